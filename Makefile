@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# chard: `make help` lists what can be asked for. Everything that is made lies under build/.
+#
+# A variant is the same program built another way, with its own objects in build/VARIANT/:
+#   release  what is installed; the program is build/chard
+#   asan     with AddressSanitizer and UndefinedBehaviorSanitizer; unit and end-to-end tests use it
+#   tsan     with ThreadSanitizer, for the tests of what threads share
+#   fault    with fault points (CHARD_FAULT_POINTS), at which tests kill the worker
+#   clang    by the other compiler, for its warnings
+#   fuzz     by clang with libFuzzer's instrumentation, for tests/fuzz/
+# `make VARIANT=asan program` builds one of them; `make asan` is short for it.
+
+MAKEFLAGS += --no-builtin-rules
+
+VERSION = 0.1.0
+VARIANT ?= release
+
+prefix     ?= /usr/local
+bindir     ?= $(prefix)/bin
+libdir     ?= $(prefix)/lib
+mandir     ?= $(prefix)/share/man
+INSTALL    ?= install
+PKG_CONFIG ?= pkg-config
+Q           = $(if $(V),,@)
+JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
+
+# --- what is compiled, and how -----------------------------------------------------------------------
+
+FOLDERS  = core message broker store ai tasks pipelines worker dlq gateway saga
+LIB_SRC := $(sort $(foreach dir,$(FOLDERS),$(wildcard $(dir)/*.c $(dir)/*/*.c)))
+CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
+HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h)))
+
+PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib sqlite3 libcrypto
+PKG_FLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PKG_LIBS  = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+
+CC_release    = $(CC)
+FLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+CC_asan       = $(CC)
+FLAGS_asan    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+CC_tsan       = $(CC)
+FLAGS_tsan    = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+CC_fault      = $(CC)
+FLAGS_fault   = -O1 -g -DCHARD_FAULT_POINTS
+CC_clang      = clang
+FLAGS_clang   = -O2 -g
+CC_fuzz       = clang
+FLAGS_fuzz    = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Werror
+COMPILER = $(CC_$(VARIANT))
+STANDARD = -std=c11 -D_GNU_SOURCE -DCHARD_VERSION='"$(VERSION)"' -I.
+COMPILE  = $(COMPILER) $(STANDARD) $(WARNINGS) -fvisibility=hidden -fPIE $(FLAGS_$(VARIANT)) $(PKG_FLAGS) $(CFLAGS)
+LINK     = $(COMPILER) $(FLAGS_$(VARIANT)) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+LIBS     = $(PKG_LIBS) -lpthread -lm
+
+OUT     = build/$(VARIANT)
+PROGRAM = $(if $(filter release,$(VARIANT)),build/chard,$(OUT)/chard)
+LIBRARY = $(OUT)/libchard.a
+
+# Files that become part of the program: a set's name, and what is in it. See core/embed.h.
+EMBED_SETS   = schema data rules
+EMBED_schema = $(wildcard store/schema/*.sql)
+EMBED_data   = $(wildcard tasks/data/*.json)
+EMBED_rules  = $(wildcard tasks/rules/*.json)
+
+LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o)
+CLI_OBJ = $(CLI_SRC:%.c=$(OUT)/%.o)
+
+# Unit tests: every tests/unit/test_*.c is a program; the other files there are linked into each of them.
+UNIT_SRC     := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_SUPPORT := $(sort $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
+UNIT_OBJ      = $(UNIT_SUPPORT:%.c=$(OUT)/%.o)
+UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
+FUZZ_SRC     := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ          = $(FUZZ_SRC:%.c=$(OUT)/%)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help program library unit fuzzers asan tsan fault clang deps test lint format run bench \
+        install uninstall clean FORCE
+
+# --- what to ask for ---------------------------------------------------------------------------------
+
+all: program ## build build/chard (the default)
+
+help: ## list what can be asked for
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables: CC, CFLAGS, LDFLAGS, VARIANT, JOBS, prefix, DESTDIR; V=1 shows the commands"
+
+run: ## install what is missing, build, start private servers, run sample scans and chats
+	@scripts/deps run
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/run
+
+test: ## install what is missing, then run every test; ends with `N passed, M failed`
+	@scripts/deps test
+	@scripts/test
+
+bench: ## measure everything beside its raw ceiling
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/bench
+
+deps: ## install what building, running and testing need (Debian 12)
+	@scripts/deps test
+
+asan tsan fault clang: ## build that variant, in build/VARIANT/
+	@$(MAKE) --no-print-directory VARIANT=$@ program
+
+# --- building ----------------------------------------------------------------------------------------
+
+program: $(PROGRAM)
+library: $(LIBRARY)
+unit: $(UNIT)
+fuzzers: $(FUZZ)
+
+$(PROGRAM): $(CLI_OBJ) $(LIBRARY)
+	@echo '  LINK  $@'
+	$(Q)$(LINK) -o $@ $(CLI_OBJ) $(LIBRARY) $(LIBS)
+
+$(LIBRARY): $(LIB_OBJ)
+	@echo '  AR    $@'
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(LIB_OBJ)
+
+$(OUT)/%.o: %.c $(OUT)/flags
+	@mkdir -p $(@D)
+	@echo '  CC    $@'
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(OUT)/gen/%.o: $(OUT)/gen/%.c $(OUT)/flags
+	@echo '  CC    $@'
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# The folder is a prerequisite too, so that a file that is gone leaves the program.
+.SECONDEXPANSION:
+$(EMBED_SETS:%=$(OUT)/gen/embedded_%.c): $(OUT)/gen/embedded_%.c: scripts/embed $$(EMBED_$$*) $$(sort $$(dir $$(EMBED_$$*)))
+	@mkdir -p $(@D)
+	$(Q)scripts/embed $* $(EMBED_$*) >$@
+
+# Changes when the compiler or its flags do, and then everything is compiled again.
+$(OUT)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(COMPILE))' | cmp -s - $@ || echo '$(subst ','\'',$(COMPILE))' >$@
+
+$(UNIT): %: %.o $(UNIT_OBJ) $(LIBRARY)
+	@echo '  LINK  $@'
+	$(Q)$(LINK) -o $@ $< $(UNIT_OBJ) $(LIBRARY) -lcmocka $(LIBS)
+
+$(FUZZ): %: %.o $(LIBRARY)
+	@echo '  LINK  $@'
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LIBS)
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+# --- the house ---------------------------------------------------------------------------------------
+
+C_FILES  = $(LIB_SRC) $(CLI_SRC)
+ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard tests/unit/*.[ch] tests/fuzz/*.[ch] bench/*.[ch]))
+TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
+
+lint: lint-format lint-tidy lint-cppcheck ## clang-format, clang-tidy and cppcheck
+
+.PHONY: lint-format lint-tidy lint-cppcheck
+lint-format:
+	@$(if $(ALL_C),clang-format --dry-run -Werror $(ALL_C))
+
+lint-tidy: $(TIDY)
+
+# One file at a time, again only when it or something that it includes has changed.
+build/lint/%.tidy: %.c .clang-tidy
+	@mkdir -p $(@D)
+	@clang $(STANDARD) $(PKG_FLAGS) -MM -MP -MT $@ -MF $(@:.tidy=.d) $<
+	@clang-tidy --quiet $< -- $(STANDARD) $(PKG_FLAGS) -Wall -Wextra 2>$(@:.tidy=.log) || \
+		{ cat $(@:.tidy=.log) >&2; exit 1; }
+	@touch $@
+
+lint-cppcheck:
+	@mkdir -p build/lint/cppcheck
+	@cppcheck --quiet -j$(JOBS) --cppcheck-build-dir=build/lint/cppcheck --std=c11 --error-exitcode=1 \
+		--enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
+		-D_GNU_SOURCE -DCHARD_VERSION='""' -I. $(C_FILES)
+
+-include $(shell find build/lint -name '*.d' 2>/dev/null)
+
+format: ## let clang-format lay out all C files
+	clang-format -i $(ALL_C)
+
+# --- installing --------------------------------------------------------------------------------------
+
+install: all ## install under $(DESTDIR)$(prefix)
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(libdir)/pkgconfig
+	$(INSTALL) -m 755 build/chard $(DESTDIR)$(bindir)/chard
+	$(INSTALL) -m 644 docs/man/chard.1 $(DESTDIR)$(mandir)/man1/chard.1
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@bindir@|$(bindir)|' -e 's|@VERSION@|$(VERSION)|' chard.pc.in \
+		>$(DESTDIR)$(libdir)/pkgconfig/chard.pc
+	chmod 644 $(DESTDIR)$(libdir)/pkgconfig/chard.pc
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(bindir)/chard $(DESTDIR)$(mandir)/man1/chard.1 $(DESTDIR)$(libdir)/pkgconfig/chard.pc
+
+clean: ## remove what was built, but not the tests' Python and Node.js packages
+	find build -mindepth 1 -maxdepth 1 ! -name venv ! -name node -exec rm -rf {} + 2>/dev/null || true

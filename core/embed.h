@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHARD_CORE_EMBED_H
+#define CHARD_CORE_EMBED_H
+
+#include <stddef.h>
+
+/* Files that are part of the program: migrations, the taxonomy, the rules. scripts/embed turns each set
+ * of files into one array at build time, so that the binary needs no folder beside it.
+ *
+ * All of it is constant and may be read from any thread. A set's entries are sorted by name, in byte
+ * order; after the last one follows an entry whose name is NULL. */
+struct embedded_file {
+        const char *name;          /* without its folder: "001_tables.sql" */
+        const unsigned char *data; /* as in the file, with a NUL after the last byte */
+        size_t size;               /* bytes, without that NUL */
+};
+
+/* The numbered SQL migrations, store/schema/ *.sql. */
+extern const struct embedded_file embedded_schema[];
+extern const size_t embedded_schema_count;
+
+/* What tasks need to know: the taxonomy and other tables, tasks/data/ *.json. */
+extern const struct embedded_file embedded_data[];
+extern const size_t embedded_data_count;
+
+/* The recycling rules, tasks/rules/ *.json. */
+extern const struct embedded_file embedded_rules[];
+extern const size_t embedded_rules_count;
+
+#endif
