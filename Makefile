@@ -121,7 +121,7 @@ $(PROGRAM): $(CLI_OBJ) $(LIBRARY)
 	@echo '  LINK  $@'
 	$(Q)$(LINK) -o $@ $(CLI_OBJ) $(LIBRARY) $(LIBS)
 
-$(LIBRARY): $(LIB_OBJ)
+$(LIBRARY): $(LIB_OBJ) $(OUT)/objects
 	@echo '  AR    $@'
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(LIB_OBJ)
@@ -141,10 +141,12 @@ $(EMBED_SETS:%=$(OUT)/gen/embedded_%.c): $(OUT)/gen/embedded_%.c: scripts/embed 
 	@mkdir -p $(@D)
 	$(Q)scripts/embed $* $(EMBED_$*) >$@
 
-# Changes when the compiler or its flags do, and then everything is compiled again.
-$(OUT)/flags: FORCE
+# These change when the compiler or its flags do, and when a source file comes or goes.
+$(OUT)/flags: TEXT = $(COMPILE)
+$(OUT)/objects: TEXT = $(LIB_OBJ) $(CLI_OBJ)
+$(OUT)/flags $(OUT)/objects: FORCE
 	@mkdir -p $(@D)
-	@echo '$(subst ','\'',$(COMPILE))' | cmp -s - $@ || echo '$(subst ','\'',$(COMPILE))' >$@
+	@echo '$(subst ','\'',$(TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(TEXT))' >$@
 
 $(UNIT): %: %.o $(UNIT_OBJ) $(LIBRARY)
 	@echo '  LINK  $@'
