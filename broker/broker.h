@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The door to the message broker. Everything is called on, and answered on, the loop thread; no call waits.
+ * Batching, threads and reconnects are the backend's own business. */
+#ifndef CHARD_BROKER_H
+#define CHARD_BROKER_H
+
+#include "broker/topology.h"
+#include "core/bytes.h"
+#include "core/mailbox.h"
+#include "core/problem.h"
+#include "message/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* Names one unacked delivery. A tag of an older connection epoch is ignored by ack and hand_back:
+ * the broker has put that message back by itself. */
+struct delivery_tag {
+        uint64_t number;
+        uint32_t epoch;
+};
+
+/* A message that came in; one allocation, given to the listener, freed with delivery_free. */
+struct delivery {
+        struct delivery *next;
+        struct delivery_tag tag;
+        bool redelivered;
+        const char *queue;    /* the listener's own text from consume; lives as long as the broker */
+        const char *exchange;
+        const char *routing_key;
+        struct bytes properties; /* encoded, as received */
+        struct bytes body;
+};
+void delivery_free(struct delivery *d);
+
+enum broker_state {
+        BROKER_UP,        /* connected; every consumer asked for is registered */
+        BROKER_DOWN,      /* not connected; reconnecting with jittered back-off */
+        BROKER_BLOCKED,   /* connected, but the broker takes no publishes (memory or disk alarm) */
+};
+
+/* What a probe asks: is it consuming, and if not, what is missing. */
+struct broker_health {
+        enum broker_state state;
+        unsigned consumers_wanted, consumers_registered;
+        bool publisher_up;
+        uint64_t last_frame_ms;   /* age of the last frame from the broker, on the consumer's connection */
+        unsigned long unconfirmed; /* publishes waiting for their confirm */
+        char why[160];            /* what is wrong, empty when all is well */
+};
+
+struct broker_listener {
+        void *arg;
+        void (*deliveries)(struct delivery *list_takes, void *arg); /* oldest first, linked by next */
+        void (*changed)(const struct broker_health *now, void *arg); /* after each change of state */
+};
+
+struct broker_config {
+        uv_loop_t *loop;
+        const char *urls;          /* comma-separated; tried in turn */
+        const char *ca_file;       /* or NULL */
+        const char *name;          /* shown by the broker as the connection's name */
+        unsigned heartbeat_s;
+        unsigned connect_timeout_ms;
+        const struct topology *topology; /* declared after every connect, so that a broker that lost it heals; or NULL */
+};
+
+/* What became of a publish. */
+enum publish_result {
+        PUBLISH_CONFIRMED,
+        PUBLISH_RETURNED, /* no queue took it (basic.return) */
+        PUBLISH_REFUSED,  /* the broker nacked it, or closed the channel over it */
+        PUBLISH_CLOSED,   /* the broker was closed before it was confirmed: it may or may not have arrived */
+};
+typedef void publish_done(enum publish_result result, void *arg);
+
+struct broker {
+        const struct broker_backend *backend;
+};
+
+/* One table of functions a backend. */
+struct broker_backend {
+        const char *const *schemes; /* NULL-terminated: "amqp", "amqps" */
+
+        /* Connect and declare the topology; waits up to connect_timeout_ms. Returns 0; 1 with `why` (code "bad_url", "unreachable",
+         * "access_refused", "precondition_failed": another declaration stands there); or -errno. */
+        int (*open)(struct broker **out, const struct broker_config *config, const struct broker_listener *listener, struct problem *why);
+
+        /* Ask for deliveries from a queue, at most `prefetch` unacked; kept up across reconnects until cancelled. 0 or -errno. */
+        int (*consume)(struct broker *b, const char *queue, unsigned prefetch);
+
+        /* Take no more from any queue; deliveries on the way still arrive. What is unacked stays. consume() starts again. */
+        void (*cancel)(struct broker *b);
+
+        /* Publish, persistent and mandatory. `done` comes after the confirm, or with why not; while the broker is away the message waits here. */
+        void (*publish)(struct broker *b, struct message *takes, publish_done *done, void *arg);
+
+        void (*ack)(struct broker *b, struct delivery_tag tag);
+
+        /* Put it back in its queue for another worker; not a failed attempt. */
+        void (*hand_back)(struct broker *b, struct delivery_tag tag);
+
+        void (*health)(const struct broker *b, struct broker_health *out);
+
+        /* Send what acks are waiting, answer every open publish with PUBLISH_CLOSED, stop the threads. Waits up to about a second. */
+        void (*close)(struct broker *b);
+};
+
+/* Open the backend that the first URL's scheme names. Errors as backend->open, and 1 with code "bad_url" for an unknown scheme. */
+int broker_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener, struct problem *why);
+
+static inline int broker_consume(struct broker *b, const char *queue, unsigned prefetch)
+{
+        return b->backend->consume(b, queue, prefetch);
+}
+static inline void broker_cancel(struct broker *b)
+{
+        b->backend->cancel(b);
+}
+static inline void broker_publish(struct broker *b, struct message *takes, publish_done *done, void *arg)
+{
+        b->backend->publish(b, takes, done, arg);
+}
+static inline void broker_ack(struct broker *b, struct delivery_tag tag)
+{
+        b->backend->ack(b, tag);
+}
+static inline void broker_hand_back(struct broker *b, struct delivery_tag tag)
+{
+        b->backend->hand_back(b, tag);
+}
+static inline void broker_health(const struct broker *b, struct broker_health *out)
+{
+        b->backend->health(b, out);
+}
+static inline void broker_close(struct broker *b)
+{
+        b->backend->close(b);
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One line a fact, on stderr: time, level, where, what, then key=value pairs the message spells
+ * out itself. Every line is one write, so lines of several threads never mix. Any thread. */
+#ifndef CHARD_CORE_LOG_H
+#define CHARD_CORE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+/* Choose what is written (default LOG_INFO) and whether as JSON lines (default text).
+ * Call before other threads start. */
+void log_setup(enum log_level least, bool json);
+
+/* Never to be written: wherever `secret` turns up in a line it is replaced by ***. Copies it; up to
+ * eight, shorter than four characters are ignored. Call before other threads start. */
+void log_hide(const char *secret);
+
+bool log_enabled(enum log_level level);
+
+/* `where` is the part that speaks: "broker", "store", "ai", "worker". */
+void log_line(enum log_level level, const char *where, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+#define log_debug(where, ...) (log_enabled(LOG_DEBUG) ? log_line(LOG_DEBUG, where, __VA_ARGS__) : (void)0)
+#define log_info(where, ...) log_line(LOG_INFO, where, __VA_ARGS__)
+#define log_warn(where, ...) log_line(LOG_WARN, where, __VA_ARGS__)
+#define log_error(where, ...) log_line(LOG_ERROR, where, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why something was refused or failed: what an error record, a log line and a user are told.
+ * Filled by whoever finds the fault, carried up, printed once by whoever can act. */
+#ifndef CHARD_CORE_PROBLEM_H
+#define CHARD_CORE_PROBLEM_H
+
+struct problem {
+        char source[16]; /* where it was found: "message", "task", "provider", "store", "broker", "settings" */
+        char code[48];   /* stable, for machines: "bad_body", "unknown_task", "rate_limit_exceeded" */
+        char text[512];  /* for people: what is wrong and what to do; valid UTF-8, cut at a character */
+};
+
+/* Fill in a problem; `p` may be NULL. Returns 1, so that a refusal reads `return problem_set(...)`. */
+int problem_set(struct problem *p, const char *source, const char *code, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+#endif

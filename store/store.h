@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The door to the store: verbs of this domain, never SQL outside a backend. Everything is called on, and answered on, the
+ * loop thread; no call waits. Calls that arrive while a transaction is under way go together in the next one.
+ * While the store is away calls wait here and are repeated when it is back: every verb may safely be repeated. */
+#ifndef CHARD_STORE_H
+#define CHARD_STORE_H
+
+#include "core/bytes.h"
+#include "core/problem.h"
+#include "message/message.h"
+#include "tasks/task.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct store {
+        const struct store_backend *backend;
+};
+
+struct store_config {
+        uv_loop_t *loop;
+        const char *url;
+        const char *owner;           /* the worker's name: leases held under it are released at open when release_leases is set */
+        bool release_leases;
+        unsigned connect_timeout_ms;
+        void (*changed)(bool up, const char *why, void *arg); /* after each loss and return; may be NULL */
+        void *arg;
+};
+
+/* ---- claim: may this task run now? ---- */
+
+struct claim {
+        const char *id, *root_id, *parent_id, *name; /* parent_id may be NULL; all borrowed until done */
+        const char *pipeline;    /* of the job, or NULL: no job row is kept */
+        const char *owned_by;    /* user whose owned characters are wanted, or NULL */
+        unsigned retries;        /* of the message: a claim older than the stored attempts is superseded */
+        unsigned lease_ms;
+};
+
+enum claim_verdict {
+        CLAIM_GRANTED,    /* run it; the lease is ours */
+        CLAIM_DONE,       /* it has succeeded before: `result` is there, publish what follows */
+        CLAIM_DEAD,       /* it has failed for good before: `error` is there, make sure of its dead letter */
+        CLAIM_SUPERSEDED, /* a later attempt of it is scheduled: drop this message */
+        CLAIM_LEASED,     /* somebody runs it: come back in wait_ms */
+        CLAIM_REVOKED,    /* it was revoked: drop this message */
+        CLAIM_REFUSED,    /* the store can't take this task's data (`why`) */
+        CLAIM_CLOSED,     /* the store was closed; nothing is known */
+};
+
+/* Borrowed for the length of the callback. */
+struct claim_reply {
+        enum claim_verdict verdict;
+        unsigned starts;       /* how often it was started, this time included */
+        uint64_t wait_ms;
+        struct bytes result;   /* CLAIM_DONE: JSON text */
+        json_t *error;         /* CLAIM_DEAD: {"source","code","text","attempts"} */
+        json_t *owned;         /* array, when owned_by was given */
+        struct problem why;
+};
+typedef void claim_done(const struct claim_reply *reply, void *arg);
+
+/* ---- commit, retry, fail, schedule ---- */
+
+enum store_result {
+        STORE_DONE,
+        STORE_ALREADY, /* commit: another run of this task was first; `result` is what it committed */
+        STORE_STALE,   /* commit: a grant was owned already; nothing committed, claim again */
+        STORE_REFUSED, /* the data can't be stored (`why`); harms only this task */
+        STORE_CLOSED,  /* the store was closed first: it may or may not have happened */
+};
+typedef void store_done(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
+
+/* A finished attempt; everything borrowed until done. */
+struct commit {
+        const char *id, *root_id;
+        struct bytes result;       /* the document as JSON text */
+        const struct outcome *outcome; /* events and row writes */
+        bool last;                 /* nothing follows: the job succeeds */
+        bool has_job;
+        const char *provider, *model; /* or NULL */
+        unsigned tokens_in, tokens_out;
+        int64_t cost_nano;
+        unsigned elapsed_ms;
+};
+
+/* Published later, or surely. */
+struct scheduled {
+        const struct message *message; /* borrowed until done */
+        int64_t due_ms;       /* wall clock */
+        const char *reason;   /* "retry", "eta", "paused", "leased", "enqueue", "requeue", … */
+        const char *task_id;  /* or NULL */
+};
+
+/* A failed attempt: scheduled again when `again` is set, else the task and its job fail. One transaction. Borrowed until done. */
+struct failure {
+        const char *id, *root_id, *name;
+        bool has_job;
+        unsigned attempts;    /* failed attempts so far, this one included */
+        const struct problem *why;
+        const struct scheduled *again;
+        unsigned tokens_in, tokens_out;
+        int64_t cost_nano;
+};
+
+/* A handed-back attempt (paused model, shutdown): the lease ends, no attempt is counted; scheduled when `again` is set. */
+struct release_lease {
+        const char *id;
+        const struct scheduled *again; /* or NULL: the message went back to its queue */
+};
+
+/* ---- the releaser ---- */
+
+/* One due message; `message` is the caller's to take (set it NULL). */
+struct due {
+        int64_t id;
+        int64_t due_ms;
+        struct message *message;
+};
+/* `due` is borrowed for the length of the callback; next_ms = wall clock of the next one after these, or 0 = none known.
+ * The rows stay locked for this worker until store_forget is called with those that were confirmed. */
+typedef void release_done(struct due *due, size_t count, int64_t next_ms, void *arg);
+
+/* ---- reading and tending ---- */
+
+/* A JSON value (borrowed for the length of the callback), or NULL when nothing is there; `why` is set when the store failed. */
+typedef void json_done(json_t *value, const struct problem *why, void *arg);
+
+struct store_backend {
+        const char *const *schemes; /* NULL-terminated */
+
+        /* Connect and check the schema's version; waits up to connect_timeout_ms. Returns 0; 1 with `why` (source "store": "bad_url",
+         * "unreachable", "schema_missing", "schema_too_old", "schema_too_new"); or -errno. */
+        int (*open)(struct store **out, const struct store_config *config, struct problem *why);
+
+        void (*claim)(struct store *s, const struct claim *claim, claim_done *done, void *arg);
+        void (*commit)(struct store *s, const struct commit *commit, store_done *done, void *arg);
+        void (*fail)(struct store *s, const struct failure *failure, store_done *done, void *arg);
+        void (*give_back)(struct store *s, const struct release_lease *release, store_done *done, void *arg);
+        void (*schedule)(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg);
+
+        /* Lock and hand over up to `limit` due messages; one release at a time. */
+        void (*release)(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
+        /* Delete the rows that were confirmed, unlock the others; then call done. */
+        void (*forget)(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
+        /* Told when somebody else scheduled something due at about `due_ms` (LISTEN/NOTIFY). */
+        void (*on_scheduled)(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg);
+
+        /* Write this worker's row: {"consuming": …} as `state`; other workers' rows older than a day go. */
+        void (*beat)(struct store *s, const json_t *state, store_done *done, void *arg);
+        /* A worker's row: {"name","state","started_at","beat_at","age_ms"}. */
+        void (*worker)(struct store *s, const char *name, json_done *done, void *arg);
+        /* A job: {"id","pipeline","state","document","error","created_at","finished_at","tasks":[{"id","name","state","attempts","starts","tokens_in","tokens_out","cost_usd","elapsed_ms","error"…}],
+         * "events":[{"type","version","payload","created_at"}]}. */
+        void (*job)(struct store *s, const char *root_id, json_done *done, void *arg);
+
+        bool (*up)(const struct store *s);
+        /* Calls that wait for an answer. */
+        size_t (*waiting)(const struct store *s);
+
+        /* Answer every open call with CLOSED and give all back. */
+        void (*close)(struct store *s);
+
+        /* Bring the schema to this binary's version; safe to run twice and from two processes at once. Blocks. `said` hears one line a step.
+         * Returns 0; 1 with `why`; or -errno. */
+        int (*migrate)(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg, struct problem *why);
+};
+
+/* Open the backend that the URL's scheme names. Errors as backend->open, and 1 with code "bad_url" for an unknown scheme. */
+int store_open(struct store **out, const struct store_config *config, struct problem *why);
+int store_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg, struct problem *why);
+
+#endif

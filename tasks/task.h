@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a task's owner writes: one constant of this type and its pure functions. They see no clock, no network, no database;
+ * what they want done they put into the outcome, and the engine does it in one transaction. */
+#ifndef CHARD_TASK_H
+#define CHARD_TASK_H
+
+#include "ai/ai.h"
+#include "core/arena.h"
+#include "core/problem.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct retry_policy {
+        unsigned limit;   /* failed attempts after the first before the task is dead */
+        unsigned base_ms; /* back-off: uniform in 0 … min(cap, base * 2^failures) */
+        unsigned cap_ms;
+};
+
+/* What a task is given. Everything borrowed for the length of the call. */
+struct task_input {
+        const json_t *document; /* {"job":{…}, "input":{…}, sections of earlier tasks…}; never NULL, an object */
+        const json_t *owned;    /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
+        struct arena *arena;    /* for texts and arrays that the request points to; lives until the task is acked */
+};
+
+/* Rows that a task changes beside its section. */
+enum row_kind {
+        ROW_CHARACTER_GRANT, /* key = character code: the user's, once; if it turns out to be owned already, nothing of this
+                              * outcome is committed and the task runs again with fresh `owned` */
+        ROW_PROFILE_FIELD,   /* key = field name, value = its new JSON value */
+};
+
+struct row_write {
+        struct row_write *next;
+        enum row_kind kind;
+        const char *user_id, *key; /* in the outcome's arena */
+        json_t *value;             /* owned by the outcome; NULL for grants */
+};
+
+/* An event: one outbox row and one row of the append-only event table. */
+struct event {
+        struct event *next;
+        const char *aggregate_type, *aggregate_id, *type; /* "scan", root id, "ScanClassified" */
+        json_t *payload; /* owned by the outcome */
+};
+
+/* What a task wants done. Filled with the functions below; the engine opens and frees it. */
+struct outcome {
+        struct arena *arena;
+        json_t *sections; /* what is added to the document */
+        struct event *events, **events_end;
+        struct row_write *writes, **writes_end;
+};
+
+enum task_flags {
+        TASK_STATELESS = 1,   /* keeps nothing in the store: at-least-once, as plain Celery */
+        TASK_READS_OWNED = 2, /* wants input->owned of the document's job.user_id */
+        TASK_DIAGNOSTIC = 4,  /* not consumed unless named with -Q */
+};
+
+/* 0 = done, 1 = a documented refusal (why filled in; the task is dead), < 0 = bug or out of memory (-errno). */
+struct task_def {
+        const char *name, *queue;
+        const char *model; /* AI_MODEL_TEXT, AI_MODEL_VISION or a name; ask may override it in the request */
+        struct retry_policy retry;
+        unsigned deadline_ms; /* of the AI call, or of the storage work */
+        unsigned flags;
+        /* A task with a remote call: document -> request; reply -> sections and events. */
+        int (*ask)(const struct task_input *in, struct ai_request *request, struct problem *why);
+        int (*conclude)(const struct task_input *in, const struct ai_reply *reply, struct outcome *out, struct problem *why);
+        /* A task without: document -> sections, events, rows. */
+        int (*run)(const struct task_input *in, struct outcome *out, struct problem *why);
+};
+
+/* Add a section to the document (takes the value). 0 or -ENOMEM. */
+int outcome_section(struct outcome *o, const char *name, json_t *takes);
+
+/* Add an event (takes the payload; copies the texts). 0 or -ENOMEM. */
+int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type, json_t *takes);
+
+/* Add a row write (takes the value, which may be NULL; copies the texts). 0 or -ENOMEM. */
+int outcome_write(struct outcome *o, enum row_kind kind, const char *user_id, const char *key, json_t *takes);
+
+/* Open an outcome over an arena / drop its JSON. */
+int outcome_open(struct outcome *o, struct arena *arena);
+void outcome_close(struct outcome *o);
+
+/* ---- the registry: registry.c, one line a task ---- */
+
+/* All tasks, NULL-terminated. */
+extern const struct task_def *const task_registry[];
+
+/* The task of that name, or NULL. */
+const struct task_def *task_find(const char *name);
+
+#endif
