@@ -11,30 +11,30 @@
 #include <stdio.h>
 
 struct settings {
-        char *broker_url;       /* one or more, comma-separated; tried in turn */
-        char *broker_ca_file;   /* PEM, for amqps */
+        char *broker_url;     /* one or more, comma-separated; tried in turn */
+        char *broker_ca_file; /* PEM, for amqps */
         char *store_url;
-        char *ai_provider;      /* "offline", "openai", or empty: openai where a key or a base URL is set */
+        char *ai_provider; /* "offline", "openai", or empty: openai where a key or a base URL is set */
         char *openai_base_url;
-        char *openai_api_key;   /* secret */
+        char *openai_api_key; /* secret */
         char *openai_model;
         char *openai_vision_model;
-        char *queues;           /* comma-separated; empty = every queue of the registry */
-        char *name;             /* worker name; empty = chard@HOSTNAME */
+        char *queues; /* comma-separated; empty = every queue of the registry */
+        char *name;   /* worker name; empty = chard@HOSTNAME */
         char *log_level;
         char *log_format;
         char *health_file;
-        long slots;             /* tasks in hand at once, per queue with AI calls */
-        long heartbeat_s;       /* AMQP heartbeat, seconds */
-        long grace_ms;          /* time to finish at shutdown */
-        long hold_ms;           /* a pause up to this long is held in the process, a longer one is scheduled */
-        long max_starts;        /* a task started this often without finishing is poison */
-        long lease_slack_ms;    /* added to a task's deadline for its lease */
+        long slots;       /* tasks in hand at once, per queue with AI calls */
+        long heartbeat_s; /* AMQP heartbeat, seconds */
+        long grace_ms;    /* time to finish at shutdown */
+        long hold_ms; /* a pause up to this long is held in the process, a longer one is scheduled */
+        long max_starts;         /* a task started this often without finishing is poison */
+        long lease_slack_ms;     /* added to a task's deadline for its lease */
         long connect_timeout_ms; /* to the provider, broker and store */
-        long deadline_ms;       /* 0 = each task's own */
+        long deadline_ms;        /* 0 = each task's own */
         long max_body_bytes;
-        long ai_connections;    /* sockets to the provider at once */
-        bool ai_http2_plain;    /* speak HTTP/2 without TLS ("prior knowledge") to the provider */
+        long ai_connections; /* sockets to the provider at once */
+        bool ai_http2_plain; /* speak HTTP/2 without TLS ("prior knowledge") to the provider */
 };
 
 /* A flag that one sub-command has for itself, beside the settings. */
@@ -50,7 +50,8 @@ struct own_flag {
 /* Fill in from environment and the words after the sub-command. Flags may stand anywhere; other words are moved
  * to the front of argv and counted in *operands; "--" ends the flags. `own` ends with a NULL name, or is NULL.
  * Returns 0, or 1 with `why` filled in (code "usage" or "bad_setting"), naming the nearest flag or setting. */
-int settings_load(struct settings *s, const struct own_flag *own, char **argv, int argc, int *operands, struct problem *why);
+int settings_load(struct settings *s, const struct own_flag *own, char **argv, int argc,
+                  int *operands, struct problem *why);
 
 /* Print every setting with its environment name, flag, type, default and meaning. */
 void settings_print(FILE *out, bool markdown);

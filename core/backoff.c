@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/backoff.h"
+
+uint64_t backoff_ms(uint64_t base_ms, uint64_t cap_ms, unsigned failures, uint64_t random)
+{
+        uint64_t most = cap_ms;
+        if (failures < 63 && base_ms <= (UINT64_MAX >> failures) && base_ms << failures < cap_ms)
+                most = base_ms << failures;
+        if (most == UINT64_MAX)
+                return random;
+        return random % (most + 1);
+}
