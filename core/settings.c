@@ -2,273 +2,14 @@
 #include "core/settings.h"
 
 #include "core/nearest.h"
+#include "core/settings_table.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum kind { TEXT, SECRET, CHOICE, NUMBER, SWITCH };
-
-struct setting {
-        const char *env;  /* CHARD_…, or the name that the whole field uses */
-        const char *flag; /* "--broker-url" */
-        char letter;
-        enum kind kind;
-        size_t offset;
-        const char *otherwise;  /* default, as one would type it */
-        long least, most;       /* NUMBER */
-        const char *choices[4]; /* CHOICE */
-        const char *help;
-};
-
-#define AT(field) offsetof(struct settings, field)
-
-static const struct setting table[] = {
-        { "CHARD_BROKER_URL",
-          "--broker-url",
-          0,
-          TEXT,
-          AT(broker_url),
-          "amqp://guest:guest@127.0.0.1:5672/",
-          0,
-          0,
-          { 0 },
-          "where RabbitMQ is: amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…; several, comma-separated, are tried in turn" },
-        { "CHARD_BROKER_CA_FILE",
-          "--broker-ca-file",
-          0,
-          TEXT,
-          AT(broker_ca_file),
-          "",
-          0,
-          0,
-          { 0 },
-          "PEM file of the authority that signed the broker's certificate (amqps); empty = the system's" },
-        { "CHARD_STORE_URL",
-          "--store-url",
-          0,
-          TEXT,
-          AT(store_url),
-          "postgresql://127.0.0.1:5432/chard",
-          0,
-          0,
-          { 0 },
-          "where PostgreSQL is: postgresql://USER:PASSWORD@HOST:PORT/DATABASE" },
-        { "CHARD_AI_PROVIDER",
-          "--ai-provider",
-          0,
-          CHOICE,
-          AT(ai_provider),
-          "",
-          0,
-          0,
-          { "openai", "offline", "" },
-          "who answers: openai (any OpenAI-compatible endpoint) or offline (taxonomy and rules alone); empty = openai where a key or a base URL is set" },
-        { "OPENAI_BASE_URL",
-          "--openai-base-url",
-          0,
-          TEXT,
-          AT(openai_base_url),
-          "",
-          0,
-          0,
-          { 0 },
-          "the endpoint, up to and with /v1; empty = OpenAI's own" },
-        { "OPENAI_API_KEY",
-          "--openai-api-key",
-          0,
-          SECRET,
-          AT(openai_api_key),
-          "",
-          0,
-          0,
-          { 0 },
-          "the endpoint's key; never logged" },
-        { "CHARD_OPENAI_MODEL",
-          "--openai-model",
-          0,
-          TEXT,
-          AT(openai_model),
-          "gpt-4o-mini",
-          0,
-          0,
-          { 0 },
-          "model for text" },
-        { "CHARD_OPENAI_VISION_MODEL",
-          "--openai-vision-model",
-          0,
-          TEXT,
-          AT(openai_vision_model),
-          "gpt-4o-mini",
-          0,
-          0,
-          { 0 },
-          "model for images" },
-        { "CHARD_QUEUES",
-          "--queues",
-          'Q',
-          TEXT,
-          AT(queues),
-          "",
-          0,
-          0,
-          { 0 },
-          "queues to consume, comma-separated; empty = all but the diagnostic ones" },
-        { "CHARD_NAME",
-          "--name",
-          'n',
-          TEXT,
-          AT(name),
-          "",
-          0,
-          0,
-          { 0 },
-          "the worker's name, its own among all workers; empty = chard@HOSTNAME" },
-        { "CHARD_SLOTS",
-          "--slots",
-          'c',
-          NUMBER,
-          AT(slots),
-          "1000",
-          1,
-          65535,
-          { 0 },
-          "tasks in hand at once, per queue (the consumer's prefetch)" },
-        { "CHARD_DEADLINE_MS",
-          "--deadline-ms",
-          0,
-          NUMBER,
-          AT(deadline_ms),
-          "0",
-          0,
-          86400000,
-          { 0 },
-          "deadline of every AI call, in milliseconds; 0 = each task's own" },
-        { "CHARD_CONNECT_TIMEOUT_MS",
-          "--connect-timeout-ms",
-          0,
-          NUMBER,
-          AT(connect_timeout_ms),
-          "5000",
-          1,
-          600000,
-          { 0 },
-          "longest wait for a connection to broker, store or provider, in milliseconds" },
-        { "CHARD_AI_CONNECTIONS",
-          "--ai-connections",
-          0,
-          NUMBER,
-          AT(ai_connections),
-          "20000",
-          1,
-          1000000,
-          { 0 },
-          "sockets to the provider at once, at most" },
-        { "CHARD_AI_HTTP2_PLAIN",
-          "--ai-http2-plain",
-          0,
-          SWITCH,
-          AT(ai_http2_plain),
-          "no",
-          0,
-          0,
-          { 0 },
-          "speak HTTP/2 without TLS to the provider (prior knowledge)" },
-        { "CHARD_HOLD_MS",
-          "--hold-ms",
-          0,
-          NUMBER,
-          AT(hold_ms),
-          "2000",
-          0,
-          60000,
-          { 0 },
-          "a pause up to this long is waited for in the process, a longer one is scheduled; milliseconds" },
-        { "CHARD_MAX_STARTS",
-          "--max-starts",
-          0,
-          NUMBER,
-          AT(max_starts),
-          "10",
-          1,
-          1000,
-          { 0 },
-          "a task started this often without finishing is poison and dies" },
-        { "CHARD_LEASE_SLACK_MS",
-          "--lease-slack-ms",
-          0,
-          NUMBER,
-          AT(lease_slack_ms),
-          "15000",
-          100,
-          3600000,
-          { 0 },
-          "a claim is held for the task's deadline and this much more; milliseconds" },
-        { "CHARD_MAX_BODY_BYTES",
-          "--max-body-bytes",
-          0,
-          NUMBER,
-          AT(max_body_bytes),
-          "16777216",
-          1024,
-          134217728,
-          { 0 },
-          "a larger message body becomes a dead letter" },
-        { "CHARD_HEARTBEAT_S",
-          "--heartbeat-s",
-          0,
-          NUMBER,
-          AT(heartbeat_s),
-          "10",
-          1,
-          3600,
-          { 0 },
-          "AMQP heartbeat in seconds; a dead link is noticed within two" },
-        { "CHARD_GRACE_MS",
-          "--grace-ms",
-          0,
-          NUMBER,
-          AT(grace_ms),
-          "30000",
-          0,
-          3600000,
-          { 0 },
-          "at SIGTERM, time to finish what runs before the rest is handed back; milliseconds" },
-        { "CHARD_HEALTH_FILE",
-          "--health-file",
-          0,
-          TEXT,
-          AT(health_file),
-          "",
-          0,
-          0,
-          { 0 },
-          "file whose content says every second whether this worker is consuming, for probes; empty = none" },
-        { "CHARD_LOG_LEVEL",
-          "--log-level",
-          0,
-          CHOICE,
-          AT(log_level),
-          "info",
-          0,
-          0,
-          { "debug", "info", "warn", "error" },
-          "least level that is logged" },
-        { "CHARD_LOG_FORMAT",
-          "--log-format",
-          0,
-          CHOICE,
-          AT(log_format),
-          "text",
-          0,
-          0,
-          { "text", "json" },
-          "form of a log line" },
-};
-
-enum { SETTING_COUNT = sizeof(table) / sizeof(table[0]), MOST_NAMES = 128 };
+enum { MOST_NAMES = 128 };
 
 static int set_value(struct settings *s, const struct setting *row, const char *from,
                      const char *value, struct problem *why);
@@ -282,7 +23,8 @@ int settings_load(struct settings *s, const struct own_flag *own, char **argv, i
 {
         *s = (struct settings){ 0 };
         for (size_t i = 0; i < SETTING_COUNT; i++) {
-                const int refused = set_value(s, &table[i], "default", table[i].otherwise, why);
+                const int refused =
+                        set_value(s, &setting_table[i], "default", setting_table[i].otherwise, why);
                 if (refused)
                         return refused;
         }
@@ -297,8 +39,8 @@ int settings_load(struct settings *s, const struct own_flag *own, char **argv, i
 void settings_free(struct settings *s)
 {
         for (size_t i = 0; i < SETTING_COUNT; i++)
-                if (table[i].kind <= CHOICE)
-                        free(*(char **)((char *)s + table[i].offset));
+                if (setting_table[i].kind <= CHOICE)
+                        free(*(char **)((char *)s + setting_table[i].offset));
         *s = (struct settings){ 0 };
 }
 
@@ -398,13 +140,13 @@ static int load_environment(struct settings *s, struct problem *why)
 {
         for (size_t i = 0; i < SETTING_COUNT; i++) {
                 char file_name[64];
-                snprintf(file_name, sizeof(file_name), "%s_FILE", table[i].env);
-                const char *value = getenv(table[i].env), *path = getenv(file_name);
+                snprintf(file_name, sizeof(file_name), "%s_FILE", setting_table[i].env);
+                const char *value = getenv(setting_table[i].env), *path = getenv(file_name);
                 int refused = 0;
                 if (value)
-                        refused = set_value(s, &table[i], table[i].env, value, why);
+                        refused = set_value(s, &setting_table[i], setting_table[i].env, value, why);
                 else if (path && *path)
-                        refused = set_from_file(s, &table[i], file_name, path, why);
+                        refused = set_from_file(s, &setting_table[i], file_name, path, why);
                 if (refused)
                         return refused;
         }
@@ -417,10 +159,10 @@ static bool is_known_variable(const char *name, size_t size)
         if (strncmp(name, "CHARD_TEST_", 11) == 0 || strncmp(name, "CHARD_FAULT", 11) == 0)
                 return true;
         for (size_t i = 0; i < SETTING_COUNT; i++) {
-                const size_t whole = strlen(table[i].env);
-                if (size == whole && strncmp(name, table[i].env, size) == 0)
+                const size_t whole = strlen(setting_table[i].env);
+                if (size == whole && strncmp(name, setting_table[i].env, size) == 0)
                         return true;
-                if (size == whole + 5 && strncmp(name, table[i].env, whole) == 0 &&
+                if (size == whole + 5 && strncmp(name, setting_table[i].env, whole) == 0 &&
                     strncmp(name + whole, "_FILE", 5) == 0)
                         return true;
         }
@@ -432,7 +174,7 @@ static int refuse_unknown_environment(struct problem *why)
 {
         const char *names[SETTING_COUNT];
         for (size_t i = 0; i < SETTING_COUNT; i++)
-                names[i] = table[i].env;
+                names[i] = setting_table[i].env;
         for (char **at = environ; at && *at; at++) {
                 const size_t size = strcspn(*at, "=");
                 if (strncmp(*at, "CHARD_", 6) != 0 || is_known_variable(*at, size))
@@ -464,7 +206,7 @@ static int refuse_flag(const char *typed, const struct own_flag *own, struct pro
         for (; own && own->name && count < MOST_NAMES - SETTING_COUNT; own++)
                 names[count++] = own->name;
         for (size_t i = 0; i < SETTING_COUNT; i++)
-                names[count++] = table[i].flag;
+                names[count++] = setting_table[i].flag;
         char name[64];
         snprintf(name, sizeof(name), "%.*s", (int)strcspn(typed, "="), typed);
         const char *near = nearest_name(name, names, count);
@@ -492,8 +234,8 @@ static struct typed_flag find_flag(const char *word, const struct own_flag *own)
                         return found;
                 }
         for (size_t i = 0; i < SETTING_COUNT; i++)
-                if (is_flag(word, table[i].flag, table[i].letter)) {
-                        found.row = &table[i];
+                if (is_flag(word, setting_table[i].flag, setting_table[i].letter)) {
+                        found.row = &setting_table[i];
                         return found;
                 }
         return found;
@@ -563,7 +305,7 @@ void settings_print(FILE *out, bool markdown)
                 fputs("| environment | flag | type | default | meaning |\n| --- | --- | --- | --- | --- |\n",
                       out);
         for (size_t i = 0; i < SETTING_COUNT; i++) {
-                const struct setting *row = &table[i];
+                const struct setting *row = &setting_table[i];
                 char letter[8] = "";
                 if (row->letter)
                         snprintf(letter, sizeof(letter), ", -%c", row->letter);
