@@ -33,7 +33,7 @@ struct store_config {
 
 struct claim {
         const char *id, *root_id, *parent_id, *name; /* parent_id may be NULL; all borrowed until done */
-        const char *pipeline;    /* of the job, or NULL: no job row is kept */
+        const char *pipeline;    /* of the job, "" = none; NULL: no job row is kept */
         const char *owned_by;    /* user whose owned characters are wanted, or NULL */
         unsigned retries;        /* of the message: a claim older than the stored attempts is superseded */
         unsigned lease_ms;
@@ -94,10 +94,12 @@ struct scheduled {
         const char *task_id;  /* or NULL */
 };
 
-/* A failed attempt: scheduled again when `again` is set, else the task and its job fail. One transaction. Borrowed until done. */
+/* A failed attempt: scheduled again when `again` is set, else the task and its job fail. One transaction. Borrowed until done.
+ * The task may never have been claimed (its arguments were refused first): then its row, and its job's, are made here.
+ * A task that has succeeded keeps its state and result (its successors could not be published): only its job fails. */
 struct failure {
-        const char *id, *root_id, *name;
-        bool has_job;
+        const char *id, *root_id, *parent_id, *name; /* parent_id may be NULL */
+        const char *pipeline; /* of the job, "" = none; NULL: no job row is kept */
         unsigned attempts;    /* failed attempts so far, this one included */
         const struct problem *why;
         const struct scheduled *again;
@@ -143,7 +145,8 @@ struct store_backend {
 
         /* Lock and hand over up to `limit` due messages; one release at a time. */
         void (*release)(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
-        /* Delete the rows that were confirmed, unlock the others; then call done. */
+        /* Delete the rows that were confirmed; the others of this release become due again ten seconds later, so that
+         * what no queue takes never blocks what others do; then call done. */
         void (*forget)(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
         /* Told when somebody else scheduled something due at about `due_ms` (LISTEN/NOTIFY). */
         void (*on_scheduled)(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg);
