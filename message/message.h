@@ -35,16 +35,19 @@ void message_free(struct message *m);
 
 /* Basic properties as views into the encoded bytes; absent ones are empty (data NULL). Not NUL-terminated. */
 struct properties {
-        struct bytes content_type, content_encoding, headers, correlation_id, reply_to, expiration, message_id, type, user_id, app_id;
-        int delivery_mode; /* 1, 2, or -1 when absent */
-        int priority;      /* 0 … 255, or -1 when absent */
-        int64_t timestamp; /* seconds, or -1 when absent */
+        struct bytes content_type, content_encoding, headers, correlation_id, reply_to, expiration, message_id, type,
+                user_id, app_id;
+        struct bytes cluster_id; /* reserved by the specification; carried along */
+        int delivery_mode;       /* 1, 2, or -1 when absent */
+        int priority;            /* 0 … 255, or -1 when absent */
+        int64_t timestamp;       /* seconds, or -1 when absent */
 };
 
-/* Read encoded properties. Returns 0, or 1 with `why` (source "message", code "bad_properties") when they are cut short or malformed. */
+/* Read encoded properties. Returns 0, or 1 with `why` (source "message", code "bad_properties") when they are cut short or malformed.
+ * The header table's length is checked, its inside only while walking it. */
 int properties_read(struct bytes encoded, struct properties *out, struct problem *why);
 
-/* Append the encoding of `p`; `p->headers` is the inside of the table, without its length. */
+/* Append the encoding of `p`; `p->headers` is the inside of the table, without its length. Short texts are cut at 255 bytes. */
 void properties_write(const struct properties *p, struct buffer *out);
 
 /* One header while walking a table. `kind` is the AMQP letter; `value` the encoded value without its kind byte. */
@@ -58,13 +61,23 @@ struct header {
  * or at malformed bytes (then *at != table.size). Depth of nested tables is limited to 32. */
 bool header_next(struct bytes table, size_t *at, struct header *out);
 
-/* Append one header; kinds as named (see DESIGN: only S I l d t V A F are written). */
-void header_add_text(struct buffer *table, const char *name, struct bytes text);          /* S */
-void header_add_number(struct buffer *table, const char *name, int64_t number);           /* I where it fits, else l */
-void header_add_bool(struct buffer *table, const char *name, bool value);                 /* t */
-void header_add_null(struct buffer *table, const char *name);                             /* V */
-void header_add_raw(struct buffer *table, const struct header *h);                        /* as it was read */
-void header_add_json(struct buffer *table, const char *name, const json_t *value);        /* S I l d t V A F by JSON type */
+/* The header as what it says. False when it is of another kind. A number is any of b B s u U I i l L; L beyond 63 bits
+ * wraps to negative, as py-amqp writes negative ones. */
+bool header_text(const struct header *h, struct bytes *out);
+bool header_number(const struct header *h, int64_t *out);
+
+/* The header of that name, the last one when it stands there twice. False when there is none. */
+bool header_find(struct bytes table, const char *name, struct header *out);
+
+/* Append one header; only the kinds S I l d t V A F are made here, because some Celery clients reject others.
+ * A name is at most 255 bytes. */
+void header_add_text(struct buffer *table, const char *name, struct bytes text); /* S */
+void header_add_number(struct buffer *table, const char *name, int64_t number);  /* I where it fits, else l */
+void header_add_bool(struct buffer *table, const char *name, bool value);        /* t */
+void header_add_null(struct buffer *table, const char *name);                    /* V */
+void header_add_raw(struct buffer *table, const struct header *h);               /* as it was read */
+void header_add_json(struct buffer *table, const char *name,
+                     const json_t *value); /* by JSON type; NULL and what nests deeper than 32 is V */
 
 /* A header table as a JSON object for people to read (bytes that are no UTF-8 as base64 text). New reference or NULL. */
 json_t *headers_to_json(struct bytes table);
@@ -75,42 +88,58 @@ json_t *headers_to_json(struct bytes table);
 struct task_message {
         const char *name, *id, *root_id; /* never NULL; root_id falls back to id */
         const char *parent_id, *group_id, *reply_to, *correlation_id, *origin; /* NULL when absent or null */
-        const char *traceparent;  /* W3C trace context, when the producer sent one */
-        json_int_t group_index;   /* -1 when absent */
+        const char *traceparent; /* W3C trace context, when the producer sent one */
+        json_int_t group_index;  /* -1 when absent */
         unsigned retries;
-        int64_t eta_ms, expires_ms; /* wall clock; 0 when absent */
+        int64_t eta_ms, expires_ms;            /* wall clock; 0 when absent */
         unsigned hard_limit_ms, soft_limit_ms; /* 0 when absent; from timelimit [hard, soft] in seconds */
         bool ignore_result;
-        struct bytes properties; /* as received; borrowed from the delivery */
-        struct bytes raw_body;   /* as received; borrowed from the delivery */
-        json_t *body;            /* [args, kwargs, embed], owned */
-        json_t *args, *kwargs;   /* inside body; never NULL: array, object */
-        json_t *callbacks, *errbacks, *chain, *chord; /* inside body, or NULL */
+        struct bytes properties;                      /* as received; borrowed from the delivery */
+        struct bytes raw_body;                        /* as received; borrowed from the delivery */
+        json_t *body;                                 /* [args, kwargs, embed], owned */
+        json_t *args, *kwargs;                        /* inside body; never NULL: array, object */
+        json_t *callbacks, *errbacks, *chain, *chord; /* inside body, or NULL: absent, null or an empty list */
 };
 
+/* Properties longer than this are refused: what is added to them for a retry or a dead letter must still fit into one AMQP frame
+ * (131072 bytes by default), as the protocol wants it. */
+#define MESSAGE_MAX_PROPERTIES 65536
+
+/* Names and ids longer than this are refused: Celery also sends the id as correlation id, which AMQP limits to this. */
+#define MESSAGE_MAX_NAME 255
+
 /* Decode a delivery. Understands JSON bodies in utf-8 or base64, gzip and zlib (`compression` header), null embed.
- * max_body bounds the body, before and after decompression. Returns 0; 1 with `why` (source "message", code
- * "bad_properties", "not_a_task", "bad_content_type", "bad_compression", "body_too_large", "bad_body", "bad_header");
- * or -ENOMEM. On 1, whatever of name, id and root_id could be read is filled in, so that an error record can name it. */
-int task_message_decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body, struct task_message *out, struct problem *why);
+ * max_body bounds the body, before and after decompression. Texts in headers must be UTF-8 without NUL.
+ * Returns 0; 1 with `why` (source "message", code "bad_properties", "not_a_task", "bad_header", "bad_content_type",
+ * "bad_compression", "body_too_large", "bad_body"); or -ENOMEM.
+ * On 1, whatever of name, id and root_id could be read is filled in (else NULL), so that an error record can name it. */
+int task_message_decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
+                        struct task_message *out, struct problem *why);
 
 /* Drop the JSON. Safe on a zeroed struct. */
 void task_message_clear(struct task_message *t);
 
-/* The same task to be tried again: every header, property and the body as received, but `retries` set, eta removed, x-death stripped. */
-struct message *task_message_again(const struct task_message *t, const char *exchange, const char *routing_key, unsigned retries);
+/* The same task to be published again: headers, properties and body as received, but `retries` set and eta null. Left out is what
+ * would make the broker do something more with it: x-death and its like (cycle detection), CC and BCC (copies, made already),
+ * the properties expiration (it has been delivered in time) and user_id (checked against the connection's user).
+ * NULL when memory ran out. */
+struct message *task_message_again(const struct task_message *t, const char *exchange, const char *routing_key,
+                                   unsigned retries);
 
 /* An error record for a dead letter. */
 struct dead_record {
         const char *source, *code, *text; /* errorSource, errorCode, errorMessage */
         int64_t at_ms;                    /* timestamp */
         unsigned attempts;
-        const char *trace_id;             /* or NULL: left out */
+        const char *trace_id; /* or NULL: left out */
 };
 
-/* A dead letter for queue `queue`: properties (valid or not) and body as received, the record's headers added, x-death stripped.
- * Unreadable properties are replaced by fresh ones that carry the original bytes as base64 in header `originalProperties`. */
-struct message *message_dead(const char *queue, struct bytes properties, struct bytes body, const struct dead_record *record);
+/* A dead letter for queue `queue`, to exchange "chard.dead" with the queue's name as routing key: properties and body as received, the
+ * record's headers added (timestamp as ISO 8601 text; older ones of these names go), and left out what task_message_again leaves out.
+ * Properties that are unreadable or too large are replaced by fresh ones that carry the original bytes, or the first
+ * 64 KiB of them, as base64 in header `originalProperties`. NULL when memory ran out. */
+struct message *message_dead(const char *queue, struct bytes properties, struct bytes body,
+                             const struct dead_record *record);
 
 /* ---- signatures and chains: signature.c ---- */
 
@@ -137,24 +166,53 @@ typedef const char *queue_of_task(const char *name, void *arg);
 
 /* The messages that follow `done`: the next element of its chain (the last of embed.chain; the rest travels on), then each
  * of its callbacks, linked by `next` in *out (NULL when nothing follows). The result, given as JSON text, is prepended to their
- * args unless a signature is immutable; root_id, parent_id, stamps and unknown headers travel on. Signatures without an id get one from `ids`
- * — it must be the same at every call for the same task (derived from done->id), so that a repeated publish is the same task.
- * Returns 0; 1 with `why` (code "bad_signature", "unroutable", "unsupported_canvas"); or -ENOMEM. */
-int task_message_successors(const struct task_message *done, struct bytes result, queue_of_task *queue_of, void *arg, struct message **out, struct problem *why);
+ * args unless a signature is immutable. Their headers are those that Celery 5.7 gives them: options of the signature, root_id of the
+ * job, parent_id = done->id; beside them the unknown headers of `done` travel on, the trace context among them.
+ * Where they go: options.exchange and routing_key; else options.queue, else queue_of(): the exchange of that name, key = queue.
+ * A signature without task_id gets one made from done->id and its place (UUID version 8), so that a repeated call makes the same task.
+ * now_ms (wall clock) is what countdown and relative expires count from.
+ * Returns 0; 1 with `why` (source "message", code "bad_signature", "unroutable", "unsupported_canvas": a group, chord or chain within);
+ * or -ENOMEM. */
+int task_message_successors(const struct task_message *done, struct bytes result, queue_of_task *queue_of, void *arg,
+                            int64_t now_ms, struct message **out, struct problem *why);
+
+/* Would task_message_successors refuse this task's own successors, or later ones of its chain? Asked before paying for its work.
+ * Returns and errors as there. */
+int task_message_check(const struct task_message *t, queue_of_task *queue_of, void *arg, struct problem *why);
+
+/* The messages that a task's final failure sends: its errbacks, each with the failed task's id prepended to its args, as
+ * Celery calls an errback that it doesn't have itself. Returns and errors as task_message_successors. */
+int task_message_errbacks(const struct task_message *failed, queue_of_task *queue_of, void *arg, int64_t now_ms,
+                          struct message **out, struct problem *why);
+
+/* Free a list linked by `next`. */
+void message_free_list(struct message *first);
 
 /* ---- typed JSON, as kombu >= 5.3 writes it: typed_json.c ---- */
 
-enum typed_kind { TYPED_NONE, TYPED_DATETIME, TYPED_DATE, TYPED_TIME, TYPED_UUID, TYPED_DECIMAL, TYPED_BYTES, TYPED_OTHER };
+enum typed_kind {
+        TYPED_NONE,
+        TYPED_DATETIME,
+        TYPED_DATE,
+        TYPED_TIME,
+        TYPED_UUID,
+        TYPED_DECIMAL,
+        TYPED_BYTES,
+        TYPED_BASE64,
+        TYPED_OTHER
+};
 
-/* If `value` is {"__type__": …, "__value__": …}: which kind, and its value (borrowed). */
+/* If `value` is {"__type__": …, "__value__": …}: which kind, and its value (borrowed). TYPED_BYTES are bytes that are UTF-8 text,
+ * TYPED_BASE64 any others; TYPED_OTHER is a type that kombu itself doesn't know. */
 enum typed_kind typed_json_read(const json_t *value, const json_t **inner);
 
 /* ---- delayed delivery keys, as kombu writes them: delayed.c ---- */
 
 #define DELAYED_LEVELS 28
 
-/* Write the 28-digit dotted routing key for `seconds` (0 … 2^28-1) before `routing_key`; returns the exchange level to publish to.
- * Source: kombu.transport.native_delayed_delivery. */
+/* Write the 28-digit dotted routing key for `seconds` (0 … 2^28-1) before `routing_key`; an older prefix there is replaced.
+ * Returns the level of the exchange to publish to (0 … 27; "celery_delayed_<level>"): the highest one that delays. kombu itself always
+ * takes 27; the levels between only hand the message on. Or -ERANGE. Source: kombu.transport.native_delayed_delivery. */
 int delayed_routing_key(uint32_t seconds, const char *routing_key, struct buffer *out);
 
 #endif
