@@ -27,13 +27,13 @@ struct ai_turn {
         size_t part_count;
 };
 
-#define AI_MODEL_TEXT NULL          /* the setting openai_model */
+#define AI_MODEL_TEXT NULL           /* the setting openai_model */
 extern const char AI_MODEL_VISION[]; /* the setting openai_vision_model */
 
 /* What a task asks. Everything borrowed until the reply has come (the engine keeps it in the task's arena). */
 struct ai_request {
-        const char *task;        /* task name: for the offline provider and the log */
-        const char *model;       /* AI_MODEL_TEXT, AI_MODEL_VISION, or a model's own name */
+        const char *task;  /* task name: for the offline provider and the log */
+        const char *model; /* AI_MODEL_TEXT, AI_MODEL_VISION, or a model's own name */
         const struct ai_turn *turns;
         size_t turn_count;
         const char *schema_name; /* [a-zA-Z0-9_-]{1,64} */
@@ -55,13 +55,13 @@ enum ai_verdict {
 
 struct ai_reply {
         enum ai_verdict verdict;
-        struct problem why;     /* when not AI_OK: source "provider" */
-        uint64_t wait_ms;       /* AI_WAIT: how long; AI_TRANSIENT: what Retry-After asked for, or 0 */
-        json_t *content;        /* AI_OK: the answer, checked against the schema; borrowed for the length of the callback */
-        const char *provider;   /* "openai", "offline"; constant */
-        char model[64];         /* as the provider named it */
+        struct problem why; /* when not AI_OK: source "provider" */
+        uint64_t wait_ms;   /* AI_WAIT: how long; AI_TRANSIENT: what Retry-After asked for, or 0 */
+        json_t *content;    /* AI_OK: the answer, checked against the schema; borrowed for the length of the callback */
+        const char *provider; /* "openai", "offline"; constant */
+        char model[64];       /* as the provider named it */
         unsigned tokens_in, tokens_out;
-        int64_t cost_nano;      /* billionths of a US dollar, from the price table; 0 when unknown or offline */
+        int64_t cost_nano; /* billionths of a US dollar, from the price table; 0 when unknown or offline */
         unsigned elapsed_ms;
 };
 typedef void ai_done(const struct ai_reply *reply, void *arg);
@@ -71,8 +71,11 @@ struct ai_config {
         const char *provider; /* "openai", "offline", or NULL/"": openai where a key or a base URL is set */
         const char *base_url, *api_key, *model, *vision_model;
         unsigned connect_timeout_ms;
-        long max_connections; /* sockets at once */
+        long max_connections; /* sockets at once; also kept below what the process may open */
         bool http2_plain;
+        /* How the offline provider answers `request` (from request->facts and data of its own); NULL where nobody supplies it.
+         * Returns 0 and a new reference; 1 with `why` (the reply is AI_PERMANENT); < 0 = bug or out of memory. */
+        int (*offline)(const struct ai_request *request, json_t **answer, struct problem *why);
 };
 
 struct ai;      /* the provider in use, its limiter and breaker */
@@ -104,14 +107,16 @@ void ai_close(struct ai *ai);
 
 /* What a response was, as far as judging needs it. */
 struct ai_response {
-        long status;              /* HTTP status, 0 when none came */
+        long status; /* HTTP status, 0 when none came */
         bool timed_out;
         const char *transport_error; /* curl's words, or NULL */
-        const char *retry_after;  /* header values, or NULL */
+        const char *retry_after;     /* header values, or NULL */
+        const char *retry_after_ms; /* the same in milliseconds, as some gateways send it beside Retry-After; it wins */
         const char *reset_requests, *reset_tokens; /* x-ratelimit-reset-requests / -tokens: "1s", "6m0s", "20ms" */
         const char *remaining_requests, *remaining_tokens;
         struct bytes body;
-        int64_t now_ms;           /* wall clock, for HTTP dates */
+        int64_t now_ms;     /* wall clock, for HTTP dates */
+        const char *secret; /* the API key, never to be quoted back; or NULL */
 };
 
 /* Judge a response and take its content apart; fills everything of *reply but elapsed_ms and provider (reply->content is a new reference here).
