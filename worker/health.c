@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Says whether this worker is consuming, from consuming itself: consumers registered, frames coming, loop turning, store answering.
+ * Written into the store's worker row (chard ping) and a health file (probes); a change is logged. */
+#include "worker/run.h"
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+        LOOK_MS = 500,
+        BEAT_EVERY = 4, /* looks between two beats */
+        LOOP_LATE_MS = 5000,
+};
+
+struct health {
+        struct worker *worker;
+        uv_timer_t timer;
+        uint64_t last_look_ms;
+        unsigned looks;
+        bool consuming, said, beating, stopping, store_answers;
+        uint64_t asked_ms; /* when the beat under way was sent */
+        char why[256];
+};
+
+static void on_look(uv_timer_t *timer);
+
+int health_open(struct health **out, struct worker *w)
+{
+        struct health *h = calloc(1, sizeof(*h));
+        if (!h)
+                return -ENOMEM;
+        h->worker = w;
+        h->store_answers = true;
+        uv_timer_init(w->loop, &h->timer);
+        h->timer.data = h;
+        h->last_look_ms = clock_mono_ms();
+        uv_timer_start(&h->timer, on_look, 0, LOOK_MS);
+        *out = h;
+        return 0;
+}
+
+/* ---- judging ---- */
+
+/* What keeps it from consuming, the first thing found; empty = nothing. */
+static void find_fault(struct health *h, uint64_t now_ms, char *why, size_t size)
+{
+        const struct worker *w = h->worker;
+        struct broker_health b;
+        broker_health(w->broker, &b);
+        why[0] = '\0';
+        if (h->stopping)
+                snprintf(why, size, "stopping");
+        else if (now_ms - h->last_look_ms > LOOP_LATE_MS)
+                snprintf(why, size, "loop: stood still for %llu ms", (unsigned long long)(now_ms - h->last_look_ms));
+        else if (!w->store->backend->up(w->store))
+                snprintf(why, size, "store: not answering, so no work is taken");
+        else if (h->beating && now_ms - h->asked_ms > LOOP_LATE_MS)
+                snprintf(why, size, "store: no answer for %llu ms", (unsigned long long)(now_ms - h->asked_ms));
+        else if (b.state == BROKER_DOWN)
+                snprintf(why, size, "broker: not connected: %s", b.why);
+        else if (b.consumers_registered < b.consumers_wanted || b.consumers_wanted < w->config->queue_count)
+                snprintf(why, size, "broker: %u of %zu consumers registered%s%s", b.consumers_registered,
+                         w->config->queue_count, *b.why ? ": " : "", b.why);
+        else if (b.last_frame_ms > 2000ULL * w->config->heartbeat_s)
+                snprintf(why, size, "broker: silent for %llu ms", (unsigned long long)b.last_frame_ms);
+        else if (b.state == BROKER_BLOCKED || !b.publisher_up)
+                snprintf(why, size, "broker: takes no publishes: %s", b.why);
+}
+
+static json_t *as_json(const struct health *h)
+{
+        const struct worker *w = h->worker;
+        struct broker_health b;
+        broker_health(w->broker, &b);
+        return json_pack("{s:b, s:s, s:i, s:i, s:I, s:I, s:I, s:b}", "consuming", h->consuming, "why", h->why,
+                         "consumers_wanted", (int)b.consumers_wanted, "consumers_registered",
+                         (int)b.consumers_registered, "in_hand", (json_int_t)w->run_count, "ai_in_flight",
+                         (json_int_t)ai_in_flight(w->ai), "finished", (json_int_t)w->finished, "publishing",
+                         (int)b.publisher_up);
+}
+
+/* ---- telling ---- */
+
+/* Written beside and renamed, so that a probe never reads half a line. */
+static void write_file(const struct health *h)
+{
+        const char *path = h->worker->config->health_file;
+        char beside[4096];
+        if (!path || !*path || snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
+                return;
+        FILE *file = fopen(beside, "we");
+        if (!file) {
+                log_warn("worker", "health file %s can't be written: %s", path, strerror(errno));
+                return;
+        }
+        fprintf(file, "%s%s%s\n", h->consuming ? "consuming" : "not consuming", *h->why ? ": " : "", h->why);
+        fclose(file);
+        if (rename(beside, path) != 0)
+                log_warn("worker", "health file %s can't be written: %s", path, strerror(errno));
+}
+
+static void on_beaten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        (void)result, (void)stored, (void)why;
+        ((struct health *)arg)->beating = false;
+}
+
+static void beat(struct health *h, uint64_t now_ms)
+{
+        struct worker *w = h->worker;
+        JSON_OWNED json_t *state = as_json(h);
+        if (h->beating || !state || w->phase >= WORKER_CLOSING)
+                return;
+        h->beating = true;
+        h->asked_ms = now_ms;
+        w->store->backend->beat(w->store, state, on_beaten, h);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+        struct health *h = (struct health *)timer->data;
+        char why[sizeof(h->why)];
+        const uint64_t now_ms = clock_mono_ms();
+        find_fault(h, now_ms, why, sizeof(why));
+        h->last_look_ms = now_ms;
+
+        const bool consuming = !*why, changed = !h->said || consuming != h->consuming;
+        memcpy(h->why, why, sizeof(why));
+        h->consuming = consuming;
+        if (changed && consuming)
+                log_info("worker", "consuming: %u queues, %u slots each", (unsigned)h->worker->config->queue_count,
+                         h->worker->config->slots);
+        else if (changed)
+                log_warn("worker", "not consuming: %s", why);
+        h->said = true;
+        write_file(h);
+        if (changed || h->looks % BEAT_EVERY == 0)
+                beat(h, now_ms);
+        h->looks++;
+}
+
+void health_stop(struct health *h)
+{
+        h->stopping = true;
+        on_look(&h->timer);
+}
+
+static void release_memory(uv_handle_t *handle)
+{
+        free(handle->data);
+}
+
+void health_close(struct health *h)
+{
+        if (h)
+                uv_close((uv_handle_t *)&h->timer, release_memory);
+}

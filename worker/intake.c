@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where deliveries become runs. */
+#include "worker/run.h"
+
+#include "core/log.h"
+
+/* ---- one task, one run ---- */
+
+/* The task is running here already. A tag of a lost connection is replaced by the new one; with a live one this is a
+ * second copy of the message, which the first stands for. */
+static void adopt(struct run *running, struct run *newcomer)
+{
+        struct worker *w = running->worker;
+        if (running->tag.epoch == newcomer->tag.epoch) {
+                log_info("worker", "task=%s came twice; the copy is dropped", running->message.id);
+                broker_ack(w->broker, newcomer->tag);
+        } else {
+                log_info("worker", "task=%s was redelivered while it runs here: adopted", running->message.id);
+                running->tag = newcomer->tag;
+        }
+}
+
+bool intake_register(struct run *run)
+{
+        struct worker *w = run->worker;
+        struct run *running = map_get(w->by_id, run->message.id);
+        if (running) {
+                adopt(running, run);
+                return false;
+        }
+        run->in_map = map_put(w->by_id, run->message.id, run) == 0;
+        return true;
+}
+
+/* ---- deliveries ---- */
+
+static void take(struct worker *w, struct delivery *d)
+{
+        if (w->phase != WORKER_RUNNING) {
+                broker_hand_back(w->broker, d->tag);
+                delivery_free(d);
+                return;
+        }
+        struct run *run = run_new(w);
+        if (!run) {
+                log_error("worker", "out of memory: a delivery of %s was handed back", d->queue);
+                broker_hand_back(w->broker, d->tag);
+                delivery_free(d);
+                return;
+        }
+        run->delivery = d;
+        run->tag = d->tag;
+        run_go(run, STEP_DECODE);
+}
+
+void intake_deliveries(struct delivery *list_takes, void *arg)
+{
+        for (struct delivery *d = list_takes, *next; d; d = next) {
+                next = d->next;
+                take((struct worker *)arg, d);
+        }
+}
+
+void intake_changed(const struct broker_health *now, void *arg)
+{
+        static const char *const words[] = { [BROKER_UP] = "up", [BROKER_DOWN] = "down", [BROKER_BLOCKED] = "blocked" };
+        (void)arg;
+        if (now->state == BROKER_UP)
+                log_info("worker", "broker %s, consumers %u of %u", words[now->state], now->consumers_registered,
+                         now->consumers_wanted);
+        else
+                log_warn("worker", "broker %s, consumers %u of %u: %s", words[now->state], now->consumers_registered,
+                         now->consumers_wanted, now->why);
+}
+
+void intake_adjust(struct worker *w)
+{
+        const bool want = w->phase == WORKER_RUNNING && w->store->backend->up(w->store);
+        if (want == w->consuming)
+                return;
+        w->consuming = want;
+        if (!want) {
+                broker_cancel(w->broker);
+                return;
+        }
+        for (size_t i = 0; i < w->config->queue_count; i++)
+                if (broker_consume(w->broker, w->config->queues[i], w->config->slots) < 0)
+                        log_error("worker", "out of memory: not consuming %s", w->config->queues[i]);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Publishes scheduled messages when they are due: a batch is locked in the store, published, confirmed, deleted.
+ * A crash in between publishes the same task ids again, which the claim makes harmless. */
+#include "worker/run.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+        BATCH = 1000,
+        LOOK_MS = 1000, /* look this often for what other processes scheduled */
+};
+
+struct releaser {
+        struct worker *worker;
+        uv_timer_t timer;
+        int64_t next_ms; /* wall clock of the next look */
+        bool busy, stopped, full;
+        int64_t ids[BATCH]; /* of the batch under way: those confirmed come first */
+        struct release_item {
+                struct releaser *releaser;
+                int64_t id;
+        } items[BATCH];
+        size_t waiting, confirmed;
+};
+
+static void on_timer(uv_timer_t *timer);
+static void on_batch(struct due *due, size_t count, int64_t next_ms, void *arg);
+static void on_item(enum publish_result result, void *arg);
+static void on_forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
+
+int releaser_open(struct releaser **out, struct worker *w)
+{
+        struct releaser *r = calloc(1, sizeof(*r));
+        if (!r)
+                return -ENOMEM;
+        r->worker = w;
+        uv_timer_init(w->loop, &r->timer);
+        r->timer.data = r;
+        *out = r;
+        releaser_expect(r, clock_wall_ms());
+        return 0;
+}
+
+void releaser_expect(struct releaser *r, int64_t due_ms)
+{
+        if (r->stopped || (r->next_ms && r->next_ms <= due_ms))
+                return;
+        r->next_ms = due_ms;
+        if (r->busy)
+                return; /* the end of the batch looks at next_ms */
+        const int64_t wait_ms = due_ms - clock_wall_ms();
+        uv_timer_start(&r->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+}
+
+bool releaser_busy(const struct releaser *r)
+{
+        return r->busy;
+}
+
+void releaser_stop(struct releaser *r)
+{
+        r->stopped = true;
+        uv_timer_stop(&r->timer);
+}
+
+static void release_memory(uv_handle_t *handle)
+{
+        free(handle->data);
+}
+
+void releaser_close(struct releaser *r)
+{
+        if (r)
+                uv_close((uv_handle_t *)&r->timer, release_memory);
+}
+
+/* The store and the broker must both answer, or a batch would stay locked. */
+static bool can_release(const struct worker *w)
+{
+        struct broker_health health;
+        broker_health(w->broker, &health);
+        return health.publisher_up && health.state != BROKER_BLOCKED && w->store->backend->up(w->store);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+        struct releaser *r = (struct releaser *)timer->data;
+        struct worker *w = r->worker;
+        r->next_ms = 0;
+        if (!can_release(w)) {
+                releaser_expect(r, clock_wall_ms() + LOOK_MS);
+                return;
+        }
+        r->busy = true;
+        w->store->backend->release(w->store, clock_wall_ms(), BATCH, on_batch, r);
+}
+
+static void end_batch(struct releaser *r)
+{
+        r->busy = false;
+        const int64_t now_ms = clock_wall_ms();
+        const int64_t wanted_ms = r->full                                       ? now_ms
+                                  : r->next_ms && r->next_ms < now_ms + LOOK_MS ? r->next_ms
+                                                                                : now_ms + LOOK_MS;
+        r->next_ms = 0;
+        releaser_expect(r, wanted_ms);
+        if (r->stopped)
+                shutdown_adjust(r->worker);
+}
+
+static void on_batch(struct due *due, size_t count, int64_t next_ms, void *arg)
+{
+        struct releaser *r = (struct releaser *)arg;
+        if (next_ms && (!r->next_ms || next_ms < r->next_ms))
+                r->next_ms = next_ms;
+        r->full = count == BATCH;
+        r->waiting = count;
+        r->confirmed = 0;
+        if (count == 0) {
+                end_batch(r);
+                return;
+        }
+        for (size_t i = 0; i < count; i++) {
+                struct message *message = due[i].message;
+                due[i].message = NULL;
+                r->items[i] = (struct release_item){ .releaser = r, .id = due[i].id };
+                broker_publish(r->worker->broker, message, on_item, &r->items[i]);
+        }
+}
+
+static void on_item(enum publish_result result, void *arg)
+{
+        const struct release_item *item = (const struct release_item *)arg;
+        struct releaser *r = item->releaser;
+        struct worker *w = r->worker;
+        if (result == PUBLISH_CONFIRMED)
+                r->ids[r->confirmed++] = item->id;
+        else if (result != PUBLISH_CLOSED)
+                log_warn("worker", "scheduled message %lld finds no queue; tried again later", (long long)item->id);
+        if (--r->waiting == 0)
+                w->store->backend->forget(w->store, r->ids, r->confirmed, on_forgotten, r);
+}
+
+static void on_forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        (void)result, (void)stored, (void)why; /* not forgotten = published once more, harmless */
+        end_batch((struct releaser *)arg);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/run.h"
+
+#include "core/json.h"
+
+#include <stdlib.h>
+
+struct run *run_new(struct worker *w)
+{
+        struct run *run = w->spare;
+        if (run) {
+                w->spare = run->next;
+        } else {
+                run = calloc(1, sizeof(*run));
+                if (!run)
+                        return NULL;
+                uv_timer_init(w->loop, &run->timer);
+                run->timer.data = run;
+        }
+        run->worker = w;
+        run->previous = w->runs.previous;
+        run->next = &w->runs;
+        run->previous->next = run->next->previous = run;
+        w->run_count++;
+        return run;
+}
+
+static void forget_contents(struct run *run)
+{
+        outcome_close(&run->outcome);
+        task_message_clear(&run->message);
+        json_decref(run->document);
+        json_decref(run->owned);
+        json_decref(run->reply.content);
+        message_free(run->again_message);
+        buffer_free(&run->result);
+        arena_free(&run->arena);
+        delivery_free(run->delivery);
+}
+
+void run_end(struct run *run)
+{
+        struct worker *w = run->worker;
+        if (run->in_map)
+                map_take(w->by_id, run->message.id);
+        run->previous->next = run->next;
+        run->next->previous = run->previous;
+        w->run_count--;
+
+        forget_contents(run);
+        const uv_timer_t timer = run->timer; /* stopped; stays initialised */
+        *run = (struct run){ .next = w->spare, .timer = timer };
+        w->spare = run;
+        if (w->phase != WORKER_RUNNING)
+                shutdown_adjust(w);
+}
+
+/* ---- what the steps ask of it ---- */
+
+bool run_keeps_state(const struct run *run)
+{
+        return run->def && !(run->def->flags & TASK_STATELESS);
+}
+
+bool run_has_successor(const struct run *run)
+{
+        return json_array_size(run->message.chain) > 0;
+}
+
+unsigned run_deadline_ms(const struct run *run)
+{
+        const unsigned all = run->worker->config->deadline_ms;
+        return all ? all : run->request.deadline_ms ? run->request.deadline_ms : run->def->deadline_ms;
+}
+
+bool run_write_result(struct run *run)
+{
+        buffer_reset(&run->result);
+        if (json_object_update(run->document, run->outcome.sections) != 0)
+                return false;
+        json_write(run->document, &run->result);
+        return !run->result.failed;
+}
+
+const char *run_queue_of(const char *name, void *unused)
+{
+        (void)unused;
+        const struct task_def *def = task_find(name);
+        return def ? def->queue : NULL;
+}
+
+/* ---- what the store is told of it ---- */
+
+static const char *pipeline_name(const struct run *run)
+{
+        return run->pipeline ? run->pipeline->name : "";
+}
+
+void run_describe_claim(struct run *run)
+{
+        const struct task_message *m = &run->message;
+        run->claim = (struct claim){
+                .id = m->id,
+                .root_id = m->root_id,
+                .parent_id = m->parent_id,
+                .name = m->name,
+                .pipeline = pipeline_name(run),
+                .retries = m->retries,
+                .lease_ms = run_deadline_ms(run) + run->worker->config->lease_slack_ms,
+        };
+        if (run->def->flags & TASK_READS_OWNED)
+                run->claim.owned_by = json_text(json_object_get(run->document, "job"), "user_id", NULL);
+}
+
+void run_describe_commit(struct run *run)
+{
+        run->commit = (struct commit){
+                .id = run->message.id,
+                .root_id = run->message.root_id,
+                .result = buffer_view(&run->result),
+                .outcome = &run->outcome,
+                .last = !run_has_successor(run),
+                .has_job = true,
+        };
+        if (run->def->ask) {
+                run->commit.provider = run->reply.provider;
+                run->commit.model = run->reply.model;
+                run->commit.tokens_in = run->reply.tokens_in;
+                run->commit.tokens_out = run->reply.tokens_out;
+                run->commit.cost_nano = run->reply.cost_nano;
+                run->commit.elapsed_ms = run->reply.elapsed_ms;
+        }
+}
+
+void run_describe_failure(struct run *run, const struct scheduled *again)
+{
+        const struct task_message *m = &run->message;
+        run->failure = (struct failure){
+                .id = m->id,
+                .root_id = m->root_id ? m->root_id : m->id,
+                .parent_id = m->parent_id,
+                .name = m->name,
+                .pipeline = pipeline_name(run),
+                .attempts = m->retries + 1,
+                .why = &run->why,
+                .again = again,
+                .tokens_in = run->reply.tokens_in,
+                .tokens_out = run->reply.tokens_out,
+                .cost_nano = run->reply.cost_nano,
+        };
+}
+
+bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason)
+{
+        message_free(run->again_message);
+        run->again_message = task_message_again(&run->message, run->def->queue, run->def->queue, retries);
+        run->again = (struct scheduled){
+                .message = run->again_message,
+                .due_ms = due_ms,
+                .reason = reason,
+                .task_id = run->message.id,
+        };
+        return run->again_message != NULL;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One task while it is being worked on, and the worker that works on it. Internal to worker/. */
+#ifndef CHARD_WORKER_RUN_H
+#define CHARD_WORKER_RUN_H
+
+#include "broker/broker.h"
+#include "core/map.h"
+#include "pipelines/pipeline.h"
+#include "store/store.h"
+#include "worker/worker.h"
+
+enum step {
+        STEP_DECODE,
+        STEP_CLAIM,
+        STEP_CALL,
+        STEP_PAUSE,
+        STEP_JUDGE,
+        STEP_COMMIT,
+        STEP_PUBLISH,
+        STEP_RETRY,
+        STEP_DEAD, /* the store learns that it failed for good */
+        STEP_BURY, /* the dead letter is published */
+        STEP_HAND_BACK,
+        STEP_ACK,
+        STEP_END,  /* the run is gone */
+        STEP_WAIT, /* somebody will call run_go with the next step */
+};
+
+/* Handed from step to step; nothing else holds a task's state. */
+struct run {
+        struct run *next, *previous; /* in worker->runs */
+        struct worker *worker;
+        enum step step;            /* the last one entered */
+        struct delivery *delivery; /* owns the bytes that `message` views */
+        struct delivery_tag tag;   /* of the latest delivery of this task */
+        const struct task_def *def;
+        const struct pipeline *pipeline; /* or NULL */
+        struct arena arena;
+        struct task_message message;
+        struct task_input input;
+        json_t *document, *owned; /* owned */
+        struct ai_request request;
+        struct ai_call *call;  /* under way, or NULL */
+        struct ai_reply reply; /* its content is owned here */
+        struct outcome outcome;
+        struct buffer result; /* the document as JSON text */
+        struct commit commit;
+        struct claim claim;
+        struct failure failure;
+        struct release_lease give_back;
+        struct scheduled again;
+        struct message *again_message; /* owned */
+        struct problem why;
+        unsigned starts;
+        unsigned publishes;            /* waiting for their confirm */
+        enum publish_result published; /* the worst of them */
+        uint64_t lease_until_ms;       /* monotonic */
+        uint64_t wait_ms;
+        bool in_map, claimed, holding;
+        uv_timer_t timer; /* initialised once; runs are reused */
+};
+
+struct releaser;
+struct health;
+
+struct worker {
+        const struct worker_config *config;
+        uv_loop_t *loop;
+        struct broker *broker;
+        struct store *store;
+        struct ai *ai;
+        struct topology topology;
+        struct map *by_id; /* runs that keep state, by task id: to adopt redeliveries */
+        struct run runs;   /* all, in the order they came; the head is a mark */
+        struct run *spare; /* finished structs, linked by next */
+        size_t run_count;
+        unsigned long finished;
+        bool consuming; /* asked for deliveries */
+        enum { WORKER_RUNNING, WORKER_FINISHING, WORKER_HANDING_BACK, WORKER_CLOSING, WORKER_CLOSED } phase;
+        uv_timer_t grace_timer;
+        struct releaser *releaser;
+        struct health *health;
+};
+
+/* ---- run.c ---- */
+
+/* A fresh run, or NULL when memory ran out. / Take it off the worker and keep the struct for another. */
+struct run *run_new(struct worker *w);
+void run_end(struct run *run);
+
+/* Does the store know of it? Not of a stateless task, nor of one that nobody knows. */
+bool run_keeps_state(const struct run *run);
+
+/* Does its chain go on? */
+bool run_has_successor(const struct run *run);
+
+/* The queue of a task of that name, or NULL: a queue_of_task for message.h. */
+const char *run_queue_of(const char *name, void *unused);
+
+/* Milliseconds that its work may take. */
+unsigned run_deadline_ms(const struct run *run);
+
+/* Add the outcome's sections to the document, and write it as text: both the stored result and what the next task gets.
+ * False when memory ran out. */
+bool run_write_result(struct run *run);
+
+/* Fill in run->claim, ->commit, ->failure (`again` is its next try, or NULL when there is none). */
+void run_describe_claim(struct run *run);
+void run_describe_commit(struct run *run);
+void run_describe_failure(struct run *run, const struct scheduled *again);
+
+/* Fill in run->again: the same task as a message that waits in the store until `due_ms` (wall clock). False when memory ran out. */
+bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason);
+
+/* ---- steps.c ---- */
+
+/* Enter `step` and the ones it leads to, until one waits or the run ends. */
+void run_go(struct run *run, enum step step);
+
+/* "claim"; constant. */
+const char *step_name(enum step step);
+
+/* ---- intake.c ---- */
+
+/* The broker's listener: deliveries become runs, or are adopted by the run that already has their task. */
+void intake_deliveries(struct delivery *list_takes, void *worker);
+void intake_changed(const struct broker_health *now, void *worker);
+
+/* Start or stop taking deliveries, whichever the state of store and worker asks for. */
+void intake_adjust(struct worker *w);
+
+/* Register the run under its task id. Returns false when another run of this process has that task: that one goes on,
+ * and this run's delivery was adopted or acked; the run must end. */
+bool intake_register(struct run *run);
+
+/* ---- shutdown.c ---- */
+
+/* Called when a run has ended: goes on with the shutdown when it was the last. */
+void shutdown_adjust(struct worker *w);
+
+/* ---- releaser.c ---- */
+
+int releaser_open(struct releaser **out, struct worker *w);
+/* A message was scheduled for `due_ms` (wall clock). */
+void releaser_expect(struct releaser *r, int64_t due_ms);
+/* True while a batch is between the store and the broker. */
+bool releaser_busy(const struct releaser *r);
+void releaser_stop(struct releaser *r); /* takes no more batches */
+void releaser_close(struct releaser *r);
+
+/* ---- health.c ---- */
+
+int health_open(struct health **out, struct worker *w);
+void health_stop(struct health *h); /* says that the worker is stopping */
+void health_close(struct health *h);
+
+#endif

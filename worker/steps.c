@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The step table: one task's life, from its delivery to its ack. Each step does one thing and returns the next;
+ * one that has to wait returns STEP_WAIT, and the answer's function below it names the step that follows.
+ *
+ *     decode -> claim -> call -> judge -> commit -> publish -> ack
+ *                          \-> pause -> ack   \-> retry -> ack      (any) -> dead -> bury -> ack
+ */
+#include "worker/run.h"
+
+#include "core/backoff.h"
+#include "core/clock.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "worker/fault.h"
+
+#include <errno.h>
+#include <string.h>
+
+static enum step decode(struct run *run);
+static enum step claim(struct run *run);
+static enum step call(struct run *run);
+static enum step pause_model(struct run *run);
+static enum step judge(struct run *run);
+static enum step commit(struct run *run);
+static enum step publish(struct run *run);
+static enum step retry(struct run *run);
+static enum step dead(struct run *run);
+static enum step bury(struct run *run);
+static enum step hand_back(struct run *run);
+static enum step ack(struct run *run);
+
+static const struct {
+        const char *name;
+        enum step (*enter)(struct run *run);
+} table[] = {
+        [STEP_DECODE] = { "decode", decode },
+        [STEP_CLAIM] = { "claim", claim },
+        [STEP_CALL] = { "call", call },
+        [STEP_PAUSE] = { "pause", pause_model },
+        [STEP_JUDGE] = { "judge", judge },
+        [STEP_COMMIT] = { "commit", commit },
+        [STEP_PUBLISH] = { "publish", publish },
+        [STEP_RETRY] = { "retry", retry },
+        [STEP_DEAD] = { "dead", dead },
+        [STEP_BURY] = { "bury", bury },
+        [STEP_HAND_BACK] = { "hand_back", hand_back },
+        [STEP_ACK] = { "ack", ack },
+        [STEP_END] = { "end", NULL },
+};
+
+const char *step_name(enum step step)
+{
+        return table[step].name;
+}
+
+void run_go(struct run *run, enum step step)
+{
+        while (step != STEP_WAIT) {
+                log_debug("worker", "task=%s %s -> %s", run->message.id ? run->message.id : "?", table[run->step].name,
+                          table[step].name);
+                fault_point(table[run->step].name, table[step].name);
+                run->step = step;
+                if (step == STEP_END) {
+                        run_end(run);
+                        return;
+                }
+                step = table[step].enter(run);
+        }
+}
+
+/* ---- helpers of several steps ---- */
+
+static bool handing_back(const struct run *run)
+{
+        return run->worker->phase >= WORKER_HANDING_BACK;
+}
+
+static enum step out_of_memory(struct run *run)
+{
+        problem_set(&run->why, "worker", "out_of_memory", "memory ran out while working on this task");
+        log_error("worker", "task=%s out of memory, handed back", run->message.id ? run->message.id : "?");
+        return STEP_HAND_BACK;
+}
+
+/* A refusal (> 0) is the task's end; a fatal code (< 0) is ours, and the task goes back. */
+static enum step refused(struct run *run, int code)
+{
+        return code > 0 ? STEP_DEAD : out_of_memory(run);
+}
+
+/* Safe in the store: wake the releaser in time, and let the delivery go. */
+static void on_scheduled(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        (void)stored;
+        if (result == STORE_CLOSED) {
+                run_go(run, STEP_END);
+                return;
+        }
+        if (result == STORE_REFUSED) {
+                run->why = *why;
+                run_go(run, STEP_BURY);
+                return;
+        }
+        releaser_expect(run->worker->releaser, run->again.due_ms);
+        run_go(run, STEP_ACK);
+}
+
+/* Put this message away until `due_ms`, without a claim to end. */
+static enum step schedule(struct run *run, unsigned retries, int64_t due_ms, const char *reason)
+{
+        if (!run_make_again(run, retries, due_ms, reason))
+                return out_of_memory(run);
+        run->worker->store->backend->schedule(run->worker->store, &run->again, on_scheduled, run);
+        return STEP_WAIT;
+}
+
+/* ---- decode: bytes to a task ---- */
+
+static enum step decode(struct run *run)
+{
+        struct task_message *m = &run->message;
+        int code = task_message_decode(&run->arena, run->delivery->properties, run->delivery->body,
+                                       run->worker->config->max_body, m, &run->why);
+        if (m->name)
+                run->def = task_find(m->name);
+        if (code)
+                return refused(run, code);
+        if (!run->def) {
+                problem_set(&run->why, "task", "unknown_task",
+                            "no task is named \"%.100s\"; a worker that knows it must consume this queue", m->name);
+                return STEP_DEAD;
+        }
+        if (run_keeps_state(run) && !intake_register(run))
+                return STEP_END;
+        if (m->eta_ms > clock_wall_ms())
+                return schedule(run, m->retries, m->eta_ms, "eta");
+        run->pipeline = pipeline_of_task(m->name);
+        code = pipeline_document(m, &run->document, &run->why);
+        if (code)
+                return refused(run, code);
+        run->input = (struct task_input){ .document = run->document, .arena = &run->arena };
+        code = task_message_check(m, run_queue_of, NULL, &run->why); /* better now than after its work was paid for */
+        if (code)
+                return refused(run, code);
+        return run_keeps_state(run) ? STEP_CLAIM : STEP_CALL;
+}
+
+/* ---- claim: may it run, and is its result there already? ---- */
+
+static void on_claimed(const struct claim_reply *reply, void *arg);
+
+static enum step claim(struct run *run)
+{
+        struct worker *w = run->worker;
+        run_describe_claim(run);
+        run->lease_until_ms = clock_mono_ms() + run->claim.lease_ms;
+        w->store->backend->claim(w->store, &run->claim, on_claimed, run);
+        return STEP_WAIT;
+}
+
+static enum step granted(struct run *run, const struct claim_reply *reply)
+{
+        run->claimed = true;
+        run->starts = reply->starts;
+        json_decref(run->owned);
+        run->owned = json_incref(reply->owned);
+        run->input.owned = run->owned;
+        if (reply->starts > run->worker->config->max_starts) {
+                problem_set(&run->why, "worker", "poison", "started %u times without finishing", reply->starts - 1);
+                return STEP_DEAD;
+        }
+        return handing_back(run) ? STEP_HAND_BACK : STEP_CALL;
+}
+
+static enum step after_claim(struct run *run, const struct claim_reply *reply)
+{
+        switch (reply->verdict) {
+        case CLAIM_GRANTED: return granted(run, reply);
+        case CLAIM_DONE:
+                buffer_add(&run->result, reply->result.data, reply->result.size);
+                return run->result.failed ? out_of_memory(run) : STEP_PUBLISH;
+        case CLAIM_DEAD:
+                problem_set(&run->why, json_text(reply->error, "source", "task"),
+                            json_text(reply->error, "code", "failed"), "%s",
+                            json_text(reply->error, "text", "failed before"));
+                return STEP_BURY;
+        case CLAIM_SUPERSEDED: return STEP_ACK;
+        case CLAIM_REVOKED: return STEP_ACK;
+        case CLAIM_LEASED:
+                return schedule(run, run->message.retries, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased");
+        case CLAIM_REFUSED: run->why = reply->why; return STEP_BURY;
+        case CLAIM_CLOSED: return STEP_END;
+        }
+        return STEP_END;
+}
+
+static void on_claimed(const struct claim_reply *reply, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        run_go(run, after_claim(run, reply));
+}
+
+/* ---- call: the one remote call of a task, or its own work ---- */
+
+static void on_reply(const struct ai_reply *reply, void *arg);
+
+static enum step work(struct run *run)
+{
+        if (outcome_open(&run->outcome, &run->arena) < 0)
+                return out_of_memory(run);
+        const int code = run->def->run(&run->input, &run->outcome, &run->why);
+        if (code)
+                return refused(run, code);
+        return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
+}
+
+static enum step call(struct run *run)
+{
+        /* Not before the claim: a task that was committed in time must still publish what follows. */
+        if (run->message.expires_ms && run->message.expires_ms <= clock_wall_ms())
+                return refused(run,
+                               problem_set(&run->why, "task", "expired", "it expired before a worker could run it"));
+        if (!run->def->ask)
+                return work(run);
+        run->request = (struct ai_request){ .model = run->def->model, .task = run->def->name };
+        const int code = run->def->ask(&run->input, &run->request, &run->why);
+        if (code)
+                return refused(run, code);
+        run->request.deadline_ms = run_deadline_ms(run);
+        if (ai_ask(run->worker->ai, &run->request, on_reply, run, &run->call) < 0)
+                return out_of_memory(run);
+        return STEP_WAIT;
+}
+
+static enum step after_call(struct run *run)
+{
+        switch (run->reply.verdict) {
+        case AI_OK: return STEP_JUDGE;
+        case AI_TRANSIENT: return STEP_RETRY;
+        case AI_WAIT: run->wait_ms = run->reply.wait_ms; return STEP_PAUSE;
+        case AI_PERMANENT: run->why = run->reply.why; return STEP_DEAD;
+        case AI_CANCELLED: return STEP_HAND_BACK;
+        }
+        return STEP_END;
+}
+
+static void on_reply(const struct ai_reply *reply, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        run->call = NULL;
+        json_decref(run->reply.content);
+        run->reply = *reply;
+        json_incref(run->reply.content);
+        run_go(run, after_call(run));
+}
+
+/* ---- pause: the model rests; a short wait is held here, a longer one holds nothing (I6) ---- */
+
+static void on_held(uv_timer_t *timer);
+static void on_given_back(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
+
+static enum step hold(struct run *run)
+{
+        run->holding = true;
+        uv_timer_start(&run->timer, on_held, run->wait_ms, 0);
+        return STEP_WAIT;
+}
+
+static void on_held(uv_timer_t *timer)
+{
+        struct run *run = (struct run *)timer->data;
+        run->holding = false;
+        run_go(run, STEP_CALL);
+}
+
+static enum step pause_model(struct run *run)
+{
+        const struct worker *w = run->worker;
+        const bool lease_lasts = clock_mono_ms() + run->wait_ms + run_deadline_ms(run) < run->lease_until_ms;
+        if (w->phase == WORKER_RUNNING && run->wait_ms <= w->config->hold_ms && lease_lasts)
+                return hold(run);
+        /* Spread those that wait for the same model over as much time again, so that they don't come back at once. */
+        const int64_t due_ms = clock_wall_ms() + (int64_t)run->wait_ms + (int64_t)(random_bits() % (run->wait_ms + 1));
+        if (!run_keeps_state(run))
+                return schedule(run, run->message.retries, due_ms, "paused");
+        if (!run_make_again(run, run->message.retries, due_ms, "paused"))
+                return out_of_memory(run);
+        run->give_back = (struct release_lease){ .id = run->message.id, .again = &run->again };
+        run->worker->store->backend->give_back(run->worker->store, &run->give_back, on_scheduled, run);
+        return STEP_WAIT;
+}
+
+/* ---- judge: what the reply means ---- */
+
+static enum step judge(struct run *run)
+{
+        if (outcome_open(&run->outcome, &run->arena) < 0)
+                return out_of_memory(run);
+        const int code = run->def->conclude(&run->input, &run->reply, &run->outcome, &run->why);
+        if (code)
+                return refused(run, code);
+        return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
+}
+
+/* ---- commit: result, document, events and rows in one transaction (I2, I4) ---- */
+
+static void on_committed(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
+
+static enum step commit(struct run *run)
+{
+        struct worker *w = run->worker;
+        if (!run_write_result(run))
+                return out_of_memory(run);
+        run_describe_commit(run);
+        w->store->backend->commit(w->store, &run->commit, on_committed, run);
+        return STEP_WAIT;
+}
+
+static enum step after_commit(struct run *run, enum store_result result, struct bytes stored, const struct problem *why)
+{
+        switch (result) {
+        case STORE_DONE: return STEP_PUBLISH;
+        case STORE_ALREADY: /* another run was first: what it committed is what counts */
+                buffer_reset(&run->result);
+                buffer_add(&run->result, stored.data, stored.size);
+                return run->result.failed ? out_of_memory(run) : STEP_PUBLISH;
+        case STORE_STALE: /* the world moved on while it was worked out: once more, with what is true now */
+                outcome_close(&run->outcome);
+                return STEP_CLAIM;
+        case STORE_REFUSED: run->why = *why; return STEP_DEAD;
+        case STORE_CLOSED: return STEP_END;
+        }
+        return STEP_END;
+}
+
+static void on_committed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        run_go(run, after_commit(run, result, stored, why));
+}
+
+/* ---- publish: what follows this task, confirmed (I3) ---- */
+
+static void on_published(enum publish_result result, void *arg);
+
+static enum step publish(struct run *run)
+{
+        struct message *next = NULL;
+        if (!run_has_successor(run) && !run->message.callbacks)
+                return STEP_ACK;
+        if (run->result.size == 0 && !run_write_result(run))
+                return out_of_memory(run);
+        const int code = task_message_successors(&run->message, buffer_view(&run->result), queue_of, NULL,
+                                                 clock_wall_ms(), &next, &run->why);
+        if (code)
+                return refused(run, code);
+        if (!next)
+                return STEP_ACK;
+        run->published = PUBLISH_CONFIRMED;
+        for (struct message *m = next; m; m = m->next)
+                run->publishes++;
+        for (struct message *m = next, *after; m; m = after) {
+                after = m->next;
+                m->next = NULL;
+                broker_publish(run->worker->broker, m, on_published, run);
+        }
+        return STEP_WAIT;
+}
+
+static enum step after_publish(struct run *run)
+{
+        if (run->published == PUBLISH_CONFIRMED)
+                return STEP_ACK;
+        if (run->published == PUBLISH_CLOSED)
+                return STEP_END;
+        problem_set(&run->why, "broker", "unroutable", "the next task's message was %s; check: chard topology apply",
+                    run->published == PUBLISH_RETURNED ? "returned: no queue takes it" : "refused by the broker");
+        return STEP_RETRY;
+}
+
+static void on_published(enum publish_result result, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        if (result > run->published)
+                run->published = result;
+        if (--run->publishes == 0)
+                run_go(run, after_publish(run));
+}
+
+/* ---- retry: the failed attempt and its next try, in one transaction ---- */
+
+static enum step retry(struct run *run)
+{
+        const struct retry_policy *policy = &run->def->retry;
+        const unsigned failed = run->message.retries + 1;
+        const bool committed = run->published != PUBLISH_CONFIRMED; /* only its successors are missing */
+        if (!committed)
+                run->why = run->reply.why;
+        if (failed > policy->limit)
+                return STEP_DEAD;
+        uint64_t wait_ms = backoff_ms(policy->base_ms, policy->cap_ms, failed - 1, random_bits());
+        if (wait_ms < run->reply.wait_ms)
+                wait_ms = run->reply.wait_ms; /* the provider named a time: no sooner */
+        const int64_t due_ms = clock_wall_ms() + (int64_t)wait_ms;
+        log_info("worker", "task=%s name=%s attempt=%u failed code=%s, again in %llu ms: %s", run->message.id,
+                 run->message.name, failed, run->why.code, (unsigned long long)wait_ms, run->why.text);
+        if (committed || !run_keeps_state(run))
+                return schedule(run, failed, due_ms, "retry");
+        if (!run_make_again(run, failed, due_ms, "retry"))
+                return out_of_memory(run);
+        run_describe_failure(run, &run->again);
+        run->worker->store->backend->fail(run->worker->store, &run->failure, on_scheduled, run);
+        return STEP_WAIT;
+}
+
+/* ---- dead: the store learns that it failed for good; then its dead letter (I5) ---- */
+
+static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
+
+static enum step dead(struct run *run)
+{
+        log_warn("worker", "task=%s name=%s dead source=%s code=%s: %s", run->message.id ? run->message.id : "?",
+                 run->message.name ? run->message.name : "?", run->why.source, run->why.code, run->why.text);
+        if (!run_keeps_state(run) || !run->message.id)
+                return STEP_BURY;
+        run_describe_failure(run, NULL);
+        run->worker->store->backend->fail(run->worker->store, &run->failure, on_failed, run);
+        return STEP_WAIT;
+}
+
+static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        (void)stored;
+        if (result == STORE_REFUSED)
+                log_error("worker", "task=%s could not be marked as failed: %s", run->message.id, why->text);
+        run_go(run, result == STORE_CLOSED ? STEP_END : STEP_BURY);
+}
+
+static void on_buried(enum publish_result result, void *arg);
+static void on_bury_again(uv_timer_t *timer);
+
+static enum step bury(struct run *run)
+{
+        const struct dead_record record = {
+                .source = run->why.source,
+                .code = run->why.code,
+                .text = run->why.text,
+                .at_ms = clock_wall_ms(),
+                .attempts = run->message.retries + 1,
+                .trace_id = run->message.traceparent,
+        };
+        struct message *letter =
+                message_dead(run->delivery->queue, run->delivery->properties, run->delivery->body, &record);
+        if (!letter)
+                return out_of_memory(run);
+        broker_publish(run->worker->broker, letter, on_buried, run);
+        return STEP_WAIT;
+}
+
+static void on_buried(enum publish_result result, void *arg)
+{
+        enum { AGAIN_MS = 5000 };
+        struct run *run = (struct run *)arg;
+        if (result == PUBLISH_CONFIRMED) {
+                run_go(run, STEP_ACK);
+        } else if (result == PUBLISH_CLOSED || handing_back(run)) {
+                run_go(run, STEP_END); /* unacked: the broker gives it to another */
+        } else {
+                log_error("worker", "task=%s its dead letter finds no queue %s.dead; run: chard topology apply",
+                          run->message.id ? run->message.id : "?", run->delivery->queue);
+                run->holding = true;
+                uv_timer_start(&run->timer, on_bury_again, AGAIN_MS, 0);
+        }
+}
+
+static void on_bury_again(uv_timer_t *timer)
+{
+        struct run *run = (struct run *)timer->data;
+        run->holding = false;
+        run_go(run, STEP_BURY);
+}
+
+/* ---- hand_back: not now, not here; no attempt is counted ---- */
+
+static enum step hand_back(struct run *run)
+{
+        if (run->worker->phase == WORKER_CLOSED)
+                return STEP_END; /* the broker takes it back with the connection */
+        if (run->claimed) {
+                run->claimed = false;
+                run->give_back = (struct release_lease){ .id = run->message.id };
+                run->worker->store->backend->give_back(run->worker->store, &run->give_back, on_given_back, run);
+                return STEP_WAIT;
+        }
+        broker_hand_back(run->worker->broker, run->tag);
+        return STEP_END;
+}
+
+static void on_given_back(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        (void)result, (void)stored, (void)why; /* a lease that stays ends by itself */
+        run_go((struct run *)arg, STEP_HAND_BACK);
+}
+
+/* ---- ack: it is done, or safely somewhere else ---- */
+
+static enum step ack(struct run *run)
+{
+        broker_ack(run->worker->broker, run->tag);
+        run->worker->finished++;
+        return STEP_END;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/run.h"
+
+#include "core/log.h"
+#include "core/nearest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check_queues(const struct worker_config *config, struct problem *why);
+static int open_store(struct worker *w, struct problem *why);
+static int open_broker(struct worker *w, struct problem *why);
+static int open_rest(struct worker *w, struct problem *why);
+
+int worker_open(struct worker **out, const struct worker_config *config, struct problem *why)
+{
+        int code = check_queues(config, why);
+        if (code)
+                return code;
+        struct worker *w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        w->config = config;
+        w->loop = config->loop;
+        w->runs.next = w->runs.previous = &w->runs;
+        uv_timer_init(w->loop, &w->grace_timer);
+        w->grace_timer.data = w;
+        code = map_new(&w->by_id);
+        if (!code)
+                code = open_store(w, why);
+        if (!code)
+                code = open_broker(w, why);
+        if (!code)
+                code = open_rest(w, why);
+        if (code) {
+                worker_close(w);
+                return code;
+        }
+        intake_adjust(w);
+        *out = w;
+        return 0;
+}
+
+/* A misspelt queue would be declared and then consumed in vain. */
+static int check_queues(const struct worker_config *config, struct problem *why)
+{
+        enum { MOST = 256 };
+        const char *names[MOST];
+        size_t count = 0;
+        for (size_t i = 0; task_registry[i] && count < MOST; i++)
+                names[count++] = task_registry[i]->queue;
+        for (size_t i = 0; i < config->queue_count; i++) {
+                size_t at = 0;
+                while (at < count && strcmp(names[at], config->queues[i]) != 0)
+                        at++;
+                if (at < count)
+                        continue;
+                const char *near = nearest_name(config->queues[i], names, count);
+                return problem_set(why, "settings", "unknown_queue", "no task has the queue \"%.100s\"%s%s%s",
+                                   config->queues[i], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        }
+        return 0;
+}
+
+static void on_store_changed(bool up, const char *why, void *arg)
+{
+        struct worker *w = (struct worker *)arg;
+        if (up)
+                log_info("worker", "store up");
+        else
+                log_warn("worker", "store away: %s", why ? why : "no answer");
+        if (w->broker)
+                intake_adjust(w);
+}
+
+static void on_heard(int64_t due_ms, void *arg)
+{
+        releaser_expect(((struct worker *)arg)->releaser, due_ms);
+}
+
+static int open_store(struct worker *w, struct problem *why)
+{
+        const struct store_config config = {
+                .loop = w->loop,
+                .url = w->config->store_url,
+                .owner = w->config->name,
+                .release_leases = true,
+                .connect_timeout_ms = w->config->connect_timeout_ms,
+                .changed = on_store_changed,
+                .arg = w,
+        };
+        return store_open(&w->store, &config, why);
+}
+
+static int open_broker(struct worker *w, struct problem *why)
+{
+        if (topology_build(&w->topology, w->config->queues, w->config->queue_count) < 0)
+                return -ENOMEM;
+        const struct broker_listener listener = { .arg = w,
+                                                  .deliveries = intake_deliveries,
+                                                  .changed = intake_changed };
+        const struct broker_config config = {
+                .loop = w->loop,
+                .urls = w->config->broker_urls,
+                .ca_file = w->config->broker_ca_file,
+                .name = w->config->name,
+                .heartbeat_s = w->config->heartbeat_s,
+                .connect_timeout_ms = w->config->connect_timeout_ms,
+                .topology = &w->topology,
+        };
+        return broker_open(&w->broker, &config, &listener, why);
+}
+
+static int open_rest(struct worker *w, struct problem *why)
+{
+        struct ai_config ai = w->config->ai;
+        ai.loop = w->loop;
+        int code = ai_open(&w->ai, &ai, why);
+        if (!code)
+                code = releaser_open(&w->releaser, w);
+        if (!code)
+                code = health_open(&w->health, w);
+        if (!code)
+                w->store->backend->on_scheduled(w->store, on_heard, w);
+        return code;
+}
+
+/* ---- closing ---- */
+
+static void free_run(uv_handle_t *timer)
+{
+        free(timer->data);
+}
+
+static void close_runs(struct worker *w)
+{
+        while (w->runs.next != &w->runs)
+                run_end(w->runs.next);
+        for (struct run *run = w->spare, *next; run; run = next) {
+                next = run->next;
+                run->timer.data = run;
+                uv_close((uv_handle_t *)&run->timer, free_run);
+        }
+        w->spare = NULL;
+}
+
+void worker_close(struct worker *w)
+{
+        w->phase = WORKER_CLOSED;
+        releaser_close(w->releaser);
+        health_close(w->health);
+        if (w->ai)
+                ai_close(w->ai);
+        if (w->broker)
+                broker_close(w->broker);
+        if (w->store)
+                w->store->backend->close(w->store);
+        close_runs(w);
+        uv_close((uv_handle_t *)&w->grace_timer, NULL);
+        while (uv_run(w->loop, UV_RUN_ONCE) != 0)
+                ;
+        topology_free(&w->topology);
+        map_free(w->by_id);
+        free(w);
+}

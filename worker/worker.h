@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine: takes deliveries, drives each task through the step table (worker/steps.c), tends scheduled messages,
+ * says whether it is consuming, and shuts down without losing anything. Everything runs on the loop thread. */
+#ifndef CHARD_WORKER_H
+#define CHARD_WORKER_H
+
+#include "ai/ai.h"
+#include "core/problem.h"
+#include "tasks/task.h"
+
+#include <uv.h>
+
+struct worker_config {
+        uv_loop_t *loop;
+        const char *broker_urls, *broker_ca_file;
+        const char *store_url;
+        struct ai_config ai;       /* its loop is filled in by the worker */
+        const char *name;          /* this worker's own among all workers */
+        const char *const *queues; /* to consume */
+        size_t queue_count;
+        unsigned slots; /* prefetch of each queue */
+        unsigned heartbeat_s, connect_timeout_ms;
+        unsigned grace_ms, hold_ms, max_starts, lease_slack_ms, deadline_ms;
+        size_t max_body;
+        const char *health_file; /* or NULL */
+};
+
+struct worker;
+
+/* Connect to broker and store, and start to consume. The config is borrowed until worker_close.
+ * Returns 0; 1 with `why` (as broker_open, store_open, ai_open say; or code "unknown_queue"); or -errno. */
+int worker_open(struct worker **out, const struct worker_config *config, struct problem *why);
+
+/* Begin to end: the first call stops consuming and lets what runs finish within the grace time, then hands the rest back;
+ * the second call hands back at once. Never waits; the loop stops turning for this worker when all is done. */
+void worker_stop(struct worker *w);
+
+/* After the loop has ended: give everything back. */
+void worker_close(struct worker *w);
+
+#endif
