@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/run.h"
 
+#include "core/backoff.h"
+#include "core/id.h"
 #include "core/json.h"
 
 #include <stdlib.h>
@@ -80,6 +82,18 @@ bool run_write_result(struct run *run)
                 return false;
         json_write(run->document, &run->result);
         return !run->result.failed;
+}
+
+uint64_t run_retry_wait_ms(const struct run *run)
+{
+        const struct retry_policy *policy = &run->def->retry;
+        const uint64_t wait_ms = backoff_ms(policy->base_ms, policy->cap_ms, run->message.retries, random_bits());
+        return wait_ms < run->reply.wait_ms ? run->reply.wait_ms : wait_ms;
+}
+
+uint64_t run_spread_ms(uint64_t wait_ms)
+{
+        return wait_ms + random_bits() % (wait_ms + 1);
 }
 
 const char *run_queue_of(const char *name, void *unused)

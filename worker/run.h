@@ -100,6 +100,12 @@ const char *run_queue_of(const char *name, void *unused);
 /* Milliseconds that its work may take. */
 unsigned run_deadline_ms(const struct run *run);
 
+/* Milliseconds until its next attempt: exponential with full jitter, and no sooner than the provider asked for. */
+uint64_t run_retry_wait_ms(const struct run *run);
+
+/* A wait of wait_ms … twice that, so that those who wait for the same model don't come back at once. */
+uint64_t run_spread_ms(uint64_t wait_ms);
+
 /* Add the outcome's sections to the document, and write it as text: both the stored result and what the next task gets.
  * False when memory ran out. */
 bool run_write_result(struct run *run);

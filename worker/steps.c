@@ -7,15 +7,10 @@
  */
 #include "worker/run.h"
 
-#include "core/backoff.h"
 #include "core/clock.h"
-#include "core/id.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "worker/fault.h"
-
-#include <errno.h>
-#include <string.h>
 
 static enum step decode(struct run *run);
 static enum step claim(struct run *run);
@@ -54,11 +49,15 @@ const char *step_name(enum step step)
         return table[step].name;
 }
 
+static const char *id_of(const struct run *run)
+{
+        return run->message.id ? run->message.id : "?";
+}
+
 void run_go(struct run *run, enum step step)
 {
         while (step != STEP_WAIT) {
-                log_debug("worker", "task=%s %s -> %s", run->message.id ? run->message.id : "?", table[run->step].name,
-                          table[step].name);
+                log_debug("worker", "task=%s %s -> %s", id_of(run), table[run->step].name, table[step].name);
                 fault_point(table[run->step].name, table[step].name);
                 run->step = step;
                 if (step == STEP_END) {
@@ -79,7 +78,7 @@ static bool handing_back(const struct run *run)
 static enum step out_of_memory(struct run *run)
 {
         problem_set(&run->why, "worker", "out_of_memory", "memory ran out while working on this task");
-        log_error("worker", "task=%s out of memory, handed back", run->message.id ? run->message.id : "?");
+        log_error("worker", "task=%s out of memory, handed back", id_of(run));
         return STEP_HAND_BACK;
 }
 
@@ -281,8 +280,7 @@ static enum step pause_model(struct run *run)
         const bool lease_lasts = clock_mono_ms() + run->wait_ms + run_deadline_ms(run) < run->lease_until_ms;
         if (w->phase == WORKER_RUNNING && run->wait_ms <= w->config->hold_ms && lease_lasts)
                 return hold(run);
-        /* Spread those that wait for the same model over as much time again, so that they don't come back at once. */
-        const int64_t due_ms = clock_wall_ms() + (int64_t)run->wait_ms + (int64_t)(random_bits() % (run->wait_ms + 1));
+        const int64_t due_ms = clock_wall_ms() + (int64_t)run_spread_ms(run->wait_ms);
         if (!run_keeps_state(run))
                 return schedule(run, run->message.retries, due_ms, "paused");
         if (!run_make_again(run, run->message.retries, due_ms, "paused"))
@@ -352,7 +350,7 @@ static enum step publish(struct run *run)
                 return STEP_ACK;
         if (run->result.size == 0 && !run_write_result(run))
                 return out_of_memory(run);
-        const int code = task_message_successors(&run->message, buffer_view(&run->result), queue_of, NULL,
+        const int code = task_message_successors(&run->message, buffer_view(&run->result), run_queue_of, NULL,
                                                  clock_wall_ms(), &next, &run->why);
         if (code)
                 return refused(run, code);
@@ -393,16 +391,13 @@ static void on_published(enum publish_result result, void *arg)
 
 static enum step retry(struct run *run)
 {
-        const struct retry_policy *policy = &run->def->retry;
         const unsigned failed = run->message.retries + 1;
         const bool committed = run->published != PUBLISH_CONFIRMED; /* only its successors are missing */
         if (!committed)
                 run->why = run->reply.why;
-        if (failed > policy->limit)
+        if (failed > run->def->retry.limit)
                 return STEP_DEAD;
-        uint64_t wait_ms = backoff_ms(policy->base_ms, policy->cap_ms, failed - 1, random_bits());
-        if (wait_ms < run->reply.wait_ms)
-                wait_ms = run->reply.wait_ms; /* the provider named a time: no sooner */
+        const uint64_t wait_ms = run_retry_wait_ms(run);
         const int64_t due_ms = clock_wall_ms() + (int64_t)wait_ms;
         log_info("worker", "task=%s name=%s attempt=%u failed code=%s, again in %llu ms: %s", run->message.id,
                  run->message.name, failed, run->why.code, (unsigned long long)wait_ms, run->why.text);
@@ -421,8 +416,8 @@ static void on_failed(enum store_result result, struct bytes stored, const struc
 
 static enum step dead(struct run *run)
 {
-        log_warn("worker", "task=%s name=%s dead source=%s code=%s: %s", run->message.id ? run->message.id : "?",
-                 run->message.name ? run->message.name : "?", run->why.source, run->why.code, run->why.text);
+        log_warn("worker", "task=%s name=%s dead source=%s code=%s: %s", id_of(run), run->def ? run->def->name : "?",
+                 run->why.source, run->why.code, run->why.text);
         if (!run_keeps_state(run) || !run->message.id)
                 return STEP_BURY;
         run_describe_failure(run, NULL);
@@ -470,7 +465,7 @@ static void on_buried(enum publish_result result, void *arg)
                 run_go(run, STEP_END); /* unacked: the broker gives it to another */
         } else {
                 log_error("worker", "task=%s its dead letter finds no queue %s.dead; run: chard topology apply",
-                          run->message.id ? run->message.id : "?", run->delivery->queue);
+                          id_of(run), run->delivery->queue);
                 run->holding = true;
                 uv_timer_start(&run->timer, on_bury_again, AGAIN_MS, 0);
         }
