@@ -100,8 +100,7 @@ int clock_parse(const char *text, int64_t *wall_ms)
                 at = read_zone(at, &offset);
         if (!at || *at)
                 return 1;
-        if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 ||
-            minute > 59 || second > 60)
+        if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
                 return 1;
         struct tm tm = { .tm_year = year - 1900,
                          .tm_mon = month - 1,

@@ -31,14 +31,11 @@ static int depth_of(struct bytes text)
 int json_parse(struct bytes text, const char *source, json_t **out, struct problem *why)
 {
         if (depth_of(text) > JSON_MAX_DEPTH)
-                return problem_set(why, source, "bad_json", "JSON is nested deeper than %d levels",
-                                   JSON_MAX_DEPTH);
+                return problem_set(why, source, "bad_json", "JSON is nested deeper than %d levels", JSON_MAX_DEPTH);
         json_error_t error;
-        json_t *value = json_loadb((const char *)text.data, text.size,
-                                   JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+        json_t *value = json_loadb((const char *)text.data, text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
         if (!value)
-                return problem_set(why, source, "bad_json",
-                                   "not valid JSON: %.300s at line %d, column %d", error.text,
+                return problem_set(why, source, "bad_json", "not valid JSON: %.300s at line %d, column %d", error.text,
                                    error.line, error.column);
         *out = value;
         return 0;
@@ -70,8 +67,7 @@ json_int_t json_number(const json_t *object, const char *key, json_int_t otherwi
                 return json_integer_value(value);
         if (json_is_real(value)) {
                 const double real = json_real_value(value);
-                if (real > -9007199254740992.0 && real < 9007199254740992.0 &&
-                    (double)(json_int_t)real == real)
+                if (real > -9007199254740992.0 && real < 9007199254740992.0 && (double)(json_int_t)real == real)
                         return (json_int_t)real;
         }
         return otherwise;
@@ -94,10 +90,9 @@ bool json_has_nul(const json_t *value)
         const char *key;
         json_t *member;
         if (json_is_object(value)) {
-                json_object_foreach(
-                        (json_t *)value, key,
-                        member) if (json_has_nul(member)) /* jansson refuses NUL in keys */
-                        return true;
+                json_object_foreach((json_t *)value, key, member)
+                        if (json_has_nul(member)) /* jansson refuses NUL in keys */
+                                return true;
         }
         return false;
 }

@@ -58,17 +58,14 @@ void log_line(enum log_level level, const char *where, const char *format, ...)
         if (log_state.json) {
                 char escaped[LINE_SIZE + LINE_SIZE / 2];
                 write_json_text(escaped, sizeof(escaped), text);
-                size = snprintf(
-                        line, sizeof(line),
-                        "{\"time\":\"%s\",\"level\":\"%s\",\"where\":\"%s\",\"message\":\"%s\"}\n",
-                        when, level_names[level], where, escaped);
+                size = snprintf(line, sizeof(line),
+                                "{\"time\":\"%s\",\"level\":\"%s\",\"where\":\"%s\",\"message\":\"%s\"}\n", when,
+                                level_names[level], where, escaped);
         } else {
-                for (char *at = text; *at;
-                     at++) /* a value from outside must not forge a second line */
+                for (char *at = text; *at; at++) /* a value from outside must not forge a second line */
                         if ((unsigned char)*at < ' ' || *at == 127)
                                 *at = ' ';
-                size = snprintf(line, sizeof(line), "%s %-5s %-6s %s\n", when, level_names[level],
-                                where, text);
+                size = snprintf(line, sizeof(line), "%s %-5s %-6s %s\n", when, level_names[level], where, text);
         }
         if (size >= (int)sizeof(line))
                 size = (int)sizeof(line) - 1;

@@ -19,11 +19,9 @@ void log_hide(const char *secret);
 bool log_enabled(enum log_level level);
 
 /* `where` is the part that speaks: "broker", "store", "ai", "worker". */
-void log_line(enum log_level level, const char *where, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+void log_line(enum log_level level, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-#define log_debug(where, ...) \
-        (log_enabled(LOG_DEBUG) ? log_line(LOG_DEBUG, where, __VA_ARGS__) : (void)0)
+#define log_debug(where, ...) (log_enabled(LOG_DEBUG) ? log_line(LOG_DEBUG, where, __VA_ARGS__) : (void)0)
 #define log_info(where, ...)  log_line(LOG_INFO, where, __VA_ARGS__)
 #define log_warn(where, ...)  log_line(LOG_WARN, where, __VA_ARGS__)
 #define log_error(where, ...) log_line(LOG_ERROR, where, __VA_ARGS__)

@@ -54,8 +54,7 @@ int map_new(struct map **out)
 static struct entry *find(const struct map *m, const char *key, uint64_t hash)
 {
         size_t at = hash & (m->capacity - 1);
-        while (m->entries[at].key &&
-               (m->entries[at].hash != hash || strcmp(m->entries[at].key, key) != 0))
+        while (m->entries[at].key && (m->entries[at].hash != hash || strcmp(m->entries[at].key, key) != 0))
                 at = (at + 1) & (m->capacity - 1);
         return &m->entries[at];
 }

@@ -22,8 +22,7 @@ static size_t edits(const char *a, const char *b)
                 now[0] = i;
                 for (size_t j = 1; j <= width; j++) {
                         const size_t change = a[i - 1] != b[j - 1];
-                        now[j] =
-                                smaller(smaller(last[j] + 1, now[j - 1] + 1), last[j - 1] + change);
+                        now[j] = smaller(smaller(last[j] + 1, now[j - 1] + 1), last[j - 1] + change);
                         if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                                 now[j] = smaller(now[j], before[j - 2] + 1);
                 }

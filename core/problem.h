@@ -5,11 +5,9 @@
 #define CHARD_CORE_PROBLEM_H
 
 struct problem {
-        char source
-                [16]; /* where it was found: "message", "task", "provider", "store", "broker", "settings" */
-        char code[48]; /* stable, for machines: "bad_body", "unknown_task", "rate_limit_exceeded" */
-        char text
-                [512]; /* for people: what is wrong and what to do; valid UTF-8, cut at a character */
+        char source[16]; /* where it was found: "message", "task", "provider", "store", "broker", "settings" */
+        char code[48];   /* stable, for machines: "bad_body", "unknown_task", "rate_limit_exceeded" */
+        char text[512];  /* for people: what is wrong and what to do; valid UTF-8, cut at a character */
 };
 
 /* Fill in a problem; `p` may be NULL. Returns 1, so that a refusal reads `return problem_set(...)`. */

@@ -11,20 +11,19 @@
 
 enum { MOST_NAMES = 128 };
 
-static int set_value(struct settings *s, const struct setting *row, const char *from,
-                     const char *value, struct problem *why);
+static int set_value(struct settings *s, const struct setting *row, const char *from, const char *value,
+                     struct problem *why);
 static int load_environment(struct settings *s, struct problem *why);
-static int load_flags(struct settings *s, const struct own_flag *own, char **argv, int argc,
-                      int *operands, struct problem *why);
+static int load_flags(struct settings *s, const struct own_flag *own, char **argv, int argc, int *operands,
+                      struct problem *why);
 static int refuse_unknown_environment(struct problem *why);
 
-int settings_load(struct settings *s, const struct own_flag *own, char **argv, int argc,
-                  int *operands, struct problem *why)
+int settings_load(struct settings *s, const struct own_flag *own, char **argv, int argc, int *operands,
+                  struct problem *why)
 {
         *s = (struct settings){ 0 };
         for (size_t i = 0; i < SETTING_COUNT; i++) {
-                const int refused =
-                        set_value(s, &setting_table[i], "default", setting_table[i].otherwise, why);
+                const int refused = set_value(s, &setting_table[i], "default", setting_table[i].otherwise, why);
                 if (refused)
                         return refused;
         }
@@ -46,25 +45,23 @@ void settings_free(struct settings *s)
 
 /* ---- one value ---- */
 
-static int set_number(struct settings *s, const struct setting *row, const char *from,
-                      const char *value, struct problem *why)
+static int set_number(struct settings *s, const struct setting *row, const char *from, const char *value,
+                      struct problem *why)
 {
         char *end;
         errno = 0;
         const long number = strtol(value, &end, 10);
         if (end == value || *end || errno)
-                return problem_set(why, "settings", "bad_setting",
-                                   "%s: \"%.40s\" is not a whole number", from, value);
+                return problem_set(why, "settings", "bad_setting", "%s: \"%.40s\" is not a whole number", from, value);
         if (number < row->least || number > row->most)
-                return problem_set(why, "settings", "bad_setting",
-                                   "%s: %ld is out of range %ld … %ld", from, number, row->least,
-                                   row->most);
+                return problem_set(why, "settings", "bad_setting", "%s: %ld is out of range %ld … %ld", from, number,
+                                   row->least, row->most);
         *(long *)((char *)s + row->offset) = number;
         return 0;
 }
 
-static int set_switch(struct settings *s, const struct setting *row, const char *from,
-                      const char *value, struct problem *why)
+static int set_switch(struct settings *s, const struct setting *row, const char *from, const char *value,
+                      struct problem *why)
 {
         static const char *const words[] = { "no", "yes", "false", "true", "0", "1", "off", "on" };
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -73,12 +70,10 @@ static int set_switch(struct settings *s, const struct setting *row, const char 
                         return 0;
                 }
         }
-        return problem_set(why, "settings", "bad_setting", "%s: \"%.40s\" is neither yes nor no",
-                           from, value);
+        return problem_set(why, "settings", "bad_setting", "%s: \"%.40s\" is neither yes nor no", from, value);
 }
 
-static int check_choice(const struct setting *row, const char *from, const char *value,
-                        struct problem *why)
+static int check_choice(const struct setting *row, const char *from, const char *value, struct problem *why)
 {
         size_t count = 0;
         for (; count < 4 && row->choices[count]; count++)
@@ -86,15 +81,11 @@ static int check_choice(const struct setting *row, const char *from, const char 
                         return 0;
         const char *near = nearest_name(value, row->choices, count);
         if (near && *near)
-                return problem_set(why, "settings", "bad_setting",
-                                   "%s: unknown value \"%.40s\"; did you mean \"%s\"?", from, value,
-                                   near);
-        return problem_set(why, "settings", "bad_setting",
-                           "%s: unknown value \"%.40s\"; one of: %s, %s%s%s%s%s", from, value,
-                           row->choices[0], row->choices[1],
-                           count > 2 && *row->choices[2] ? ", " : "",
-                           count > 2 ? row->choices[2] : "", count > 3 ? ", " : "",
-                           count > 3 ? row->choices[3] : "");
+                return problem_set(why, "settings", "bad_setting", "%s: unknown value \"%.40s\"; did you mean \"%s\"?",
+                                   from, value, near);
+        return problem_set(why, "settings", "bad_setting", "%s: unknown value \"%.40s\"; one of: %s, %s%s%s%s%s", from,
+                           value, row->choices[0], row->choices[1], count > 2 && *row->choices[2] ? ", " : "",
+                           count > 2 ? row->choices[2] : "", count > 3 ? ", " : "", count > 3 ? row->choices[3] : "");
 }
 
 static int set_text(struct settings *s, const struct setting *row, const char *value)
@@ -108,8 +99,8 @@ static int set_text(struct settings *s, const struct setting *row, const char *v
         return 0;
 }
 
-static int set_value(struct settings *s, const struct setting *row, const char *from,
-                     const char *value, struct problem *why)
+static int set_value(struct settings *s, const struct setting *row, const char *from, const char *value,
+                     struct problem *why)
 {
         if (row->kind == NUMBER)
                 return set_number(s, row, from, value, why);
@@ -122,14 +113,14 @@ static int set_value(struct settings *s, const struct setting *row, const char *
 /* ---- environment ---- */
 
 /* CHARD_X_FILE: the value is the file's first line. */
-static int set_from_file(struct settings *s, const struct setting *row, const char *from,
-                         const char *path, struct problem *why)
+static int set_from_file(struct settings *s, const struct setting *row, const char *from, const char *path,
+                         struct problem *why)
 {
         char line[4096];
         FILE *file = fopen(path, "re");
         if (!file)
-                return problem_set(why, "settings", "bad_setting", "%s: can't read \"%.200s\": %s",
-                                   from, path, strerror(errno));
+                return problem_set(why, "settings", "bad_setting", "%s: can't read \"%.200s\": %s", from, path,
+                                   strerror(errno));
         const char *got = fgets(line, sizeof(line), file);
         fclose(file);
         line[got ? strcspn(line, "\r\n") : 0] = '\0';
@@ -182,8 +173,7 @@ static int refuse_unknown_environment(struct problem *why)
                 char name[64];
                 snprintf(name, sizeof(name), "%.*s", (int)size, *at);
                 const char *near = nearest_name(name, names, SETTING_COUNT);
-                return problem_set(why, "settings", "bad_setting",
-                                   "unknown setting %s in the environment%s%s%s", name,
+                return problem_set(why, "settings", "bad_setting", "unknown setting %s in the environment%s%s%s", name,
                                    near ? "; did you mean " : "", near ? near : "",
                                    near ? "?" : "; see: chard help settings");
         }
@@ -210,9 +200,8 @@ static int refuse_flag(const char *typed, const struct own_flag *own, struct pro
         char name[64];
         snprintf(name, sizeof(name), "%.*s", (int)strcspn(typed, "="), typed);
         const char *near = nearest_name(name, names, count);
-        return problem_set(why, "settings", "usage", "unknown flag %s%s%s%s", name,
-                           near ? "; did you mean " : "", near ? near : "",
-                           near ? "?" : "; see --help");
+        return problem_set(why, "settings", "usage", "unknown flag %s%s%s%s", name, near ? "; did you mean " : "",
+                           near ? near : "", near ? "?" : "; see --help");
 }
 
 static bool is_flag(const char *word, const char *name, char letter)
@@ -241,8 +230,8 @@ static struct typed_flag find_flag(const char *word, const struct own_flag *own)
         return found;
 }
 
-static int take_flag(struct settings *s, const struct typed_flag *flag, const char *word,
-                     const char *next, bool *used_next, struct problem *why)
+static int take_flag(struct settings *s, const struct typed_flag *flag, const char *word, const char *next,
+                     bool *used_next, struct problem *why)
 {
         const bool needs_value = flag->row ? flag->row->kind != SWITCH : flag->own->text != NULL;
         const char *value = flag->value;
@@ -252,8 +241,7 @@ static int take_flag(struct settings *s, const struct typed_flag *flag, const ch
         if (needs_value && !value)
                 return problem_set(why, "settings", "usage", "%s needs a value", word);
         if (!needs_value && value && !flag->row)
-                return problem_set(why, "settings", "usage", "%.*s takes no value",
-                                   (int)strcspn(word, "="), word);
+                return problem_set(why, "settings", "usage", "%.*s takes no value", (int)strcspn(word, "="), word);
         if (flag->row)
                 return set_value(s, flag->row, flag->row->flag, value ? value : "yes", why);
         if (flag->own->seen)
@@ -263,8 +251,8 @@ static int take_flag(struct settings *s, const struct typed_flag *flag, const ch
         return 0;
 }
 
-static int load_flags(struct settings *s, const struct own_flag *own, char **argv, int argc,
-                      int *operands, struct problem *why)
+static int load_flags(struct settings *s, const struct own_flag *own, char **argv, int argc, int *operands,
+                      struct problem *why)
 {
         bool flags_end = false;
         *operands = 0;
@@ -282,8 +270,7 @@ static int load_flags(struct settings *s, const struct own_flag *own, char **arg
                 if (!flag.row && !flag.own)
                         return refuse_flag(word, own, why);
                 bool used_next;
-                const int refused = take_flag(s, &flag, word, i + 1 < argc ? argv[i + 1] : NULL,
-                                              &used_next, why);
+                const int refused = take_flag(s, &flag, word, i + 1 < argc ? argv[i + 1] : NULL, &used_next, why);
                 if (refused)
                         return refused;
                 i += used_next;
@@ -302,21 +289,19 @@ static const char *kind_name(const struct setting *row)
 void settings_print(FILE *out, bool markdown)
 {
         if (markdown)
-                fputs("| environment | flag | type | default | meaning |\n| --- | --- | --- | --- | --- |\n",
-                      out);
+                fputs("| environment | flag | type | default | meaning |\n| --- | --- | --- | --- | --- |\n", out);
         for (size_t i = 0; i < SETTING_COUNT; i++) {
                 const struct setting *row = &setting_table[i];
                 char letter[8] = "";
                 if (row->letter)
                         snprintf(letter, sizeof(letter), ", -%c", row->letter);
                 if (markdown)
-                        fprintf(out, "| `%s` | `%s`%s | %s | %s%s%s | %s |\n", row->env, row->flag,
-                                letter, kind_name(row), *row->otherwise ? "`" : "", row->otherwise,
-                                *row->otherwise ? "`" : "", row->help);
+                        fprintf(out, "| `%s` | `%s`%s | %s | %s%s%s | %s |\n", row->env, row->flag, letter,
+                                kind_name(row), *row->otherwise ? "`" : "", row->otherwise, *row->otherwise ? "`" : "",
+                                row->help);
                 else
-                        fprintf(out, "%-28s %s%s (%s, default: %s)\n        %s\n", row->env,
-                                row->flag, letter, kind_name(row),
-                                *row->otherwise ? row->otherwise : "empty", row->help);
+                        fprintf(out, "%-28s %s%s (%s, default: %s)\n        %s\n", row->env, row->flag, letter,
+                                kind_name(row), *row->otherwise ? row->otherwise : "empty", row->help);
         }
         if (!markdown)
                 fputs("\nEach variable may be replaced by NAME_FILE, naming a file that holds the value (for secrets).\nA flag wins over the environment.\n",

@@ -24,10 +24,10 @@ struct settings {
         char *log_level;
         char *log_format;
         char *health_file;
-        long slots;       /* tasks in hand at once, per queue with AI calls */
-        long heartbeat_s; /* AMQP heartbeat, seconds */
-        long grace_ms;    /* time to finish at shutdown */
-        long hold_ms; /* a pause up to this long is held in the process, a longer one is scheduled */
+        long slots;              /* tasks in hand at once, per queue with AI calls */
+        long heartbeat_s;        /* AMQP heartbeat, seconds */
+        long grace_ms;           /* time to finish at shutdown */
+        long hold_ms;            /* a pause up to this long is held in the process, a longer one is scheduled */
         long max_starts;         /* a task started this often without finishing is poison */
         long lease_slack_ms;     /* added to a task's deadline for its lease */
         long connect_timeout_ms; /* to the provider, broker and store */
@@ -50,8 +50,8 @@ struct own_flag {
 /* Fill in from environment and the words after the sub-command. Flags may stand anywhere; other words are moved
  * to the front of argv and counted in *operands; "--" ends the flags. `own` ends with a NULL name, or is NULL.
  * Returns 0, or 1 with `why` filled in (code "usage" or "bad_setting"), naming the nearest flag or setting. */
-int settings_load(struct settings *s, const struct own_flag *own, char **argv, int argc,
-                  int *operands, struct problem *why);
+int settings_load(struct settings *s, const struct own_flag *own, char **argv, int argc, int *operands,
+                  struct problem *why);
 
 /* Print every setting with its environment name, flag, type, default and meaning. */
 void settings_print(FILE *out, bool markdown);
