@@ -56,7 +56,7 @@ void *arena_alloc(struct arena *a, size_t size)
 
 char *arena_copy(struct arena *a, const void *data, size_t size)
 {
-        if (!data)
+        if (!data || size == SIZE_MAX)
                 return NULL;
         char *at = take(a, size + 1);
         if (!at)

@@ -16,7 +16,7 @@ unsigned char *buffer_reserve(struct buffer *b, size_t size)
                 return NULL;
         }
         size_t wanted = b->size + size;
-        if (wanted > b->capacity) {
+        if (wanted > b->capacity || !b->data) {
                 size_t capacity = b->capacity ? b->capacity : FIRST_CAPACITY;
                 while (capacity < wanted)
                         capacity *= 2;
@@ -28,7 +28,7 @@ unsigned char *buffer_reserve(struct buffer *b, size_t size)
                 b->data = data;
                 b->capacity = capacity;
         }
-        return b->data ? b->data + b->size : NULL;
+        return b->data + b->size;
 }
 
 void buffer_add(struct buffer *b, const void *data, size_t size)
