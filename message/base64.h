@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Base64 as RFC 4648, section 4: the standard alphabet, padded. Pure. */
+#ifndef CHARD_MESSAGE_BASE64_H
+#define CHARD_MESSAGE_BASE64_H
+
+#include "core/bytes.h"
+
+/* Append the encoding of `raw`. Memory loss shows in out->failed. */
+void base64_encode(struct bytes raw, struct buffer *out);
+
+/* Append what `text` encodes; line breaks between groups of four are passed over. Returns 0, or 1 when it is no base64
+ * (`out` may then hold a part). Memory loss shows in out->failed. */
+int base64_decode(struct bytes text, struct buffer *out);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A message once more: to its queue again, or to the dead letters. What chard doesn't know stays as it came. */
+#include "core/clock.h"
+#include "message/base64.h"
+#include "message/wire.h"
+
+enum { LONGEST_TEXT = 8192 };
+
+/* ---- again ---- */
+
+static void add_again(struct buffer *table, const struct header *h, unsigned retries, bool *has_retries)
+{
+        if (bytes_equal(h->name, bytes_of_string("retries"))) {
+                if (!*has_retries)
+                        header_add_number(table, "retries", retries);
+                *has_retries = true;
+        } else if (bytes_equal(h->name, bytes_of_string("eta"))) {
+                header_add_null(table, "eta");
+        } else if (header_owner_of(h->name) != HEADER_BROKER) {
+                header_add_raw(table, h);
+        }
+}
+
+/* What the broker would act upon once more; see message.h. */
+static void drop_spent(struct properties *p)
+{
+        p->expiration = (struct bytes){ NULL, 0 };
+        p->user_id = (struct bytes){ NULL, 0 };
+}
+
+static struct message *message_from(const char *exchange, const char *routing_key, struct properties *p,
+                                    struct buffer *table, struct bytes body)
+{
+        struct buffer properties = { 0 };
+        struct message *m = NULL;
+        p->headers = buffer_view(table);
+        properties_write(p, &properties);
+        if (!table->failed && !properties.failed)
+                m = message_new(exchange, routing_key, buffer_view(&properties), body);
+        buffer_free(&properties);
+        buffer_free(table);
+        return m;
+}
+
+struct message *task_message_again(const struct task_message *t, const char *exchange, const char *routing_key,
+                                   unsigned retries)
+{
+        struct properties p;
+        struct buffer table = { 0 };
+        struct header h;
+        bool has_retries = false;
+        properties_read(t->properties, &p, NULL); /* the decoder has read them before */
+        for (size_t at = 0; header_next(p.headers, &at, &h);)
+                add_again(&table, &h, retries, &has_retries);
+        if (!has_retries)
+                header_add_number(&table, "retries", retries);
+        drop_spent(&p);
+        return message_from(exchange, routing_key, &p, &table, t->raw_body);
+}
+
+/* ---- dead ---- */
+
+/* Does the record replace a header of this name? */
+static bool replaced(struct bytes name, const struct dead_record *record)
+{
+        if (bytes_equal(name, bytes_of_string("trace_id")))
+                return record->trace_id != NULL;
+        return header_owner_of(name) == HEADER_DEAD;
+}
+
+/* The headers as they came; false when they can't be read to the end. */
+static bool add_originals(struct buffer *table, struct bytes headers, const struct dead_record *record)
+{
+        struct header h;
+        size_t at = 0;
+        while (header_next(headers, &at, &h))
+                if (header_owner_of(h.name) != HEADER_BROKER && !replaced(h.name, record))
+                        header_add_raw(table, &h);
+        return at == headers.size;
+}
+
+static void start_afresh(struct properties *p, struct buffer *table, struct bytes original)
+{
+        struct buffer encoded = { 0 };
+        *p = (struct properties){ .delivery_mode = 2, .priority = -1, .timestamp = -1 };
+        if (original.size > MESSAGE_MAX_PROPERTIES)
+                original.size = MESSAGE_MAX_PROPERTIES;
+        base64_encode(original, &encoded);
+        buffer_reset(table);
+        header_add_text(table, "originalProperties", buffer_view(&encoded));
+        table->failed = table->failed || encoded.failed;
+        buffer_free(&encoded);
+}
+
+static void add_record_text(struct buffer *table, const char *name, const char *text)
+{
+        const struct bytes whole = bytes_of_string(text ? text : "");
+        header_add_text(table, name, bytes_of(whole.data, utf8_cut(whole, LONGEST_TEXT)));
+}
+
+static void add_record(struct buffer *table, const struct dead_record *record)
+{
+        char at[CLOCK_TEXT_SIZE];
+        clock_format(record->at_ms, at);
+        add_record_text(table, "errorSource", record->source);
+        add_record_text(table, "errorCode", record->code);
+        add_record_text(table, "errorMessage", record->text);
+        add_record_text(table, "timestamp", at);
+        header_add_number(table, "attempts", record->attempts);
+        if (record->trace_id)
+                add_record_text(table, "trace_id", record->trace_id);
+}
+
+struct message *message_dead(const char *queue, struct bytes properties, struct bytes body,
+                             const struct dead_record *record)
+{
+        struct properties p;
+        struct buffer table = { 0 };
+        if (properties.size > MESSAGE_MAX_PROPERTIES || properties_read(properties, &p, NULL) != 0 ||
+            !add_originals(&table, p.headers, record))
+                start_afresh(&p, &table, properties);
+        add_record(&table, record);
+        drop_spent(&p);
+        return message_from("chard.dead", queue, &p, &table, body);
+}
