@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request as it goes over the wire, written straight into its buffer: building a tree first would cost more than all the rest
+ * of a call's own work. Source: OpenAI API reference, "Create chat completion". */
+#include "ai/request.h"
+
+#include "ai/utf8.h"
+#include "core/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void write_turn(const struct ai_turn *turn, struct buffer *out);
+static void write_part(const struct ai_part *part, struct buffer *out);
+static void write_text(const char *text, struct buffer *out);
+static size_t plain_run(const char *text, size_t size);
+static size_t write_other(const char *at, size_t size, struct buffer *out);
+
+int ai_request_write(const struct ai_request *request, const char *model, struct buffer *out)
+{
+        struct buffer format = { 0 };
+        request_write_format(request->schema_name, request->schema, &format);
+        const int result = format.failed ? -ENOMEM : request_write(request, model, buffer_view(&format), out);
+        buffer_free(&format);
+        return result;
+}
+
+void request_write_format(const char *schema_name, const json_t *schema, struct buffer *out)
+{
+        if (!schema) {
+                buffer_add_string(out, "{\"type\":\"json_object\"}");
+                return;
+        }
+        buffer_add_string(out, "{\"type\":\"json_schema\",\"json_schema\":{\"name\":");
+        write_text(schema_name ? schema_name : "answer", out);
+        buffer_add_string(out, ",\"strict\":true,\"schema\":");
+        json_write(schema, out);
+        buffer_add_string(out, "}}");
+}
+
+int request_write(const struct ai_request *request, const char *model, struct bytes format, struct buffer *out)
+{
+        buffer_add_string(out, "{\"model\":");
+        write_text(model, out);
+        buffer_add_string(out, ",\"messages\":[");
+        for (size_t i = 0; i < request->turn_count; i++) {
+                if (i)
+                        buffer_add_byte(out, ',');
+                write_turn(&request->turns[i], out);
+        }
+        buffer_add_string(out, "],\"response_format\":");
+        buffer_add(out, format.data, format.size);
+        if (request->max_tokens)
+                buffer_addf(out, ",\"max_completion_tokens\":%u", request->max_tokens);
+        buffer_add_byte(out, '}');
+        return out->failed ? -ENOMEM : 0;
+}
+
+/* A turn that is one text is written as that text, which every endpoint takes; only others need the list of parts. */
+static void write_turn(const struct ai_turn *turn, struct buffer *out)
+{
+        buffer_add_string(out, "{\"role\":");
+        write_text(turn->role, out);
+        buffer_add_string(out, ",\"content\":");
+        if (turn->part_count == 1 && turn->parts[0].kind == AI_TEXT) {
+                write_text(turn->parts[0].text, out);
+        } else {
+                buffer_add_byte(out, '[');
+                for (size_t i = 0; i < turn->part_count; i++) {
+                        if (i)
+                                buffer_add_byte(out, ',');
+                        write_part(&turn->parts[i], out);
+                }
+                buffer_add_byte(out, ']');
+        }
+        buffer_add_byte(out, '}');
+}
+
+static void write_part(const struct ai_part *part, struct buffer *out)
+{
+        const bool image = part->kind == AI_IMAGE_URL;
+        buffer_add_string(out,
+                          image ? "{\"type\":\"image_url\",\"image_url\":{\"url\":" : "{\"type\":\"text\",\"text\":");
+        write_text(part->text, out);
+        buffer_add_string(out, image ? "}}" : "}");
+}
+
+/* A JSON string. What is no UTF-8 becomes U+FFFD: the endpoint would refuse the whole request. */
+static void write_text(const char *text, struct buffer *out)
+{
+        size_t left = strlen(text);
+        buffer_add_byte(out, '"');
+        while (left > 0) {
+                size_t run = plain_run(text, left);
+                buffer_add(out, text, run);
+                if (run < left)
+                        run += write_other(text + run, left - run, out);
+                text += run;
+                left -= run;
+        }
+        buffer_add_byte(out, '"');
+}
+
+static bool is_plain(unsigned char c)
+{
+        return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* How many of the next bytes go out as they are, eight at a time: an image in a data URL is megabytes of them. A byte of `x ^ c`
+ * is zero where x has c, and (v - 1) & ~v & 0x80 marks zero bytes. Source: Warren, "Hacker's Delight", 6-1. */
+static size_t plain_run(const char *text, size_t size)
+{
+        const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+        size_t at = 0;
+        for (; at + 8 <= size; at += 8) {
+                uint64_t x;
+                memcpy(&x, text + at, 8);
+                const uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+                if ((x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & tops)
+                        break;
+        }
+        while (at < size && is_plain((unsigned char)text[at]))
+                at++;
+        return at;
+}
+
+/* Runs of other characters, then what must be escaped; returns how many bytes of the text that was. */
+static size_t write_other(const char *at, size_t size, struct buffer *out)
+{
+        static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+        size_t run = 0;
+        while (run < size && (unsigned char)at[run] >= 0x80) {
+                const size_t character = utf8_size(at + run, size - run);
+                if (character == 0)
+                        break;
+                run += character;
+        }
+        buffer_add(out, at, run);
+        if (run > 0)
+                return run;
+        const unsigned char c = (unsigned char)*at;
+        const char *found = c < 0x80 ? strchr(shorts, c) : NULL;
+        if (c >= 0x80)
+                buffer_add_string(out, "\xef\xbf\xbd");
+        else if (found && (found - shorts) % 2 == 0)
+                buffer_addf(out, "\\%c", found[1]);
+        else
+                buffer_addf(out, "\\u%04x", c);
+        return 1;
+}
