@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One sub-command = one file = one constant of this type; main.c lists them. */
+#ifndef CHARD_CLI_COMMAND_H
+#define CHARD_CLI_COMMAND_H
+
+#include "core/problem.h"
+#include "core/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* The exit codes of every sub-command. */
+enum exit_code {
+        EXIT_DONE = 0,
+        EXIT_FAILED = 1,      /* the job or action failed */
+        EXIT_USAGE = 2,       /* a wrong flag, setting or input; a schema that is too new or too old */
+        EXIT_UNREACHABLE = 3, /* broker, store or provider out of reach */
+        EXIT_TIMED_OUT = 4,
+};
+
+struct command {
+        const char *name, *summary;
+        const char *usage;   /* the words after "chard NAME" */
+        const char *example; /* one or more lines to copy */
+        const char *details; /* a paragraph, or NULL */
+        int (*run)(const struct command *self, int argc, char **argv);
+};
+
+extern const struct command command_worker, command_submit, command_job, command_ping, command_topology,
+        command_migrate, command_help, command_version;
+
+/* All sub-commands, NULL-terminated. */
+extern const struct command *const commands[];
+
+/* ---- common.c ---- */
+
+/* Read settings and flags for a sub-command, set up the log and hide secrets. `own` may be NULL; --help is handled here.
+ * Returns true to go on; false when *code is the exit code already (help was printed, or a usage error). */
+bool command_load(const struct command *self, const struct own_flag *own, struct settings *s, int argc, char **argv,
+                  int *operands, int *code);
+
+/* Print "chard NAME: …" on stderr and return the exit code that fits the problem; `code` is what the failing call returned. */
+int command_fail(const struct command *self, int code, const struct problem *why);
+
+/* Print a usage error on stderr; returns EXIT_USAGE. */
+int command_misuse(const struct command *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The setting, or NULL where it is empty. */
+const char *setting_or_null(const char *value);
+
+/* ---- wait.c: run a loop until something is done, with a deadline ---- */
+
+struct wait {
+        uv_loop_t loop;
+        uv_timer_t timer;
+        bool done, timed_out;
+};
+
+void wait_open(struct wait *w);
+
+/* Turn the loop until wait_done is called or `ms` have passed. Returns false when the time was up. */
+bool wait_for(struct wait *w, uint64_t ms);
+void wait_done(struct wait *w);
+
+/* Close the loop; everything on it must be closing. */
+void wait_close(struct wait *w);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/command.h"
+
+#include "core/nearest.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct command *const commands[] = {
+        &command_worker,  &command_submit, &command_job,     &command_ping, &command_topology,
+        &command_migrate, &command_help,   &command_version, NULL,
+};
+
+static const struct command *find(const char *name)
+{
+        if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+                return &command_help;
+        if (strcmp(name, "--version") == 0)
+                return &command_version;
+        for (size_t i = 0; commands[i]; i++)
+                if (strcmp(commands[i]->name, name) == 0)
+                        return commands[i];
+        return NULL;
+}
+
+static int unknown(const char *name)
+{
+        const char *names[32];
+        size_t count = 0;
+        for (; commands[count]; count++)
+                names[count] = commands[count]->name;
+        const char *near = nearest_name(name, names, count);
+        fprintf(stderr, "chard: unknown command \"%.60s\"%s%s%s\n", name,
+                near ? "; did you mean \"" : "; see: chard help", near ? near : "", near ? "\"?" : "");
+        return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+        signal(SIGPIPE, SIG_IGN); /* a peer that goes away is an error code, not a death */
+        if (argc < 2) {
+                command_help.run(&command_help, 0, argv + 1);
+                return EXIT_USAGE;
+        }
+        const struct command *command = find(argv[1]);
+        if (!command)
+                return unknown(argv[1]);
+        const int code = command->run(command, argc - 2, argv + 2);
+        if (fflush(stdout) != 0 || ferror(stdout))
+                return code ? code : EXIT_FAILED;
+        return code;
+}

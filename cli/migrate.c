@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/command.h"
+
+#include "store/store.h"
+
+#include <stdio.h>
+
+static void say(const char *line, void *arg)
+{
+        (void)arg;
+        puts(line);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+        struct settings s;
+        struct problem why = { 0 };
+        int operands, code;
+        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+                return code;
+        if (operands > 0)
+                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
+        else {
+                code = store_migrate(s.store_url, (unsigned)s.connect_timeout_ms, say, NULL, &why);
+                if (code)
+                        code = command_fail(self, code, &why);
+        }
+        settings_free(&s);
+        return code;
+}
+
+const struct command command_migrate = {
+        .name = "migrate",
+        .summary = "Bring the store's schema to this version; safe to run twice and from two places at once",
+        .usage = "[--store-url URL]",
+        .example = "  chard migrate --store-url postgresql://chard@db.internal/chard",
+        .run = run,
+};

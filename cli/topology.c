@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/command.h"
+
+#include "broker/broker.h"
+#include "tasks/task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_QUEUES = 256 };
+
+static int apply(const struct command *self, const struct settings *s, const struct topology *topology)
+{
+        struct wait w;
+        struct problem why = { 0 };
+        struct broker *broker = NULL;
+        const struct broker_listener deaf = { 0 };
+        wait_open(&w);
+        const struct broker_config config = {
+                .loop = &w.loop,
+                .urls = s->broker_url,
+                .ca_file = setting_or_null(s->broker_ca_file),
+                .name = "chard topology",
+                .heartbeat_s = (unsigned)s->heartbeat_s,
+                .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                .topology = topology,
+        };
+        int code = broker_open(&broker, &config, &deaf, &why);
+        if (code == 0) {
+                broker_close(broker);
+                printf("declared: %zu rows\n", topology->count);
+        } else {
+                code = command_fail(self, code, &why);
+        }
+        wait_close(&w);
+        return code;
+}
+
+static int show_or_apply(const struct command *self, const struct settings *s, const char *verb)
+{
+        const char *queues[MOST_QUEUES];
+        size_t count = 0;
+        for (; task_registry[count] && count < MOST_QUEUES; count++)
+                queues[count] = task_registry[count]->queue;
+        struct topology topology = { 0 };
+        if (topology_build(&topology, queues, count) < 0)
+                return EXIT_FAILED;
+        int code = EXIT_DONE;
+        if (strcmp(verb, "show") == 0)
+                topology_print(&topology, stdout);
+        else
+                code = apply(self, s, &topology);
+        topology_free(&topology);
+        return code;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+        struct settings s;
+        int operands, code;
+        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+                return code;
+        if (operands != 1 || (strcmp(argv[0], "show") != 0 && strcmp(argv[0], "apply") != 0))
+                code = command_misuse(self, "say show or apply");
+        else
+                code = show_or_apply(self, &s, argv[0]);
+        settings_free(&s);
+        return code;
+}
+
+const struct command command_topology = {
+        .name = "topology",
+        .summary = "Show the exchanges, queues and bindings that chard uses, or declare them on the broker",
+        .usage = "show|apply [--broker-url URL]",
+        .example = "  chard topology apply --broker-url amqp://chard:secret@rabbit.internal/prod",
+        .details =
+                "Declaring what is there already changes nothing. What stands there with other arguments is left as it is and named.",
+        .run = run,
+};
