@@ -7,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+/* The years 1 … 9999, which is what Python and PostgreSQL read again from our text. */
+static const int64_t FIRST_MS = -62135596800000, LAST_MS = 253402300799999;
+
 static const char *read_zone(const char *at, int *offset_minutes);
 
 uint64_t clock_mono_us(void)
@@ -38,7 +41,9 @@ void clock_format(int64_t wall_ms, char out[CLOCK_TEXT_SIZE])
         struct tm tm;
         const time_t time = (time_t)seconds;
         gmtime_r(&time, &tm);
-        size_t size = strftime(out, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+        /* strftime's %Y writes the year 1 as "1", not "0001". */
+        size_t size = (size_t)snprintf(out, CLOCK_TEXT_SIZE, "%04d", tm.tm_year + 1900);
+        size += strftime(out + size, CLOCK_TEXT_SIZE - size, "-%m-%dT%H:%M:%S", &tm);
         snprintf(out + size, CLOCK_TEXT_SIZE - size, ".%03d+00:00", (int)milli);
 }
 
@@ -71,20 +76,27 @@ static const char *read_fraction(const char *at, int *milli)
         return at == first ? NULL : at;
 }
 
-/* One digit more than `tm_year` can hold is refused before; the days of the month are checked by going there and back. */
-static bool to_wall(struct tm *tm, int milli, int offset_minutes, int64_t *wall_ms)
+static bool is_date(int year, int month, int day)
 {
-        const struct tm asked = *tm;
-        const time_t seconds = timegm(tm);
-        if (tm->tm_mday != asked.tm_mday || tm->tm_mon != asked.tm_mon)
-                return false;
-        *wall_ms = ((int64_t)seconds - (int64_t)offset_minutes * 60) * 1000 + milli;
-        return true;
+        static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+        const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        return year >= 1 && month >= 1 && month <= 12 && day >= 1 &&
+               day <= days[month - 1] + (leap && month == 2 ? 1 : 0);
+}
+
+/* ":SS" and its fraction, or nothing. */
+static const char *read_seconds(const char *at, int *second, int *milli)
+{
+        *second = *milli = 0;
+        if (!at || *at != ':')
+                return at;
+        at = read_digits(at + 1, 2, second);
+        return at ? read_fraction(at, milli) : NULL;
 }
 
 int clock_parse(const char *text, int64_t *wall_ms)
 {
-        int year, month, day, hour, minute, second = 0, milli = 0, offset = 0;
+        int year, month, day, hour, minute, second, milli, offset;
         const char *at = read_digits(text, 4, &year);
         at = read_after(at, '-', 2, &month);
         at = read_after(at, '-', 2, &day);
@@ -92,23 +104,18 @@ int clock_parse(const char *text, int64_t *wall_ms)
                 return 1;
         at = read_digits(at + 1, 2, &hour);
         at = read_after(at, ':', 2, &minute);
-        if (at && *at == ':')
-                at = read_after(at, ':', 2, &second);
-        if (at)
-                at = read_fraction(at, &milli);
+        at = read_seconds(at, &second, &milli);
         if (at)
                 at = read_zone(at, &offset);
-        if (!at || *at)
+        if (!at || *at || !is_date(year, month, day) || hour > 23 || minute > 59 || second > 60)
                 return 1;
-        if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
+        struct tm tm = { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day };
+        const int64_t minutes = (int64_t)timegm(&tm) / 60 + hour * 60 + minute - offset;
+        const int64_t found = (minutes * 60 + second) * 1000 + milli;
+        if (found < FIRST_MS || found > LAST_MS)
                 return 1;
-        struct tm tm = { .tm_year = year - 1900,
-                         .tm_mon = month - 1,
-                         .tm_mday = day,
-                         .tm_hour = hour,
-                         .tm_min = minute,
-                         .tm_sec = second };
-        return to_wall(&tm, milli, offset, wall_ms) ? 0 : 1;
+        *wall_ms = found;
+        return 0;
 }
 
 static const char *read_zone(const char *at, int *offset_minutes)

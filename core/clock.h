@@ -20,9 +20,10 @@ int64_t clock_wall_ms(void);
 /* Write `wall_ms` as ISO 8601 in UTC with milliseconds ("2026-11-21T08:42:22.123+00:00"). */
 void clock_format(int64_t wall_ms, char out[CLOCK_TEXT_SIZE]);
 
-/* Read ISO 8601: date and time, 'T' or a space between them, optional fraction, optional zone
- * ("Z", "+09:00", "+0900", "+09"); without a zone it is UTC, as Celery has it.
- * Returns 0, or 1 when the text is no such time or out of the years 1 … 9999. */
+/* Read ISO 8601: date and time, 'T' or a space between them, optional seconds and a fraction of them (cut to
+ * milliseconds), optional zone ("Z", "+09:00", "+0900", "+09"); without a zone it is UTC, as Celery has it.
+ * A leap second is the second after it.
+ * Returns 0, or 1 when the text is no such time or out of the years 1 … 9999 UTC; then *wall_ms is as before. */
 int clock_parse(const char *text, int64_t *wall_ms);
 
 #endif
