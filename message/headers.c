@@ -199,7 +199,7 @@ bool header_find(struct bytes table, const char *name, struct header *out)
 
 /* ---- writing ---- */
 
-static void add_name(struct buffer *b, const char *name)
+void wire_add_name(struct buffer *b, const char *name)
 {
         const size_t size = strnlen(name, NAME_MAX_SIZE);
         buffer_add_byte(b, (unsigned char)size);
@@ -208,32 +208,32 @@ static void add_name(struct buffer *b, const char *name)
 
 void header_add_text(struct buffer *table, const char *name, struct bytes text)
 {
-        add_name(table, name);
+        wire_add_name(table, name);
         wire_add_text(table, text);
 }
 
 void header_add_number(struct buffer *table, const char *name, int64_t number)
 {
-        add_name(table, name);
+        wire_add_name(table, name);
         wire_add_number(table, number);
 }
 
 void header_add_bool(struct buffer *table, const char *name, bool value)
 {
-        add_name(table, name);
+        wire_add_name(table, name);
         buffer_add_byte(table, 't');
         buffer_add_byte(table, value);
 }
 
 void header_add_null(struct buffer *table, const char *name)
 {
-        add_name(table, name);
+        wire_add_name(table, name);
         buffer_add_byte(table, 'V');
 }
 
 void header_add_json(struct buffer *table, const char *name, const json_t *value)
 {
-        add_name(table, name);
+        wire_add_name(table, name);
         wire_add_json(table, value);
 }
 

@@ -26,9 +26,7 @@ static void add_table(struct buffer *b, const json_t *object, unsigned depth)
         buffer_add_byte(b, 'F');
         const size_t start = wire_begin(b);
         json_object_foreach((json_t *)object, key, value) {
-                const size_t size = strnlen(key, 255);
-                buffer_add_byte(b, (unsigned char)size);
-                buffer_add(b, key, size);
+                wire_add_name(b, key);
                 add_item(b, value, depth);
         }
         wire_end(b, start);

@@ -63,9 +63,9 @@ struct message *task_message_again(const struct task_message *t, const char *exc
 /* Does the record replace a header of this name? */
 static bool replaced(struct bytes name, const struct dead_record *record)
 {
-        if (bytes_equal(name, bytes_of_string("trace_id")))
-                return record->trace_id != NULL;
-        return header_owner_of(name) == HEADER_DEAD;
+        return header_owner_of(name) == HEADER_DEAD || bytes_equal(name, bytes_of_string("timestamp")) ||
+               bytes_equal(name, bytes_of_string("attempts")) ||
+               (record->trace_id && bytes_equal(name, bytes_of_string("trace_id")));
 }
 
 /* The headers as they came; false when they can't be read to the end. */

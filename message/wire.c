@@ -86,9 +86,6 @@ static const struct {
         { NAME("errorSource"), HEADER_DEAD },
         { NAME("errorCode"), HEADER_DEAD },
         { NAME("errorMessage"), HEADER_DEAD },
-        { NAME("timestamp"), HEADER_DEAD },
-        { NAME("attempts"), HEADER_DEAD },
-        { NAME("trace_id"), HEADER_DEAD },
         { NAME("originalProperties"), HEADER_DEAD },
 };
 

@@ -17,10 +17,13 @@ void wire_end(struct buffer *b, size_t start);
 /* How deep tables and arrays may nest. Deeper ones are refused while reading and not made while writing. */
 #define WIRE_DEEPEST 32
 
+/* Append a header's name; its kind and value come next. At most 255 bytes of it. */
+void wire_add_name(struct buffer *b, const char *name);
+
 /* Append one value with its kind before it, as it stands in tables and arrays. */
 void wire_add_text(struct buffer *b, struct bytes text);
 void wire_add_number(struct buffer *b, int64_t number);
-void wire_add_json(struct buffer *b, const json_t *value);
+void wire_add_json(struct buffer *b, const json_t *value); /* NULL and what nests too deep is V */
 
 /* Step through an array's inside, as header_next does through a table's; the items have no name. */
 bool wire_next_item(struct bytes array, size_t *at, struct header *out);
@@ -48,7 +51,7 @@ enum header_owner {
         HEADER_TASK,   /* message protocol v2: each message has its own */
         HEADER_BODY,   /* how this body is encoded */
         HEADER_BROKER, /* what brokers add or act upon: must not be published again */
-        HEADER_DEAD,   /* the error record of a dead letter */
+        HEADER_DEAD, /* the error record of a dead letter; its more general names (timestamp, attempts, trace_id) may be a client's */
 };
 enum header_owner header_owner_of(struct bytes name);
 
