@@ -29,7 +29,7 @@ struct task_input {
 enum row_kind {
         ROW_CHARACTER_GRANT, /* key = character code: the user's, once; if it turns out to be owned already, nothing of this
                               * outcome is committed and the task runs again with fresh `owned` */
-        ROW_PROFILE_FIELD,   /* key = field name, value = its new JSON value */
+        ROW_PROFILE_FIELD, /* key = field name, value = its new JSON value */
 };
 
 struct row_write {
@@ -43,7 +43,7 @@ struct row_write {
 struct event {
         struct event *next;
         const char *aggregate_type, *aggregate_id, *type; /* "scan", root id, "ScanClassified" */
-        json_t *payload; /* owned by the outcome */
+        json_t *payload;                                  /* owned by the outcome */
 };
 
 /* What a task wants done. Filled with the functions below; the engine opens and frees it. */
@@ -67,18 +67,24 @@ struct task_def {
         struct retry_policy retry;
         unsigned deadline_ms; /* of the AI call, or of the storage work */
         unsigned flags;
+        const char *schema; /* of the answer, as JSON text: object, all properties required, none beside them; a text in
+                             * place of an enum's list names a list of the taxonomy: "@major", "@middle", "@situation" */
         /* A task with a remote call: document -> request; reply -> sections and events. */
         int (*ask)(const struct task_input *in, struct ai_request *request, struct problem *why);
-        int (*conclude)(const struct task_input *in, const struct ai_reply *reply, struct outcome *out, struct problem *why);
+        int (*conclude)(const struct task_input *in, const struct ai_reply *reply, struct outcome *out,
+                        struct problem *why);
         /* A task without: document -> sections, events, rows. */
         int (*run)(const struct task_input *in, struct outcome *out, struct problem *why);
+        /* What the offline provider answers, from request->facts alone: a new reference that fits the schema. */
+        int (*offline)(const struct ai_request *request, json_t **answer, struct problem *why);
 };
 
 /* Add a section to the document (takes the value). 0 or -ENOMEM. */
 int outcome_section(struct outcome *o, const char *name, json_t *takes);
 
 /* Add an event (takes the payload; copies the texts). 0 or -ENOMEM. */
-int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type, json_t *takes);
+int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type,
+                  json_t *takes);
 
 /* Add a row write (takes the value, which may be NULL; copies the texts). 0 or -ENOMEM. */
 int outcome_write(struct outcome *o, enum row_kind kind, const char *user_id, const char *key, json_t *takes);
@@ -87,6 +93,34 @@ int outcome_write(struct outcome *o, enum row_kind kind, const char *user_id, co
 int outcome_open(struct outcome *o, struct arena *arena);
 void outcome_close(struct outcome *o);
 
+/* ---- asking: ask.c ---- */
+
+/* Begin a request: task, model, schema, deadline, the document as its facts, its language; no turns yet. */
+void ask_begin(const struct task_input *in, const struct task_def *def, struct ai_request *request);
+
+/* Add a part to what is said: to the last turn if that is of the same role, else as a new turn. `role` is a constant
+ * ("system", "user", "assistant"), `text` lives as long as the arena. What users wrote goes into a user's part, never
+ * into the system's. 0 or -ENOMEM. */
+int ask_say(const struct task_input *in, struct ai_request *request, const char *role, enum ai_part_kind kind,
+            const char *text);
+
+/* A JSON value as text in the arena; NULL when memory ran out. */
+const char *ask_json(const struct task_input *in, const json_t *value);
+
+/* ---- reading the document: document.c; all borrowed from it ---- */
+
+const char *document_job(const json_t *document);  /* the job's id; "" when absent */
+const char *document_user(const json_t *document); /* user_id, or NULL */
+const char *document_lang(const json_t *document); /* "ko" or "en"; "ko" when absent */
+const json_t *document_input(const json_t *document,
+                             const char *key); /* a member of "input", or NULL when absent or null */
+const char *document_text(const json_t *document, const char *key); /* the same, when it is a text, else NULL */
+
+/* A section that an earlier task added, which must be of the given JSON type (JSON_OBJECT, JSON_ARRAY).
+ * Returns 0; 1 with `why`: code "missing_section" names it, the task that adds it and what is there, "bad_section" its wrong type. */
+int document_section(const struct task_input *in, const char *name, json_type type, const json_t **out,
+                     struct problem *why);
+
 /* ---- the registry: registry.c, one line a task ---- */
 
 /* All tasks, NULL-terminated. */
@@ -94,5 +128,13 @@ extern const struct task_def *const task_registry[];
 
 /* The task of that name, or NULL. */
 const struct task_def *task_find(const char *name);
+
+/* Read the embedded taxonomy, rules and the tasks' schemas, once a process; later calls cost nothing. Whatever needs them calls
+ * it itself: main calls it at the start so that a binary built from broken data says so at once. Any thread.
+ * Returns 0; or 1 with `why` (source "task", code "bad_data"). */
+int tasks_load(struct problem *why);
+
+/* The parsed schema of a task's answer; NULL when it has none. Constant for the process's life. */
+const json_t *task_schema(const struct task_def *def);
 
 #endif

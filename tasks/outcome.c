@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tasks/task.h"
+
+#include <errno.h>
+
+int outcome_open(struct outcome *o, struct arena *arena)
+{
+        *o = (struct outcome){ .arena = arena, .sections = json_object() };
+        o->events_end = &o->events;
+        o->writes_end = &o->writes;
+        return o->sections ? 0 : -ENOMEM;
+}
+
+void outcome_close(struct outcome *o)
+{
+        for (struct event *e = o->events; e; e = e->next)
+                json_decref(e->payload);
+        for (struct row_write *w = o->writes; w; w = w->next)
+                json_decref(w->value);
+        json_decref(o->sections);
+        *o = (struct outcome){ 0 };
+}
+
+int outcome_section(struct outcome *o, const char *name, json_t *takes)
+{
+        return json_object_set_new(o->sections, name, takes) == 0 ? 0 : -ENOMEM;
+}
+
+int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type,
+                  json_t *takes)
+{
+        struct event *e = arena_alloc(o->arena, sizeof(*e));
+        if (!e || !takes) {
+                json_decref(takes);
+                return -ENOMEM;
+        }
+        e->aggregate_type = arena_string(o->arena, aggregate_type);
+        e->aggregate_id = arena_string(o->arena, aggregate_id);
+        e->type = arena_string(o->arena, type);
+        e->payload = takes;
+        *o->events_end = e;
+        o->events_end = &e->next;
+        return e->aggregate_type && e->aggregate_id && e->type ? 0 : -ENOMEM;
+}
+
+int outcome_write(struct outcome *o, enum row_kind kind, const char *user_id, const char *key, json_t *takes)
+{
+        struct row_write *w = arena_alloc(o->arena, sizeof(*w));
+        if (!w) {
+                json_decref(takes);
+                return -ENOMEM;
+        }
+        w->kind = kind;
+        w->user_id = arena_string(o->arena, user_id);
+        w->key = arena_string(o->arena, key);
+        w->value = takes;
+        *o->writes_end = w;
+        o->writes_end = &w->next;
+        return w->user_id && w->key ? 0 : -ENOMEM;
+}

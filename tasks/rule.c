@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tasks/taxonomy.h"
+
+#include "core/json.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static bool same_item(const char *a, const char *b);
+
+/* A list in one language, copied; an empty one when it is not there. */
+static json_t *in_language(const json_t *both, enum lang lang)
+{
+        const json_t *list = json_object_get(both, lang_codes[lang]);
+        return list ? json_deep_copy(list) : json_array();
+}
+
+static json_t *item_steps(const json_t *rule, const char *item, enum lang lang)
+{
+        const char *name;
+        json_t *both;
+        json_object_foreach(json_object_get(rule, "by_item"), name, both)
+                if (item && same_item(name, item))
+                        return in_language(both, lang);
+        return json_array();
+}
+
+static json_t *not_accepted(const json_t *rule, enum lang lang)
+{
+        json_t *out = json_array(), *entry;
+        const char *code = lang_codes[lang];
+        size_t i;
+        json_array_foreach(json_object_get(rule, "not_accepted"), i, entry) {
+                const char *slug = json_text(entry, "goes_to", "");
+                const struct category *c = category_find(slug);
+                json_t *one =
+                        json_pack("{s:s, s:s, s:s*, s:s}", "item", json_text(json_object_get(entry, "item"), code, ""),
+                                  "goes_to", slug, "label", c ? c->label[lang] : NULL, "why",
+                                  json_text(json_object_get(entry, "why"), code, ""));
+                if (json_array_append_new(out, one) != 0)
+                        break;
+        }
+        return out;
+}
+
+static bool has_text(const json_t *list, const char *text)
+{
+        size_t i;
+        json_t *entry;
+        json_array_foreach((json_t *)list, i, entry)
+                if (json_is_string(entry) && strcmp(json_string_value(entry), text) == 0)
+                        return true;
+        return false;
+}
+
+/* Several tags may call for one step: it is named once. */
+static json_t *insufficiencies(const json_t *rule, const json_t *situation, enum lang lang)
+{
+        json_t *out = json_array(), *entry;
+        size_t i;
+        json_array_foreach(json_object_get(rule, "insufficiency"), i, entry) {
+                const char *step = json_text(json_object_get(entry, "step"), lang_codes[lang], "");
+                if (has_text(situation, json_text(entry, "tag", "")) && !has_text(out, step))
+                        json_array_append_new(out, json_string(step));
+        }
+        return out;
+}
+
+json_t *rule_for(const struct category *category, const char *item, const json_t *situation, enum lang lang)
+{
+        const json_t *rule = category->rule;
+        if (!rule)
+                return NULL;
+        return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "slug", category->slug, "label", category->label[lang],
+                         "steps", in_language(json_object_get(rule, "steps"), lang), "item_steps",
+                         item_steps(rule, item, lang), "not_accepted", not_accepted(rule, lang), "insufficiencies",
+                         insufficiencies(rule, situation, lang));
+}
+
+/* Item names are compared without spaces and without ASCII case: the list has "PET용기", a model may say "Pet 용기". */
+static bool same_item(const char *a, const char *b)
+{
+        for (;; a++, b++) {
+                while (*a == ' ')
+                        a++;
+                while (*b == ' ')
+                        b++;
+                if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+                        return false;
+                if (!*a)
+                        return true;
+        }
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tasks know: the waste categories, the tags for an item's state, the characters and the sorting rules, read once
+ * from the files embedded in the program (tasks/data, tasks/rules).
+ * All of it is constant once it has been read and may be used from any thread; nothing here is ever freed. A program
+ * whose embedded files are broken ends at the first use, unless tasks_load said so before. */
+#ifndef CHARD_TAXONOMY_H
+#define CHARD_TAXONOMY_H
+
+#include "core/problem.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum lang { LANG_KO, LANG_EN, LANG_COUNT };
+
+extern const char *const lang_codes[LANG_COUNT]; /* "ko", "en" */
+
+/* The language of a code; LANG_KO for any other text and for NULL. */
+enum lang lang_of(const char *code);
+
+struct character {
+        const char *code, *ko; /* "char-petty", "페티" */
+        const char *match;     /* the middle category that it is for, or "default" */
+};
+
+/* A node of the taxonomy. A major without middles is its own middle. */
+struct category {
+        const char *slug;
+        const char *label[LANG_COUNT];
+        const struct category *major;      /* itself for a major */
+        bool is_middle;                    /* an item can belong to it */
+        const json_t *items;               /* array of Korean item names */
+        const json_t *rule;                /* the rule file as it is, or NULL */
+        const struct character *character; /* whom it awards; never NULL */
+};
+
+struct taxonomy {
+        json_t *files;               /* what was read: everything below points into it */
+        struct category *categories; /* each major followed by its middles */
+        size_t category_count;
+        struct character *characters;
+        size_t character_count;
+        const json_t *tags;                /* array of situation tags */
+        const json_t *words;               /* tasks/data/words.json as it is */
+        const char *catalogue[LANG_COUNT]; /* the whole taxonomy as lines of text, for prompts */
+        const char *tag_list;              /* the situation tags, comma-separated, for prompts */
+};
+
+const struct taxonomy *taxonomy(void);
+
+/* A category by its slug, or NULL: any / only what an item can belong to / only majors. */
+const struct category *category_find(const char *slug);
+const struct category *middle_find(const char *slug);
+const struct category *major_find(const char *slug);
+
+/* Whether it is one of the situation tags. */
+bool is_situation_tag(const char *tag);
+
+/* The rule of a category as it applies to one item: {"slug", "label", "steps": [...], "item_steps": [...], "not_accepted": [{"item",
+ * "goes_to", "label", "why"}], "insufficiencies": [...]} in one language, the insufficiencies being the steps that the
+ * situation tags call for. `item` may be NULL, `situation` an array or NULL. New reference; NULL when the category has
+ * no rule or memory ran out: ask category->rule first. */
+json_t *rule_for(const struct category *category, const char *item, const json_t *situation, enum lang lang);
+
+/* Read everything. Called once, by tasks_load. Returns 0; or 1 with `why` (source "task", code "bad_data"). */
+int taxonomy_load(struct problem *why);
+
+#endif
