@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A call's way: ask -> (wait for room) -> the model's gates -> the provider -> judge -> done.
+ *
+ * A call that cannot start at once, because all connections are in use or too many are just being made, waits here and not inside
+ * curl, where it would run into its deadline and look like a provider's time-out. It waits for a quarter of its deadline at
+ * most; then it is answered AI_WAIT, which burns no attempt. What is left of the deadline is the provider's, so a call never takes
+ * longer than its deadline in all, and whoever holds a lease on the task may count on that. */
+#include "ai/ai.h"
+
+#include "ai/formats.h"
+#include "ai/models.h"
+#include "ai/offline.h"
+#include "ai/openai.h"
+#include "ai/request.h"
+#include "core/clock.h"
+#include "core/id.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+enum {
+        SWEEP_MS = 100,         /* how often waiting calls are looked through */
+        NO_ROOM_WAIT_MS = 1000, /* who found no room may ask again after this, up to twice as much */
+        DEFAULT_DEADLINE_MS = 60000,
+        OPEN_HANDLES = 2,
+};
+
+const char AI_MODEL_VISION[] = "vision";
+
+enum state {
+        ANSWERING, /* what it will be told is known already, but `done` never comes from inside ai_ask */
+        WAITING,   /* for room */
+        ON_WIRE,
+};
+
+/* Why a call is answered without having been sent. */
+enum reason { REASON_PAUSED, REASON_NO_ROOM, REASON_NO_MEMORY, REASON_ASK_OFFLINE };
+
+TAILQ_HEAD(calls, ai_call);
+
+struct ai_call {
+        TAILQ_ENTRY(ai_call) link; /* in its state's list */
+        struct ai *ai;
+        const struct ai_request *request;
+        struct model *model;
+        ai_done *done;
+        void *arg;
+        struct exchange *exchange; /* ON_WIRE */
+        uint64_t asked_ms, started_ms, wait_ms;
+        enum state state;
+        enum reason reason; /* ANSWERING */
+        bool probe;         /* the breaker waits for how this one ends */
+};
+
+struct ai {
+        uv_loop_t *loop;
+        uv_timer_t soon, sweep;
+        int open_handles;
+        bool closing;
+        struct openai *openai; /* NULL = offline */
+        int (*offline)(const struct ai_request *, json_t **, struct problem *);
+        char *model, *vision_model;
+        struct models *models;
+        struct formats *formats;
+        struct calls lists[3]; /* by state */
+        size_t in_flight;
+};
+
+static int open_parts(struct ai *ai, const struct ai_config *config, struct problem *why);
+static void release(struct ai *ai);
+static const char *model_name(const struct ai *ai, const char *model);
+static void move(struct ai_call *call, enum state state);
+static void answer_soon(struct ai_call *call, enum reason reason, uint64_t wait_ms);
+static void admit(struct ai_call *call);
+static void pump(void *arg);
+static void start(struct ai_call *call, uint64_t now_ms);
+static void on_response(const struct ai_response *response, void *arg);
+static void finish(struct ai_call *call, struct ai_reply *reply);
+static void on_soon(uv_timer_t *timer);
+static void on_sweep(uv_timer_t *timer);
+
+int ai_open(struct ai **out, const struct ai_config *config, struct problem *why)
+{
+        struct ai *ai = calloc(1, sizeof(*ai));
+        if (!ai)
+                return -ENOMEM;
+        ai->loop = config->loop;
+        ai->offline = config->offline;
+        for (int i = 0; i < 3; i++)
+                TAILQ_INIT(&ai->lists[i]);
+        const int result = open_parts(ai, config, why);
+        if (result != 0) {
+                release(ai);
+                return result;
+        }
+        uv_timer_init(ai->loop, &ai->soon);
+        uv_timer_init(ai->loop, &ai->sweep);
+        ai->soon.data = ai->sweep.data = ai;
+        ai->open_handles = OPEN_HANDLES;
+        *out = ai;
+        return 0;
+}
+
+const char *ai_provider_name(const struct ai *ai)
+{
+        return ai->openai ? "openai" : "offline";
+}
+
+uint64_t ai_paused_ms(const struct ai *ai, const char *model, uint64_t now_ms)
+{
+        const struct model *m = ai->openai ? models_find(ai->models, model_name(ai, model)) : NULL;
+        return m ? model_paused_ms(m, now_ms) : 0;
+}
+
+int ai_ask(struct ai *ai, const struct ai_request *request, ai_done *done, void *arg, struct ai_call **out)
+{
+        if (ai->closing)
+                return -ECANCELED;
+        struct ai_call *call = calloc(1, sizeof(*call));
+        struct model *model = models_get(ai->models, model_name(ai, request->model));
+        if (!call || !model) {
+                free(call);
+                return -ENOMEM;
+        }
+        *call = (struct ai_call){ .ai = ai,
+                                  .request = request,
+                                  .model = model,
+                                  .done = done,
+                                  .arg = arg,
+                                  .asked_ms = clock_mono_ms(),
+                                  .state = WAITING };
+        TAILQ_INSERT_TAIL(&ai->lists[WAITING], call, link);
+        ai->in_flight++;
+        if (out)
+                *out = call;
+        admit(call);
+        return 0;
+}
+
+void ai_cancel(struct ai *ai, struct ai_call *call)
+{
+        struct ai_reply reply = { .verdict = AI_CANCELLED, .provider = ai_provider_name(ai) };
+        if (call->state == ON_WIRE) {
+                openai_cancel(call->exchange);
+                model_forget(call->model, call->probe, clock_mono_ms());
+        }
+        problem_set(&reply.why, "provider", "cancelled", "the call was taken back");
+        finish(call, &reply);
+}
+
+size_t ai_in_flight(const struct ai *ai)
+{
+        return ai->in_flight;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+        struct ai *ai = handle->data;
+        if (--ai->open_handles == 0)
+                release(ai);
+}
+
+void ai_close(struct ai *ai)
+{
+        ai->closing = true;
+        for (int i = 0; i < 3; i++)
+                while (!TAILQ_EMPTY(&ai->lists[i]))
+                        ai_cancel(ai, TAILQ_FIRST(&ai->lists[i]));
+        if (ai->openai)
+                openai_close(ai->openai);
+        uv_close((uv_handle_t *)&ai->soon, on_closed);
+        uv_close((uv_handle_t *)&ai->sweep, on_closed);
+}
+
+static int open_parts(struct ai *ai, const struct ai_config *config, struct problem *why)
+{
+        const char *provider = config->provider ? config->provider : "";
+        const bool key = config->api_key && *config->api_key, base = config->base_url && *config->base_url;
+        const bool openai = strcmp(provider, "openai") == 0;
+        if (*provider && !openai && strcmp(provider, "offline") != 0)
+                return problem_set(why, "settings", "bad_setting",
+                                   "no AI provider is called '%.40s': openai or offline", provider);
+        if (openai && !key && !base)
+                return problem_set(
+                        why, "settings", "bad_setting",
+                        "the provider openai needs OPENAI_API_KEY, or OPENAI_BASE_URL of an endpoint without keys");
+        ai->model = strdup(config->model ? config->model : "");
+        ai->vision_model = strdup(config->vision_model ? config->vision_model : "");
+        if (!ai->model || !ai->vision_model || models_new(&ai->models) != 0 || formats_new(&ai->formats) != 0)
+                return -ENOMEM;
+        if (openai || (!*provider && (key || base)))
+                return openai_open(&ai->openai, config, pump, ai, why);
+        return 0;
+}
+
+static void release(struct ai *ai)
+{
+        models_free(ai->models);
+        formats_free(ai->formats);
+        free(ai->model);
+        free(ai->vision_model);
+        free(ai);
+}
+
+static const char *model_name(const struct ai *ai, const char *model)
+{
+        if (model == AI_MODEL_TEXT)
+                return ai->model;
+        return model == AI_MODEL_VISION ? ai->vision_model : model;
+}
+
+/* ---- before a call goes out ---- */
+
+static void move(struct ai_call *call, enum state state)
+{
+        TAILQ_REMOVE(&call->ai->lists[call->state], call, link);
+        TAILQ_INSERT_TAIL(&call->ai->lists[state], call, link);
+        call->state = state;
+}
+
+static void answer_soon(struct ai_call *call, enum reason reason, uint64_t wait_ms)
+{
+        call->reason = reason;
+        call->wait_ms = wait_ms;
+        move(call, ANSWERING);
+        if (!uv_is_active((uv_handle_t *)&call->ai->soon))
+                uv_timer_start(&call->ai->soon, on_soon, 0, 0);
+}
+
+static void admit(struct ai_call *call)
+{
+        struct ai *ai = call->ai;
+        const uint64_t paused = ai->openai ? model_paused_ms(call->model, call->asked_ms) : 0;
+        if (!ai->openai)
+                answer_soon(call, REASON_ASK_OFFLINE, 0);
+        else if (paused)
+                answer_soon(call, REASON_PAUSED, paused);
+        else
+                pump(ai);
+        if (call->state == WAITING && !uv_is_active((uv_handle_t *)&ai->sweep))
+                uv_timer_start(&ai->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+}
+
+/* Start who waits, the longest-waiting first, while there is room. */
+static void pump(void *arg)
+{
+        struct ai *ai = arg;
+        struct ai_call *call;
+        const uint64_t now_ms = clock_mono_ms();
+        while ((call = TAILQ_FIRST(&ai->lists[WAITING])) != NULL && openai_has_room(ai->openai)) {
+                uint64_t wait_ms = 0;
+                if (model_take(call->model, now_ms, random_bits(), &call->probe, &wait_ms))
+                        start(call, now_ms);
+                else
+                        answer_soon(call, REASON_PAUSED, wait_ms);
+        }
+}
+
+static unsigned deadline_of(const struct ai_call *call)
+{
+        return call->request->deadline_ms ? call->request->deadline_ms : DEFAULT_DEADLINE_MS;
+}
+
+static int post(struct ai_call *call, uint64_t now_ms)
+{
+        struct bytes format;
+        struct buffer body = { 0 };
+        const uint64_t waited = now_ms - call->asked_ms, deadline = deadline_of(call);
+        int result = formats_get(call->ai->formats, call->request, &format);
+        if (result == 0)
+                result = request_write(call->request, call->model->name, format, &body);
+        if (result == 0)
+                result = openai_post(call->ai->openai, &body, (unsigned)(waited < deadline ? deadline - waited : 1),
+                                     on_response, call, &call->exchange);
+        buffer_free(&body);
+        return result;
+}
+
+static void start(struct ai_call *call, uint64_t now_ms)
+{
+        call->started_ms = now_ms;
+        if (post(call, now_ms) == 0) {
+                move(call, ON_WIRE);
+                return;
+        }
+        model_forget(call->model, call->probe, now_ms);
+        answer_soon(call, REASON_NO_MEMORY, 0);
+}
+
+/* Who has waited long enough, or waits for a model that has been paused since, is told so. */
+static void on_sweep(uv_timer_t *timer)
+{
+        struct ai *ai = timer->data;
+        struct ai_call *call, *next;
+        const uint64_t now_ms = clock_mono_ms();
+        for (call = TAILQ_FIRST(&ai->lists[WAITING]); call; call = next) {
+                next = TAILQ_NEXT(call, link);
+                const uint64_t paused = model_paused_ms(call->model, now_ms);
+                if (paused)
+                        answer_soon(call, REASON_PAUSED, paused);
+                else if (now_ms - call->asked_ms >= deadline_of(call) / 4)
+                        answer_soon(call, REASON_NO_ROOM, NO_ROOM_WAIT_MS + random_bits() % NO_ROOM_WAIT_MS);
+        }
+        pump(ai);
+        if (TAILQ_EMPTY(&ai->lists[WAITING]))
+                uv_timer_stop(&ai->sweep);
+}
+
+/* ---- after ---- */
+
+static void log_pause(const struct model *model, uint64_t before_ms, uint64_t after_ms, const struct problem *why)
+{
+        if (before_ms == 0 && after_ms > 0)
+                log_warn("ai", "model %s is paused for %llu ms: %s", model->name, (unsigned long long)after_ms,
+                         why->text);
+}
+
+static void on_response(const struct ai_response *response, void *arg)
+{
+        struct ai_reply reply;
+        struct ai_call *call = arg;
+        const uint64_t now_ms = clock_mono_ms(), before = model_paused_ms(call->model, now_ms);
+        ai_judge(response, call->request->schema, &reply);
+        reply.provider = "openai";
+        if (!reply.model[0])
+                snprintf(reply.model, sizeof(reply.model), "%s", call->model->name);
+        if (reply.cost_nano == 0)
+                reply.cost_nano = ai_cost_nano(call->model->name, reply.tokens_in, reply.tokens_out);
+        model_report(call->model, call->probe, response->status, call->started_ms, now_ms, random_bits(), &reply);
+        log_pause(call->model, before, model_paused_ms(call->model, now_ms), &reply.why);
+        finish(call, &reply);
+}
+
+/* The call is gone before `done` hears of it, so that it can't be taken back from inside. */
+static void finish(struct ai_call *call, struct ai_reply *reply)
+{
+        struct ai *ai = call->ai;
+        ai_done *done = call->done;
+        void *arg = call->arg;
+        const uint64_t since = call->started_ms ? call->started_ms : call->asked_ms;
+        reply->elapsed_ms = (unsigned)(clock_mono_ms() - since);
+        TAILQ_REMOVE(&ai->lists[call->state], call, link);
+        ai->in_flight--;
+        free(call);
+        done(reply, arg);
+        json_decref(reply->content);
+}
+
+static void tell_reason(const struct ai_call *call, struct ai_reply *reply)
+{
+        memset(reply, 0, sizeof(*reply));
+        reply->verdict = call->reason == REASON_NO_MEMORY ? AI_TRANSIENT : AI_WAIT;
+        reply->wait_ms = call->wait_ms;
+        reply->provider = "openai";
+        snprintf(reply->model, sizeof(reply->model), "%s", call->model->name);
+        if (call->reason == REASON_NO_MEMORY)
+                problem_set(&reply->why, "provider", "out_of_memory", "no memory to send the request");
+        else if (call->reason == REASON_NO_ROOM)
+                problem_set(&reply->why, "provider", "no_room", "all connections to the provider are in use");
+        else
+                problem_set(&reply->why, "provider", "paused", "calls of %s are held back for %llu ms",
+                            call->model->name, (unsigned long long)call->wait_ms);
+}
+
+/* Only those that are there now: who asks again from its `done` is heard in the loop's next turn. */
+static void on_soon(uv_timer_t *timer)
+{
+        struct ai *ai = timer->data;
+        struct ai_call *call;
+        size_t count = 0;
+        TAILQ_FOREACH(call, &ai->lists[ANSWERING], link)
+        count++;
+        while (count-- > 0 && !ai->closing && (call = TAILQ_FIRST(&ai->lists[ANSWERING])) != NULL) {
+                struct ai_reply reply;
+                if (call->reason == REASON_ASK_OFFLINE)
+                        offline_answer(ai->offline, call->request, &reply);
+                else
+                        tell_reason(call, &reply);
+                finish(call, &reply);
+        }
+        if (!ai->closing && !TAILQ_EMPTY(&ai->lists[ANSWERING]))
+                uv_timer_start(&ai->soon, on_soon, 0, 0);
+}

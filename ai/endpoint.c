@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ai/endpoint.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char path_end[] = "/chat/completions";
+
+static int make_url(struct endpoint *e, const char *base, struct problem *why);
+static int make_headers(struct endpoint *e, const char *key, struct problem *why);
+
+int endpoint_open(struct endpoint *e, const struct ai_config *config, struct problem *why)
+{
+        const char *base = config->base_url && *config->base_url ? config->base_url : ENDPOINT_DEFAULT;
+        memset(e, 0, sizeof(*e));
+        e->http2_plain = config->http2_plain;
+        const int result = make_url(e, base, why);
+        return result != 0 ? result : make_headers(e, config->api_key, why);
+}
+
+int endpoint_apply(const struct endpoint *e, CURL *easy)
+{
+        const long version = e->tls           ? CURL_HTTP_VERSION_2TLS
+                             : e->http2_plain ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+                                              : CURL_HTTP_VERSION_1_1;
+        const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL's own programs and the SDKs take it */
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+        /* With HTTP/2, wait for a connection that is being made rather than make one for each exchange. */
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)(version != CURL_HTTP_VERSION_1_1));
+        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+        curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, e->headers);
+        CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, e->url);
+        if (code == CURLE_OK && e->tls && authorities && *authorities)
+                code = curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
+        if (code == CURLE_OK)
+                code = curl_easy_setopt(easy, CURLOPT_USERAGENT, "chard/" CHARD_VERSION);
+        return code == CURLE_OK ? 0 : -ENOMEM;
+}
+
+void endpoint_close(struct endpoint *e)
+{
+        curl_free(e->url);
+        curl_slist_free_all(e->headers);
+        if (e->secret)
+                explicit_bzero(e->secret, strlen(e->secret));
+        free(e->secret);
+        memset(e, 0, sizeof(*e));
+}
+
+static bool is_literal(const char *host)
+{
+        unsigned char address[sizeof(struct in6_addr)];
+        return *host == '[' || strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, address) == 1;
+}
+
+/* Take the URL apart, lengthen its path, and put it together again. */
+static CURLUcode build_url(struct endpoint *e, CURLU *url, const char *base)
+{
+        char *host = NULL, *path = NULL, *scheme = NULL;
+        CURLUcode code = curl_url_set(url, CURLUPART_URL, base, 0);
+        if (code == CURLUE_OK)
+                code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+        if (code == CURLUE_OK && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+                code = CURLUE_UNSUPPORTED_SCHEME;
+        if (code == CURLUE_OK)
+                code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+        if (code == CURLUE_OK)
+                code = curl_url_get(url, CURLUPART_PATH, &path, 0);
+        if (code == CURLUE_OK) {
+                e->literal = is_literal(host);
+                e->tls = strcmp(scheme, "https") == 0;
+                size_t size = strlen(path);
+                while (size > 0 && path[size - 1] == '/')
+                        size--;
+                char longer[size + sizeof(path_end)];
+                memcpy(longer, path, size);
+                memcpy(longer + size, path_end, sizeof(path_end));
+                code = curl_url_set(url, CURLUPART_PATH, longer, 0);
+        }
+        if (code == CURLUE_OK)
+                code = curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
+        if (code == CURLUE_OK)
+                code = curl_url_get(url, CURLUPART_URL, &e->url, 0);
+        curl_free(scheme);
+        curl_free(host);
+        curl_free(path);
+        return code;
+}
+
+static int make_url(struct endpoint *e, const char *base, struct problem *why)
+{
+        CURLU *url = curl_url();
+        if (!url)
+                return -ENOMEM;
+        const CURLUcode code = build_url(e, url, base);
+        curl_url_cleanup(url);
+        if (code == CURLUE_OUT_OF_MEMORY)
+                return -ENOMEM;
+        if (code != CURLUE_OK)
+                return problem_set(why, "settings", "bad_setting", "OPENAI_BASE_URL is no http or https URL: %s",
+                                   curl_url_strerror(code));
+        return 0;
+}
+
+static int add_header(struct endpoint *e, const char *line)
+{
+        struct curl_slist *longer = curl_slist_append(e->headers, line);
+        if (longer)
+                e->headers = longer;
+        return longer ? 0 : -ENOMEM;
+}
+
+static int add_key(struct endpoint *e, const char *key)
+{
+        char *line = NULL;
+        e->secret = strdup(key);
+        if (!e->secret || asprintf(&line, "Authorization: Bearer %s", key) < 0)
+                return -ENOMEM;
+        const int result = add_header(e, line);
+        explicit_bzero(line, strlen(line));
+        free(line);
+        return result;
+}
+
+/* A line break in the key would let it write headers of its own. */
+static int make_headers(struct endpoint *e, const char *key, struct problem *why)
+{
+        for (const char *c = key ? key : ""; *c; c++)
+                if (*c <= 0x20 || *c >= 0x7f)
+                        return problem_set(
+                                why, "settings", "bad_setting",
+                                "OPENAI_API_KEY has a space, a line break or another character that no key has");
+        int result = add_header(e, "Content-Type: application/json");
+        if (result == 0)
+                result = add_header(e, "Accept: application/json");
+        if (result == 0)
+                result = add_header(e, "Expect:"); /* no waiting for "100 Continue" before a large body */
+        if (result == 0 && key && *key)
+                result = add_key(e, key);
+        return result;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where requests go and what goes with each of them: the URL, made from a base URL as the OpenAI SDKs make it (base +
+ * "/chat/completions"; a query stays behind it), and the headers. */
+#ifndef CHARD_AI_ENDPOINT_H
+#define CHARD_AI_ENDPOINT_H
+
+#include "ai/ai.h"
+
+#include <curl/curl.h>
+
+#define ENDPOINT_DEFAULT "https://api.openai.com/v1"
+
+struct endpoint {
+        char *url;
+        struct curl_slist *headers;
+        char *secret; /* the API key, or NULL */
+        bool literal; /* the host is an address or localhost: nobody needs to look it up */
+        bool tls;
+        bool http2_plain;
+};
+
+/* Make it from config's base_url, api_key and http2_plain. Returns 0; 1 with `why` (source "settings", code "bad_setting", never
+ * quoting the key or the URL, which may hold a password); or -ENOMEM. Whatever is returned, endpoint_close gives all back. */
+int endpoint_open(struct endpoint *e, const struct ai_config *config, struct problem *why);
+
+/* Put URL, headers and protocol into an easy handle, which then borrows from the endpoint. Returns 0 or -ENOMEM. */
+int endpoint_apply(const struct endpoint *e, CURL *easy);
+
+void endpoint_close(struct endpoint *e);
+
+#endif

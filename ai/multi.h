@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs curl's multi interface on a libuv loop: thousands of transfers on one thread. curl's sockets live in an epoll set of their
+ * own and the loop watches that set alone, so a transfer costs the loop no handle and a kept connection no system call when
+ * it is taken into use again. Owned by the loop thread.
+ * Source: libcurl manual, curl_multi_socket_action(3), CURLMOPT_SOCKETFUNCTION(3), CURLMOPT_TIMERFUNCTION(3). */
+#ifndef CHARD_AI_MULTI_H
+#define CHARD_AI_MULTI_H
+
+#include <curl/curl.h>
+#include <uv.h>
+
+struct multi;
+
+/* A transfer has ended; it must be removed before this returns. */
+typedef void multi_done(CURL *easy, CURLcode code, void *arg);
+
+/* A round of events is over, and every `done` that came of it was called. */
+typedef void multi_rest(void *arg);
+
+/* Open. Returns 0 or -errno. */
+int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest *rest, void *arg);
+
+/* For curl_multi_setopt. */
+CURLM *multi_curl(struct multi *m);
+
+/* Start a transfer, from the loop's next turn on. Returns 0 or -ENOMEM. */
+int multi_add(struct multi *m, CURL *easy);
+
+/* Take a transfer out, ended or not. Not from inside curl's callbacks. */
+void multi_remove(struct multi *m, CURL *easy);
+
+/* What every easy handle must have as CURLOPT_SOCKOPTFUNCTION and CURLOPT_CLOSESOCKETFUNCTION, with the multi as data: a closed
+ * socket's number comes back for another one, and only these two tell them apart. */
+void multi_opened(struct multi *m, curl_socket_t fd);
+void multi_closed(struct multi *m, curl_socket_t fd);
+
+/* Close the connections and, once the loop has closed the handles, give all back. No transfer may be left, and neither `done` nor
+ * `rest` is called any more. */
+void multi_free(struct multi *m);
+
+#endif

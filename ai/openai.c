@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ai/openai.h"
+
+#include "ai/endpoint.h"
+#include "ai/multi.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+        MOST_REPLY_BYTES = 8 << 20,
+        KEPT_BYTES = 16 << 10,    /* a reply buffer up to this size is kept for the next exchange */
+        MOST_SPARES = 1024,       /* idle easy handles; curl's cost about 10 KB each */
+        RECEIVE_BYTES = 4096,     /* a reply has 1 to 2 KB */
+        UPLOAD_BYTES = 16 << 10,  /* curl's least */
+        STREAMS = 100,            /* a connection carries with HTTP/2; curl's default for what it asks of a server */
+        MOST_STARTING = 256,      /* connections being made at once */
+        MOST_LOOKUPS = 16,        /* the same while the host's address is unknown: curl looks up in a thread each */
+        ADDRESS_KNOWN_MS = 50000, /* curl forgets an address after 60 s */
+        DESCRIPTORS_FOR_OTHERS = 256,
+};
+
+struct exchange {
+        struct openai *openai;
+        CURL *easy;
+        struct buffer request, reply;
+        openai_done *done;
+        void *arg;
+        struct exchange *next_spare;
+        bool begun;   /* the request is going out: connection made or found */
+        bool too_big; /* the reply */
+        char error[CURL_ERROR_SIZE];
+};
+
+struct openai {
+        uv_loop_t *loop;
+        struct multi *multi;
+        struct endpoint endpoint;
+        openai_room *room;
+        void *arg;
+        struct exchange *spares;
+        unsigned spare_count;
+        size_t used, starting; /* exchanges under way, and those of them whose request is not going out yet */
+        size_t most_connections;
+        size_t streams;          /* exchanges that a connection carries: 1, or STREAMS once HTTP/2 was seen */
+        uint64_t known_until_ms; /* the host's address is in curl's cache */
+        unsigned connect_timeout_ms;
+        bool delivering; /* a `done` is being called, which may close this */
+        bool closing;
+};
+
+static void release(struct openai *o);
+static size_t allowed_connections(long wanted);
+static void set_limits(struct openai *o);
+static struct exchange *take_spare(struct openai *o);
+static struct exchange *new_exchange(struct openai *o);
+static void free_exchange(struct exchange *x);
+static void keep(struct exchange *x);
+static void on_done(CURL *easy, CURLcode code, void *arg);
+static void on_rest(void *arg);
+
+int openai_open(struct openai **out, const struct ai_config *config, openai_room *room, void *arg, struct problem *why)
+{
+        struct openai *o = calloc(1, sizeof(*o));
+        if (!o)
+                return -ENOMEM;
+        o->loop = config->loop;
+        o->room = room;
+        o->arg = arg;
+        o->connect_timeout_ms = config->connect_timeout_ms;
+        o->most_connections = allowed_connections(config->max_connections);
+        o->streams = config->http2_plain ? STREAMS : 1;
+        int result = endpoint_open(&o->endpoint, config, why);
+        if (result == 0)
+                result = multi_new(&o->multi, config->loop, on_done, on_rest, o);
+        if (result != 0) {
+                endpoint_close(&o->endpoint);
+                free(o);
+                return result;
+        }
+        set_limits(o);
+        *out = o;
+        return 0;
+}
+
+bool openai_has_room(const struct openai *o)
+{
+        const bool known = o->endpoint.literal || uv_now(o->loop) < o->known_until_ms;
+        return o->used < o->most_connections * o->streams && o->starting < (known ? MOST_STARTING : MOST_LOOKUPS);
+}
+
+int openai_post(struct openai *o, struct buffer *body, unsigned deadline_ms, openai_done *done, void *arg,
+                struct exchange **out)
+{
+        struct exchange *x = take_spare(o);
+        if (!x)
+                return -ENOMEM;
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, (char *)body->data);
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
+        curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)deadline_ms);
+        if (multi_add(o->multi, x->easy) != 0) {
+                keep(x);
+                return -ENOMEM;
+        }
+        x->request = *body;
+        *body = (struct buffer){ 0 };
+        x->done = done;
+        x->arg = arg;
+        x->begun = x->too_big = false;
+        x->error[0] = '\0';
+        o->used++;
+        o->starting++;
+        *out = x;
+        return 0;
+}
+
+static void end(struct exchange *x)
+{
+        multi_remove(x->openai->multi, x->easy);
+        x->openai->used--;
+        x->openai->starting -= !x->begun;
+}
+
+void openai_cancel(struct exchange *x)
+{
+        end(x);
+        keep(x);
+}
+
+void openai_close(struct openai *o)
+{
+        multi_free(o->multi);
+        o->closing = true;
+        if (!o->delivering)
+                release(o);
+}
+
+static void release(struct openai *o)
+{
+        while (o->spares)
+                free_exchange(take_spare(o));
+        endpoint_close(&o->endpoint);
+        free(o);
+}
+
+/* Each connection is a descriptor, and broker, store and log need theirs too. */
+static size_t allowed_connections(long wanted)
+{
+        struct rlimit limit = { 0 };
+        const size_t most = wanted > 0 ? (size_t)wanted : 1;
+        if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+                return most;
+        const size_t free_ones = limit.rlim_cur > 2 * DESCRIPTORS_FOR_OTHERS ? limit.rlim_cur - DESCRIPTORS_FOR_OTHERS
+                                                                             : limit.rlim_cur / 2;
+        return most < free_ones ? most : free_ones;
+}
+
+static void set_limits(struct openai *o)
+{
+        CURLM *curl = multi_curl(o->multi);
+        curl_multi_setopt(curl, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+        curl_multi_setopt(curl, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS);
+        curl_multi_setopt(curl, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)o->most_connections);
+        curl_multi_setopt(curl, CURLMOPT_MAX_HOST_CONNECTIONS, (long)o->most_connections);
+        curl_multi_setopt(curl, CURLMOPT_MAXCONNECTS, (long)o->most_connections);
+}
+
+/* ---- exchanges, used again and again ---- */
+
+static struct exchange *take_spare(struct openai *o)
+{
+        struct exchange *x = o->spares;
+        if (!x)
+                return new_exchange(o);
+        o->spares = x->next_spare;
+        o->spare_count--;
+        return x;
+}
+
+static void keep(struct exchange *x)
+{
+        struct openai *o = x->openai;
+        buffer_free(&x->request);
+        if (x->reply.capacity > KEPT_BYTES)
+                buffer_free(&x->reply);
+        buffer_reset(&x->reply);
+        if (o->spare_count >= MOST_SPARES) {
+                free_exchange(x);
+                return;
+        }
+        x->next_spare = o->spares;
+        o->spares = x;
+        o->spare_count++;
+}
+
+static void free_exchange(struct exchange *x)
+{
+        curl_easy_cleanup(x->easy);
+        buffer_free(&x->request);
+        buffer_free(&x->reply);
+        free(x);
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+        struct exchange *x = arg;
+        if (x->reply.size + size * count > MOST_REPLY_BYTES) {
+                x->too_big = true;
+                return 0;
+        }
+        buffer_add(&x->reply, data, size * count);
+        return x->reply.failed ? 0 : size * count;
+}
+
+/* curl calls this right before the request goes out. */
+static int on_begin(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+        struct exchange *x = arg;
+        (void)remote, (void)local, (void)remote_port, (void)local_port;
+        x->openai->starting -= !x->begun;
+        x->begun = true;
+        return CURL_PREREQFUNC_OK;
+}
+
+/* A socket is made once the host's address is known. */
+static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+        struct openai *o = arg;
+        (void)purpose;
+        o->known_until_ms = uv_now(o->loop) + ADDRESS_KNOWN_MS;
+        multi_opened(o->multi, fd);
+        return CURL_SOCKOPT_OK;
+}
+
+/* With the multi as argument: connections outlive the struct openai that had them made. */
+static int on_close(void *arg, curl_socket_t fd)
+{
+        multi_closed(arg, fd);
+        return close(fd);
+}
+
+static int configure(struct exchange *x)
+{
+        CURL *easy = x->easy;
+        struct openai *o = x->openai;
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
+        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
+        curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE,
+                         1L); /* an answer may take long, and routers forget silent connections */
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BYTES);
+        curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)MOST_REPLY_BYTES);
+        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error);
+        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+        curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+        curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
+        curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
+        curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
+        curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, o);
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, o->multi);
+        return endpoint_apply(&o->endpoint, easy);
+}
+
+static struct exchange *new_exchange(struct openai *o)
+{
+        struct exchange *x = calloc(1, sizeof(*x));
+        if (!x)
+                return NULL;
+        x->openai = o;
+        x->easy = curl_easy_init();
+        if (!x->easy || configure(x) != 0) {
+                free_exchange(x);
+                return NULL;
+        }
+        return x;
+}
+
+/* ---- the end of an exchange ---- */
+
+static const char *header(CURL *easy, const char *name)
+{
+        struct curl_header *found;
+        const bool there = curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK;
+        return there ? found->value : NULL;
+}
+
+static void read_headers(CURL *easy, struct ai_response *response)
+{
+        response->retry_after = header(easy, "retry-after");
+        response->retry_after_ms = header(easy, "retry-after-ms");
+        response->reset_requests = header(easy, "x-ratelimit-reset-requests");
+        response->reset_tokens = header(easy, "x-ratelimit-reset-tokens");
+        response->remaining_requests = header(easy, "x-ratelimit-remaining-requests");
+        response->remaining_tokens = header(easy, "x-ratelimit-remaining-tokens");
+}
+
+static const char *transport_error(const struct exchange *x, CURLcode code)
+{
+        if (code == CURLE_OK)
+                return NULL;
+        if (x->too_big || code == CURLE_FILESIZE_EXCEEDED)
+                return "the reply is larger than 8 MiB";
+        return x->error[0] ? x->error : curl_easy_strerror(code);
+}
+
+static void fill_response(struct exchange *x, CURLcode code, struct ai_response *response)
+{
+        long version = 0;
+        *response = (struct ai_response){
+                .timed_out = code == CURLE_OPERATION_TIMEDOUT,
+                .transport_error = transport_error(x, code),
+                .body = buffer_view(&x->reply),
+                .now_ms = clock_wall_ms(),
+                .secret = x->openai->endpoint.secret,
+        };
+        curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &response->status);
+        if (response->status >= 300)
+                read_headers(x->easy, response);
+        curl_easy_getinfo(x->easy, CURLINFO_HTTP_VERSION, &version);
+        if (version == CURL_HTTP_VERSION_2_0)
+                x->openai->streams = STREAMS;
+}
+
+static void on_done(CURL *easy, CURLcode code, void *arg)
+{
+        struct openai *o = arg;
+        struct exchange *x = NULL;
+        struct ai_response response;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x);
+        fill_response(x, code, &response);
+        end(x);
+        o->delivering = true;
+        x->done(&response, x->arg);
+        o->delivering = false;
+        keep(x);
+        if (o->closing)
+                release(o);
+}
+
+static void on_rest(void *arg)
+{
+        struct openai *o = arg;
+        o->room(o->arg);
+}
