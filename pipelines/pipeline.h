@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which task follows which, and starting a job. */
+/* Which task follows which, and starting a job. Pure besides making ids. */
 #ifndef CHARD_PIPELINE_H
 #define CHARD_PIPELINE_H
 
+#include "core/id.h"
 #include "core/problem.h"
 #include "message/message.h"
+#include "tasks/input.h"
 #include "tasks/task.h"
 
 #include <jansson.h>
@@ -12,13 +14,13 @@
 #define PIPELINE_MAX_STEPS 8
 
 struct pipeline {
-        const char *name;      /* "scan" */
-        const char *exchange;  /* its domain's topic exchange: "scan.commands" */
+        const char *name;                          /* "scan" */
+        const char *exchange;                      /* its domain's topic exchange: "scan.commands" */
         const char *steps[PIPELINE_MAX_STEPS + 1]; /* task names, NULL-terminated */
-        const char *const *required; /* input keys that must be there */
+        const struct input_key *input;             /* the keys it takes, ended by a NULL name */
 };
 
-/* All pipelines, NULL-terminated. */
+/* All pipelines, NULL-terminated; pipelines.list has one line each. */
 extern const struct pipeline *const pipeline_registry[];
 
 /* The pipeline of that name, or NULL. */
@@ -28,11 +30,17 @@ const struct pipeline *pipeline_find(const char *name);
 const struct pipeline *pipeline_of_task(const char *task);
 
 /* Build the message that starts a job from its input (an object); writes the job's id (= its first task's id).
- * Returns 0; 1 with `why` (source "pipeline", code "bad_input"): which key is missing or of which wrong type; or -ENOMEM. */
-int pipeline_start(const struct pipeline *p, const json_t *input, char job_id[37], struct message **out, struct problem *why);
+ * Returns 0; 1 with `why` (source "pipeline", code "bad_input"): which key is missing, unknown or of which wrong type; or -ENOMEM. */
+int pipeline_start(const struct pipeline *p, const json_t *input, char job_id[ID_TEXT_SIZE], struct message **out,
+                   struct problem *why);
 
-/* The document that a task works on: a later task's first positional argument, or, for a chain's first task, a fresh
- * {"job": {"id", "pipeline", "user_id", "lang"}, "input": kwargs} from its keyword arguments. New reference in *out.
+/* The document that a task works on:
+ * - a pipeline's first task: {"job": {"id", "pipeline", "user_id", "lang"}, "input": {…}}, the input made of its keyword arguments and, where
+ *   there is one, of a single object among its positional ones (a chain's parent may have worked out an image_url, say). Values that
+ *   kombu wrapped as a uuid or the like count as their text. "lang" is "ko" where the input names none;
+ * - a later task: its only positional argument, the document of the task before it; it takes no keyword arguments;
+ * - a task of no pipeline: such a document, or one made of any arguments ("input" = keyword arguments, "input.args" = positional ones).
+ * job.id is always the message's root_id. New reference in *out, no part of which the task's own JSON shares as a container that changes.
  * Returns 0; 1 with `why` (source "task", code "bad_document", "bad_arguments"); or -ENOMEM. */
 int pipeline_document(const struct task_message *task, json_t **out, struct problem *why);
 

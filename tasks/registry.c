@@ -3,17 +3,16 @@
 
 #include <string.h>
 
-/* Every task that this binary knows: one line each, the name of its constant. */
-#define TASKS(task)                                                                                                  \
-        task(scan_vision) task(scan_answer) task(scan_reward) task(chat_classify) task(chat_answer) task(my_profile) \
-                task(chard_echo) task(chard_note)
+#define TASK(task) extern const struct task_def task;
+#include "tasks/tasks.list"
+#undef TASK
 
-#define DECLARE(task) extern const struct task_def task;
-#define ENTER(task)   &task,
-
-TASKS(DECLARE)
-
-const struct task_def *const task_registry[] = { TASKS(ENTER) NULL };
+#define TASK(task) &task,
+const struct task_def *const task_registry[] = {
+#include "tasks/tasks.list"
+        NULL
+};
+#undef TASK
 
 const struct task_def *task_find(const char *name)
 {

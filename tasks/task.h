@@ -121,7 +121,7 @@ const char *document_text(const json_t *document, const char *key); /* the same,
 int document_section(const struct task_input *in, const char *name, json_type type, const json_t **out,
                      struct problem *why);
 
-/* ---- the registry: registry.c, one line a task ---- */
+/* ---- the registry: registry.c; tasks.list has one line a task ---- */
 
 /* All tasks, NULL-terminated. */
 extern const struct task_def *const task_registry[];

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipelines/pipeline.h"
+
+/* Many profile changes at once, all of them or none. */
+const struct pipeline pipeline_my = {
+        .name = "my",
+        .exchange = "my.commands",
+        .steps = { "my.profile" },
+        .input = my_input,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipelines/pipeline.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Who sent it, as Celery clients say it: gen<pid>@<host>. */
+static void write_origin(char *out, size_t size)
+{
+        char host[HOST_NAME_MAX + 1] = "";
+        gethostname(host, sizeof(host) - 1);
+        snprintf(out, size, "gen%ld@%s", (long)getpid(), host);
+}
+
+int pipeline_start(const struct pipeline *p, const json_t *input, char job_id[ID_TEXT_SIZE], struct message **out,
+                   struct problem *why)
+{
+        char ids[PIPELINE_MAX_STEPS][ID_TEXT_SIZE], origin[HOST_NAME_MAX + 32];
+        struct signature steps[PIPELINE_MAX_STEPS];
+        size_t count = 0;
+        if (input_check(p->input, input, "pipeline", "bad_input", why) != 0)
+                return 1;
+        for (; p->steps[count]; count++) {
+                const struct task_def *def = task_find(p->steps[count]);
+                if (!def)
+                        return -EINVAL; /* a step that is no task: a mistake in the pipeline's table */
+                id_new(ids[count]);
+                steps[count] = (struct signature){
+                        .name = def->name,
+                        .id = ids[count],
+                        .queue = def->queue,
+                        .kwargs = count == 0 ? input : NULL,
+                };
+        }
+        write_origin(origin, sizeof(origin));
+        const struct send_options options = {
+                .exchange = p->exchange,
+                .routing_key = steps[0].queue,
+                .origin = origin,
+        };
+        *out = chain_message(steps, count, &options);
+        memcpy(job_id, ids[0], ID_TEXT_SIZE);
+        return *out ? 0 : -ENOMEM;
+}
