@@ -22,6 +22,7 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+REAP_EVERY_MS = 10000  # RabbitMQ leaves two orphans a minute
 PATIENCE_S = 5  # for an orderly stop once the parent is gone
 
 
@@ -66,33 +67,39 @@ def kill_descendants():
         time.sleep(0.01)
 
 
-def reap():
-    """Waits for all that kill_descendants() has ended."""
+def reap(server=None):
+    """Takes note of orphans that have ended: those that have so far, while `server` is to be left for its
+    own wait(), or all of them, waiting until the last one has."""
+    options = os.WEXITED | (os.WNOHANG | os.WNOWAIT if server else 0)
     try:
-        while True:
-            os.waitpid(-1, 0)
+        while (ended := os.waitid(os.P_ALL, 0, options)) and not (server and ended.si_pid == server.pid):
+            if server:
+                os.waitpid(ended.si_pid, 0)
     except ChildProcessError:
         pass
 
 
-def watch(server, stop_signal):
-    """Returns when the server has ended; stops it if the parent ends first."""
+def watch(server):
+    """Returns when the server has ended (True) or the parent (False)."""
     ended = os.pidfd_open(server.pid)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
     poll.register(sys.stdin.fileno(), select.POLLIN)
     while True:
-        ready = [fd for fd, _ in poll.poll()]
+        ready = [fd for fd, _ in poll.poll(REAP_EVERY_MS)]
         if ended in ready:
+            return True
+        if ready and os.read(sys.stdin.fileno(), 4096) == b"":
             return False
-        if os.read(sys.stdin.fileno(), 4096) == b"":
-            break
+        reap(server)
+
+
+def stop(server, stop_signal):
     server.send_signal(stop_signal)
     try:
         server.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
         pass
-    return True
 
 
 def main():
@@ -109,7 +116,9 @@ def main():
     server = launch(options)
     print(server.pid, flush=True)
     os.close(sys.stdout.fileno())
-    orphaned = watch(server, options.stop)
+    orphaned = not watch(server)
+    if orphaned and not options.remove:
+        stop(server, options.stop)
     kill_descendants()
     status = server.wait()
     reap()

@@ -138,7 +138,8 @@ class Server:
         if (uid := unprivileged()) is not None:
             os.chown(path, uid, uid)
             for parent in path.parents:
-                if not parent.stat().st_mode & 0o001:
+                status = parent.stat()
+                if not status.st_mode & (0o100 if status.st_uid == uid else 0o001):
                     raise ServerError(f"user {UNPRIVILEGED}, who {self.kind} runs as, cannot enter {parent}")
         return path
 

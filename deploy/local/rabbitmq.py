@@ -91,7 +91,7 @@ class RabbitMQ(Server):
         """epmd normally outlives every node; this one is ours to stop."""
         port = self._known["epmd_port"]
         self.epmd = Process(["epmd", "-port", port, "-address", "127.0.0.1"], env=plain_environment(self.folder),
-                            folder=self.folder, log=self.folder / "epmd.log")
+                            folder=self.folder, log=self.folder / "epmd.log", stop=signal.SIGKILL)
         wait_until(lambda: not is_free(port), 10, "epmd ready to serve")
 
     def _stop_epmd(self):
@@ -209,6 +209,11 @@ class RabbitMQ(Server):
         request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, json.dumps(body or {}).encode(), timeout=30) as answer:
             return json.loads(answer.read() or b"null")
+
+    def settle(self):
+        """After declaring quorum queues and before kill(): RabbitMQ 3.10 writes a new queue's entry in its
+        directory only half a second later, and a queue without an entry forgets all it had confirmed."""
+        self.ctl("eval", "[ok = dets:sync(Table) || Table <- dets:all()].")
 
     @contextlib.contextmanager
     def memory_alarm(self):

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the end-to-end tests. One RabbitMQ and one PostgreSQL serve the whole session; each test has a
+virtual host and a database of its own in them. Tests that kill servers start private ones."""
+
+import itertools
+import os
+import sys
+import types
+
+import pytest
+
+from support.program import ROOT, Chard
+
+sys.path.insert(0, str(ROOT / "deploy/local"))
+
+import servers  # noqa: E402
+from guarded import free_port  # noqa: E402
+from support import provider as replies  # noqa: E402
+from support.aimock import Aimock  # noqa: E402
+from support.database import Database  # noqa: E402
+from support.loop import LoopThread  # noqa: E402
+from support.provider import Provider  # noqa: E402
+from support.queues import Queues  # noqa: E402
+from support.toxic import Toxic  # noqa: E402
+from support.waiting import wait_until as wait  # noqa: E402
+
+_serial = itertools.count(1)
+
+# --- servers of the session ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def rabbitmq():
+    """With the HTTP API, because it makes a virtual host in milliseconds, where rabbitmqctl takes a second."""
+    with servers.RabbitMQ(management=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    with servers.PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis():
+    with servers.Redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _loop():
+    loop = LoopThread()
+    yield loop
+    loop.close()
+
+
+# --- what each test has for itself ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def broker_url(rabbitmq):
+    """A fresh virtual host."""
+    name = f"test-{os.getpid()}-{next(_serial)}"
+    yield rabbitmq.add_vhost(name)
+    rabbitmq.delete_vhost(name)
+
+
+@pytest.fixture
+def store_url(postgres):
+    """A fresh, empty database."""
+    name = f"test_{os.getpid()}_{next(_serial)}"
+    admin = Database(postgres.url)
+    admin.run(f"create database {name}")
+    yield postgres.url_for(name)
+    admin.run(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def queues(broker_url):
+    return Queues(broker_url)
+
+
+@pytest.fixture
+def database(store_url):
+    return Database(store_url)
+
+
+@pytest.fixture
+def private_rabbitmq():
+    """Makes servers that the test may kill: `server = private_rabbitmq(tls=True)`, started already."""
+    yield from _maker(servers.RabbitMQ)
+
+
+@pytest.fixture
+def private_postgres():
+    yield from _maker(servers.PostgreSQL)
+
+
+@pytest.fixture
+def private_redis():
+    yield from _maker(servers.Redis)
+
+
+def _maker(kind):
+    made = []
+
+    def make(*arguments, **options):
+        made.append(kind(*arguments, **options))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+# --- the program --------------------------------------------------------------------------------------
+
+
+def _settings(request):
+    return {"CHARD_BROKER_URL": request.getfixturevalue("broker_url"),
+            "CHARD_STORE_URL": request.getfixturevalue("store_url"),
+            "CHARD_AI_PROVIDER": "offline"}
+
+
+@pytest.fixture
+def chard(request):
+    """chard under AddressSanitizer, on this test's virtual host and database, with the offline provider."""
+    return Chard(ROOT / "build/asan/chard", _settings(request))
+
+
+@pytest.fixture
+def chard_fault(request):
+    """The build with fault points."""
+    return Chard(ROOT / "build/fault/chard", _settings(request))
+
+
+@pytest.fixture
+def chard_release(request):
+    """The build that is installed, for tests about speed and size."""
+    return Chard(ROOT / "build/chard", _settings(request))
+
+
+@pytest.fixture
+def chard_bare():
+    """No server and no setting: for help texts, mistakes and the like."""
+    return Chard(ROOT / "build/asan/chard")
+
+
+# --- AI providers -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def provider(_loop):
+    """A scriptable endpoint; see support/provider.py. `chard.settings |= provider.settings()` points there."""
+    double = Provider(_loop)
+    yield double
+    double.stop()
+
+
+@pytest.fixture
+def reply():
+    """The replies and behaviours of support/provider.py: reply.completion, reply.rate_limited, …"""
+    return types.SimpleNamespace(**{name: getattr(replies, name) for name in (
+        "Reply", "always", "completion", "example", "failure", "fitting", "hanging", "mixture", "rate_limited",
+        "sequence")})
+
+
+@pytest.fixture
+def aimock(tmp_path):
+    """Starts aimock: `mock = aimock([{"match": {}, "response": {"content": "hi"}}])`."""
+    made = []
+
+    def make(fixtures=(), **options):
+        made.append(Aimock(tmp_path, free_port(), fixtures, **options))
+        return made[-1]
+
+    yield make
+    for mock in made:
+        mock.close()
+
+
+# --- links and waiting --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def toxic(_loop):
+    """Makes a link to `port` that can be broken: `link = toxic(rabbitmq.port); link.url(broker_url)`."""
+    made = []
+
+    def make(port, host="127.0.0.1"):
+        made.append(Toxic(_loop, host, port))
+        return made[-1]
+
+    yield make
+    for link in made:
+        link.close()
+
+
+@pytest.fixture
+def wait_until():
+    return wait

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A short way to look into the broker and to put raw messages there, by a client that is not chard's."""
+
+import contextlib
+import urllib.parse
+
+import amqp
+
+
+class Queues:
+    """One connection for each call, so that it works again after a broker was restarted."""
+
+    def __init__(self, url):
+        self.url = url
+
+    @contextlib.contextmanager
+    def channel(self):
+        parts = urllib.parse.urlsplit(self.url)
+        connection = amqp.Connection(
+            host=f"{parts.hostname}:{parts.port}", userid=parts.username, password=parts.password,
+            virtual_host=urllib.parse.unquote(parts.path[1:]), confirm_publish=True, connect_timeout=10)
+        connection.connect()
+        try:
+            yield connection.channel()
+            connection.close()
+        finally:
+            connection.collect()  # a polite close never ends while the broker blocks publishers
+
+    def depth(self, queue):
+        """Messages that wait in it, without those delivered and not yet acked."""
+        with self.channel() as channel:
+            return channel.queue_declare(queue, passive=True).message_count
+
+    def consumers(self, queue):
+        with self.channel() as channel:
+            return channel.queue_declare(queue, passive=True).consumer_count
+
+    def exists(self, queue):
+        try:
+            self.depth(queue)
+            return True
+        except amqp.NotFound:
+            return False
+
+    def publish(self, exchange, routing_key, body, headers=None, **properties):
+        """Publishes bytes as they are, mandatory, and waits for the confirm."""
+        properties = {"content_type": "application/json", "content_encoding": "utf-8", "delivery_mode": 2} | properties
+        message = amqp.Message(body, application_headers=headers or {}, **properties)
+        with self.channel() as channel:
+            returned = []
+            channel.events["basic_return"].add(lambda *arguments: returned.append(arguments))
+            channel.basic_publish(message, exchange=exchange, routing_key=routing_key, mandatory=True, timeout=20)
+            assert not returned, f"no queue takes {exchange!r} {routing_key!r}"
+
+    def take(self, queue, count=None):
+        """Takes `count` messages off, or all that wait, as amqp.Message objects."""
+        taken = []
+        with self.channel() as channel:
+            while count is None or len(taken) < count:
+                message = channel.basic_get(queue, no_ack=True)
+                if message is None:
+                    break
+                taken.append(message)
+        return taken
+
+    def purge(self, queue):
+        with self.channel() as channel:
+            return channel.queue_purge(queue)
