@@ -74,12 +74,15 @@ UNIT_SRC     := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_SUPPORT := $(sort $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
 UNIT_OBJ      = $(UNIT_SUPPORT:%.c=$(OUT)/%.o)
 UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
+# Programs that put one part on a command line for the end-to-end tests, which build them when they need them.
+DRIVER_SRC   := $(sort $(wildcard tests/e2e/drivers/*.c))
+DRIVERS       = $(DRIVER_SRC:%.c=$(OUT)/%)
 FUZZ_SRC     := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ          = $(FUZZ_SRC:%.c=$(OUT)/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program library unit fuzzers asan tsan fault clang deps test lint format run bench \
+.PHONY: all help program library unit drivers fuzzers asan tsan fault clang deps test lint format run bench \
         install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -115,6 +118,7 @@ asan tsan fault clang: ## build that variant, in build/VARIANT/
 program: $(PROGRAM)
 library: $(LIBRARY)
 unit: $(UNIT)
+drivers: $(DRIVERS)
 fuzzers: $(FUZZ)
 
 $(PROGRAM): $(CLI_OBJ) $(LIBRARY)
@@ -148,6 +152,10 @@ $(OUT)/flags $(OUT)/objects: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(TEXT))' >$@
 
+$(DRIVERS): %: %.o $(LIBRARY)
+	@echo '  LINK  $@'
+	$(Q)$(LINK) -o $@ $< $(LIBRARY) $(LIBS)
+
 $(UNIT): %: %.o $(UNIT_OBJ) $(LIBRARY)
 	@echo '  LINK  $@'
 	$(Q)$(LINK) -o $@ $< $(UNIT_OBJ) $(LIBRARY) -lcmocka $(LIBS)
@@ -161,7 +169,7 @@ $(FUZZ): %: %.o $(LIBRARY)
 # --- the house ---------------------------------------------------------------------------------------
 
 C_FILES  = $(LIB_SRC) $(CLI_SRC)
-ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard tests/unit/*.[ch] tests/fuzz/*.[ch] bench/*.[ch]))
+ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard tests/unit/*.[ch] tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
 TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
 
 lint: lint-format lint-tidy lint-cppcheck ## clang-format, clang-tidy and cppcheck

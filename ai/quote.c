@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ai/quote.h"
 
-#include "ai/utf8.h"
+#include "core/utf8.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -31,21 +31,10 @@ void quote_words(struct bytes words, const char *secret, char out[QUOTE_SIZE])
 
 void quote_clean(char *text)
 {
-        char *to = text;
-        for (const char *at = text; *at;) {
-                const size_t size = utf8_size(at, strlen(at) < 4 ? strlen(at) : 4);
-                if (size == 0 && utf8_is_cut(at))
-                        break;
-                if (size <= 1) {
-                        const unsigned char c = (unsigned char)*at++;
-                        *to++ = size == 0 ? '?' : c < 0x20 || c == 0x7f ? ' ' : (char)c;
-                        continue;
-                }
-                memmove(to, at, size);
-                to += size;
-                at += size;
-        }
-        *to = '\0';
+        utf8_repair(text, true);
+        for (char *at = text; *at; at++)
+                if ((unsigned char)*at < 0x20 || *at == 0x7f)
+                        *at = ' ';
 }
 
 /* Word by word; whatever does not fit any more is left out, so that no half of a masked word gets through. */

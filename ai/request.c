@@ -3,8 +3,8 @@
  * of a call's own work. Source: OpenAI API reference, "Create chat completion". */
 #include "ai/request.h"
 
-#include "ai/utf8.h"
 #include "core/json.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static void write_turn(const struct ai_turn *turn, struct buffer *out);
 static void write_part(const struct ai_part *part, struct buffer *out);
 static void write_text(const char *text, struct buffer *out);
 static size_t plain_run(const char *text, size_t size);
-static size_t write_other(const char *at, size_t size, struct buffer *out);
+static size_t write_other(const char *at, struct buffer *out);
 
 int ai_request_write(const struct ai_request *request, const char *model, struct buffer *out)
 {
@@ -93,7 +93,7 @@ static void write_text(const char *text, struct buffer *out)
                 size_t run = plain_run(text, left);
                 buffer_add(out, text, run);
                 if (run < left)
-                        run += write_other(text + run, left - run, out);
+                        run += write_other(text + run, out);
                 text += run;
                 left -= run;
         }
@@ -123,27 +123,34 @@ static size_t plain_run(const char *text, size_t size)
         return at;
 }
 
-/* Runs of other characters, then what must be escaped; returns how many bytes of the text that was. */
-static size_t write_other(const char *at, size_t size, struct buffer *out)
+/* utf8_next, with a short cut for three bytes without special cases: most Korean is that. */
+static bool next_character(const char *text, size_t *size)
+{
+        const unsigned char *at = (const unsigned char *)text;
+        if (at[0] >= 0xE1 && at[0] <= 0xEC && (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80) {
+                *size = 3;
+                return true;
+        }
+        return utf8_next(text, size);
+}
+
+/* Characters past ASCII in a run, or the one that must be escaped; returns how many bytes of the text that was. */
+static size_t write_other(const char *at, struct buffer *out)
 {
         static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-        size_t run = 0;
-        while (run < size && (unsigned char)at[run] >= 0x80) {
-                const size_t character = utf8_size(at + run, size - run);
-                if (character == 0)
-                        break;
-                run += character;
-        }
+        size_t run = 0, size = 0;
+        bool good = true;
+        while ((unsigned char)at[run] >= 0x80 && (good = next_character(at + run, &size)))
+                run += size;
         buffer_add(out, at, run);
-        if (run > 0)
-                return run;
-        const unsigned char c = (unsigned char)*at;
-        const char *found = c < 0x80 ? strchr(shorts, c) : NULL;
-        if (c >= 0x80)
+        if (!good)
                 buffer_add_string(out, "\xef\xbf\xbd");
-        else if (found && (found - shorts) % 2 == 0)
+        if (!good || run > 0)
+                return good ? run : run + size;
+        const char *found = strchr(shorts, *at);
+        if (found && (found - shorts) % 2 == 0)
                 buffer_addf(out, "\\%c", found[1]);
         else
-                buffer_addf(out, "\\u%04x", c);
+                buffer_addf(out, "\\u%04x", (unsigned char)*at);
         return 1;
 }
