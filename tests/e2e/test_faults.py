@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL between every two steps of the table: nothing lost, nothing doubled, nothing bought twice after it was committed.
+
+Each case runs scans against a worker of the build with fault points that dies at one edge, then lets another finish."""
+
+import re
+
+import pytest
+from support import jobs
+from support.program import ROOT
+from support.provider import completion, failure, rate_limited
+
+# Every edge of the table in worker/steps.c, and what must be sent in for a task to pass it.
+GOOD = ["decode/decode", "decode/claim", "claim/call", "call/judge", "judge/commit", "commit/publish", "publish/ack", "ack/end",
+        "call/commit"]
+ENDINGS = {
+    "call/retry": "failing", "retry/ack": "failing",
+    "call/pause": "paused", "pause/ack": "paused", "pause/call": "held",
+    "call/dead": "refused", "dead/bury": "refused", "bury/ack": "refused",
+    "decode/dead": "unreadable", "decode/ack": "early", "judge/dead": None,
+}
+STEP_NAMES = re.findall(r'\{ "(\w+)"', (ROOT / "worker/steps.c").read_text())
+
+
+def answer(request):
+    """A reply that depends on what was asked alone, so that buying twice shows as the same request answered twice."""
+    content = jobs.BOTTLE if "major" in request.json["response_format"]["json_schema"]["schema"]["properties"] else jobs.ADVICE
+    return completion(content)
+
+
+def run_through(chard, edge, tmp_path, env=None, nth=1):
+    """A worker that dies at the edge, once; then one that does not."""
+    fault = {"CHARD_FAULT": f"{edge}:{nth}", "CHARD_FAULT_ONCE": str(tmp_path / "died")} | (env or {})
+    with chard.worker(name="chard@first", env=fault, ready=False) as worker:
+        worker.expected = {-9}
+        assert worker.wait(60) == -9, f"nothing passed {edge}"
+
+
+def check_outbox(database, job_ids):
+    for job_id in job_ids:
+        types = [kind for kind, _ in jobs.outbox(database, job_id)]
+        assert types == sorted(set(types), key=["ScanClassified", "ScanAnswered", "RewardGranted"].index), f"doubled: {types}"
+    assert database.value("select count(*) from chard.outbox") == database.value("select count(*) from chard.event")
+
+
+@pytest.mark.parametrize("edge", GOOD)
+def test_killed_at(chard_fault, database, provider, queues, tmp_path, edge):
+    chard = chard_fault
+    provider.behave = answer
+    chard.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "2000"}
+    chard.prepare()
+    ids = jobs.submit_many(chard, "scan", [
+        {"user_id": f"u{n}", "image_url": jobs.PICTURE, "text": f"bottle {n}", "lang": "en"} for n in range(5)])
+    run_through(chard, edge, tmp_path)
+    before = database.rows("select id from chard.task where state = 'SUCCESS' and provider is not null")
+    answered_before = sum(provider.answered.values())
+    with chard.worker(name="chard@second"):
+        assert set(jobs.ended(database, ids).values()) == {"SUCCESS"}
+    check_outbox(database, ids)
+    for job_id in ids:
+        assert len(jobs.outbox(database, job_id)) == 3
+    assert database.value("select count(*) from chard.task") == 15
+    assert sum(queues.depth(f"scan.{step}.dead") for step in ("vision", "answer", "reward")) == 0
+    # Ten answers are needed; each committed before the kill must not be asked for again.
+    assert sum(provider.answered.values()) - answered_before == 10 - len(before)
+
+
+@pytest.mark.parametrize("edge", [edge for edge, way in ENDINGS.items() if way in ("failing", "paused", "held")])
+def test_killed_while_a_task_waits(chard_fault, database, provider, tmp_path, edge):
+    chard = chard_fault
+    way = ENDINGS[edge]
+    first = {"failing": failure(500), "paused": rate_limited(4), "held": rate_limited(1)}[way]
+    provider.behave = lambda request: first if request.number == 1 else answer(request)
+    chard.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "2000"}
+    chard.prepare()
+    job_id = jobs.submit_scan(chard)
+    run_through(chard, edge, tmp_path, {"CHARD_LEASE_SLACK_MS": "20000"} if way == "held" else None)
+    with chard.worker(name="chard@first"):
+        assert jobs.ended(database, [job_id], 90) == {job_id: "SUCCESS"}
+    check_outbox(database, [job_id])
+    assert provider.count <= 4, "a task that waits was asked for again"
+    assert database.value("select count(*) from chard.scheduled") == 0
+
+
+@pytest.mark.parametrize("edge", ["call/dead", "dead/bury", "bury/ack"])
+def test_killed_while_a_task_dies(chard_fault, database, provider, queues, tmp_path, wait_until, edge):
+    chard = chard_fault
+    provider.behave = lambda _request: failure(400, "invalid_request", "no")
+    chard.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "2000"}
+    chard.prepare()
+    job_id = jobs.submit_scan(chard)
+    run_through(chard, edge, tmp_path)
+    with chard.worker(name="chard@second"):
+        assert jobs.ended(database, [job_id]) == {job_id: "FAILURE"}
+        wait_until(lambda: queues.depth("scan.vision.dead") >= 1)
+    assert {letter.properties["correlation_id"] for letter in queues.take("scan.vision.dead")} == {job_id}
+    assert database.value("select count(*) from chard.outbox") == 0
+
+
+@pytest.mark.parametrize("edge", ["decode/dead", "dead/bury", "bury/ack"])
+def test_killed_over_an_unreadable_message(chard_fault, queues, tmp_path, wait_until, edge):
+    chard = chard_fault
+    chard.prepare()
+    queues.publish("scan.vision", "scan.vision", b"\x00 not json", {"id": "x-1", "task": "scan.vision", "lang": "py"})
+    run_through(chard, edge, tmp_path)
+    with chard.worker(name="chard@second"):
+        wait_until(lambda: queues.depth("scan.vision.dead") >= 1 and queues.depth("scan.vision") == 0)
+    assert {bytes(letter.body) for letter in queues.take("scan.vision.dead")} == {b"\x00 not json"}
+
+
+def test_killed_with_an_early_message(chard_fault, database, tmp_path):
+    """A message whose eta is to come is put away; whoever dies in between loses nothing."""
+    chard = chard_fault
+    chard.prepare()
+    from celery import Celery
+    app = Celery(broker=chard.settings["CHARD_BROKER_URL"])
+    sent = app.send_task("chat.classify", kwargs={"user_id": "u1", "text": "a milk carton", "lang": "en"}, countdown=3,
+                         exchange="chat.commands", routing_key="chat.classify")
+    run_through(chard, "decode/ack", tmp_path)
+    with chard.worker(name="chard@second"):
+        assert jobs.ended(database, [sent.id]) == {sent.id: "SUCCESS"}
+    assert database.value("select starts from chard.task where id = %s", sent.id) == 1
+
+
+def test_a_poison_message_stops(chard_fault, database, queues):
+    """A task that kills its worker each time dies after a bounded number of starts, counted in the store."""
+    chard = chard_fault
+    chard.settings |= {"CHARD_MAX_STARTS": "3"}
+    chard.prepare()
+    job_id = jobs.submit_scan(chard)
+    for _ in range(3):
+        with chard.worker(name="chard@poisoned", env={"CHARD_FAULT": "claim/call"}, ready=False) as worker:
+            worker.expected = {-9}
+            assert worker.wait(60) == -9
+    with chard.worker(name="chard@poisoned"):
+        assert jobs.ended(database, [job_id]) == {job_id: "FAILURE"}
+    (letter,) = queues.take("scan.vision.dead")
+    assert letter.headers["errorCode"] == "poison"
+
+
+def test_every_edge_is_tried():
+    """A step that is added to the table needs its place here."""
+    tried = {step for edge in [*GOOD, *ENDINGS] for step in edge.split("/")}
+    assert set(STEP_NAMES) - tried == {"hand_back"}, "see test_shutdown.py for hand_back"

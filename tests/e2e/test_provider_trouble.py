@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Providers that limit, fail, babble and hang, from one task to sixteen thousand."""
+
+import collections
+import threading
+import time
+
+import pytest
+from support import jobs
+
+
+def answer(request):
+    from support.provider import completion
+    wanted = request.json["response_format"]["json_schema"]["schema"]["properties"]
+    return completion(jobs.BOTTLE if "major" in wanted else jobs.ADVICE)
+
+
+def test_two_hundred_scans_through_a_bad_day(chard, database, provider, queues, reply):
+    """10 % rate-limited, 5 % failing, 2 % broken JSON, 1 % never answering: every job ends, each dead one with its reason."""
+    provider.behave = reply.mixture([(0.10, reply.rate_limited(1)), (0.05, reply.failure(500)),
+                                     (0.02, reply.completion('{"major": ')), (0.01, reply.hanging())], answer)
+    chard.settings |= provider.settings() | {"CHARD_DEADLINE_MS": "3000"}
+    chard.prepare()
+    with chard.worker():
+        ids = jobs.submit_many(chard, "scan", [
+            {"user_id": f"u{n}", "image_url": jobs.PICTURE, "text": f"bottle {n}", "lang": "en"} for n in range(200)])
+        states = jobs.ended(database, ids, 110)
+    failed = [job_id for job_id, state in states.items() if state == "FAILURE"]
+    letters = [letter for step in ("vision", "answer", "reward") for letter in queues.take(f"scan.{step}.dead")]
+    assert len(letters) == len(failed)
+    assert all(letter.headers["errorCode"] and letter.headers["errorMessage"] and letter.headers["attempts"] == 4 for letter in letters)
+    succeeded = len(ids) - len(failed)
+    assert succeeded >= 190, f"only {succeeded} of 200"
+    kinds = collections.Counter(kind for kind, _ in jobs.outbox(database))
+    assert kinds["RewardGranted"] == succeeded
+    # A rate-limited attempt is no attempt: attempts come from the other troubles alone.
+    troubled = database.value("select coalesce(sum(attempts), 0) from chard.task")
+    assert troubled < 200 * 2 * 0.08 * 3
+
+
+@pytest.mark.parametrize("headers, least_s", [
+    ({"Retry-After": "3"}, 3),
+    ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "3s"}, 3),
+    ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "3500ms"}, 3.5),
+])
+def test_a_429_pauses_the_whole_model(chard, database, provider, reply, headers, least_s):
+    times = []
+
+    def behave(request):
+        times.append(time.monotonic())
+        return reply.failure(429, "rate_limit_exceeded", headers=headers) if request.number == 1 else answer(request)
+
+    provider.behave = behave
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker(queues="scan.vision,scan.answer,scan.reward"):
+        first = jobs.submit_scan(chard)
+        jobs.wait_until(lambda: provider.count == 1)
+        ids = [first, *jobs.submit_many(chard, "scan", [
+            {"user_id": f"u{n}", "image_url": jobs.PICTURE, "lang": "en"} for n in range(10)])]
+        assert set(jobs.ended(database, ids).values()) == {"SUCCESS"}
+    assert times[1] - times[0] >= least_s - 0.05, "somebody asked while the model was paused"
+    assert database.value("select sum(attempts) from chard.task") == 0
+
+
+@pytest.mark.parametrize("trouble, code", [
+    (lambda reply: reply.failure(429, "insufficient_quota"), "insufficient_quota"),
+    (lambda reply: reply.failure(401, "invalid_api_key"), "invalid_api_key"),
+    (lambda reply: reply.completion(None, refusal="I can't help with that."), None),
+])
+def test_what_never_succeeds_is_not_tried_again(chard, database, provider, queues, reply, trouble, code):
+    provider.behave = reply.always(trouble(reply))
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker():
+        job_id = jobs.submit_scan(chard)
+        assert jobs.ended(database, [job_id]) == {job_id: "FAILURE"}
+    assert provider.count == 1
+    (letter,) = queues.take("scan.vision.dead")
+    assert code is None or letter.headers["errorCode"] == code
+
+
+def test_three_retries_then_dead(chard, database, provider, queues, reply):
+    provider.behave = reply.always(reply.completion({"major": "not in the taxonomy"}))
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker():
+        job_id = jobs.submit_scan(chard)
+        assert jobs.ended(database, [job_id], 60) == {job_id: "FAILURE"}
+    assert provider.count == 4
+    (letter,) = queues.take("scan.vision.dead")
+    assert letter.headers["attempts"] == 4 and letter.headers["errorCode"] == "schema_mismatch"
+    assert database.row("select attempts, state from chard.task") == {"attempts": 4, "state": "FAILURE"}
+
+
+class RoundTrips:
+    """Publishes and consumes a message over and over, and keeps how long the slowest took."""
+
+    def __init__(self, queues):
+        self.queues, self.slowest, self.count = queues, 0.0, 0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        import amqp
+        with self.queues.channel() as channel:
+            channel.queue_declare("round-trip", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+            while not self.stopping.wait(0.05):
+                start = time.monotonic()
+                channel.basic_publish(amqp.Message(b"x", delivery_mode=2), exchange="", routing_key="round-trip", timeout=30)
+                jobs.wait_until(lambda: channel.basic_get("round-trip", no_ack=True), 30, every=0.005)
+                self.slowest = max(self.slowest, time.monotonic() - start)
+                self.count += 1
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join(60)
+
+
+@pytest.mark.timeout(400)
+def test_an_outage_with_16000_in_flight(chard_release, database, provider, queues, reply, wait_until):
+    """All are put away within seconds, nothing waits unacked, the broker stays responsive, and all finish after it ends."""
+    count = 16000
+    chard = chard_release
+    provider.keep = False
+    provider.behave = lambda _request: reply.hanging()
+    chard.settings |= provider.settings() | {"CHARD_SLOTS": str(count), "CHARD_DEADLINE_MS": "60000", "CHARD_GRACE_MS": "1000"}
+    chard.prepare()
+    inputs = [{"user_id": f"u{n}", "text": "Where does a milk carton go?", "lang": "en"} for n in range(count)]
+    with chard.worker(queues="chat.classify", name="chard@outage"), RoundTrips(queues) as trips:
+        jobs.submit_many(chard, "chat", inputs)
+        wait_until(lambda: provider.in_flight == count, 120, f"{count} calls in flight")
+
+        provider.stop()  # every connection is reset, new ones are refused
+        began = time.monotonic()
+        wait_until(lambda: database.value("select count(*) from chard.scheduled") == count, 60, "all are scheduled")
+        took = time.monotonic() - began
+        wait_until(lambda: queues.depth("chat.classify") == 0, 10)
+
+        provider.behave = lambda _request: reply.completion(
+            {"about_waste": True, "major": "recyclable", "middle": "carton", "item": None, "situation": []})
+        provider.start()
+        done = "select count(*) from chard.task where name = 'chat.classify' and state = 'SUCCESS'"
+        wait_until(lambda: database.value(done) == count, 240, "all have finished", every=0.5)
+        assert queues.depth("chat.classify.dead") == 0
+    print(f"\n{count} tasks put away in {took:.1f} s; slowest of {trips.count} round trips {trips.slowest * 1000:.0f} ms")
+    assert took < 30
+    assert trips.slowest < 5
