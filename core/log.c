@@ -2,26 +2,35 @@
 #include "core/log.h"
 
 #include "core/clock.h"
+#include "core/utf8.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 2048, MOST_SECRETS = 8, SECRET_SIZE = 256, LEAST_SECRET = 4 };
+/* A pipe takes up to 4096 bytes (PIPE_BUF) as one piece. */
+enum { TEXT_SIZE = 2048, LINE_SIZE = 4096, TAIL_SIZE = 8, LEAST_SECRET = 4 };
+
+struct secret {
+        struct secret *next;
+        size_t size;
+        char text[];
+};
 
 /* Written once by main before threads start, read by all after. */
 static struct {
         enum log_level least;
         bool json;
-        char secrets[MOST_SECRETS][SECRET_SIZE];
-        unsigned secret_count;
+        struct secret *secrets; /* the longest first: another may be a part of it */
 } log_state = { .least = LOG_INFO };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
-static void hide_secrets(char *text);
-static size_t write_json_text(char *out, size_t size, const char *text);
+static void hide_secrets(char *text, bool was_cut);
+static void write_line(enum log_level level, const char *where, const char *text, bool was_cut);
 
 void log_setup(enum log_level least, bool json)
 {
@@ -31,10 +40,19 @@ void log_setup(enum log_level least, bool json)
 
 void log_hide(const char *secret)
 {
-        if (!secret || strlen(secret) < LEAST_SECRET || strlen(secret) >= SECRET_SIZE ||
-            log_state.secret_count == MOST_SECRETS)
+        const size_t size = secret ? strlen(secret) : 0;
+        if (size < LEAST_SECRET)
                 return;
-        strcpy(log_state.secrets[log_state.secret_count++], secret);
+        struct secret *kept = malloc(sizeof(*kept) + size + 1);
+        if (!kept)
+                abort(); /* better no worker than one that tells */
+        kept->size = size;
+        memcpy(kept->text, secret, size + 1);
+        struct secret **at = &log_state.secrets;
+        while (*at && (*at)->size > size)
+                at = &(*at)->next;
+        kept->next = *at;
+        *at = kept;
 }
 
 bool log_enabled(enum log_level level)
@@ -46,56 +64,97 @@ void log_line(enum log_level level, const char *where, const char *format, ...)
 {
         if (!log_enabled(level))
                 return;
-        char text[LINE_SIZE], line[2 * LINE_SIZE], when[CLOCK_TEXT_SIZE];
+        const int error = errno;
+        char text[TEXT_SIZE] = "";
         va_list args;
         va_start(args, format);
-        vsnprintf(text, sizeof(text), format, args);
+        const int size = vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        hide_secrets(text);
-        clock_format(clock_wall_ms(), when);
-
-        int size;
-        if (log_state.json) {
-                char escaped[LINE_SIZE + LINE_SIZE / 2];
-                write_json_text(escaped, sizeof(escaped), text);
-                size = snprintf(line, sizeof(line),
-                                "{\"time\":\"%s\",\"level\":\"%s\",\"where\":\"%s\",\"message\":\"%s\"}\n", when,
-                                level_names[level], where, escaped);
-        } else {
-                for (char *at = text; *at; at++) /* a value from outside must not forge a second line */
-                        if ((unsigned char)*at < ' ' || *at == 127)
-                                *at = ' ';
-                size = snprintf(line, sizeof(line), "%s %-5s %-6s %s\n", when, level_names[level], where, text);
-        }
-        if (size >= (int)sizeof(line))
-                size = (int)sizeof(line) - 1;
-        ssize_t ignored = write(STDERR_FILENO, line, (size_t)size);
-        (void)ignored; /* a log that can't be written has nowhere to say so */
+        const bool was_cut = size >= (int)sizeof(text);
+        hide_secrets(text, was_cut);
+        utf8_repair(text, was_cut);
+        write_line(level, where, text, was_cut);
+        errno = error;
 }
 
-static void hide_secrets(char *text)
+/* A secret that the line's end cuts must go, too: drop the end that is the beginning of one. */
+static void drop_cut_secret(char *text, const struct secret *secret)
 {
-        for (unsigned i = 0; i < log_state.secret_count; i++) {
-                const size_t size = strlen(log_state.secrets[i]);
-                for (char *at = text; (at = strstr(at, log_state.secrets[i]));) {
-                        memcpy(at, "***", 3);
-                        memmove(at + 3, at + size, strlen(at + size) + 1);
+        const size_t size = strlen(text);
+        for (size_t part = secret->size - 1; part > 0; part--) {
+                if (part <= size && memcmp(text + size - part, secret->text, part) == 0) {
+                        text[size - part] = '\0';
+                        return;
                 }
         }
 }
 
-static size_t write_json_text(char *out, size_t size, const char *text)
+static void hide_secrets(char *text, bool was_cut)
 {
-        size_t used = 0;
-        for (; *text && used + 8 < size; text++) {
-                const unsigned char c = (unsigned char)*text;
-                if (c == '"' || c == '\\')
-                        out[used++] = '\\';
-                if (c < ' ')
-                        used += (size_t)snprintf(out + used, size - used, "\\u%04x", c);
-                else
-                        out[used++] = (char)c;
+        for (const struct secret *secret = log_state.secrets; secret; secret = secret->next) {
+                for (char *at = text; (at = strstr(at, secret->text)); at += 3) {
+                        memcpy(at, "***", 3);
+                        memmove(at + 3, at + secret->size, strlen(at + secret->size) + 1);
+                }
         }
-        out[used] = '\0';
-        return used;
+        for (const struct secret *secret = log_state.secrets; was_cut && secret; secret = secret->next)
+                drop_cut_secret(text, secret);
+}
+
+/* The character at `text` when it is one that steers a terminal or ends a line (C0, DEL, C1, U+2028, U+2029),
+ * else 0. */
+static unsigned control_of(const char *text)
+{
+        const unsigned char *at = (const unsigned char *)text;
+        if (at[0] < ' ' || at[0] == 0x7F)
+                return at[0];
+        if (at[0] == 0xC2 && at[1] < 0xA0)
+                return at[1];
+        if (at[0] == 0xE2 && at[1] == 0x80 && (at[2] == 0xA8 || at[2] == 0xA9))
+                return 0x2000U | (at[2] & 0x7FU);
+        return 0;
+}
+
+/* One character as the line shows it: a value from outside must not forge a second line. Returns its bytes. */
+static size_t show(const char *text, size_t size, char out[8])
+{
+        const unsigned control = control_of(text);
+        if (control && log_state.json)
+                return (size_t)snprintf(out, 8, "\\u%04x", control);
+        if (control) {
+                out[0] = ' ';
+                return 1;
+        }
+        size_t used = 0;
+        if (log_state.json && (*text == '"' || *text == '\\'))
+                out[used++] = '\\';
+        memcpy(out + used, text, size);
+        return used + size;
+}
+
+static void write_line(enum log_level level, const char *where, const char *text, bool was_cut)
+{
+        char line[LINE_SIZE], when[CLOCK_TEXT_SIZE], shown[8];
+        clock_format(clock_wall_ms(), when);
+        size_t used =
+                (size_t)snprintf(line, sizeof(line) / 2,
+                                 log_state.json ? "{\"time\":\"%s\",\"level\":\"%s\",\"where\":\"%.40s\",\"message\":\""
+                                                : "%s %-5s %-6.40s ",
+                                 when, level_names[level], where);
+        for (size_t size; *text; text += size) {
+                utf8_next(text, &size);
+                const size_t more = show(text, size, shown);
+                if (used + more + TAIL_SIZE > sizeof(line)) {
+                        was_cut = true;
+                        break;
+                }
+                memcpy(line + used, shown, more);
+                used += more;
+        }
+        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s\n", was_cut ? "…" : "",
+                                 log_state.json ? "\"}" : "");
+        ssize_t done;
+        do
+                done = write(STDERR_FILENO, line, used);
+        while (done < 0 && errno == EINTR); /* other errors: a log that can't be written has nowhere to say so */
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One line a fact, on stderr: time, level, where, what, then key=value pairs the message spells
- * out itself. Every line is one write, so lines of several threads never mix. Any thread. */
+ * out itself. Every line is one write of up to 4096 bytes, so lines of several threads never mix. Any thread. */
 #ifndef CHARD_CORE_LOG_H
 #define CHARD_CORE_LOG_H
 
@@ -12,13 +12,14 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
  * Call before other threads start. */
 void log_setup(enum log_level least, bool json);
 
-/* Never to be written: wherever `secret` turns up in a line it is replaced by ***. Copies it; up to
- * eight, shorter than four characters are ignored. Call before other threads start. */
+/* Never to be written: wherever `secret` turns up in a line it is replaced by ***. Copies it; one shorter than
+ * four characters (or NULL) is ignored. Call before other threads start. */
 void log_hide(const char *secret);
 
 bool log_enabled(enum log_level level);
 
-/* `where` is the part that speaks: "broker", "store", "ai", "worker". */
+/* `where` is the part that speaks: "broker", "store", "ai", "worker". What is not UTF-8 becomes '?', line ends and
+ * other control characters a space (JSON: an escape); a long line is cut and ends in "…". errno stays as it was. */
 void log_line(enum log_level level, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_debug(where, ...) (log_enabled(LOG_DEBUG) ? log_line(LOG_DEBUG, where, __VA_ARGS__) : (void)0)
