@@ -377,7 +377,7 @@ static void on_soon(uv_timer_t *timer)
         while (count-- > 0 && !ai->closing && (call = TAILQ_FIRST(&ai->lists[ANSWERING])) != NULL) {
                 struct ai_reply reply;
                 if (call->reason == REASON_ASK_OFFLINE)
-                        offline_answer(ai->offline, call->request, &reply);
+                        offline_reply(ai->offline, call->request, &reply);
                 else
                         tell_reason(call, &reply);
                 finish(call, &reply);

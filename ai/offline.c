@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void offline_answer(int (*hook)(const struct ai_request *, json_t **, struct problem *),
+void offline_reply(int (*hook)(const struct ai_request *, json_t **, struct problem *),
                     const struct ai_request *request, struct ai_reply *reply)
 {
         memset(reply, 0, sizeof(*reply));
