@@ -5,7 +5,7 @@
 #include <string.h>
 
 void offline_reply(int (*hook)(const struct ai_request *, json_t **, struct problem *),
-                    const struct ai_request *request, struct ai_reply *reply)
+                   const struct ai_request *request, struct ai_reply *reply)
 {
         memset(reply, 0, sizeof(*reply));
         reply->verdict = AI_PERMANENT;

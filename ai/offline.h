@@ -8,6 +8,6 @@
 /* Answer `request` with `hook` (see struct ai_config; NULL = nobody can) and check the answer against the request's schema, as one that
  * came from outside. Fills *reply but elapsed_ms; its content is a new reference. */
 void offline_reply(int (*hook)(const struct ai_request *, json_t **, struct problem *),
-                    const struct ai_request *request, struct ai_reply *reply);
+                   const struct ai_request *request, struct ai_reply *reply);
 
 #endif
