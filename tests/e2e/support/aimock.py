@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The npm package @copilotkit/aimock as the OpenAI endpoint: a judge that was not written here.
 
-It is run by the Node.js that npm installed beside it (tests/package.json says why), never by the system's."""
+It is run by the Node.js that npm installed beside it, because Debian's is too old (see tests/package.json)."""
 
 import http.client
 import json
@@ -13,6 +13,11 @@ from .waiting import wait_until
 
 MODULES = ROOT / "build/node/node_modules"
 KEY = "sk-aimock-key"
+
+
+def node():
+    """npm makes no link in .bin for a program named node."""
+    return next(MODULES.glob("node-linux-*/bin/node"), "node")
 
 
 class Aimock:
@@ -30,7 +35,7 @@ class Aimock:
         self._log = pathlib.Path(folder, "aimock.log")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [MODULES / ".bin/node", MODULES / ".bin/aimock", "--config", config_file, "--port", str(port)],
+                [node(), MODULES / ".bin/aimock", "--config", config_file, "--port", str(port)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         wait_until(self._answers, 30, "aimock ready to serve")
 
