@@ -74,14 +74,15 @@ void wire_add_json(struct buffer *b, const json_t *value)
 
 static json_t *json_of(const struct header *h);
 
-/* Bytes as text: as they are, or what they are not in base64. */
+/* Bytes as text: as they are, where they may be text and are UTF-8, else in base64. */
 static json_t *json_of_bytes(struct bytes raw, bool text)
 {
-        if (text && utf8_valid(raw))
-                return json_stringn((const char *)raw.data, raw.size);
+        json_t *value = text ? json_stringn((const char *)raw.data, raw.size) : NULL;
+        if (value)
+                return value;
         struct buffer encoded = { 0 };
         base64_encode(raw, &encoded);
-        json_t *value = encoded.failed ? NULL : json_stringn((const char *)encoded.data, encoded.size);
+        value = encoded.failed ? NULL : json_stringn((const char *)encoded.data, encoded.size);
         buffer_free(&encoded);
         return value;
 }

@@ -2,6 +2,7 @@
 #include "message/task_headers.h"
 
 #include "core/clock.h"
+#include "core/utf8.h"
 #include "message/wire.h"
 
 #include <errno.h>
@@ -79,13 +80,28 @@ int task_headers_read(struct arena *a, struct bytes table, struct task_message *
         return result;
 }
 
+/* The text's NUL must be its end, and every character before it whole. */
+static bool is_clean(const char *text, size_t size)
+{
+        size_t whole = 0;
+        for (size_t step; text[whole]; whole += step)
+                if (!utf8_next(text + whole, &step))
+                        return false;
+        return whole == size;
+}
+
 int task_text_copy(struct arena *a, struct bytes text, const char **out)
 {
         *out = NULL;
-        if (text.size > MESSAGE_MAX_NAME || (text.size > 0 && memchr(text.data, '\0', text.size)) || !utf8_valid(text))
+        if (text.size > MESSAGE_MAX_NAME)
                 return 1;
-        *out = arena_copy(a, text.data ? (const void *)text.data : "", text.size);
-        return *out ? 0 : -ENOMEM;
+        const char *copy = arena_copy(a, text.data ? (const void *)text.data : "", text.size);
+        if (!copy)
+                return -ENOMEM;
+        if (!is_clean(copy, text.size))
+                return 1;
+        *out = copy;
+        return 0;
 }
 
 static int read_text(struct reading *r, const struct header *h, void *field)

@@ -93,10 +93,10 @@ static bool is_json(struct bytes type)
         return same_word(type, "application/json");
 }
 
-/* How much of a value from outside is fit for a problem's text. */
+/* How much of a value from outside a problem's text shows; it repairs what is no UTF-8. */
 static int shown(struct bytes text)
 {
-        return utf8_valid(text) ? (int)utf8_cut(text, 80) : 0;
+        return text.size < 80 ? (int)text.size : 80;
 }
 
 static int check_form(const struct properties *p, struct body_form *form, struct problem *why)

@@ -1,42 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message/wire.h"
 
-/* How many bytes the character at `at` has, or 0 when it is none. */
-static size_t character_size(const unsigned char *at, size_t left)
-{
-        static const struct {
-                unsigned char first, last, low, high; /* the lead byte's range, and the second byte's */
-                unsigned char size;
-        } forms[] = {
-                /* RFC 3629, section 4 */
-                { 0xC2, 0xDF, 0x80, 0xBF, 2 }, { 0xE0, 0xE0, 0xA0, 0xBF, 3 }, { 0xE1, 0xEC, 0x80, 0xBF, 3 },
-                { 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 }, { 0xF0, 0xF0, 0x90, 0xBF, 4 },
-                { 0xF1, 0xF3, 0x80, 0xBF, 4 }, { 0xF4, 0xF4, 0x80, 0x8F, 4 },
-        };
-        for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-                if (at[0] < forms[i].first || at[0] > forms[i].last)
-                        continue;
-                if (left < forms[i].size || at[1] < forms[i].low || at[1] > forms[i].high)
-                        return 0;
-                for (size_t k = 2; k < forms[i].size; k++)
-                        if ((at[k] & 0xC0) != 0x80)
-                                return 0;
-                return forms[i].size;
-        }
-        return 0;
-}
-
-bool utf8_valid(struct bytes text)
-{
-        for (size_t i = 0; i < text.size;) {
-                const size_t size = text.data[i] < 0x80 ? 1 : character_size(text.data + i, text.size - i);
-                if (size == 0)
-                        return false;
-                i += size;
-        }
-        return true;
-}
-
 size_t utf8_cut(struct bytes text, size_t limit)
 {
         if (text.size <= limit)

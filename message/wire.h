@@ -39,9 +39,6 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
         return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* UTF-8 as RFC 3629 has it: no surrogates, no overlong forms, up to U+10FFFF. */
-bool utf8_valid(struct bytes text);
-
 /* How many of the first `limit` bytes of a UTF-8 text end at a character. */
 size_t utf8_cut(struct bytes text, size_t limit);
 
