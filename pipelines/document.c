@@ -18,7 +18,7 @@ static bool is_document(const json_t *value)
 /* A pipeline's first task: a fresh document, or a whole one that is started again; checked either way. */
 static int first_document(const struct task_message *task, const struct pipeline *p, json_t **out, struct problem *why)
 {
-        json_t *input;
+        json_t *input = NULL;
         bool whole = is_document(json_array_get(task->args, 0));
         int rc = whole ? from_document(task, p, out, why) : first_input(task, &input, why);
         if (rc == 0 && !whole)

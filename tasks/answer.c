@@ -82,8 +82,9 @@ static void write_list(struct buffer *out, const char *heading, const json_t *li
 {
         size_t i;
         json_t *line;
-        json_array_foreach((json_t *)list, i, line)
+        json_array_foreach((json_t *)list, i, line) {
                 buffer_addf(out, "%s%zu) %s", i ? " " : heading, i + 1, json_string_value(line));
+        }
 }
 
 json_t *answer_text(const struct answer_basis *b)

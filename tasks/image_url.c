@@ -63,7 +63,7 @@ static bool is_bracketed(const char *host, size_t size)
 
 static bool is_port(const char *port, size_t size)
 {
-        return size <= 5 && strspn(port, "0123456789") >= size && (size == 0 || atol(port) <= UINT16_MAX);
+        return size <= 5 && strspn(port, "0123456789") >= size && (size == 0 || strtol(port, NULL, 10) <= UINT16_MAX);
 }
 
 /* Splits "user@host:port" up to `size` bytes. */

@@ -74,7 +74,7 @@ const char *json_kind(const json_t *value)
 static size_t names_of(const struct input_key keys[], const char *names[INPUT_MOST_KEYS])
 {
         size_t count = 0;
-        for (; keys[count].name && count < INPUT_MOST_KEYS; count++)
+        for (; count < INPUT_MOST_KEYS && keys[count].name; count++)
                 names[count] = keys[count].name;
         return count;
 }

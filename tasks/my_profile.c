@@ -97,7 +97,7 @@ static int collect(const json_t *updates, json_t *profiles, struct problem *why)
         size_t i;
         json_t *element;
         json_array_foreach((json_t *)updates, i, element) {
-                struct update u;
+                struct update u = { 0 };
                 if (check_update(element, i, &u, why) != 0)
                         return 1;
                 json_t *fields = json_object_get(profiles, u.user_id);

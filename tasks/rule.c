@@ -19,9 +19,10 @@ static json_t *item_steps(const json_t *rule, const char *item, enum lang lang)
 {
         const char *name;
         json_t *both;
-        json_object_foreach(json_object_get(rule, "by_item"), name, both)
+        json_object_foreach(json_object_get(rule, "by_item"), name, both) {
                 if (item && same_item(name, item))
                         return in_language(both, lang);
+        }
         return json_array();
 }
 
@@ -47,9 +48,10 @@ static bool has_text(const json_t *list, const char *text)
 {
         size_t i;
         json_t *entry;
-        json_array_foreach((json_t *)list, i, entry)
+        json_array_foreach((json_t *)list, i, entry) {
                 if (json_is_string(entry) && strcmp(json_string_value(entry), text) == 0)
                         return true;
+        }
         return false;
 }
 

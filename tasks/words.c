@@ -254,8 +254,9 @@ static void add_category(const struct category *c)
         const json_t *targets = json_object_get(c->rule, "targets");
         size_t i;
         json_t *item;
-        json_array_foreach((json_t *)c->items, i, item)
+        json_array_foreach((json_t *)c->items, i, item) {
                 add_item(json_string_value(item), c);
+        }
         for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++) {
                 add(&words.category, c->label[lang], (struct term){ .category = c });
                 add_list(&words.category, json_object_get(targets, lang_codes[lang]), (struct term){ .category = c });
@@ -281,9 +282,10 @@ static json_t *known_tag(const char *text)
 {
         size_t i;
         json_t *tag;
-        json_array_foreach((json_t *)taxonomy()->tags, i, tag)
+        json_array_foreach((json_t *)taxonomy()->tags, i, tag) {
                 if (strcmp(json_string_value(tag), text) == 0)
                         return tag;
+        }
         return NULL;
 }
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs tasks in tests: documents and what must come out are JSON texts, in which ' stands for ".
+ *
+ * What must come out is compared whole, with three signs: "…" stands for any value; "…text" for a text that holds it; and an object with
+ * the member "…" may have members beside those named. */
+#ifndef CHARD_TEST_TASK_TRY_H
+#define CHARD_TEST_TASK_TRY_H
+
+#include <jansson.h>
+
+/* Parse JSON written with ' for "; fails the test when it is none. New reference. */
+json_t *json_of(const char *text);
+
+/* Fail the test, showing both, unless `actual` (taken) is what `expected` says. `label` names the row. */
+void assert_outcome(const char *label, const char *expected, json_t *takes);
+
+/* What a task asks: {"task", "model": "text" | "vision", "deadline_ms", "lang", "turns": [{"role", "parts": [{"image" | "text": …}]}]},
+ * or {"refused": {"source", "code", "text"}}. */
+json_t *try_ask(const char *task, const char *document);
+
+/* What a task makes of a document, by conclude(reply), or by run() with `owned` when `reply` is NULL:
+ * {"sections": {…}, "events": [{"of": "scan job-1", "type", "payload"}…], "writes": [{"grant" | "profile": "user key", "value"}…]},
+ * empty lists left out, or {"refused": …}. */
+json_t *try_conclude(const char *task, const char *document, const char *reply);
+json_t *try_run(const char *task, const char *document, const char *owned);
+
+/* What the offline provider answers to what the task asks; fails the test unless that fits the task's schema. */
+json_t *try_offline(const char *task, const char *document);
+
+#endif
