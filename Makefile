@@ -77,6 +77,9 @@ UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
 # Programs that put one part on a command line for the end-to-end tests, which build them when they need them.
 DRIVER_SRC   := $(sort $(wildcard tests/e2e/drivers/*.c))
 DRIVERS       = $(DRIVER_SRC:%.c=$(OUT)/%)
+# Doors of the program as commands, for end-to-end tests that call them.
+DRIVER_SRC   := $(sort $(wildcard tests/e2e/drivers/*.c))
+DRIVERS       = $(DRIVER_SRC:%.c=$(OUT)/%)
 FUZZ_SRC     := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ          = $(FUZZ_SRC:%.c=$(OUT)/%)
 
@@ -119,6 +122,7 @@ program: $(PROGRAM)
 library: $(LIBRARY)
 unit: $(UNIT)
 drivers: $(DRIVERS)
+drivers: $(DRIVERS)
 fuzzers: $(FUZZ)
 
 $(PROGRAM): $(CLI_OBJ) $(LIBRARY)
@@ -159,6 +163,10 @@ $(DRIVERS): %: %.o $(LIBRARY)
 $(UNIT): %: %.o $(UNIT_OBJ) $(LIBRARY)
 	@echo '  LINK  $@'
 	$(Q)$(LINK) -o $@ $< $(UNIT_OBJ) $(LIBRARY) -lcmocka $(LIBS)
+
+$(DRIVERS): %: %.o $(LIBRARY)
+	@echo '  LINK  $@'
+	$(Q)$(LINK) -o $@ $< $(LIBRARY) $(LIBS)
 
 $(FUZZ): %: %.o $(LIBRARY)
 	@echo '  LINK  $@'
