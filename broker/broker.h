@@ -26,7 +26,7 @@ struct delivery {
         struct delivery *next;
         struct delivery_tag tag;
         bool redelivered;
-        const char *queue;    /* the listener's own text from consume; lives as long as the broker */
+        const char *queue; /* the listener's own text from consume; lives as long as the broker */
         const char *exchange;
         const char *routing_key;
         struct bytes properties; /* encoded, as received */
@@ -35,9 +35,9 @@ struct delivery {
 void delivery_free(struct delivery *d);
 
 enum broker_state {
-        BROKER_UP,        /* connected; every consumer asked for is registered */
-        BROKER_DOWN,      /* not connected; reconnecting with jittered back-off */
-        BROKER_BLOCKED,   /* connected, but the broker takes no publishes (memory or disk alarm) */
+        BROKER_UP,      /* connected; every consumer asked for is registered */
+        BROKER_DOWN,    /* not connected; reconnecting with jittered back-off */
+        BROKER_BLOCKED, /* connected, but the broker takes no publishes (memory or disk alarm) */
 };
 
 /* What a probe asks: is it consuming, and if not, what is missing. */
@@ -45,25 +45,26 @@ struct broker_health {
         enum broker_state state;
         unsigned consumers_wanted, consumers_registered;
         bool publisher_up;
-        uint64_t last_frame_ms;   /* age of the last frame from the broker, on the consumer's connection */
+        uint64_t last_frame_ms;    /* age of the last frame from the broker, on the consumer's connection */
         unsigned long unconfirmed; /* publishes waiting for their confirm */
-        char why[160];            /* what is wrong, empty when all is well */
+        char why[160];             /* what is wrong, empty when all is well */
 };
 
 struct broker_listener {
         void *arg;
-        void (*deliveries)(struct delivery *list_takes, void *arg); /* oldest first, linked by next */
+        void (*deliveries)(struct delivery *list_takes, void *arg);  /* oldest first, linked by next */
         void (*changed)(const struct broker_health *now, void *arg); /* after each change of state */
 };
 
 struct broker_config {
         uv_loop_t *loop;
-        const char *urls;          /* comma-separated; tried in turn */
-        const char *ca_file;       /* or NULL */
-        const char *name;          /* shown by the broker as the connection's name */
+        const char *urls;    /* comma-separated; tried in turn */
+        const char *ca_file; /* or NULL */
+        const char *name;    /* shown by the broker as the connection's name */
         unsigned heartbeat_s;
         unsigned connect_timeout_ms;
-        const struct topology *topology; /* declared after every connect, so that a broker that lost it heals; or NULL */
+        const struct topology
+                *topology; /* declared after every connect, so that a broker that lost it heals; or NULL */
 };
 
 /* What became of a publish. */
@@ -85,7 +86,8 @@ struct broker_backend {
 
         /* Connect and declare the topology; waits up to connect_timeout_ms. Returns 0; 1 with `why` (code "bad_url", "unreachable",
          * "access_refused", "precondition_failed": another declaration stands there); or -errno. */
-        int (*open)(struct broker **out, const struct broker_config *config, const struct broker_listener *listener, struct problem *why);
+        int (*open)(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
+                    struct problem *why);
 
         /* Ask for deliveries from a queue, at most `prefetch` unacked; kept up across reconnects until cancelled. 0 or -errno. */
         int (*consume)(struct broker *b, const char *queue, unsigned prefetch);
@@ -108,7 +110,8 @@ struct broker_backend {
 };
 
 /* Open the backend that the first URL's scheme names. Errors as backend->open, and 1 with code "bad_url" for an unknown scheme. */
-int broker_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener, struct problem *why);
+int broker_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
+                struct problem *why);
 
 static inline int broker_consume(struct broker *b, const char *queue, unsigned prefetch)
 {

@@ -13,14 +13,14 @@ enum topology_kind { TOPOLOGY_EXCHANGE, TOPOLOGY_QUEUE, TOPOLOGY_BINDING };
 
 struct topology_row {
         enum topology_kind kind;
-        char *name;        /* exchange or queue; for a binding: the destination */
-        bool to_exchange;  /* a binding whose destination is an exchange */
-        char *source;      /* binding: the exchange it takes from */
-        char *routing_key; /* binding */
-        long ttl_ms;       /* queue: x-message-ttl, or 0 */
+        char *name;                 /* exchange or queue; for a binding: the destination */
+        bool to_exchange;           /* a binding whose destination is an exchange */
+        char *source;               /* binding: the exchange it takes from */
+        char *routing_key;          /* binding */
+        long ttl_ms;                /* queue: x-message-ttl, or 0 */
         char *dead_letter_exchange; /* queue: x-dead-letter-exchange, or NULL */
         bool overflow_reject;       /* queue: x-overflow reject-publish, with x-dead-letter-strategy at-least-once */
-        bool never_drop;            /* queue: no delivery limit on brokers that have one by default (RabbitMQ >= 4.0: x-delivery-limit -1) */
+        bool never_drop; /* queue: no delivery limit on brokers that have one by default (RabbitMQ >= 4.0: x-delivery-limit -1) */
 };
 
 struct topology {

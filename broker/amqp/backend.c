@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The door's calls, on the loop thread: they note what is wanted; amqp_hand_out passes it on. */
+#include "broker/amqp/amqp.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SETTLING_FIRST = 64 };
+
+static struct amqp_broker *of(struct broker *b)
+{
+        return (struct amqp_broker *)b; /* its first member */
+}
+
+/* ---- consuming ---- */
+
+static int send_order(struct amqp_broker *b, enum order_kind kind, const char *queue, unsigned prefetch)
+{
+        struct order *o = calloc(1, sizeof(*o));
+        if (!o)
+                return -ENOMEM;
+        *o = (struct order){ .kind = kind, .wish = ++b->wish, .queue = queue, .prefetch = prefetch };
+        mailbox_put(b->consumer.side.box, &o->mail);
+        return 0;
+}
+
+/* Note the queue; returns 0 or -ENOMEM. */
+static int want(struct amqp_broker *b, const char *queue)
+{
+        for (size_t i = 0; i < b->wanted; i++)
+                if (strcmp(b->queues[i], queue) == 0)
+                        return 0;
+        if (b->wanted == b->queue_capacity) {
+                const size_t capacity = b->queue_capacity ? 2 * b->queue_capacity : 8;
+                const char **larger = realloc(b->queues, capacity * sizeof(*larger));
+                if (!larger)
+                        return -ENOMEM;
+                b->queues = larger;
+                b->queue_capacity = capacity;
+        }
+        b->queues[b->wanted++] = queue;
+        return 0;
+}
+
+static int consume(struct broker *broker, const char *queue, unsigned prefetch)
+{
+        struct amqp_broker *b = of(broker);
+        const int result = want(b, queue);
+        return result ? result : send_order(b, ORDER_CONSUME, queue, prefetch);
+}
+
+static void cancel(struct broker *broker)
+{
+        struct amqp_broker *b = of(broker);
+        b->wanted = 0;
+        send_order(b, ORDER_CANCEL, NULL, 0);
+}
+
+/* ---- settling ---- */
+
+/* Room for one more in this turn's batch, or NULL. */
+static struct settlement *room(struct amqp_broker *b)
+{
+        struct order *o = b->settling;
+        if (!o || o->count == b->settling_capacity) {
+                const size_t capacity = o ? 2 * b->settling_capacity : SETTLING_FIRST;
+                struct order *larger = realloc(o, sizeof(*o) + capacity * sizeof(o->settlements[0]));
+                if (!larger)
+                        return NULL;
+                if (!o)
+                        *larger = (struct order){ .kind = ORDER_SETTLE };
+                b->settling = o = larger;
+                b->settling_capacity = capacity;
+        }
+        return &o->settlements[o->count++];
+}
+
+/* Out of memory costs a redelivery, not the message: what is not acked comes again. */
+static void settle(struct broker *broker, struct delivery_tag tag, bool ack)
+{
+        struct settlement *s = room(of(broker));
+        if (s)
+                *s = (struct settlement){ .tag = tag, .ack = ack };
+}
+
+static void ack(struct broker *b, struct delivery_tag tag)
+{
+        settle(b, tag, true);
+}
+
+static void hand_back(struct broker *b, struct delivery_tag tag)
+{
+        settle(b, tag, false);
+}
+
+/* ---- publishing ---- */
+
+static struct publish *publish_new(struct amqp_broker *b)
+{
+        struct publish *p = b->spare;
+        if (p)
+                b->spare = p->later;
+        else
+                p = malloc(sizeof(*p));
+        return p;
+}
+
+static void publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
+{
+        struct amqp_broker *b = of(broker);
+        struct publish *p = publish_new(b);
+        if (!p) {
+                message_free(takes);
+                done(PUBLISH_REFUSED, arg);
+                return;
+        }
+        *p = (struct publish){ .message = takes, .done = done, .arg = arg, .earlier = b->open_publishes };
+        if (b->open_publishes)
+                b->open_publishes->later = p;
+        b->open_publishes = p;
+        b->open_count++;
+        publish_list_add(&b->publishing, p);
+}
+
+void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_result result)
+{
+        publish_done *done = p->done;
+        void *arg = p->arg;
+        if (p->later)
+                p->later->earlier = p->earlier;
+        else
+                b->open_publishes = p->earlier;
+        if (p->earlier)
+                p->earlier->later = p->later;
+        b->open_count--;
+        message_free(p->message);
+        p->later = b->spare;
+        b->spare = p;
+        if (done)
+                done(result, arg);
+}
+
+/* ---- the probe ---- */
+
+static void say_why(struct broker_health *h, const char *why, const char *otherwise)
+{
+        snprintf(h->why, sizeof(h->why), "%s", why[0] ? why : otherwise);
+}
+
+void amqp_health(const struct broker *broker, struct broker_health *out)
+{
+        struct amqp_broker *b = (struct amqp_broker *)(uintptr_t)broker;
+        struct side_status consuming, publishing;
+        side_status_of(&b->consumer.side, &consuming);
+        side_status_of(&b->publisher.side, &publishing);
+        const uint64_t now = clock_mono_ms(), received = atomic_load(&b->consumer.side.received_ms);
+        *out = (struct broker_health){ .state = BROKER_DOWN,
+                                       .consumers_wanted = b->wanted,
+                                       .consumers_registered = consuming.wish == b->wish ? consuming.registered : 0,
+                                       .publisher_up = publishing.up,
+                                       .last_frame_ms = now > received ? now - received : 0,
+                                       .unconfirmed = b->open_count };
+        if (!consuming.up)
+                say_why(out, consuming.why, "not connected");
+        else if (out->consumers_registered < out->consumers_wanted)
+                say_why(out, consuming.why, "consumers are being registered");
+        else if (!publishing.up)
+                say_why(out, publishing.why, "the publishing connection is being opened");
+        else
+                out->state = publishing.blocked ? BROKER_BLOCKED : BROKER_UP;
+        if (out->state == BROKER_BLOCKED)
+                say_why(out, publishing.why, "blocked");
+}
+
+static const char *const SCHEMES[] = { "amqp", "amqps", NULL };
+
+const struct broker_backend amqp_backend = {
+        .schemes = SCHEMES,
+        .open = amqp_broker_open,
+        .consume = consume,
+        .cancel = cancel,
+        .publish = publish,
+        .ack = ack,
+        .hand_back = hand_back,
+        .health = amqp_health,
+        .close = amqp_broker_close,
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The consuming side: one thread, one connection, one channel a queue. It takes deliveries and sends acks; it never
+ * publishes, so a broker that blocks publishers (memory alarm) does not block it. */
+#ifndef CHARD_BROKER_AMQP_CONSUMER_H
+#define CHARD_BROKER_AMQP_CONSUMER_H
+
+#include "broker/amqp/content.h"
+#include "broker/amqp/side.h"
+#include "broker/amqp/tags.h"
+
+enum order_kind { ORDER_CONSUME, ORDER_CANCEL, ORDER_SETTLE, ORDER_STOP };
+
+struct settlement {
+        struct delivery_tag tag;
+        bool ack; /* or hand back */
+};
+
+/* What the loop asks for; freed by the consuming side. */
+struct order {
+        struct mail mail;
+        enum order_kind kind;
+        unsigned wish;     /* consume and cancel: their number */
+        const char *queue; /* consume */
+        unsigned prefetch; /* consume */
+        size_t count;      /* settle */
+        struct settlement settlements[];
+};
+
+/* One queue. A delivery tag's epoch is that of the channel it came through: every channel that is opened gets a new one. */
+struct subscription {
+        const char *queue; /* the listener's own text */
+        unsigned prefetch, registered_prefetch;
+        bool wanted, open, registered;
+        uint16_t channel;
+        uint32_t epoch;
+        struct content content;
+        struct tags tags;
+        uint64_t highest; /* while a batch is settled: what one `multiple` may name, and for how many */
+        size_t covered;
+        unsigned failures; /* to register, since the last success */
+        uint64_t retry_at_ms;
+        char why[120];
+};
+
+struct consumer {
+        struct side side; /* first: the loop sees it */
+        const struct topology *topology;
+        struct subscription **subscriptions;
+        size_t count;
+        uint32_t epoch;
+        unsigned wish;
+        bool stopping;
+        bool declare_again;            /* a queue was missing: the broker may have lost the topology */
+        struct delivery *first, *last; /* came since the last report */
+};
+
+/* Connect through the next address and declare the topology. Returns 0, or 1 with `why`. */
+int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *why);
+
+/* The thread. */
+void *consumer_main(void *consumer);
+void consumer_free(struct consumer *c);
+
+/* ---- between consumer.c, subscribe.c and settle.c ---- */
+
+/* Make the broker's consumers what is wanted, as far as it is time to. Returns 0 or -1. */
+int consumer_mend(struct consumer *c);
+
+/* Milliseconds until consumer_mend has something to do; -1 = never. */
+int consumer_mend_due(const struct consumer *c);
+
+/* The broker ended it: `open` says whether its channel is still there. */
+void subscription_ended(struct subscription *s, bool open, const char *why);
+
+/* Write the frames for a batch of acks and hand-backs. */
+void consumer_settle(struct consumer *c, struct order *o);
+
+/* Take one frame. Returns 0 or -1. Has the type of other_frame. */
+int consumer_frame(const amqp_frame_t *frame, void *consumer);
+
+#endif

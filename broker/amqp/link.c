@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/amqp/link.h"
+
+#include "broker/amqp/tls.h"
+#include "core/clock.h"
+
+#include <openssl/x509.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define FRAME_MAX 131072 /* RabbitMQ's default */
+
+static struct timeval timeval_of(unsigned ms)
+{
+        return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+}
+
+int amqp_link_fail(struct amqp_link *l, const char *code, const char *format, ...)
+{
+        char text[256];
+        if (l->why.code[0])
+                return -1;
+        va_list ap;
+        va_start(ap, format);
+        vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        problem_set(&l->why, "broker", code, "%s: %s", l->peer, text);
+        return -1;
+}
+
+void amqp_link_text(char *to, size_t size, amqp_bytes_t from)
+{
+        const size_t count = from.len < size ? from.len : size - 1;
+        for (size_t i = 0; i < count; i++) {
+                const char c = ((const char *)from.bytes)[i];
+                to[i] = c >= 0 && c < ' ' ? ' ' : c;
+        }
+        to[count] = '\0';
+}
+
+static amqp_table_entry_t entry_text(const char *key, const char *text)
+{
+        return (amqp_table_entry_t){ .key = amqp_cstring_bytes(key),
+                                     .value = { .kind = AMQP_FIELD_KIND_UTF8,
+                                                .value.bytes = amqp_cstring_bytes(text) } };
+}
+
+static amqp_table_entry_t entry_yes(const char *key)
+{
+        return (amqp_table_entry_t){ .key = amqp_cstring_bytes(key),
+                                     .value = { .kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1 } };
+}
+
+static amqp_table_entry_t entry_table(const char *key, amqp_table_entry_t *entries, size_t count)
+{
+        const amqp_table_t table = { .num_entries = (int)count, .entries = entries };
+        return (amqp_table_entry_t){ .key = amqp_cstring_bytes(key),
+                                     .value = { .kind = AMQP_FIELD_KIND_TABLE, .value.table = table } };
+}
+
+/* Log in. RabbitMQ sends basic.cancel and connection.blocked only to clients that announce that they understand them. */
+static amqp_rpc_reply_t login(struct amqp_link *l, const struct address *a)
+{
+        char name[256];
+        snprintf(name, sizeof(name), "%s (%s)", l->config->name ? l->config->name : "chard", l->role);
+        amqp_table_entry_t able[] = { entry_yes("consumer_cancel_notify"), entry_yes("connection.blocked"),
+                                      entry_yes("publisher_confirms"), entry_yes("basic.nack"),
+                                      entry_yes("per_consumer_qos") };
+        amqp_table_entry_t about[] = {
+                entry_text("product", "chard"),      entry_text("version", CHARD_VERSION),
+                entry_text("information", ""),       entry_text("copyright", ""),
+                entry_text("connection_name", name), entry_table("capabilities", able, sizeof(able) / sizeof(*able)),
+        };
+        const amqp_table_t properties = { .num_entries = sizeof(about) / sizeof(*about), .entries = about };
+        return amqp_login_with_properties(l->conn, a->vhost, 0, FRAME_MAX, (int)l->config->heartbeat_s, &properties,
+                                          AMQP_SASL_METHOD_PLAIN, a->user, a->password);
+}
+
+static int login_failed(struct amqp_link *l, const amqp_rpc_reply_t *reply)
+{
+        char text[200];
+        if (reply->reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && reply->reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
+                const amqp_connection_close_t *close = reply->reply.decoded;
+                amqp_link_text(text, sizeof(text), close->reply_text);
+                amqp_link_fail(l, "access_refused", "%s", text);
+        } else if (reply->library_error == AMQP_STATUS_CONNECTION_CLOSED) {
+                amqp_link_fail(l, "unreachable", "the connection was closed during the login");
+        } else {
+                amqp_link_fail(l, "unreachable", "login failed: %s", amqp_error_string2(reply->library_error));
+        }
+        return 1;
+}
+
+static const amqp_field_value_t *server_property(struct amqp_link *l, const char *key)
+{
+        const amqp_table_t *properties = amqp_get_server_properties(l->conn);
+        for (int i = 0; i < properties->num_entries; i++) {
+                const amqp_table_entry_t *e = &properties->entries[i];
+                if (e->key.len == strlen(key) && memcmp(e->key.bytes, key, e->key.len) == 0 &&
+                    (e->value.kind == AMQP_FIELD_KIND_UTF8 || e->value.kind == AMQP_FIELD_KIND_BYTES))
+                        return &e->value;
+        }
+        return NULL;
+}
+
+static void meet_broker(struct amqp_link *l)
+{
+        char product[40] = "AMQP", version[40] = "";
+        const amqp_field_value_t *found = server_property(l, "product");
+        if (found)
+                amqp_link_text(product, sizeof(product), found->value.bytes);
+        found = server_property(l, "version");
+        if (found)
+                amqp_link_text(version, sizeof(version), found->value.bytes);
+        l->broker_major = strcmp(product, "RabbitMQ") == 0 ? (unsigned)strtoul(version, NULL, 10) : 0;
+        const size_t used = strlen(l->peer);
+        snprintf(l->peer + used, sizeof(l->peer) - used, " (%s %s)", product, version);
+}
+
+/* Take over from rabbitmq-c: see the top of link.h. */
+static void take_over(struct amqp_link *l)
+{
+        const struct timeval limit = timeval_of(l->config->connect_timeout_ms);
+        l->frame_max = (size_t)amqp_get_frame_max(l->conn);
+        l->heartbeat_ms = (uint64_t)amqp_get_heartbeat(l->conn) * 1000;
+        amqp_tune_connection(l->conn, amqp_get_channel_max(l->conn), amqp_get_frame_max(l->conn), 0);
+        amqp_set_rpc_timeout(l->conn, &limit);
+        l->fd = amqp_get_sockfd(l->conn);
+        l->sent_ms = l->received_ms = clock_mono_ms();
+        meet_broker(l);
+}
+
+static int connect_failed(struct amqp_link *l, int status)
+{
+        if (l->verify_error != X509_V_OK)
+                amqp_link_fail(l, "unreachable", "its TLS certificate is not accepted: %s",
+                               X509_verify_cert_error_string(l->verify_error));
+        else if (status == AMQP_STATUS_SOCKET_ERROR)
+                amqp_link_fail(l, "unreachable",
+                               "no connection (nothing listens there, or the network does not reach it)");
+        else
+                amqp_link_fail(l, "unreachable", "no connection: %s", amqp_error_string2(status));
+        return 1;
+}
+
+static int connect_and_login(struct amqp_link *l, const struct address *a, unsigned timeout_ms)
+{
+        const struct timeval limit = timeval_of(timeout_ms);
+        amqp_socket_t *socket = a->tls ? tls_socket_new(l, a->host) : amqp_tcp_socket_new(l->conn);
+        if (!socket) {
+                amqp_link_fail(l, "unreachable", "out of memory");
+                return 1;
+        }
+        const int status = amqp_socket_open_noblock(socket, a->host, a->port, &limit);
+        if (status != AMQP_STATUS_OK)
+                return connect_failed(l, status);
+        amqp_set_handshake_timeout(l->conn, &limit);
+        const amqp_rpc_reply_t reply = login(l, a);
+        if (reply.reply_type != AMQP_RESPONSE_NORMAL)
+                return login_failed(l, &reply);
+        take_over(l);
+        return 0;
+}
+
+int amqp_link_open(struct amqp_link *l, const struct address *a, unsigned timeout_ms)
+{
+        l->why = (struct problem){ .code = "" };
+        l->verify_error = X509_V_OK;
+        snprintf(l->peer, sizeof(l->peer), "%.80s:%d", a->host, a->port);
+        l->conn = amqp_new_connection();
+        if (!l->conn) {
+                amqp_link_fail(l, "unreachable", "out of memory");
+                return 1;
+        }
+        const int result = connect_and_login(l, a, timeout_ms);
+        if (result)
+                amqp_link_drop(l);
+        return result;
+}
+
+void amqp_link_drop(struct amqp_link *l)
+{
+        if (l->conn)
+                amqp_destroy_connection(l->conn);
+        l->conn = NULL;
+        l->tls = NULL;
+        l->fd = -1;
+        l->readable = false;
+        l->written = 0;
+        buffer_reset(&l->out);
+}
+
+void amqp_link_close(struct amqp_link *l, unsigned timeout_ms)
+{
+        const struct timeval limit = timeval_of(timeout_ms);
+        if (!l->conn)
+                return;
+        /* The answer matters: a socket closed with unread deliveries in it is reset, and acks that the broker has not read
+         * yet are lost with it. */
+        if (amqp_link_settle(l, timeout_ms) == 0) {
+                amqp_set_rpc_timeout(l->conn, &limit);
+                amqp_connection_close(l->conn, AMQP_REPLY_SUCCESS);
+        }
+        amqp_link_drop(l);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the loop and the two threads meet. */
+#include "broker/amqp/amqp.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void amqp_hand_out(struct amqp_broker *b)
+{
+        if (b->settling) {
+                mailbox_put(b->consumer.side.box, &b->settling->mail);
+                b->settling = NULL;
+                b->settling_capacity = 0;
+        }
+        if (b->publishing.first) {
+                mailbox_put_list(b->publisher.side.box, &b->publishing.first->mail, &b->publishing.last->mail);
+                b->publishing = (struct publish_list){ 0 };
+        }
+}
+
+static void drop(struct delivery *list)
+{
+        while (list) {
+                struct delivery *next = list->next;
+                delivery_free(list);
+                list = next;
+        }
+}
+
+static void finished(struct amqp_broker *b, struct publish_list *list)
+{
+        struct publish *p;
+        while ((p = publish_list_take(list)))
+                amqp_publish_ended(b, p, p->result);
+}
+
+/* Look at one report, and free it. The listener may close the broker meanwhile: b->watch is NULL then. */
+static void look_at(struct amqp_broker *b, struct report *r, bool closing)
+{
+        if (r->kind == REPORT_CHANGED)
+                b->changed = true;
+        if (r->finished.first)
+                finished(b, &r->finished);
+        if (r->deliveries && (closing || !b->watch || !b->listener.deliveries))
+                drop(r->deliveries);
+        else if (r->deliveries)
+                b->listener.deliveries(r->deliveries, b->listener.arg);
+        free(r);
+}
+
+/* Add what the mailbox holds behind what is pending already. */
+static void collect(struct amqp_broker *b)
+{
+        struct report *more = (struct report *)mailbox_take(b->reports), **end = &b->pending;
+        while (*end)
+                end = (struct report **)&(*end)->mail.next;
+        *end = more;
+}
+
+unsigned amqp_take_reports(struct amqp_broker *b, bool closing)
+{
+        unsigned ended = 0;
+        collect(b);
+        while (b->pending) {
+                struct report *r = b->pending;
+                b->pending = (struct report *)r->mail.next;
+                if (r->kind == REPORT_ENDED)
+                        ended++;
+                else
+                        look_at(b, r, closing);
+        }
+        return ended;
+}
+
+static bool differs(const struct broker_health *a, const struct broker_health *b)
+{
+        return a->state != b->state || a->consumers_wanted != b->consumers_wanted ||
+               a->consumers_registered != b->consumers_registered || a->publisher_up != b->publisher_up ||
+               strcmp(a->why, b->why) != 0;
+}
+
+static void tell_changes(struct amqp_broker *b)
+{
+        struct broker_health now;
+        b->changed = false;
+        amqp_health(&b->base, &now);
+        if (!differs(&now, &b->told))
+                return;
+        b->told = now;
+        if (b->listener.changed)
+                b->listener.changed(&now, b->listener.arg);
+}
+
+static void on_reports(uv_poll_t *handle, int status, int events)
+{
+        const struct watch *w = handle->data;
+        struct amqp_broker *b = w->broker;
+        (void)status;
+        (void)events;
+        if (!b)
+                return;
+        amqp_stay(b); /* a callback may close it */
+        amqp_take_reports(b, false);
+        if (w->broker && b->changed)
+                tell_changes(b);
+        amqp_leave(b);
+}
+
+static void before_poll(uv_prepare_t *handle)
+{
+        const struct watch *w = handle->data;
+        if (w->broker)
+                amqp_hand_out(w->broker);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+        struct watch *w = handle->data;
+        if (--w->open_handles == 0)
+                free(w);
+}
+
+int amqp_watch(struct amqp_broker *b, uv_loop_t *loop)
+{
+        struct watch *w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        const int result = uv_poll_init(loop, &w->reports, mailbox_fd(b->reports));
+        if (result) {
+                free(w);
+                return result;
+        }
+        uv_prepare_init(loop, &w->turn);
+        w->reports.data = w->turn.data = w;
+        w->open_handles = 2;
+        w->broker = b;
+        b->watch = w;
+        uv_poll_start(&w->reports, UV_READABLE, on_reports);
+        uv_prepare_start(&w->turn, before_poll);
+        uv_unref((uv_handle_t *)&w->turn);
+        return 0;
+}
+
+void amqp_unwatch(struct amqp_broker *b)
+{
+        struct watch *w = b->watch;
+        if (!w)
+                return;
+        b->watch = NULL;
+        w->broker = NULL;
+        uv_close((uv_handle_t *)&w->reports, on_closed);
+        uv_close((uv_handle_t *)&w->turn, on_closed);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A broker's beginning and end. */
+#include "broker/amqp/amqp.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLOSE_MS = 1000 };
+
+/* ---- the end ---- */
+
+static void free_publishes(struct publish *p, bool with_message)
+{
+        while (p) {
+                struct publish *next = with_message ? p->earlier : p->later;
+                if (with_message)
+                        message_free(p->message);
+                free(p);
+                p = next;
+        }
+}
+
+static void config_free(struct amqp_link_config *c)
+{
+        address_list_free(&c->addresses);
+        free(c->ca_file);
+        free(c->name);
+}
+
+/* The last user frees. */
+void amqp_leave(struct amqp_broker *b)
+{
+        if (atomic_fetch_sub(&b->users, 1) != 1)
+                return;
+        if (b->reports)
+                amqp_take_reports(b, true);
+        free_publishes(b->open_publishes, true);
+        free_publishes(b->spare, false);
+        free(b->stop);
+        free(b->settling);
+        free(b->queues);
+        consumer_free(&b->consumer);
+        publisher_free(&b->publisher);
+        mailbox_free(b->reports);
+        config_free(&b->config);
+        free(b);
+}
+
+void amqp_stay(struct amqp_broker *b)
+{
+        atomic_fetch_add(&b->users, 1);
+}
+
+static void *run_consumer(void *arg)
+{
+        struct amqp_broker *b = arg;
+        consumer_main(&b->consumer);
+        amqp_leave(b);
+        return NULL;
+}
+
+static void *run_publisher(void *arg)
+{
+        struct amqp_broker *b = arg;
+        publisher_main(&b->publisher);
+        amqp_leave(b);
+        return NULL;
+}
+
+static void tell_to_stop(struct amqp_broker *b)
+{
+        amqp_hand_out(b);
+        mailbox_put(b->consumer.side.box, &b->stop->mail);
+        b->stop = NULL; /* freed by who obeys it */
+        mailbox_put(b->publisher.side.box, &b->publisher.stop.mail);
+}
+
+/* Wait for the threads, and for what they still report. Returns false when time was over first. */
+static bool await_threads(struct amqp_broker *b)
+{
+        const uint64_t deadline = clock_mono_ms() + CLOSE_MS;
+        unsigned left = (unsigned)b->consumer.side.started + b->publisher.side.started;
+        for (;;) {
+                left -= amqp_take_reports(b, true);
+                const uint64_t now = clock_mono_ms();
+                if (left == 0 || now >= deadline)
+                        return left == 0;
+                struct pollfd reports = { .fd = mailbox_fd(b->reports), .events = POLLIN };
+                poll(&reports, 1, (int)(deadline - now));
+        }
+}
+
+static void end_thread(struct side *s, bool ended)
+{
+        if (!s->started)
+                return;
+        if (ended)
+                pthread_join(s->thread, NULL);
+        else
+                pthread_detach(s->thread);
+}
+
+/* What was not confirmed may or may not have arrived. Its message may still be in use by a thread that hangs. */
+static void close_publishes(struct amqp_broker *b)
+{
+        for (struct publish *p = b->open_publishes; p; p = p->earlier) {
+                publish_done *done = p->done;
+                p->done = NULL;
+                if (done)
+                        done(PUBLISH_CLOSED, p->arg);
+        }
+}
+
+void amqp_broker_close(struct broker *broker)
+{
+        struct amqp_broker *b = (struct amqp_broker *)broker;
+        tell_to_stop(b);
+        const bool ended = await_threads(b);
+        amqp_unwatch(b);
+        end_thread(&b->consumer.side, ended);
+        end_thread(&b->publisher.side, ended);
+        close_publishes(b);
+        amqp_leave(b);
+}
+
+/* ---- the beginning ---- */
+
+static char *copy(const char *text)
+{
+        return text && *text ? strdup(text) : NULL;
+}
+
+static int configure(struct amqp_broker *b, const struct broker_config *c, struct problem *why)
+{
+        const int result = address_list_parse(&b->config.addresses, c->urls, why);
+        if (result)
+                return result;
+        b->config.ca_file = copy(c->ca_file);
+        b->config.name = copy(c->name);
+        b->config.heartbeat_s = c->heartbeat_s > UINT16_MAX ? UINT16_MAX : c->heartbeat_s;
+        b->config.connect_timeout_ms = c->connect_timeout_ms ? c->connect_timeout_ms : 10000;
+        b->consumer.topology = c->topology;
+        return 0;
+}
+
+/* Each address once; they share the time. */
+static int connect_once(struct amqp_broker *b, struct problem *why)
+{
+        const unsigned count = (unsigned)b->config.addresses.count;
+        int result = 1;
+        for (unsigned i = 0; i < count && result; i++)
+                result = consumer_connect(&b->consumer, b->config.connect_timeout_ms / count + 1, why);
+        return result;
+}
+
+static int start_side(struct amqp_broker *b, struct side *s, void *(*main)(void *))
+{
+        amqp_stay(b);
+        const int result = side_start(s, main, b);
+        if (result)
+                atomic_fetch_sub(&b->users, 1);
+        return result;
+}
+
+static int start(struct amqp_broker *b, uv_loop_t *loop)
+{
+        int result = amqp_watch(b, loop);
+        b->publisher.side.next_address = b->consumer.side.next_address;
+        if (!result)
+                result = start_side(b, &b->consumer.side, run_consumer);
+        if (!result)
+                result = start_side(b, &b->publisher.side, run_publisher);
+        return result;
+}
+
+static int prepare(struct amqp_broker *b)
+{
+        b->stop = calloc(1, sizeof(*b->stop));
+        if (!b->stop)
+                return -ENOMEM;
+        b->stop->kind = ORDER_STOP;
+        int result = mailbox_new(&b->reports);
+        if (!result)
+                result = side_init(&b->consumer.side, &b->config, "consume", b->reports);
+        if (!result)
+                result = side_init(&b->publisher.side, &b->config, "publish", b->reports);
+        return result;
+}
+
+int amqp_broker_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
+                     struct problem *why)
+{
+        struct amqp_broker *b = calloc(1, sizeof(*b));
+        if (!b)
+                return -ENOMEM;
+        b->base.backend = &amqp_backend;
+        b->listener = *listener;
+        atomic_store(&b->users, 1);
+        int result = prepare(b);
+        if (!result)
+                result = configure(b, config, why);
+        if (!result)
+                result = connect_once(b, why);
+        if (result) {
+                amqp_leave(b);
+                return result;
+        }
+        result = start(b, config->loop);
+        if (result) {
+                amqp_broker_close(&b->base);
+                return result;
+        }
+        *out = &b->base;
+        return 0;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/amqp/consumer.h"
+#include "broker/amqp/declare.h"
+#include "core/backoff.h"
+#include "core/clock.h"
+#include "core/id.h"
+#include "core/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { RETRY_BASE_MS = 200, RETRY_CAP_MS = 10000 };
+
+void subscription_ended(struct subscription *s, bool open, const char *why)
+{
+        s->registered = false;
+        s->open = open;
+        if (!open) {
+                content_clear(&s->content);
+                tags_clear(&s->tags);
+        }
+        snprintf(s->why, sizeof(s->why), "%s", why);
+}
+
+static void retry_later(struct subscription *s)
+{
+        s->retry_at_ms = clock_mono_ms() + backoff_ms(RETRY_BASE_MS, RETRY_CAP_MS, s->failures++, random_bits());
+}
+
+/* The broker closed the channel over what we asked. */
+static void refused(struct consumer *c, struct subscription *s, const struct problem *why)
+{
+        if (s->failures == 0)
+                log_warn("broker", "queue=%s not consuming: %s", s->queue, why->text);
+        subscription_ended(s, false, why->text);
+        retry_later(s);
+        c->declare_again = c->topology != NULL;
+}
+
+static int open_channel(struct consumer *c, struct subscription *s, struct problem *why)
+{
+        struct amqp_link *l = &c->side.link;
+        if (s->open)
+                return 0;
+        amqp_channel_open(l->conn, s->channel);
+        const int result = amqp_link_result(l, s->channel, "opening a channel", why);
+        if (result == 0) {
+                s->open = true;
+                s->epoch = ++c->epoch;
+        }
+        return result;
+}
+
+static int ask(struct consumer *c, struct subscription *s, struct problem *why)
+{
+        struct amqp_link *l = &c->side.link;
+        char tag[256];
+        int result = open_channel(c, s, why);
+        if (result)
+                return result;
+        amqp_basic_qos(l->conn, s->channel, 0, (uint16_t)s->prefetch, 0);
+        result = amqp_link_result(l, s->channel, "setting the prefetch", why);
+        if (result)
+                return result;
+        snprintf(tag, sizeof(tag), "%.120s/%.120s", l->config->name ? l->config->name : "chard", s->queue);
+        amqp_basic_consume(l->conn, s->channel, amqp_cstring_bytes(s->queue), amqp_cstring_bytes(tag), 0, 0, 0,
+                           amqp_empty_table);
+        return amqp_link_result(l, s->channel, "consuming", why);
+}
+
+static int subscribe(struct consumer *c, struct subscription *s)
+{
+        struct problem why = { .code = "" };
+        if (amqp_link_settle(&c->side.link, c->side.link.config->connect_timeout_ms) < 0)
+                return -1;
+        const int result = ask(c, s, &why);
+        if (result > 0)
+                refused(c, s, &why);
+        if (result)
+                return result < 0 ? -1 : 0;
+        if (s->failures)
+                log_info("broker", "queue=%s consuming again", s->queue);
+        s->registered = true;
+        s->registered_prefetch = s->prefetch;
+        s->failures = 0;
+        s->why[0] = '\0';
+        return 0;
+}
+
+static int unsubscribe(struct consumer *c, struct subscription *s)
+{
+        struct amqp_link *l = &c->side.link;
+        struct problem why = { .code = "" };
+        char tag[256];
+        if (amqp_link_settle(l, l->config->connect_timeout_ms) < 0)
+                return -1;
+        snprintf(tag, sizeof(tag), "%.120s/%.120s", l->config->name ? l->config->name : "chard", s->queue);
+        amqp_basic_cancel(l->conn, s->channel, amqp_cstring_bytes(tag));
+        const int result = amqp_link_result(l, s->channel, "cancelling", &why);
+        if (result < 0)
+                return -1;
+        subscription_ended(s, result == 0, why.text);
+        return 0;
+}
+
+static int declare_again(struct consumer *c)
+{
+        struct problem why = { .code = "" };
+        c->declare_again = false;
+        const int result = topology_declare(&c->side.link, c->topology, consumer_frame, c, &why);
+        if (result > 0)
+                log_warn("broker", "%s", why.text);
+        return result < 0 ? -1 : 0;
+}
+
+static bool outdated(const struct subscription *s)
+{
+        return s->registered && (!s->wanted || s->registered_prefetch != s->prefetch);
+}
+
+static bool missing(const struct subscription *s)
+{
+        return s->wanted && !s->registered;
+}
+
+static int mend_one(struct consumer *c, struct subscription *s)
+{
+        if (outdated(s) && unsubscribe(c, s) < 0)
+                return -1;
+        if (!missing(s) || clock_mono_ms() < s->retry_at_ms)
+                return 0;
+        if (c->declare_again && declare_again(c) < 0)
+                return -1;
+        return subscribe(c, s);
+}
+
+int consumer_mend(struct consumer *c)
+{
+        for (size_t i = 0; i < c->count; i++)
+                if (mend_one(c, c->subscriptions[i]) < 0)
+                        return -1;
+        return 0;
+}
+
+int consumer_mend_due(const struct consumer *c)
+{
+        uint64_t first = UINT64_MAX;
+        for (size_t i = 0; i < c->count; i++)
+                if (missing(c->subscriptions[i]) && c->subscriptions[i]->retry_at_ms < first)
+                        first = c->subscriptions[i]->retry_at_ms;
+        if (first == UINT64_MAX)
+                return -1;
+        const uint64_t now = clock_mono_ms();
+        return first > now ? (int)(first - now) : 0;
+}

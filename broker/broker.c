@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/broker.h"
+
+#include "broker/amqp/amqp.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* One line a backend. */
+static const struct broker_backend *const BACKENDS[] = {
+        &amqp_backend,
+};
+
+static const struct broker_backend *backend_of(const char *scheme, size_t size)
+{
+        for (size_t i = 0; i < sizeof(BACKENDS) / sizeof(*BACKENDS); i++)
+                for (const char *const *s = BACKENDS[i]->schemes; *s; s++)
+                        if (strlen(*s) == size && strncasecmp(*s, scheme, size) == 0)
+                                return BACKENDS[i];
+        return NULL;
+}
+
+int broker_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
+                struct problem *why)
+{
+        const char *url = config->urls ? config->urls : "";
+        url += strspn(url, " \t\r\n");
+        const size_t size = strcspn(url, ":");
+        const struct broker_backend *backend = backend_of(url, size);
+        if (!backend)
+                return problem_set(why, "broker", "bad_url",
+                                   "the broker URL names no known broker: it starts with amqp:// or amqps://");
+        return backend->open(out, config, listener, why);
+}
+
+void delivery_free(struct delivery *d)
+{
+        free(d);
+}
