@@ -4,12 +4,13 @@
 #include "core/nearest.h"
 #include "core/settings_table.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_NAMES = 128 };
+enum { MOST_NAMES = 128, MOST_CHOICES = 4, CHOICES_SIZE = 128, LINE_SIZE = 8192 };
 
 static int set_value(struct settings *s, const struct setting *row, const char *from, const char *value,
                      struct problem *why);
@@ -22,6 +23,7 @@ int settings_load(struct settings *s, const struct own_flag *own, char **argv, i
                   struct problem *why)
 {
         *s = (struct settings){ 0 };
+        *operands = 0;
         for (size_t i = 0; i < SETTING_COUNT; i++) {
                 const int refused = set_value(s, &setting_table[i], "default", setting_table[i].otherwise, why);
                 if (refused)
@@ -49,12 +51,11 @@ static int set_number(struct settings *s, const struct setting *row, const char 
                       struct problem *why)
 {
         char *end;
-        errno = 0;
-        const long number = strtol(value, &end, 10);
-        if (end == value || *end || errno)
+        const long number = strtol(value, &end, 10); /* too large a number is LONG_MAX, which no range includes */
+        if (!isdigit((unsigned char)value[*value == '-']) || *end)
                 return problem_set(why, "settings", "bad_setting", "%s: \"%.40s\" is not a whole number", from, value);
         if (number < row->least || number > row->most)
-                return problem_set(why, "settings", "bad_setting", "%s: %ld is out of range %ld … %ld", from, number,
+                return problem_set(why, "settings", "bad_setting", "%s: %.40s is out of range %ld … %ld", from, value,
                                    row->least, row->most);
         *(long *)((char *)s + row->offset) = number;
         return 0;
@@ -73,27 +74,40 @@ static int set_switch(struct settings *s, const struct setting *row, const char 
         return problem_set(why, "settings", "bad_setting", "%s: \"%.40s\" is neither yes nor no", from, value);
 }
 
+static const char *list_choices(const struct setting *row, char out[CHOICES_SIZE])
+{
+        size_t used = 0;
+        out[0] = '\0';
+        for (size_t i = 0; i < MOST_CHOICES && row->choices[i]; i++)
+                if (*row->choices[i])
+                        used += (size_t)snprintf(out + used, CHOICES_SIZE - used, "%s%s", i ? ", " : "",
+                                                 row->choices[i]);
+        return out;
+}
+
 static int check_choice(const struct setting *row, const char *from, const char *value, struct problem *why)
 {
         size_t count = 0;
-        for (; count < 4 && row->choices[count]; count++)
+        for (; count < MOST_CHOICES && row->choices[count]; count++)
                 if (strcmp(value, row->choices[count]) == 0)
                         return 0;
         const char *near = nearest_name(value, row->choices, count);
         if (near && *near)
                 return problem_set(why, "settings", "bad_setting", "%s: unknown value \"%.40s\"; did you mean \"%s\"?",
                                    from, value, near);
-        return problem_set(why, "settings", "bad_setting", "%s: unknown value \"%.40s\"; one of: %s, %s%s%s%s%s", from,
-                           value, row->choices[0], row->choices[1], count > 2 && *row->choices[2] ? ", " : "",
-                           count > 2 ? row->choices[2] : "", count > 3 ? ", " : "", count > 3 ? row->choices[3] : "");
+        char choices[CHOICES_SIZE];
+        return problem_set(why, "settings", "bad_setting", "%s: unknown value \"%.40s\"; one of: %s", from, value,
+                           list_choices(row, choices));
 }
 
-static int set_text(struct settings *s, const struct setting *row, const char *value)
+static int set_text(struct settings *s, const struct setting *row, const char *value, struct problem *why)
 {
         char **at = (char **)((char *)s + row->offset);
         char *copy = strdup(value);
-        if (!copy)
+        if (!copy) {
+                problem_set(why, "settings", "out_of_memory", "memory ran out");
                 return -ENOMEM;
+        }
         free(*at);
         *at = copy;
         return 0;
@@ -107,7 +121,7 @@ static int set_value(struct settings *s, const struct setting *row, const char *
         if (row->kind == SWITCH)
                 return set_switch(s, row, from, value, why);
         const int refused = row->kind == CHOICE ? check_choice(row, from, value, why) : 0;
-        return refused ? refused : set_text(s, row, value);
+        return refused ? refused : set_text(s, row, value, why);
 }
 
 /* ---- environment ---- */
@@ -116,14 +130,23 @@ static int set_value(struct settings *s, const struct setting *row, const char *
 static int set_from_file(struct settings *s, const struct setting *row, const char *from, const char *path,
                          struct problem *why)
 {
-        char line[4096];
+        char line[LINE_SIZE];
         FILE *file = fopen(path, "re");
-        if (!file)
+        errno = file ? 0 : errno;
+        const char *got = file ? fgets(line, sizeof(line), file) : NULL;
+        const int error = errno;
+        if (file)
+                fclose(file);
+        if (error)
                 return problem_set(why, "settings", "bad_setting", "%s: can't read \"%.200s\": %s", from, path,
-                                   strerror(errno));
-        const char *got = fgets(line, sizeof(line), file);
-        fclose(file);
-        line[got ? strcspn(line, "\r\n") : 0] = '\0';
+                                   strerror(error));
+        const size_t size = got ? strcspn(line, "\r\n") : 0;
+        if (size == 0)
+                return problem_set(why, "settings", "bad_setting", "%s: \"%.200s\" is empty", from, path);
+        if (size == sizeof(line) - 1)
+                return problem_set(why, "settings", "bad_setting", "%s: \"%.200s\" is longer than %d bytes", from, path,
+                                   LINE_SIZE - 2);
+        line[size] = '\0';
         return set_value(s, row, from, line, why);
 }
 
@@ -134,7 +157,7 @@ static int load_environment(struct settings *s, struct problem *why)
                 snprintf(file_name, sizeof(file_name), "%s_FILE", setting_table[i].env);
                 const char *value = getenv(setting_table[i].env), *path = getenv(file_name);
                 int refused = 0;
-                if (value)
+                if (value && *value)
                         refused = set_value(s, &setting_table[i], setting_table[i].env, value, why);
                 else if (path && *path)
                         refused = set_from_file(s, &setting_table[i], file_name, path, why);
@@ -160,6 +183,21 @@ static bool is_known_variable(const char *name, size_t size)
         return false;
 }
 
+/* Kubernetes and Docker name what a service called "chard…" offers: CHARD_SERVICE_HOST=…, CHARD_PORT=tcp://…,
+ * CHARD_PORT_80_TCP_ADDR=…, CHARD_GATEWAY_SERVICE_PORT_HTTP=… */
+static bool is_service_link(const char *variable, size_t size)
+{
+        if (memmem(variable, size, "_SERVICE_HOST", 13) || memmem(variable, size, "_SERVICE_PORT", 13))
+                return true;
+        for (const char *at = variable; (at = strstr(at, "_PORT")) && at < variable + size; at += 5) {
+                if (at[5] == '_' && isdigit((unsigned char)at[6]))
+                        return true;
+                if (at[5] == '=' && strstr(at, "://"))
+                        return true;
+        }
+        return false;
+}
+
 /* A misspelt CHARD_… variable would silently do nothing: refuse it. */
 static int refuse_unknown_environment(struct problem *why)
 {
@@ -168,7 +206,7 @@ static int refuse_unknown_environment(struct problem *why)
                 names[i] = setting_table[i].env;
         for (char **at = environ; at && *at; at++) {
                 const size_t size = strcspn(*at, "=");
-                if (strncmp(*at, "CHARD_", 6) != 0 || is_known_variable(*at, size))
+                if (strncmp(*at, "CHARD_", 6) != 0 || is_known_variable(*at, size) || is_service_link(*at, size))
                         continue;
                 char name[64];
                 snprintf(name, sizeof(name), "%.*s", (int)size, *at);
@@ -209,13 +247,13 @@ static bool is_flag(const char *word, const char *name, char letter)
         const size_t size = strlen(name);
         if (strncmp(word, name, size) == 0 && (word[size] == '\0' || word[size] == '='))
                 return true;
-        return letter && word[0] == '-' && word[1] == letter && word[2] == '\0';
+        return letter && word[0] == '-' && word[1] == letter && (word[2] == '\0' || word[2] == '=');
 }
 
 static struct typed_flag find_flag(const char *word, const struct own_flag *own)
 {
         struct typed_flag found = { 0 };
-        const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
+        const char *equals = strchr(word, '=');
         found.value = equals ? equals + 1 : NULL;
         for (; own && own->name; own++)
                 if (is_flag(word, own->name, own->letter)) {
@@ -230,6 +268,12 @@ static struct typed_flag find_flag(const char *word, const struct own_flag *own)
         return found;
 }
 
+/* A forgotten value must not swallow the flag that follows; "-" and "-5" are values. */
+static bool looks_like_flag(const char *word)
+{
+        return word[0] == '-' && word[1] != '\0' && !isdigit((unsigned char)word[1]);
+}
+
 static int take_flag(struct settings *s, const struct typed_flag *flag, const char *word, const char *next,
                      bool *used_next, struct problem *why)
 {
@@ -238,8 +282,9 @@ static int take_flag(struct settings *s, const struct typed_flag *flag, const ch
         *used_next = needs_value && !value;
         if (*used_next)
                 value = next;
-        if (needs_value && !value)
-                return problem_set(why, "settings", "usage", "%s needs a value", word);
+        if (needs_value && (!value || (*used_next && looks_like_flag(value))))
+                return problem_set(why, "settings", "usage", "%s needs a value%s", word,
+                                   value ? "; one that begins with '-' goes after '='" : "");
         if (!needs_value && value && !flag->row)
                 return problem_set(why, "settings", "usage", "%.*s takes no value", (int)strcspn(word, "="), word);
         if (flag->row)
@@ -255,7 +300,6 @@ static int load_flags(struct settings *s, const struct own_flag *own, char **arg
                       struct problem *why)
 {
         bool flags_end = false;
-        *operands = 0;
         for (int i = 0; i < argc; i++) {
                 char *word = argv[i];
                 if (flags_end || word[0] != '-' || word[1] == '\0') {
@@ -280,30 +324,40 @@ static int load_flags(struct settings *s, const struct own_flag *own, char **arg
 
 /* ---- the reference ---- */
 
-static const char *kind_name(const struct setting *row)
+/* The kind, and what it allows. */
+static void describe_kind(const struct setting *row, char out[CHOICES_SIZE])
 {
-        static const char *const names[] = { "text", "secret", "choice", "number", "yes/no" };
-        return names[row->kind];
+        static const char *const names[] = { "text", "secret", "one of ", "number", "yes/no" };
+        char choices[CHOICES_SIZE];
+        if (row->kind == NUMBER)
+                snprintf(out, CHOICES_SIZE, "number, %ld … %ld", row->least, row->most);
+        else
+                snprintf(out, CHOICES_SIZE, "%s%.100s", names[row->kind], list_choices(row, choices));
+}
+
+static void print_row(FILE *out, bool markdown, const struct setting *row)
+{
+        char letter[8] = "", kind[CHOICES_SIZE];
+        if (row->letter)
+                snprintf(letter, sizeof(letter), ", -%c", row->letter);
+        describe_kind(row, kind);
+        const char *quote = *row->otherwise ? "`" : "";
+        if (markdown)
+                fprintf(out, "| `%s` | `%s`%s | %s | %s%s%s | %s |\n", row->env, row->flag, letter, kind, quote,
+                        row->otherwise, quote, row->help);
+        else
+                fprintf(out, "%-28s %s%s (%s; default: %s)\n        %s\n", row->env, row->flag, letter, kind,
+                        *row->otherwise ? row->otherwise : "empty", row->help);
 }
 
 void settings_print(FILE *out, bool markdown)
 {
         if (markdown)
                 fputs("| environment | flag | type | default | meaning |\n| --- | --- | --- | --- | --- |\n", out);
-        for (size_t i = 0; i < SETTING_COUNT; i++) {
-                const struct setting *row = &setting_table[i];
-                char letter[8] = "";
-                if (row->letter)
-                        snprintf(letter, sizeof(letter), ", -%c", row->letter);
-                if (markdown)
-                        fprintf(out, "| `%s` | `%s`%s | %s | %s%s%s | %s |\n", row->env, row->flag, letter,
-                                kind_name(row), *row->otherwise ? "`" : "", row->otherwise, *row->otherwise ? "`" : "",
-                                row->help);
-                else
-                        fprintf(out, "%-28s %s%s (%s, default: %s)\n        %s\n", row->env, row->flag, letter,
-                                kind_name(row), *row->otherwise ? row->otherwise : "empty", row->help);
-        }
+        for (size_t i = 0; i < SETTING_COUNT; i++)
+                print_row(out, markdown, &setting_table[i]);
         if (!markdown)
-                fputs("\nEach variable may be replaced by NAME_FILE, naming a file that holds the value (for secrets).\nA flag wins over the environment.\n",
+                fputs("\nEach variable may be replaced by NAME_FILE, naming a file that holds the value (for secrets).\n"
+                      "A flag wins over the environment; an empty variable counts as not set.\n",
                       out);
 }

@@ -48,8 +48,11 @@ struct own_flag {
 };
 
 /* Fill in from environment and the words after the sub-command. Flags may stand anywhere; other words are moved
- * to the front of argv and counted in *operands; "--" ends the flags. `own` ends with a NULL name, or is NULL.
- * Returns 0, or 1 with `why` filled in (code "usage" or "bad_setting"), naming the nearest flag or setting. */
+ * to the front of argv and counted in *operands; "--" ends the flags. A flag's value is the next word or follows
+ * "="; one that begins with '-' and is no number must follow "=". An empty variable counts as not set; of a
+ * …_FILE the first line counts. `own` ends with a NULL name, or is NULL.
+ * Returns 0, or 1 with `why` filled in (code "usage" or "bad_setting"), naming the nearest flag or setting, or
+ * -ENOMEM (code "out_of_memory"). In each case call settings_free afterwards. main's thread. */
 int settings_load(struct settings *s, const struct own_flag *own, char **argv, int argc, int *operands,
                   struct problem *why);
 
