@@ -77,9 +77,6 @@ UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
 # Programs that put one part on a command line for the end-to-end tests, which build them when they need them.
 DRIVER_SRC   := $(sort $(wildcard tests/e2e/drivers/*.c))
 DRIVERS       = $(DRIVER_SRC:%.c=$(OUT)/%)
-# Doors of the program as commands, for end-to-end tests that call them.
-DRIVER_SRC   := $(sort $(wildcard tests/e2e/drivers/*.c))
-DRIVERS       = $(DRIVER_SRC:%.c=$(OUT)/%)
 FUZZ_SRC     := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ          = $(FUZZ_SRC:%.c=$(OUT)/%)
 
@@ -122,7 +119,6 @@ program: $(PROGRAM)
 library: $(LIBRARY)
 unit: $(UNIT)
 drivers: $(DRIVERS)
-drivers: $(DRIVERS)
 fuzzers: $(FUZZ)
 
 $(PROGRAM): $(CLI_OBJ) $(LIBRARY)
@@ -155,10 +151,6 @@ $(OUT)/objects: TEXT = $(LIB_OBJ) $(CLI_OBJ)
 $(OUT)/flags $(OUT)/objects: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(TEXT))' >$@
-
-$(DRIVERS): %: %.o $(LIBRARY)
-	@echo '  LINK  $@'
-	$(Q)$(LINK) -o $@ $< $(LIBRARY) $(LIBS)
 
 $(UNIT): %: %.o $(UNIT_OBJ) $(LIBRARY)
 	@echo '  LINK  $@'
