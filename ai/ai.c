@@ -58,7 +58,8 @@ struct ai_call {
 
 struct ai {
         uv_loop_t *loop;
-        uv_timer_t soon, sweep;
+        uv_idle_t soon; /* runs while somebody is to be answered; a timer of 0 ms would starve the loop's input */
+        uv_timer_t sweep;
         int open_handles;
         bool closing;
         struct openai *openai; /* NULL = offline */
@@ -80,7 +81,7 @@ static void pump(void *arg);
 static void start(struct ai_call *call, uint64_t now_ms);
 static void on_response(const struct ai_response *response, void *arg);
 static void finish(struct ai_call *call, struct ai_reply *reply);
-static void on_soon(uv_timer_t *timer);
+static void on_soon(uv_idle_t *idle);
 static void on_sweep(uv_timer_t *timer);
 
 int ai_open(struct ai **out, const struct ai_config *config, struct problem *why)
@@ -97,7 +98,7 @@ int ai_open(struct ai **out, const struct ai_config *config, struct problem *why
                 release(ai);
                 return result;
         }
-        uv_timer_init(ai->loop, &ai->soon);
+        uv_idle_init(ai->loop, &ai->soon);
         uv_timer_init(ai->loop, &ai->sweep);
         ai->soon.data = ai->sweep.data = ai;
         ai->open_handles = OPEN_HANDLES;
@@ -227,8 +228,7 @@ static void answer_soon(struct ai_call *call, enum reason reason, uint64_t wait_
         call->reason = reason;
         call->wait_ms = wait_ms;
         move(call, ANSWERING);
-        if (!uv_is_active((uv_handle_t *)&call->ai->soon))
-                uv_timer_start(&call->ai->soon, on_soon, 0, 0);
+        uv_idle_start(&call->ai->soon, on_soon);
 }
 
 static void admit(struct ai_call *call)
@@ -367,9 +367,9 @@ static void tell_reason(const struct ai_call *call, struct ai_reply *reply)
 }
 
 /* Only those that are there now: who asks again from its `done` is heard in the loop's next turn. */
-static void on_soon(uv_timer_t *timer)
+static void on_soon(uv_idle_t *idle)
 {
-        struct ai *ai = timer->data;
+        struct ai *ai = idle->data;
         struct ai_call *call;
         size_t count = 0;
         TAILQ_FOREACH(call, &ai->lists[ANSWERING], link)
@@ -382,6 +382,6 @@ static void on_soon(uv_timer_t *timer)
                         tell_reason(call, &reply);
                 finish(call, &reply);
         }
-        if (!ai->closing && !TAILQ_EMPTY(&ai->lists[ANSWERING]))
-                uv_timer_start(&ai->soon, on_soon, 0, 0);
+        if (!ai->closing && TAILQ_EMPTY(&ai->lists[ANSWERING]))
+                uv_idle_stop(&ai->soon);
 }

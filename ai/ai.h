@@ -91,7 +91,8 @@ const char *ai_provider_name(const struct ai *ai);
 uint64_t ai_paused_ms(const struct ai *ai, const char *model, uint64_t now_ms);
 
 /* Ask. `done` is called exactly once, later, never from inside this call. *out (may be NULL) names the call until then.
- * Returns 0 or -ENOMEM (then `done` is not called). While the model is paused it answers AI_WAIT at once (from the loop). */
+ * Returns 0; -ENOMEM; or -ECANCELED after ai_close (in both `done` is not called). While the model is paused it answers AI_WAIT at
+ * once (from the loop). A call that finds no free connection waits for up to a quarter of its deadline, then is told AI_WAIT too. */
 int ai_ask(struct ai *ai, const struct ai_request *request, ai_done *done, void *arg, struct ai_call **out);
 
 /* Take a call back; its `done` comes with AI_CANCELLED before this returns. */

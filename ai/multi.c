@@ -30,12 +30,13 @@ struct multi {
         uv_timer_t timer;
         int epoll;
         int open_handles;
-        bool closing;
+        bool closing, in_timer;
         struct socket *sockets; /* by descriptor */
         size_t socket_count;
 };
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused);
+/* Until libuv 1.45 a timer of 0 ms that a timer starts fires at once, and so on, and no socket is looked at in between. */
 static int on_timeout(CURLM *curl, long timeout_ms, void *arg);
 static void on_events(uv_poll_t *poll, int status, int events);
 static void on_timer(uv_timer_t *timer);
@@ -232,10 +233,13 @@ static void on_timer(uv_timer_t *timer)
 {
         int running;
         struct multi *m = timer->data;
+        m->in_timer = true;
         curl_multi_socket_action(m->curl, CURL_SOCKET_TIMEOUT, 0, &running);
         hand_out(m);
+        m->in_timer = false;
 }
 
+/* Until libuv 1.45 a timer of 0 ms that a timer starts fires at once, and so on, and no socket is looked at in between. */
 static int on_timeout(CURLM *curl, long timeout_ms, void *arg)
 {
         (void)curl;
@@ -243,6 +247,6 @@ static int on_timeout(CURLM *curl, long timeout_ms, void *arg)
         if (timeout_ms < 0)
                 uv_timer_stop(&m->timer);
         else
-                uv_timer_start(&m->timer, on_timer, (uint64_t)timeout_ms, 0);
+                uv_timer_start(&m->timer, on_timer, m->in_timer && timeout_ms == 0 ? 1 : (uint64_t)timeout_ms, 0);
         return 0;
 }

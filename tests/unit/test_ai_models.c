@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ai/models.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { T0 = 1000000 };
+
+static struct models *all;
+static struct model *model;
+
+static int open_models(void **state)
+{
+        (void)state;
+        if (models_new(&all) != 0)
+                return -1;
+        model = models_get(all, "m");
+        return model ? 0 : -1;
+}
+
+static int close_models(void **state)
+{
+        (void)state;
+        models_free(all);
+        return 0;
+}
+
+/* Report one ended call; returns the wait that the reply was given. */
+static uint64_t ended(enum ai_verdict verdict, const char *code, long status, uint64_t asked_ms, uint64_t now_ms)
+{
+        struct ai_reply reply = { .verdict = verdict, .wait_ms = asked_ms };
+        snprintf(reply.why.code, sizeof(reply.why.code), "%s", code);
+        model_report(model, false, status, now_ms, now_ms, 0, &reply);
+        return reply.wait_ms;
+}
+
+static void a_model_is_known_by_its_name(void **state)
+{
+        (void)state;
+        char name[] = "m";
+        assert_ptr_equal(models_get(all, name), model);
+        assert_null(models_find(all, "other"));
+        assert_ptr_not_equal(models_get(all, "other"), model);
+        assert_non_null(models_find(all, "other"));
+}
+
+static void a_429_pauses_one_model_and_no_other(void **state)
+{
+        (void)state;
+        assert_int_equal(ended(AI_WAIT, "rate_limit_exceeded", 429, 5000, T0), 5000);
+        assert_int_equal(model_paused_ms(model, T0 + 1000), 4000);
+        assert_int_equal(model_paused_ms(models_get(all, "other"), T0 + 1000), 0);
+}
+
+static void a_429_without_a_length_gets_one(void **state)
+{
+        (void)state;
+        assert_in_range(ended(AI_WAIT, "http_429", 429, 0, T0), LIMITER_PAUSE_MIN_MS, LIMITER_PAUSE_MAX_MS);
+}
+
+/* Twenty calls that ended so: is the breaker open then? */
+static void only_a_failing_provider_opens_the_breaker(void **state)
+{
+        (void)state;
+        static const struct {
+                enum ai_verdict verdict;
+                const char *code;
+                long status;
+                bool open;
+        } rows[] = {
+                { AI_TRANSIENT, "connection", 0, true },
+                { AI_TRANSIENT, "timeout", 0, true },
+                { AI_TRANSIENT, "timeout", 200, true },
+                { AI_TRANSIENT, "connection", 200, true },
+                { AI_TRANSIENT, "server_error", 500, true },
+                { AI_TRANSIENT, "http_503", 503, true },
+                { AI_TRANSIENT, "schema_mismatch", 200, false },
+                { AI_TRANSIENT, "bad_json", 200, false },
+                { AI_TRANSIENT, "http_409", 409, false },
+                { AI_PERMANENT, "invalid_api_key", 401, false },
+                { AI_OK, "", 200, false },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char name[] = { (char)('a' + i), '\0' };
+                model = models_get(all, name);
+                for (int call = 0; call < BREAKER_LEAST; call++)
+                        ended(rows[i].verdict, rows[i].code, rows[i].status, 0, T0);
+                if ((model_paused_ms(model, T0) > 0) != rows[i].open)
+                        fail_msg("%s %ld", rows[i].code, rows[i].status);
+        }
+}
+
+static void the_way_back_is_one_probe_and_then_a_ramp(void **state)
+{
+        (void)state;
+        bool probe, other;
+        uint64_t wait_ms;
+        for (int i = 0; i < BREAKER_LEAST; i++)
+                ended(AI_TRANSIENT, "connection", 0, 0, T0);
+        assert_false(model_take(model, T0, 0, &probe, &wait_ms));
+        assert_int_equal(wait_ms, model_paused_ms(model, T0));
+        const uint64_t later = T0 + wait_ms;
+        assert_true(model_take(model, later, 0, &probe, &wait_ms));
+        assert_true(probe);
+        assert_false(model_take(model, later, 0, &other, &wait_ms));
+        struct ai_reply reply = { .verdict = AI_OK };
+        model_report(model, probe, 200, later, later + 50, 0, &reply);
+        unsigned let_in = 0;
+        while (model_take(model, later + 50, 0, &other, &wait_ms))
+                let_in++;
+        assert_int_equal(let_in, LIMITER_RAMP_FIRST);
+}
+
+static void a_probe_that_meets_a_429_closes_the_breaker_but_pauses(void **state)
+{
+        (void)state;
+        bool probe;
+        uint64_t wait_ms;
+        for (int i = 0; i < BREAKER_LEAST; i++)
+                ended(AI_TRANSIENT, "connection", 0, 0, T0);
+        const uint64_t later = T0 + model_paused_ms(model, T0);
+        assert_true(model_take(model, later, 0, &probe, &wait_ms));
+        struct ai_reply reply = { .verdict = AI_WAIT, .wait_ms = 3000 };
+        model_report(model, probe, 429, later, later + 50, 0, &reply);
+        assert_int_equal(reply.wait_ms, 3000);
+        assert_int_equal(breaker_open_ms(&model->breaker, later + 50), 0);
+        assert_int_equal(model_paused_ms(model, later + 50), 3000);
+}
+
+static void a_probe_that_never_went_out_is_given_back(void **state)
+{
+        (void)state;
+        bool probe;
+        uint64_t wait_ms;
+        for (int i = 0; i < BREAKER_LEAST; i++)
+                ended(AI_TRANSIENT, "connection", 0, 0, T0);
+        const uint64_t later = T0 + model_paused_ms(model, T0);
+        assert_true(model_take(model, later, 0, &probe, &wait_ms));
+        model_forget(model, probe, later);
+        assert_true(model_take(model, later, 0, &probe, &wait_ms));
+        assert_true(probe);
+}
+
+int main(void)
+{
+#define WITH_MODELS(test) cmocka_unit_test_setup_teardown(test, open_models, close_models)
+        const struct CMUnitTest tests[] = {
+                WITH_MODELS(a_model_is_known_by_its_name),
+                WITH_MODELS(a_429_pauses_one_model_and_no_other),
+                WITH_MODELS(a_429_without_a_length_gets_one),
+                WITH_MODELS(only_a_failing_provider_opens_the_breaker),
+                WITH_MODELS(the_way_back_is_one_probe_and_then_a_ramp),
+                WITH_MODELS(a_probe_that_meets_a_429_closes_the_breaker_but_pauses),
+                WITH_MODELS(a_probe_that_never_went_out_is_given_back),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
