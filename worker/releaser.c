@@ -18,7 +18,7 @@ struct releaser {
         struct worker *worker;
         uv_timer_t timer;
         int64_t next_ms; /* wall clock of the next look */
-        bool busy, stopped, full;
+        bool asked, forgetting, stopped, full;
         int64_t ids[BATCH]; /* of the batch under way: those confirmed come first */
         struct release_item {
                 struct releaser *releaser;
@@ -50,7 +50,7 @@ void releaser_expect(struct releaser *r, int64_t due_ms)
         if (r->stopped || (r->next_ms && r->next_ms <= due_ms))
                 return;
         r->next_ms = due_ms;
-        if (r->busy)
+        if (r->asked || r->waiting)
                 return; /* the end of the batch looks at next_ms */
         const int64_t wait_ms = due_ms - clock_wall_ms();
         uv_timer_start(&r->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
@@ -58,7 +58,7 @@ void releaser_expect(struct releaser *r, int64_t due_ms)
 
 bool releaser_busy(const struct releaser *r)
 {
-        return r->busy;
+        return r->forgetting || r->waiting;
 }
 
 void releaser_stop(struct releaser *r)
@@ -95,13 +95,13 @@ static void on_timer(uv_timer_t *timer)
                 releaser_expect(r, clock_wall_ms() + LOOK_MS);
                 return;
         }
-        r->busy = true;
+        r->asked = true;
         w->store->backend->release(w->store, clock_wall_ms(), BATCH, on_batch, r);
 }
 
 static void end_batch(struct releaser *r)
 {
-        r->busy = false;
+        r->asked = r->forgetting = false;
         const int64_t now_ms = clock_wall_ms();
         const int64_t wanted_ms = r->full                                       ? now_ms
                                   : r->next_ms && r->next_ms < now_ms + LOOK_MS ? r->next_ms
@@ -118,9 +118,10 @@ static void on_batch(struct due *due, size_t count, int64_t next_ms, void *arg)
         if (next_ms && (!r->next_ms || next_ms < r->next_ms))
                 r->next_ms = next_ms;
         r->full = count == BATCH;
-        r->waiting = count;
         r->confirmed = 0;
-        if (count == 0) {
+        r->waiting =
+                r->stopped ? 0 : count; /* the rows of a batch that is left here are unlocked as the store closes */
+        if (r->waiting == 0) {
                 end_batch(r);
                 return;
         }
@@ -141,8 +142,10 @@ static void on_item(enum publish_result result, void *arg)
                 r->ids[r->confirmed++] = item->id;
         else if (result != PUBLISH_CLOSED)
                 log_warn("worker", "scheduled message %lld finds no queue; tried again later", (long long)item->id);
-        if (--r->waiting == 0)
-                w->store->backend->forget(w->store, r->ids, r->confirmed, on_forgotten, r);
+        if (--r->waiting > 0)
+                return;
+        r->forgetting = true;
+        w->store->backend->forget(w->store, r->ids, r->confirmed, on_forgotten, r);
 }
 
 static void on_forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
