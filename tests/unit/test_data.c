@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/embed.h"
+#include "core/json.h"
+#include "tasks/task.h"
+#include "tasks/taxonomy.h"
+#include "tasks/words.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *const majors[] = { "recyclable",   "general", "noncombustible", "food",
+                                      "construction", "bulky",   "hazardous",      "unclassified" };
+static const char *const recyclables[] = { "paper", "carton", "clear-pet", "plastic", "film",     "foam",
+                                           "glass", "metal",  "textile",   "battery", "lighting", "electronics" };
+enum { MAJORS = 8, RECYCLABLES = 12, RULES = 18, TAGS = 79, CHARACTERS = 13 };
+
+static void the_embedded_data_can_be_read(void **state)
+{
+        (void)state;
+        struct problem why = { 0 };
+        if (tasks_load(&why) != 0)
+                fail_msg("%s", why.text);
+        assert_int_equal(tasks_load(NULL), 0);
+        assert_int_equal(words_load(NULL), 0);
+}
+
+static void the_taxonomy_has_its_majors_and_middles(void **state)
+{
+        (void)state;
+        assert_int_equal(taxonomy()->category_count, MAJORS + RECYCLABLES);
+        for (size_t i = 0; i < MAJORS; i++) {
+                const struct category *major = major_find(majors[i]);
+                assert_non_null(major);
+                assert_ptr_equal(major->major, major);
+                assert_ptr_equal(category_find(majors[i]), major);
+                assert_ptr_equal(middle_find(majors[i]),
+                                 i == 0 ? NULL : major); /* its own middle, unless it has some */
+        }
+        for (size_t i = 0; i < RECYCLABLES; i++) {
+                const struct category *middle = middle_find(recyclables[i]);
+                assert_non_null(middle);
+                assert_ptr_equal(middle->major, major_find("recyclable"));
+                assert_null(major_find(recyclables[i]));
+                assert_true(json_array_size(middle->items) > 0);
+        }
+        assert_null(category_find("plutonium"));
+        assert_null(category_find(""));
+        assert_null(category_find(NULL));
+        assert_string_equal(middle_find("clear-pet")->label[LANG_KO], "무색페트병");
+        assert_string_equal(middle_find("clear-pet")->label[LANG_EN], "Clear PET bottles");
+}
+
+static void tags_and_characters_are_there(void **state)
+{
+        (void)state;
+        const struct taxonomy *t = taxonomy();
+        assert_int_equal(json_array_size(t->tags), TAGS);
+        assert_true(is_situation_tag("내용물_있음"));
+        assert_false(is_situation_tag("내용물"));
+        assert_false(is_situation_tag(""));
+        assert_int_equal(t->character_count, CHARACTERS);
+        assert_string_equal(middle_find("metal")->character->code, "char-metally");
+        assert_string_equal(middle_find("food")->character->code, "char-eco");
+        assert_string_equal(middle_find("unclassified")->character->ko, "이코");
+}
+
+static void the_language_is_korean_unless_it_is_english(void **state)
+{
+        (void)state;
+        assert_int_equal(lang_of("en"), LANG_EN);
+        assert_int_equal(lang_of("ko"), LANG_KO);
+        assert_int_equal(lang_of("EN"), LANG_KO);
+        assert_int_equal(lang_of(""), LANG_KO);
+        assert_int_equal(lang_of(NULL), LANG_KO);
+}
+
+/* ---- rules ---- */
+
+static void every_category_but_one_has_a_rule_in_both_languages(void **state)
+{
+        (void)state;
+        const struct taxonomy *t = taxonomy();
+        size_t rules = 0;
+        for (size_t i = 0; i < t->category_count; i++) {
+                const struct category *c = &t->categories[i];
+                bool wanted = c->is_middle && strcmp(c->slug, "unclassified") != 0;
+                assert_true(wanted == (c->rule != NULL));
+                for (enum lang lang = LANG_KO; wanted && lang < LANG_COUNT; lang++) {
+                        json_t *rule = rule_for(c, NULL, NULL, lang);
+                        assert_string_equal(json_text(rule, "slug", ""), c->slug);
+                        assert_string_equal(json_text(rule, "label", ""), c->label[lang]);
+                        assert_true(json_array_size(json_object_get(rule, "steps")) > 0);
+                        assert_int_equal(json_array_size(json_object_get(rule, "insufficiencies")), 0);
+                        json_decref(rule);
+                }
+                rules += wanted;
+        }
+        assert_int_equal(rules, RULES);
+        assert_int_equal(embedded_rules_count, RULES);
+        assert_null(rule_for(middle_find("unclassified"), NULL, NULL, LANG_KO));
+}
+
+/* Every tag of every insufficiency calls for its step, and two tags with one step name it once. */
+static void situation_tags_call_for_their_steps(void **state)
+{
+        (void)state;
+        const struct taxonomy *t = taxonomy();
+        for (size_t i = 0; i < t->category_count; i++) {
+                size_t k;
+                json_t *entry;
+                json_array_foreach(json_object_get(t->categories[i].rule, "insufficiency"), k, entry) {
+                        const char *tag = json_text(entry, "tag", "");
+                        assert_true(is_situation_tag(tag));
+                        json_t *situation = json_pack("[s, s, s]", tag, "no such tag", tag);
+                        json_t *rule = rule_for(&t->categories[i], NULL, situation, LANG_EN);
+                        const json_t *missing = json_object_get(rule, "insufficiencies");
+                        assert_int_equal(json_array_size(missing), 1);
+                        assert_string_equal(json_string_value(json_array_get(missing, 0)),
+                                            json_text(json_object_get(entry, "step"), "en", ""));
+                        json_decref(situation);
+                        json_decref(rule);
+                }
+        }
+        json_t *both = json_pack("[s, s]", "내용물_있음", "내용물_일부_남음");
+        json_t *rule = rule_for(middle_find("clear-pet"), NULL, both, LANG_KO);
+        assert_int_equal(json_array_size(json_object_get(rule, "insufficiencies")), 1);
+        json_decref(rule);
+        json_decref(both);
+}
+
+static void steps_for_an_item_are_found_by_its_name(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *slug, *item;
+                bool found;
+        } rows[] = {
+                { "clear-pet", "무색페트병(탄산음료)", true },
+                { "clear-pet", "무색페트병 (탄산음료)", true },
+                { "clear-pet", "음료pet병", true },
+                { "clear-pet", "음료PET", false },
+                { "clear-pet", "", false },
+                { "clear-pet", NULL, false },
+                { "noncombustible", "깨진유리", true },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+                json_t *rule = rule_for(middle_find(rows[i].slug), rows[i].item, NULL, LANG_KO);
+                if ((json_array_size(json_object_get(rule, "item_steps")) > 0) != rows[i].found)
+                        fail_msg("%s", rows[i].item ? rows[i].item : "NULL");
+                json_decref(rule);
+        }
+}
+
+static void what_is_not_accepted_names_where_it_goes(void **state)
+{
+        (void)state;
+        const struct taxonomy *t = taxonomy();
+        for (size_t i = 0; i < t->category_count; i++) {
+                json_t *rule = rule_for(&t->categories[i], NULL, NULL, LANG_KO), *entry;
+                size_t k;
+                json_array_foreach(json_object_get(rule, "not_accepted"), k, entry) {
+                        const char *slug = json_text(entry, "goes_to", "");
+                        bool shop = strcmp(slug, "return") == 0;
+                        assert_true(shop || middle_find(slug));
+                        assert_true(shop == !json_object_get(entry, "label"));
+                        assert_true(strlen(json_text(entry, "item", "")) > 0 &&
+                                    strlen(json_text(entry, "why", "")) > 0);
+                }
+                json_decref(rule);
+        }
+}
+
+/* ---- what the tasks' files say ---- */
+
+static void the_registry_is_in_order(void **state)
+{
+        (void)state;
+        for (size_t i = 0; task_registry[i]; i++) {
+                const struct task_def *def = task_registry[i];
+                assert_ptr_equal(task_find(def->name), def); /* so no name is there twice */
+                assert_string_equal(def->queue, def->name);
+                assert_true(!def->ask == !def->conclude && !def->ask != !def->run);
+                assert_true(!def->ask == !def->schema && !def->ask == !def->offline);
+                assert_int_equal(def->retry.limit, 3);
+                assert_int_equal(def->retry.base_ms, 1000);
+                assert_int_equal(def->retry.cap_ms, 60000);
+                assert_true(def->deadline_ms >= 10000 && def->deadline_ms <= 30000);
+        }
+        assert_null(task_find("scan.visio"));
+        assert_null(task_find(""));
+        assert_int_equal(task_find("chard.echo")->flags, TASK_STATELESS | TASK_DIAGNOSTIC);
+        assert_int_equal(task_find("chard.note")->flags, TASK_DIAGNOSTIC);
+        assert_int_equal(task_find("scan.reward")->flags, TASK_READS_OWNED);
+}
+
+static const json_t *property(const struct task_def *def, const char *name)
+{
+        return json_object_get(json_object_get(task_schema(def), "properties"), name);
+}
+
+/* What structured outputs ask of a schema: every property required, none beside them, lists filled in. */
+static void schemas_are_strict(void **state)
+{
+        (void)state;
+        for (size_t i = 0; task_registry[i]; i++) {
+                const struct task_def *def = task_registry[i];
+                const json_t *schema = task_schema(def);
+                assert_true(!schema == !def->schema);
+                if (!schema)
+                        continue;
+                assert_true(json_is_false(json_object_get(schema, "additionalProperties")));
+                assert_int_equal(json_array_size(json_object_get(schema, "required")),
+                                 json_object_size(json_object_get(schema, "properties")));
+        }
+        const struct task_def *vision = task_find("scan.vision");
+        assert_int_equal(json_array_size(json_object_get(property(vision, "major"), "enum")), MAJORS);
+        assert_int_equal(json_array_size(json_object_get(property(vision, "middle"), "enum")),
+                         MAJORS + RECYCLABLES - 1);
+        const json_t *tags = json_object_get(json_object_get(property(vision, "situation"), "items"), "enum");
+        assert_int_equal(json_array_size(tags), TAGS);
+        const struct task_def stranger = { .name = "stranger", .schema = "{}" };
+        assert_null(task_schema(&stranger));
+}
+
+static void the_catalogue_names_every_category_and_item(void **state)
+{
+        (void)state;
+        const struct taxonomy *t = taxonomy();
+        for (size_t i = 0; i < t->category_count; i++) {
+                const struct category *c = &t->categories[i];
+                size_t k;
+                json_t *item;
+                for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++) {
+                        assert_non_null(strstr(t->catalogue[lang], c->slug));
+                        assert_non_null(strstr(t->catalogue[lang], c->label[lang]));
+                        json_array_foreach((json_t *)c->items, k, item) {
+                                assert_non_null(strstr(t->catalogue[lang], json_string_value(item)));
+                        }
+                }
+        }
+        assert_non_null(strstr(t->tag_list, "내용물_있음, 내용물_없음"));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_embedded_data_can_be_read),
+                cmocka_unit_test(the_taxonomy_has_its_majors_and_middles),
+                cmocka_unit_test(tags_and_characters_are_there),
+                cmocka_unit_test(the_language_is_korean_unless_it_is_english),
+                cmocka_unit_test(every_category_but_one_has_a_rule_in_both_languages),
+                cmocka_unit_test(situation_tags_call_for_their_steps),
+                cmocka_unit_test(steps_for_an_item_are_found_by_its_name),
+                cmocka_unit_test(what_is_not_accepted_names_where_it_goes),
+                cmocka_unit_test(the_registry_is_in_order),
+                cmocka_unit_test(schemas_are_strict),
+                cmocka_unit_test(the_catalogue_names_every_category_and_item),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
