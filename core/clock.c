@@ -110,7 +110,7 @@ int clock_parse(const char *text, int64_t *wall_ms)
         if (!at || *at || !is_date(year, month, day) || hour > 23 || minute > 59 || second > 60)
                 return 1;
         struct tm tm = { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day };
-        const int64_t minutes = (int64_t)timegm(&tm) / 60 + hour * 60 + minute - offset;
+        const int64_t minutes = (int64_t)timegm(&tm) / 60 + (int64_t)hour * 60 + minute - offset;
         const int64_t found = (minutes * 60 + second) * 1000 + milli;
         if (found < FIRST_MS || found > LAST_MS)
                 return 1;
