@@ -25,6 +25,8 @@ struct store_config {
         const char *owner;           /* the worker's name: leases held under it are released at open when release_leases is set */
         bool release_leases;
         unsigned connect_timeout_ms;
+        unsigned answer_timeout_ms;  /* a transaction that takes longer is given up, and a server that is silent for longer
+                                      * counts as away; 0 = 10 s */
         void (*changed)(bool up, const char *why, void *arg); /* after each loss and return; may be NULL */
         void *arg;
 };
@@ -84,6 +86,8 @@ struct commit {
         unsigned tokens_in, tokens_out;
         int64_t cost_nano;
         unsigned elapsed_ms;
+        const char *name, *pipeline; /* as in the claim, or NULL: for rows that are made again when a crash of the server lost the claim */
+        const char *traceparent;     /* W3C trace context that the events carry on, or NULL */
 };
 
 /* Published later, or surely. */
@@ -163,7 +167,7 @@ struct store_backend {
         /* Calls that wait for an answer. */
         size_t (*waiting)(const struct store *s);
 
-        /* Answer every open call with CLOSED and give all back. */
+        /* Answer every open call with CLOSED and give all back. The loop must turn until it is idle: its handles close there. */
         void (*close)(struct store *s);
 
         /* Bring the schema to this binary's version; safe to run twice and from two processes at once. Blocks. `said` hears one line a step.

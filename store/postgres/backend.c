@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing the PostgreSQL store. */
+#include "store/postgres/postgres.h"
+
+#include "core/clock.h"
+#include "store/postgres/statements.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define CONNECT_MS 5000
+
+static const struct session_kind kinds[LINK_COUNT] = {
+        /* A claim that is lost in a crash is only claimed again: it need not wait for the disk. */
+        [LINK_CLAIMS] = { "claims", "set synchronous_commit = off; listen chard_scheduled; ", statements_of_claims },
+        /* What is committed stays, whatever the server's default is. */
+        [LINK_COMMITS] = { "commits",
+                           "select set_config('synchronous_commit', 'on', false)"
+                           " where current_setting('synchronous_commit') = 'off'; ",
+                           statements_of_commits },
+        /* A forgotten row that comes back is published again, which claims make harmless. */
+        [LINK_RELEASES] = { "releases", "set synchronous_commit = off; ", statements_of_releases },
+};
+
+static const struct verb *const verbs[LANE_COUNT] = {
+        [LANE_CLAIM] = &verb_claim,       [LANE_READ] = &verb_read,       [LANE_BEAT] = &verb_beat,
+        [LANE_COMMIT] = &verb_commit,     [LANE_FAIL] = &verb_fail,       [LANE_GIVE_BACK] = &verb_give_back,
+        [LANE_SCHEDULE] = &verb_schedule, [LANE_RESOLVE] = &verb_resolve, [LANE_RELEASE] = &verb_release,
+        [LANE_FORGET] = &verb_forget,
+};
+
+void store_hold(struct pg_store *s)
+{
+        s->handles++;
+}
+
+static void release_memory(struct pg_store *s)
+{
+        for (int i = 0; i < LINK_COUNT; i++)
+                groups_free(&s->links[i]);
+        arguments_free(&s->arguments);
+        address_free(&s->address);
+        free((char *)(uintptr_t)s->config.owner);
+        free(s->released);
+        if (s->tend_cancel >= 0)
+                close(s->tend_cancel);
+        free(s);
+}
+
+void store_drop(struct pg_store *s)
+{
+        if (--s->handles == 0 && s->closing)
+                release_memory(s);
+}
+
+static bool all_up(const struct pg_store *s)
+{
+        for (int i = 0; i < LINK_COUNT; i++) {
+                if (s->links[i].lost)
+                        return false;
+        }
+        return !s->closing;
+}
+
+void store_changed(struct pg_store *s, const char *why)
+{
+        bool up = all_up(s);
+
+        if (up == s->up || s->closing)
+                return;
+        s->up = up;
+        if (s->config.changed)
+                s->config.changed(up, up ? NULL : why, s->config.arg);
+}
+
+/* Leases of an earlier process of this name are void from here on: a claim compares their time with the worker's start. */
+static int void_leases(struct pg_store *s, const struct patience *patience, struct problem *why)
+{
+        static const char sql[] = "insert into chard.worker (name) values ('%s')"
+                                  " on conflict (name) do update set started_at = now(), beat_at = now()";
+        struct buffer text = { 0 };
+        char name[512];
+        PGconn *pg = NULL;
+        int rc = session_connect(&s->address, patience, &pg, why);
+
+        if (rc != 0)
+                return rc;
+        PQescapeStringConn(pg, name, s->config.owner, strnlen(s->config.owner, sizeof(name) / 2 - 1), NULL);
+        buffer_addf(&text, sql, name);
+        buffer_add_byte(&text, '\0');
+        rc = text.failed ? -ENOMEM : session_run(pg, (const char *)text.data, patience, NULL, NULL, why);
+        buffer_free(&text);
+        PQfinish(pg);
+        return rc;
+}
+
+static void init(struct pg_store *s, const struct store_config *config)
+{
+        s->config = *config;
+        s->config.url = NULL;
+        s->answer_timeout_ms = config->answer_timeout_ms ? config->answer_timeout_ms : ANSWER_TIMEOUT_MS;
+        for (int i = 0; i < LANE_COUNT; i++) {
+                s->lanes[i].verb = verbs[i];
+                s->lanes[i].end = &s->lanes[i].first;
+        }
+        for (int i = 0; i < LINK_COUNT; i++) {
+                s->links[i].store = s;
+                s->links[i].kind = &kinds[i];
+                s->links[i].flight_end = &s->links[i].flight;
+        }
+        s->up = true;
+        s->tend_cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+/* From here on the loop knows the store. */
+static void start(struct pg_store *s)
+{
+        uv_prepare_init(s->config.loop, &s->flush);
+        s->flush.data = s;
+        store_hold(s);
+        for (int i = 0; i < LINK_COUNT; i++) {
+                uv_timer_init(s->config.loop, &s->links[i].timer);
+                s->links[i].timer.data = &s->links[i];
+                store_hold(s);
+        }
+}
+
+static int connect_first(struct pg_store *s, PGconn **pg, struct problem *why)
+{
+        unsigned timeout = s->config.connect_timeout_ms ? s->config.connect_timeout_ms : CONNECT_MS;
+        struct patience patience = { clock_mono_ms() + timeout, -1 };
+        int rc = session_open(&s->address, &kinds[LINK_CLAIMS], s->answer_timeout_ms, &patience, pg, why);
+
+        if (rc == 0 && s->config.release_leases) {
+                rc = void_leases(s, &patience, why);
+                if (rc != 0)
+                        PQfinish(*pg);
+        }
+        return rc;
+}
+
+static void flush_closed(uv_handle_t *handle)
+{
+        store_drop(handle->data);
+}
+
+static void pg_close(struct store *store)
+{
+        struct pg_store *s = pg_of(store);
+
+        s->closing = true;
+        if (s->tend_cancel >= 0)
+                (void)!write(s->tend_cancel, &(uint64_t){ 1 }, sizeof(uint64_t));
+        uv_close((uv_handle_t *)&s->flush, flush_closed);
+        for (int i = 0; i < LINK_COUNT; i++)
+                link_close(&s->links[i]);
+        for (int i = 0; i < LANE_COUNT; i++)
+                lane_close(s, &s->lanes[i]);
+}
+
+static int pg_open(struct store **out, const struct store_config *config, struct problem *why)
+{
+        struct pg_store *s = calloc(1, sizeof(*s));
+        PGconn *pg = NULL;
+        int rc;
+
+        if (!s)
+                return -ENOMEM;
+        init(s, config);
+        s->store.backend = &store_postgres;
+        s->config.owner = strdup(config->owner ? config->owner : "");
+        rc = s->config.owner ? address_read(&s->address, config->url, config->owner, config->connect_timeout_ms,
+                                            s->answer_timeout_ms, why)
+                             : -ENOMEM;
+        if (rc == 0)
+                rc = connect_first(s, &pg, why);
+        if (rc != 0) {
+                release_memory(s);
+                return rc;
+        }
+        start(s);
+        rc = link_adopt(&s->links[LINK_CLAIMS], pg);
+        if (rc != 0)
+                pg_close(&s->store);
+        else
+                *out = &s->store;
+        return rc;
+}
+
+/* ---- the verbs ---- */
+
+static void pg_claim(struct store *s, const struct claim *claim, claim_done *done, void *arg)
+{
+        struct pg_store *pg = pg_of(s);
+
+        /* Its commit will want that link: open both at once. */
+        if (pg->links[LINK_COMMITS].state == LINK_IDLE && !pg->closing)
+                link_want(&pg->links[LINK_COMMITS]);
+        call_add(pg, &verb_claim, claim, NULL, (void (*)(void))done, arg);
+}
+
+static void pg_commit(struct store *s, const struct commit *commit, store_done *done, void *arg)
+{
+        call_add(pg_of(s), &verb_commit, commit, NULL, (void (*)(void))done, arg);
+}
+
+static void pg_fail(struct store *s, const struct failure *failure, store_done *done, void *arg)
+{
+        call_add(pg_of(s), &verb_fail, failure, NULL, (void (*)(void))done, arg);
+}
+
+static void pg_give_back(struct store *s, const struct release_lease *release, store_done *done, void *arg)
+{
+        call_add(pg_of(s), &verb_give_back, release, NULL, (void (*)(void))done, arg);
+}
+
+static void pg_schedule(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg)
+{
+        call_add(pg_of(s), &verb_schedule, scheduled, NULL, (void (*)(void))done, arg);
+}
+
+static void pg_on_scheduled(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg)
+{
+        pg_of(s)->heard = heard;
+        pg_of(s)->heard_arg = arg;
+}
+
+static bool pg_up(const struct store *s)
+{
+        return ((const struct pg_store *)s)->up && !((const struct pg_store *)s)->closing;
+}
+
+static size_t pg_waiting(const struct store *s)
+{
+        return ((const struct pg_store *)s)->open_calls;
+}
+
+static const char *const schemes[] = { "postgresql", "postgres", NULL };
+
+const struct store_backend store_postgres = {
+        .schemes = schemes,
+        .open = pg_open,
+        .claim = pg_claim,
+        .commit = pg_commit,
+        .fail = pg_fail,
+        .give_back = pg_give_back,
+        .schedule = pg_schedule,
+        .release = pg_release,
+        .forget = pg_forget,
+        .on_scheduled = pg_on_scheduled,
+        .beat = pg_beat,
+        .worker = pg_worker,
+        .job = pg_job,
+        .up = pg_up,
+        .waiting = pg_waiting,
+        .close = pg_close,
+        .migrate = pg_migrate,
+};

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* claim: may this task run now? One upsert a group. Its conflict branch always updates, if only to what was there, because
+ * a row that is left alone would not be returned, and one that another transaction has just inserted could not be read
+ * by this statement's snapshot either: so every claim gets its verdict. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include "core/json.h"
+
+/* A fresh row's attempts are the message's retries, so that `excluded.attempts` is what the message says in the conflict branch.
+ * A lease taken before the owner's last start is one of an earlier process of that name, and void. */
+const struct statement statement_claim = {
+        "chard_claim",
+        "with claimed as ("
+        " insert into chard.task as t (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at)"
+        " select id, root_id, parent_id, name, 'STARTED', 1, retries, $1::text, now() + lease_ms * interval '1 ms', now()"
+        " from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], $7::int8[])"
+        "  as i (id, root_id, parent_id, name, retries, lease_ms)"
+        " on conflict (id) do update set (state, starts, lease_owner, lease_until, started_at, name) ="
+        "  (select case when may then 'STARTED' else t.state end,"
+        "          case when may then t.starts + 1 else t.starts end,"
+        "          case when may then excluded.lease_owner else t.lease_owner end,"
+        "          case when may then excluded.lease_until else t.lease_until end,"
+        "          case when may then now() else t.started_at end,"
+        "          case when t.name = '' then excluded.name else t.name end"
+        "   from (select t.state in ('PENDING', 'STARTED', 'RETRY')"
+        "           and excluded.attempts >= t.attempts"
+        "           and (t.state <> 'STARTED' or t.lease_owner is null or t.lease_owner = excluded.lease_owner"
+        "             or t.lease_until <= now()"
+        "             or exists (select from chard.worker w where w.name = t.lease_owner and w.started_at > t.started_at))"
+        "         as may) as verdict)"
+        " returning id, root_id, starts, attempts, state, started_at = now() and lease_owner = $1 and state = 'STARTED' as granted,"
+        "  case when state = 'STARTED' then (extract(epoch from lease_until - now()) * 1000)::int8 end,"
+        "  case when state = 'SUCCESS' then result end,"
+        "  case when state = 'FAILURE' then error::text end),"
+        /* The job's row is there from its first task on; one that failed runs again when one of its tasks may. */
+        " wanted as materialized ("
+        "  select distinct on (root_id collate \"C\") root_id, pipeline from unnest($8::text[], $9::text[], $10::text[]) as j (id, root_id, pipeline)"
+        "  where case when id in (select c.id from claimed c where c.granted) then true else false end order by root_id collate \"C\"),"
+        " made as (insert into chard.job (root_id, pipeline) select root_id, pipeline from wanted on conflict (root_id) do nothing),"
+        " again as (update chard.job set state = 'STARTED', error = null, finished_at = null, updated_at = now()"
+        "  where root_id = any (array(select root_id from wanted)) and state = 'FAILURE')"
+        " select * from claimed"
+};
+
+const struct statement statement_owned = {
+        "chard_owned",
+        "select u.user_id, (select json_agg(c.code order by c.code) from chard.character_owned c where c.user_id = u.user_id)::text"
+        " from unnest($1::text[]) with ordinality as u (user_id, n) order by n"
+};
+
+enum {
+        CLAIMED_ID,
+        CLAIMED_ROOT,
+        CLAIMED_STARTS,
+        CLAIMED_ATTEMPTS,
+        CLAIMED_STATE,
+        CLAIMED_GRANTED,
+        CLAIMED_WAIT,
+        CLAIMED_RESULT,
+        CLAIMED_ERROR
+};
+
+static const char *claim_id(const struct call *call)
+{
+        return ((const struct claim *)call->what)->id;
+}
+
+static int send_owned(struct link *link, struct group *group)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *users;
+
+        arguments_reset(a);
+        users = arguments_array(a, COLUMN_TEXT);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct claim *c = group->calls[i]->what;
+
+                if (c->owned_by)
+                        column_text(users, c->owned_by);
+        }
+        return users->count > 0 ? link_send(link, group, &statement_owned) : 0;
+}
+
+static int send_claims(struct link *link, struct group *group)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *id, *root, *parent, *name, *retries, *lease, *job_task, *job, *pipeline;
+        int rc;
+
+        arguments_reset(a);
+        arguments_text(a, link->store->config.owner);
+        id = arguments_array(a, COLUMN_TEXT);
+        root = arguments_array(a, COLUMN_TEXT);
+        parent = arguments_array(a, COLUMN_TEXT);
+        name = arguments_array(a, COLUMN_TEXT);
+        retries = arguments_array(a, COLUMN_INT4);
+        lease = arguments_array(a, COLUMN_INT8);
+        job_task = arguments_array(a, COLUMN_TEXT);
+        job = arguments_array(a, COLUMN_TEXT);
+        pipeline = arguments_array(a, COLUMN_TEXT);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct claim *c = group->calls[i]->what;
+
+                column_text(id, c->id);
+                column_text(root, c->root_id);
+                column_text(parent, c->parent_id);
+                column_text(name, c->name);
+                column_int4(retries, c->retries);
+                column_int8(lease, c->lease_ms);
+                if (!c->pipeline)
+                        continue;
+                column_text(job_task, c->id);
+                column_text(job, c->root_id);
+                column_text(pipeline, c->pipeline);
+        }
+        rc = link_send(link, group, &statement_claim);
+        return rc == 0 ? send_owned(link, group) : rc;
+}
+
+static enum claim_verdict verdict_of(const PGresult *r, int row, const struct claim *claim)
+{
+        static const struct {
+                const char *state;
+                enum claim_verdict verdict;
+        } final[] = { { "SUCCESS", CLAIM_DONE }, { "FAILURE", CLAIM_DEAD }, { "REVOKED", CLAIM_REVOKED } };
+        const char *state = field_text(r, row, CLAIMED_STATE);
+
+        if (field_bool(r, row, CLAIMED_GRANTED))
+                return CLAIM_GRANTED;
+        for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++) {
+                if (strcmp(state, final[i].state) == 0)
+                        return final[i].verdict;
+        }
+        return claim->retries < (uint64_t)field_number(r, row, CLAIMED_ATTEMPTS) ? CLAIM_SUPERSEDED : CLAIM_LEASED;
+}
+
+static json_t *json_field(const PGresult *r, int row, int column)
+{
+        json_t *value = NULL;
+
+        if (!field_null(r, row, column))
+                (void)json_parse(field_bytes(r, row, column), "store", &value, NULL);
+        return value;
+}
+
+/* What the user owns. There is one row for every claim that asked, in the order of the claims. */
+static json_t *owned_by(const struct group *group, const char *user, int *row)
+{
+        const PGresult *r = group->got > 1 ? group->results[1] : NULL;
+        json_t *owned = NULL;
+
+        if (!user)
+                return NULL;
+        if (r && *row < PQntuples(r) && strcmp(field_text(r, *row, 0), user) == 0)
+                owned = json_field(r, *row, 1);
+        ++*row;
+        return owned ? owned : json_array();
+}
+
+static void answer_claim(struct pg_store *s, const struct group *group, struct call *call, int row, int *owned_row)
+{
+        const struct claim *claim = call->what;
+        claim_done *done = (claim_done *)call->done;
+        void *arg = call->arg;
+        const PGresult *r = group->results[0];
+        int64_t wait = field_number(r, row, CLAIMED_WAIT);
+        struct claim_reply reply = {
+                .verdict = verdict_of(r, row, claim),
+                .starts = (unsigned)field_number(r, row, CLAIMED_STARTS),
+                .result = field_bytes(r, row, CLAIMED_RESULT),
+                .error = json_field(r, row, CLAIMED_ERROR),
+                .owned = owned_by(group, claim->owned_by, owned_row),
+        };
+
+        if (reply.verdict == CLAIM_LEASED)
+                reply.wait_ms = wait > 0 ? (uint64_t)wait : 1;
+        call_free(s, call);
+        done(&reply, arg);
+        json_decref(reply.error);
+        json_decref(reply.owned);
+}
+
+/* Rows come back in the order in which they were sent, ids sorted; if they ever don't, they are found all the same. */
+static int row_of(const PGresult *r, size_t guess, const char *id)
+{
+        int rows = PQntuples(r);
+
+        if ((int)guess < rows && strcmp(field_text(r, (int)guess, CLAIMED_ID), id) == 0)
+                return (int)guess;
+        for (int row = 0; row < rows; row++) {
+                if (strcmp(field_text(r, row, CLAIMED_ID), id) == 0)
+                        return row;
+        }
+        return -1;
+}
+
+static void answer_claims(struct link *link, struct group *group)
+{
+        int owned_row = 0;
+
+        for (size_t i = 0; i < group->count; i++) {
+                struct call *call = group_take(group, i);
+                int row = call ? row_of(group->results[0], i, claim_id(call)) : -1;
+
+                if (row >= 0)
+                        answer_claim(link->store, group, call, row, &owned_row);
+                else if (call)
+                        call_again(link->store, &verb_claim, call);
+        }
+}
+
+static void refuse_claim(struct call *call, enum store_result result, const struct problem *why)
+{
+        struct claim_reply reply = { .verdict = result == STORE_CLOSED ? CLAIM_CLOSED : CLAIM_REFUSED, .why = *why };
+
+        ((claim_done *)call->done)(&reply, call->arg);
+}
+
+const struct verb verb_claim = {
+        .lane = LANE_CLAIM,
+        .link = LINK_CLAIMS,
+        .most = GROUP_CALLS_MAX,
+        .id = claim_id,
+        .send = send_claims,
+        .answer = answer_claims,
+        .refuse = refuse_claim,
+};

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fail and give_back: attempts that ended without a result. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include "core/json.h"
+
+/* A failed attempt counts only while the task is ours, or nobody's: whoever took it over after our lease ran out decides
+ * about it. Said twice it changes nothing: the attempts are given, not counted up, and the scheduled row has its own key.
+ * A task that has succeeded only takes its job down. */
+const struct statement statement_fail = {
+        "chard_fail",
+        "with i as materialized ("
+        " select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[], $8::jsonb[], $9::int4[],"
+        "  $10::int4[], $11::int8[], $12::text[]) with ordinality"
+        "  as i (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost, pipeline, n)),"
+        " done as ("
+        "  insert into chard.task as t (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out,"
+        "   cost_nano, finished_at)"
+        "  select id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost,"
+        "   case when state = 'FAILURE' then now() end from i"
+        "  on conflict (id) do update set state = excluded.state, attempts = greatest(t.attempts, excluded.attempts),"
+        "   error = excluded.error, tokens_in = t.tokens_in + excluded.tokens_in,"
+        "   tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"
+        "   finished_at = excluded.finished_at, lease_owner = null, lease_until = null"
+        "  where t.state in ('PENDING', 'STARTED', 'RETRY') and (t.lease_owner is null or t.lease_owner = $1)"
+        "   and (excluded.state = 'FAILURE' or excluded.attempts > t.attempts)"
+        "  returning t.id),"
+        " again as ("
+        "  insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)"
+        "  select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body"
+        "  from unnest($13::uuid[], $14::int8[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bytea[], $20::bytea[],"
+        "   $21::text[]) as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)"
+        "  where case when s.of in (select id from done) then true else false end"
+        "  on conflict (key) do nothing),"
+        " jobs as ("
+        "  insert into chard.job as j (root_id, pipeline, state, error, finished_at)"
+        "  select distinct on (root_id collate \"C\") root_id, pipeline, 'FAILURE', error, now() from i"
+        "  where state = 'FAILURE' and pipeline is not null"
+        "   and (case when i.id in (select id from done) then true else false end"
+        "    or (select t.state from chard.task t where t.id = i.id) = 'SUCCESS')"
+        "  order by root_id collate \"C\", n"
+        "  on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = now(), updated_at = now()"
+        "  where j.state <> 'SUCCESS')"
+        " select id from done"
+};
+
+const struct statement statement_give_back = {
+        "chard_give_back",
+        "with back as ("
+        "  update chard.task set state = case when attempts > 0 then 'RETRY' else 'PENDING' end,"
+        "   starts = greatest(starts - 1, 0), lease_owner = null, lease_until = null"
+        "  where id = any ($2::text[]) and state = 'STARTED' and lease_owner = $1)"
+        " insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)"
+        " select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body"
+        " from unnest($3::uuid[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::bytea[],"
+        "  $11::text[]) as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)"
+        " on conflict (key) do nothing"
+};
+
+/* ---- fail ---- */
+
+static const char *failure_id(const struct call *call)
+{
+        return ((const struct failure *)call->what)->id;
+}
+
+static size_t scheduled_size(const struct scheduled *row)
+{
+        return row ? row->message->properties.size + row->message->body.size + 512 : 512;
+}
+
+static size_t failure_size(const struct call *call)
+{
+        return scheduled_size(((const struct failure *)call->what)->again);
+}
+
+struct columns {
+        struct column *id, *root, *parent, *name, *state, *attempts, *error, *tokens_in, *tokens_out, *cost, *pipeline;
+};
+
+static void begin_failures(struct arguments *a, struct columns *c)
+{
+        c->id = arguments_array(a, COLUMN_TEXT);
+        c->root = arguments_array(a, COLUMN_TEXT);
+        c->parent = arguments_array(a, COLUMN_TEXT);
+        c->name = arguments_array(a, COLUMN_TEXT);
+        c->state = arguments_array(a, COLUMN_TEXT);
+        c->attempts = arguments_array(a, COLUMN_INT4);
+        c->error = arguments_array(a, COLUMN_JSONB);
+        c->tokens_in = arguments_array(a, COLUMN_INT4);
+        c->tokens_out = arguments_array(a, COLUMN_INT4);
+        c->cost = arguments_array(a, COLUMN_INT8);
+        c->pipeline = arguments_array(a, COLUMN_TEXT);
+}
+
+static void add_failure(struct columns *c, const struct failure *f)
+{
+        JSON_OWNED json_t *error = json_pack("{s:s,s:s,s:s,s:I}", "source", f->why->source, "code", f->why->code,
+                                             "text", f->why->text, "attempts", (json_int_t)f->attempts);
+
+        column_text(c->id, f->id);
+        column_text(c->root, f->root_id);
+        column_text(c->parent, f->parent_id);
+        column_text(c->name, f->name ? f->name : "");
+        column_text(c->state, f->again ? "RETRY" : "FAILURE");
+        column_int4(c->attempts, f->attempts);
+        column_json(c->error, error);
+        column_int4(c->tokens_in, f->tokens_in);
+        column_int4(c->tokens_out, f->tokens_out);
+        column_int8(c->cost, f->cost_nano);
+        column_text(c->pipeline, f->pipeline);
+}
+
+static int send_failures(struct link *link, struct group *group)
+{
+        struct arguments *a = &link->store->arguments;
+        struct scheduled_columns rows;
+        struct columns c;
+
+        arguments_reset(a);
+        arguments_text(a, link->store->config.owner);
+        begin_failures(a, &c);
+        scheduled_begin(a, &rows);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct failure *f = group->calls[i]->what;
+
+                add_failure(&c, f);
+                if (f->again)
+                        scheduled_add(&rows, group->calls[i]->key, f->again, f->id);
+        }
+        return link_send(link, group, &statement_fail);
+}
+
+const struct verb verb_fail = {
+        .lane = LANE_FAIL,
+        .link = LINK_COMMITS,
+        .most = GROUP_CALLS_MAX,
+        .id = failure_id,
+        .size = failure_size,
+        .send = send_failures,
+        .answer = answer_done,
+        .refuse = refuse_done,
+};
+
+/* ---- give back ---- */
+
+static const char *release_id(const struct call *call)
+{
+        return ((const struct release_lease *)call->what)->id;
+}
+
+static size_t release_size(const struct call *call)
+{
+        return scheduled_size(((const struct release_lease *)call->what)->again);
+}
+
+static int send_releases(struct link *link, struct group *group)
+{
+        struct arguments *a = &link->store->arguments;
+        struct scheduled_columns rows;
+        struct column *id;
+        int64_t first = INT64_MAX;
+        int rc;
+
+        arguments_reset(a);
+        arguments_text(a, link->store->config.owner);
+        id = arguments_array(a, COLUMN_TEXT);
+        scheduled_begin(a, &rows);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct release_lease *r = group->calls[i]->what;
+
+                column_text(id, r->id);
+                if (!r->again)
+                        continue;
+                scheduled_add(&rows, group->calls[i]->key, r->again, r->id);
+                if (r->again->due_ms < first)
+                        first = r->again->due_ms;
+        }
+        rc = link_send(link, group, &statement_give_back);
+        return rc == 0 && first != INT64_MAX ? scheduled_notify(link, group, first) : rc;
+}
+
+const struct verb verb_give_back = {
+        .lane = LANE_GIVE_BACK,
+        .link = LINK_COMMITS,
+        .most = GROUP_CALLS_MAX,
+        .id = release_id,
+        .size = release_size,
+        .send = send_releases,
+        .answer = answer_done,
+        .refuse = refuse_done,
+};

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection on the loop, in libpq's pipeline mode. It is opened by the thread pool, because resolving a name blocks;
+ * from then on only the loop touches it. A link that breaks, or whose server leaves a group unanswered for too long,
+ * gives all calls back to their lanes and is opened again after a pause. */
+#include "store/postgres/postgres.h"
+
+#include "core/backoff.h"
+#include "core/clock.h"
+#include "core/id.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define BACKOFF_BASE_MS 100
+#define BACKOFF_CAP_MS  5000
+#define CONNECT_MS      5000
+
+/* A session being opened by the thread pool. */
+struct opening {
+        uv_work_t work;
+        struct link *link;
+        struct patience patience;
+        PGconn *pg;
+        struct problem why;
+        int rc;
+};
+
+static void on_timer(uv_timer_t *timer);
+
+/* ---- opening ---- */
+
+static void open_session(uv_work_t *work)
+{
+        struct opening *o = work->data;
+        struct pg_store *s = o->link->store;
+
+        o->rc = session_open(&s->address, o->link->kind, s->answer_timeout_ms, &o->patience, &o->pg, &o->why);
+}
+
+static void pause_then_open(struct link *link)
+{
+        link->state = LINK_WAITING;
+        link->lost = true;
+        uv_timer_start(&link->timer, on_timer,
+                       backoff_ms(BACKOFF_BASE_MS, BACKOFF_CAP_MS, link->failures++, random_bits()), 0);
+}
+
+static void session_opened(uv_work_t *work, int status)
+{
+        struct opening *o = work->data;
+        struct link *link = o->link;
+        struct pg_store *s = link->store;
+
+        link->opening = NULL;
+        if (s->closing && o->pg) {
+                PQfinish(o->pg);
+        } else if (!s->closing && (status != 0 || o->rc != 0 || link_adopt(link, o->pg) != 0)) {
+                pause_then_open(link);
+                store_changed(s, o->why.text);
+        }
+        close(o->patience.cancel_fd);
+        free(o);
+        store_drop(s);
+}
+
+void link_want(struct link *link)
+{
+        struct pg_store *s = link->store;
+        struct opening *o = calloc(1, sizeof(*o));
+        unsigned timeout = s->config.connect_timeout_ms ? s->config.connect_timeout_ms : CONNECT_MS;
+
+        if (!o || (o->patience.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+                free(o);
+                pause_then_open(link);
+                return;
+        }
+        o->work.data = o;
+        o->link = link;
+        o->patience.deadline_ms = clock_mono_ms() + timeout;
+        link->opening = o;
+        link->state = LINK_CONNECTING;
+        store_hold(s);
+        uv_queue_work(s->config.loop, &o->work, open_session, session_opened);
+}
+
+/* ---- sending ---- */
+
+int link_send(struct link *link, struct group *group, const struct statement *statement)
+{
+        struct arguments *a = &link->store->arguments;
+        const char *values[ARGUMENTS_MAX];
+        int lengths[ARGUMENTS_MAX], formats[ARGUMENTS_MAX];
+
+        if (arguments_finish(a) != 0)
+                return -ENOMEM;
+        for (unsigned i = 0; i < a->count; i++) {
+                struct bytes value = buffer_view(&a->columns[i].bytes);
+
+                values[i] = value.size > 0 ? (const char *)value.data : "";
+                lengths[i] = (int)value.size;
+                formats[i] = 1;
+        }
+        if (PQsendQueryPrepared(link->pg, statement->name, (int)a->count, values, lengths, formats, 1) != 1)
+                return -EIO;
+        group->expected++;
+        return 0;
+}
+
+int link_send_bare(struct link *link, struct group *group, const char *sql)
+{
+        if (PQsendQueryParams(link->pg, sql, 0, NULL, NULL, NULL, NULL, 1) != 1)
+                return -EIO;
+        group->expected++;
+        return 0;
+}
+
+/* ---- receiving ---- */
+
+static void collect(struct link *link, PGresult *result)
+{
+        struct group *group = link->flight;
+
+        switch (PQresultStatus(result)) {
+        case PGRES_PIPELINE_SYNC:
+                PQclear(result);
+                group_end(link);
+                break;
+        case PGRES_FATAL_ERROR:
+                if (group->failure)
+                        PQclear(result);
+                else
+                        group->failure = result;
+                break;
+        case PGRES_TUPLES_OK:
+        case PGRES_COMMAND_OK:
+                if (group->got < GROUP_STATEMENTS_MAX)
+                        group->results[group->got++] = result;
+                else
+                        PQclear(result);
+                break;
+        default: PQclear(result); /* PGRES_PIPELINE_ABORTED: after a failure */
+        }
+}
+
+/* Two NULLs in a row come only from a connection that has nothing more to say. */
+static void drain(struct link *link)
+{
+        unsigned nulls = 0;
+
+        while (link->pg && link->flight && nulls < 2 && !PQisBusy(link->pg)) {
+                PGresult *result = PQgetResult(link->pg);
+
+                nulls = result ? 0 : nulls + 1;
+                if (result)
+                        collect(link, result);
+        }
+}
+
+static void hear(struct link *link)
+{
+        PGnotify *note;
+
+        while (link->pg && (note = PQnotifies(link->pg))) {
+                scheduled_heard(link->store, note);
+                PQfreemem(note);
+        }
+}
+
+static void watch(struct link *link)
+{
+        if (link->state != LINK_READY)
+                return;
+        if (link->flying > 0)
+                uv_timer_start(&link->timer, on_timer, link->store->answer_timeout_ms, 0);
+        else
+                uv_timer_stop(&link->timer);
+}
+
+/* What went wrong, as the server said it last. */
+static void lose_with_reason(struct link *link)
+{
+        char why[sizeof(((struct problem *)0)->text)];
+        const char *said = PQerrorMessage(link->pg);
+
+        if (link->flight && link->flight->failure)
+                said = PQresultErrorMessage(link->flight->failure);
+        snprintf(why, sizeof(why), "%.*s", (int)strcspn(said, "\n"), *said ? said : "the server closed the connection");
+        link_lose(link, why, false);
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events)
+{
+        struct link *link = poll->data;
+        unsigned before = link->flying;
+
+        if (status < 0 || ((events & UV_READABLE) && !PQconsumeInput(link->pg))) {
+                drain(link); /* what came before the end still counts */
+                if (link->pg)
+                        lose_with_reason(link);
+                return;
+        }
+        drain(link);
+        hear(link);
+        if (!link->pg)
+                return;
+        if (PQstatus(link->pg) == CONNECTION_BAD) {
+                lose_with_reason(link);
+                return;
+        }
+        if (link->flying != before)
+                watch(link);
+        link_serve(link);
+}
+
+void link_flush(struct link *link)
+{
+        int events, rest;
+
+        if (link->state != LINK_READY)
+                return;
+        rest = PQflush(link->pg);
+        if (rest < 0) {
+                lose_with_reason(link);
+                return;
+        }
+        if (link->flying > 0 && !uv_is_active((uv_handle_t *)&link->timer))
+                watch(link);
+        events = UV_READABLE | (rest > 0 ? UV_WRITABLE : 0);
+        if (events != link->events) {
+                link->events = events;
+                uv_poll_start(link->poll, events, on_socket);
+        }
+}
+
+/* ---- coming and going ---- */
+
+static void poll_closed(uv_handle_t *handle)
+{
+        struct link *link = handle->data;
+
+        free(handle);
+        store_drop(link->store);
+}
+
+int link_adopt(struct link *link, PGconn *pg)
+{
+        uv_poll_t *poll = calloc(1, sizeof(*poll));
+
+        if (!poll || uv_poll_init(link->store->config.loop, poll, PQsocket(pg)) != 0) {
+                free(poll);
+                PQfinish(pg);
+                return -ENOMEM;
+        }
+        poll->data = link;
+        store_hold(link->store);
+        link->poll = poll;
+        link->pg = pg;
+        link->events = 0;
+        link->state = LINK_READY;
+        link->lost = false;
+        link_serve(link);
+        store_changed(link->store, NULL);
+        return 0;
+}
+
+static void hang_up(struct link *link)
+{
+        if (!link->pg)
+                return;
+        uv_poll_stop(link->poll);
+        uv_close((uv_handle_t *)link->poll, poll_closed);
+        PQfinish(link->pg);
+        link->pg = NULL;
+        link->poll = NULL;
+        link->in_transaction = false;
+}
+
+void link_lose(struct link *link, const char *why, bool silent)
+{
+        char text[sizeof(((struct problem *)0)->text)];
+
+        snprintf(text, sizeof(text), "%.*s", (int)strcspn(why, "\n"), why); /* may be libpq's, which goes away */
+        hang_up(link);
+        groups_return(link, silent);
+        pause_then_open(link);
+        store_changed(link->store, text);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+        struct link *link = timer->data;
+
+        if (link->state == LINK_WAITING)
+                link_want(link);
+        else if (link->state == LINK_READY)
+                link_lose(link, "PostgreSQL left a transaction unanswered for too long", true);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+        struct link *link = handle->data;
+
+        store_drop(link->store);
+}
+
+void link_close(struct link *link)
+{
+        hang_up(link);
+        link->state = LINK_CLOSED;
+        if (link->opening)
+                (void)!write(link->opening->patience.cancel_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
+        uv_close((uv_handle_t *)&link->timer, timer_closed);
+        groups_close(link);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* migrate: the numbered files of store/schema/, each in one transaction, once. An advisory lock keeps two at once apart:
+ * the second one waits, and finds everything done. */
+#include "store/postgres/postgres.h"
+
+#include "core/clock.h"
+#include "core/embed.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECT_MS  5000
+#define PATIENCE_MS (10u * 60 * 1000) /* for another migration to end, and for long ones */
+
+/* Creating what may be there already can collide with somebody who does the same: hence after the lock. */
+static const char prepare_sql[] =
+        "set client_min_messages = warning; set timezone = 'UTC';"
+        "select pg_advisory_lock(hashtextextended('chard.migrate', 0));"
+        "do $$ begin if to_regnamespace('chard') is null then create schema chard; end if; end $$;"
+        "create table if not exists chard.schema_version ("
+        " version integer primary key, name text not null, checksum text not null,"
+        " applied_at timestamptz not null default now(), applied_by text not null default session_user)";
+
+static const char applied_sql[] = "select version, checksum from chard.schema_version order by version";
+
+struct migration {
+        PGconn *pg;
+        struct patience patience;
+        void (*said)(const char *line, void *arg);
+        void *arg;
+        struct problem *why;
+};
+
+static void say(const struct migration *m, const char *verb, const char *name)
+{
+        char line[256];
+
+        snprintf(line, sizeof(line), "%s %s", verb, name);
+        if (m->said)
+                m->said(line, m->arg);
+}
+
+/* FNV-1a, 64 bits: tells an edited file from the one that was applied; no defence against anybody.
+ * Source: Fowler, Noll, Vo, "FNV hash". */
+static void checksum(const struct embedded_file *file, char out[17])
+{
+        uint64_t hash = 0xcbf29ce484222325;
+
+        for (size_t i = 0; i < file->size; i++)
+                hash = (hash ^ file->data[i]) * 0x100000001b3;
+        snprintf(out, 17, "%016llx", (unsigned long long)hash);
+}
+
+/* What is applied must be what this program has, byte for byte, and nothing beyond it. */
+static int compare(const struct migration *m, const PGresult *applied)
+{
+        char sum[17];
+
+        for (int row = 0; row < PQntuples(applied); row++) {
+                int version = atoi(PQgetvalue(applied, row, 0));
+
+                if ((size_t)row >= embedded_schema_count)
+                        return problem_set(m->why, "store", "schema_too_new",
+                                           "the database's tables are of version %d, this program knows only %d",
+                                           version, schema_newest());
+                checksum(&embedded_schema[row], sum);
+                if (version != schema_number(embedded_schema[row].name) ||
+                    strcmp(PQgetvalue(applied, row, 1), sum) != 0)
+                        return problem_set(m->why, "store", "schema_changed",
+                                           "migration %d of the database is not this program's %s", version,
+                                           embedded_schema[row].name);
+        }
+        return 0;
+}
+
+static int apply(const struct migration *m, const struct embedded_file *file)
+{
+        struct buffer sql = { 0 };
+        char sum[17];
+        struct problem found;
+        int rc;
+
+        checksum(file, sum);
+        buffer_add_string(&sql, "begin; ");
+        buffer_add(&sql, file->data, file->size);
+        buffer_addf(&sql,
+                    "; insert into chard.schema_version (version, name, checksum) values (%d, '%s', '%s'); commit",
+                    schema_number(file->name), file->name, sum);
+        buffer_add_byte(&sql, '\0');
+        rc = sql.failed ? -ENOMEM : session_run(m->pg, (const char *)sql.data, &m->patience, NULL, NULL, &found);
+        buffer_free(&sql);
+        if (rc > 0)
+                return problem_set(m->why, "store", "migration_failed", "%s: %s", file->name, found.text);
+        if (rc == 0)
+                say(m, "applied", file->name);
+        return rc;
+}
+
+static int apply_missing(const struct migration *m)
+{
+        PGresult *applied = NULL;
+        int rc = session_run(m->pg, applied_sql, &m->patience, &applied, NULL, m->why);
+        int first = rc == 0 ? PQntuples(applied) : 0;
+
+        if (rc == 0)
+                rc = compare(m, applied);
+        PQclear(applied);
+        for (size_t i = (size_t)first; rc == 0 && i < embedded_schema_count; i++)
+                rc = apply(m, &embedded_schema[i]);
+        if (rc == 0)
+                rc = session_run(m->pg, "select chard.tend()", &m->patience, NULL, NULL, m->why);
+        if (rc == 0 && (size_t)first == embedded_schema_count)
+                say(m, "up to date:", embedded_schema_count > 0 ? embedded_schema[first - 1].name : "nothing to do");
+        return rc;
+}
+
+int pg_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg,
+               struct problem *why)
+{
+        unsigned timeout = connect_timeout_ms ? connect_timeout_ms : CONNECT_MS;
+        struct migration m = { .patience = { clock_mono_ms() + timeout, -1 }, .said = said, .arg = arg, .why = why };
+        struct address address;
+        int rc = address_read(&address, url, "chard migrate", timeout, ANSWER_TIMEOUT_MS, why);
+
+        if (rc != 0)
+                return rc;
+        rc = session_connect(&address, &m.patience, &m.pg, why);
+        m.patience.deadline_ms = clock_mono_ms() + PATIENCE_MS;
+        if (rc == 0)
+                rc = session_run(m.pg, prepare_sql, &m.patience, NULL, NULL, why);
+        if (rc == 0)
+                rc = apply_missing(&m);
+        if (m.pg)
+                PQfinish(m.pg);
+        address_free(&address);
+        return rc;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The PostgreSQL backend from inside: calls wait in a lane per verb; a link, one connection on the loop, takes what waits
+ * in one of its lanes as a group, sends it as set-based statements that make one transaction, and answers each call.
+ *
+ *     claim()  ->  lane  ->  group  ->  link  ->  answer or, when the transaction failed, back to the lane
+ *
+ * Everything here lives on the loop thread; only opening a session (session.h) is done by the thread pool. */
+#ifndef CHARD_STORE_POSTGRES_H
+#define CHARD_STORE_POSTGRES_H
+
+#include "store/postgres/address.h"
+#include "store/postgres/column.h"
+#include "store/postgres/reply.h"
+#include "store/postgres/session.h"
+#include "store/store.h"
+
+#define GROUP_CALLS_MAX      1000
+#define GROUP_BYTES_MAX      ((size_t)8 << 20)
+#define GROUP_STATEMENTS_MAX 5
+#define GROUPS_IN_FLIGHT     2
+#define ANSWER_TIMEOUT_MS    10000
+#define KEY_SIZE             16
+
+struct pg_store;
+struct link;
+
+enum link_id { LINK_CLAIMS, LINK_COMMITS, LINK_RELEASES, LINK_COUNT };
+
+enum lane_id {
+        LANE_CLAIM,
+        LANE_READ,
+        LANE_BEAT,
+        LANE_COMMIT,
+        LANE_FAIL,
+        LANE_GIVE_BACK,
+        LANE_SCHEDULE,
+        LANE_RESOLVE, /* what became of commits that the commit statement passed over */
+        LANE_RELEASE,
+        LANE_FORGET,
+        LANE_COUNT
+};
+
+/* One call of a verb, until it is answered. */
+struct call {
+        struct call *next;
+        const void *what;   /* struct claim, struct commit, …: the caller's, or `own` */
+        void *own;          /* freed with the call, or NULL */
+        void (*done)(void); /* the verb's own type of callback */
+        void *arg;
+        unsigned cap;   /* most calls that may share a transaction with it: halved each time that it failed */
+        unsigned tries; /* transactions of it that others disturbed */
+        unsigned char key[KEY_SIZE]; /* of its scheduled row */
+};
+
+/* Calls whose transaction is under way. A call that has been answered is NULL. */
+struct group {
+        struct group *next;
+        const struct verb *verb;
+        PGresult *results[GROUP_STATEMENTS_MAX];
+        unsigned expected, got;
+        PGresult *failure;
+        size_t count;
+        struct call *calls[];
+};
+
+/* How one verb is carried out; constant. */
+struct verb {
+        enum lane_id lane;
+        enum link_id link;
+        unsigned most; /* calls in a group */
+        const char *(*id)(
+                const struct call *call); /* groups are sorted by it, so that no two transactions deadlock; or NULL */
+        size_t (*size)(const struct call *call);             /* about how many bytes it sends, or NULL */
+        int (*send)(struct link *link, struct group *group); /* 0, or -errno when it could not be put together */
+        void (*answer)(struct link *link, struct group *group);
+        void (*refuse)(struct call *call, enum store_result result, const struct problem *why); /* REFUSED or CLOSED */
+};
+
+extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
+        verb_forget, verb_read, verb_beat;
+
+struct lane {
+        const struct verb *verb;
+        struct call *first, **end;
+        size_t count;
+};
+
+enum link_state {
+        LINK_IDLE,       /* nobody has needed it yet */
+        LINK_CONNECTING, /* the thread pool opens a session */
+        LINK_READY,
+        LINK_WAITING, /* for the back-off to pass */
+        LINK_CLOSED,
+};
+
+struct link {
+        struct pg_store *store;
+        const struct session_kind *kind;
+        enum link_state state;
+        bool lost;           /* it broke or could not be opened, and is not back yet */
+        bool in_transaction; /* rows are locked between a release and its forget */
+        PGconn *pg;
+        uv_poll_t *poll; /* allocated: it outlives its connection by a turn of the loop */
+        int events;
+        uv_timer_t timer; /* back-off, or the watchdog while something is in flight */
+        struct opening *opening;
+        struct group *flight, **flight_end;
+        unsigned flying;
+        unsigned failures; /* attempts to connect since it was last ready */
+        unsigned turn;     /* lane that was served last */
+};
+
+struct pg_store {
+        struct store store;
+        struct store_config config; /* its texts are copies */
+        struct address address;
+        unsigned answer_timeout_ms;
+        struct lane lanes[LANE_COUNT];
+        struct link links[LINK_COUNT];
+        struct arguments arguments;
+        size_t open_calls;
+        uv_prepare_t flush; /* sends what was called during this turn of the loop, before it waits */
+        bool flush_on;
+        bool up;
+        bool closing;
+        unsigned handles; /* of libuv, and thread pool jobs, that still point here */
+        void (*heard)(int64_t due_ms, void *arg);
+        void *heard_arg;
+        int64_t *released; /* rows locked by the release under way */
+        size_t released_count;
+        uint64_t tend_at_ms; /* when the outbox's partitions are looked after again */
+        int tend_cancel;     /* eventfd that ends it early, or -1 */
+        bool tending;
+};
+
+static inline struct pg_store *pg_of(struct store *s)
+{
+        return (struct pg_store *)s;
+}
+
+/* ---- group.c: lanes and groups ---- */
+
+/* Queue a call; it is sent at the end of this turn of the loop. `own` is freed with it. When memory is short it is refused at once. */
+void call_add(struct pg_store *s, const struct verb *verb, const void *what, void *own, void (*done)(void), void *arg);
+
+/* Put a call at the head of its lane again. */
+void call_again(struct pg_store *s, const struct verb *verb, struct call *call);
+
+/* Take a call out of its group to answer it; NULL when it was answered. Then give its memory back, before its callback runs. */
+struct call *group_take(struct group *group, size_t i);
+void call_free(struct pg_store *s, struct call *call);
+
+/* Answer one call, or every call of a group with DONE, or refuse one: for verbs with a store_done. */
+void call_done(struct pg_store *s, struct call *call, enum store_result result, struct bytes stored);
+void answer_done(struct link *link, struct group *group);
+void refuse_done(struct call *call, enum store_result result, const struct problem *why);
+
+/* Send as many groups as the link's lanes hold and its pipeline takes. */
+void link_serve(struct link *link);
+
+/* All results of the link's oldest group are there: answer its calls or put them back, and free it. */
+void group_end(struct link *link);
+
+/* The link broke: put back what is in flight; `smaller` halves the oldest group. */
+void groups_return(struct link *link, bool smaller);
+
+/* Answer everything with CLOSED. What is in flight is freed by groups_free. */
+void lane_close(struct pg_store *s, struct lane *lane);
+void groups_close(struct link *link);
+void groups_free(struct link *link);
+
+/* ---- link.c: a connection on the loop ---- */
+
+/* Open the link unless it is open or being opened. */
+void link_want(struct link *link);
+
+/* Use a session that is open already. 0 or -errno; on failure the session is closed. */
+int link_adopt(struct link *link, PGconn *pg);
+
+/* Add one statement to the group being sent, with the store's arguments. 0 or -errno. */
+int link_send(struct link *link, struct group *group, const struct statement *statement);
+
+/* Add one that is not prepared and has no arguments: "begin", "commit". 0 or -errno. */
+int link_send_bare(struct link *link, struct group *group, const char *sql);
+
+/* Send what libpq has buffered, as far as the socket takes it now. */
+void link_flush(struct link *link);
+
+/* Give the connection up and open another one after a pause; `silent`: because an answer did not come. */
+void link_lose(struct link *link, const char *why, bool silent);
+
+void link_close(struct link *link);
+
+/* ---- backend.c ---- */
+
+/* A link went up or down: tell whoever wants to know when that changes the whole. */
+void store_changed(struct pg_store *s, const char *why);
+
+/* One more / one less that points to the store; the last one frees it once it is closing. */
+void store_hold(struct pg_store *s);
+void store_drop(struct pg_store *s);
+
+/* ---- scheduled.c ---- */
+
+/* Columns of scheduled rows: nine arrays added to the store's arguments. */
+struct scheduled_columns {
+        struct column *key, *due, *exchange, *routing_key, *reason, *task_id, *properties, *body, *of;
+};
+void scheduled_begin(struct arguments *a, struct scheduled_columns *c);
+void scheduled_add(struct scheduled_columns *c, const unsigned char key[KEY_SIZE], const struct scheduled *row,
+                   const char *of);
+
+/* Add to the group that others be told of a row due at `due_ms`. 0 or -errno. */
+int scheduled_notify(struct link *link, struct group *group, int64_t due_ms);
+
+/* A notification came in. */
+void scheduled_heard(struct pg_store *s, const PGnotify *note);
+
+/* ---- tend.c ---- */
+
+/* Look after the outbox's partitions when that is due, beside the loop. */
+void tend_when_due(struct pg_store *s);
+
+/* ---- migrate.c ---- */
+
+int pg_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg,
+               struct problem *why);
+
+#endif

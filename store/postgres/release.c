@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* release and forget: due messages are locked and handed over, and stay locked, in a transaction on a connection of their
+ * own, until those that the broker confirmed are forgotten. A crash in between unlocks them: they are published again. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+const struct statement statement_begin = { "chard_begin", "begin" };
+
+const struct statement statement_due = {
+        "chard_due",
+        "select id, floor(extract(epoch from due_at) * 1000)::int8, exchange, routing_key, properties, body"
+        " from chard.scheduled where due_at <= timestamptz 'epoch' + $1::int8 * interval '1 ms'"
+        " order by due_at limit $2::int8 for update skip locked"
+};
+
+/* The first one that is not due yet; due ones that are locked by others come up again only if those others fail. */
+const struct statement statement_next = {
+        "chard_next", "select ceil(extract(epoch from min(due_at)) * 1000)::int8 from chard.scheduled"
+                      " where due_at > timestamptz 'epoch' + $1::int8 * interval '1 ms'"
+};
+
+const struct statement statement_forget = { "chard_forget", "delete from chard.scheduled where id = any ($1::int8[])" };
+
+/* What no queue took must not stand first in line for ever. */
+const struct statement statement_later = {
+        "chard_later", "update chard.scheduled set due_at = now() + interval '10 s' where id = any ($1::int8[])"
+};
+
+const struct statement statement_end = { "chard_end", "commit" };
+
+struct release_call {
+        int64_t now_ms;
+        unsigned limit;
+};
+
+struct forget_call {
+        size_t count;
+        int64_t ids[];
+};
+
+/* ---- release ---- */
+
+static int send_release(struct link *link, struct group *group)
+{
+        const struct release_call *call = group->calls[0]->what;
+        struct arguments *a = &link->store->arguments;
+        int rc = link_send_bare(link, group, "begin");
+
+        arguments_reset(a);
+        arguments_number(a, call->now_ms);
+        arguments_number(a, call->limit);
+        if (rc == 0)
+                rc = link_send(link, group, &statement_due);
+        a->count = 1;
+        return rc == 0 ? link_send(link, group, &statement_next) : rc;
+}
+
+static void free_due(struct due *due, size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                message_free(due[i].message);
+        free(due);
+}
+
+/* The due messages, or NULL when memory ran out. */
+static struct due *due_of(const PGresult *r, size_t count)
+{
+        struct due *due = calloc(count + 1, sizeof(*due));
+
+        for (size_t i = 0; due && i < count; i++) {
+                int row = (int)i;
+
+                due[i].id = field_number(r, row, 0);
+                due[i].due_ms = field_number(r, row, 1);
+                due[i].message = message_new(field_text(r, row, 2), field_text(r, row, 3), field_bytes(r, row, 4),
+                                             field_bytes(r, row, 5));
+                if (!due[i].message) {
+                        free_due(due, count);
+                        return NULL;
+                }
+        }
+        return due;
+}
+
+/* Remember what is locked, so that forget can put off what was not confirmed. */
+static void remember(struct pg_store *s, const struct due *due, size_t count)
+{
+        free(s->released);
+        s->released = calloc(count + 1, sizeof(*s->released));
+        s->released_count = s->released ? count : 0;
+        for (size_t i = 0; i < s->released_count; i++)
+                s->released[i] = due[i].id;
+}
+
+static void nothing_to_do(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        (void)result;
+        (void)stored;
+        (void)why;
+        (void)arg;
+}
+
+static void answer_release(struct link *link, struct group *group)
+{
+        struct pg_store *s = link->store;
+        struct call *call = group_take(group, 0);
+        const struct release_call *asked = call->what;
+        int64_t now_ms = asked->now_ms, next_ms = field_number(group->results[2], 0, 0);
+        size_t count = (size_t)PQntuples(group->results[1]), limit = asked->limit;
+        struct due *due = due_of(group->results[1], count);
+        release_done *done = (release_done *)call->done;
+        void *arg = call->arg;
+
+        if (!due) { /* short of memory: the rows stay where they are */
+                count = 0;
+                next_ms = now_ms + 1000;
+        } else if (count == limit) {
+                next_ms = now_ms;
+        }
+        link->in_transaction = true;
+        call_free(s, call);
+        remember(s, due, count);
+        if (count == 0) /* nobody will call forget */
+                pg_forget(&s->store, NULL, 0, nothing_to_do, NULL);
+        done(due, count, next_ms, arg);
+        free_due(due, count);
+}
+
+static void refuse_release(struct call *call, enum store_result result, const struct problem *why)
+{
+        (void)result;
+        (void)why;
+        ((release_done *)call->done)(NULL, 0, 0, call->arg);
+}
+
+const struct verb verb_release = {
+        .lane = LANE_RELEASE,
+        .link = LINK_RELEASES,
+        .most = 1,
+        .send = send_release,
+        .answer = answer_release,
+        .refuse = refuse_release,
+};
+
+void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg)
+{
+        struct release_call *call = malloc(sizeof(*call));
+
+        if (call)
+                *call = (struct release_call){ now_ms, limit };
+        if (call)
+                call_add(pg_of(s), &verb_release, call, call, (void (*)(void))done, arg);
+        else
+                done(NULL, 0, now_ms + 1000, arg);
+}
+
+/* ---- forget ---- */
+
+static int send_ids(struct link *link, struct group *group, const struct statement *statement, const int64_t *ids,
+                    size_t count)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *c;
+
+        arguments_reset(a);
+        c = arguments_array(a, COLUMN_INT8);
+        for (size_t i = 0; i < count; i++)
+                column_int8(c, ids[i]);
+        return link_send(link, group, statement);
+}
+
+static int send_forget(struct link *link, struct group *group)
+{
+        const struct forget_call *call = group->calls[0]->what;
+        struct pg_store *s = link->store;
+        int rc = 0;
+
+        if (call->count > 0)
+                rc = send_ids(link, group, &statement_forget, call->ids, call->count);
+        if (rc == 0 && link->in_transaction && call->count < s->released_count)
+                rc = send_ids(link, group, &statement_later, s->released, s->released_count);
+        return rc == 0 ? link_send_bare(link, group, "commit") : rc;
+}
+
+static void answer_forget(struct link *link, struct group *group)
+{
+        link->in_transaction = false;
+        link->store->released_count = 0;
+        answer_done(link, group);
+}
+
+const struct verb verb_forget = {
+        .lane = LANE_FORGET,
+        .link = LINK_RELEASES,
+        .most = 1,
+        .send = send_forget,
+        .answer = answer_forget,
+        .refuse = refuse_done,
+};
+
+void pg_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg)
+{
+        struct forget_call *call = malloc(sizeof(*call) + count * sizeof(ids[0]));
+        struct problem why;
+
+        if (!call) {
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(STORE_REFUSED, bytes_of(NULL, 0), &why, arg);
+                return;
+        }
+        call->count = count;
+        if (count > 0)
+                memcpy(call->ids, ids, count * sizeof(ids[0]));
+        call_add(pg_of(s), &verb_forget, call, call, (void (*)(void))done, arg);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/postgres/statements.h"
+
+#include <stddef.h>
+
+const struct statement *const statements_of_claims[] = {
+        &statement_claim, &statement_owned, &statement_job, &statement_worker, &statement_beat, NULL,
+};
+
+const struct statement *const statements_of_commits[] = {
+        &statement_commit, &statement_lock,      &statement_grant,    &statement_ungrant, &statement_resolve,
+        &statement_fail,   &statement_give_back, &statement_schedule, &statement_notify,  NULL,
+};
+
+const struct statement *const statements_of_releases[] = {
+        &statement_due, &statement_next, &statement_forget, &statement_later, NULL,
+};

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#include <string.h>
+#include <strings.h>
+
+extern const struct store_backend store_postgres;
+
+/* A backend is one line here. */
+static const struct store_backend *const backends[] = {
+        &store_postgres,
+};
+
+static bool has_scheme(const struct store_backend *backend, const char *url, size_t length)
+{
+        for (const char *const *scheme = backend->schemes; *scheme; scheme++) {
+                if (strlen(*scheme) == length && strncasecmp(*scheme, url, length) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static const struct store_backend *backend_of(const char *url, struct problem *why)
+{
+        size_t length = url ? strcspn(url, ":") : 0;
+
+        for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+                if (has_scheme(backends[i], url ? url : "", length))
+                        return backends[i];
+        }
+        /* The URL may hold a password, and without its scheme nobody can say where. */
+        problem_set(why, "store", "bad_url", "the store's URL must start with postgresql://");
+        return NULL;
+}
+
+int store_open(struct store **out, const struct store_config *config, struct problem *why)
+{
+        const struct store_backend *backend = backend_of(config->url, why);
+
+        return backend ? backend->open(out, config, why) : 1;
+}
+
+int store_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg,
+                  struct problem *why)
+{
+        const struct store_backend *backend = backend_of(url, why);
+
+        return backend ? backend->migrate(url, connect_timeout_ms, said, arg, why) : 1;
+}

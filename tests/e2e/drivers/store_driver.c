@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store's door for tests in Python: reads one JSON object a line from stdin, calls that verb, and prints one JSON
+ * object for each answer, in the order in which they come, with the request's "n".
+ *
+ *     store_driver open URL [OWNER [release|keep [ANSWER_TIMEOUT_MS]]]     verbs from stdin until it ends
+ *     store_driver migrate URL                                             store_migrate, one line a step
+ *
+ * At the end of the input it waits for all answers; "close" closes the store at once.
+ * Lines that arrive together are called in one turn of the loop, and so make one group. */
+#include "core/clock.h"
+#include "core/json.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_SIZE 65536
+
+struct driver {
+        uv_loop_t loop;
+        struct store *store;
+        uv_poll_t input;
+        uv_check_t after; /* once the input has ended: closes when every call is answered */
+        struct buffer line;
+        unsigned serial;
+        bool closed;
+};
+
+/* One line, and what its verb borrows. */
+struct request {
+        struct driver *driver;
+        json_t *line;
+        struct arena arena;
+        struct outcome outcome;
+        struct message *message;
+        struct problem why;
+        struct scheduled scheduled;
+        struct buffer result;
+        union {
+                struct claim claim;
+                struct commit commit;
+                struct failure failure;
+                struct release_lease release;
+        };
+};
+
+/* ---- printing ---- */
+
+static void print(json_t *answer)
+{
+        char *text = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+        puts(text ? text : "{\"error\": \"no text\"}");
+        fflush(stdout);
+        free(text);
+        json_decref(answer);
+}
+
+static json_t *problem_json(const struct problem *why)
+{
+        return why && why->code[0]
+                       ? json_pack("{s:s,s:s,s:s}", "source", why->source, "code", why->code, "text", why->text)
+                       : json_null();
+}
+
+static json_t *text_or_null(struct bytes text)
+{
+        return text.data ? json_stringn_nocheck((const char *)text.data, text.size) : json_null();
+}
+
+/* ---- reading a line ---- */
+
+static const char *text_of(const struct request *r, const char *key)
+{
+        return json_text(r->line, key, NULL);
+}
+
+static unsigned number_of(const struct request *r, const char *key, unsigned otherwise)
+{
+        return (unsigned)json_number(r->line, key, (json_int_t)otherwise);
+}
+
+static void unhex(const char *hex, struct buffer *out)
+{
+        for (; hex[0] && hex[1]; hex += 2) {
+                char two[3] = { hex[0], hex[1], 0 };
+
+                buffer_add_byte(out, (unsigned char)strtoul(two, NULL, 16));
+        }
+}
+
+/* "result" is any JSON; "result_hex" the bytes themselves, however broken. */
+static struct bytes result_of(struct request *r)
+{
+        if (text_of(r, "result_hex"))
+                unhex(text_of(r, "result_hex"), &r->result);
+        else if (json_object_get(r->line, "result"))
+                json_write(json_object_get(r->line, "result"), &r->result);
+        else
+                buffer_add_string(&r->result, "{}");
+        return buffer_view(&r->result);
+}
+
+static void read_outcome(struct request *r)
+{
+        size_t i;
+        json_t *item;
+
+        outcome_open(&r->outcome, &r->arena);
+        json_array_foreach(json_object_get(r->line, "events"), i, item)
+                outcome_event(&r->outcome, json_text(item, "aggregate_type", "scan"),
+                              json_text(item, "aggregate_id", ""), json_text(item, "type", "Tested"),
+                              json_incref(json_object_get(item, "payload")));
+        json_array_foreach(json_object_get(r->line, "grants"), i, item)
+                outcome_write(&r->outcome, ROW_CHARACTER_GRANT, json_text(item, "user_id", ""),
+                              json_text(item, "code", ""), NULL);
+        json_array_foreach(json_object_get(r->line, "fields"), i, item)
+                outcome_write(&r->outcome, ROW_PROFILE_FIELD, json_text(item, "user_id", ""),
+                              json_text(item, "key", ""), json_incref(json_object_get(item, "value")));
+}
+
+/* {"due_ms", "in_ms", "exchange", "routing_key", "properties_hex", "body", "reason", "task_id"} */
+static const struct scheduled *read_scheduled(struct request *r, const json_t *from)
+{
+        struct buffer properties = { 0 };
+        const char *body = json_text(from, "body", "");
+
+        if (!json_is_object(from))
+                return NULL;
+        unhex(json_text(from, "properties_hex", "0000"), &properties);
+        r->message = message_new(json_text(from, "exchange", ""), json_text(from, "routing_key", "q"),
+                                 buffer_view(&properties), bytes_of_string(body));
+        buffer_free(&properties);
+        r->scheduled = (struct scheduled){
+                .message = r->message,
+                .due_ms = json_number(from, "due_ms", clock_wall_ms() + json_number(from, "in_ms", 0)),
+                .reason = json_text(from, "reason", "test"),
+                .task_id = json_text(from, "task_id", NULL),
+        };
+        return &r->scheduled;
+}
+
+static void request_free(struct request *r)
+{
+        outcome_close(&r->outcome);
+        arena_free(&r->arena);
+        message_free(r->message);
+        buffer_free(&r->result);
+        json_decref(r->line);
+        free(r);
+}
+
+static void answer(struct request *r, json_t *fields)
+{
+        json_object_set(fields, "n", json_object_get(r->line, "n"));
+        json_object_set(fields, "do", json_object_get(r->line, "do"));
+        print(fields);
+        request_free(r);
+}
+
+/* ---- answers ---- */
+
+static void claimed(const struct claim_reply *reply, void *arg)
+{
+        static const char *const names[] = { "GRANTED", "DONE",    "DEAD",    "SUPERSEDED",
+                                             "LEASED",  "REVOKED", "REFUSED", "CLOSED" };
+        json_t *fields = json_pack("{s:s,s:i,s:I,s:o,s:O?,s:O?,s:o}", "verdict", names[reply->verdict], "starts",
+                                   (int)reply->starts, "wait_ms", (json_int_t)reply->wait_ms, "result",
+                                   text_or_null(reply->result), "error", reply->error, "owned", reply->owned, "why",
+                                   problem_json(&reply->why));
+
+        answer(arg, fields);
+}
+
+static void stored(enum store_result result, struct bytes before, const struct problem *why, void *arg)
+{
+        static const char *const names[] = { "DONE", "ALREADY", "STALE", "REFUSED", "CLOSED" };
+
+        answer(arg, json_pack("{s:s,s:o,s:o}", "result", names[result], "stored", text_or_null(before), "why",
+                              problem_json(why)));
+}
+
+static void read_back(json_t *value, const struct problem *why, void *arg)
+{
+        answer(arg, json_pack("{s:O?,s:o}", "value", value, "why", problem_json(why)));
+}
+
+static json_t *hex_of(struct bytes b)
+{
+        struct buffer text = { 0 };
+        json_t *value;
+
+        for (size_t i = 0; i < b.size; i++)
+                buffer_addf(&text, "%02x", b.data[i]);
+        value = json_stringn((const char *)(text.data ? text.data : b.data), text.size);
+        buffer_free(&text);
+        return value ? value : json_string("");
+}
+
+static void released(struct due *due, size_t count, int64_t next_ms, void *arg)
+{
+        json_t *rows = json_array();
+
+        for (size_t i = 0; i < count; i++) {
+                struct message *m = due[i].message;
+
+                due[i].message = NULL;
+                json_array_append_new(rows, json_pack("{s:I,s:I,s:s,s:s,s:o,s:o}", "id", (json_int_t)due[i].id,
+                                                      "due_ms", (json_int_t)due[i].due_ms, "exchange", m->exchange,
+                                                      "routing_key", m->routing_key, "properties_hex",
+                                                      hex_of(m->properties), "body", text_or_null(m->body)));
+                message_free(m);
+        }
+        answer(arg, json_pack("{s:o,s:I}", "due", rows, "next_ms", (json_int_t)next_ms));
+}
+
+static void changed(bool up, const char *why, void *arg)
+{
+        (void)arg;
+        print(json_pack("{s:s,s:b,s:s?}", "heard", "changed", "up", (int)up, "why", why));
+}
+
+static void heard(int64_t due_ms, void *arg)
+{
+        (void)arg;
+        print(json_pack("{s:s,s:I}", "heard", "scheduled", "due_ms", (json_int_t)due_ms));
+}
+
+/* ---- verbs ---- */
+
+static void do_claim(struct request *r, struct store *s)
+{
+        const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
+
+        r->claim = (struct claim){
+                .id = id,
+                .root_id = root ? root : id,
+                .parent_id = text_of(r, "parent_id"),
+                .name = json_text(r->line, "name", "test.task"),
+                .pipeline = text_of(r, "pipeline"),
+                .owned_by = text_of(r, "owned_by"),
+                .retries = number_of(r, "retries", 0),
+                .lease_ms = number_of(r, "lease_ms", 60000),
+        };
+        s->backend->claim(s, &r->claim, claimed, r);
+}
+
+static void do_commit(struct request *r, struct store *s)
+{
+        const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
+
+        read_outcome(r);
+        r->commit = (struct commit){
+                .id = id,
+                .root_id = root ? root : id,
+                .result = result_of(r),
+                .outcome = &r->outcome,
+                .last = json_is_true(json_object_get(r->line, "last")),
+                .has_job = json_is_true(json_object_get(r->line, "has_job")),
+                .provider = text_of(r, "provider"),
+                .model = text_of(r, "model"),
+                .tokens_in = number_of(r, "tokens_in", 0),
+                .tokens_out = number_of(r, "tokens_out", 0),
+                .cost_nano = json_number(r->line, "cost_nano", 0),
+                .elapsed_ms = number_of(r, "elapsed_ms", 0),
+                .name = text_of(r, "name"),
+                .pipeline = text_of(r, "pipeline"),
+                .traceparent = text_of(r, "traceparent"),
+        };
+        s->backend->commit(s, &r->commit, stored, r);
+}
+
+static void do_fail(struct request *r, struct store *s)
+{
+        const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
+
+        problem_set(&r->why, "provider", json_text(r->line, "code", "broken"), "%s",
+                    json_text(r->line, "text", "it broke"));
+        r->failure = (struct failure){
+                .id = id,
+                .root_id = root ? root : id,
+                .parent_id = text_of(r, "parent_id"),
+                .name = json_text(r->line, "name", "test.task"),
+                .pipeline = text_of(r, "pipeline"),
+                .attempts = number_of(r, "attempts", 1),
+                .why = &r->why,
+                .again = read_scheduled(r, json_object_get(r->line, "again")),
+                .tokens_in = number_of(r, "tokens_in", 0),
+                .tokens_out = number_of(r, "tokens_out", 0),
+                .cost_nano = json_number(r->line, "cost_nano", 0),
+        };
+        s->backend->fail(s, &r->failure, stored, r);
+}
+
+static void do_give_back(struct request *r, struct store *s)
+{
+        r->release = (struct release_lease){ text_of(r, "id"), read_scheduled(r, json_object_get(r->line, "again")) };
+        s->backend->give_back(s, &r->release, stored, r);
+}
+
+static void do_schedule(struct request *r, struct store *s)
+{
+        s->backend->schedule(s, read_scheduled(r, r->line), stored, r);
+}
+
+static void do_release(struct request *r, struct store *s)
+{
+        s->backend->release(s, json_number(r->line, "now_ms", clock_wall_ms()), number_of(r, "limit", 1000), released,
+                            r);
+}
+
+static void do_forget(struct request *r, struct store *s)
+{
+        const json_t *list = json_object_get(r->line, "ids");
+        size_t count = json_array_size(list);
+        int64_t *ids = calloc(count + 1, sizeof(*ids));
+
+        for (size_t i = 0; ids && i < count; i++)
+                ids[i] = json_integer_value(json_array_get(list, i));
+        s->backend->forget(s, ids, ids ? count : 0, stored, r);
+        free(ids);
+}
+
+static void do_beat(struct request *r, struct store *s)
+{
+        s->backend->beat(s, json_object_get(r->line, "state"), stored, r);
+}
+
+static void do_worker(struct request *r, struct store *s)
+{
+        s->backend->worker(s, json_text(r->line, "name", ""), read_back, r);
+}
+
+static void do_job(struct request *r, struct store *s)
+{
+        s->backend->job(s, json_text(r->line, "id", ""), read_back, r);
+}
+
+static void do_up(struct request *r, struct store *s)
+{
+        answer(r, json_pack("{s:b,s:i}", "up", (int)s->backend->up(s), "waiting", (int)s->backend->waiting(s)));
+}
+
+static void do_close(struct request *r, struct store *s)
+{
+        r->driver->closed = true;
+        s->backend->close(s);
+        answer(r, json_object());
+}
+
+static const struct {
+        const char *name;
+        void (*call)(struct request *r, struct store *s);
+} verbs[] = {
+        { "claim", do_claim },       { "commit", do_commit },   { "fail", do_fail },     { "give_back", do_give_back },
+        { "schedule", do_schedule }, { "release", do_release }, { "forget", do_forget }, { "beat", do_beat },
+        { "worker", do_worker },     { "job", do_job },         { "up", do_up },         { "close", do_close },
+};
+
+static void handle(struct driver *d, struct bytes text)
+{
+        struct request *r = calloc(1, sizeof(*r));
+        struct problem why;
+
+        if (!r || json_parse(text, "driver", &r->line, &why) != 0) {
+                fprintf(stderr, "store_driver: bad line\n");
+                exit(2);
+        }
+        r->driver = d;
+        if (!json_object_get(r->line, "n"))
+                json_object_set_new(r->line, "n", json_integer(++d->serial));
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+                if (strcmp(verbs[i].name, json_text(r->line, "do", "")) == 0) {
+                        verbs[i].call(r, d->store);
+                        return;
+                }
+        }
+        fprintf(stderr, "store_driver: unknown verb\n");
+        exit(2);
+}
+
+/* ---- the loop ---- */
+
+static void when_answered(uv_check_t *check)
+{
+        struct driver *d = check->data;
+
+        if (!d->closed && d->store->backend->waiting(d->store) > 0)
+                return;
+        if (!d->closed)
+                d->store->backend->close(d->store);
+        d->closed = true;
+        uv_close((uv_handle_t *)check, NULL);
+}
+
+static void input_ended(struct driver *d)
+{
+        uv_close((uv_handle_t *)&d->input, NULL);
+        uv_check_start(&d->after, when_answered);
+}
+
+static void handle_lines(struct driver *d)
+{
+        size_t start = 0;
+
+        for (size_t i = 0; i < d->line.size; i++) {
+                if (d->line.data[i] != '\n')
+                        continue;
+                handle(d, bytes_of(d->line.data + start, i - start));
+                start = i + 1;
+        }
+        memmove(d->line.data, d->line.data + start, d->line.size - start);
+        d->line.size -= start;
+}
+
+static void on_input(uv_poll_t *poll, int status, int events)
+{
+        struct driver *d = poll->data;
+        unsigned char *room = buffer_reserve(&d->line, READ_SIZE);
+        ssize_t got = room ? read(STDIN_FILENO, room, READ_SIZE) : -1;
+
+        (void)status;
+        (void)events;
+        if (got <= 0) {
+                input_ended(d);
+                return;
+        }
+        d->line.size += (size_t)got;
+        handle_lines(d);
+}
+
+static int drive(int argc, char **argv)
+{
+        static struct driver d;
+        struct store_config config = {
+                .loop = &d.loop,
+                .url = argv[2],
+                .owner = argc > 3 ? argv[3] : "driver",
+                .release_leases = argc > 4 && strcmp(argv[4], "release") == 0,
+                .answer_timeout_ms = argc > 5 ? (unsigned)atoi(argv[5]) : 0,
+                .connect_timeout_ms = 3000,
+                .changed = changed,
+        };
+        struct problem why = { 0 };
+        int rc;
+
+        uv_loop_init(&d.loop);
+        rc = store_open(&d.store, &config, &why);
+        if (rc != 0) {
+                print(json_pack("{s:s,s:i,s:o}", "heard", "refused", "rc", rc, "why", problem_json(&why)));
+                return 3;
+        }
+        d.store->backend->on_scheduled(d.store, heard, &d);
+        uv_poll_init(&d.loop, &d.input, STDIN_FILENO);
+        d.input.data = &d;
+        uv_check_init(&d.loop, &d.after);
+        d.after.data = &d;
+        uv_poll_start(&d.input, UV_READABLE, on_input);
+        print(json_pack("{s:s}", "heard", "open"));
+        uv_run(&d.loop, UV_RUN_DEFAULT);
+        buffer_free(&d.line);
+        return uv_loop_close(&d.loop) == 0 ? 0 : 4;
+}
+
+static void said(const char *line, void *arg)
+{
+        (void)arg;
+        print(json_pack("{s:s}", "said", line));
+}
+
+static int migrate(const char *url)
+{
+        struct problem why = { 0 };
+        int rc = store_migrate(url, 3000, said, NULL, &why);
+
+        print(json_pack("{s:i,s:o}", "rc", rc, "why", problem_json(&why)));
+        return rc == 0 ? 0 : 3;
+}
+
+int main(int argc, char **argv)
+{
+        if (argc > 2 && strcmp(argv[1], "open") == 0)
+                return drive(argc, argv);
+        if (argc > 2 && strcmp(argv[1], "migrate") == 0)
+                return migrate(argv[2]);
+        fprintf(stderr, "usage: store_driver open URL [OWNER [release|keep [ANSWER_TIMEOUT_MS]]] | migrate URL\n");
+        return 2;
+}
