@@ -80,6 +80,11 @@ DRIVERS       = $(DRIVER_SRC:%.c=$(OUT)/%)
 FUZZ_SRC     := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ          = $(FUZZ_SRC:%.c=$(OUT)/%)
 
+# Measuring programs: each of these is one; the other files of bench/ are linked into all of them.
+BENCH_NAMES = provider latency raw_consume raw_publish raw_pairs raw_calls
+BENCH       = $(BENCH_NAMES:%=$(OUT)/bench/%)
+BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),$(sort $(wildcard bench/*.c))))
+
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help program library unit drivers fuzzers asan tsan fault clang deps test lint format run bench \
@@ -90,7 +95,7 @@ FUZZ          = $(FUZZ_SRC:%.c=$(OUT)/%)
 all: program ## build build/chard (the default)
 
 help: ## list what can be asked for
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo "Variables: CC, CFLAGS, LDFLAGS, VARIANT, JOBS, prefix, DESTDIR; V=1 shows the commands"
 
 run: ## install what is missing, build, start private servers, run sample scans and chats
@@ -104,7 +109,7 @@ test: ## install what is missing, then run every test; ends with `N passed, M fa
 
 bench: ## measure everything beside its raw ceiling
 	@scripts/deps test
-	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory -j$(JOBS) all benches
 	@scripts/bench
 
 deps: ## install what building, running and testing need (Debian 12)
@@ -120,6 +125,7 @@ library: $(LIBRARY)
 unit: $(UNIT)
 drivers: $(DRIVERS)
 fuzzers: $(FUZZ)
+benches: $(BENCH)
 
 $(PROGRAM): $(CLI_OBJ) $(LIBRARY)
 	@echo '  LINK  $@'
@@ -164,6 +170,10 @@ $(FUZZ): %: %.o $(LIBRARY)
 	@echo '  LINK  $@'
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LIBS)
 
+$(BENCH): %: %.o $(BENCH_OBJ) $(LIBRARY)
+	@echo '  LINK  $@'
+	$(Q)$(LINK) -o $@ $< $(BENCH_OBJ) $(LIBRARY) $(LIBS)
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # --- the house ---------------------------------------------------------------------------------------
@@ -191,8 +201,8 @@ build/lint/%.tidy: %.c .clang-tidy
 lint-cppcheck:
 	@mkdir -p build/lint/cppcheck
 	@cppcheck --quiet -j$(JOBS) --cppcheck-build-dir=build/lint/cppcheck --std=c11 --error-exitcode=1 \
-		--enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
-		-D_GNU_SOURCE -DCHARD_VERSION='""' -I. $(C_FILES)
+		--enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem --suppress=legacyUninitvar --suppress=ctunullpointer \
+		-D_GNU_SOURCE -DCHARD_VERSION='""' --library=scripts/cppcheck.cfg -I. $(C_FILES)
 
 -include $(shell find build/lint -name '*.d' 2>/dev/null)
 
