@@ -6,10 +6,11 @@
 /* A key that was delayed before carries its old prefix: 28 times a binary digit and a dot. */
 static const char *without_prefix(const char *key)
 {
-        for (unsigned i = 0; i < DELAYED_LEVELS; i++)
-                if ((key[2 * i] != '0' && key[2 * i] != '1') || key[2 * i + 1] != '.')
+        const char *at = key;
+        for (unsigned i = 0; i < DELAYED_LEVELS; i++, at += 2)
+                if ((at[0] != '0' && at[0] != '1') || at[1] != '.')
                         return key;
-        return key + 2 * DELAYED_LEVELS;
+        return at;
 }
 
 int delayed_routing_key(uint32_t seconds, const char *routing_key, struct buffer *out)

@@ -154,7 +154,7 @@ bool header_number(const struct header *h, int64_t *out)
 {
         const unsigned char *at = h->value.data;
         switch (h->kind) {
-        case 'b': *out = (int8_t)at[0]; return true;
+        case 'b': *out = at[0] - (at[0] & 0x80) * 2; return true;
         case 'B': *out = at[0]; return true;
         case 's':
         case 'U': *out = (int16_t)wire_read(at, 2); return true;
