@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-const struct statement statement_begin = { "chard_begin", "begin" };
-
 const struct statement statement_due = {
         "chard_due",
         "select id, floor(extract(epoch from due_at) * 1000)::int8, exchange, routing_key, properties, body"
@@ -28,8 +26,6 @@ const struct statement statement_forget = { "chard_forget", "delete from chard.s
 const struct statement statement_later = {
         "chard_later", "update chard.scheduled set due_at = now() + interval '10 s' where id = any ($1::int8[])"
 };
-
-const struct statement statement_end = { "chard_end", "commit" };
 
 struct release_call {
         int64_t now_ms;
