@@ -24,6 +24,7 @@ struct command {
         const char *usage;   /* the words after "chard NAME" */
         const char *example; /* one or more lines to copy */
         const char *details; /* a paragraph, or NULL */
+        bool serves;         /* runs on and logs what it does; the others log warnings only, unless asked for debug */
         int (*run)(const struct command *self, int argc, char **argv);
 };
 

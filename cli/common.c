@@ -44,7 +44,8 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
                 settings_free(s);
                 return false;
         }
-        log_setup(level_of(s->log_level), strcmp(s->log_format, "json") == 0);
+        const enum log_level level = level_of(s->log_level);
+        log_setup(level == LOG_INFO && !self->serves ? LOG_WARN : level, strcmp(s->log_format, "json") == 0);
         log_hide(s->openai_api_key);
         hide_password(s->broker_url);
         hide_password(s->store_url);

@@ -144,5 +144,6 @@ const struct command command_worker = {
         .details =
                 "The first SIGTERM or SIGINT stops consuming and finishes what runs within the grace time, a second one hands everything\n"
                 "back at once. What is handed back counts as no attempt.",
+        .serves = true,
         .run = run,
 };

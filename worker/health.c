@@ -15,6 +15,7 @@
 enum {
         LOOK_MS = 500,
         BEAT_EVERY = 4, /* looks between two beats */
+        START_LOOKS = 10,
         LOOP_LATE_MS = 5000,
 };
 
@@ -124,13 +125,19 @@ static void beat(struct health *h, uint64_t now_ms)
 
 static void on_look(uv_timer_t *timer)
 {
-        struct health *h = (struct health *)timer->data;
+        health_look((struct health *)timer->data);
+}
+
+void health_look(struct health *h)
+{
         char why[sizeof(h->why)];
         const uint64_t now_ms = clock_mono_ms();
         find_fault(h, now_ms, why, sizeof(why));
         h->last_look_ms = now_ms;
 
-        const bool consuming = !*why, changed = !h->said || consuming != h->consuming;
+        /* While it starts, what is not there yet is no news. */
+        const bool consuming = !*why, starting = !h->said && !consuming && h->looks < START_LOOKS;
+        const bool changed = !starting && (!h->said || consuming != h->consuming);
         memcpy(h->why, why, sizeof(why));
         h->consuming = consuming;
         if (changed && consuming)
@@ -138,7 +145,7 @@ static void on_look(uv_timer_t *timer)
                          h->worker->config->slots);
         else if (changed)
                 log_warn("worker", "not consuming: %s", why);
-        h->said = true;
+        h->said = h->said || changed;
         write_file(h);
         if (changed || h->looks % BEAT_EVERY == 0)
                 beat(h, now_ms);
@@ -148,7 +155,7 @@ static void on_look(uv_timer_t *timer)
 void health_stop(struct health *h)
 {
         h->stopping = true;
-        on_look(&h->timer);
+        health_look(h);
 }
 
 static void release_memory(uv_handle_t *handle)

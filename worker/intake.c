@@ -63,14 +63,10 @@ void intake_deliveries(struct delivery *list_takes, void *arg)
 
 void intake_changed(const struct broker_health *now, void *arg)
 {
-        static const char *const words[] = { [BROKER_UP] = "up", [BROKER_DOWN] = "down", [BROKER_BLOCKED] = "blocked" };
-        (void)arg;
-        if (now->state == BROKER_UP)
-                log_info("worker", "broker %s, consumers %u of %u", words[now->state], now->consumers_registered,
-                         now->consumers_wanted);
-        else
-                log_warn("worker", "broker %s, consumers %u of %u: %s", words[now->state], now->consumers_registered,
-                         now->consumers_wanted, now->why);
+        (void)now;
+        struct worker *w = (struct worker *)arg;
+        if (w->health)
+                health_look(w->health);
 }
 
 void intake_adjust(struct worker *w)

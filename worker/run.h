@@ -157,6 +157,8 @@ void releaser_close(struct releaser *r);
 /* ---- health.c ---- */
 
 int health_open(struct health **out, struct worker *w);
+/* Look now: something has changed. */
+void health_look(struct health *h);
 void health_stop(struct health *h); /* says that the worker is stopping */
 void health_close(struct health *h);
 

@@ -72,6 +72,8 @@ static void on_store_changed(bool up, const char *why, void *arg)
                 log_warn("worker", "store away: %s", why ? why : "no answer");
         if (w->broker)
                 intake_adjust(w);
+        if (w->health)
+                health_look(w->health);
 }
 
 static void on_heard(int64_t due_ms, void *arg)
@@ -150,6 +152,7 @@ void worker_close(struct worker *w)
         w->phase = WORKER_CLOSED;
         releaser_close(w->releaser);
         health_close(w->health);
+        w->health = NULL;
         if (w->ai)
                 ai_close(w->ai);
         if (w->broker)
