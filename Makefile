@@ -133,8 +133,9 @@ $(PROGRAM): $(CLI_OBJ) $(LIBRARY)
 
 $(LIBRARY): $(LIB_OBJ) $(OUT)/objects
 	@echo '  AR    $@'
-	@rm -f $@
-	$(Q)$(AR) rcs $@ $(LIB_OBJ)
+	@rm -f $@.new
+	$(Q)$(AR) rcs $@.new $(LIB_OBJ)
+	@mv $@.new $@
 
 $(OUT)/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
