@@ -184,9 +184,8 @@ static int check_schema(PGconn *pg, const struct patience *patience, struct prob
                            there, schema_newest());
 }
 
-/* One text that sets up the session and prepares everything: one round trip. */
-static int set_up(PGconn *pg, const struct session_kind *kind, unsigned answer_timeout_ms,
-                  const struct patience *patience, struct problem *why)
+static int apply_settings(PGconn *pg, const struct session_kind *kind, unsigned answer_timeout_ms,
+                          const struct patience *patience, struct problem *why)
 {
         struct buffer sql = { 0 };
         int rc;
@@ -194,12 +193,34 @@ static int set_up(PGconn *pg, const struct session_kind *kind, unsigned answer_t
         buffer_add_string(&sql, common_settings);
         buffer_addf(&sql, "set statement_timeout = %u; ", answer_timeout_ms);
         buffer_add_string(&sql, kind->settings);
-        for (const struct statement *const *s = kind->prepared; *s; s++)
-                buffer_addf(&sql, "prepare %s as %s; ", (*s)->name, (*s)->sql);
         buffer_add_byte(&sql, '\0');
         rc = sql.failed ? -ENOMEM : session_run(pg, (const char *)sql.data, patience, NULL, NULL, why);
         buffer_free(&sql);
         return rc;
+}
+
+/* All statements in one round trip. Not by SQL's PREPARE: the server's views and logs would then show one long text. */
+static int prepare(PGconn *pg, const struct session_kind *kind, const struct patience *patience, struct problem *why)
+{
+        ExecStatusType status = PGRES_COMMAND_OK;
+        PGresult *result = NULL;
+        int rc = 0;
+
+        for (const struct statement *const *s = kind->prepared; *s; s++) {
+                if (PQsendPrepare(pg, (*s)->name, (*s)->sql, 0, NULL) != 1)
+                        return unreachable_why(why, PQerrorMessage(pg));
+        }
+        if (PQpipelineSync(pg) != 1)
+                return unreachable_why(why, PQerrorMessage(pg));
+        while (status != PGRES_PIPELINE_SYNC && PQstatus(pg) != CONNECTION_BAD) {
+                if (next_result(pg, patience, &result, why) != 0)
+                        return 1;
+                status = result ? PQresultStatus(result) : PGRES_COMMAND_OK;
+                if (status == PGRES_FATAL_ERROR && rc == 0)
+                        rc = result_failed(result, NULL, why);
+                PQclear(result);
+        }
+        return rc == 0 && status != PGRES_PIPELINE_SYNC ? unreachable_why(why, PQerrorMessage(pg)) : rc;
 }
 
 int session_open(const struct address *address, const struct session_kind *kind, unsigned answer_timeout_ms,
@@ -211,9 +232,11 @@ int session_open(const struct address *address, const struct session_kind *kind,
         if (rc == 0)
                 rc = check_schema(pg, patience, why);
         if (rc == 0)
-                rc = set_up(pg, kind, answer_timeout_ms, patience, why);
+                rc = apply_settings(pg, kind, answer_timeout_ms, patience, why);
         if (rc == 0 && (PQsetnonblocking(pg, 1) != 0 || PQenterPipelineMode(pg) != 1))
                 rc = unreachable_why(why, PQerrorMessage(pg));
+        if (rc == 0)
+                rc = prepare(pg, kind, patience, why);
         if (rc == 0)
                 *out = pg;
         else if (pg)
