@@ -14,8 +14,8 @@ from celery import Celery, chain
 
 app = Celery("producer", broker=os.environ.get("CHARD_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//"))
 app.conf.update(
-    task_default_queue_type="quorum",
-    task_default_exchange_type="topic",
+    task_create_missing_queue_type="quorum",
+    task_create_missing_queue_exchange_type="topic",
     broker_transport_options={"confirm_publish": True},  # an accepted enqueue is never lost
     task_ignore_result=True,                             # the result is the job document, in chard's store
 )

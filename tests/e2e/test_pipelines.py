@@ -54,8 +54,8 @@ def check_scan(chard, database, job_id):
     rows = database.rows("select id, aggregatetype, aggregateid, type, payload from chard.outbox where aggregateid = %s", job_id)
     assert {row["type"]: row["payload"] for row in rows} == {e["type"]: e["payload"] for e in events}
     assert len(rows) == 3
-    assert database.rows("select user_id, character_id from chard.character_owned") == [
-        {"user_id": "u1", "character_id": "char-petty"}]
+    assert database.rows("select user_id, code from chard.character_owned") == [
+        {"user_id": "u1", "code": "char-petty"}]
     shown = jobs.job(chard, job_id)
     assert shown["state"] == "SUCCESS" and shown["document"] == document
 
