@@ -39,7 +39,7 @@ static int hex(char c)
 /* Decode into *out. Returns 0, 1 for a malformed escape or an encoded NUL, or -ENOMEM. */
 static int decode(struct span s, char **out)
 {
-        char *to = *out = malloc(s.size + 1);
+        char *to = *out = calloc(s.size + 1, 1);
         if (!to)
                 return -ENOMEM;
         for (size_t i = 0; i < s.size; i++) {
@@ -54,7 +54,6 @@ static int decode(struct span s, char **out)
                 *to++ = (char)(high * 16 + low);
                 i += 2;
         }
-        *to = '\0';
         return 0;
 }
 

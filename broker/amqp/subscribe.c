@@ -19,7 +19,7 @@ void subscription_ended(struct subscription *s, bool open, const char *why)
                 content_clear(&s->content);
                 tags_clear(&s->tags);
         }
-        snprintf(s->why, sizeof(s->why), "%s", why);
+        snprintf(s->why, sizeof(s->why), "%.119s", why);
 }
 
 static void retry_later(struct subscription *s)
