@@ -9,6 +9,7 @@
 
 static const char path_end[] = "/chat/completions";
 
+static bool can_speak_http2_plain(void);
 static int make_url(struct endpoint *e, const char *base, struct problem *why);
 static int make_headers(struct endpoint *e, const char *key, struct problem *why);
 
@@ -17,6 +18,11 @@ int endpoint_open(struct endpoint *e, const struct ai_config *config, struct pro
         const char *base = config->base_url && *config->base_url ? config->base_url : ENDPOINT_DEFAULT;
         memset(e, 0, sizeof(*e));
         e->http2_plain = config->http2_plain;
+        if (config->http2_plain && !can_speak_http2_plain())
+                return problem_set(
+                        why, "settings", "bad_setting",
+                        "CHARD_AI_HTTP2_PLAIN needs libcurl 8.0 or later, this is %s: it cannot use a connection twice so",
+                        curl_version_info(CURLVERSION_NOW)->version);
         const int result = make_url(e, base, why);
         return result != 0 ? result : make_headers(e, config->api_key, why);
 }
@@ -49,6 +55,13 @@ void endpoint_close(struct endpoint *e)
                 explicit_bzero(e->secret, strlen(e->secret));
         free(e->secret);
         memset(e, 0, sizeof(*e));
+}
+
+/* libcurl 7.88, Debian 12's, fails the second exchange over such a connection: curl issue 10634, mended in 8.0. */
+static bool can_speak_http2_plain(void)
+{
+        const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+        return curl->version_num >= 0x080000 && (curl->features & CURL_VERSION_HTTP2);
 }
 
 static bool is_literal(const char *host)

@@ -33,6 +33,7 @@ struct multi {
         bool closing, in_timer;
         struct socket *sockets; /* by descriptor */
         size_t socket_count;
+        size_t connections;
 };
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused);
@@ -141,14 +142,23 @@ static struct socket *socket_at(struct multi *m, curl_socket_t fd)
 void multi_opened(struct multi *m, curl_socket_t fd)
 {
         struct socket *s = socket_at(m, fd);
-        if (s)
-                *s = (struct socket){ .connection = true };
+        if (!s)
+                return;
+        *s = (struct socket){ .connection = true };
+        m->connections++;
 }
 
 void multi_closed(struct multi *m, curl_socket_t fd)
 {
-        if ((size_t)fd < m->socket_count)
-                m->sockets[fd] = (struct socket){ 0 };
+        if ((size_t)fd >= m->socket_count)
+                return;
+        m->connections -= m->sockets[fd].connection;
+        m->sockets[fd] = (struct socket){ 0 };
+}
+
+size_t multi_connections(const struct multi *m)
+{
+        return m->connections;
 }
 
 static int watch(struct multi *m, curl_socket_t fd, struct socket *s, unsigned char events)

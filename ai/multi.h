@@ -34,6 +34,9 @@ void multi_remove(struct multi *m, CURL *easy);
 void multi_opened(struct multi *m, curl_socket_t fd);
 void multi_closed(struct multi *m, curl_socket_t fd);
 
+/* Connections that are open or being made. */
+size_t multi_connections(const struct multi *m);
+
 /* Close the connections and, once the loop has closed the handles, give all back. No transfer may be left, and neither `done` nor
  * `rest` is called any more. */
 void multi_free(struct multi *m);

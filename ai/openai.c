@@ -3,6 +3,7 @@
 
 #include "ai/endpoint.h"
 #include "ai/multi.h"
+#include "ai/room.h"
 #include "core/clock.h"
 
 #include <errno.h>
@@ -13,14 +14,10 @@
 
 enum {
         MOST_REPLY_BYTES = 8 << 20,
-        KEPT_BYTES = 16 << 10,    /* a reply buffer up to this size is kept for the next exchange */
-        MOST_SPARES = 1024,       /* idle easy handles; curl's cost about 10 KB each */
-        RECEIVE_BYTES = 4096,     /* a reply has 1 to 2 KB */
-        UPLOAD_BYTES = 16 << 10,  /* curl's least */
-        STREAMS = 100,            /* a connection carries with HTTP/2; curl's default for what it asks of a server */
-        MOST_STARTING = 256,      /* connections being made at once */
-        MOST_LOOKUPS = 16,        /* the same while the host's address is unknown: curl looks up in a thread each */
-        ADDRESS_KNOWN_MS = 50000, /* curl forgets an address after 60 s */
+        KEPT_BYTES = 16 << 10,   /* a reply buffer up to this size is kept for the next exchange */
+        MOST_SPARES = 1024,      /* idle easy handles; curl's cost about 10 KB each */
+        RECEIVE_BYTES = 4096,    /* a reply has 1 to 2 KB */
+        UPLOAD_BYTES = 16 << 10, /* curl's least */
         DESCRIPTORS_FOR_OTHERS = 256,
 };
 
@@ -31,8 +28,9 @@ struct exchange {
         openai_done *done;
         void *arg;
         struct exchange *next_spare;
-        bool begun;   /* the request is going out: connection made or found */
-        bool too_big; /* the reply */
+        bool begun;      /* the request is going out: connection made or found */
+        bool connecting; /* it makes a connection */
+        bool too_big;    /* the reply */
         char error[CURL_ERROR_SIZE];
 };
 
@@ -44,10 +42,7 @@ struct openai {
         void *arg;
         struct exchange *spares;
         unsigned spare_count;
-        size_t used, starting; /* exchanges under way, and those of them whose request is not going out yet */
-        size_t most_connections;
-        size_t streams;          /* exchanges that a connection carries: 1, or STREAMS once HTTP/2 was seen */
-        uint64_t known_until_ms; /* the host's address is in curl's cache */
+        struct room usage;
         unsigned connect_timeout_ms;
         bool delivering; /* a `done` is being called, which may close this */
         bool closing;
@@ -72,8 +67,6 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
         o->room = room;
         o->arg = arg;
         o->connect_timeout_ms = config->connect_timeout_ms;
-        o->most_connections = allowed_connections(config->max_connections);
-        o->streams = config->http2_plain ? STREAMS : 1;
         int result = endpoint_open(&o->endpoint, config, why);
         if (result == 0)
                 result = multi_new(&o->multi, config->loop, on_done, on_rest, o);
@@ -82,6 +75,9 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
                 free(o);
                 return result;
         }
+        o->usage.most_connections = allowed_connections(config->max_connections);
+        o->usage.literal = o->endpoint.literal;
+        o->usage.protocol = o->endpoint.tls ? PROTOCOL_UNKNOWN : config->http2_plain ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
         set_limits(o);
         *out = o;
         return 0;
@@ -89,8 +85,7 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
 
 bool openai_has_room(const struct openai *o)
 {
-        const bool known = o->endpoint.literal || uv_now(o->loop) < o->known_until_ms;
-        return o->used < o->most_connections * o->streams && o->starting < (known ? MOST_STARTING : MOST_LOOKUPS);
+        return room_left(&o->usage, multi_connections(o->multi), uv_now(o->loop));
 }
 
 int openai_post(struct openai *o, struct buffer *body, unsigned deadline_ms, openai_done *done, void *arg,
@@ -110,19 +105,28 @@ int openai_post(struct openai *o, struct buffer *body, unsigned deadline_ms, ope
         *body = (struct buffer){ 0 };
         x->done = done;
         x->arg = arg;
-        x->begun = x->too_big = false;
+        x->begun = x->connecting = x->too_big = false;
         x->error[0] = '\0';
-        o->used++;
-        o->starting++;
+        o->usage.used++;
+        o->usage.starting++;
         *out = x;
         return 0;
+}
+
+/* It is not starting any more. */
+static void begin(struct exchange *x)
+{
+        x->openai->usage.starting -= !x->begun;
+        x->openai->usage.connecting -= x->connecting;
+        x->begun = true;
+        x->connecting = false;
 }
 
 static void end(struct exchange *x)
 {
         multi_remove(x->openai->multi, x->easy);
-        x->openai->used--;
-        x->openai->starting -= !x->begun;
+        begin(x);
+        x->openai->usage.used--;
 }
 
 void openai_cancel(struct exchange *x)
@@ -163,10 +167,10 @@ static void set_limits(struct openai *o)
 {
         CURLM *curl = multi_curl(o->multi);
         curl_multi_setopt(curl, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-        curl_multi_setopt(curl, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS);
-        curl_multi_setopt(curl, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)o->most_connections);
-        curl_multi_setopt(curl, CURLMOPT_MAX_HOST_CONNECTIONS, (long)o->most_connections);
-        curl_multi_setopt(curl, CURLMOPT_MAXCONNECTS, (long)o->most_connections);
+        curl_multi_setopt(curl, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)ROOM_STREAMS);
+        curl_multi_setopt(curl, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)o->usage.most_connections);
+        curl_multi_setopt(curl, CURLMOPT_MAX_HOST_CONNECTIONS, (long)o->usage.most_connections);
+        curl_multi_setopt(curl, CURLMOPT_MAXCONNECTS, (long)o->usage.most_connections);
 }
 
 /* ---- exchanges, used again and again ---- */
@@ -219,20 +223,21 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 /* curl calls this right before the request goes out. */
 static int on_begin(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-        struct exchange *x = arg;
         (void)remote, (void)local, (void)remote_port, (void)local_port;
-        x->openai->starting -= !x->begun;
-        x->begun = true;
+        begin(arg);
         return CURL_PREREQFUNC_OK;
 }
 
-/* A socket is made once the host's address is known. */
+/* An exchange may open several sockets, one for each address that it tries. */
 static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
-        struct openai *o = arg;
+        struct exchange *x = arg;
+        struct openai *o = x->openai;
         (void)purpose;
-        o->known_until_ms = uv_now(o->loop) + ADDRESS_KNOWN_MS;
         multi_opened(o->multi, fd);
+        room_address_known(&o->usage, uv_now(o->loop));
+        o->usage.connecting += !x->connecting && !x->begun;
+        x->connecting = !x->begun;
         return CURL_SOCKOPT_OK;
 }
 
@@ -262,7 +267,7 @@ static int configure(struct exchange *x)
         curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_begin);
         curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
         curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
-        curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, o);
+        curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, x);
         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, o->multi);
         return endpoint_apply(&o->endpoint, easy);
@@ -324,8 +329,8 @@ static void fill_response(struct exchange *x, CURLcode code, struct ai_response 
         if (response->status >= 300)
                 read_headers(x->easy, response);
         curl_easy_getinfo(x->easy, CURLINFO_HTTP_VERSION, &version);
-        if (version == CURL_HTTP_VERSION_2_0)
-                x->openai->streams = STREAMS;
+        if (version != 0)
+                x->openai->usage.protocol = version == CURL_HTTP_VERSION_2_0 ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
 }
 
 static void on_done(CURL *easy, CURLcode code, void *arg)
