@@ -76,15 +76,16 @@ static const json_t *list_option(struct reading *r, const char *key)
         return value;
 }
 
-/* A time as text, or as kombu's typed value of it; NULL when it is neither. */
+/* A time as text, or as kombu's typed value of it; NULL when it is neither. No longer than the decoder takes it. */
 static const char *time_text(const json_t *value)
 {
         int64_t ignored;
         const json_t *inner = value;
         if (json_is_object(value) && typed_json_read(value, &inner) != TYPED_DATETIME)
                 return NULL;
-        return short_text(inner) && clock_parse(json_string_value(inner), &ignored) == 0 ? json_string_value(inner)
-                                                                                         : NULL;
+        if (!short_text(inner) || json_string_length(inner) >= CLOCK_TEXT_SIZE)
+                return NULL;
+        return clock_parse(json_string_value(inner), &ignored) == 0 ? json_string_value(inner) : NULL;
 }
 
 /* An absolute time, or seconds from now written into `made`. */

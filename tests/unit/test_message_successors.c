@@ -340,6 +340,8 @@ static void wrong_signatures_are_refused(void **state)
                 { "{\"task\":\"known\",\"options\":{\"countdown\":{}}}", "bad_signature" },
                 { "{\"task\":\"known\",\"options\":{\"eta\":\"tomorrow\"}}", "bad_signature" },
                 { "{\"task\":\"known\",\"options\":{\"eta\":5}}", "bad_signature" },
+                { "{\"task\":\"known\",\"options\":{\"eta\":\"2030-01-01T00:00:00.0000000000000000000000000\"}}",
+                  "bad_signature" },
                 { "{\"task\":\"known\",\"options\":{\"expires\":\"2030\"}}", "bad_signature" },
                 { "{\"task\":\"known\",\"options\":{\"expires\":{\"__type__\":\"date\",\"__value__\":\"2030-01-01\"}}}",
                   "bad_signature" },
