@@ -4,7 +4,11 @@
  * Celery documentation, "Message Protocol", version 2.
  *
  * Properties and headers keep their AMQP encoding ("properties" bytes = property flags, then the present
- * properties, header table included) wherever they wait or travel, so what chard doesn't know survives unchanged. */
+ * properties, header table included) wherever they wait or travel, so what chard doesn't know survives unchanged.
+ *
+ * Everything here is pure and may be called on any thread; a task_message and its JSON belong to one thread at a time.
+ * Not understood, each with a clear problem: message protocol 1 (no headers), serializers other than JSON, bzip2, lzma and zstd
+ * bodies, integers beyond 64 bits and NaN in bodies, groups, chords and chains as the next element of a chain. */
 #ifndef CHARD_MESSAGE_H
 #define CHARD_MESSAGE_H
 
@@ -31,7 +35,7 @@ struct message {
 struct message *message_new(const char *exchange, const char *routing_key, struct bytes properties, struct bytes body);
 void message_free(struct message *m);
 
-/* ---- reading and editing properties: properties.c ---- */
+/* ---- reading and editing properties: properties.c, headers.c, headers_json.c ---- */
 
 /* Basic properties as views into the encoded bytes; absent ones are empty (data NULL). Not NUL-terminated. */
 struct properties {
@@ -82,7 +86,7 @@ void header_add_json(struct buffer *table, const char *name,
 /* A header table as a JSON object for people to read (bytes that are no UTF-8 as base64 text). New reference or NULL. */
 json_t *headers_to_json(struct bytes table);
 
-/* ---- a task: task_message.c ---- */
+/* ---- a task: task_message.c, task_headers.c, republish.c ---- */
 
 /* A decoded task. Texts live in the arena given to the decoder (NUL-terminated), JSON in `body`. */
 struct task_message {
@@ -141,7 +145,7 @@ struct dead_record {
 struct message *message_dead(const char *queue, struct bytes properties, struct bytes body,
                              const struct dead_record *record);
 
-/* ---- signatures and chains: signature.c ---- */
+/* ---- signatures and chains: signature.c, successors.c ---- */
 
 /* A task to be sent. All borrowed; the JSON is read only. */
 struct signature {
