@@ -75,15 +75,13 @@ static int send_queue(struct amqp_link *l, const struct topology_row *row)
 
 static int send_binding(struct amqp_link *l, const struct topology_row *row)
 {
-        amqp_queue_bind_t queue = { .queue = amqp_cstring_bytes(row->name),
-                                    .exchange = amqp_cstring_bytes(row->source),
-                                    .routing_key = amqp_cstring_bytes(row->routing_key) };
-        amqp_exchange_bind_t exchange = { .destination = queue.queue,
-                                          .source = queue.exchange,
-                                          .routing_key = queue.routing_key };
+        const amqp_bytes_t target = amqp_cstring_bytes(row->name), source = amqp_cstring_bytes(row->source);
+        const amqp_bytes_t key = amqp_cstring_bytes(row->routing_key);
+        amqp_exchange_bind_t to_exchange = { .destination = target, .source = source, .routing_key = key };
+        amqp_queue_bind_t to_queue = { .queue = target, .exchange = source, .routing_key = key };
         if (row->to_exchange)
-                return send_method(l, AMQP_EXCHANGE_BIND_METHOD, &exchange);
-        return send_method(l, AMQP_QUEUE_BIND_METHOD, &queue);
+                return send_method(l, AMQP_EXCHANGE_BIND_METHOD, &to_exchange);
+        return send_method(l, AMQP_QUEUE_BIND_METHOD, &to_queue);
 }
 
 static int send_rows(struct amqp_link *l, const struct topology *t)
