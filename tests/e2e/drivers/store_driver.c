@@ -401,11 +401,11 @@ static void input_ended(struct driver *d)
         uv_check_start(&d->after, when_answered);
 }
 
-static void handle_lines(struct driver *d)
+static void handle_lines(struct driver *d, size_t fresh)
 {
         size_t start = 0;
 
-        for (size_t i = 0; i < d->line.size; i++) {
+        for (size_t i = d->line.size - fresh; i < d->line.size; i++) {
                 if (d->line.data[i] != '\n')
                         continue;
                 handle(d, bytes_of(d->line.data + start, i - start));
@@ -428,7 +428,7 @@ static void on_input(uv_poll_t *poll, int status, int events)
                 return;
         }
         d->line.size += (size_t)got;
-        handle_lines(d);
+        handle_lines(d, (size_t)got);
 }
 
 static int drive(int argc, char **argv)

@@ -1,0 +1,481 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store's verbs against a real PostgreSQL."""
+
+import itertools
+import json
+import time
+import uuid
+
+import pytest
+
+from support.store import Store, migrate
+
+_ids = itertools.count(1)
+
+
+def new_id():
+    return f"task-{next(_ids)}-{uuid.uuid4()}"
+
+
+def claim(task, **fields):
+    return {"do": "claim", "id": task} | fields
+
+
+def commit(task, **fields):
+    return {"do": "commit", "id": task, "result": {"task": task}} | fields
+
+
+def event(aggregate, kind="Tested", **fields):
+    return {"aggregate_type": "scan", "aggregate_id": aggregate, "type": kind, "payload": {"a": 1}} | fields
+
+
+@pytest.fixture
+def opened(store_url):
+    """Opens stores on a migrated database: `store = opened(owner="w2")`. Each must end clean."""
+    assert migrate(store_url)[1]["rc"] == 0
+    made = []
+
+    def make(owner="w1", **options):
+        made.append(Store(store_url, owner, **options))
+        assert made[-1].first == {"heard": "open"}
+        return made[-1]
+
+    yield make
+    for store in made:
+        assert store.end()[0] == 0
+
+
+@pytest.fixture
+def store(opened):
+    return opened()
+
+
+def task(database, id):
+    return database.row("select * from chard.task where id = %s", id)
+
+
+# --- claim --------------------------------------------------------------------------------------------
+
+
+def test_a_first_claim_is_granted_and_leaves_task_and_job(store, database):
+    id = new_id()
+    answer = store.one("claim", id=id, name="scan.vision", pipeline="scan", lease_ms=5000)
+    assert (answer["verdict"], answer["starts"], answer["owned"]) == ("GRANTED", 1, None)
+    row = task(database, id)
+    assert (row["state"], row["name"], row["root_id"], row["lease_owner"]) == ("STARTED", "scan.vision", id, "w1")
+    assert 4 < (row["lease_until"] - row["started_at"]).total_seconds() < 6
+    job = database.row("select * from chard.job where root_id = %s", id)
+    assert (job["pipeline"], job["state"]) == ("scan", "STARTED")
+
+
+def test_a_claim_without_pipeline_leaves_no_job(store, database):
+    assert store.one("claim", id=new_id())["verdict"] == "GRANTED"
+    assert database.value("select count(*) from chard.job") == 0
+
+
+def test_a_done_task_gives_its_result_byte_for_byte(store):
+    id = new_id()
+    text = '{"b":1.50, "a":"\\u0041", "a":2}'
+    store.ask(claim(id), {"do": "commit", "id": id, "result_hex": text.encode().hex()})
+    answer = store.one("claim", id=id)
+    assert (answer["verdict"], answer["result"]) == ("DONE", text)
+
+
+def test_a_dead_task_gives_its_error(store):
+    id = new_id()
+    store.one("claim", id=id)
+    store.one("fail", id=id, attempts=4, code="bad_reply", text="no JSON")
+    answer = store.one("claim", id=id)
+    assert answer["verdict"] == "DEAD"
+    assert answer["error"] == {"source": "provider", "code": "bad_reply", "text": "no JSON", "attempts": 4}
+
+
+def test_a_revoked_task_is_not_started(store, database):
+    id = new_id()
+    database.run("insert into chard.task (id, root_id, state) values (%s, %s, 'REVOKED')", id, id)
+    assert store.one("claim", id=id)["verdict"] == "REVOKED"
+
+
+def test_a_live_lease_holds_off_others_until_it_ends(opened, wait_until):
+    first, second, id = opened("w1"), opened("w2"), new_id()
+    assert first.one("claim", id=id, lease_ms=1500)["verdict"] == "GRANTED"
+    answer = second.one("claim", id=id)
+    assert answer["verdict"] == "LEASED" and 0 < answer["wait_ms"] <= 1500
+    took_over = wait_until(lambda: (a := second.one("claim", id=id))["verdict"] == "GRANTED" and a)
+    assert took_over["starts"] == 2
+
+
+def test_the_own_lease_is_adopted(opened):
+    id = new_id()
+    assert opened("w1").one("claim", id=id)["verdict"] == "GRANTED"
+    again = opened("w1").one("claim", id=id)
+    assert (again["verdict"], again["starts"]) == ("GRANTED", 2)
+
+
+def test_a_worker_that_starts_voids_the_leases_under_its_name(opened):
+    id = new_id()
+    assert opened("w1", mode="release").one("claim", id=id, lease_ms=600000)["verdict"] == "GRANTED"
+    other = opened("w2")
+    assert other.one("claim", id=id)["verdict"] == "LEASED"
+    opened("w1", mode="release")
+    assert other.one("claim", id=id)["verdict"] == "GRANTED"
+
+
+def test_an_older_message_than_the_scheduled_retry_is_superseded(store):
+    id = new_id()
+    store.one("claim", id=id)
+    store.one("fail", id=id, attempts=1, again={"in_ms": 60000})
+    assert store.one("claim", id=id, retries=0)["verdict"] == "SUPERSEDED"
+    answer = store.one("claim", id=id, retries=1)
+    assert (answer["verdict"], answer["starts"]) == ("GRANTED", 2)
+    assert store.one("claim", id=id, retries=0)["verdict"] == "SUPERSEDED"
+
+
+def test_owned_characters_come_with_the_claim(store, database):
+    database.run("insert into chard.character_owned (user_id, code, task_id) values ('u1', 'b', 'x'), ('u1', 'a', 'x'), ('u2', 'c', 'x')")
+    answers = store.ask(claim("o1", owned_by="u2"), claim("o2"), claim("o3", owned_by="u1"), claim("o4", owned_by="u3"))
+    assert [a["owned"] for a in answers] == [["c"], None, ["a", "b"], []]
+
+
+def test_the_same_id_twice_in_a_group_breaks_nothing(store):
+    answers = store.ask(*[claim("twin") for _ in range(3)], claim("single"))
+    assert [a["verdict"] for a in answers] == ["GRANTED"] * 4
+    assert sorted(a["starts"] for a in answers) == [1, 1, 2, 3]
+
+
+def test_an_id_that_no_index_takes_is_refused_alone(store):
+    long = "".join(uuid.uuid4().hex for _ in range(400))
+    answers = store.ask(claim("short1"), claim(long), claim("short2"))
+    assert [a["verdict"] for a in answers] == ["GRANTED", "REFUSED", "GRANTED"]
+    assert answers[1]["why"]["source"] == "store" and "54000" in answers[1]["why"]["text"]
+
+
+def test_two_processes_grant_each_of_5000_ids_once(opened):
+    ids = [new_id() for _ in range(5000)]
+    workers = [opened("w1"), opened("w2")]
+    numbers = [worker.send(*[claim(id) for id in (ids if k == 0 else reversed(ids))]) for k, worker in enumerate(workers)]
+    verdicts = [{a["id"]: a for a in ()} for _ in workers]
+    for k, worker in enumerate(workers):
+        answers = worker.wait(numbers[k], 60)
+        order = ids if k == 0 else list(reversed(ids))
+        verdicts[k] = {id: a["verdict"] for id, a in zip(order, answers)}
+    assert all(sorted((verdicts[0][id], verdicts[1][id])) == ["GRANTED", "LEASED"] for id in ids)
+
+
+# --- commit -------------------------------------------------------------------------------------------
+
+
+def test_a_commit_writes_everything_of_the_task(store, database):
+    id = new_id()
+    store.one("claim", id=id, name="scan.reward", pipeline="scan")
+    document = {"job": {"id": id}, "reward": {"received": True, "ko": "페트병"}}
+    answer = store.one("commit", id=id, result=document, has_job=True, last=True, provider="openai", model="m", tokens_in=10,
+                       tokens_out=20, cost_nano=1234567, elapsed_ms=77, traceparent="00-ab-cd-01",
+                       events=[event(id, "ScanRewarded"), event(id, "RewardGranted", payload={"character_id": "c"})],
+                       grants=[{"user_id": "u", "code": "c"}], fields=[{"user_id": "u", "key": "level", "value": 3}])
+    assert answer["result"] == "DONE"
+    row = task(database, id)
+    assert (row["state"], row["result"], row["tokens_in"], row["tokens_out"], row["cost_nano"], row["elapsed_ms"]) == \
+        ("SUCCESS", document, 10, 20, 1234567, 77)
+    assert (row["provider"], row["model"], row["lease_owner"], row["lease_until"]) == ("openai", "m", None, None)
+    events = database.rows("select * from chard.event order by version")
+    assert [(e["aggregate_type"], e["aggregate_id"], e["type"], e["version"], e["root_id"], e["task_id"]) for e in events] == \
+        [("scan", id, "ScanRewarded", 1, id, id), ("scan", id, "RewardGranted", 2, id, id)]
+    outbox = database.rows("select * from chard.outbox order by type desc")
+    assert [(o["id"], o["aggregatetype"], o["aggregateid"], o["type"], o["payload"]) for o in outbox] == \
+        [(e["id"], e["aggregate_type"], e["aggregate_id"], e["type"], e["payload"]) for e in events]
+    assert {o["tracingspancontext"] for o in outbox} == {"traceparent=00-ab-cd-01"}
+    job = database.row("select * from chard.job")
+    assert (job["state"], job["document"], job["error"]) == ("SUCCESS", document, None) and job["finished_at"]
+    assert database.row("select user_id, code, task_id from chard.character_owned") == {"user_id": "u", "code": "c", "task_id": id}
+    assert database.row("select user_id, fields from chard.profile") == {"user_id": "u", "fields": {"level": 3}}
+
+
+def test_a_job_goes_on_until_its_last_task(store, database):
+    root, second = new_id(), new_id()
+    store.ask(claim(root, pipeline="chat"))
+    store.ask(commit(root, has_job=True, events=[event(root)]))
+    assert database.row("select state, finished_at from chard.job") == {"state": "STARTED", "finished_at": None}
+    store.ask(claim(second, root_id=root, parent_id=root, pipeline="chat"))
+    store.ask(commit(second, root_id=root, has_job=True, last=True, events=[event(root), event(root)]))
+    assert database.value("select state from chard.job") == "SUCCESS"
+    assert [r["version"] for r in database.rows("select version from chard.event order by version")] == [1, 2, 3]
+    job = store.one("job", id=root)["value"]
+    assert (job["id"], job["pipeline"], job["state"], job["document"]) == (root, "chat", "SUCCESS", {"task": second})
+    assert [t["id"] for t in job["tasks"]] == [root, second] and len(job["events"]) == 3
+
+
+def test_only_the_first_commit_of_a_task_counts(store, database):
+    id = new_id()
+    store.one("claim", id=id)
+    first = store.one("commit", id=id, result={"run": 1}, events=[event(id)], fields=[{"user_id": "u", "key": "k", "value": 1}])
+    second = store.one("commit", id=id, result={"run": 2}, events=[event(id)], grants=[{"user_id": "u", "code": "c"}],
+                       fields=[{"user_id": "u", "key": "k", "value": 2}])
+    assert (first["result"], second["result"], json.loads(second["stored"])) == ("DONE", "ALREADY", {"run": 1})
+    assert database.value("select count(*) from chard.outbox") == 1
+    assert database.value("select fields from chard.profile") == {"k": 1}
+    assert database.value("select count(*) from chard.character_owned") == 0
+
+
+def test_a_stale_grant_commits_nothing_of_its_task_and_all_of_the_others(store, database):
+    store.ask(*[claim(id) for id in ("g1", "g2", "g3", "g4")])
+    store.one("commit", id="g1", grants=[{"user_id": "u", "code": "paper"}])
+    answers = store.ask(commit("g2", grants=[{"user_id": "u", "code": "glass"}, {"user_id": "u", "code": "paper"}], events=[event("g2")]),
+                        commit("g3", grants=[{"user_id": "u", "code": "metal"}]), commit("g4"))
+    assert [a["result"] for a in answers] == ["STALE", "DONE", "DONE"]
+    assert {r["code"] for r in database.rows("select code from chard.character_owned")} == {"paper", "metal"}
+    assert task(database, "g2")["state"] == "STARTED"
+    assert database.value("select count(*) from chard.outbox") == 0
+    fresh = store.one("claim", id="g2", owned_by="u")
+    assert (fresh["verdict"], fresh["owned"]) == ("GRANTED", ["metal", "paper"])
+
+
+def test_two_tasks_of_one_group_cannot_both_grant_the_same(store, database):
+    answers = store.ask(*[commit(f"d{n}", grants=[{"user_id": "u", "code": "c"}]) for n in range(5)])
+    assert sorted(a["result"] for a in answers) == ["DONE"] + ["STALE"] * 4
+    assert database.value("select count(*) from chard.character_owned") == 1
+
+
+def test_two_workers_cannot_both_grant_the_same(opened, database):
+    workers = [opened("w1"), opened("w2")]
+    numbers = [worker.send(*[commit(f"{k}-{n}", grants=[{"user_id": f"u{n}", "code": "c"}]) for n in range(300)])
+               for k, worker in enumerate(workers)]
+    results = [[a["result"] for a in worker.wait(numbers[k])] for k, worker in enumerate(workers)]
+    assert all(sorted(pair) == ["DONE", "STALE"] for pair in zip(*results))
+    assert database.value("select count(*) from chard.character_owned") == 300
+
+
+def test_versions_of_an_aggregate_have_no_gap_and_no_double_across_workers(opened, database):
+    workers = [opened("w1"), opened("w2")]
+    numbers = [worker.send(*[commit(f"{k}-{n}", events=[event(f"agg{n % 7}", aggregate_type="profile")]) for n in range(400)])
+               for k, worker in enumerate(workers)]
+    for k, worker in enumerate(workers):
+        assert {a["result"] for a in worker.wait(numbers[k], 60)} == {"DONE"}
+    rows = database.rows("select aggregate_id, count(*), min(version), max(version) from chard.event group by 1")
+    assert sum(r["count"] for r in rows) == 800
+    assert all((r["min"], r["max"]) == (1, r["count"]) for r in rows)
+    assert database.value("select count(distinct id) from chard.outbox") == 800
+
+
+def test_bad_rows_among_500_harm_only_themselves(store, database):
+    bad = {100: {"result": {"a": "x\u0000y"}, "has_job": True}, 200: {"result_hex": b'{"a": "\xff\xfe"}'.hex()},
+           300: {"result_hex": b'{"a": 1'.hex()}, 400: {"events": [event("e", payload={"n": "\u0000"})]},
+           499: {"result_hex": b'{"a": "x\x00y"}'.hex()}}
+    answers = store.ask(*[commit(f"b{n}", **({"events": [event(f"b{n}")]} | bad.get(n, {}))) for n in range(500)])
+    refused = {n for n, a in enumerate(answers) if a["result"] == "REFUSED"}
+    assert refused == set(bad)
+    assert {a["result"] for n, a in enumerate(answers) if n not in bad} == {"DONE"}
+    assert all(answers[n]["why"]["code"] == "refused" and "SQLSTATE 22" in answers[n]["why"]["text"] for n in bad)
+    assert database.value("select count(*) from chard.task where state = 'SUCCESS'") == 495
+    assert database.value("select count(*) from chard.outbox") == 495
+
+
+def test_ten_thousand_profile_fields_are_one_commit(store, database):
+    fields = [{"user_id": f"u{n % 5000}", "key": f"f{n % 2}", "value": {"n": n}} for n in range(10000)]
+    events = [event(f"u{n}", "ProfileUpdated", aggregate_type="profile") for n in range(5000)]
+    started = time.monotonic()
+    assert store.one("commit", id="my", fields=fields, events=events, has_job=True, last=True)["result"] == "DONE"
+    print(f"10,000 profile fields and 5,000 events: {time.monotonic() - started:.2f} s")
+    assert database.value("select count(*) from chard.profile") == 5000
+    assert database.value("select fields from chard.profile where user_id = 'u4999'") == {"f1": {"n": 9999}}
+    assert len(store.one("job", id="my")["value"]["events"]) == 5000
+    store.one("commit", id="my2", fields=[{"user_id": "u1", "key": "f1", "value": None}, {"user_id": "u1", "key": "new", "value": "x"}])
+    assert database.value("select fields from chard.profile where user_id = 'u1'") == {"f1": None, "new": "x"}
+
+
+def test_a_large_result_is_kept(store):
+    text = "가" * 3_000_000
+    store.one("commit", id="large", result={"text": text})
+    assert json.loads(store.one("claim", id="large")["result"])["text"] == text
+
+
+def test_a_commit_whose_claim_was_lost_is_kept(store, database):
+    answer = store.one("commit", id="lost", root_id="r", name="scan.vision", pipeline="scan", has_job=True, events=[event("r")])
+    assert answer["result"] == "DONE"
+    assert (task(database, "lost")["name"], task(database, "lost")["state"]) == ("scan.vision", "SUCCESS")
+    assert database.row("select pipeline, state from chard.job") == {"pipeline": "scan", "state": "STARTED"}
+
+
+# --- fail, give back ----------------------------------------------------------------------------------
+
+
+def test_a_failed_attempt_is_scheduled_with_it(store, database):
+    id = new_id()
+    store.one("claim", id=id, pipeline="scan")
+    assert store.one("fail", id=id, attempts=1, pipeline="scan", tokens_in=7, cost_nano=5,
+                     again={"in_ms": 5000, "exchange": "x", "routing_key": "k", "properties_hex": "8000036a2f78", "body": "[]",
+                            "task_id": id, "reason": "retry"})["result"] == "DONE"
+    row = task(database, id)
+    assert (row["state"], row["attempts"], row["lease_owner"], row["tokens_in"]) == ("RETRY", 1, None, 7)
+    assert row["error"]["code"] == "broken"
+    due = database.row("select *, due_at - now() < interval '5 s' as soon from chard.scheduled")
+    assert (due["exchange"], due["routing_key"], bytes(due["properties"]).hex(), bytes(due["body"]), due["reason"], due["task_id"], due["soon"]) == \
+        ("x", "k", "8000036a2f78", b"[]", "retry", id, True)
+    assert database.value("select state from chard.job") == "STARTED"
+    store.one("claim", id=id, retries=1)
+    store.one("commit", id=id, tokens_in=3)
+    assert (task(database, id)["tokens_in"], task(database, id)["error"]) == (10, None)
+
+
+def test_the_last_failure_takes_the_job_down_and_a_requeue_brings_it_back(store, database):
+    id = new_id()
+    store.one("claim", id=id, pipeline="scan")
+    store.one("fail", id=id, attempts=4, pipeline="scan", text="never")
+    assert task(database, id)["state"] == "FAILURE"
+    job = database.row("select state, error, finished_at from chard.job")
+    assert (job["state"], job["error"]["text"]) == ("FAILURE", "never") and job["finished_at"]
+    database.run("update chard.task set state = 'PENDING', attempts = 0 where id = %s", id)
+    assert store.one("claim", id=id, pipeline="scan")["verdict"] == "GRANTED"
+    assert database.row("select state, error, finished_at from chard.job") == {"state": "STARTED", "error": None, "finished_at": None}
+
+
+def test_a_task_that_was_never_claimed_can_fail(store, database):
+    store.one("fail", id="f", root_id="r", parent_id="p", name="scan.answer", pipeline="", attempts=1, code="bad_arguments")
+    assert task(database, "f")["state"] == "FAILURE" and task(database, "f")["parent_id"] == "p"
+    assert database.row("select root_id, pipeline, state from chard.job") == {"root_id": "r", "pipeline": "", "state": "FAILURE"}
+
+
+def test_a_failure_after_success_takes_only_an_unfinished_job_down(store, database):
+    store.one("commit", id="a", has_job=True)
+    store.one("commit", id="b", has_job=True, last=True)
+    store.ask({"do": "fail", "id": "a", "attempts": 1, "pipeline": "x", "code": "unroutable"},
+              {"do": "fail", "id": "b", "attempts": 1, "pipeline": "x"})
+    assert [task(database, id)["state"] for id in "ab"] == ["SUCCESS", "SUCCESS"]
+    assert [r["state"] for r in database.rows("select state from chard.job order by root_id")] == ["FAILURE", "SUCCESS"]
+
+
+def test_a_failure_said_twice_is_one(store, database):
+    store.one("claim", id="t")
+    again = {"in_ms": 1000}
+    store.one("fail", id="t", attempts=1, tokens_in=5, again=again)
+    store.one("fail", id="t", attempts=1, tokens_in=5, again=again)
+    assert (task(database, "t")["attempts"], task(database, "t")["tokens_in"]) == (1, 5)
+    assert database.value("select count(*) from chard.scheduled") == 1
+
+
+def test_a_worker_that_lost_its_lease_cannot_fail_the_task(opened, database, wait_until):
+    first, second = opened("w1"), opened("w2")
+    first.one("claim", id="t", lease_ms=1)
+    wait_until(lambda: second.one("claim", id="t")["verdict"] == "GRANTED")
+    assert first.one("fail", id="t", attempts=1, again={"in_ms": 1})["result"] == "DONE"
+    assert (task(database, "t")["state"], task(database, "t")["lease_owner"]) == ("STARTED", "w2")
+    assert database.value("select count(*) from chard.scheduled") == 0
+
+
+def test_what_is_given_back_counts_neither_as_attempt_nor_as_start(store, database):
+    store.one("claim", id="t")
+    store.one("give_back", id="t", again={"in_ms": 60000, "reason": "paused"})
+    row = task(database, "t")
+    assert (row["state"], row["starts"], row["attempts"], row["lease_owner"]) == ("PENDING", 0, 0, None)
+    assert database.value("select reason from chard.scheduled") == "paused"
+    assert store.one("claim", id="t")["starts"] == 1
+    store.one("fail", id="t", attempts=1, again={"in_ms": 60000})
+    store.one("claim", id="t", retries=1)
+    store.one("give_back", id="t")
+    assert (task(database, "t")["state"], task(database, "t")["starts"]) == ("RETRY", 1)
+    store.one("give_back", id="t")
+    assert (task(database, "t")["state"], task(database, "t")["starts"]) == ("RETRY", 1)
+
+
+# --- scheduled messages -------------------------------------------------------------------------------
+
+
+def test_due_messages_come_in_order_bit_for_bit(store):
+    now = int(time.time() * 1000)
+    store.ask(*[{"do": "schedule", "due_ms": now - n, "routing_key": f"k{n}", "properties_hex": "0001ff00", "body": f"b{n} ü"}
+                for n in range(5)], {"do": "schedule", "due_ms": now + 60000})
+    released = store.one("release", now_ms=now)
+    assert [d["routing_key"] for d in released["due"]] == ["k4", "k3", "k2", "k1", "k0"]
+    assert {d["properties_hex"] for d in released["due"]} == {"0001ff00"}
+    assert released["due"][0]["body"] == "b4 ü" and released["due"][0]["due_ms"] == now - 4
+    assert released["next_ms"] == now + 60000
+
+
+def test_confirmed_rows_go_and_others_come_again_later(store, database):
+    now = int(time.time() * 1000)
+    store.ask(*[{"do": "schedule", "due_ms": now} for _ in range(4)])
+    due = store.one("release", now_ms=now, limit=3)
+    assert len(due["due"]) == 3 and due["next_ms"] == now
+    store.one("forget", ids=[d["id"] for d in due["due"][:2]])
+    left = database.rows("select id, due_at - now() as wait from chard.scheduled order by due_at")
+    assert len(left) == 2
+    assert left[1]["id"] == due["due"][2]["id"] and 8 < left[1]["wait"].total_seconds() <= 10.1
+    assert len(store.one("release", now_ms=now)["due"]) == 1
+    store.one("forget", ids=[])
+
+
+def test_nothing_due_leaves_no_open_transaction(store, database, wait_until):
+    assert store.one("release")["due"] == []
+    wait_until(lambda: database.value("select count(*) from pg_stat_activity where datname = current_database()"
+                                      " and state like 'idle in transaction%%'") == 0)
+    assert store.one("release")["due"] == []
+
+
+def test_two_releasers_never_get_the_same_row(opened):
+    now = int(time.time() * 1000)
+    first, second = opened("w1"), opened("w2")
+    first.ask(*[{"do": "schedule", "due_ms": now} for _ in range(100)])
+    a, b = first.one("release", now_ms=now, limit=60), second.one("release", now_ms=now, limit=60)
+    ids = [{d["id"] for d in x["due"]} for x in (a, b)]
+    assert (len(ids[0]), len(ids[1]), len(ids[0] & ids[1])) == (60, 40, 0)
+
+
+def test_a_releaser_that_dies_lets_go(opened, store_url, wait_until):
+    now = int(time.time() * 1000)
+    first, doomed = opened("w1"), Store(store_url, "w2")
+    first.one("schedule", due_ms=now)
+    assert len(doomed.one("release", now_ms=now)["due"]) == 1
+    assert first.one("release", now_ms=now)["due"] == []
+    doomed.kill()
+    wait_until(lambda: len(first.one("release", now_ms=now)["due"]) == 1)
+
+
+def test_others_hear_what_is_scheduled(opened, wait_until):
+    first, second = opened("w1"), opened("w2")
+    first.one("schedule", due_ms=1900000000000)
+    first.one("claim", id="t")
+    first.one("give_back", id="t", again={"due_ms": 1900000000001})
+    wait_until(lambda: [w["due_ms"] for w in second.heard if w["heard"] == "scheduled"] == [1900000000000, 1900000000001])
+    assert not [w for w in first.heard if w["heard"] == "scheduled"]
+
+
+# --- reading and tending ------------------------------------------------------------------------------
+
+
+def test_a_job_that_is_not_there_is_null(store):
+    assert store.one("job", id="none")["value"] is None
+    assert store.one("worker", name="none")["value"] is None
+
+
+def test_a_task_without_job_row_reads_as_a_job_of_one(store):
+    store.one("claim", id="t")
+    job = store.one("job", id="t")["value"]
+    assert (job["state"], job["pipeline"], job["document"], len(job["tasks"])) == ("STARTED", "", None, 1)
+
+
+def test_a_beat_writes_the_worker(opened, database):
+    database.run("insert into chard.worker (name, beat_at) values ('old', now() - interval '2 days')")
+    store = opened("w1", mode="release")
+    store.one("beat", state={"consuming": False})
+    store.one("beat", state={"consuming": True})
+    value = store.one("worker", name="w1")["value"]
+    assert (value["name"], value["state"]) == ("w1", {"consuming": True}) and 0 <= value["age_ms"] < 5000
+    assert [r["name"] for r in database.rows("select name from chard.worker")] == ["w1"]
+
+
+def test_a_beat_looks_after_the_partitions(store, database, wait_until):
+    database.run("drop table " + database.value(
+        "select string_agg(inhrelid::regclass::text, ',') from pg_inherits where inhparent = 'chard.outbox'::regclass"
+        " and inhrelid::regclass::text ~ '_20'"))
+    store.one("beat", state={})
+    wait_until(lambda: database.value("select count(*) from pg_inherits where inhparent = 'chard.outbox'::regclass") == 9)
+
+
+def test_closing_answers_what_waits(opened, database):
+    store = opened()
+    with database.connect(autocommit=False) as blocker:
+        blocker.execute("lock table chard.task")
+        numbers = store.send(claim("a"), commit("b"), {"do": "schedule"}, {"do": "job", "id": "x"}, {"do": "release"})
+        store.ask({"do": "close"})
+        answers = store.wait(numbers)
+    assert (answers[0]["verdict"], answers[1]["result"]) == ("CLOSED", "CLOSED")
