@@ -26,8 +26,10 @@ static int first_document(const struct task_message *task, const struct pipeline
         if (rc != 0)
                 return rc;
         rc = input_check(p->input, json_object_get(*out, "input"), "task", "bad_arguments", why);
-        if (rc != 0)
+        if (rc != 0) {
                 json_decref(*out);
+                *out = NULL;
+        }
         return rc;
 }
 

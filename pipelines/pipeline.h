@@ -41,7 +41,7 @@ int pipeline_start(const struct pipeline *p, const json_t *input, char job_id[ID
  * - a later task: its only positional argument, the document of the task before it; it takes no keyword arguments;
  * - a task of no pipeline: such a document, or one made of any arguments ("input" = keyword arguments, "input.args" = positional ones).
  * job.id is always the message's root_id. New reference in *out, no part of which the task's own JSON shares as a container that changes.
- * Returns 0; 1 with `why` (source "task", code "bad_document", "bad_arguments"); or -ENOMEM. */
+ * Returns 0; 1 with `why` (source "task", code "bad_document", "bad_arguments"); or -ENOMEM; *out is untouched or NULL then. */
 int pipeline_document(const struct task_message *task, json_t **out, struct problem *why);
 
 #endif

@@ -53,9 +53,11 @@ static json_t *document_of(const struct row *r)
         };
         int code = pipeline_document(&task, &out, &why);
         assert_true(code >= 0);
-        if (code > 0)
+        if (code > 0) {
+                assert_null(out); /* nothing that somebody could free again */
                 out = json_pack("{s:{s:s, s:s, s:s}}", "refused", "source", why.source, "code", why.code, "text",
                                 why.text);
+        }
         /* the engine adds sections to the document: that must not reach into the message */
         json_object_set_new(out, "added", json_true());
         assert_true(json_equal(args, args_before) && json_equal(kwargs, kwargs_before));
