@@ -22,10 +22,11 @@ struct store {
 struct store_config {
         uv_loop_t *loop;
         const char *url;
-        const char *owner;           /* the worker's name: leases held under it are released at open when release_leases is set */
+        const char *owner; /* the worker's name: leases held under it are released at open when release_leases is set */
         bool release_leases;
         unsigned connect_timeout_ms;
-        unsigned answer_timeout_ms;  /* a transaction that takes longer is given up, and a server that is silent for longer
+        unsigned
+                answer_timeout_ms; /* a transaction that takes longer is given up, and a server that is silent for longer
                                       * counts as away; 0 = 10 s */
         void (*changed)(bool up, const char *why, void *arg); /* after each loss and return; may be NULL */
         void *arg;
@@ -35,9 +36,9 @@ struct store_config {
 
 struct claim {
         const char *id, *root_id, *parent_id, *name; /* parent_id may be NULL; all borrowed until done */
-        const char *pipeline;    /* of the job, "" = none; NULL: no job row is kept */
-        const char *owned_by;    /* user whose owned characters are wanted, or NULL */
-        unsigned retries;        /* of the message: a claim older than the stored attempts is superseded */
+        const char *pipeline;                        /* of the job, "" = none; NULL: no job row is kept */
+        const char *owned_by;                        /* user whose owned characters are wanted, or NULL */
+        unsigned retries; /* of the message: a claim older than the stored attempts is superseded */
         unsigned lease_ms;
 };
 
@@ -55,11 +56,11 @@ enum claim_verdict {
 /* Borrowed for the length of the callback. */
 struct claim_reply {
         enum claim_verdict verdict;
-        unsigned starts;       /* how often it was started, this time included */
+        unsigned starts; /* how often it was started, this time included */
         uint64_t wait_ms;
-        struct bytes result;   /* CLAIM_DONE: JSON text */
-        json_t *error;         /* CLAIM_DEAD: {"source","code","text","attempts"} */
-        json_t *owned;         /* array, when owned_by was given */
+        struct bytes result; /* CLAIM_DONE: JSON text */
+        json_t *error;       /* CLAIM_DEAD: {"source","code","text","attempts"} */
+        json_t *owned;       /* array, when owned_by was given */
         struct problem why;
 };
 typedef void claim_done(const struct claim_reply *reply, void *arg);
@@ -78,24 +79,25 @@ typedef void store_done(enum store_result result, struct bytes stored, const str
 /* A finished attempt; everything borrowed until done. */
 struct commit {
         const char *id, *root_id;
-        struct bytes result;       /* the document as JSON text */
+        struct bytes result;           /* the document as JSON text */
         const struct outcome *outcome; /* events and row writes */
-        bool last;                 /* nothing follows: the job succeeds */
+        bool last;                     /* nothing follows: the job succeeds */
         bool has_job;
         const char *provider, *model; /* or NULL */
         unsigned tokens_in, tokens_out;
         int64_t cost_nano;
         unsigned elapsed_ms;
-        const char *name, *pipeline; /* as in the claim, or NULL: for rows that are made again when a crash of the server lost the claim */
-        const char *traceparent;     /* W3C trace context that the events carry on, or NULL */
+        const char *name,
+                *pipeline; /* as in the claim, or NULL: for rows that are made again when a crash of the server lost the claim */
+        const char *traceparent; /* W3C trace context that the events carry on, or NULL */
 };
 
 /* Published later, or surely. */
 struct scheduled {
         const struct message *message; /* borrowed until done */
-        int64_t due_ms;       /* wall clock */
-        const char *reason;   /* "retry", "eta", "paused", "leased", "enqueue", "requeue", … */
-        const char *task_id;  /* or NULL */
+        int64_t due_ms;                /* wall clock */
+        const char *reason;            /* "retry", "eta", "paused", "leased", "enqueue", "requeue", … */
+        const char *task_id;           /* or NULL */
 };
 
 /* A failed attempt: scheduled again when `again` is set, else the task and its job fail. One transaction. Borrowed until done.
@@ -103,8 +105,8 @@ struct scheduled {
  * A task that has succeeded keeps its state and result (its successors could not be published): only its job fails. */
 struct failure {
         const char *id, *root_id, *parent_id, *name; /* parent_id may be NULL */
-        const char *pipeline; /* of the job, "" = none; NULL: no job row is kept */
-        unsigned attempts;    /* failed attempts so far, this one included */
+        const char *pipeline;                        /* of the job, "" = none; NULL: no job row is kept */
+        unsigned attempts;                           /* failed attempts so far, this one included */
         const struct problem *why;
         const struct scheduled *again;
         unsigned tokens_in, tokens_out;
@@ -172,11 +174,13 @@ struct store_backend {
 
         /* Bring the schema to this binary's version; safe to run twice and from two processes at once. Blocks. `said` hears one line a step.
          * Returns 0; 1 with `why`; or -errno. */
-        int (*migrate)(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg, struct problem *why);
+        int (*migrate)(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg),
+                       void *arg, struct problem *why);
 };
 
 /* Open the backend that the URL's scheme names. Errors as backend->open, and 1 with code "bad_url" for an unknown scheme. */
 int store_open(struct store **out, const struct store_config *config, struct problem *why);
-int store_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg, struct problem *why);
+int store_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg,
+                  struct problem *why);
 
 #endif

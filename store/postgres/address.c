@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/postgres/address.h"
 
-#include <errno.h>
 #include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -56,6 +58,25 @@ static unsigned user_timeout(PQconninfoOption *options, unsigned connect_timeout
         return share < silence_ms ? share : silence_ms;
 }
 
+/* libpq looks at ports only while it connects, and then that looks like a server out of reach. Empty ones are the default. */
+static bool ports_are_numbers(PQconninfoOption *options)
+{
+        const PQconninfoOption *port = option(options, "port");
+        const char *at = port && port->val ? port->val : "";
+
+        for (;; at++) {
+                size_t digits = strspn(at, "0123456789");
+                long number = digits > 0 ? strtol(at, NULL, 10) : 1;
+                const char *end = at + digits;
+
+                if (number < 1 || number > 65535 || (*end != ',' && *end != '\0'))
+                        return false;
+                if (*end == '\0')
+                        return true;
+                at = end;
+        }
+}
+
 int address_read(struct address *a, const char *url, const char *owner, unsigned connect_timeout_ms,
                  unsigned silence_ms, struct problem *why)
 {
@@ -64,10 +85,12 @@ int address_read(struct address *a, const char *url, const char *owner, unsigned
 
         memset(a, 0, sizeof(*a));
         /* libpq's own complaint would quote the URL, password and all. */
-        if (!parsed)
+        if (!parsed || !ports_are_numbers(parsed)) {
+                PQconninfoFree(parsed);
                 return problem_set(why, "store", "bad_url",
                                    "the store's URL can't be read; it must look like "
                                    "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %%XX");
+        }
         a->parsed = parsed;
         for (const PQconninfoOption *o = parsed; o->keyword; o++) {
                 if (o->val && strcmp(o->keyword, "connect_timeout") != 0)

@@ -338,6 +338,23 @@ static void do_job(struct request *r, struct store *s)
         s->backend->job(s, json_text(r->line, "id", ""), read_back, r);
 }
 
+/* What message/ makes of properties and a body that were written elsewhere: by SQL, say. */
+static void do_decode(struct request *r, struct store *s)
+{
+        const struct scheduled *row = read_scheduled(r, r->line);
+        struct task_message t = { 0 };
+        struct problem why = { 0 };
+        int rc = task_message_decode(&r->arena, row->message->properties, row->message->body, 1 << 20, &t, &why);
+        json_t *fields = json_pack("{s:i,s:o,s:s?,s:s?,s:s?,s:s?,s:s?,s:I,s:O?,s:O?,s:O?}", "rc", rc, "why",
+                                   problem_json(&why), "name", t.name, "id", t.id, "root_id", t.root_id, "parent_id",
+                                   t.parent_id, "traceparent", t.traceparent, "expires_ms", (json_int_t)t.expires_ms,
+                                   "args", t.args, "kwargs", t.kwargs, "chain", t.chain);
+
+        (void)s;
+        task_message_clear(&t);
+        answer(r, fields);
+}
+
 static void do_up(struct request *r, struct store *s)
 {
         answer(r, json_pack("{s:b,s:i}", "up", (int)s->backend->up(s), "waiting", (int)s->backend->waiting(s)));
@@ -357,6 +374,7 @@ static const struct {
         { "claim", do_claim },       { "commit", do_commit },   { "fail", do_fail },     { "give_back", do_give_back },
         { "schedule", do_schedule }, { "release", do_release }, { "forget", do_forget }, { "beat", do_beat },
         { "worker", do_worker },     { "job", do_job },         { "up", do_up },         { "close", do_close },
+        { "decode", do_decode },
 };
 
 static void handle(struct driver *d, struct bytes text)

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store while PostgreSQL is killed, cut off, silent, overtaken or refuses."""
+
+import json
+import time
+import uuid
+
+import pytest
+
+from support.database import Database
+from support.store import Store, migrate
+
+
+def claims(ids):
+    return [{"do": "claim", "id": id, "pipeline": "scan"} for id in ids]
+
+
+def commits(ids, mark=""):
+    return [{"do": "commit", "id": id, "result": {"by": mark, "id": id}, "has_job": True, "last": True,
+             "events": [{"aggregate_id": id, "type": "Tested", "payload": {"by": mark}}]} for id in ids]
+
+
+@pytest.fixture
+def opened():
+    """Opens stores, which must end clean."""
+    made = []
+
+    def make(url, owner="w1", **options):
+        made.append(Store(url, owner, **options))
+        return made[-1]
+
+    yield make
+    for store in made:
+        assert store.end()[0] == 0
+
+
+@pytest.fixture
+def ready_url(store_url):
+    assert migrate(store_url)[1]["rc"] == 0
+    return store_url
+
+
+def every_event_once(database, ids):
+    assert database.value("select count(*) from chard.task where state = 'SUCCESS'") == len(ids)
+    for table, key in (("outbox", "aggregateid"), ("event", "aggregate_id")):
+        rows = database.rows(f"select {key} as id, count(*) as n from chard.{table} group by 1")
+        assert {r["id"] for r in rows} == set(ids) and all(r["n"] == 1 for r in rows)
+
+
+def test_kill_9_of_the_server_loses_and_doubles_nothing(private_postgres, opened, wait_until):
+    server = private_postgres(settings={"fsync": "on", "full_page_writes": "on"})
+    assert migrate(server.url)[1]["rc"] == 0
+    store, database = opened(server.url), Database(server.url)
+    ids = [str(uuid.uuid4()) for _ in range(6000)]
+    numbers = []
+    for round in range(3):
+        part = ids[round * 2000:(round + 1) * 2000]
+        claimed = store.send(*claims(part))
+        numbers += store.send(*commits(part, "first"))
+        wait_until(lambda: sum(n in store.answers for n in numbers) > round * 2000 + 300, 30, "some commits")
+        server.kill()
+        wait_until(lambda: not store.changes() or store.changes()[-1] is False, 20, "the loss was told")
+        server.start()
+        store.wait(claimed, 60)
+    answers = store.wait(numbers, 60)
+    assert {a["result"] for a in answers} <= {"DONE", "ALREADY"}
+    for id, answer in zip(ids, answers):
+        if answer["result"] == "ALREADY":
+            assert json.loads(answer["stored"]) == {"by": "first", "id": id}
+    every_event_once(database, ids)
+    wait_until(lambda: store.up(), 20, "all links are back")
+    assert store.changes()[0] is False and store.changes()[-1] is True
+
+
+def test_a_cut_link_is_repeated_and_reported(ready_url, opened, toxic, postgres, wait_until):
+    link = toxic(postgres.port)
+    store = opened(link.url(ready_url))
+    ids = [str(uuid.uuid4()) for _ in range(3000)]
+    store.ask(*claims(ids[:10]))
+    numbers = store.send(*claims(ids[10:])) + store.send(*commits(ids))
+    for _ in range(5):
+        answered = len(store.answers)
+        link.cut()
+        wait_until(lambda: len(store.answers) > answered or all(n in store.answers for n in numbers), 30)
+    answers = store.wait(numbers, 60)[len(ids) - 10:]
+    assert {a["result"] for a in answers} <= {"DONE", "ALREADY"}
+    every_event_once(Database(ready_url), ids)
+    wait_until(lambda: store.up(), 20, "up again")
+
+
+def test_while_the_server_is_away_calls_wait(ready_url, opened, toxic, postgres, wait_until):
+    link = toxic(postgres.port)
+    store = opened(link.url(ready_url))
+    store.one("claim", id="a")
+    link.refuse()
+    wait_until(lambda: store.changes() == [False], 20, "the loss is told once")
+    assert not store.up()
+    numbers = store.send({"do": "commit", "id": "a"}, {"do": "fail", "id": "b", "again": {"in_ms": 1}},
+                         {"do": "give_back", "id": "c", "again": {"in_ms": 1}}, {"do": "schedule"}, {"do": "release", "now_ms": 1},
+                         {"do": "beat", "state": {}}, {"do": "job", "id": "a"})
+    assert store.one("up")["waiting"] == len(numbers)
+    link.heal()
+    store.wait(numbers, 30)
+    wait_until(lambda: store.changes() == [False, True] and store.up())
+    assert Database(ready_url).value("select count(*) from chard.scheduled") == 3
+
+
+def test_a_half_open_link_is_found_by_its_silence(ready_url, opened, toxic, postgres, wait_until):
+    link = toxic(postgres.port)
+    store = opened(link.url(ready_url), answer_timeout_ms=1500)
+    store.ask(*claims(["a"]), {"do": "commit", "id": "warm"})
+    started = time.monotonic()
+    link.half_open()
+    numbers = store.send(*claims(["b"]), *commits(["a"]))
+    wait_until(lambda: store.changes() == [False], 10, "silence noticed")
+    assert 1 < time.monotonic() - started < 8
+    link.heal()
+    claimed, committed = store.wait(numbers, 30)
+    assert claimed["verdict"] == "GRANTED" and committed["result"] in ("DONE", "ALREADY")
+    wait_until(lambda: store.up())
+
+
+def test_an_unanswered_statement_is_ended_and_repeated(ready_url, opened, wait_until):
+    store, database = opened(ready_url, answer_timeout_ms=1000), Database(ready_url)
+    store.ask(*claims(["a", "b"]))
+    with database.connect(autocommit=False) as blocker:
+        blocker.execute("select * from chard.task where id = 'a' for update")
+        number, = store.send(*commits(["a"]))
+        wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == 1)
+        time_over = time.monotonic() + 2.5
+        wait_until(lambda: time.monotonic() > time_over)
+        assert number not in store.answers
+    assert store.wait([number])[0]["result"] == "DONE"
+    every_event_once(database, ["a"])
+
+
+def test_sessions_ended_by_an_administrator_come_back(ready_url, opened, wait_until):
+    store, database = opened(ready_url), Database(ready_url)
+    store.ask(*claims(["a"]), *commits(["b"]), {"do": "release", "now_ms": 1})
+    for _ in range(3):
+        database.run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'w1'")
+        answers = store.ask(*claims([str(uuid.uuid4())]), *commits([str(uuid.uuid4())]), {"do": "release", "now_ms": 1})
+        assert (answers[0]["verdict"], answers[1]["result"]) == ("GRANTED", "DONE")
+    database.run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'w1'")
+    heard = len(store.heard)
+    wait_until(lambda: store.up())
+    database.run("select pg_notify('chard_scheduled', '42')")
+    wait_until(lambda: {"heard": "scheduled", "due_ms": 42} in store.heard[heard:] or
+               database.run("select pg_notify('chard_scheduled', '42')"), 20, "it listens again")
+
+
+def test_forget_after_the_link_broke_still_deletes(ready_url, opened, toxic, postgres):
+    link = toxic(postgres.port)
+    store, database = opened(link.url(ready_url)), Database(ready_url)
+    now = int(time.time() * 1000)
+    store.ask(*[{"do": "schedule", "due_ms": now} for _ in range(5)])
+    due = store.one("release", now_ms=now)["due"]
+    link.cut()
+    assert store.one("forget", ids=[d["id"] for d in due[:3]])["result"] == "DONE"
+    assert database.value("select count(*) from chard.scheduled") == 2
+
+
+def test_deadlocks_with_others_are_repeated(ready_url, opened, wait_until):
+    store, database = opened(ready_url), Database(ready_url)
+    store.ask(*claims(["a", "b"]))
+    with database.connect(autocommit=False) as other:
+        other.execute("set deadlock_timeout = '10s'; update chard.task set error = null where id = 'b'")
+        numbers = store.send(*commits(["a", "b"]))
+        wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == 1)
+        other.execute("update chard.task set error = null where id = 'a'")
+        other.commit()
+    assert {a["result"] for a in store.wait(numbers)} == {"DONE"}
+    every_event_once(database, ["a", "b"])
+
+
+def test_a_table_that_is_missing_for_a_while_refuses_nobody(ready_url, opened, wait_until):
+    store, database = opened(ready_url), Database(ready_url)
+    store.ask(*claims(["a"]))
+    database.run("alter table chard.task rename to task_away")
+    numbers = store.send(*commits(["a"]))
+    wait_until(lambda: store.changes()[-1:] == [False], 20)
+    database.run("alter table chard.task_away rename to task")
+    assert store.wait(numbers, 40)[0]["result"] == "DONE"
+
+
+def test_a_read_only_server_refuses_nobody(ready_url, opened, wait_until):
+    name = Database(ready_url).value("select current_database()")
+    store, database = opened(ready_url), Database(ready_url)
+    store.ask(*claims(["a"]))
+    database.run(f"alter database {name} set default_transaction_read_only = on")
+    database.run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'w1'")
+    numbers = store.send(*commits(["a"]))
+    wait_until(lambda: store.changes()[-1:] == [False], 20)
+    with database.connect() as admin:
+        admin.execute("set transaction_read_only = off")
+        admin.execute("set default_transaction_read_only = off")
+        admin.execute(f"alter database {name} reset default_transaction_read_only")
+    assert store.wait(numbers, 40)[0]["result"] == "DONE"
+
+
+# --- opening ------------------------------------------------------------------------------------------
+
+SECRET = "s3cr3t-p4ss"
+
+
+@pytest.mark.parametrize("url, code", [
+    (f"postgresql://u:{SECRET}@127.0.0.1:1/x", "unreachable"),
+    (f"postgresql://u:{SECRET}@127.0.0.1:notaport/x", "bad_url"),
+    (f"postgresql://u:{SECRET}@127.0.0.1:99999/x", "bad_url"),
+    (f"postgresql://u:{SECRET}%zz@127.0.0.1/x", "bad_url"),
+    (f"postgresql://u:{SECRET}@[::1/x", "bad_url"),
+    (f"postgresql://u:{SECRET}@127.0.0.1:1/x?nonsense={SECRET}", "bad_url"),
+    (f"mysql://u:{SECRET}@127.0.0.1/x", "bad_url"),
+    (f"{SECRET}", "bad_url"),
+    ("", "bad_url"),
+])
+def test_a_url_that_leads_nowhere_says_so_without_its_password(url, code):
+    store = Store(url)
+    status, errors = store.end()
+    assert (status, store.first["rc"], store.first["why"]["code"]) == (3, 1, code)
+    assert store.first["why"]["text"]
+    assert SECRET not in json.dumps(store.heard) + errors
+    assert migrate(url)[1]["why"]["code"] == code and SECRET not in json.dumps(migrate(url))
+
+
+def test_a_wrong_password_is_not_repeated_in_the_complaint(postgres):
+    url = postgres.url.replace("@", SECRET + "@")
+    store = Store(url)
+    store.end()
+    assert store.first["why"]["code"] == "unreachable" and "password authentication failed" in store.first["why"]["text"]
+    assert SECRET not in json.dumps(store.heard)
+
+
+def test_a_server_that_does_not_answer_is_given_up_in_time(toxic, postgres):
+    link = toxic(postgres.port)
+    link.half_open()
+    started = time.monotonic()
+    store = Store(link.url(postgres.url))
+    store.end()
+    assert store.first["why"]["code"] == "unreachable" and time.monotonic() - started < 8
+
+
+def test_of_several_hosts_one_that_serves_is_used(ready_url, opened):
+    first = ready_url.replace("@127.0.0.1:", "@127.0.0.1:1,127.0.0.1:")
+    assert opened(first).first == {"heard": "open"}
+
+
+def test_the_schema_must_be_of_this_version(store_url, database):
+    assert Store(store_url).first["why"]["code"] == "schema_missing"
+    migrate(store_url)
+    newest = database.value("select max(version) from chard.schema_version")
+    database.run("insert into chard.schema_version values (%s, 'later.sql', 'x')", newest + 1)
+    assert Store(store_url).first["why"]["code"] == "schema_too_new"
+    assert migrate(store_url)[1]["why"]["code"] == "schema_too_new"
+    database.run("delete from chard.schema_version where version >= %s", newest)
+    assert Store(store_url).first["why"]["code"] == "schema_too_old"
