@@ -91,7 +91,7 @@ int consumer_frame(const amqp_frame_t *frame, void *consumer)
         if (frame->channel == 0)
                 return frame->frame_type == AMQP_FRAME_METHOD ? connection_method(c, &frame->payload.method) : 0;
         struct subscription *s = of_channel(c, frame->channel);
-        if (!s)
+        if (!s || !s->open)
                 return 0;
         return frame->frame_type == AMQP_FRAME_METHOD ? method(c, s, frame) : content(c, s, frame);
 }
@@ -215,8 +215,7 @@ static void lost(struct consumer *c)
                 subscription_ended(c->subscriptions[i], false, "not connected");
                 c->subscriptions[i]->retry_at_ms = 0;
         }
-        amqp_link_drop(&c->side.link);
-        c->side.retry_at_ms = 0;
+        side_lost(&c->side);
 }
 
 static void turn(struct consumer *c)
@@ -251,7 +250,6 @@ int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *wh
                 return 1;
         }
         log_info("broker", "connected to %s", l->peer);
-        c->side.failures = 0;
         return 0;
 }
 

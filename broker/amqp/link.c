@@ -11,7 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define FRAME_MAX 131072 /* RabbitMQ's default */
+#define FRAME_MAX    131072 /* RabbitMQ's default */
+#define MIN_LOGIN_MS 200
 
 static struct timeval timeval_of(unsigned ms)
 {
@@ -148,7 +149,8 @@ static int connect_failed(struct amqp_link *l, int status)
 
 static int connect_and_login(struct amqp_link *l, const struct address *a, unsigned timeout_ms)
 {
-        const struct timeval limit = timeval_of(timeout_ms);
+        const uint64_t deadline = clock_mono_ms() + timeout_ms;
+        struct timeval limit = timeval_of(timeout_ms);
         amqp_socket_t *socket = a->tls ? tls_socket_new(l, a->host) : amqp_tcp_socket_new(l->conn);
         if (!socket) {
                 amqp_link_fail(l, "unreachable", "out of memory");
@@ -157,6 +159,8 @@ static int connect_and_login(struct amqp_link *l, const struct address *a, unsig
         const int status = amqp_socket_open_noblock(socket, a->host, a->port, &limit);
         if (status != AMQP_STATUS_OK)
                 return connect_failed(l, status);
+        const uint64_t now = clock_mono_ms();
+        limit = timeval_of(now + MIN_LOGIN_MS < deadline ? (unsigned)(deadline - now) : MIN_LOGIN_MS);
         amqp_set_handshake_timeout(l->conn, &limit);
         const amqp_rpc_reply_t reply = login(l, a);
         if (reply.reply_type != AMQP_RESPONSE_NORMAL)

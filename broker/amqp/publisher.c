@@ -125,8 +125,7 @@ static void lost(struct publisher *p)
         log_warn("broker", "publishing connection lost: %s; reconnecting", p->side.link.why.text);
         publisher_again(p);
         p->blocked = false;
-        amqp_link_drop(&p->side.link);
-        p->side.retry_at_ms = 0;
+        side_lost(&p->side);
 }
 
 static void turn(struct publisher *p)
@@ -156,9 +155,7 @@ static void revive(struct publisher *p)
         }
         if (result == 0)
                 result = send_waiting(p);
-        if (result == 0) {
-                s->failures = 0;
-        } else {
+        if (result) {
                 log_warn("broker", "cannot publish yet: %s", s->link.why.text);
                 amqp_link_drop(&s->link);
                 side_failed(s);

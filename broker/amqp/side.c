@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_BASE_MS = 100, RETRY_CAP_MS = 10000 };
+enum { RETRY_BASE_MS = 100, RETRY_CAP_MS = 10000, LASTED_MS = 10000 };
 
 int side_init(struct side *s, const struct amqp_link_config *config, const char *role, struct mailbox *to_loop)
 {
@@ -47,10 +47,12 @@ int side_connect(struct side *s, unsigned timeout_ms)
 {
         const struct address_list *list = &s->link.config->addresses;
         const int result = amqp_link_open(&s->link, &list->items[s->next_address], timeout_ms);
-        if (result == 0)
-                atomic_store(&s->received_ms, clock_mono_ms());
-        else
+        if (result == 0) {
+                s->up_since_ms = clock_mono_ms();
+                atomic_store(&s->received_ms, s->up_since_ms);
+        } else {
                 s->next_address = (s->next_address + 1) % list->count;
+        }
         return result;
 }
 
@@ -61,6 +63,14 @@ void side_failed(struct side *s)
         s->retry_at_ms = clock_mono_ms();
         if (s->failures % addresses == 0)
                 s->retry_at_ms += backoff_ms(RETRY_BASE_MS, RETRY_CAP_MS, rounds, random_bits());
+}
+
+void side_lost(struct side *s)
+{
+        if (clock_mono_ms() - s->up_since_ms >= LASTED_MS)
+                s->failures = 0;
+        amqp_link_drop(&s->link);
+        side_failed(s);
 }
 
 void side_pause(struct side *s)

@@ -49,8 +49,8 @@ struct side {
         _Atomic uint64_t received_ms; /* when the last frame came, on the monotonic clock */
 
         size_t next_address;
-        unsigned failures; /* attempts to connect since the last success */
-        uint64_t retry_at_ms;
+        unsigned failures; /* to connect, or to stay connected for a while, in a row */
+        uint64_t up_since_ms, retry_at_ms;
 };
 
 /* Prepare a side. Returns 0 or -errno. */
@@ -67,6 +67,10 @@ int side_connect(struct side *s, unsigned timeout_ms);
 
 /* The attempt failed: set when to try again, at once while there are addresses that were not tried yet. */
 void side_failed(struct side *s);
+
+/* The connection was lost: drop it and set when to try again. One that did not last counts as another failure, so that a
+ * broker that lets us in only to throw us out is not asked without a pause. */
+void side_lost(struct side *s);
 
 /* Sleep until then, or until an order comes. */
 void side_pause(struct side *s);

@@ -71,6 +71,9 @@ static int ask(struct consumer *c, struct subscription *s, struct problem *why)
 static int subscribe(struct consumer *c, struct subscription *s)
 {
         struct problem why = { .code = "" };
+        /* What rabbitmq-c has put aside may belong to the channel's last life; its tags must not meet the new epoch. */
+        if (!s->open && amqp_frames_enqueued(c->side.link.conn))
+                return 0;
         if (amqp_link_settle(&c->side.link, c->side.link.config->connect_timeout_ms) < 0)
                 return -1;
         const int result = ask(c, s, &why);
