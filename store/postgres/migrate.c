@@ -59,7 +59,7 @@ static int compare(const struct migration *m, const PGresult *applied)
         char sum[17];
 
         for (int row = 0; row < PQntuples(applied); row++) {
-                int version = atoi(PQgetvalue(applied, row, 0));
+                int version = (int)strtol(PQgetvalue(applied, row, 0), NULL, 10);
 
                 if ((size_t)row >= embedded_schema_count)
                         return problem_set(m->why, "store", "schema_too_new",

@@ -199,7 +199,7 @@ const struct verb verb_forget = {
 
 void pg_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg)
 {
-        struct forget_call *call = malloc(sizeof(*call) + count * sizeof(ids[0]));
+        struct forget_call *call = malloc(sizeof(*call) + count * sizeof(int64_t));
         struct problem why;
 
         if (!call) {
@@ -209,6 +209,6 @@ void pg_forget(struct store *s, const int64_t ids[], size_t count, store_done *d
         }
         call->count = count;
         if (count > 0)
-                memcpy(call->ids, ids, count * sizeof(ids[0]));
+                memcpy(call->ids, ids, count * sizeof(int64_t));
         call_add(pg_of(s), &verb_forget, call, call, (void (*)(void))done, arg);
 }

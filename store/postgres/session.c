@@ -150,7 +150,7 @@ int session_run(PGconn *pg, const char *sql, const struct patience *patience, PG
 
 int schema_number(const char *file_name)
 {
-        return atoi(file_name);
+        return (int)strtol(file_name, NULL, 10);
 }
 
 int schema_newest(void)
@@ -170,7 +170,7 @@ static int check_schema(PGconn *pg, const struct patience *patience, struct prob
                 return problem_set(why, "store", "schema_missing",
                                    "the database has no chard tables: run `chard migrate`");
         }
-        there = PQntuples(result) == 1 ? atoi(PQgetvalue(result, 0, 0)) : 0;
+        there = PQntuples(result) == 1 ? (int)strtol(PQgetvalue(result, 0, 0), NULL, 10) : 0;
         PQclear(result);
         if (there == schema_newest())
                 return 0;
