@@ -112,7 +112,7 @@ def test_a_loop_that_stands_still(chard, wait_until):
         assert chard.run("ping", "--file", worker.health_file).returncode == 0
         worker.signal(signal.SIGSTOP)
         wait_until(lambda: "no sign of life" in chard.run("ping", "chard@still").stdout, 30)
-        assert "no sign of life" in chard.run("ping", "--file", worker.health_file).stdout
+        wait_until(lambda: "no sign of life" in chard.run("ping", "--file", worker.health_file).stdout, 30)
         worker.signal(signal.SIGCONT)
         wait_until(lambda: chard.run("ping", "chard@still").returncode == 0, 30)
 
