@@ -112,6 +112,7 @@ static void start_worker(struct plan *p)
         p->worker = fork();
         if (p->worker == 0) {
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
+                dup2(STDERR_FILENO, STDOUT_FILENO); /* the report alone goes to standard output */
                 execvp(p->command[0], p->command);
                 die("%s: %s", p->command[0], strerror(errno));
         }

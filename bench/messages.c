@@ -74,7 +74,7 @@ static struct message *task_message(const struct recipe *r, unsigned long number
         chain[0].kwargs = kwargs;
         if (r->queue)
                 chain[0].queue = r->queue;
-        const struct send_options options = { .origin = "bench" };
+        const struct send_options options = { .origin = "bench", .exchange = r->to };
         struct message *m = chain_message(chain, count, &options);
         json_decref(kwargs);
         return m;

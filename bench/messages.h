@@ -12,6 +12,7 @@
 struct recipe {
         const char *tasks;  /* names of a chain's tasks, comma-separated; each goes to the queue of its name … */
         const char *queue;  /* … the first one to this queue, when set */
+        const char *to;     /* … through this exchange, when set */
         const char *kwargs; /* JSON text; "@N" in it becomes the message's number */
         const char *mark;   /* the first and the last message go on to this queue, when set */
         const char *

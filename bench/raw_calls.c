@@ -3,6 +3,7 @@
  * so many in flight. Nothing is parsed.
  *
  *     raw_calls --url BASE_URL --count N --in-flight F [--per-multi K]
+ *     raw_calls --print-request
  *
  * curl looks for a free connection by walking through all connections of a multi handle (7.88: ConnectionExists), so one
  * handle alone would need milliseconds a call at 16,000; the calls are spread over handles of K connections.
@@ -14,6 +15,7 @@
 
 #include <curl/curl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,20 +174,25 @@ static void make_body(struct calls *c)
 
 static void read_plan(struct calls *c, int argc, char **argv)
 {
-        static const struct option options[] = { { "url", 1, NULL, 'u' },
-                                                 { "count", 1, NULL, 'n' },
-                                                 { "in-flight", 1, NULL, 'f' },
-                                                 { "per-multi", 1, NULL, 'p' },
-                                                 { NULL, 0, NULL, 0 } };
+        static const struct option options[] = { { "url", 1, NULL, 'u' },           { "count", 1, NULL, 'n' },
+                                                 { "in-flight", 1, NULL, 'f' },     { "per-multi", 1, NULL, 'p' },
+                                                 { "print-request", 0, NULL, 'r' }, { NULL, 0, NULL, 0 } };
         static char url[256];
+        bool print = false;
         for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
                 switch (o) {
                 case 'u': snprintf(url, sizeof(url), "%s/chat/completions", optarg); break;
                 case 'n': c->count = number_of(optarg, 1); break;
                 case 'f': c->in_flight = number_of(optarg, 1); break;
                 case 'p': c->per_multi = number_of(optarg, 1); break;
+                case 'r': print = true; break;
                 default: exit(2);
                 }
+        }
+        make_body(c);
+        if (print) {
+                printf("%.*s\n", (int)c->body.size, (const char *)c->body.data);
+                exit(0);
         }
         c->url = url;
         if (!*url || !c->count || !c->in_flight)
@@ -220,7 +227,6 @@ int main(int argc, char **argv)
         getrlimit(RLIMIT_NOFILE, &limit);
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
-        make_body(&c);
         uv_loop_init(&c.loop);
         curl_global_init(CURL_GLOBAL_DEFAULT);
         c.headers = curl_slist_append(NULL, "Content-Type: application/json");

@@ -2,7 +2,7 @@
 /* The raw ceiling of B7, and what fills queues for all other rows: publish with rabbitmq-c, persistent, mandatory and
  * confirmed, with a window of unconfirmed messages. All messages are made before the clock starts.
  *
- *     raw_publish --url URL --count N --task NAME[,NAME…] [--queue Q] [--kwargs JSON] [--mark Q] [--window W]
+ *     raw_publish --url URL --count N --task NAME[,NAME…] [--queue Q] [--to EXCHANGE] [--kwargs JSON] [--mark Q] [--window W]
  *                 [--eta-ms WALL [--eta-step-ms MS]]
  *     raw_publish --url URL --count N --plain EXCHANGE --queue KEY      bodies are numbers
  *
@@ -24,10 +24,11 @@ struct plan {
 static struct plan read_plan(int argc, char **argv)
 {
         static const struct option options[] = {
-                { "url", 1, NULL, 'u' },    { "count", 1, NULL, 'n' },       { "task", 1, NULL, 't' },
-                { "queue", 1, NULL, 'q' },  { "kwargs", 1, NULL, 'k' },      { "mark", 1, NULL, 'm' },
-                { "window", 1, NULL, 'w' }, { "plain", 1, NULL, 'p' },       { "first", 1, NULL, 'f' },
-                { "eta-ms", 1, NULL, 'e' }, { "eta-step-ms", 1, NULL, 's' }, { NULL, 0, NULL, 0 },
+                { "url", 1, NULL, 'u' },    { "count", 1, NULL, 'n' },  { "task", 1, NULL, 't' },
+                { "queue", 1, NULL, 'q' },  { "kwargs", 1, NULL, 'k' }, { "mark", 1, NULL, 'm' },
+                { "window", 1, NULL, 'w' }, { "plain", 1, NULL, 'p' },  { "first", 1, NULL, 'f' },
+                { "to", 1, NULL, 'x' },     { "eta-ms", 1, NULL, 'e' }, { "eta-step-ms", 1, NULL, 's' },
+                { NULL, 0, NULL, 0 },
         };
         struct plan p = { .window = 2000 };
         struct recipe *r = &p.recipe;
@@ -37,6 +38,7 @@ static struct plan read_plan(int argc, char **argv)
                 case 'n': p.count = (unsigned long)number_of(optarg, 1); break;
                 case 't': r->tasks = optarg; break;
                 case 'q': r->queue = optarg; break;
+                case 'x': r->to = optarg; break;
                 case 'k': r->kwargs = optarg; break;
                 case 'm': r->mark = optarg; break;
                 case 'w': p.window = (unsigned long)number_of(optarg, 1); break;

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A figure of the table: what was measured for chard, the raw ceiling and the peer, and whether it holds.
+
+raw_ratio is chard / raw. peer_ratio says how many times better chard is than the peer: chard / peer where more is better,
+peer / chard where less is."""
+
+import dataclasses
+import statistics
+
+PARTIES = ("chard", "raw", "peer")
+
+
+@dataclasses.dataclass
+class Goal:
+    """What a figure is to reach. `kind` is one of the methods of Figure below."""
+    kind: str
+    value: float
+
+    def text(self, unit):
+        return {"at_least": f">= {number(self.value)} {unit}", "at_most": f"<= {number(self.value)} {unit}",
+                "of_raw": f">= {self.value:g} x raw", "times_better": f">= {self.value:g} x better than the peer",
+                "flat": f"within {self.value * 100:g} %"}[self.kind]
+
+
+class Figure:
+    def __init__(self, ident, what, unit, *goals, more=True, note="", **why):
+        self.ident, self.what, self.unit, self.goals, self.more = ident, what, unit, goals, more
+        self.samples = {party: [] for party in PARTIES}
+        self.note = note
+        self.why = dict(why)  # party -> why it was not measured
+
+    def add(self, party, value):
+        self.samples[party].append(float(value))
+
+    def fail(self, party, why):
+        self.why[party] = why
+
+    def median(self, party):
+        return statistics.median(self.samples[party]) if self.samples[party] else None
+
+    def ratio(self, over, under):
+        return over / under if over is not None and under else None
+
+    @property
+    def raw_ratio(self):
+        return self.ratio(self.median("chard"), self.median("raw"))
+
+    @property
+    def peer_ratio(self):
+        chard, peer = self.median("chard"), self.median("peer")
+        return self.ratio(chard, peer) if self.more else self.ratio(peer, chard)
+
+    # --- goals: True, False, or None when it can't be said ----------------------------------------------
+
+    def reached(self, goal):
+        chard = self.median("chard")
+        if chard is None:
+            return None
+        if goal.kind == "at_least":
+            return chard >= goal.value
+        if goal.kind == "at_most":
+            return chard <= goal.value
+        if goal.kind == "flat":
+            return max(self.samples["chard"]) <= min(self.samples["chard"]) * (1 + goal.value)
+        ratio = self.raw_ratio if goal.kind == "of_raw" else self.peer_ratio
+        return None if ratio is None else ratio >= goal.value
+
+    @property
+    def holds(self):
+        """False when a goal is missed, None when one can't be judged or there is none."""
+        verdicts = [self.reached(goal) for goal in self.goals]
+        if False in verdicts:
+            return False
+        return None if not verdicts or None in verdicts else True
+
+    def as_json(self):
+        out = {"id": self.ident, "what": self.what, "unit": self.unit}
+        out |= {party: self.median(party) for party in PARTIES}
+        out |= {"raw_ratio": self.raw_ratio, "peer_ratio": self.peer_ratio, "holds": self.holds,
+                "goal": [goal.text(self.unit) for goal in self.goals], "more_is_better": self.more}
+        for party in PARTIES:
+            values = self.samples[party]
+            out[f"{party}_min"], out[f"{party}_max"] = (min(values), max(values)) if values else (None, None)
+            out[f"{party}_rounds"] = len(values)
+        out["why"] = {party: self.why.get(party, "not measured") for party in PARTIES if not self.samples[party]}
+        out["note"] = self.note
+        return out
+
+
+def number(value):
+    """Three digits that say something; thousands with a comma."""
+    if value is None:
+        return "-"
+    if value >= 1000:
+        return f"{value:,.0f}"
+    if value >= 100:
+        return f"{value:.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}"
+
+
+def spread(figure, party):
+    """median (min … max)"""
+    values = figure.samples[party]
+    if not values:
+        return "-"
+    if len(values) == 1 or min(values) == max(values):
+        return number(values[0])
+    return f"{number(figure.median(party))} ({number(min(values))}…{number(max(values))})"
+
+
+def print_table(figures, out):
+    head = ["row", "what", "unit", "chard", "raw", "peer", "of raw", "x peer", "to reach", "holds"]
+    lines = [head]
+    for figure in figures:
+        words = {True: "yes", False: "NO", None: "?" if figure.goals else ""}
+        ratios = [f"{ratio:.2f}" if ratio is not None else "-" for ratio in (figure.raw_ratio, figure.peer_ratio)]
+        lines.append([figure.ident, figure.what, figure.unit, *(spread(figure, party) for party in PARTIES), *ratios,
+                      ", ".join(goal.text(figure.unit) for goal in figure.goals), words[figure.holds]])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=out)
+    for figure in figures:
+        missing = {party: figure.why.get(party, "not measured") for party in PARTIES if not figure.samples[party]}
+        for text in [figure.note, *(f"{party}: {why}" for party, why in missing.items())]:
+            if text:
+                print(f"{figure.ident}: {text}", file=out)
