@@ -50,6 +50,8 @@ struct broker_health {
         char why[160];             /* what is wrong, empty when all is well */
 };
 
+/* Called from the loop, never from inside a call of this header; either may be NULL. They may call anything here,
+ * broker_close too. (The `done`s of publishes that are still open are called from inside broker_close.) */
 struct broker_listener {
         void *arg;
         void (*deliveries)(struct delivery *list_takes, void *arg);  /* oldest first, linked by next */
@@ -85,17 +87,21 @@ struct broker_backend {
         const char *const *schemes; /* NULL-terminated: "amqp", "amqps" */
 
         /* Connect and declare the topology; waits up to connect_timeout_ms. Returns 0; 1 with `why` (code "bad_url", "unreachable",
-         * "access_refused", "precondition_failed": another declaration stands there); or -errno. */
+         * "access_refused", "precondition_failed": another declaration stands there); or -errno.
+         * The publishing connection comes up after that: publishes wait for it, and until then health says BROKER_DOWN. */
         int (*open)(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
                     struct problem *why);
 
-        /* Ask for deliveries from a queue, at most `prefetch` unacked; kept up across reconnects until cancelled. 0 or -errno. */
+        /* Ask for deliveries from a queue, at most `prefetch` unacked; kept up across reconnects until cancelled. Once more for the
+         * same queue changes its prefetch. `queue` must live as long as the broker. 0 or -errno. */
         int (*consume)(struct broker *b, const char *queue, unsigned prefetch);
 
         /* Take no more from any queue; deliveries on the way still arrive. What is unacked stays. consume() starts again. */
         void (*cancel)(struct broker *b);
 
-        /* Publish, persistent and mandatory. `done` comes after the confirm, or with why not; while the broker is away the message waits here. */
+        /* Publish, persistent and mandatory. `done` comes after the confirm, or with why not; while the broker is away the message waits here.
+         * After a reconnect what was not confirmed is published again: at least once. (Only when memory runs out is `done`
+         * called from inside, as PUBLISH_REFUSED.) */
         void (*publish)(struct broker *b, struct message *takes, publish_done *done, void *arg);
 
         void (*ack)(struct broker *b, struct delivery_tag tag);
@@ -105,7 +111,8 @@ struct broker_backend {
 
         void (*health)(const struct broker *b, struct broker_health *out);
 
-        /* Send what acks are waiting, answer every open publish with PUBLISH_CLOSED, stop the threads. Waits up to about a second. */
+        /* Send what acks are waiting, answer every open publish with PUBLISH_CLOSED, stop the threads. Waits up to about a second.
+         * The loop must turn once more (uv_run) before it can be closed: libuv gives its handles back there. */
         void (*close)(struct broker *b);
 };
 
