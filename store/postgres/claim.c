@@ -9,31 +9,35 @@
 
 /* A fresh row's attempts are the message's retries, so that `excluded.attempts` is what the message says in the conflict branch.
  * A lease taken before the owner's last start is one of an earlier process of that name, and void. */
-const struct statement statement_claim = {
-        "chard_claim",
-        "with claimed as ("
-        " insert into chard.task as t (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at)"
-        " select id, root_id, parent_id, name, 'STARTED', 1, retries, $1::text, now() + lease_ms * interval '1 ms', now()"
-        " from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], $7::int8[])"
-        "  as i (id, root_id, parent_id, name, retries, lease_ms)"
-        " on conflict (id) do update set (state, starts, lease_owner, lease_until, started_at, name) ="
-        "  (select case when may then 'STARTED' else t.state end,"
-        "          case when may then t.starts + 1 else t.starts end,"
-        "          case when may then excluded.lease_owner else t.lease_owner end,"
-        "          case when may then excluded.lease_until else t.lease_until end,"
-        "          case when may then now() else t.started_at end,"
-        "          case when t.name = '' then excluded.name else t.name end"
-        "   from (select t.state in ('PENDING', 'STARTED', 'RETRY')"
-        "           and excluded.attempts >= t.attempts"
-        "           and (t.state <> 'STARTED' or t.lease_owner is null or t.lease_owner = excluded.lease_owner"
-        "             or t.lease_until <= now()"
-        "             or exists (select from chard.worker w where w.name = t.lease_owner and w.started_at > t.started_at))"
-        "         as may) as verdict)"
-        " returning id, root_id, starts, attempts, state, started_at = now() and lease_owner = $1 and state = 'STARTED' as granted,"
-        "  case when state = 'STARTED' then (extract(epoch from lease_until - now()) * 1000)::int8 end,"
-        "  case when state = 'SUCCESS' then result end,"
-        "  case when state = 'FAILURE' then error::text end),"
-        /* The job's row is there from its first task on; one that failed runs again when one of its tasks may. */
+#define UPSERT                                                                                                                       \
+        " insert into chard.task as t (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at)" \
+        " select id, root_id, parent_id, name, 'STARTED', 1, retries, $1::text, now() + lease_ms * interval '1 ms', now()"           \
+        " from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], $7::int8[])"                                       \
+        "  as i (id, root_id, parent_id, name, retries, lease_ms)"                                                                   \
+        " on conflict (id) do update set (state, starts, lease_owner, lease_until, started_at, name) ="                              \
+        "  (select case when may then 'STARTED' else t.state end,"                                                                   \
+        "          case when may then t.starts + 1 else t.starts end,"                                                               \
+        "          case when may then excluded.lease_owner else t.lease_owner end,"                                                  \
+        "          case when may then excluded.lease_until else t.lease_until end,"                                                  \
+        "          case when may then now() else t.started_at end,"                                                                  \
+        "          case when t.name = '' then excluded.name else t.name end"                                                         \
+        "   from (select t.state in ('PENDING', 'STARTED', 'RETRY')"                                                                 \
+        "           and excluded.attempts >= t.attempts"                                                                             \
+        "           and (t.state <> 'STARTED' or t.lease_owner is null or t.lease_owner = excluded.lease_owner"                      \
+        "             or t.lease_until <= now()"                                                                                     \
+        "             or exists (select from chard.worker w where w.name = t.lease_owner and w.started_at > t.started_at))"          \
+        "         as may) as verdict)"                                                                                               \
+        " returning id, starts, attempts, state, started_at = now() and lease_owner = $1 and state = 'STARTED' as granted,"          \
+        "  case when state = 'STARTED' and lease_owner <> $1 then (extract(epoch from lease_until - now()) * 1000)::int8 end,"       \
+        "  case when state = 'SUCCESS' then result end,"                                                                             \
+        "  case when state = 'FAILURE' then error::text end"
+
+const struct statement statement_claim = { "chard_claim", UPSERT };
+
+/* The job's row is there from its first task on; one that failed runs again when one of its tasks may. */
+const struct statement statement_claim_jobs = {
+        "chard_claim_jobs",
+        "with claimed as (" UPSERT "),"
         " wanted as materialized ("
         "  select distinct on (root_id collate \"C\") root_id, pipeline from unnest($8::text[], $9::text[], $10::text[]) as j (id, root_id, pipeline)"
         "  where case when id in (select c.id from claimed c where c.granted) then true else false end order by root_id collate \"C\"),"
@@ -51,7 +55,6 @@ const struct statement statement_owned = {
 
 enum {
         CLAIMED_ID,
-        CLAIMED_ROOT,
         CLAIMED_STARTS,
         CLAIMED_ATTEMPTS,
         CLAIMED_STATE,
@@ -82,23 +85,12 @@ static int send_owned(struct link *link, struct group *group)
         return users->count > 0 ? link_send(link, group, &statement_owned) : 0;
 }
 
-static int send_claims(struct link *link, struct group *group)
+static void add_tasks(struct arguments *a, const struct group *group)
 {
-        struct arguments *a = &link->store->arguments;
-        struct column *id, *root, *parent, *name, *retries, *lease, *job_task, *job, *pipeline;
-        int rc;
+        struct column *id = arguments_array(a, COLUMN_TEXT), *root = arguments_array(a, COLUMN_TEXT);
+        struct column *parent = arguments_array(a, COLUMN_TEXT), *name = arguments_array(a, COLUMN_TEXT);
+        struct column *retries = arguments_array(a, COLUMN_INT4), *lease = arguments_array(a, COLUMN_INT8);
 
-        arguments_reset(a);
-        arguments_text(a, link->store->config.owner);
-        id = arguments_array(a, COLUMN_TEXT);
-        root = arguments_array(a, COLUMN_TEXT);
-        parent = arguments_array(a, COLUMN_TEXT);
-        name = arguments_array(a, COLUMN_TEXT);
-        retries = arguments_array(a, COLUMN_INT4);
-        lease = arguments_array(a, COLUMN_INT8);
-        job_task = arguments_array(a, COLUMN_TEXT);
-        job = arguments_array(a, COLUMN_TEXT);
-        pipeline = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < group->count; i++) {
                 const struct claim *c = group->calls[i]->what;
 
@@ -108,13 +100,43 @@ static int send_claims(struct link *link, struct group *group)
                 column_text(name, c->name);
                 column_int4(retries, c->retries);
                 column_int8(lease, c->lease_ms);
+        }
+}
+
+/* Returns whether there are any. */
+static bool add_jobs(struct arguments *a, const struct group *group)
+{
+        struct column *task = arguments_array(a, COLUMN_TEXT), *root = arguments_array(a, COLUMN_TEXT);
+        struct column *pipeline = arguments_array(a, COLUMN_TEXT);
+
+        for (size_t i = 0; i < group->count; i++) {
+                const struct claim *c = group->calls[i]->what;
+
                 if (!c->pipeline)
                         continue;
-                column_text(job_task, c->id);
-                column_text(job, c->root_id);
+                column_text(task, c->id);
+                column_text(root, c->root_id);
                 column_text(pipeline, c->pipeline);
         }
-        rc = link_send(link, group, &statement_claim);
+        return task->count > 0;
+}
+
+static int send_claims(struct link *link, struct group *group)
+{
+        struct arguments *a = &link->store->arguments;
+        unsigned without_jobs;
+        int rc;
+
+        arguments_reset(a);
+        arguments_text(a, link->store->config.owner);
+        add_tasks(a, group);
+        without_jobs = a->count;
+        if (add_jobs(a, group)) {
+                rc = link_send(link, group, &statement_claim_jobs);
+        } else {
+                a->count = without_jobs;
+                rc = link_send(link, group, &statement_claim);
+        }
         return rc == 0 ? send_owned(link, group) : rc;
 }
 

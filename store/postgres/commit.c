@@ -12,26 +12,37 @@
 
 #define TRIES_MAX 5 /* of a commit that was passed over though nothing seems to stand in its way */
 
+#define TASKS                                                                                                    \
+        "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[], $7::text[], $8::text[]," \
+        " $9::int4[], $10::int4[], $11::int8[], $12::int4[])"
+
+#define TASK_COLUMNS "id, root_id, name, job, pipeline, result, provider, model, tokens_in, tokens_out, cost, elapsed"
+
+#define INSERT                                                                                                            \
+        " insert into chard.task as t (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out," \
+        "  cost_nano, elapsed_ms, started_at, finished_at)"                                                               \
+        " select id, root_id, name, 'SUCCESS', 1, result, provider, model, tokens_in, tokens_out, cost, elapsed, now(), now()"
+
+#define ON_CONFLICT                                                                                             \
+        " on conflict (id) do update set state = 'SUCCESS', result = excluded.result, error = null,"            \
+        "  provider = excluded.provider, model = excluded.model, tokens_in = t.tokens_in + excluded.tokens_in," \
+        "  tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"      \
+        "  elapsed_ms = excluded.elapsed_ms, finished_at = now(), lease_owner = null, lease_until = null"       \
+        " where t.state <> 'SUCCESS' returning t.id"
+
+/* Results alone, without jobs, events and row writes. */
+const struct statement statement_commit_results = { "chard_commit_results",
+                                                    INSERT " from " TASKS " as i (" TASK_COLUMNS ")" ON_CONFLICT };
+
 const struct statement statement_commit = {
         "chard_commit",
-        "with i as materialized ("
-        " select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[], $7::text[], $8::text[],"
-        "  $9::int4[], $10::int4[], $11::int8[], $12::int4[]) with ordinality"
-        "  as i (id, root_id, name, job, pipeline, result, provider, model, tokens_in, tokens_out, cost, elapsed, n)),"
+        "with i as materialized (select * from " TASKS " with ordinality as i (" TASK_COLUMNS ", n)),"
         " stale as ("
         "  select g.task_id from unnest($13::text[], $14::text[], $15::text[]) as g (task_id, user_id, code)"
         "  where (select c.task_id from chard.character_owned c where c.user_id = g.user_id and c.code = g.code)"
         "   is distinct from g.task_id),"
-        " done as ("
-        "  insert into chard.task as t (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out,"
-        "   cost_nano, elapsed_ms, started_at, finished_at)"
-        "  select id, root_id, name, 'SUCCESS', 1, result, provider, model, tokens_in, tokens_out, cost, elapsed, now(), now()"
-        "  from i where case when i.id in (select task_id from stale) then false else true end"
-        "  on conflict (id) do update set state = 'SUCCESS', result = excluded.result, error = null,"
-        "   provider = excluded.provider, model = excluded.model, tokens_in = t.tokens_in + excluded.tokens_in,"
-        "   tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"
-        "   elapsed_ms = excluded.elapsed_ms, finished_at = now(), lease_owner = null, lease_until = null"
-        "  where t.state <> 'SUCCESS' returning t.id),"
+        " done as (" INSERT
+        " from i where case when i.id in (select task_id from stale) then false else true end" ON_CONFLICT "),"
         " e as materialized ("
         "  select gen_random_uuid() as id, v.* from unnest($16::text[], $17::text[], $18::text[], $19::text[], $20::text[],"
         "   $21::jsonb[], $22::text[]) with ordinality as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)"
@@ -225,9 +236,12 @@ static int send_all(struct link *link, struct group *group)
 {
         struct arguments *a = &link->store->arguments;
         struct columns c;
+        bool plain = true;
+        unsigned tasks;
 
         arguments_reset(a);
         begin_tasks(a, &c);
+        tasks = a->count;
         begin_grants(a, &c);
         begin_others(a, &c);
         for (size_t i = 0; i < group->count; i++) {
@@ -237,8 +251,12 @@ static int send_all(struct link *link, struct group *group)
                 add_grants(&c, commit);
                 add_events(&c, commit);
                 add_fields(&c, commit);
+                plain = plain && !commit->has_job;
         }
-        return link_send(link, group, &statement_commit);
+        plain = plain && c.grant_task->count + c.event_task->count + c.field_task->count == 0;
+        if (plain)
+                a->count = tasks;
+        return link_send(link, group, plain ? &statement_commit_results : &statement_commit);
 }
 
 static bool has_grants(const struct commit *commit)

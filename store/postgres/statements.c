@@ -4,12 +4,27 @@
 #include <stddef.h>
 
 const struct statement *const statements_of_claims[] = {
-        &statement_claim, &statement_owned, &statement_job, &statement_worker, &statement_beat, NULL,
+        &statement_claim,
+        &statement_claim_jobs,
+        &statement_owned,
+        &statement_job,
+        &statement_worker,
+        &statement_beat,
+        NULL,
 };
 
 const struct statement *const statements_of_commits[] = {
-        &statement_commit, &statement_lock,      &statement_grant,    &statement_ungrant, &statement_resolve,
-        &statement_fail,   &statement_give_back, &statement_schedule, &statement_notify,  NULL,
+        &statement_commit_results,
+        &statement_commit,
+        &statement_lock,
+        &statement_grant,
+        &statement_ungrant,
+        &statement_resolve,
+        &statement_fail,
+        &statement_give_back,
+        &statement_schedule,
+        &statement_notify,
+        NULL,
 };
 
 const struct statement *const statements_of_releases[] = {

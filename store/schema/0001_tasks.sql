@@ -20,7 +20,7 @@ create table chard.task (
         parent_id   text,
         name        text collate "C" not null default '',
         state       text not null default 'PENDING'
-                    check (state in ('PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED')),
+                    check (state in ('STARTED', 'SUCCESS', 'PENDING', 'RETRY', 'FAILURE', 'REVOKED')),
         lease_owner text,
         provider    text,
         model       text,
@@ -49,7 +49,7 @@ create table chard.job (
         root_id     text collate "C" primary key,
         pipeline    text not null default '',
         state       text not null default 'STARTED'
-                    check (state in ('PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED')),
+                    check (state in ('STARTED', 'SUCCESS', 'PENDING', 'RETRY', 'FAILURE', 'REVOKED')),
         error       jsonb,
         document    jsonb
 ) with (
