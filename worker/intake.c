@@ -20,16 +20,34 @@ static void adopt(struct run *running, struct run *newcomer)
         }
 }
 
-bool intake_register(struct run *run)
+enum registered intake_register(struct run *run)
 {
         struct worker *w = run->worker;
         struct run *running = map_get(w->by_id, run->message.id);
-        if (running) {
-                adopt(running, run);
-                return false;
+        if (!running) {
+                run->in_map = map_put(w->by_id, run->message.id, run) == 0;
+                return REGISTERED_FIRST;
         }
-        run->in_map = map_put(w->by_id, run->message.id, run) == 0;
-        return true;
+        if (running->again_message) {
+                /* It is on its way into the store, or out of it again faster than the store's answer came: this may be
+                 * the scheduled message itself, and dropping it would lose the task. */
+                log_debug("worker", "task=%s waits behind the run that puts it away", run->message.id);
+                run->behind = running->behind;
+                running->behind = run;
+                return REGISTERED_BEHIND;
+        }
+        adopt(running, run);
+        return REGISTERED_AGAIN;
+}
+
+void intake_wake(struct run *behind)
+{
+        for (struct run *run = behind, *next; run; run = next) {
+                next = run->behind;
+                run->behind = NULL;
+                task_message_clear(&run->message);
+                run_go(run, STEP_DECODE);
+        }
 }
 
 /* ---- deliveries ---- */

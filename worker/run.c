@@ -43,6 +43,7 @@ static void forget_contents(struct run *run)
 void run_end(struct run *run)
 {
         struct worker *w = run->worker;
+        struct run *behind = run->behind;
         if (run->in_map)
                 map_take(w->by_id, run->message.id);
         run->previous->next = run->next;
@@ -53,6 +54,8 @@ void run_end(struct run *run)
         const uv_timer_t timer = run->timer; /* stopped; stays initialised */
         *run = (struct run){ .next = w->spare, .timer = timer };
         w->spare = run;
+        if (w->phase != WORKER_CLOSED)
+                intake_wake(behind);
         if (w->phase != WORKER_RUNNING)
                 shutdown_adjust(w);
 }

@@ -56,6 +56,7 @@ struct run {
         enum publish_result published; /* the worst of them */
         uint64_t lease_until_ms;       /* monotonic */
         uint64_t wait_ms;
+        struct run *behind; /* runs of the same task that wait for this one's end, linked by `behind` */
         bool in_map, claimed, holding;
         uv_timer_t timer; /* initialised once; runs are reused */
 };
@@ -135,9 +136,16 @@ void intake_changed(const struct broker_health *now, void *worker);
 /* Start or stop taking deliveries, whichever the state of store and worker asks for. */
 void intake_adjust(struct worker *w);
 
-/* Register the run under its task id. Returns false when another run of this process has that task: that one goes on,
- * and this run's delivery was adopted or acked; the run must end. */
-bool intake_register(struct run *run);
+/* One task is one run in this process. */
+enum registered {
+        REGISTERED_FIRST,  /* go on */
+        REGISTERED_AGAIN,  /* another run has that task and goes on; this delivery was adopted by it or acked: end */
+        REGISTERED_BEHIND, /* another run is putting that task away, perhaps as this very message: wait for its end */
+};
+enum registered intake_register(struct run *run);
+
+/* A run has ended: those that waited for it begin anew. */
+void intake_wake(struct run *behind);
 
 /* ---- shutdown.c ---- */
 

@@ -93,17 +93,11 @@ static void on_scheduled(enum store_result result, struct bytes stored, const st
 {
         struct run *run = (struct run *)arg;
         (void)stored;
-        if (result == STORE_CLOSED) {
-                run_go(run, STEP_END);
-                return;
-        }
-        if (result == STORE_REFUSED) {
+        if (result == STORE_REFUSED)
                 run->why = *why;
-                run_go(run, STEP_BURY);
-                return;
-        }
-        releaser_expect(run->worker->releaser, run->again.due_ms);
-        run_go(run, STEP_ACK);
+        else
+                releaser_expect(run->worker->releaser, run->again.due_ms);
+        run_go(run, result == STORE_CLOSED ? STEP_END : result == STORE_REFUSED ? STEP_BURY : STEP_ACK);
 }
 
 /* Put this message away until `due_ms`, without a claim to end. */
@@ -131,8 +125,9 @@ static enum step decode(struct run *run)
                             "no task is named \"%.100s\"; a worker that knows it must consume this queue", m->name);
                 return STEP_DEAD;
         }
-        if (run_keeps_state(run) && !intake_register(run))
-                return STEP_END;
+        const enum registered place = run_keeps_state(run) ? intake_register(run) : REGISTERED_FIRST;
+        if (place != REGISTERED_FIRST)
+                return place == REGISTERED_AGAIN ? STEP_END : STEP_WAIT;
         if (m->eta_ms > clock_wall_ms())
                 return schedule(run, m->retries, m->eta_ms, "eta");
         run->pipeline = pipeline_of_task(m->name);
@@ -185,7 +180,7 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
                             json_text(reply->error, "code", "failed"), "%s",
                             json_text(reply->error, "text", "failed before"));
                 return STEP_BURY;
-        case CLAIM_SUPERSEDED: return STEP_ACK;
+        case CLAIM_SUPERSEDED:
         case CLAIM_REVOKED: return STEP_ACK;
         case CLAIM_LEASED:
                 return schedule(run, run->message.retries, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased");
@@ -257,21 +252,18 @@ static void on_reply(const struct ai_reply *reply, void *arg)
 
 /* ---- pause: the model rests; a short wait is held here, a longer one holds nothing (I6) ---- */
 
-static void on_held(uv_timer_t *timer);
-static void on_given_back(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
+static void on_held(uv_timer_t *timer)
+{
+        struct run *run = (struct run *)timer->data;
+        run->holding = false;
+        run_go(run, STEP_CALL);
+}
 
 static enum step hold(struct run *run)
 {
         run->holding = true;
         uv_timer_start(&run->timer, on_held, run->wait_ms, 0);
         return STEP_WAIT;
-}
-
-static void on_held(uv_timer_t *timer)
-{
-        struct run *run = (struct run *)timer->data;
-        run->holding = false;
-        run_go(run, STEP_CALL);
 }
 
 static enum step pause_model(struct run *run)
@@ -412,7 +404,14 @@ static enum step retry(struct run *run)
 
 /* ---- dead: the store learns that it failed for good; then its dead letter (I5) ---- */
 
-static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
+static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        (void)stored;
+        if (result == STORE_REFUSED)
+                log_error("worker", "task=%s could not be marked as failed: %s", id_of(run), why->text);
+        run_go(run, result == STORE_CLOSED ? STEP_END : STEP_BURY);
+}
 
 static enum step dead(struct run *run)
 {
@@ -425,17 +424,7 @@ static enum step dead(struct run *run)
         return STEP_WAIT;
 }
 
-static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
-{
-        struct run *run = (struct run *)arg;
-        (void)stored;
-        if (result == STORE_REFUSED)
-                log_error("worker", "task=%s could not be marked as failed: %s", run->message.id, why->text);
-        run_go(run, result == STORE_CLOSED ? STEP_END : STEP_BURY);
-}
-
 static void on_buried(enum publish_result result, void *arg);
-static void on_bury_again(uv_timer_t *timer);
 
 static enum step bury(struct run *run)
 {
@@ -455,6 +444,13 @@ static enum step bury(struct run *run)
         return STEP_WAIT;
 }
 
+static void on_bury_again(uv_timer_t *timer)
+{
+        struct run *run = (struct run *)timer->data;
+        run->holding = false;
+        run_go(run, STEP_BURY);
+}
+
 static void on_buried(enum publish_result result, void *arg)
 {
         enum { AGAIN_MS = 5000 };
@@ -471,14 +467,13 @@ static void on_buried(enum publish_result result, void *arg)
         }
 }
 
-static void on_bury_again(uv_timer_t *timer)
-{
-        struct run *run = (struct run *)timer->data;
-        run->holding = false;
-        run_go(run, STEP_BURY);
-}
-
 /* ---- hand_back: not now, not here; no attempt is counted ---- */
+
+static void on_given_back(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        (void)result, (void)stored, (void)why; /* a lease that stays ends by itself */
+        run_go((struct run *)arg, STEP_HAND_BACK);
+}
 
 static enum step hand_back(struct run *run)
 {
@@ -492,12 +487,6 @@ static enum step hand_back(struct run *run)
         }
         broker_hand_back(run->worker->broker, run->tag);
         return STEP_END;
-}
-
-static void on_given_back(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
-{
-        (void)result, (void)stored, (void)why; /* a lease that stays ends by itself */
-        run_go((struct run *)arg, STEP_HAND_BACK);
 }
 
 /* ---- ack: it is done, or safely somewhere else ---- */

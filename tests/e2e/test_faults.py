@@ -3,6 +3,7 @@
 
 Each case runs scans against a worker of the build with fault points that dies at one edge, then lets another finish."""
 
+import json
 import re
 
 import pytest
@@ -143,3 +144,22 @@ def test_every_edge_is_tried():
     """A step that is added to the table needs its place here."""
     tried = {step for edge in [*GOOD, *ENDINGS] for step in edge.split("/")}
     assert set(STEP_NAMES) - tried == {"hand_back"}, "see test_shutdown.py for hand_back"
+
+
+def test_a_retry_that_comes_back_before_it_is_confirmed(chard, database, provider, queues, wait_until):
+    """The scheduled message may be delivered here while the run that scheduled it still waits for the store: it must not
+    pass for a second copy and be dropped, for then nothing would be left of the task."""
+    provider.behave = lambda request: failure(500, delay=2) if request.number == 1 else answer(request)
+    chard.settings |= provider.settings()
+    chard.prepare()
+    job_id = jobs.submit_scan(chard)
+    with chard.worker(log_level="debug") as worker, database.connect(autocommit=False) as other:
+        wait_until(lambda: provider.in_flight == 1)
+        other.execute("select * from chard.task where id = %s for update", [job_id])  # the store's answer has to wait
+        worker.wait_log("attempt=1 failed")
+        queues.publish("scan.vision", "scan.vision", json.dumps([[], {"user_id": "u1", "image_url": jobs.PICTURE}, None]).encode(),
+                       {"lang": "py", "task": "scan.vision", "id": job_id, "root_id": job_id, "retries": 1})
+        worker.wait_log("waits behind")
+        other.commit()
+        database.run("delete from chard.scheduled where task_id = %s", job_id)  # as if that message had been the scheduled one
+        assert jobs.ended(database, [job_id]) == {job_id: "SUCCESS"}
