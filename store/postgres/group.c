@@ -286,7 +286,7 @@ static void send_group(struct link *link, struct group *group)
 {
         int rc = group->verb->send(link, group);
 
-        if (rc != 0 && group->expected == 0) {
+        if (rc == -ENOMEM && group->expected == 0) {
                 unsendable(link, group);
                 return;
         }
