@@ -51,10 +51,12 @@ void answer_basis_clear(struct answer_basis *b)
         b->rule = NULL;
 }
 
-const char *answer_material(const struct task_input *in, const struct answer_basis *b)
+int answer_say(const struct task_input *in, const struct answer_basis *b, struct ai_request *request)
 {
         JSON_OWNED json_t *both = json_pack("{s:O, s:O?}", "classification", b->classification, "rule", b->rule);
-        return both ? ask_json(in, both) : NULL;
+        const char *exceptions = rule_exceptions(b->category, b->lang);
+        int rc = ask_say(in, request, "user", AI_TEXT, both ? ask_json(in, both) : NULL);
+        return rc == 0 && exceptions ? ask_say(in, request, "user", AI_TEXT, exceptions) : rc;
 }
 
 json_t *answer_lines(const json_t *said)

@@ -18,8 +18,8 @@ struct answer_basis {
 int answer_basis(const struct task_input *in, struct answer_basis *out, struct problem *why);
 void answer_basis_clear(struct answer_basis *b);
 
-/* The material for the model, JSON text in the arena: {"classification", "rule"}; NULL when memory ran out. */
-const char *answer_material(const struct task_input *in, const struct answer_basis *b);
+/* Say the material for the model, a user part each: {"classification", "rule"}, and what the rule does not take. 0 or -ENOMEM. */
+int answer_say(const struct task_input *in, const struct answer_basis *b, struct ai_request *request);
 
 /* A model's list of sentences without blank ones; new reference. */
 json_t *answer_lines(const json_t *said);

@@ -7,7 +7,7 @@
 /* Schema names may not hold dots, so the name is what stands in every provider's log: "answer". */
 static const char schema_name[] = "answer";
 
-void ask_begin(const struct task_input *in, const struct task_def *def, struct ai_request *request)
+int ask_begin(const struct task_input *in, const struct task_def *def, struct ai_request *request)
 {
         *request = (struct ai_request){
                 .task = def->name,
@@ -18,6 +18,8 @@ void ask_begin(const struct task_input *in, const struct task_def *def, struct a
                 .facts = in->document,
                 .lang = document_lang(in->document),
         };
+        const char *prompt = task_prompt(def, request->lang);
+        return prompt ? ask_say(in, request, "system", AI_TEXT, prompt) : 0;
 }
 
 /* A copy of `count` elements with room for one more. */

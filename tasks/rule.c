@@ -4,7 +4,19 @@
 #include "core/json.h"
 
 #include <ctype.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What a rule says of every item in one language. */
+struct brief {
+        json_t *rule; /* {"slug", "label", "steps"}, or NULL when the category has none */
+        const char *exceptions;
+};
+
+/* Made once, under pthread_once; constant ever after. As many as the taxonomy has categories. */
+static struct brief (*briefs)[LANG_COUNT];
+static pthread_once_t briefs_once = PTHREAD_ONCE_INIT;
 
 static bool same_item(const char *a, const char *b);
 
@@ -60,23 +72,55 @@ static json_t *insufficiencies(const json_t *rule, const json_t *situation, enum
 {
         json_t *out = json_array(), *entry;
         size_t i;
-        json_array_foreach(json_object_get(rule, "insufficiency"), i, entry) {
+        json_array_foreach(json_array_size(situation) ? json_object_get(rule, "insufficiency") : NULL, i, entry) {
+                if (!has_text(situation, json_text(entry, "tag", "")))
+                        continue;
                 const char *step = json_text(json_object_get(entry, "step"), lang_codes[lang], "");
-                if (has_text(situation, json_text(entry, "tag", "")) && !has_text(out, step))
+                if (!has_text(out, step))
                         json_array_append_new(out, json_string(step));
         }
         return out;
 }
 
+static void make_brief(const struct category *c, enum lang lang, struct brief *out)
+{
+        if (!c->rule)
+                return;
+        JSON_OWNED json_t *exceptions = json_pack("{s:o}", "not_accepted", not_accepted(c->rule, lang));
+        out->exceptions = json_dumps(exceptions, JSON_COMPACT);
+        out->rule = json_pack("{s:s, s:s, s:o}", "slug", c->slug, "label", c->label[lang], "steps",
+                              in_language(json_object_get(c->rule, "steps"), lang));
+}
+
+static void make_briefs(void)
+{
+        const struct taxonomy *t = taxonomy();
+        briefs = calloc(t->category_count, sizeof(*briefs));
+        for (size_t i = 0; briefs && i < t->category_count; i++)
+                for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++)
+                        make_brief(&t->categories[i], lang, &briefs[i][lang]);
+}
+
+static const struct brief *brief_of(const struct category *category, enum lang lang)
+{
+        static const struct brief none;
+        pthread_once(&briefs_once, make_briefs);
+        return briefs ? &briefs[category - taxonomy()->categories][lang] : &none;
+}
+
 json_t *rule_for(const struct category *category, const char *item, const json_t *situation, enum lang lang)
 {
-        const json_t *rule = category->rule;
-        if (!rule)
+        json_t *out = json_copy(brief_of(category, lang)->rule);
+        if (!out)
                 return NULL;
-        return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "slug", category->slug, "label", category->label[lang],
-                         "steps", in_language(json_object_get(rule, "steps"), lang), "item_steps",
-                         item_steps(rule, item, lang), "not_accepted", not_accepted(rule, lang), "insufficiencies",
-                         insufficiencies(rule, situation, lang));
+        json_object_set_new(out, "item_steps", item_steps(category->rule, item, lang));
+        json_object_set_new(out, "insufficiencies", insufficiencies(category->rule, situation, lang));
+        return out;
+}
+
+const char *rule_exceptions(const struct category *category, enum lang lang)
+{
+        return brief_of(category, lang)->exceptions;
 }
 
 /* Item names are compared without spaces and without ASCII case: the list has "PET용기", a model may say "Pet 용기". */

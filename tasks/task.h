@@ -67,8 +67,13 @@ struct task_def {
         struct retry_policy retry;
         unsigned deadline_ms; /* of the AI call, or of the storage work */
         unsigned flags;
-        const char *schema; /* of the answer, as JSON text: object, all properties required, none beside them; a text in
-                             * place of an enum's list names a list of the taxonomy: "@major", "@middle", "@situation" */
+        /* With a remote call: the system's turn in each language, and the schema of the answer as JSON text (an object, all properties
+         * required, none beside them). "@categories" and "@situation" in a prompt are replaced by the taxonomy; a text in
+         * place of a schema's enum list names one: "@major", "@middle", "@situation". */
+        struct {
+                const char *ko, *en;
+        } prompt;
+        const char *schema;
         /* A task with a remote call: document -> request; reply -> sections and events. */
         int (*ask)(const struct task_input *in, struct ai_request *request, struct problem *why);
         int (*conclude)(const struct task_input *in, const struct ai_reply *reply, struct outcome *out,
@@ -95,8 +100,8 @@ void outcome_close(struct outcome *o);
 
 /* ---- asking: ask.c ---- */
 
-/* Begin a request: task, model, schema, deadline, the document as its facts, its language; no turns yet. */
-void ask_begin(const struct task_input *in, const struct task_def *def, struct ai_request *request);
+/* Begin a request: task, model, schema, deadline, the document as its facts, its language, and the system's turn. 0 or -ENOMEM. */
+int ask_begin(const struct task_input *in, const struct task_def *def, struct ai_request *request);
 
 /* Add a part to what is said: to the last turn if that is of the same role, else as a new turn. `role` is a constant
  * ("system", "user", "assistant"), `text` lives as long as the arena. What users wrote goes into a user's part, never
@@ -129,12 +134,14 @@ extern const struct task_def *const task_registry[];
 /* The task of that name, or NULL. */
 const struct task_def *task_find(const char *name);
 
-/* Read the embedded taxonomy, rules and the tasks' schemas, once a process; later calls cost nothing. Whatever needs them calls
- * it itself: main calls it at the start so that a binary built from broken data says so at once. Any thread.
+/* Make ready what the tasks and the embedded files say: taxonomy, rules, prompts, schemas; once a process, later calls cost nothing.
+ * Whoever needs it calls it itself: main calls it at the start so that a binary built from broken data says so at once. Any thread.
  * Returns 0; or 1 with `why` (source "task", code "bad_data"). */
 int tasks_load(struct problem *why);
 
-/* The parsed schema of a task's answer; NULL when it has none. Constant for the process's life. */
+/* A registered task's parsed schema, and its prompt in a language ("ko", "en") with the taxonomy filled in; NULL when it has
+ * none. Constant for the process's life. */
 const json_t *task_schema(const struct task_def *def);
+const char *task_prompt(const struct task_def *def, const char *lang);
 
 #endif

@@ -28,10 +28,12 @@ struct character {
 struct category {
         const char *slug;
         const char *label[LANG_COUNT];
-        const struct category *major;      /* itself for a major */
-        bool is_middle;                    /* an item can belong to it */
-        const json_t *items;               /* array of Korean item names */
-        const json_t *rule;                /* the rule file as it is, or NULL */
+        const struct category *major; /* itself for a major */
+        bool is_middle;               /* an item can belong to it */
+        const json_t *items;          /* array of Korean item names */
+        const json_t *rule;           /* the rule file as it is, or NULL */
+        json_t *brief
+                [LANG_COUNT]; /* what rule_for says of every item: {"slug", "label", "steps", "not_accepted"}; or NULL */
         const struct character *character; /* whom it awards; never NULL */
 };
 
@@ -57,11 +59,15 @@ const struct category *major_find(const char *slug);
 /* Whether it is one of the situation tags. */
 bool is_situation_tag(const char *tag);
 
-/* The rule of a category as it applies to one item: {"slug", "label", "steps": [...], "item_steps": [...], "not_accepted": [{"item",
- * "goes_to", "label", "why"}], "insufficiencies": [...]} in one language, the insufficiencies being the steps that the
- * situation tags call for. `item` may be NULL, `situation` an array or NULL. New reference; NULL when the category has
- * no rule or memory ran out: ask category->rule first. */
+/* The rule of a category as it applies to one item: {"slug", "label", "steps": [...], "item_steps": [...], "insufficiencies": [...]}
+ * in one language, the insufficiencies being the steps that the situation tags call for. `item` may be NULL, `situation` an
+ * array or NULL. New reference to an object whose members are shared by all callers: add it to a document, but never change
+ * what is inside. NULL when the category has no rule (ask category->rule first) or memory ran out. */
 json_t *rule_for(const struct category *category, const char *item, const json_t *situation, enum lang lang);
+
+/* What a category does not take and where that goes instead, for prompts: JSON text {"not_accepted": [{"item", "goes_to", "label",
+ * "why"}…]}; NULL when it has no rule. Constant. */
+const char *rule_exceptions(const struct category *category, enum lang lang);
 
 /* Read everything. Called once, by tasks_load. Returns 0; or 1 with `why` (source "task", code "bad_data"). */
 int taxonomy_load(struct problem *why);

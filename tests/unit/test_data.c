@@ -157,23 +157,32 @@ static void steps_for_an_item_are_found_by_its_name(void **state)
         }
 }
 
+static void check_exceptions(const struct category *c, enum lang lang)
+{
+        const char *text = rule_exceptions(c, lang);
+        assert_true(!text == !c->rule);
+        json_t *exceptions = text ? json_loads(text, 0, NULL) : NULL, *entry;
+        size_t k;
+        json_array_foreach(json_object_get(exceptions, "not_accepted"), k, entry) {
+                const char *slug = json_text(entry, "goes_to", "");
+                bool shop = strcmp(slug, "return") == 0;
+                assert_true(shop || middle_find(slug));
+                assert_true(shop == !json_object_get(entry, "label"));
+                assert_true(strlen(json_text(entry, "item", "")) > 0 && strlen(json_text(entry, "why", "")) > 0);
+        }
+        assert_true(!c->rule || k > 0);
+        json_decref(exceptions);
+}
+
 static void what_is_not_accepted_names_where_it_goes(void **state)
 {
         (void)state;
         const struct taxonomy *t = taxonomy();
-        for (size_t i = 0; i < t->category_count; i++) {
-                json_t *rule = rule_for(&t->categories[i], NULL, NULL, LANG_KO), *entry;
-                size_t k;
-                json_array_foreach(json_object_get(rule, "not_accepted"), k, entry) {
-                        const char *slug = json_text(entry, "goes_to", "");
-                        bool shop = strcmp(slug, "return") == 0;
-                        assert_true(shop || middle_find(slug));
-                        assert_true(shop == !json_object_get(entry, "label"));
-                        assert_true(strlen(json_text(entry, "item", "")) > 0 &&
-                                    strlen(json_text(entry, "why", "")) > 0);
-                }
-                json_decref(rule);
-        }
+        for (size_t i = 0; i < t->category_count; i++)
+                for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++)
+                        check_exceptions(&t->categories[i], lang);
+        assert_non_null(strstr(rule_exceptions(middle_find("film"), LANG_KO), "더러운 비닐"));
+        assert_non_null(strstr(rule_exceptions(middle_find("film"), LANG_EN), "Soiled film"));
 }
 
 /* ---- what the tasks' files say ---- */
@@ -187,6 +196,7 @@ static void the_registry_is_in_order(void **state)
                 assert_string_equal(def->queue, def->name);
                 assert_true(!def->ask == !def->conclude && !def->ask != !def->run);
                 assert_true(!def->ask == !def->schema && !def->ask == !def->offline);
+                assert_true(!def->ask == !def->prompt.ko && !def->ask == !def->prompt.en);
                 assert_int_equal(def->retry.limit, 3);
                 assert_int_equal(def->retry.base_ms, 1000);
                 assert_int_equal(def->retry.cap_ms, 60000);
@@ -244,6 +254,13 @@ static void the_catalogue_names_every_category_and_item(void **state)
                         }
                 }
         }
+        for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++) {
+                const char *prompt = task_prompt(task_find("scan.vision"), lang_codes[lang]);
+                assert_non_null(strstr(prompt, t->catalogue[lang]));
+                assert_non_null(strstr(prompt, t->tag_list));
+                assert_null(strchr(prompt, '@'));
+        }
+        assert_null(task_prompt(task_find("scan.reward"), "ko"));
         assert_non_null(strstr(t->tag_list, "내용물_있음, 내용물_없음"));
 }
 

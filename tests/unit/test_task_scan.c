@@ -278,9 +278,11 @@ static void answer_asks_with_the_rule_that_applies(void **state)
         static const struct asked rows[] = {
                 { "korean", SEEN("ko", CLASS("recyclable", "clear-pet", "'물병'", "'내용물_있음'")),
                   "{'task': 'scan.answer', 'model': 'text', 'deadline_ms': 20000, 'lang': 'ko', 'turns': ["
-                  "{'role': 'system', 'parts': ['…']}, {'role': 'user', 'parts': [{'text': '…병에 남은 내용물을 모두 비우세요.'}]}]}" },
+                  "{'role': 'system', 'parts': ['…']}, {'role': 'user', 'parts': [{'text': '…병에 남은 내용물을 모두 비우세요.'},"
+                  " {'text': '…색이 있는 페트병'}]}]}" },
                 { "english", SEEN("en", CLASS("recyclable", "clear-pet", "null", "")),
-                  "{'…': 1, 'lang': 'en', 'turns': ['…', {'role': 'user', 'parts': [{'text': '…Empty the bottle completely.'}]}]}" },
+                  "{'…': 1, 'lang': 'en', 'turns': ['…', {'role': 'user', 'parts': [{'text': '…Empty the bottle completely.'},"
+                  " {'text': '…Coloured PET bottle'}]}]}" },
                 { "no rule", SEEN("en", CLASS("unclassified", "unclassified", "null", "")),
                   "{'…': 1, 'turns': ['…', {'role': 'user', 'parts': [{'text': '…null}'}]}]}" },
                 { "no classification", WEB, REFUSED("missing_section", "scan.vision") },
@@ -314,7 +316,6 @@ static void answer_concludes_rules_an_answer_and_their_event(void **state)
                   "{'sections': {"
                   "'rules': [{'slug': 'clear-pet', 'label': 'Clear PET bottles', 'steps': '…',"
                   " 'item_steps': ['Open the cap slowly to let the pressure out, then empty and rinse the bottle.'],"
-                  " 'not_accepted': ['…', '…', '…', '…'],"
                   " 'insufficiencies': ['Press the bottle flat, then close the cap tightly.']}],"
                   "'answer': {'disposal_steps': ['Rinse it.', 'Press it.'], 'insufficiencies': ['Close the cap.'],"
                   " 'user_answer': 'Do so.'}},"
@@ -327,10 +328,6 @@ static void answer_concludes_rules_an_answer_and_their_event(void **state)
                   " 'user_answer': '다시 찍어 주세요.'}},"
                   "'events': [{'…': 1, 'payload': {'…': 1, 'category': 'unclassified', 'disposal_rules': [],"
                   " 'answer': '다시 찍어 주세요.'}}]}" },
-                { "what is not accepted, where it goes", SEEN("ko", CLASS("recyclable", "film", "null", "")),
-                  "{'disposal_steps': [], 'insufficiencies': [], 'user_answer': ''}",
-                  "{'…': 1, 'sections': {'…': 1, 'rules': [{'…': 1, 'not_accepted': [{'item': '더러운 비닐', 'goes_to': 'general',"
-                  " 'label': '일반종량제폐기물', 'why': '…'}, '…', '…', '…', '…']}]}}" },
                 { "no classification", WEB, "{}", REFUSED("missing_section", "classification") },
         };
         EACH_CONCLUDE("scan.answer", rows);

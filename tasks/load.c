@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tasks' answer schemas, parsed once: texts in the task files, whose "enum": "@middle" and the like become lists. */
+/* What the task files say, made ready once: prompts with the taxonomy filled in, answer schemas parsed. */
 #include "tasks/task.h"
 
 #include "core/bytes.h"
@@ -11,13 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One task's. */
+struct ready {
+        json_t *schema;
+        const char *prompt[LANG_COUNT];
+};
+
 /* Written once, by load() under pthread_once; constant ever after. As many as the registry has tasks, in its order. */
-static json_t **schemas;
+static struct ready *ready;
 static struct problem load_problem;
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 
 static json_t *list_of(const char *name);
-
 static void load(void);
 
 int tasks_load(struct problem *why)
@@ -28,15 +33,29 @@ int tasks_load(struct problem *why)
         return load_problem.code[0] ? 1 : 0;
 }
 
-const json_t *task_schema(const struct task_def *def)
+static const struct ready *find(const struct task_def *def)
 {
-        if (!def->schema || tasks_load(NULL) != 0)
+        if (tasks_load(NULL) != 0)
                 return NULL;
         for (size_t i = 0; task_registry[i]; i++)
                 if (task_registry[i] == def)
-                        return schemas[i];
+                        return &ready[i];
         return NULL;
 }
+
+const json_t *task_schema(const struct task_def *def)
+{
+        const struct ready *r = find(def);
+        return r ? r->schema : NULL;
+}
+
+const char *task_prompt(const struct task_def *def, const char *lang)
+{
+        const struct ready *r = find(def);
+        return r ? r->prompt[lang_of(lang)] : NULL;
+}
+
+/* ---- schemas ---- */
 
 /* Replace each "enum": "@list" inside `value`. Schemas are constants of ours, so their depth is bounded. */
 static int expand(json_t *value)
@@ -93,6 +112,36 @@ static int load_schema(const struct task_def *def, json_t **out)
         return 0;
 }
 
+/* ---- prompts ---- */
+
+/* Copy `text` with the first `mark` in it replaced, to `out`; returns what is behind it, or NULL where there is no mark. */
+static const char *replace(const char *text, const char *mark, const char *by, struct buffer *out)
+{
+        const char *at = strstr(text, mark);
+        if (!at)
+                return NULL;
+        buffer_add(out, text, (size_t)(at - text));
+        buffer_add_string(out, by);
+        return at + strlen(mark);
+}
+
+static const char *load_prompt(const char *text, enum lang lang)
+{
+        struct buffer out = { 0 };
+        const char *rest = text ? replace(text, "@categories", taxonomy()->catalogue[lang], &out) : NULL;
+        if (rest)
+                text = rest;
+        rest = text ? replace(text, "@situation", taxonomy()->tag_list, &out) : NULL;
+        if (rest)
+                text = rest;
+        if (out.size == 0)
+                return text;
+        buffer_add(&out, text, strlen(text) + 1);
+        if (out.failed)
+                problem_set(&load_problem, "task", "bad_data", "out of memory");
+        return (const char *)out.data;
+}
+
 static void load(void)
 {
         size_t count = 0;
@@ -100,10 +149,14 @@ static void load(void)
                 return;
         while (task_registry[count])
                 count++;
-        schemas = calloc(count + 1, sizeof(json_t *)); // NOLINT(bugprone-sizeof-expression)
-        for (size_t i = 0; schemas && i < count; i++)
-                if (load_schema(task_registry[i], &schemas[i]) != 0)
+        ready = calloc(count + 1, sizeof(*ready));
+        for (size_t i = 0; ready && i < count; i++) {
+                const struct task_def *def = task_registry[i];
+                ready[i].prompt[LANG_KO] = load_prompt(def->prompt.ko, LANG_KO);
+                ready[i].prompt[LANG_EN] = load_prompt(def->prompt.en, LANG_EN);
+                if (load_schema(def, &ready[i].schema) != 0)
                         return;
-        if (!schemas)
+        }
+        if (!ready)
                 problem_set(&load_problem, "task", "bad_data", "out of memory");
 }
