@@ -90,7 +90,8 @@ void submitter_close(struct submitter *s)
 
 /* ---- many: one input a line ---- */
 
-enum { WINDOW = 2000, CONFIRM_MS = 30000 };
+/* Jobs under way at once; lines between two looks at the confirms; the longest silence of the broker. */
+enum { WINDOW = 2000, TURN = 64, CONFIRM_MS = 30000 };
 
 static int submit_line(struct submitter *s, const struct pipeline *pipeline, const char *line, size_t size,
                        size_t number)
@@ -123,7 +124,8 @@ static int publish_lines(struct submitter *s, const struct pipeline *pipeline)
                 const int code = submit_line(s, pipeline, line, (size_t)size, number);
                 if (code && worst != EXIT_UNREACHABLE)
                         worst = code;
-                uv_run(&s->wait->loop, UV_RUN_NOWAIT);
+                if (number % TURN == 0)
+                        uv_run(&s->wait->loop, UV_RUN_NOWAIT);
                 if (submitter_drain(s, WINDOW, CONFIRM_MS)) {
                         worst = EXIT_UNREACHABLE;
                         break;
