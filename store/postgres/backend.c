@@ -77,25 +77,8 @@ void store_changed(struct pg_store *s, const char *why)
 }
 
 /* Leases of an earlier process of this name are void from here on: a claim compares their time with the worker's start. */
-static int void_leases(struct pg_store *s, const struct patience *patience, struct problem *why)
-{
-        static const char sql[] = "insert into chard.worker (name) values ('%s')"
+static const char void_leases[] = "insert into chard.worker (name) values ($1::text)"
                                   " on conflict (name) do update set started_at = now(), beat_at = now()";
-        struct buffer text = { 0 };
-        char name[512];
-        PGconn *pg = NULL;
-        int rc = session_connect(&s->address, patience, &pg, why);
-
-        if (rc != 0)
-                return rc;
-        PQescapeStringConn(pg, name, s->config.owner, strnlen(s->config.owner, sizeof(name) / 2 - 1), NULL);
-        buffer_addf(&text, sql, name);
-        buffer_add_byte(&text, '\0');
-        rc = text.failed ? -ENOMEM : session_run(pg, (const char *)text.data, patience, NULL, NULL, why);
-        buffer_free(&text);
-        PQfinish(pg);
-        return rc;
-}
 
 static void init(struct pg_store *s, const struct store_config *config)
 {
@@ -135,7 +118,7 @@ static int connect_first(struct pg_store *s, PGconn **pg, struct problem *why)
         int rc = session_open(&s->address, &kinds[LINK_CLAIMS], s->answer_timeout_ms, &patience, pg, why);
 
         if (rc == 0 && s->config.release_leases) {
-                rc = void_leases(s, &patience, why);
+                rc = session_execute(*pg, void_leases, s->config.owner, &patience, why);
                 if (rc != 0)
                         PQfinish(*pg);
         }

@@ -281,6 +281,8 @@ void link_lose(struct link *link, const char *why, bool silent)
 {
         char text[sizeof(((struct problem *)0)->text)];
 
+        if (!*why)
+                why = "the connection broke";
         snprintf(text, sizeof(text), "%.*s", (int)strcspn(why, "\n"), why); /* may be libpq's, which goes away */
         hang_up(link);
         groups_return(link, silent);

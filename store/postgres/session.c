@@ -191,7 +191,7 @@ static int apply_settings(PGconn *pg, const struct session_kind *kind, unsigned 
         int rc;
 
         buffer_add_string(&sql, common_settings);
-        buffer_addf(&sql, "set statement_timeout = %u; ", answer_timeout_ms);
+        buffer_addf(&sql, "set statement_timeout = %u; ", answer_timeout_ms / 4 * 3 + 1);
         buffer_add_string(&sql, kind->settings);
         buffer_add_byte(&sql, '\0');
         rc = sql.failed ? -ENOMEM : session_run(pg, (const char *)sql.data, patience, NULL, NULL, why);
@@ -199,17 +199,13 @@ static int apply_settings(PGconn *pg, const struct session_kind *kind, unsigned 
         return rc;
 }
 
-/* All statements in one round trip. Not by SQL's PREPARE: the server's views and logs would then show one long text. */
-static int prepare(PGconn *pg, const struct session_kind *kind, const struct patience *patience, struct problem *why)
+/* End what was sent in pipeline mode, and wait until all of it is answered. */
+static int finish(PGconn *pg, const struct patience *patience, struct problem *why)
 {
         ExecStatusType status = PGRES_COMMAND_OK;
         PGresult *result = NULL;
         int rc = 0;
 
-        for (const struct statement *const *s = kind->prepared; *s; s++) {
-                if (PQsendPrepare(pg, (*s)->name, (*s)->sql, 0, NULL) != 1)
-                        return unreachable_why(why, PQerrorMessage(pg));
-        }
         if (PQpipelineSync(pg) != 1)
                 return unreachable_why(why, PQerrorMessage(pg));
         while (status != PGRES_PIPELINE_SYNC && PQstatus(pg) != CONNECTION_BAD) {
@@ -221,6 +217,23 @@ static int prepare(PGconn *pg, const struct session_kind *kind, const struct pat
                 PQclear(result);
         }
         return rc == 0 && status != PGRES_PIPELINE_SYNC ? unreachable_why(why, PQerrorMessage(pg)) : rc;
+}
+
+/* All statements in one round trip. Not by SQL's PREPARE: the server's views and logs would then show one long text. */
+static int prepare(PGconn *pg, const struct session_kind *kind, const struct patience *patience, struct problem *why)
+{
+        for (const struct statement *const *s = kind->prepared; *s; s++) {
+                if (PQsendPrepare(pg, (*s)->name, (*s)->sql, 0, NULL) != 1)
+                        return unreachable_why(why, PQerrorMessage(pg));
+        }
+        return finish(pg, patience, why);
+}
+
+int session_execute(PGconn *pg, const char *sql, const char *text, const struct patience *patience, struct problem *why)
+{
+        if (PQsendQueryParams(pg, sql, 1, NULL, &text, NULL, NULL, 0) != 1)
+                return unreachable_why(why, PQerrorMessage(pg));
+        return finish(pg, patience, why);
 }
 
 int session_open(const struct address *address, const struct session_kind *kind, unsigned answer_timeout_ms,

@@ -31,7 +31,8 @@ struct patience {
 /* Connect only. Returns 0 and *out, or 1 with `why` (code "unreachable"). */
 int session_connect(const struct address *address, const struct patience *patience, PGconn **out, struct problem *why);
 
-/* Connect, check the schema and prepare all that `kind` lists; `answer_timeout_ms` bounds every statement at the server.
+/* Connect, check the schema and prepare all that `kind` lists; the server ends a statement
+ * before it has taken `answer_timeout_ms`, so that it is not taken for gone. The session is in pipeline mode.
  * Returns 0 and *out; 1 with `why` ("unreachable", "schema_missing", "schema_too_old", "schema_too_new"); or -ENOMEM. */
 int session_open(const struct address *address, const struct session_kind *kind, unsigned answer_timeout_ms,
                  const struct patience *patience, PGconn **out, struct problem *why);
@@ -40,6 +41,10 @@ int session_open(const struct address *address, const struct session_kind *kind,
  * 1 with `why` when it failed or patience ended; then *sqlstate (unless NULL) is what the server said, or "". */
 int session_run(PGconn *pg, const char *sql, const struct patience *patience, PGresult **out, char sqlstate[6],
                 struct problem *why);
+
+/* Run one statement with one text parameter on a session that session_open has opened. Returns 0, or 1 with `why`. */
+int session_execute(PGconn *pg, const char *sql, const char *text, const struct patience *patience,
+                    struct problem *why);
 
 /* The number that a migration's file name starts with. */
 int schema_number(const char *file_name);

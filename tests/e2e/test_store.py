@@ -154,7 +154,7 @@ def test_two_processes_grant_each_of_5000_ids_once(opened):
     ids = [new_id() for _ in range(5000)]
     workers = [opened("w1"), opened("w2")]
     numbers = [worker.send(*[claim(id) for id in (ids if k == 0 else reversed(ids))]) for k, worker in enumerate(workers)]
-    verdicts = [{a["id"]: a for a in ()} for _ in workers]
+    verdicts = [{}, {}]
     for k, worker in enumerate(workers):
         answers = worker.wait(numbers[k], 60)
         order = ids if k == 0 else list(reversed(ids))
@@ -255,6 +255,21 @@ def test_versions_of_an_aggregate_have_no_gap_and_no_double_across_workers(opene
     assert sum(r["count"] for r in rows) == 800
     assert all((r["min"], r["max"]) == (1, r["count"]) for r in rows)
     assert database.value("select count(distinct id) from chard.outbox") == 800
+
+
+def test_of_two_workers_that_commit_the_same_tasks_each_task_has_one_winner(opened, database):
+    ids = [new_id() for _ in range(2000)]
+    workers = [opened("w1"), opened("w2")]
+    numbers = [worker.send(*[commit(id, result={"by": k}, events=[event(id)], has_job=True, last=True) for id in ids])
+               for k, worker in enumerate(workers)]
+    answers = [worker.wait(numbers[k], 60) for k, worker in enumerate(workers)]
+    for pair in zip(*answers):
+        assert sorted(a["result"] for a in pair) == ["ALREADY", "DONE"]
+        loser = next(a for a in pair if a["result"] == "ALREADY")
+        assert json.loads(loser["stored"]) == {"by": 1 - pair.index(loser)}
+    assert database.value("select count(*) from chard.outbox") == database.value("select count(*) from chard.event") == 2000
+    assert database.value("select count(*) from chard.job j join chard.task t on t.id = j.root_id"
+                          " where j.document::text = t.result::jsonb::text") == 2000
 
 
 def test_bad_rows_among_500_harm_only_themselves(store, database):
