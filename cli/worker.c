@@ -65,7 +65,9 @@ static void choose_name(const struct settings *s, char *out, size_t size)
 static int serve(const struct command *self, struct process *p, const struct worker_config *config)
 {
         struct problem why = { 0 };
-        const int code = worker_open(&p->worker, config, &why);
+        int code = tasks_load(&why);
+        if (!code)
+                code = worker_open(&p->worker, config, &why);
         if (code)
                 return command_fail(self, code, &why);
         p->term.data = p->interrupt.data = p;
