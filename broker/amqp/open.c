@@ -146,14 +146,19 @@ static int configure(struct amqp_broker *b, const struct broker_config *c, struc
         return 0;
 }
 
-/* Each address once; they share the time. */
+/* Each address once; they share the time. Of several refusals the one that says most is told: a broker that was reached. */
 static int connect_once(struct amqp_broker *b, struct problem *why)
 {
         const unsigned count = (unsigned)b->config.addresses.count;
-        int result = 1;
-        for (unsigned i = 0; i < count && result; i++)
-                result = consumer_connect(&b->consumer, b->config.connect_timeout_ms / count + 1, why);
-        return result;
+        struct problem told = { .code = "" };
+        for (unsigned i = 0; i < count; i++) {
+                struct problem one = { .code = "" };
+                if (consumer_connect(&b->consumer, b->config.connect_timeout_ms / count + 1, &one) == 0)
+                        return 0;
+                if (i == 0 || strcmp(one.code, "unreachable") != 0)
+                        told = one;
+        }
+        return problem_set(why, told.source, told.code, "%s", told.text);
 }
 
 static int start_side(struct amqp_broker *b, struct side *s, void *(*main)(void *))

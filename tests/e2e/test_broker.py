@@ -135,6 +135,20 @@ def start():
             driver.close()
 
 
+@pytest.fixture(scope="module")
+def _own_server():
+    import servers
+    with servers.RabbitMQ(tls=True, config={"max_message_size": 6_000_000}) as server:
+        yield server
+
+
+@pytest.fixture
+def own_server(_own_server):
+    """One for this file alone: it may be stopped, killed and alarmed, and it speaks TLS. Tests use queues of their own."""
+    _own_server.start()
+    return _own_server
+
+
 @pytest.fixture
 def driver(start, broker_url):
     """One with the topology for three queues, up."""
@@ -348,6 +362,29 @@ def test_a_burst_is_answered_completely(driver, queues):
     assert queues.depth(QUEUE) == 0
 
 
+def test_what_may_not_be_written_is_refused_alone(driver, start, rabbitmq, broker_url):
+    """The broker closes the channel and names no message: which it was is found out."""
+    vhost = urllib.parse.urlsplit(broker_url).path[1:]
+    rabbitmq.api("PUT", "users/limited", {"password": "limited", "tags": ""})
+    rabbitmq.api("PUT", f"permissions/{vhost}/limited", {"configure": "", "write": "^scan.commands$", "read": ".*"})
+    limited = start(with_login(broker_url, "limited", "limited")).wait_up()
+    limited.send(*(to("scan.vision", n) if n % 40 == 7 else to("scan.commands", n, key=QUEUE) for n in range(120)))
+    assert limited.results(120) == {n: "refused" if n % 40 == 7 else "confirmed" for n in range(120)}
+
+
+@pytest.mark.parametrize("callback", ["deliveries", "done", "changed"])
+def test_closing_from_inside_a_callback(start, broker_url, queues, callback):
+    driver = start(broker_url, queues=QUEUE)
+    if callback == "changed":
+        driver.send({"do": "mode", "closing": True}, {"do": "consume", "queue": QUEUE})
+    else:
+        driver.consume()
+        target = QUEUE if callback == "deliveries" else "scan.commands"
+        driver.send({"do": "mode", "closing": True}, *(to(target, n, key=QUEUE) for n in range(50)))
+    driver.wait("closed")
+    driver.close()
+
+
 def test_what_is_not_confirmed_at_a_close_is_said_so(start, broker_url, toxic, rabbitmq):
     link = toxic(rabbitmq.port)
     driver = start(link.url(broker_url), queues=QUEUE)
@@ -389,21 +426,34 @@ def test_a_missing_queue_is_named_and_others_go_on(start, broker_url, queues):
     driver.wait_up()
 
 
-def test_a_broker_that_restarts(start, private_rabbitmq):
-    server = private_rabbitmq()
-    driver = start(server.url, queues=QUEUE, heartbeat=2)
-    driver.consume()
-    driver.send(to(QUEUE, 1, body="before"))
+def test_a_broker_that_restarts(start, own_server):
+    driver = start(own_server.url, queues="restarted.q", heartbeat=2)
+    driver.consume("restarted.q")
+    driver.send(to("restarted.q", 1, body="before"))
     driver.send(ack(driver.deliveries(1)[0]))
-    server.stop()
+    own_server.stop()
     down = driver.wait("changed", lambda event: event["state"] == "down" and not event["publisher_up"])
     assert down["why"]
-    driver.send(*(to(QUEUE, n, body=f"kept {n}") for n in range(2, 52)))
+    driver.send(*(to("restarted.q", n, body=f"kept {n}") for n in range(2, 52)))
     wait_until(lambda: driver.health()["unconfirmed"] == 50)
-    server.start()
+    own_server.start()
     assert set(driver.results(51, 60).values()) == {"confirmed"}
     driver.wait_up(30)
     assert {f"kept {n}" for n in range(2, 52)} <= {event["body"] for event in driver.ack_until(51)}
+
+
+def test_a_broker_that_is_killed(start, own_server):
+    """What was confirmed is there when it is back, and so is what was confirmed only then."""
+    driver = start(own_server.url, queues="killed.q", heartbeat=2)
+    driver.wait("open", deadline=60)
+    driver.wait_up()
+    driver.send(*(to("killed.q", n, body=f"m{n}") for n in range(3000)))
+    wait_until(lambda: len(driver.events("done")) > 300)
+    own_server.kill()
+    driver.send(*(to("killed.q", n, body=f"m{n}") for n in range(3000, 3100)))
+    own_server.start()
+    assert set(driver.results(3100, 60).values()) == {"confirmed"}
+    assert {message.body for message in Queues(own_server.url).take("killed.q")} == {b"m%d" % n for n in range(3100)}
 
 
 def test_closed_connections_are_opened_again(driver, queues, rabbitmq, broker_url):
@@ -461,7 +511,7 @@ def test_an_idle_connection_lives_on_heartbeats(start, broker_url):
     driver = start(broker_url, queues=QUEUE, heartbeat=1)
     driver.consume()
     since = len(driver.events("changed"))
-    end = time.monotonic() + 6
+    end = time.monotonic() + 4
     oldest = 0
     while time.monotonic() < end:
         oldest = max(oldest, driver.health()["last_frame_ms"])
@@ -471,19 +521,18 @@ def test_an_idle_connection_lives_on_heartbeats(start, broker_url):
     driver.deliveries(1)
 
 
-def test_a_memory_alarm_blocks_publishing_only(start, private_rabbitmq):
-    server = private_rabbitmq()
-    driver = start(server.url, queues=QUEUE, heartbeat=2)
-    driver.send(to(QUEUE, 0, count=40, body="there"))
+def test_a_memory_alarm_blocks_publishing_only(start, own_server):
+    driver = start(own_server.url, queues="alarmed.q", heartbeat=1)
+    driver.send(to("alarmed.q", 0, count=40, body="there"))
     driver.results(40)
-    with server.memory_alarm():
+    with own_server.memory_alarm():
         since = len(driver.events("changed"))
-        driver.send(*(to(QUEUE, n, size=100_000) for n in range(40, 140)))
+        driver.send(*(to("alarmed.q", n, size=100_000) for n in range(40, 140)))
         blocked = driver.wait("changed", lambda event: event["state"] == "blocked", since=since)
         assert "alarm" in blocked["why"] and blocked["publisher_up"]
-        driver.do("consume", queue=QUEUE, prefetch=10)
+        driver.do("consume", queue="alarmed.q", prefetch=10)
         driver.ack_until(40)
-        time.sleep(6)  # three heartbeats: it must not take the silence of a blocked connection for death
+        time.sleep(3)  # three heartbeats: it must not take the silence of a blocked connection for death
         health = driver.health()
         assert health["state"] == "blocked" and health["unconfirmed"] == 100 and health["registered"] == 1
         assert not any(event["state"] == "down" for event in driver.events("changed")[since + 2:])
@@ -496,27 +545,26 @@ def test_a_memory_alarm_blocks_publishing_only(start, private_rabbitmq):
 # --- where it connects ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def tls_server():
-    import servers
-    with servers.RabbitMQ(tls=True) as server:
-        yield server
-
-
-def test_tls_with_the_right_authority(start, tls_server):
-    driver = start(tls_server.tls_url_for("/"), ca=tls_server.tls.authority, queues=QUEUE, heartbeat=2)
+def test_tls_with_the_right_authority(start, own_server):
+    driver = start(own_server.tls_url_for("/"), ca=own_server.tls.authority, queues="secret.q", heartbeat=2)
     driver.wait("open", deadline=60)
-    driver.consume(prefetch=50)
-    driver.send(to(QUEUE, 0, size=5_000_000), *(to(QUEUE, n, size=n * 50) for n in range(1, 400)))
+    driver.consume("secret.q", prefetch=50)
+    driver.send(to("secret.q", 0, size=5_000_000), *(to("secret.q", n, size=n * 50) for n in range(1, 400)))
     assert set(driver.results(400).values()) == {"confirmed"}
     by_size = sorted(event["size"] for event in driver.ack_until(400))
     assert by_size == sorted([5_000_000, *(n * 50 for n in range(1, 400))])
     driver.close()
 
 
-def test_tls_by_host_name(start, tls_server):
-    url = tls_server.tls_url_for("/").replace("127.0.0.1", "localhost")
-    start(url, ca=tls_server.tls.authority).wait("open")
+def test_a_message_that_is_too_large_for_the_broker(start, own_server):
+    driver = start(own_server.tls_url_for("/"), ca=own_server.tls.authority, queues="scan.large").wait_up()
+    driver.send(*(to("scan.large", n, size=7_000_000 if n == 5 else 100) for n in range(12)))
+    assert driver.results(12) == {n: "refused" if n == 5 else "confirmed" for n in range(12)}
+
+
+def test_tls_by_host_name(start, own_server):
+    url = own_server.tls_url_for("/").replace("127.0.0.1", "localhost")
+    start(url, ca=own_server.tls.authority).wait("open")
 
 
 def shake_hands(certificates):
@@ -534,9 +582,9 @@ def shake_hands(certificates):
 
 
 @pytest.mark.parametrize("case", ["another authority", "no authority", "another name", "another address", "no such file", "no TLS there"])
-def test_tls_that_must_not_be_trusted(start, tls_server, tmp_path, case):
+def test_tls_that_must_not_be_trusted(start, own_server, tmp_path, case):
     from servers import make_certificates
-    url, options, told = tls_server.tls_url_for("/"), {"ca": tls_server.tls.authority}, "certificate"
+    url, options, told = own_server.tls_url_for("/"), {"ca": own_server.tls.authority}, "certificate"
     if case == "another authority":
         options = {"ca": make_certificates(tmp_path).authority}
     elif case == "no authority":
@@ -548,7 +596,7 @@ def test_tls_that_must_not_be_trusted(start, tls_server, tmp_path, case):
     elif case == "no such file":
         options, told = {"ca": "/nowhere/ca.pem"}, "/nowhere/ca.pem"
     else:
-        url, told = url.replace(str(tls_server.tls_port), str(tls_server.port)), ""
+        url, told = url.replace(str(own_server.tls_port), str(own_server.port)), ""
     failed = start(url, timeout=3000, **options)
     event = failed.wait("failed")
     assert event["code"] == "unreachable" and told in event["text"]

@@ -25,6 +25,7 @@ struct driver {
         struct topology topology;
         struct buffer line;
         json_t *texts;  /* queue names, kept because the broker borrows them */
+        bool closing;   /* close the broker from inside the first callback that comes */
         bool automatic; /* ack every delivery at once … */
         bool quiet;     /* … without printing it */
         unsigned long deliveries, results[PUBLISH_CLOSED + 1];
@@ -76,15 +77,25 @@ static void print_delivery(const struct delivery *d)
                         shown));
 }
 
+static void do_close(struct driver *t, const json_t *line);
+
+/* Is this the callback that a test wants the broker closed from? */
+static void close_inside(struct driver *t)
+{
+        if (t->closing && t->broker)
+                do_close(t, NULL);
+}
+
 static void on_deliveries(struct delivery *list, void *arg)
 {
         struct driver *t = arg;
+        close_inside(t);
         while (list) {
                 struct delivery *next = list->next;
                 t->deliveries++;
                 if (!t->quiet)
                         print_delivery(list);
-                if (t->automatic)
+                if (t->automatic && t->broker)
                         broker_ack(t->broker, list->tag);
                 delivery_free(list);
                 list = next;
@@ -102,8 +113,9 @@ static json_t *health_json(const char *event, const struct broker_health *h)
 
 static void on_changed(const struct broker_health *now, void *arg)
 {
-        (void)arg;
         print(health_json("changed", now));
+        if (now->state == BROKER_UP)
+                close_inside(arg);
 }
 
 /* ---- publishing ---- */
@@ -116,9 +128,11 @@ struct sent {
 static void on_done(enum publish_result result, void *arg)
 {
         struct sent *s = arg;
-        s->driver->results[result]++;
+        struct driver *t = s->driver;
+        t->results[result]++;
         print(json_pack("{s:s,s:o,s:s}", "event", "done", "n", s->n, "result", RESULTS[result]));
         free(s);
+        close_inside(t);
 }
 
 /* {"exchange", "key", "body" or "size" (bytes of 'x'), "properties" (hex)} */
@@ -216,6 +230,7 @@ static void do_mode(struct driver *t, const json_t *line)
 {
         t->automatic = json_is_true(json_object_get(line, "automatic"));
         t->quiet = json_is_true(json_object_get(line, "quiet"));
+        t->closing = json_is_true(json_object_get(line, "closing"));
 }
 
 static void do_counts(struct driver *t, const json_t *line)
@@ -235,10 +250,11 @@ static void do_counts(struct driver *t, const json_t *line)
 static void do_close(struct driver *t, const json_t *line)
 {
         const uint64_t start = clock_mono_ms();
+        struct broker *broker = t->broker;
         (void)line;
-        if (t->broker)
-                broker_close(t->broker);
         t->broker = NULL;
+        if (broker)
+                broker_close(broker);
         uv_close((uv_handle_t *)&t->input, NULL);
         print(json_pack("{s:s,s:I}", "event", "closed", "ms", (json_int_t)(clock_mono_ms() - start)));
 }
