@@ -111,6 +111,30 @@ def spread(figure, party):
 
 
 def print_table(figures, out):
+    lines = table_lines(figures)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=out)
+    for figure in figures:
+        for text in remarks(figure):
+            print(f"{figure.ident}: {text}", file=out)
+
+
+def write_markdown(path, figures):
+    """The same table for the docs."""
+    head, *lines = table_lines(figures)
+    rows = [head, ["---"] * 3 + ["--:"] * 5 + ["---"] * 2, *lines]
+    path.write_text("".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in rows),
+                    encoding="utf-8")
+
+
+def remarks(figure):
+    """What must be said beside the figure: its note, and why a party was not measured."""
+    missing = [f"{party}: {figure.why.get(party, 'not measured')}" for party in PARTIES if not figure.samples[party]]
+    return [text for text in [figure.note, *missing] if text]
+
+
+def table_lines(figures):
     head = ["row", "what", "unit", "chard", "raw", "peer", "of raw", "x peer", "to reach", "holds"]
     lines = [head]
     for figure in figures:
@@ -118,11 +142,4 @@ def print_table(figures, out):
         ratios = [f"{ratio:.2f}" if ratio is not None else "-" for ratio in (figure.raw_ratio, figure.peer_ratio)]
         lines.append([figure.ident, figure.what, figure.unit, *(spread(figure, party) for party in PARTIES), *ratios,
                       ", ".join(goal.text(figure.unit) for goal in figure.goals), words[figure.holds]])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=out)
-    for figure in figures:
-        missing = {party: figure.why.get(party, "not measured") for party in PARTIES if not figure.samples[party]}
-        for text in [figure.note, *(f"{party}: {why}" for party, why in missing.items())]:
-            if text:
-                print(f"{figure.ident}: {text}", file=out)
+    return lines

@@ -12,7 +12,7 @@ import time
 import traceback
 
 from .chart import write_chart
-from .figures import print_table
+from .figures import print_table, write_markdown
 from .processes import Failed
 from .rows_ai import B2, B3, B4
 from .rows_growth import B9
@@ -121,5 +121,6 @@ def finish(figures, about, folder):
     print_table(figures, sys.stdout)
     (folder / "bench.json").write_text(json.dumps([figure.as_json() for figure in figures], indent=1) + "\n")
     (folder / "bench-about.json").write_text(json.dumps(about, indent=1) + "\n")
+    write_markdown(folder / "bench.md", figures)
     write_chart(folder / "bench.svg", figures, "chard beside the raw ceiling and Celery", title)
     say(f"written: {folder / 'bench.json'}, {folder / 'bench.svg'}")
