@@ -39,7 +39,9 @@ int endpoint_apply(const struct endpoint *e, CURL *easy)
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, e->headers);
-        CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, e->url);
+        CURLcode code = curl_easy_setopt(easy, CURLOPT_CURLU, e->parsed);
+        if (code == CURLE_OK && !e->proxied) /* spares curl the look into the environment for each exchange */
+                code = curl_easy_setopt(easy, CURLOPT_PROXY, "");
         if (code == CURLE_OK && e->tls && authorities && *authorities)
                 code = curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
         if (code == CURLE_OK)
@@ -50,6 +52,7 @@ int endpoint_apply(const struct endpoint *e, CURL *easy)
 void endpoint_close(struct endpoint *e)
 {
         curl_free(e->url);
+        curl_url_cleanup(e->parsed);
         curl_slist_free_all(e->headers);
         if (e->secret)
                 explicit_bzero(e->secret, strlen(e->secret));
@@ -70,9 +73,22 @@ static bool is_literal(const char *host)
         return *host == '[' || strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, address) == 1;
 }
 
-/* Take the URL apart, lengthen its path, and put it together again. */
-static CURLUcode build_url(struct endpoint *e, CURLU *url, const char *base)
+/* As curl looks for a proxy; the upper-case HTTP_PROXY is left out because a CGI server sets it from a request's header. */
+static bool is_proxied(bool tls)
 {
+        static const char *const names[] = { "all_proxy", "ALL_PROXY", "http_proxy", "https_proxy", "HTTPS_PROXY" };
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                const char *value = getenv(names[i]);
+                if (value && *value && (i < 2 || (i > 2) == tls))
+                        return true;
+        }
+        return false;
+}
+
+/* Take the URL apart, lengthen its path, and put it together again. */
+static CURLUcode build_url(struct endpoint *e, const char *base)
+{
+        CURLU *url = e->parsed;
         char *host = NULL, *path = NULL, *scheme = NULL;
         CURLUcode code = curl_url_set(url, CURLUPART_URL, base, 0);
         if (code == CURLUE_OK)
@@ -86,6 +102,7 @@ static CURLUcode build_url(struct endpoint *e, CURLU *url, const char *base)
         if (code == CURLUE_OK) {
                 e->literal = is_literal(host);
                 e->tls = strcmp(scheme, "https") == 0;
+                e->proxied = is_proxied(e->tls);
                 size_t size = strlen(path);
                 while (size > 0 && path[size - 1] == '/')
                         size--;
@@ -106,11 +123,10 @@ static CURLUcode build_url(struct endpoint *e, CURLU *url, const char *base)
 
 static int make_url(struct endpoint *e, const char *base, struct problem *why)
 {
-        CURLU *url = curl_url();
-        if (!url)
+        e->parsed = curl_url();
+        if (!e->parsed)
                 return -ENOMEM;
-        const CURLUcode code = build_url(e, url, base);
-        curl_url_cleanup(url);
+        const CURLUcode code = build_url(e, base);
         if (code == CURLUE_OUT_OF_MEMORY)
                 return -ENOMEM;
         if (code != CURLUE_OK)

@@ -11,11 +11,13 @@
 #define ENDPOINT_DEFAULT "https://api.openai.com/v1"
 
 struct endpoint {
-        char *url;
+        char *url;     /* for people */
+        CURLU *parsed; /* the same for curl, which else would take it apart again for each exchange */
         struct curl_slist *headers;
         char *secret; /* the API key, or NULL */
         bool literal; /* the host is an address or localhost: nobody needs to look it up */
         bool tls;
+        bool proxied; /* the environment names a proxy for it */
         bool http2_plain;
 };
 

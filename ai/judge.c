@@ -3,6 +3,7 @@
  * error.code, because one status stands for several things: 429 is both "slow down" and "your credit is used up".
  * Sources: OpenAI guides "Error codes" and "Rate limits". */
 #include "ai/ai.h"
+#include "ai/envelope.h"
 #include "ai/quote.h"
 #include "core/json.h"
 
@@ -48,6 +49,7 @@ struct complaint {
         struct bytes message;
 };
 
+static bool judge_plainly(struct bytes body, const json_t *schema, struct ai_reply *reply);
 static void judge_transport(const struct ai_response *response, struct ai_reply *reply);
 static void judge_complaint(const struct ai_response *response, const json_t *body, struct ai_reply *reply);
 static void judge_answer(const json_t *body, const struct ai_response *response, const json_t *schema,
@@ -68,6 +70,8 @@ void ai_judge(const struct ai_response *response, const json_t *schema, struct a
         }
         json_t *body = NULL;
         const bool good = response->status >= 200 && response->status <= 299;
+        if (good && judge_plainly(response->body, schema, reply))
+                return;
         const bool parsed = json_parse(response->body, "provider", &body, &reply->why) == 0;
         if (good && !parsed)
                 reply->verdict = AI_TRANSIENT;
@@ -76,6 +80,24 @@ void ai_judge(const struct ai_response *response, const json_t *schema, struct a
         else
                 judge_complaint(response, body, reply);
         json_decref(body);
+}
+
+/* The way of nearly every answer. Returns false when it must be looked at more closely. */
+static bool judge_plainly(struct bytes body, const json_t *schema, struct ai_reply *reply)
+{
+        struct envelope envelope;
+        struct buffer scratch = { 0 };
+        const bool plain = envelope_read(body, &envelope, &scratch) == 0;
+        if (plain) {
+                snprintf(reply->model, sizeof(reply->model), "%.*s", (int)envelope.model.size,
+                         (const char *)envelope.model.data);
+                reply->tokens_in = envelope.tokens_in;
+                reply->tokens_out = envelope.tokens_out;
+                reply->cost_nano = ai_cost_nano(reply->model, reply->tokens_in, reply->tokens_out);
+                judge_content((const char *)envelope.content.data, envelope.content.size, schema, reply);
+        }
+        buffer_free(&scratch);
+        return plain;
 }
 
 static void refuse(struct ai_reply *reply, enum ai_verdict verdict, const char *code, const char *text)

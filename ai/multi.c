@@ -2,6 +2,7 @@
 #include "ai/multi.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,38 +11,50 @@
 
 enum {
         EVENTS_A_ROUND = 256,
-        ROUNDS_A_TURN = 4, /* then the loop's other work gets its turn */
-        OPEN_HANDLES = 2,
+        ROUNDS_A_TURN = 4,        /* then the loop's other work gets its turn */
+        CONNECTIONS_A_SHARD = 96, /* walking through these costs curl about a microsecond */
+        MOST_SHARDS = 256,
 };
 
 /* A socket as epoll and curl see it; bits CURL_POLL_IN and CURL_POLL_OUT. */
 struct socket {
+        struct shard *shard;
         unsigned char wanted;     /* what curl waits for */
         unsigned char registered; /* what epoll watches */
-        bool connection;          /* opened by curl for a connection: multi_closed will tell when it goes */
+        bool connection;          /* opened by curl for a connection: on_close will tell when it goes */
+};
+
+struct shard {
+        struct multi *multi;
+        CURLM *curl;
+        uv_timer_t timer;
+        size_t transfers, connections;
+        bool in_timer;
 };
 
 struct multi {
-        CURLM *curl;
+        uv_loop_t *loop;
         multi_done *done;
         multi_rest *rest;
         void *arg;
         uv_poll_t poll;
-        uv_timer_t timer;
         int epoll;
-        int open_handles;
-        bool closing, in_timer;
+        size_t open_handles;
+        bool closing;
         struct socket *sockets; /* by descriptor */
         size_t socket_count;
         size_t connections;
+        struct shard *shards[MOST_SHARDS];
+        size_t shard_count;
 };
 
+static struct shard *choose(struct multi *m, size_t streams);
+static struct shard *add_shard(struct multi *m);
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused);
-/* Until libuv 1.45 a timer of 0 ms that a timer starts fires at once, and so on, and no socket is looked at in between. */
 static int on_timeout(CURLM *curl, long timeout_ms, void *arg);
+static int on_close(void *arg, curl_socket_t fd);
 static void on_events(uv_poll_t *poll, int status, int events);
 static void on_timer(uv_timer_t *timer);
-static int start(struct multi *m, uv_loop_t *loop);
 static void release(struct multi *m);
 
 int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest *rest, void *arg)
@@ -49,34 +62,49 @@ int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest 
         struct multi *m = calloc(1, sizeof(*m));
         if (!m)
                 return -ENOMEM;
+        m->loop = loop;
         m->done = done;
         m->rest = rest;
         m->arg = arg;
-        curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, and safe beside other threads since curl 7.84 */
-        m->curl = curl_multi_init();
         m->epoll = epoll_create1(EPOLL_CLOEXEC);
-        const int result = !m->curl ? -ENOMEM : m->epoll < 0 ? -errno : start(m, loop);
+        const int result = m->epoll < 0 ? -errno : uv_poll_init(loop, &m->poll, m->epoll);
         if (result != 0) {
-                release(m);
+                if (m->epoll >= 0)
+                        close(m->epoll);
+                free(m);
                 return result;
         }
+        curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, and safe beside other threads since curl 7.84 */
+        m->poll.data = m;
+        m->open_handles = 1;
+        uv_poll_start(&m->poll, UV_READABLE, on_events);
         *out = m;
         return 0;
 }
 
-CURLM *multi_curl(struct multi *m)
+int multi_add(struct multi *m, CURL *easy, size_t streams, struct shard **out)
 {
-        return m->curl;
+        struct shard *s = choose(m, streams);
+        if (!s)
+                return -ENOMEM;
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, s);
+        if (curl_multi_add_handle(s->curl, easy) != CURLM_OK)
+                return -ENOMEM;
+        s->transfers++;
+        *out = s;
+        return 0;
 }
 
-int multi_add(struct multi *m, CURL *easy)
+void multi_remove(struct shard *shard, CURL *easy)
 {
-        return curl_multi_add_handle(m->curl, easy) == CURLM_OK ? 0 : -ENOMEM;
+        curl_multi_remove_handle(shard->curl, easy);
+        shard->transfers--;
 }
 
-void multi_remove(struct multi *m, CURL *easy)
+size_t multi_connections(const struct multi *m)
 {
-        curl_multi_remove_handle(m->curl, easy);
+        return m->connections;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -86,40 +114,79 @@ static void on_closed(uv_handle_t *handle)
                 release(m);
 }
 
+static void on_shard_closed(uv_handle_t *handle)
+{
+        struct shard *s = handle->data;
+        struct multi *m = s->multi;
+        curl_multi_cleanup(s->curl); /* closes the kept connections, and calls on_close */
+        free(s);
+        if (--m->open_handles == 0)
+                release(m);
+}
+
 void multi_free(struct multi *m)
 {
         m->closing = true;
-        curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, NULL);
-        curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, NULL);
+        for (size_t i = 0; i < m->shard_count; i++) {
+                curl_multi_setopt(m->shards[i]->curl, CURLMOPT_SOCKETFUNCTION, NULL);
+                curl_multi_setopt(m->shards[i]->curl, CURLMOPT_TIMERFUNCTION, NULL);
+                uv_close((uv_handle_t *)&m->shards[i]->timer, on_shard_closed);
+        }
         uv_close((uv_handle_t *)&m->poll, on_closed);
-        uv_close((uv_handle_t *)&m->timer, on_closed);
-}
-
-static int start(struct multi *m, uv_loop_t *loop)
-{
-        int result = uv_timer_init(loop, &m->timer);
-        if (result == 0)
-                result = uv_poll_init(loop, &m->poll, m->epoll);
-        if (result != 0)
-                return result; /* uv_timer_init never fails, so no handle is open here */
-        m->timer.data = m->poll.data = m;
-        m->open_handles = OPEN_HANDLES;
-        uv_poll_start(&m->poll, UV_READABLE, on_events);
-        curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, on_socket);
-        curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
-        curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, on_timeout);
-        curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
-        return 0;
 }
 
 static void release(struct multi *m)
 {
-        curl_multi_cleanup(m->curl); /* closes the kept connections, which calls multi_closed */
-        if (m->epoll >= 0)
-                close(m->epoll);
+        close(m->epoll);
         curl_global_cleanup();
         free(m->sockets);
         free(m);
+}
+
+/* ---- shards ---- */
+
+/* Where a connection has a free stream, else where there is room for another connection, else anywhere. The first ones are preferred,
+ * so that the last ones become idle when there is less to do. */
+static struct shard *choose(struct multi *m, size_t streams)
+{
+        struct shard *roomy = NULL, *least = NULL;
+        for (size_t i = 0; i < m->shard_count; i++) {
+                struct shard *s = m->shards[i];
+                if (s->transfers < s->connections * streams)
+                        return s;
+                if (!roomy && s->connections < CONNECTIONS_A_SHARD && s->transfers < CONNECTIONS_A_SHARD * streams)
+                        roomy = s;
+                if (!least || s->transfers < least->transfers)
+                        least = s;
+        }
+        if (roomy)
+                return roomy;
+        struct shard *fresh = m->shard_count < MOST_SHARDS ? add_shard(m) : NULL;
+        return fresh ? fresh : least;
+}
+
+static struct shard *add_shard(struct multi *m)
+{
+        struct shard *s = calloc(1, sizeof(*s));
+        CURLM *curl = s ? curl_multi_init() : NULL;
+        if (!curl) {
+                free(s);
+                return NULL;
+        }
+        s->multi = m;
+        s->curl = curl;
+        uv_timer_init(m->loop, &s->timer);
+        s->timer.data = s;
+        curl_multi_setopt(curl, CURLMOPT_SOCKETFUNCTION, on_socket);
+        curl_multi_setopt(curl, CURLMOPT_SOCKETDATA, s);
+        curl_multi_setopt(curl, CURLMOPT_TIMERFUNCTION, on_timeout);
+        curl_multi_setopt(curl, CURLMOPT_TIMERDATA, s);
+        curl_multi_setopt(curl, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+        curl_multi_setopt(curl, CURLMOPT_MAXCONNECTS,
+                          LONG_MAX / 2); /* keep them: by default curl closes some when it has less to do */
+        m->shards[m->shard_count++] = s;
+        m->open_handles++;
+        return s;
 }
 
 /* ---- sockets ---- */
@@ -139,26 +206,28 @@ static struct socket *socket_at(struct multi *m, curl_socket_t fd)
         return &m->sockets[at];
 }
 
-void multi_opened(struct multi *m, curl_socket_t fd)
+void multi_opened(struct shard *shard, curl_socket_t fd)
 {
-        struct socket *s = socket_at(m, fd);
+        struct socket *s = socket_at(shard->multi, fd);
         if (!s)
                 return;
-        *s = (struct socket){ .connection = true };
-        m->connections++;
+        *s = (struct socket){ .shard = shard, .connection = true };
+        shard->connections++;
+        shard->multi->connections++;
 }
 
-void multi_closed(struct multi *m, curl_socket_t fd)
+/* A closed socket's number comes back for another one, and only this tells them apart. */
+static int on_close(void *arg, curl_socket_t fd)
 {
-        if ((size_t)fd >= m->socket_count)
-                return;
-        m->connections -= m->sockets[fd].connection;
-        m->sockets[fd] = (struct socket){ 0 };
-}
-
-size_t multi_connections(const struct multi *m)
-{
-        return m->connections;
+        struct shard *shard = arg;
+        struct socket *s = socket_at(shard->multi, fd);
+        if (s && s->connection) {
+                shard->connections--;
+                shard->multi->connections--;
+        }
+        if (s)
+                *s = (struct socket){ 0 };
+        return close(fd);
 }
 
 static int watch(struct multi *m, curl_socket_t fd, struct socket *s, unsigned char events)
@@ -178,14 +247,15 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *un
 {
         (void)easy;
         (void)unused;
-        struct multi *m = arg;
-        struct socket *s = socket_at(m, fd);
+        struct shard *shard = arg;
+        struct socket *s = socket_at(shard->multi, fd);
         if (!s)
                 return -1;
+        s->shard = shard;
         s->wanted = what & CURL_POLL_INOUT;
         if (s->wanted == s->registered || (!s->wanted && s->connection && s->registered == CURL_POLL_IN))
                 return 0;
-        return watch(m, fd, s, s->wanted);
+        return watch(shard->multi, fd, s, s->wanted);
 }
 
 /* An error or hang-up is shown as what curl waits for, so that its own read or write finds out what happened. */
@@ -197,6 +267,8 @@ static int happened(const struct epoll_event *event, const struct socket *s)
         return mask;
 }
 
+static void hand_out(struct shard *s);
+
 static void on_event(struct multi *m, const struct epoll_event *event)
 {
         int running;
@@ -204,22 +276,29 @@ static void on_event(struct multi *m, const struct epoll_event *event)
         struct socket *s = socket_at(m, fd);
         if (!s)
                 return;
-        if (!s->wanted) /* a kept connection was closed by the other side; curl finds out when it wants it */
+        if (!s->wanted) { /* a kept connection was closed by the other side; curl finds out when it wants it */
                 watch(m, fd, s, 0);
-        else
-                curl_multi_socket_action(m->curl, fd, happened(event, s), &running);
+                return;
+        }
+        struct shard *shard = s->shard; /* the socket may be gone after this */
+        curl_multi_socket_action(shard->curl, fd, happened(event, s), &running);
+        hand_out(shard);
 }
 
 /* ---- turns ---- */
 
-static void hand_out(struct multi *m)
+static void hand_out(struct shard *s)
 {
         int left;
         CURLMsg *message;
-        while (!m->closing && (message = curl_multi_info_read(m->curl, &left)) != NULL) {
+        while (!s->multi->closing && (message = curl_multi_info_read(s->curl, &left)) != NULL) {
                 if (message->msg == CURLMSG_DONE)
-                        m->done(message->easy_handle, message->data.result, m->arg);
+                        s->multi->done(message->easy_handle, message->data.result, s->multi->arg);
         }
+}
+
+static void rest(struct multi *m)
+{
         if (!m->closing)
                 m->rest(m->arg);
 }
@@ -233,30 +312,31 @@ static void on_events(uv_poll_t *poll, int status, int unused)
         int count = EVENTS_A_ROUND;
         for (int round = 0; round < ROUNDS_A_TURN && count == EVENTS_A_ROUND && !m->closing; round++) {
                 count = epoll_wait(m->epoll, events, EVENTS_A_ROUND, 0);
-                for (int i = 0; i < count; i++)
+                for (int i = 0; i < count && !m->closing; i++)
                         on_event(m, &events[i]);
-                hand_out(m);
+                rest(m);
         }
 }
 
 static void on_timer(uv_timer_t *timer)
 {
         int running;
-        struct multi *m = timer->data;
-        m->in_timer = true;
-        curl_multi_socket_action(m->curl, CURL_SOCKET_TIMEOUT, 0, &running);
-        hand_out(m);
-        m->in_timer = false;
+        struct shard *s = timer->data;
+        s->in_timer = true;
+        curl_multi_socket_action(s->curl, CURL_SOCKET_TIMEOUT, 0, &running);
+        hand_out(s);
+        rest(s->multi);
+        s->in_timer = false;
 }
 
 /* Until libuv 1.45 a timer of 0 ms that a timer starts fires at once, and so on, and no socket is looked at in between. */
 static int on_timeout(CURLM *curl, long timeout_ms, void *arg)
 {
         (void)curl;
-        struct multi *m = arg;
+        struct shard *s = arg;
         if (timeout_ms < 0)
-                uv_timer_stop(&m->timer);
+                uv_timer_stop(&s->timer);
         else
-                uv_timer_start(&m->timer, on_timer, m->in_timer && timeout_ms == 0 ? 1 : (uint64_t)timeout_ms, 0);
+                uv_timer_start(&s->timer, on_timer, s->in_timer && timeout_ms == 0 ? 1 : (uint64_t)timeout_ms, 0);
         return 0;
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs curl's multi interface on a libuv loop: thousands of transfers on one thread. curl's sockets live in an epoll set of their
  * own and the loop watches that set alone, so a transfer costs the loop no handle and a kept connection no system call when
- * it is taken into use again. Owned by the loop thread.
- * Source: libcurl manual, curl_multi_socket_action(3), CURLMOPT_SOCKETFUNCTION(3), CURLMOPT_TIMERFUNCTION(3). */
+ * it is taken into use again.
+ *
+ * There are several multi handles, called shards, with few connections each: to find a free connection curl walks through all that its
+ * multi handle has, and with 5,000 of them that walk costs ten times as much as the whole rest of a transfer.
+ *
+ * Owned by the loop thread. Source: libcurl manual, curl_multi_socket_action(3), CURLMOPT_SOCKETFUNCTION(3),
+ * CURLMOPT_TIMERFUNCTION(3). */
 #ifndef CHARD_AI_MULTI_H
 #define CHARD_AI_MULTI_H
 
@@ -10,6 +15,7 @@
 #include <uv.h>
 
 struct multi;
+struct shard; /* where a transfer and its connection are */
 
 /* A transfer has ended; it must be removed before this returns. */
 typedef void multi_done(CURL *easy, CURLcode code, void *arg);
@@ -20,19 +26,16 @@ typedef void multi_rest(void *arg);
 /* Open. Returns 0 or -errno. */
 int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest *rest, void *arg);
 
-/* For curl_multi_setopt. */
-CURLM *multi_curl(struct multi *m);
-
-/* Start a transfer, from the loop's next turn on. Returns 0 or -ENOMEM. */
-int multi_add(struct multi *m, CURL *easy);
+/* Start a transfer, from the loop's next turn on, where a connection is free that takes it, or else where connections are few.
+ * `streams` is how many transfers a connection carries at once. The handle's CURLOPT_CLOSESOCKETFUNCTION is set here; its
+ * CURLOPT_SOCKOPTFUNCTION is the caller's and must call multi_opened. Returns 0 or -ENOMEM. */
+int multi_add(struct multi *m, CURL *easy, size_t streams, struct shard **out);
 
 /* Take a transfer out, ended or not. Not from inside curl's callbacks. */
-void multi_remove(struct multi *m, CURL *easy);
+void multi_remove(struct shard *shard, CURL *easy);
 
-/* What every easy handle must have as CURLOPT_SOCKOPTFUNCTION and CURLOPT_CLOSESOCKETFUNCTION, with the multi as data: a closed
- * socket's number comes back for another one, and only these two tell them apart. */
-void multi_opened(struct multi *m, curl_socket_t fd);
-void multi_closed(struct multi *m, curl_socket_t fd);
+/* A transfer opened this socket for its connection. */
+void multi_opened(struct shard *shard, curl_socket_t fd);
 
 /* Connections that are open or being made. */
 size_t multi_connections(const struct multi *m);

@@ -14,9 +14,8 @@
 
 enum {
         MOST_REPLY_BYTES = 8 << 20,
-        KEPT_BYTES = 16 << 10,   /* a reply buffer up to this size is kept for the next exchange */
         MOST_SPARES = 1024,      /* idle easy handles; curl's cost about 10 KB each */
-        RECEIVE_BYTES = 4096,    /* a reply has 1 to 2 KB */
+        RECEIVE_BYTES = 2048,    /* most replies have less; larger ones take another read */
         UPLOAD_BYTES = 16 << 10, /* curl's least */
         DESCRIPTORS_FOR_OTHERS = 256,
 };
@@ -24,6 +23,7 @@ enum {
 struct exchange {
         struct openai *openai;
         CURL *easy;
+        struct shard *shard;
         struct buffer request, reply;
         openai_done *done;
         void *arg;
@@ -50,7 +50,6 @@ struct openai {
 
 static void release(struct openai *o);
 static size_t allowed_connections(long wanted);
-static void set_limits(struct openai *o);
 static struct exchange *take_spare(struct openai *o);
 static struct exchange *new_exchange(struct openai *o);
 static void free_exchange(struct exchange *x);
@@ -78,7 +77,6 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
         o->usage.most_connections = allowed_connections(config->max_connections);
         o->usage.literal = o->endpoint.literal;
         o->usage.protocol = o->endpoint.tls ? PROTOCOL_UNKNOWN : config->http2_plain ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
-        set_limits(o);
         *out = o;
         return 0;
 }
@@ -86,6 +84,11 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
 bool openai_has_room(const struct openai *o)
 {
         return room_left(&o->usage, multi_connections(o->multi), uv_now(o->loop));
+}
+
+static size_t streams(const struct openai *o)
+{
+        return o->usage.protocol == PROTOCOL_HTTP1 ? 1 : ROOM_STREAMS;
 }
 
 int openai_post(struct openai *o, struct buffer *body, unsigned deadline_ms, openai_done *done, void *arg,
@@ -97,7 +100,7 @@ int openai_post(struct openai *o, struct buffer *body, unsigned deadline_ms, ope
         curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, (char *)body->data);
         curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
         curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)deadline_ms);
-        if (multi_add(o->multi, x->easy) != 0) {
+        if (multi_add(o->multi, x->easy, streams(o), &x->shard) != 0) {
                 keep(x);
                 return -ENOMEM;
         }
@@ -124,7 +127,7 @@ static void begin(struct exchange *x)
 
 static void end(struct exchange *x)
 {
-        multi_remove(x->openai->multi, x->easy);
+        multi_remove(x->shard, x->easy);
         begin(x);
         x->openai->usage.used--;
 }
@@ -163,16 +166,6 @@ static size_t allowed_connections(long wanted)
         return most < free_ones ? most : free_ones;
 }
 
-static void set_limits(struct openai *o)
-{
-        CURLM *curl = multi_curl(o->multi);
-        curl_multi_setopt(curl, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-        curl_multi_setopt(curl, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)ROOM_STREAMS);
-        curl_multi_setopt(curl, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)o->usage.most_connections);
-        curl_multi_setopt(curl, CURLMOPT_MAX_HOST_CONNECTIONS, (long)o->usage.most_connections);
-        curl_multi_setopt(curl, CURLMOPT_MAXCONNECTS, (long)o->usage.most_connections);
-}
-
 /* ---- exchanges, used again and again ---- */
 
 static struct exchange *take_spare(struct openai *o)
@@ -189,9 +182,7 @@ static void keep(struct exchange *x)
 {
         struct openai *o = x->openai;
         buffer_free(&x->request);
-        if (x->reply.capacity > KEPT_BYTES)
-                buffer_free(&x->reply);
-        buffer_reset(&x->reply);
+        buffer_free(&x->reply);
         if (o->spare_count >= MOST_SPARES) {
                 free_exchange(x);
                 return;
@@ -234,18 +225,11 @@ static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
         struct exchange *x = arg;
         struct openai *o = x->openai;
         (void)purpose;
-        multi_opened(o->multi, fd);
+        multi_opened(x->shard, fd);
         room_address_known(&o->usage, uv_now(o->loop));
         o->usage.connecting += !x->connecting && !x->begun;
         x->connecting = !x->begun;
         return CURL_SOCKOPT_OK;
-}
-
-/* With the multi as argument: connections outlive the struct openai that had them made. */
-static int on_close(void *arg, curl_socket_t fd)
-{
-        multi_closed(arg, fd);
-        return close(fd);
 }
 
 static int configure(struct exchange *x)
@@ -268,8 +252,6 @@ static int configure(struct exchange *x)
         curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
         curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
         curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, x);
-        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, o->multi);
         return endpoint_apply(&o->endpoint, easy);
 }
 

@@ -90,67 +90,76 @@ static void write_text(const char *text, struct buffer *out)
         size_t left = strlen(text);
         buffer_add_byte(out, '"');
         while (left > 0) {
-                size_t run = plain_run(text, left);
+                const size_t run = plain_run(text, left);
                 buffer_add(out, text, run);
-                if (run < left)
-                        run += write_other(text + run, out);
                 text += run;
                 left -= run;
+                if (left > 0) {
+                        const size_t other = write_other(text, out);
+                        text += other;
+                        left -= other;
+                }
         }
         buffer_add_byte(out, '"');
 }
 
-static bool is_plain(unsigned char c)
-{
-        return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
-/* How many of the next bytes go out as they are, eight at a time: an image in a data URL is megabytes of them. A byte of `x ^ c`
- * is zero where x has c, and (v - 1) & ~v & 0x80 marks zero bytes. Source: Warren, "Hacker's Delight", 6-1. */
-static size_t plain_run(const char *text, size_t size)
+/* All eight bytes go out as they are. A byte of `x ^ c` is zero where x has c, and (v - 1) & 0x80 marks zero bytes (and perhaps ones past
+ * ASCII, which are out anyway). Source: Warren, "Hacker's Delight", 6-1. */
+static bool eight_plain(const char *text)
 {
         const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+        uint64_t x;
+        memcpy(&x, text, 8);
+        const uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+        return !((x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & tops);
+}
+
+/* utf8_next, with a short cut for three bytes without special cases: most Korean is that. 0 = broken. */
+static size_t character(const char *text)
+{
+        const unsigned char *at = (const unsigned char *)text;
+        size_t size;
+        if (at[0] >= 0xE1 && at[0] <= 0xEC && (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80)
+                return 3;
+        return utf8_next(text, &size) ? size : 0;
+}
+
+/* How many of the next bytes go out as they are. An image in a data URL is megabytes of them. */
+static size_t plain_run(const char *text, size_t size)
+{
         size_t at = 0;
-        for (; at + 8 <= size; at += 8) {
-                uint64_t x;
-                memcpy(&x, text + at, 8);
-                const uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
-                if ((x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & tops)
+        while (at < size) {
+                const unsigned char c = (unsigned char)text[at];
+                if (c >= 0x80) {
+                        const size_t more = character(text + at);
+                        if (more == 0)
+                                break;
+                        at += more;
+                } else if (at + 8 <= size && eight_plain(text + at)) {
+                        at += 8;
+                } else if (c >= 0x20 && c != '"' && c != '\\') {
+                        at++;
+                } else {
                         break;
+                }
         }
-        while (at < size && is_plain((unsigned char)text[at]))
-                at++;
         return at;
 }
 
-/* utf8_next, with a short cut for three bytes without special cases: most Korean is that. */
-static bool next_character(const char *text, size_t *size)
-{
-        const unsigned char *at = (const unsigned char *)text;
-        if (at[0] >= 0xE1 && at[0] <= 0xEC && (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80) {
-                *size = 3;
-                return true;
-        }
-        return utf8_next(text, size);
-}
-
-/* Characters past ASCII in a run, or the one that must be escaped; returns how many bytes of the text that was. */
+/* What must be escaped or replaced; returns how many bytes of the text that was. */
 static size_t write_other(const char *at, struct buffer *out)
 {
         static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-        size_t run = 0, size = 0;
-        bool good = true;
-        while ((unsigned char)at[run] >= 0x80 && (good = next_character(at + run, &size)))
-                run += size;
-        buffer_add(out, at, run);
-        if (!good)
+        size_t size = 1;
+        if ((unsigned char)*at >= 0x80) {
+                utf8_next(at, &size);
                 buffer_add_string(out, "\xef\xbf\xbd");
-        if (!good || run > 0)
-                return good ? run : run + size;
+                return size;
+        }
         const char *found = strchr(shorts, *at);
         if (found && (found - shorts) % 2 == 0)
                 buffer_addf(out, "\\%c", found[1]);
         else
                 buffer_addf(out, "\\u%04x", (unsigned char)*at);
-        return 1;
+        return size;
 }

@@ -528,8 +528,9 @@ def test_an_outage_with_thousands_in_flight(driver, provider, reply, wait_until)
     provider.behave = reply.fitting
     provider.start()
     result = chat.answer(waiting, 60)
-    assert result["verdicts"]["ok"] == 5000
-    assert provider.count - before == 5000
+    probes = result["verdicts"].get("transient", 0)  # those sent before its end to see whether it is over
+    assert probes <= 5 and result["verdicts"]["ok"] == 5000 - probes
+    assert provider.count - before == 5000 - probes
 
 
 # --- room -----------------------------------------------------------------------------------------------
