@@ -8,7 +8,8 @@
 #include "core/json.h"
 
 /* A fresh row's attempts are the message's retries, so that `excluded.attempts` is what the message says in the conflict branch.
- * A lease taken before the owner's last start is one of an earlier process of that name, and void. */
+ * A lease taken before the owner's last start is one of an earlier process of that name, and void.
+ * `offset 0` keeps the planner from working the verdict out anew for each column. */
 #define UPSERT                                                                                                                       \
         " insert into chard.task as t (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at)" \
         " select id, root_id, parent_id, name, 'STARTED', 1, retries, $1::text, now() + lease_ms * interval '1 ms', now()"           \
@@ -26,7 +27,7 @@
         "           and (t.state <> 'STARTED' or t.lease_owner is null or t.lease_owner = excluded.lease_owner"                      \
         "             or t.lease_until <= now()"                                                                                     \
         "             or exists (select from chard.worker w where w.name = t.lease_owner and w.started_at > t.started_at))"          \
-        "         as may) as verdict)"                                                                                               \
+        "         as may offset 0) as verdict)"                                                                                      \
         " returning id, starts, attempts, state, started_at = now() and lease_owner = $1 and state = 'STARTED' as granted,"          \
         "  case when state = 'STARTED' and lease_owner <> $1 then (extract(epoch from lease_until - now()) * 1000)::int8 end,"       \
         "  case when state = 'SUCCESS' then result end,"                                                                             \
