@@ -21,7 +21,9 @@ class Queues:
             virtual_host=urllib.parse.unquote(parts.path[1:]), confirm_publish=True, connect_timeout=10)
         connection.connect()
         try:
-            yield connection.channel()
+            channel = connection.channel()
+            channel.auto_decode = False  # a body is bytes, whatever its content_encoding says
+            yield channel
             connection.close()
         finally:
             connection.collect()  # a polite close never ends while the broker blocks publishers
