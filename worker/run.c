@@ -134,6 +134,9 @@ void run_describe_commit(struct run *run)
         run->commit = (struct commit){
                 .id = run->message.id,
                 .root_id = run->message.root_id,
+                .name = run->message.name,
+                .pipeline = pipeline_name(run),
+                .traceparent = run->message.traceparent,
                 .result = buffer_view(&run->result),
                 .outcome = &run->outcome,
                 .last = !run_has_successor(run),
