@@ -67,7 +67,7 @@ static int find_pipeline(const struct command *self, struct request *r, const ch
 {
         const char *names[32];
         size_t count = 0;
-        for (; pipeline_registry[count] && count < 32; count++)
+        for (; count < 32 && pipeline_registry[count]; count++)
                 names[count] = pipeline_registry[count]->name;
         r->pipeline = pipeline_find(name);
         if (r->pipeline)
@@ -105,7 +105,7 @@ static int read_request(const struct command *self, struct request *r, const cha
 
 static void print_submitted(const struct request *r, const char *id)
 {
-        if (r->json)
+        if (r->json && r->pipeline)
                 printf("{\"id\":\"%s\",\"pipeline\":\"%s\",\"state\":\"PENDING\",\"document\":null,\"error\":null}\n",
                        id, r->pipeline->name);
         else

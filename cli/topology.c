@@ -40,7 +40,7 @@ static int show_or_apply(const struct command *self, const struct settings *s, c
 {
         const char *queues[MOST_QUEUES];
         size_t count = 0;
-        for (; task_registry[count] && count < MOST_QUEUES; count++)
+        for (; count < MOST_QUEUES && task_registry[count]; count++)
                 queues[count] = task_registry[count]->queue;
         struct topology topology = { 0 };
         if (topology_build(&topology, queues, count) < 0)

@@ -129,9 +129,9 @@ const char *step_name(enum step step);
 
 /* ---- intake.c ---- */
 
-/* The broker's listener: deliveries become runs, or are adopted by the run that already has their task. */
-void intake_deliveries(struct delivery *list_takes, void *worker);
-void intake_changed(const struct broker_health *now, void *worker);
+/* The broker's listener, `arg` the worker: deliveries become runs, or are adopted by the run that already has their task. */
+void intake_deliveries(struct delivery *list_takes, void *arg);
+void intake_changed(const struct broker_health *now, void *arg);
 
 /* Start or stop taking deliveries, whichever the state of store and worker asks for. */
 void intake_adjust(struct worker *w);

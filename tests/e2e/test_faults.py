@@ -107,7 +107,7 @@ def test_killed_over_an_unreadable_message(chard_fault, queues, tmp_path, wait_u
     run_through(chard, edge, tmp_path)
     with chard.worker(name="chard@second"):
         wait_until(lambda: queues.depth("scan.vision.dead") >= 1 and queues.depth("scan.vision") == 0)
-    assert {letter.body for letter in queues.take("scan.vision.dead")} == {"\x00 not json"}
+    assert {letter.body for letter in queues.take("scan.vision.dead")} == {b"\x00 not json"}
 
 
 def test_killed_with_an_early_message(chard_fault, database, tmp_path):
