@@ -8,6 +8,7 @@
 #include "ai/ai.h"
 
 #include "ai/formats.h"
+#include "ai/list.h"
 #include "ai/models.h"
 #include "ai/offline.h"
 #include "ai/openai.h"
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 enum {
         SWEEP_MS = 100,         /* how often waiting calls are looked through */
@@ -40,10 +40,8 @@ enum state {
 /* Why a call is answered without having been sent. */
 enum reason { REASON_PAUSED, REASON_NO_ROOM, REASON_NO_MEMORY, REASON_ASK_OFFLINE };
 
-TAILQ_HEAD(calls, ai_call);
-
 struct ai_call {
-        TAILQ_ENTRY(ai_call) link; /* in its state's list */
+        struct listed link; /* in its state's list */
         struct ai *ai;
         const struct ai_request *request;
         struct model *model;
@@ -67,13 +65,14 @@ struct ai {
         char *model, *vision_model;
         struct models *models;
         struct formats *formats;
-        struct calls lists[3]; /* by state */
+        struct listed lists[3]; /* by state */
         size_t in_flight;
 };
 
 static int open_parts(struct ai *ai, const struct ai_config *config, struct problem *why);
 static void release(struct ai *ai);
 static const char *model_name(const struct ai *ai, const char *model);
+static struct ai_call *first(struct ai *ai, enum state state);
 static void move(struct ai_call *call, enum state state);
 static void answer_soon(struct ai_call *call, enum reason reason, uint64_t wait_ms);
 static void admit(struct ai_call *call);
@@ -92,7 +91,7 @@ int ai_open(struct ai **out, const struct ai_config *config, struct problem *why
         ai->loop = config->loop;
         ai->offline = config->offline;
         for (int i = 0; i < 3; i++)
-                TAILQ_INIT(&ai->lists[i]);
+                list_init(&ai->lists[i]);
         const int result = open_parts(ai, config, why);
         if (result != 0) {
                 release(ai);
@@ -134,7 +133,7 @@ int ai_ask(struct ai *ai, const struct ai_request *request, ai_done *done, void 
                                   .arg = arg,
                                   .asked_ms = clock_mono_ms(),
                                   .state = WAITING };
-        TAILQ_INSERT_TAIL(&ai->lists[WAITING], call, link);
+        list_add(&ai->lists[WAITING], &call->link);
         ai->in_flight++;
         if (out)
                 *out = call;
@@ -167,10 +166,11 @@ static void on_closed(uv_handle_t *handle)
 
 void ai_close(struct ai *ai)
 {
+        struct ai_call *call;
         ai->closing = true;
-        for (int i = 0; i < 3; i++)
-                while (!TAILQ_EMPTY(&ai->lists[i]))
-                        ai_cancel(ai, TAILQ_FIRST(&ai->lists[i]));
+        for (enum state i = ANSWERING; i <= ON_WIRE; i++)
+                while ((call = first(ai, i)) != NULL)
+                        ai_cancel(ai, call);
         if (ai->openai)
                 openai_close(ai->openai);
         uv_close((uv_handle_t *)&ai->soon, on_closed);
@@ -216,10 +216,15 @@ static const char *model_name(const struct ai *ai, const char *model)
 
 /* ---- before a call goes out ---- */
 
+static struct ai_call *first(struct ai *ai, enum state state)
+{
+        return (struct ai_call *)list_first(&ai->lists[state]);
+}
+
 static void move(struct ai_call *call, enum state state)
 {
-        TAILQ_REMOVE(&call->ai->lists[call->state], call, link);
-        TAILQ_INSERT_TAIL(&call->ai->lists[state], call, link);
+        list_remove(&call->link);
+        list_add(&call->ai->lists[state], &call->link);
         call->state = state;
 }
 
@@ -251,7 +256,7 @@ static void pump(void *arg)
         struct ai *ai = arg;
         struct ai_call *call;
         const uint64_t now_ms = clock_mono_ms();
-        while ((call = TAILQ_FIRST(&ai->lists[WAITING])) != NULL && openai_has_room(ai->openai)) {
+        while ((call = first(ai, WAITING)) != NULL && openai_has_room(ai->openai)) {
                 uint64_t wait_ms = 0;
                 if (model_take(call->model, now_ms, random_bits(), &call->probe, &wait_ms))
                         start(call, now_ms);
@@ -297,8 +302,8 @@ static void on_sweep(uv_timer_t *timer)
         struct ai *ai = timer->data;
         struct ai_call *call, *next;
         const uint64_t now_ms = clock_mono_ms();
-        for (call = TAILQ_FIRST(&ai->lists[WAITING]); call; call = next) {
-                next = TAILQ_NEXT(call, link);
+        for (call = first(ai, WAITING); call; call = next) {
+                next = (struct ai_call *)list_next(&ai->lists[WAITING], &call->link);
                 const uint64_t paused = model_paused_ms(call->model, now_ms);
                 if (paused)
                         answer_soon(call, REASON_PAUSED, paused);
@@ -306,7 +311,7 @@ static void on_sweep(uv_timer_t *timer)
                         answer_soon(call, REASON_NO_ROOM, NO_ROOM_WAIT_MS + random_bits() % NO_ROOM_WAIT_MS);
         }
         pump(ai);
-        if (TAILQ_EMPTY(&ai->lists[WAITING]))
+        if (!first(ai, WAITING))
                 uv_timer_stop(&ai->sweep);
 }
 
@@ -343,7 +348,7 @@ static void finish(struct ai_call *call, struct ai_reply *reply)
         void *arg = call->arg;
         const uint64_t since = call->started_ms ? call->started_ms : call->asked_ms;
         reply->elapsed_ms = (unsigned)(clock_mono_ms() - since);
-        TAILQ_REMOVE(&ai->lists[call->state], call, link);
+        list_remove(&call->link);
         ai->in_flight--;
         free(call);
         done(reply, arg);
@@ -372,9 +377,9 @@ static void on_soon(uv_idle_t *idle)
         struct ai *ai = idle->data;
         struct ai_call *call;
         size_t count = 0;
-        TAILQ_FOREACH(call, &ai->lists[ANSWERING], link)
-        count++;
-        while (count-- > 0 && !ai->closing && (call = TAILQ_FIRST(&ai->lists[ANSWERING])) != NULL) {
+        for (struct listed *l = list_first(&ai->lists[ANSWERING]); l; l = list_next(&ai->lists[ANSWERING], l))
+                count++;
+        while (count-- > 0 && !ai->closing && (call = first(ai, ANSWERING)) != NULL) {
                 struct ai_reply reply;
                 if (call->reason == REASON_ASK_OFFLINE)
                         offline_reply(ai->offline, call->request, &reply);
@@ -382,6 +387,6 @@ static void on_soon(uv_idle_t *idle)
                         tell_reason(call, &reply);
                 finish(call, &reply);
         }
-        if (!ai->closing && TAILQ_EMPTY(&ai->lists[ANSWERING]))
+        if (!ai->closing && !first(ai, ANSWERING))
                 uv_idle_stop(&ai->soon);
 }

@@ -49,13 +49,17 @@ struct complaint {
         struct bytes message;
 };
 
-static bool judge_plainly(struct bytes body, const json_t *schema, struct ai_reply *reply);
+static bool judge_plainly(const struct ai_response *response, const json_t *schema, struct ai_reply *reply);
+static void useless(struct ai_reply *reply, const char *secret);
 static void judge_transport(const struct ai_response *response, struct ai_reply *reply);
 static void judge_complaint(const struct ai_response *response, const json_t *body, struct ai_reply *reply);
 static void judge_answer(const json_t *body, const struct ai_response *response, const json_t *schema,
                          struct ai_reply *reply);
-static void judge_content(const char *content, size_t size, const json_t *schema, struct ai_reply *reply);
-static void take_usage(const json_t *body, struct ai_reply *reply);
+static void judge_content(struct bytes content, const struct ai_response *response, const json_t *schema,
+                          struct ai_reply *reply);
+static void take_usage(struct bytes model, unsigned tokens_in, unsigned tokens_out, const char *secret,
+                       struct ai_reply *reply);
+static unsigned token_count(const json_t *usage, const char *key);
 static struct complaint read_complaint(const struct ai_response *response, const json_t *body);
 static enum ai_verdict verdict_on(const struct complaint *complaint);
 static uint64_t asked_wait(const struct ai_response *response, enum ai_verdict verdict);
@@ -70,11 +74,11 @@ void ai_judge(const struct ai_response *response, const json_t *schema, struct a
         }
         json_t *body = NULL;
         const bool good = response->status >= 200 && response->status <= 299;
-        if (good && judge_plainly(response->body, schema, reply))
+        if (good && judge_plainly(response, schema, reply))
                 return;
         const bool parsed = json_parse(response->body, "provider", &body, &reply->why) == 0;
         if (good && !parsed)
-                reply->verdict = AI_TRANSIENT;
+                useless(reply, response->secret);
         else if (good && (json_object_get(body, "choices") || !json_object_get(body, "error")))
                 judge_answer(body, response, schema, reply);
         else
@@ -83,18 +87,14 @@ void ai_judge(const struct ai_response *response, const json_t *schema, struct a
 }
 
 /* The way of nearly every answer. Returns false when it must be looked at more closely. */
-static bool judge_plainly(struct bytes body, const json_t *schema, struct ai_reply *reply)
+static bool judge_plainly(const struct ai_response *response, const json_t *schema, struct ai_reply *reply)
 {
         struct envelope envelope;
         struct buffer scratch = { 0 };
-        const bool plain = envelope_read(body, &envelope, &scratch) == 0;
+        const bool plain = envelope_read(response->body, &envelope, &scratch) == 0;
         if (plain) {
-                snprintf(reply->model, sizeof(reply->model), "%.*s", (int)envelope.model.size,
-                         (const char *)envelope.model.data);
-                reply->tokens_in = envelope.tokens_in;
-                reply->tokens_out = envelope.tokens_out;
-                reply->cost_nano = ai_cost_nano(reply->model, reply->tokens_in, reply->tokens_out);
-                judge_content((const char *)envelope.content.data, envelope.content.size, schema, reply);
+                take_usage(envelope.model, envelope.tokens_in, envelope.tokens_out, response->secret, reply);
+                judge_content(envelope.content, response, schema, reply);
         }
         buffer_free(&scratch);
         return plain;
@@ -104,6 +104,15 @@ static void refuse(struct ai_reply *reply, enum ai_verdict verdict, const char *
 {
         reply->verdict = verdict;
         problem_set(&reply->why, "provider", code, "%s", text);
+}
+
+/* reply->why was filled in by somebody who quotes without care. */
+static void useless(struct ai_reply *reply, const char *secret)
+{
+        char words[QUOTE_SIZE];
+        quote_words(bytes_of_string(reply->why.text), secret, words);
+        snprintf(reply->why.text, sizeof(reply->why.text), "%s", words);
+        reply->verdict = AI_TRANSIENT;
 }
 
 static void model_refused(const char *refusal, const char *secret, struct ai_reply *reply)
@@ -144,7 +153,9 @@ static void judge_answer(const json_t *body, const struct ai_response *response,
         const json_t *message = json_object_get(choice, "message");
         const json_t *content = json_object_get(message, "content");
         const char *refusal = json_text(message, "refusal", ""), *finish = json_text(choice, "finish_reason", "");
-        take_usage(body, reply);
+        const json_t *usage = json_object_get(body, "usage");
+        take_usage(bytes_of_string(json_text(body, "model", "")), token_count(usage, "prompt_tokens"),
+                   token_count(usage, "completion_tokens"), response->secret, reply);
         if (*refusal) {
                 model_refused(refusal, response->secret, reply);
         } else if (strcmp(finish, "content_filter") == 0) {
@@ -154,18 +165,21 @@ static void judge_answer(const json_t *body, const struct ai_response *response,
         } else if (!json_is_string(content)) {
                 refuse(reply, AI_TRANSIENT, "no_content", "the reply has no choices[0].message.content");
         } else {
-                judge_content(json_string_value(content), json_string_length(content), schema, reply);
+                judge_content(bytes_of(json_string_value(content), json_string_length(content)), response, schema,
+                              reply);
         }
 }
 
-static void judge_content(const char *content, size_t size, const json_t *schema, struct ai_reply *reply)
+static void judge_content(struct bytes content, const struct ai_response *response, const json_t *schema,
+                          struct ai_reply *reply)
 {
         json_t *answer = NULL;
-        reply->verdict = AI_TRANSIENT;
-        if (json_parse(bytes_of(content, size), "provider", &answer, &reply->why) != 0)
-                return;
-        if (schema && ai_schema_check(schema, answer, &reply->why) != 0) {
+        int result = json_parse(content, "provider", &answer, &reply->why);
+        if (result == 0 && schema)
+                result = ai_schema_check(schema, answer, &reply->why);
+        if (result != 0) {
                 json_decref(answer);
+                useless(reply, response->secret);
                 return;
         }
         reply->verdict = AI_OK;
@@ -178,14 +192,19 @@ static unsigned token_count(const json_t *usage, const char *key)
         return count < 0 ? 0 : count > UINT_MAX ? UINT_MAX : (unsigned)count;
 }
 
-static void take_usage(const json_t *body, struct ai_reply *reply)
+static void take_usage(struct bytes model, unsigned tokens_in, unsigned tokens_out, const char *secret,
+                       struct ai_reply *reply)
 {
-        const json_t *usage = json_object_get(body, "usage");
-        reply->tokens_in = token_count(usage, "prompt_tokens");
-        reply->tokens_out = token_count(usage, "completion_tokens");
-        snprintf(reply->model, sizeof(reply->model), "%s", json_text(body, "model", ""));
+        const size_t size = model.size < sizeof(reply->model) ? model.size : sizeof(reply->model) - 1;
+        if (size)
+                memcpy(reply->model, model.data, size);
+        reply->model[size] = '\0';
         quote_clean(reply->model);
-        reply->cost_nano = ai_cost_nano(reply->model, reply->tokens_in, reply->tokens_out);
+        if (secret && *secret && strstr(reply->model, secret))
+                reply->model[0] = '\0';
+        reply->tokens_in = tokens_in;
+        reply->tokens_out = tokens_out;
+        reply->cost_nano = ai_cost_nano(reply->model, tokens_in, tokens_out);
 }
 
 /* Usually {"error":{"message","type","code"}}; some endpoints send {"error":"text"}, {"message":"text"} or plain text, and some

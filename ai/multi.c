@@ -53,7 +53,7 @@ static struct shard *add_shard(struct multi *m);
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused);
 static int on_timeout(CURLM *curl, long timeout_ms, void *arg);
 static int on_close(void *arg, curl_socket_t fd);
-static void on_events(uv_poll_t *poll, int status, int events);
+static void on_events(uv_poll_t *poll, int status, int unused);
 static void on_timer(uv_timer_t *timer);
 static void release(struct multi *m);
 

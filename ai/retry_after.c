@@ -73,15 +73,15 @@ int64_t ai_duration_ms(const char *value)
 /* Digits with an optional fraction; no sign, exponent, infinity or hexadecimal, which strtod would take. */
 static int number_at(const char **at, double *out)
 {
-        double value = 0, digit = 0.1;
+        double value = 0, scale = 1;
         const char *p = *at;
         if (!isdigit((unsigned char)*p))
                 return 1;
         for (; isdigit((unsigned char)*p); p++)
                 value = value * 10 + (*p - '0');
         if (*p == '.')
-                for (p++; isdigit((unsigned char)*p); p++, digit /= 10)
-                        value += (*p - '0') * digit;
+                for (p++; isdigit((unsigned char)*p); p++)
+                        value += (*p - '0') * (scale /= 10);
         *at = p;
         *out = value;
         return 0;

@@ -321,6 +321,7 @@ static void the_key_is_never_quoted(void **state)
                 "{\"error\":{\"message\":\"Incorrect API key provided: sk-live-0****cdef\",\"code\":null}}",
                 "{\"error\":\"bad " KEY "\"}",
                 "you sent Authorization: Bearer " KEY,
+                "{" KEY "}",
         };
         for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
                 struct ai_reply reply;
@@ -334,6 +335,25 @@ static void the_key_is_never_quoted(void **state)
                 assert_null(strstr(reply.why.text, "cdef"));
                 assert_non_null(strstr(reply.why.text, "***"));
         }
+}
+
+/* A model may say anything, and a parser quotes what it stumbles over. */
+static void the_key_is_not_quoted_from_an_answer(void **state)
+{
+        (void)state;
+        static const char *const contents[] = { "\"{" KEY "}\"", "\"[\\\"" KEY "\\\"]\"", "{" KEY "}" };
+        json_t *schema = json_pack("{s{s[s]}}", "items", "enum", "x");
+        for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
+                char body[400];
+                struct ai_reply reply;
+                snprintf(body, sizeof(body),
+                         "{\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":%s}}]}", contents[i]);
+                const struct ai_response response = { .status = 200, .body = bytes_of_string(body), .secret = KEY };
+                ai_judge(&response, schema, &reply);
+                assert_int_equal(reply.verdict, AI_TRANSIENT);
+                assert_null(strstr(reply.why.text, "0123456789"));
+        }
+        json_decref(schema);
 }
 
 static void the_text_tells_status_and_words(void **state)
@@ -357,6 +377,7 @@ int main(void)
                 cmocka_unit_test(hostile_numbers_do_no_harm),
                 cmocka_unit_test(deep_json_is_refused_not_followed),
                 cmocka_unit_test(the_key_is_never_quoted),
+                cmocka_unit_test(the_key_is_not_quoted_from_an_answer),
                 cmocka_unit_test(the_text_tells_status_and_words),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
