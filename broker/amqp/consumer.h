@@ -33,6 +33,7 @@ struct subscription {
         bool wanted, open, registered;
         uint16_t channel;
         uint32_t epoch;
+        char tag[256]; /* of the consumer, the last one that was registered; each has its own */
         struct content content;
         struct tags tags;
         uint64_t highest; /* while a batch is settled: what one `multiple` may name, and for how many */
@@ -48,6 +49,7 @@ struct consumer {
         struct subscription **subscriptions;
         size_t count;
         uint32_t epoch;
+        unsigned registrations; /* consumers that were asked for, ever */
         unsigned wish;
         bool stopping;
         bool declare_again;            /* a queue was missing: the broker may have lost the topology */

@@ -51,10 +51,17 @@ static int open_channel(struct consumer *c, struct subscription *s, struct probl
         return result;
 }
 
+/* RabbitMQ 3.10 ends the connection with an internal error when a quorum queue's consumer that was cancelled with
+ * messages unacked comes back on the same channel under the same tag. */
+static void name_consumer(struct consumer *c, struct subscription *s)
+{
+        const char *name = c->side.link.config->name;
+        snprintf(s->tag, sizeof(s->tag), "%.110s/%.110s/%u", name ? name : "chard", s->queue, ++c->registrations);
+}
+
 static int ask(struct consumer *c, struct subscription *s, struct problem *why)
 {
         struct amqp_link *l = &c->side.link;
-        char tag[256];
         int result = open_channel(c, s, why);
         if (result)
                 return result;
@@ -62,8 +69,8 @@ static int ask(struct consumer *c, struct subscription *s, struct problem *why)
         result = amqp_link_result(l, s->channel, "setting the prefetch", why);
         if (result)
                 return result;
-        snprintf(tag, sizeof(tag), "%.120s/%.120s", l->config->name ? l->config->name : "chard", s->queue);
-        amqp_basic_consume(l->conn, s->channel, amqp_cstring_bytes(s->queue), amqp_cstring_bytes(tag), 0, 0, 0,
+        name_consumer(c, s);
+        amqp_basic_consume(l->conn, s->channel, amqp_cstring_bytes(s->queue), amqp_cstring_bytes(s->tag), 0, 0, 0,
                            amqp_empty_table);
         return amqp_link_result(l, s->channel, "consuming", why);
 }
@@ -94,11 +101,9 @@ static int unsubscribe(struct consumer *c, struct subscription *s)
 {
         struct amqp_link *l = &c->side.link;
         struct problem why = { .code = "" };
-        char tag[256];
         if (amqp_link_settle(l, l->config->connect_timeout_ms) < 0)
                 return -1;
-        snprintf(tag, sizeof(tag), "%.120s/%.120s", l->config->name ? l->config->name : "chard", s->queue);
-        amqp_basic_cancel(l->conn, s->channel, amqp_cstring_bytes(tag));
+        amqp_basic_cancel(l->conn, s->channel, amqp_cstring_bytes(s->tag));
         const int result = amqp_link_result(l, s->channel, "cancelling", &why);
         if (result < 0)
                 return -1;

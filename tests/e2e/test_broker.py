@@ -234,6 +234,23 @@ def test_a_new_prefetch_counts(driver):
     assert len(driver.deliveries(7)) == 7
 
 
+def test_the_prefetch_may_change_under_load(driver, queues):
+    """RabbitMQ 3.10 breaks the connection when the new consumer has the tag of the old one."""
+    driver.do("flood", count=3000, exchange=QUEUE, key=QUEUE, size=10)
+    driver.wait("flooded")
+    acked = 0
+    for prefetch in (50, 500, 20, 300, 10, 1000):
+        driver.do("consume", queue=QUEUE, prefetch=prefetch)
+        seen = driver.deliveries(acked + 10)[acked:]
+        driver.send(*map(ack, seen[1::2]), {"do": "consume", "queue": QUEUE, "prefetch": prefetch + 1}, *map(ack, seen[::2]))
+        acked += len(seen)
+    seen = driver.ack_until(3000)  # some for the second time, which is ignored
+    assert {(event["tag"], event["epoch"]) for event in seen} == {(tag, 1) for tag in range(1, 3001)}
+    assert "lost" not in "".join(driver.log)
+    driver.close()
+    assert queues.depth(QUEUE) == 0
+
+
 def test_what_is_handed_back_comes_again(driver):
     driver.send(to(QUEUE, body="a"))
     driver.consume()
