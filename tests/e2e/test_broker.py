@@ -281,8 +281,9 @@ def test_cancel_takes_no_more_and_consume_starts_again(driver, queues):
     driver.send(to(QUEUE, count=4))
     driver.consume(prefetch=2)
     seen = driver.deliveries(2)
+    since = len(driver.events("changed"))
     driver.do("cancel")
-    driver.wait("changed", lambda event: (event["state"], event["wanted"], event["registered"]) == ("up", 0, 0))
+    driver.wait("changed", lambda event: (event["state"], event["wanted"], event["registered"]) == ("up", 0, 0), since=since)
     driver.send(*map(ack, seen))
     wait_until(lambda: queues.consumers(QUEUE) == 0)  # RabbitMQ counts one that still has unacked messages
     assert queues.depth(QUEUE) == 2
