@@ -60,6 +60,7 @@ def up(options):
     names = options.only.split(",")
     signal.signal(signal.SIGTERM, stop_on)
     signal.signal(signal.SIGHUP, stop_on)
+    signal.signal(signal.SIGINT, stop_on)  # even where a shell started this in the background
     with contextlib.ExitStack() as stack:
         servers = {}
         for name in names:
