@@ -493,28 +493,38 @@ def test_closed_connections_are_opened_again(driver, queues, rabbitmq, broker_ur
     assert queues.depth(QUEUE) == 0
 
 
-def test_a_cut_link_loses_nothing(start, toxic, rabbitmq, broker_url, queues):
+@pytest.fixture(params=["plain", "tls"])
+def breakable(request, toxic, rabbitmq, broker_url, own_server):
+    """A link, the URL that leads through it, the driver's options for it, and a look at the queues behind it."""
+    if request.param == "plain":
+        link = toxic(rabbitmq.port)
+        return link, link.url(broker_url), {}, Queues(broker_url)
+    link = toxic(own_server.tls_port)
+    return link, link.url(own_server.tls_url_for("/")), {"ca": own_server.tls.authority}, Queues(own_server.url)
+
+
+def test_a_cut_link_loses_nothing(start, breakable):
     """Cut again and again while messages flow: each is confirmed in the end, and each arrives."""
-    link = toxic(rabbitmq.port)
-    driver = start(link.url(broker_url), queues=QUEUE, heartbeat=2)
+    link, url, options, queues = breakable
+    driver = start(url, queues="cut.q", heartbeat=2, **options)
     driver.wait("open", deadline=60)
     driver.wait_up()
     for cut in range(5):
-        driver.send(*(to(QUEUE, cut * 500 + n, body=f"m{cut * 500 + n}") for n in range(500)))
+        driver.send(*(to("cut.q", cut * 500 + n, body=f"m{cut * 500 + n}") for n in range(500)))
         wait_until(lambda: len(driver.events("done")) > cut * 500 + 50)
         link.cut()
     assert set(driver.results(2500, 60).values()) == {"confirmed"}
-    assert {message.body for message in queues.take(QUEUE)} == {b"m%d" % n for n in range(2500)}
+    assert {message.body for message in queues.take("cut.q")} == {b"m%d" % n for n in range(2500)}
 
 
-def test_a_half_open_connection_is_found_within_two_heartbeats(start, toxic, rabbitmq, broker_url):
-    link = toxic(rabbitmq.port)
-    driver = start(link.url(broker_url), queues=QUEUE, heartbeat=2, timeout=3000)
-    driver.consume()
+def test_a_half_open_connection_is_found_within_two_heartbeats(start, breakable):
+    link, url, options, _ = breakable
+    driver = start(url, queues="half.q", heartbeat=2, timeout=3000, **options)
+    driver.consume("half.q")
     since = len(driver.events("changed"))
     link.half_open()
     begin = time.monotonic()
-    driver.send(to(QUEUE, 1, body="on its way"))
+    driver.send(to("half.q", 1, body="on its way"))
     driver.wait("changed", lambda event: event["state"] == "down" and event["registered"] == 0, since=since, deadline=10)
     driver.wait("changed", lambda event: not event["publisher_up"], since=since, deadline=10)
     assert time.monotonic() - begin < 2 * 2 + 1.5
