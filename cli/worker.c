@@ -77,9 +77,13 @@ static int serve(const struct command *self, struct process *p, const struct wor
         uv_signal_start(&p->interrupt, on_signal, SIGINT);
 
         uv_run(&p->loop, UV_RUN_DEFAULT);
+        /* Until all is closed a further signal is heard and changes nothing; it no longer keeps the loop turning. */
+        uv_unref((uv_handle_t *)&p->term);
+        uv_unref((uv_handle_t *)&p->interrupt);
+        worker_close(p->worker);
         uv_close((uv_handle_t *)&p->term, NULL);
         uv_close((uv_handle_t *)&p->interrupt, NULL);
-        worker_close(p->worker);
+        uv_run(&p->loop, UV_RUN_DEFAULT);
         log_info("worker", "stopped");
         return EXIT_DONE;
 }

@@ -8,7 +8,7 @@
 #include "core/bytes.h"
 #include "core/problem.h"
 #include "message/message.h"
-#include "tasks/task.h"
+#include "store/outcome.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -128,7 +128,7 @@ struct due {
         struct message *message;
 };
 /* `due` is borrowed for the length of the callback; next_ms = wall clock of the next one after these, or 0 = none known.
- * The rows stay locked for this worker until store_forget is called with those that were confirmed. */
+ * The rows stay locked for this worker until forget is called with those that were confirmed. */
 typedef void release_done(struct due *due, size_t count, int64_t next_ms, void *arg);
 
 /* ---- reading and tending ---- */

@@ -7,6 +7,7 @@
 #include "ai/ai.h"
 #include "core/arena.h"
 #include "core/problem.h"
+#include "store/outcome.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -23,35 +24,6 @@ struct task_input {
         const json_t *document; /* {"job":{…}, "input":{…}, sections of earlier tasks…}; never NULL, an object */
         const json_t *owned;    /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
         struct arena *arena;    /* for texts and arrays that the request points to; lives until the task is acked */
-};
-
-/* Rows that a task changes beside its section. */
-enum row_kind {
-        ROW_CHARACTER_GRANT, /* key = character code: the user's, once; if it turns out to be owned already, nothing of this
-                              * outcome is committed and the task runs again with fresh `owned` */
-        ROW_PROFILE_FIELD, /* key = field name, value = its new JSON value */
-};
-
-struct row_write {
-        struct row_write *next;
-        enum row_kind kind;
-        const char *user_id, *key; /* in the outcome's arena */
-        json_t *value;             /* owned by the outcome; NULL for grants */
-};
-
-/* An event: one outbox row and one row of the append-only event table. */
-struct event {
-        struct event *next;
-        const char *aggregate_type, *aggregate_id, *type; /* "scan", root id, "ScanClassified" */
-        json_t *payload;                                  /* owned by the outcome */
-};
-
-/* What a task wants done. Filled with the functions below; the engine opens and frees it. */
-struct outcome {
-        struct arena *arena;
-        json_t *sections; /* what is added to the document */
-        struct event *events, **events_end;
-        struct row_write *writes, **writes_end;
 };
 
 enum task_flags {

@@ -24,8 +24,9 @@ struct health {
         uv_timer_t timer;
         uint64_t last_look_ms;
         unsigned looks;
-        bool consuming, said, beating, stopping, store_answers;
-        uint64_t asked_ms; /* when the beat under way was sent */
+        bool consuming, said, stopping;
+        bool beating, again; /* a beat is under way; what it said is out of date */
+        uint64_t asked_ms;   /* when the beat under way was sent */
         char why[256];
 };
 
@@ -37,7 +38,6 @@ int health_open(struct health **out, struct worker *w)
         if (!h)
                 return -ENOMEM;
         h->worker = w;
-        h->store_answers = true;
         uv_timer_init(w->loop, &h->timer);
         h->timer.data = h;
         h->last_look_ms = clock_mono_ms();
@@ -106,16 +106,24 @@ static void write_file(const struct health *h)
                 log_warn("worker", "health file %s can't be written: %s", path, strerror(errno));
 }
 
+static void beat(struct health *h, uint64_t now_ms);
+
 static void on_beaten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
-        (void)result, (void)stored, (void)why;
-        ((struct health *)arg)->beating = false;
+        struct health *h = (struct health *)arg;
+        (void)stored, (void)why;
+        h->beating = false;
+        if (h->again && result != STORE_CLOSED)
+                beat(h, clock_mono_ms());
+        else if (h->stopping)
+                shutdown_adjust(h->worker);
 }
 
 static void beat(struct health *h, uint64_t now_ms)
 {
         struct worker *w = h->worker;
         JSON_OWNED json_t *state = as_json(h);
+        h->again = h->beating;
         if (h->beating || !state || w->phase >= WORKER_CLOSING)
                 return;
         h->beating = true;
@@ -156,6 +164,11 @@ void health_stop(struct health *h)
 {
         h->stopping = true;
         health_look(h);
+}
+
+bool health_busy(const struct health *h)
+{
+        return h->beating && h->worker->store->backend->up(h->worker->store);
 }
 
 static void release_memory(uv_handle_t *handle)

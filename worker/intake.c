@@ -6,18 +6,27 @@
 
 /* ---- one task, one run ---- */
 
-/* The task is running here already. A tag of a lost connection is replaced by the new one; with a live one this is a
- * second copy of the message, which the first stands for. */
+/* This attempt is running here already. A tag of a lost connection is replaced by the new one; with a live one this is a
+ * second copy of the message, which the first stands for. Epochs are told apart within one queue only. */
 static void adopt(struct run *running, struct run *newcomer)
 {
         struct worker *w = running->worker;
-        if (running->tag.epoch == newcomer->tag.epoch) {
+        const bool same_queue = running->delivery->queue == newcomer->delivery->queue;
+        if (!same_queue || running->tag.epoch == newcomer->tag.epoch) {
                 log_info("worker", "task=%s came twice; the copy is dropped", running->message.id);
                 broker_ack(w->broker, newcomer->tag);
         } else {
                 log_info("worker", "task=%s was redelivered while it runs here: adopted", running->message.id);
                 running->tag = newcomer->tag;
         }
+}
+
+/* May the newcomer be what is left of the task once the run has ended? A later attempt is; so is any message that comes while
+ * the run is on its way into the store: it may be the scheduled message itself, out again faster than the store's answer. */
+static bool must_wait(const struct run *running, const struct run *newcomer)
+{
+        return newcomer->message.retries > running->message.retries ||
+               (newcomer->message.retries == running->message.retries && running->again_message);
 }
 
 enum registered intake_register(struct run *run)
@@ -28,15 +37,16 @@ enum registered intake_register(struct run *run)
                 run->in_map = map_put(w->by_id, run->message.id, run) == 0;
                 return REGISTERED_FIRST;
         }
-        if (running->again_message) {
-                /* It is on its way into the store, or out of it again faster than the store's answer came: this may be
-                 * the scheduled message itself, and dropping it would lose the task. */
-                log_debug("worker", "task=%s waits behind the run that puts it away", run->message.id);
+        if (must_wait(running, run)) {
+                log_debug("worker", "task=%s waits behind its run in hand", run->message.id);
                 run->behind = running->behind;
                 running->behind = run;
                 return REGISTERED_BEHIND;
         }
-        adopt(running, run);
+        if (run->message.retries < running->message.retries)
+                broker_ack(w->broker, run->tag); /* an earlier attempt, long superseded */
+        else
+                adopt(running, run);
         return REGISTERED_AGAIN;
 }
 

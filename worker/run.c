@@ -75,7 +75,7 @@ bool run_has_successor(const struct run *run)
 unsigned run_deadline_ms(const struct run *run)
 {
         const unsigned all = run->worker->config->deadline_ms;
-        return all ? all : run->request.deadline_ms ? run->request.deadline_ms : run->def->deadline_ms;
+        return all ? all : run->def->deadline_ms;
 }
 
 bool run_write_result(struct run *run)
@@ -96,7 +96,9 @@ uint64_t run_retry_wait_ms(const struct run *run)
 
 uint64_t run_spread_ms(uint64_t wait_ms)
 {
-        return wait_ms + random_bits() % (wait_ms + 1);
+        enum { MOST_SPREAD_MS = 300000 };
+        const uint64_t spread_ms = wait_ms < MOST_SPREAD_MS ? wait_ms : MOST_SPREAD_MS;
+        return wait_ms + random_bits() % (spread_ms + 1);
 }
 
 const char *run_queue_of(const char *name, void *unused)

@@ -104,7 +104,7 @@ unsigned run_deadline_ms(const struct run *run);
 /* Milliseconds until its next attempt: exponential with full jitter, and no sooner than the provider asked for. */
 uint64_t run_retry_wait_ms(const struct run *run);
 
-/* A wait of wait_ms … twice that, so that those who wait for the same model don't come back at once. */
+/* A wait of wait_ms … twice that, at most five minutes more: those who wait for the same model don't come back at once. */
 uint64_t run_spread_ms(uint64_t wait_ms);
 
 /* Add the outcome's sections to the document, and write it as text: both the stored result and what the next task gets.
@@ -140,7 +140,7 @@ void intake_adjust(struct worker *w);
 enum registered {
         REGISTERED_FIRST,  /* go on */
         REGISTERED_AGAIN,  /* another run has that task and goes on; this delivery was adopted by it or acked: end */
-        REGISTERED_BEHIND, /* another run is putting that task away, perhaps as this very message: wait for its end */
+        REGISTERED_BEHIND, /* another run has that task, but this message may be what is left of it: wait for its end */
 };
 enum registered intake_register(struct run *run);
 
@@ -168,6 +168,8 @@ int health_open(struct health **out, struct worker *w);
 /* Look now: something has changed. */
 void health_look(struct health *h);
 void health_stop(struct health *h); /* says that the worker is stopping */
+/* True while its last word is on its way to a store that answers. */
+bool health_busy(const struct health *h);
 void health_close(struct health *h);
 
 #endif

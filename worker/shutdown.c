@@ -31,7 +31,7 @@ void worker_stop(struct worker *w)
 
 void shutdown_adjust(struct worker *w)
 {
-        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !releaser_busy(w->releaser))
+        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !releaser_busy(w->releaser) && !health_busy(w->health))
                 begin_close(w);
 }
 

@@ -163,3 +163,40 @@ def test_a_retry_that_comes_back_before_it_is_confirmed(chard, database, provide
         other.commit()
         database.run("delete from chard.scheduled where task_id = %s", job_id)  # as if that message had been the scheduled one
         assert jobs.ended(database, [job_id]) == {job_id: "SUCCESS"}
+
+
+def test_a_retry_that_meets_the_message_before_it(chard, database, queues, wait_until):
+    """The first attempt's ack was lost with its connection: it comes again, and waits for its claim when its retry comes due.
+    The retry is what is left of the task: taken for a second copy it would be lost, for the old message is superseded."""
+    chard.prepare()
+    scan = json.dumps([[], {"user_id": "u1", "image_url": jobs.PICTURE, "text": "a bottle"}, None]).encode()
+    head = {"lang": "py", "task": "scan.vision", "id": "meets", "root_id": "meets"}
+    database.run("insert into chard.job (root_id, pipeline) values ('meets', 'scan')")
+    database.run("insert into chard.task (id, root_id, name, state, starts, attempts) values ('meets', 'meets', 'scan.vision', 'RETRY', 1, 1)")
+    with chard.worker(log_level="debug") as worker, database.connect(autocommit=False) as other:
+        other.execute("lock table chard.task in exclusive mode")
+        queues.publish("scan.vision", "scan.vision", scan, head | {"retries": 0})
+        worker.wait_log("task=meets decode -> claim")
+        queues.publish("scan.vision", "scan.vision", scan, head | {"retries": 1})
+        worker.wait_log("waits behind")
+        other.commit()
+        assert jobs.ended(database, ["meets"]) == {"meets": "SUCCESS"}
+        wait_until(lambda: queues.depth("scan.vision") == 0)
+
+
+def test_one_task_on_two_queues(chard, database, queues, wait_until):
+    """Both messages are settled, though their queues count deliveries apart."""
+    chard.prepare()
+    text = json.dumps([[], {"user_id": "u1", "text": "a milk carton"}, None]).encode()
+    head = {"lang": "py", "task": "chat.classify", "id": "twice", "root_id": "twice", "retries": 0}
+    with chard.worker(log_level="debug") as worker, database.connect(autocommit=False) as other:
+        other.execute("lock table chard.task in exclusive mode")
+        queues.publish("chat.classify", "chat.classify", text, head)
+        worker.wait_log("task=twice decode -> claim")
+        queues.publish("chat.answer", "chat.answer", text, head)
+        worker.wait_log("came twice")
+        other.commit()
+        assert jobs.ended(database, ["twice"]) == {"twice": "SUCCESS"}
+        worker.terminate()
+        assert worker.wait() == 0
+    wait_until(lambda: queues.depth("chat.classify") == 0 and queues.depth("chat.answer") == 0)

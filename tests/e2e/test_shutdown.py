@@ -62,3 +62,12 @@ def test_a_redelivered_task_that_still_runs_is_adopted(chard, database, provider
         assert jobs.ended(database, [job_id]) == {job_id: "SUCCESS"}
     assert provider.count == 2
     assert database.value("select starts from chard.task where id = %s", job_id) == 1
+
+
+def test_a_stopped_worker_does_not_pass_for_a_consuming_one(chard):
+    chard.prepare()
+    with chard.worker(name="chard@gone") as worker:
+        worker.terminate()
+        assert worker.wait(20) == 0
+    done = chard.run("ping", "chard@gone", check=1)
+    assert "stopping" in done.stdout
