@@ -27,12 +27,12 @@ JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
 
 # --- what is compiled, and how -----------------------------------------------------------------------
 
-FOLDERS  = core message broker store ai tasks pipelines worker dlq gateway saga
+FOLDERS  = core message broker store ai tasks pipelines worker
 LIB_SRC := $(sort $(foreach dir,$(FOLDERS),$(wildcard $(dir)/*.c $(dir)/*/*.c)))
 CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
 HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h)))
 
-PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib sqlite3 libssl libcrypto
+PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto
 PKG_FLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS  = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 

@@ -51,7 +51,7 @@ const struct setting setting_table[] = {
         { "CHARD_GRACE_MS", "--grace-ms", 0, NUMBER, AT(grace_ms), "30000", 0, 3600000, { 0 },
           "at SIGTERM, time to finish what runs before the rest is handed back; milliseconds" },
         { "CHARD_HEALTH_FILE", "--health-file", 0, TEXT, AT(health_file), "", 0, 0, { 0 },
-          "file whose content says every second whether this worker is consuming, for probes; empty = none" },
+          "file whose content says twice a second whether this worker is consuming, for probes; empty = none" },
         { "CHARD_LOG_LEVEL", "--log-level", 0, CHOICE, AT(log_level), "info", 0, 0, { "debug", "info", "warn", "error" },
           "least level that is logged" },
         { "CHARD_LOG_FORMAT", "--log-format", 0, CHOICE, AT(log_format), "text", 0, 0, { "text", "json" },

@@ -17,6 +17,7 @@ enum {
         BEAT_EVERY = 4, /* looks between two beats */
         START_LOOKS = 10,
         LOOP_LATE_MS = 5000,
+        FRESH_MS = BEAT_EVERY * LOOK_MS + 1000,
 };
 
 struct health {
@@ -32,6 +33,18 @@ struct health {
 
 static void on_look(uv_timer_t *timer);
 
+/* Leases are held by name: two live workers of one name would take over each other's tasks. */
+static void on_namesake(json_t *row, const struct problem *why, void *arg)
+{
+        const struct worker *w = (const struct worker *)arg;
+        const json_t *state = json_object_get(row, "state");
+        const bool stopped = strcmp(json_text(state, "why", ""), "stopping") == 0;
+        if (row && !why && !stopped && json_number(row, "age_ms", FRESH_MS) < FRESH_MS)
+                log_warn("worker",
+                         "a worker named %s gave a sign of life just now: if it still runs, give each its own --name",
+                         w->config->name);
+}
+
 int health_open(struct health **out, struct worker *w)
 {
         struct health *h = calloc(1, sizeof(*h));
@@ -41,6 +54,7 @@ int health_open(struct health **out, struct worker *w)
         uv_timer_init(w->loop, &h->timer);
         h->timer.data = h;
         h->last_look_ms = clock_mono_ms();
+        w->store->backend->worker(w->store, w->config->name, on_namesake, w);
         uv_timer_start(&h->timer, on_look, 0, LOOK_MS);
         *out = h;
         return 0;

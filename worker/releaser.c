@@ -141,7 +141,8 @@ static void on_item(enum publish_result result, void *arg)
         if (result == PUBLISH_CONFIRMED)
                 r->ids[r->confirmed++] = item->id;
         else if (result != PUBLISH_CLOSED)
-                log_warn("worker", "scheduled message %lld finds no queue; tried again later", (long long)item->id);
+                log_warn("worker", "scheduled message %lld finds no queue; tried again in 10 s; see chard.scheduled",
+                         (long long)item->id);
         if (--r->waiting > 0)
                 return;
         r->forgetting = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The step table: one task's life, from its delivery to its ack. Each step does one thing and returns the next;
- * one that has to wait returns STEP_WAIT, and the answer's function below it names the step that follows.
+ * one that has to wait returns STEP_WAIT, and the function that hears the answer (on_…) names the step that follows.
  *
  *     decode -> claim -> call -> judge -> commit -> publish -> ack
  *                          \-> pause -> ack   \-> retry -> ack      (any) -> dead -> bury -> ack

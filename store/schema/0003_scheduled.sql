@@ -5,7 +5,7 @@
 -- Rows come and go quickly and are read in due order: dead ones must be vacuumed before they pile up in that index.
 create table chard.scheduled (
         id          bigint generated always as identity primary key,
-        due_at      timestamptz not null,
+        due_at      timestamptz not null check (isfinite(due_at)),
         created_at  timestamptz not null default now(),
         key         uuid not null default gen_random_uuid() unique,
         exchange    text not null,

@@ -18,7 +18,7 @@ ENDINGS = {
     "call/retry": "failing", "retry/ack": "failing",
     "call/pause": "paused", "pause/ack": "paused", "pause/call": "held",
     "call/dead": "refused", "dead/bury": "refused", "bury/ack": "refused",
-    "decode/dead": "unreadable", "decode/ack": "early", "judge/dead": None,
+    "decode/dead": "unreadable", "decode/ack": "early",
 }
 STEP_NAMES = re.findall(r'\{ "(\w+)"', (ROOT / "worker/steps.c").read_text())
 
@@ -140,9 +140,39 @@ def test_a_poison_message_stops(chard_fault, database, queues):
     assert letter.headers["errorCode"] == "poison"
 
 
-def test_every_edge_is_tried():
+# What a redelivery meets: first a kill that sets the scene, then one at the edge itself.
+REDELIVERED = {
+    "claim/publish": ("commit/publish", None, "SUCCESS"),
+    "claim/ack": ("retry/ack", failure(500), "SUCCESS"),
+    "claim/bury": ("dead/bury", failure(400, "invalid_request", "no"), "FAILURE"),
+    "claim/dead": ("claim/call", None, "FAILURE"),
+}
+
+
+@pytest.mark.parametrize("edge", REDELIVERED)
+def test_killed_again_over_the_redelivery(chard_fault, database, provider, queues, tmp_path, wait_until, edge):
+    chard = chard_fault
+    scene, first, end = REDELIVERED[edge]
+    provider.behave = lambda request: first if first and request.number == 1 else answer(request)
+    chard.settings |= provider.settings() | {"CHARD_MAX_STARTS": "1"} if edge == "claim/dead" else provider.settings()
+    chard.prepare()
+    job_id = jobs.submit_scan(chard)
+    run_through(chard, scene, tmp_path)
+    (tmp_path / "died").unlink()
+    run_through(chard, edge, tmp_path)
+    with chard.worker(name="chard@first"):
+        assert jobs.ended(database, [job_id]) == {job_id: end}
+        wait_until(lambda: queues.depth("scan.vision") == 0)
+        letters = [letter for letter in queues.take("scan.vision.dead")]
+    check_outbox(database, [job_id])
+    assert bool(letters) == (end == "FAILURE")
+    if end == "SUCCESS":
+        assert provider.count == (3 if first else 2), "an answer was bought twice"
+
+
+def test_every_step_is_tried():
     """A step that is added to the table needs its place here."""
-    tried = {step for edge in [*GOOD, *ENDINGS] for step in edge.split("/")}
+    tried = {step for edge in [*GOOD, *ENDINGS, *REDELIVERED] for step in edge.split("/")}
     assert set(STEP_NAMES) - tried == {"hand_back"}, "see test_shutdown.py for hand_back"
 
 

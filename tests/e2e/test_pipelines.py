@@ -10,7 +10,7 @@ import pytest
 from support import jobs
 from support.program import ROOT, plain_environment
 
-COLUMNS = "id, root_id, parent_id, name, state, starts, attempts, tokens_in, tokens_out, provider, model"
+COLUMNS = "id, root_id, parent_id, name, state, starts, attempts, tokens_in, tokens_out, cost_nano, provider, model"
 
 
 def expected_scan(job_id):
@@ -31,7 +31,7 @@ def check_scan(chard, database, job_id):
     assert tasks[0]["id"] == job_id
     assert [task["parent_id"] for task in tasks] == [None, tasks[0]["id"], tasks[1]["id"]]
     assert [task["provider"] for task in tasks] == ["openai", "openai", None]
-    assert all(task["tokens_in"] > 0 and task["tokens_out"] > 0 for task in tasks[:2])
+    assert all(task["tokens_in"] > 0 and task["tokens_out"] > 0 and task["cost_nano"] > 0 for task in tasks[:2])
 
     found = database.row("select pipeline, state, error, document from chard.job where root_id = %s", job_id)
     assert (found["pipeline"], found["state"], found["error"]) == ("scan", "SUCCESS", None)
@@ -161,3 +161,34 @@ def test_the_key_is_nowhere(chard, database, provider, queues, reply):
     everything += json.dumps(jobs.job(chard, job_id)) + os.linesep
     assert key not in everything and key[3:] not in everything
     assert letter.headers["errorCode"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize("route", [{"queue": "chat.classify"}, {"exchange": "chat.commands", "routing_key": "chat.classify"}])
+def test_a_countdown_of_the_real_client(chard, database, route):
+    """With queue= kombu's native delayed delivery holds it back; with exchange= it comes early, with an eta, and chard does."""
+    from celery import Celery
+    chard.prepare()
+    app = Celery(broker=chard.settings["CHARD_BROKER_URL"])
+    app.conf.update(task_create_missing_queue_type="quorum", task_create_missing_queue_exchange_type="topic")
+    with chard.worker():
+        sent = app.send_task("chat.classify", kwargs={"user_id": "u1", "text": "a milk carton", "lang": "en"}, countdown=3, **route)
+        assert jobs.ended(database, [sent.id]) == {sent.id: "SUCCESS"}
+    # Published three seconds ahead: the task's own row can only be younger than that.
+    assert database.value("select count(*) from chard.scheduled") == 0
+    assert database.value("select starts from chard.task where id = %s", sent.id) == 1
+
+
+def test_a_job_enqueued_in_sql(chard, database):
+    """In an application's own transaction: committed it runs to its end, rolled back it never was."""
+    chard.prepare()
+    enqueue = ("select chard.enqueue_chain(array['chat.classify', 'chat.answer'], "
+               "kwargs => '{\"user_id\": \"u1\", \"text\": \"a milk carton\", \"lang\": \"en\"}')")
+    with chard.worker():
+        with database.connect(autocommit=False) as application:
+            application.execute(enqueue)
+            application.rollback()
+            kept = next(iter(application.execute(enqueue).fetchone().values()))
+            application.commit()
+        assert jobs.ended(database, [kept]) == {kept: "SUCCESS"}
+    assert database.value("select count(*) from chard.job") == 1
+    assert [kind for kind, _ in jobs.outbox(database, kept)] == ["ChatClassified", "ChatAnswered"]

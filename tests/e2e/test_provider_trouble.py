@@ -17,20 +17,27 @@ def answer(request):
 
 def test_two_hundred_scans_through_a_bad_day(chard, database, provider, queues, reply):
     """10 % rate-limited, 5 % failing, 2 % broken JSON, 1 % never answering: every job ends, each dead one with its reason."""
-    provider.behave = reply.mixture([(0.10, reply.rate_limited(1)), (0.05, reply.failure(500)),
-                                     (0.02, reply.completion('{"major": ')), (0.01, reply.hanging())], answer)
+    weather = reply.mixture([(0.10, reply.rate_limited(1)), (0.05, reply.failure(500)),
+                             (0.02, reply.completion('{"major": ')), (0.01, reply.hanging())], answer)
+    provider.behave = lambda request: reply.failure(400, "bad_image", "no such picture") if b"cursed" in request.body else weather(request)
     chard.settings |= provider.settings() | {"CHARD_DEADLINE_MS": "3000"}
     chard.prepare()
     with chard.worker():
         ids = jobs.submit_many(chard, "scan", [
-            {"user_id": f"u{n}", "image_url": jobs.PICTURE, "text": f"bottle {n}", "lang": "en"} for n in range(200)])
+            {"user_id": f"u{n}", "image_url": jobs.PICTURE, "text": f"{'cursed ' if n % 40 == 0 else ''}bottle {n}", "lang": "en"}
+            for n in range(200)])
         states = jobs.ended(database, ids, 110)
     failed = [job_id for job_id, state in states.items() if state == "FAILURE"]
     letters = [letter for step in ("vision", "answer", "reward") for letter in queues.take(f"scan.{step}.dead")]
+    assert {ids[n] for n in range(0, 200, 40)} <= set(failed)
     assert len(letters) == len(failed)
-    assert all(letter.headers["errorCode"] and letter.headers["errorMessage"] and letter.headers["attempts"] == 4 for letter in letters)
+    for letter in letters:
+        head, code = letter.headers, letter.headers["errorCode"]
+        assert head["errorMessage"] and head["attempts"] == (1 if code == "bad_image" else 4)
+        error = database.value("select error from chard.job where root_id = %s", head["root_id"])
+        assert (error["code"], error["text"]) == (code, head["errorMessage"])
     succeeded = len(ids) - len(failed)
-    assert succeeded >= 190, f"only {succeeded} of 200"
+    assert succeeded >= 185, f"only {succeeded} of 200"
     kinds = collections.Counter(kind for kind, _ in jobs.outbox(database))
     assert kinds["RewardGranted"] == succeeded
     # A rate-limited attempt is no attempt: attempts come from the other troubles alone.
