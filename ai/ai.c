@@ -278,9 +278,12 @@ static int post(struct ai_call *call, uint64_t now_ms)
         int result = formats_get(call->ai->formats, call->request, &format);
         if (result == 0)
                 result = request_write(call->request, call->model->name, format, &body);
+        const struct openai_limits limits = {
+                .deadline_ms = (unsigned)(waited < deadline ? deadline - waited : 1),
+                .connect_ms = call->request->connect_timeout_ms,
+        };
         if (result == 0)
-                result = openai_post(call->ai->openai, &body, (unsigned)(waited < deadline ? deadline - waited : 1),
-                                     on_response, call, &call->exchange);
+                result = openai_post(call->ai->openai, &body, limits, on_response, call, &call->exchange);
         buffer_free(&body);
         return result;
 }

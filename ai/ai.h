@@ -36,12 +36,13 @@ struct ai_request {
         const char *model; /* AI_MODEL_TEXT, AI_MODEL_VISION, or a model's own name */
         const struct ai_turn *turns;
         size_t turn_count;
-        const char *schema_name; /* [a-zA-Z0-9_-]{1,64} */
-        const json_t *schema;    /* the JSON schema that the answer must fit */
-        unsigned max_tokens;     /* 0 = the provider's own limit */
-        unsigned deadline_ms;    /* for the whole call */
-        const json_t *facts;     /* what the offline provider answers from: the task's document; never sent anywhere */
-        const char *lang;        /* "ko", "en" */
+        const char *schema_name;     /* [a-zA-Z0-9_-]{1,64} */
+        const json_t *schema;        /* the JSON schema that the answer must fit */
+        unsigned max_tokens;         /* 0 = the provider's own limit */
+        unsigned deadline_ms;        /* for the whole call */
+        unsigned connect_timeout_ms; /* for its connection; 0 = the one of ai_config */
+        const json_t *facts; /* what the offline provider answers from: the task's document; never sent anywhere */
+        const char *lang;    /* "ko", "en" */
 };
 
 /* How a reply is judged. Only AI_OK carries content. */

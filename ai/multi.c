@@ -39,6 +39,7 @@ struct multi {
         void *arg;
         uv_poll_t poll;
         int epoll;
+        CURLSH *share; /* addresses and TLS sessions, for all shards */
         size_t open_handles;
         bool closing;
         struct socket *sockets; /* by descriptor */
@@ -75,6 +76,9 @@ int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest 
                 return result;
         }
         curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, and safe beside other threads since curl 7.84 */
+        m->share = curl_share_init();
+        curl_share_setopt(m->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+        curl_share_setopt(m->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
         m->poll.data = m;
         m->open_handles = 1;
         uv_poll_start(&m->poll, UV_READABLE, on_events);
@@ -82,12 +86,17 @@ int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest 
         return 0;
 }
 
+void multi_prepare(struct multi *m, CURL *easy)
+{
+        curl_easy_setopt(easy, CURLOPT_SHARE, m->share);
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+}
+
 int multi_add(struct multi *m, CURL *easy, size_t streams, struct shard **out)
 {
         struct shard *s = choose(m, streams);
         if (!s)
                 return -ENOMEM;
-        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, s);
         if (curl_multi_add_handle(s->curl, easy) != CURLM_OK)
                 return -ENOMEM;
@@ -138,6 +147,7 @@ void multi_free(struct multi *m)
 static void release(struct multi *m)
 {
         close(m->epoll);
+        curl_share_cleanup(m->share);
         curl_global_cleanup();
         free(m->sockets);
         free(m);

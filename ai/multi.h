@@ -26,9 +26,12 @@ typedef void multi_rest(void *arg);
 /* Open. Returns 0 or -errno. */
 int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest *rest, void *arg);
 
+/* Make a handle ready to be added: all share addresses and TLS sessions. The caller's CURLOPT_SOCKOPTFUNCTION must call multi_opened.
+ * The handle must be cleaned up before the loop has closed the handles. */
+void multi_prepare(struct multi *m, CURL *easy);
+
 /* Start a transfer, from the loop's next turn on, where a connection is free that takes it, or else where connections are few.
- * `streams` is how many transfers a connection carries at once. The handle's CURLOPT_CLOSESOCKETFUNCTION is set here; its
- * CURLOPT_SOCKOPTFUNCTION is the caller's and must call multi_opened. Returns 0 or -ENOMEM. */
+ * `streams` is how many transfers a connection carries at once. Returns 0 or -ENOMEM. */
 int multi_add(struct multi *m, CURL *easy, size_t streams, struct shard **out);
 
 /* Take a transfer out, ended or not. Not from inside curl's callbacks. */

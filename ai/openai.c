@@ -91,20 +91,34 @@ static size_t streams(const struct openai *o)
         return o->usage.protocol == PROTOCOL_HTTP1 ? 1 : ROOM_STREAMS;
 }
 
-int openai_post(struct openai *o, struct buffer *body, unsigned deadline_ms, openai_done *done, void *arg,
+/* A buffer is up to twice as large as its content, and thousands of requests are kept at once. */
+static void shrink(struct buffer *b)
+{
+        unsigned char *smaller = b->size > 0 ? realloc(b->data, b->size) : NULL;
+        if (!smaller)
+                return;
+        b->data = smaller;
+        b->capacity = b->size;
+}
+
+int openai_post(struct openai *o, struct buffer *body, struct openai_limits limits, openai_done *done, void *arg,
                 struct exchange **out)
 {
         struct exchange *x = take_spare(o);
         if (!x)
                 return -ENOMEM;
+        shrink(body);
+        x->request = *body;
         curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, (char *)body->data);
         curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
-        curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)deadline_ms);
+        curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)limits.deadline_ms);
+        curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                         (long)(limits.connect_ms ? limits.connect_ms : o->connect_timeout_ms));
         if (multi_add(o->multi, x->easy, streams(o), &x->shard) != 0) {
+                x->request = (struct buffer){ 0 };
                 keep(x);
                 return -ENOMEM;
         }
-        x->request = *body;
         *body = (struct buffer){ 0 };
         x->done = done;
         x->arg = arg;
@@ -239,7 +253,11 @@ static int configure(struct exchange *x)
         curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
+#if LIBCURL_VERSION_NUM >= 0x075700
+        /* A call that ends while its name is still looked up leaves the look-up's thread to itself: joining it would
+         * stop the loop for as long as a slow name server likes. */
+        curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
         curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE,
                          1L); /* an answer may take long, and routers forget silent connections */
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
@@ -252,6 +270,7 @@ static int configure(struct exchange *x)
         curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
         curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
         curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, x);
+        multi_prepare(o->multi, easy);
         return endpoint_apply(&o->endpoint, easy);
 }
 

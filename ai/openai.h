@@ -24,8 +24,13 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
  * the same name up, and TLS handshakes would run into their time-outs for want of processor time. */
 bool openai_has_room(const struct openai *o);
 
+/* Milliseconds for the whole exchange, and for its connection (0 = as the config says). */
+struct openai_limits {
+        unsigned deadline_ms, connect_ms;
+};
+
 /* Post `body`, whose memory is taken. `done` is called once, later, from the loop. Returns 0 or -ENOMEM (body untouched). */
-int openai_post(struct openai *o, struct buffer *body, unsigned deadline_ms, openai_done *done, void *arg,
+int openai_post(struct openai *o, struct buffer *body, struct openai_limits limits, openai_done *done, void *arg,
                 struct exchange **out);
 
 /* Take an exchange back; `done` is not called. */

@@ -15,6 +15,7 @@ int ask_begin(const struct task_input *in, const struct task_def *def, struct ai
                 .schema_name = schema_name,
                 .schema = task_schema(def),
                 .deadline_ms = def->deadline_ms,
+                .connect_timeout_ms = def->connect_timeout_ms,
                 .facts = in->document,
                 .lang = document_lang(in->document),
         };

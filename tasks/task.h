@@ -37,7 +37,8 @@ struct task_def {
         const char *name, *queue;
         const char *model; /* AI_MODEL_TEXT, AI_MODEL_VISION or a name; ask may override it in the request */
         struct retry_policy retry;
-        unsigned deadline_ms; /* of the AI call, or of the storage work */
+        unsigned deadline_ms;        /* of the AI call, or of the storage work */
+        unsigned connect_timeout_ms; /* of the AI call's connection; 0 = the setting connect_timeout_ms */
         unsigned flags;
         /* With a remote call: the system's turn in each language, and the schema of the answer as JSON text (an object, all properties
          * required, none beside them). "@categories" and "@situation" in a prompt are replaced by the taxonomy; a text in

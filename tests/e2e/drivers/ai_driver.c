@@ -5,7 +5,8 @@
  *   {"do":"ask", "id":"a", "text":"…", "image":"…", "system":"…", "task":"…", "model":"…"|"vision", "schema":{…},
  *    "max_tokens":9, "deadline_ms":9}         -> {"id":"a", "verdict":"ok", "content":…, "code":…, "text":…, …}
  *   {"do":"batch", "count":5000, "window":5000, "patient":true, …as ask}
- *                                             -> {"id":…, "verdicts":{"ok":5000}, "codes":{}, "seconds":…, "cpu_us":…, …}
+ *                                             -> {"id":…, "verdicts":{"ok":5000}, "codes":{}, "seconds":…, "cpu_us":…,
+ *                                                 "longest_turn_ms":… (for which the loop did not come round), …}
  *   {"do":"cancel", "id":"a"}                 -> the answer of "a", then {"id":"a", "cancelled":true}
  *   {"do":"paused", "id":"p", "model":…}      -> {"id":"p", "paused_ms":…, "in_flight":…, "provider":…}
  *
@@ -30,6 +31,8 @@ struct driver {
         struct ai *ai;
         struct buffer line;
         struct ask *asks;
+        uv_check_t check;
+        uint64_t turn_us, longest_turn_us;
 };
 
 struct ask {
@@ -48,7 +51,7 @@ struct batch {
         size_t count, window, begun, ended;
         bool patient, filling;
         json_t *verdicts, *codes;
-        uint64_t start_us, cpu_us, longest_gap_ms;
+        uint64_t start_us, cpu_us;
 };
 
 /* A patient batch's call that waits before it asks again. */
@@ -206,10 +209,11 @@ static void fill(struct batch *b);
 
 static void end_batch(struct batch *b)
 {
-        print(json_pack("{sO? so so sf sI sI sI}", "id", json_object_get(b->ask->command, "id"), "verdicts",
+        const struct driver *d = b->ask->driver;
+        print(json_pack("{sO? so so sf sI sI sI sI}", "id", json_object_get(b->ask->command, "id"), "verdicts",
                         b->verdicts, "codes", b->codes, "seconds", (double)(clock_mono_us() - b->start_us) / 1e6,
                         "cpu_us", (json_int_t)(cpu_us() - b->cpu_us), "peak_rss_kb", peak_rss_kb(), "in_flight",
-                        (json_int_t)ai_in_flight(b->ask->driver->ai)));
+                        (json_int_t)ai_in_flight(d->ai), "longest_turn_ms", (json_int_t)(d->longest_turn_us / 1000)));
         free_ask(b->ask);
         free(b);
 }
@@ -274,6 +278,7 @@ static void do_batch(struct driver *d, json_t *command)
         b->patient = json_is_true(json_object_get(command, "patient"));
         b->verdicts = json_object();
         b->codes = json_object();
+        d->longest_turn_us = 0;
         b->start_us = clock_mono_us();
         b->cpu_us = cpu_us();
         fill(b);
@@ -310,6 +315,7 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
 static void close_all(struct driver *d)
 {
         uv_close((uv_handle_t *)&d->in, NULL);
+        uv_close((uv_handle_t *)&d->check, NULL);
         ai_close(d->ai);
 }
 
@@ -327,6 +333,17 @@ static void on_input(uv_stream_t *in, ssize_t size, const uv_buf_t *data)
         free(data->base);
         if (size < 0)
                 close_all(d);
+}
+
+/* Right after the loop has waited for events: from there to the next time it waits is a turn. */
+static void on_check(uv_check_t *check)
+{
+        struct driver *d = check->data;
+        const uint64_t now_us = clock_mono_us(), idle_us = uv_metrics_idle_time(&d->loop) / 1000;
+        const uint64_t busy_us = now_us - idle_us;
+        if (d->turn_us && busy_us - d->turn_us > d->longest_turn_us)
+                d->longest_turn_us = busy_us - d->turn_us;
+        d->turn_us = busy_us;
 }
 
 static int offline(const struct ai_request *request, json_t **answer, struct problem *why)
@@ -373,9 +390,13 @@ int main(int argc, char **argv)
                 return 2;
         }
         uv_loop_init(&d.loop);
+        uv_loop_configure(&d.loop, UV_METRICS_IDLE_TIME);
         int result = open_ai(&d, &settings);
         settings_free(&settings);
         if (result == 0) {
+                uv_check_init(&d.loop, &d.check);
+                uv_check_start(&d.check, on_check);
+                d.check.data = &d;
                 uv_pipe_init(&d.loop, &d.in, 0);
                 uv_pipe_open(&d.in, STDIN_FILENO);
                 d.in.data = &d;
