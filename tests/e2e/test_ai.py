@@ -4,6 +4,7 @@ server. Driven by tests/e2e/drivers/ai_driver.c, which puts ai.h on a command li
 
 import json
 import os
+import pathlib
 import queue
 import re
 import subprocess
@@ -32,6 +33,7 @@ class Driver:
         self._process = subprocess.Popen([BINARY], env=plain_environment() | OPTIONS | settings, text=True,
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                          preexec_fn=die_with_parent)
+        self.pid = self._process.pid
         self._arrived = queue.Queue()
         self._known = {}
         self._serial = 0
@@ -165,6 +167,15 @@ def test_a_large_image_goes_through(chat, provider):
     parts = provider.requests[0].json["messages"][0]["content"]
     assert parts[1]["image_url"]["url"] == image
     assert parts[0]["text"] == "가나다 \"quoted\" \\ \n"
+
+
+def test_the_loop_is_never_held_up(driver, provider, reply):
+    """Not by sending a thousand requests at once, nor by their answers."""
+    provider.keep = False
+    provider.behave = lambda request: reply.fitting(request, delay=1)
+    result = driver(provider).batch(1000)
+    assert result["verdicts"] == {"ok": 1000}
+    assert result["longest_turn_ms"] < 1500  # under AddressSanitizer, on a machine that has other things to do
 
 
 def test_connections_are_used_again(chat, provider):
@@ -355,6 +366,25 @@ def test_a_name_that_does_not_exist(driver, provider):
     chat = driver(provider, OPENAI_BASE_URL="http://nowhere.invalid/v1", no_proxy="*")
     for _ in range(3):
         assert judged(chat.ask()) == ("transient", "connection")
+
+
+def a_name_of_this_machine():
+    """One that has to be looked up: /etc/hosts usually has the machine's own, at a loopback address."""
+    for line in pathlib.Path("/etc/hosts").read_text().splitlines():
+        address, *names = line.split("#")[0].split() or [""]
+        if address == "127.0.0.1":
+            yield from (name for name in names if not name.startswith("localhost"))
+
+
+@pytest.mark.skipif(not list(a_name_of_this_machine()), reason="127.0.0.1 has no other name than localhost")
+def test_a_name_is_not_looked_up_by_a_thousand_threads(driver, provider, reply):
+    provider.behave = lambda request: reply.fitting(request, delay=2)
+    chat = driver(provider, OPENAI_BASE_URL=f"http://{next(a_name_of_this_machine())}:{provider.port}/v1", no_proxy="*")
+    batch, most = chat.send(do="batch", count=1000), 0
+    while provider.count < 1000:
+        most = max(most, len(list(pathlib.Path(f"/proc/{chat.pid}/task").iterdir())))
+    assert chat.answer(batch)["verdicts"] == {"ok": 1000}
+    assert most <= 1 + 16
 
 
 def test_a_host_that_swallows_packets(driver, provider, toxic):
