@@ -272,12 +272,12 @@ static unsigned deadline_of(const struct ai_call *call)
 
 static int post(struct ai_call *call, uint64_t now_ms)
 {
-        struct bytes format;
+        struct request_known known;
         struct buffer body = { 0 };
         const uint64_t waited = now_ms - call->asked_ms, deadline = deadline_of(call);
-        int result = formats_get(call->ai->formats, call->request, &format);
+        int result = formats_get(call->ai->formats, call->request, &known);
         if (result == 0)
-                result = request_write(call->request, call->model->name, format, &body);
+                result = request_write(call->request, call->model->name, &known, &body);
         const struct openai_limits limits = {
                 .deadline_ms = (unsigned)(waited < deadline ? deadline - waited : 1),
                 .connect_ms = call->request->connect_timeout_ms,

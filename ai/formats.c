@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ai/formats.h"
 
-#include "ai/request.h"
 #include "core/map.h"
 
 #include <errno.h>
@@ -12,15 +11,23 @@ struct formats {
         struct map *by_task;
 };
 
+enum { CONSTANTS = 4 }; /* a task has a prompt a language */
+
 struct format {
         json_t *schema;
         char *schema_name;
         struct buffer text;
+        struct {
+                const char *text;
+                struct buffer json;
+        } constants[CONSTANTS];
+        unsigned next; /* of them to be replaced */
         char task[];
 };
 
 static struct format *get(struct formats *all, const char *task);
 static int renew(struct format *f, const struct ai_request *request);
+static struct bytes encoded(struct format *f, const char *constant);
 
 int formats_new(struct formats **out)
 {
@@ -42,6 +49,8 @@ static void free_one(void *value, void *unused)
         json_decref(f->schema);
         free(f->schema_name);
         buffer_free(&f->text);
+        for (int i = 0; i < CONSTANTS; i++)
+                buffer_free(&f->constants[i].json);
         free(f);
 }
 
@@ -60,12 +69,14 @@ static bool fits(const struct format *f, const struct ai_request *request)
         return f->text.size > 0 && f->schema == request->schema && strcmp(f->schema_name, name) == 0;
 }
 
-int formats_get(struct formats *all, const struct ai_request *request, struct bytes *out)
+int formats_get(struct formats *all, const struct ai_request *request, struct request_known *out)
 {
         struct format *f = get(all, request->task ? request->task : "");
         if (!f || (!fits(f, request) && renew(f, request) != 0))
                 return -ENOMEM;
-        *out = buffer_view(&f->text);
+        *out = (struct request_known){ .format = buffer_view(&f->text) };
+        if (request->constant)
+                out->constant_json = encoded(f, request->constant);
         return 0;
 }
 
@@ -98,4 +109,17 @@ static int renew(struct format *f, const struct ai_request *request)
                 return 0;
         buffer_reset(&f->text);
         return -ENOMEM;
+}
+
+/* Empty when memory ran out: then it is encoded for each request. */
+static struct bytes encoded(struct format *f, const char *constant)
+{
+        for (int i = 0; i < CONSTANTS; i++)
+                if (f->constants[i].text == constant)
+                        return buffer_view(&f->constants[i].json);
+        const unsigned at = f->next++ % CONSTANTS;
+        buffer_reset(&f->constants[at].json);
+        request_write_text(constant, &f->constants[at].json);
+        f->constants[at].text = f->constants[at].json.failed ? NULL : constant;
+        return f->constants[at].json.failed ? bytes_of(NULL, 0) : buffer_view(&f->constants[at].json);
 }

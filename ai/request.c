@@ -9,9 +9,16 @@
 #include <errno.h>
 #include <string.h>
 
-static void write_turn(const struct ai_turn *turn, struct buffer *out);
-static void write_part(const struct ai_part *part, struct buffer *out);
-static void write_text(const char *text, struct buffer *out);
+/* Where a request goes, and what needn't be encoded again. */
+struct writer {
+        const char *constant;
+        struct bytes constant_json;
+        struct buffer *out;
+};
+
+static void write_turn(const struct ai_turn *turn, const struct writer *w);
+static void write_part(const struct ai_part *part, const struct writer *w);
+static void write_said(const char *text, const struct writer *w);
 static size_t plain_run(const char *text, size_t size);
 static size_t write_other(const char *at, struct buffer *out);
 
@@ -19,7 +26,8 @@ int ai_request_write(const struct ai_request *request, const char *model, struct
 {
         struct buffer format = { 0 };
         request_write_format(request->schema_name, request->schema, &format);
-        const int result = format.failed ? -ENOMEM : request_write(request, model, buffer_view(&format), out);
+        const struct request_known known = { .format = buffer_view(&format) };
+        const int result = format.failed ? -ENOMEM : request_write(request, model, &known, out);
         buffer_free(&format);
         return result;
 }
@@ -31,24 +39,26 @@ void request_write_format(const char *schema_name, const json_t *schema, struct 
                 return;
         }
         buffer_add_string(out, "{\"type\":\"json_schema\",\"json_schema\":{\"name\":");
-        write_text(schema_name ? schema_name : "answer", out);
+        request_write_text(schema_name ? schema_name : "answer", out);
         buffer_add_string(out, ",\"strict\":true,\"schema\":");
         json_write(schema, out);
         buffer_add_string(out, "}}");
 }
 
-int request_write(const struct ai_request *request, const char *model, struct bytes format, struct buffer *out)
+int request_write(const struct ai_request *request, const char *model, const struct request_known *known,
+                  struct buffer *out)
 {
+        const struct writer w = { request->constant, known->constant_json, out };
         buffer_add_string(out, "{\"model\":");
-        write_text(model, out);
+        request_write_text(model, out);
         buffer_add_string(out, ",\"messages\":[");
         for (size_t i = 0; i < request->turn_count; i++) {
                 if (i)
                         buffer_add_byte(out, ',');
-                write_turn(&request->turns[i], out);
+                write_turn(&request->turns[i], &w);
         }
         buffer_add_string(out, "],\"response_format\":");
-        buffer_add(out, format.data, format.size);
+        buffer_add(out, known->format.data, known->format.size);
         if (request->max_tokens)
                 buffer_addf(out, ",\"max_completion_tokens\":%u", request->max_tokens);
         buffer_add_byte(out, '}');
@@ -56,36 +66,45 @@ int request_write(const struct ai_request *request, const char *model, struct by
 }
 
 /* A turn that is one text is written as that text, which every endpoint takes; only others need the list of parts. */
-static void write_turn(const struct ai_turn *turn, struct buffer *out)
+static void write_turn(const struct ai_turn *turn, const struct writer *w)
 {
+        struct buffer *out = w->out;
         buffer_add_string(out, "{\"role\":");
-        write_text(turn->role, out);
+        request_write_text(turn->role, out);
         buffer_add_string(out, ",\"content\":");
         if (turn->part_count == 1 && turn->parts[0].kind == AI_TEXT) {
-                write_text(turn->parts[0].text, out);
+                write_said(turn->parts[0].text, w);
         } else {
                 buffer_add_byte(out, '[');
                 for (size_t i = 0; i < turn->part_count; i++) {
                         if (i)
                                 buffer_add_byte(out, ',');
-                        write_part(&turn->parts[i], out);
+                        write_part(&turn->parts[i], w);
                 }
                 buffer_add_byte(out, ']');
         }
         buffer_add_byte(out, '}');
 }
 
-static void write_part(const struct ai_part *part, struct buffer *out)
+static void write_part(const struct ai_part *part, const struct writer *w)
 {
+        struct buffer *out = w->out;
         const bool image = part->kind == AI_IMAGE_URL;
         buffer_add_string(out,
                           image ? "{\"type\":\"image_url\",\"image_url\":{\"url\":" : "{\"type\":\"text\",\"text\":");
-        write_text(part->text, out);
+        write_said(part->text, w);
         buffer_add_string(out, image ? "}}" : "}");
 }
 
-/* A JSON string. What is no UTF-8 becomes U+FFFD: the endpoint would refuse the whole request. */
-static void write_text(const char *text, struct buffer *out)
+static void write_said(const char *text, const struct writer *w)
+{
+        if (text == w->constant && w->constant_json.size > 0)
+                buffer_add(w->out, w->constant_json.data, w->constant_json.size);
+        else
+                request_write_text(text, w->out);
+}
+
+void request_write_text(const char *text, struct buffer *out)
 {
         size_t left = strlen(text);
         buffer_add_byte(out, '"');
@@ -158,7 +177,7 @@ static size_t write_other(const char *at, struct buffer *out)
         }
         const char *found = strchr(shorts, *at);
         if (found && (found - shorts) % 2 == 0)
-                buffer_addf(out, "\\%c", found[1]);
+                buffer_add(out, (const char[2]){ '\\', found[1] }, 2);
         else
                 buffer_addf(out, "\\u%04x", (unsigned char)*at);
         return size;

@@ -20,6 +20,7 @@ int ask_begin(const struct task_input *in, const struct task_def *def, struct ai
                 .lang = document_lang(in->document),
         };
         const char *prompt = task_prompt(def, request->lang);
+        request->constant = prompt;
         return prompt ? ask_say(in, request, "system", AI_TEXT, prompt) : 0;
 }
 

@@ -144,23 +144,23 @@ static void a_large_image_is_carried_whole(void **state)
 
 static bool same_format(struct formats *all, const struct ai_request *request, const char *expected)
 {
-        struct bytes text;
-        assert_int_equal(formats_get(all, request, &text), 0);
-        return memmem(text.data, text.size, expected, strlen(expected)) != NULL;
+        struct request_known known;
+        assert_int_equal(formats_get(all, request, &known), 0);
+        return memmem(known.format.data, known.format.size, expected, strlen(expected)) != NULL;
 }
 
 static void a_tasks_format_is_kept_until_its_schema_changes(void **state)
 {
         (void)state;
         struct formats *all;
-        struct bytes before, after;
+        struct request_known before, after;
         json_t *first = json_pack("{ss}", "type", "string"), *second = json_pack("{ss}", "type", "null");
         struct ai_request request = { .task = "a", .schema_name = "n", .schema = first };
         assert_int_equal(formats_new(&all), 0);
         assert_true(same_format(all, &request, "{\"type\":\"string\"}"));
         formats_get(all, &request, &before);
         formats_get(all, &request, &after);
-        assert_ptr_equal(before.data, after.data);
+        assert_ptr_equal(before.format.data, after.format.data);
         assert_int_equal(first->refcount, 2); /* held, so that no other schema gets its address */
         request.schema = second;
         assert_true(same_format(all, &request, "{\"type\":\"null\"}"));
@@ -175,6 +175,34 @@ static void a_tasks_format_is_kept_until_its_schema_changes(void **state)
         formats_free(all);
 }
 
+/* Six prompts in turn: more than are kept. */
+static void a_constant_text_is_encoded_once_and_reads_the_same(void **state)
+{
+        (void)state;
+        static const char *const prompts[] = { "one\n\"two\"", "\xed\x95\x9c", "", "4", "five\\", "6" };
+        struct formats *all;
+        assert_int_equal(formats_new(&all), 0);
+        for (size_t i = 0; i < 24; i++) {
+                const char *prompt = prompts[i < 12 ? i % 6 : i % 2];
+                const struct ai_part said[] = { { AI_TEXT, prompt }, { AI_TEXT, "hello" } };
+                const struct ai_turn turns[] = { { "system", said, 1 }, { "user", said, 2 } };
+                struct ai_request request = { .turns = turns, .turn_count = 2 };
+                struct request_known known, again;
+                struct buffer out = { 0 };
+                char *plain = written(&request, "m");
+                request.constant = prompt;
+                assert_int_equal(formats_get(all, &request, &known), 0);
+                assert_int_equal(formats_get(all, &request, &again), 0);
+                assert_ptr_equal(known.constant_json.data, again.constant_json.data);
+                assert_int_equal(request_write(&request, "m", &known, &out), 0);
+                assert_int_equal(out.size, strlen(plain));
+                assert_memory_equal(out.data, plain, out.size);
+                buffer_free(&out);
+                free(plain);
+        }
+        formats_free(all);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -184,6 +212,7 @@ int main(void)
                 cmocka_unit_test(no_byte_slips_through_the_fast_path),
                 cmocka_unit_test(a_large_image_is_carried_whole),
                 cmocka_unit_test(a_tasks_format_is_kept_until_its_schema_changes),
+                cmocka_unit_test(a_constant_text_is_encoded_once_and_reads_the_same),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
