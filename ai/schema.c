@@ -4,6 +4,7 @@
  * Sources: JSON Schema draft 2020-12, Validation; OpenAI guide "Structured outputs", "Supported schemas". */
 #include "ai/ai.h"
 #include "ai/quote.h"
+#include "core/utf8.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -327,10 +328,8 @@ static long double elements(const json_t *value)
 
 static long double characters(const json_t *value)
 {
-        size_t count = 0;
-        for (size_t i = 0; i < json_string_length(value); i++)
-                count += ((unsigned char)json_string_value(value)[i] & 0xC0) != 0x80;
-        return json_is_string(value) ? (long double)count : (long double)NAN;
+        return json_is_string(value) ? (long double)utf8_count(json_string_value(value), json_string_length(value))
+                                     : (long double)NAN;
 }
 
 /* Equal as JSON Schema has it: 1 and 1.0 are, which json_equal denies. */

@@ -40,6 +40,28 @@ bool utf8_next(const char *text, size_t *size)
         return true;
 }
 
+static bool begins_character(char byte)
+{
+        return ((unsigned char)byte & 0xC0) != 0x80;
+}
+
+size_t utf8_count(const char *text, size_t size)
+{
+        size_t count = 0;
+        for (size_t i = 0; i < size; i++)
+                count += begins_character(text[i]);
+        return count;
+}
+
+size_t utf8_prefix(const char *text, size_t most)
+{
+        size_t size = 0, count = 0;
+        for (; text[size]; size++)
+                if (begins_character(text[size]) && count++ == most)
+                        break;
+        return size;
+}
+
 void utf8_repair(char *text, bool was_cut)
 {
         char *to = text;

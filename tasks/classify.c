@@ -2,6 +2,7 @@
 #include "tasks/classify.h"
 
 #include "core/json.h"
+#include "core/utf8.h"
 #include "tasks/taxonomy.h"
 
 #include <errno.h>
@@ -29,15 +30,9 @@ static json_t *known_tags(const json_t *said)
 static json_t *item_name(const json_t *said)
 {
         const char *text = json_string_value(said);
-        size_t end = 0, count = 0;
         if (!text || text[strspn(text, " \t\r\n")] == '\0')
                 return json_null();
-        while (text[end]) {
-                if (((unsigned char)text[end] & 0xC0) != 0x80 && ++count > ITEM_MOST)
-                        break;
-                end++;
-        }
-        return json_stringn(text, end);
+        return json_stringn(text, utf8_prefix(text, ITEM_MOST));
 }
 
 int classify_section(const json_t *answer, const char *lang, json_t **out, struct problem *why)

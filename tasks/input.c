@@ -3,6 +3,7 @@
 
 #include "core/bytes.h"
 #include "core/nearest.h"
+#include "core/utf8.h"
 
 #include <string.h>
 
@@ -107,14 +108,6 @@ static int check_known(const struct input_key keys[], const json_t *input, const
         return 0;
 }
 
-static size_t characters(const char *text)
-{
-        size_t count = 0;
-        for (; *text; text++)
-                count += ((unsigned char)*text & 0xC0) != 0x80;
-        return count;
-}
-
 static int check_text(const struct input_key *key, const json_t *value, const struct complaint *to)
 {
         const char *text = json_string_value(value);
@@ -124,9 +117,9 @@ static int check_text(const struct input_key *key, const json_t *value, const st
                 return complain(to, "\"%s\" holds the NUL character", key->name);
         if (key->required && text[strspn(text, " \t\r\n")] == '\0')
                 return complain(to, "\"%s\" must not be empty", key->name);
-        if (key->most && characters(text) > key->most)
-                return complain(to, "\"%s\" is %zu characters long; at most %zu are taken", key->name, characters(text),
-                                key->most);
+        if (key->most && utf8_count(text, strlen(text)) > key->most)
+                return complain(to, "\"%s\" is %zu characters long; at most %zu are taken", key->name,
+                                utf8_count(text, strlen(text)), key->most);
         return 0;
 }
 

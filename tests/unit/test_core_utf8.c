@@ -95,12 +95,33 @@ static void every_character_but_surrogates_is_valid(void **state)
         }
 }
 
+static void characters_are_counted_and_cut_whole(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *text;
+                size_t count, prefix[4]; /* the bytes of 0, 1, 2 and 3 characters */
+        } rows[] = {
+                { "", 0, { 0, 0, 0, 0 } },
+                { "ab", 2, { 0, 1, 2, 2 } },
+                { "\xed\x95\x9c\xea\xb5\xad", 2, { 0, 3, 6, 6 } },
+                { "\xc3\xa9\xf0\x9f\x98\x80x\xc3\xa9", 4, { 0, 2, 6, 7 } },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+                assert_int_equal(utf8_count(rows[i].text, strlen(rows[i].text)), rows[i].count);
+                for (size_t most = 0; most < 4; most++)
+                        assert_int_equal(utf8_prefix(rows[i].text, most), rows[i].prefix[most]);
+        }
+        assert_int_equal(utf8_count("a\0b", 3), 3);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(broken_characters_become_question_marks),
                 cmocka_unit_test(a_character_that_was_cut_is_dropped),
                 cmocka_unit_test(every_character_but_surrogates_is_valid),
+                cmocka_unit_test(characters_are_counted_and_cut_whole),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
