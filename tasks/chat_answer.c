@@ -19,6 +19,7 @@ const struct task_def chat_answer = {
         .model = AI_MODEL_TEXT,
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 20000,
+        .adds = { "answer" },
         .prompt = {
                 .ko =
                         "당신은 한국 생활폐기물 분리배출 안내원입니다. 사용자의 마지막 글 앞에 있는 자료(JSON)에는 질문의 분류(classification), 그 분류의 "

@@ -23,6 +23,7 @@ const struct task_def chat_classify = {
         .model = AI_MODEL_TEXT,
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 15000,
+        .adds = { "classification" },
         .prompt = {
                 .ko =
                         "당신은 한국 생활폐기물 분리배출 안내원입니다. 사용자의 마지막 글이 무엇에 관한 질문인지 아래 분류표에 따라 판정하세요.\n"

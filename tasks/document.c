@@ -4,17 +4,8 @@
 #include "core/json.h"
 #include "tasks/taxonomy.h"
 
+#include <stdio.h>
 #include <string.h>
-
-/* Which task adds which section, for the complaint when it is not there. */
-static const struct {
-        const char *section, *tasks;
-} added_by[] = {
-        { "classification", "scan.vision or chat.classify" },
-        { "rules", "scan.answer" },
-        { "answer", "scan.answer or chat.answer" },
-        { "reward", "scan.reward" },
-};
 
 const char *document_job(const json_t *document)
 {
@@ -43,12 +34,23 @@ const char *document_text(const json_t *document, const char *key)
         return json_string_value(document_input(document, key));
 }
 
-static const char *adder(const char *section)
+static bool adds(const struct task_def *def, const char *section)
 {
-        for (size_t i = 0; i < sizeof(added_by) / sizeof(*added_by); i++)
-                if (strcmp(added_by[i].section, section) == 0)
-                        return added_by[i].tasks;
-        return "an earlier task";
+        for (size_t i = 0; i < TASK_MOST_SECTIONS && def->adds[i]; i++)
+                if (strcmp(def->adds[i], section) == 0)
+                        return true;
+        return false;
+}
+
+/* The names of the tasks that add a section, as many as fit, for the complaint when it is not there. */
+static void list_adders(const char *section, char *out, size_t size)
+{
+        size_t used = 0;
+        snprintf(out, size, "an earlier task");
+        for (size_t i = 0; task_registry[i] && used < size; i++)
+                if (adds(task_registry[i], section))
+                        used += (size_t)snprintf(out + used, size - used, used ? " or %s" : "%s",
+                                                 task_registry[i]->name);
 }
 
 /* The names of a document's members, as many as fit. */
@@ -69,7 +71,7 @@ static void list_members(const json_t *document, char *out, size_t size)
 int document_section(const struct task_input *in, const char *name, json_type type, const json_t **out,
                      struct problem *why)
 {
-        char members[200];
+        char members[200], adders[100];
         *out = json_object_get(in->document, name);
         if (*out && json_typeof(*out) == type)
                 return 0;
@@ -77,7 +79,8 @@ int document_section(const struct task_input *in, const char *name, json_type ty
                 return problem_set(why, "task", "bad_section", "the document's section \"%s\" is not %s", name,
                                    type == JSON_ARRAY ? "an array" : "an object");
         list_members(in->document, members, sizeof(members));
+        list_adders(name, adders, sizeof(adders));
         return problem_set(why, "task", "missing_section",
-                           "the document has no section \"%s\", which %s adds; it has %s", name, adder(name),
+                           "the document has no section \"%s\", which %s adds; it has %s", name, adders,
                            members[0] ? members : "nothing");
 }

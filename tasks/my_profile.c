@@ -17,6 +17,7 @@ const struct task_def my_profile = {
         .queue = "my.profile",
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 10000,
+        .adds = { "profile" },
         .run = run,
 };
 

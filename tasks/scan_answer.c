@@ -19,6 +19,7 @@ const struct task_def scan_answer = {
         .model = AI_MODEL_TEXT,
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 20000,
+        .adds = { "rules", "answer" },
         .prompt = {
                 .ko =
                         "당신은 한국 생활폐기물 분리배출 안내원입니다. 자료(JSON)에는 물건의 분류와 상태(classification), 그 분류의 배출 규칙(rule), 그 분류로 "

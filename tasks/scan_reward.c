@@ -16,6 +16,7 @@ const struct task_def scan_reward = {
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 10000,
         .flags = TASK_READS_OWNED,
+        .adds = { "reward" },
         .run = run,
 };
 

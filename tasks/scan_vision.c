@@ -22,6 +22,7 @@ const struct task_def scan_vision = {
         .model = AI_MODEL_VISION,
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 30000,
+        .adds = { "classification", "input" },
         .prompt = {
                 .ko =
                         "당신은 한국 생활폐기물 분리배출 안내원입니다. 사진에서 버리려는 물건 하나를 골라 아래 분류표에 따라 판정하세요.\n"

@@ -26,6 +26,8 @@ struct task_input {
         struct arena *arena;    /* for texts and arrays that the request points to; lives until the task is acked */
 };
 
+enum { TASK_MOST_SECTIONS = 4 };
+
 enum task_flags {
         TASK_STATELESS = 1,   /* keeps nothing in the store: at-least-once, as plain Celery */
         TASK_READS_OWNED = 2, /* wants input->owned of the document's job.user_id */
@@ -40,9 +42,11 @@ struct task_def {
         unsigned deadline_ms;        /* of the AI call, or of the storage work */
         unsigned connect_timeout_ms; /* of the AI call's connection; 0 = the setting connect_timeout_ms */
         unsigned flags;
+        const char *adds[TASK_MOST_SECTIONS + 1]; /* the document's sections that it writes, ended by NULL */
         /* With a remote call: the system's turn in each language, and the schema of the answer as JSON text (an object, all properties
-         * required, none beside them). "@categories" and "@situation" in a prompt are replaced by the taxonomy; a text in
-         * place of a schema's enum list names one: "@major", "@middle", "@situation". */
+         * required, none beside them). "@categories" and "@situation" in a prompt are replaced by the taxonomy, wherever they
+         * stand; a text in place of a schema's enum list names one: "@major", "@middle", "@situation". Any other mark or
+         * list is refused when the program starts. */
         struct {
                 const char *ko, *en;
         } prompt;

@@ -144,6 +144,20 @@ static json_t *show_outcome(const struct outcome *o)
         return shown;
 }
 
+/* Each task's `adds` names the sections that it writes: complaints about missing ones are made from it. */
+static void assert_announced(const struct task_def *def, json_t *sections)
+{
+        const char *section;
+        json_t *value;
+        json_object_foreach(sections, section, value) {
+                size_t i = 0;
+                while (i < TASK_MOST_SECTIONS && def->adds[i] && strcmp(def->adds[i], section) != 0)
+                        i++;
+                if (!def->adds[i])
+                        fail_msg("%s wrote the section \"%s\", which its .adds does not name", def->name, section);
+        }
+}
+
 json_t *try_ask(const char *task, const char *document)
 {
         struct arena arena = { 0 };
@@ -169,6 +183,7 @@ static json_t *try_outcome(const char *task, const char *document, const char *r
         const struct task_input in = { .document = doc, .owned = has, .arena = &arena };
         assert_int_equal(outcome_open(&out, &arena), 0);
         int code = reply ? def->conclude(&in, &said, &out, &why) : def->run(&in, &out, &why);
+        assert_announced(def, out.sections);
         json_t *shown = was_refused(task, code, &why) ? refusal(&why) : show_outcome(&out);
         outcome_close(&out);
         arena_free(&arena);

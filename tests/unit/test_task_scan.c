@@ -328,7 +328,8 @@ static void answer_concludes_rules_an_answer_and_their_event(void **state)
                   " 'user_answer': '다시 찍어 주세요.'}},"
                   "'events': [{'…': 1, 'payload': {'…': 1, 'category': 'unclassified', 'disposal_rules': [],"
                   " 'answer': '다시 찍어 주세요.'}}]}" },
-                { "no classification", WEB, "{}", REFUSED("missing_section", "classification") },
+                { "no classification", WEB, "{}",
+                  REFUSED("missing_section", "which scan.vision or chat.classify adds; it has ") },
         };
         EACH_CONCLUDE("scan.answer", rows);
 }
