@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "store/store.h"
+#include "tasks/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,6 +10,7 @@
 #include "core/id.h"
 #include "store/postgres/column.h"
 #include "store/store.h"
+#include "tasks/task.h"
 
 #include <libpq-fe.h>
 #include <poll.h>

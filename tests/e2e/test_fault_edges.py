@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL at the edges that only trouble leads to; the others are in test_faults.py. Each scene says how a task gets there,
+and what must be left of it once a worker that lives has been there."""
+
+import json
+import signal
+
+import pytest
+from support import jobs
+from support.provider import failure, hanging, rate_limited
+from test_faults import answer, check_outbox
+
+SCAN = {"user_id": "u1", "image_url": jobs.PICTURE, "text": "a bottle", "lang": "en"}
+
+
+def dies(chard, edge, tmp_path, lead=None, **settings):
+    """A worker that dies at the edge; `lead` brings it there."""
+    fault = {"CHARD_FAULT": edge, "CHARD_FAULT_ONCE": str(tmp_path / "died")}
+    with chard.worker(name="chard@first", env=fault, ready=lead is not None, **settings) as worker:
+        worker.expected = {-9}
+        if lead:
+            lead(worker)
+        assert worker.wait(60) == -9, f"nothing passed {edge}"
+
+
+def ends(chard, database, job_ids, state):
+    with chard.worker(name="chard@first"):
+        assert set(jobs.ended(database, job_ids, 60).values()) == {state}
+
+
+@pytest.fixture
+def scene(chard_fault, provider):
+    chard_fault.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "20000"}
+    return chard_fault.prepare()
+
+
+def test_killed_as_a_task_gives_up(scene, database, provider, queues, tmp_path, wait_until):
+    provider.behave = lambda request: failure(500) if b"disposal_steps" in request.body else answer(request)
+    job_id = jobs.submit_scan(scene)
+    dies(scene, "retry/dead", tmp_path)
+    ends(scene, database, [job_id], "FAILURE")
+    wait_until(lambda: queues.depth("scan.answer.dead") >= 1)
+    assert [kind for kind, _ in jobs.outbox(database, job_id)] == ["ScanClassified"]
+
+
+def test_killed_over_a_document_that_cannot_be_stored(chard_fault, database, queues, tmp_path, wait_until):
+    """jsonb takes no NUL: the commit refuses this one task, which dies."""
+    chard = chard_fault.prepare()
+    document = {"job": {"id": "nul", "pipeline": "scan", "user_id": "u1", "lang": "en"}, "input": SCAN | {"text": "a\0b"},
+                "classification": jobs.BOTTLE, "rules": [], "answer": jobs.ADVICE}
+    queues.publish("scan.reward", "scan.reward", json.dumps([[document], {}, None]).encode(),
+                   {"lang": "py", "task": "scan.reward", "id": "nul", "root_id": "nul", "retries": 0})
+    dies(chard, "commit/dead", tmp_path)
+    ends(chard, database, ["nul"], "FAILURE")
+    wait_until(lambda: queues.depth("scan.reward.dead") >= 1)
+    assert database.value("select count(*) from chard.outbox") == 0
+
+
+def test_killed_as_a_grant_turns_out_stale(chard_fault, database, tmp_path):
+    """Twenty scans of one user at once: all claim before the first commits."""
+    chard = chard_fault.prepare()
+    ids = jobs.submit_many(chard, "scan", [SCAN | {"text": "an empty clear PET water bottle"}] * 20)
+    dies(chard, "commit/claim", tmp_path)
+    ends(chard, database, ids, "SUCCESS")
+    check_outbox(database, ids)
+    assert database.value("select count(*) from chard.outbox where type = 'RewardGranted'") == 1
+
+
+def test_killed_as_a_successor_finds_no_queue(scene, database, provider, queues, tmp_path):
+    provider.behave = answer
+
+    def lead(_worker):
+        with queues.channel() as channel:
+            channel.exchange_delete("scan.answer")
+        lead.job = jobs.submit_scan(scene)
+
+    dies(scene, "publish/retry", tmp_path, lead)
+    ends(scene, database, [lead.job], "SUCCESS")
+    check_outbox(database, [lead.job])
+
+
+def test_killed_as_a_dead_letter_finds_no_queue(scene, database, provider, queues, tmp_path, wait_until):
+    provider.behave = lambda _request: failure(400, "invalid_request", "no")
+
+    def lead(_worker):
+        with queues.channel() as channel:
+            channel.queue_delete("scan.vision.dead")
+        lead.job = jobs.submit_scan(scene)
+
+    dies(scene, "bury/bury", tmp_path, lead)
+    ends(scene, database, [lead.job], "FAILURE")
+    wait_until(lambda: queues.exists("scan.vision.dead") and queues.depth("scan.vision.dead") == 1)
+
+
+@pytest.mark.parametrize("edge", ["decode/end"])
+def test_killed_over_a_second_copy(scene, database, provider, queues, tmp_path, edge):
+    provider.behave = answer
+    head = {"lang": "py", "task": "scan.vision", "id": "copy", "root_id": "copy", "retries": 0}
+    for _ in range(2):
+        queues.publish("scan.vision", "scan.vision", json.dumps([[], SCAN, None]).encode(), head)
+    dies(scene, edge, tmp_path)
+    ends(scene, database, ["copy"], "SUCCESS")
+
+
+@pytest.mark.parametrize("edge", ["decode/call", "call/publish"])
+def test_killed_over_a_stateless_task(chard_fault, queues, tmp_path, wait_until, edge):
+    chard = chard_fault.prepare()
+    queues.publish("chard.echo", "chard.echo", b"[[], {}, null]", {"lang": "py", "task": "chard.echo", "id": "e", "root_id": "e"})
+    dies(chard, edge, tmp_path, queues="chard.echo")
+    assert queues.depth("chard.echo") == 1
+    with chard.worker(queues="chard.echo") as worker:
+        wait_until(lambda: queues.depth("chard.echo") == 0)
+        worker.terminate()
+        assert worker.wait() == 0
+    assert queues.depth("chard.echo") == 0
+
+
+@pytest.mark.parametrize("edge, trouble", [
+    ("call/hand_back", hanging()), ("hand_back/hand_back", hanging()), ("hand_back/end", hanging()),
+    ("pause/hand_back", rate_limited(2)),
+])
+def test_killed_while_it_hands_back(scene, database, provider, tmp_path, edge, trouble):
+    """SIGTERM, no time to finish, and death on the way."""
+    provider.behave = lambda _request: trouble
+
+    def lead(worker):
+        lead.job = jobs.submit_scan(scene)
+        if edge == "pause/hand_back":
+            worker.wait_log("call -> pause")
+        else:
+            jobs.wait_until(lambda: provider.in_flight == 1)
+        worker.signal(signal.SIGTERM)
+
+    # A pause is held only while the lease lasts for it and for the call after it.
+    dies(scene, edge, tmp_path, lead, grace_ms=0, log_level="debug", lease_slack_ms=20000 if edge == "pause/hand_back" else 1000)
+    provider.behave = answer
+    ends(scene, database, [lead.job], "SUCCESS")
+    check_outbox(database, [lead.job])
+    assert database.value("select attempts from chard.task where id = %s", lead.job) == 0
+
+
+def test_killed_as_a_claim_is_handed_back(scene, database, provider, tmp_path):
+    provider.behave = answer
+
+    def lead(worker):
+        with database.connect(autocommit=False) as other:
+            other.execute("lock table chard.task in exclusive mode")
+            lead.job = jobs.submit_scan(scene)
+            worker.wait_log("decode -> claim")
+            worker.signal(signal.SIGTERM)
+            worker.wait_log("stopping")
+            worker.signal(signal.SIGTERM)
+            worker.wait_log("handing back")
+            other.commit()
+
+    dies(scene, "claim/hand_back", tmp_path, lead, log_level="debug")
+    ends(scene, database, [lead.job], "SUCCESS")
+    check_outbox(database, [lead.job])
