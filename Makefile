@@ -32,7 +32,7 @@ LIB_SRC := $(sort $(foreach dir,$(FOLDERS),$(wildcard $(dir)/*.c $(dir)/*/*.c)))
 CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
 HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h)))
 
-PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto
+PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite3
 PKG_FLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS  = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One SQLite database file, worked on by a thread of its own. Work that is handed over while a transaction is under way goes
+ * together in the next one, so that one fsync serves all of it; everybody in this process who opens the same file
+ * shares its thread, its connection and its transactions. It knows nothing of tasks: what is done to the tables is the caller's.
+ * Write-ahead log, synchronous=FULL: what was answered survives a power cut. Several processes may share a file. */
+#ifndef CHARD_CORE_SQLITE_H
+#define CHARD_CORE_SQLITE_H
+
+#include "core/embed.h"
+#include "core/problem.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <uv.h>
+
+/* An opener's handle on a file; used on its loop's thread alone. */
+struct sqlite_file;
+
+/* The tables of one opener: numbered migrations ("0001_queues.sql", …), counted per part in the file's table `part`. */
+struct sqlite_part {
+        const char *name; /* "broker", "store" */
+        const struct embedded_file *migrations;
+        size_t count;
+};
+
+struct sqlite_config {
+        uv_loop_t *loop;
+        const char *path;
+        const struct sqlite_part *part;
+        unsigned timeout_ms; /* open: longest wait for another process's lock */
+        bool migrate;        /* make the file, and bring the part's tables to this binary's version, where that is needed */
+        void (*said)(const char *line, void *arg);             /* one line a migration; may be NULL */
+        void (*changed)(bool up, const char *why, void *arg);  /* the file can't be written (disk full, locked for long, gone), or can again; may be NULL */
+        void (*touched)(void *arg); /* somebody else (another process, or another handle in this one) has committed something; may be NULL */
+        void *arg;
+};
+
+/* What became of a piece of work. */
+enum sqlite_end {
+        SQLITE_END_COMMITTED,
+        SQLITE_END_REFUSED, /* it failed alone, too: `problem` says why; nothing of it was stored */
+        SQLITE_END_CLOSED,  /* the handle was closed first: it was not done */
+};
+
+struct sqlite_work;
+
+/* How one kind of work is done; constant. */
+struct sqlite_verb {
+        /* On the file's thread, inside a transaction shared with other work. Returns SQLITE_OK, or the SQLite error code: then the
+         * transaction is rolled back and its work is repeated piece by piece, so it may run more than once and must start from nothing each time. */
+        int (*run)(struct sqlite_work *work, sqlite3 *db);
+        /* On the handle's loop thread, after the commit is durable, or with why not. The work is the callee's again. */
+        void (*done)(struct sqlite_work *work, enum sqlite_end end, const struct problem *why);
+        bool reads; /* changes nothing: needs no commit of its own */
+};
+
+/* Put this first in a piece of work; it is the file's until `done`. */
+struct sqlite_work {
+        struct sqlite_work *next;
+        const struct sqlite_verb *verb;
+        struct sqlite_file *file; /* these are filled in by sqlite_do */
+        enum sqlite_end end;
+        struct problem why;
+};
+
+/* Open a file. Blocks up to timeout_ms. Returns 0; 1 with `why`, whose source the caller sets (codes "bad_path", "unreachable": missing folder, no
+ * permission, locked for longer; "not_chard": some other file; "schema_missing", "schema_too_old", "schema_too_new"); or -errno. */
+int sqlite_file_open(struct sqlite_file **out, const struct sqlite_config *config, struct problem *why);
+
+/* Hand over a piece of work: done in the order of the calls, durable together with its neighbours. Work that the file can't take just now (disk full,
+ * locked by another process) waits, and is repeated with back-off until the file is closed. */
+void sqlite_do(struct sqlite_file *file, struct sqlite_work *work, const struct sqlite_verb *verb);
+
+bool sqlite_file_up(const struct sqlite_file *file);
+
+/* Finish the transaction under way, answer everything else with CLOSED, let go of the file. Waits for that transaction.
+ * The loop must turn until it is idle: the handle's own handles close there. */
+void sqlite_file_close(struct sqlite_file *file);
+
+/* ---- on the file's thread, from inside a verb's run ---- */
+
+/* The prepared statement of a constant text, kept for as long as the file is open; reset, with nothing bound. NULL when it can't be prepared: sqlite3_errcode(db). */
+sqlite3_stmt *sqlite_statement(sqlite3 *db, const char *constant_sql);
+
+#endif
