@@ -8,6 +8,7 @@
 #include "core/bytes.h"
 #include "core/problem.h"
 #include "message/message.h"
+#include "store/dead_letter.h"
 #include "store/outcome.h"
 
 #include <jansson.h>
@@ -90,6 +91,8 @@ struct commit {
         const char *name,
                 *pipeline; /* as in the claim, or NULL: for rows that are made again when a crash of the server lost the claim */
         const char *traceparent; /* W3C trace context that the events carry on, or NULL */
+        const json_t *
+                chain; /* what follows, as in the message (reversed), or NULL: kept with the job, so that a lost message can be made again */
 };
 
 /* Published later, or surely. */
@@ -164,6 +167,41 @@ struct store_backend {
         /* A job: {"id","pipeline","state","document","error","created_at","finished_at","tasks":[{"id","name","state","attempts","starts","tokens_in","tokens_out","cost_usd","elapsed_ms","error"…}],
          * "events":[{"type","version","payload","created_at"}]}. */
         void (*job)(struct store *s, const char *root_id, json_done *done, void *arg);
+
+        /* All workers' rows, as of `worker`, in an array ordered by name. */
+        void (*workers)(struct store *s, json_done *done, void *arg);
+
+        /* ---- dead letters and stale jobs (store/dead_letter.h) ---- */
+
+        /* File one; borrowed until done. DONE; ALREADY: it or its task is there as a kept entry, or its key as any entry; REFUSED; CLOSED. */
+        void (*dead_file)(struct store *s, const struct dead_letter *letter, store_done *done, void *arg);
+        /* A page of them. The query and what it points to are copied. */
+        void (*dead_read)(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg);
+        /* Groups of what the filter leaves, most entries first: [{"group","name","queue","source","code","cause","message" (of the latest),"count","edited",
+         * "users","first_died_at","last_died_at" (ms),"entry" (the latest)}]. */
+        void (*dead_groups)(struct store *s, const struct dead_filter *filter, unsigned limit, json_done *done,
+                            void *arg);
+        /* How many entries the filter leaves, as {"count","upto" (the highest entry, 0 = none),"edited"}. */
+        void (*dead_count)(struct store *s, const struct dead_filter *filter, json_done *done, void *arg);
+        void (*dead_settle)(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg);
+        /* DONE; ALREADY: the entry is not there or not kept. */
+        void (*dead_edit)(struct store *s, const struct dead_edit *edit, store_done *done, void *arg);
+        /* What was done to an entry, oldest first: [{"at" (ms),"action","who","reason","scope","operation","count" (of that batch)}]. */
+        void (*dead_history)(struct store *s, int64_t entry, json_done *done, void *arg);
+        /* What is kept and what came and went: {"at" (ms),"kept","groups","oldest_died_at" (ms or null),"rows":[{"name","queue","code","kept","oldest_died_at",
+         * "in_1m","in_5m","in_1h","out_1m","out_5m","out_1h"}]}, a row for each task and code that has any of these, most kept first. */
+        void (*dead_stats)(struct store *s, json_done *done, void *arg);
+        /* Groups that deserve an alarm, and from this moment have had it: [{as of dead_groups, "new": bool,"before": count at its last alarm}].
+         * Two keepers that ask get different ones. */
+        void (*dead_alarms)(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg);
+
+        /* Jobs that have not ended and have not moved for their limit, none of whose tasks runs under a live lease or has a message scheduled, oldest first:
+         * [{"id","pipeline","state","updated_us","restarts","document","last": {"id","name","parent_id","result","chain"} or null}].
+         * "last": its latest task that succeeded, when something follows it in the chain and no task of the job names it as its parent. */
+        void (*stale_find)(struct store *s, const struct stale_query *query, json_done *done, void *arg);
+        /* Do it, in one transaction, under an advisory lock that only one sweeper has at a time. `items` borrowed until done. */
+        void (*stale_settle)(struct store *s, const struct stale_item *items, size_t count, stale_settled *done,
+                             void *arg);
 
         bool (*up)(const struct store *s);
         /* Calls that wait for an answer. */

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store keeps of dead letters and of stale jobs: the structs that its verbs take and give. Times are
+ * milliseconds since 1970 (wall clock); texts and bytes are borrowed as each verb says. */
+#ifndef CHARD_DEAD_LETTER_H
+#define CHARD_DEAD_LETTER_H
+
+#include "core/bytes.h"
+#include "core/problem.h"
+#include "message/message.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DEAD_KEY_SIZE 16
+
+/* One entry. A text that is not known is "", never NULL. */
+struct dead_letter {
+        int64_t entry; /* given by the store, rising; 0 while it is being filed */
+        int64_t died_ms, kept_ms;
+        int64_t settled_ms; /* when it left the state "kept"; 0 = it has not */
+        const char *state;  /* "kept", "requeued", "discarded", "resolved"; filing makes it "kept" */
+        const char *task_id, *root_id, *name, *queue; /* `queue`: where it came from and goes back to */
+        const char *error_source, *error_code, *error_message;
+        const char *group; /* 12 hexadecimal digits: same task, source, code and shape of the message */
+        const char *cause; /* the message without what differs from entry to entry */
+        const char *trace_id, *user_id, *worker; /* `worker`: who buried it */
+        const char *next_task;                   /* where it was going next */
+        unsigned attempts;
+        unsigned rounds;               /* automatic requeues in a row that led to this death; the store counts them */
+        struct bytes properties, body; /* as they came; empty with data NULL where a page leaves them out */
+        struct bytes edited;           /* the body that is sent instead when it is requeued; data NULL = not edited */
+        int64_t body_size;
+        const char *task_state, *job_state; /* "" = the store knows no such row; filled in by reading */
+        /* Filing: no two entries have the same `key` (the very letter, redelivered), and no two kept ones the same `same` (the task,
+         * dead once more before anybody looked: the later death's record replaces the earlier one's). */
+        unsigned char key[DEAD_KEY_SIZE], same[DEAD_KEY_SIZE];
+};
+
+/* Which entries; zero-initialised: all. Every part that is set must hold. */
+struct dead_filter {
+        const int64_t *entries; /* these, or NULL */
+        size_t entry_count;
+        const char *state; /* NULL = any; the same below */
+        const char *name, *queue, *error_code, *group, *user_id, *root_id, *task_id;
+        const char *text;           /* is part of the error message, whatever the case of ASCII letters */
+        int64_t since_ms, until_ms; /* died at or after / before; 0 = open */
+        int64_t after, upto;        /* entry > after, entry <= upto; 0 = open */
+        bool by_round;              /* only those with rounds == round */
+        unsigned round;
+};
+
+enum dead_sort { DEAD_BY_ENTRY, DEAD_BY_DEATH, DEAD_BY_TASK, DEAD_BY_CODE, DEAD_BY_QUEUE, DEAD_BY_ATTEMPTS };
+
+/* A page of entries. Ties are in the order of their entries. */
+struct dead_query {
+        struct dead_filter filter;
+        enum dead_sort sort;
+        bool descending;
+        unsigned limit, offset;
+        bool content; /* with properties, body and edited; then only as many entries as have about max_bytes of them, at least one */
+        size_t max_bytes;
+};
+
+/* Everything borrowed for the length of the callback. `why` is set when the store failed. */
+typedef void dead_page_done(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg);
+
+/* Who does something, for the audit. */
+struct dead_act {
+        const char *operation; /* one text for all batches of one operation (a UUID) */
+        const char *who;       /* "os:alice", "policy:scan.*/
+        timeout ", " key :…" */
+            const char *reason; /* or "" */
+        const char *scope;      /* what was asked for, in words: "--code timeout --task scan.vision" */
+        bool automatic;         /* a policy's doing: counts as a round */
+};
+
+enum dead_action { DEAD_REQUEUE, DEAD_DISCARD };
+
+struct dead_item {
+        int64_t entry;
+        const struct message *message; /* DEAD_REQUEUE: what is sent, with retries 0 */
+        int64_t due_ms;
+};
+
+/* What became of an item. */
+enum dead_outcome {
+        DEAD_DONE,    /* requeued, or discarded */
+        DEAD_RESUMED, /* its task has succeeded, but nothing followed: sent, so that its successors are published; the task does not run again */
+        DEAD_SUCCEEDED, /* its task has succeeded meanwhile: nothing is sent, the entry becomes "resolved" */
+        DEAD_ALIVE, /* its task runs under a live lease, or a message of it is scheduled: nothing is sent, the entry stays */
+        DEAD_REVOKED, /* its task was revoked: nothing is sent, the entry stays */
+        DEAD_SETTLED, /* it is not kept any more: somebody was first */
+        DEAD_MISSING, /* there is no such entry */
+};
+
+/* One transaction: entries change their state; for each one that is sent a scheduled row (reason "requeue", its key made so that a repeated
+ * call is the same row), its task's row PENDING with attempts, starts and error as new, its job STARTED where it had failed;
+ * and one audit row that says what was done to how many. Everything borrowed until done. */
+struct dead_settle {
+        enum dead_action action;
+        struct dead_act act;
+        const struct dead_item *items; /* at most DEAD_SETTLE_MAX, each entry once */
+        size_t count;
+};
+#define DEAD_SETTLE_MAX 1000
+
+/* `outcomes`: one an item, in their order; NULL with `why` when nothing was done (the store was closed, or refused the whole: a smaller
+ * batch tells which item it can't take). */
+typedef void dead_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg);
+
+/* A new body for a kept entry; the original stays. `body` with data NULL takes the change back. Audited. Borrowed until done. */
+struct dead_edit {
+        int64_t entry;
+        struct dead_act act;
+        struct bytes body;
+};
+
+/* Which groups deserve an alarm. */
+struct dead_alarm_query {
+        unsigned growth;  /* a known group again when it has grown by this many per cent … */
+        unsigned least;   /* … and by this many entries since its last alarm */
+        int64_t quiet_ms; /* and that is this long ago */
+        unsigned limit;
+};
+
+/* ---- stale jobs ---- */
+
+struct stale_limit {
+        const char *pipeline; /* "" = any that is not named */
+        int64_t limit_ms;     /* without a change for this long */
+};
+
+struct stale_query {
+        const struct stale_limit *limits;
+        size_t limit_count;
+        unsigned limit; /* jobs */
+};
+
+/* What is done about one stale job. */
+struct stale_item {
+        const char *root_id;
+        int64_t updated_us; /* as it was found: the job is left alone when it has moved since */
+        /* Either its next task's message is sent … */
+        const struct message *restart; /* or NULL */
+        const char *task_id;           /* of that message */
+        /* … or it fails: the job and its open tasks, with an event in `event` and `outbox`. */
+        const struct problem *why;
+        const char *aggregate_type, *event_type; /* "scan", "ScanFailed"; the aggregate's id is root_id */
+        const json_t *payload;
+};
+
+/* `settled`: how many were; the others have moved since, or another sweeper holds the lock. */
+typedef void stale_settled(size_t settled, const struct problem *why, void *arg);
+
+#endif
