@@ -68,11 +68,10 @@ typedef void dead_page_done(const struct dead_letter *letters, size_t count, con
 /* Who does something, for the audit. */
 struct dead_act {
         const char *operation; /* one text for all batches of one operation (a UUID) */
-        const char *who;       /* "os:alice", "policy:scan.*/
-        timeout ", " key :…" */
-            const char *reason; /* or "" */
-        const char *scope;      /* what was asked for, in words: "--code timeout --task scan.vision" */
-        bool automatic;         /* a policy's doing: counts as a round */
+        const char *who;       /* "os:alice", "policy:scan.vision timeout", "key:…" */
+        const char *reason;    /* or "" */
+        const char *scope;     /* what was asked for, in words: "--code timeout --task scan.vision" */
+        bool automatic;        /* a policy's doing: counts as a round */
 };
 
 enum dead_action { DEAD_REQUEUE, DEAD_DISCARD };
