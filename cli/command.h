@@ -29,7 +29,7 @@ struct command {
 };
 
 extern const struct command command_worker, command_submit, command_job, command_ping, command_topology,
-        command_migrate, command_help, command_version;
+        command_migrate, command_events, command_help, command_version;
 
 /* All sub-commands, NULL-terminated. */
 extern const struct command *const commands[];

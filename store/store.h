@@ -167,6 +167,10 @@ struct store_backend {
         /* A job: {"id","pipeline","state","document","error","created_at","finished_at","tasks":[{"id","name","state","attempts","starts","tokens_in","tokens_out","cost_usd","elapsed_ms","error"…}],
          * "events":[{"type","version","payload","created_at"}]}. */
         void (*job)(struct store *s, const char *root_id, json_done *done, void *arg);
+        /* At most `limit` outbox rows after the position `since` (NULL or "" = from the first), in an order in which nothing is ever put
+         * before what was read: [{"position","id","aggregate_type","aggregate_id","type","payload","created_at","tracingspancontext"}].
+         * A position is text that only its backend reads; `why` has code "bad_position" for another's. */
+        void (*events)(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 
         /* All workers' rows, as of `worker`, in an array ordered by name. */
         void (*workers)(struct store *s, json_done *done, void *arg);

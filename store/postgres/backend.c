@@ -26,10 +26,10 @@ static const struct session_kind kinds[LINK_COUNT] = {
 };
 
 static const struct verb *const verbs[LANE_COUNT] = {
-        [LANE_CLAIM] = &verb_claim,       [LANE_READ] = &verb_read,       [LANE_BEAT] = &verb_beat,
-        [LANE_COMMIT] = &verb_commit,     [LANE_FAIL] = &verb_fail,       [LANE_GIVE_BACK] = &verb_give_back,
-        [LANE_SCHEDULE] = &verb_schedule, [LANE_RESOLVE] = &verb_resolve, [LANE_RELEASE] = &verb_release,
-        [LANE_FORGET] = &verb_forget,
+        [LANE_CLAIM] = &verb_claim,         [LANE_READ] = &verb_read,         [LANE_BEAT] = &verb_beat,
+        [LANE_EVENTS] = &verb_events,       [LANE_COMMIT] = &verb_commit,     [LANE_FAIL] = &verb_fail,
+        [LANE_GIVE_BACK] = &verb_give_back, [LANE_SCHEDULE] = &verb_schedule, [LANE_RESOLVE] = &verb_resolve,
+        [LANE_RELEASE] = &verb_release,     [LANE_FORGET] = &verb_forget,
 };
 
 void store_hold(struct pg_store *s)
@@ -237,6 +237,7 @@ const struct store_backend store_postgres = {
         .beat = pg_beat,
         .worker = pg_worker,
         .job = pg_job,
+        .events = pg_events,
         .up = pg_up,
         .waiting = pg_waiting,
         .close = pg_close,

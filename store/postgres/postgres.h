@@ -30,6 +30,7 @@ enum lane_id {
         LANE_CLAIM,
         LANE_READ,
         LANE_BEAT,
+        LANE_EVENTS,
         LANE_COMMIT,
         LANE_FAIL,
         LANE_GIVE_BACK,
@@ -77,7 +78,7 @@ struct verb {
 };
 
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
-        verb_forget, verb_read, verb_beat;
+        verb_forget, verb_read, verb_beat, verb_events;
 
 struct lane {
         const struct verb *verb;
@@ -154,6 +155,10 @@ void call_free(struct pg_store *s, struct call *call);
 void call_done(struct pg_store *s, struct call *call, enum store_result result, struct bytes stored);
 void answer_done(struct link *link, struct group *group);
 void refuse_done(struct call *call, enum store_result result, const struct problem *why);
+
+/* read.c: the same for verbs with a json_done whose one statement gives one JSON text, or no row. */
+void answer_json(struct link *link, struct group *group);
+void refuse_json(struct call *call, enum store_result result, const struct problem *why);
 
 /* Send as many groups as the link's lanes hold and its pipeline takes. */
 void link_serve(struct link *link);

@@ -62,7 +62,7 @@ static int send_read(struct link *link, struct group *group)
         return link_send(link, group, call->statement);
 }
 
-static void answer_read(struct link *link, struct group *group)
+void answer_json(struct link *link, struct group *group)
 {
         struct call *call = group_take(group, 0);
         json_done *done = (json_done *)call->done;
@@ -77,7 +77,7 @@ static void answer_read(struct link *link, struct group *group)
         json_decref(value);
 }
 
-static void refuse_read(struct call *call, enum store_result result, const struct problem *why)
+void refuse_json(struct call *call, enum store_result result, const struct problem *why)
 {
         (void)result;
         ((json_done *)call->done)(NULL, why, call->arg);
@@ -88,8 +88,8 @@ const struct verb verb_read = {
         .link = LINK_CLAIMS,
         .most = 1,
         .send = send_read,
-        .answer = answer_read,
-        .refuse = refuse_read,
+        .answer = answer_json,
+        .refuse = refuse_json,
 };
 
 static void read_add(struct store *s, const struct statement *statement, const char *key, json_done *done, void *arg)

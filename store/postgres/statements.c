@@ -9,6 +9,7 @@ const struct statement *const statements_of_claims[] = {
         &statement_owned,
         &statement_job,
         &statement_worker,
+        &statement_events,
         &statement_beat,
         NULL,
 };

@@ -22,6 +22,9 @@ extern const struct statement statement_due, statement_next, statement_forget, s
 /* read.c */
 extern const struct statement statement_job, statement_worker, statement_beat;
 
+/* events.c */
+extern const struct statement statement_events;
+
 /* NULL-terminated; statements.c */
 extern const struct statement *const statements_of_claims[], *const statements_of_commits[],
                                                                      *const statements_of_releases[];
@@ -30,6 +33,7 @@ void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *d
 void pg_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
 void pg_beat(struct store *s, const json_t *state, store_done *done, void *arg);
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg);
+void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 void pg_job(struct store *s, const char *root_id, json_done *done, void *arg);
 
 #endif

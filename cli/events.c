@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `chard events`: what happened, for people and for scripts that need no Kafka. */
+#include "cli/command.h"
+
+#include "core/json.h"
+#include "store/store.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PAGE = 500, LOOK_MS = 200, ANSWER_MS = 10000 };
+
+struct reader {
+        const struct command *self;
+        struct wait wait;
+        struct store *store;
+        bool follow, json;
+        char position[64]; /* of the last row that was printed */
+        size_t count;      /* rows of the last page */
+        bool failed;
+        struct problem why;
+        uv_signal_t signals[2];
+        bool ended; /* by a signal */
+};
+
+static int read_all(struct reader *r);
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+        struct reader *r = (struct reader *)handle->data;
+        (void)number;
+        r->ended = true;
+        wait_done(&r->wait);
+}
+
+static int open_reader(struct reader *r, const struct settings *s)
+{
+        static const int numbers[] = { SIGINT, SIGTERM };
+        const struct store_config config = { .loop = &r->wait.loop,
+                                             .url = s->store_url,
+                                             .owner = "chard events",
+                                             .connect_timeout_ms = (unsigned)s->connect_timeout_ms };
+        const int code = store_open(&r->store, &config, &r->why);
+        for (int i = 0; i < 2; i++) {
+                uv_signal_init(&r->wait.loop, &r->signals[i]);
+                r->signals[i].data = r;
+                uv_signal_start(&r->signals[i], on_signal, numbers[i]);
+        }
+        return code ? command_fail(r->self, code, &r->why) : 0;
+}
+
+static void close_reader(struct reader *r)
+{
+        if (r->store)
+                r->store->backend->close(r->store);
+        for (int i = 0; i < 2; i++)
+                uv_close((uv_handle_t *)&r->signals[i], NULL);
+        wait_close(&r->wait);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+        struct settings s;
+        struct reader r = { .self = self };
+        const char *since = NULL;
+        const struct own_flag own[] = {
+                { "--follow", 'f', &r.follow, NULL, NULL,
+                  "go on with what happens from now on, until SIGINT or SIGTERM" },
+                { "--since", 0, NULL, &since, "POSITION",
+                  "only what came after this one; a position is what stands first in each line" },
+                { "--json", 0, &r.json, NULL, NULL,
+                  "one JSON object a line, with \"position\" and the event's own \"id\"" },
+                { 0 },
+        };
+        int operands, code;
+        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+                return code;
+        if (operands > 0) {
+                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
+        } else if (since && strlen(since) >= sizeof(r.position)) {
+                code = command_misuse(self, "--since: \"%.60s…\" is no position", since);
+        } else {
+                snprintf(r.position, sizeof(r.position), "%s", since ? since : "");
+                wait_open(&r.wait);
+                code = open_reader(&r, &s);
+                if (code == 0)
+                        code = read_all(&r);
+                close_reader(&r);
+        }
+        settings_free(&s);
+        return code;
+}
+
+/* ---- a page at a time ---- */
+
+static void print_for_people(const json_t *row)
+{
+        const bool colour = isatty(STDOUT_FILENO);
+        printf("%s  %.19s  %s%-16s%s  %s/%s  ", json_text(row, "position", "?"), json_text(row, "created_at", "?"),
+               colour ? "\033[36m" : "", json_text(row, "type", "?"), colour ? "\033[0m" : "",
+               json_text(row, "aggregate_type", "?"), json_text(row, "aggregate_id", "?"));
+        json_dumpf(json_object_get(row, "payload"), stdout, JSON_COMPACT);
+        putchar('\n');
+}
+
+static void print_row(struct reader *r, const json_t *row)
+{
+        snprintf(r->position, sizeof(r->position), "%s", json_text(row, "position", ""));
+        if (!r->json) {
+                print_for_people(row);
+                return;
+        }
+        json_dumpf(row, stdout, JSON_COMPACT);
+        putchar('\n');
+}
+
+static void on_page(json_t *page, const struct problem *why, void *arg)
+{
+        struct reader *r = (struct reader *)arg;
+        size_t i;
+        json_t *row;
+        r->failed = why != NULL;
+        if (why)
+                r->why = *why;
+        r->count = json_array_size(page);
+        json_array_foreach(page, i, row)
+                print_row(r, row);
+        wait_done(&r->wait);
+}
+
+/* Returns 0, or an exit code after saying why. */
+static int read_page(struct reader *r)
+{
+        r->store->backend->events(r->store, r->position, PAGE, on_page, r);
+        while (!wait_for(&r->wait, ANSWER_MS)) {
+                if (r->follow && !r->ended)
+                        continue; /* the store is away: what is asked comes when it is back */
+                fprintf(stderr, "chard %s: the store does not answer\n", r->self->name);
+                return EXIT_UNREACHABLE;
+        }
+        return r->failed ? command_fail(r->self, 1, &r->why) : 0;
+}
+
+static int read_all(struct reader *r)
+{
+        for (;;) {
+                const int code = read_page(r);
+                if (code || r->ended)
+                        return code;
+                if (fflush(stdout) != 0)
+                        return EXIT_FAILED; /* the reader at the other end has gone */
+                if (r->count == PAGE)
+                        continue;
+                if (!r->follow)
+                        return EXIT_DONE;
+                wait_for(&r->wait, LOOK_MS);
+                if (r->ended)
+                        return EXIT_DONE;
+        }
+}
+
+const struct command command_events = {
+        .name = "events",
+        .summary = "Print what happened, in order: the rows of the outbox",
+        .usage = "[--follow] [--since POSITION] [--json]",
+        .example = "  chard events\n"
+                   "  chard events --follow --json | while read -r event; do …; done\n"
+                   "  chard events --since 742.15 --json",
+        .details =
+                "Who reacts to events keeps the last position and begins after it the next time: then none is missed or seen twice.\n"
+                "The outbox holds the last seven days; a job's own events stay with the job (chard job ID).",
+        .run = run,
+};

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the outbox in order. A position is TRANSACTION.NUMBER of a row; see store/schema/0006_outbox_order.sql. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include "core/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct statement statement_events = {
+        "chard_events",
+        "select coalesce(json_agg(json_build_object('position', xact || '.' || number, 'id', id,"
+        "  'aggregate_type', aggregatetype, 'aggregate_id', aggregateid, 'type', type, 'payload', payload,"
+        "  'created_at', created_at, 'tracingspancontext', tracingspancontext) order by xact, number), '[]')::text"
+        " from (select * from chard.outbox"
+        "       where (xact, number) > ($1::text::xid8, $2) and xact < pg_snapshot_xmin(pg_current_snapshot())"
+        "       order by xact, number limit $3) as page"
+};
+
+struct events_call {
+        char xact[24];
+        int64_t number, limit;
+};
+
+static int send_events(struct link *link, struct group *group)
+{
+        const struct events_call *call = group->calls[0]->what;
+        struct arguments *a = &link->store->arguments;
+
+        arguments_reset(a);
+        arguments_text(a, call->xact);
+        arguments_number(a, call->number);
+        arguments_number(a, call->limit);
+        return link_send(link, group, &statement_events);
+}
+
+const struct verb verb_events = {
+        .lane = LANE_EVENTS,
+        .link = LINK_CLAIMS,
+        .most = 1,
+        .send = send_events,
+        .answer = answer_json,
+        .refuse = refuse_json,
+};
+
+/* "" stands before everything. */
+static int read_position(const char *text, struct events_call *call, struct problem *why)
+{
+        unsigned long long xact = 0, number = 0;
+        int end = 0;
+
+        if (*text && (sscanf(text, "%20llu.%18llu%n", &xact, &number, &end) != 2 || text[end] != '\0'))
+                return problem_set(
+                        why, "store", "bad_position",
+                        "\"%.60s\" is no position of an event: give one as `chard events` prints it, like 742.15",
+                        text);
+        snprintf(call->xact, sizeof(call->xact), "%llu", xact);
+        call->number = (int64_t)number;
+        return 0;
+}
+
+void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+{
+        struct events_call *call = calloc(1, sizeof(*call));
+        struct problem why;
+
+        if (!call || read_position(since ? since : "", call, &why)) {
+                if (!call)
+                        problem_set(&why, "store", "out_of_memory", "out of memory");
+                free(call);
+                done(NULL, &why, arg);
+                return;
+        }
+        call->limit = limit;
+        call_add(pg_of(s), &verb_events, call, call, (void (*)(void))done, arg);
+}
