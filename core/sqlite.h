@@ -7,6 +7,7 @@
 #define CHARD_CORE_SQLITE_H
 
 #include "core/embed.h"
+#include "core/mailbox.h"
 #include "core/problem.h"
 
 #include <sqlite3.h>
@@ -28,10 +29,13 @@ struct sqlite_config {
         const char *path;
         const struct sqlite_part *part;
         unsigned timeout_ms; /* open: longest wait for another process's lock */
-        bool migrate;        /* make the file, and bring the part's tables to this binary's version, where that is needed */
-        void (*said)(const char *line, void *arg);             /* one line a migration; may be NULL */
-        void (*changed)(bool up, const char *why, void *arg);  /* the file can't be written (disk full, locked for long, gone), or can again; may be NULL */
-        void (*touched)(void *arg); /* somebody else (another process, or another handle in this one) has committed something; may be NULL */
+        bool migrate; /* make the file, and bring the part's tables to this binary's version, where that is needed */
+        void (*said)(const char *line, void *arg); /* one line a migration; may be NULL */
+        void (*changed)(
+                bool up, const char *why,
+                void *arg); /* the file can't be written (disk full, locked for long, gone), or can again; may be NULL */
+        void (*touched)(
+                void *arg); /* somebody else (another process, or another handle in this one) has changed something; may be NULL */
         void *arg;
 };
 
@@ -54,17 +58,18 @@ struct sqlite_verb {
         bool reads; /* changes nothing: needs no commit of its own */
 };
 
-/* Put this first in a piece of work; it is the file's until `done`. */
+/* Put this first in a piece of work; all of it is the file's until `done`, and filled in by sqlite_do. */
 struct sqlite_work {
-        struct sqlite_work *next;
+        struct mail mail;
         const struct sqlite_verb *verb;
-        struct sqlite_file *file; /* these are filled in by sqlite_do */
+        struct sqlite_file *file;
         enum sqlite_end end;
-        struct problem why;
+        struct problem why; /* a run that fails may fill it in (then with a code); otherwise it says what SQLite said */
 };
 
-/* Open a file. Blocks up to timeout_ms. Returns 0; 1 with `why`, whose source the caller sets (codes "bad_path", "unreachable": missing folder, no
- * permission, locked for longer; "not_chard": some other file; "schema_missing", "schema_too_old", "schema_too_new"); or -errno. */
+/* Open a file. Blocks up to timeout_ms. Returns 0; 1 with `why`, whose source the caller sets (codes "bad_path": no path, or no plain file;
+ * "unreachable": missing folder, no permission, full disk, locked for longer; "not_chard": some other file, which is left as it is; "schema_missing": no file or no
+ * tables yet; "schema_too_old", "schema_too_new"); or -errno. An empty file counts as none. */
 int sqlite_file_open(struct sqlite_file **out, const struct sqlite_config *config, struct problem *why);
 
 /* Hand over a piece of work: done in the order of the calls, durable together with its neighbours. Work that the file can't take just now (disk full,
@@ -73,13 +78,15 @@ void sqlite_do(struct sqlite_file *file, struct sqlite_work *work, const struct 
 
 bool sqlite_file_up(const struct sqlite_file *file);
 
-/* Finish the transaction under way, answer everything else with CLOSED, let go of the file. Waits for that transaction.
- * The loop must turn until it is idle: the handle's own handles close there. */
+/* Do what was handed over, as long as the file takes it at once (waits up to about a second for another process's lock); answer the rest with
+ * CLOSED; let go of the file. The `done`s are called from inside; they must hand over nothing more.
+ * May be called from inside any callback here. The loop must turn until it is idle: the handle's own handles close there. */
 void sqlite_file_close(struct sqlite_file *file);
 
 /* ---- on the file's thread, from inside a verb's run ---- */
 
-/* The prepared statement of a constant text, kept for as long as the file is open; reset, with nothing bound. NULL when it can't be prepared: sqlite3_errcode(db). */
+/* The prepared statement of a constant text (found again by its address), kept for as long as the file is open; reset, with nothing bound. It is
+ * reset, and its bindings are cleared, when the run returns: what is bound needs no copy. NULL when it can't be prepared: return sqlite3_errcode(db). */
 sqlite3_stmt *sqlite_statement(sqlite3 *db, const char *constant_sql);
 
 #endif
