@@ -41,7 +41,7 @@ struct dead_letter {
 struct dead_filter {
         const int64_t *entries; /* these, or NULL */
         size_t entry_count;
-        const char *state; /* NULL = any; the same below */
+        const char *state; /* NULL = any; the same below. A name and a code may end in '*' */
         const char *name, *queue, *error_code, *group, *user_id, *root_id, *task_id;
         const char *text;           /* is part of the error message, whatever the case of ASCII letters */
         int64_t since_ms, until_ms; /* died at or after / before; 0 = open */
@@ -140,10 +140,11 @@ struct stale_query {
 struct stale_item {
         const char *root_id;
         int64_t updated_us; /* as it was found: the job is left alone when it has moved since */
-        /* Either its next task's message is sent … */
+        /* Either its next task's message is sent again (a scheduled row, reason "restart", with a key of its own for each of the job's restarts) … */
         const struct message *restart; /* or NULL */
-        const char *task_id;           /* of that message */
-        /* … or it fails: the job and its open tasks, with an event in `event` and `outbox`. */
+        const char *task_id,
+                *task_name; /* of that message; without one: of the task that never came, which fails too; or NULL */
+        /* … or the job and its open tasks fail with this error, and an event says so in `event` and `outbox`. */
         const struct problem *why;
         const char *aggregate_type, *event_type; /* "scan", "ScanFailed"; the aggregate's id is root_id */
         const json_t *payload;

@@ -13,23 +13,39 @@
 
 #define CONNECT_MS 5000
 
+#define COMMIT_FOR_GOOD                                        \
+        "select set_config('synchronous_commit', 'on', false)" \
+        " where current_setting('synchronous_commit') = 'off'; "
+
 static const struct session_kind kinds[LINK_COUNT] = {
         /* A claim that is lost in a crash is only claimed again: it need not wait for the disk. */
         [LINK_CLAIMS] = { "claims", "set synchronous_commit = off; listen chard_scheduled; ", statements_of_claims },
         /* What is committed stays, whatever the server's default is. */
-        [LINK_COMMITS] = { "commits",
-                           "select set_config('synchronous_commit', 'on', false)"
-                           " where current_setting('synchronous_commit') = 'off'; ",
-                           statements_of_commits },
+        [LINK_COMMITS] = { "commits", COMMIT_FOR_GOOD, statements_of_commits },
         /* A forgotten row that comes back is published again, which claims make harmless. */
         [LINK_RELEASES] = { "releases", "set synchronous_commit = off; ", statements_of_releases },
+        [LINK_DEAD] = { "dead letters", COMMIT_FOR_GOOD, statements_of_dead },
 };
 
 static const struct verb *const verbs[LANE_COUNT] = {
-        [LANE_CLAIM] = &verb_claim,         [LANE_READ] = &verb_read,         [LANE_BEAT] = &verb_beat,
-        [LANE_EVENTS] = &verb_events,       [LANE_COMMIT] = &verb_commit,     [LANE_FAIL] = &verb_fail,
-        [LANE_GIVE_BACK] = &verb_give_back, [LANE_SCHEDULE] = &verb_schedule, [LANE_RESOLVE] = &verb_resolve,
-        [LANE_RELEASE] = &verb_release,     [LANE_FORGET] = &verb_forget,
+        [LANE_CLAIM] = &verb_claim,
+        [LANE_READ] = &verb_read,
+        [LANE_BEAT] = &verb_beat,
+        [LANE_EVENTS] = &verb_events,
+        [LANE_COMMIT] = &verb_commit,
+        [LANE_FAIL] = &verb_fail,
+        [LANE_GIVE_BACK] = &verb_give_back,
+        [LANE_SCHEDULE] = &verb_schedule,
+        [LANE_RESOLVE] = &verb_resolve,
+        [LANE_RELEASE] = &verb_release,
+        [LANE_FORGET] = &verb_forget,
+        [LANE_DEAD_FILE] = &verb_dead_file,
+        [LANE_DEAD_PAGE] = &verb_dead_page,
+        [LANE_DEAD_ASK] = &verb_dead_ask,
+        [LANE_DEAD_SETTLE] = &verb_dead_settle,
+        [LANE_DEAD_EDIT] = &verb_dead_edit,
+        [LANE_STALE_FIND] = &verb_stale_find,
+        [LANE_STALE_SETTLE] = &verb_stale_settle,
 };
 
 void store_hold(struct pg_store *s)
@@ -238,6 +254,18 @@ const struct store_backend store_postgres = {
         .worker = pg_worker,
         .job = pg_job,
         .events = pg_events,
+        .workers = pg_workers,
+        .dead_file = pg_dead_file,
+        .dead_read = pg_dead_read,
+        .dead_groups = pg_dead_groups,
+        .dead_count = pg_dead_count,
+        .dead_settle = pg_dead_settle,
+        .dead_edit = pg_dead_edit,
+        .dead_history = pg_dead_history,
+        .dead_stats = pg_dead_stats,
+        .dead_alarms = pg_dead_alarms,
+        .stale_find = pg_stale_find,
+        .stale_settle = pg_stale_settle,
         .up = pg_up,
         .waiting = pg_waiting,
         .close = pg_close,

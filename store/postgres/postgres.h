@@ -24,7 +24,7 @@
 struct pg_store;
 struct link;
 
-enum link_id { LINK_CLAIMS, LINK_COMMITS, LINK_RELEASES, LINK_COUNT };
+enum link_id { LINK_CLAIMS, LINK_COMMITS, LINK_RELEASES, LINK_DEAD, LINK_COUNT };
 
 enum lane_id {
         LANE_CLAIM,
@@ -38,6 +38,13 @@ enum lane_id {
         LANE_RESOLVE, /* what became of commits that the commit statement passed over */
         LANE_RELEASE,
         LANE_FORGET,
+        LANE_DEAD_FILE,
+        LANE_DEAD_PAGE,
+        LANE_DEAD_ASK,
+        LANE_DEAD_SETTLE,
+        LANE_DEAD_EDIT,
+        LANE_STALE_FIND,
+        LANE_STALE_SETTLE,
         LANE_COUNT
 };
 
@@ -78,7 +85,8 @@ struct verb {
 };
 
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
-        verb_forget, verb_read, verb_beat, verb_events;
+        verb_forget, verb_read, verb_beat, verb_events, verb_dead_file, verb_dead_page, verb_dead_ask, verb_dead_settle,
+        verb_dead_edit, verb_stale_find, verb_stale_settle;
 
 struct lane {
         const struct verb *verb;

@@ -42,6 +42,13 @@ const struct statement statement_worker = {
         " from chard.worker where name = $1"
 };
 
+const struct statement statement_workers = {
+        "chard_workers",
+        "select coalesce(json_agg(json_build_object('name', name, 'state', state, 'started_at', started_at, 'beat_at', beat_at,"
+        "  'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)) order by name), '[]')::text"
+        " from chard.worker where $1::text is not null"
+};
+
 const struct statement statement_beat = {
         "chard_beat", "with gone as (delete from chard.worker where beat_at < now() - interval '1 day' and name <> $1)"
                       " insert into chard.worker (name, state) values ($1::text, $2::jsonb)"
@@ -116,6 +123,11 @@ void pg_job(struct store *s, const char *root_id, json_done *done, void *arg)
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg)
 {
         read_add(s, &statement_worker, name, done, arg);
+}
+
+void pg_workers(struct store *s, json_done *done, void *arg)
+{
+        read_add(s, &statement_workers, "", done, arg);
 }
 
 /* ---- beat ---- */

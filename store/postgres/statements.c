@@ -4,14 +4,8 @@
 #include <stddef.h>
 
 const struct statement *const statements_of_claims[] = {
-        &statement_claim,
-        &statement_claim_jobs,
-        &statement_owned,
-        &statement_job,
-        &statement_worker,
-        &statement_events,
-        &statement_beat,
-        NULL,
+        &statement_claim,   &statement_claim_jobs, &statement_owned, &statement_job, &statement_worker,
+        &statement_workers, &statement_events,     &statement_beat,  NULL,
 };
 
 const struct statement *const statements_of_commits[] = {
@@ -30,4 +24,24 @@ const struct statement *const statements_of_commits[] = {
 
 const struct statement *const statements_of_releases[] = {
         &statement_due, &statement_next, &statement_forget, &statement_later, NULL,
+};
+
+const struct statement *const statements_of_dead[] = {
+        &statement_dead_file,
+        &statement_dead_lock,
+        &statement_dead_lock_tasks,
+        &statement_dead_settle,
+        &statement_dead_edit,
+        &statement_dead_page,
+        &statement_dead_along,
+        &statement_dead_some,
+        &statement_dead_groups,
+        &statement_dead_count,
+        &statement_dead_history,
+        &statement_dead_stats,
+        &statement_dead_alarms,
+        &statement_stale_find,
+        &statement_stale_settle,
+        &statement_notify,
+        NULL,
 };

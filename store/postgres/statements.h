@@ -20,14 +20,23 @@ extern const struct statement statement_schedule, statement_notify;
 /* release.c */
 extern const struct statement statement_due, statement_next, statement_forget, statement_later;
 /* read.c */
-extern const struct statement statement_job, statement_worker, statement_beat;
+extern const struct statement statement_job, statement_worker, statement_workers, statement_beat;
 
 /* events.c */
 extern const struct statement statement_events;
 
+/* dead.c */
+extern const struct statement statement_dead_file, statement_dead_lock, statement_dead_lock_tasks,
+        statement_dead_settle, statement_dead_edit;
+/* dead_read.c */
+extern const struct statement statement_dead_page, statement_dead_along, statement_dead_some, statement_dead_groups,
+        statement_dead_count, statement_dead_history, statement_dead_stats, statement_dead_alarms;
+/* stale.c */
+extern const struct statement statement_stale_find, statement_stale_settle;
+
 /* NULL-terminated; statements.c */
-extern const struct statement *const statements_of_claims[], *const statements_of_commits[],
-                                                                     *const statements_of_releases[];
+extern const struct statement *const statements_of_claims[],
+        *const statements_of_commits[], *const statements_of_releases[], *const statements_of_dead[];
 
 void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
 void pg_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
@@ -35,5 +44,17 @@ void pg_beat(struct store *s, const json_t *state, store_done *done, void *arg);
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg);
 void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 void pg_job(struct store *s, const char *root_id, json_done *done, void *arg);
+void pg_workers(struct store *s, json_done *done, void *arg);
+void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg);
+void pg_dead_read(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg);
+void pg_dead_groups(struct store *s, const struct dead_filter *filter, unsigned limit, json_done *done, void *arg);
+void pg_dead_count(struct store *s, const struct dead_filter *filter, json_done *done, void *arg);
+void pg_dead_settle(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg);
+void pg_dead_edit(struct store *s, const struct dead_edit *edit, store_done *done, void *arg);
+void pg_dead_history(struct store *s, int64_t entry, json_done *done, void *arg);
+void pg_dead_stats(struct store *s, json_done *done, void *arg);
+void pg_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg);
+void pg_stale_find(struct store *s, const struct stale_query *query, json_done *done, void *arg);
+void pg_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg);
 
 #endif
