@@ -170,9 +170,10 @@ static void hand_over(struct sqlite_file *f)
         f->turn_first = f->turn_last = NULL;
 }
 
-static void on_turn(uv_prepare_t *turn)
+/* An idle handle, not a prepare one: while it waits for its turn the loop doesn't sleep, even if the work came from inside somebody's prepare. */
+static void on_turn(uv_idle_t *turn)
 {
-        uv_prepare_stop(turn);
+        uv_idle_stop(turn);
         hand_over(turn->data);
 }
 
@@ -186,7 +187,7 @@ void sqlite_do(struct sqlite_file *f, struct sqlite_work *work, const struct sql
         else
                 f->turn_first = work;
         f->turn_last = work;
-        uv_prepare_start(&f->turn, on_turn);
+        uv_idle_start(&f->turn, on_turn);
 }
 
 bool sqlite_file_up(const struct sqlite_file *f)
@@ -254,7 +255,7 @@ static void on_uv_closed(uv_handle_t *handle)
 /* Hang it into the loop. */
 static int watch(struct sqlite_file *f)
 {
-        uv_prepare_init(f->config.loop, &f->turn);
+        uv_idle_init(f->config.loop, &f->turn);
         f->turn.data = f->poll.data = f;
         f->uv_handles = 1;
         int result = uv_poll_init(f->config.loop, &f->poll, mailbox_fd(f->answers));

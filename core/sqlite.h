@@ -30,6 +30,9 @@ struct sqlite_config {
         const struct sqlite_part *part;
         unsigned timeout_ms; /* open: longest wait for another process's lock */
         bool migrate; /* make the file, and bring the part's tables to this binary's version, where that is needed */
+        /* Called once at opening, on the file's thread while the opener waits, in a transaction of its own after the part's migrations: puts there
+         * what must stand there. SQLITE_OK, or why not: then the file is not opened. May be NULL. */
+        int (*prepare)(sqlite3 *db, void *arg);
         void (*said)(const char *line, void *arg); /* one line a migration; may be NULL */
         void (*changed)(
                 bool up, const char *why,
@@ -56,6 +59,7 @@ struct sqlite_verb {
         /* On the handle's loop thread, after the commit is durable, or with why not. The work is the callee's again. */
         void (*done)(struct sqlite_work *work, enum sqlite_end end, const struct problem *why);
         bool reads; /* changes nothing: needs no commit of its own */
+        bool loose; /* a power cut (not a crash of the process) may undo it: with nothing else in its group, nobody waits for the disk */
 };
 
 /* Put this first in a piece of work; all of it is the file's until `done`, and filled in by sqlite_do. */

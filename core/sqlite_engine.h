@@ -23,7 +23,7 @@ struct sqlite_file {
         struct sqlite_work *turn_first, *turn_last; /* handed over in this turn of the loop */
         struct mail *taken;                         /* out of the mailbox, not looked at yet */
         uv_poll_t poll;
-        uv_prepare_t turn;
+        uv_idle_t turn;
         unsigned uv_handles;
         bool up, closed;
 
@@ -89,8 +89,8 @@ struct sqlite_engine {
         unsigned failures;                /* in a row */
         uint64_t failing_since_ms, retry_at_ms;
         int log_pages, log_tried; /* of the write-ahead log: its length, and at which one it was last carried over */
-        bool stop;
-        uint64_t random; /* state of the back-off's jitter */
+        bool stop, synced;        /* synced: a commit waits for the disk */
+        uint64_t random;          /* state of the back-off's jitter */
 };
 
 /* ---- sqlite_open.c ---- */

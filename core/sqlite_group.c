@@ -27,16 +27,34 @@ bool sqlite_is_trouble(int code)
         }
 }
 
-/* How many of the waiting works may go together: up to the next control. */
-static unsigned measure(const struct sqlite_engine *e, bool *reads)
+/* What the waiting works need. */
+struct needs {
+        bool write, sync;
+};
+
+/* How many of them may go together: up to the next control. */
+static unsigned measure(const struct sqlite_engine *e, struct needs *needs)
 {
         unsigned count = 0;
-        *reads = true;
+        *needs = (struct needs){ 0 };
         for (const struct sqlite_work *w = e->first; w && w->verb && count < GROUP_MAX; count++) {
-                *reads = *reads && w->verb->reads;
+                needs->write = needs->write || !w->verb->reads;
+                needs->sync = needs->sync || !(w->verb->reads || w->verb->loose);
                 w = (const struct sqlite_work *)w->mail.next;
         }
         return count;
+}
+
+/* Without it, a commit is in the log, but maybe not yet on the disk. Can't change inside a transaction. */
+static int set_sync(struct sqlite_engine *e, bool sync)
+{
+        if (e->synced == sync)
+                return SQLITE_OK;
+        const int code =
+                sqlite3_exec(e->db, sync ? "pragma synchronous=full" : "pragma synchronous=normal", NULL, NULL, NULL);
+        if (!code)
+                e->synced = sync;
+        return code;
 }
 
 static const char *code_name(int code, char out[24])
@@ -115,10 +133,11 @@ static int run_all(struct sqlite_engine *e, unsigned *count, enum mode mode, str
         return SQLITE_OK;
 }
 
-static int transact(struct sqlite_engine *e, unsigned *count, bool reads, enum mode mode, struct writers *who)
+static int transact(struct sqlite_engine *e, unsigned *count, struct needs needs, enum mode mode, struct writers *who)
 {
-        e->locked_at_ms = 0;
-        int code = reads ? sqlite_exec(e->db, "begin") : sqlite_exec(e->db, "begin immediate");
+        int code = needs.write ? set_sync(e, needs.sync) : SQLITE_OK;
+        if (!code)
+                code = needs.write ? sqlite_exec(e->db, "begin immediate") : sqlite_exec(e->db, "begin");
         if (!code)
                 code = run_all(e, count, mode, who);
         if (!code)
@@ -131,7 +150,7 @@ static int transact(struct sqlite_engine *e, unsigned *count, bool reads, enum m
 /* Take the first `count` works out of the waiting ones, as they ended. */
 static void answer(struct sqlite_engine *e, unsigned count)
 {
-        while (count-- > 0) {
+        while (count-- > 0 && e->first) {
                 struct sqlite_work *w = e->first;
                 e->first = (struct sqlite_work *)w->mail.next;
                 if (!e->first)
@@ -151,18 +170,18 @@ static void touch_others(struct sqlite_engine *e, const struct writers *who)
 
 int sqlite_group(struct sqlite_engine *e)
 {
-        bool reads;
+        struct needs needs;
         struct writers who = { 0 };
-        const unsigned all = measure(e, &reads);
+        const unsigned all = measure(e, &needs);
         unsigned count = all;
-        int code = transact(e, &count, reads, TOGETHER, &who);
+        int code = transact(e, &count, needs, TOGETHER, &who);
         if (code && !sqlite_is_trouble(code) && all > 1) {
                 count = all;
-                code = transact(e, &count, reads, APART, &who);
+                code = transact(e, &count, needs, APART, &who);
         }
         if (code && !sqlite_is_trouble(code)) { /* alone, or at the commit: one at a time from here */
                 count = 1;
-                code = transact(e, &count, reads, TOGETHER, &who);
+                code = transact(e, &count, needs, TOGETHER, &who);
         }
         if (code && sqlite_is_trouble(code))
                 return code;

@@ -247,6 +247,24 @@ static int check_part(struct sqlite_engine *e, const struct sqlite_config *confi
                 e->path, config->part->name, (long long)version, config->part->count);
 }
 
+/* What the opener wants to stand there. */
+static int prepare(struct sqlite_engine *e, const struct sqlite_config *config, struct problem *why)
+{
+        if (!config->prepare)
+                return 0;
+        int code = sqlite3_exec(e->db, "begin immediate", NULL, NULL, NULL);
+        if (!code)
+                code = config->prepare(e->db, config->arg);
+        sqlite_statements_reset(e);
+        if (!code)
+                code = sqlite3_exec(e->db, "commit", NULL, NULL, NULL);
+        if (code)
+                explain(e, code, why);
+        if (!sqlite3_get_autocommit(e->db))
+                sqlite3_exec(e->db, "rollback", NULL, NULL, NULL);
+        return code ? 1 : 0;
+}
+
 /* A file may exist and be locked or full only for a statement that writes: that shows in the first group. */
 static int open_database(struct sqlite_engine *e, const struct sqlite_config *config, struct problem *why)
 {
@@ -259,6 +277,7 @@ static int open_database(struct sqlite_engine *e, const struct sqlite_config *co
         if (!code)
                 code = sqlite3_exec(e->db, settings_sql, NULL, NULL, NULL);
         sqlite3_wal_hook(e->db, note_log, e);
+        e->synced = true;
         return code ? explain(e, code, why) : check_part(e, config, why);
 }
 
@@ -267,7 +286,9 @@ int sqlite_open(struct sqlite_engine *e, const struct sqlite_config *config, str
         const uint64_t usual = e->patience_ms;
         const bool first = e->db == NULL;
         e->patience_ms = config->timeout_ms;
-        const int result = first ? open_database(e, config, why) : check_part(e, config, why);
+        int result = first ? open_database(e, config, why) : check_part(e, config, why);
+        if (!result)
+                result = prepare(e, config, why);
         e->patience_ms = usual;
         if (result && first)
                 sqlite_shut(e);
