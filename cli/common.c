@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/command.h"
 
+#include "cli/database.h"
 #include "core/log.h"
 
 #include <stdarg.h>
@@ -38,7 +39,9 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
                 *code = EXIT_DONE;
                 return false;
         }
-        const int refused = settings_load(s, own, argv, argc, operands, &why);
+        int refused = settings_load(s, own, argv, argc, operands, &why);
+        if (!refused && !self->serverless)
+                refused = database_choose(s, &why);
         if (refused) {
                 *code = command_fail(self, refused, &why);
                 settings_free(s);

@@ -6,7 +6,7 @@
 
 static void print_commands(void)
 {
-        puts("chard runs chained AI tasks from RabbitMQ.\n\nusage: chard COMMAND [flags]\n");
+        puts("chard runs chained AI tasks from RabbitMQ, or from one file.\n\nusage: chard COMMAND [flags]\n");
         for (size_t i = 0; commands[i]; i++)
                 printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
         puts("\nEach has --help with an example. Settings: chard help settings");
@@ -46,5 +46,6 @@ const struct command command_help = {
         .summary = "List the commands, or the settings, or explain one command",
         .usage = "[settings|COMMAND]",
         .example = "  chard help settings",
+        .serverless = true,
         .run = run,
 };

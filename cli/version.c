@@ -19,5 +19,6 @@ const struct command command_version = {
         .summary = "Print the version",
         .usage = "",
         .example = "  chard version",
+        .serverless = true,
         .run = run,
 };

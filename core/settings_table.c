@@ -8,12 +8,12 @@
  * help */
 /* clang-format off */
 const struct setting setting_table[] = {
-        { "CHARD_BROKER_URL", "--broker-url", 0, TEXT, AT(broker_url), "amqp://guest:guest@127.0.0.1:5672/", 0, 0, { 0 },
-          "where RabbitMQ is: amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…; several, comma-separated, are tried in turn" },
+        { "CHARD_BROKER_URL", "--broker-url", 0, TEXT, AT(broker_url), "", 0, 0, { 0 },
+          "the broker: amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://… (several, comma-separated, are tried in turn), or embedded:FILE; empty = the file of `chard dev` in this folder, else amqp://guest:guest@127.0.0.1:5672/" },
         { "CHARD_BROKER_CA_FILE", "--broker-ca-file", 0, TEXT, AT(broker_ca_file), "", 0, 0, { 0 },
           "PEM file of the authority that signed the broker's certificate (amqps); empty = the system's" },
-        { "CHARD_STORE_URL", "--store-url", 0, TEXT, AT(store_url), "postgresql://127.0.0.1:5432/chard", 0, 0, { 0 },
-          "where PostgreSQL is: postgresql://USER:PASSWORD@HOST:PORT/DATABASE" },
+        { "CHARD_STORE_URL", "--store-url", 0, TEXT, AT(store_url), "", 0, 0, { 0 },
+          "the store: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or sqlite:FILE; empty = the file of `chard dev` in this folder, else postgresql://127.0.0.1:5432/chard" },
         { "CHARD_AI_PROVIDER", "--ai-provider", 0, CHOICE, AT(ai_provider), "", 0, 0, { "openai", "offline", "" },
           "who answers: openai (any OpenAI-compatible endpoint) or offline (taxonomy and rules alone); empty = openai where a key or a base URL is set" },
         { "OPENAI_BASE_URL", "--openai-base-url", 0, TEXT, AT(openai_base_url), "", 0, 0, { 0 },

@@ -2,6 +2,7 @@
 #include "worker/run.h"
 
 #include "core/backoff.h"
+#include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
 
@@ -170,6 +171,36 @@ void run_describe_failure(struct run *run, const struct scheduled *again)
                 .tokens_out = run->reply.tokens_out,
                 .cost_nano = run->reply.cost_nano,
         };
+}
+
+void run_tell(const struct run *run, enum step to)
+{
+        const struct worker_config *c = run->worker->config;
+        struct worker_progress p = {
+                .id = run->message.id,
+                .root_id = run->message.root_id ? run->message.root_id : run->message.id,
+                .name = run->message.name,
+                .pipeline = run->pipeline ? run->pipeline->name : "",
+                .why = &run->why,
+        };
+        if (!c->stepped || !p.id || !p.name)
+                return;
+        if (run->step == STEP_CLAIM && to == STEP_CALL) {
+                p.what = WORKER_TASK_STARTED;
+        } else if (run->step == STEP_COMMIT && to == STEP_PUBLISH) {
+                p.what = WORKER_TASK_DONE;
+                p.last = run->commit.last;
+                p.elapsed_ms = run->commit.elapsed_ms;
+        } else if ((run->step == STEP_RETRY || run->step == STEP_PAUSE) && to == STEP_ACK) {
+                p.what = run->step == STEP_RETRY ? WORKER_TASK_RETRIED : WORKER_TASK_PAUSED;
+                const int64_t wait_ms = run->again.due_ms - clock_wall_ms();
+                p.wait_ms = wait_ms > 0 ? (uint64_t)wait_ms : 0;
+        } else if (to == STEP_BURY) {
+                p.what = WORKER_TASK_DEAD;
+        } else {
+                return;
+        }
+        c->stepped(&p, c->arg);
 }
 
 bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason)

@@ -116,6 +116,9 @@ void run_describe_claim(struct run *run);
 void run_describe_commit(struct run *run);
 void run_describe_failure(struct run *run, const struct scheduled *again);
 
+/* It goes from the step that it is in to `to`: tell the worker's owner, who may show it. */
+void run_tell(const struct run *run, enum step to);
+
 /* Fill in run->again: the same task as a message that waits in the store until `due_ms` (wall clock). False when memory ran out. */
 bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason);
 

@@ -59,6 +59,7 @@ void run_go(struct run *run, enum step step)
         while (step != STEP_WAIT) {
                 log_debug("worker", "task=%s %s -> %s", id_of(run), table[run->step].name, table[step].name);
                 fault_point(table[run->step].name, table[step].name);
+                run_tell(run, step);
                 run->step = step;
                 if (step == STEP_END) {
                         run_end(run);

@@ -128,6 +128,11 @@ static int open_rest(struct worker *w, struct problem *why)
         return code;
 }
 
+const char *worker_provider(const struct worker *w)
+{
+        return ai_provider_name(w->ai);
+}
+
 /* ---- closing ---- */
 
 static void free_run(uv_handle_t *timer)

@@ -10,6 +10,23 @@
 
 #include <uv.h>
 
+/* What has become of a task, for whoever shows it. Borrowed for the length of the call. */
+struct worker_progress {
+        enum {
+                WORKER_TASK_STARTED,
+                WORKER_TASK_DONE,
+                WORKER_TASK_RETRIED, /* it failed, and is scheduled again */
+                WORKER_TASK_PAUSED,  /* its model rests, and it is scheduled again */
+                WORKER_TASK_DEAD,
+        } what;
+        const char *id, *root_id, *name;
+        const char *pipeline;      /* "" = none */
+        bool last;                 /* DONE: nothing follows, the job has succeeded */
+        unsigned elapsed_ms;       /* DONE: of its remote call */
+        uint64_t wait_ms;          /* RETRIED, PAUSED: until it is due again */
+        const struct problem *why; /* RETRIED, DEAD */
+};
+
 struct worker_config {
         uv_loop_t *loop;
         const char *broker_urls, *broker_ca_file;
@@ -22,7 +39,9 @@ struct worker_config {
         unsigned heartbeat_s, connect_timeout_ms;
         unsigned grace_ms, hold_ms, max_starts, lease_slack_ms, deadline_ms;
         size_t max_body;
-        const char *health_file; /* or NULL */
+        const char *health_file;                                            /* or NULL */
+        void (*stepped)(const struct worker_progress *progress, void *arg); /* or NULL; on the loop thread */
+        void *arg;
 };
 
 struct worker;
@@ -34,6 +53,9 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
 /* Begin to end: the first call stops consuming and lets what runs finish within the grace time, then hands the rest back;
  * the second call hands back at once. Never waits; the loop stops turning for this worker when all is done. */
 void worker_stop(struct worker *w);
+
+/* "openai" or "offline"; constant. */
+const char *worker_provider(const struct worker *w);
 
 /* After the loop has ended: give everything back. */
 void worker_close(struct worker *w);

@@ -106,7 +106,7 @@ static void every_setting_has_its_default(void **state)
         for (size_t i = 0; i < SETTING_COUNT; i++)
                 assert_string_equal(shown(&l.settings, setting_table[i].flag, room), setting_table[i].otherwise);
         assert_int_equal(l.settings.slots, 1000);
-        assert_string_equal(l.settings.broker_url, "amqp://guest:guest@127.0.0.1:5672/");
+        assert_string_equal(l.settings.broker_url, "");
         assert_false(l.settings.ai_http2_plain);
         unload(&l);
 }
@@ -170,7 +170,7 @@ static void flags_and_environment_set_it(void **state)
                 { "CHARD_NAME=x", "--name=", "--name", "", "" },
                 /* an empty variable is one that is not set */
                 { "CHARD_SLOTS=", "", "--slots", "1000", "" },
-                { "CHARD_STORE_URL=", "", "--store-url", "postgresql://127.0.0.1:5432/chard", "" },
+                { "CHARD_STORE_URL=", "", "--store-url", "", "" },
                 { "CHARD_NAME_FILE=", "", "--name", "", "" },
                 /* other words come to the front, in order */
                 { "", "a --slots 5 b", "--slots", "5", "a b" },

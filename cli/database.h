@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which broker and store a command uses where no setting names them: the file of `chard dev` in this folder, else the servers' usual places. */
+#ifndef CHARD_CLI_DATABASE_H
+#define CHARD_CLI_DATABASE_H
+
+#include "core/problem.h"
+#include "core/settings.h"
+
+#define DATABASE_FILE "chard.db"
+
+/* Fill in broker_url and store_url where they are empty: with DATABASE_FILE if it is here, else with the one *.db file here
+ * that chard has made, else with RabbitMQ and PostgreSQL on this machine. A command that is told one of the two gets the other's server.
+ * Returns 0; 1 with `why` when there are several such files (code "ambiguous"); or -ENOMEM. */
+int database_choose(struct settings *s, struct problem *why);
+
+/* Make both of them `file`, or what database_choose would find, or DATABASE_FILE. 0 or -ENOMEM. */
+int database_use(struct settings *s, const char *file);
+
+#endif

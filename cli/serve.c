@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/serve.h"
+
+#include "core/log.h"
+#include "tasks/offline.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* The queues named, or all but the diagnostic ones; the names point into `text`. */
+static size_t choose_queues(char *text, const char *queues[])
+{
+        size_t count = 0;
+        for (char *save, *name = strtok_r(text, ", ", &save); name && count < SERVE_MOST_QUEUES;
+             name = strtok_r(NULL, ", ", &save))
+                queues[count++] = name;
+        if (count)
+                return count;
+        for (size_t i = 0; task_registry[i] && count < SERVE_MOST_QUEUES; i++)
+                if (!(task_registry[i]->flags & TASK_DIAGNOSTIC))
+                        queues[count++] = task_registry[i]->queue;
+        return count;
+}
+
+static void choose_name(const struct settings *s, char *out, size_t size)
+{
+        char host[128] = "localhost";
+        gethostname(host, sizeof(host) - 1);
+        if (*s->name)
+                snprintf(out, size, "%s", s->name);
+        else
+                snprintf(out, size, "chard@%s", host);
+}
+
+void service_init(struct service *service, const struct command *self, struct settings *s)
+{
+        *service = (struct service){ .self = self };
+        choose_name(s, service->name, sizeof(service->name));
+        service->config = (struct worker_config){
+                .loop = &service->loop,
+                .broker_urls = s->broker_url,
+                .broker_ca_file = setting_or_null(s->broker_ca_file),
+                .store_url = s->store_url,
+                .ai = {
+                        .provider = s->ai_provider,
+                        .base_url = s->openai_base_url,
+                        .api_key = s->openai_api_key,
+                        .model = s->openai_model,
+                        .vision_model = s->openai_vision_model,
+                        .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                        .max_connections = s->ai_connections,
+                        .http2_plain = s->ai_http2_plain,
+                        .offline = offline_answer,
+                },
+                .name = service->name,
+                .queues = service->queues,
+                .queue_count = choose_queues(s->queues, service->queues),
+                .slots = (unsigned)s->slots,
+                .heartbeat_s = (unsigned)s->heartbeat_s,
+                .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                .grace_ms = (unsigned)s->grace_ms,
+                .hold_ms = (unsigned)s->hold_ms,
+                .max_starts = (unsigned)s->max_starts,
+                .lease_slack_ms = (unsigned)s->lease_slack_ms,
+                .deadline_ms = (unsigned)s->deadline_ms,
+                .max_body = (size_t)s->max_body_bytes,
+                .health_file = setting_or_null(s->health_file),
+        };
+}
+
+/* Thousands of calls are thousands of sockets. */
+static void raise_file_limit(void)
+{
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+        struct service *s = (struct service *)handle->data;
+        log_info("worker", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        worker_stop(s->worker);
+}
+
+static void hear_signals(struct service *s)
+{
+        s->term.data = s->interrupt.data = s;
+        uv_signal_init(&s->loop, &s->term);
+        uv_signal_init(&s->loop, &s->interrupt);
+        uv_signal_start(&s->term, on_signal, SIGTERM);
+        uv_signal_start(&s->interrupt, on_signal, SIGINT);
+}
+
+static int serve(struct service *s, void (*began)(struct service *s))
+{
+        struct problem why = { 0 };
+        int code = tasks_load(&why);
+        if (!code)
+                code = worker_open(&s->worker, &s->config, &why);
+        if (code)
+                return command_fail(s->self, code, &why);
+        hear_signals(s);
+        if (began)
+                began(s);
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+        /* Until all is closed a further signal is heard and changes nothing; it no longer keeps the loop turning. */
+        uv_unref((uv_handle_t *)&s->term);
+        uv_unref((uv_handle_t *)&s->interrupt);
+        worker_close(s->worker);
+        uv_close((uv_handle_t *)&s->term, NULL);
+        uv_close((uv_handle_t *)&s->interrupt, NULL);
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+        log_info("worker", "stopped");
+        return EXIT_DONE;
+}
+
+int service_run(struct service *s, void (*began)(struct service *s))
+{
+        raise_file_limit();
+        uv_loop_init(&s->loop);
+        log_info("worker", "chard " CHARD_VERSION " starts as %s", s->name);
+        const int code = serve(s, began);
+        uv_loop_close(&s->loop);
+        return code;
+}
