@@ -61,8 +61,9 @@ PROGRAM = $(if $(filter release,$(VARIANT)),build/chard,$(OUT)/chard)
 LIBRARY = $(OUT)/libchard.a
 
 # Files that become part of the program: a set's name, and what is in it. See core/embed.h.
-EMBED_SETS   = schema data rules
+EMBED_SETS   = schema data rules sqlite_store
 EMBED_schema = $(wildcard store/schema/*.sql)
+EMBED_sqlite_store = $(wildcard store/sqlite/schema/*.sql)
 EMBED_data   = $(wildcard tasks/data/*.json)
 EMBED_rules  = $(wildcard tasks/rules/*.json)
 

@@ -19,6 +19,10 @@ struct embedded_file {
 extern const struct embedded_file embedded_schema[];
 extern const size_t embedded_schema_count;
 
+/* The same for SQLite, store/sqlite/schema/ *.sql. */
+extern const struct embedded_file embedded_sqlite_store[];
+extern const size_t embedded_sqlite_store_count;
+
 /* What tasks need to know: the taxonomy and other tables, tasks/data/ *.json. */
 extern const struct embedded_file embedded_data[];
 extern const size_t embedded_data_count;

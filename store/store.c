@@ -4,11 +4,12 @@
 #include <string.h>
 #include <strings.h>
 
-extern const struct store_backend store_postgres;
+extern const struct store_backend store_postgres, store_sqlite;
 
 /* A backend is one line here. */
 static const struct store_backend *const backends[] = {
         &store_postgres,
+        &store_sqlite,
 };
 
 static bool has_scheme(const struct store_backend *backend, const char *url, size_t length)
@@ -29,7 +30,7 @@ static const struct store_backend *backend_of(const char *url, struct problem *w
                         return backends[i];
         }
         /* The URL may hold a password, and without its scheme nobody can say where. */
-        problem_set(why, "store", "bad_url", "the store's URL must start with postgresql://");
+        problem_set(why, "store", "bad_url", "the store's URL must start with postgresql:// or sqlite:");
         return NULL;
 }
 

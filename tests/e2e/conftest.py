@@ -21,6 +21,7 @@ from support.database import Database  # noqa: E402
 from support.loop import LoopThread  # noqa: E402
 from support.provider import Provider  # noqa: E402
 from support.queues import Queues  # noqa: E402
+from support.store import Backend  # noqa: E402
 from support.toxic import Toxic  # noqa: E402
 from support.waiting import wait_until as wait  # noqa: E402
 
@@ -74,6 +75,14 @@ def store_url(postgres):
     admin.run(f"create database {name}")
     yield postgres.url_for(name)
     admin.run(f"drop database {name} with (force)")
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def backend(request, tmp_path):
+    """Each kind of store in turn, fresh and empty: its URL, and what looks into it; see support/store.py."""
+    if request.param == "sqlite":
+        return Backend(f"sqlite:{tmp_path}/chard.db")
+    return Backend(request.getfixturevalue("store_url"))
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What others do with the store in SQL: migrations, transactional enqueue, the outbox's partitions, publication."""
+"""PostgreSQL's own: migrations, what others do in SQL (transactional enqueue), the outbox's partitions, publication."""
 
 import datetime
 import json
 import subprocess
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -203,6 +204,23 @@ def test_an_application_needs_only_the_function(store_url, migrated):
         migrated.run("drop role app")
 
 
+# --- what only PostgreSQL minds -----------------------------------------------------------------------
+
+
+def test_an_id_that_no_index_takes_is_refused_alone(store):
+    long = "".join(uuid.uuid4().hex for _ in range(400))
+    answers = store.ask(*[{"do": "claim", "id": id} for id in ("short1", long, "short2")])
+    assert [a["verdict"] for a in answers] == ["GRANTED", "REFUSED", "GRANTED"]
+    assert answers[1]["why"]["source"] == "store" and "54000" in answers[1]["why"]["text"]
+
+
+def test_nothing_due_leaves_no_open_transaction(store, migrated, wait_until):
+    assert store.one("release")["due"] == []
+    wait_until(lambda: migrated.value("select count(*) from pg_stat_activity where datname = current_database()"
+                                      " and state like 'idle in transaction%%'") == 0)
+    assert store.one("release")["due"] == []
+
+
 # --- the outbox ---------------------------------------------------------------------------------------
 
 
@@ -223,6 +241,13 @@ def test_partitions_are_made_ahead_and_dropped_behind(migrated):
     assert migrated.value("select count(*) from only chard." + day(0)) == 1
     assert migrated.value("select chard.tend(now() + interval '10 days', keep_days => 7)") == 8 + 3
     assert partitions(migrated) == [day(n) for n in range(3, 8)] + [day(n) for n in range(10, 18)] + ["outbox_default"]
+
+
+def test_a_beat_looks_after_the_partitions(store, migrated, wait_until):
+    migrated.run("drop table " + migrated.value(
+        "select string_agg('chard.' || relname, ',') from pg_class where relkind = 'r' and relname ~ '^outbox_20'"))
+    store.one("beat", state={})
+    wait_until(lambda: migrated.value("select count(*) from pg_inherits where inhparent = 'chard.outbox'::regclass") == 9)
 
 
 def test_rows_without_a_partition_are_kept(migrated):

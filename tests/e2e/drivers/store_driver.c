@@ -339,6 +339,16 @@ static void do_job(struct request *r, struct store *s)
         s->backend->job(s, json_text(r->line, "id", ""), read_back, r);
 }
 
+static void do_workers(struct request *r, struct store *s)
+{
+        s->backend->workers(s, read_back, r);
+}
+
+static void do_events(struct request *r, struct store *s)
+{
+        s->backend->events(s, text_of(r, "since"), number_of(r, "limit", 1000), read_back, r);
+}
+
 /* What message/ makes of properties and a body that were written elsewhere: by SQL, say. */
 static void do_decode(struct request *r, struct store *s)
 {
@@ -375,7 +385,7 @@ static const struct {
         { "claim", do_claim },       { "commit", do_commit },   { "fail", do_fail },     { "give_back", do_give_back },
         { "schedule", do_schedule }, { "release", do_release }, { "forget", do_forget }, { "beat", do_beat },
         { "worker", do_worker },     { "job", do_job },         { "up", do_up },         { "close", do_close },
-        { "decode", do_decode },
+        { "decode", do_decode },     { "workers", do_workers }, { "events", do_events },
 };
 
 static void handle(struct driver *d, struct bytes text)

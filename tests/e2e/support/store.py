@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store's door, by way of tests/e2e/drivers/store_driver.c: verbs as dicts, answers as dicts."""
+"""The store's door, by way of tests/e2e/drivers/store_driver.c: verbs as dicts, answers as dicts. And a look behind it."""
 
+import contextlib
+import datetime
 import json
 import os
 import pathlib
+import re
+import sqlite3
 import subprocess
 import threading
 
+from .database import Database
 from .program import OPTIONS, ROOT, die_with_parent, no_report, plain_environment
 from .waiting import wait_until
 
@@ -87,3 +92,93 @@ class Store:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+
+# --- what looks into a store, by a client that is not chard's -------------------------------------------
+
+
+class PostgresTables(Database):
+    """Asked in SQL that both databases understand, with %s for values."""
+
+    name = "postgresql"
+    refuses_nul = True  # jsonb does
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Nobody can write meanwhile."""
+        with self.connect(autocommit=False) as blocker:
+            blocker.execute("lock table chard.task")
+            yield
+
+    def end_locks(self):
+        """A dead process's locks end with its connection."""
+
+
+class SqliteTables:
+    """The same questions asked of a file: `chard.` goes, times come as datetimes and JSON as what it says."""
+
+    name = "sqlite"
+    refuses_nul = False
+    TIMES = {"created_at", "started_at", "finished_at", "updated_at", "lease_until", "due_at", "beat_at", "granted_at",
+             "locked_until", "died_at", "kept_at", "at"}
+    JSON = {"result", "error", "document", "payload", "fields"}
+
+    def __init__(self, url):
+        self.path = url.removeprefix("sqlite:")
+
+    @contextlib.contextmanager
+    def connect(self):
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def rows(self, query, *values):
+        query = re.sub(r"\bchard\.", "", query).replace("%s", "?").replace("%%", "%")
+        with self.connect() as connection:
+            cursor = connection.execute(query, [self._given(value) for value in values])
+            names = [column[0] for column in cursor.description or ()]
+            return [{name: self._read(name, value) for name, value in zip(names, row)} for row in cursor]
+
+    def row(self, query, *values):
+        found = self.rows(query, *values)
+        assert len(found) == 1, f"{len(found)} rows, not one: {query}"
+        return found[0]
+
+    def value(self, query, *values):
+        return next(iter(self.row(query, *values).values()))
+
+    def run(self, query, *values):
+        self.rows(query, *values)
+
+    @staticmethod
+    def _given(value):
+        return round(value.timestamp() * 1000000) if isinstance(value, datetime.datetime) else value
+
+    def _read(self, name, value):
+        if name in self.TIMES and isinstance(value, int):
+            return datetime.datetime.fromtimestamp(0, datetime.timezone.utc) + datetime.timedelta(microseconds=value)
+        return json.loads(value) if name in self.JSON and value is not None else value
+
+    @contextlib.contextmanager
+    def locked(self):
+        with self.connect() as blocker:
+            blocker.execute("begin immediate")
+            yield
+
+    def end_locks(self):
+        """They end within seconds of their owner's death; a test need not wait for it."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for row in self.rows("select locked_until from scheduled where locked_until is not null"):
+            assert (row["locked_until"] - now).total_seconds() <= 10
+        self.run("update scheduled set locked_until = 1 where locked_until is not null")
+
+
+class Backend:
+    """An empty store of one kind: its URL, and what looks into it."""
+
+    def __init__(self, url):
+        self.url = url
+        self.database = SqliteTables(url) if url.startswith("sqlite:") else PostgresTables(url)
+        self.name = self.database.name

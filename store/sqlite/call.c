@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all verbs share: a call's way to the file's thread and back. */
+#include "store/sqlite/lite.h"
+
+#include "core/clock.h"
+#include "core/id.h"
+#include "core/json.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <time.h>
+
+int64_t lite_now_us(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* It sorts by time, so that new rows go to one end of its index. */
+static void make_key(unsigned char key[KEY_SIZE])
+{
+        uint64_t parts[2] = { htobe64((uint64_t)lite_now_us()), random_bits() };
+
+        memcpy(key, parts, sizeof(parts));
+}
+
+void *lite_call_new(struct lite_store *s, size_t size, void (*done)(void), void *arg)
+{
+        struct lite_call *call = calloc(1, size);
+
+        if (!call)
+                return NULL;
+        call->store = s;
+        call->done = done;
+        call->arg = arg;
+        make_key(call->key);
+        lite_hold(s);
+        return call;
+}
+
+void lite_call_start(struct lite_call *call, const struct sqlite_verb *verb)
+{
+        call->open = true;
+        call->store->open_calls++;
+        lite_call_start_unseen(call, verb);
+}
+
+void lite_call_start_unseen(struct lite_call *call, const struct sqlite_verb *verb)
+{
+        if (call->store->closing)
+                verb->done(&call->work, SQLITE_END_CLOSED, NULL);
+        else
+                sqlite_do(call->store->file, &call->work, verb);
+}
+
+enum sqlite_end lite_call_end(struct lite_call *call, enum sqlite_end end)
+{
+        if (call->open)
+                call->store->open_calls--;
+        call->open = false;
+        return call->store->closing ? SQLITE_END_CLOSED : end;
+}
+
+void lite_call_free(struct lite_call *call)
+{
+        struct lite_store *s = call->store;
+
+        if (call->clear)
+                call->clear(call);
+        buffer_free(&call->text);
+        free(call);
+        lite_drop(s);
+}
+
+void lite_why(const struct lite_call *call, enum sqlite_end end, const struct problem *said, struct problem *why)
+{
+        if (end == SQLITE_END_CLOSED)
+                problem_set(why, "store", "closed", "the store was closed");
+        else
+                problem_set(why, "store", "refused", "%s", call->refused ? call->refused : said ? said->text : "");
+}
+
+/* ---- verbs with a store_done ---- */
+
+void lite_stored(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
+{
+        struct lite_call *call = (struct lite_call *)work;
+        store_done *done = (store_done *)call->done;
+        enum store_result result = call->result;
+        struct lite_store *s = call->store;
+        struct problem why;
+
+        if (call->scheduled_id == s->seen_id + 1)
+                s->seen_id = call->scheduled_id;
+        end = lite_call_end(call, end);
+        if (end == SQLITE_END_CLOSED)
+                result = STORE_CLOSED;
+        else if (end == SQLITE_END_REFUSED || call->refused)
+                result = STORE_REFUSED;
+        lite_why(call, end, said, &why);
+        done(result, result == STORE_ALREADY ? buffer_view(&call->text) : bytes_of(NULL, 0),
+             result == STORE_CLOSED || result == STORE_REFUSED ? &why : NULL, call->arg);
+        lite_call_free(call);
+}
+
+static void out_of_memory(struct problem *why)
+{
+        problem_set(why, "store", "out_of_memory", "out of memory");
+}
+
+void lite_refuse_stored(store_done *done, void *arg)
+{
+        struct problem why;
+
+        out_of_memory(&why);
+        done(STORE_REFUSED, bytes_of(NULL, 0), &why, arg);
+}
+
+/* ---- verbs with a json_done ---- */
+
+void lite_read(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
+{
+        struct lite_call *call = (struct lite_call *)work;
+        json_t *value = NULL;
+        struct problem why;
+        bool failed;
+
+        end = lite_call_end(call, end);
+        failed = end != SQLITE_END_COMMITTED;
+        if (failed)
+                lite_why(call, end, said, &why);
+        else if (call->text.size > 0)
+                failed = json_parse(buffer_view(&call->text), "store", &value, &why) != 0;
+        ((json_done *)call->done)(value, failed ? &why : NULL, call->arg);
+        json_decref(value);
+        lite_call_free(call);
+}
+
+int lite_add_rows(struct buffer *text, struct query *q)
+{
+        const char *between = "[";
+        int rc;
+
+        for (; query_row(q); between = ",") {
+                struct bytes row = query_read_bytes(q, 0);
+
+                buffer_add_string(text, between);
+                buffer_add(text, row.data, row.size);
+        }
+        buffer_add_string(text, *between == '[' ? "[]" : "]");
+        rc = query_end(q);
+        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+}
+
+void lite_refuse_read(json_done *done, void *arg)
+{
+        struct problem why;
+
+        out_of_memory(&why);
+        done(NULL, &why, arg);
+}

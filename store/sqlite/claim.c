@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* claim: may this task run now? A task that is new is inserted; one that is there is judged by its row. */
+#include "store/sqlite/lite.h"
+
+#include "core/json.h"
+
+struct claim_call {
+        struct lite_call call; /* its text: a result */
+        const struct claim *what;
+        enum claim_verdict verdict;
+        unsigned starts;
+        int64_t wait_us;
+        bool has_result;
+        struct buffer error, owned; /* JSON */
+};
+
+/* A fresh row's attempts are the message's retries. */
+static const char insert_sql[] =
+        "insert into task (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at,"
+        "  created_at)"
+        " values (?1, ?2, ?3, ?4, 'STARTED', 1, ?5, ?6, ?7, ?8, ?8) on conflict (id) do nothing";
+
+/* A lease taken before the owner's last start is one of an earlier process of that name, and void. */
+static const char judge_sql[] =
+        "select state, starts, attempts, lease_until, name = '',"
+        "  case when state = 'SUCCESS' then result end, case when state = 'FAILURE' then error end,"
+        "  state in ('PENDING', 'STARTED', 'RETRY') and ?2 >= attempts"
+        "   and (state <> 'STARTED' or lease_owner is null or lease_owner = ?3 or lease_until <= ?4"
+        "     or exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at))"
+        " from task t where id = ?1";
+
+static const char again_sql[] =
+        "update task set state = 'STARTED', starts = starts + 1, lease_owner = ?2, lease_until = ?3, started_at = ?4,"
+        "  name = case when name = '' then ?5 else name end where id = ?1";
+
+static const char name_sql[] = "update task set name = ?2 where id = ?1";
+
+/* The job's row is there from its first task on; one that failed runs again when one of its tasks may. */
+static const char job_sql[] =
+        "insert into job (root_id, pipeline, created_at, updated_at) values (?1, ?2, ?3, ?3)"
+        " on conflict (root_id) do update set state = 'STARTED', error = null, finished_at = null, updated_at = ?3"
+        " where state = 'FAILURE'";
+
+static const char owned_sql[] =
+        "select json_group_array(code) from (select code from character_owned where user_id = ?1 order by code)";
+
+enum {
+        JUDGED_STATE,
+        JUDGED_STARTS,
+        JUDGED_ATTEMPTS,
+        JUDGED_UNTIL,
+        JUDGED_NAMELESS,
+        JUDGED_RESULT,
+        JUDGED_ERROR,
+        JUDGED_MAY
+};
+
+static int insert(struct claim_call *c, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, insert_sql);
+        int rc;
+
+        query_text(&q, c->what->id);
+        query_text(&q, c->what->root_id);
+        query_text(&q, c->what->parent_id);
+        query_text(&q, c->what->name);
+        query_number(&q, c->what->retries);
+        query_text(&q, c->call.store->owner);
+        query_number(&q, now_us + (int64_t)c->what->lease_ms * 1000);
+        query_number(&q, now_us);
+        rc = query_run(&q);
+        if (rc == SQLITE_OK && sqlite3_changes(db) == 1)
+                c->verdict = CLAIM_GRANTED;
+        return rc;
+}
+
+static int start_again(const struct claim_call *c, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, again_sql);
+
+        query_text(&q, c->what->id);
+        query_text(&q, c->call.store->owner);
+        query_number(&q, now_us + (int64_t)c->what->lease_ms * 1000);
+        query_number(&q, now_us);
+        query_text(&q, c->what->name);
+        return query_run(&q);
+}
+
+/* A row that was made by a commit whose claim was lost. */
+static int give_name(const struct claim_call *c, sqlite3 *db)
+{
+        struct query q = query_of(db, name_sql);
+
+        query_text(&q, c->what->id);
+        query_text(&q, c->what->name);
+        return query_run(&q);
+}
+
+static enum claim_verdict verdict_of(const char *state, bool may, bool old)
+{
+        static const struct {
+                const char *state;
+                enum claim_verdict verdict;
+        } final[] = { { "SUCCESS", CLAIM_DONE }, { "FAILURE", CLAIM_DEAD }, { "REVOKED", CLAIM_REVOKED } };
+
+        if (may)
+                return CLAIM_GRANTED;
+        for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++) {
+                if (strcmp(state, final[i].state) == 0)
+                        return final[i].verdict;
+        }
+        return old ? CLAIM_SUPERSEDED : CLAIM_LEASED;
+}
+
+static void keep(struct buffer *b, struct bytes value)
+{
+        if (value.data)
+                buffer_add(b, value.data, value.size);
+}
+
+static int judge(struct claim_call *c, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, judge_sql);
+        bool nameless = false;
+        int rc;
+
+        query_text(&q, c->what->id);
+        query_number(&q, c->what->retries);
+        query_text(&q, c->call.store->owner);
+        query_number(&q, now_us);
+        if (query_row(&q)) {
+                c->starts = (unsigned)query_read_number(&q, JUDGED_STARTS);
+                c->wait_us = query_read_number(&q, JUDGED_UNTIL) - now_us;
+                c->verdict = verdict_of(query_read_text(&q, JUDGED_STATE), query_read_number(&q, JUDGED_MAY) != 0,
+                                        c->what->retries < (uint64_t)query_read_number(&q, JUDGED_ATTEMPTS));
+                c->has_result = query_read_bytes(&q, JUDGED_RESULT).data != NULL;
+                keep(&c->call.text, query_read_bytes(&q, JUDGED_RESULT));
+                keep(&c->error, query_read_bytes(&q, JUDGED_ERROR));
+                nameless = query_read_number(&q, JUDGED_NAMELESS) != 0;
+        }
+        rc = query_end(&q);
+        if (rc == SQLITE_OK && c->verdict == CLAIM_GRANTED) {
+                c->starts++;
+                return start_again(c, db, now_us);
+        }
+        return rc == SQLITE_OK && nameless ? give_name(c, db) : rc;
+}
+
+static int start_job(const struct claim_call *c, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, job_sql);
+
+        query_text(&q, c->what->root_id);
+        query_text(&q, c->what->pipeline);
+        query_number(&q, now_us);
+        return query_run(&q);
+}
+
+static int read_owned(struct claim_call *c, sqlite3 *db)
+{
+        struct query q = query_of(db, owned_sql);
+
+        query_text(&q, c->what->owned_by);
+        if (query_row(&q))
+                keep(&c->owned, query_read_bytes(&q, 0));
+        return query_end(&q);
+}
+
+static int run_claim(struct sqlite_work *work, sqlite3 *db)
+{
+        struct claim_call *c = (struct claim_call *)work;
+        int64_t now_us = lite_now_us();
+        int rc;
+
+        buffer_reset(&c->call.text);
+        buffer_reset(&c->error);
+        buffer_reset(&c->owned);
+        c->has_result = false;
+        c->verdict = CLAIM_LEASED;
+        c->starts = 1;
+        rc = insert(c, db, now_us);
+        if (rc == SQLITE_OK && c->verdict != CLAIM_GRANTED)
+                rc = judge(c, db, now_us);
+        if (rc == SQLITE_OK && c->verdict == CLAIM_GRANTED && c->what->pipeline)
+                rc = start_job(c, db, now_us);
+        if (rc == SQLITE_OK && c->what->owned_by)
+                rc = read_owned(c, db);
+        return rc == SQLITE_OK && (c->call.text.failed || c->error.failed || c->owned.failed) ? SQLITE_NOMEM : rc;
+}
+
+static json_t *parse(const struct buffer *text)
+{
+        json_t *value = NULL;
+
+        if (text->size > 0)
+                (void)json_parse(buffer_view(text), "store", &value, NULL);
+        return value;
+}
+
+static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+{
+        struct claim_call *c = (struct claim_call *)work;
+        struct claim_reply reply = { .verdict = c->verdict, .starts = c->starts };
+
+        end = lite_call_end(&c->call, end);
+        if (end == SQLITE_END_COMMITTED) {
+                if (c->has_result)
+                        reply.result = buffer_view(&c->call.text);
+                if (reply.verdict == CLAIM_LEASED)
+                        reply.wait_ms = c->wait_us > 1000 ? (uint64_t)c->wait_us / 1000 : 1;
+                reply.error = parse(&c->error);
+                reply.owned = parse(&c->owned);
+        } else {
+                reply = (struct claim_reply){ .verdict = end == SQLITE_END_CLOSED ? CLAIM_CLOSED : CLAIM_REFUSED };
+                lite_why(&c->call, end, why, &reply.why);
+        }
+        ((claim_done *)c->call.done)(&reply, c->call.arg);
+        json_decref(reply.error);
+        json_decref(reply.owned);
+        lite_call_free(&c->call);
+}
+
+static const struct sqlite_verb verb = { .run = run_claim, .done = claim_answered };
+
+static void clear(struct lite_call *call)
+{
+        struct claim_call *c = (struct claim_call *)call;
+
+        buffer_free(&c->error);
+        buffer_free(&c->owned);
+}
+
+void lite_claim(struct store *s, const struct claim *claim, claim_done *done, void *arg)
+{
+        struct claim_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        struct claim_reply reply = { .verdict = CLAIM_REFUSED };
+
+        if (!c) {
+                problem_set(&reply.why, "store", "out_of_memory", "out of memory");
+                done(&reply, arg);
+                return;
+        }
+        c->what = claim;
+        c->call.clear = clear;
+        lite_call_start(&c->call, &verb);
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* commit: result, document, events and row writes of a finished task. What can be wrong with them is looked for first, so
+ * that a refused or stale commit has written nothing. */
+#include "store/sqlite/lite.h"
+
+#include "core/id.h"
+#include "core/json.h"
+#include "core/utf8.h"
+
+#include <stdlib.h>
+
+struct commit_call {
+        struct lite_call call; /* its text: the result that is there already */
+        const struct commit *what;
+        struct buffer payloads,
+                values; /* of the events, of the fields: JSON texts in their order, each with a NUL behind it */
+};
+
+static const char look_sql[] =
+        "select t.state = 'SUCCESS', case when t.state = 'SUCCESS' then t.result end, json_valid(?2)"
+        " from (select 1) left join task t on t.id = ?1";
+
+static const char owner_sql[] = "select task_id from character_owned where user_id = ?1 and code = ?2";
+
+static const char grant_sql[] =
+        "insert into character_owned (user_id, code, task_id, granted_at) values (?1, ?2, ?3, ?4)"
+        " on conflict (user_id, code) do nothing";
+
+static const char task_sql[] =
+        "insert into task (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out, cost_nano,"
+        "  elapsed_ms, created_at, started_at, finished_at)"
+        " values (?1, ?2, ?3, 'SUCCESS', 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11)"
+        " on conflict (id) do update set state = 'SUCCESS', result = excluded.result, error = null,"
+        "  provider = excluded.provider, model = excluded.model, tokens_in = tokens_in + excluded.tokens_in,"
+        "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
+        "  elapsed_ms = excluded.elapsed_ms, finished_at = ?11, lease_owner = null, lease_until = null";
+
+static const char job_sql[] =
+        "insert into job (root_id, pipeline, state, document, created_at, updated_at, finished_at)"
+        " values (?1, ?2, ?3, ?4, ?5, ?5, case when ?3 = 'SUCCESS' then ?5 end)"
+        " on conflict (root_id) do update set document = excluded.document, updated_at = ?5,"
+        "  state = case when ?3 = 'SUCCESS' then 'SUCCESS' else state end,"
+        "  error = case when ?3 = 'SUCCESS' then null else error end,"
+        "  finished_at = coalesce(excluded.finished_at, finished_at)";
+
+static const char event_sql[] =
+        "insert into event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)"
+        " values (?1, ?2, ?3,"
+        "  coalesce((select max(version) from event where aggregate_id = ?3 and aggregate_type = ?2), 0) + 1,"
+        "  ?4, ?5, ?6, ?7, ?8)";
+
+static const char outbox_sql[] =
+        "insert into outbox (id, aggregatetype, aggregateid, type, created_at, payload, tracingspancontext)"
+        " values (?1, ?2, ?3, ?4, ?5, ?6, 'traceparent=' || ?7)";
+
+static const char profile_sql[] = "select fields from profile where user_id = ?1";
+
+static const char fields_sql[] = "insert into profile (user_id, fields, updated_at) values (?1, ?2, ?3)"
+                                 " on conflict (user_id) do update set fields = excluded.fields, updated_at = ?3";
+
+static const struct row_write *writes_of(const struct commit *commit)
+{
+        return commit->outcome ? commit->outcome->writes : NULL;
+}
+
+/* ---- before anything is written ---- */
+
+static bool is_ascii(struct bytes text)
+{
+        unsigned char all = 0;
+
+        for (size_t i = 0; i < text.size; i++)
+                all |= text.data[i];
+        return all < 0x80;
+}
+
+static bool is_utf8(const char *text)
+{
+        size_t size;
+
+        for (; *text; text += size) {
+                if (!utf8_next(text, &size))
+                        return false;
+        }
+        return true;
+}
+
+/* SQLite keeps whatever it is given as text. */
+static const char *fault_of(struct bytes result)
+{
+        struct buffer text = { 0 };
+        const char *fault = NULL;
+
+        if (result.size > 0 && memchr(result.data, '\0', result.size))
+                return "the result holds a NUL byte";
+        if (is_ascii(result))
+                return NULL;
+        buffer_add(&text, result.data, result.size);
+        buffer_add_byte(&text, '\0');
+        if (text.failed)
+                fault = "out of memory";
+        else if (!is_utf8((const char *)text.data))
+                fault = "the result is not UTF-8";
+        buffer_free(&text);
+        return fault;
+}
+
+static int look(struct commit_call *c, sqlite3 *db)
+{
+        struct query q = query_of(db, look_sql);
+
+        query_text(&q, c->what->id);
+        query_text_bytes(&q, c->what->result);
+        if (query_row(&q)) {
+                struct bytes before = query_read_bytes(&q, 1);
+
+                if (query_read_number(&q, 2) == 0)
+                        c->call.refused = "the result is not valid JSON";
+                else if (query_read_number(&q, 0) != 0)
+                        c->call.result = STORE_ALREADY;
+                if (before.data)
+                        buffer_add(&c->call.text, before.data, before.size);
+        }
+        return query_end(&q);
+}
+
+/* A grant that somebody else's task made. */
+static int look_at_grants(struct commit_call *c, sqlite3 *db)
+{
+        int rc = SQLITE_OK;
+
+        for (const struct row_write *w = writes_of(c->what); w && rc == SQLITE_OK; w = w->next) {
+                struct query q;
+
+                if (w->kind != ROW_CHARACTER_GRANT)
+                        continue;
+                q = query_of(db, owner_sql);
+                query_text(&q, w->user_id);
+                query_text(&q, w->key);
+                if (query_row(&q) && strcmp(query_read_text(&q, 0), c->what->id) != 0)
+                        c->call.result = STORE_STALE;
+                rc = query_end(&q);
+        }
+        return rc;
+}
+
+/* ---- writing ---- */
+
+static int write_task(const struct commit *commit, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, task_sql);
+
+        query_text(&q, commit->id);
+        query_text(&q, commit->root_id);
+        query_text(&q, commit->name ? commit->name : "");
+        query_text_bytes(&q, commit->result);
+        query_text(&q, commit->provider);
+        query_text(&q, commit->model);
+        query_number(&q, commit->tokens_in);
+        query_number(&q, commit->tokens_out);
+        query_number(&q, commit->cost_nano);
+        query_number(&q, commit->elapsed_ms);
+        query_number(&q, now_us);
+        return query_run(&q);
+}
+
+static int write_job(const struct commit *commit, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, job_sql);
+
+        query_text(&q, commit->root_id);
+        query_text(&q, commit->pipeline ? commit->pipeline : "");
+        query_text(&q, commit->last ? "SUCCESS" : "STARTED");
+        query_text_bytes(&q, commit->result);
+        query_number(&q, now_us);
+        return query_run(&q);
+}
+
+static int write_event(const struct commit *commit, sqlite3 *db, const struct event *e, const char *payload,
+                       int64_t now_us)
+{
+        struct query q = query_of(db, event_sql);
+        char id[ID_TEXT_SIZE];
+        int rc;
+
+        id_new(id);
+        query_text(&q, id);
+        query_text(&q, e->aggregate_type);
+        query_text(&q, e->aggregate_id);
+        query_text(&q, e->type);
+        query_text(&q, commit->root_id);
+        query_text(&q, commit->id);
+        query_number(&q, now_us);
+        query_text(&q, payload);
+        rc = query_run(&q);
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, outbox_sql);
+        query_text(&q, id);
+        query_text(&q, e->aggregate_type);
+        query_text(&q, e->aggregate_id);
+        query_text(&q, e->type);
+        query_number(&q, now_us);
+        query_text(&q, payload);
+        query_text(&q, commit->traceparent);
+        return query_run(&q);
+}
+
+static int write_events(const struct commit_call *c, sqlite3 *db, int64_t now_us)
+{
+        const char *payload = (const char *)c->payloads.data;
+        int rc = SQLITE_OK;
+
+        for (const struct event *e = c->what->outcome ? c->what->outcome->events : NULL; e && rc == SQLITE_OK;
+             e = e->next) {
+                rc = write_event(c->what, db, e, payload, now_us);
+                payload += strlen(payload) + 1;
+        }
+        return rc;
+}
+
+static int write_grant(const struct commit *commit, sqlite3 *db, const struct row_write *w, int64_t now_us)
+{
+        struct query q = query_of(db, grant_sql);
+
+        query_text(&q, w->user_id);
+        query_text(&q, w->key);
+        query_text(&q, commit->id);
+        query_number(&q, now_us);
+        return query_run(&q);
+}
+
+/* The user's fields as they are now; an empty object where there are none. NULL when memory ran out. */
+static json_t *read_fields(sqlite3 *db, const char *user_id, int *rc)
+{
+        struct query q = query_of(db, profile_sql);
+        json_t *fields = NULL;
+
+        query_text(&q, user_id);
+        if (query_row(&q)) {
+                struct bytes text = query_read_bytes(&q, 0);
+
+                fields = json_loadb((const char *)text.data, text.size, JSON_ALLOW_NUL, NULL);
+        }
+        *rc = query_end(&q);
+        if (!json_is_object(fields)) {
+                json_decref(fields);
+                fields = json_object();
+        }
+        return fields;
+}
+
+/* SQLite's own json_set can't name every key, and json_patch takes a null for a deletion. These JSON values
+ * never leave this thread. */
+static int write_field(sqlite3 *db, const struct row_write *w, const char *value, int64_t now_us)
+{
+        struct buffer text = { 0 };
+        struct query q;
+        int rc;
+        JSON_OWNED json_t *fields = read_fields(db, w->user_id, &rc);
+
+        json_object_set_new(fields, w->key, json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
+        json_write(fields, &text);
+        if (rc == SQLITE_OK && (!json_object_get(fields, w->key) || text.failed))
+                rc = SQLITE_NOMEM;
+        if (rc == SQLITE_OK) {
+                q = query_of(db, fields_sql);
+                query_text(&q, w->user_id);
+                query_text_bytes(&q, buffer_view(&text));
+                query_number(&q, now_us);
+                rc = query_run(&q);
+        }
+        buffer_free(&text);
+        return rc;
+}
+
+static int write_rows(const struct commit_call *c, sqlite3 *db, int64_t now_us)
+{
+        const char *value = (const char *)c->values.data;
+        int rc = SQLITE_OK;
+
+        for (const struct row_write *w = writes_of(c->what); w && rc == SQLITE_OK; w = w->next) {
+                if (w->kind == ROW_CHARACTER_GRANT) {
+                        rc = write_grant(c->what, db, w, now_us);
+                } else {
+                        rc = write_field(db, w, value, now_us);
+                        value += strlen(value) + 1;
+                }
+        }
+        return rc;
+}
+
+static int write_all(const struct commit_call *c, sqlite3 *db, int64_t now_us)
+{
+        int rc = write_task(c->what, db, now_us);
+
+        if (rc == SQLITE_OK)
+                rc = write_events(c, db, now_us);
+        if (rc == SQLITE_OK && c->what->has_job)
+                rc = write_job(c->what, db, now_us);
+        return rc == SQLITE_OK ? write_rows(c, db, now_us) : rc;
+}
+
+static int run_commit(struct sqlite_work *work, sqlite3 *db)
+{
+        struct commit_call *c = (struct commit_call *)work;
+        int rc;
+
+        buffer_reset(&c->call.text);
+        c->call.result = STORE_DONE;
+        if (!c->call.refused)
+                c->call.refused = fault_of(c->what->result);
+        if (c->call.refused)
+                return SQLITE_OK;
+        rc = look(c, db);
+        if (rc == SQLITE_OK && c->call.text.failed)
+                rc = SQLITE_NOMEM;
+        if (rc == SQLITE_OK && !c->call.refused && c->call.result == STORE_DONE)
+                rc = look_at_grants(c, db);
+        if (rc != SQLITE_OK || c->call.refused || c->call.result != STORE_DONE)
+                return rc;
+        return write_all(c, db, lite_now_us());
+}
+
+static const struct sqlite_verb verb = { .run = run_commit, .done = lite_stored };
+
+/* ---- on the loop thread ---- */
+
+static void clear(struct lite_call *call)
+{
+        struct commit_call *c = (struct commit_call *)call;
+
+        buffer_free(&c->payloads);
+        buffer_free(&c->values);
+}
+
+static void add_json(struct buffer *b, const json_t *value)
+{
+        if (value)
+                json_write(value, b);
+        else
+                buffer_add_string(b, "null");
+        buffer_add_byte(b, '\0');
+}
+
+static bool fill(struct commit_call *c)
+{
+        const struct outcome *outcome = c->what->outcome;
+
+        for (const struct event *e = outcome ? outcome->events : NULL; e; e = e->next)
+                add_json(&c->payloads, e->payload);
+        for (const struct row_write *w = writes_of(c->what); w; w = w->next) {
+                if (w->kind == ROW_PROFILE_FIELD)
+                        add_json(&c->values, w->value);
+        }
+        return !c->payloads.failed && !c->values.failed;
+}
+
+void lite_commit(struct store *s, const struct commit *commit, store_done *done, void *arg)
+{
+        struct commit_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_stored(done, arg);
+                return;
+        }
+        c->what = commit;
+        c->call.clear = clear;
+        c->call.refused = fill(c) ? NULL : "out of memory";
+        lite_call_start(&c->call, &verb);
+}

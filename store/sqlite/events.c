@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the outbox in order. A position is a row's number: they are given in the order of the commits. */
+#include "store/sqlite/lite.h"
+
+#include <stdlib.h>
+
+struct events_call {
+        struct lite_call call; /* its text: the answer */
+        int64_t since;
+        unsigned limit;
+};
+
+static const char events_sql[] =
+        "select json_object('position', cast(position as text), 'id', id, 'aggregate_type', aggregatetype,"
+        "  'aggregate_id', aggregateid, 'type', type, 'payload', json(payload), 'created_at', " CREATED_AT ","
+        "  'tracingspancontext', tracingspancontext)"
+        " from outbox where position > ?1 order by position limit ?2";
+
+static int run_events(struct sqlite_work *work, sqlite3 *db)
+{
+        struct events_call *c = (struct events_call *)work;
+        struct query q = query_of(db, events_sql);
+
+        buffer_reset(&c->call.text);
+        query_number(&q, c->since);
+        query_number(&q, c->limit);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static const struct sqlite_verb verb = { .run = run_events, .done = lite_read, .reads = true };
+
+/* "" stands before everything. */
+static int read_position(const char *text, int64_t *position, struct problem *why)
+{
+        size_t digits = strspn(text, "0123456789");
+
+        if (text[digits] != '\0' || digits > 18)
+                return problem_set(why, "store", "bad_position",
+                                   "\"%.60s\" is no position of an event: give one as `chard events` prints it, like 742",
+                                   text);
+        *position = *text ? strtoll(text, NULL, 10) : 0;
+        return 0;
+}
+
+void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+{
+        struct events_call *c;
+        struct problem why;
+        int64_t position = 0;
+
+        if (read_position(since ? since : "", &position, &why)) {
+                done(NULL, &why, arg);
+                return;
+        }
+        c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        if (!c) {
+                lite_refuse_read(done, arg);
+                return;
+        }
+        c->since = position;
+        c->limit = limit;
+        lite_call_start(&c->call, &verb);
+}

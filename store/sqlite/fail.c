@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fail and give_back: attempts that ended without a result. */
+#include "store/sqlite/lite.h"
+
+struct fail_call {
+        struct lite_call call;
+        const struct failure *what;
+};
+
+struct give_back_call {
+        struct lite_call call;
+        const struct release_lease *what;
+};
+
+/* A failed attempt counts only while the task is ours, or nobody's: whoever took it over after our lease ran out decides
+ * about it. Said twice it changes nothing: the attempts are given, not counted up. */
+static const char fail_sql[] =
+        "insert into task (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost_nano,"
+        "  finished_at, created_at)"
+        " values (?1, ?2, ?3, ?4, ?5, ?6, json_object('source', ?7, 'code', ?8, 'text', ?9, 'attempts', ?6), ?10, ?11, ?12,"
+        "  case when ?5 = 'FAILURE' then ?13 end, ?13)"
+        " on conflict (id) do update set state = excluded.state, attempts = max(attempts, excluded.attempts),"
+        "  error = excluded.error, tokens_in = tokens_in + excluded.tokens_in,"
+        "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
+        "  finished_at = excluded.finished_at, lease_owner = null, lease_until = null"
+        " where state in ('PENDING', 'STARTED', 'RETRY') and (lease_owner is null or lease_owner = ?14)"
+        "  and (excluded.state = 'FAILURE' or excluded.attempts > attempts)";
+
+/* A task that has succeeded only takes its job down. */
+static const char succeeded_sql[] = "select 1 from task where id = ?1 and state = 'SUCCESS'";
+
+static const char job_sql[] =
+        "insert into job (root_id, pipeline, state, error, created_at, updated_at, finished_at)"
+        " values (?1, ?2, 'FAILURE', json_object('source', ?3, 'code', ?4, 'text', ?5, 'attempts', ?6), ?7, ?7, ?7)"
+        " on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = ?7, updated_at = ?7"
+        " where state <> 'SUCCESS'";
+
+static const char back_sql[] = "update task set state = case when attempts > 0 then 'RETRY' else 'PENDING' end,"
+                               "  starts = max(starts - 1, 0), lease_owner = null, lease_until = null"
+                               " where id = ?1 and state = 'STARTED' and lease_owner = ?2";
+
+/* ---- fail ---- */
+
+static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, bool *counts)
+{
+        const struct failure *f = c->what;
+        struct query q = query_of(db, fail_sql);
+        int rc;
+
+        query_text(&q, f->id);
+        query_text(&q, f->root_id);
+        query_text(&q, f->parent_id);
+        query_text(&q, f->name ? f->name : "");
+        query_text(&q, f->again ? "RETRY" : "FAILURE");
+        query_number(&q, f->attempts);
+        query_text(&q, f->why->source);
+        query_text(&q, f->why->code);
+        query_text(&q, f->why->text);
+        query_number(&q, f->tokens_in);
+        query_number(&q, f->tokens_out);
+        query_number(&q, f->cost_nano);
+        query_number(&q, now_us);
+        query_text(&q, c->call.store->owner);
+        rc = query_run(&q);
+        *counts = rc == SQLITE_OK && sqlite3_changes(db) == 1;
+        return rc;
+}
+
+static int fail_job(const struct failure *f, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, job_sql);
+
+        query_text(&q, f->root_id);
+        query_text(&q, f->pipeline);
+        query_text(&q, f->why->source);
+        query_text(&q, f->why->code);
+        query_text(&q, f->why->text);
+        query_number(&q, f->attempts);
+        query_number(&q, now_us);
+        return query_run(&q);
+}
+
+static int has_succeeded(const struct failure *f, sqlite3 *db, bool *succeeded)
+{
+        struct query q = query_of(db, succeeded_sql);
+
+        query_text(&q, f->id);
+        *succeeded = query_row(&q);
+        return query_end(&q);
+}
+
+static int run_fail(struct sqlite_work *work, sqlite3 *db)
+{
+        struct fail_call *c = (struct fail_call *)work;
+        int64_t now_us = lite_now_us();
+        bool counts;
+        int rc = fail_task(c, db, now_us, &counts);
+
+        c->call.scheduled_id = 0;
+        if (rc == SQLITE_OK && c->what->again)
+                return counts ? lite_put_scheduled(&c->call, db, c->what->again) : SQLITE_OK;
+        if (rc == SQLITE_OK && c->what->pipeline && !counts)
+                rc = has_succeeded(c->what, db, &counts);
+        return rc == SQLITE_OK && c->what->pipeline && counts ? fail_job(c->what, db, now_us) : rc;
+}
+
+static const struct sqlite_verb fail_verb = { .run = run_fail, .done = lite_stored };
+
+void lite_fail(struct store *s, const struct failure *failure, store_done *done, void *arg)
+{
+        struct fail_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_stored(done, arg);
+                return;
+        }
+        c->what = failure;
+        lite_call_start(&c->call, &fail_verb);
+}
+
+/* ---- give back ---- */
+
+static int run_give_back(struct sqlite_work *work, sqlite3 *db)
+{
+        struct give_back_call *c = (struct give_back_call *)work;
+        struct query q = query_of(db, back_sql);
+        int rc;
+
+        query_text(&q, c->what->id);
+        query_text(&q, c->call.store->owner);
+        rc = query_run(&q);
+        c->call.scheduled_id = 0;
+        return rc == SQLITE_OK && c->what->again ? lite_put_scheduled(&c->call, db, c->what->again) : rc;
+}
+
+static const struct sqlite_verb give_back_verb = { .run = run_give_back, .done = lite_stored };
+
+void lite_give_back(struct store *s, const struct release_lease *release, store_done *done, void *arg)
+{
+        struct give_back_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_stored(done, arg);
+                return;
+        }
+        c->what = release;
+        lite_call_start(&c->call, &give_back_verb);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SQLite backend from inside: each call of a verb is a piece of work for the file's thread (core/sqlite.h), which does
+ * what has come together in one transaction.
+ *
+ *     claim()  ->  call  ->  run, on the file's thread  ->  done, on the loop thread  ->  answer
+ *
+ * `run` sees what the caller lent (struct claim, struct commit, …) and writes its answer into the call; it may run again after
+ * a transaction that failed, and starts from nothing each time. JSON values are written as text before they are handed
+ * over: jansson's belong to the loop thread. */
+#ifndef CHARD_STORE_SQLITE_LITE_H
+#define CHARD_STORE_SQLITE_LITE_H
+
+#include "core/sqlite.h"
+#include "store/sqlite/query.h"
+#include "store/store.h"
+
+#define KEY_SIZE 16
+
+struct lite_store;
+
+/* One call of a verb, until it is answered. Put first in what a verb needs beside it. */
+struct lite_call {
+        struct sqlite_work work;
+        struct lite_store *store;
+        bool open;                             /* somebody waits for it */
+        void (*clear)(struct lite_call *call); /* gives back what the call holds; or NULL */
+        void (*done)(void);                    /* the verb's own type of callback */
+        void *arg;
+        enum store_result result;    /* for verbs with a store_done */
+        const char *refused;         /* why the data can't be stored, or NULL */
+        struct buffer text;          /* for the answer: a result, JSON */
+        int64_t scheduled_id;        /* of the row that it scheduled, or 0 */
+        unsigned char key[KEY_SIZE]; /* of that row */
+};
+
+struct lite_store {
+        struct store store;
+        struct store_config config; /* without its texts */
+        struct sqlite_part part;
+        struct sqlite_file *file;
+        char *owner;
+        size_t open_calls; /* that somebody waits for */
+        bool closing;
+        unsigned holds; /* calls on their way and libuv handles: the last one that goes frees the store */
+        void (*heard)(int64_t due_ms, void *arg);
+        void *heard_arg;
+        int64_t seen_id; /* newest scheduled row that somebody here knows of */
+        bool looking;    /* for newer ones */
+        bool look_again;
+        int64_t *released; /* rows locked by the release under way */
+        size_t released_count;
+        uv_timer_t renew; /* of those locks */
+        bool renewing;
+        uint64_t tend_at_ms; /* when the outbox is looked after again */
+};
+
+static inline struct lite_store *lite_of(struct store *s)
+{
+        return (struct lite_store *)s;
+}
+
+/* Microseconds since 1970-01-01 UTC, as the tables have them. Any thread. */
+int64_t lite_now_us(void);
+
+/* How the tables' times are printed: as PostgreSQL prints them in JSON. */
+#define ISO(column)                                                                    \
+        "rtrim(rtrim(strftime('%Y-%m-%dT%H:%M:%S', " column " / 1000000, 'unixepoch')" \
+        " || printf('.%06d', " column " % 1000000), '0'), '.') || '+00:00'"
+#define CREATED_AT  ISO("created_at")
+#define STARTED_AT  ISO("started_at")
+#define FINISHED_AT ISO("finished_at")
+#define BEAT_AT     ISO("beat_at")
+
+/* ---- call.c ---- */
+
+/* A zeroed call of `size` bytes, or NULL when memory ran out. */
+void *lite_call_new(struct lite_store *s, size_t size, void (*done)(void), void *arg);
+
+/* Hand it over, as one that somebody waits for; or as one that nobody waits for. When the store is closed it is answered at once. */
+void lite_call_start(struct lite_call *call, const struct sqlite_verb *verb);
+void lite_call_start_unseen(struct lite_call *call, const struct sqlite_verb *verb);
+
+/* For a verb's `done`: how the call ended, as its caller is told it. While the store closes that is CLOSED, whatever became of it,
+ * because whoever is told anything else would go on. */
+enum sqlite_end lite_call_end(struct lite_call *call, enum sqlite_end end);
+
+/* Give it back, after it was answered. */
+void lite_call_free(struct lite_call *call);
+
+/* The `done` of verbs with a store_done, and of those with a json_done whose answer is `text`. */
+void lite_stored(struct sqlite_work *work, enum sqlite_end end, const struct problem *said);
+void lite_read(struct sqlite_work *work, enum sqlite_end end, const struct problem *said);
+
+/* Why a call was not carried out, as this store says it: "refused" or "closed". */
+void lite_why(const struct lite_call *call, enum sqlite_end end, const struct problem *said, struct problem *why);
+
+/* Append the statement's rows, each a JSON text, as an array, and end it. SQLITE_OK or the error. */
+int lite_add_rows(struct buffer *text, struct query *q);
+
+/* Memory ran out before there was a call. */
+void lite_refuse_stored(store_done *done, void *arg);
+void lite_refuse_read(json_done *done, void *arg);
+
+void lite_hold(struct lite_store *s);
+void lite_drop(struct lite_store *s);
+
+/* ---- the verbs ---- */
+
+extern const struct store_backend store_sqlite;
+
+void lite_claim(struct store *s, const struct claim *claim, claim_done *done, void *arg);
+void lite_commit(struct store *s, const struct commit *commit, store_done *done, void *arg);
+void lite_fail(struct store *s, const struct failure *failure, store_done *done, void *arg);
+void lite_give_back(struct store *s, const struct release_lease *release, store_done *done, void *arg);
+void lite_schedule(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg);
+void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
+void lite_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
+void lite_on_scheduled(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg);
+void lite_beat(struct store *s, const json_t *state, store_done *done, void *arg);
+void lite_worker(struct store *s, const char *name, json_done *done, void *arg);
+void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
+
+void lite_workers(struct store *s, json_done *done, void *arg);
+void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
+
+/* ---- scheduled.c ---- */
+
+/* Insert the call's scheduled row. SQLITE_OK or the error. */
+int lite_put_scheduled(struct lite_call *call, sqlite3 *db, const struct scheduled *row);
+
+/* Somebody else has changed the file: look for rows that they scheduled. */
+void lite_look(struct lite_store *s);
+
+/* ---- release.c ---- */
+
+/* Every few seconds while rows are locked. */
+void lite_renew(uv_timer_t *timer);
+
+/* The store closes: unlock what is still locked. */
+void lite_unlock(struct lite_store *s);
+
+/* ---- tend.c ---- */
+
+/* Delete old outbox rows when that is due. */
+void lite_tend(struct lite_store *s);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a job and a worker, and a worker's heartbeat. */
+#include "store/sqlite/lite.h"
+
+#include <stdlib.h>
+
+#define DAY_US ((int64_t)24 * 3600 * 1000000)
+
+struct read_call {
+        struct lite_call call; /* its text: the answer */
+        char key[];
+};
+
+struct beat_call {
+        struct lite_call call;
+        char *state;
+};
+
+/* A task without a job row is a job of one. */
+static const char job_sql[] =
+        "select json_object('id', ?1, 'pipeline', pipeline, 'state', state, 'document', json(document),"
+        "  'created_at', " CREATED_AT ","
+        "  'finished_at', " FINISHED_AT ","
+        "  'error', json(error))"
+        " from (select pipeline, state, document, error, created_at, finished_at from job where root_id = ?1"
+        "  union all select '', state, null, error, created_at, finished_at from task"
+        "   where id = ?1 and not exists (select 1 from job where root_id = ?1))";
+
+/* Found through the partial index, but for the one task that has the job's id. */
+static const char tasks_sql[] =
+        "select json_object('id', id, 'parent_id', parent_id, 'name', name, 'state', state, 'attempts', attempts,"
+        "  'starts', starts, 'provider', provider, 'model', model, 'tokens_in', tokens_in, 'tokens_out', tokens_out,"
+        "  'cost_usd', cost_nano / 1e9, 'elapsed_ms', elapsed_ms, 'error', json(error),"
+        "  'created_at', " CREATED_AT ","
+        "  'started_at', " STARTED_AT ","
+        "  'finished_at', " FINISHED_AT ")"
+        " from (select * from task where id = ?1 union all select * from task where root_id = ?1 and root_id <> id)"
+        " order by created_at, id";
+
+static const char events_sql[] =
+        "select json_object('id', id, 'aggregate_type', aggregate_type, 'aggregate_id', aggregate_id, 'type', type,"
+        "  'version', version, 'payload', json(payload),"
+        "  'created_at', " CREATED_AT ")"
+        " from (select * from event where aggregate_id = ?1 and root_id = ?1"
+        "  union all select * from event where root_id = ?1 and root_id <> aggregate_id)"
+        " order by created_at, aggregate_type, aggregate_id, version";
+
+/* Of one, or of all. */
+static const char worker_sql[] = "select json_object('name', name, 'state', json(state),"
+                                 "  'started_at', " STARTED_AT ","
+                                 "  'beat_at', " BEAT_AT ","
+                                 "  'age_ms', max(0, (?1 - beat_at) / 1000))"
+                                 " from worker where ?2 is null or name = ?2 order by name";
+
+static const char beat_sql[] = "insert into worker (name, state, started_at, beat_at) values (?1, ?2, ?3, ?3)"
+                               " on conflict (name) do update set state = excluded.state, beat_at = ?3";
+
+static const char gone_sql[] = "delete from worker where beat_at < ?2 and name <> ?1";
+
+/* ---- job, worker ---- */
+
+static int finish_read(const struct read_call *c, int rc)
+{
+        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+}
+
+static int add_list(struct read_call *c, sqlite3 *db, const char *name, const char *sql)
+{
+        struct query q = query_of(db, sql);
+
+        query_text(&q, c->key);
+        buffer_addf(&c->call.text, ",\"%s\":", name);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static int run_job(struct sqlite_work *work, sqlite3 *db)
+{
+        struct read_call *c = (struct read_call *)work;
+        struct query q = query_of(db, job_sql);
+        bool found = false;
+        int rc;
+
+        buffer_reset(&c->call.text);
+        query_text(&q, c->key);
+        if (query_row(&q)) {
+                struct bytes row = query_read_bytes(&q, 0);
+
+                found = true;
+                buffer_add(&c->call.text, row.data, row.size - 1); /* its lists come before the closing brace */
+        }
+        rc = query_end(&q);
+        if (rc != SQLITE_OK || !found)
+                return rc;
+        rc = add_list(c, db, "tasks", tasks_sql);
+        if (rc == SQLITE_OK)
+                rc = add_list(c, db, "events", events_sql);
+        buffer_add_byte(&c->call.text, '}');
+        return finish_read(c, rc);
+}
+
+static int run_worker(struct sqlite_work *work, sqlite3 *db)
+{
+        struct read_call *c = (struct read_call *)work;
+        struct query q = query_of(db, worker_sql);
+
+        buffer_reset(&c->call.text);
+        query_number(&q, lite_now_us());
+        query_text(&q, c->key);
+        if (query_row(&q)) {
+                struct bytes row = query_read_bytes(&q, 0);
+
+                buffer_add(&c->call.text, row.data, row.size);
+        }
+        return finish_read(c, query_end(&q));
+}
+
+static int run_workers(struct sqlite_work *work, sqlite3 *db)
+{
+        struct read_call *c = (struct read_call *)work;
+        struct query q = query_of(db, worker_sql);
+
+        buffer_reset(&c->call.text);
+        query_number(&q, lite_now_us());
+        query_text(&q, NULL);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static const struct sqlite_verb job_verb = { .run = run_job, .done = lite_read, .reads = true };
+static const struct sqlite_verb worker_verb = { .run = run_worker, .done = lite_read, .reads = true };
+static const struct sqlite_verb workers_verb = { .run = run_workers, .done = lite_read, .reads = true };
+
+static void read_start(struct store *s, const struct sqlite_verb *verb, const char *key, json_done *done, void *arg)
+{
+        size_t size = strlen(key) + 1;
+        struct read_call *c = lite_call_new(lite_of(s), sizeof(*c) + size, (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_read(done, arg);
+                return;
+        }
+        memcpy(c->key, key, size);
+        lite_call_start(&c->call, verb);
+}
+
+void lite_job(struct store *s, const char *root_id, json_done *done, void *arg)
+{
+        read_start(s, &job_verb, root_id, done, arg);
+}
+
+void lite_worker(struct store *s, const char *name, json_done *done, void *arg)
+{
+        read_start(s, &worker_verb, name, done, arg);
+}
+
+void lite_workers(struct store *s, json_done *done, void *arg)
+{
+        read_start(s, &workers_verb, "", done, arg);
+}
+
+/* ---- beat ---- */
+
+static int run_beat(struct sqlite_work *work, sqlite3 *db)
+{
+        struct beat_call *c = (struct beat_call *)work;
+        struct query q = query_of(db, beat_sql);
+        int64_t now_us = lite_now_us();
+        int rc;
+
+        query_text(&q, c->call.store->owner);
+        query_text(&q, c->state);
+        query_number(&q, now_us);
+        rc = query_run(&q);
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, gone_sql);
+        query_text(&q, c->call.store->owner);
+        query_number(&q, now_us - DAY_US);
+        return query_run(&q);
+}
+
+static const struct sqlite_verb beat_verb = { .run = run_beat, .done = lite_stored };
+
+static void clear_beat(struct lite_call *call)
+{
+        free(((struct beat_call *)call)->state);
+}
+
+void lite_beat(struct store *s, const json_t *state, store_done *done, void *arg)
+{
+        struct beat_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        char *text = json_dumps(state, JSON_COMPACT | JSON_ENCODE_ANY);
+
+        if (!c) {
+                free(text);
+                lite_refuse_stored(done, arg);
+                return;
+        }
+        c->state = text ? text : strdup("{}");
+        c->call.clear = clear_beat;
+        c->call.refused = c->state ? NULL : "out of memory";
+        lite_tend(lite_of(s));
+        lite_call_start(&c->call, &beat_verb);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* release and forget: due messages are locked and handed over, until those that the broker confirmed are forgotten. A lock
+ * is an owner's name and a time; it is put off while the owner lives, and void soon after it died. */
+#include "store/sqlite/lite.h"
+
+#include <stdlib.h>
+
+#define LOCK_US  10000000
+#define RENEW_MS 3000
+#define LATER_US 10000000 /* until what no queue took comes again */
+
+struct release_call {
+        struct lite_call call;
+        int64_t now_ms;
+        unsigned limit;
+        struct due *due;
+        size_t count, room;
+        int64_t next_us; /* 0 = none */
+};
+
+/* Rows by their ids: those that were confirmed, and all that were locked. */
+struct forget_call {
+        struct lite_call call;
+        size_t count, locked;
+        int64_t ids[];
+};
+
+static const char due_sql[] = "select id, due_at, exchange, routing_key, properties, body from scheduled"
+                              " where due_at <= ?1 and (locked_until is null or locked_until <= ?2)"
+                              " order by due_at limit ?3";
+
+static const char lock_sql[] = "update scheduled set locked_by = ?2, locked_until = ?3 where id = ?1";
+
+static const char next_sql[] = "select min(due_at) from scheduled where due_at > ?1";
+
+/* Others may die: then their rows are due here. */
+static const char unlocked_sql[] = "select min(locked_until) from scheduled where due_at <= ?1 and locked_until > ?2";
+
+static const char forget_sql[] = "delete from scheduled where id = ?1";
+
+/* What no queue took must not stand first in line for ever. */
+static const char later_sql[] = "update scheduled set due_at = ?3, locked_by = null, locked_until = null"
+                                " where id = ?1 and locked_by = ?2";
+
+static void free_due(struct release_call *c)
+{
+        for (size_t i = 0; i < c->count; i++)
+                message_free(c->due[i].message);
+        c->count = 0;
+}
+
+static void clear_release(struct lite_call *call)
+{
+        struct release_call *c = (struct release_call *)call;
+
+        free_due(c);
+        free(c->due);
+}
+
+/* ---- release ---- */
+
+static bool make_room(struct release_call *c)
+{
+        size_t room = c->room > 0 ? 2 * c->room : 16;
+        struct due *grown;
+
+        if (c->count < c->room)
+                return true;
+        grown = realloc(c->due, room * sizeof(*grown));
+        if (!grown)
+                return false;
+        c->due = grown;
+        c->room = room;
+        return true;
+}
+
+static bool add_due(struct release_call *c, struct query *q)
+{
+        struct due *due = make_room(c) ? &c->due[c->count] : NULL;
+
+        if (!due)
+                return false;
+        *due = (struct due){
+                .id = query_read_number(q, 0),
+                .due_ms = query_read_number(q, 1) / 1000,
+                .message = message_new(query_read_text(q, 2), query_read_text(q, 3), query_read_bytes(q, 4),
+                                       query_read_bytes(q, 5)),
+        };
+        c->count += due->message != NULL;
+        return due->message != NULL;
+}
+
+static int read_due(struct release_call *c, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, due_sql);
+        bool enough = true;
+        int rc;
+
+        query_number(&q, c->now_ms * 1000);
+        query_number(&q, now_us);
+        query_number(&q, c->limit);
+        while (enough && query_row(&q))
+                enough = add_due(c, &q);
+        rc = query_end(&q);
+        return rc == SQLITE_OK && !enough ? SQLITE_NOMEM : rc;
+}
+
+static int lock(int64_t id, sqlite3 *db, const char *owner, int64_t until_us)
+{
+        struct query q = query_of(db, lock_sql);
+
+        query_number(&q, id);
+        query_text(&q, owner);
+        query_number(&q, until_us);
+        return query_run(&q);
+}
+
+static int read_earliest(sqlite3 *db, const char *sql, int64_t due_us, int64_t now_us, int64_t *earliest_us)
+{
+        struct query q = query_of(db, sql);
+        int64_t found_us = 0;
+
+        query_number(&q, due_us);
+        if (sql == unlocked_sql)
+                query_number(&q, now_us);
+        if (query_row(&q))
+                found_us = query_read_number(&q, 0);
+        if (found_us != 0 && (*earliest_us == 0 || found_us < *earliest_us))
+                *earliest_us = found_us;
+        return query_end(&q);
+}
+
+static int run_release(struct sqlite_work *work, sqlite3 *db)
+{
+        struct release_call *c = (struct release_call *)work;
+        int64_t now_us = lite_now_us();
+        int rc;
+
+        free_due(c);
+        c->next_us = 0;
+        rc = read_due(c, db, now_us);
+        if (rc == SQLITE_OK)
+                rc = read_earliest(db, next_sql, c->now_ms * 1000, now_us, &c->next_us);
+        if (rc == SQLITE_OK && c->count < c->limit)
+                rc = read_earliest(db, unlocked_sql, c->now_ms * 1000, now_us, &c->next_us);
+        for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
+                rc = lock(c->due[i].id, db, c->call.store->owner, now_us + LOCK_US);
+        return rc;
+}
+
+/* Remember what is locked, so that forget can put off what was not confirmed. */
+static void remember(struct lite_store *s, const struct release_call *c)
+{
+        free(s->released);
+        s->released = calloc(c->count + 1, sizeof(*s->released));
+        s->released_count = s->released ? c->count : 0;
+        for (size_t i = 0; i < s->released_count; i++)
+                s->released[i] = c->due[i].id;
+        if (c->count > 0)
+                uv_timer_start(&s->renew, lite_renew, RENEW_MS, RENEW_MS);
+}
+
+static void answer_release(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+{
+        struct release_call *c = (struct release_call *)work;
+        int64_t next_ms = (c->next_us + 999) / 1000;
+
+        (void)why;
+        end = lite_call_end(&c->call, end);
+        if (end != SQLITE_END_COMMITTED) {
+                free_due(c);
+                next_ms = end == SQLITE_END_CLOSED ? 0 : c->now_ms + 1000;
+        } else {
+                remember(c->call.store, c);
+                if (c->count == c->limit)
+                        next_ms = c->now_ms;
+        }
+        ((release_done *)c->call.done)(c->due, c->count, next_ms, c->call.arg);
+        lite_call_free(&c->call);
+}
+
+/* It reads more than it writes, but what it hands over must stay locked. */
+static const struct sqlite_verb release_verb = { .run = run_release, .done = answer_release };
+
+void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg)
+{
+        struct release_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+
+        if (!c) {
+                done(NULL, 0, now_ms + 1000, arg);
+                return;
+        }
+        c->call.clear = clear_release;
+        c->now_ms = now_ms;
+        c->limit = limit;
+        lite_call_start(&c->call, &release_verb);
+}
+
+/* ---- forget, renew ---- */
+
+static int forget(int64_t id, sqlite3 *db)
+{
+        struct query q = query_of(db, forget_sql);
+
+        query_number(&q, id);
+        return query_run(&q);
+}
+
+static int put_off(int64_t id, sqlite3 *db, const char *owner, int64_t due_us)
+{
+        struct query q = query_of(db, later_sql);
+
+        query_number(&q, id);
+        query_text(&q, owner);
+        query_number(&q, due_us);
+        return query_run(&q);
+}
+
+static int run_forget(struct sqlite_work *work, sqlite3 *db)
+{
+        struct forget_call *c = (struct forget_call *)work;
+        int rc = SQLITE_OK;
+
+        for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
+                rc = forget(c->ids[i], db);
+        for (size_t i = c->count; rc == SQLITE_OK && i < c->count + c->locked; i++)
+                rc = put_off(c->ids[i], db, c->call.store->owner, lite_now_us() + LATER_US);
+        return rc;
+}
+
+static const struct sqlite_verb forget_verb = { .run = run_forget, .done = lite_stored };
+
+/* The locked ones are only looked at where not all of them were confirmed. */
+static struct forget_call *new_forget(struct lite_store *s, const int64_t ids[], size_t count, size_t locked,
+                                      void (*done)(void), void *arg)
+{
+        struct forget_call *c = lite_call_new(s, sizeof(*c) + (count + locked) * sizeof(int64_t), done, arg);
+
+        if (!c)
+                return NULL;
+        c->count = count;
+        c->locked = locked;
+        if (count > 0)
+                memcpy(c->ids, ids, count * sizeof(int64_t));
+        if (locked > 0)
+                memcpy(c->ids + count, s->released, locked * sizeof(int64_t));
+        return c;
+}
+
+void lite_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg)
+{
+        struct lite_store *lite = lite_of(s);
+        size_t locked = count < lite->released_count ? lite->released_count : 0;
+        struct forget_call *c = new_forget(lite, ids, count, locked, (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_stored(done, arg);
+                return;
+        }
+        lite->released_count = 0;
+        if (!lite->closing)
+                uv_timer_stop(&lite->renew);
+        lite_call_start(&c->call, &forget_verb);
+}
+
+static int run_renew(struct sqlite_work *work, sqlite3 *db)
+{
+        struct forget_call *c = (struct forget_call *)work;
+        int64_t until_us = lite_now_us() + LOCK_US;
+        int rc = SQLITE_OK;
+
+        for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
+                rc = lock(c->ids[i], db, c->call.store->owner, until_us);
+        return rc;
+}
+
+static void renewed(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+{
+        struct lite_call *call = (struct lite_call *)work;
+
+        (void)end;
+        (void)why;
+        call->store->renewing = false;
+        lite_call_free(call);
+}
+
+static const struct sqlite_verb renew_verb = { .run = run_renew, .done = renewed };
+
+void lite_renew(uv_timer_t *timer)
+{
+        struct lite_store *s = timer->data;
+        struct forget_call *c = s->renewing ? NULL : new_forget(s, NULL, 0, s->released_count, NULL, NULL);
+
+        if (!c)
+                return;
+        s->renewing = true;
+        lite_call_start_unseen(&c->call, &renew_verb);
+}
+
+static int run_unlock(struct sqlite_work *work, sqlite3 *db)
+{
+        struct forget_call *c = (struct forget_call *)work;
+        int rc = SQLITE_OK;
+
+        for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
+                rc = lock(c->ids[i], db, NULL, 0);
+        return rc;
+}
+
+static const struct sqlite_verb unlock_verb = { .run = run_unlock, .done = renewed };
+
+void lite_unlock(struct lite_store *s)
+{
+        struct forget_call *c = s->released_count > 0 ? new_forget(s, NULL, 0, s->released_count, NULL, NULL) : NULL;
+
+        if (c)
+                lite_call_start_unseen(&c->call, &unlock_verb);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeps the outbox from growing for ever: a few times a day a heartbeat deletes what is older than a week, a chunk a
+ * transaction, so that nobody waits for it for long. */
+#include "store/sqlite/lite.h"
+
+#include "core/clock.h"
+
+#define EVERY_MS (6u * 3600 * 1000)
+#define KEEP_US  ((int64_t)7 * 24 * 3600 * 1000000)
+#define CHUNK    1000
+
+struct tend_call {
+        struct lite_call call;
+        bool more;
+};
+
+/* Rows are numbered in the order of their times, so the old ones are the first ones. */
+static const char old_sql[] = "select position, created_at from outbox order by position limit ?1";
+
+static const char delete_sql[] = "delete from outbox where position <= ?1";
+
+static int run_tend(struct sqlite_work *work, sqlite3 *db)
+{
+        struct tend_call *c = (struct tend_call *)work;
+        struct query q = query_of(db, old_sql);
+        int64_t before_us = lite_now_us() - KEEP_US, last = 0;
+        unsigned count = 0;
+        int rc;
+
+        query_number(&q, CHUNK);
+        while (query_row(&q) && query_read_number(&q, 1) < before_us) {
+                last = query_read_number(&q, 0);
+                count++;
+        }
+        c->more = count == CHUNK;
+        rc = query_end(&q);
+        if (rc != SQLITE_OK || count == 0)
+                return rc;
+        q = query_of(db, delete_sql);
+        query_number(&q, last);
+        return query_run(&q);
+}
+
+static void tended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+{
+        struct tend_call *c = (struct tend_call *)work;
+        struct lite_store *s = c->call.store;
+
+        (void)why;
+        if (end == SQLITE_END_COMMITTED && c->more)
+                s->tend_at_ms = 0;
+        if (end == SQLITE_END_COMMITTED && c->more && !s->closing)
+                lite_tend(s);
+        lite_call_free(&c->call);
+}
+
+static const struct sqlite_verb verb = { .run = run_tend, .done = tended };
+
+void lite_tend(struct lite_store *s)
+{
+        uint64_t now = clock_mono_ms();
+        struct tend_call *c;
+
+        if (s->closing || now < s->tend_at_ms || !(c = lite_call_new(s, sizeof(*c), NULL, NULL)))
+                return;
+        s->tend_at_ms = now + EVERY_MS;
+        lite_call_start_unseen(&c->call, &verb);
+}
