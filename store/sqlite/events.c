@@ -35,9 +35,9 @@ static int read_position(const char *text, int64_t *position, struct problem *wh
         size_t digits = strspn(text, "0123456789");
 
         if (text[digits] != '\0' || digits > 18)
-                return problem_set(why, "store", "bad_position",
-                                   "\"%.60s\" is no position of an event: give one as `chard events` prints it, like 742",
-                                   text);
+                return problem_set(
+                        why, "store", "bad_position",
+                        "\"%.60s\" is no position of an event: give one as `chard events` prints it, like 742", text);
         *position = *text ? strtoll(text, NULL, 10) : 0;
         return 0;
 }
