@@ -136,6 +136,8 @@ struct dead_record {
         int64_t at_ms;                    /* timestamp */
         unsigned attempts;
         const char *trace_id; /* or NULL: left out */
+        const char *worker;   /* deadWorker: who buries it; or NULL: left out */
+        const char *id; /* deadId: this death's own, so that two that look alike are told apart; or NULL: left out */
 };
 
 /* A dead letter for queue `queue`, to exchange "chard.dead" with the queue's name as routing key: properties and body as received, the
@@ -144,6 +146,12 @@ struct dead_record {
  * 64 KiB of them, as base64 in header `originalProperties`. NULL when memory ran out. */
 struct message *message_dead(const char *queue, struct bytes properties, struct bytes body,
                              const struct dead_record *record);
+
+/* A dead letter to be sent once more, to the exchange `queue` with that routing key: retries 0, eta and expires null, and without what
+ * burying it or a broker added (the error record, x-death and its like). All else as it was, `body` as given.
+ * Returns 0; 1 with `why` (source "message", code "bad_properties": there is no readable original); or -ENOMEM. */
+int message_revive(const char *queue, struct bytes properties, struct bytes body, struct message **out,
+                   struct problem *why);
 
 /* ---- signatures and chains: signature.c, successors.c ---- */
 

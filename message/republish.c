@@ -4,6 +4,8 @@
 #include "message/base64.h"
 #include "message/wire.h"
 
+#include <errno.h>
+
 enum { LONGEST_TEXT = 8192 };
 
 /* ---- again ---- */
@@ -109,6 +111,10 @@ static void add_record(struct buffer *table, const struct dead_record *record)
         header_add_number(table, "attempts", record->attempts);
         if (record->trace_id)
                 add_record_text(table, "trace_id", record->trace_id);
+        if (record->worker)
+                add_record_text(table, "deadWorker", record->worker);
+        if (record->id)
+                add_record_text(table, "deadId", record->id);
 }
 
 struct message *message_dead(const char *queue, struct bytes properties, struct bytes body,
@@ -122,4 +128,53 @@ struct message *message_dead(const char *queue, struct bytes properties, struct 
         add_record(&table, record);
         drop_spent(&p);
         return message_from("chard.dead", queue, &p, &table, body);
+}
+
+/* ---- from the dead ---- */
+
+static bool has_header(struct bytes table, const char *name)
+{
+        struct header h;
+        return header_find(table, name, &h);
+}
+
+/* Names that the error record shares with clients: the record's own only where there is one. */
+static bool is_of_record(struct bytes name, struct bytes table)
+{
+        if (!has_header(table, "errorSource"))
+                return false;
+        return bytes_equal(name, bytes_of_string("timestamp")) || bytes_equal(name, bytes_of_string("attempts")) ||
+               (bytes_equal(name, bytes_of_string("trace_id")) && has_header(table, "traceparent"));
+}
+
+static void add_revived(struct buffer *table, const struct header *h, struct bytes all, bool *has_retries)
+{
+        if (bytes_equal(h->name, bytes_of_string("expires")))
+                header_add_null(table, "expires");
+        else if (header_owner_of(h->name) != HEADER_DEAD && !is_of_record(h->name, all))
+                add_again(table, h, 0, has_retries);
+}
+
+int message_revive(const char *queue, struct bytes properties, struct bytes body, struct message **out,
+                   struct problem *why)
+{
+        struct properties p;
+        struct buffer table = { 0 };
+        struct header h;
+        size_t at = 0;
+        bool has_retries = false;
+        if (properties_read(properties, &p, why) != 0)
+                return 1;
+        while (header_next(p.headers, &at, &h))
+                add_revived(&table, &h, p.headers, &has_retries);
+        if (at != p.headers.size || has_header(p.headers, "originalProperties")) {
+                buffer_free(&table);
+                return problem_set(why, "message", "bad_properties",
+                                   "its properties could not be read when it died: it can't be sent again as it was");
+        }
+        if (!has_retries)
+                header_add_number(&table, "retries", 0);
+        drop_spent(&p);
+        *out = message_from(queue, queue, &p, &table, body);
+        return *out ? 0 : -ENOMEM;
 }

@@ -51,6 +51,8 @@ static const struct {
         { NAME("errorCode"), HEADER_DEAD },
         { NAME("errorMessage"), HEADER_DEAD },
         { NAME("originalProperties"), HEADER_DEAD },
+        { NAME("deadWorker"), HEADER_DEAD },
+        { NAME("deadId"), HEADER_DEAD },
 };
 
 static bool starts_with(struct bytes name, const char *prefix)

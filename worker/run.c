@@ -173,6 +173,21 @@ void run_describe_failure(struct run *run, const struct scheduled *again)
         };
 }
 
+struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZE])
+{
+        id_new(id);
+        return (struct dead_record){
+                .source = run->why.source,
+                .code = run->why.code,
+                .text = run->why.text,
+                .at_ms = clock_wall_ms(),
+                .attempts = run->message.retries + 1,
+                .trace_id = run->message.traceparent,
+                .worker = run->worker->config->name,
+                .id = id,
+        };
+}
+
 void run_tell(const struct run *run, enum step to)
 {
         const struct worker_config *c = run->worker->config;

@@ -116,6 +116,9 @@ void run_describe_claim(struct run *run);
 void run_describe_commit(struct run *run);
 void run_describe_failure(struct run *run, const struct scheduled *again);
 
+/* The error record of its dead letter; `id` is filled in and borrowed by it. */
+struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZE]);
+
 /* It goes from the step that it is in to `to`: tell the worker's owner, who may show it. */
 void run_tell(const struct run *run, enum step to);
 

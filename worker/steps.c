@@ -429,14 +429,8 @@ static void on_buried(enum publish_result result, void *arg);
 
 static enum step bury(struct run *run)
 {
-        const struct dead_record record = {
-                .source = run->why.source,
-                .code = run->why.code,
-                .text = run->why.text,
-                .at_ms = clock_wall_ms(),
-                .attempts = run->message.retries + 1,
-                .trace_id = run->message.traceparent,
-        };
+        char id[ID_TEXT_SIZE];
+        const struct dead_record record = run_describe_death(run, id);
         struct message *letter =
                 message_dead(run->delivery->queue, run->delivery->properties, run->delivery->body, &record);
         if (!letter)

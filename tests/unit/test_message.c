@@ -309,8 +309,9 @@ static void two_headers_of_a_name_become_one(void **state)
 
 /* ---- dead letters ---- */
 
-static const struct dead_record RECORD = { "provider", "invalid_api_key", "no more \xED\x95\x9C", 1700000000123,
-                                           4,          "trace-1" };
+static const struct dead_record RECORD = {
+        "provider", "invalid_api_key", "no more \xED\x95\x9C", 1700000000123, 4, "trace-1", NULL, NULL
+};
 
 static void a_dead_letter_has_its_record(void **state)
 {
@@ -342,6 +343,60 @@ static void a_dead_letter_has_its_record(void **state)
         message_free(m);
         made_free(&made);
         buffer_free(&table);
+}
+
+static void a_dead_letter_says_who_buried_it(void **state)
+{
+        (void)state;
+        struct dead_record record = RECORD;
+        record.worker = "w1";
+        record.id = "d1";
+        struct made made = make_task((struct bytes){ NULL, 0 }, "b");
+        struct message *m = message_dead("q", buffer_view(&made.properties), buffer_view(&made.body), &record);
+        assert_header(m, "deadWorker", "\"w1\"");
+        assert_header(m, "deadId", "\"d1\"");
+        message_free(m);
+        made_free(&made);
+}
+
+static void a_revived_letter_begins_anew(void **state)
+{
+        (void)state;
+        struct buffer table = { 0 };
+        struct problem why;
+        json_t *deaths = parse("[{\"queue\":\"q\",\"reason\":\"expired\",\"count\":1}]");
+        header_add_number(&table, "retries", 4);
+        header_add_text(&table, "eta", bytes_of_string("2026-11-21T00:00:00"));
+        header_add_text(&table, "expires", bytes_of_string("2026-11-21T00:00:00"));
+        header_add_text(&table, "mine", bytes_of_string("stays"));
+        header_add_json(&table, "x-death", deaths);
+        header_add_text(&table, "x-first-death-queue", bytes_of_string("q"));
+        struct made made = make_task(buffer_view(&table), "b");
+        struct dead_record record = RECORD;
+        record.worker = "w1";
+        record.id = "d1";
+        record.trace_id = NULL;
+        struct message *dead = message_dead("q", buffer_view(&made.properties), buffer_view(&made.body), &record),
+                       *m = NULL;
+        assert_int_equal(message_revive("q2", dead->properties, bytes_of_string("other"), &m, &why), 0);
+        assert_string_equal(m->exchange, "q2");
+        assert_string_equal(m->routing_key, "q2");
+        assert_true(bytes_equal(m->body, bytes_of_string("other")));
+        json_t *headers = headers_of(m->properties);
+        json_t *expected =
+                parse("{\"task\":\"t\",\"id\":\"i\",\"retries\":0,\"eta\":null,\"expires\":null,\"mine\":\"stays\"}");
+        assert_json(headers, expected, "headers");
+        json_decref(headers);
+        json_decref(expected);
+        json_decref(deaths);
+        message_free(m);
+        message_free(dead);
+        made_free(&made);
+        buffer_free(&table);
+        dead = message_dead("q", bytes_of("\xFF\xFF\xFF", 3), bytes_of_string("b"), &record);
+        assert_int_equal(message_revive("q", dead->properties, dead->body, &m, &why), 1);
+        assert_string_equal(why.code, "bad_properties");
+        message_free(dead);
 }
 
 static void unreadable_properties_are_kept_as_text(void **state)
@@ -407,6 +462,8 @@ int main(void)
                 cmocka_unit_test(a_retry_keeps_its_properties_but_those_that_are_spent),
                 cmocka_unit_test(two_headers_of_a_name_become_one),
                 cmocka_unit_test(a_dead_letter_has_its_record),
+                cmocka_unit_test(a_dead_letter_says_who_buried_it),
+                cmocka_unit_test(a_revived_letter_begins_anew),
                 cmocka_unit_test(unreadable_properties_are_kept_as_text),
                 cmocka_unit_test(an_endless_error_text_is_cut_at_a_character),
         };
