@@ -9,6 +9,7 @@
 #include "core/problem.h"
 #include "message/message.h"
 #include "store/dead_letter.h"
+#include "store/carry.h"
 #include "store/outcome.h"
 
 #include <jansson.h>
@@ -206,6 +207,15 @@ struct store_backend {
         /* Do it, in one transaction, under an advisory lock that only one sweeper has at a time. `items` borrowed until done. */
         void (*stale_settle)(struct store *s, const struct stale_item *items, size_t count, stale_settled *done,
                              void *arg);
+
+        /* ---- moving to another store (store/carry.h); NULL where a backend can't ---- */
+
+        /* At most `limit` rows of a kind after `after` (0 = from the first), each with its "cursor": [{"cursor",…}]. */
+        void (*carry_out)(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
+        /* Take in such rows; what is here already stays as it is: {"carried": how many were not}. `rows` are borrowed for the length of the call. */
+        void (*carry_in)(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
+        /* Rows of a kind up to a cursor stand elsewhere now: those that would act here as well (scheduled messages, kept dead letters) go. */
+        void (*carry_off)(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);
 
         bool (*up)(const struct store *s);
         /* Calls that wait for an answer. */

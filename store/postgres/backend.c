@@ -46,6 +46,7 @@ static const struct verb *const verbs[LANE_COUNT] = {
         [LANE_DEAD_EDIT] = &verb_dead_edit,
         [LANE_STALE_FIND] = &verb_stale_find,
         [LANE_STALE_SETTLE] = &verb_stale_settle,
+        [LANE_CARRY] = &verb_carry,
 };
 
 void store_hold(struct pg_store *s)
@@ -254,6 +255,7 @@ const struct store_backend store_postgres = {
         .worker = pg_worker,
         .job = pg_job,
         .events = pg_events,
+        .carry_in = pg_carry_in,
         .workers = pg_workers,
         .dead_file = pg_dead_file,
         .dead_read = pg_dead_read,

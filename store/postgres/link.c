@@ -87,7 +87,8 @@ void link_want(struct link *link)
 
 /* ---- sending ---- */
 
-int link_send(struct link *link, struct group *group, const struct statement *statement)
+/* By the name of a prepared statement, or its text. */
+static int send_arguments(struct link *link, struct group *group, const char *prepared, const char *sql)
 {
         struct arguments *a = &link->store->arguments;
         const char *values[ARGUMENTS_MAX];
@@ -102,10 +103,23 @@ int link_send(struct link *link, struct group *group, const struct statement *st
                 lengths[i] = (int)value.size;
                 formats[i] = 1;
         }
-        if (PQsendQueryPrepared(link->pg, statement->name, (int)a->count, values, lengths, formats, 1) != 1)
+        const int count = (int)a->count;
+        const int sent = prepared ? PQsendQueryPrepared(link->pg, prepared, count, values, lengths, formats, 1)
+                                  : PQsendQueryParams(link->pg, sql, count, NULL, values, lengths, formats, 1);
+        if (sent != 1)
                 return -EIO;
         group->expected++;
         return 0;
+}
+
+int link_send(struct link *link, struct group *group, const struct statement *statement)
+{
+        return send_arguments(link, group, statement->name, NULL);
+}
+
+int link_send_once(struct link *link, struct group *group, const char *sql)
+{
+        return send_arguments(link, group, NULL, sql);
 }
 
 int link_send_bare(struct link *link, struct group *group, const char *sql)

@@ -45,6 +45,7 @@ enum lane_id {
         LANE_DEAD_EDIT,
         LANE_STALE_FIND,
         LANE_STALE_SETTLE,
+        LANE_CARRY,
         LANE_COUNT
 };
 
@@ -86,7 +87,7 @@ struct verb {
 
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
         verb_forget, verb_read, verb_beat, verb_events, verb_dead_file, verb_dead_page, verb_dead_ask, verb_dead_settle,
-        verb_dead_edit, verb_stale_find, verb_stale_settle;
+        verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry;
 
 struct lane {
         const struct verb *verb;
@@ -192,6 +193,9 @@ int link_adopt(struct link *link, PGconn *pg);
 
 /* Add one statement to the group being sent, with the store's arguments. 0 or -errno. */
 int link_send(struct link *link, struct group *group, const struct statement *statement);
+
+/* The same with one that is not prepared, because few processes ever need it. 0 or -errno. */
+int link_send_once(struct link *link, struct group *group, const char *sql);
 
 /* Add one that is not prepared and has no arguments: "begin", "commit". 0 or -errno. */
 int link_send_bare(struct link *link, struct group *group, const char *sql);

@@ -123,6 +123,9 @@ void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
 void lite_workers(struct store *s, json_done *done, void *arg);
 void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 
+void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
+void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);
+
 /* ---- scheduled.c ---- */
 
 /* Insert the call's scheduled row. SQLITE_OK or the error. */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking in what another store held. Each statement passes over what is there already, so that it may be repeated. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include <stdlib.h>
+
+#define COUNTED "select json_build_object('carried', count(*))::text from made"
+
+static const struct statement jobs = {
+        "chard_carry_jobs",
+        "with made as (insert into chard.job (root_id, pipeline, state, created_at, updated_at, finished_at, error, document,"
+        "   chain, last_task, restarts)"
+        "  select root_id, pipeline, state, created_at, updated_at, finished_at, error::jsonb, document::jsonb,"
+        "   chain::json, last_task, coalesce(restarts, 0)"
+        "  from json_to_recordset($1::text::json) as r (root_id text, pipeline text, state text, created_at timestamptz,"
+        "   updated_at timestamptz, finished_at timestamptz, error text, document text, chain text, last_task text, restarts integer)"
+        "  on conflict do nothing returning 1) " COUNTED
+};
+
+/* Nobody works on it any more: its lease is not carried. */
+static const struct statement tasks = {
+        "chard_carry_tasks",
+        "with made as (insert into chard.task (id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,"
+        "   attempts, tokens_in, tokens_out, cost_nano, elapsed_ms, provider, model, error, result)"
+        "  select id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,"
+        "   attempts, tokens_in, tokens_out, cost_nano, elapsed_ms, provider, model, error::jsonb, result::json"
+        "  from json_to_recordset($1::text::json) as r (id text, root_id text, parent_id text, name text, state text,"
+        "   created_at timestamptz, started_at timestamptz, finished_at timestamptz, starts integer, attempts integer,"
+        "   tokens_in integer, tokens_out integer, cost_nano bigint, elapsed_ms integer, provider text, model text, error text, result text)"
+        "  on conflict do nothing returning 1) " COUNTED
+};
+
+/* An outbox row goes in with its event or not at all: that is what keeps a repetition from sending it twice. */
+static const struct statement events = {
+        "chard_carry_events",
+        "with r as materialized ("
+        "  select * from json_to_recordset($1::text::json) as r (cursor bigint, id uuid, aggregate_type text, aggregate_id text,"
+        "   version integer, type text, root_id text, task_id text, created_at timestamptz, payload text, unsent integer,"
+        "   tracingspancontext text)),"
+        " made as (insert into chard.event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)"
+        "  select id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload::jsonb from r"
+        "  on conflict do nothing returning id),"
+        " sent as (insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)"
+        "  select id, aggregate_type, aggregate_id, type, payload::jsonb, tracingspancontext from r"
+        "  where unsent = 1 and id in (select id from made) order by cursor) " COUNTED
+};
+
+static const struct statement owned = {
+        "chard_carry_owned",
+        "with made as (insert into chard.character_owned (user_id, code, task_id, granted_at)"
+        "  select user_id, code, task_id, granted_at"
+        "  from json_to_recordset($1::text::json) as r (user_id text, code text, task_id text, granted_at timestamptz)"
+        "  on conflict do nothing returning 1) " COUNTED
+};
+
+static const struct statement profiles = {
+        "chard_carry_profiles",
+        "with made as (insert into chard.profile (user_id, updated_at, fields) select user_id, updated_at, fields::jsonb"
+        "  from json_to_recordset($1::text::json) as r (user_id text, updated_at timestamptz, fields text)"
+        "  on conflict do nothing returning 1) " COUNTED
+};
+
+static const struct statement audits = {
+        "chard_carry_audits",
+        "with made as (insert into chard.dead_letter_audit (at, batch, operation, action, who, reason, scope, entries)"
+        "  select at, batch, operation, action, who, reason, scope, entries"
+        "  from json_to_recordset($1::text::json) as r (at timestamptz, batch uuid, operation text, action text, who text,"
+        "   reason text, scope text, entries integer)"
+        "  on conflict do nothing returning 1) " COUNTED
+};
+
+/* Entries get new numbers; what was done to them is found by its batch. */
+static const struct statement dead = {
+        "chard_carry_dead",
+        "with made as (insert into chard.dead_letter (died_at, kept_at, settled_at, attempts, rounds, automatic, key, same, state,"
+        "   task_id, root_id, name, queue, error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker,"
+        "   next_task, acts, properties, body, edited)"
+        "  select died_at, kept_at, settled_at, attempts, rounds, automatic <> 0, key, same, state,"
+        "   task_id, root_id, name, queue, error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker,"
+        "   next_task, array(select a.id from chard.dead_letter_audit a where a.batch in"
+        "    (select b::uuid from json_array_elements_text(r.batches) as b) order by a.id),"
+        "   decode(properties, 'hex'), decode(body, 'hex'), decode(edited, 'hex')"
+        "  from json_to_recordset($1::text::json) as r (cursor bigint, died_at timestamptz, kept_at timestamptz, settled_at timestamptz,"
+        "   attempts integer, rounds integer, automatic integer, key uuid, same uuid, state text, task_id text, root_id text,"
+        "   name text, queue text, error_source text, error_code text, error_message text, group_id text, cause text, trace_id text,"
+        "   user_id text, worker text, next_task text, batches json, properties text, body text, edited text)"
+        "  order by cursor on conflict do nothing returning 1) " COUNTED
+};
+
+static const struct statement scheduled = {
+        "chard_carry_scheduled",
+        "with made as (insert into chard.scheduled (key, due_at, created_at, exchange, routing_key, reason, task_id, properties, body)"
+        "  select key, due_at, created_at, exchange, routing_key, reason, task_id, decode(properties, 'hex'), decode(body, 'hex')"
+        "  from json_to_recordset($1::text::json) as r (key uuid, due_at timestamptz, created_at timestamptz, exchange text,"
+        "   routing_key text, reason text, task_id text, properties text, body text)"
+        "  on conflict do nothing returning 1) " COUNTED
+};
+
+static const struct statement *const of_kind[CARRY_KINDS] = {
+        [CARRY_JOBS] = &jobs,   [CARRY_TASKS] = &tasks,         [CARRY_EVENTS] = &events,
+        [CARRY_OWNED] = &owned, [CARRY_PROFILES] = &profiles,   [CARRY_AUDITS] = &audits,
+        [CARRY_DEAD] = &dead,   [CARRY_SCHEDULED] = &scheduled,
+};
+
+struct carry_call {
+        enum carried kind;
+        char *rows; /* behind the struct */
+};
+
+/* Few processes ever do this: nothing is prepared for it. */
+static int send_carry(struct link *link, struct group *group)
+{
+        const struct carry_call *call = group->calls[0]->what;
+
+        arguments_reset(&link->store->arguments);
+        arguments_text(&link->store->arguments, call->rows);
+        return link_send_once(link, group, of_kind[call->kind]->sql);
+}
+
+const struct verb verb_carry = {
+        .lane = LANE_CARRY,
+        .link = LINK_COMMITS,
+        .most = 1,
+        .send = send_carry,
+        .answer = answer_json,
+        .refuse = refuse_json,
+};
+
+void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg)
+{
+        const size_t size = json_dumpb(rows, NULL, 0, JSON_COMPACT);
+        struct carry_call *call = malloc(sizeof(*call) + size + 1);
+        struct problem why;
+
+        if (!call || size == 0) {
+                free(call);
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(NULL, &why, arg);
+                return;
+        }
+        call->kind = kind;
+        call->rows = (char *)(call + 1);
+        json_dumpb(rows, call->rows, size, JSON_COMPACT);
+        call->rows[size] = '\0';
+        call_add(pg_of(s), &verb_carry, call, call, (void (*)(void))done, arg);
+}
