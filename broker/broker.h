@@ -78,6 +78,9 @@ enum publish_result {
 };
 typedef void publish_done(enum publish_result result, void *arg);
 
+/* -1: there is no such queue, or it could not be found out. */
+typedef void depth_done(int64_t messages, void *arg);
+
 struct broker {
         const struct broker_backend *backend;
 };
@@ -110,6 +113,9 @@ struct broker_backend {
         void (*hand_back)(struct broker *b, struct delivery_tag tag);
 
         void (*health)(const struct broker *b, struct broker_health *out);
+
+        /* How many messages a queue holds, unacked ones included. NULL where a backend can't say. */
+        void (*depth)(struct broker *b, const char *queue, depth_done *done, void *arg);
 
         /* Send what acks are waiting, answer every open publish with PUBLISH_CLOSED, stop the threads. Waits up to about a second.
          * The loop must turn once more (uv_run) before it can be closed: libuv gives its handles back there. */

@@ -25,12 +25,12 @@ struct command {
         const char *example; /* one or more lines to copy */
         const char *details; /* a paragraph, or NULL */
         bool serves;         /* runs on and logs what it does; the others log warnings only, unless asked for debug */
-        bool serverless; /* takes no broker and no store from the settings */
+        bool serverless;     /* takes no broker and no store from the settings */
         int (*run)(const struct command *self, int argc, char **argv);
 };
 
 extern const struct command command_worker, command_submit, command_job, command_ping, command_topology,
-        command_migrate, command_events, command_dev, command_help, command_version;
+        command_migrate, command_events, command_dev, command_move, command_help, command_version;
 
 /* All sub-commands, NULL-terminated. */
 extern const struct command *const commands[];

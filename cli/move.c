@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `chard move`: from one file to servers. Everything is there before it is gone here, in an order in which a task's row arrives before
+ * its message; so it may be interrupted at any time and begun again. */
+#include "cli/move.h"
+
+#include "core/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ANSWER_MS = 30000, ALIVE_MS = 10000 };
+
+static int move(struct move *m);
+
+static int check_words(const struct command *self, const char *from, const char *to, const char *broker)
+{
+        static const char scheme[] = "sqlite:";
+        if (!from || !to || !broker)
+                return command_misuse(self, "say --from sqlite:FILE, --to postgresql://… and --broker amqp://…");
+        if (strncmp(from, scheme, sizeof(scheme) - 1) != 0)
+                return command_misuse(self, "--from: \"%.60s\" is no sqlite:FILE, and only from one can be moved",
+                                      from);
+        if (access(from + sizeof(scheme) - 1, R_OK | W_OK) != 0)
+                return command_misuse(self, "--from: %s: %s", from + sizeof(scheme) - 1, strerror(errno));
+        if (strncmp(to, scheme, sizeof(scheme) - 1) == 0 || strncmp(broker, "embedded:", 9) == 0)
+                return command_misuse(self, "--to and --broker must name servers: postgresql://… and amqp://…");
+        return 0;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+        struct settings s;
+        struct move m = { .self = self, .settings = &s };
+        const char *from = NULL;
+        const struct own_flag own[] = {
+                { "--from", 0, NULL, &from, "URL", "sqlite:FILE, the file of `chard dev`" },
+                { "--to", 0, NULL, &m.to_store, "URL",
+                  "postgresql://…, the new store; its schema is made where it is missing" },
+                { "--broker", 0, NULL, &m.to_broker, "URL",
+                  "amqp://…, the new broker; the topology is declared there" },
+                { 0 },
+        };
+        int operands, code;
+        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+                return code;
+        code = operands > 0 ? command_misuse(self, "takes no word \"%.60s\"", argv[0])
+                            : check_words(self, from, m.to_store, m.to_broker);
+        if (code == 0) {
+                m.file = strchr(from, ':') + 1;
+                wait_open(&m.wait);
+                code = move(&m);
+                wait_close(&m.wait);
+        }
+        free(m.from_broker_url);
+        settings_free(&s);
+        return code;
+}
+
+/* ---- is anybody still at work on it? ---- */
+
+struct census {
+        struct wait *wait;
+        char name[128]; /* of a worker that is alive, or "" */
+        long long age_ms;
+        bool failed;
+        struct problem why;
+};
+
+static void on_workers(json_t *rows, const struct problem *why, void *arg)
+{
+        struct census *c = (struct census *)arg;
+        size_t i;
+        json_t *row;
+        c->failed = why != NULL;
+        if (why)
+                c->why = *why;
+        json_array_foreach(rows, i, row) {
+                const json_t *state = json_object_get(row, "state");
+                const long long age_ms = json_number(row, "age_ms", ALIVE_MS);
+                if (age_ms >= ALIVE_MS || strcmp(json_text(state, "why", ""), "stopping") == 0)
+                        continue;
+                snprintf(c->name, sizeof(c->name), "%s", json_text(row, "name", "?"));
+                c->age_ms = age_ms;
+        }
+        wait_done(c->wait);
+}
+
+static int check_idle(struct move *m)
+{
+        struct census c = { .wait = &m->wait };
+        m->from->backend->workers(m->from, on_workers, &c);
+        if (!wait_for(&m->wait, ANSWER_MS)) {
+                fprintf(stderr, "chard %s: %s does not answer\n", m->self->name, m->file);
+                return EXIT_UNREACHABLE;
+        }
+        if (c.failed)
+                return command_fail(m->self, 1, &c.why);
+        if (!*c.name)
+                return 0;
+        fprintf(stderr,
+                "chard %s: %s worked on %s %lld ms ago: stop it first (if it was killed, wait %d seconds). Nothing was moved\n",
+                m->self->name, c.name, m->file, c.age_ms, ALIVE_MS / 1000);
+        return EXIT_USAGE;
+}
+
+/* ---- all of it ---- */
+
+static int open_store(struct move *m, const char *url, struct store **out)
+{
+        struct problem why = { 0 };
+        const struct store_config config = { .loop = &m->wait.loop,
+                                             .url = url,
+                                             .owner = "chard move",
+                                             .connect_timeout_ms = (unsigned)m->settings->connect_timeout_ms };
+        const int code = store_open(out, &config, &why);
+        return code ? command_fail(m->self, code, &why) : 0;
+}
+
+static int open_stores(struct move *m)
+{
+        struct problem why = { 0 };
+        char *from = NULL;
+        if (asprintf(&from, "sqlite:%s", m->file) < 0 || asprintf(&m->from_broker_url, "embedded:%s", m->file) < 0)
+                return EXIT_FAILED;
+        int code = open_store(m, from, &m->from);
+        free(from);
+        if (code == 0)
+                code = check_idle(m);
+        if (code)
+                return code;
+        code = store_migrate(m->to_store, (unsigned)m->settings->connect_timeout_ms, NULL, NULL, &why);
+        return code ? command_fail(m->self, code, &why) : open_store(m, m->to_store, &m->to);
+}
+
+static int move(struct move *m)
+{
+        int code = open_stores(m);
+        if (code == 0)
+                code = move_rows(m);
+        if (code == 0)
+                code = move_messages(m);
+        if (m->from)
+                m->from->backend->close(m->from);
+        if (m->to)
+                m->to->backend->close(m->to);
+        if (code)
+                return code;
+        if (m->refused) {
+                fprintf(stderr, "chard %s: %zu could not be moved and are still in %s\n", m->self->name, m->refused,
+                        m->file);
+                return EXIT_FAILED;
+        }
+        printf("all of %s is there; start workers with CHARD_STORE_URL and CHARD_BROKER_URL as given, and put the file away\n",
+               m->file);
+        return EXIT_DONE;
+}
+
+const struct command command_move = {
+        .name = "move",
+        .summary = "Carry everything from the file of chard dev to servers",
+        .usage = "--from sqlite:FILE --to postgresql://… --broker amqp://…",
+        .example =
+                "  chard move --from sqlite:chard.db --to postgresql://chard@db/chard --broker amqp://chard@rabbit/prod",
+        .details =
+                "Carried are jobs, tasks, events and unsent outbox rows, profiles, dead letters, scheduled and waiting messages. Stop chard dev and\n"
+                "its workers first. It may be interrupted and run again: what is there already is left as it is, and nothing runs twice.",
+        .serverless = true,
+        .run = run,
+};
