@@ -27,7 +27,7 @@ JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
 
 # --- what is compiled, and how -----------------------------------------------------------------------
 
-FOLDERS  = core message broker store ai tasks pipelines worker
+FOLDERS  = core message broker store ai tasks pipelines worker dlq
 LIB_SRC := $(sort $(foreach dir,$(FOLDERS),$(wildcard $(dir)/*.c $(dir)/*/*.c)))
 CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
 HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h)))
@@ -61,9 +61,10 @@ PROGRAM = $(if $(filter release,$(VARIANT)),build/chard,$(OUT)/chard)
 LIBRARY = $(OUT)/libchard.a
 
 # Files that become part of the program: a set's name, and what is in it. See core/embed.h.
-EMBED_SETS   = schema data rules sqlite_store
+EMBED_SETS   = schema data rules sqlite_store sqlite_broker
 EMBED_schema = $(wildcard store/schema/*.sql)
 EMBED_sqlite_store = $(wildcard store/sqlite/schema/*.sql)
+EMBED_sqlite_broker = $(wildcard broker/embedded/schema/*.sql)
 EMBED_data   = $(wildcard tasks/data/*.json)
 EMBED_rules  = $(wildcard tasks/rules/*.json)
 
@@ -88,7 +89,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program library unit drivers fuzzers asan tsan fault clang deps test lint format run bench \
+.PHONY: all help program library unit drivers fuzzers asan tsan fault clang deps test lint format run run-servers bench \
         install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -96,13 +97,18 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 all: program ## build build/chard (the default)
 
 help: ## list what can be asked for
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "Variables: CC, CFLAGS, LDFLAGS, VARIANT, JOBS, prefix, DESTDIR; V=1 shows the commands"
 
-run: ## install what is missing, build, start private servers, run sample scans and chats
+run: ## install what is missing, build, run sample scans and chats on one file
 	@scripts/deps run
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@scripts/run
+
+run-servers: ## the same on a private RabbitMQ and PostgreSQL
+	@scripts/deps servers
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/run --servers
 
 test: ## install what is missing, then run every test; ends with `N passed, M failed`
 	@scripts/deps test

@@ -2,6 +2,7 @@
 #include "broker/broker.h"
 
 #include "broker/amqp/amqp.h"
+#include "broker/embedded/embedded.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 /* One line a backend. */
 static const struct broker_backend *const BACKENDS[] = {
         &amqp_backend,
+        &embedded_backend,
 };
 
 static const struct broker_backend *backend_of(const char *scheme, size_t size)
@@ -29,8 +31,9 @@ int broker_open(struct broker **out, const struct broker_config *config, const s
         const size_t size = strcspn(url, ":");
         const struct broker_backend *backend = backend_of(url, size);
         if (!backend)
-                return problem_set(why, "broker", "bad_url",
-                                   "the broker URL names no known broker: it starts with amqp:// or amqps://");
+                return problem_set(
+                        why, "broker", "bad_url",
+                        "the broker URL names no known broker: it starts with amqp://, amqps:// or embedded:");
         return backend->open(out, config, listener, why);
 }
 

@@ -23,6 +23,10 @@ extern const size_t embedded_schema_count;
 extern const struct embedded_file embedded_sqlite_store[];
 extern const size_t embedded_sqlite_store_count;
 
+/* The embedded broker's, broker/embedded/schema/ *.sql. */
+extern const struct embedded_file embedded_sqlite_broker[];
+extern const size_t embedded_sqlite_broker_count;
+
 /* What tasks need to know: the taxonomy and other tables, tasks/data/ *.json. */
 extern const struct embedded_file embedded_data[];
 extern const size_t embedded_data_count;

@@ -56,11 +56,14 @@ static void note_use(struct sqlite_statements *s, sqlite3_stmt *statement)
 sqlite3_stmt *sqlite_statement(sqlite3 *db, const char *constant_sql)
 {
         struct sqlite_statements *s = own;
-        if (!s || !grow(s))
-                return NULL;
+        sqlite3_stmt *made = NULL;
+        if (!s || !grow(s)) {
+                /* Leaves an error code behind for the caller, as a statement that can't be prepared does. */
+                sqlite3_prepare_v2(db, "no room for another statement", -1, &made, NULL);
+                return made;
+        }
         struct sqlite_kept *kept = &s->slots[slot_of(s, constant_sql)];
         if (!kept->sql) {
-                sqlite3_stmt *made = NULL;
                 if (sqlite3_prepare_v3(db, constant_sql, -1, SQLITE_PREPARE_PERSISTENT, &made, NULL) != SQLITE_OK)
                         return NULL;
                 *kept = (struct sqlite_kept){ constant_sql, made };
@@ -74,7 +77,7 @@ int sqlite_exec(sqlite3 *db, const char *constant_sql)
 {
         sqlite3_stmt *statement = sqlite_statement(db, constant_sql);
         if (!statement)
-                return sqlite3_errcode(db) ? sqlite3_errcode(db) : SQLITE_NOMEM;
+                return sqlite3_errcode(db);
         int code;
         while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         }

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing, and one turn of the loop. */
+#include "broker/embedded/embedded.h"
+#include "core/embed.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How often it is looked for processes that ended without a word. */
+enum { LOOK_MS = 500 };
+
+static void free_broker(struct embedded *b)
+{
+        if (b->lock_fd >= 0)
+                close(b->lock_fd);
+        for (size_t i = 0; i < b->consumer_count; i++)
+                free(b->consumers[i]);
+        free((void *)b->consumers);
+        free(b->claim.asks);
+        free(b->peek.asks);
+        free(b->path);
+        held_free(&b->held);
+        router_free(&b->router);
+        free(b);
+}
+
+/* ---- one turn of the loop ---- */
+
+static bool differs(const struct broker_health *a, const struct broker_health *b)
+{
+        return a->state != b->state || a->consumers_wanted != b->consumers_wanted ||
+               a->consumers_registered != b->consumers_registered || a->publisher_up != b->publisher_up ||
+               strcmp(a->why, b->why) != 0;
+}
+
+void embedded_tell(struct embedded *b)
+{
+        struct broker_health now;
+        embedded_health(&b->base, &now);
+        if (!differs(&now, &b->told))
+                return;
+        b->told = now;
+        if (b->listener.changed)
+                b->listener.changed(&now, b->listener.arg);
+}
+
+void embedded_hand_over(struct embedded *b)
+{
+        embedded_settle(b);
+        embedded_claim(b);
+}
+
+static void on_turn(uv_idle_t *turn)
+{
+        struct embedded *b = turn->data;
+        uv_idle_stop(turn);
+        embedded_hand_over(b);
+        embedded_tell(b);
+}
+
+void embedded_turn(struct embedded *b)
+{
+        if (!b->closed)
+                uv_idle_start(&b->turn, on_turn);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+        embedded_session_look(timer->data);
+}
+
+/* ---- what the file tells ---- */
+
+static void on_changed(bool up, const char *why, void *arg)
+{
+        struct embedded *b = arg;
+        b->blocked = !up;
+        snprintf(b->blocked_why, sizeof(b->blocked_why), "%s", why);
+        embedded_tell(b);
+}
+
+static void on_touched(void *arg)
+{
+        embedded_peek(arg);
+}
+
+static int prepare(sqlite3 *db, void *arg)
+{
+        struct embedded *b = arg;
+        int code = embedded_session_open(b, db);
+        if (!code)
+                code = embedded_declare(db, b->topology);
+        return code ? code : embedded_session_start(b, db);
+}
+
+/* ---- opening ---- */
+
+/* "embedded:FILE", also with the slashes that people are used to. */
+static char *path_of(const char *url)
+{
+        const char *path = strchr(url, ':') + 1;
+        if (strncmp(path, "//", 2) == 0)
+                path += 2;
+        size_t size = strlen(path);
+        while (size && strchr(" \t\r\n", path[size - 1]))
+                size--;
+        return strndup(path, size);
+}
+
+static int open_file(struct embedded *b, const struct broker_config *config, struct problem *why)
+{
+        const struct sqlite_part part = { "broker", embedded_sqlite_broker, embedded_sqlite_broker_count };
+        const struct sqlite_config file = { .loop = config->loop,
+                                            .path = b->path,
+                                            .part = &part,
+                                            .timeout_ms = config->connect_timeout_ms,
+                                            .migrate = true,
+                                            .prepare = prepare,
+                                            .changed = on_changed,
+                                            .touched = on_touched,
+                                            .arg = b };
+        const int result = sqlite_file_open(&b->file, &file, why);
+        if (result == 1)
+                snprintf(why->source, sizeof(why->source), "broker");
+        return result;
+}
+
+static void start(struct embedded *b, uv_loop_t *loop)
+{
+        uv_idle_init(loop, &b->turn);
+        uv_timer_init(loop, &b->timer);
+        b->turn.data = b->timer.data = b;
+        b->uv_handles = 2;
+        uv_timer_start(&b->timer, on_timer, LOOK_MS, LOOK_MS);
+        b->told.state = BROKER_DOWN;
+        embedded_turn(b); /* to tell that it is up */
+}
+
+int embedded_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
+                  struct problem *why)
+{
+        struct problem unheard;
+        struct embedded *b = calloc(1, sizeof(*b));
+        if (!b)
+                return -ENOMEM;
+        b->base.backend = &embedded_backend;
+        b->listener = *listener;
+        b->topology = config->topology;
+        b->name = config->name ? config->name : "";
+        b->lock_fd = -1;
+        b->path = path_of(config->urls);
+        const int result = b->path ? open_file(b, config, why ? why : &unheard) : -ENOMEM;
+        b->topology = NULL;
+        b->name = NULL;
+        if (result) {
+                free_broker(b);
+                return result;
+        }
+        start(b, config->loop);
+        *out = &b->base;
+        return 0;
+}
+
+/* ---- closing ---- */
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+        struct embedded *b = handle->data;
+        if (--b->uv_handles == 0)
+                free_broker(b);
+}
+
+/* Acks go first, then whatever is still unacked goes back. A callback further up may still look whether we are closed: the memory stays
+ * until the loop turns. */
+void embedded_close(struct broker *broker)
+{
+        struct embedded *b = (struct embedded *)broker;
+        embedded_settle(b);
+        embedded_session_end(b);
+        b->closed = true;
+        sqlite_file_close(b->file);
+        close(b->lock_fd);
+        b->lock_fd = -1;
+        uv_close((uv_handle_t *)&b->turn, on_uv_closed);
+        uv_close((uv_handle_t *)&b->timer, on_uv_closed);
+}
