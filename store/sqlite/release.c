@@ -179,8 +179,7 @@ static void answer_release(struct sqlite_work *work, enum sqlite_end end, const 
         lite_call_free(&c->call);
 }
 
-/* It reads more than it writes, but what it hands over must stay locked. */
-static const struct sqlite_verb release_verb = { .run = run_release, .done = answer_release };
+static const struct sqlite_verb release_verb = { .run = run_release, .done = answer_release, .loose = true };
 
 void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg)
 {
@@ -228,7 +227,8 @@ static int run_forget(struct sqlite_work *work, sqlite3 *db)
         return rc;
 }
 
-static const struct sqlite_verb forget_verb = { .run = run_forget, .done = lite_stored };
+/* A forgotten row that comes back after a power cut is published again, which claims make harmless. */
+static const struct sqlite_verb forget_verb = { .run = run_forget, .done = lite_stored, .loose = true };
 
 /* The locked ones are only looked at where not all of them were confirmed. */
 static struct forget_call *new_forget(struct lite_store *s, const int64_t ids[], size_t count, size_t locked,
@@ -284,7 +284,7 @@ static void renewed(struct sqlite_work *work, enum sqlite_end end, const struct 
         lite_call_free(call);
 }
 
-static const struct sqlite_verb renew_verb = { .run = run_renew, .done = renewed };
+static const struct sqlite_verb renew_verb = { .run = run_renew, .done = renewed, .loose = true };
 
 void lite_renew(uv_timer_t *timer)
 {
@@ -307,7 +307,7 @@ static int run_unlock(struct sqlite_work *work, sqlite3 *db)
         return rc;
 }
 
-static const struct sqlite_verb unlock_verb = { .run = run_unlock, .done = renewed };
+static const struct sqlite_verb unlock_verb = { .run = run_unlock, .done = renewed, .loose = true };
 
 void lite_unlock(struct lite_store *s)
 {
