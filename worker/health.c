@@ -39,7 +39,8 @@ static void on_namesake(json_t *row, const struct problem *why, void *arg)
         const struct worker *w = (const struct worker *)arg;
         const json_t *state = json_object_get(row, "state");
         const bool stopped = strcmp(json_text(state, "why", ""), "stopping") == 0;
-        if (row && !why && !stopped && json_number(row, "age_ms", FRESH_MS) < FRESH_MS)
+        const bool beaten = json_object_size(state) > 0; /* else it is the row that opening the store has just made */
+        if (row && !why && beaten && !stopped && json_number(row, "age_ms", FRESH_MS) < FRESH_MS)
                 log_warn("worker",
                          "a worker named %s gave a sign of life just now: if it still runs, give each its own --name",
                          w->config->name);

@@ -95,7 +95,7 @@ void store_changed(struct pg_store *s, const char *why)
 
 /* Leases of an earlier process of this name are void from here on: a claim compares their time with the worker's start. */
 static const char void_leases[] = "insert into chard.worker (name) values ($1::text)"
-                                  " on conflict (name) do update set started_at = now(), beat_at = now()";
+                                  " on conflict (name) do update set started_at = now()";
 
 static void init(struct pg_store *s, const struct store_config *config)
 {

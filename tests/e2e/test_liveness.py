@@ -121,3 +121,15 @@ def test_a_worker_that_nobody_knows(chard):
     chard.prepare()
     done = chard.run("ping", "chard@nowhere", check=1)
     assert "no worker of that name" in done.stdout
+
+
+def test_only_a_live_namesake_is_warned_of(chard, wait_until):
+    warned = "gave a sign of life just now"
+    chard.prepare()
+    with chard.worker(name="chard@twin") as first:
+        assert warned not in first.stderr
+        with chard.worker(name="chard@twin") as second:
+            wait_until(lambda: warned in second.stderr)
+    with chard.worker(name="chard@twin") as third:
+        pass
+    assert warned not in third.stderr
