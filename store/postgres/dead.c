@@ -11,15 +11,15 @@
 const struct statement statement_dead_file = {
         "chard_dead_file",
         "insert into chard.dead_letter as t (key, same, died_at, attempts, task_id, root_id, name, queue, error_source,"
-        "  error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, properties, body, rounds)"
+        "  error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, properties, body, edited, rounds)"
         " select key, same, timestamptz 'epoch' + died * interval '1 ms', attempts, task_id, root_id, name, queue, source,"
-        "  code, message, group_id, cause, trace_id, user_id, worker, next_task, properties, body,"
+        "  code, message, group_id, cause, trace_id, user_id, worker, next_task, properties, body, edited,"
         "  case when task_id = '' then 0 else coalesce((select case when b.automatic then b.rounds + 1 else 0 end"
         "   from chard.dead_letter b where b.task_id = i.task_id order by b.task_id desc, b.entry desc limit 1), 0) end"
         " from unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int4[], $5::text[], $6::text[], $7::text[], $8::text[],"
         "  $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],"
-        "  $18::bytea[], $19::bytea[]) as i (key, same, died, attempts, task_id, root_id, name, queue, source, code, message,"
-        "  group_id, cause, trace_id, user_id, worker, next_task, properties, body)"
+        "  $18::bytea[], $19::bytea[], $20::bytea[]) as i (key, same, died, attempts, task_id, root_id, name, queue, source, code, message,"
+        "  group_id, cause, trace_id, user_id, worker, next_task, properties, body, edited)"
         " where (select d.entry from chard.dead_letter d where d.key = i.key) is null"
         " on conflict (same) where state = 'kept' do update set key = excluded.key, died_at = excluded.died_at,"
         "  attempts = excluded.attempts, error_source = excluded.error_source, error_code = excluded.error_code,"
@@ -129,13 +129,13 @@ static size_t filing_size(const struct call *call)
         return l->properties.size + l->body.size + 1024;
 }
 
+enum { TEXTS = 13 };
+
 struct columns {
         struct column *key, *same, *died, *attempts;
-        struct column *texts[13];
-        struct column *properties, *body;
+        struct column *texts[TEXTS];
+        struct column *properties, *body, *edited;
 };
-
-enum { TEXTS = 13 };
 
 static void begin_letters(struct arguments *a, struct columns *c)
 {
@@ -147,6 +147,7 @@ static void begin_letters(struct arguments *a, struct columns *c)
                 c->texts[i] = arguments_array(a, COLUMN_TEXT);
         c->properties = arguments_array(a, COLUMN_BYTEA);
         c->body = arguments_array(a, COLUMN_BYTEA);
+        c->edited = arguments_array(a, COLUMN_BYTEA);
 }
 
 static void add_letter(struct columns *c, const struct dead_letter *l)
@@ -163,6 +164,10 @@ static void add_letter(struct columns *c, const struct dead_letter *l)
                 column_text(c->texts[i], texts[i] ? texts[i] : "");
         column_bytes(c->properties, l->properties);
         column_bytes(c->body, l->body);
+        if (l->edited.data)
+                column_bytes(c->edited, l->edited);
+        else
+                column_null(c->edited);
 }
 
 static int send_letters(struct link *link, struct group *group)

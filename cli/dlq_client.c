@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/dlq.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { ANSWER_MS = 30000 };
+
+int client_open(struct dlq_client *c, const struct command *self, const struct settings *s)
+{
+        *c = (struct dlq_client){ .self = self };
+        wait_open(&c->wait);
+        const struct store_config config = { .loop = &c->wait.loop,
+                                             .url = s->store_url,
+                                             .owner = "chard dlq",
+                                             .connect_timeout_ms = (unsigned)s->connect_timeout_ms };
+        const int code = store_open(&c->store, &config, &c->why);
+        return code ? command_fail(self, code, &c->why) : 0;
+}
+
+void client_close(struct dlq_client *c)
+{
+        if (c->store)
+                c->store->backend->close(c->store);
+        wait_close(&c->wait);
+        json_decref(c->value);
+}
+
+int client_wait(struct dlq_client *c)
+{
+        if (!wait_for(&c->wait, ANSWER_MS)) {
+                fprintf(stderr, "chard %s: the store does not answer\n", c->self->name);
+                return EXIT_UNREACHABLE;
+        }
+        return c->failed ? command_fail(c->self, 1, &c->why) : 0;
+}
+
+static void heard(struct dlq_client *c, const struct problem *why)
+{
+        c->failed = why != NULL;
+        if (why)
+                c->why = *why;
+        wait_done(&c->wait);
+}
+
+void client_on_json(json_t *value, const struct problem *why, void *arg)
+{
+        struct dlq_client *c = (struct dlq_client *)arg;
+        json_decref(c->value);
+        c->value = json_incref(value);
+        heard(c, why);
+}
+
+void client_on_result(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct dlq_client *c = (struct dlq_client *)arg;
+        (void)stored;
+        c->result = result;
+        heard(c, result == STORE_REFUSED || result == STORE_CLOSED ? why : NULL);
+}
+
+const char *client_who(void)
+{
+        static char who[128];
+        const struct passwd *entry = getpwuid(getuid());
+        if (entry)
+                snprintf(who, sizeof(who), "os:%s", entry->pw_name);
+        else
+                snprintf(who, sizeof(who), "os:%lu", (unsigned long)getuid());
+        return who;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chard dlq edit: other arguments for an entry, written in $EDITOR. */
+#include "cli/dlq.h"
+
+#include "core/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MOST_BYTES = 64 << 20 };
+
+struct editing {
+        struct dlq_client client;
+        const char *reason, *file;
+        bool undo;
+        int64_t entry;
+        struct buffer text; /* what the editor is given, then what it gave */
+        struct buffer body;
+        int code; /* of reading or checking */
+        enum { READING, CHECKING } phase;
+        bool found, kept;
+};
+
+/* The letter is borrowed for the length of the callback: what is made of it is made here. */
+static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
+{
+        struct editing *e = (struct editing *)arg;
+        struct problem *out = &e->client.why;
+        e->found = count > 0;
+        e->kept = count > 0 && strcmp(letters[0].state, "kept") == 0;
+        if (e->kept && e->phase == READING)
+                e->code = letter_arguments(&letters[0], &e->text, out);
+        else if (e->kept)
+                e->code = letter_edited_body(&letters[0], buffer_view(&e->text), &e->body, out);
+        client_on_json(NULL, why, &e->client);
+}
+
+static int look(struct editing *e)
+{
+        const struct dead_query query = { .filter = { .entries = &e->entry, .entry_count = 1 },
+                                          .limit = 1,
+                                          .content = true };
+        const char *name = e->client.self->name;
+        e->client.store->backend->dead_read(e->client.store, &query, on_page, e);
+        const int code = client_wait(&e->client);
+        if (code)
+                return code;
+        if (!e->kept) {
+                fprintf(stderr,
+                        e->found ? "chard %s: entry %lld is not kept any more\n" : "chard %s: there is no entry %lld\n",
+                        name, (long long)e->entry);
+                return EXIT_FAILED;
+        }
+        return 0;
+}
+
+/* ---- files and the editor ---- */
+
+static bool read_all(FILE *file, struct buffer *out)
+{
+        unsigned char *room;
+        size_t got = 1;
+        buffer_reset(out);
+        while (got > 0 && out->size < MOST_BYTES && (room = buffer_reserve(out, 65536))) {
+                got = fread(room, 1, 65536, file);
+                out->size += got;
+        }
+        return !out->failed && !ferror(file);
+}
+
+static bool read_file(struct editing *e, const char *path)
+{
+        const bool standard = strcmp(path, "-") == 0;
+        FILE *file = standard ? stdin : fopen(path, "re");
+        const bool ok = file && read_all(file, &e->text);
+        if (!ok)
+                fprintf(stderr, "chard %s: can't read \"%s\": %s\n", e->client.self->name, path, strerror(errno));
+        if (file && !standard)
+                fclose(file);
+        return ok;
+}
+
+static bool write_file(int fd, struct bytes text)
+{
+        FILE *file = fdopen(fd, "w");
+        if (!file)
+                return false;
+        const bool ok = fwrite(text.data, 1, text.size, file) == text.size;
+        return fclose(file) == 0 && ok;
+}
+
+/* By the shell, because $EDITOR may be several words ("code --wait"). */
+static bool run_editor(const char *path)
+{
+        const char *editor = getenv("VISUAL");
+        if (!editor || !*editor)
+                editor = getenv("EDITOR");
+        if (!editor || !*editor)
+                editor = "vi";
+        const pid_t child = fork();
+        if (child == 0) {
+                setenv("CHARD_EDITED_FILE", path, 1);
+                char command[4096];
+                snprintf(command, sizeof(command), "%s \"$CHARD_EDITED_FILE\"", editor);
+                execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+                _exit(127);
+        }
+        int status = 1;
+        while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+                ;
+        return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool edit_by_hand(struct editing *e)
+{
+        char path[4096];
+        const char *folder = getenv("TMPDIR");
+        snprintf(path, sizeof(path), "%s/chard-entry-%lld-XXXXXX.json", folder && *folder ? folder : "/tmp",
+                 (long long)e->entry);
+        const int fd = mkstemps(path, 5);
+        bool ok = fd >= 0 && write_file(fd, buffer_view(&e->text));
+        if (!ok)
+                fprintf(stderr, "chard %s: can't write %s: %s\n", e->client.self->name, path, strerror(errno));
+        else if (!(ok = run_editor(path)))
+                fprintf(stderr, "chard %s: the editor failed, nothing was changed\n", e->client.self->name);
+        else
+                ok = read_file(e, path);
+        if (fd >= 0)
+                unlink(path);
+        return ok;
+}
+
+/* ---- changing it ---- */
+
+static int store_body(struct editing *e)
+{
+        const struct dead_edit edit = {
+                .entry = e->entry,
+                .act = { .who = client_who(), .reason = e->reason ? e->reason : "", .scope = e->undo ? "--undo" : "" },
+                .body = e->undo ? bytes_of(NULL, 0) : buffer_view(&e->body),
+        };
+        e->client.store->backend->dead_edit(e->client.store, &edit, client_on_result, &e->client);
+        const int code = client_wait(&e->client);
+        if (code)
+                return code;
+        if (e->client.result == STORE_ALREADY) {
+                fprintf(stderr, "chard %s: entry %lld is not kept (any more)\n", e->client.self->name,
+                        (long long)e->entry);
+                return EXIT_FAILED;
+        }
+        printf(e->undo ? "entry %lld is as it came\n"
+                       : "entry %lld is changed; its original is kept. Send it: chard dlq requeue %lld\n",
+               (long long)e->entry, (long long)e->entry);
+        return EXIT_DONE;
+}
+
+static int change(struct editing *e)
+{
+        int code = look(e);
+        if (code)
+                return code;
+        if (e->code)
+                return command_fail(e->client.self, e->code, &e->client.why);
+        if (!(e->file ? read_file(e, e->file) : edit_by_hand(e)))
+                return EXIT_FAILED;
+        e->phase = CHECKING;
+        code = look(e);
+        if (code)
+                return code;
+        if (e->code)
+                return command_fail(e->client.self, e->code, &e->client.why);
+        return store_body(e);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+        struct editing e = { 0 };
+        const struct own_flag own[] = {
+                { "--file", 'f', NULL, &e.file, "FILE",
+                  "take the arguments from this file (- = standard input) instead of an editor" },
+                { "--undo", 0, &e.undo, NULL, NULL, "take the change back" },
+                { "--reason", 'r', NULL, &e.reason, "TEXT", "why, for the audit" },
+                { 0 },
+        };
+        const struct filter_flags none = { 0 };
+        struct dead_filter filter;
+        struct settings s;
+        int operands, code;
+        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+                return code;
+        if (operands != 1) {
+                code = command_misuse(self, "name one entry by its number");
+        } else if (filter_read(self, &none, argv, 1, &e.entry, &filter, &code)) {
+                code = client_open(&e.client, self, &s);
+                if (code == 0)
+                        code = e.undo ? store_body(&e) : change(&e);
+                client_close(&e.client);
+        }
+        buffer_free(&e.text);
+        buffer_free(&e.body);
+        settings_free(&s);
+        return code;
+}
+
+const struct command command_dlq_edit = {
+        .name = "dlq edit",
+        .summary = "Change an entry's arguments in $EDITOR; the original is kept",
+        .usage = "ENTRY [--file FILE] [--undo] [--reason TEXT]",
+        .example = "  chard dlq edit 17",
+        .run = run,
+};

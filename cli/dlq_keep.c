@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chard dlq keep: the keeper as a process. */
+#include "cli/dlq.h"
+
+#include "core/log.h"
+#include "tasks/task.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct process {
+        uv_loop_t loop;
+        uv_signal_t term, interrupt;
+        struct dlq_keeper *keeper;
+};
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+        struct process *p = (struct process *)handle->data;
+        log_info("dlq", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        dlq_keeper_stop(p->keeper);
+}
+
+static void on_stopped(void *arg)
+{
+        uv_stop(&((struct process *)arg)->loop);
+}
+
+static int serve(const struct command *self, struct process *p, const struct dlq_config *config)
+{
+        struct problem why = { 0 };
+        int code = tasks_load(&why);
+        if (!code)
+                code = dlq_keeper_open(&p->keeper, config, &why);
+        if (code) {
+                uv_run(&p->loop, UV_RUN_DEFAULT);
+                return command_fail(self, code, &why);
+        }
+        p->term.data = p->interrupt.data = p;
+        uv_signal_init(&p->loop, &p->term);
+        uv_signal_init(&p->loop, &p->interrupt);
+        uv_signal_start(&p->term, on_signal, SIGTERM);
+        uv_signal_start(&p->interrupt, on_signal, SIGINT);
+        uv_run(&p->loop, UV_RUN_DEFAULT);
+        dlq_keeper_close(p->keeper);
+        uv_close((uv_handle_t *)&p->term, NULL);
+        uv_close((uv_handle_t *)&p->interrupt, NULL);
+        uv_run(&p->loop, UV_RUN_DEFAULT);
+        log_info("dlq", "stopped");
+        return EXIT_DONE;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+        struct settings s;
+        struct process p = { 0 };
+        int operands, code;
+        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+                return code;
+        if (operands > 0) {
+                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
+                settings_free(&s);
+                return code;
+        }
+        char host[128] = "localhost", name[256];
+        gethostname(host, sizeof(host) - 1);
+        if (*s.name)
+                snprintf(name, sizeof(name), "%s", s.name);
+        else
+                snprintf(name, sizeof(name), "keeper@%s", host);
+        const struct dlq_config config = {
+                .loop = &p.loop,
+                .broker_urls = s.broker_url,
+                .broker_ca_file = setting_or_null(s.broker_ca_file),
+                .store_url = s.store_url,
+                .name = name,
+                .heartbeat_s = (unsigned)s.heartbeat_s,
+                .connect_timeout_ms = (unsigned)s.connect_timeout_ms,
+                .max_body = (size_t)s.max_body_bytes,
+                .stopped = on_stopped,
+                .arg = &p,
+        };
+        uv_loop_init(&p.loop);
+        log_info("dlq", "chard " CHARD_VERSION " keeps dead letters as %s", name);
+        code = serve(self, &p, &config);
+        uv_loop_close(&p.loop);
+        settings_free(&s);
+        return code;
+}
+
+const struct command command_dlq_keep = {
+        .name = "dlq keep",
+        .summary = "File dead letters in the store until SIGTERM, and look after them",
+        .usage = "[-n NAME]",
+        .example = "  chard dlq keep",
+        .details = "One is enough; several may run at once, and each entry is filed once.",
+        .serves = true,
+        .run = run,
+};

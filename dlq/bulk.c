@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goes through entries in the order of their numbers, batch by batch: read, make messages, settle in one transaction. It ends at the highest
+ * entry that was there when it began, so that what dies again meanwhile is not requeued by the same breath. */
+#include "core/clock.h"
+#include "core/id.h"
+#include "dlq/dlq.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { BATCH_BYTES = 8 << 20 };
+
+struct dlq_bulk {
+        struct dlq_bulk_config config;
+        struct dlq_tally tally;
+        char operation[ID_TEXT_SIZE];
+        struct dead_settle settle;
+        struct dead_item items[DEAD_SETTLE_MAX];
+        size_t solo; /* items before this one of a refused batch were tried one by one */
+        size_t solo_count;
+        size_t batch;
+        int64_t begun_ms;
+        size_t sent;
+        bool stopped;
+};
+
+static void on_count(json_t *value, const struct problem *why, void *arg);
+static void read_on(struct dlq_bulk *b);
+
+int dlq_bulk_start(struct dlq_bulk **out, const struct dlq_bulk_config *config)
+{
+        struct dlq_bulk *b = calloc(1, sizeof(*b));
+        if (!b)
+                return -ENOMEM;
+        b->config = *config;
+        b->config.filter.state = "kept";
+        b->batch = config->batch && config->batch < DEAD_SETTLE_MAX ? config->batch : DEAD_SETTLE_MAX;
+        b->begun_ms = clock_wall_ms();
+        if (!b->config.act.operation) {
+                id_new(b->operation);
+                b->config.act.operation = b->operation;
+        }
+        *out = b;
+        config->store->backend->dead_count(config->store, &b->config.filter, on_count, b);
+        return 0;
+}
+
+void dlq_bulk_stop(struct dlq_bulk *b)
+{
+        b->stopped = true;
+}
+
+static void end(struct dlq_bulk *b, enum dlq_end how)
+{
+        b->config.done(how, &b->tally, b->config.arg);
+        free(b);
+}
+
+static void fail(struct dlq_bulk *b, const struct problem *why)
+{
+        b->tally.why = *why;
+        end(b, DLQ_FAILED);
+}
+
+static void on_count(json_t *value, const struct problem *why, void *arg)
+{
+        struct dlq_bulk *b = (struct dlq_bulk *)arg;
+        if (why) {
+                fail(b, why);
+                return;
+        }
+        b->tally.total = (size_t)json_integer_value(json_object_get(value, "count"));
+        const int64_t upto = json_integer_value(json_object_get(value, "upto"));
+        if (!b->config.filter.upto || upto < b->config.filter.upto)
+                b->config.filter.upto = upto;
+        if (b->tally.total == 0)
+                end(b, DLQ_ENDED);
+        else
+                read_on(b);
+}
+
+/* ---- reading a batch ---- */
+
+static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg);
+
+static void read_on(struct dlq_bulk *b)
+{
+        const bool sends = b->config.action == DEAD_REQUEUE && !b->config.rehearse;
+        const struct dead_query query = {
+                .filter = b->config.filter,
+                .limit = (unsigned)b->batch,
+                .content = sends,
+                .max_bytes = BATCH_BYTES,
+        };
+        b->config.store->backend->dead_read(b->config.store, &query, on_page, b);
+}
+
+static void count_fate(struct dlq_bulk *b, const struct dead_letter *l, enum letter_fate fate)
+{
+        if (b->tally.fates[fate]++ == 0)
+                b->tally.first[fate] = l->entry;
+}
+
+static int64_t due_of(struct dlq_bulk *b)
+{
+        const int64_t due_ms = b->begun_ms + (b->config.rate ? (int64_t)(b->sent++ * 1000 / b->config.rate) : 0);
+        const int64_t now_ms = clock_wall_ms();
+        return due_ms > now_ms ? due_ms : now_ms;
+}
+
+/* What the store alone can tell (does its task run, has it succeeded) is left to it. */
+static bool is_hindered(enum letter_fate fate)
+{
+        return fate == FATE_NO_QUEUE || fate == FATE_UNREADABLE;
+}
+
+static void add_item(struct dlq_bulk *b, const struct dead_letter *l)
+{
+        struct message *message = NULL;
+        const enum letter_fate fate = letter_fate(l, b->config.to);
+        if (b->config.action == DEAD_REQUEUE) {
+                if (is_hindered(fate) || letter_message(l, b->config.to, &message, NULL) != 0) {
+                        count_fate(b, l, is_hindered(fate) ? fate : FATE_UNREADABLE);
+                        return;
+                }
+        }
+        b->items[b->settle.count++] =
+                (struct dead_item){ .entry = l->entry, .message = message, .due_ms = message ? due_of(b) : 0 };
+}
+
+static void settle_on(struct dlq_bulk *b);
+static void batch_done(struct dlq_bulk *b);
+
+static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
+{
+        struct dlq_bulk *b = (struct dlq_bulk *)arg;
+        if (why) {
+                fail(b, why);
+                return;
+        }
+        if (count == 0) {
+                end(b, DLQ_ENDED);
+                return;
+        }
+        b->settle = (struct dead_settle){ .action = b->config.action, .act = b->config.act, .items = b->items };
+        for (size_t i = 0; i < count; i++) {
+                if (b->config.rehearse)
+                        count_fate(b, &letters[i],
+                                   b->config.action == DEAD_DISCARD ? FATE_SENT
+                                                                    : letter_fate(&letters[i], b->config.to));
+                else
+                        add_item(b, &letters[i]);
+        }
+        b->tally.seen += count;
+        b->config.filter.after = letters[count - 1].entry;
+        settle_on(b);
+}
+
+/* ---- settling it ---- */
+
+static void on_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg);
+
+static void settle_on(struct dlq_bulk *b)
+{
+        if (b->settle.count > 0)
+                b->config.store->backend->dead_settle(b->config.store, &b->settle, on_settled, b);
+        else
+                batch_done(b);
+}
+
+static void free_items(struct dlq_bulk *b, size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                message_free((struct message *)(uintptr_t)b->items[i].message);
+}
+
+static void batch_done(struct dlq_bulk *b)
+{
+        if (b->config.progress)
+                b->config.progress(&b->tally, b->config.arg);
+        if (b->stopped)
+                end(b, DLQ_STOPPED);
+        else
+                read_on(b);
+}
+
+/* A batch that the store refuses is repeated item by item: the one that it can't take is counted and stays. */
+static bool go_on_alone(struct dlq_bulk *b)
+{
+        if (b->solo_count == 0)
+                return false;
+        if (++b->solo < b->solo_count) {
+                b->settle.items = &b->items[b->solo];
+                return true;
+        }
+        b->solo_count = 0;
+        return false;
+}
+
+static void tally_outcomes(struct dlq_bulk *b, const enum dead_outcome *outcomes, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                b->tally.outcomes[outcomes[i]]++;
+                if (outcomes[i] <= DEAD_RESUMED && b->settle.items[i].due_ms > b->tally.last_due_ms)
+                        b->tally.last_due_ms = b->settle.items[i].due_ms;
+        }
+}
+
+static void on_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg)
+{
+        struct dlq_bulk *b = (struct dlq_bulk *)arg;
+        const size_t whole = b->solo_count ? b->solo_count : b->settle.count;
+        tally_outcomes(b, outcomes, count);
+        if (why && strcmp(why->code, "closed") == 0) {
+                free_items(b, whole);
+                fail(b, why);
+                return;
+        }
+        if (why && b->solo_count == 0 && b->settle.count > 1) {
+                b->solo = 0;
+                b->solo_count = b->settle.count;
+                b->settle.count = 1;
+                settle_on(b);
+                return;
+        }
+        if (why) {
+                b->tally.refused++;
+                b->tally.why = *why;
+        }
+        if (go_on_alone(b)) {
+                settle_on(b);
+                return;
+        }
+        free_items(b, whole);
+        batch_done(b);
+}

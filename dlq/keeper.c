@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Brings dead letters from their queues into the store: read, file (grouped with its neighbours), ack after the commit.
+ * A letter that is there already is acked too, so a crash in between, or a second keeper, files nothing twice. */
+#include "dlq/keeper.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "tasks/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { PREFETCH = 500, LAST_MS = 3000 };
+
+/* One letter on its way into the store. */
+struct filing {
+        struct dlq_keeper *keeper;
+        struct delivery *delivery;
+        struct arena arena;
+        struct dead_letter letter;
+};
+
+static int open_store(struct dlq_keeper *k, struct problem *why);
+static int open_broker(struct dlq_keeper *k, struct problem *why);
+static void adjust(struct dlq_keeper *k);
+
+int dlq_keeper_open(struct dlq_keeper **out, const struct dlq_config *config, struct problem *why)
+{
+        struct dlq_keeper *k = calloc(1, sizeof(*k));
+        if (!k)
+                return -ENOMEM;
+        k->config = config;
+        uv_timer_init(config->loop, &k->timer);
+        k->timer.data = k;
+        int code = open_store(k, why);
+        if (!code)
+                code = open_broker(k, why);
+        if (code) {
+                dlq_keeper_close(k);
+                return code;
+        }
+        adjust(k);
+        *out = k;
+        return 0;
+}
+
+/* ---- the store ---- */
+
+static void on_store_changed(bool up, const char *why, void *arg)
+{
+        struct dlq_keeper *k = (struct dlq_keeper *)arg;
+        if (up)
+                log_info("dlq", "store up");
+        else
+                log_warn("dlq", "store away, dead letters stay in their queues: %s", why ? why : "no answer");
+        adjust(k);
+}
+
+static int open_store(struct dlq_keeper *k, struct problem *why)
+{
+        const struct store_config config = {
+                .loop = k->config->loop,
+                .url = k->config->store_url,
+                .owner = k->config->name,
+                .connect_timeout_ms = k->config->connect_timeout_ms,
+                .changed = on_store_changed,
+                .arg = k,
+        };
+        return store_open(&k->store, &config, why);
+}
+
+/* ---- the broker ---- */
+
+static void file(struct dlq_keeper *k, struct delivery *takes);
+
+static void on_deliveries(struct delivery *list_takes, void *arg)
+{
+        for (struct delivery *d = list_takes, *next; d; d = next) {
+                next = d->next;
+                file((struct dlq_keeper *)arg, d);
+        }
+}
+
+static void on_broker_changed(const struct broker_health *now, void *arg)
+{
+        struct dlq_keeper *k = (struct dlq_keeper *)arg;
+        const bool up = now->state != BROKER_DOWN;
+        if (up == k->broker_up || k->stopping)
+                return;
+        k->broker_up = up;
+        if (up)
+                log_info("dlq", "broker up");
+        else
+                log_warn("dlq", "broker away: %s", now->why);
+}
+
+/* The queues of all tasks; the names of their dead letters live as long as the keeper. */
+static int list_queues(struct dlq_keeper *k)
+{
+        const char *queues[KEEPER_MOST_QUEUES];
+        for (; task_registry[k->queue_count] && k->queue_count < KEEPER_MOST_QUEUES; k->queue_count++) {
+                const char *queue = task_registry[k->queue_count]->queue;
+                queues[k->queue_count] = queue;
+                k->queues[k->queue_count] = arena_printf(&k->arena, "%s.dead", queue);
+                if (!k->queues[k->queue_count])
+                        return -ENOMEM;
+        }
+        return topology_build(&k->topology, queues, k->queue_count);
+}
+
+static int open_broker(struct dlq_keeper *k, struct problem *why)
+{
+        const int code = list_queues(k);
+        if (code)
+                return code;
+        const struct broker_listener listener = { .arg = k, .deliveries = on_deliveries, .changed = on_broker_changed };
+        const struct broker_config config = {
+                .loop = k->config->loop,
+                .urls = k->config->broker_urls,
+                .ca_file = k->config->broker_ca_file,
+                .name = k->config->name,
+                .heartbeat_s = k->config->heartbeat_s,
+                .connect_timeout_ms = k->config->connect_timeout_ms,
+                .topology = &k->topology,
+        };
+        return broker_open(&k->broker, &config, &listener, why);
+}
+
+/* Take letters exactly while the store can file them. */
+static void adjust(struct dlq_keeper *k)
+{
+        const bool want = !k->stopping && k->broker && k->store->backend->up(k->store);
+        if (want == k->consuming || !k->broker)
+                return;
+        k->consuming = want;
+        if (!want) {
+                broker_cancel(k->broker);
+                return;
+        }
+        for (size_t i = 0; i < k->queue_count; i++)
+                if (broker_consume(k->broker, k->queues[i], PREFETCH) < 0)
+                        log_error("dlq", "out of memory: not consuming %s", k->queues[i]);
+        log_info("dlq", "keeping dead letters of %zu queues", k->queue_count);
+}
+
+/* ---- filing ---- */
+
+static void end_filing(struct filing *f)
+{
+        struct dlq_keeper *k = f->keeper;
+        delivery_free(f->delivery);
+        arena_free(&f->arena);
+        free(f);
+        if (--k->filing == 0 && k->stopping)
+                keeper_ended(k);
+}
+
+static void on_filed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct filing *f = (struct filing *)arg;
+        struct dlq_keeper *k = f->keeper;
+        (void)stored;
+        if (result == STORE_DONE || result == STORE_ALREADY) {
+                k->filed += result == STORE_DONE;
+                broker_ack(k->broker, f->delivery->tag);
+        } else if (result == STORE_REFUSED) {
+                log_error("dlq", "task=%s of %s could not be filed and stays in its queue: %s", f->letter.task_id,
+                          f->delivery->queue, why->text);
+        }
+        end_filing(f);
+}
+
+static void file(struct dlq_keeper *k, struct delivery *takes)
+{
+        struct filing *f = k->stopping ? NULL : calloc(1, sizeof(*f));
+        if (!f) {
+                broker_hand_back(k->broker, takes->tag);
+                delivery_free(takes);
+                return;
+        }
+        f->keeper = k;
+        f->delivery = takes;
+        k->filing++;
+        if (!letter_read(&f->arena, takes->queue, takes->properties, takes->body, k->config->max_body, clock_wall_ms(),
+                         &f->letter)) {
+                log_error("dlq", "out of memory: a letter of %s was handed back", takes->queue);
+                broker_hand_back(k->broker, takes->tag);
+                end_filing(f);
+                return;
+        }
+        k->store->backend->dead_file(k->store, &f->letter, on_filed, f);
+}
+
+/* ---- ending ---- */
+
+void keeper_ended(struct dlq_keeper *k)
+{
+        if (k->ended)
+                return;
+        k->ended = true;
+        uv_timer_stop(&k->timer);
+        log_info("dlq", "%lu dead letters were filed", k->filed);
+        if (k->config->stopped)
+                k->config->stopped(k->config->arg);
+}
+
+static void on_time_up(uv_timer_t *timer)
+{
+        keeper_ended((struct dlq_keeper *)timer->data);
+}
+
+void dlq_keeper_stop(struct dlq_keeper *k)
+{
+        if (k->stopping)
+                return;
+        k->stopping = true;
+        adjust(k);
+        uv_timer_start(&k->timer, on_time_up, k->filing ? LAST_MS : 0, 0);
+}
+
+static void release_memory(uv_handle_t *timer)
+{
+        struct dlq_keeper *k = (struct dlq_keeper *)timer->data;
+        topology_free(&k->topology);
+        arena_free(&k->arena);
+        free(k);
+}
+
+void dlq_keeper_close(struct dlq_keeper *k)
+{
+        k->stopping = k->ended = true;
+        if (k->store)
+                k->store->backend->close(k->store); /* filings under way end here */
+        if (k->broker)
+                broker_close(k->broker);
+        uv_close((uv_handle_t *)&k->timer, release_memory);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dlq/letter.h"
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/utf8.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LONGEST_TEXT = 8192, LONGEST_NAME = 512 };
+
+struct reading {
+        struct arena *arena;
+        struct dead_letter *out;
+        struct bytes headers;
+        bool failed; /* memory ran out */
+};
+
+/* A text of the arena that a database takes. */
+static const char *clean(struct reading *r, struct bytes raw, size_t most)
+{
+        const size_t size = raw.size < most ? raw.size : most;
+        char *text = arena_copy(r->arena, raw.data ? (const void *)raw.data : "", size);
+        if (!text) {
+                r->failed = true;
+                return "";
+        }
+        for (size_t i = 0; i < size; i++)
+                if (text[i] == '\0')
+                        text[i] = '?';
+        utf8_repair(text, size < raw.size);
+        return text;
+}
+
+static const char *header_as_text(struct reading *r, const char *name, size_t most)
+{
+        struct header h;
+        struct bytes raw;
+        return header_find(r->headers, name, &h) && header_text(&h, &raw) ? clean(r, raw, most) : NULL;
+}
+
+/* ---- why it died ---- */
+
+static bool read_record(struct reading *r)
+{
+        struct dead_letter *l = r->out;
+        const char *source = header_as_text(r, "errorSource", LONGEST_NAME), *at;
+        struct header h;
+        int64_t attempts = 0;
+        if (!source)
+                return false;
+        l->error_source = source;
+        l->error_code = header_as_text(r, "errorCode", LONGEST_NAME);
+        l->error_message = header_as_text(r, "errorMessage", LONGEST_TEXT);
+        l->trace_id = header_as_text(r, "trace_id", LONGEST_NAME);
+        l->worker = header_as_text(r, "deadWorker", LONGEST_NAME);
+        at = header_as_text(r, "timestamp", CLOCK_TEXT_SIZE);
+        if (at)
+                clock_parse(at, &l->died_ms);
+        if (header_find(r->headers, "attempts", &h) && header_number(&h, &attempts) && attempts > 0)
+                l->attempts = (unsigned)(attempts < INT32_MAX ? attempts : INT32_MAX);
+        return true;
+}
+
+/* RabbitMQ's own word: x-death, the latest death first. Source: rabbitmq.com, "Dead Letter Exchanges". */
+static json_t *broker_death(const struct reading *r)
+{
+        struct header h;
+        if (!header_find(r->headers, "x-death", &h))
+                return NULL;
+        json_t *headers = headers_to_json(r->headers);
+        json_t *death = json_incref(json_array_get(json_object_get(headers, "x-death"), 0));
+        json_decref(headers);
+        return death;
+}
+
+static const char *reason_text(const char *reason)
+{
+        static const struct {
+                const char *reason, *text;
+        } known[] = {
+                { "expired", "it waited longer than its time to live" },
+                { "delivery_limit",
+                  "it was delivered more often than the queue's delivery limit allows, and never acknowledged" },
+                { "maxlen", "the queue was full" },
+                { "rejected", "a consumer rejected it without putting it back" },
+        };
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+                if (strcmp(reason, known[i].reason) == 0)
+                        return known[i].text;
+        return "the broker dead-lettered it";
+}
+
+/* Did the broker dead-letter it after the record was written, or without one? */
+static bool read_broker(struct reading *r, bool has_record)
+{
+        struct dead_letter *l = r->out;
+        JSON_OWNED json_t *death = broker_death(r);
+        int64_t at_ms = l->died_ms;
+        const char *reason = json_text(death, "reason", NULL), *queue = json_text(death, "queue", NULL);
+        if (!reason)
+                return false;
+        const bool timed = clock_parse(json_text(death, "time", ""), &at_ms) == 0;
+        if (has_record && (!timed || at_ms <= l->died_ms))
+                return true;
+        l->died_ms = at_ms;
+        l->error_source = "broker";
+        l->error_code = clean(r, bytes_of_string(reason), LONGEST_NAME);
+        l->error_message = arena_printf(r->arena, "%s (queue %.255s, %lld times)", reason_text(reason),
+                                        queue ? queue : "?", (long long)json_number(death, "count", 1));
+        l->worker = "";
+        if (queue && *queue)
+                l->queue = clean(r, bytes_of_string(queue), LONGEST_NAME);
+        r->failed = r->failed || !l->error_message;
+        return true;
+}
+
+static void read_death(struct reading *r)
+{
+        struct dead_letter *l = r->out;
+        const bool has_record = read_record(r);
+        if (read_broker(r, has_record) || has_record)
+                return;
+        l->error_source = "message";
+        l->error_code = "no_record";
+        l->error_message = "it lies among the dead letters without a word on why: neither an error record nor x-death";
+}
+
+/* ---- what it is ---- */
+
+static const char *user_of(const struct task_message *m)
+{
+        const json_t *document = json_array_get(m->args, 0);
+        const char *user = json_text(m->kwargs, "user_id", NULL);
+        if (!user)
+                user = json_text(json_object_get(document, "job"), "user_id", NULL);
+        return user ? user : json_text(document, "user_id", NULL);
+}
+
+static void read_task(struct reading *r, struct bytes properties, struct bytes body, size_t max_body)
+{
+        struct dead_letter *l = r->out;
+        struct task_message m = { 0 };
+        const int code = task_message_decode(r->arena, properties, body, max_body, &m, NULL);
+        r->failed = r->failed || code < 0;
+        if (m.name)
+                l->name = clean(r, bytes_of_string(m.name), LONGEST_NAME);
+        if (m.id)
+                l->task_id = clean(r, bytes_of_string(m.id), LONGEST_NAME);
+        l->root_id = m.root_id ? clean(r, bytes_of_string(m.root_id), LONGEST_NAME) : l->task_id;
+        if (code == 0) {
+                const char *user = user_of(&m);
+                const json_t *next = json_array_get(m.chain, json_array_size(m.chain) - 1);
+                l->user_id = user ? clean(r, bytes_of_string(user), LONGEST_NAME) : "";
+                l->next_task = clean(r, bytes_of_string(json_text(next, "task", "")), LONGEST_NAME);
+                if (l->attempts == 0)
+                        l->attempts = m.retries + 1;
+                if (!l->trace_id && m.traceparent)
+                        l->trace_id = clean(r, bytes_of_string(m.traceparent), LONGEST_NAME);
+        }
+        task_message_clear(&m);
+}
+
+/* ---- who it is ---- */
+
+static void hash(const struct bytes parts[], size_t count, unsigned char out[DEAD_KEY_SIZE])
+{
+        unsigned char digest[EVP_MAX_MD_SIZE] = { 0 };
+        EVP_MD_CTX *c = EVP_MD_CTX_new();
+        if (c && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1) {
+                for (size_t i = 0; i < count; i++) {
+                        const uint64_t size = parts[i].size; /* parts the pieces */
+                        EVP_DigestUpdate(c, &size, sizeof(size));
+                        EVP_DigestUpdate(c, parts[i].data, parts[i].size);
+                }
+                EVP_DigestFinal_ex(c, digest, NULL);
+        }
+        EVP_MD_CTX_free(c);
+        memcpy(out, digest, DEAD_KEY_SIZE);
+}
+
+/* Two without an id are never the same task, however alike they look. */
+static void identify(struct dead_letter *l)
+{
+        const struct bytes letter[] = { bytes_of_string(l->queue), l->properties, l->body };
+        const struct bytes task[] = { bytes_of_string(l->queue), bytes_of_string(l->name), bytes_of_string(l->task_id),
+                                      l->body };
+        hash(letter, 3, l->key);
+        if (*l->task_id)
+                hash(task, 4, l->same);
+        else
+                memcpy(l->same, l->key, DEAD_KEY_SIZE);
+}
+
+static void fill_gaps(struct dead_letter *l)
+{
+        const char **const texts[] = { &l->task_id,      &l->root_id,    &l->name,          &l->queue,
+                                       &l->error_source, &l->error_code, &l->error_message, &l->group,
+                                       &l->cause,        &l->trace_id,   &l->user_id,       &l->worker,
+                                       &l->next_task,    &l->state,      &l->task_state,    &l->job_state };
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                if (!*texts[i])
+                        *texts[i] = "";
+}
+
+bool letter_read(struct arena *a, const char *dead_queue, struct bytes properties, struct bytes body, size_t max_body,
+                 int64_t now_ms, struct dead_letter *out)
+{
+        static const char ending[] = ".dead";
+        const size_t size = strlen(dead_queue);
+        const bool named = size > strlen(ending) && strcmp(dead_queue + size - strlen(ending), ending) == 0;
+        struct properties p = { 0 };
+        struct reading r = { .arena = a, .out = out };
+        *out = (struct dead_letter){
+                .died_ms = now_ms, .kept_ms = now_ms, .state = "kept", .properties = properties, .body = body
+        };
+        out->body_size = (int64_t)body.size;
+        out->queue = clean(&r, bytes_of(dead_queue, named ? size - strlen(ending) : size), LONGEST_NAME);
+        if (properties_read(properties, &p, NULL) == 0)
+                r.headers = p.headers;
+        read_death(&r);
+        read_task(&r, properties, body, max_body);
+        fill_gaps(out);
+        out->cause = letter_cause(a, out->error_message);
+        char *group = arena_alloc(a, LETTER_GROUP_SIZE);
+        if (r.failed || !out->cause || !group)
+                return false;
+        letter_group(out, group);
+        out->group = group;
+        identify(out);
+        return true;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A message of a dead-letter queue as an entry, and an entry as a message once more. Pure: no clock, no network.
+ * Understood are letters that chard buries (message_dead), those that RabbitMQ itself dead-letters (expired, delivery limit,
+ * overflow, a consumer's reject: the reason is in x-death), and anything else that lies there, which is kept as it is. */
+#ifndef CHARD_DLQ_LETTER_H
+#define CHARD_DLQ_LETTER_H
+
+#include "core/arena.h"
+#include "store/dead_letter.h"
+
+/* Read a message of the queue `dead_queue` ("scan.vision.dead"). Texts live in the arena, bytes stay the caller's; every text is UTF-8 without
+ * NUL. Bodies of up to max_body are looked into for the user and the next task. Always fills in *out; false when memory ran out. */
+bool letter_read(struct arena *a, const char *dead_queue, struct bytes properties, struct bytes body, size_t max_body,
+                 int64_t now_ms, struct dead_letter *out);
+
+/* An error message without what differs from entry to entry: ids, numbers, URLs and long quotations become marks. In the arena; NULL when
+ * memory ran out. */
+const char *letter_cause(struct arena *a, const char *message);
+
+#define LETTER_GROUP_SIZE 13
+
+/* The group of entries of the same task, queue, source, code and cause. */
+void letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE]);
+
+/* What requeueing an entry will do, as far as can be told before it is done. */
+enum letter_fate {
+        FATE_SENT,       /* it is sent and runs again */
+        FATE_RESUMED,    /* its task has succeeded, its job has not: sent only so that what follows is published */
+        FATE_SUCCEEDED,  /* its task and job have succeeded meanwhile: nothing is sent, the entry is closed */
+        FATE_ALIVE,      /* its task runs or waits already */
+        FATE_REVOKED,    /* its task was revoked: nothing is sent */
+        FATE_NO_QUEUE,   /* no task of this program has that queue: nothing is sent */
+        FATE_UNREADABLE, /* its properties could not be read when it died: nothing is sent */
+        FATE_HOPELESS,   /* it is sent, but is no task that this program knows: it will die again */
+        FATE_CLOSED,     /* it is not kept any more */
+        FATE_COUNT
+};
+
+/* `to`: the queue it is to be sent to instead of its own, or NULL. */
+enum letter_fate letter_fate(const struct dead_letter *letter, const char *to);
+
+/* "its task has succeeded meanwhile: …"; constant. */
+const char *letter_fate_text(enum letter_fate fate);
+
+/* The message that requeues it. Returns and errors as message_revive. */
+int letter_message(const struct dead_letter *letter, const char *to, struct message **out, struct problem *why);
+
+/* The entry as JSON: for lists (no content), for people (`show`: arguments, headers, what follows), or whole, so that letter_from_json makes
+ * the same entry of it. New reference or NULL. */
+enum letter_form { LETTER_SHORT, LETTER_READABLE, LETTER_WHOLE };
+json_t *letter_json(const struct dead_letter *letter, enum letter_form form);
+
+/* Read an entry that letter_json wrote whole; everything lives in the arena. Returns 0; 1 with `why` (source "import", code "bad_entry"); or -ENOMEM. */
+int letter_from_json(struct arena *a, const json_t *from, struct dead_letter *out, struct problem *why);
+
+/* Is the body that a person wrote one that its task can be sent with? `text` is JSON, {"args": […], "kwargs": {…}}. Writes the new body: the
+ * arguments as given, what follows (embed) as it was, in the encoding of the headers. Returns 0; 1 with `why` (source "edit"); or -ENOMEM. */
+int letter_edited_body(const struct dead_letter *letter, struct bytes text, struct buffer *out, struct problem *why);
+
+/* The arguments as such JSON, indented, for an editor. Returns 0; 1 with `why` when the body can't be read; or -ENOMEM. */
+int letter_arguments(const struct dead_letter *letter, struct buffer *out, struct problem *why);
+
+#endif
