@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 
+import pytest
 from support.program import ROOT, plain_environment
 
 
@@ -49,10 +50,11 @@ def children_of_mine(mark):
     return found
 
 
-def test_the_main_job_and_what_it_leaves(wait_until):
-    """`make run` without a terminal: finished documents and outbox rows, exit 0, nothing left."""
+@pytest.mark.parametrize("how", [[], ["--servers"]], ids=["one-file", "servers"])
+def test_the_main_job_and_what_it_leaves(wait_until, how):
+    """`make run` and `make run-servers` without a terminal: finished documents and events, exit 0, nothing left."""
     environment = plain_environment() | {"RUN_MARK": f"mark-{os.getpid()}"}
-    done = subprocess.run([ROOT / "scripts/run"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110)
+    done = subprocess.run([ROOT / "scripts/run", *how], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     for text in ("provider: offline", "scan.vision SUCCESS", "RewardGranted", "ChatAnswered", "ProfileUpdated", "\"user_answer\"", "페트"):
         assert text in done.stdout, text
@@ -61,10 +63,10 @@ def test_the_main_job_and_what_it_leaves(wait_until):
 
 def test_ctrl_c_leaves_nothing_running(wait_until):
     environment = plain_environment() | {"RUN_MARK": f"stop-{os.getpid()}"}
-    process = subprocess.Popen([ROOT / "scripts/run"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    process = subprocess.Popen([ROOT / "scripts/run", "--servers"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                                start_new_session=True)
     for line in process.stdout:
-        if "4. jobs" in line:
+        if "2. jobs" in line:
             break
     os.killpg(process.pid, signal.SIGINT)
     process.stdout.read()
