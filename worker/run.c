@@ -143,6 +143,7 @@ void run_describe_commit(struct run *run)
                 .result = buffer_view(&run->result),
                 .outcome = &run->outcome,
                 .last = !run_has_successor(run),
+                .chain = run->message.chain,
                 .has_job = true,
         };
         if (run->def->ask) {

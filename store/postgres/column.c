@@ -91,7 +91,8 @@ void column_text(struct column *c, const char *text)
                 column_bytes(c, bytes_of_string(text));
 }
 
-void column_json(struct column *c, const json_t *value)
+/* A value that is written in place: its length is known afterwards. */
+static void add_json(struct column *c, const json_t *value, bool binary)
 {
         struct buffer *b = &c->bytes;
         size_t length_at = b->size;
@@ -99,7 +100,8 @@ void column_json(struct column *c, const json_t *value)
 
         c->count++;
         add_u32(b, 0);
-        buffer_add_byte(b, JSONB_FORMAT);
+        if (binary)
+                buffer_add_byte(b, JSONB_FORMAT);
         if (value)
                 json_write(value, b);
         else
@@ -108,6 +110,19 @@ void column_json(struct column *c, const json_t *value)
                 return;
         wire = htobe32((uint32_t)(b->size - length_at - sizeof(wire)));
         memcpy(b->data + length_at, &wire, sizeof(wire));
+}
+
+void column_json(struct column *c, const json_t *value)
+{
+        add_json(c, value, true);
+}
+
+void column_json_text(struct column *c, const json_t *value)
+{
+        if (value)
+                add_json(c, value, false);
+        else
+                column_null(c);
 }
 
 void column_int4(struct column *c, int64_t number)

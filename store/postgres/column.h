@@ -54,9 +54,10 @@ void arguments_jsonb(struct arguments *a, struct bytes text);
 /* Add a value; NULL where a pointer may be NULL. Memory loss shows in column->bytes.failed. */
 void column_null(struct column *c);
 void column_text(struct column *c, const char *text);
-void column_bytes(struct column *c, struct bytes value); /* text, bytea, json */
-void column_json(struct column *c, const json_t *value); /* jsonb; NULL is JSON's null */
-void column_int4(struct column *c, int64_t number);      /* held within int4's range */
+void column_bytes(struct column *c, struct bytes value);      /* text, bytea, json */
+void column_json(struct column *c, const json_t *value);      /* jsonb; NULL is JSON's null */
+void column_json_text(struct column *c, const json_t *value); /* json; NULL is SQL's null */
+void column_int4(struct column *c, int64_t number);           /* held within int4's range */
 void column_int8(struct column *c, int64_t number);
 void column_uuid(struct column *c, const unsigned char uuid[16]);
 

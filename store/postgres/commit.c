@@ -14,9 +14,10 @@
 
 #define TASKS                                                                                                    \
         "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[], $7::text[], $8::text[]," \
-        " $9::int4[], $10::int4[], $11::int8[], $12::int4[])"
+        " $9::int4[], $10::int4[], $11::int8[], $12::int4[], $13::json[])"
 
-#define TASK_COLUMNS "id, root_id, name, job, pipeline, result, provider, model, tokens_in, tokens_out, cost, elapsed"
+#define TASK_COLUMNS \
+        "id, root_id, name, job, pipeline, result, provider, model, tokens_in, tokens_out, cost, elapsed, chain"
 
 #define INSERT                                                                                                            \
         " insert into chard.task as t (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out," \
@@ -38,14 +39,14 @@ const struct statement statement_commit = {
         "chard_commit",
         "with i as materialized (select * from " TASKS " with ordinality as i (" TASK_COLUMNS ", n)),"
         " stale as ("
-        "  select g.task_id from unnest($13::text[], $14::text[], $15::text[]) as g (task_id, user_id, code)"
+        "  select g.task_id from unnest($14::text[], $15::text[], $16::text[]) as g (task_id, user_id, code)"
         "  where (select c.task_id from chard.character_owned c where c.user_id = g.user_id and c.code = g.code)"
         "   is distinct from g.task_id),"
         " done as (" INSERT
         " from i where case when i.id in (select task_id from stale) then false else true end" ON_CONFLICT "),"
         " e as materialized ("
-        "  select gen_random_uuid() as id, v.* from unnest($16::text[], $17::text[], $18::text[], $19::text[], $20::text[],"
-        "   $21::jsonb[], $22::text[]) with ordinality as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)"
+        "  select gen_random_uuid() as id, v.* from unnest($17::text[], $18::text[], $19::text[], $20::text[], $21::text[],"
+        "   $22::jsonb[], $23::text[]) with ordinality as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)"
         "  where case when v.task_id in (select id from done) then true else false end),"
         " recorded as ("
         "  insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)"
@@ -58,18 +59,20 @@ const struct statement statement_commit = {
         "  insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)"
         "  select id, aggregate_type, aggregate_id, type, payload, 'traceparent=' || trace from e order by n),"
         " jobs as ("
-        "  insert into chard.job as j (root_id, pipeline, state, document, finished_at)"
-        "  select distinct on (root_id collate \"C\") root_id, pipeline, job, result::text::jsonb, case when job = 'SUCCESS' then now() end"
+        "  insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task)"
+        "  select distinct on (root_id collate \"C\") root_id, pipeline, job, result::text::jsonb,"
+        "   case when job = 'SUCCESS' then now() end, chain, id"
         "  from i where job is not null and case when i.id in (select id from done) then true else false end"
         "  order by root_id collate \"C\", job = 'SUCCESS' desc, n desc"
         "  on conflict (root_id) do update set document = excluded.document, updated_at = now(),"
+        "   chain = excluded.chain, last_task = excluded.last_task,"
         "   state = case when excluded.state = 'SUCCESS' then 'SUCCESS' else j.state end,"
         "   error = case when excluded.state = 'SUCCESS' then null else j.error end,"
         "   finished_at = coalesce(excluded.finished_at, j.finished_at)),"
         " fields as ("
         "  insert into chard.profile as p (user_id, fields)"
         "  select w.user_id, jsonb_object_agg(w.key, w.value order by w.n)"
-        "  from unnest($23::text[], $24::text[], $25::text[], $26::jsonb[]) with ordinality as w (task_id, user_id, key, value, n)"
+        "  from unnest($24::text[], $25::text[], $26::text[], $27::jsonb[]) with ordinality as w (task_id, user_id, key, value, n)"
         "  where case when w.task_id in (select id from done) then true else false end"
         "  group by w.user_id order by w.user_id collate \"C\""
         "  on conflict (user_id) do update set fields = p.fields || excluded.fields, updated_at = now())"
@@ -113,7 +116,7 @@ static size_t commit_size(const struct call *call)
 
 struct columns {
         struct column *id, *root, *name, *job, *pipeline, *result, *provider, *model, *tokens_in, *tokens_out, *cost,
-                *elapsed;
+                *elapsed, *chain;
         struct column *grant_task, *grant_user, *grant_code;
         struct column *event_task, *event_root, *aggregate_type, *aggregate_id, *type, *payload, *trace;
         struct column *field_task, *field_user, *field_key, *field_value;
@@ -133,6 +136,7 @@ static void begin_tasks(struct arguments *a, struct columns *c)
         c->tokens_out = arguments_array(a, COLUMN_INT4);
         c->cost = arguments_array(a, COLUMN_INT8);
         c->elapsed = arguments_array(a, COLUMN_INT4);
+        c->chain = arguments_array(a, COLUMN_JSON);
 }
 
 static void begin_grants(struct arguments *a, struct columns *c)
@@ -173,6 +177,7 @@ static void add_task(struct columns *c, const struct commit *commit)
         column_int4(c->tokens_out, commit->tokens_out);
         column_int8(c->cost, commit->cost_nano);
         column_int4(c->elapsed, commit->elapsed_ms);
+        column_json_text(c->chain, commit->chain);
 }
 
 static void add_grants(struct columns *c, const struct commit *commit)
