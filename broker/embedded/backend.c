@@ -89,5 +89,6 @@ const struct broker_backend embedded_backend = {
         .ack = embedded_ack,
         .hand_back = embedded_hand_back,
         .health = embedded_health,
+        .depth = embedded_depth,
         .close = embedded_close,
 };

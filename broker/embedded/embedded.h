@@ -122,6 +122,10 @@ void embedded_tell(struct embedded *b);
 
 void embedded_health(const struct broker *broker, struct broker_health *out);
 
+/* ---- depth.c ---- */
+
+void embedded_depth(struct broker *b, const char *queue, depth_done *done, void *arg);
+
 /* ---- publish.c ---- */
 
 void embedded_publish(struct broker *b, struct message *takes, publish_done *done, void *arg);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many messages a queue holds. */
+#include "broker/embedded/embedded.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct count {
+        struct sqlite_work work;
+        depth_done *done;
+        void *arg;
+        int64_t messages;
+        char queue[];
+};
+
+static int run(struct sqlite_work *work, sqlite3 *db)
+{
+        struct count *c = (struct count *)work;
+        sqlite3_stmt *s = sqlite_statement(
+                db, "select (select count(*) from broker_entry where queue = q.id) from broker_queue as q"
+                    " where q.name = ?1");
+        c->messages = -1;
+        if (!s)
+                return sqlite3_errcode(db);
+        sqlite3_bind_text(s, 1, c->queue, -1, SQLITE_STATIC);
+        const int code = sqlite3_step(s);
+        if (code == SQLITE_ROW)
+                c->messages = sqlite3_column_int64(s, 0);
+        return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static void done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+{
+        struct count *c = (struct count *)work;
+        (void)why;
+        c->done(end == SQLITE_END_COMMITTED ? c->messages : -1, c->arg);
+        free(c);
+}
+
+static const struct sqlite_verb COUNT = { .run = run, .done = done, .reads = true };
+
+void embedded_depth(struct broker *broker, const char *queue, depth_done *told, void *arg)
+{
+        struct embedded *b = (struct embedded *)broker;
+        struct count *c = calloc(1, sizeof(*c) + strlen(queue) + 1);
+        if (!c) {
+                told(-1, arg);
+                return;
+        }
+        c->done = told;
+        c->arg = arg;
+        strcpy(c->queue, queue);
+        embedded_hand_over(b); /* acks of this turn count */
+        sqlite_do(b->file, &c->work, &COUNT);
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`chard move`: from one file to servers, with nothing lost and nothing run twice, however often it is run."""
+
+import json
+import re
+import sqlite3
+
+import pytest
+from support import jobs
+from support.program import ROOT, Chard
+from support.waiting import wait_until as wait
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "chard.db"
+
+
+@pytest.fixture
+def small(file):
+    """chard on one file."""
+    return Chard(ROOT / "build/asan/chard", {"CHARD_BROKER_URL": f"embedded:{file}", "CHARD_STORE_URL": f"sqlite:{file}",
+                                             "CHARD_AI_PROVIDER": "offline"})
+
+
+def move(chard, file, **options):
+    return chard.run("move", "--from", f"sqlite:{file}", "--to", chard.settings["CHARD_STORE_URL"],
+                     "--broker", chard.settings["CHARD_BROKER_URL"], **options)
+
+
+def moved(done):
+    """{kind: how many arrived}"""
+    return {line.split("  ")[0].strip(): int(re.search(r"(\d+) moved", line)[1])
+            for line in done.stdout.splitlines() if " moved" in line}
+
+
+def work_off(chard, ids, deadline=60):
+    """Runs a worker until these jobs have ended; {id: state}."""
+    with chard.worker():
+        return {id: wait_for_end(chard, id, deadline) for id in ids}
+
+
+def wait_for_end(chard, id, deadline):
+    def state():
+        done = chard.run("job", id, "--json")
+        found = json.loads(done.stdout)["state"] if done.stdout else None
+        return found if found in ("SUCCESS", "FAILURE") else None
+
+    return wait(state, deadline, f"the end of {id}")
+
+
+def submit_chat(chard, n, **values):
+    return jobs.submit(chard, "chat", user_id=f"u{n}", text=f"Where does a milk carton go? {n}", lang="en", **values)
+
+
+def test_everything_arrives(small, chard, database, file):
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    finished = [jobs.submit_scan(small), jobs.submit(small, "my", **jobs.example("my-profile.json")["input"])]
+    assert set(work_off(small, finished).values()) == {"SUCCESS"}
+    before = {id: json.loads(small.run("job", id, "--json").stdout) for id in finished}
+    events = [json.loads(line) for line in small.run("events", "--json").stdout.splitlines()]
+    waiting = [submit_chat(small, n) for n in range(5)]
+    done = move(chard, file, check=0)
+    assert moved(done)["messages"] == 5 and moved(done)["jobs"] == 2 and moved(done)["events"] == len(events)
+
+    after = {id: json.loads(chard.run("job", id, "--json").stdout) for id in finished}
+    for id in finished:
+        assert after[id]["document"] == before[id]["document"] and after[id]["state"] == "SUCCESS"
+        assert [(task["name"], task["state"]) for task in after[id]["tasks"]] == [(task["name"], task["state"]) for task in before[id]["tasks"]]
+        assert after[id]["created_at"] == before[id]["created_at"]
+    carried = [json.loads(line) for line in chard.run("events", "--json").stdout.splitlines()]
+    assert [(e["id"], e["type"], e["payload"]) for e in carried] == [(e["id"], e["type"], e["payload"]) for e in events]
+    assert set(work_off(chard, waiting).values()) == {"SUCCESS"}
+    assert database.value("select count(*) from chard.outbox") == len(events) + 2 * len(waiting)
+
+
+def test_again_moves_nothing_twice(small, chard, database, queues, file):
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    first = submit_chat(small, 1)
+    work_off(small, [first])
+    submit_chat(small, 2)
+    move(chard, file, check=0)
+    again = moved(move(chard, file, check=0))
+    assert set(again.values()) == {0}
+    assert queues.depth("chat.classify") == 1
+    assert database.value("select count(*) from chard.outbox") == 2
+
+
+def test_a_retry_that_waits_is_carried(small, chard, database, provider, reply, file):
+    provider.behave = lambda request: reply.failure(500)
+    small.settings |= provider.settings()
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    id = submit_chat(small, 1)
+    with small.worker() as worker:
+        worker.wait_log("again in")
+    move(chard, file, check=0)
+    assert database.value("select count(*) from chard.scheduled") == 1
+    with sqlite3.connect(file) as look:
+        assert look.execute("select count(*) from scheduled").fetchone() == (0,)
+    assert work_off(chard, [id]) == {id: "SUCCESS"}
+
+
+def test_a_worker_at_work_is_named_and_nothing_moves(small, chard, database, file):
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    with small.worker(name="chard@busy"):
+        done = move(chard, file, check=2)
+    assert "chard@busy" in done.stderr and "stop it first" in done.stderr
+    assert database.value("select to_regclass('chard.task')::text") is None
+
+
+def test_killed_in_the_middle_it_goes_on(small, chard, database, file, wait_until):
+    """Each message is there before it is gone here; what arrives twice runs once."""
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    ids = jobs.submit_many(small, "chat", [{"user_id": f"u{n}", "text": f"a milk carton {n}", "lang": "en"} for n in range(3000)])
+    for _ in range(3):
+        running = chard.start("move", "--from", f"sqlite:{file}", "--to", chard.settings["CHARD_STORE_URL"],
+                              "--broker", chard.settings["CHARD_BROKER_URL"])
+        wait_until(lambda: any("scheduled" in line for line in running.out) or not running.running(), what="the rows' end")
+        running.kill()
+    move(chard, file, check=0, timeout=120)
+    with chard.worker():
+        assert set(jobs.ended(database, ids, 120).values()) == {"SUCCESS"}
+    assert database.value("select count(*) from chard.outbox") == 6000
+
+
+@pytest.mark.parametrize("words, told", [
+    ([], "--from"),
+    (["--from", "postgresql://x/y", "--to", "postgresql://x/z", "--broker", "amqp://x"], "sqlite:FILE"),
+    (["--from", "sqlite:/nowhere/x.db", "--to", "postgresql://x/z", "--broker", "amqp://x"], "/nowhere/x.db"),
+])
+def test_a_mistake_is_named(chard_bare, words, told):
+    done = chard_bare.run("move", *words, check=2)
+    assert told in done.stderr and done.stdout == ""
