@@ -19,6 +19,7 @@ from support import provider as replies  # noqa: E402
 from support.aimock import Aimock  # noqa: E402
 from support.database import Database  # noqa: E402
 from support.loop import LoopThread  # noqa: E402
+from support.place import FileBroker  # noqa: E402
 from support.provider import Provider  # noqa: E402
 from support.queues import Queues  # noqa: E402
 from support.store import Backend  # noqa: E402
@@ -60,16 +61,31 @@ def _loop():
 
 
 @pytest.fixture
-def broker_url(rabbitmq):
-    """A fresh virtual host."""
+def place():
+    """Where messages and rows are. A module that must hold in every place overrides it with
+    `place = pytest.fixture(params=PLACES)(…)`; see test_faults.py."""
+    return "servers"
+
+
+@pytest.fixture
+def broker_url(request, place, tmp_path):
+    """A fresh virtual host, or a fresh file."""
+    if place == "file":
+        yield f"embedded:{tmp_path}/chard.db"
+        return
+    rabbitmq = request.getfixturevalue("rabbitmq")
     name = f"test-{os.getpid()}-{next(_serial)}"
     yield rabbitmq.add_vhost(name)
     rabbitmq.delete_vhost(name)
 
 
 @pytest.fixture
-def store_url(postgres):
-    """A fresh, empty database."""
+def store_url(request, place, tmp_path):
+    """A fresh, empty database, or the broker's file."""
+    if place == "file":
+        yield f"sqlite:{tmp_path}/chard.db"
+        return
+    postgres = request.getfixturevalue("postgres")
     name = f"test_{os.getpid()}_{next(_serial)}"
     admin = Database(postgres.url)
     admin.run(f"create database {name}")
@@ -86,13 +102,13 @@ def backend(request, tmp_path):
 
 
 @pytest.fixture
-def queues(broker_url):
-    return Queues(broker_url)
+def queues(broker_url, place):
+    return FileBroker(broker_url.removeprefix("embedded:")) if place == "file" else Queues(broker_url)
 
 
 @pytest.fixture
 def database(store_url):
-    return Database(store_url)
+    return Backend(store_url).database
 
 
 @pytest.fixture

@@ -7,10 +7,16 @@ import signal
 
 import pytest
 from support import jobs
+from support.place import PLACES
 from support.provider import failure, hanging, rate_limited
 from test_faults import answer, check_outbox
 
 SCAN = {"user_id": "u1", "image_url": jobs.PICTURE, "text": "a bottle", "lang": "en"}
+
+
+@pytest.fixture(params=PLACES)
+def place(request):
+    return request.param
 
 
 def dies(chard, edge, tmp_path, lead=None, **settings):
@@ -43,6 +49,7 @@ def test_killed_as_a_task_gives_up(scene, database, provider, queues, tmp_path, 
     assert [kind for kind, _ in jobs.outbox(database, job_id)] == ["ScanClassified"]
 
 
+@pytest.mark.parametrize("place", ["servers"])  # SQLite keeps that document
 def test_killed_over_a_document_that_cannot_be_stored(chard_fault, database, queues, tmp_path, wait_until):
     """jsonb takes no NUL: the commit refuses this one task, which dies."""
     chard = chard_fault.prepare()
@@ -70,8 +77,7 @@ def test_killed_as_a_successor_finds_no_queue(scene, database, provider, queues,
     provider.behave = answer
 
     def lead(_worker):
-        with queues.channel() as channel:
-            channel.exchange_delete("scan.answer")
+        queues.delete_exchange("scan.answer")
         lead.job = jobs.submit_scan(scene)
 
     dies(scene, "publish/retry", tmp_path, lead)
@@ -83,8 +89,7 @@ def test_killed_as_a_dead_letter_finds_no_queue(scene, database, provider, queue
     provider.behave = lambda _request: failure(400, "invalid_request", "no")
 
     def lead(_worker):
-        with queues.channel() as channel:
-            channel.queue_delete("scan.vision.dead")
+        queues.delete_queue("scan.vision.dead")
         lead.job = jobs.submit_scan(scene)
 
     dies(scene, "bury/bury", tmp_path, lead)
@@ -139,6 +144,7 @@ def test_killed_while_it_hands_back(scene, database, provider, tmp_path, edge, t
     assert database.value("select attempts from chard.task where id = %s", lead.job) == 0
 
 
+@pytest.mark.parametrize("place", ["servers"])  # in one file whoever holds a row holds up the broker too
 def test_killed_as_a_claim_is_handed_back(scene, database, provider, tmp_path):
     provider.behave = answer
 

@@ -135,13 +135,14 @@ static void on_done(enum publish_result result, void *arg)
         close_inside(t);
 }
 
-/* {"exchange", "key", "body" or "size" (bytes of 'x'), "properties" (hex)} */
+/* {"exchange", "key", "body", "body_hex" or "size" (bytes of 'x'), "properties" (hex)} */
 static struct message *read_message(const json_t *line)
 {
         struct buffer properties = { 0 }, body = { 0 };
         const size_t size = (size_t)json_number(line, "size", 0);
         unhex(json_text(line, "properties", "100002"), &properties);
         buffer_add_string(&body, json_text(line, "body", ""));
+        unhex(json_text(line, "body_hex", ""), &body);
         if (size && buffer_reserve(&body, size)) {
                 memset(body.data, 'x', size);
                 body.size = size;

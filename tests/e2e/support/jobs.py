@@ -41,10 +41,11 @@ def job(chard, job_id):
 def ended(database, job_ids, deadline=60):
     """Waits until all of these jobs have ended; returns {id: state}."""
     ids = list(job_ids)
+    wanted = set(ids)
 
     def states():
         found = {row["root_id"]: row["state"] for row in database.rows(
-            "select root_id, state from chard.job where root_id = any(%s) and state in ('SUCCESS', 'FAILURE')", ids)}
+            "select root_id, state from chard.job where state in ('SUCCESS', 'FAILURE')") if row["root_id"] in wanted}
         assert len(found) == len(ids), f"{len(found)} of {len(ids)} jobs have ended"
         return found
 
@@ -53,9 +54,9 @@ def ended(database, job_ids, deadline=60):
 
 def outbox(database, aggregate_id=None):
     """[(type, payload)] in the order in which they were written."""
+    of_one, values = ("where o.aggregateid = %s", [aggregate_id]) if aggregate_id else ("", [])
     rows = database.rows("select o.type, o.payload from chard.outbox o join chard.event e on e.id = o.id "
-                         "where %s::text is null or o.aggregateid = %s order by e.version, o.id",
-                         aggregate_id, aggregate_id)
+                         f"{of_one} order by e.version, o.id", *values)
     return [(row["type"], row["payload"]) for row in rows]
 
 

@@ -65,6 +65,14 @@ class Queues:
                 taken.append(message)
         return taken
 
+    def delete_queue(self, queue):
+        with self.channel() as channel:
+            channel.queue_delete(queue)
+
+    def delete_exchange(self, exchange):
+        with self.channel() as channel:
+            channel.exchange_delete(exchange)
+
     def purge(self, queue):
         with self.channel() as channel:
             return channel.queue_purge(queue)
