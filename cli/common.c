@@ -3,6 +3,7 @@
 
 #include "cli/database.h"
 #include "core/log.h"
+#include "tasks/plugin.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,7 +53,12 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
         log_hide(s->openai_api_key);
         hide_password(s->broker_url);
         hide_password(s->store_url);
-        return true;
+        refused = plugins_load(s->tasks, &why);
+        if (refused) {
+                *code = command_fail(self, refused, &why);
+                settings_free(s);
+        }
+        return !refused;
 }
 
 /* The password of each of several comma-separated URLs (scheme://user:PASSWORD@…), as typed, must not show in a log. */

@@ -10,6 +10,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+static bool is_in(const char *queue, const char *const queues[], size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(queues[i], queue) == 0)
+                        return true;
+        return false;
+}
+
 /* The queues named, or all but the diagnostic ones; the names point into `text`. */
 static size_t choose_queues(char *text, const char *queues[])
 {
@@ -20,7 +28,7 @@ static size_t choose_queues(char *text, const char *queues[])
         if (count)
                 return count;
         for (size_t i = 0; task_registry[i] && count < SERVE_MOST_QUEUES; i++)
-                if (!(task_registry[i]->flags & TASK_DIAGNOSTIC))
+                if (!(task_registry[i]->flags & TASK_DIAGNOSTIC) && !is_in(task_registry[i]->queue, queues, count))
                         queues[count++] = task_registry[i]->queue;
         return count;
 }

@@ -19,11 +19,19 @@ struct settings {
         char *openai_api_key; /* secret */
         char *openai_model;
         char *openai_vision_model;
+        char *tasks;  /* files of task plug-ins, comma-separated; empty = none */
         char *queues; /* comma-separated; empty = every queue of the registry */
         char *name;   /* worker name; empty = chard@HOSTNAME */
         char *log_level;
         char *log_format;
         char *health_file;
+        char *dlq_policies;      /* which dead letters are sent back by themselves; see dlq/policy.h */
+        char *dlq_webhook_url;   /* secret */
+        char *dlq_webhook_shape; /* "slack", "discord", or empty: by the URL's host */
+        long dlq_webhook_every_s;
+        long dlq_webhook_quiet_s;
+        long stale_every_s; /* 0 = never */
+        long stale_slack_s;
         long slots;              /* tasks in hand at once, per queue with AI calls */
         long heartbeat_s;        /* AMQP heartbeat, seconds */
         long grace_ms;           /* time to finish at shutdown */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tasks/task.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TASK(task) extern const struct task_def task;
@@ -8,11 +10,30 @@
 #undef TASK
 
 #define TASK(task) &task,
-const struct task_def *const task_registry[] = {
+static const struct task_def *const listed[] = {
 #include "tasks/tasks.list"
         NULL
 };
 #undef TASK
+
+/* Written by registry_add alone, while the process has one thread. */
+const struct task_def *const *task_registry = listed;
+
+int registry_add(const struct task_def *def)
+{
+        size_t count = 0;
+        while (task_registry[count])
+                count++;
+        const struct task_def **more = calloc(count + 2, sizeof(struct task_def *));
+        if (!more)
+                return -ENOMEM;
+        memcpy(more, task_registry, count * sizeof(struct task_def *));
+        more[count] = def;
+        if (task_registry != listed)
+                free((void *)task_registry);
+        task_registry = more;
+        return 0;
+}
 
 const struct task_def *task_find(const char *name)
 {

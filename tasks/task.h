@@ -24,6 +24,7 @@ struct task_input {
         const json_t *document; /* {"job":{…}, "input":{…}, sections of earlier tasks…}; never NULL, an object */
         const json_t *owned;    /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
         struct arena *arena;    /* for texts and arrays that the request points to; lives until the task is acked */
+        const struct task_def *def; /* the task itself; tasks of plug-ins share their functions and need it */
 };
 
 enum { TASK_MOST_SECTIONS = 4 };
@@ -105,8 +106,11 @@ int document_section(const struct task_input *in, const char *name, json_type ty
 
 /* ---- the registry: registry.c; tasks.list has one line a task ---- */
 
-/* All tasks, NULL-terminated. */
-extern const struct task_def *const task_registry[];
+/* All tasks, NULL-terminated: those of tasks.list, then those that were added. */
+extern const struct task_def *const *task_registry;
+
+/* Add one that was loaded; it must live as long as the process. Before tasks_load and before other threads start. 0 or -ENOMEM. */
+int registry_add(const struct task_def *def);
 
 /* The task of that name, or NULL. */
 const struct task_def *task_find(const char *name);

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chard's public C interface, version 0.1. It has two parts that may be used apart from each other:
+ *
+ *   Producers (link with libchard): make signatures, chains, groups and chords, send them to workers that speak Celery's
+ *   message protocol (chard's, or Celery's own in Python), and wait for what they return.
+ *
+ *   Task plug-ins (link with nothing): write tasks for `chard worker --tasks ./mine.so`.
+ *
+ * What holds everywhere:
+ *   - JSON crosses as UTF-8 text that ends with NUL. Texts given to a function are copied before it returns, unless it says otherwise.
+ *   - Times are in milliseconds. A timeout of 0 only looks; a negative one waits without an end.
+ *   - A function that can fail returns CHARD_OK (0) or another enum chard_code, and fills in a struct chard_error where one
+ *     is given; that may always be NULL. Nothing prints, nothing aborts, nothing is kept in global variables.
+ *   - Functions and types that are here stay as they are within a major version of the library's soname. */
+#ifndef CHARD_H
+#define CHARD_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CHARD_API    __attribute__((visibility("default")))
+#define CHARD_HEADER "0.1.0" /* the version that this header belongs to; chard_version() is the library's */
+
+enum chard_code {
+        CHARD_OK = 0,
+        CHARD_NO_MEMORY = 1,
+        CHARD_BAD_ARGUMENT = 2, /* JSON that is none, an empty name, a wrong URL: the text says which */
+        CHARD_UNSUPPORTED = 3,  /* a canvas that can't be sent, or not to where this handle sends */
+        CHARD_UNREACHABLE = 4,  /* broker or result store can't be reached */
+        CHARD_ACCESS = 5,       /* broker or result store refused user, password or permission */
+        CHARD_UNROUTABLE = 6,   /* no queue takes the message */
+        CHARD_REFUSED = 7,      /* the broker did not take the message */
+        CHARD_TIMED_OUT = 8,    /* see the function */
+        CHARD_UNCERTAIN = 9,    /* closed before the broker confirmed: it may or may not have been sent */
+        CHARD_TASK_FAILED = 10, /* the task ended in FAILURE or REVOKED */
+        CHARD_UNKNOWN_ID = 11   /* no result can come for this id */
+};
+
+struct chard_error {
+        int code;       /* an enum chard_code */
+        char name[48];  /* finer than code and stable, for programs: "bad_json", "ValueError" */
+        char text[512]; /* for people: what is wrong; UTF-8 */
+};
+
+/* The library's version, "0.1.0"; constant. Any thread. */
+CHARD_API const char *chard_version(void);
+
+/* ======================================================================================================
+ * Producers
+ * ====================================================================================================== */
+
+/* A connection to a broker, and where results come back. It has a thread of its own, in which all signals are blocked. All functions may be
+ * called from any thread, at the same time too; only chard_close must be the last. Not to be used across fork(). */
+struct chard;
+
+struct chard_options {
+        size_t size;        /* sizeof(struct chard_options); CHARD_OPTIONS_INIT sets it */
+        const char *broker; /* amqp://…, amqps://… (several, comma-separated, are tried in turn) or embedded:FILE */
+        /* Where results come back: NULL = nowhere; "rpc://" = to a queue of this handle's own, which goes away a minute after the handle;
+         * "redis://[[user]:password@]host[:port][/db]" = read where the workers store them. Chords need the latter: their parts
+         * are counted there. */
+        const char *results;
+        const char
+                *ca_file; /* PEM file of the authority that signed an amqps broker's certificate; NULL = the system's */
+        const char *name; /* how the broker's lists show the connection; NULL = "libchard" */
+        unsigned connect_timeout_ms; /* 0 = 5000 */
+        unsigned heartbeat_s;        /* AMQP heartbeat; 0 = 10 */
+        unsigned results_expire_s;   /* for what is written to Redis; 0 = 86400, Celery's own */
+};
+#define CHARD_OPTIONS_INIT                                                    \
+        {                                                                     \
+                sizeof(struct chard_options), NULL, NULL, NULL, NULL, 0, 0, 0 \
+        }
+
+/* Connect; waits up to connect_timeout_ms for each server. While the connection is lost later, it is made again by itself.
+ * CHARD_BAD_ARGUMENT, CHARD_UNREACHABLE, CHARD_ACCESS, CHARD_REFUSED, CHARD_NO_MEMORY: *out is NULL then. */
+CHARD_API int chard_open(struct chard **out, const struct chard_options *options, struct chard_error *why);
+
+/* End it; takes up to about a second. Waits that are open return CHARD_UNCERTAIN, and must have returned before the handle is
+ * freed: chard_close sees to that itself. NULL is fine. */
+CHARD_API void chard_close(struct chard *c);
+
+/* ---- what is to be done: signatures ---- */
+
+/* A task to be run, or a canvas of them. Belongs to one thread at a time and to no connection. Freed with chard_signature_free, or given
+ * away to a function that takes it. */
+struct chard_signature;
+
+/* A task by its name. `args` is a JSON array, `kwargs` a JSON object; NULL = empty. NULL with `why` on CHARD_BAD_ARGUMENT or
+ * CHARD_NO_MEMORY. */
+CHARD_API struct chard_signature *chard_signature_new(const char *task, const char *args, const char *kwargs,
+                                                      struct chard_error *why);
+
+/* Tasks that run one after the other, each getting the result of the one before as its first argument. A chain in a chain is spliced. A group
+ * that something follows becomes a chord, as in Celery.
+ * Takes all `count` parts (>= 1), on failure too; a NULL among them is a failure, so that constructors may be nested. */
+CHARD_API struct chard_signature *chard_chain(struct chard_signature *const parts[], size_t count,
+                                              struct chard_error *why);
+
+/* Tasks (or chains of tasks) that run side by side. Groups in it are laid open. Takes as chard_chain does. */
+CHARD_API struct chard_signature *chard_group(struct chard_signature *const parts[], size_t count,
+                                              struct chard_error *why);
+
+/* The header's tasks side by side, then the body (a task or a chain) with the array of their results as its first argument. `header` is
+ * a group, or anything that a group may hold. Takes both. */
+CHARD_API struct chard_signature *chard_chord(struct chard_signature *header, struct chard_signature *body,
+                                              struct chard_error *why);
+
+/* NULL is fine. */
+CHARD_API void chard_signature_free(struct chard_signature *s);
+
+/* Options of a task; on a chain, group or chord they are CHARD_BAD_ARGUMENT: set them on its tasks. */
+
+/* The queue; sent through the exchange of the same name, as chard and `send_task(queue=…)` do. Without one it is the task's name. */
+CHARD_API int chard_signature_queue(struct chard_signature *s, const char *queue, struct chard_error *why);
+
+/* Any exchange ("" = the default one) and routing key instead. */
+CHARD_API int chard_signature_route(struct chard_signature *s, const char *exchange, const char *routing_key,
+                                    struct chard_error *why);
+
+/* Its id (1 to 255 bytes) instead of a new random UUID. Then the signature should be sent once: an id names one run. */
+CHARD_API int chard_signature_id(struct chard_signature *s, const char *id, struct chard_error *why);
+
+/* It does not want the result of the task before it. */
+CHARD_API int chard_signature_immutable(struct chard_signature *s, struct chard_error *why);
+
+/* A header of the message, travelling on with the chain where workers do that: "traceparent", say. */
+CHARD_API int chard_signature_header(struct chard_signature *s, const char *name, const char *text,
+                                     struct chard_error *why);
+
+/* Any other option of Celery's apply_async by its name, as JSON: ("priority", "7"), ("countdown", "1.5"), ("eta", "\"2031-05-06T07:08:09Z\""),
+ * ("expires", "60"), ("time_limit", "30"), ("soft_time_limit", "20"), ("shadow", "\"name\""), ("ignore_result", "true"),
+ * ("retries", "0"). Checked when it is sent. */
+CHARD_API int chard_signature_option(struct chard_signature *s, const char *name, const char *json,
+                                     struct chard_error *why);
+
+/* Send `then` after this task has succeeded / failed. Takes `then` (a task), on failure too. */
+CHARD_API int chard_signature_link(struct chard_signature *s, struct chard_signature *then, struct chard_error *why);
+CHARD_API int chard_signature_link_error(struct chard_signature *s, struct chard_signature *then,
+                                         struct chard_error *why);
+
+/* ---- sending ---- */
+
+#define CHARD_ID_SIZE 256
+
+struct chard_ids {
+        char id[CHARD_ID_SIZE]; /* a task's own, a chain's last, a chord's body's, a group's: what AsyncResult takes in Python */
+        char first[CHARD_ID_SIZE]; /* of its first task: with a chain, the job's id (`chard job ID`) and root_id */
+};
+
+/* Send it and wait for the broker's confirm of every message. The signature stays the caller's and may be sent again: it gets new ids.
+ * `ids` may be NULL.
+ * CHARD_OK: the broker has all of it, safely. CHARD_TIMED_OUT, CHARD_UNCERTAIN: some may have been sent, and while the handle is
+ * open may still be. CHARD_UNROUTABLE, CHARD_REFUSED: of a group or chord some may have been sent. CHARD_BAD_ARGUMENT,
+ * CHARD_UNSUPPORTED, CHARD_NO_MEMORY: nothing was sent. `ids` is filled in on all but the last three. */
+CHARD_API int chard_apply(struct chard *c, const struct chard_signature *s, long timeout_ms, struct chard_ids *ids,
+                          struct chard_error *why);
+
+/* ---- results ---- */
+
+/* Wait for the end of a task, chain, chord or group that chard_apply gave the id of (with Redis: of anything whose id is known). *result,
+ * unless NULL, becomes its result as JSON text, to be given back with chard_free; of a group, the array of its members' results in order.
+ * CHARD_OK; CHARD_TASK_FAILED: why->name is the exception's type, why->text its message, *result Celery's object of it; CHARD_TIMED_OUT: not yet;
+ * CHARD_UNKNOWN_ID: opened without results, or over rpc:// not sent by this handle or forgotten; CHARD_UNREACHABLE; CHARD_UNCERTAIN: closed.
+ * A result may be waited for again. Over rpc:// the handle keeps it until chard_forget or chard_close. */
+CHARD_API int chard_wait(struct chard *c, const char *id, long timeout_ms, char **result, struct chard_error *why);
+
+/* The same without waiting: CHARD_TIMED_OUT = there is no result yet. */
+CHARD_API int chard_result_get(struct chard *c, const char *id, char **result, struct chard_error *why);
+
+/* Nobody will ask for this id again: give its memory back. What Redis holds expires by itself. */
+CHARD_API void chard_forget(struct chard *c, const char *id);
+
+/* Give back a text that the library made. NULL is fine. */
+CHARD_API void chard_free(char *text);
+
+/* ======================================================================================================
+ * Task plug-ins
+ *
+ * A plug-in is a shared object that exports one constant, made by CHARD_PLUGIN. `chard worker --tasks ./mine.so,./other.so` (or CHARD_TASKS)
+ * loads it before anything else starts. It is part of the process then: a crash in it is the worker's crash, which hands its messages back
+ * to the broker; a task that crashes every worker is stopped as poison after CHARD_MAX_STARTS starts.
+ *
+ * Its functions are pure and quick: they see no clock, no network, no database, sleep never, keep nothing in variables; all run on the worker's
+ * one loop thread. What they want done they say through the calls below, and the worker does it in one transaction.
+ * They return CHARD_DONE; CHARD_REFUSE, best by `return chard_refuse(…)`: this document can never work and the task is dead, kept for
+ * a person to look at; or CHARD_BROKEN for a bug or lack of memory: it is handed back and tried again.
+ * ====================================================================================================== */
+
+#define CHARD_PLUGIN_ABI 1
+
+enum chard_verdict { CHARD_DONE = 0, CHARD_REFUSE = 1, CHARD_BROKEN = -1 };
+
+enum chard_task_flags {
+        CHARD_STATELESS =
+                1, /* keeps nothing in the store: at-least-once, as plain Celery; adds no sections, events or rows */
+        CHARD_READS_OWNED = 2, /* wants chard_owned() */
+        CHARD_DIAGNOSTIC = 4   /* not consumed unless named with -Q */
+};
+
+enum chard_part { CHARD_TEXT = 0, CHARD_IMAGE_URL = 1 };
+
+struct chard_calls;
+
+/* What a task is given, asks and leaves. Valid during the call; only the functions below look inside. */
+struct chard_input { /* the job document, and memory for this task */
+        const struct chard_calls *calls;
+};
+struct chard_request { /* what is asked of the AI model */
+        const struct chard_calls *calls;
+};
+struct chard_reply { /* what it answered, checked against the schema */
+        const struct chard_calls *calls;
+};
+struct chard_outcome { /* what shall be stored */
+        const struct chard_calls *calls;
+};
+
+/* One task. A zeroed member means "none" unless it says otherwise. Texts and functions are constants of the plug-in. */
+struct chard_task {
+        const char *name; /* what callers send: "text.summary"; 1 to 255 bytes, unknown to the worker so far */
+        const char *
+                queue; /* where it waits; 1 to 250 bytes, printable, without spaces, commas or a beginning "amq." or end ".dead" */
+        const char *model; /* NULL = the text model, "vision" = the vision model, or a model's own name */
+        unsigned retry_limit, retry_base_ms,
+                retry_cap_ms;              /* failed attempts after the first; back-off 0 … min(cap, base * 2^n) */
+        unsigned deadline_ms;              /* of the AI call, or of the storage work; > 0 */
+        unsigned connect_timeout_ms;       /* of the AI call's connection; 0 = the setting */
+        unsigned flags;                    /* enum chard_task_flags */
+        const char *adds[5];               /* names of the sections that it writes, ended by NULL */
+        const char *prompt_ko, *prompt_en; /* the system's turn */
+        const char *schema; /* JSON schema of the answer: an object, all properties required, none beside them */
+        /* Either ask, conclude and schema: one call to a model … */
+        int (*ask)(const struct chard_input *in, struct chard_request *request);
+        int (*conclude)(const struct chard_input *in, const struct chard_reply *reply, struct chard_outcome *out);
+        /* … (and what the offline provider answers: JSON text that fits the schema, of chard_allocate's memory) … */
+        int (*offline)(const struct chard_input *in, const char **answer);
+        /* … or run: no call. */
+        int (*run)(const struct chard_input *in, struct chard_outcome *out);
+};
+
+/* The worker's side of the functions below. It only ever grows, at its end, so a plug-in runs under every worker of the same
+ * CHARD_PLUGIN_ABI that is not older than its header. */
+struct chard_calls {
+        size_t size;
+        const char *(*find)(const struct chard_input *in, const char *pointer, int as_json);
+        const char *(*find_reply)(const struct chard_reply *r, const char *pointer, int as_json);
+        const char *(*owned)(const struct chard_input *in);
+        const char *(*quote)(const struct chard_input *in, const char *text);
+        char *(*allocate)(const struct chard_input *in, size_t size);
+        int (*refuse)(const struct chard_input *in, const char *name, const char *text);
+        int (*say)(struct chard_request *r, const char *role, int part, const char *text);
+        int (*section)(struct chard_outcome *o, const char *name, const char *json);
+        int (*event)(struct chard_outcome *o, const char *of_type, const char *of_id, const char *type,
+                     const char *json);
+        int (*profile)(struct chard_outcome *o, const char *user_id, const char *field, const char *json);
+        int (*grant)(struct chard_outcome *o, const char *user_id, const char *code);
+};
+
+/* The constant that a plug-in exports under the name chard_plugin. */
+struct chard_plugin {
+        unsigned abi;                          /* CHARD_PLUGIN_ABI */
+        unsigned size;                         /* sizeof(struct chard_plugin) */
+        unsigned task_size;                    /* sizeof(struct chard_task) */
+        unsigned calls_size;                   /* sizeof(struct chard_calls): what its functions may use */
+        const struct chard_task *const *tasks; /* NULL-terminated */
+};
+
+/* Once in a plug-in, in the file of its tasks: CHARD_PLUGIN(&first_task, &second_task); */
+#define CHARD_PLUGIN(...)                                                                                 \
+        static const struct chard_task *const chard_plugin_tasks[] = { __VA_ARGS__, NULL };               \
+        extern CHARD_API const struct chard_plugin chard_plugin;                                          \
+        const struct chard_plugin chard_plugin = { CHARD_PLUGIN_ABI, sizeof(struct chard_plugin),         \
+                                                   sizeof(struct chard_task), sizeof(struct chard_calls), \
+                                                   chard_plugin_tasks }
+
+/* ---- reading; all texts live until the task is done ---- */
+
+/* The text at a JSON pointer (RFC 6901) of the document, "/input/text" or "/answer/title"; NULL when there is none. The document begins
+ * as {"job": {"id", "user_id", "lang", …}, "input": {the task's keyword arguments, "args": […]}}; a later task of a chain also finds
+ * the sections that those before it added. */
+static inline const char *chard_text(const struct chard_input *in, const char *pointer)
+{
+        return in->calls->find(in, pointer, 0);
+}
+
+/* Any value there, as JSON text; "" is the whole document. NULL when there is none. */
+static inline const char *chard_json(const struct chard_input *in, const char *pointer)
+{
+        return in->calls->find(in, pointer, 1);
+}
+
+/* The same of the model's answer. */
+static inline const char *chard_reply_text(const struct chard_reply *r, const char *pointer)
+{
+        return r->calls->find_reply(r, pointer, 0);
+}
+static inline const char *chard_reply_json(const struct chard_reply *r, const char *pointer)
+{
+        return r->calls->find_reply(r, pointer, 1);
+}
+
+/* With CHARD_READS_OWNED: a JSON array of the character codes that the document's user owns; else NULL. */
+static inline const char *chard_owned(const struct chard_input *in)
+{
+        return in->calls->owned(in);
+}
+
+/* A text as a JSON string, quotes included; "null" for NULL and for what is no UTF-8. NULL when memory ran out. */
+static inline const char *chard_quote(const struct chard_input *in, const char *text)
+{
+        return in->calls->quote(in, text);
+}
+
+/* Zeroed memory that lives until the task is done, never freed by the plug-in. NULL when it ran out. */
+static inline char *chard_allocate(const struct chard_input *in, size_t size)
+{
+        return in->calls->allocate(in, size);
+}
+
+/* ---- answering ---- */
+
+/* Why this document can never work: `name` is for programs and stable ("bad_document"), `text` for people. Returns CHARD_REFUSE. */
+static inline int chard_refuse(const struct chard_input *in, const char *name, const char *text)
+{
+        return in->calls->refuse(in, name, text);
+}
+
+/* In ask: add a part to what is said, after the prompt. `role` is "user" or "assistant"; whatever users wrote belongs into "user". The
+ * text is copied. CHARD_DONE or CHARD_BROKEN. */
+static inline int chard_say(struct chard_request *r, const char *role, enum chard_part part, const char *text)
+{
+        return r->calls->say(r, role, (int)part, text);
+}
+
+/* Add a section to the document; an event to the outbox (`of_type`, `of_id`: what it is about, "chat" and the job's id); a field of a
+ * user's profile; a character to its user. The JSON is parsed at once; text that is none is CHARD_BROKEN, since only a bug makes it. */
+static inline int chard_section(struct chard_outcome *o, const char *name, const char *json)
+{
+        return o->calls->section(o, name, json);
+}
+static inline int chard_event(struct chard_outcome *o, const char *of_type, const char *of_id, const char *type,
+                              const char *json)
+{
+        return o->calls->event(o, of_type, of_id, type, json);
+}
+static inline int chard_profile(struct chard_outcome *o, const char *user_id, const char *field, const char *json)
+{
+        return o->calls->profile(o, user_id, field, json);
+}
+static inline int chard_grant(struct chard_outcome *o, const char *user_id, const char *code)
+{
+        return o->calls->grant(o, user_id, code);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

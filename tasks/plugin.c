@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tasks/plugin.h"
+
+#include "tasks/load.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST_NAME = 255, LONGEST_QUEUE = 250, MOST_TASKS = 200 };
+
+static int refuse(struct problem *why, const char *file, const char *what)
+{
+        return problem_set(why, "settings", "bad_plugin", "%.200s: %s", file, what);
+}
+
+/* ---- what it exports ---- */
+
+static int check_version(const char *file, const struct chard_plugin *p, struct problem *why)
+{
+        if (p->abi != CHARD_PLUGIN_ABI)
+                return problem_set(why, "settings", "bad_plugin",
+                                   "%.200s is made for plug-in ABI %u, this chard has %d: compile it against this "
+                                   "version's chard.h",
+                                   file, p->abi, CHARD_PLUGIN_ABI);
+        if (p->size != sizeof(*p) || p->task_size != sizeof(struct chard_task) ||
+            p->calls_size > sizeof(struct chard_calls))
+                return refuse(why, file,
+                              "its structs have other sizes than this chard's: compile it against this "
+                              "version's chard.h, for the same processor");
+        if (!p->tasks || !p->tasks[0])
+                return refuse(why, file, "it exports no task; see CHARD_PLUGIN in chard.h");
+        return 0;
+}
+
+static bool begins(const char *text, const char *with)
+{
+        return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* A queue's name goes into lists separated by commas, exchanges of its own, and its dead letters' queue. */
+static const char *queue_fault(const char *queue)
+{
+        const size_t size = queue ? strlen(queue) : 0;
+        if (size == 0 || size > LONGEST_QUEUE)
+                return "must have 1 to 250 bytes";
+        for (size_t i = 0; i < size; i++)
+                if (!isgraph((unsigned char)queue[i]) || queue[i] == ',')
+                        return "must be printable ASCII without spaces and commas";
+        if (begins(queue, "amq.") || begins(queue, "celery_delayed") || strcmp(queue, "chard.dead") == 0)
+                return "is reserved by the broker or by chard";
+        if (size > 5 && strcmp(queue + size - 5, ".dead") == 0)
+                return "must not end in .dead, as queues of dead letters do";
+        return NULL;
+}
+
+static int check_task(const char *file, const struct chard_task *t, struct problem *why)
+{
+        struct plugin_task made;
+        struct problem fault = { 0 };
+        const struct task_def *alone[] = { &made.def, NULL };
+        if (!t->name || !*t->name || strlen(t->name) > LONGEST_NAME)
+                return refuse(why, file, "a task's name must have 1 to 255 bytes");
+        const char *bad = queue_fault(t->queue);
+        if (bad)
+                return problem_set(why, "settings", "bad_plugin", "%.120s: the queue \"%.60s\" of task %.60s %s", file,
+                                   t->queue ? t->queue : "", t->name, bad);
+        plugin_task_fill(&made, t);
+        return load_check(alone, &fault) == 0 ? 0 : refuse(why, file, fault.text);
+}
+
+static int taken(const char *file, const char *name, struct problem *why)
+{
+        return problem_set(why, "settings", "bad_plugin",
+                           "%.120s: a task is named %.120s already; two tasks can't share a name", file, name);
+}
+
+int plugin_check(const char *file, const struct chard_plugin *p, const struct task_def *(*is_known)(const char *name),
+                 struct problem *why)
+{
+        int rc = check_version(file, p, why);
+        for (size_t i = 0; rc == 0 && p->tasks[i]; i++) {
+                rc = i < MOST_TASKS ? check_task(file, p->tasks[i], why) : refuse(why, file, "it has over 200 tasks");
+                if (rc == 0 && is_known(p->tasks[i]->name))
+                        rc = taken(file, p->tasks[i]->name, why);
+                for (size_t k = 0; rc == 0 && k < i; k++)
+                        if (strcmp(p->tasks[k]->name, p->tasks[i]->name) == 0)
+                                rc = taken(file, p->tasks[i]->name, why);
+        }
+        return rc;
+}
+
+/* ---- loading ---- */
+
+static int add_tasks(const struct chard_plugin *p)
+{
+        size_t count = 0;
+        while (p->tasks[count])
+                count++;
+        struct plugin_task *tasks =
+                calloc(count, sizeof(*tasks)); /* as long as the process: the registry points there */
+        if (!tasks)
+                return -ENOMEM;
+        for (size_t i = 0; i < count; i++)
+                plugin_task_fill(&tasks[i], p->tasks[i]);
+        for (size_t i = 0; i < count; i++)
+                if (registry_add(&tasks[i].def) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+/* `path` has a slash, so that no library path is searched. */
+static int load_path(const char *file, const char *path, struct problem *why)
+{
+        void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (!handle)
+                return problem_set(why, "settings", "bad_plugin", "can't load the tasks: %.400s", dlerror());
+        const struct chard_plugin *p = dlsym(handle, "chard_plugin");
+        int rc = p ? plugin_check(file, p, task_find, why)
+                   : refuse(why, file, "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
+        if (rc == 0)
+                return add_tasks(p);
+        dlclose(handle);
+        return rc;
+}
+
+static int load_file(const char *file, struct problem *why)
+{
+        char *path = realpath(file, NULL);
+        if (!path)
+                return refuse(why, file, strerror(errno));
+        const int rc = load_path(file, path, why);
+        free(path);
+        return rc;
+}
+
+int plugins_load(const char *files, struct problem *why)
+{
+        int rc = 0;
+        char *list = strdup(files), *save = NULL;
+        if (!list)
+                return -ENOMEM;
+        for (char *file = strtok_r(list, ",", &save); file && rc == 0; file = strtok_r(NULL, ",", &save)) {
+                file += strspn(file, " ");
+                if (*file)
+                        rc = load_file(file, why);
+        }
+        free(list);
+        return rc;
+}
