@@ -181,8 +181,8 @@ static struct sqlite_control *take_control(struct sqlite_engine *e)
         return c;
 }
 
-/* While the file is in trouble nobody's coming or going waits for it. */
-static void obey_out_of_turn(struct sqlite_engine *e)
+/* While the file is in trouble nobody's coming or going waits for it. False when nobody comes or goes. */
+static bool obey_out_of_turn(struct sqlite_engine *e)
 {
         struct sqlite_work **at = &e->first, *before = NULL;
         while (*at && (*at)->verb) {
@@ -191,11 +191,12 @@ static void obey_out_of_turn(struct sqlite_engine *e)
         }
         struct sqlite_control *c = (struct sqlite_control *)*at;
         if (!c)
-                return;
+                return false;
         *at = (struct sqlite_work *)c->work.mail.next;
         if (!*at)
                 e->last = before;
         obey(e, c);
+        return true;
 }
 
 static void collect(struct sqlite_engine *e)
@@ -273,8 +274,8 @@ void *sqlite_engine_run(void *engine)
                         obey(e, take_control(e));
                 if (e->first && clock_mono_ms() >= e->retry_at_ms)
                         do_group(e);
-                if (e->failures)
-                        obey_out_of_turn(e);
+                while (e->failures && obey_out_of_turn(e)) {
+                }
                 if (e->db)
                         tend_log(e);
         }

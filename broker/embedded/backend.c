@@ -33,7 +33,8 @@ static struct embedded_consumer *add(struct embedded *b, const char *queue)
         if (!c)
                 return NULL;
         c->queue = queue;
-        return b->consumers[b->consumer_count++] = c;
+        b->consumers[b->consumer_count++] = c;
+        return c;
 }
 
 static int consume(struct broker *broker, const char *queue, unsigned prefetch)

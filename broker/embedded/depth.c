@@ -29,7 +29,7 @@ static int run(struct sqlite_work *work, sqlite3 *db)
         return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static void done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void counted(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct count *c = (struct count *)work;
         (void)why;
@@ -37,19 +37,20 @@ static void done(struct sqlite_work *work, enum sqlite_end end, const struct pro
         free(c);
 }
 
-static const struct sqlite_verb COUNT = { .run = run, .done = done, .reads = true };
+static const struct sqlite_verb COUNT = { .run = run, .done = counted, .reads = true };
 
-void embedded_depth(struct broker *broker, const char *queue, depth_done *told, void *arg)
+void embedded_depth(struct broker *broker, const char *queue, depth_done *done, void *arg)
 {
         struct embedded *b = (struct embedded *)broker;
-        struct count *c = calloc(1, sizeof(*c) + strlen(queue) + 1);
+        const size_t size = strlen(queue) + 1;
+        struct count *c = b->closed ? NULL : calloc(1, sizeof(*c) + size);
         if (!c) {
-                told(-1, arg);
+                done(-1, arg);
                 return;
         }
-        c->done = told;
+        c->done = done;
         c->arg = arg;
-        strcpy(c->queue, queue);
+        memcpy(c->queue, queue, size);
         embedded_hand_over(b); /* acks of this turn count */
         sqlite_do(b->file, &c->work, &COUNT);
 }

@@ -2,6 +2,7 @@
 /* Opening and closing, and one turn of the loop. */
 #include "broker/embedded/embedded.h"
 #include "core/embed.h"
+#include "core/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -79,6 +80,10 @@ static void on_changed(bool up, const char *why, void *arg)
         struct embedded *b = arg;
         b->blocked = !up;
         snprintf(b->blocked_why, sizeof(b->blocked_why), "%s", why);
+        if (up)
+                log_info("broker", "file=%s can be written again", b->path);
+        else
+                log_warn("broker", "file=%s nothing moves: %s", b->path, why);
         embedded_tell(b);
 }
 
