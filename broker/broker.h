@@ -58,6 +58,18 @@ struct broker_listener {
         void (*changed)(const struct broker_health *now, void *arg); /* after each change of state */
 };
 
+/* Where Celery's clients speak to all workers at once, and hear of them. */
+struct broker_bus {
+        const char *commands; /* fanout exchange, not durable */
+        const char *queue;    /* this worker's own there, gone when it is */
+        const char *events;   /* topic exchange, durable */
+
+        /* Called as the listener's. */
+        void *arg;
+        void (*joined)(void *arg);                        /* it is there, for the first time or again */
+        void (*heard)(struct delivery *takes, void *arg); /* there is nothing to ack */
+};
+
 struct broker_config {
         uv_loop_t *loop;
         const char *urls;    /* comma-separated; tried in turn */
@@ -116,6 +128,18 @@ struct broker_backend {
 
         /* How many messages a queue holds, unacked ones included. NULL where a backend can't say. */
         void (*depth)(struct broker *b, const char *queue, depth_done *done, void *arg);
+
+        /* The next three are NULL where no Celery client can connect. */
+
+        /* Hear the bus, and keep hearing it across reconnects; `bus` must live as long as the broker. 0 or -ENOMEM. */
+        int (*join)(struct broker *b, const struct broker_bus *bus);
+
+        /* Publish with no promise: not kept on disk, lost when no queue takes it, and dropped here while too many wait. */
+        void (*cast)(struct broker *b, struct message *takes);
+
+        /* Declare another topology, now and after every connect, in place of the one before; both must live as long as the broker.
+         * 0 or -ENOMEM. */
+        int (*redeclare)(struct broker *b, const struct topology *topology);
 
         /* Send what acks are waiting, answer every open publish with PUBLISH_CLOSED, stop the threads. Waits up to about a second.
          * The loop must turn once more (uv_run) before it can be closed: libuv gives its handles back there. */

@@ -24,7 +24,8 @@ struct amqp_broker {
         struct broker base; /* first */
         struct amqp_link_config config;
         struct broker_listener listener;
-        struct mailbox *reports; /* from both sides */
+        const struct broker_bus *bus; /* once it is joined */
+        struct mailbox *reports;      /* from both sides */
         struct consumer consumer;
         struct publisher publisher;
         struct watch *watch;
@@ -36,10 +37,10 @@ struct amqp_broker {
 
         struct order *settling; /* acks and hand-backs of this turn */
         size_t settling_capacity;
-        struct publish_list publishing; /* publishes of this turn */
-        struct publish *open_publishes; /* from broker_publish until done, newest first */
-        size_t open_count;
-        struct publish *spare; /* ended ones, to be used again */
+        struct publish_list publishing;  /* publishes of this turn */
+        struct publish *open_publishes;  /* from broker_publish until done, newest first */
+        size_t open_count, casual_count; /* all of them; those among them that nobody waits for */
+        struct publish *spare;           /* ended ones, to be used again */
 
         struct report *pending; /* taken from the mailbox, not looked at yet */
         bool changed;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTLING_FIRST = 64 };
+enum { SETTLING_FIRST = 64, CASUAL_MOST = 1024 };
 
 static struct amqp_broker *of(struct broker *b)
 {
@@ -17,12 +17,12 @@ static struct amqp_broker *of(struct broker *b)
 
 /* ---- consuming ---- */
 
-static int send_order(struct amqp_broker *b, enum order_kind kind, const char *queue, unsigned prefetch)
+static int send_order(struct amqp_broker *b, struct order order)
 {
         struct order *o = calloc(1, sizeof(*o));
         if (!o)
                 return -ENOMEM;
-        *o = (struct order){ .kind = kind, .wish = ++b->wish, .queue = queue, .prefetch = prefetch };
+        *o = order;
         mailbox_put(b->consumer.side.box, &o->mail);
         return 0;
 }
@@ -49,14 +49,29 @@ static int consume(struct broker *broker, const char *queue, unsigned prefetch)
 {
         struct amqp_broker *b = of(broker);
         const int result = want(b, queue);
-        return result ? result : send_order(b, ORDER_CONSUME, queue, prefetch);
+        return result ? result
+                      : send_order(b, (struct order){ .kind = ORDER_CONSUME,
+                                                      .wish = ++b->wish,
+                                                      .queue = queue,
+                                                      .prefetch = prefetch });
 }
 
 static void cancel(struct broker *broker)
 {
         struct amqp_broker *b = of(broker);
         b->wanted = 0;
-        send_order(b, ORDER_CANCEL, NULL, 0);
+        send_order(b, (struct order){ .kind = ORDER_CANCEL, .wish = ++b->wish });
+}
+
+static int join(struct broker *b, const struct broker_bus *bus)
+{
+        of(b)->bus = bus;
+        return send_order(of(b), (struct order){ .kind = ORDER_JOIN, .queue = bus->queue, .prefetch = 1, .bus = bus });
+}
+
+static int redeclare(struct broker *b, const struct topology *topology)
+{
+        return send_order(of(b), (struct order){ .kind = ORDER_REDECLARE, .topology = topology });
 }
 
 /* ---- settling ---- */
@@ -108,21 +123,40 @@ static struct publish *publish_new(struct amqp_broker *b)
         return p;
 }
 
-static void publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
+/* Give it to the publisher at the end of this turn of the loop. */
+static void add(struct amqp_broker *b, struct publish *p, struct publish init)
 {
-        struct amqp_broker *b = of(broker);
-        struct publish *p = publish_new(b);
-        if (!p) {
-                message_free(takes);
-                done(PUBLISH_REFUSED, arg);
-                return;
-        }
-        *p = (struct publish){ .message = takes, .done = done, .arg = arg, .earlier = b->open_publishes };
+        *p = init;
+        p->earlier = b->open_publishes;
         if (b->open_publishes)
                 b->open_publishes->later = p;
         b->open_publishes = p;
         b->open_count++;
         publish_list_add(&b->publishing, p);
+}
+
+static void publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
+{
+        struct amqp_broker *b = of(broker);
+        struct publish *p = publish_new(b);
+        if (p) {
+                add(b, p, (struct publish){ .message = takes, .done = done, .arg = arg });
+                return;
+        }
+        message_free(takes);
+        done(PUBLISH_REFUSED, arg);
+}
+
+static void cast(struct broker *broker, struct message *takes)
+{
+        struct amqp_broker *b = of(broker);
+        struct publish *p = b->casual_count < CASUAL_MOST ? publish_new(b) : NULL;
+        if (!p) {
+                message_free(takes);
+                return;
+        }
+        b->casual_count++;
+        add(b, p, (struct publish){ .message = takes, .casual = true });
 }
 
 void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_result result)
@@ -136,6 +170,7 @@ void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_r
         if (p->earlier)
                 p->earlier->later = p->later;
         b->open_count--;
+        b->casual_count -= p->casual;
         message_free(p->message);
         p->later = b->spare;
         b->spare = p;
@@ -162,7 +197,7 @@ void amqp_health(const struct broker *broker, struct broker_health *out)
                                        .consumers_registered = consuming.wish == b->wish ? consuming.registered : 0,
                                        .publisher_up = publishing.up,
                                        .last_frame_ms = now > received ? now - received : 0,
-                                       .unconfirmed = b->open_count };
+                                       .unconfirmed = b->open_count - b->casual_count };
         if (!consuming.up)
                 say_why(out, consuming.why, "not connected");
         else if (out->consumers_registered < out->consumers_wanted)
@@ -186,5 +221,8 @@ const struct broker_backend amqp_backend = {
         .ack = ack,
         .hand_back = hand_back,
         .health = amqp_health,
+        .join = join,
+        .cast = cast,
+        .redeclare = redeclare,
         .close = amqp_broker_close,
 };

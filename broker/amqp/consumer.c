@@ -29,6 +29,11 @@ static int delivered(struct consumer *c, struct subscription *s, struct delivery
         d->queue = s->queue;
         d->tag.epoch = s->epoch;
         d->next = NULL;
+        if (s->bus) {
+                if (side_report(&c->side, REPORT_HEARD, d, NULL) < 0)
+                        delivery_free(d);
+                return 0;
+        }
         if (c->last)
                 c->last->next = d;
         else
@@ -55,7 +60,7 @@ static void cancelled(struct consumer *c, struct subscription *s)
 {
         log_warn("broker", "queue=%s the broker cancelled the consumer; its queue may have been deleted", s->queue);
         subscription_ended(s, true, "the broker cancelled the consumer");
-        c->declare_again = c->topology != NULL;
+        c->declare_again = c->topology && !s->bus;
 }
 
 static void channel_closed(struct consumer *c, struct subscription *s, const amqp_channel_close_t *close)
@@ -149,19 +154,34 @@ static struct subscription *add_subscription(struct consumer *c, const char *que
         return s;
 }
 
-static void consume(struct consumer *c, const struct order *o)
+static struct subscription *consume(struct consumer *c, const struct order *o)
 {
         struct subscription *s = of_queue(c, o->queue);
         if (!s)
                 s = add_subscription(c, o->queue);
         if (!s)
-                return; /* the probe will show it: wanted, not registered */
+                return NULL; /* the probe will show it: wanted, not registered */
         s->prefetch = o->prefetch > UINT16_MAX ? UINT16_MAX : o->prefetch;
         if (s->prefetch == 0)
                 s->prefetch = 1; /* on the wire, 0 would be no limit */
         s->wanted = true;
         s->retry_at_ms = 0;
         s->failures = 0;
+        return s;
+}
+
+static void cancel(struct consumer *c)
+{
+        for (size_t i = 0; i < c->count; i++)
+                if (!c->subscriptions[i]->bus)
+                        c->subscriptions[i]->wanted = false;
+}
+
+static void join(struct consumer *c, const struct order *o)
+{
+        struct subscription *s = consume(c, o);
+        if (s)
+                s->bus = o->bus;
 }
 
 static void obey(struct consumer *c, struct order *o)
@@ -173,8 +193,12 @@ static void obey(struct consumer *c, struct order *o)
                 break;
         case ORDER_CANCEL:
                 c->wish = o->wish;
-                for (size_t i = 0; i < c->count; i++)
-                        c->subscriptions[i]->wanted = false;
+                cancel(c);
+                break;
+        case ORDER_JOIN: join(c, o); break;
+        case ORDER_REDECLARE:
+                c->topology = o->topology;
+                c->declare_again = true;
                 break;
         case ORDER_SETTLE: consumer_settle(c, o); break;
         case ORDER_STOP: c->stopping = true; break;
@@ -199,6 +223,8 @@ static void show(struct consumer *c)
         struct side_status now = { .up = amqp_link_up(&c->side.link), .wish = c->wish };
         for (size_t i = 0; i < c->count; i++) {
                 const struct subscription *s = c->subscriptions[i];
+                if (s->bus)
+                        continue;
                 now.registered += s->registered;
                 if (now.up && s->wanted && !s->registered && !now.why[0])
                         snprintf(now.why, sizeof(now.why), "queue %.40s: %.110s", s->queue, s->why);

@@ -8,7 +8,7 @@
 #include "broker/amqp/side.h"
 #include "broker/amqp/tags.h"
 
-enum order_kind { ORDER_CONSUME, ORDER_CANCEL, ORDER_SETTLE, ORDER_STOP };
+enum order_kind { ORDER_CONSUME, ORDER_CANCEL, ORDER_JOIN, ORDER_REDECLARE, ORDER_SETTLE, ORDER_STOP };
 
 struct settlement {
         struct delivery_tag tag;
@@ -19,16 +19,20 @@ struct settlement {
 struct order {
         struct mail mail;
         enum order_kind kind;
-        unsigned wish;     /* consume and cancel: their number */
-        const char *queue; /* consume */
-        unsigned prefetch; /* consume */
-        size_t count;      /* settle */
+        unsigned wish;                   /* consume and cancel: their number */
+        const char *queue;               /* consume */
+        unsigned prefetch;               /* consume */
+        const struct broker_bus *bus;    /* join */
+        const struct topology *topology; /* redeclare */
+        size_t count;                    /* settle */
         struct settlement settlements[];
 };
 
 /* One queue. A delivery tag's epoch is that of the channel it came through: every channel that is opened gets a new one. */
 struct subscription {
         const char *queue; /* the listener's own text */
+        const struct broker_bus
+                *bus; /* it is this worker's queue there: made anew each time, nothing is acked; or NULL */
         unsigned prefetch, registered_prefetch;
         bool wanted, open, registered;
         uint16_t channel;
@@ -63,7 +67,7 @@ int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *wh
 void *consumer_main(void *consumer);
 void consumer_free(struct consumer *c);
 
-/* ---- between consumer.c, subscribe.c and settle.c ---- */
+/* ---- between consumer.c, subscribe.c, bus.c and settle.c ---- */
 
 /* Make the broker's consumers what is wanted, as far as it is time to. Returns 0 or -1. */
 int consumer_mend(struct consumer *c);
@@ -73,6 +77,9 @@ int consumer_mend_due(const struct consumer *c);
 
 /* The broker ended it: `open` says whether its channel is still there. */
 void subscription_ended(struct subscription *s, bool open, const char *why);
+
+/* Declare the exchanges and the queue of the bus, on that channel. Returns 0, 1 with `why` or -1, as amqp_link_result. */
+int bus_declare(struct amqp_link *l, uint16_t channel, const struct broker_bus *bus, struct problem *why);
 
 /* Write the frames for a batch of acks and hand-backs. */
 void consumer_settle(struct consumer *c, struct order *o);

@@ -12,6 +12,7 @@ enum frame_type { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3, FRAME_HEAR
 #define PUBLISH_MANDATORY 1
 #define NACK_REQUEUE      2
 #define PERSISTENT        2
+#define TRANSIENT         1
 #define HEADER_FIXED      12 /* class, weight, body size */
 
 /* Property flags, highest first: one bit a property in this order. Bit 0 would announce a second flag word. */
@@ -163,7 +164,7 @@ bool frame_can_publish(const struct message *m, size_t frame_max)
         return (property_flags(p) & ~FLAGS_KNOWN) == 0 && property_offset(p, 0) == p.size;
 }
 
-static void publish_header(struct buffer *out, uint16_t channel, const struct message *m)
+static void publish_header(struct buffer *out, uint16_t channel, const struct message *m, unsigned char delivery_mode)
 {
         const struct bytes p = m->properties;
         const unsigned flags = property_flags(p);
@@ -176,11 +177,11 @@ static void publish_header(struct buffer *out, uint16_t channel, const struct me
         to = put64(put16(put16(to, CLASS_BASIC), 0), m->body.size);
         to = put16(to, (uint16_t)(flags | FLAG_DELIVERY_MODE));
         to = put_bytes(to, p.data + 2, before - 2);
-        *to++ = PERSISTENT;
+        *to++ = delivery_mode;
         put_bytes(to, p.data + behind, p.size - behind);
 }
 
-void frame_publish(struct buffer *out, uint16_t channel, const struct message *m)
+static void publish_method(struct buffer *out, uint16_t channel, const struct message *m, unsigned char bits)
 {
         const size_t payload = 4 + 2 + 1 + strlen(m->exchange) + 1 + strlen(m->routing_key) + 1;
         unsigned char *to = frame(out, FRAME_METHOD, channel, payload);
@@ -188,8 +189,19 @@ void frame_publish(struct buffer *out, uint16_t channel, const struct message *m
                 return;
         to = put16(put16(put16(to, CLASS_BASIC), METHOD_PUBLISH), 0);
         to = put_short_text(put_short_text(to, m->exchange), m->routing_key);
-        *to = PUBLISH_MANDATORY;
-        publish_header(out, channel, m);
+        *to = bits;
+}
+
+void frame_publish(struct buffer *out, uint16_t channel, const struct message *m)
+{
+        publish_method(out, channel, m, PUBLISH_MANDATORY);
+        publish_header(out, channel, m, PERSISTENT);
+}
+
+void frame_cast(struct buffer *out, uint16_t channel, const struct message *m)
+{
+        publish_method(out, channel, m, 0);
+        publish_header(out, channel, m, TRANSIENT);
 }
 
 void frame_body(struct buffer *out, uint16_t channel, struct bytes piece)

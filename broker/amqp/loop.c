@@ -36,11 +36,26 @@ static void finished(struct amqp_broker *b, struct publish_list *list)
                 amqp_publish_ended(b, p, p->result);
 }
 
+/* What the bus brings; who joined it may have closed the broker meanwhile. */
+static void of_bus(const struct amqp_broker *b, struct report *r, bool closing)
+{
+        const bool hears = !closing && b->watch;
+        if (r->kind == REPORT_JOINED && hears)
+                b->bus->joined(b->bus->arg);
+        if (r->kind == REPORT_HEARD && hears)
+                b->bus->heard(r->deliveries, b->bus->arg);
+        else
+                drop(r->deliveries);
+        r->deliveries = NULL;
+}
+
 /* Look at one report, and free it. The listener may close the broker meanwhile: b->watch is NULL then. */
 static void look_at(struct amqp_broker *b, struct report *r, bool closing)
 {
         if (r->kind == REPORT_CHANGED)
                 b->changed = true;
+        if (r->kind == REPORT_JOINED || r->kind == REPORT_HEARD)
+                of_bus(b, r, closing);
         if (r->finished.first)
                 finished(b, &r->finished);
         if (r->deliveries && (closing || !b->watch || !b->listener.deliveries))

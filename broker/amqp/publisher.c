@@ -36,7 +36,10 @@ static void start_next(struct publisher *p)
                 return;
         }
         window_add(&p->window, next);
-        frame_publish(&l->out, PUBLISH_CHANNEL, next->message);
+        if (next->casual)
+                frame_cast(&l->out, PUBLISH_CHANNEL, next->message);
+        else
+                frame_publish(&l->out, PUBLISH_CHANNEL, next->message);
         p->body_sent = 0;
         p->current = next->message->body.size ? next : NULL;
 }

@@ -15,6 +15,8 @@
 /* What a side tells the loop. */
 enum report_kind {
         REPORT_DELIVERIES,
+        REPORT_JOINED,   /* the bus is there */
+        REPORT_HEARD,    /* a delivery of the bus */
         REPORT_FINISHED, /* publishes, with their results */
         REPORT_CHANGED,  /* look at the status */
         REPORT_ENDED,    /* the thread returns now; part of the side, not to be freed */

@@ -34,7 +34,7 @@ static void refused(struct consumer *c, struct subscription *s, const struct pro
                 log_warn("broker", "queue=%s not consuming: %s", s->queue, why->text);
         subscription_ended(s, false, why->text);
         retry_later(s);
-        c->declare_again = c->topology != NULL;
+        c->declare_again = c->topology && !s->bus;
 }
 
 static int open_channel(struct consumer *c, struct subscription *s, struct problem *why)
@@ -65,13 +65,17 @@ static int ask(struct consumer *c, struct subscription *s, struct problem *why)
         int result = open_channel(c, s, why);
         if (result)
                 return result;
+        if (s->bus)
+                result = bus_declare(l, s->channel, s->bus, why);
+        if (result)
+                return result;
         amqp_basic_qos(l->conn, s->channel, 0, (uint16_t)s->prefetch, 0);
         result = amqp_link_result(l, s->channel, "setting the prefetch", why);
         if (result)
                 return result;
         name_consumer(c, s);
-        amqp_basic_consume(l->conn, s->channel, amqp_cstring_bytes(s->queue), amqp_cstring_bytes(s->tag), 0, 0, 0,
-                           amqp_empty_table);
+        amqp_basic_consume(l->conn, s->channel, amqp_cstring_bytes(s->queue), amqp_cstring_bytes(s->tag), 0,
+                           s->bus != NULL, 0, amqp_empty_table);
         return amqp_link_result(l, s->channel, "consuming", why);
 }
 
@@ -94,6 +98,8 @@ static int subscribe(struct consumer *c, struct subscription *s)
         s->registered_prefetch = s->prefetch;
         s->failures = 0;
         s->why[0] = '\0';
+        if (s->bus)
+                side_report(&c->side, REPORT_JOINED, NULL, NULL);
         return 0;
 }
 

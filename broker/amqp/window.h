@@ -18,6 +18,7 @@ struct publish {
         struct message *message;
         enum publish_result result;
         bool returned;
+        bool casual; /* by broker_backend.cast: no promise is made of it */
 
         /* The loop thread's own: */
         publish_done *done;
