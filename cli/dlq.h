@@ -9,6 +9,11 @@
 extern const struct command command_dlq_keep, command_dlq_ls, command_dlq_groups, command_dlq_show, command_dlq_requeue,
         command_dlq_discard, command_dlq_edit, command_dlq_export, command_dlq_import, command_dlq_stats;
 
+/* ---- dlq_keep.c ---- */
+
+/* A keeper as the settings have it; they and `name` are borrowed as long as it lives. */
+struct dlq_config keep_config(const struct settings *s, uv_loop_t *loop, const char *name);
+
 /* ---- dlq_filter.c: which entries ---- */
 
 /* What the flags of a filter were given; all borrowed from argv. */

@@ -51,6 +51,29 @@ static int serve(const struct command *self, struct process *p, const struct dlq
         return EXIT_DONE;
 }
 
+struct dlq_config keep_config(const struct settings *s, uv_loop_t *loop, const char *name)
+{
+        log_hide(s->dlq_webhook_url);
+        return (struct dlq_config){
+                .loop = loop,
+                .broker_urls = s->broker_url,
+                .broker_ca_file = setting_or_null(s->broker_ca_file),
+                .store_url = s->store_url,
+                .name = name,
+                .heartbeat_s = (unsigned)s->heartbeat_s,
+                .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                .max_body = (size_t)s->max_body_bytes,
+                .deadline_ms = (unsigned)s->deadline_ms,
+                .policies = s->dlq_policies,
+                .stale_every_s = (unsigned)s->stale_every_s,
+                .stale_slack_s = (unsigned)s->stale_slack_s,
+                .webhook_url = s->dlq_webhook_url,
+                .webhook_shape = s->dlq_webhook_shape,
+                .webhook_every_s = (unsigned)s->dlq_webhook_every_s,
+                .webhook_quiet_s = (unsigned)s->dlq_webhook_quiet_s,
+        };
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
@@ -69,18 +92,9 @@ static int run(const struct command *self, int argc, char **argv)
                 snprintf(name, sizeof(name), "%s", s.name);
         else
                 snprintf(name, sizeof(name), "keeper@%s", host);
-        const struct dlq_config config = {
-                .loop = &p.loop,
-                .broker_urls = s.broker_url,
-                .broker_ca_file = setting_or_null(s.broker_ca_file),
-                .store_url = s.store_url,
-                .name = name,
-                .heartbeat_s = (unsigned)s.heartbeat_s,
-                .connect_timeout_ms = (unsigned)s.connect_timeout_ms,
-                .max_body = (size_t)s.max_body_bytes,
-                .stopped = on_stopped,
-                .arg = &p,
-        };
+        struct dlq_config config = keep_config(&s, &p.loop, name);
+        config.stopped = on_stopped;
+        config.arg = &p;
         uv_loop_init(&p.loop);
         log_info("dlq", "chard " CHARD_VERSION " keeps dead letters as %s", name);
         code = serve(self, &p, &config);

@@ -73,6 +73,8 @@ static void on_count(json_t *value, const struct problem *why, void *arg)
         const int64_t upto = json_integer_value(json_object_get(value, "upto"));
         if (!b->config.filter.upto || upto < b->config.filter.upto)
                 b->config.filter.upto = upto;
+        if (b->config.most && b->tally.total > b->config.most)
+                b->tally.total = b->config.most;
         if (b->tally.total == 0)
                 end(b, DLQ_ENDED);
         else
@@ -86,9 +88,10 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
 static void read_on(struct dlq_bulk *b)
 {
         const bool sends = b->config.action == DEAD_REQUEUE && !b->config.rehearse;
+        const size_t left = b->config.most ? b->config.most - b->tally.seen : b->batch;
         const struct dead_query query = {
                 .filter = b->config.filter,
-                .limit = (unsigned)b->batch,
+                .limit = (unsigned)(left < b->batch ? left : b->batch),
                 .content = sends,
                 .max_bytes = BATCH_BYTES,
         };
@@ -180,6 +183,8 @@ static void batch_done(struct dlq_bulk *b)
                 b->config.progress(&b->tally, b->config.arg);
         if (b->stopped)
                 end(b, DLQ_STOPPED);
+        else if (b->config.most && b->tally.seen >= b->config.most)
+                end(b, DLQ_ENDED);
         else
                 read_on(b);
 }

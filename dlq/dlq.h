@@ -19,6 +19,14 @@ struct dlq_config {
         const char *name; /* this keeper's own */
         unsigned heartbeat_s, connect_timeout_ms;
         size_t max_body;            /* bodies up to this size are looked into */
+        unsigned deadline_ms;       /* of every AI call, or 0: each task's own */
+        const char *policies;       /* which entries are sent back by themselves: dlq/policy.h */
+        unsigned stale_every_s;     /* between two looks for jobs that got stuck; 0 = never */
+        unsigned stale_slack_s;     /* what a job is given beyond what its tasks may take */
+        const char *webhook_url;    /* told of new and growing groups; NULL or "" = nobody */
+        const char *webhook_shape;  /* "slack", "discord", or "": by its host */
+        unsigned webhook_every_s;   /* between two messages */
+        unsigned webhook_quiet_s;   /* before the same group is told of again */
         void (*stopped)(void *arg); /* after dlq_keeper_stop: nothing is on its way any more */
         void *arg;
 };
@@ -65,6 +73,7 @@ struct dlq_bulk_config {
         unsigned rate;       /* entries a second that become due, or 0: all at once */
         const char *to;      /* queue to send them to, or NULL: their own */
         unsigned batch;      /* entries a transaction, at most DEAD_SETTLE_MAX; 0 = that */
+        size_t most;         /* no more than so many, or 0 */
         void (*progress)(const struct dlq_tally *tally, void *arg);               /* after each batch; may be NULL */
         void (*done)(enum dlq_end end, const struct dlq_tally *tally, void *arg); /* frees the bulk after it returns */
         void *arg;

@@ -22,6 +22,7 @@ struct filing {
 
 static int open_store(struct dlq_keeper *k, struct problem *why);
 static int open_broker(struct dlq_keeper *k, struct problem *why);
+static int open_duties(struct dlq_keeper *k, struct problem *why);
 static void adjust(struct dlq_keeper *k);
 
 int dlq_keeper_open(struct dlq_keeper **out, const struct dlq_config *config, struct problem *why)
@@ -35,6 +36,8 @@ int dlq_keeper_open(struct dlq_keeper **out, const struct dlq_config *config, st
         int code = open_store(k, why);
         if (!code)
                 code = open_broker(k, why);
+        if (!code)
+                code = open_duties(k, why);
         if (code) {
                 dlq_keeper_close(k);
                 return code;
@@ -126,6 +129,14 @@ static int open_broker(struct dlq_keeper *k, struct problem *why)
         return broker_open(&k->broker, &config, &listener, why);
 }
 
+static int open_duties(struct dlq_keeper *k, struct problem *why)
+{
+        int code = reprocessor_open(&k->reprocessor, k, why);
+        if (!code)
+                code = sweeper_open(&k->sweeper, k);
+        return code ? code : alarm_open(&k->alarm, k);
+}
+
 /* Take letters exactly while the store can file them. */
 static void adjust(struct dlq_keeper *k)
 {
@@ -215,6 +226,9 @@ void dlq_keeper_stop(struct dlq_keeper *k)
                 return;
         k->stopping = true;
         adjust(k);
+        reprocessor_stop(k->reprocessor);
+        sweeper_stop(k->sweeper);
+        alarm_stop(k->alarm);
         uv_timer_start(&k->timer, on_time_up, k->filing ? LAST_MS : 0, 0);
 }
 
@@ -231,6 +245,9 @@ void dlq_keeper_close(struct dlq_keeper *k)
         k->stopping = k->ended = true;
         if (k->store)
                 k->store->backend->close(k->store); /* filings under way end here */
+        reprocessor_close(k->reprocessor);
+        sweeper_close(k->sweeper);
+        alarm_close(k->alarm);
         if (k->broker)
                 broker_close(k->broker);
         uv_close((uv_handle_t *)&k->timer, release_memory);

@@ -8,6 +8,11 @@
 
 enum { KEEPER_MOST_QUEUES = 256 };
 
+struct reprocessor;
+struct sweeper;
+struct alarm;
+struct pipeline;
+
 struct dlq_keeper {
         const struct dlq_config *config;
         struct store *store;
@@ -20,7 +25,24 @@ struct dlq_keeper {
         unsigned long filed;
         bool consuming, broker_up, stopping, ended;
         uv_timer_t timer; /* how long stopping may take */
+        struct reprocessor *reprocessor;
+        struct sweeper *sweeper;
+        struct alarm *alarm;
 };
+
+/* Each duty: open it, 0 or as dlq_keeper_open; let it begin nothing more; give it back (the store is closed by then). */
+int reprocessor_open(struct reprocessor **out, struct dlq_keeper *k, struct problem *why);
+void reprocessor_stop(struct reprocessor *r);
+void reprocessor_close(struct reprocessor *r);
+int sweeper_open(struct sweeper **out, struct dlq_keeper *k);
+void sweeper_stop(struct sweeper *s);
+void sweeper_close(struct sweeper *s);
+int alarm_open(struct alarm **out, struct dlq_keeper *k);
+void alarm_stop(struct alarm *a);
+void alarm_close(struct alarm *a);
+
+/* What a pipeline's tasks may take all together: deadlines of all attempts and the longest back-offs. `deadline_ms` in place of each task's own, or 0. */
+int64_t sweep_pipeline_ms(const struct pipeline *p, unsigned deadline_ms);
 
 /* Nothing is on its way any more: say so, once. */
 void keeper_ended(struct dlq_keeper *k);

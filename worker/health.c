@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "worker/rates.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ struct health {
         bool beating, again; /* a beat is under way; what it said is out of date */
         uint64_t asked_ms;   /* when the beat under way was sent */
         char why[256];
+        struct rates_row *rates; /* one a task of the registry */
 };
 
 static void on_look(uv_timer_t *timer);
@@ -46,11 +48,24 @@ static void on_namesake(json_t *row, const struct problem *why, void *arg)
                          w->config->name);
 }
 
+static size_t registry_size(void)
+{
+        size_t size = 0;
+        while (task_registry[size])
+                size++;
+        return size;
+}
+
 int health_open(struct health **out, struct worker *w)
 {
         struct health *h = calloc(1, sizeof(*h));
         if (!h)
                 return -ENOMEM;
+        h->rates = calloc(registry_size() + 1, sizeof(*h->rates));
+        if (!h->rates) {
+                free(h);
+                return -ENOMEM;
+        }
         h->worker = w;
         uv_timer_init(w->loop, &h->timer);
         h->timer.data = h;
@@ -89,16 +104,51 @@ static void find_fault(struct health *h, uint64_t now_ms, char *why, size_t size
                 snprintf(why, size, "broker: takes no publishes: %s", b.why);
 }
 
+static bool consumes(const struct worker *w, const char *queue)
+{
+        for (size_t i = 0; i < w->config->queue_count; i++)
+                if (strcmp(w->config->queues[i], queue) == 0)
+                        return true;
+        return false;
+}
+
+/* Of each task that is consumed here: its attempts of the last five minutes, and how long its model is paused. */
+static json_t *tasks_json(const struct health *h)
+{
+        const uint64_t now_ms = clock_mono_ms();
+        json_t *tasks = json_object();
+        for (size_t i = 0; task_registry[i]; i++) {
+                const struct task_def *def = task_registry[i];
+                unsigned ok, failed;
+                if (!consumes(h->worker, def->queue))
+                        continue;
+                rates_sum(&h->rates[i], now_ms, &ok, &failed);
+                const uint64_t paused_ms = def->model ? ai_paused_ms(h->worker->ai, def->model, now_ms) : 0;
+                json_object_set_new(tasks, def->name,
+                                    json_pack("{s:i, s:i, s:I}", "ok", (int)ok, "failed", (int)failed, "paused_ms",
+                                              (json_int_t)paused_ms));
+        }
+        return tasks;
+}
+
+void health_count(struct health *h, const struct run *run)
+{
+        const bool failed = run->failure.id != NULL, ok = !failed && run->commit.id;
+        for (size_t i = 0; h && (ok || failed) && task_registry[i]; i++)
+                if (task_registry[i] == run->def)
+                        rates_count(&h->rates[i], ok, clock_mono_ms());
+}
+
 static json_t *as_json(const struct health *h)
 {
         const struct worker *w = h->worker;
         struct broker_health b;
         broker_health(w->broker, &b);
-        return json_pack("{s:b, s:s, s:i, s:i, s:I, s:I, s:I, s:b}", "consuming", h->consuming, "why", h->why,
+        return json_pack("{s:b, s:s, s:i, s:i, s:I, s:I, s:I, s:b, s:o}", "consuming", h->consuming, "why", h->why,
                          "consumers_wanted", (int)b.consumers_wanted, "consumers_registered",
                          (int)b.consumers_registered, "in_hand", (json_int_t)w->run_count, "ai_in_flight",
                          (json_int_t)ai_in_flight(w->ai), "finished", (json_int_t)w->finished, "publishing",
-                         (int)b.publisher_up);
+                         (int)b.publisher_up, "tasks", tasks_json(h));
 }
 
 /* ---- telling ---- */
@@ -188,7 +238,9 @@ bool health_busy(const struct health *h)
 
 static void release_memory(uv_handle_t *handle)
 {
-        free(handle->data);
+        struct health *h = (struct health *)handle->data;
+        free(h->rates);
+        free(h);
 }
 
 void health_close(struct health *h)

@@ -174,6 +174,8 @@ int health_open(struct health **out, struct worker *w);
 /* Look now: something has changed. */
 void health_look(struct health *h);
 void health_stop(struct health *h); /* says that the worker is stopping */
+/* An attempt has ended: count how, for its task. `h` may be NULL. */
+void health_count(struct health *h, const struct run *run);
 /* True while its last word is on its way to a store that answers. */
 bool health_busy(const struct health *h);
 void health_close(struct health *h);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sends dead letters back by the policy's rules: looks at how the tasks fare, then at which groups there are, then requeues what is due of
+ * each, round by round. Several keepers may do so at once: an entry is requeued once. */
+#include "dlq/keeper.h"
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "dlq/policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TICK_MS = 10000, FRESH_MS = 30000, MOST_GROUPS = 10000, LEAST_ATTEMPTS = 5 };
+
+struct reprocessor {
+        struct dlq_keeper *keeper;
+        struct policy policy;
+        uv_timer_t timer;
+        unsigned tick_ms;
+        json_t *fare;   /* {"scan.vision": {"ok", "failed", "paused_ms"}}: all fresh workers together */
+        json_t *groups; /* of what is kept */
+        size_t group;   /* the one in hand */
+        unsigned round; /* of it */
+        struct dlq_bulk *bulk;
+        char scope[160], reason[80], told[64];
+};
+
+static void on_tick(uv_timer_t *timer);
+static void on_workers(json_t *workers, const struct problem *why, void *arg);
+static void on_groups(json_t *groups, const struct problem *why, void *arg);
+static void go_on(struct reprocessor *r);
+
+/* Often enough for the shortest wait. */
+static unsigned tick_of(const struct policy *p)
+{
+        int64_t tick = TICK_MS;
+        for (size_t i = 0; i < p->count; i++)
+                if (p->rules[i].after_ms / 4 < tick)
+                        tick = p->rules[i].after_ms / 4;
+        return tick < 100 ? 100 : (unsigned)tick;
+}
+
+int reprocessor_open(struct reprocessor **out, struct dlq_keeper *k, struct problem *why)
+{
+        struct reprocessor *r = calloc(1, sizeof(*r));
+        if (!r)
+                return -ENOMEM;
+        r->keeper = k;
+        const int code = policy_read(&r->policy, k->config->policies, why);
+        if (code) {
+                policy_free(&r->policy);
+                free(r);
+                return code;
+        }
+        uv_timer_init(k->config->loop, &r->timer);
+        r->timer.data = r;
+        r->tick_ms = tick_of(&r->policy);
+        if (r->policy.count > 0)
+                uv_timer_start(&r->timer, on_tick, r->tick_ms, 0);
+        *out = r;
+        return 0;
+}
+
+void reprocessor_stop(struct reprocessor *r)
+{
+        uv_timer_stop(&r->timer);
+        if (r->bulk)
+                dlq_bulk_stop(r->bulk);
+}
+
+static void release_memory(uv_handle_t *timer)
+{
+        struct reprocessor *r = (struct reprocessor *)timer->data;
+        policy_free(&r->policy);
+        json_decref(r->fare);
+        json_decref(r->groups);
+        free(r);
+}
+
+void reprocessor_close(struct reprocessor *r)
+{
+        if (r)
+                uv_close((uv_handle_t *)&r->timer, release_memory);
+}
+
+static void rest(struct reprocessor *r)
+{
+        if (!r->keeper->stopping)
+                uv_timer_start(&r->timer, on_tick, r->tick_ms, 0);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+        struct reprocessor *r = (struct reprocessor *)timer->data;
+        struct store *s = r->keeper->store;
+        if (s->backend->up(s))
+                s->backend->workers(s, on_workers, r);
+        else
+                rest(r);
+}
+
+/* ---- how the tasks fare ---- */
+
+static void add_number(json_t *to, const json_t *from, const char *key)
+{
+        json_object_set_new(to, key, json_integer(json_number(to, key, 0) + json_number(from, key, 0)));
+}
+
+static void add_worker(json_t *fare, const json_t *worker)
+{
+        const char *name;
+        json_t *seen;
+        json_t *tasks = json_object_get(json_object_get(worker, "state"), "tasks");
+        if (json_number(worker, "age_ms", FRESH_MS) >= FRESH_MS)
+                return;
+        json_object_foreach(tasks, name, seen) {
+                json_t *sum = json_object_get(fare, name);
+                if (!sum) {
+                        sum = json_object();
+                        json_object_set_new(fare, name, sum);
+                }
+                add_number(sum, seen, "ok");
+                add_number(sum, seen, "failed");
+                add_number(sum, seen, "paused_ms");
+        }
+}
+
+static void on_workers(json_t *workers, const struct problem *why, void *arg)
+{
+        struct reprocessor *r = (struct reprocessor *)arg;
+        const struct dead_filter kept = { .state = "kept" };
+        size_t i;
+        json_t *worker;
+        if (why || r->keeper->stopping) {
+                rest(r);
+                return;
+        }
+        json_decref(r->fare);
+        r->fare = json_object();
+        json_array_foreach(workers, i, worker)
+                add_worker(r->fare, worker);
+        r->keeper->store->backend->dead_groups(r->keeper->store, &kept, MOST_GROUPS, on_groups, r);
+}
+
+static void on_groups(json_t *groups, const struct problem *why, void *arg)
+{
+        struct reprocessor *r = (struct reprocessor *)arg;
+        if (why || r->keeper->stopping) {
+                rest(r);
+                return;
+        }
+        json_decref(r->groups);
+        r->groups = json_incref(groups);
+        r->group = r->round = 0;
+        go_on(r);
+}
+
+/* What keeps its task's entries waiting; NULL: nothing. */
+static const char *hindrance(struct reprocessor *r, const struct policy_rule *rule, const char *task)
+{
+        const json_t *fare = json_object_get(r->fare, task);
+        const json_int_t failed = json_number(fare, "failed", 0), all = failed + json_number(fare, "ok", 0);
+        if (json_object_size(r->fare) == 0 || !fare)
+                return "no worker that runs it gives a sign of life";
+        if (json_number(fare, "paused_ms", 0) > 0)
+                return "its model is paused";
+        if (all >= LEAST_ATTEMPTS && failed * 100 > all * (json_int_t)rule->errors)
+                return "too many of its attempts fail";
+        return NULL;
+}
+
+/* ---- requeueing what is due ---- */
+
+static void on_bulk_done(enum dlq_end end, const struct dlq_tally *tally, void *arg)
+{
+        struct reprocessor *r = (struct reprocessor *)arg;
+        const size_t sent = tally->outcomes[DEAD_DONE] + tally->outcomes[DEAD_RESUMED];
+        r->bulk = NULL;
+        if (sent > 0)
+                log_info("dlq", "%zu of %s requeued by policy, %s", sent, r->scope, r->reason);
+        if (end == DLQ_FAILED || r->keeper->stopping) {
+                rest(r);
+                return;
+        }
+        r->round++;
+        go_on(r);
+}
+
+static bool begin(struct reprocessor *r, const struct policy_rule *rule, const json_t *group)
+{
+        const char *task = json_text(group, "name", ""), *code = json_text(group, "code", "");
+        const unsigned most = rule->rate * r->tick_ms / 1000;
+        snprintf(r->scope, sizeof(r->scope), "%s %s", task, code);
+        snprintf(r->reason, sizeof(r->reason), "round %u of %u", r->round + 1, rule->rounds);
+        const struct dlq_bulk_config config = {
+                .store = r->keeper->store,
+                .filter = { .group = json_text(group, "group", ""),
+                            .by_round = true,
+                            .round = r->round,
+                            .until_ms = clock_wall_ms() - policy_wait_ms(rule, r->round) },
+                .action = DEAD_REQUEUE,
+                .act = { .who = "policy", .reason = r->reason, .scope = r->scope, .automatic = true },
+                .most = most > 0 ? most : 1,
+                .done = on_bulk_done,
+                .arg = r,
+        };
+        return dlq_bulk_start(&r->bulk, &config) == 0;
+}
+
+/* Said once, until it is another one. */
+static void tell(struct reprocessor *r, const char *task, const char *why)
+{
+        if (strcmp(r->told, why) == 0)
+                return;
+        snprintf(r->told, sizeof(r->told), "%s", why);
+        log_info("dlq", "dead letters of %s wait: %s", task, why);
+}
+
+static void go_on(struct reprocessor *r)
+{
+        for (; r->group < json_array_size(r->groups); r->group++, r->round = 0) {
+                const json_t *group = json_array_get(r->groups, r->group);
+                const char *task = json_text(group, "name", "");
+                const struct policy_rule *rule = policy_find(&r->policy, task, json_text(group, "code", ""));
+                if (!rule || r->round >= rule->rounds)
+                        continue;
+                const char *why = hindrance(r, rule, task);
+                if (why)
+                        tell(r, task, why);
+                else if (begin(r, rule, group))
+                        return;
+        }
+        rest(r);
+}

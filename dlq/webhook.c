@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dlq/webhook.h"
+
+#include "core/bytes.h"
+#include "core/json.h"
+#include "core/utf8.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIMEOUT_S = 10, MOST_CHARACTERS = 1900, SHOWN_GROUPS = 10 };
+
+void webhook_setup(void)
+{
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* ---- what is said ---- */
+
+static void say_group(struct buffer *b, const json_t *g)
+{
+        const char *cause = json_text(g, "cause", "");
+        const long long count = json_number(g, "count", 0), before = json_number(g, "before", 0);
+        buffer_addf(b, "\n• %s %s: %lld %s",
+                    *json_text(g, "name", "") ? json_text(g, "name", "") : json_text(g, "queue", "?"),
+                    json_text(g, "code", "?"), count, count == 1 ? "entry" : "entries");
+        if (json_is_true(json_object_get(g, "new")))
+                buffer_add_string(b, " (new)");
+        else
+                buffer_addf(b, " (%lld before)", before);
+        buffer_addf(b, " — %.*s — chard dlq groups, group %s", (int)utf8_prefix(cause, 120), cause,
+                    json_text(g, "group", "?"));
+}
+
+static char *text_of(const json_t *groups)
+{
+        struct buffer b = { 0 };
+        size_t i;
+        json_t *g;
+        json_int_t all = 0;
+        json_array_foreach(groups, i, g)
+                all += json_number(g, "count", 0);
+        buffer_addf(&b, "chard: dead letters, %lld in %zu %s that %s new or growing", (long long)all,
+                    json_array_size(groups), json_array_size(groups) == 1 ? "group" : "groups",
+                    json_array_size(groups) == 1 ? "is" : "are");
+        json_array_foreach(groups, i, g)
+                if (i < SHOWN_GROUPS)
+                        say_group(&b, g);
+        if (json_array_size(groups) > SHOWN_GROUPS)
+                buffer_addf(&b, "\n… and %zu more groups", json_array_size(groups) - SHOWN_GROUPS);
+        buffer_add_byte(&b, '\0');
+        if (b.failed) {
+                buffer_free(&b);
+                return NULL;
+        }
+        b.data[utf8_prefix((const char *)b.data, MOST_CHARACTERS)] = '\0';
+        return (char *)b.data;
+}
+
+char *webhook_body(const char *shape, const char *url, const json_t *groups)
+{
+        const bool discord = strcmp(shape, "discord") == 0 || (!*shape && strstr(url, "discord"));
+        char *text = text_of(groups);
+        json_t *body = text ? json_pack("{s:s}", discord ? "content" : "text", text) : NULL;
+        char *dumped = body ? json_dumps(body, JSON_COMPACT) : NULL;
+        json_decref(body);
+        free(text);
+        return dumped;
+}
+
+/* ---- posting ---- */
+
+static size_t ignore(char *data, size_t size, size_t count, void *arg)
+{
+        (void)data;
+        (void)arg;
+        return size * count;
+}
+
+static void judge(CURL *easy, CURLcode code, const char *error, struct webhook_result *out)
+{
+        long status = 0;
+        curl_off_t wait_s = 0;
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+        curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &wait_s);
+        out->ok = code == CURLE_OK && status >= 200 && status < 300;
+        out->wait_ms = wait_s > 0 ? (uint64_t)(wait_s < 3600 ? wait_s : 3600) * 1000 : 0;
+        if (code != CURLE_OK)
+                snprintf(out->why, sizeof(out->why), "%s", *error ? error : curl_easy_strerror(code));
+        else if (!out->ok)
+                snprintf(out->why, sizeof(out->why), "it answered %ld", status);
+}
+
+void webhook_post(const char *url, const char *body, struct webhook_result *out)
+{
+        char error[CURL_ERROR_SIZE] = "";
+        *out = (struct webhook_result){ 0 };
+        CURL *easy = curl_easy_init();
+        struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+        if (!easy || !headers) {
+                snprintf(out->why, sizeof(out->why), "out of memory");
+        } else {
+                curl_easy_setopt(easy, CURLOPT_URL, url);
+                curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+                curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+                curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ignore);
+                curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
+                curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
+                curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+                curl_easy_setopt(easy, CURLOPT_USERAGENT, "chard/" CHARD_VERSION);
+                judge(easy, curl_easy_perform(easy), error, out);
+        }
+        curl_slist_free_all(headers);
+        curl_easy_cleanup(easy);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One message to an incoming webhook. Sources: api.slack.com, "Sending messages using incoming webhooks" ({"text"}); Discord's developer
+ * documentation, "Execute Webhook" ({"content"}, at most 2000 characters). */
+#ifndef CHARD_DLQ_WEBHOOK_H
+#define CHARD_DLQ_WEBHOOK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct webhook_result {
+        bool ok;
+        uint64_t wait_ms; /* what Retry-After asked for, or 0 */
+        char why[256];    /* without the URL, which is a secret */
+};
+
+/* Once, before other threads use it. */
+void webhook_setup(void);
+
+/* The JSON to post about groups (as dead_alarms gives them). `shape`: "slack", "discord", or "" = by the URL's host. Freed by the caller; NULL when memory ran out. */
+char *webhook_body(const char *shape, const char *url, const json_t *groups);
+
+/* Post it. Blocks, up to ten seconds; any thread. */
+void webhook_post(const char *url, const char *body, struct webhook_result *out);
+
+#endif
