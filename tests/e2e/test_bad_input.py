@@ -8,6 +8,7 @@ import uuid
 
 import pytest
 from support import jobs
+from support.place import everywhere
 
 
 def message(args=(), kwargs=None, embed=None):
@@ -55,6 +56,7 @@ CASES = {
 }
 
 
+@everywhere
 @pytest.mark.parametrize("name", CASES)
 def test_becomes_a_dead_letter(chard, database, queues, wait_until, name):
     queue, head, body, properties, code, word = CASES[name]
@@ -78,6 +80,7 @@ def test_becomes_a_dead_letter(chard, database, queues, wait_until, name):
         assert database.value("select state from chard.job where root_id = %s", head["root_id"]) == "FAILURE"
 
 
+@everywhere
 def test_a_body_of_20_megabytes(chard, database, queues, wait_until):
     body = message(kwargs=SCAN | {"text": "x" * (20 << 20)})
     chard.prepare()

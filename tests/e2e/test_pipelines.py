@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from support import jobs
+from support.place import everywhere
 from support.program import ROOT, plain_environment
 
 COLUMNS = "id, root_id, parent_id, name, state, starts, attempts, tokens_in, tokens_out, cost_nano, provider, model"
@@ -70,6 +71,7 @@ def mock(aimock):
     ])
 
 
+@everywhere
 def test_a_scan_submitted_by_the_command_line(chard, database, mock):
     chard.settings |= mock.settings()
     chard.prepare()
@@ -103,6 +105,7 @@ def test_celery_declares_a_queue_before_chard_does(chard, database):
         assert jobs.ended(database, [job_id]) == {job_id: "SUCCESS"}
 
 
+@everywhere
 @pytest.mark.parametrize("name", sorted(p.name for p in jobs.EXAMPLES.glob("*.json")))
 def test_every_example_succeeds_offline(chard, database, name):
     chard.prepare()
@@ -114,18 +117,20 @@ def test_every_example_succeeds_offline(chard, database, name):
         assert found["pipeline"] == jobs.example(name)["pipeline"]
 
 
+@everywhere
 def test_a_second_scan_grants_nothing_twice(chard, database):
     chard.prepare()
     with chard.worker():
         ids = jobs.submit_many(chard, "scan", [
             {"user_id": "u1", "image_url": jobs.PICTURE, "text": "an empty clear PET water bottle", "lang": "en"}] * 20)
         assert set(jobs.ended(database, ids).values()) == {"SUCCESS"}
-    rewards = [row["reward"] for row in database.rows("select document->'reward' as reward from chard.job")]
+    rewards = [row["document"]["reward"] for row in database.rows("select document from chard.job")]
     assert sum(reward["received"] for reward in rewards) == 1
     assert sum(reward["already_owned"] for reward in rewards) == 19
     assert database.value("select count(*) from chard.outbox where type = 'RewardGranted'") == 1
 
 
+@everywhere
 def test_ten_thousand_profile_updates_in_one_task(chard, database):
     updates = [{"user_id": f"u{n % 5000}", "field": "nickname" if n < 5000 else "lang", "value": f"v{n}"} for n in range(10000)]
     chard.prepare()
@@ -136,6 +141,7 @@ def test_ten_thousand_profile_updates_in_one_task(chard, database):
     assert database.value("select count(*) from chard.profile") == 5000
 
 
+@everywhere
 def test_one_bad_profile_update_fails_the_whole_task(chard, database, queues):
     updates = [{"user_id": "u1", "field": "nickname", "value": "a"}, {"user_id": "", "field": "lang", "value": "ko"}]
     chard.prepare()

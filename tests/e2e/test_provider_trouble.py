@@ -7,6 +7,7 @@ import time
 
 import pytest
 from support import jobs
+from support.place import everywhere
 
 
 def answer(request):
@@ -15,6 +16,7 @@ def answer(request):
     return completion(jobs.BOTTLE if "major" in wanted else jobs.ADVICE)
 
 
+@everywhere
 def test_two_hundred_scans_through_a_bad_day(chard, database, provider, queues, reply):
     """10 % rate-limited, 5 % failing, 2 % broken JSON, 1 % never answering: every job ends, each dead one with its reason."""
     weather = reply.mixture([(0.10, reply.rate_limited(1)), (0.05, reply.failure(500)),
@@ -45,6 +47,7 @@ def test_two_hundred_scans_through_a_bad_day(chard, database, provider, queues, 
     assert troubled < 200 * 2 * 0.08 * 3
 
 
+@everywhere
 @pytest.mark.parametrize("headers, least_s", [
     ({"Retry-After": "3"}, 3),
     ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "3s"}, 3),
@@ -70,6 +73,7 @@ def test_a_429_pauses_the_whole_model(chard, database, provider, reply, headers,
     assert database.value("select sum(attempts) from chard.task") == 0
 
 
+@everywhere
 @pytest.mark.parametrize("trouble, code", [
     (lambda reply: reply.failure(429, "insufficient_quota"), "insufficient_quota"),
     (lambda reply: reply.failure(401, "invalid_api_key"), "invalid_api_key"),
@@ -87,6 +91,7 @@ def test_what_never_succeeds_is_not_tried_again(chard, database, provider, queue
     assert code is None or letter.headers["errorCode"] == code
 
 
+@everywhere
 def test_three_retries_then_dead(chard, database, provider, queues, reply):
     provider.behave = reply.always(reply.completion({"major": "not in the taxonomy"}))
     chard.settings |= provider.settings()

@@ -2,8 +2,10 @@
 """SIGTERM finishes what runs, or hands it back; a second one does so at once."""
 
 from support import jobs
+from support.place import everywhere
 
 
+@everywhere
 def test_what_runs_is_finished(chard, database, provider, queues, reply, wait_until):
     provider.behave = lambda _request: reply.completion(jobs.BOTTLE, delay=2)
     chard.settings |= provider.settings()
@@ -38,10 +40,12 @@ def hands_back(chard, database, provider, queues, reply, wait_until, end):
         assert set(jobs.ended(database, ids).values()) == {"SUCCESS"}
 
 
+@everywhere
 def test_what_does_not_finish_is_handed_back(chard, database, provider, queues, reply, wait_until):
     hands_back(chard, database, provider, queues, reply, wait_until, 1)
 
 
+@everywhere
 def test_a_second_signal_hands_back_at_once(chard, database, provider, queues, reply, wait_until):
     hands_back(chard, database, provider, queues, reply, wait_until, 2)
 

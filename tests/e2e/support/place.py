@@ -4,10 +4,12 @@
 import pathlib
 
 import amqp
+import pytest
 
 from .broker import Driver, FileQueues, properties
 
 PLACES = ["servers", "file"]
+everywhere = pytest.mark.parametrize("place", PLACES)  # for a test that must hold in both
 
 
 class FileBroker(FileQueues):
