@@ -57,9 +57,10 @@ struct sqlite_statements {
 
 /* Sees that another process has committed. */
 struct sqlite_watch {
-        int inotify;         /* or -1 */
-        int64_t version;     /* pragma data_version as last seen */
-        unsigned soon_ms;    /* look again after this, twice as long each time; 0 when nothing is expected */
+        int inotify;      /* or -1 */
+        int64_t version;  /* pragma data_version as last seen */
+        unsigned soon_ms; /* look again after this; 0 when nothing is expected */
+        uint64_t soon_until_ms;
         uint64_t look_at_ms; /* when to look next */
 };
 

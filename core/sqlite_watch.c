@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { IDLE_MS = 1000, BLIND_MS = 20, SOONEST_MS = 1, LATEST_MS = 256 };
+/* After an event: look again after 1, 2, 4, 8, 16, 16, … ms, for half a second. */
+enum { IDLE_MS = 1000, BLIND_MS = 20, SOONEST_MS = 1, LATEST_MS = 16, ATTENTION_MS = 500 };
 
 static int64_t data_version(struct sqlite_engine *e)
 {
@@ -67,6 +68,7 @@ bool sqlite_watch_look(struct sqlite_engine *e, bool readable, uint64_t now_ms)
         if (readable) {
                 drain(w->inotify);
                 w->soon_ms = SOONEST_MS;
+                w->soon_until_ms = now_ms + ATTENTION_MS;
         } else if (now_ms < w->look_at_ms) {
                 return false;
         }
@@ -74,7 +76,10 @@ bool sqlite_watch_look(struct sqlite_engine *e, bool readable, uint64_t now_ms)
         const bool changed = version != w->version;
         w->version = version;
         w->look_at_ms = now_ms + (w->soon_ms ? w->soon_ms : w->inotify < 0 ? BLIND_MS : IDLE_MS);
-        w->soon_ms = w->soon_ms < LATEST_MS ? 2 * w->soon_ms : 0;
+        if (now_ms >= w->soon_until_ms)
+                w->soon_ms = 0;
+        else if (w->soon_ms < LATEST_MS)
+                w->soon_ms *= 2;
         return changed;
 }
 
