@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening and closing the SQLite store, `sqlite:FILE`. */
-#include "store/sqlite/lite.h"
+#include "store/sqlite/dead.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -237,6 +237,17 @@ const struct store_backend store_sqlite = {
         .carry_out = lite_carry_out,
         .carry_off = lite_carry_off,
         .workers = lite_workers,
+        .dead_file = lite_dead_file,
+        .dead_read = lite_dead_read,
+        .dead_groups = lite_dead_groups,
+        .dead_count = lite_dead_count,
+        .dead_settle = lite_dead_settle,
+        .dead_edit = lite_dead_edit,
+        .dead_history = lite_dead_history,
+        .dead_stats = lite_dead_stats,
+        .dead_alarms = lite_dead_alarms,
+        .stale_find = lite_stale_find,
+        .stale_settle = lite_stale_settle,
         .up = lite_up,
         .waiting = lite_waiting,
         .close = lite_close,

@@ -138,6 +138,15 @@ void lite_read(struct sqlite_work *work, enum sqlite_end end, const struct probl
         lite_call_free(call);
 }
 
+void lite_add_json(struct buffer *b, const json_t *value)
+{
+        if (value)
+                json_write(value, b);
+        else
+                buffer_add_string(b, "null");
+        buffer_add_byte(b, '\0');
+}
+
 int lite_add_rows(struct buffer *text, struct query *q)
 {
         const char *between = "[";

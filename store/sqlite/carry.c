@@ -12,13 +12,18 @@ struct carry_call {
 #define UPDATED_AT ISO("updated_at")
 #define GRANTED_AT ISO("granted_at")
 #define DUE_AT     ISO("due_at")
+#define DIED_AT    ISO("died_at")
+#define KEPT_AT    ISO("kept_at")
+#define SETTLED_AT ISO("settled_at")
+#define AT         ISO("at")
 
 /* Each of ?1 = the cursor after which it goes on and ?2 = how many. */
 static const char *const out_sql[CARRY_KINDS] = {
-        [CARRY_JOBS] = "select json_object('cursor', rowid, 'root_id', root_id, 'pipeline', pipeline, 'state', state,"
-                       "  'created_at', " CREATED_AT ", 'updated_at', " UPDATED_AT ", 'finished_at', " FINISHED_AT ","
-                       "  'error', error, 'document', document)"
-                       " from job where rowid > ?1 order by rowid limit ?2",
+        [CARRY_JOBS] =
+                "select json_object('cursor', rowid, 'root_id', root_id, 'pipeline', pipeline, 'state', state,"
+                "  'created_at', " CREATED_AT ", 'updated_at', " UPDATED_AT ", 'finished_at', " FINISHED_AT ","
+                "  'error', error, 'document', document, 'chain', chain, 'last_task', last_task, 'restarts', restarts)"
+                " from job where rowid > ?1 order by rowid limit ?2",
         [CARRY_TASKS] =
                 "select json_object('cursor', rowid, 'id', id, 'root_id', root_id, 'parent_id', parent_id, 'name', name,"
                 "  'state', state, 'created_at', " CREATED_AT ", 'started_at', " STARTED_AT
@@ -42,6 +47,23 @@ static const char *const out_sql[CARRY_KINDS] = {
         [CARRY_PROFILES] = "select json_object('cursor', rowid, 'user_id', user_id, 'updated_at', " UPDATED_AT ","
                            "  'fields', fields)"
                            " from profile where rowid > ?1 order by rowid limit ?2",
+        [CARRY_AUDITS] =
+                "select json_object('cursor', id, 'at', " AT ", 'batch', lower(hex(batch)), 'operation', operation,"
+                "  'action', action, 'who', who, 'reason', reason, 'scope', scope, 'entries', entries)"
+                " from dead_letter_audit where id > ?1 order by id limit ?2",
+        [CARRY_DEAD] =
+                "select json_object('cursor', d.entry, 'died_at', " DIED_AT ", 'kept_at', " KEPT_AT
+                ", 'settled_at', " SETTLED_AT ","
+                "  'attempts', attempts, 'rounds', rounds, 'automatic', automatic, 'key', lower(hex(key)), 'same', lower(hex(same)),"
+                "  'state', state, 'task_id', task_id, 'root_id', root_id, 'name', name, 'queue', queue,"
+                "  'error_source', error_source, 'error_code', error_code, 'error_message', error_message,"
+                "  'group_id', group_id, 'cause', cause, 'trace_id', trace_id, 'user_id', user_id, 'worker', worker,"
+                "  'next_task', next_task, 'properties', hex(properties), 'body', hex(body),"
+                "  'edited', case when c.edited is not null then hex(c.edited) end,"
+                "  'batches', (select json_group_array(lower(hex(batch))) from dead_letter_act t"
+                "   join dead_letter_audit a on a.id = t.audit where t.entry = d.entry))"
+                " from dead_letter d join dead_letter_content c on c.entry = d.entry"
+                " where d.entry > ?1 order by d.entry limit ?2",
         [CARRY_SCHEDULED] = "select json_object('cursor', id, 'key', lower(hex(key)), 'due_at', " DUE_AT
                             ", 'created_at', " CREATED_AT ","
                             "  'exchange', exchange, 'routing_key', routing_key, 'reason', reason, 'task_id', task_id,"
@@ -50,6 +72,7 @@ static const char *const out_sql[CARRY_KINDS] = {
 };
 
 static const char *const off_sql[CARRY_KINDS] = {
+        [CARRY_DEAD] = "delete from dead_letter where entry <= ?1 and state = 'kept'",
         [CARRY_SCHEDULED] = "delete from scheduled where id <= ?1",
 };
 

@@ -3,7 +3,6 @@
  * that a refused or stale commit has written nothing. */
 #include "store/sqlite/lite.h"
 
-#include "core/id.h"
 #include "core/json.h"
 #include "core/utf8.h"
 
@@ -12,8 +11,8 @@
 struct commit_call {
         struct lite_call call; /* its text: the result that is there already */
         const struct commit *what;
-        struct buffer payloads,
-                values; /* of the events, of the fields: JSON texts in their order, each with a NUL behind it */
+        /* JSON texts, each with a NUL behind it: of the events and of the fields in their order; of what follows, or none. */
+        struct buffer payloads, values, chain;
 };
 
 static const char look_sql[] =
@@ -36,22 +35,12 @@ static const char task_sql[] =
         "  elapsed_ms = excluded.elapsed_ms, finished_at = ?11, lease_owner = null, lease_until = null";
 
 static const char job_sql[] =
-        "insert into job (root_id, pipeline, state, document, created_at, updated_at, finished_at)"
-        " values (?1, ?2, ?3, ?4, ?5, ?5, case when ?3 = 'SUCCESS' then ?5 end)"
-        " on conflict (root_id) do update set document = excluded.document, updated_at = ?5,"
+        "insert into job (root_id, pipeline, state, document, created_at, updated_at, chain, last_task, finished_at)"
+        " values (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, case when ?3 = 'SUCCESS' then ?5 end)"
+        " on conflict (root_id) do update set document = excluded.document, updated_at = ?5, chain = ?6, last_task = ?7,"
         "  state = case when ?3 = 'SUCCESS' then 'SUCCESS' else state end,"
         "  error = case when ?3 = 'SUCCESS' then null else error end,"
         "  finished_at = coalesce(excluded.finished_at, finished_at)";
-
-static const char event_sql[] =
-        "insert into event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)"
-        " values (?1, ?2, ?3,"
-        "  coalesce((select max(version) from event where aggregate_id = ?3 and aggregate_type = ?2), 0) + 1,"
-        "  ?4, ?5, ?6, ?7, ?8)";
-
-static const char outbox_sql[] =
-        "insert into outbox (id, aggregatetype, aggregateid, type, created_at, payload, tracingspancontext)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, 'traceparent=' || ?7)";
 
 static const char profile_sql[] = "select fields from profile where user_id = ?1";
 
@@ -164,8 +153,9 @@ static int write_task(const struct commit *commit, sqlite3 *db, int64_t now_us)
         return query_run(&q);
 }
 
-static int write_job(const struct commit *commit, sqlite3 *db, int64_t now_us)
+static int write_job(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 {
+        const struct commit *commit = c->what;
         struct query q = query_of(db, job_sql);
 
         query_text(&q, commit->root_id);
@@ -173,36 +163,8 @@ static int write_job(const struct commit *commit, sqlite3 *db, int64_t now_us)
         query_text(&q, commit->last ? "SUCCESS" : "STARTED");
         query_text_bytes(&q, commit->result);
         query_number(&q, now_us);
-        return query_run(&q);
-}
-
-static int write_event(const struct commit *commit, sqlite3 *db, const struct event *e, const char *payload,
-                       int64_t now_us)
-{
-        struct query q = query_of(db, event_sql);
-        char id[ID_TEXT_SIZE];
-        int rc;
-
-        id_new(id);
-        query_text(&q, id);
-        query_text(&q, e->aggregate_type);
-        query_text(&q, e->aggregate_id);
-        query_text(&q, e->type);
-        query_text(&q, commit->root_id);
+        query_text(&q, (const char *)c->chain.data);
         query_text(&q, commit->id);
-        query_number(&q, now_us);
-        query_text(&q, payload);
-        rc = query_run(&q);
-        if (rc != SQLITE_OK)
-                return rc;
-        q = query_of(db, outbox_sql);
-        query_text(&q, id);
-        query_text(&q, e->aggregate_type);
-        query_text(&q, e->aggregate_id);
-        query_text(&q, e->type);
-        query_number(&q, now_us);
-        query_text(&q, payload);
-        query_text(&q, commit->traceparent);
         return query_run(&q);
 }
 
@@ -213,7 +175,15 @@ static int write_events(const struct commit_call *c, sqlite3 *db, int64_t now_us
 
         for (const struct event *e = c->what->outcome ? c->what->outcome->events : NULL; e && rc == SQLITE_OK;
              e = e->next) {
-                rc = write_event(c->what, db, e, payload, now_us);
+                rc = lite_put_event(db,
+                                    &(struct lite_event){ .aggregate_type = e->aggregate_type,
+                                                          .aggregate_id = e->aggregate_id,
+                                                          .type = e->type,
+                                                          .root_id = c->what->root_id,
+                                                          .task_id = c->what->id,
+                                                          .payload = payload,
+                                                          .traceparent = c->what->traceparent },
+                                    now_us);
                 payload += strlen(payload) + 1;
         }
         return rc;
@@ -297,7 +267,7 @@ static int write_all(const struct commit_call *c, sqlite3 *db, int64_t now_us)
         if (rc == SQLITE_OK)
                 rc = write_events(c, db, now_us);
         if (rc == SQLITE_OK && c->what->has_job)
-                rc = write_job(c->what, db, now_us);
+                rc = write_job(c, db, now_us);
         return rc == SQLITE_OK ? write_rows(c, db, now_us) : rc;
 }
 
@@ -332,15 +302,7 @@ static void clear(struct lite_call *call)
 
         buffer_free(&c->payloads);
         buffer_free(&c->values);
-}
-
-static void add_json(struct buffer *b, const json_t *value)
-{
-        if (value)
-                json_write(value, b);
-        else
-                buffer_add_string(b, "null");
-        buffer_add_byte(b, '\0');
+        buffer_free(&c->chain);
 }
 
 static bool fill(struct commit_call *c)
@@ -348,12 +310,14 @@ static bool fill(struct commit_call *c)
         const struct outcome *outcome = c->what->outcome;
 
         for (const struct event *e = outcome ? outcome->events : NULL; e; e = e->next)
-                add_json(&c->payloads, e->payload);
+                lite_add_json(&c->payloads, e->payload);
         for (const struct row_write *w = writes_of(c->what); w; w = w->next) {
                 if (w->kind == ROW_PROFILE_FIELD)
-                        add_json(&c->values, w->value);
+                        lite_add_json(&c->values, w->value);
         }
-        return !c->payloads.failed && !c->values.failed;
+        if (c->what->chain)
+                lite_add_json(&c->chain, c->what->chain);
+        return !c->payloads.failed && !c->values.failed && !c->chain.failed;
 }
 
 void lite_commit(struct store *s, const struct commit *commit, store_done *done, void *arg)

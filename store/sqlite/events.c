@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the outbox in order. A position is a row's number: they are given in the order of the commits. */
+/* Writing an event, and reading the outbox in order. A position is a row's number: they are given in the order of the
+ * commits. */
 #include "store/sqlite/lite.h"
+
+#include "core/id.h"
 
 #include <stdlib.h>
 
@@ -15,6 +18,45 @@ static const char events_sql[] =
         "  'aggregate_id', aggregateid, 'type', type, 'payload', json(payload), 'created_at', " CREATED_AT ","
         "  'tracingspancontext', tracingspancontext)"
         " from outbox where position > ?1 order by position limit ?2";
+
+static const char event_sql[] =
+        "insert into event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)"
+        " values (?1, ?2, ?3,"
+        "  coalesce((select max(version) from event where aggregate_id = ?3 and aggregate_type = ?2), 0) + 1,"
+        "  ?4, ?5, ?6, ?7, ?8)";
+
+static const char outbox_sql[] =
+        "insert into outbox (id, aggregatetype, aggregateid, type, created_at, payload, tracingspancontext)"
+        " values (?1, ?2, ?3, ?4, ?5, ?6, 'traceparent=' || ?7)";
+
+int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
+{
+        struct query q = query_of(db, event_sql);
+        char id[ID_TEXT_SIZE];
+        int rc;
+
+        id_new(id);
+        query_text(&q, id);
+        query_text(&q, e->aggregate_type);
+        query_text(&q, e->aggregate_id);
+        query_text(&q, e->type);
+        query_text(&q, e->root_id);
+        query_text(&q, e->task_id);
+        query_number(&q, now_us);
+        query_text(&q, e->payload);
+        rc = query_run(&q);
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, outbox_sql);
+        query_text(&q, id);
+        query_text(&q, e->aggregate_type);
+        query_text(&q, e->aggregate_id);
+        query_text(&q, e->type);
+        query_number(&q, now_us);
+        query_text(&q, e->payload);
+        query_text(&q, e->traceparent);
+        return query_run(&q);
+}
 
 static int run_events(struct sqlite_work *work, sqlite3 *db)
 {

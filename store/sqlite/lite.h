@@ -94,6 +94,9 @@ void lite_read(struct sqlite_work *work, enum sqlite_end end, const struct probl
 /* Why a call was not carried out, as this store says it: "refused" or "closed". */
 void lite_why(const struct lite_call *call, enum sqlite_end end, const struct problem *said, struct problem *why);
 
+/* Append a JSON value as text, NULL as null, and a NUL byte. On the loop thread. */
+void lite_add_json(struct buffer *b, const json_t *value);
+
 /* Append the statement's rows, each a JSON text, as an array, and end it. SQLITE_OK or the error. */
 int lite_add_rows(struct buffer *text, struct query *q);
 
@@ -128,11 +131,23 @@ void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done
 
 /* ---- scheduled.c ---- */
 
-/* Insert the call's scheduled row. SQLITE_OK or the error. */
+/* Insert the call's scheduled row, or one of several, which has a key of its own. SQLITE_OK or the error. */
 int lite_put_scheduled(struct lite_call *call, sqlite3 *db, const struct scheduled *row);
+int lite_put_keyed(struct lite_call *call, sqlite3 *db, const unsigned char key[KEY_SIZE], const struct scheduled *row);
 
 /* Somebody else has changed the file: look for rows that they scheduled. */
 void lite_look(struct lite_store *s);
+
+/* ---- events.c ---- */
+
+struct lite_event {
+        const char *aggregate_type, *aggregate_id, *type, *root_id, *task_id;
+        const char *payload;     /* JSON text */
+        const char *traceparent; /* or NULL */
+};
+
+/* Append to the aggregate's events and to the outbox. SQLITE_OK or the error. */
+int lite_put_event(sqlite3 *db, const struct lite_event *event, int64_t now_us);
 
 /* ---- release.c ---- */
 

@@ -23,10 +23,15 @@ static const char look_sql[] = "select max(id), min(due_at) from scheduled where
 
 int lite_put_scheduled(struct lite_call *call, sqlite3 *db, const struct scheduled *row)
 {
+        return lite_put_keyed(call, db, call->key, row);
+}
+
+int lite_put_keyed(struct lite_call *call, sqlite3 *db, const unsigned char key[KEY_SIZE], const struct scheduled *row)
+{
         struct query q = query_of(db, put_sql);
         int rc;
 
-        query_blob(&q, bytes_of(call->key, KEY_SIZE));
+        query_blob(&q, bytes_of(key, KEY_SIZE));
         query_number(&q, row->due_ms * 1000);
         query_number(&q, lite_now_us());
         query_text(&q, row->reason ? row->reason : "");

@@ -343,3 +343,24 @@ def test_a_profile_keeps_keys_of_any_kind(opened, database):
     keys = ['plain', 'with "quotes"', 'dots.and$signs[0]', "", "ü\\"]
     opened().one("commit", id="t", fields=[{"user_id": "u", "key": key, "value": key} for key in keys])
     assert database.value("select fields from profile") == {key: key for key in keys}
+
+
+def test_dead_letters_move_to_postgresql_with_what_was_done_to_them(opened, path, chard, database):
+    store = opened("w1")
+    store.ask(*[{"do": "dead_file", "key": f"key{n}", "same": f"same{n}", "task_id": f"t{n}", "properties": "p\x01", "body": f"b{n} ü", "code": "bad",
+                 "died_ms": 1700000000123} for n in range(3)])
+    store.one("dead_edit", entry=1, body="edited", who="os:alice", reason="typo")
+    store.one("dead_settle", items=[{"entry": 2, "message": {"body": "x"}}], who="os:bob")
+    store.one("commit", id="j", has_job=True, chain=[{"task": "next"}])
+    before = store.one("dead_read", content=True)["letters"]
+    history = [store.one("dead_history", entry=n)["value"] for n in (1, 2, 3)]
+    assert store.end()[0] == 0
+    for _ in range(2):
+        chard.run("migrate", check=0)
+        chard.run("move", "--from", f"sqlite:{path}", "--to", chard.settings["CHARD_STORE_URL"], "--broker", chard.settings["CHARD_BROKER_URL"], check=0)
+    there = Store(chard.settings["CHARD_STORE_URL"])
+    assert there.one("dead_read", content=True)["letters"] == before
+    assert [there.one("dead_history", entry=n)["value"] for n in (1, 2, 3)] == history
+    assert there.end()[0] == 0
+    assert [row["state"] for row in database.rows("select state from dead_letter")] == ["requeued"]
+    assert database.value("select count(*) from dead_letter_content") == 1

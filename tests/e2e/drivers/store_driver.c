@@ -35,7 +35,7 @@ struct request {
         json_t *line;
         struct arena arena;
         struct outcome outcome;
-        struct message *message;
+        struct message *message, *messages;
         struct problem why;
         struct scheduled scheduled;
         struct buffer result;
@@ -44,6 +44,10 @@ struct request {
                 struct commit commit;
                 struct failure failure;
                 struct release_lease release;
+                struct dead_letter letter;
+                struct dead_settle settle;
+                struct dead_edit edit;
+                struct stale_query stale;
         };
 };
 
@@ -148,6 +152,7 @@ static void request_free(struct request *r)
         outcome_close(&r->outcome);
         arena_free(&r->arena);
         message_free(r->message);
+        message_free_list(r->messages);
         buffer_free(&r->result);
         json_decref(r->line);
         free(r);
@@ -269,6 +274,7 @@ static void do_commit(struct request *r, struct store *s)
                 .name = text_of(r, "name"),
                 .pipeline = text_of(r, "pipeline"),
                 .traceparent = text_of(r, "traceparent"),
+                .chain = json_object_get(r->line, "chain"),
         };
         s->backend->commit(s, &r->commit, stored, r);
 }
@@ -366,6 +372,8 @@ static void do_decode(struct request *r, struct store *s)
         answer(r, fields);
 }
 
+#include "store_dead.h"
+
 static void do_up(struct request *r, struct store *s)
 {
         answer(r, json_pack("{s:b,s:i}", "up", (int)s->backend->up(s), "waiting", (int)s->backend->waiting(s)));
@@ -382,10 +390,32 @@ static const struct {
         const char *name;
         void (*call)(struct request *r, struct store *s);
 } verbs[] = {
-        { "claim", do_claim },       { "commit", do_commit },   { "fail", do_fail },     { "give_back", do_give_back },
-        { "schedule", do_schedule }, { "release", do_release }, { "forget", do_forget }, { "beat", do_beat },
-        { "worker", do_worker },     { "job", do_job },         { "up", do_up },         { "close", do_close },
-        { "decode", do_decode },     { "workers", do_workers }, { "events", do_events },
+        { "claim", do_claim },
+        { "commit", do_commit },
+        { "fail", do_fail },
+        { "give_back", do_give_back },
+        { "schedule", do_schedule },
+        { "release", do_release },
+        { "forget", do_forget },
+        { "beat", do_beat },
+        { "worker", do_worker },
+        { "job", do_job },
+        { "up", do_up },
+        { "close", do_close },
+        { "decode", do_decode },
+        { "workers", do_workers },
+        { "events", do_events },
+        { "dead_file", do_dead_file },
+        { "dead_read", do_dead_read },
+        { "dead_groups", do_dead_groups },
+        { "dead_count", do_dead_count },
+        { "dead_settle", do_dead_settle },
+        { "dead_edit", do_dead_edit },
+        { "dead_history", do_dead_history },
+        { "dead_stats", do_dead_stats },
+        { "dead_alarms", do_dead_alarms },
+        { "stale_find", do_stale_find },
+        { "stale_settle", do_stale_settle },
 };
 
 static void handle(struct driver *d, struct bytes text)

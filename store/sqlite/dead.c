@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dead letters: filing them, and what is done to them. One process writes at a time, so what is looked at first stays true
+ * until the transaction ends. */
+#include "store/sqlite/dead.h"
+
+#include <stdlib.h>
+
+/* ---- file ---- */
+
+struct file_call {
+        struct lite_call call;
+        const struct dead_letter *letter;
+};
+
+static const char known_sql[] = "select 1 from dead_letter where key = ?1";
+
+static const char kept_sql[] = "select entry, died_at from dead_letter where same = ?1 and state = 'kept'";
+
+static const char before_sql[] =
+        "select case when automatic then rounds + 1 else 0 end from dead_letter where task_id = ?1 order by entry desc limit 1";
+
+static const char insert_sql[] =
+        "insert into dead_letter (key, same, died_at, kept_at, attempts, rounds, edited, task_id, root_id, name, queue,"
+        "  error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task)"
+        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+
+static const char content_sql[] =
+        "insert into dead_letter_content (entry, properties, body, edited) values (?1, ?2, ?3, ?4)";
+
+/* A later death of a task whose entry nobody has looked at yet takes the place of the earlier one's record. */
+static const char renew_sql[] =
+        "update dead_letter set key = ?2, died_at = ?3, attempts = ?4, error_source = ?5, error_code = ?6,"
+        "  error_message = ?7, group_id = ?8, cause = ?9, trace_id = ?10, worker = ?11 where entry = ?1";
+
+static const char renew_content_sql[] = "update dead_letter_content set properties = ?2 where entry = ?1";
+
+static void bind_key(struct query *q, const unsigned char key[DEAD_KEY_SIZE])
+{
+        query_blob(q, bytes_of(key, DEAD_KEY_SIZE));
+}
+
+static void bind_text(struct query *q, const char *text)
+{
+        query_text(q, text ? text : "");
+}
+
+static int is_known(const struct dead_letter *l, sqlite3 *db, bool *known)
+{
+        struct query q = query_of(db, known_sql);
+
+        bind_key(&q, l->key);
+        *known = query_row(&q);
+        return query_end(&q);
+}
+
+/* `entry` 0: none is kept of this task. */
+static int find_kept(const struct dead_letter *l, sqlite3 *db, int64_t *entry, int64_t *died_us)
+{
+        struct query q = query_of(db, kept_sql);
+
+        *entry = *died_us = 0;
+        bind_key(&q, l->same);
+        if (query_row(&q)) {
+                *entry = query_read_number(&q, 0);
+                *died_us = query_read_number(&q, 1);
+        }
+        return query_end(&q);
+}
+
+static int renew(const struct dead_letter *l, sqlite3 *db, int64_t entry)
+{
+        struct query q = query_of(db, renew_sql);
+        int rc;
+
+        query_number(&q, entry);
+        bind_key(&q, l->key);
+        query_number(&q, l->died_ms * 1000);
+        query_number(&q, l->attempts);
+        bind_text(&q, l->error_source);
+        bind_text(&q, l->error_code);
+        bind_text(&q, l->error_message);
+        bind_text(&q, l->group);
+        bind_text(&q, l->cause);
+        bind_text(&q, l->trace_id);
+        bind_text(&q, l->worker);
+        rc = query_run(&q);
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, renew_content_sql);
+        query_number(&q, entry);
+        query_blob(&q, l->properties);
+        return query_run(&q);
+}
+
+static int count_rounds(const struct dead_letter *l, sqlite3 *db, int64_t *rounds)
+{
+        struct query q = query_of(db, before_sql);
+
+        *rounds = 0;
+        bind_text(&q, l->task_id);
+        if (l->task_id && *l->task_id && query_row(&q))
+                *rounds = query_read_number(&q, 0);
+        return query_end(&q);
+}
+
+static int insert_letter(const struct dead_letter *l, sqlite3 *db, int64_t rounds)
+{
+        const char *const texts[] = { l->task_id,    l->root_id,       l->name,     l->queue, l->error_source,
+                                      l->error_code, l->error_message, l->group,    l->cause, l->trace_id,
+                                      l->user_id,    l->worker,        l->next_task };
+        struct query q = query_of(db, insert_sql);
+
+        bind_key(&q, l->key);
+        bind_key(&q, l->same);
+        query_number(&q, l->died_ms * 1000);
+        query_number(&q, lite_now_us());
+        query_number(&q, l->attempts);
+        query_number(&q, rounds);
+        query_number(&q, l->edited.data != NULL);
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                bind_text(&q, texts[i]);
+        return query_run(&q);
+}
+
+static int insert_content(const struct dead_letter *l, sqlite3 *db)
+{
+        struct query q = query_of(db, content_sql);
+
+        query_number(&q, sqlite3_last_insert_rowid(db));
+        query_blob(&q, l->properties);
+        query_blob(&q, l->body);
+        if (l->edited.data)
+                query_blob(&q, l->edited);
+        return query_run(&q);
+}
+
+static int file_new(const struct dead_letter *l, sqlite3 *db)
+{
+        int64_t rounds;
+        int rc = count_rounds(l, db, &rounds);
+
+        if (rc == SQLITE_OK)
+                rc = insert_letter(l, db, rounds);
+        return rc == SQLITE_OK ? insert_content(l, db) : rc;
+}
+
+static int run_file(struct sqlite_work *work, sqlite3 *db)
+{
+        struct file_call *c = (struct file_call *)work;
+        const struct dead_letter *l = c->letter;
+        int64_t entry = 0, died_us = 0;
+        bool known;
+        int rc = is_known(l, db, &known);
+
+        if (rc == SQLITE_OK && !known)
+                rc = find_kept(l, db, &entry, &died_us);
+        if (rc != SQLITE_OK)
+                return rc;
+        c->call.result = known || entry != 0 ? STORE_ALREADY : STORE_DONE;
+        if (entry != 0)
+                return l->died_ms * 1000 > died_us ? renew(l, db, entry) : SQLITE_OK;
+        return known ? SQLITE_OK : file_new(l, db);
+}
+
+static const struct sqlite_verb file_verb = { .run = run_file, .done = lite_stored };
+
+void lite_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg)
+{
+        struct file_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_stored(done, arg);
+                return;
+        }
+        c->letter = letter;
+        lite_call_start(&c->call, &file_verb);
+}
+
+/* ---- audit ---- */
+
+static const char audit_sql[] =
+        "insert into dead_letter_audit (at, batch, operation, action, who, reason, scope, entries)"
+        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+static const char act_sql[] = "insert into dead_letter_act (entry, audit) values (?1, ?2)";
+
+static int audit(const struct lite_call *call, sqlite3 *db, const struct dead_act *act, const char *action,
+                 size_t count, int64_t *id)
+{
+        struct query q = query_of(db, audit_sql);
+        int rc;
+
+        query_number(&q, lite_now_us());
+        query_blob(&q, bytes_of(call->key, KEY_SIZE));
+        bind_text(&q, act->operation);
+        query_text(&q, action);
+        bind_text(&q, act->who);
+        bind_text(&q, act->reason);
+        bind_text(&q, act->scope);
+        query_number(&q, (int64_t)count);
+        rc = query_run(&q);
+        *id = sqlite3_last_insert_rowid(db);
+        return rc;
+}
+
+static int add_act(sqlite3 *db, int64_t entry, int64_t audit_id)
+{
+        struct query q = query_of(db, act_sql);
+
+        query_number(&q, entry);
+        query_number(&q, audit_id);
+        return query_run(&q);
+}
+
+/* ---- settle ---- */
+
+struct settle_call {
+        struct lite_call call;
+        const struct dead_settle *settle;
+        enum dead_outcome outcomes[DEAD_SETTLE_MAX];
+};
+
+/* What an entry's task and job are. Without a task's row nothing stands in its way. */
+static const char look_sql[] =
+        "select d.state = 'kept', t.state,"
+        "  t.lease_until > ?2 and not exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at),"
+        "  coalesce((select j.state from job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS'"
+        "  or exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id)"
+        " from dead_letter d left join task t on t.id = d.task_id and d.task_id <> '' where d.entry = ?1";
+
+enum { LOOK_KEPT, LOOK_STATE, LOOK_LEASED, LOOK_FOLLOWED };
+
+static const char settled_sql[] = "update dead_letter set state = ?2, settled_at = ?3, automatic = ?4 where entry = ?1";
+
+static const char resolved_sql[] = "update dead_letter set state = 'resolved', settled_at = ?2 where entry = ?1";
+
+static const char task_sql[] =
+        "update task set state = 'PENDING', starts = 0, attempts = 0, error = null, finished_at = null, lease_owner = null,"
+        "  lease_until = null where id = (select task_id from dead_letter where entry = ?1 and task_id <> '')";
+
+static const char job_sql[] =
+        "update job set state = 'STARTED', error = null, finished_at = null, updated_at = ?2, restarts = 0"
+        " where root_id = (select root_id from dead_letter where entry = ?1 and root_id <> '') and state = 'FAILURE'";
+
+static const char task_id_sql[] = "select task_id from dead_letter where entry = ?1 and task_id <> ''";
+
+static enum dead_outcome judge(const char *state, bool leased, bool followed)
+{
+        if (!state)
+                return DEAD_DONE;
+        if (strcmp(state, "REVOKED") == 0)
+                return DEAD_REVOKED;
+        if (strcmp(state, "STARTED") == 0 && leased)
+                return DEAD_ALIVE;
+        if (strcmp(state, "SUCCESS") != 0)
+                return DEAD_DONE;
+        return followed ? DEAD_SUCCEEDED : DEAD_RESUMED;
+}
+
+static int look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum dead_outcome *outcome)
+{
+        struct query q = query_of(db, look_sql);
+
+        query_number(&q, settle->items[i].entry);
+        query_number(&q, lite_now_us());
+        if (!query_row(&q))
+                *outcome = DEAD_MISSING;
+        else if (query_read_number(&q, LOOK_KEPT) == 0)
+                *outcome = DEAD_SETTLED;
+        else if (settle->action == DEAD_DISCARD)
+                *outcome = DEAD_DONE;
+        else
+                *outcome = judge(query_read_text(&q, LOOK_STATE), query_read_number(&q, LOOK_LEASED) != 0,
+                                 query_read_number(&q, LOOK_FOLLOWED) != 0);
+        return query_end(&q);
+}
+
+static bool changes(enum dead_outcome outcome)
+{
+        return outcome == DEAD_DONE || outcome == DEAD_RESUMED || outcome == DEAD_SUCCEEDED;
+}
+
+static int run_on_entry(sqlite3 *db, const char *sql, int64_t entry, const int64_t *now_us)
+{
+        struct query q = query_of(db, sql);
+
+        query_number(&q, entry);
+        if (now_us)
+                query_number(&q, *now_us);
+        return query_run(&q);
+}
+
+static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
+{
+        const struct dead_item *item = &c->settle->items[i];
+        struct scheduled row = { .message = item->message, .due_ms = item->due_ms, .reason = "requeue" };
+        struct query q = query_of(db, task_id_sql);
+        unsigned char key[KEY_SIZE];
+        char *task_id = NULL;
+        int rc;
+
+        query_number(&q, item->entry);
+        if (query_row(&q))
+                task_id = strdup(query_read_text(&q, 0));
+        rc = query_end(&q);
+        memcpy(key, c->call.key, KEY_SIZE);
+        key[KEY_SIZE - 1] ^= (unsigned char)(i & 0xff);
+        key[KEY_SIZE - 2] ^= (unsigned char)(i >> 8 & 0xff);
+        row.task_id = task_id;
+        if (rc == SQLITE_OK)
+                rc = lite_put_keyed(&c->call, db, key, &row);
+        free(task_id);
+        return rc;
+}
+
+static int mark(const struct dead_settle *settle, size_t i, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, settled_sql);
+
+        query_number(&q, settle->items[i].entry);
+        query_text(&q, settle->action == DEAD_DISCARD ? "discarded" : "requeued");
+        query_number(&q, now_us);
+        query_number(&q, settle->act.automatic);
+        return query_run(&q);
+}
+
+static int apply(struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
+{
+        const struct dead_settle *settle = c->settle;
+        int64_t entry = settle->items[i].entry;
+        int rc;
+
+        if (c->outcomes[i] == DEAD_SUCCEEDED)
+                return run_on_entry(db, resolved_sql, entry, &now_us);
+        rc = mark(settle, i, db, now_us);
+        if (rc != SQLITE_OK || settle->action == DEAD_DISCARD)
+                return rc;
+        if (c->outcomes[i] == DEAD_DONE)
+                rc = run_on_entry(db, task_sql, entry, NULL);
+        if (rc == SQLITE_OK)
+                rc = run_on_entry(db, job_sql, entry, &now_us);
+        return rc == SQLITE_OK && settle->items[i].message ? requeue(c, i, db) : rc;
+}
+
+static int run_settle(struct sqlite_work *work, sqlite3 *db)
+{
+        struct settle_call *c = (struct settle_call *)work;
+        const struct dead_settle *settle = c->settle;
+        int64_t now_us = lite_now_us(), audit_id = 0;
+        size_t count = 0;
+        int rc = SQLITE_OK;
+
+        c->call.scheduled_id = 0;
+        for (size_t i = 0; rc == SQLITE_OK && i < settle->count; i++) {
+                rc = look(settle, i, db, &c->outcomes[i]);
+                count += changes(c->outcomes[i]);
+        }
+        if (rc == SQLITE_OK && count > 0)
+                rc = audit(&c->call, db, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue", count,
+                           &audit_id);
+        for (size_t i = 0; rc == SQLITE_OK && i < settle->count; i++) {
+                if (!changes(c->outcomes[i]))
+                        continue;
+                rc = add_act(db, settle->items[i].entry, audit_id);
+                if (rc == SQLITE_OK)
+                        rc = apply(c, i, db, now_us);
+        }
+        return rc;
+}
+
+static void settled(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
+{
+        struct settle_call *c = (struct settle_call *)work;
+        struct problem why;
+        bool done;
+
+        end = lite_call_end(&c->call, end);
+        done = end == SQLITE_END_COMMITTED;
+        lite_why(&c->call, end, said, &why);
+        ((dead_settled *)c->call.done)(done ? c->outcomes : NULL, done ? c->settle->count : 0, done ? NULL : &why,
+                                       c->call.arg);
+        lite_call_free(&c->call);
+}
+
+static const struct sqlite_verb settle_verb = { .run = run_settle, .done = settled };
+
+void lite_dead_settle(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg)
+{
+        struct settle_call *c = settle->count <= DEAD_SETTLE_MAX
+                                        ? lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg)
+                                        : NULL;
+        struct problem why;
+
+        if (!c) {
+                problem_set(&why, "store", "refused", "out of memory, or more than %d at once", DEAD_SETTLE_MAX);
+                done(NULL, 0, &why, arg);
+                return;
+        }
+        c->settle = settle;
+        lite_call_start(&c->call, &settle_verb);
+}
+
+/* ---- edit ---- */
+
+struct edit_call {
+        struct lite_call call;
+        const struct dead_edit *edit;
+};
+
+static const char is_kept_sql[] = "select 1 from dead_letter where entry = ?1 and state = 'kept'";
+
+static const char edited_sql[] = "update dead_letter set edited = ?2 where entry = ?1";
+
+static const char edited_content_sql[] = "update dead_letter_content set edited = ?2 where entry = ?1";
+
+static int write_edit(const struct edit_call *c, sqlite3 *db)
+{
+        const struct dead_edit *edit = c->edit;
+        struct query q = query_of(db, edited_sql);
+        int rc;
+
+        query_number(&q, edit->entry);
+        query_number(&q, edit->body.data != NULL);
+        rc = query_run(&q);
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, edited_content_sql);
+        query_number(&q, edit->entry);
+        if (edit->body.data)
+                query_blob(&q, edit->body);
+        return query_run(&q);
+}
+
+static int run_edit(struct sqlite_work *work, sqlite3 *db)
+{
+        struct edit_call *c = (struct edit_call *)work;
+        struct query q = query_of(db, is_kept_sql);
+        int64_t audit_id = 0;
+        int rc;
+
+        query_number(&q, c->edit->entry);
+        c->call.result = query_row(&q) ? STORE_DONE : STORE_ALREADY;
+        rc = query_end(&q);
+        if (rc != SQLITE_OK || c->call.result == STORE_ALREADY)
+                return rc;
+        rc = audit(&c->call, db, &c->edit->act, "edit", 1, &audit_id);
+        if (rc == SQLITE_OK)
+                rc = add_act(db, c->edit->entry, audit_id);
+        return rc == SQLITE_OK ? write_edit(c, db) : rc;
+}
+
+static const struct sqlite_verb edit_verb = { .run = run_edit, .done = lite_stored };
+
+void lite_dead_edit(struct store *s, const struct dead_edit *edit, store_done *done, void *arg)
+{
+        struct edit_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_stored(done, arg);
+                return;
+        }
+        c->edit = edit;
+        lite_call_start(&c->call, &edit_verb);
+}

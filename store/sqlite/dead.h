@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs of dead letters and stale jobs. */
+#ifndef CHARD_STORE_SQLITE_DEAD_H
+#define CHARD_STORE_SQLITE_DEAD_H
+
+#include "store/sqlite/lite.h"
+
+void lite_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg);
+void lite_dead_settle(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg);
+void lite_dead_edit(struct store *s, const struct dead_edit *edit, store_done *done, void *arg);
+void lite_dead_read(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg);
+void lite_dead_groups(struct store *s, const struct dead_filter *filter, unsigned limit, json_done *done, void *arg);
+void lite_dead_count(struct store *s, const struct dead_filter *filter, json_done *done, void *arg);
+void lite_dead_history(struct store *s, int64_t entry, json_done *done, void *arg);
+void lite_dead_stats(struct store *s, json_done *done, void *arg);
+void lite_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg);
+void lite_stale_find(struct store *s, const struct stale_query *query, json_done *done, void *arg);
+void lite_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg);
+
+/* ---- filter.c ---- */
+
+/* Conditions of a filter: parameters ?1 … ?15. The first one is a JSON array of entries, empty for all. */
+#define DEAD_FILTER                                                                                                                 \
+        " (?2 = '' or state = ?2)"                                                                                                  \
+        " and (?3 = '' or name = ?3 or (substr(?3, -1) = '*' and substr(name, 1, length(?3) - 1) = substr(?3, 1, length(?3) - 1)))" \
+        " and (?4 = '' or queue = ?4)"                                                                                              \
+        " and (?5 = '' or error_code = ?5"                                                                                          \
+        "  or (substr(?5, -1) = '*' and substr(error_code, 1, length(?5) - 1) = substr(?5, 1, length(?5) - 1)))"                    \
+        " and (?6 = '' or group_id = ?6) and (?7 = '' or user_id = ?7) and (?8 = '' or root_id = ?8)"                               \
+        " and (?9 = '' or task_id = ?9) and (?10 = '' or instr(lower(error_message), lower(?10)) > 0)"                              \
+        " and (?11 = 0 or died_at >= ?11) and (?12 = 0 or died_at < ?12)"                                                           \
+        " and entry > ?13 and (?14 = 0 or entry <= ?14) and (?15 < 0 or rounds = ?15)"                                              \
+        " and (?1 = '[]' or entry in (select value from json_each(?1)))"
+
+/* A reading call, with its own copy of what was asked. */
+struct dead_call {
+        struct lite_call call; /* its text: a JSON answer */
+        const char *sql;
+        struct dead_query query; /* its filter's texts are in `asked`, its entries in `entries` */
+        struct dead_alarm_query alarm;
+        int64_t entry;
+        struct arena asked, read;    /* `read`: what the letters point to */
+        struct buffer entries;       /* as JSON with a NUL behind it */
+        struct dead_letter *letters; /* a page; freed with the call */
+        size_t count, room;
+};
+
+/* A call with a copy of the filter, or NULL when memory ran out. */
+struct dead_call *dead_call_new(struct lite_store *s, const struct dead_filter *filter, void (*done)(void), void *arg);
+
+/* Give the filter's parameters. */
+void dead_bind_filter(struct query *q, const struct dead_call *c);
+
+#endif

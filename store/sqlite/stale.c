@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs that got stuck: found in chunks, and failed or sent on. */
+#include "store/sqlite/dead.h"
+
+#include "core/json.h"
+
+#include <stdlib.h>
+
+struct find_call {
+        struct lite_call call; /* its text: the answer */
+        struct buffer limits;  /* {"PIPELINE": microseconds}, with a NUL behind it */
+        unsigned limit;
+};
+
+struct settle_call {
+        struct lite_call call;
+        const struct stale_item *items;
+        size_t count, settled;
+        struct buffer payloads; /* of the items in their order, each with a NUL behind it */
+};
+
+static const char find_sql[] =
+        "with open as materialized ("
+        "  select * from job j where state in ('PENDING', 'STARTED', 'RETRY')"
+        "   and updated_at < ?1 - coalesce((select value from json_each(?2) where key = j.pipeline),"
+        "     (select value from json_each(?2) where key = ''))),"
+        " stuck as materialized ("
+        "  select * from open o where not exists ("
+        "    select 1 from (select id, state, lease_until from task where id = o.root_id union all"
+        "     select id, state, lease_until from task where root_id = o.root_id and root_id <> id) t"
+        "    where (t.state = 'STARTED' and t.lease_until > ?1)"
+        "     or t.id in (select task_id from scheduled where task_id is not null))"
+        "  order by updated_at, root_id limit ?3)"
+        " select json_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state, 'updated_us', s.updated_at,"
+        "  'restarts', s.restarts, 'document', json(s.document), 'last', case when l.id is not null then"
+        "   json_object('id', l.id, 'name', l.name, 'parent_id', l.parent_id, 'result', json(l.result), 'chain', json(s.chain)) end)"
+        " from stuck s left join task l on l.id = s.last_task and l.state = 'SUCCESS' and s.chain is not null"
+        "  and not exists (select 1 from task n where n.root_id = s.root_id and n.root_id <> n.id and n.parent_id = l.id)"
+        " order by s.updated_at, s.root_id";
+
+/* Left alone when it has ended or moved since. */
+#define UNMOVED " where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETRY')"
+
+static const char restart_sql[] =
+        "update job set restarts = restarts + 1, error = null, finished_at = null, updated_at = ?3" UNMOVED;
+
+#define ERROR "json_object('source', ?4, 'code', ?5, 'text', ?6, 'attempts', 0)"
+
+static const char fail_sql[] =
+        "update job set state = 'FAILURE', error = " ERROR ", finished_at = ?3, updated_at = ?3" UNMOVED;
+
+static const char tasks_sql[] =
+        "update task set state = 'FAILURE', finished_at = ?2, lease_owner = null, lease_until = null,"
+        "  error = (select error from job where root_id = ?1)"
+        " where id in (select id from task where id = ?1 union all select id from task where root_id = ?1 and root_id <> id)"
+        "  and state in ('PENDING', 'STARTED', 'RETRY')";
+
+static const char missing_sql[] =
+        "insert into task (id, root_id, name, state, error, created_at, finished_at)"
+        " values (?1, ?2, ?3, 'FAILURE', (select error from job where root_id = ?2), ?4, ?4) on conflict (id) do nothing";
+
+/* ---- find ---- */
+
+static int run_find(struct sqlite_work *work, sqlite3 *db)
+{
+        struct find_call *c = (struct find_call *)work;
+        struct query q = query_of(db, find_sql);
+
+        buffer_reset(&c->call.text);
+        query_number(&q, lite_now_us());
+        query_text(&q, (const char *)c->limits.data);
+        query_number(&q, c->limit);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static const struct sqlite_verb find_verb = { .run = run_find, .done = lite_read, .reads = true };
+
+static void clear_find(struct lite_call *call)
+{
+        buffer_free(&((struct find_call *)call)->limits);
+}
+
+static bool write_limits(struct find_call *c, const struct stale_query *query)
+{
+        JSON_OWNED json_t *limits = json_object();
+
+        for (size_t i = 0; i < query->limit_count; i++)
+                json_object_set_new(limits, query->limits[i].pipeline, json_integer(query->limits[i].limit_ms * 1000));
+        lite_add_json(&c->limits, limits);
+        return limits && !c->limits.failed;
+}
+
+void lite_stale_find(struct store *s, const struct stale_query *query, json_done *done, void *arg)
+{
+        struct find_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+
+        if (c)
+                c->call.clear = clear_find;
+        if (c && !write_limits(c, query)) {
+                lite_call_free(&c->call);
+                c = NULL;
+        }
+        if (!c) {
+                lite_refuse_read(done, arg);
+                return;
+        }
+        c->limit = query->limit;
+        lite_call_start(&c->call, &find_verb);
+}
+
+/* ---- settle ---- */
+
+/* Sets *moved when there was nothing to change any more. */
+static int change_job(const struct stale_item *item, sqlite3 *db, int64_t now_us, bool *moved)
+{
+        struct query q = query_of(db, item->restart ? restart_sql : fail_sql);
+        int rc;
+
+        query_text(&q, item->root_id);
+        query_number(&q, item->updated_us);
+        query_number(&q, now_us);
+        if (!item->restart) {
+                query_text(&q, item->why ? item->why->source : "store");
+                query_text(&q, item->why ? item->why->code : "");
+                query_text(&q, item->why ? item->why->text : "");
+        }
+        rc = query_run(&q);
+        *moved = rc == SQLITE_OK && sqlite3_changes(db) == 0;
+        return rc;
+}
+
+static int send_again(struct settle_call *c, size_t i, sqlite3 *db)
+{
+        const struct stale_item *item = &c->items[i];
+        struct scheduled row = {
+                .message = item->restart, .due_ms = lite_now_us() / 1000, .reason = "restart", .task_id = item->task_id
+        };
+        unsigned char key[KEY_SIZE];
+
+        memcpy(key, c->call.key, KEY_SIZE);
+        key[KEY_SIZE - 1] ^= (unsigned char)(i & 0xff);
+        key[KEY_SIZE - 2] ^= (unsigned char)(i >> 8 & 0xff);
+        return lite_put_keyed(&c->call, db, key, &row);
+}
+
+static int fail_tasks(const struct stale_item *item, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, tasks_sql);
+        int rc;
+
+        query_text(&q, item->root_id);
+        query_number(&q, now_us);
+        rc = query_run(&q);
+        if (rc != SQLITE_OK || !item->task_id)
+                return rc;
+        q = query_of(db, missing_sql);
+        query_text(&q, item->task_id);
+        query_text(&q, item->root_id);
+        query_text(&q, item->task_name ? item->task_name : "");
+        query_number(&q, now_us);
+        return query_run(&q);
+}
+
+static int say_so(const struct stale_item *item, sqlite3 *db, const char *payload, int64_t now_us)
+{
+        const struct lite_event event = {
+                .aggregate_type = item->aggregate_type,
+                .aggregate_id = item->root_id,
+                .type = item->event_type,
+                .root_id = item->root_id,
+                .task_id = item->task_id ? item->task_id : item->root_id,
+                .payload = payload,
+        };
+
+        return item->event_type ? lite_put_event(db, &event, now_us) : SQLITE_OK;
+}
+
+static int settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payload)
+{
+        const struct stale_item *item = &c->items[i];
+        int64_t now_us = lite_now_us();
+        bool moved;
+        int rc = change_job(item, db, now_us, &moved);
+
+        if (rc != SQLITE_OK || moved)
+                return rc;
+        c->settled++;
+        if (item->restart)
+                return send_again(c, i, db);
+        rc = fail_tasks(item, db, now_us);
+        return rc == SQLITE_OK ? say_so(item, db, payload, now_us) : rc;
+}
+
+static int run_settle(struct sqlite_work *work, sqlite3 *db)
+{
+        struct settle_call *c = (struct settle_call *)work;
+        const char *payload = (const char *)c->payloads.data;
+        int rc = SQLITE_OK;
+
+        c->settled = 0;
+        c->call.scheduled_id = 0;
+        for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++) {
+                rc = settle(c, i, db, payload);
+                payload += strlen(payload) + 1;
+        }
+        return rc;
+}
+
+static void settled(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
+{
+        struct settle_call *c = (struct settle_call *)work;
+        struct problem why;
+        bool done;
+
+        end = lite_call_end(&c->call, end);
+        done = end == SQLITE_END_COMMITTED && !c->call.refused;
+        lite_why(&c->call, end, said, &why);
+        ((stale_settled *)c->call.done)(done ? c->settled : 0, done ? NULL : &why, c->call.arg);
+        lite_call_free(&c->call);
+}
+
+static const struct sqlite_verb settle_verb = { .run = run_settle, .done = settled };
+
+static void clear_settle(struct lite_call *call)
+{
+        buffer_free(&((struct settle_call *)call)->payloads);
+}
+
+void lite_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg)
+{
+        struct settle_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        struct problem why;
+
+        if (c) {
+                c->call.clear = clear_settle;
+                c->items = items;
+                c->count = count;
+                for (size_t i = 0; i < count; i++)
+                        lite_add_json(&c->payloads, items[i].payload);
+        }
+        if (!c || c->payloads.failed) {
+                if (c)
+                        lite_call_free(&c->call);
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(0, &why, arg);
+                return;
+        }
+        lite_call_start(&c->call, &settle_verb);
+}

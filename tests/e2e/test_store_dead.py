@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each kind of store keeps of dead letters and stale jobs."""
+
+import datetime
+import time
+
+import pytest
+
+from support.store import Store, migrate
+
+MESSAGE = {"exchange": "", "routing_key": "scan.vision", "body": "[]"}
+
+
+@pytest.fixture
+def database(backend):
+    return backend.database
+
+
+@pytest.fixture
+def store(backend):
+    assert migrate(backend.url)[1]["rc"] == 0
+    opened = Store(backend.url, "w1", mode="release")
+    yield opened
+    assert opened.end()[0] == 0
+
+
+def letter(n, **fields):
+    return {"do": "dead_file", "key": f"key{n}", "same": f"same{n}", "task_id": f"t{n}", "root_id": f"t{n}", "properties": f"p{n}",
+            "body": f"b{n}"} | fields
+
+
+def read(store, **query):
+    return store.one("dead_read", **query)["letters"]
+
+
+def settle(store, *entries, **fields):
+    items = [{"entry": entry, "message": MESSAGE, "due_ms": 1} for entry in entries]
+    return store.one("dead_settle", items=items, **fields)["outcomes"]
+
+
+def job_of(database, id):
+    return database.row("select state, restarts, error from chard.job where root_id = %s", id)
+
+
+# --- filing -------------------------------------------------------------------------------------------
+
+
+def test_a_letter_is_kept_bit_for_bit_and_read_back(store):
+    filed = letter(1, name="scan.vision", queue="scan.vision", source="provider", code="timeout", message="no answer: ü", group="aaaaaaaaaaaa",
+                   cause="no answer", trace_id="tr", user_id="u1", worker="w9", next_task="scan.answer", attempts=4, died_ms=1700000000123)
+    before = int(time.time() * 1000)
+    assert store.ask(filed)[0]["result"] == "DONE"
+    row, = read(store, content=True)
+    expected = {k: v for k, v in filed.items() if k not in ("do", "key", "same")}
+    assert {k: row[k] for k in expected} == expected
+    assert (row["entry"], row["state"], row["rounds"], row["settled_ms"], row["edited"], row["body_size"]) == (1, "kept", 0, 0, None, 2)
+    assert before - 1 <= row["kept_ms"] <= time.time() * 1000 + 1
+    assert (row["task_state"], row["job_state"]) == ("", "")
+    assert [(r["properties"], r["body"]) for r in read(store)] == [(None, None)]
+
+
+def test_a_letter_is_filed_once_and_a_task_has_one_kept_entry(store):
+    assert [a["result"] for a in store.ask(letter(1), letter(1), letter(2))] == ["DONE", "ALREADY", "DONE"]
+    later = letter(1, key="other", died_ms=1900000000000, code="later", message="again", attempts=9, body="new", properties="newer")
+    assert store.ask(later)[0]["result"] == "ALREADY"
+    row = read(store, entries=[1], content=True)[0]
+    assert (row["code"], row["message"], row["attempts"], row["body"], row["properties"]) == ("later", "again", 9, "b1", "newer")
+    assert store.ask(letter(1, key="third", died_ms=1, code="earlier"))[0]["result"] == "ALREADY"
+    assert [r["code"] for r in read(store, entries=[1])] == ["later"] and len(read(store)) == 2
+
+
+def test_two_keepers_file_each_letter_once(store, backend):
+    other = Store(backend.url, "w2")
+    letters = [letter(n) for n in range(300)]
+    numbers = [keeper.send(*letters) for keeper in (store, other)]
+    answers = [keeper.wait(n) for keeper, n in zip((store, other), numbers)]
+    assert all(sorted(a["result"] for a in pair) == ["ALREADY", "DONE"] for pair in zip(*answers))
+    assert other.end()[0] == 0
+    assert store.one("dead_count")["value"] == {"count": 300, "upto": store.one("dead_count")["value"]["upto"], "edited": 0}
+
+
+# --- reading ------------------------------------------------------------------------------------------
+
+
+PAGES = [
+    ({}, [1, 2, 3, 4]), ({"state": "kept"}, [1, 2, 4]), ({"state": "discarded"}, [3]), ({"name": "scan.vision"}, [1, 2]), ({"name": "scan.*"}, [1, 2, 3]),
+    ({"code": "time*"}, [2, 3]), ({"code": "timeout"}, [2]), ({"queue": "chat"}, [4]), ({"group": "g2"}, [2, 4]), ({"user_id": "u2"}, [3, 4]),
+    ({"root_id": "r1"}, [1]), ({"task_id": "t4"}, [4]), ({"text": "BROKE"}, [1, 4]), ({"text": "%"}, [3]), ({"since_ms": 3000}, [3, 4]),
+    ({"until_ms": 3000}, [1, 2]), ({"after": 2}, [3, 4]), ({"upto": 2}, [1, 2]), ({"entries": [4, 2, 99]}, [2, 4]), ({"round": 0}, [1, 2, 3, 4]),
+    ({"round": 1}, []), ({"limit": 2}, [1, 2]), ({"limit": 2, "offset": 1}, [2, 3]), ({"descending": True}, [4, 3, 2, 1]),
+    ({"sort": 1, "descending": True}, [4, 3, 2, 1]), ({"sort": 2}, [4, 3, 1, 2]), ({"sort": 3}, [1, 4, 3, 2]), ({"sort": 4, "descending": True}, [1, 2, 3, 4]),
+    ({"sort": 5}, [4, 3, 2, 1]), ({"state": "kept", "after": 1, "limit": 2}, [2, 4]), ({"name": "scan.*", "code": "timeout"}, [2])]
+
+
+def test_pages_are_filtered_and_sorted(store):
+    store.ask(letter(1, name="scan.vision", queue="scan", code="bad", message="it broke", group="g1", user_id="u1", root_id="r1", died_ms=1000, attempts=9),
+              letter(2, name="scan.vision", queue="scan", code="timeout", message="late", group="g2", user_id="u1", died_ms=2000, attempts=7),
+              letter(3, name="scan.answer", queue="scan", code="timely", message="100 %", group="g3", user_id="u2", died_ms=3000, attempts=5),
+              letter(4, name="chat", queue="chat", code="bad", message="Broke", group="g2", user_id="u2", died_ms=4000, attempts=3))
+    assert settle(store, 3, action="discard") == ["DONE"]
+    assert [(query, [row["entry"] for row in read(store, **query)]) for query, _ in PAGES] == PAGES
+
+
+def test_a_page_with_content_ends_before_it_is_too_large(store):
+    store.ask(*[letter(n, body="x" * 1000) for n in range(5)])
+    sizes = [len(read(store, content=True, max_bytes=n)) for n in (1, 1500, 2500, 100000)]
+    assert sizes == [1, 2, 3, 5]
+
+
+def test_groups_counts_and_stats(store):
+    store.ask(letter(1, group="g1", user_id="u1", died_ms=1000, message="first"), letter(2, group="g1", user_id="u2", died_ms=3000, message="last"),
+              letter(3, group="g2", user_id="u1", died_ms=2000, name="chat", queue="chat", code="bad"), letter(4, group="g1", user_id="u1", died_ms=2500))
+    store.one("dead_edit", entry=1, body="x")
+    groups = store.one("dead_groups", state="kept")["value"]
+    assert [(g["group"], g["count"], g["edited"], g["users"], g["first_died_at"], g["last_died_at"], g["entry"]) for g in groups] == \
+        [("g1", 3, 1, 2, 1000, 3000, 4), ("g2", 1, 0, 1, 2000, 2000, 3)]
+    assert {k: groups[1][k] for k in ("name", "queue", "source", "code", "cause", "message")} == \
+        {"name": "chat", "queue": "chat", "source": "provider", "code": "bad", "cause": "it broke", "message": "it broke"}
+    assert store.one("dead_groups", limit=1)["value"] == groups[:1] and store.one("dead_groups", name="none")["value"] == []
+    assert store.one("dead_count", group="g1")["value"] == {"count": 3, "upto": 4, "edited": 1}
+    assert store.one("dead_count", name="none")["value"] == {"count": 0, "upto": 0, "edited": 0}
+    settle(store, 2)
+    stats = store.one("dead_stats")["value"]
+    assert (stats["kept"], stats["groups"], stats["oldest_died_at"]) == (3, 2, 1000) and abs(stats["at"] - time.time() * 1000) < 60000
+    assert stats["rows"] == [
+        {"name": "test.task", "queue": "test.task", "code": "broken", "kept": 2, "oldest_died_at": 1000, "in_1m": 3, "in_5m": 3, "in_1h": 3,
+         "out_1m": 1, "out_5m": 1, "out_1h": 1},
+        {"name": "chat", "queue": "chat", "code": "bad", "kept": 1, "oldest_died_at": 2000, "in_1m": 1, "in_5m": 1, "in_1h": 1,
+         "out_1m": 0, "out_5m": 0, "out_1h": 0}]
+
+
+def test_an_empty_store_has_no_dead_letters(store):
+    assert read(store) == [] and store.one("dead_groups")["value"] == [] and store.one("dead_alarms")["value"] == []
+    assert store.one("dead_history", entry=1)["value"] == []
+    stats = store.one("dead_stats")["value"]
+    assert (stats["kept"], stats["groups"], stats["oldest_died_at"], stats["rows"]) == (0, 0, None, [])
+
+
+# --- settling -----------------------------------------------------------------------------------------
+
+
+def test_a_requeued_task_runs_anew_and_its_job_with_it(store, database):
+    store.one("claim", id="t1", pipeline="scan")
+    store.one("fail", id="t1", pipeline="scan", attempts=4, code="bad")
+    store.ask(letter(1))
+    assert read(store)[0]["task_state"] == read(store)[0]["job_state"] == "FAILURE"
+    assert settle(store, 1, who="os:alice", reason="mended", scope="--all", operation="op1") == ["DONE"]
+    row = database.row("select state, starts, attempts, error, finished_at from chard.task")
+    assert (row["state"], row["starts"], row["attempts"], row["error"], row["finished_at"]) == ("PENDING", 0, 0, None, None)
+    assert job_of(database, "t1") == {"state": "STARTED", "restarts": 0, "error": None}
+    sent = database.row("select reason, task_id, routing_key from chard.scheduled")
+    assert sent == {"reason": "requeue", "task_id": "t1", "routing_key": "scan.vision"}
+    entry = read(store)[0]
+    assert entry["state"] == "requeued" and abs(entry["settled_ms"] - time.time() * 1000) < 60000
+    act, = store.one("dead_history", entry=1)["value"]
+    assert abs(act.pop("at") - time.time() * 1000) < 60000
+    assert act == {"action": "requeue", "who": "os:alice", "reason": "mended", "scope": "--all", "operation": "op1", "count": 1}
+    assert store.one("claim", id="t1", pipeline="scan")["verdict"] == "GRANTED"
+    assert settle(store, 1) == ["SETTLED"] and database.value("select count(*) from chard.scheduled") == 1
+    assert len(store.one("dead_history", entry=1)["value"]) == 1
+
+
+def test_what_becomes_of_an_entry_is_judged_by_its_task(store, database):
+    """Each task in another state; `t5` has a successor, `t4` none, whose job has failed for that."""
+    store.one("claim", id="t1", lease_ms=600000)
+    store.one("claim", id="t2", lease_ms=1)
+    database.run("insert into chard.task (id, root_id, state) values ('t3', 't3', 'REVOKED')")
+    for id in ("t4", "t5"):
+        store.one("claim", id=id, pipeline="scan")
+        store.one("commit", id=id, has_job=True)
+        store.one("fail", id=id, pipeline="scan", code="unroutable")
+    store.one("claim", id="t6", pipeline="scan")
+    store.one("commit", id="t6", has_job=True, last=True)
+    store.one("claim", id="next", root_id="t5", parent_id="t5")
+    store.ask(*[letter(n) for n in range(1, 8)])
+    assert settle(store, 1, 2, 3, 4, 5, 6, 7, 99) == ["ALIVE", "DONE", "REVOKED", "RESUMED", "SUCCEEDED", "SUCCEEDED", "DONE", "MISSING"]
+    assert [row["state"] for row in read(store)] == ["kept", "requeued", "kept", "requeued", "resolved", "resolved", "requeued"]
+    assert {row["task_id"] for row in database.rows("select task_id from chard.scheduled")} == {"t2", "t4", "t7"}
+    states = {row["id"]: row["state"] for row in database.rows("select id, state from chard.task")}
+    assert (states["t1"], states["t2"], states["t4"], states["t5"]) == ("STARTED", "PENDING", "SUCCESS", "SUCCESS")
+    assert (job_of(database, "t4")["state"], job_of(database, "t6")["state"]) == ("STARTED", "SUCCESS")
+    assert {act["count"] for n in (2, 4, 5, 6, 7) for act in store.one("dead_history", entry=n)["value"]} == {5}
+    assert store.one("dead_history", entry=1)["value"] == []
+
+
+def test_discarding_changes_nothing_but_the_entry(store, database):
+    store.one("claim", id="t1", pipeline="scan")
+    store.one("fail", id="t1", pipeline="scan", attempts=4)
+    store.ask(letter(1), letter(2))
+    assert settle(store, 1, 2, action="discard") == ["DONE", "DONE"]
+    assert settle(store, 2, action="discard") == ["SETTLED"]
+    assert [row["state"] for row in read(store)] == ["discarded", "discarded"]
+    assert database.value("select state from chard.task") == "FAILURE" and database.value("select count(*) from chard.scheduled") == 0
+    assert store.ask(letter(1, key="newer"))[0]["result"] == "DONE"
+
+
+def test_automatic_rounds_are_counted(store):
+    for round in range(3):
+        store.ask(letter(1, key=f"death{round}"))
+        entry = read(store, state="kept")[0]
+        assert entry["rounds"] == round
+        settle(store, entry["entry"], automatic=True)
+    store.ask(letter(1, key="by hand"))
+    assert settle(store, read(store, state="kept")[0]["entry"]) == ["DONE"]
+    store.ask(letter(1, key="last"))
+    assert read(store, state="kept")[0]["rounds"] == 0
+
+
+def test_two_that_settle_the_same_entries_share_them(store, backend, database):
+    other = Store(backend.url, "w2")
+    store.ask(*[letter(n) for n in range(1, 201)])
+    items = [{"entry": n, "message": MESSAGE} for n in range(1, 201)]
+    numbers = [who.send({"do": "dead_settle", "items": items}) for who in (store, other)]
+    outcomes = [who.wait(n)[0]["outcomes"] for who, n in zip((store, other), numbers)]
+    assert all(sorted(pair) == ["DONE", "SETTLED"] for pair in zip(*outcomes))
+    assert database.value("select count(*) from chard.scheduled") == 200
+    assert other.end()[0] == 0
+
+
+def test_an_edit_is_kept_beside_the_original(store):
+    store.ask(letter(1))
+    assert store.one("dead_edit", entry=1, body="changed", who="os:bob")["result"] == "DONE"
+    row, = read(store, content=True)
+    assert (row["body"], row["edited"]) == ("b1", "changed") and read(store)[0]["edited"] == ""
+    assert store.one("dead_edit", entry=1)["result"] == "DONE" and read(store, content=True)[0]["edited"] is None
+    assert [(a["action"], a["who"]) for a in store.one("dead_history", entry=1)["value"]] == [("edit", "os:bob"), ("edit", "os:test")]
+    settle(store, 1, action="discard")
+    assert store.one("dead_edit", entry=1, body="late")["result"] == "ALREADY" == store.one("dead_edit", entry=9, body="x")["result"]
+
+
+def test_the_audit_is_append_only(store, database):
+    store.ask(letter(1))
+    settle(store, 1)
+    for change in ("update chard.dead_letter_audit set who = 'x'", "delete from chard.dead_letter_audit"):
+        with pytest.raises(Exception, match="append-only"):
+            database.run(change)
+
+
+def test_alarms_tell_of_new_and_growing_groups_once(store):
+    def told(**query):
+        return {(a["group"], a["count"], a["new"], a["before"]) for a in store.one("dead_alarms", **query)["value"]}
+
+    store.ask(*[letter(n, group="g1") for n in range(4)], letter(10, group="g2"))
+    assert told(growth=50, least=2) == {("g1", 4, True, 0), ("g2", 1, True, 0)} and told(growth=50, least=2) == set()
+    store.ask(letter(4, group="g1"), letter(11, group="g2"))
+    assert told(growth=50, least=2) == set()
+    store.ask(letter(5, group="g1"))
+    assert told(growth=50, least=2, quiet_ms=600000) == set()
+    assert told(growth=50, least=2) == {("g1", 6, False, 4)}
+    settle(store, *[row["entry"] for row in read(store, group="g2")], action="discard")
+    assert told() == set()
+    store.ask(letter(12, group="g2"))
+    assert told() == {("g2", 1, True, 0)}
+
+
+# --- stale jobs ---------------------------------------------------------------------------------------
+
+
+def age(database, id, minutes=10):
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=minutes)
+    database.run("update chard.job set updated_at = %s, created_at = %s where root_id = %s", then, then, id)
+
+
+def find(store, **limits):
+    return store.one("stale_find", limits=limits or {"": 60000})["value"]
+
+
+def test_jobs_that_do_not_move_are_found(store, database):
+    for n, id in enumerate(("leased", "waits", "over", "fresh", "stuck", "other")):
+        store.one("claim", id=id, pipeline="chat" if id == "other" else "scan", lease_ms=600000 if id == "leased" else 1)
+        if id == "waits":
+            store.one("fail", id=id, attempts=1, again={"in_ms": 600000, "task_id": id})
+        if id == "over":
+            store.one("commit", id=id, has_job=True, last=True)
+        if id != "fresh":
+            age(database, id, 10 + n)
+    assert [job["id"] for job in find(store)] == ["other", "stuck"]
+    assert [job["id"] for job in find(store, scan=60000, **{"": 3600000})] == ["stuck"]
+    assert store.one("stale_find", limits={"": 60000}, limit=1)["value"][0]["id"] == "other"
+    job = find(store)[1]
+    assert (job["pipeline"], job["state"], job["restarts"], job["last"]) == ("scan", "STARTED", 0, None) and job["updated_us"] > 0
+
+
+def test_a_stuck_job_fails_with_its_tasks_and_says_so(store, database):
+    store.one("claim", id="j", pipeline="scan", lease_ms=1)
+    age(database, "j")
+    job, = find(store)
+    item = {"root_id": "j", "updated_us": job["updated_us"], "task_id": "never", "task_name": "scan.answer", "payload": {"why": "ü"}}
+    assert [store.one("stale_settle", items=[i])["settled"] for i in (item | {"updated_us": 1}, item, item)] == [0, 1, 0]
+    assert job_of(database, "j")["state"] == "FAILURE"
+    assert job_of(database, "j")["error"] == {"source": "store", "code": "stale", "text": "it got stuck", "attempts": 0}
+    tasks = {row["id"]: row for row in database.rows("select id, name, state, error, lease_owner from chard.task")}
+    assert {row["state"] for row in tasks.values()} == {"FAILURE"} and tasks["j"]["lease_owner"] is None
+    assert tasks["never"]["name"] == "scan.answer" and tasks["j"]["error"]["code"] == tasks["never"]["error"]["code"] == "stale"
+    event = database.row("select aggregate_type, aggregate_id, type, version, payload from chard.event")
+    assert event == {"aggregate_type": "scan", "aggregate_id": "j", "type": "ScanFailed", "version": 1, "payload": {"why": "ü"}}
+    assert database.value("select count(*) from chard.outbox") == 1 and find(store) == []
+
+
+def test_a_lost_message_is_made_again(store, database):
+    chain = [{"task": "scan.reward"}, {"task": "scan.answer"}]
+    store.one("claim", id="j", name="scan.vision", pipeline="scan")
+    store.one("commit", id="j", has_job=True, result={"a": 1.5}, chain=chain)
+    age(database, "j")
+    job, = find(store)
+    assert job["last"] == {"id": "j", "name": "scan.vision", "parent_id": None, "result": {"a": 1.5}, "chain": chain}
+    item = {"root_id": "j", "updated_us": job["updated_us"], "task_id": "n", "restart": MESSAGE}
+    assert store.one("stale_settle", items=[item])["settled"] == 1 == job_of(database, "j")["restarts"]
+    assert database.row("select reason, task_id from chard.scheduled") == {"reason": "restart", "task_id": "n"}
+    assert store.one("stale_settle", items=[item])["settled"] == 0
+    store.one("claim", id="n", root_id="j", parent_id="j", pipeline="scan", lease_ms=1)
+    age(database, "j")
+    database.run("delete from chard.scheduled")
+    assert find(store)[0]["last"] is None
+
+
+def test_the_last_commit_ends_the_chain(store, database):
+    store.one("commit", id="j", has_job=True, pipeline="scan", chain=[{"task": "a"}])
+    store.one("commit", id="k", root_id="j", has_job=True, last=True, pipeline="scan")
+    row = database.row("select chain, last_task from chard.job")
+    assert (row["chain"], row["last_task"]) == (None, "k")
