@@ -27,6 +27,7 @@ enum {
         NO_ROOM_WAIT_MS = 1000, /* who found no room may ask again after this, up to twice as much */
         DEFAULT_DEADLINE_MS = 60000,
         OPEN_HANDLES = 2,
+        MOST_KEPT_BYTES = 1 << 20, /* of a request's memory: images can be larger */
 };
 
 const char AI_MODEL_VISION[] = "vision";
@@ -65,6 +66,7 @@ struct ai {
         char *model, *vision_model;
         struct models *models;
         struct formats *formats;
+        struct buffer body;     /* of the request that is being written; its memory is used again */
         struct listed lists[3]; /* by state */
         size_t in_flight;
 };
@@ -202,6 +204,7 @@ static void release(struct ai *ai)
 {
         models_free(ai->models);
         formats_free(ai->formats);
+        buffer_free(&ai->body);
         free(ai->model);
         free(ai->vision_model);
         free(ai);
@@ -273,18 +276,20 @@ static unsigned deadline_of(const struct ai_call *call)
 static int post(struct ai_call *call, uint64_t now_ms)
 {
         struct request_known known;
-        struct buffer body = { 0 };
+        struct ai *ai = call->ai;
         const uint64_t waited = now_ms - call->asked_ms, deadline = deadline_of(call);
-        int result = formats_get(call->ai->formats, call->request, &known);
+        int result = formats_get(ai->formats, call->request, &known);
+        buffer_reset(&ai->body);
         if (result == 0)
-                result = request_write(call->request, call->model->name, &known, &body);
+                result = request_write(call->request, call->model->name, &known, &ai->body);
         const struct openai_limits limits = {
                 .deadline_ms = (unsigned)(waited < deadline ? deadline - waited : 1),
                 .connect_ms = call->request->connect_timeout_ms,
         };
         if (result == 0)
-                result = openai_post(call->ai->openai, &body, limits, on_response, call, &call->exchange);
-        buffer_free(&body);
+                result = openai_post(ai->openai, buffer_view(&ai->body), limits, on_response, call, &call->exchange);
+        if (ai->body.capacity > MOST_KEPT_BYTES)
+                buffer_free(&ai->body);
         return result;
 }
 

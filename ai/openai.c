@@ -14,9 +14,11 @@
 
 enum {
         MOST_REPLY_BYTES = 8 << 20,
-        MOST_SPARES = 1024,      /* idle easy handles; curl's cost about 10 KB each */
-        RECEIVE_BYTES = 2048,    /* most replies have less; larger ones take another read */
-        UPLOAD_BYTES = 16 << 10, /* curl's least */
+        SPARES_KEPT = 1024,         /* idle easy handles; each costs about 15 KB */
+        SPARES_MS = 2000,           /* more are kept for so long: answers come in waves */
+        MOST_KEPT_BYTES = 64 << 10, /* of a request's or a reply's memory, for the next one */
+        RECEIVE_BYTES = 1024,       /* curl's least: every call in flight has it; a larger reply takes more reads */
+        UPLOAD_BYTES = 16 << 10,    /* curl's least */
         DESCRIPTORS_FOR_OTHERS = 256,
 };
 
@@ -41,7 +43,8 @@ struct openai {
         openai_room *room;
         void *arg;
         struct exchange *spares;
-        unsigned spare_count;
+        unsigned spare_count, spare_low; /* the fewest since the timer looked */
+        uv_timer_t timer;                /* runs while there are many spares */
         struct room usage;
         unsigned connect_timeout_ms;
         bool delivering; /* a `done` is being called, which may close this */
@@ -54,6 +57,7 @@ static struct exchange *take_spare(struct openai *o);
 static struct exchange *new_exchange(struct openai *o);
 static void free_exchange(struct exchange *x);
 static void keep(struct exchange *x);
+static void on_spares(uv_timer_t *timer);
 static void on_done(CURL *easy, CURLcode code, void *arg);
 static void on_rest(void *arg);
 
@@ -77,6 +81,8 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
         o->usage.most_connections = allowed_connections(config->max_connections);
         o->usage.literal = o->endpoint.literal;
         o->usage.protocol = o->endpoint.tls ? PROTOCOL_UNKNOWN : config->http2_plain ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
+        uv_timer_init(o->loop, &o->timer);
+        o->timer.data = o;
         *out = o;
         return 0;
 }
@@ -91,35 +97,37 @@ static size_t streams(const struct openai *o)
         return o->usage.protocol == PROTOCOL_HTTP1 ? 1 : ROOM_STREAMS;
 }
 
-/* A buffer is up to twice as large as its content, and thousands of requests are kept at once. */
-static void shrink(struct buffer *b)
+/* A copy of exactly its size, because thousands of requests are kept at once; in the memory of an earlier one where it fits. */
+static bool set_request(struct exchange *x, struct bytes body)
 {
-        unsigned char *smaller = b->size > 0 ? realloc(b->data, b->size) : NULL;
-        if (!smaller)
-                return;
-        b->data = smaller;
-        b->capacity = b->size;
+        struct buffer *b = &x->request;
+        if (b->capacity < body.size) {
+                buffer_free(b);
+                b->data = malloc(body.size);
+                if (!b->data)
+                        return false;
+                b->capacity = body.size;
+        }
+        memcpy(b->data, body.data, body.size);
+        b->size = body.size;
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, (char *)b->data);
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)b->size);
+        return true;
 }
 
-int openai_post(struct openai *o, struct buffer *body, struct openai_limits limits, openai_done *done, void *arg,
+int openai_post(struct openai *o, struct bytes body, struct openai_limits limits, openai_done *done, void *arg,
                 struct exchange **out)
 {
         struct exchange *x = take_spare(o);
         if (!x)
                 return -ENOMEM;
-        shrink(body);
-        x->request = *body;
-        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, (char *)body->data);
-        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
         curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)limits.deadline_ms);
         curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                          (long)(limits.connect_ms ? limits.connect_ms : o->connect_timeout_ms));
-        if (multi_add(o->multi, x->easy, streams(o), &x->shard) != 0) {
-                x->request = (struct buffer){ 0 };
+        if (!set_request(x, body) || multi_add(o->multi, x->easy, streams(o), &x->shard) != 0) {
                 keep(x);
                 return -ENOMEM;
         }
-        *body = (struct buffer){ 0 };
         x->done = done;
         x->arg = arg;
         x->begun = x->connecting = x->too_big = false;
@@ -160,12 +168,17 @@ void openai_close(struct openai *o)
                 release(o);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+        free(handle->data);
+}
+
 static void release(struct openai *o)
 {
         while (o->spares)
                 free_exchange(take_spare(o));
         endpoint_close(&o->endpoint);
-        free(o);
+        uv_close((uv_handle_t *)&o->timer, on_closed);
 }
 
 /* Each connection is a descriptor, and broker, store and log need theirs too. */
@@ -188,22 +201,42 @@ static struct exchange *take_spare(struct openai *o)
         if (!x)
                 return new_exchange(o);
         o->spares = x->next_spare;
-        o->spare_count--;
+        if (--o->spare_count < o->spare_low)
+                o->spare_low = o->spare_count;
         return x;
+}
+
+static void reuse(struct buffer *b)
+{
+        if (b->capacity > MOST_KEPT_BYTES)
+                buffer_free(b);
+        else
+                buffer_reset(b);
 }
 
 static void keep(struct exchange *x)
 {
         struct openai *o = x->openai;
-        buffer_free(&x->request);
-        buffer_free(&x->reply);
-        if (o->spare_count >= MOST_SPARES) {
-                free_exchange(x);
-                return;
-        }
+        reuse(&x->request);
+        reuse(&x->reply);
         x->next_spare = o->spares;
         o->spares = x;
-        o->spare_count++;
+        if (++o->spare_count <= SPARES_KEPT || uv_is_active((uv_handle_t *)&o->timer) || o->closing)
+                return;
+        o->spare_low = o->spare_count;
+        uv_timer_start(&o->timer, on_spares, SPARES_MS, SPARES_MS);
+}
+
+/* Those that nobody needed since the last look can go. */
+static void on_spares(uv_timer_t *timer)
+{
+        struct openai *o = timer->data;
+        unsigned surplus = o->spare_low > SPARES_KEPT ? o->spare_low - SPARES_KEPT : 0;
+        for (; surplus > 0; surplus--)
+                free_exchange(take_spare(o));
+        o->spare_low = o->spare_count;
+        if (o->spare_count <= SPARES_KEPT)
+                uv_timer_stop(timer);
 }
 
 static void free_exchange(struct exchange *x)

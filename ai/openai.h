@@ -29,8 +29,8 @@ struct openai_limits {
         unsigned deadline_ms, connect_ms;
 };
 
-/* Post `body`, whose memory is taken. `done` is called once, later, from the loop. Returns 0 or -ENOMEM (body untouched). */
-int openai_post(struct openai *o, struct buffer *body, struct openai_limits limits, openai_done *done, void *arg,
+/* Post a copy of `body`. `done` is called once, later, from the loop. Returns 0 or -ENOMEM. */
+int openai_post(struct openai *o, struct bytes body, struct openai_limits limits, openai_done *done, void *arg,
                 struct exchange **out);
 
 /* Take an exchange back; `done` is not called. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What jansson leaves to its callers: parsing with limits and a clear complaint, and short reads.
+/* What jansson leaves to its callers: parsing with limits and a clear complaint, short reads, and doing both quickly.
  * Loop thread (jansson values are not shared between threads). */
 #ifndef CHARD_CORE_JSON_H
 #define CHARD_CORE_JSON_H
@@ -19,6 +19,9 @@ int json_parse(struct bytes text, const char *source, json_t **out, struct probl
 
 /* Append compact JSON (UTF-8, no escapes beyond what JSON needs). Memory loss shows in b->failed. */
 void json_write(const json_t *value, struct buffer *b);
+
+/* Append a JSON string, quotes included, of a text that is UTF-8. */
+void json_write_text(struct bytes text, struct buffer *b);
 
 /* A member that is a string, else `otherwise`. Borrowed. */
 const char *json_text(const json_t *object, const char *key, const char *otherwise);

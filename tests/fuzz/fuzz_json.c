@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes are JSON or are refused with a reason in UTF-8; JSON is the same when written and read again. */
+/* Any bytes are JSON or are refused with a reason in UTF-8; JSON is the same when written and read again, and it is read and
+ * written as jansson does it. */
 #include "core/json.h"
 #include "core/utf8.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,7 +36,19 @@ static int depth_of(const json_t *value)
         return deepest + (json_is_object(value) || json_is_array(value) ? 1 : 0);
 }
 
-static void check_value(const json_t *value)
+static void check_against_jansson(const json_t *value, struct bytes text, struct bytes written)
+{
+        json_t *theirs = json_loadb((const char *)text.data, text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        char *said = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        if (!theirs || !json_equal(value, theirs))
+                abort();
+        if (!said || strlen(said) != written.size || memcmp(said, written.data, written.size) != 0)
+                abort();
+        json_decref(theirs);
+        free(said);
+}
+
+static void check_value(const json_t *value, struct bytes text)
 {
         struct buffer b = { 0 };
         json_t *again = NULL;
@@ -45,6 +59,7 @@ static void check_value(const json_t *value)
                 abort();
         if (json_has_nul(value) != json_has_nul(again))
                 abort();
+        check_against_jansson(value, text, buffer_view(&b));
         json_decref(again);
         buffer_free(&b);
 }
@@ -59,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (refused)
                 check_refusal(&why);
         else
-                check_value(value);
+                check_value(value, bytes_of(data, size));
         json_decref(value);
         return 0;
 }

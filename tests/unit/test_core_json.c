@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,28 @@ static void values_are_read_and_written(void **state)
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
                 JSON_OWNED json_t *value = parsed(rows[i].text);
                 is_written_as(value, rows[i].written ? rows[i].written : rows[i].text);
+        }
+}
+
+/* Where a value starts, ends or has an escape among the eight bytes that are looked at together must not matter. */
+static void it_is_read_and_written_as_jansson_does_it(void **state)
+{
+        (void)state;
+        static const char *const pieces[] = { "a",    "\\n", "\\\"",    "\\u0001", "\\ud83d\\ude00", "\xed\x95\x9c",
+                                              "\x7f", "/",   "0123456", "\\/",     "\\t\\b\\f\\r",   " ! " };
+        enum { PIECES = sizeof(pieces) / sizeof(*pieces) };
+        for (size_t i = 0; i < PIECES * PIECES * 17; i++) {
+                char text[256];
+                snprintf(text, sizeof(text), "{\"%.*s%s\": [-%zu, \"%.*s%s%s\", 1.25, {}, true]}", (int)(i % 17),
+                         "0123456789abcdefg", pieces[i / 17 % PIECES], i, (int)(i % 17), "0123456789abcdefg",
+                         pieces[i / 17 % PIECES], pieces[i / 17 / PIECES]);
+                JSON_OWNED json_t *ours = parsed(text), *theirs = json_loads(text, 0, NULL);
+                assert_non_null(theirs);
+                if (!json_equal(ours, theirs))
+                        fail_msg("%s is read in another way", text);
+                char *written = json_dumps(theirs, JSON_COMPACT);
+                is_written_as(ours, written);
+                free(written);
         }
 }
 
@@ -285,11 +308,17 @@ static void writing_nothing_is_a_failure(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(values_are_read_and_written), cmocka_unit_test(what_is_no_json_is_refused),
-                cmocka_unit_test(a_nul_byte_is_no_end),        cmocka_unit_test(the_text_needs_no_nul),
-                cmocka_unit_test(nesting_is_limited),          cmocka_unit_test(brackets_in_texts_do_not_nest),
-                cmocka_unit_test(members_have_short_reads),    cmocka_unit_test(what_is_no_object_has_no_members),
-                cmocka_unit_test(a_nul_is_found_at_any_depth), cmocka_unit_test(writing_nothing_is_a_failure),
+                cmocka_unit_test(values_are_read_and_written),
+                cmocka_unit_test(it_is_read_and_written_as_jansson_does_it),
+                cmocka_unit_test(what_is_no_json_is_refused),
+                cmocka_unit_test(a_nul_byte_is_no_end),
+                cmocka_unit_test(the_text_needs_no_nul),
+                cmocka_unit_test(nesting_is_limited),
+                cmocka_unit_test(brackets_in_texts_do_not_nest),
+                cmocka_unit_test(members_have_short_reads),
+                cmocka_unit_test(what_is_no_object_has_no_members),
+                cmocka_unit_test(a_nul_is_found_at_any_depth),
+                cmocka_unit_test(writing_nothing_is_a_failure),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
