@@ -6,9 +6,11 @@
 #include "core/json.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct ticket {
         struct submitter *submitter;
@@ -90,8 +92,8 @@ void submitter_close(struct submitter *s)
 
 /* ---- many: one input a line ---- */
 
-/* Jobs under way at once; lines between two looks at the confirms; the longest silence of the broker. */
-enum { WINDOW = 2000, TURN = 64, CONFIRM_MS = 30000 };
+/* Jobs under way at once; lines between two looks at the confirms; the longest silence of the broker; bytes of one read. */
+enum { WINDOW = 2000, TURN = 64, CONFIRM_MS = 30000, CHUNK = 65536 };
 
 static int submit_line(struct submitter *s, const struct pipeline *pipeline, const char *line, size_t size,
                        size_t number)
@@ -110,29 +112,81 @@ static int submit_line(struct submitter *s, const struct pipeline *pipeline, con
         return code < 0 || submitter_publish(s, message, id, true) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* Standard input, a line at a time. Who reads from it must wait at most for lines that nobody has written yet. */
+struct lines {
+        struct buffer text;
+        size_t at; /* the next line's start in `text` */
+        bool ended;
+};
+
+/* More of the input. When none is there yet, what was submitted so far is confirmed and printed first. */
+static int read_more(struct submitter *s, struct lines *l)
+{
+        struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+        if (poll(&input, 1, 0) == 0) {
+                const int code = submitter_drain(s, 0, CONFIRM_MS);
+                if (code || fflush(stdout) != 0)
+                        return code ? code : EXIT_FAILED;
+        }
+        if (l->at) /* not with the empty buffer */
+                memmove(l->text.data, l->text.data + l->at, l->text.size - l->at);
+        l->text.size -= l->at;
+        l->at = 0;
+        unsigned char *to = buffer_reserve(&l->text, CHUNK);
+        if (!to)
+                return EXIT_FAILED;
+        const ssize_t got = read(STDIN_FILENO, to, CHUNK);
+        l->ended = got <= 0;
+        l->text.size += got > 0 ? (size_t)got : 0;
+        return 0;
+}
+
+/* The next line with its end, or an empty one at the end of the input. 0, or an exit code after saying why. */
+static int next_line(struct submitter *s, struct lines *l, struct bytes *line)
+{
+        for (size_t seen = 0;;) {
+                const unsigned char *from = l->text.data ? l->text.data + l->at : (const unsigned char *)"";
+                const size_t left = l->text.size - l->at;
+                const unsigned char *end = left > seen ? memchr(from + seen, '\n', left - seen) : NULL;
+                if (end || l->ended) {
+                        *line = bytes_of(from, end ? (size_t)(end - from) + 1 : left);
+                        l->at += line->size;
+                        return 0;
+                }
+                seen = left;
+                const int code = read_more(s, l);
+                if (code)
+                        return code;
+        }
+}
+
+static bool is_blank(struct bytes line)
+{
+        size_t i = 0;
+        while (i < line.size && strchr(" \t\r\n", line.data[i]) && line.data[i])
+                i++;
+        return i == line.size;
+}
+
 /* Wrong lines are named and left out; the rest goes on. */
 static int publish_lines(struct submitter *s, const struct pipeline *pipeline)
 {
-        int worst = EXIT_DONE;
-        char *line = NULL;
-        size_t capacity = 0, number = 0;
-        ssize_t size;
-        while ((size = getline(&line, &capacity, stdin)) > 0) {
-                number++;
-                if (strspn(line, " \t\r\n") == (size_t)size)
+        struct lines lines = { 0 };
+        struct bytes line;
+        int worst = EXIT_DONE, code;
+        for (size_t number = 1; (code = next_line(s, &lines, &line)) == 0 && line.size; number++) {
+                if (is_blank(line))
                         continue;
-                const int code = submit_line(s, pipeline, line, (size_t)size, number);
-                if (code && worst != EXIT_UNREACHABLE)
-                        worst = code;
+                const int refused = submit_line(s, pipeline, (const char *)line.data, line.size, number);
+                worst = refused ? refused : worst;
                 if (number % TURN == 0)
                         uv_run(&s->wait->loop, UV_RUN_NOWAIT);
-                if (submitter_drain(s, WINDOW, CONFIRM_MS)) {
-                        worst = EXIT_UNREACHABLE;
+                code = submitter_drain(s, WINDOW, CONFIRM_MS);
+                if (code)
                         break;
-                }
         }
-        free(line);
-        return worst;
+        buffer_free(&lines.text);
+        return code ? code : worst;
 }
 
 int submit_lines(const struct command *self, const struct settings *settings, const struct pipeline *pipeline)

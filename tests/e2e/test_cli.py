@@ -134,3 +134,17 @@ def test_submit_without_topology_says_what_to_do(chard):
 def test_a_closed_pipe_is_no_crash(chard_bare):
     done = subprocess.run(f"{chard_bare.binary} help settings | head -1", shell=True, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0 and "Sanitizer" not in done.stderr
+
+
+def test_lines_are_submitted_as_they_come(chard, wait_until):
+    """Who writes a line now and then need not wait for the next one to have it confirmed."""
+    chard.prepare()
+    process = subprocess.Popen([chard.binary, "submit", "chat", "--lines"], env=chard.environment(), text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(3):
+        process.stdin.write('{"user_id": "u1", "text": "a milk carton", "lang": "en"}\n\n')
+        process.stdin.flush()
+        assert len(process.stdout.readline().strip()) == 36
+    process.stdin.write('{"user_id": "u1", "text": "a pizza box", "lang": "en"}')  # no line end
+    out, errors = process.communicate(timeout=30)
+    assert len(out.split()) == 1 and process.returncode == 0, errors
