@@ -183,7 +183,7 @@ static void on_filed(enum store_result result, struct bytes stored, const struct
 
 static void file(struct dlq_keeper *k, struct delivery *takes)
 {
-        struct filing *f = k->stopping ? NULL : calloc(1, sizeof(*f));
+        struct filing *f = !k->consuming ? NULL : calloc(1, sizeof(*f));
         if (!f) {
                 broker_hand_back(k->broker, takes->tag);
                 delivery_free(takes);

@@ -2,14 +2,18 @@
 """Dead letters: kept, looked at, sent back. Through the command line, against real servers."""
 
 import contextlib
+import http.server
 import json
+import os
+import pty
+import threading
 import uuid
 
 import pytest
 from support import jobs
-from support.program import Running
+from support.program import die_with_parent
 
-SCAN = {"user_id": "u1", "image_url": jobs.PICTURE}
+place = pytest.fixture(params=["servers"])(lambda request: request.param)
 
 
 @contextlib.contextmanager
@@ -61,7 +65,7 @@ def task(name="chat.classify", kwargs=None, args=(), task_id=None, **more):
 def bury(queues, queue="chat.classify", code="timeout", message="no answer within 30000 ms", source="provider", died="2026-11-21T08:00:00.000+00:00",
          body=None, headers=None, properties=None, **more):
     """Puts a letter where a worker would; returns its task's id."""
-    made, text = task(queue, kwargs={"user_id": "u1", "text": "a milk carton"}, **more)
+    made, text = task(queue, **({"kwargs": {"user_id": "u1", "text": "a milk carton"}} | more))
     record = {"errorSource": source, "errorCode": code, "errorMessage": message, "timestamp": died, "attempts": 4,
               "deadWorker": "w1", "deadId": str(uuid.uuid4())}
     queues.publish("chard.dead", queue, text if body is None else body, made | record | (headers or {}), **(properties or {}))
@@ -97,3 +101,378 @@ def test_from_death_to_success(chard, database, queues, provider, reply, wait_un
         assert act["action"] == "requeue" and act["reason"] == "new key" and act["who"].startswith("os:") and act["count"] == 1
     assert database.value("select count(*) from chard.scheduled") == 0
     assert queues.depth("scan.vision.dead") == 0
+
+
+# --- what the keeper takes ------------------------------------------------------------------------------
+
+
+def test_whatever_lies_there_is_kept(chard, queues, wait_until, tmp_path):
+    """Bytes that are no task, 16 MB, no id, no record: each filed whole, shown, and explained before it is sent."""
+    chard.prepare()
+    large = task(kwargs={"user_id": "u1", "text": "x" * (16 << 20)})
+    queues.publish("chard.dead", "my.profile", b"\x00\xff no JSON")
+    queues.publish("chard.dead", "chat.answer", large[1][: 16 << 20], large[0] | {"errorSource": "message", "errorCode": "body_too_large", "errorMessage": "large"})
+    bury(queues, code="odd", message="nul \x00 and\ttab", headers={"task": "no.such.task"})
+    foreign = {"entry": 1, "queue": "old.queue", "died_at": "2026-11-21T08:00:00+00:00", "properties_base64": "AAA=", "body_base64": "e30="}
+    with keeping(chard):
+        found = {e["queue"]: e for e in kept(chard, 3, wait_until)}
+        assert dlq(chard, "import", input=json.dumps(foreign)).stdout == "1 filed, 0 were there already, 0 refused\n"
+    assert found["my.profile"]["code"] == "no_record" and found["my.profile"]["task"] == ""
+    assert found["chat.answer"]["body_size"] == 16 << 20 and found["chat.answer"]["code"] == "body_too_large"
+    assert found["chat.classify"]["task"] == "no.such.task" and found["chat.classify"]["message"] == "nul ? and\ttab"
+    shown = dlq_json(chard, "show", found["my.profile"]["entry"])
+    assert "unreadable" in shown and shown["body_is_base64"]
+    assert "body_is_cut" in dlq_json(chard, "show", found["chat.answer"]["entry"])
+    assert "dies again" in dlq(chard, "show", found["my.profile"]["entry"]).stdout
+    would = dlq_json(chard, "requeue", "--all", "--dry-run")
+    assert would["total"] == 4 and would["would"] == {"sent": 1, "no_queue": 1, "hopeless": 2}
+    done = dlq_json(chard, "requeue", "--all", "--yes")
+    assert done["requeued"] == 3 and done["not_tried"] == {"no_queue": 1}
+    (left,) = entries(chard)
+    assert left["queue"] == "old.queue"
+    assert "no task of this program" in dlq(chard, "requeue", left["entry"], "--to", "chat.clasify", check=2).stderr
+    assert dlq_json(chard, "requeue", left["entry"], "--to", "chat.classify")["requeued"] == 1
+    with chard.worker(queues="chat.classify,chat.answer,my.profile"), keeping(chard):
+        again = kept(chard, 4, wait_until)
+    assert {e["code"] for e in again} >= {"not_a_task", "unknown_task"}
+    assert sorted(e["body_size"] for e in again)[-1] == 16 << 20, "byte for byte, through store and broker again"
+
+
+def test_what_the_broker_gave_up(chard, queues, rabbitmq, broker_url, wait_until):
+    """Expired and rejected, with RabbitMQ's own word on it; requeued without it."""
+    chard.prepare()
+    with queues.channel() as channel:
+        for name, ttl in (("e2e.expire", 100), ("e2e.reject", None)):
+            arguments = {"x-dead-letter-exchange": "chard.dead", "x-dead-letter-routing-key": "chat.classify"}
+            channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments | ({"x-message-ttl": ttl} if ttl else {}))
+    for name in ("e2e.expire", "e2e.reject"):
+        head, body = task(kwargs={"user_id": "u1", "text": "a milk carton", "lang": "en"}, retries=2)
+        queues.publish("", name, body, head)
+    with queues.channel() as channel:
+        channel.basic_reject(channel.basic_get("e2e.reject").delivery_tag, requeue=False)
+    with keeping(chard):
+        found = {e["code"]: e for e in kept(chard, 2, wait_until)}
+    assert set(found) == {"expired", "rejected"}
+    assert found["expired"]["source"] == "broker" and found["expired"]["queue"] == "e2e.expire" and found["expired"]["attempts"] == 3
+    assert "time to live" in found["expired"]["message"]
+    assert dlq_json(chard, "requeue", "--code", "expired", "--to", "chat.classify", "--yes")["requeued"] == 1
+    assert dlq_json(chard, "requeue", "--code", "rejected", "--to", "chat.classify", "--yes")["requeued"] == 1
+    with chard.worker(queues="chard.echo"):
+        wait_until(lambda: queues.depth("chat.classify") == 2)
+    for message in queues.take("chat.classify"):
+        assert not {"x-death", "x-first-death-queue"} & set(message.headers) and message.headers["retries"] == 0
+
+
+def test_each_is_filed_once(chard, database, queues, wait_until):
+    """Two keepers, one killed and started again; letters buried twice; a store that goes away and comes back."""
+    chard.prepare()
+    ids = [bury(queues, died=f"2026-11-21T08:00:00.{n:03}+00:00") for n in range(60)]
+    for n, task_id in enumerate(ids[:20]):  # the same task, buried once more by a worker that had not acked
+        bury(queues, task_id=task_id, died=f"2026-11-21T08:00:01.{n:03}+00:00", code="later")
+    first = chard.start("dlq", "keep", "-n", "k1")
+    with keeping(chard, "k2"):
+        first.kill()
+        with keeping(chard, "k3"):
+            kept(chard, 60, wait_until)
+            wait_until(lambda: queues.depth("chat.classify.dead") == 0)
+    assert database.value("select count(*) from chard.dead_letter") == 60
+    assert {e["code"] for e in entries(chard, "--limit", "100") if e["task_id"] in ids[:20]} == {"later"}
+
+
+def test_while_the_store_is_away(chard, queues, store_url, toxic, postgres, wait_until):
+    chard.prepare()
+    link = toxic(postgres.port)
+    with keeping(chard, store_url=link.url(store_url)) as keeper:
+        link.refuse()
+        keeper.wait_log("store away")
+        for _ in range(20):
+            bury(queues)
+        wait_until(lambda: queues.depth("chat.classify.dead") == 20)
+        assert entries(chard) == []
+        link.heal()
+        kept(chard, 20, wait_until)
+        wait_until(lambda: queues.depth("chat.classify.dead") == 0)
+
+
+# --- what requeueing does -------------------------------------------------------------------------------
+
+
+def test_what_has_succeeded_is_not_run_again(chard, database, queues, provider, wait_until):
+    """One whose job is done is closed; one whose successor never left only publishes it."""
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker():
+        whole = jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
+        jobs.ended(database, [whole])
+    with chard.worker(queues="chat.classify"):
+        half = jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
+        wait_until(lambda: queues.depth("chat.answer") == 1)
+    (message,) = queues.take("chat.answer")
+    database.run("update chard.job set state = 'FAILURE' where root_id = %s", half)
+    asked = provider.count
+    chain = json.loads(message.body)[2]["chain"]
+    with keeping(chard):
+        for root in (whole, half):
+            body = json.dumps([[], {"user_id": "u1", "text": "a milk carton", "lang": "en"}, {"chain": chain or [
+                {"task": "chat.answer", "args": [], "kwargs": {}, "options": {"task_id": message.headers["id"]}, "subtask_type": None, "immutable": False}]}])
+            bury(queues, task_id=root, body=body.encode())
+        kept(chard, 2, wait_until)
+    assert dlq_json(chard, "requeue", "--all", "--dry-run")["would"] == {"resumed": 1, "succeeded": 1}
+    done = dlq_json(chard, "requeue", "--all", "--yes")
+    assert done["resumed"] == 1 and done["succeeded"] == 1 and done["requeued"] == 0
+    states = {e["job"]: e["state"] for e in entries(chard, "--state", "any")}
+    assert states == {whole: "resolved", half: "requeued"}
+    with chard.worker():
+        wait_until(lambda: jobs.ended(database, [half]) == {half: "SUCCESS"})
+    assert provider.count == asked + 1, "only chat.answer was asked for"
+    assert database.value("select attempts from chard.task where id = %s", half) == 0
+
+
+def test_two_at_once_requeue_each_once(chard, database, queues, wait_until):
+    """Two commands for the same entries, and a rate: every task is scheduled once, and due in time."""
+    chard.prepare()
+    for _ in range(200):
+        bury(queues)
+    with keeping(chard):
+        kept(chard, 200, wait_until)
+    commands = [chard.start("dlq", "requeue", "--all", "--yes", "--rate", "50/s", "--json") for _ in range(2)]
+    assert [command.wait() for command in commands] == [0, 0]
+    done = [json.loads(command.stdout) for command in commands]
+    assert sum(d["requeued"] for d in done) == 200
+    assert database.value("select count(*) from chard.scheduled") == 200
+    assert database.value("select count(distinct task_id) from chard.scheduled") == 200
+    spread = database.value("select extract(epoch from max(due_at) - min(due_at)) from chard.scheduled")
+    assert 1.5 < spread < 10
+    assert sum(row["entries"] for row in database.rows("select entries from chard.dead_letter_audit")) == 200
+
+
+# --- working with entries -------------------------------------------------------------------------------
+
+
+def fill(chard, queues, wait_until):
+    """Five timeouts of two users, two bad keys, one wrong argument."""
+    for n in range(5):
+        bury(queues, message=f"no answer within {n} ms from https://api.example/v1/{uuid.uuid4()}",
+             died=f"2026-11-21T08:00:0{n}.000+00:00", kwargs={"user_id": f"u{n % 2}", "text": "x"})
+    for _ in range(2):
+        bury(queues, "scan.vision", code="invalid_api_key", message="the provider answered 401", died="2026-11-20T08:00:00.000+00:00")
+    bury(queues, "scan.vision", source="task", code="bad_arguments", message="image_url is missing", kwargs={"user_id": "u7"})
+    with keeping(chard):
+        return kept(chard, 8, wait_until)
+
+
+def test_looking(chard, queues, wait_until):
+    chard.prepare()
+    fill(chard, queues, wait_until)
+    groups = dlq_json(chard, "groups")["groups"]
+    assert [(g["name"], g["code"], g["count"]) for g in groups][0] == ("chat.classify", "timeout", 5) and len(groups) == 3
+    assert groups[0]["cause"] == "no answer within <n> ms from <url>" and groups[0]["users"] == 2
+    for words, count in [(("--task", "scan.vision"), 3), (("--task", "scan.*"), 3), (("--code", "invalid*"), 2), (("--user", "u0"), 3),
+                         (("--text", "MISSING"), 1), (("--since", "2026-11-21T00:00:00Z"), 6), (("--until", "2026-11-21T00:00:00Z"), 2),
+                         (("--queue", "scan.vision", "--code", "bad_arguments"), 1), (("--group", groups[0]["group"]), 5),
+                         (("--state", "requeued"), 0), (("--job", "none"), 0)]:
+        assert len(entries(chard, *words)) == count, words
+    assert [e["code"] for e in entries(chard, "--sort", "code", "--ascending")][:2] == ["bad_arguments", "invalid_api_key"]
+    pages = [entries(chard, "--limit", "3", "--offset", str(n)) for n in (0, 3, 6)]
+    numbers = [e["entry"] for page in pages for e in page]
+    assert len(numbers) == 8 and numbers == sorted(numbers, reverse=True)
+    text = dlq(chard, "ls").stdout
+    assert text.count("\n") == 9 and "timeout" in text
+    assert "GROUP" in dlq(chard, "groups").stdout
+    stats = dlq_json(chard, "stats")
+    assert stats["kept"] == 8 and stats["groups"] == 3 and stats["rows"][0]["in_1h"] == 5 and stats["rows"][0]["kept"] == 5
+    assert "8 kept in 3 groups" in dlq(chard, "stats").stdout
+
+
+def test_discard_edit_export_import(chard, database, queues, wait_until, tmp_path):
+    chard.prepare()
+    found = fill(chard, queues, wait_until)
+    lines = dlq(chard, "export").stdout
+    assert len(lines.splitlines()) == 8
+    gone = dlq_json(chard, "discard", "--code", "invalid_api_key", "--reason", "a test's", "--yes")
+    assert gone["discarded"] == 2
+    (wrong,) = [e for e in found if e["code"] == "bad_arguments"]
+    number = str(wrong["entry"])
+    for text, word in (("{", "JSON"), ("[]", "args"), ('{"args": [], "kwargs": {"user_id": "u7"}}', "image_url")):
+        assert word in dlq(chard, "edit", number, "--file", "-", input=text, check=2).stderr
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's|\"user_id\": \"u7\"|&, \"image_url\": \"%s\", \"lang\": \"en\"|' \"$1\"\n" % jobs.PICTURE)
+    editor.chmod(0o755)
+    dlq(chard, "edit", number, "--reason", "forgotten", env={"EDITOR": editor})
+    shown = dlq_json(chard, "show", number)
+    assert shown["kwargs"] == {"user_id": "u7"} and shown["edited_kwargs"]["image_url"] == jobs.PICTURE and shown["edited"]
+    dlq(chard, "requeue", number)
+    with chard.worker():
+        job = wrong["job"]
+        wait_until(lambda: database.value("select count(*) from chard.job where root_id = %s and state = 'SUCCESS'", job) == 1)
+    history = dlq_json(chard, "show", number)["history"]
+    assert [(act["action"], act["reason"]) for act in history] == [("edit", "forgotten"), ("requeue", "")]
+    assert dlq(chard, "import", input=lines).stdout == "0 filed, 8 were there already, 0 refused\n"
+    database.run("truncate chard.dead_letter")
+    assert dlq(chard, "import", input=lines + "{}\n", check=1).stdout == "8 filed, 0 were there already, 1 refused\n"
+    assert [e["group"] for e in entries(chard, "--ascending")] == [e["group"] for e in sorted(found, key=lambda e: e["entry"])]
+    with pytest.raises(Exception, match="append-only"):
+        database.run("delete from chard.dead_letter_audit")
+
+
+def test_being_asked_first(chard, queues, wait_until):
+    """Without a terminal --yes is needed; on one the count must be typed."""
+    chard.prepare()
+    fill(chard, queues, wait_until)
+    assert "--yes" in dlq(chard, "requeue", "--code", "timeout", check=2).stderr
+    assert "--all" in dlq(chard, "discard", check=2).stderr
+    assert "did you mean" in dlq(chard, "requue", check=2).stderr
+    assert "no entry 99999" in dlq(chard, "show", "99999", check=1).stderr
+    for word in ("show x", "requeue 0", "ls --since tomorrow", "ls --sort cod", "ls --state keptt", "groups x", "requeue 1 --rate fast"):
+        dlq(chard, *word.split(), check=2)
+
+    def typed(text):
+        parent, child = pty.openpty()
+        import subprocess
+        process = subprocess.Popen([chard.binary, "dlq", "requeue", "--code", "timeout"], env=chard.environment(),
+                                   stdin=child, stdout=child, stderr=child, preexec_fn=die_with_parent)
+        os.close(child)
+        os.write(parent, text)
+        seen = b""
+        with contextlib.suppress(OSError):
+            while chunk := os.read(parent, 4096):
+                seen += chunk
+        os.close(parent)
+        return process.wait(30), seen.decode()
+
+    status, seen = typed(b"4\n")
+    assert status == 1 and "type 5 to have them requeued" in seen and "nothing was done" in seen
+    status, seen = typed(b"5\n")
+    assert status == 0 and "5 requeued" in seen, seen
+
+
+# --- by itself ------------------------------------------------------------------------------------------
+
+
+def test_by_policy(chard, database, provider, reply, queues, wait_until):
+    """Transient deaths come back by themselves, a bounded number of times, and only while their task fares well."""
+    chard.settings |= provider.settings()
+    chard.prepare()
+    rules = "chat.* http_5* after=1s rounds=2 errors=50% rate=1000/s"
+    provider.behave = reply.always(reply.failure(503, None))
+    with chard.worker(), keeping(chard, dlq_policies=rules) as keeper:
+        # deaths by hand: a worker's own four attempts take their time
+        job = bury(queues, code="http_503", message="the provider answered 503", kwargs={"user_id": "u1", "text": "a milk carton", "lang": "en"})
+        bury(queues, code="invalid_api_key", message="the provider answered 401")
+        provider.behave = reply.fitting
+        wait_until(lambda: jobs.ended(database, [job]) == {job: "SUCCESS"}, 30)
+        (entry,) = entries(chard, "--state", "requeued")
+        (act,) = dlq_json(chard, "show", entry["entry"])["history"]
+        assert act["who"] == "policy" and act["reason"] == "round 1 of 2" and act["action"] == "requeue"
+        (left,) = entries(chard)
+        assert left["code"] == "invalid_api_key", "a structural error waits for a person"
+        # it dies again and again: the third time it stays
+        database.run("update chard.task set state = 'FAILURE' where id = %s", job)
+        database.run("update chard.job set state = 'REVOKED' where root_id = %s", job)
+        database.run("update chard.dead_letter set rounds = 1 where task_id = %s", job)
+        bury(queues, task_id=job, code="http_503", message="the provider answered 503", kwargs={"user_id": "u1", "text": "a milk carton", "lang": "en"})
+        found = kept(chard, 2, wait_until)
+        assert sorted(e["rounds"] for e in found) == [0, 2]
+    assert "round 1 of 2" in keeper.stderr
+
+
+def test_a_policy_waits_for_better_times(chard, provider, reply, queues, wait_until):
+    chard.settings |= provider.settings()
+    chard.prepare()
+    provider.behave = reply.always(reply.failure(401, "invalid_api_key"))
+    with chard.worker():
+        for _ in range(8):
+            jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
+        with keeping(chard, dlq_policies="chat.* timeout after=400ms rounds=3 errors=50%") as keeper:
+            kept(chard, 8, wait_until)
+            bury(queues)
+            keeper.wait_log("too many of its attempts fail")
+            assert len(entries(chard, "--code", "timeout")) == 1
+    assert "is none of" in chard.with_settings(dlq_policies="* timeout often=1").run("dlq", "keep", check=2).stderr
+
+
+class Receiver:
+    """A real HTTP server that takes what is posted; answers with `statuses` first, then 200."""
+
+    def __init__(self, statuses=()):
+        self.posts, self.statuses = [], list(statuses)
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                owner.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                status = owner.statuses.pop(0) if owner.statuses else 200
+                self.send_response(status)
+                if status == 429:
+                    self.send_header("Retry-After", "1")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server.server_port}/{path}"
+
+
+def test_alarms(chard, queues, wait_until):
+    """New groups and growing ones, in one message, after a try that was refused; each once, by two keepers."""
+    chard.prepare()
+    room = Receiver([429])
+    settings = {"dlq_webhook_url": room.url("services/T0/B0/secret"), "dlq_webhook_every_s": 0, "dlq_webhook_quiet_s": 0}
+    with keeping(chard, "k1", **settings) as one, keeping(chard, "k2", **settings) as two:
+        for _ in range(3):
+            bury(queues)
+        wait_until(lambda: any("3 entries" in post["text"] or "entr" in post["text"] for post in room.posts[1:]))
+        for _ in range(20):
+            bury(queues)
+        wait_until(lambda: any("before)" in post["text"] for post in room.posts))
+    assert all(set(post) == {"text"} for post in room.posts) and "timeout" in room.posts[0]["text"]
+    told = [post["text"] for post in room.posts]
+    assert sum("(new)" in text for text in told) <= 2 and len(told) <= 6
+    assert "secret" not in one.stderr + two.stderr
+    discord = Receiver()
+    with keeping(chard, dlq_webhook_url=discord.url("x"), dlq_webhook_shape="discord", dlq_webhook_quiet_s=0):
+        bury(queues, code="another")
+        wait_until(lambda: discord.posts)
+    assert set(discord.posts[0]) == {"content"} and "another" in discord.posts[0]["content"]
+
+
+# --- jobs that got stuck --------------------------------------------------------------------------------
+
+
+def test_stale_jobs(chard, database, queues, provider, wait_until):
+    """One lost its next message: sent once more. One is stuck in a task: it fails, with an event. Those that wait are left alone."""
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker(queues="chat.classify"):
+        lost, hopeless, fine = [jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en") for _ in range(3)]
+        wait_until(lambda: queues.depth("chat.answer") == 3)
+    queues.purge("chat.answer")
+    stuck = str(uuid.uuid4())
+    database.run("insert into chard.task (id, root_id, name, state, lease_until, lease_owner) values (%s, %s, 'scan.vision', 'STARTED', now() - interval '1 h', 'w0')", stuck, stuck)
+    database.run("insert into chard.job (root_id, pipeline) values (%s, 'scan')", stuck)
+    waiting = str(uuid.uuid4())
+    database.run("insert into chard.task (id, root_id, name, state) values (%s, %s, 'scan.vision', 'RETRY')", waiting, waiting)
+    database.run("insert into chard.job (root_id, pipeline) values (%s, 'scan')", waiting)
+    database.run("insert into chard.scheduled (due_at, exchange, routing_key, reason, task_id, properties, body) "
+                 "values (now() + interval '1 h', '', 'x', 'retry', %s, '', '')", waiting)
+    database.run("update chard.job set updated_at = now() - interval '1 day' where root_id <> %s", fine)
+    database.run("update chard.job set restarts = 1 where root_id = %s", hopeless)
+    with keeping(chard, "k1", stale_every_s=1) as one, keeping(chard, "k2", stale_every_s=1) as two:
+        wait_until(lambda: database.value("select count(*) from chard.job where state = 'FAILURE'") == 2)
+        wait_until(lambda: "stale jobs" in one.stderr + two.stderr)
+    states = {row["root_id"]: (row["state"], (row["error"] or {}).get("code")) for row in database.rows("select root_id, state, error from chard.job")}
+    assert states == {lost: ("STARTED", None), hopeless: ("FAILURE", "stale"), stuck: ("FAILURE", "stale"), waiting: ("STARTED", None), fine: ("STARTED", None)}
+    events = {row["aggregateid"]: (row["type"], row["payload"]) for row in database.rows("select * from chard.outbox where type like '%%Failed'")}
+    assert {job: kind for job, (kind, _) in events.items()} == {hopeless: "ChatFailed", stuck: "ScanFailed"}
+    assert events[hopeless][1]["job_id"] == hopeless and events[hopeless][1]["user_id"] == "u1" and events[hopeless][1]["error"]["code"] == "stale"
+    assert database.value("select count(*) from chard.event where type like '%%Failed'") == 2
+    with chard.worker():
+        assert jobs.ended(database, [lost]) == {lost: "SUCCESS"}
+    assert provider.count == 4, "three classified, one answered"
+    # what was only late finds its task dead, and becomes a dead letter instead of a second end
+    assert database.value("select count(*) from chard.task where root_id = %s and state = 'FAILURE'", hopeless) == 1
