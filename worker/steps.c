@@ -135,7 +135,7 @@ static enum step decode(struct run *run)
         code = pipeline_document(m, &run->document, &run->why);
         if (code)
                 return refused(run, code);
-        run->input = (struct task_input){ .document = run->document, .arena = &run->arena };
+        run->input = (struct task_input){ .document = run->document, .arena = &run->arena, .def = run->def };
         code = task_message_check(m, run_queue_of, NULL, &run->why); /* better now than after its work was paid for */
         if (code)
                 return refused(run, code);
