@@ -52,7 +52,7 @@ static int serve(const struct command *self, struct settings *s)
         const int code = store_migrate(s->store_url, (unsigned)s->connect_timeout_ms, said, NULL, &why);
         if (code)
                 return command_fail(self, code, &why);
-        service_init(&service, self, s);
+        service_init(&service, self, s, true);
         if (isatty(STDOUT_FILENO))
                 service.config.stepped = live_show;
         return service_run(&service, began);

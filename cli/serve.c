@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/serve.h"
 
+#include "cli/dlq.h"
 #include "core/log.h"
 #include "tasks/offline.h"
 
@@ -43,9 +44,9 @@ static void choose_name(const struct settings *s, char *out, size_t size)
                 snprintf(out, size, "chard@%s", host);
 }
 
-void service_init(struct service *service, const struct command *self, struct settings *s)
+void service_init(struct service *service, const struct command *self, struct settings *s, bool keeps)
 {
-        *service = (struct service){ .self = self };
+        *service = (struct service){ .self = self, .keeps = keeps };
         choose_name(s, service->name, sizeof(service->name));
         service->config = (struct worker_config){
                 .loop = &service->loop,
@@ -77,6 +78,9 @@ void service_init(struct service *service, const struct command *self, struct se
                 .max_body = (size_t)s->max_body_bytes,
                 .health_file = setting_or_null(s->health_file),
         };
+        snprintf(service->keeper_name, sizeof(service->keeper_name), "%.*s/keeper", (int)sizeof(service->name) - 1,
+                 service->name);
+        service->keep = keep_config(s, &service->loop, service->keeper_name);
 }
 
 /* Thousands of calls are thousands of sockets. */
@@ -94,6 +98,36 @@ static void on_signal(uv_signal_t *handle, int number)
         struct service *s = (struct service *)handle->data;
         log_info("worker", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
         worker_stop(s->worker);
+        if (s->keeper)
+                dlq_keeper_stop(s->keeper);
+}
+
+static void on_keeper_stopped(void *arg)
+{
+        ((struct service *)arg)->keeper_stopped = true;
+}
+
+static int open_all(struct service *s, struct problem *why)
+{
+        int code = worker_open(&s->worker, &s->config, why);
+        if (code || !s->keeps)
+                return code;
+        s->keep.stopped = on_keeper_stopped;
+        s->keep.arg = s;
+        code = dlq_keeper_open(&s->keeper, &s->keep, why);
+        if (code)
+                worker_close(s->worker);
+        return code;
+}
+
+/* The worker has come to its end. */
+static void close_all(struct service *s)
+{
+        while (s->keeper && !s->keeper_stopped)
+                uv_run(&s->loop, UV_RUN_ONCE);
+        if (s->keeper)
+                dlq_keeper_close(s->keeper);
+        worker_close(s->worker);
 }
 
 static void hear_signals(struct service *s)
@@ -110,7 +144,7 @@ static int serve(struct service *s, void (*began)(struct service *s))
         struct problem why = { 0 };
         int code = tasks_load(&why);
         if (!code)
-                code = worker_open(&s->worker, &s->config, &why);
+                code = open_all(s, &why);
         if (code)
                 return command_fail(s->self, code, &why);
         hear_signals(s);
@@ -120,7 +154,7 @@ static int serve(struct service *s, void (*began)(struct service *s))
         /* Until all is closed a further signal is heard and changes nothing; it no longer keeps the loop turning. */
         uv_unref((uv_handle_t *)&s->term);
         uv_unref((uv_handle_t *)&s->interrupt);
-        worker_close(s->worker);
+        close_all(s);
         uv_close((uv_handle_t *)&s->term, NULL);
         uv_close((uv_handle_t *)&s->interrupt, NULL);
         uv_run(&s->loop, UV_RUN_DEFAULT);

@@ -4,6 +4,7 @@
 #define CHARD_CLI_SERVE_H
 
 #include "cli/command.h"
+#include "dlq/dlq.h"
 #include "worker/worker.h"
 
 enum { SERVE_MOST_QUEUES = 256 };
@@ -13,13 +14,17 @@ struct service {
         uv_loop_t loop;
         uv_signal_t term, interrupt;
         const char *queues[SERVE_MOST_QUEUES]; /* point into the settings */
-        char name[256];
+        char name[256], keeper_name[264];
         struct worker_config config;
         struct worker *worker;
+        bool keeps; /* dead letters are kept here too */
+        struct dlq_config keep;
+        struct dlq_keeper *keeper;
+        bool keeper_stopped;
 };
 
-/* Fill in from the settings, which must outlive it. The config may be changed until service_run. */
-void service_init(struct service *s, const struct command *self, struct settings *settings);
+/* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until service_run. */
+void service_init(struct service *s, const struct command *self, struct settings *settings, bool keeps);
 
 /* Serve until SIGTERM or SIGINT has ended it. `began`, unless NULL, is called once it consumes. Returns an exit code, after saying why. */
 int service_run(struct service *s, void (*began)(struct service *s));
