@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define EVERY_MS    (6u * 3600 * 1000)
+#define FIRST_MS    250               /* a worker that starts has more urgent things to do */
 #define AGAIN_MS    (5u * 60 * 1000) /* after a failure */
 #define PATIENCE_MS 15000
 
@@ -51,6 +52,8 @@ void tend_when_due(struct pg_store *s)
         uint64_t now = clock_mono_ms();
         struct tending *t;
 
+        if (s->tend_at_ms == 0)
+                s->tend_at_ms = now + FIRST_MS;
         if (s->tending || s->closing || now < s->tend_at_ms || !(t = calloc(1, sizeof(*t))))
                 return;
         s->tend_at_ms = now + EVERY_MS;
