@@ -32,12 +32,13 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         if (!code)
                 code = open_broker(w, why);
         if (!code)
+                intake_adjust(w); /* while the rest is opened the first deliveries are on their way */
+        if (!code)
                 code = open_rest(w, why);
         if (code) {
                 worker_close(w);
                 return code;
         }
-        intake_adjust(w);
         *out = w;
         return 0;
 }
