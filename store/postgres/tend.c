@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define EVERY_MS    (6u * 3600 * 1000)
-#define FIRST_MS    250               /* a worker that starts has more urgent things to do */
+#define FIRST_MS    250              /* a worker that starts has more urgent things to do */
 #define AGAIN_MS    (5u * 60 * 1000) /* after a failure */
 #define PATIENCE_MS 15000
 
