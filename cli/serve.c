@@ -76,6 +76,10 @@ void service_init(struct service *service, const struct command *self, struct se
                 .lease_slack_ms = (unsigned)s->lease_slack_ms,
                 .deadline_ms = (unsigned)s->deadline_ms,
                 .max_body = (size_t)s->max_body_bytes,
+                .events = strcmp(s->events, "on") == 0    ? WORKER_EVENTS_ON :
+                          strcmp(s->events, "off") == 0   ? WORKER_EVENTS_OFF :
+                                                            WORKER_EVENTS_ASKED,
+                .remote_control = strcmp(s->remote_control, "yes") == 0,
                 .health_file = setting_or_null(s->health_file),
         };
         snprintf(service->keeper_name, sizeof(service->keeper_name), "%.*s/keeper", (int)sizeof(service->name) - 1,

@@ -25,6 +25,8 @@ struct settings {
         char *log_level;
         char *log_format;
         char *health_file;
+        char *events;            /* "asked", "on", "off" */
+        char *remote_control;    /* "yes", "no" */
         char *dlq_policies;      /* which dead letters are sent back by themselves; see dlq/policy.h */
         char *dlq_webhook_url;   /* secret */
         char *dlq_webhook_shape; /* "slack", "discord", or empty: by the URL's host */

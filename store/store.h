@@ -123,6 +123,14 @@ struct release_lease {
         const struct scheduled *again; /* or NULL: the message went back to its queue */
 };
 
+/* A task that must never run; all borrowed until done. It may not be known yet. */
+struct revocation {
+        const char *id, *root_id, *parent_id; /* parent_id may be NULL */
+        const char *name;                     /* "" = not known */
+        const char *pipeline;                 /* of the job, "" = none; NULL: only a job that is there ends with it */
+        bool ours;                            /* it runs here, and has been stopped */
+};
+
 /* ---- the releaser ---- */
 
 /* One due message; `message` is the caller's to take (set it NULL). */
@@ -152,6 +160,8 @@ struct store_backend {
         void (*fail)(struct store *s, const struct failure *failure, store_done *done, void *arg);
         void (*give_back)(struct store *s, const struct release_lease *release, store_done *done, void *arg);
         void (*schedule)(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg);
+        /* Mark it, and its job, as revoked, unless it has ended or runs elsewhere. */
+        void (*revoke)(struct store *s, const struct revocation *revocation, store_done *done, void *arg);
 
         /* Lock and hand over up to `limit` due messages; one release at a time. */
         void (*release)(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
@@ -211,7 +221,8 @@ struct store_backend {
         /* ---- moving to another store (store/carry.h); NULL where a backend can't ---- */
 
         /* At most `limit` rows of a kind after `after` (0 = from the first), each with its "cursor": [{"cursor",…}]. */
-        void (*carry_out)(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
+        void (*carry_out)(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done,
+                          void *arg);
         /* Take in such rows; what is here already stays as it is: {"carried": how many were not}. `rows` are borrowed for the length of the call. */
         void (*carry_in)(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
         /* Rows of a kind up to a cursor stand elsewhere now: those that would act here as well (scheduled messages, kept dead letters) go. */

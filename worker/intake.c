@@ -4,6 +4,10 @@
 
 #include "core/log.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* ---- one task, one run ---- */
 
 /* This attempt is running here already. A tag of a lost connection is replaced by the new one; with a live one this is a
@@ -107,7 +111,86 @@ void intake_adjust(struct worker *w)
                 broker_cancel(w->broker);
                 return;
         }
-        for (size_t i = 0; i < w->config->queue_count; i++)
-                if (broker_consume(w->broker, w->config->queues[i], w->config->slots) < 0)
-                        log_error("worker", "out of memory: not consuming %s", w->config->queues[i]);
+        for (size_t i = 0; i < w->queue_count; i++)
+                if (broker_consume(w->broker, w->queues[i], w->slots) < 0)
+                        log_error("worker", "out of memory: not consuming %s", w->queues[i]);
+}
+
+void intake_again(struct worker *w)
+{
+        if (w->consuming)
+                broker_cancel(w->broker);
+        w->consuming = false;
+        intake_adjust(w);
+}
+
+/* ---- which queues ---- */
+
+/* The broker borrows the names until it is closed. */
+struct queue_name {
+        struct queue_name *next;
+        char text[];
+};
+
+static const char *keep_name(struct worker *w, const char *name)
+{
+        const size_t size = strlen(name) + 1;
+        for (const struct queue_name *n = w->names; n; n = n->next)
+                if (strcmp(n->text, name) == 0)
+                        return n->text;
+        struct queue_name *made = malloc(sizeof(*made) + size);
+        if (!made)
+                return NULL;
+        memcpy(made->text, name, size);
+        made->next = w->names;
+        w->names = made;
+        return made->text;
+}
+
+static int put_queue(struct worker *w, const char *queue)
+{
+        const char *name = keep_name(w, queue);
+        const char **larger = realloc(w->queues, (w->queue_count + 1) * sizeof(*larger));
+        if (larger)
+                w->queues = larger;
+        if (!larger || !name)
+                return -ENOMEM;
+        w->queues[w->queue_count++] = name;
+        return 0;
+}
+
+int intake_add_queue(struct worker *w, const char *queue)
+{
+        const int code = put_queue(w, queue);
+        if (code == 0 && w->consuming && broker_consume(w->broker, w->queues[w->queue_count - 1], w->slots) < 0)
+                return -ENOMEM;
+        return code;
+}
+
+void intake_drop_queue(struct worker *w, const char *queue)
+{
+        size_t kept = 0;
+        for (size_t i = 0; i < w->queue_count; i++)
+                if (strcmp(w->queues[i], queue) != 0)
+                        w->queues[kept++] = w->queues[i];
+        w->queue_count = kept;
+        intake_again(w);
+}
+
+int intake_open(struct worker *w)
+{
+        int code = 0;
+        w->slots = w->config->slots;
+        for (size_t i = 0; i < w->config->queue_count && code == 0; i++)
+                code = put_queue(w, w->config->queues[i]);
+        return code;
+}
+
+void intake_close(struct worker *w)
+{
+        for (struct queue_name *n = w->names, *next; n; n = next) {
+                next = n->next;
+                free(n);
+        }
+        free(w->queues);
 }

@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "worker/control.h"
 
 #include <stdlib.h>
 
@@ -76,6 +77,9 @@ bool run_has_successor(const struct run *run)
 
 unsigned run_deadline_ms(const struct run *run)
 {
+        const unsigned limit = control_deadline_ms(run->worker->control, run);
+        if (limit)
+                return limit;
         const unsigned all = run->worker->config->deadline_ms;
         return all ? all : run->def->deadline_ms;
 }

@@ -18,8 +18,9 @@ enum step {
         STEP_COMMIT,
         STEP_PUBLISH,
         STEP_RETRY,
-        STEP_DEAD, /* the store learns that it failed for good */
-        STEP_BURY, /* the dead letter is published */
+        STEP_DEAD,   /* the store learns that it failed for good */
+        STEP_BURY,   /* the dead letter is published */
+        STEP_REVOKE, /* the store learns that it will never run */
         STEP_HAND_BACK,
         STEP_ACK,
         STEP_END,  /* the run is gone */
@@ -48,21 +49,26 @@ struct run {
         struct claim claim;
         struct failure failure;
         struct release_lease give_back;
+        struct revocation revocation;
         struct scheduled again;
         struct message *again_message; /* owned */
         struct problem why;
         unsigned starts;
+        int64_t began_ms;              /* wall clock: when its work began; 0 = not yet */
         unsigned publishes;            /* waiting for their confirm */
         enum publish_result published; /* the worst of them */
         uint64_t lease_until_ms;       /* monotonic */
         uint64_t wait_ms;
         struct run *behind; /* runs of the same task that wait for this one's end, linked by `behind` */
         bool in_map, claimed, holding;
+        bool admitted;    /* its rate limit lets it go */
+        bool terminated;  /* revoked while it was at work */
         uv_timer_t timer; /* initialised once; runs are reused */
 };
 
 struct releaser;
 struct health;
+struct control;
 
 struct worker {
         const struct worker_config *config;
@@ -81,6 +87,11 @@ struct worker {
         uv_timer_t grace_timer;
         struct releaser *releaser;
         struct health *health;
+        struct control *control; /* or NULL */
+        const char **queues;     /* to consume; names that were added or taken away live on in `names` */
+        size_t queue_count;
+        struct queue_name *names;
+        unsigned slots;
 };
 
 /* ---- run.c ---- */
@@ -142,6 +153,15 @@ void intake_changed(const struct broker_health *now, void *arg);
 /* Start or stop taking deliveries, whichever the state of store and worker asks for. */
 void intake_adjust(struct worker *w);
 
+/* Consume this queue too, from now on: 0 or -ENOMEM. / No longer consume it. / Take up a changed number of slots. */
+int intake_add_queue(struct worker *w, const char *queue);
+void intake_drop_queue(struct worker *w, const char *queue);
+void intake_again(struct worker *w);
+
+/* What intake holds of the worker. Returns 0 or -ENOMEM. */
+int intake_open(struct worker *w);
+void intake_close(struct worker *w);
+
 /* One task is one run in this process. */
 enum registered {
         REGISTERED_FIRST,  /* go on */
@@ -152,6 +172,11 @@ enum registered intake_register(struct run *run);
 
 /* A run has ended: those that waited for it begin anew. */
 void intake_wake(struct run *behind);
+
+/* ---- revoke.c ---- */
+
+/* The step "revoke". */
+enum step revoke_run(struct run *run);
 
 /* ---- shutdown.c ---- */
 

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "worker/control.h"
 #include "worker/fault.h"
 
 static enum step decode(struct run *run);
@@ -39,6 +40,7 @@ static const struct {
         [STEP_RETRY] = { "retry", retry },
         [STEP_DEAD] = { "dead", dead },
         [STEP_BURY] = { "bury", bury },
+        [STEP_REVOKE] = { "revoke", revoke_run },
         [STEP_HAND_BACK] = { "hand_back", hand_back },
         [STEP_ACK] = { "ack", ack },
         [STEP_END] = { "end", NULL },
@@ -60,6 +62,7 @@ void run_go(struct run *run, enum step step)
                 log_debug("worker", "task=%s %s -> %s", id_of(run), table[run->step].name, table[step].name);
                 fault_point(table[run->step].name, table[step].name);
                 run_tell(run, step);
+                control_tell(run->worker->control, run, step);
                 run->step = step;
                 if (step == STEP_END) {
                         run_end(run);
@@ -181,8 +184,8 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
                             json_text(reply->error, "code", "failed"), "%s",
                             json_text(reply->error, "text", "failed before"));
                 return STEP_BURY;
-        case CLAIM_SUPERSEDED:
-        case CLAIM_REVOKED: return STEP_ACK;
+        case CLAIM_SUPERSEDED: return STEP_ACK;
+        case CLAIM_REVOKED: return STEP_REVOKE;
         case CLAIM_LEASED:
                 return schedule(run, run->message.retries, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased");
         case CLAIM_REFUSED: run->why = reply->why; return STEP_BURY;
@@ -213,6 +216,9 @@ static enum step work(struct run *run)
 
 static enum step call(struct run *run)
 {
+        const enum step first = control_before_call(run->worker->control, run);
+        if (first != STEP_CALL)
+                return first;
         /* Not before the claim: a task that was committed in time must still publish what follows. */
         if (run->message.expires_ms && run->message.expires_ms <= clock_wall_ms())
                 return refused(run,
@@ -236,7 +242,7 @@ static enum step after_call(struct run *run)
         case AI_TRANSIENT: return STEP_RETRY;
         case AI_WAIT: run->wait_ms = run->reply.wait_ms; return STEP_PAUSE;
         case AI_PERMANENT: run->why = run->reply.why; return STEP_DEAD;
-        case AI_CANCELLED: return STEP_HAND_BACK;
+        case AI_CANCELLED: return run->terminated ? STEP_REVOKE : STEP_HAND_BACK;
         }
         return STEP_END;
 }

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "core/nearest.h"
+#include "worker/control.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         uv_timer_init(w->loop, &w->grace_timer);
         w->grace_timer.data = w;
         code = map_new(&w->by_id);
+        if (!code)
+                code = intake_open(w);
         if (!code)
                 code = open_store(w, why);
         if (!code)
@@ -125,6 +128,8 @@ static int open_rest(struct worker *w, struct problem *why)
         if (!code)
                 code = health_open(&w->health, w);
         if (!code)
+                code = control_open(&w->control, w);
+        if (!code)
                 w->store->backend->on_scheduled(w->store, on_heard, w);
         return code;
 }
@@ -159,6 +164,7 @@ void worker_close(struct worker *w)
         releaser_close(w->releaser);
         health_close(w->health);
         w->health = NULL;
+        control_stop(w->control);
         if (w->ai)
                 ai_close(w->ai);
         if (w->broker)
@@ -169,6 +175,8 @@ void worker_close(struct worker *w)
         uv_close((uv_handle_t *)&w->grace_timer, NULL);
         while (uv_run(w->loop, UV_RUN_ONCE) != 0)
                 ;
+        control_free(w->control);
+        intake_close(w);
         topology_free(&w->topology);
         map_free(w->by_id);
         free(w);

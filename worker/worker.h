@@ -27,6 +27,12 @@ struct worker_progress {
         const struct problem *why; /* RETRIED, DEAD */
 };
 
+enum worker_events {
+        WORKER_EVENTS_ASKED, /* the worker's own; those of tasks while somebody has asked for them */
+        WORKER_EVENTS_ON,    /* those of tasks from the start */
+        WORKER_EVENTS_OFF,
+};
+
 struct worker_config {
         uv_loop_t *loop;
         const char *broker_urls, *broker_ca_file;
@@ -39,6 +45,8 @@ struct worker_config {
         unsigned heartbeat_s, connect_timeout_ms;
         unsigned grace_ms, hold_ms, max_starts, lease_slack_ms, deadline_ms;
         size_t max_body;
+        enum worker_events events; /* Celery's, and its remote control: where the broker has a bus */
+        bool remote_control;
         const char *health_file;                                            /* or NULL */
         void (*stepped)(const struct worker_progress *progress, void *arg); /* or NULL; on the loop thread */
         void *arg;

@@ -35,6 +35,7 @@ enum lane_id {
         LANE_FAIL,
         LANE_GIVE_BACK,
         LANE_SCHEDULE,
+        LANE_REVOKE,
         LANE_RESOLVE, /* what became of commits that the commit statement passed over */
         LANE_RELEASE,
         LANE_FORGET,
@@ -87,7 +88,7 @@ struct verb {
 
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
         verb_forget, verb_read, verb_beat, verb_events, verb_dead_file, verb_dead_page, verb_dead_ask, verb_dead_settle,
-        verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry;
+        verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry, verb_revoke;
 
 struct lane {
         const struct verb *verb;

@@ -22,6 +22,9 @@ extern const struct statement statement_due, statement_next, statement_forget, s
 /* read.c */
 extern const struct statement statement_job, statement_worker, statement_workers, statement_beat;
 
+/* revoke.c */
+void pg_revoke(struct store *s, const struct revocation *revocation, store_done *done, void *arg);
+
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
 

@@ -227,6 +227,7 @@ const struct store_backend store_sqlite = {
         .fail = lite_fail,
         .give_back = lite_give_back,
         .schedule = lite_schedule,
+        .revoke = lite_revoke,
         .release = lite_release,
         .forget = lite_forget,
         .on_scheduled = lite_on_scheduled,

@@ -116,6 +116,7 @@ void lite_commit(struct store *s, const struct commit *commit, store_done *done,
 void lite_fail(struct store *s, const struct failure *failure, store_done *done, void *arg);
 void lite_give_back(struct store *s, const struct release_lease *release, store_done *done, void *arg);
 void lite_schedule(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg);
+void lite_revoke(struct store *s, const struct revocation *revocation, store_done *done, void *arg);
 void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
 void lite_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
 void lite_on_scheduled(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the engine tells remote control and events of its work, and asks of them. Everything here takes NULL where there is no
+ * such thing: a broker without Celery clients, or settings that want none. Internal to worker/; the parts are in worker/control/. */
+#ifndef CHARD_WORKER_CONTROL_H
+#define CHARD_WORKER_CONTROL_H
+
+#include "worker/run.h"
+
+struct control;
+
+/* Open what the worker's config and broker have room for: *out may be NULL. Returns 0 or -ENOMEM; also then *out is to be freed. */
+int control_open(struct control **out, struct worker *w);
+
+/* Say goodbye: before the broker is closed. / Give all back: after the loop has turned once more. */
+void control_stop(struct control *c);
+void control_free(struct control *c);
+
+/* The run goes from the step that it is in to `to`. */
+void control_tell(struct control *c, struct run *run, enum step to);
+
+/* A task is about to begin: STEP_CALL when it may, STEP_REVOKE when it was revoked, STEP_PAUSE when its rate limit wants it to wait
+ * (run->wait_ms is set). */
+enum step control_before_call(struct control *c, struct run *run);
+
+/* Milliseconds that a task of this name may take, or 0 when nobody has said so. */
+unsigned control_deadline_ms(const struct control *c, const struct run *run);
+
+/* `next` is about to be published as what follows the run. */
+void control_sent(struct control *c, const struct run *run, const struct message *next);
+
+#endif

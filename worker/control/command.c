@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that change something of tasks and of the worker. */
+#include "worker/control/control.h"
+
+#include "core/json.h"
+#include "core/log.h"
+#include "worker/control.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- revoke ---- */
+
+/* What the store is asked for an id, until it has answered. */
+struct revoking {
+        struct revocation what;
+        char id[];
+};
+
+static void on_marked(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct revoking *r = (struct revoking *)arg;
+        (void)stored;
+        if (result == STORE_REFUSED)
+                log_warn("control", "task=%s could not be marked as revoked: %s", r->id, why->text);
+        free(r);
+}
+
+/* So that no other worker runs it, nor this one after a restart. */
+static void mark(struct control *c, const char *id)
+{
+        const size_t size = strlen(id) + 1;
+        struct revoking *r = malloc(sizeof(*r) + size);
+        if (!r)
+                return;
+        memcpy(r->id, id, size);
+        r->what = (struct revocation){ .id = r->id, .root_id = r->id, .name = "" };
+        c->worker->store->backend->revoke(c->worker->store, &r->what, on_marked, r);
+}
+
+/* Is it one that AMQP can name, and the store keep? */
+static bool is_id(const char *id)
+{
+        const size_t size = id ? strlen(id) : 0;
+        return size > 0 && size <= MESSAGE_MAX_NAME;
+}
+
+/* One that runs stays what it is: only terminate ends it. */
+static int revoke_one(struct control *c, const char *id)
+{
+        const struct run *run = control_run(c, id);
+        if (!run)
+                mark(c, id);
+        return revoked_add(&c->revoked, id);
+}
+
+/* A call that is under way, or a wait, is ended; what has an answer already goes on, because it is paid for. */
+static bool terminate_one(struct control *c, const char *id)
+{
+        struct run *run = control_run(c, id);
+        if (!run || !control_is_active(run))
+                return false;
+        log_info("control", "task=%s is terminated", id);
+        run->terminated = true;
+        if (run->call) {
+                ai_cancel(c->worker->ai, run->call);
+        } else if (run->holding && run->step == STEP_PAUSE) {
+                uv_timer_stop(&run->timer);
+                run->holding = false;
+                run_go(run, STEP_REVOKE);
+        } else {
+                run->terminated = false;
+        }
+        return true;
+}
+
+static size_t id_count(const json_t *ids)
+{
+        return json_is_string(ids) ? 1 : json_array_size(ids);
+}
+
+static const char *id_at(const json_t *ids, size_t i)
+{
+        const char *id = json_string_value(json_is_string(ids) ? ids : json_array_get(ids, i));
+        return is_id(id) ? id : NULL;
+}
+
+static json_t *terminate_all(struct control *c, const json_t *ids)
+{
+        struct buffer found = { 0 };
+        for (size_t i = 0; i < id_count(ids); i++) {
+                const char *id = id_at(ids, i);
+                if (id && terminate_one(c, id))
+                        buffer_addf(&found, "%s%s", found.size ? ", " : "", id);
+        }
+        json_t *answer = found.size ? answer_ok("terminate: %.*s", (int)found.size, (const char *)found.data)
+                                    : answer_ok("terminate: tasks unknown");
+        buffer_free(&found);
+        return answer;
+}
+
+static json_t *revoke_all(struct control *c, const json_t *ids, bool terminate)
+{
+        struct buffer list = { 0 };
+        for (size_t i = 0; i < id_count(ids); i++) {
+                const char *id = id_at(ids, i);
+                if (!id)
+                        continue;
+                if (revoke_one(c, id) < 0)
+                        return answer_error("MemoryError()");
+                buffer_addf(&list, "%s'%s'", list.size ? ", " : "", id);
+        }
+        log_info("control", "revoked: %.*s", (int)list.size, (const char *)list.data);
+        json_t *answer = NULL;
+        if (terminate)
+                answer = terminate_all(c, ids);
+        else if (list.size)
+                answer = answer_ok("tasks {%.*s} flagged as revoked", (int)list.size, (const char *)list.data);
+        else
+                answer = answer_ok("tasks set() flagged as revoked");
+        buffer_free(&list);
+        return answer;
+}
+
+json_t *command_revoke(struct control *c, const json_t *arguments)
+{
+        return revoke_all(c, json_object_get(arguments, "task_id"),
+                          json_is_true(json_object_get(arguments, "terminate")));
+}
+
+json_t *command_terminate(struct control *c, const json_t *arguments)
+{
+        return revoke_all(c, json_object_get(arguments, "task_id"), true);
+}
+
+/* ---- limits ---- */
+
+json_t *command_rate_limit(struct control *c, const json_t *arguments)
+{
+        const char *task = json_text(arguments, "task_name", "");
+        const json_t *given = json_object_get(arguments, "rate_limit");
+        char number[32] = "";
+        const char *rate = json_string_value(given);
+        double per_hour = 0;
+        if (!rate && json_is_number(given)) {
+                snprintf(number, sizeof(number), "%g", json_number_value(given));
+                rate = number;
+        }
+        if (limits_read_rate(rate ? rate : "", &per_hour) != 0)
+                return answer_error(
+                        "Invalid rate limit string: ValueError(\"could not convert string to float: '%.40s'\")", rate);
+        if (!task_find(task))
+                return answer_error("unknown task");
+        if (limits_set_rate(&c->limits, task, per_hour, rate ? rate : "") < 0)
+                return answer_error("MemoryError()");
+        log_info("control", "rate limit of %s: %s", task, per_hour > 0 ? rate : "none");
+        return answer_ok(per_hour > 0 ? "new rate limit set successfully" : "rate limit disabled successfully");
+}
+
+/* A call takes as long as it takes or is cut off: there is no soft limit, which a task could catch. The smaller one counts. */
+json_t *command_time_limit(struct control *c, const json_t *arguments)
+{
+        enum { LONGEST_S = 86400 };
+        const char *task = json_text(arguments, "task_name", "");
+        const double hard = json_number_value(json_object_get(arguments, "hard"));
+        const double soft = json_number_value(json_object_get(arguments, "soft"));
+        const double least = soft > 0 && (hard <= 0 || soft < hard) ? soft : hard;
+        if (!task_find(task))
+                return answer_error("unknown task");
+        if (!isfinite(least) || least < 0 || least > LONGEST_S)
+                return answer_error("ValueError('a time limit is between 0 and %d seconds')", LONGEST_S);
+        if (limits_set_time(&c->limits, task, (unsigned)lround(least * 1000)) < 0)
+                return answer_error("MemoryError()");
+        log_info("control", "time limit of %s: %g s", task, least);
+        return answer_ok("time limits set successfully");
+}
+
+/* ---- events ---- */
+
+json_t *command_enable_events(struct control *c, const json_t *arguments)
+{
+        (void)arguments;
+        if (!c->events.workers)
+                return answer_error("event dispatcher unavailable");
+        if (c->events.tasks)
+                return answer_ok("task events already enabled");
+        c->events.tasks = true;
+        log_info("control", "task events enabled");
+        return answer_ok("task events enabled");
+}
+
+json_t *command_disable_events(struct control *c, const json_t *arguments)
+{
+        (void)arguments;
+        if (!c->events.workers)
+                return answer_error("event dispatcher unavailable");
+        if (!c->events.tasks)
+                return answer_ok("task events already disabled");
+        events_flush(&c->events);
+        c->events.tasks = false;
+        log_info("control", "task events disabled");
+        return answer_ok("task events disabled");
+}
+
+json_t *command_heartbeat(struct control *c, const json_t *arguments)
+{
+        (void)arguments;
+        events_heartbeat(&c->events);
+        return json_null();
+}
+
+/* Workers elect one of themselves to do something once; this one never stands. */
+json_t *command_election(struct control *c, const json_t *arguments)
+{
+        (void)c, (void)arguments;
+        return json_null();
+}
+
+/* ---- the worker ---- */
+
+json_t *command_shutdown(struct control *c, const json_t *arguments)
+{
+        log_warn("control", "%.200s", json_text(arguments, "msg", "shutdown was asked for"));
+        if (c->worker->phase == WORKER_RUNNING)
+                worker_stop(c->worker);
+        return NULL; /* as Celery's: no answer */
+}
+
+static void set_slots(struct control *c, long slots)
+{
+        enum { MOST = 65535 };
+        c->worker->slots = slots < 1 ? 1 : slots > MOST ? MOST : (unsigned)slots;
+        intake_again(c->worker);
+        log_info("control", "%u slots a queue", c->worker->slots);
+}
+
+static long wanted(const json_t *arguments)
+{
+        const json_int_t n = json_number(arguments, "n", 1);
+        return n < 0 ? 0 : n > 65535 ? 65535 : (long)n;
+}
+
+json_t *command_pool_grow(struct control *c, const json_t *arguments)
+{
+        set_slots(c, (long)c->worker->slots + wanted(arguments));
+        return answer_ok("pool will grow");
+}
+
+json_t *command_pool_shrink(struct control *c, const json_t *arguments)
+{
+        const long n = wanted(arguments);
+        if (n >= (long)c->worker->slots)
+                return answer_error("ValueError(\"Can't shrink below one slot: there are %u\")", c->worker->slots);
+        set_slots(c, (long)c->worker->slots - n);
+        return answer_ok("pool will shrink");
+}
+
+/* A slot costs nothing while it is empty: what a pool would grow to is what there is. */
+json_t *command_autoscale(struct control *c, const json_t *arguments)
+{
+        const json_int_t most = json_number(arguments, "max", 0);
+        const json_int_t least = json_number(arguments, "min", 0);
+        if (most < 0 || most > 65535)
+                return answer_error("ValueError('max must be between 1 and 65535')");
+        if (most > 0)
+                set_slots(c, (long)most);
+        return answer_ok("autoscale now max=%u min=%lld", c->worker->slots, (long long)least);
+}
+
+json_t *command_pool_restart(struct control *c, const json_t *arguments)
+{
+        (void)c, (void)arguments;
+        return answer_error("ValueError('Pool restarts not enabled')");
+}

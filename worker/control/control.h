@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What Celery's own tools ask of a worker and hear from it: commands through its mailbox (`celery inspect`, `celery control`, Flower) and
+ * events (`celery events`, Flower, exporters). It is there when the broker has a bus; everything runs on the loop thread.
+ * Source: kombu/pidbox.py, celery/worker/control.py, celery/worker/state.py and celery/events/ of Celery 5.7. */
+#ifndef CHARD_WORKER_CONTROL_CONTROL_H
+#define CHARD_WORKER_CONTROL_CONTROL_H
+
+#include "worker/control/events.h"
+#include "worker/control/limits.h"
+#include "worker/control/revoked.h"
+#include "worker/run.h"
+
+/* Where an answer goes. */
+struct answer {
+        char *exchange, *routing_key, *ticket; /* exchange NULL: nobody waits for it */
+};
+
+/* How often tasks of a name have begun here. */
+struct tally {
+        const struct task_def *def;
+        uint64_t count;
+};
+
+struct control {
+        struct worker *worker;
+        struct broker_bus bus;
+        char mailbox[320];
+        uint64_t clock; /* Lamport's: the larger of what was seen, plus one */
+        uint64_t began_ms;
+        struct revoked revoked;
+        struct limits limits;
+        struct events events;
+        struct tally *tallies;
+        size_t tally_count;
+        uint64_t total;
+        struct answer *asking; /* while a command runs; one that answers later, or never, takes it away */
+        struct older_topology {
+                struct older_topology *next;
+                struct topology topology;
+        } * older; /* replaced ones, which the broker may still read */
+};
+
+/* ---- control.c ---- */
+
+uint64_t control_tick(struct control *c);
+
+/* Answer with `takes` (NULL when memory ran out), and free what is in `to`. */
+void control_answer(struct control *c, struct answer *to, json_t *takes);
+
+/* Is it being worked on (rather than waiting to be)? / How many are. */
+bool control_is_active(const struct run *run);
+size_t control_active(const struct control *c);
+
+/* The task under that id which is being worked on here, or NULL. */
+struct run *control_run(const struct control *c, const char *id);
+
+/* ---- inspect.c, command.c, queues.c: each command takes its arguments (an object) and gives its answer, a new reference; NULL when memory ran out ---- */
+
+typedef json_t *remote_command(struct control *c, const json_t *arguments);
+
+json_t *inspect_active(struct control *c, const json_t *arguments);
+json_t *inspect_active_queues(struct control *c, const json_t *arguments);
+json_t *inspect_clock(struct control *c, const json_t *arguments);
+json_t *inspect_conf(struct control *c, const json_t *arguments);
+json_t *inspect_hello(struct control *c, const json_t *arguments);
+json_t *inspect_memsample(struct control *c, const json_t *arguments);
+json_t *inspect_ping(struct control *c, const json_t *arguments);
+json_t *inspect_query_task(struct control *c, const json_t *arguments);
+json_t *inspect_registered(struct control *c, const json_t *arguments);
+json_t *inspect_report(struct control *c, const json_t *arguments);
+json_t *inspect_reserved(struct control *c, const json_t *arguments);
+json_t *inspect_revoked(struct control *c, const json_t *arguments);
+json_t *inspect_scheduled(struct control *c, const json_t *arguments);
+json_t *inspect_stats(struct control *c, const json_t *arguments);
+
+json_t *command_add_consumer(struct control *c, const json_t *arguments);
+json_t *command_autoscale(struct control *c, const json_t *arguments);
+json_t *command_cancel_consumer(struct control *c, const json_t *arguments);
+json_t *command_disable_events(struct control *c, const json_t *arguments);
+json_t *command_election(struct control *c, const json_t *arguments);
+json_t *command_enable_events(struct control *c, const json_t *arguments);
+json_t *command_heartbeat(struct control *c, const json_t *arguments);
+json_t *command_pool_grow(struct control *c, const json_t *arguments);
+json_t *command_pool_restart(struct control *c, const json_t *arguments);
+json_t *command_pool_shrink(struct control *c, const json_t *arguments);
+json_t *command_rate_limit(struct control *c, const json_t *arguments);
+json_t *command_revoke(struct control *c, const json_t *arguments);
+json_t *command_shutdown(struct control *c, const json_t *arguments);
+json_t *command_terminate(struct control *c, const json_t *arguments);
+json_t *command_time_limit(struct control *c, const json_t *arguments);
+
+/* {"ok": "…"} and {"error": "…"}. */
+json_t *answer_ok(const char *format, ...) __attribute__((format(printf, 1, 2)));
+json_t *answer_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

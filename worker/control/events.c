@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/control/control.h"
+
+#include "core/json.h"
+#include "message/message.h"
+
+#include <stdlib.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+        BEAT_MS = 2000, /* as Celery's */
+        FLUSH_MS = 200,
+        BATCH_MOST = 64,
+};
+
+/* ---- what every event has ---- */
+
+/* Hours west of UTC, daylight saving counted in. */
+static double west_of_utc(time_t now)
+{
+        struct tm local;
+        return localtime_r(&now, &local) ? (double)-local.tm_gmtoff / 3600 : 0;
+}
+
+static void begin(struct events *e, struct buffer *b, const char *type)
+{
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        buffer_add_string(b, "{\"hostname\":");
+        json_write_text(bytes_of_string(e->control->worker->config->name), b);
+        buffer_addf(b, ",\"utcoffset\":%g,\"pid\":%d,\"clock\":%llu,\"timestamp\":%lld.%06ld,\"type\":\"%s\"",
+                    west_of_utc(now.tv_sec), (int)getpid(), (unsigned long long)control_tick(e->control),
+                    (long long)now.tv_sec, now.tv_nsec / 1000, type);
+}
+
+static void publish(struct events *e, const char *routing_key, const struct buffer *body)
+{
+        struct worker *w = e->control->worker;
+        struct buffer headers = { 0 }, properties = { 0 };
+        header_add_text(&headers, "hostname", bytes_of_string(w->config->name));
+        const struct properties p = { .content_type = bytes_of_string("application/json"),
+                                      .content_encoding = bytes_of_string("utf-8"),
+                                      .headers = buffer_view(&headers),
+                                      .delivery_mode = 1,
+                                      .priority = 0,
+                                      .timestamp = -1 };
+        properties_write(&p, &properties);
+        struct message *m = NULL;
+        if (!headers.failed && !properties.failed && !body->failed)
+                m = message_new(e->control->bus.events, routing_key, buffer_view(&properties), buffer_view(body));
+        buffer_free(&headers);
+        buffer_free(&properties);
+        if (m)
+                w->broker->backend->cast(w->broker, m);
+}
+
+/* ---- the worker's own ---- */
+
+static void say(struct events *e, const char *type, const char *routing_key)
+{
+        struct utsname system = { .sysname = "" };
+        struct buffer b = { 0 };
+        double load[3] = { 0 };
+        if (!e->workers)
+                return;
+        uname(&system);
+        getloadavg(load, 3);
+        begin(e, &b, type);
+        buffer_addf(
+                &b,
+                ",\"freq\":%g,\"active\":%zu,\"processed\":%llu,\"loadavg\":[%.2f,%.2f,%.2f],\"sw_ident\":\"chard\","
+                "\"sw_ver\":\"" CHARD_VERSION "\",\"sw_sys\":\"%s\"}",
+                BEAT_MS / 1000.0, control_active(e->control), (unsigned long long)e->control->total, load[0], load[1],
+                load[2], system.sysname);
+        publish(e, routing_key, &b);
+        buffer_free(&b);
+}
+
+void events_heartbeat(struct events *e)
+{
+        say(e, "worker-heartbeat", "worker.heartbeat");
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+        events_heartbeat((struct events *)timer->data);
+}
+
+void events_joined(struct events *e)
+{
+        say(e, "worker-online", "worker.online");
+        if (e->workers)
+                uv_timer_start(&e->beat, on_beat, BEAT_MS, BEAT_MS);
+}
+
+/* ---- those of tasks ---- */
+
+static void on_flush(uv_timer_t *timer)
+{
+        events_flush((struct events *)timer->data);
+}
+
+void events_flush(struct events *e)
+{
+        if (e->batched == 0)
+                return;
+        uv_timer_stop(&e->flush);
+        buffer_add_byte(&e->batch, ']');
+        publish(e, "task.multi", &e->batch);
+        buffer_reset(&e->batch);
+        e->batched = 0;
+}
+
+struct buffer *events_begin(struct events *e, const char *type, const char *task_id)
+{
+        buffer_add_byte(&e->batch, e->batched ? ',' : '[');
+        begin(e, &e->batch, type);
+        events_text(&e->batch, "uuid", task_id);
+        return &e->batch;
+}
+
+void events_bytes(struct buffer *b, const char *key, struct bytes text)
+{
+        buffer_addf(b, ",\"%s\":", key);
+        json_write_text(text, b);
+}
+
+void events_text(struct buffer *b, const char *key, const char *text)
+{
+        if (text)
+                events_bytes(b, key, bytes_of_string(text));
+        else
+                buffer_addf(b, ",\"%s\":null", key);
+}
+
+void events_end(struct events *e)
+{
+        buffer_add_byte(&e->batch, '}');
+        e->batched++;
+        if (e->batched >= BATCH_MOST)
+                events_flush(e);
+        else if (e->batched == 1)
+                uv_timer_start(&e->flush, on_flush, FLUSH_MS, 0);
+}
+
+/* ---- opening and closing ---- */
+
+void events_open(struct events *e, struct control *c)
+{
+        const struct worker *w = c->worker;
+        *e = (struct events){ .control = c,
+                              .workers = w->config->events != WORKER_EVENTS_OFF,
+                              .tasks = w->config->events == WORKER_EVENTS_ON };
+        uv_timer_init(w->loop, &e->beat);
+        uv_timer_init(w->loop, &e->flush);
+        e->beat.data = e->flush.data = e;
+        uv_unref((uv_handle_t *)&e->beat);
+}
+
+void events_close(struct events *e)
+{
+        events_flush(e);
+        say(e, "worker-offline", "worker.offline");
+        e->workers = e->tasks = false;
+        uv_close((uv_handle_t *)&e->beat, NULL);
+        uv_close((uv_handle_t *)&e->flush, NULL);
+}
+
+void events_free(struct events *e)
+{
+        buffer_free(&e->batch);
+}

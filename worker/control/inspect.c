@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that only look: of tasks and of what the worker knows. stats.c has those about the process. */
+#include "worker/control/control.h"
+
+#include "core/json.h"
+#include "core/clock.h"
+#include "core/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+json_t *inspect_ping(struct control *c, const json_t *arguments)
+{
+        (void)c, (void)arguments;
+        return answer_ok("pong");
+}
+
+json_t *inspect_clock(struct control *c, const json_t *arguments)
+{
+        (void)arguments;
+        return json_pack("{s:I}", "clock", (json_int_t)c->clock);
+}
+
+/* A worker that starts asks what the others know, and tells what it knows. */
+json_t *inspect_hello(struct control *c, const json_t *arguments)
+{
+        const json_t *revoked = json_object_get(arguments, "revoked");
+        if (strcmp(json_text(arguments, "from_node", ""), c->worker->config->name) == 0)
+                return json_null();
+        for (size_t i = 0; i < json_array_size(revoked); i++) {
+                const char *id = json_string_value(json_array_get(revoked, i));
+                if (id && revoked_add(&c->revoked, id) < 0)
+                        return NULL;
+        }
+        return json_pack("{s:o, s:I}", "revoked", revoked_list(&c->revoked), "clock", (json_int_t)control_tick(c));
+}
+
+json_t *inspect_revoked(struct control *c, const json_t *arguments)
+{
+        (void)arguments;
+        return revoked_list(&c->revoked);
+}
+
+/* ---- tasks ---- */
+
+static json_t *task_json(const struct control *c, const struct task_message *m, const struct delivery *d,
+                         int64_t began_ms)
+{
+        struct properties p = { .priority = 0 };
+        if (properties_read(m->properties, &p, NULL) != 0 || p.priority < 0)
+                p.priority = 0;
+        return json_pack(
+                "{s:s, s:s, s:O, s:O, s:s, s:s, s:o, s:b, s:{s:s, s:s, s:i, s:b}, s:o}", "id", m->id, "name", m->name,
+                "args", m->args, "kwargs", m->kwargs, "type", m->name, "hostname", c->worker->config->name,
+                "time_start", began_ms ? json_real((double)began_ms / 1000) : json_null(), "acknowledged", 0,
+                "delivery_info", "exchange", d->exchange, "routing_key", d->routing_key, "priority", p.priority,
+                "redelivered", (int)d->redelivered, "worker_pid", began_ms ? json_integer(getpid()) : json_null());
+}
+
+static json_t *run_json(const struct control *c, const struct run *run)
+{
+        return task_json(c, &run->message, run->delivery, run->began_ms);
+}
+
+/* A run whose message is not decoded (yet, or at all) has nothing to show. */
+static bool shown(const struct run *run)
+{
+        return run->message.id && run->message.name && run->message.args && run->message.kwargs;
+}
+
+static json_t *runs_json(struct control *c, bool active)
+{
+        const struct worker *w = c->worker;
+        json_t *list = json_array();
+        for (const struct run *run = w->runs.next; run != &w->runs; run = run->next)
+                if (shown(run) && control_is_active(run) == active)
+                        json_array_append_new(list, run_json(c, run));
+        return list;
+}
+
+json_t *inspect_active(struct control *c, const json_t *arguments)
+{
+        (void)arguments;
+        return runs_json(c, true);
+}
+
+json_t *inspect_reserved(struct control *c, const json_t *arguments)
+{
+        (void)arguments;
+        return runs_json(c, false);
+}
+
+json_t *inspect_query_task(struct control *c, const json_t *arguments)
+{
+        const json_t *ids = json_object_get(arguments, "ids");
+        json_t *found = json_object();
+        const size_t count = json_is_string(ids) ? 1 : json_array_size(ids);
+        for (size_t i = 0; i < count; i++) {
+                const char *id = json_string_value(json_is_string(ids) ? ids : json_array_get(ids, i));
+                const struct run *run = id ? control_run(c, id) : NULL;
+                if (run && shown(run))
+                        json_object_set_new(
+                                found, id,
+                                json_pack("[s, o]", control_is_active(run) ? "active" : "reserved", run_json(c, run)));
+        }
+        return found;
+}
+
+/* Those of the messages that wait in the store which are tasks; all workers of a store show the same. */
+struct looking {
+        struct control *control;
+        struct answer to;
+};
+
+json_t *inspect_scheduled(struct control *c, const json_t *arguments)
+{
+        (void)c, (void)arguments;
+        return json_array();
+}
+
+/* ---- what it can do ---- */
+
+static json_t *attribute(const struct control *c, const struct task_def *def, const char *name)
+{
+        const char *rate = limits_rate(&c->limits, def->name);
+        if (strcmp(name, "rate_limit") == 0 && rate)
+                return json_sprintf("rate_limit=%s", rate);
+        if (strcmp(name, "routing_key") == 0)
+                return json_sprintf("routing_key=%s", def->queue);
+        if (strcmp(name, "exchange") == 0)
+                return json_sprintf("exchange=%s", def->queue);
+        if (strcmp(name, "max_retries") == 0)
+                return json_sprintf("max_retries=%u", def->retry.limit);
+        return NULL;
+}
+
+/* "name", or "name [attribute=value …]" with those that were asked for; as Celery's, rate_limit where there is one. */
+static json_t *registered_line(const struct control *c, const struct task_def *def, const json_t *asked)
+{
+        struct buffer line = { 0 };
+        const size_t count = json_array_size(asked);
+        buffer_add_string(&line, def->name);
+        const size_t bare = line.size;
+        for (size_t i = 0; i < (count ? count : 1); i++) {
+                const char *name = count ? json_string_value(json_array_get(asked, i)) : "rate_limit";
+                JSON_OWNED json_t *shows = name ? attribute(c, def, name) : NULL;
+                if (shows)
+                        buffer_addf(&line, "%s%s", line.size == bare ? " [" : " ", json_string_value(shows));
+        }
+        if (line.size > bare)
+                buffer_add_byte(&line, ']');
+        json_t *text = line.failed ? NULL : json_stringn((const char *)line.data, line.size);
+        buffer_free(&line);
+        return text;
+}
+
+static int by_text(const void *a, const void *b)
+{
+        return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+}
+
+json_t *inspect_registered(struct control *c, const json_t *arguments)
+{
+        const json_t *asked = json_object_get(arguments, "taskinfoitems");
+        json_t **lines = calloc(c->tally_count + 1, sizeof(*lines));
+        json_t *list = lines ? json_array() : NULL;
+        size_t count = 0;
+        for (size_t i = 0; lines && i < c->tally_count; i++) {
+                json_t *line = registered_line(c, c->tallies[i].def, asked);
+                if (line)
+                        lines[count++] = line;
+        }
+        if (count > 1)
+                qsort(lines, count, sizeof(*lines), by_text);
+        for (size_t i = 0; i < count; i++)
+                json_array_append_new(list, lines[i]);
+        free(lines);
+        return list;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the engine's moves mean to those who watch, and what they have asked for. */
+#include "worker/control.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "message/repr.h"
+#include "worker/control/control.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- events of tasks ---- */
+
+static void time_field(struct buffer *b, const char *key, int64_t wall_ms)
+{
+        char text[CLOCK_TEXT_SIZE];
+        if (wall_ms)
+                clock_format(wall_ms, text);
+        events_text(b, key, wall_ms ? text : NULL);
+}
+
+static void received(struct control *c, const struct run *run)
+{
+        const struct task_message *m = &run->message;
+        struct buffer args = { 0 }, kwargs = { 0 };
+        struct buffer *b = events_begin(&c->events, "task-received", m->id);
+        repr_args(bytes_of(NULL, 0), m->args, &args);
+        repr_kwargs(m->kwargs, &kwargs);
+        events_text(b, "name", m->name);
+        events_bytes(b, "args", buffer_view(&args));
+        events_bytes(b, "kwargs", buffer_view(&kwargs));
+        events_text(b, "root_id", m->root_id);
+        events_text(b, "parent_id", m->parent_id);
+        buffer_addf(b, ",\"retries\":%u", m->retries);
+        time_field(b, "eta", m->eta_ms);
+        time_field(b, "expires", m->expires_ms);
+        events_end(&c->events);
+        buffer_free(&args);
+        buffer_free(&kwargs);
+}
+
+static void started(struct control *c, const struct run *run)
+{
+        events_begin(&c->events, "task-started", run->message.id);
+        events_end(&c->events);
+}
+
+static void succeeded(struct control *c, const struct run *run)
+{
+        struct buffer result = { 0 };
+        struct buffer *b = events_begin(&c->events, "task-succeeded", run->message.id);
+        repr_kwargs(run->document, &result);
+        events_bytes(b, "result", buffer_view(&result));
+        buffer_addf(b, ",\"runtime\":%.3f", (double)(clock_wall_ms() - run->began_ms) / 1000);
+        events_end(&c->events);
+        buffer_free(&result);
+}
+
+/* As Python shows an exception: ValueError('it broke'). */
+static void exception_field(struct buffer *b, const struct problem *why)
+{
+        struct buffer text = { 0 };
+        buffer_addf(&text, "%s('", strcmp(why->code, "unknown_task") == 0 ? "NotRegistered" : "RuntimeError");
+        for (const char *at = why->text; *at; at++) {
+                if (*at == '\'' || *at == '\\')
+                        buffer_add_byte(&text, '\\');
+                buffer_add_byte(&text, (unsigned char)*at);
+        }
+        buffer_add_string(&text, "')");
+        events_bytes(b, "exception", buffer_view(&text));
+        buffer_free(&text);
+}
+
+static void failed(struct control *c, const struct run *run, const char *type)
+{
+        struct buffer *b = events_begin(&c->events, type, run->message.id);
+        char trace[sizeof(run->why.text) + 64];
+        exception_field(b, &run->why);
+        snprintf(trace, sizeof(trace), "%s: %s: %s", run->why.source, run->why.code, run->why.text);
+        events_text(b, "traceback", trace);
+        events_end(&c->events);
+}
+
+static void revoked(struct control *c, const struct run *run, bool expired)
+{
+        enum { TERMINATED = 15 };
+        struct buffer *b = events_begin(&c->events, "task-revoked", run->message.id);
+        buffer_addf(b, ",\"terminated\":%s,\"expired\":%s,\"signum\":", run->terminated ? "true" : "false",
+                    expired ? "true" : "false");
+        buffer_addf(b, run->terminated ? "%d" : "null", TERMINATED);
+        events_end(&c->events);
+}
+
+static void rejected(struct control *c, const struct run *run)
+{
+        struct buffer *b = events_begin(&c->events, "task-rejected", run->message.id);
+        buffer_add_string(b, ",\"requeue\":true");
+        events_end(&c->events);
+}
+
+static void ended(struct control *c, const struct run *run, enum step to)
+{
+        const enum step from = run->step;
+        if ((from == STEP_COMMIT || from == STEP_JUDGE || from == STEP_CALL) && to == STEP_PUBLISH)
+                succeeded(c, run);
+        else if (from == STEP_RETRY && to == STEP_ACK)
+                failed(c, run, "task-retried");
+        else if (from == STEP_DEAD && to == STEP_BURY && strcmp(run->why.code, "expired") == 0)
+                revoked(c, run, true);
+        else if (from == STEP_DEAD && to == STEP_BURY)
+                failed(c, run, "task-failed");
+        else if (from == STEP_REVOKE && to == STEP_ACK)
+                revoked(c, run, false);
+        else if (from == STEP_HAND_BACK && to == STEP_END)
+                rejected(c, run);
+}
+
+static void count(struct control *c, struct run *run)
+{
+        run->began_ms = clock_wall_ms();
+        c->total++;
+        for (size_t i = 0; i < c->tally_count; i++)
+                if (c->tallies[i].def == run->def)
+                        c->tallies[i].count++;
+}
+
+void control_tell(struct control *c, struct run *run, enum step to)
+{
+        const bool says = c && c->events.tasks && run->message.id && run->message.name;
+        if (!c)
+                return;
+        if (says && run->step == STEP_DECODE && (to == STEP_CLAIM || to == STEP_CALL || to == STEP_DEAD))
+                received(c, run);
+        if (to == STEP_CALL && (run->step == STEP_CLAIM || run->step == STEP_DECODE)) {
+                count(c, run);
+                if (says)
+                        started(c, run);
+        } else if (says) {
+                ended(c, run, to);
+        }
+}
+
+void control_sent(struct control *c, const struct run *run, const struct message *next)
+{
+        (void)c, (void)run, (void)next;
+}
+
+/* ---- what was asked for ---- */
+
+enum step control_before_call(struct control *c, struct run *run)
+{
+        if (!c)
+                return STEP_CALL;
+        if (revoked_has(&c->revoked, run->message.id))
+                return STEP_REVOKE;
+        if (!c->limits.first || run->admitted)
+                return STEP_CALL;
+        const uint64_t hold_ms = run->worker->config->hold_ms;
+        run->wait_ms = limits_take(&c->limits, run->def->name, clock_mono_ms(), hold_ms);
+        run->admitted = run->wait_ms <= hold_ms;
+        return run->wait_ms ? STEP_PAUSE : STEP_CALL;
+}
+
+unsigned control_deadline_ms(const struct control *c, const struct run *run)
+{
+        return c ? limits_time(&c->limits, run->def->name) : 0;
+}

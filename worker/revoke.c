@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The step of a revoked task: the store learns that it will never run, and the delivery goes. */
+#include "worker/run.h"
+
+#include "core/log.h"
+
+static void on_revoked(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        (void)stored;
+        if (result == STORE_REFUSED)
+                log_error("worker", "task=%s could not be marked as revoked: %s", run->message.id, why->text);
+        run->claimed = false;
+        run_go(run, result == STORE_CLOSED ? STEP_END : STEP_ACK);
+}
+
+enum step revoke_run(struct run *run)
+{
+        const struct task_message *m = &run->message;
+        struct worker *w = run->worker;
+        log_info("worker", "task=%s name=%s is revoked", m->id, m->name);
+        if (!run_keeps_state(run))
+                return STEP_ACK;
+        run->revocation = (struct revocation){ .id = m->id,
+                                               .root_id = m->root_id,
+                                               .parent_id = m->parent_id,
+                                               .name = m->name,
+                                               .pipeline = run->pipeline ? run->pipeline->name : "",
+                                               .ours = true };
+        w->store->backend->revoke(w->store, &run->revocation, on_revoked, run);
+        return STEP_WAIT;
+}
