@@ -186,8 +186,8 @@ CHARD_API void chard_free(char *text);
  *
  * Its functions are pure and quick: they see no clock, no network, no database, sleep never, keep nothing in variables; all run on the worker's
  * one loop thread. What they want done they say through the calls below, and the worker does it in one transaction.
- * They return CHARD_DONE; CHARD_REFUSE, best by `return chard_refuse(…)`: this document can never work and the task is dead, kept for
- * a person to look at; or CHARD_BROKEN for a bug or lack of memory: it is handed back and tried again.
+ * They return CHARD_DONE; CHARD_REFUSE, best by `return chard_refuse(...)`: this document can never work; or CHARD_BROKEN: a bug of
+ * the plug-in, or lack of memory. After the latter two the task is dead: kept with its reason for a person to look at and send back.
  * ====================================================================================================== */
 
 #define CHARD_PLUGIN_ABI 1

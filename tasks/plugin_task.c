@@ -29,6 +29,7 @@ struct outcome_of {
         struct chard_outcome face;
         const struct task_input *in;
         struct outcome *out;
+        struct problem *why;
 };
 
 /* ---- reading ---- */
@@ -130,46 +131,66 @@ static int say(struct chard_request *r, const char *role, int part, const char *
                        : CHARD_BROKEN;
 }
 
-static json_t *parsed(const char *json)
+static json_t *parsed(const char *json, struct problem *why)
 {
         json_t *value = NULL;
-        return json && json_parse(bytes_of_string(json), "task", &value, NULL) == 0 ? value : NULL;
+        if (!json)
+                problem_set(why, "task", "bad_json", "there is no JSON");
+        else
+                json_parse(bytes_of_string(json), "task", &value, why);
+        return value;
+}
+
+/* A part of the outcome that can't be added is a bug of the plug-in: say which, and let its verdict count. */
+static int added(struct chard_outcome *o, const char *what, const char *name, int rc, const struct problem *fault)
+{
+        const struct outcome_of *mine = (const struct outcome_of *)o;
+        if (rc == 0)
+                return CHARD_DONE;
+        problem_set(mine->why, "task", "broken_task", "the %s \"%.100s\" of %.100s: %s", what, name ? name : "",
+                    mine->in->def->name, fault->text[0] ? fault->text : "a text is missing, or memory ran out");
+        return CHARD_BROKEN;
 }
 
 static int section(struct chard_outcome *o, const char *name, const char *json)
 {
-        json_t *value = parsed(json);
-        if (!value || !name)
-                return json_decref(value), CHARD_BROKEN;
-        return outcome_section(((struct outcome_of *)o)->out, name, value) == 0 ? CHARD_DONE : CHARD_BROKEN;
+        struct problem fault = { 0 };
+        json_t *value = parsed(json, &fault);
+        const int rc = value && name ? outcome_section(((struct outcome_of *)o)->out, name, json_incref(value)) : 1;
+        json_decref(value);
+        return added(o, "section", name, rc, &fault);
 }
 
 static int event(struct chard_outcome *o, const char *of_type, const char *of_id, const char *type, const char *json)
 {
-        json_t *value = parsed(json);
-        if (!value || !of_type || !of_id || !type)
-                return json_decref(value), CHARD_BROKEN;
-        return outcome_event(((struct outcome_of *)o)->out, of_type, of_id, type, value) == 0 ? CHARD_DONE
-                                                                                              : CHARD_BROKEN;
+        struct problem fault = { 0 };
+        struct outcome *out = ((struct outcome_of *)o)->out;
+        json_t *value = parsed(json, &fault);
+        int rc = 1;
+        if (value && of_type && of_id && type)
+                rc = outcome_event(out, of_type, of_id, type, json_incref(value));
+        json_decref(value);
+        return added(o, "event", type, rc, &fault);
 }
 
 static int profile(struct chard_outcome *o, const char *user_id, const char *field, const char *json)
 {
-        json_t *value = parsed(json);
-        if (!value || !user_id || !field)
-                return json_decref(value), CHARD_BROKEN;
-        return outcome_write(((struct outcome_of *)o)->out, ROW_PROFILE_FIELD, user_id, field, value) == 0
-                       ? CHARD_DONE
-                       : CHARD_BROKEN;
+        struct problem fault = { 0 };
+        struct outcome *out = ((struct outcome_of *)o)->out;
+        json_t *value = parsed(json, &fault);
+        int rc = 1;
+        if (value && user_id && field)
+                rc = outcome_write(out, ROW_PROFILE_FIELD, user_id, field, json_incref(value));
+        json_decref(value);
+        return added(o, "profile field", field, rc, &fault);
 }
 
 static int grant(struct chard_outcome *o, const char *user_id, const char *code)
 {
-        if (!user_id || !code)
-                return CHARD_BROKEN;
-        return outcome_write(((struct outcome_of *)o)->out, ROW_CHARACTER_GRANT, user_id, code, NULL) == 0
-                       ? CHARD_DONE
-                       : CHARD_BROKEN;
+        const struct problem fault = { 0 };
+        struct outcome *out = ((struct outcome_of *)o)->out;
+        return added(o, "character", code,
+                     user_id && code ? outcome_write(out, ROW_CHARACTER_GRANT, user_id, code, NULL) : 1, &fault);
 }
 
 static const struct chard_calls calls = {
@@ -199,16 +220,18 @@ static struct input input_of(const struct task_input *in, struct problem *why)
         return (struct input){ { &calls }, in, why };
 }
 
-/* A plug-in's verdict in the engine's terms. A refusal without a reason still gets a code. */
+/* A plug-in's verdict in the engine's terms. A bug is no lack of memory, which the engine would have tried again at once: the task
+ * is dead, and an operator can send it back once the plug-in is mended. */
 static int verdict(int said, const struct task_def *def, struct problem *why)
 {
         if (said == CHARD_DONE)
                 return 0;
-        if (said != CHARD_REFUSE)
-                return -EINVAL;
-        return why && why->code[0]
-                       ? 1
-                       : problem_set(why, "task", "refused", "%.200s refused it without saying why", def->name);
+        if (why && why->code[0])
+                return 1;
+        if (said == CHARD_REFUSE)
+                return problem_set(why, "task", "refused", "%.200s refused it without saying why", def->name);
+        return problem_set(why, "task", "broken_task", "%.200s returned %d, which says that it is broken", def->name,
+                           said);
 }
 
 static int ask(const struct task_input *in, struct ai_request *request, struct problem *why)
@@ -223,14 +246,14 @@ static int conclude(const struct task_input *in, const struct ai_reply *reply, s
 {
         const struct input input = input_of(in, why);
         const struct reply answer = { { &calls }, in, reply };
-        struct outcome_of result = { { &calls }, in, out };
+        struct outcome_of result = { { &calls }, in, out, why };
         return verdict(theirs(in->def)->conclude(&input.face, &answer.face, &result.face), in->def, why);
 }
 
 static int run(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         const struct input input = input_of(in, why);
-        struct outcome_of result = { { &calls }, in, out };
+        struct outcome_of result = { { &calls }, in, out, why };
         return verdict(theirs(in->def)->run(&input.face, &result.face), in->def, why);
 }
 
@@ -243,10 +266,9 @@ static int offline(const struct ai_request *request, json_t **answer, struct pro
         const char *text = NULL;
         int rc = verdict(theirs(def)->offline(&input.face, &text), def, why);
         if (rc == 0)
-                *answer = parsed(text);
+                *answer = parsed(text, why);
         if (rc == 0 && !*answer)
-                rc = problem_set(why, "task", "bad_offline_answer", "the offline answer of %.200s is no JSON",
-                                 def->name);
+                rc = problem_set(why, "task", "broken_task", "the offline answer of %.200s is no JSON", def->name);
         arena_free(&arena);
         return rc;
 }
