@@ -128,6 +128,36 @@ def test_killed_in_the_middle_it_goes_on(small, chard, database, file, wait_unti
     assert database.value("select count(*) from chard.outbox") == 6000
 
 
+def test_dead_letters_come_along(small, chard, database, queues, file):
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    ids = [jobs.submit_scan(small, image_url=f"nonsense {n}") for n in range(3)]
+    assert set(work_off(small, ids).values()) == {"FAILURE"}
+    keep(small, lambda: len(listed(small)) == 3)
+    first = listed(small)[0]
+    small.run("dlq", "discard", first["entry"], "--yes", "--reason", "not worth it", check=0)
+    waits = jobs.submit_scan(small, image_url="nonsense too")
+    assert work_off(small, [waits]) == {waits: "FAILURE"}  # its letter is still in the queue
+    move(chard, file, check=0)
+    assert {letter["job"] for letter in listed(chard)} == set(ids) - {first["job"]}
+    assert [letter["job"] for letter in listed(chard, "discarded")] == [first["job"]]
+    gone = chard.run("dlq", "show", listed(chard, "discarded")[0]["entry"], check=0).stdout
+    assert "not worth it" in gone
+    assert listed(small) == [] and queues.depth("scan.vision.dead") == 1
+    keep(chard, lambda: len(listed(chard)) == 3)
+
+
+def listed(chard, state="kept"):
+    return json.loads(chard.run("dlq", "ls", "--json", "--state", state, check=0).stdout)["entries"]
+
+
+def keep(chard, until):
+    keeper = chard.start("dlq", "keep")
+    wait(until, 30, "the letters are kept")
+    keeper.terminate()
+    assert keeper.wait() == 0
+
+
 @pytest.mark.parametrize("words, told", [
     ([], "--from"),
     (["--from", "postgresql://x/y", "--to", "postgresql://x/z", "--broker", "amqp://x"], "sqlite:FILE"),
