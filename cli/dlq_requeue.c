@@ -195,12 +195,10 @@ static int report(struct doing *d, int code)
 
 /* ---- being sure ---- */
 
-/* One entry that was named, to be sent back: no question. Anything else: type how many. */
+/* One entry that was named, to be sent back, is not asked about; for anything else it must be typed how many. */
 static bool confirmed(const struct doing *d, int *code)
 {
         char line[64];
-        if (d->yes || (d->action == DEAD_REQUEUE && d->config.filter.entry_count == 1))
-                return true;
         if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
                 *code = command_misuse(d->client.self, "%zu entries would be %s: say --yes (see first with --dry-run)",
                                        d->tally.total, past(d));
@@ -215,31 +213,43 @@ static bool confirmed(const struct doing *d, int *code)
         return false;
 }
 
+static int say_nothing_there(const struct doing *d)
+{
+        const bool named = d->config.filter.entry_count > 0;
+        if (d->json)
+                print_json(d);
+        else
+                puts(named ? "no such entry is kept (any more): see chard dlq ls --state any" : "no such entries");
+        return named ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* Look first, say what would become of them, and ask. Returns true to go on, else *code. */
+static bool rehearsed(struct doing *d, int *code)
+{
+        *code = run_bulk(d, true);
+        if (*code || d->end != DLQ_ENDED) {
+                *code = report(d, *code);
+                return false;
+        }
+        if (d->tally.total == 0 && !d->dry_run) {
+                *code = say_nothing_there(d);
+                return false;
+        }
+        if (d->json && d->dry_run)
+                print_json(d);
+        else if (d->dry_run || isatty(STDIN_FILENO))
+                print_rehearsal(d);
+        return !d->dry_run && confirmed(d, code);
+}
+
 static int perform(struct doing *d)
 {
-        int code = run_bulk(d, true);
-        if (code || d->end != DLQ_ENDED)
-                return report(d, code);
-        if (d->dry_run || (!d->yes && isatty(STDIN_FILENO) && d->tally.total > 0)) {
-                if (d->json && d->dry_run)
-                        print_json(d);
-                else
-                        print_rehearsal(d);
-        }
-        if (d->dry_run)
-                return EXIT_DONE;
-        if (d->tally.total == 0) {
-                const bool named = d->config.filter.entry_count > 0;
-                if (d->json)
-                        print_json(d);
-                else
-                        puts(named ? "no such entry is kept (any more): see chard dlq ls --state any"
-                                   : "no such entries");
-                return named ? EXIT_FAILED : EXIT_DONE;
-        }
-        if (!confirmed(d, &code))
+        int code = EXIT_DONE;
+        const bool sure = d->yes || (d->action == DEAD_REQUEUE && d->config.filter.entry_count == 1);
+        if ((d->dry_run || !sure) && !rehearsed(d, &code))
                 return code;
-        return report(d, run_bulk(d, false));
+        code = run_bulk(d, false);
+        return code == 0 && d->end == DLQ_ENDED && d->tally.total == 0 ? say_nothing_there(d) : report(d, code);
 }
 
 static void watch_signals(struct doing *d)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dead letters when things break: everything killed during a bulk requeue; many at once; and one whole night."""
+
+import json
+import random
+
+from support import jobs
+from support.database import Database
+from support.letters import leave_rows, letters, publish
+from test_dlq import Receiver, dlq_json, entries, keeping, kept
+
+COUNT = 3000
+
+
+def test_killed_while_requeueing(chard_release, private_rabbitmq, private_postgres, wait_until):
+    """The keeper, the command, PostgreSQL and RabbitMQ die again and again: every task succeeds, every entry is requeued once."""
+    chard, broker, store = chard_release, private_rabbitmq(), private_postgres()
+    chard.settings |= {"CHARD_BROKER_URL": broker.url, "CHARD_STORE_URL": store.url}
+    database = Database(store.url)
+    chard.prepare()
+    made = letters(COUNT, 40)
+    leave_rows(database, made)
+    publish(broker.url, [("chard.dead", "chard.note")], made)
+    dice = random.Random(6)
+
+    def keeper():
+        return chard.start("dlq", "keep", "-n", "k1", "--dlq-policies", "", "--connect-timeout-ms", "20000")
+
+    def command():
+        return chard.start("dlq", "requeue", "--all", "--yes", "--json", "--rate", "1000/s")
+
+    def restart(server):
+        server.kill()
+        server.start()
+
+    keep, requeue = keeper(), command()
+    with chard.worker(queues="chard.note", name="w1") as worker:
+        for what in ["keeper", "command", "store", "command", "keeper", "broker", "command", "store", "command"]:
+            target = dice.randrange(COUNT // 20, COUNT // 4)
+            before = requeued(database)
+            wait_until(lambda: requeued(database) >= min(before + target, COUNT - 200) or not requeue.running(), 60)
+            if what == "keeper":
+                keep.kill()
+                keep = keeper()
+            elif what == "command":
+                requeue.kill()
+            else:
+                restart(store if what == "store" else broker)
+            if not keep.running():
+                keep = keeper()
+            if not requeue.running():
+                requeue = command()
+
+        def through():
+            nonlocal requeue, keep
+            if not keep.running():
+                keep = keeper()
+            if not requeue.running():
+                requeue = command()
+            return requeued(database) == COUNT
+
+        wait_until(through, 60, "all are requeued", every=0.3)
+        wait_until(lambda: database.value("select count(*) from chard.job where state = 'SUCCESS'") == COUNT, 60)
+        assert worker.running()
+    requeue.kill()
+    keep.terminate()
+    keep.wait()
+    assert database.value("select count(*) from chard.task where state = 'SUCCESS'") == COUNT, "nothing lost"
+    assert database.value("select count(*) from chard.dead_letter") == COUNT, "nothing filed twice"
+    assert database.value("select sum(entries) from chard.dead_letter_audit") == COUNT, "nothing requeued twice"
+    assert database.value("select count(*) from chard.scheduled") == 0
+
+
+def requeued(database):
+    try:
+        return database.value("select count(*) from chard.dead_letter where state = 'requeued'")
+    except Exception:  # it is being restarted
+        return -1
+
+
+def test_many(chard_release, database, broker_url, queues, wait_until):
+    """Four thousand of forty causes: grouped, one group requeued at a rate, the rest at once, all done once."""
+    chard = chard_release
+    chard.prepare()
+    made = letters(4000, 40, filler="x" * 500)
+    leave_rows(database, made)
+    publish(broker_url, [("chard.dead", "chard.note")], made)
+    with keeping(chard):
+        wait_until(lambda: database.value("select count(*) from chard.dead_letter") == 4000, 60)
+        groups = dlq_json(chard, "groups")["groups"]
+        assert len(groups) == 40 and {g["count"] for g in groups} == {100}
+        with chard.worker(queues="chard.note"):
+            assert dlq_json(chard, "requeue", "--group", groups[7]["group"], "--rate", "100/s", "--yes")["requeued"] == 100
+            assert dlq_json(chard, "requeue", "--all", "--yes")["requeued"] == 3900
+            wait_until(lambda: database.value("select count(*) from chard.job where state = 'SUCCESS'") == 4000, 60)
+    assert database.value("select count(*) from chard.task where state = 'SUCCESS' and starts = 1") == 4000
+    assert queues.depth("chard.note.dead") == 0 and database.value("select count(*) from chard.scheduled") == 0
+
+
+def test_a_night(chard, database, provider, reply, wait_until):
+    """At night the provider's key expires: jobs die, a room is told. In the morning somebody looks, mends it, sends all back but what can never
+    work, and everything is green."""
+    room = Receiver()
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker(), keeping(chard, dlq_webhook_url=room.url("hook"), dlq_webhook_every_s=0):
+        good = jobs.submit_many(chard, "chat", [{"user_id": f"u{n}", "text": "a milk carton", "lang": "en"} for n in range(4)])
+        assert set(jobs.ended(database, good).values()) == {"SUCCESS"}
+
+        provider.behave = reply.always(reply.failure(401, "invalid_api_key", "Incorrect API key provided"))
+        chats = jobs.submit_many(chard, "chat", [{"user_id": f"u{n}", "text": "a milk carton", "lang": "en"} for n in range(20)])
+        scans = jobs.submit_many(chard, "scan", [{"user_id": f"u{n}", "image_url": jobs.PICTURE, "lang": "en"} for n in range(10)])
+        assert set(jobs.ended(database, chats + scans).values()) == {"FAILURE"}
+        wait_until(lambda: any("invalid_api_key" in post["text"] for post in room.posts))
+
+        kept(chard, 30, wait_until)
+        by_task = {g["name"]: g for g in dlq_json(chard, "groups")["groups"]}
+        assert {name: g["count"] for name, g in by_task.items()} == {"chat.classify": 20, "scan.vision": 10}
+        assert "401" in dlq_json(chard, "show", by_task["scan.vision"]["entry"])["message"]
+
+        provider.behave = reply.fitting
+        (one,) = entries(chard, "--job", chats[0])
+        assert dlq_json(chard, "requeue", one["entry"], "--reason", "does the new key work?")["requeued"] == 1
+        assert jobs.ended(database, [chats[0]]) == {chats[0]: "SUCCESS"}
+        assert dlq_json(chard, "discard", "--user", "u9", "--task", "scan.vision", "--reason", "asked to be forgotten", "--yes")["discarded"] == 1
+        done = dlq_json(chard, "requeue", "--code", "invalid_api_key", "--rate", "40/s", "--reason", "new key", "--yes")
+        assert done["requeued"] == 28
+        wait_until(lambda: database.value("select count(*) from chard.job where state = 'SUCCESS'") == 33, 60)
+        stats = dlq_json(chard, "stats")
+        assert stats["kept"] == 0 and sum(row["out_1h"] for row in stats["rows"]) == 30
+    left = [job for job, state in jobs.ended(database, chats + scans).items() if state == "FAILURE"]
+    assert left == [scans[9]]
+    assert database.value("select count(*) from chard.task where state = 'SUCCESS' and starts <> 1") == 0
+    assert json.loads(chard.run("job", chats[5], "--json", check=0).stdout)["state"] == "SUCCESS"
