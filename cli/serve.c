@@ -53,6 +53,9 @@ void service_init(struct service *service, const struct command *self, struct se
                 .broker_urls = s->broker_url,
                 .broker_ca_file = setting_or_null(s->broker_ca_file),
                 .store_url = s->store_url,
+                .result_urls = s->result_url,
+                .result_expires_s = (unsigned)s->result_expires_s,
+                .track_started = s->track_started,
                 .ai = {
                         .provider = s->ai_provider,
                         .base_url = s->openai_base_url,

@@ -19,9 +19,10 @@ struct settings {
         char *openai_api_key; /* secret */
         char *openai_model;
         char *openai_vision_model;
-        char *tasks;  /* files of task plug-ins, comma-separated; empty = none */
-        char *queues; /* comma-separated; empty = every queue of the registry */
-        char *name;   /* worker name; empty = chard@HOSTNAME */
+        char *tasks;      /* files of task plug-ins, comma-separated; empty = none */
+        char *result_url; /* comma-separated: rpc://, redis://…, disabled:// */
+        char *queues;     /* comma-separated; empty = every queue of the registry */
+        char *name;       /* worker name; empty = chard@HOSTNAME */
         char *log_level;
         char *log_format;
         char *health_file;
@@ -43,7 +44,9 @@ struct settings {
         long connect_timeout_ms; /* to the provider, broker and store */
         long deadline_ms;        /* 0 = each task's own */
         long max_body_bytes;
-        long ai_connections; /* sockets to the provider at once */
+        long result_expires_s; /* 0 = never */
+        long ai_connections;   /* sockets to the provider at once */
+        bool track_started;
         bool ai_http2_plain; /* speak HTTP/2 without TLS ("prior knowledge") to the provider */
 };
 

@@ -153,6 +153,8 @@ static const json_t *next_of(const json_t *last)
 static struct message *make_next(const json_t *job, const json_t *last)
 {
         struct message *next = NULL;
+        struct following following = { 0 };
+        const struct follow_how how = { .queue_of = queue_of, .now_ms = clock_wall_ms() };
         struct buffer result = { 0 };
         struct task_message done = {
                 .name = json_text(last, "name", ""),
@@ -168,8 +170,12 @@ static struct message *make_next(const json_t *job, const json_t *last)
         done.properties = buffer_view(&properties);
         json_write(json_object_get(last, "result"), &result);
         if (!result.failed && !properties.failed &&
-            task_message_successors(&done, buffer_view(&result), queue_of, NULL, clock_wall_ms(), &next, NULL) != 0)
-                next = NULL;
+            task_message_successors(&done, buffer_view(&result), &how, &following, NULL) == 0 && following.messages &&
+            !following.messages->next) { /* a group's tasks may each have been lost or not: that is for a person */
+                next = following.messages;
+                following.messages = NULL;
+        }
+        following_clear(&following);
         buffer_free(&result);
         buffer_free(&properties);
         return next;

@@ -8,7 +8,7 @@
  *
  * Everything here is pure and may be called on any thread; a task_message and its JSON belong to one thread at a time.
  * Not understood, each with a clear problem: message protocol 1 (no headers), serializers other than JSON, bzip2, lzma and zstd
- * bodies, integers beyond 64 bits and NaN in bodies, groups, chords and chains as the next element of a chain. */
+ * bodies, integers beyond 64 bits and NaN in bodies. */
 #ifndef CHARD_MESSAGE_H
 #define CHARD_MESSAGE_H
 
@@ -176,26 +176,55 @@ struct message *chain_message(const struct signature tasks[], size_t count, cons
 /* Where tasks go that their signature does not route: returns the queue of a task name, or NULL when unknown. */
 typedef const char *queue_of_task(const char *name, void *arg);
 
-/* The messages that follow `done`: the next element of its chain (the last of embed.chain; the rest travels on), then each
- * of its callbacks, linked by `next` in *out (NULL when nothing follows). The result, given as JSON text, is prepended to their
+/* How what follows is to be sent. */
+struct follow_how {
+        queue_of_task *queue_of;
+        void *arg;
+        int64_t now_ms; /* wall clock: what countdown and relative expires count from */
+        bool chords;    /* somebody counts their parts */
+};
+
+/* What follows a task. Cleared with following_clear; zeroed before. */
+struct following {
+        struct message *messages; /* linked by `next` */
+        json_t *chords; /* to be begun before anything is sent: [{"group","size","saved": the header's GroupResult, or absent}]; NULL: none */
+        json_t *children; /* what the task's result says of them: [[[id, null], null or [children…]]]; NULL: none */
+};
+void following_clear(struct following *f);
+
+/* What follows `done`: the next element of its chain (the last of embed.chain; the rest travels on) and each of its callbacks;
+ * groups, chains and chords become their tasks' messages. The result, given as JSON text, is prepended to their
  * args unless a signature is immutable. Their headers are those that Celery 5.7 gives them: options of the signature, root_id of the
  * job, parent_id = done->id; beside them the unknown headers of `done` travel on, the trace context among them.
  * Where they go: options.exchange and routing_key; else options.queue, else queue_of(): the exchange of that name, key = queue.
  * A signature without task_id gets one made from done->id and its place (UUID version 8), so that a repeated call makes the same task.
- * now_ms (wall clock) is what countdown and relative expires count from.
- * Returns 0; 1 with `why` (source "message", code "bad_signature", "unroutable", "unsupported_canvas": a group, chord or chain within);
- * or -ENOMEM. */
-int task_message_successors(const struct task_message *done, struct bytes result, queue_of_task *queue_of, void *arg,
-                            int64_t now_ms, struct message **out, struct problem *why);
+ * Returns 0; 1 with `why` (source "message", code "bad_signature", "unroutable", "unsupported_canvas": a chord that nobody counts);
+ * or -ENOMEM. On both *out is empty. */
+int task_message_successors(const struct task_message *done, struct bytes result, const struct follow_how *how,
+                            struct following *out, struct problem *why);
 
-/* Would task_message_successors refuse this task's own successors, or later ones of its chain? Asked before paying for its work.
- * Returns and errors as there. */
-int task_message_check(const struct task_message *t, queue_of_task *queue_of, void *arg, struct problem *why);
+/* Would task_message_successors refuse this task's own successors, or later ones of its chain, or the body of its chord? Asked before
+ * paying for its work. Returns and errors as there. */
+int task_message_check(const struct task_message *t, const struct follow_how *how, struct problem *why);
 
-/* The messages that a task's final failure sends: its errbacks, each with the failed task's id prepended to its args, as
+/* What a task's final failure sends: its errbacks, each with the failed task's id prepended to its args, as
  * Celery calls an errback that it doesn't have itself. Returns and errors as task_message_successors. */
-int task_message_errbacks(const struct task_message *failed, queue_of_task *queue_of, void *arg, int64_t now_ms,
-                          struct message **out, struct problem *why);
+int task_message_errbacks(const struct task_message *failed, const struct follow_how *how, struct following *out,
+                          struct problem *why);
+
+/* The last part of a chord's header has come: its body, with the header's results (JSON text of an array) as its first argument,
+ * sent by the task that brought it. Returns and errors as task_message_successors. */
+int task_message_joined(const struct task_message *by, const json_t *body, struct bytes results,
+                        const struct follow_how *how, struct following *out, struct problem *why);
+
+/* A chord's header has failed: the errbacks of its body, each with the id of the task that they belong to. Returns and errors as
+ * task_message_successors. */
+int task_message_unjoined(const struct task_message *by, const json_t *body, const struct follow_how *how,
+                          struct following *out, struct problem *why);
+
+/* The tasks that can't run any more when these signatures (an array, or NULL) can't, in no order: [{"id", and where it has them "group_id",
+ * "group_index", "chord", "parent_id"}]. New reference; NULL when memory ran out. */
+json_t *signatures_abandoned(const json_t *signatures);
 
 /* Free a list linked by `next`. */
 void message_free_list(struct message *first);

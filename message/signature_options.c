@@ -175,13 +175,18 @@ static const json_t *part(const json_t *signature, const char *key)
         return json_is_null(value) ? NULL : value;
 }
 
-static int check_canvas(const char *task, const json_t *subtask_type, struct problem *why)
+/* Groups, chains and chords are taken apart before. A map goes where the task goes that it is a map of. */
+static int check_type(const char *task, const json_t *subtask_type, struct signature_read *out, struct problem *why)
 {
-        if (!subtask_type)
-                return 0;
         const char *type = short_text(subtask_type) ? json_string_value(subtask_type) : "of an unknown type";
-        return problem_set(why, "message", "unsupported_canvas",
-                           "what follows is a %s (\"%s\"): within a chain only plain tasks can be sent on", type, task);
+        if (subtask_type)
+                return problem_set(why, "message", "unsupported_canvas",
+                                   "what follows is a %s (\"%s\"): that can't be sent on", type, task);
+        if (strcmp(task, "celery.map") == 0 || strcmp(task, "celery.starmap") == 0) {
+                const json_t *of = json_object_get(json_object_get(out->form.kwargs, "task"), "task");
+                out->route_name = short_text(of) ? json_string_value(of) : NULL;
+        }
+        return 0;
 }
 
 int signature_read(const json_t *signature, int64_t now_ms, struct signature_read *out, struct problem *why)
@@ -196,7 +201,7 @@ int signature_read(const json_t *signature, int64_t now_ms, struct signature_rea
         out->form.args = part(signature, "args");
         out->form.kwargs = part(signature, "kwargs");
         out->immutable = json_is_true(part(signature, "immutable"));
-        if (check_canvas(r.task, part(signature, "subtask_type"), why) != 0)
+        if (check_type(r.task, part(signature, "subtask_type"), out, why) != 0)
                 return 1;
         if (out->form.args && !json_is_array(out->form.args))
                 refuse(&r, "args", "an array");

@@ -9,8 +9,9 @@
 
 /* All borrowed from the signature; the texts that had to be made are inside. */
 struct signature_read {
-        struct task_form form; /* what the signature itself says; id may be NULL; route as named below */
-        const char *queue;     /* options.queue, or NULL */
+        struct task_form form;  /* what the signature itself says; id may be NULL; route as named below */
+        const char *queue;      /* options.queue, or NULL */
+        const char *route_name; /* the task that a map is of: its queue is where the map goes; or NULL */
         const json_t *link, *link_error, *chain, *chord; /* options, or NULL */
         const json_t *headers;                           /* options.headers, an object, or NULL */
         bool immutable;
@@ -18,7 +19,7 @@ struct signature_read {
 };
 
 /* Read a signature; countdown and relative expires count from now_ms. `out` must not be moved afterwards.
- * Returns 0, or 1 with `why` (source "message", code "bad_signature", "unsupported_canvas"). */
+ * Returns 0, or 1 with `why` (source "message", code "bad_signature", "unsupported_canvas": of a type that is no task). */
 int signature_read(const json_t *signature, int64_t now_ms, struct signature_read *out, struct problem *why);
 
 #endif

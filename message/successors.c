@@ -2,105 +2,191 @@
 /* What follows a task: celery.app.trace sends a chain's next element and the callbacks after a success,
  * celery.backends.base the errbacks after a failure. */
 #include "core/json.h"
+#include "message/canvas.h"
 #include "message/derived_id.h"
 #include "message/signature_options.h"
 #include "message/wire.h"
 
 #include <errno.h>
 
-/* What all followers of one task have in common. */
-struct followers {
-        const struct task_message *of;
-        struct bytes first; /* JSON text */
-        queue_of_task *queue_of;
-        void *arg;
-        int64_t now_ms;
-        struct problem *why;
-        struct message **end; /* where the next one is linked */
-};
-
-static int add_follower(struct followers *f, const json_t *signature, const json_t *chain, const char *place,
-                        size_t index);
 static int route(const struct followers *f, struct signature_read *s);
 
-/* ---- the three questions ---- */
-
-static int add_each(struct followers *f, const json_t *list, const char *place)
+static struct followers followers_of(const struct task_message *of, const struct follow_how *how, struct following *out,
+                                     struct problem *why)
 {
-        int rc = 0;
-        for (size_t i = 0; rc == 0 && i < json_array_size(list); i++)
-                rc = add_follower(f, json_array_get(list, i), NULL, place, i);
+        *out = (struct following){ 0 };
+        return (struct followers){ .of = of, .how = how, .why = why, .out = out, .end = &out->messages };
+}
+
+static int finish(int rc, struct following *out)
+{
+        if (rc != 0)
+                following_clear(out);
         return rc;
 }
 
-static int finish(int rc, struct message **out)
+void following_clear(struct following *f)
 {
-        if (rc != 0) {
-                message_free_list(*out);
-                *out = NULL;
+        message_free_list(f->messages);
+        json_decref(f->chords);
+        json_decref(f->children);
+        *f = (struct following){ 0 };
+}
+
+/* ---- the questions ---- */
+
+static void add_child(struct followers *f, json_t *takes)
+{
+        if (takes && !f->out->children)
+                f->out->children = json_array();
+        if (takes)
+                json_array_append_new(f->out->children, takes);
+}
+
+static int add_each(struct followers *f, const json_t *list, struct bytes first, const char *place)
+{
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < json_array_size(list); i++) {
+                const json_t *signature = json_array_get(list, i);
+                json_t *child = NULL;
+                rc = canvas_is_plain(signature) ? follower_add(f, signature, first, NULL, place, i, &child)
+                                                : canvas_apply(f, signature, first, NULL, &child);
+                add_child(f, child);
         }
         return rc;
 }
 
-int task_message_successors(const struct task_message *done, struct bytes result, queue_of_task *queue_of, void *arg,
-                            int64_t now_ms, struct message **out, struct problem *why)
+/* The chain without its last element, as options for that one. */
+static json_t *rest_of(const json_t *chain)
 {
-        struct followers f = { done, result, queue_of, arg, now_ms, why, out };
-        const size_t count = json_array_size(done->chain);
-        int rc = 0;
-        *out = NULL;
-        if (f.first.size == 0)
-                f.first = bytes_of_string("null");
-        if (count > 0)
-                rc = add_follower(&f, json_array_get(done->chain, count - 1), done->chain, "chain", 0);
-        if (rc == 0)
-                rc = add_each(&f, done->callbacks, "callback");
+        json_t *rest = json_copy((json_t *)chain);
+        json_array_remove(rest, json_array_size(rest) - 1);
+        return json_pack("{s:o}", "chain", rest);
+}
+
+static int add_next(struct followers *f, const json_t *chain, struct bytes first)
+{
+        const json_t *next = json_array_get(chain, json_array_size(chain) - 1);
+        json_t *child = NULL;
+        int rc;
+        if (canvas_is_plain(next)) {
+                rc = follower_add(f, next, first, chain, "chain", 0, &child);
+        } else {
+                json_t *over = rest_of(chain);
+                rc = over ? canvas_apply(f, next, first, over, &child) : -ENOMEM;
+                json_decref(over);
+        }
+        add_child(f, child);
+        return rc;
+}
+
+int task_message_successors(const struct task_message *done, struct bytes result, const struct follow_how *how,
+                            struct following *out, struct problem *why)
+{
+        struct followers f = followers_of(done, how, out, why);
+        const struct bytes first = result.size ? result : bytes_of_string("null");
+        int rc = add_each(&f, done->callbacks, first, "callback");
+        if (rc == 0 && json_array_size(done->chain) > 0)
+                rc = add_next(&f, done->chain, first);
         return finish(rc, out);
 }
 
-int task_message_errbacks(const struct task_message *failed, queue_of_task *queue_of, void *arg, int64_t now_ms,
-                          struct message **out, struct problem *why)
+/* The id of the failed task, as JSON text. */
+static int quoted(const char *id, struct buffer *out)
 {
-        struct buffer id = { 0 };
-        struct followers f = { failed, { NULL, 0 }, queue_of, arg, now_ms, why, out };
-        json_t *text = json_string(failed->id);
-        *out = NULL;
+        json_t *text = json_string(id);
         if (text)
-                json_write(text, &id);
+                json_write(text, out);
         json_decref(text);
-        f.first = buffer_view(&id);
-        int rc = text && !id.failed ? add_each(&f, failed->errbacks, "errback") : -ENOMEM;
-        buffer_free(&id);
-        return finish(rc, out);
+        return text && !out->failed ? 0 : -ENOMEM;
+}
+
+static int send_errbacks(struct followers *f, const json_t *errbacks, const char *id)
+{
+        struct buffer text = { 0 };
+        json_t *alone = json_is_object(errbacks) ? json_pack("[O]", errbacks) : NULL;
+        int rc = quoted(id, &text);
+        if (rc == 0)
+                rc = add_each(f, alone ? alone : errbacks, buffer_view(&text), "errback");
+        json_decref(alone);
+        buffer_free(&text);
+        return rc;
+}
+
+int task_message_errbacks(const struct task_message *failed, const struct follow_how *how, struct following *out,
+                          struct problem *why)
+{
+        struct followers f = followers_of(failed, how, out, why);
+        return finish(send_errbacks(&f, failed->errbacks, failed->id), out);
+}
+
+int task_message_joined(const struct task_message *by, const json_t *body, struct bytes results,
+                        const struct follow_how *how, struct following *out, struct problem *why)
+{
+        struct followers f = followers_of(by, how, out, why);
+        return finish(canvas_apply(&f, body, results, NULL, NULL), out);
+}
+
+/* Each task of a group has errbacks of its own; of a chain, only those of the whole count. */
+static int unjoin(struct followers *f, const json_t *body)
+{
+        const json_t *options = json_object_get(body, "options"), *tasks = canvas_tasks(body);
+        const enum canvas_kind kind = canvas_kind_of(body);
+        int rc = send_errbacks(f, json_object_get(options, "link_error"), json_text(options, "task_id", f->of->id));
+        if (kind == CANVAS_CHORD && rc == 0)
+                return unjoin(f, canvas_body(body));
+        for (size_t i = 0; rc == 0 && kind == CANVAS_GROUP && i < json_array_size(tasks); i++)
+                rc = unjoin(f, json_array_get(tasks, i));
+        return rc;
+}
+
+int task_message_unjoined(const struct task_message *by, const json_t *body, const struct follow_how *how,
+                          struct following *out, struct problem *why)
+{
+        struct followers f = followers_of(by, how, out, why);
+        return finish(unjoin(&f, body), out);
 }
 
 static int check_each(const struct followers *f, const json_t *list)
 {
-        struct signature_read s;
         int rc = 0;
-        for (size_t i = json_array_size(list); rc == 0 && i > 0; i--) {
-                rc = signature_read(json_array_get(list, i - 1), 0, &s, f->why);
-                if (rc == 0)
-                        rc = route(f, &s);
-        }
+        for (size_t i = json_array_size(list); rc == 0 && i > 0; i--)
+                rc = canvas_check(f, json_array_get(list, i - 1));
         return rc;
 }
 
-int task_message_check(const struct task_message *t, queue_of_task *queue_of, void *arg, struct problem *why)
+int task_message_check(const struct task_message *t, const struct follow_how *how, struct problem *why)
 {
-        const struct followers f = { .of = t, .queue_of = queue_of, .arg = arg, .why = why };
+        const struct followers f = { .of = t, .how = how, .why = why };
         int rc = check_each(&f, t->chain);
-        return rc == 0 ? check_each(&f, t->callbacks) : rc;
+        if (rc == 0)
+                rc = check_each(&f, t->callbacks);
+        if (rc != 0 || !t->chord || !t->group_id)
+                return rc;
+        if (!how->chords)
+                return problem_set(
+                        why, "message", "unsupported_canvas",
+                        "it is part of a chord, whose parts can only be counted in Redis: set CHARD_RESULT_URL to "
+                        "the redis:// URL that the client has as its result backend");
+        return canvas_check(&f, t->chord);
 }
 
-/* ---- one follower ---- */
+/* ---- one plain follower ---- */
+
+int follower_check(const struct followers *f, const json_t *signature, bool routed)
+{
+        struct signature_read s;
+        int rc = signature_read(signature, 0, &s, f->why);
+        return rc == 0 && !routed ? route(f, &s) : rc;
+}
 
 static int route(const struct followers *f, struct signature_read *s)
 {
         struct task_form *form = &s->form;
         if (form->exchange && form->routing_key)
                 return 0;
-        const char *queue = s->queue ? s->queue : f->queue_of ? f->queue_of(form->name, f->arg) : NULL;
+        const char *name = s->route_name ? s->route_name : form->name;
+        const char *queue = s->queue ? s->queue : f->how->queue_of ? f->how->queue_of(name, f->how->arg) : NULL;
         if (!queue)
                 return problem_set(
                         f->why, "message", "unroutable",
@@ -193,14 +279,25 @@ static int link_message(struct followers *f, struct message *m, const char *name
         return m->properties.size > MESSAGE_MAX_PROPERTIES ? too_large(m, f, name) : 0;
 }
 
-/* `chain`: that of the task before, when this is its next element. */
-static int add_follower(struct followers *f, const json_t *signature, const json_t *chain, const char *place,
-                        size_t index)
+static int too_much(struct followers *f, size_t more)
+{
+        f->bytes += more;
+        if (f->bytes <= CANVAS_MOST_BYTES)
+                return 0;
+        return problem_set(
+                f->why, "message", "bad_signature",
+                "what follows takes more than %zu MiB in all messages together: make the chord's body or the "
+                "arguments smaller",
+                CANVAS_MOST_BYTES >> 20);
+}
+
+int follower_add(struct followers *f, const json_t *signature, struct bytes first, const json_t *chain,
+                 const char *place, size_t index, json_t **result)
 {
         struct signature_read s;
         struct buffer table = { 0 }, body = { 0 };
         char id[ID_TEXT_SIZE];
-        int rc = signature_read(signature, f->now_ms, &s, f->why);
+        int rc = signature_read(signature, f->how->now_ms, &s, f->why);
         if (rc == 0)
                 rc = route(f, &s);
         if (rc != 0)
@@ -214,12 +311,16 @@ static int add_follower(struct followers *f, const json_t *signature, const json
         form->parent_id = f->of->id;
         form->origin = form->origin ? form->origin : f->of->origin;
         form->reply_to = form->reply_to ? form->reply_to : f->of->reply_to;
-        form->first = s.immutable ? (struct bytes){ NULL, 0 } : f->first;
+        form->first = s.immutable ? (struct bytes){ NULL, 0 } : first;
         task_form_headers(form, &table);
         add_client_headers(f, &s, &table);
         task_form_body(form, &body);
         add_embed(&body, &s, chain);
         rc = link_message(f, task_form_message(form, &table, &body), form->name);
+        if (rc == 0)
+                rc = too_much(f, body.size);
+        if (rc == 0 && result)
+                *result = json_pack("[[s, n], n]", form->id);
         buffer_free(&table);
         buffer_free(&body);
         return rc;

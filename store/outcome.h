@@ -33,6 +33,7 @@ struct event {
 struct outcome {
         struct arena *arena;
         json_t *sections; /* what is added to the document */
+        json_t *result;   /* of a task that has no document; or NULL */
         struct event *events, **events_end;
         struct row_write *writes, **writes_end;
 };

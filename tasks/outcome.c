@@ -18,12 +18,20 @@ void outcome_close(struct outcome *o)
         for (struct row_write *w = o->writes; w; w = w->next)
                 json_decref(w->value);
         json_decref(o->sections);
+        json_decref(o->result);
         *o = (struct outcome){ 0 };
 }
 
 int outcome_section(struct outcome *o, const char *name, json_t *takes)
 {
         return json_object_set_new(o->sections, name, takes) == 0 ? 0 : -ENOMEM;
+}
+
+int outcome_result(struct outcome *o, json_t *takes)
+{
+        json_decref(o->result);
+        o->result = takes;
+        return takes ? 0 : -ENOMEM;
 }
 
 int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type,

@@ -22,8 +22,9 @@ struct retry_policy {
 /* What a task is given. Everything borrowed for the length of the call. */
 struct task_input {
         const json_t *document; /* {"job":{…}, "input":{…}, sections of earlier tasks…}; never NULL, an object */
-        const json_t *owned;    /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
-        struct arena *arena;    /* for texts and arrays that the request points to; lives until the task is acked */
+        const json_t *args, *kwargs; /* as the message has them: array, object */
+        const json_t *owned; /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
+        struct arena *arena; /* for texts and arrays that the request points to; lives until the task is acked */
         const struct task_def *def; /* the task itself; tasks of plug-ins share their functions and need it */
 };
 
@@ -33,6 +34,7 @@ enum task_flags {
         TASK_STATELESS = 1,   /* keeps nothing in the store: at-least-once, as plain Celery */
         TASK_READS_OWNED = 2, /* wants input->owned of the document's job.user_id */
         TASK_DIAGNOSTIC = 4,  /* not consumed unless named with -Q */
+        TASK_PLAIN = 8,       /* works on args and kwargs, has no document, and gives any JSON value (outcome_result) */
 };
 
 /* 0 = done, 1 = a documented refusal (why filled in; the task is dead), < 0 = bug or out of memory (-errno). */
@@ -64,6 +66,9 @@ struct task_def {
 
 /* Add a section to the document (takes the value). 0 or -ENOMEM. */
 int outcome_section(struct outcome *o, const char *name, json_t *takes);
+
+/* The result of a plain task (takes the value). 0 or -ENOMEM. */
+int outcome_result(struct outcome *o, json_t *takes);
 
 /* Add an event (takes the payload; copies the texts). 0 or -ENOMEM. */
 int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type,

@@ -11,7 +11,7 @@ static void on_revoked(enum store_result result, struct bytes stored, const stru
         if (result == STORE_REFUSED)
                 log_error("worker", "task=%s could not be marked as revoked: %s", run->message.id, why->text);
         run->claimed = false;
-        run_go(run, result == STORE_CLOSED ? STEP_END : STEP_ACK);
+        run_go(run, result == STORE_CLOSED ? STEP_END : run_tell_or_ack(run));
 }
 
 enum step revoke_run(struct run *run)
@@ -19,8 +19,10 @@ enum step revoke_run(struct run *run)
         const struct task_message *m = &run->message;
         struct worker *w = run->worker;
         log_info("worker", "task=%s name=%s is revoked", m->id, m->name);
+        problem_set(&run->why, "task", "revoked", run->terminated ? "terminated" : "revoked");
+        run->telling.what = TELL_REVOKED;
         if (!run_keeps_state(run))
-                return STEP_ACK;
+                return run_tell_or_ack(run);
         run->revocation = (struct revocation){ .id = m->id,
                                                .root_id = m->root_id,
                                                .parent_id = m->parent_id,

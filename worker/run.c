@@ -36,6 +36,9 @@ static void forget_contents(struct run *run)
         json_decref(run->document);
         json_decref(run->owned);
         json_decref(run->reply.content);
+        json_decref(run->telling.children);
+        json_decref(run->telling.parts);
+        following_clear(&run->following);
         message_free(run->again_message);
         buffer_free(&run->result);
         arena_free(&run->arena);
@@ -87,6 +90,10 @@ unsigned run_deadline_ms(const struct run *run)
 bool run_write_result(struct run *run)
 {
         buffer_reset(&run->result);
+        if (run->def->flags & TASK_PLAIN) {
+                json_write(run->outcome.result ? run->outcome.result : json_null(), &run->result);
+                return !run->result.failed;
+        }
         if (json_object_update(run->document, run->outcome.sections) != 0)
                 return false;
         json_write(run->document, &run->result);
@@ -227,7 +234,7 @@ void run_tell(const struct run *run, enum step to)
 bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason)
 {
         message_free(run->again_message);
-        run->again_message = task_message_again(&run->message, run->def->queue, run->def->queue, retries);
+        run->again_message = task_message_again(&run->message, run->delivery->queue, run->delivery->queue, retries);
         run->again = (struct scheduled){
                 .message = run->again_message,
                 .due_ms = due_ms,

@@ -6,6 +6,7 @@
 #include "broker/broker.h"
 #include "core/map.h"
 #include "pipelines/pipeline.h"
+#include "results/results.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -20,12 +21,29 @@ enum step {
         STEP_RETRY,
         STEP_DEAD,   /* the store learns that it failed for good */
         STEP_BURY,   /* the dead letter is published */
+        STEP_TELL,   /* its result is stored */
+        STEP_JOIN,   /* the chord that it is part of is counted */
         STEP_REVOKE, /* the store learns that it will never run */
         STEP_HAND_BACK,
         STEP_ACK,
         STEP_END,  /* the run is gone */
         STEP_WAIT, /* somebody will call run_go with the next step */
 };
+
+enum tell { TELL_NOTHING, TELL_SUCCESS, TELL_FAILURE, TELL_RETRY, TELL_REVOKED };
+
+/* What is told of a task's end, and how far that has come. */
+struct telling {
+        enum tell what;
+        json_t *children; /* owned: what the result says of the tasks that follow */
+        json_t *parts;    /* owned: parts of chords to be counted, or NULL */
+        size_t part;      /* the one in hand */
+        bool unjoined;    /* its chord has failed */
+};
+
+/* The step that follows once all that was asked for is done. */
+struct run;
+typedef enum step run_then(struct run *run);
 
 /* Handed from step to step; nothing else holds a task's state. */
 struct run {
@@ -54,8 +72,11 @@ struct run {
         struct message *again_message; /* owned */
         struct problem why;
         unsigned starts;
-        int64_t began_ms;              /* wall clock: when its work began; 0 = not yet */
-        unsigned publishes;            /* waiting for their confirm */
+        int64_t began_ms; /* wall clock: when its work began; 0 = not yet */
+        struct telling telling;
+        struct following following; /* owned: on its way out */
+        run_then *then;
+        unsigned publishes;            /* waiting for their confirm, or for the results' answer */
         enum publish_result published; /* the worst of them */
         uint64_t lease_until_ms;       /* monotonic */
         uint64_t wait_ms;
@@ -63,6 +84,7 @@ struct run {
         bool in_map, claimed, holding;
         bool admitted;    /* its rate limit lets it go */
         bool terminated;  /* revoked while it was at work */
+        bool closing;     /* an answer said that the worker closes */
         uv_timer_t timer; /* initialised once; runs are reused */
 };
 
@@ -76,6 +98,7 @@ struct worker {
         struct broker *broker;
         struct store *store;
         struct ai *ai;
+        struct results *results;
         struct topology topology;
         struct map *by_id; /* runs that keep state, by task id: to adopt redeliveries */
         struct run runs;   /* all, in the order they came; the head is a mark */
@@ -136,7 +159,43 @@ void run_tell(const struct run *run, enum step to);
 /* Fill in run->again: the same task as a message that waits in the store until `due_ms` (wall clock). False when memory ran out. */
 bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason);
 
+/* ---- follow.c ---- */
+
+/* The step "publish". */
+enum step run_publish(struct run *run);
+
+/* How what follows this task is sent, as of now. */
+struct follow_how run_how(const struct run *run);
+
+/* Begin the chords, then publish the messages, all confirmed; then go on with `then`. */
+enum step run_send(struct run *run, struct following *takes, run_then *then);
+
+/* ---- tell.c, join.c ---- */
+
+/* The steps "tell" and "join". */
+enum step run_tell_result(struct run *run);
+enum step run_join(struct run *run);
+
+/* STEP_TELL when anybody waits for what telling.what says, else STEP_ACK: then it costs nothing. */
+enum step run_tell_or_ack(struct run *run);
+
+/* STARTED, where the settings want it; nobody waits for its answer. */
+void run_tell_started(const struct run *run);
+
+/* FAILURE with this exception for each of signatures_abandoned, and their parts to be counted. Adds to run->publishes. */
+void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why);
+
+/* A part to be counted in step "join", if the row ({"id","group_id","group_index","chord"}) is one. `result` is JSON text. */
+void run_add_part(struct run *run, json_t *row, const char *status, struct bytes result);
+
+/* STEP_JOIN, as something to be done then. */
+run_then run_then_join;
+
 /* ---- steps.c ---- */
+
+/* Memory ran out: the task goes back. / A refusal (> 0) is the task's end; a fatal code (< 0) is ours. */
+enum step run_out_of_memory(struct run *run);
+enum step run_refused(struct run *run, int code);
 
 /* Enter `step` and the ones it leads to, until one waits or the run ends. */
 void run_go(struct run *run, enum step step);

@@ -4,6 +4,8 @@
  *
  *     decode -> claim -> call -> judge -> commit -> publish -> ack
  *                          \-> pause -> ack   \-> retry -> ack      (any) -> dead -> bury -> ack
+ *
+ * Where somebody waits for a result or counts the parts of a chord, tell and join come before that ack (worker/tell.c, join.c).
  */
 #include "worker/run.h"
 
@@ -19,7 +21,6 @@ static enum step call(struct run *run);
 static enum step pause_model(struct run *run);
 static enum step judge(struct run *run);
 static enum step commit(struct run *run);
-static enum step publish(struct run *run);
 static enum step retry(struct run *run);
 static enum step dead(struct run *run);
 static enum step bury(struct run *run);
@@ -36,10 +37,12 @@ static const struct {
         [STEP_PAUSE] = { "pause", pause_model },
         [STEP_JUDGE] = { "judge", judge },
         [STEP_COMMIT] = { "commit", commit },
-        [STEP_PUBLISH] = { "publish", publish },
+        [STEP_PUBLISH] = { "publish", run_publish },
         [STEP_RETRY] = { "retry", retry },
         [STEP_DEAD] = { "dead", dead },
         [STEP_BURY] = { "bury", bury },
+        [STEP_TELL] = { "tell", run_tell_result },
+        [STEP_JOIN] = { "join", run_join },
         [STEP_REVOKE] = { "revoke", revoke_run },
         [STEP_HAND_BACK] = { "hand_back", hand_back },
         [STEP_ACK] = { "ack", ack },
@@ -79,7 +82,7 @@ static bool handing_back(const struct run *run)
         return run->worker->phase >= WORKER_HANDING_BACK;
 }
 
-static enum step out_of_memory(struct run *run)
+enum step run_out_of_memory(struct run *run)
 {
         problem_set(&run->why, "worker", "out_of_memory", "memory ran out while working on this task");
         log_error("worker", "task=%s out of memory, handed back", id_of(run));
@@ -87,9 +90,9 @@ static enum step out_of_memory(struct run *run)
 }
 
 /* A refusal (> 0) is the task's end; a fatal code (< 0) is ours, and the task goes back. */
-static enum step refused(struct run *run, int code)
+enum step run_refused(struct run *run, int code)
 {
-        return code > 0 ? STEP_DEAD : out_of_memory(run);
+        return code > 0 ? STEP_DEAD : run_out_of_memory(run);
 }
 
 /* Safe in the store: wake the releaser in time, and let the delivery go. */
@@ -101,14 +104,14 @@ static void on_scheduled(enum store_result result, struct bytes stored, const st
                 run->why = *why;
         else
                 releaser_expect(run->worker->releaser, run->again.due_ms);
-        run_go(run, result == STORE_CLOSED ? STEP_END : result == STORE_REFUSED ? STEP_BURY : STEP_ACK);
+        run_go(run, result == STORE_CLOSED ? STEP_END : result == STORE_REFUSED ? STEP_BURY : run_tell_or_ack(run));
 }
 
 /* Put this message away until `due_ms`, without a claim to end. */
 static enum step schedule(struct run *run, unsigned retries, int64_t due_ms, const char *reason)
 {
         if (!run_make_again(run, retries, due_ms, reason))
-                return out_of_memory(run);
+                return run_out_of_memory(run);
         run->worker->store->backend->schedule(run->worker->store, &run->again, on_scheduled, run);
         return STEP_WAIT;
 }
@@ -123,7 +126,7 @@ static enum step decode(struct run *run)
         if (m->name)
                 run->def = task_find(m->name);
         if (code)
-                return refused(run, code);
+                return run_refused(run, code);
         if (!run->def) {
                 problem_set(&run->why, "task", "unknown_task",
                             "no task is named \"%.100s\"; a worker that knows it must consume this queue", m->name);
@@ -135,13 +138,19 @@ static enum step decode(struct run *run)
         if (m->eta_ms > clock_wall_ms())
                 return schedule(run, m->retries, m->eta_ms, "eta");
         run->pipeline = pipeline_of_task(m->name);
-        code = pipeline_document(m, &run->document, &run->why);
+        if (run->def->flags & TASK_PLAIN)
+                run->document = json_object();
+        else
+                code = pipeline_document(m, &run->document, &run->why);
         if (code)
-                return refused(run, code);
-        run->input = (struct task_input){ .document = run->document, .arena = &run->arena, .def = run->def };
-        code = task_message_check(m, run_queue_of, NULL, &run->why); /* better now than after its work was paid for */
+                return run_refused(run, code);
+        run->input = (struct task_input){
+                .document = run->document, .args = m->args, .kwargs = m->kwargs, .arena = &run->arena, .def = run->def
+        };
+        const struct follow_how how = run_how(run);
+        code = task_message_check(m, &how, &run->why); /* better now than after its work was paid for */
         if (code)
-                return refused(run, code);
+                return run_refused(run, code);
         return run_keeps_state(run) ? STEP_CLAIM : STEP_CALL;
 }
 
@@ -178,7 +187,7 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
         case CLAIM_GRANTED: return granted(run, reply);
         case CLAIM_DONE:
                 buffer_add(&run->result, reply->result.data, reply->result.size);
-                return run->result.failed ? out_of_memory(run) : STEP_PUBLISH;
+                return run->result.failed ? run_out_of_memory(run) : STEP_PUBLISH;
         case CLAIM_DEAD:
                 problem_set(&run->why, json_text(reply->error, "source", "task"),
                             json_text(reply->error, "code", "failed"), "%s",
@@ -207,10 +216,10 @@ static void on_reply(const struct ai_reply *reply, void *arg);
 static enum step work(struct run *run)
 {
         if (outcome_open(&run->outcome, &run->arena) < 0)
-                return out_of_memory(run);
+                return run_out_of_memory(run);
         const int code = run->def->run(&run->input, &run->outcome, &run->why);
         if (code)
-                return refused(run, code);
+                return run_refused(run, code);
         return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
 }
 
@@ -221,17 +230,18 @@ static enum step call(struct run *run)
                 return first;
         /* Not before the claim: a task that was committed in time must still publish what follows. */
         if (run->message.expires_ms && run->message.expires_ms <= clock_wall_ms())
-                return refused(run,
-                               problem_set(&run->why, "task", "expired", "it expired before a worker could run it"));
+                return run_refused(
+                        run, problem_set(&run->why, "task", "expired", "it expired before a worker could run it"));
+        run_tell_started(run);
         if (!run->def->ask)
                 return work(run);
         run->request = (struct ai_request){ .model = run->def->model, .task = run->def->name };
         const int code = run->def->ask(&run->input, &run->request, &run->why);
         if (code)
-                return refused(run, code);
+                return run_refused(run, code);
         run->request.deadline_ms = run_deadline_ms(run);
         if (ai_ask(run->worker->ai, &run->request, on_reply, run, &run->call) < 0)
-                return out_of_memory(run);
+                return run_out_of_memory(run);
         return STEP_WAIT;
 }
 
@@ -283,7 +293,7 @@ static enum step pause_model(struct run *run)
         if (!run_keeps_state(run))
                 return schedule(run, run->message.retries, due_ms, "paused");
         if (!run_make_again(run, run->message.retries, due_ms, "paused"))
-                return out_of_memory(run);
+                return run_out_of_memory(run);
         run->give_back = (struct release_lease){ .id = run->message.id, .again = &run->again };
         run->worker->store->backend->give_back(run->worker->store, &run->give_back, on_scheduled, run);
         return STEP_WAIT;
@@ -294,10 +304,10 @@ static enum step pause_model(struct run *run)
 static enum step judge(struct run *run)
 {
         if (outcome_open(&run->outcome, &run->arena) < 0)
-                return out_of_memory(run);
+                return run_out_of_memory(run);
         const int code = run->def->conclude(&run->input, &run->reply, &run->outcome, &run->why);
         if (code)
-                return refused(run, code);
+                return run_refused(run, code);
         return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
 }
 
@@ -309,7 +319,7 @@ static enum step commit(struct run *run)
 {
         struct worker *w = run->worker;
         if (!run_write_result(run))
-                return out_of_memory(run);
+                return run_out_of_memory(run);
         run_describe_commit(run);
         w->store->backend->commit(w->store, &run->commit, on_committed, run);
         return STEP_WAIT;
@@ -322,7 +332,7 @@ static enum step after_commit(struct run *run, enum store_result result, struct 
         case STORE_ALREADY: /* another run was first: what it committed is what counts */
                 buffer_reset(&run->result);
                 buffer_add(&run->result, stored.data, stored.size);
-                return run->result.failed ? out_of_memory(run) : STEP_PUBLISH;
+                return run->result.failed ? run_out_of_memory(run) : STEP_PUBLISH;
         case STORE_STALE: /* the world moved on while it was worked out: once more, with what is true now */
                 outcome_close(&run->outcome);
                 return STEP_CLAIM;
@@ -338,54 +348,6 @@ static void on_committed(enum store_result result, struct bytes stored, const st
         run_go(run, after_commit(run, result, stored, why));
 }
 
-/* ---- publish: what follows this task, confirmed (I3) ---- */
-
-static void on_published(enum publish_result result, void *arg);
-
-static enum step publish(struct run *run)
-{
-        struct message *next = NULL;
-        if (!run_has_successor(run) && !run->message.callbacks)
-                return STEP_ACK;
-        if (run->result.size == 0 && !run_write_result(run))
-                return out_of_memory(run);
-        const int code = task_message_successors(&run->message, buffer_view(&run->result), run_queue_of, NULL,
-                                                 clock_wall_ms(), &next, &run->why);
-        if (code)
-                return refused(run, code);
-        if (!next)
-                return STEP_ACK;
-        run->published = PUBLISH_CONFIRMED;
-        for (struct message *m = next; m; m = m->next)
-                run->publishes++;
-        for (struct message *m = next, *after; m; m = after) {
-                after = m->next;
-                m->next = NULL;
-                broker_publish(run->worker->broker, m, on_published, run);
-        }
-        return STEP_WAIT;
-}
-
-static enum step after_publish(struct run *run)
-{
-        if (run->published == PUBLISH_CONFIRMED)
-                return STEP_ACK;
-        if (run->published == PUBLISH_CLOSED)
-                return STEP_END;
-        problem_set(&run->why, "broker", "unroutable", "the next task's message was %s; check: chard topology apply",
-                    run->published == PUBLISH_RETURNED ? "returned: no queue takes it" : "refused by the broker");
-        return STEP_RETRY;
-}
-
-static void on_published(enum publish_result result, void *arg)
-{
-        struct run *run = (struct run *)arg;
-        if (result > run->published)
-                run->published = result;
-        if (--run->publishes == 0)
-                run_go(run, after_publish(run));
-}
-
 /* ---- retry: the failed attempt and its next try, in one transaction ---- */
 
 static enum step retry(struct run *run)
@@ -396,6 +358,7 @@ static enum step retry(struct run *run)
                 run->why = run->reply.why;
         if (failed > run->def->retry.limit)
                 return STEP_DEAD;
+        run->telling.what = committed ? TELL_NOTHING : TELL_RETRY;
         const uint64_t wait_ms = run_retry_wait_ms(run);
         const int64_t due_ms = clock_wall_ms() + (int64_t)wait_ms;
         log_info("worker", "task=%s name=%s attempt=%u failed code=%s, again in %llu ms: %s", run->message.id,
@@ -403,7 +366,7 @@ static enum step retry(struct run *run)
         if (committed || !run_keeps_state(run))
                 return schedule(run, failed, due_ms, "retry");
         if (!run_make_again(run, failed, due_ms, "retry"))
-                return out_of_memory(run);
+                return run_out_of_memory(run);
         run_describe_failure(run, &run->again);
         run->worker->store->backend->fail(run->worker->store, &run->failure, on_scheduled, run);
         return STEP_WAIT;
@@ -437,10 +400,11 @@ static enum step bury(struct run *run)
 {
         char id[ID_TEXT_SIZE];
         const struct dead_record record = run_describe_death(run, id);
+        run->telling.what = TELL_FAILURE;
         struct message *letter =
                 message_dead(run->delivery->queue, run->delivery->properties, run->delivery->body, &record);
         if (!letter)
-                return out_of_memory(run);
+                return run_out_of_memory(run);
         broker_publish(run->worker->broker, letter, on_buried, run);
         return STEP_WAIT;
 }
@@ -457,7 +421,7 @@ static void on_buried(enum publish_result result, void *arg)
         enum { AGAIN_MS = 5000 };
         struct run *run = (struct run *)arg;
         if (result == PUBLISH_CONFIRMED) {
-                run_go(run, STEP_ACK);
+                run_go(run, run_tell_or_ack(run));
         } else if (result == PUBLISH_CLOSED || handing_back(run)) {
                 run_go(run, STEP_END); /* unacked: the broker gives it to another */
         } else {

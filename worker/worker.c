@@ -122,7 +122,16 @@ static int open_rest(struct worker *w, struct problem *why)
 {
         struct ai_config ai = w->config->ai;
         ai.loop = w->loop;
+        const struct results_config results = {
+                .loop = w->loop,
+                .urls = w->config->result_urls,
+                .broker = w->broker,
+                .expires_s = w->config->result_expires_s,
+                .connect_timeout_ms = w->config->connect_timeout_ms,
+        };
         int code = ai_open(&w->ai, &ai, why);
+        if (!code)
+                code = results_open(&w->results, &results, why);
         if (!code)
                 code = releaser_open(&w->releaser, w);
         if (!code)
@@ -167,6 +176,7 @@ void worker_close(struct worker *w)
         control_stop(w->control);
         if (w->ai)
                 ai_close(w->ai);
+        results_close(w->results);
         if (w->broker)
                 broker_close(w->broker);
         if (w->store)

@@ -37,6 +37,9 @@ struct worker_config {
         uv_loop_t *loop;
         const char *broker_urls, *broker_ca_file;
         const char *store_url;
+        const char *result_urls; /* as results_config says */
+        unsigned result_expires_s;
+        bool track_started;        /* tell clients that a task has begun, too */
         struct ai_config ai;       /* its loop is filled in by the worker */
         const char *name;          /* this worker's own among all workers */
         const char *const *queues; /* to consume */

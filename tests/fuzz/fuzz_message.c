@@ -43,21 +43,33 @@ static void check_again(const struct task_message *t, struct arena *a)
         message_free(m);
 }
 
+static void check_following(struct following *following, struct arena *a)
+{
+        for (struct message *m = following->messages; m; m = m->next)
+                check_message(m, NULL, 0, a);
+        following_clear(following);
+}
+
 static void check_followers(const struct task_message *t, struct arena *a)
 {
-        struct message *list;
+        struct following following;
         struct problem why;
-        const int checked = task_message_check(t, queue_of, NULL, &why);
-        const int rc = task_message_successors(t, bytes_of_string("{\"a\":1}"), queue_of, NULL, now_ms, &list, &why);
-        must(rc >= 0 && (rc == 0 || !list));
-        must(checked == rc || checked > 0 || strstr(why.text, "headers take"));
-        for (struct message *m = list; m; m = m->next)
-                check_message(m, NULL, 0, a);
-        message_free_list(list);
-        must(task_message_errbacks(t, queue_of, NULL, now_ms, &list, &why) >= 0);
-        for (struct message *m = list; m; m = m->next)
-                check_message(m, NULL, 0, a);
-        message_free_list(list);
+        const struct follow_how how = { .queue_of = queue_of, .now_ms = now_ms, .chords = true };
+        const int checked = task_message_check(t, &how, &why);
+        const int rc = task_message_successors(t, bytes_of_string("{\"a\":1}"), &how, &following, &why);
+        must(rc >= 0 && (rc == 0 || !following.messages));
+        must(checked == rc || checked > 0 || strstr(why.text, "headers take") || strstr(why.text, "nests too deep") ||
+             strstr(why.text, "groups one after") || strstr(why.text, "MiB"));
+        check_following(&following, a);
+        must(task_message_errbacks(t, &how, &following, &why) >= 0);
+        check_following(&following, a);
+        if (t->chord) {
+                must(task_message_joined(t, t->chord, bytes_of_string("[1,2]"), &how, &following, &why) >= 0);
+                check_following(&following, a);
+                must(task_message_unjoined(t, t->chord, &how, &following, &why) >= 0);
+                check_following(&following, a);
+        }
+        json_decref(signatures_abandoned(t->chain));
 }
 
 static void check_dead(struct bytes properties, struct bytes body)

@@ -142,15 +142,19 @@ static struct message *successor_of(const struct message *first)
 {
         struct arena a = { 0 };
         struct task_message t;
-        struct message *out;
+        struct following out;
         struct problem why;
+        const struct follow_how how = { .queue_of = queue_of, .now_ms = 1800000000000 };
         decode_message(first, &a, &t);
         assert_int_equal(task_message_successors(&t, bytes_of_string("{\"job\":{\"id\":\"j\"},\"input\":{\"n\":1}}"),
-                                                 queue_of, NULL, 1800000000000, &out, &why),
+                                                 &how, &out, &why),
                          0);
         task_message_clear(&t);
         arena_free(&a);
-        return out;
+        struct message *next = out.messages;
+        out.messages = NULL;
+        following_clear(&out);
+        return next;
 }
 
 static struct message *retry_of(const struct message *first)

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Canvas: what becomes of groups, chains and chords when they are sent on, as celery.canvas of Celery 5.7 does it. A canvas that
+ * arrives in a message is a signature like any other, `subtask_type` says which; its parts stand in its kwargs. Internal to message/. */
+#ifndef CHARD_MESSAGE_CANVAS_H
+#define CHARD_MESSAGE_CANVAS_H
+
+#include "message/message.h"
+
+/* What all followers of one task have in common, and what has been made of them so far. */
+struct followers {
+        const struct task_message *of;
+        const struct follow_how *how;
+        struct problem *why;
+        struct following *out;
+        struct message **end; /* where the next message is linked */
+        size_t bytes;         /* of all bodies */
+        size_t made;          /* ids, for derived ones */
+        unsigned depth;
+};
+
+/* How deep canvases may nest in one another: what is written must still be read by the next worker. */
+#define CANVAS_DEEPEST 40
+
+/* All bodies that one task sends on, together. A chord's body travels in every message of its header. */
+#define CANVAS_MOST_BYTES ((size_t)256 << 20)
+
+/* Is it a plain task (or a map of one), and no group, chain or chord? */
+bool canvas_is_plain(const json_t *signature);
+
+/* Check a signature and all within: shapes, names, options, and that every task can be routed. Returns 0, or 1 with `why`. */
+int canvas_check(const struct followers *f, const json_t *signature);
+
+/* Send a signature with `first` (JSON text, may be empty) before its arguments and `over` (options, or NULL) over its own. *result, when
+ * wanted: what Celery's result of it looks like as a tuple (new reference; may be NULL: nothing was sent). Returns as task_message_successors. */
+int canvas_apply(struct followers *f, const json_t *signature, struct bytes first, const json_t *over, json_t **result);
+
+/* ---- plain tasks: successors.c ---- */
+
+/* Write the message of one plain task. `chain`: an array whose last element is this very task, the others follow it; NULL: what its
+ * options say. `place` and `index` make its id where it has none. */
+int follower_add(struct followers *f, const json_t *signature, struct bytes first, const json_t *chain,
+                 const char *place, size_t index, json_t **result);
+
+/* Check a plain task; `routed`: whoever holds it says where it goes. */
+int follower_check(const struct followers *f, const json_t *signature, bool routed);
+
+/* ---- parts of a signature: canvas_parts.c; all but the first three change a signature that nobody else holds ---- */
+
+enum canvas_kind { CANVAS_TASK, CANVAS_GROUP, CANVAS_CHAIN, CANVAS_CHORD };
+enum canvas_kind canvas_kind_of(const json_t *signature);
+
+/* The tasks of a group or chain, the header of a chord: an array, or NULL. */
+json_t *canvas_tasks(const json_t *signature);
+json_t *canvas_body(const json_t *signature); /* of a chord, or NULL */
+
+/* How many results it gives to a chord whose header it stands in. */
+size_t canvas_size(const json_t *signature);
+
+/* Its options, made when there are none. NULL when memory ran out. */
+json_t *canvas_options(json_t *signature);
+
+/* Its task id (a group's id), derived when it has none. Borrowed. */
+const char *canvas_id(struct followers *f, json_t *signature);
+
+/* Say that it belongs to a group and a chord (each may be NULL; index -1 = unknown): to a chain's last task, a chord's body, a group's tasks. */
+void canvas_attach(struct followers *f, json_t *signature, const char *group_id, json_t *chord, json_int_t index);
+
+/* Put a callback or errback ("link", "link_error") to the task that has the canvas's result. */
+void canvas_link(json_t *signature, const char *kind, const json_t *callbacks);
+
+/* Options with others over them, as Signature._merge: a group's id and stamps stay. New reference. */
+json_t *canvas_merge(const json_t *options, const json_t *over);
+
+/* The result tuple of a signature, its ids derived where they are missing. New reference. */
+json_t *canvas_result(struct followers *f, json_t *signature);
+
+/* A group's or header's tasks, with groups among them taken apart. New array of the same (mutable) signatures. `frozen`: in the order in which
+ * Celery freezes a header: a group's tasks reversed, where it stood. */
+json_t *canvas_flat(json_t *tasks, bool frozen);
+
+/* ---- chains: canvas_chain.c ---- */
+
+/* Take a chain apart into what is sent one after the other, in reverse; groups before a task become chords. *out: a new array.
+ * Returns 0; 1 with `why` when it nests too deep; or -ENOMEM. */
+int canvas_steps(struct followers *f, json_t *chain, json_t **out);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Results as Celery writes them: the member order is that of Backend._get_result_meta. */
+#include "core/clock.h"
+#include "core/json.h"
+#include "results/results.h"
+
+#include <string.h>
+
+static void add_text(struct buffer *out, const char *text)
+{
+        json_t *value = text ? json_string(text) : json_null();
+        if (value)
+                json_write(value, out);
+        else
+                out->failed = true;
+        json_decref(value);
+}
+
+static void add_json(struct buffer *out, struct bytes text, const char *otherwise)
+{
+        if (text.size)
+                buffer_add(out, text.data, text.size);
+        else
+                buffer_add_string(out, otherwise);
+}
+
+void results_meta(const struct result_meta *m, struct buffer *out)
+{
+        char done[CLOCK_TEXT_SIZE];
+        if (m->done_ms)
+                clock_format(m->done_ms, done);
+        buffer_add_string(out, "{\"status\": ");
+        add_text(out, m->status);
+        buffer_add_string(out, ", \"result\": ");
+        add_json(out, m->result, "null");
+        buffer_add_string(out, ", \"traceback\": ");
+        add_text(out, m->traceback);
+        buffer_add_string(out, ", \"children\": ");
+        add_json(out, m->children, "[]");
+        buffer_add_string(out, ", \"date_done\": ");
+        add_text(out, m->done_ms ? done : NULL);
+        if (m->group_id) {
+                buffer_add_string(out, ", \"group_id\": ");
+                add_text(out, m->group_id);
+        }
+        if (m->parent_id) {
+                buffer_add_string(out, ", \"parent_id\": ");
+                add_text(out, m->parent_id);
+        }
+        buffer_add_string(out, ", \"task_id\": ");
+        add_text(out, m->task_id);
+        buffer_add_string(out, "}");
+}
+
+void results_exception(const struct result_exception *e, struct buffer *out)
+{
+        buffer_add_string(out, "{\"exc_type\": ");
+        add_text(out, e->type);
+        buffer_add_string(out, ", \"exc_message\": [");
+        add_text(out, e->text);
+        buffer_add_string(out, "], \"exc_module\": ");
+        add_text(out, e->module);
+        buffer_add_string(out, "}");
+}
+
+/* Only types that every Python has, or Celery itself: others would arrive as made-up classes that nobody can catch. */
+struct result_exception results_exception_of(const struct problem *why)
+{
+        static const struct {
+                const char *code, *type, *module;
+        } known[] = {
+                { "revoked", "TaskRevokedError", "celery.exceptions" },
+                { "unknown_task", "NotRegistered", "celery.exceptions" },
+                { "chord", "ChordError", "celery.exceptions" },
+                { "time_limit", "TimeLimitExceeded", "billiard.exceptions" },
+                { "soft_time_limit", "SoftTimeLimitExceeded", "billiard.exceptions" },
+                { "not_a_task", "InvalidTaskError", "celery.exceptions" },
+                { "bad_content_type", "ContentDisallowed", "kombu.exceptions" },
+                { "bad_body", "DecodeError", "kombu.exceptions" },
+                { "bad_compression", "DecodeError", "kombu.exceptions" },
+                { "body_too_large", "DecodeError", "kombu.exceptions" },
+                { "bad_arguments", "TypeError", "builtins" },
+                { "bad_value", "ValueError", "builtins" },
+                { "bad_document", "ValueError", "builtins" },
+                { "missing_section", "ValueError", "builtins" },
+                { "bad_section", "ValueError", "builtins" },
+                { "timeout", "TimeoutError", "builtins" },
+                { "connection", "ConnectionError", "builtins" },
+                { "out_of_memory", "MemoryError", "builtins" },
+                { "unsupported", "NotImplementedError", "builtins" },
+        };
+        if (strcmp(why->code, "expired") == 0) /* a reason of one word, as Celery has it */
+                return (struct result_exception){ "TaskRevokedError", "celery.exceptions", "expired" };
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+                if (strcmp(known[i].code, why->code) == 0)
+                        return (struct result_exception){ known[i].type, known[i].module, why->text };
+        return (struct result_exception){ "RuntimeError", "builtins", why->text };
+}

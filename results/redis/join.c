@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "results/redis/join.h"
+
+#include "core/json.h"
+#include "message/repr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct join {
+        struct redis_link *link;
+        struct buffer parts, group; /* keys */
+        json_t *tree;               /* of the saved GroupResult, or NULL */
+        json_t *ids;                /* its leaves, in order */
+        chord_done *done;
+        void *arg;
+};
+
+static void on_counted(redisReply *reply, void *arg);
+static void on_group(redisReply *reply, void *arg);
+static void on_members(redisReply *reply, void *arg);
+static void on_results(redisReply *reply, void *arg);
+
+static void finish(struct join *j, const struct chord_reply *reply)
+{
+        j->done(reply, j->arg);
+        buffer_free(&j->parts);
+        buffer_free(&j->group);
+        json_decref(j->tree);
+        json_decref(j->ids);
+        free(j);
+}
+
+static void finish_with(struct join *j, enum chord_verdict verdict)
+{
+        const struct chord_reply reply = { .verdict = verdict };
+        finish(j, &reply);
+}
+
+static void out_of_memory(struct join *j)
+{
+        struct chord_reply reply = { .verdict = CHORD_REFUSED };
+        problem_set(&reply.why, "results", "out_of_memory", "memory ran out");
+        finish(j, &reply);
+}
+
+/* True when the reply ends it: the link was closed, or Redis refused. */
+static bool ended(struct join *j, const redisReply *reply)
+{
+        struct chord_reply answer = { .verdict = CHORD_REFUSED };
+        if (!reply) {
+                finish_with(j, CHORD_CLOSED);
+                return true;
+        }
+        if (reply->type != REDIS_REPLY_ERROR)
+                return false;
+        problem_set(&answer.why, "results", "refused", "Redis refused to count a chord: %s", reply->str);
+        finish(j, &answer);
+        return true;
+}
+
+static void ask(struct join *j, const struct bytes words[], size_t count, redis_answer *answer)
+{
+        if (redis_link_send(j->link, words, count, answer, j) != 0)
+                out_of_memory(j);
+}
+
+void redis_join(struct redis_link *l, const struct bytes words[], size_t count, struct bytes parts, struct bytes group,
+                chord_done *done, void *arg)
+{
+        struct chord_reply none = { .verdict = CHORD_REFUSED };
+        struct join *j = calloc(1, sizeof(*j));
+        if (!j) {
+                problem_set(&none.why, "results", "out_of_memory", "memory ran out");
+                done(&none, arg);
+                return;
+        }
+        j->link = l;
+        j->done = done;
+        j->arg = arg;
+        buffer_add(&j->parts, parts.data, parts.size);
+        buffer_add(&j->group, group.data, group.size);
+        ask(j, words, count, on_counted);
+}
+
+static void on_counted(redisReply *reply, void *arg)
+{
+        struct join *j = (struct join *)arg;
+        if (ended(j, reply))
+                return;
+        if (reply->type != REDIS_REPLY_INTEGER || reply->integer != 1) {
+                finish_with(j, CHORD_WAITS);
+                return;
+        }
+        const struct bytes words[] = { bytes_of_string("GET"), buffer_view(&j->group) };
+        ask(j, words, 2, on_group);
+}
+
+/* ---- a plain header: its parts stand in the sorted set ---- */
+
+static struct bytes view(const redisReply *reply)
+{
+        return reply->str ? bytes_of(reply->str, reply->len) : (struct bytes){ NULL, 0 };
+}
+
+/* "ValueError('boom')", as Python shows an exception. */
+static void add_exception(struct buffer *out, const json_t *exception)
+{
+        json_t *said = json_object_get(exception, "exc_message");
+        json_t *alone = json_is_array(said) ? NULL : json_pack("[O?]", said);
+        buffer_add_string(out, json_text(exception, "exc_type", "Exception"));
+        repr_args((struct bytes){ NULL, 0 }, alone ? alone : said, out);
+        json_decref(alone);
+        if (out->size >= 2 &&
+            memcmp(out->data + out->size - 2, ",)", 2) == 0) { /* a tuple of one; an exception shows no comma */
+                out->size -= 2;
+                buffer_add_byte(out, ')');
+        }
+}
+
+static enum chord_verdict failed(const char *id, const json_t *exception, struct problem *why)
+{
+        struct buffer text = { 0 };
+        add_exception(&text, exception);
+        problem_set(why, "results", "chord", "Dependency %s raised %.*s", id, (int)text.size, (const char *)text.data);
+        buffer_free(&text);
+        return CHORD_FAILED;
+}
+
+static bool is_failure(const char *state)
+{
+        return strcmp(state, "FAILURE") == 0 || strcmp(state, "REVOKED") == 0;
+}
+
+enum chord_verdict join_members(const struct bytes members[], size_t count, struct buffer *results, struct problem *why)
+{
+        buffer_add_byte(results, '[');
+        for (size_t i = 0; i < count; i++) {
+                JSON_OWNED json_t *part = NULL;
+                struct problem unreadable;
+                if (json_parse(members[i], "results", &part, &unreadable) != 0 || json_array_size(part) != 4) {
+                        problem_set(why, "results", "chord", "Join error: part %zu of the header can't be read", i);
+                        return CHORD_FAILED;
+                }
+                const char *id = json_string_value(json_array_get(part, 1));
+                const char *state = json_string_value(json_array_get(part, 2));
+                if (state && is_failure(state))
+                        return failed(id ? id : "?", json_array_get(part, 3), why);
+                buffer_add_string(results, i ? "," : "");
+                json_write(json_array_get(part, 3), results);
+        }
+        buffer_add_byte(results, ']');
+        return CHORD_READY;
+}
+
+static void on_members(redisReply *reply, void *arg)
+{
+        struct join *j = (struct join *)arg;
+        struct chord_reply answer = { 0 };
+        struct buffer results = { 0 };
+        if (ended(j, reply))
+                return;
+        struct bytes *members = calloc(reply->elements + 1, sizeof(*members));
+        if (!members) {
+                out_of_memory(j);
+                return;
+        }
+        for (size_t i = 0; i < reply->elements; i++)
+                members[i] = view(reply->element[i]);
+        answer.verdict = join_members(members, reply->elements, &results, &answer.why);
+        free(members);
+        answer.results = buffer_view(&results);
+        if (results.failed)
+                out_of_memory(j);
+        else
+                finish(j, &answer);
+        buffer_free(&results);
+}
+
+/* ---- a header with groups in it: a tree of ids was saved, and the results are read one by one ---- */
+
+/* A node is [[id, parent], null] or [[id, parent], [nodes…]]; gather the ids of the leaves. */
+static void add_ids(const json_t *node, json_t *ids)
+{
+        const json_t *children = json_array_get(node, 1);
+        if (json_is_array(children)) {
+                for (size_t i = 0; i < json_array_size(children); i++)
+                        add_ids(json_array_get(children, i), ids);
+        } else {
+                json_t *id = json_array_get(json_array_get(node, 0), 0);
+                json_array_append(ids, json_is_string(id) ? id : json_null());
+        }
+}
+
+static void ask_results(struct join *j)
+{
+        enum { CHUNK = 1 << 20 };
+        const size_t count = json_array_size(j->ids);
+        struct bytes words[2];
+        struct buffer script = { 0 };
+        JSON_OWNED json_t *ids = json_incref(j->ids);
+        /* One MGET with many words, as a script: the link takes commands of few words. */
+        buffer_add_string(&script, "local out = {} for i, id in ipairs(cjson.decode(ARGV[1])) do "
+                                   "out[i] = redis.call('GET', 'celery-task-meta-' .. id) end return out");
+        struct buffer list = { 0 };
+        json_write(ids, &list);
+        words[0] = buffer_view(&script);
+        words[1] = buffer_view(&list);
+        const struct bytes command[] = { bytes_of_string("EVAL"), words[0], bytes_of_string("0"), words[1] };
+        if (count == 0 || count > CHUNK || script.failed || list.failed)
+                out_of_memory(j);
+        else
+                ask(j, command, 4, on_results);
+        buffer_free(&script);
+        buffer_free(&list);
+}
+
+static void on_group(redisReply *reply, void *arg)
+{
+        struct join *j = (struct join *)arg;
+        JSON_OWNED json_t *saved = NULL;
+        struct problem unreadable;
+        if (ended(j, reply))
+                return;
+        if (reply->type == REDIS_REPLY_STRING && json_parse(view(reply), "results", &saved, &unreadable) == 0) {
+                j->tree = json_incref(json_object_get(saved, "result"));
+                j->ids = json_array();
+                add_ids(j->tree, j->ids);
+                ask_results(j);
+                return;
+        }
+        const struct bytes words[] = { bytes_of_string("ZRANGE"), buffer_view(&j->parts), bytes_of_string("0"),
+                                       bytes_of_string("-1") };
+        ask(j, words, 4, on_members);
+}
+
+/* Write the tree with its results in place of the ids. */
+static bool add_tree(const json_t *node, const redisReply *reply, size_t *at, struct buffer *out, struct problem *why)
+{
+        const json_t *children = json_array_get(node, 1);
+        if (json_is_array(children)) {
+                bool fine = true;
+                buffer_add_byte(out, '[');
+                for (size_t i = 0; fine && i < json_array_size(children); i++) {
+                        buffer_add_string(out, i ? "," : "");
+                        fine = add_tree(json_array_get(children, i), reply, at, out, why);
+                }
+                buffer_add_byte(out, ']');
+                return fine;
+        }
+        const char *id = json_string_value(json_array_get(json_array_get(node, 0), 0));
+        const redisReply *found = *at < reply->elements ? reply->element[(*at)++] : NULL;
+        JSON_OWNED json_t *meta = NULL;
+        struct problem unreadable;
+        if (!found || found->type != REDIS_REPLY_STRING ||
+            json_parse(view(found), "results", &meta, &unreadable) != 0) {
+                problem_set(why, "results", "chord", "Join error: the result of %s is missing", id ? id : "?");
+                return false;
+        }
+        if (is_failure(json_text(meta, "status", "")))
+                return failed(id ? id : "?", json_object_get(meta, "result"), why) == CHORD_READY;
+        json_write(json_object_get(meta, "result"), out);
+        return true;
+}
+
+static void on_results(redisReply *reply, void *arg)
+{
+        struct join *j = (struct join *)arg;
+        struct chord_reply answer = { .verdict = CHORD_READY };
+        struct buffer results = { 0 };
+        size_t at = 0;
+        if (ended(j, reply))
+                return;
+        if (!add_tree(j->tree, reply, &at, &results, &answer.why))
+                answer.verdict = CHORD_FAILED;
+        answer.results = buffer_view(&results);
+        if (results.failed)
+                out_of_memory(j);
+        else
+                finish(j, &answer);
+        buffer_free(&results);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Results in Redis, under the keys that Celery reads: celery-task-meta-<id>, stored with its expiry and published on the same
+ * name; chords counted in celery-taskset-meta-<group>.j (a sorted set of parts), .t (more parts than thought), .s (the header's size),
+ * .d (who has been counted) and .c (who starts the body). Python workers may count parts of the same chord. */
+#include "core/json.h"
+#include "core/log.h"
+#include "message/repr.h"
+#include "results/redis/link.h"
+#include "results/redis/join.h"
+#include "results/results.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TASK_KEY  "celery-task-meta-"
+#define GROUP_KEY "celery-taskset-meta-"
+
+struct redis {
+        struct results_sink sink; /* first: this is what the door holds */
+        struct redis_link *link;
+        char expires[16];
+};
+
+static const char *const schemes[] = { "redis", "redis+socket", NULL };
+
+/* One round trip for "a success stays": KEYS the task's key; ARGV the meta, its expiry. */
+static const char store_script[] = "local old = redis.call('GET', KEYS[1]) "
+                                   "if old then "
+                                   "local ok, meta = pcall(cjson.decode, old) "
+                                   "if ok and type(meta) == 'table' and meta['status'] == 'SUCCESS' then return 0 end "
+                                   "end "
+                                   "if ARGV[2] ~= '0' then redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) "
+                                   "else redis.call('SET', KEYS[1], ARGV[1]) end "
+                                   "redis.call('PUBLISH', KEYS[1], ARGV[1]) "
+                                   "return 1";
+
+/* KEYS .c .s and the group's own; ARGV size, expiry, the saved GroupResult or ''. A body that is started already stays so: this is a
+ * repetition then, and the parts that are still to come are too. */
+static const char begin_script[] = "if redis.call('GET', KEYS[1]) == 'done' then return 0 end "
+                                   "local function put(key, value) "
+                                   "if ARGV[2] ~= '0' then redis.call('SETEX', key, ARGV[2], value) "
+                                   "else redis.call('SET', key, value) end end "
+                                   "put(KEYS[2], ARGV[1]) "
+                                   "if ARGV[3] ~= '' then put(KEYS[3], ARGV[3]) end "
+                                   "return 1";
+
+/* KEYS .j .t .s .d the group's own, .c; ARGV id, member, index, expiry, seconds that a claim lasts, token. A claim of the same token is
+ * the same worker's, or another's that got the same message again: it goes on with it. */
+static const char part_script[] =
+        "if redis.call('GET', KEYS[6]) == 'done' then return 0 end "
+        "local who = ARGV[1] .. ':' .. ARGV[3] "
+        "if redis.call('SADD', KEYS[4], who) == 1 then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end "
+        "if ARGV[4] ~= '0' then "
+        "for i = 1, 5 do redis.call('EXPIRE', KEYS[i], ARGV[4]) end end "
+        "local size = redis.call('GET', KEYS[3]) "
+        "if not size then return 0 end "
+        "local more = tonumber(redis.call('GET', KEYS[2]) or '0') "
+        "if redis.call('ZCARD', KEYS[1]) ~= tonumber(size) + more then return 0 end "
+        "if redis.call('SET', KEYS[6], ARGV[6], 'NX', 'EX', ARGV[5]) then return 1 end "
+        "if redis.call('GET', KEYS[6]) == ARGV[6] then redis.call('EXPIRE', KEYS[6], ARGV[5]) return 1 end "
+        "return 0";
+
+/* KEYS .c .j .t .s .d; ARGV token, seconds that a latecomer is to be recognised, failed. */
+static const char end_script[] = "if ARGV[3] == '1' then redis.call('DEL', KEYS[4]) return 1 end "
+                                 "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
+                                 "redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) "
+                                 "redis.call('SET', KEYS[1], 'done', 'EX', ARGV[2]) "
+                                 "return 1";
+
+#define CLAIM_S "60"
+#define DONE_S  "300"
+
+/* ---- opening ---- */
+
+static int redis_open(struct results_sink **out, const struct results_config *config, const char *url,
+                      struct problem *why)
+{
+        struct redis_address address;
+        struct redis *r = calloc(1, sizeof(*r));
+        int rc = r ? redis_address_read(url, &address, why) : -ENOMEM;
+        if (rc == 0) {
+                log_hide(address.password);
+                snprintf(r->expires, sizeof(r->expires), "%u", config->expires_s);
+                rc = redis_link_open(&r->link, config->loop, config->connect_timeout_ms, &address);
+                redis_address_free(&address);
+        }
+        if (rc)
+                free(r);
+        else
+                *out = &r->sink;
+        return rc;
+}
+
+static void redis_close(struct results_sink *s)
+{
+        redis_link_close(((struct redis *)s)->link);
+        free(s);
+}
+
+static bool redis_wants(const struct results_sink *s, const struct results_address *to)
+{
+        (void)s, (void)to;
+        return true;
+}
+
+/* ---- what has only a result code to say ---- */
+
+struct asking {
+        results_done *done;
+        void *arg;
+};
+
+static void on_done(redisReply *reply, void *arg)
+{
+        const struct asking a = *(struct asking *)arg;
+        struct problem why = { 0 };
+        free(arg);
+        if (!reply)
+                a.done(RESULTS_CLOSED, NULL, a.arg);
+        else if (reply->type != REDIS_REPLY_ERROR)
+                a.done(RESULTS_DONE, NULL, a.arg);
+        else {
+                problem_set(&why, "results", "refused", "Redis refused it: %s", reply->str);
+                a.done(RESULTS_REFUSED, &why, a.arg);
+        }
+}
+
+static void ask(struct redis *r, const struct bytes words[], size_t count, results_done *done, void *arg)
+{
+        struct problem why;
+        struct asking *a = malloc(sizeof(*a));
+        if (a)
+                *a = (struct asking){ done, arg };
+        if (a && redis_link_send(r->link, words, count, on_done, a) == 0)
+                return;
+        free(a);
+        problem_set(&why, "results", "out_of_memory", "memory ran out");
+        done(RESULTS_REFUSED, &why, arg);
+}
+
+static struct bytes text(const char *s)
+{
+        return bytes_of_string(s);
+}
+
+static void redis_store(struct results_sink *s, const struct results_address *to, struct bytes meta, results_done *done,
+                        void *arg)
+{
+        struct redis *r = (struct redis *)s;
+        struct buffer key = { 0 };
+        buffer_addf(&key, TASK_KEY "%s", to->task_id);
+        const struct bytes words[] = {
+                text("EVAL"), text(store_script), text("1"), buffer_view(&key), meta, text(r->expires),
+        };
+        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
+        buffer_free(&key);
+}
+
+/* ---- chords ---- */
+
+enum chord_key { KEY_J, KEY_T, KEY_S, KEY_D, KEY_C, KEY_GROUP, KEY_COUNT };
+
+/* All keys of a group in one buffer; views of them in `out`. */
+static void chord_keys(const char *group_id, struct buffer *room, struct bytes out[KEY_COUNT])
+{
+        static const char *const ends[] = { ".j", ".t", ".s", ".d", ".c", "" };
+        size_t starts[KEY_COUNT + 1] = { 0 };
+        for (size_t i = 0; i < KEY_COUNT; i++) {
+                buffer_addf(room, GROUP_KEY "%s%s", group_id, ends[i]);
+                starts[i + 1] = room->size;
+        }
+        for (size_t i = 0; i < KEY_COUNT; i++)
+                out[i] = bytes_of(room->data + starts[i], starts[i + 1] - starts[i]);
+}
+
+static void redis_chord_begin(struct results_sink *s, const char *group_id, size_t size, struct bytes saved,
+                              results_done *done, void *arg)
+{
+        struct redis *r = (struct redis *)s;
+        struct buffer room = { 0 };
+        struct bytes keys[KEY_COUNT];
+        char count[24];
+        snprintf(count, sizeof(count), "%zu", size);
+        chord_keys(group_id, &room, keys);
+        const struct bytes words[] = {
+                text("EVAL"),    text(begin_script), text("3"),        keys[KEY_C], keys[KEY_S],
+                keys[KEY_GROUP], text(count),        text(r->expires), saved,
+        };
+        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
+        buffer_free(&room);
+}
+
+static void redis_chord_end(struct results_sink *s, const char *group_id, const char *task_id, bool failed,
+                            results_done *done, void *arg)
+{
+        struct redis *r = (struct redis *)s;
+        struct buffer room = { 0 };
+        struct bytes keys[KEY_COUNT];
+        chord_keys(group_id, &room, keys);
+        const struct bytes words[] = {
+                text("EVAL"),
+                text(end_script),
+                text("5"),
+                keys[KEY_C],
+                keys[KEY_J],
+                keys[KEY_T],
+                keys[KEY_S],
+                keys[KEY_D],
+                text(task_id),
+                text(DONE_S),
+                text(failed ? "1" : "0"),
+        };
+        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
+        buffer_free(&room);
+}
+
+static void redis_chord_part(struct results_sink *s, const struct chord_part *part, chord_done *done, void *arg)
+{
+        struct redis *r = (struct redis *)s;
+        struct buffer room = { 0 };
+        struct bytes keys[KEY_COUNT];
+        char index[24] = "+inf";
+        if (part->index >= 0)
+                snprintf(index, sizeof(index), "%lld", part->index);
+        chord_keys(part->group_id, &room, keys);
+        const struct bytes words[] = {
+                text("EVAL"), text(part_script), text("6"),        keys[KEY_J],   keys[KEY_T],
+                keys[KEY_S],  keys[KEY_D],       keys[KEY_GROUP],  keys[KEY_C],   text(part->task_id),
+                part->member, text(index),       text(r->expires), text(CLAIM_S), text(part->task_id),
+        };
+        redis_join(r->link, words, sizeof(words) / sizeof(words[0]), keys[KEY_J], keys[KEY_GROUP], done, arg);
+        buffer_free(&room);
+}
+
+extern const struct results_backend results_redis;
+const struct results_backend results_redis = {
+        .schemes = schemes,
+        .open = redis_open,
+        .wants = redis_wants,
+        .store = redis_store,
+        .chord_begin = redis_chord_begin,
+        .chord_part = redis_chord_part,
+        .chord_end = redis_chord_end,
+        .close = redis_close,
+};

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Results as messages to the queue that the client named in reply_to. It is the client's own, exclusive: it is never
+ * declared here, and when it is gone nobody waits any more. */
+#include "results/results.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct rpc {
+        struct results_sink sink; /* first: this is what the door holds */
+        struct broker *broker;
+};
+
+static const char *const schemes[] = { "rpc", NULL };
+
+static int rpc_open(struct results_sink **out, const struct results_config *config, const char *url,
+                    struct problem *why)
+{
+        (void)url, (void)why;
+        struct rpc *r = calloc(1, sizeof(*r));
+        if (!r)
+                return -ENOMEM;
+        r->broker = config->broker;
+        *out = &r->sink;
+        return 0;
+}
+
+static bool rpc_wants(const struct results_sink *s, const struct results_address *to)
+{
+        (void)s;
+        return to->reply_to && *to->reply_to;
+}
+
+struct sending {
+        results_done *done;
+        void *arg;
+};
+
+static void on_published(enum publish_result result, void *arg)
+{
+        const struct sending s = *(struct sending *)arg;
+        free(arg);
+        s.done(result == PUBLISH_CLOSED ? RESULTS_CLOSED : RESULTS_DONE, NULL, s.arg);
+}
+
+static struct message *reply(const struct results_address *to, struct bytes meta)
+{
+        struct buffer properties = { 0 };
+        struct message *m = NULL;
+        const struct properties p = {
+                .content_type = bytes_of_string("application/json"),
+                .content_encoding = bytes_of_string("utf-8"),
+                .correlation_id = bytes_of_string(to->correlation_id ? to->correlation_id : to->task_id),
+                .delivery_mode = 1,
+                .priority = 0,
+                .timestamp = -1,
+        };
+        properties_write(&p, &properties);
+        if (!properties.failed)
+                m = message_new("", to->reply_to, buffer_view(&properties), meta);
+        buffer_free(&properties);
+        return m;
+}
+
+static void rpc_store(struct results_sink *s, const struct results_address *to, struct bytes meta, results_done *done,
+                      void *arg)
+{
+        struct problem why;
+        struct sending *sending = malloc(sizeof(*sending));
+        struct message *m = sending ? reply(to, meta) : NULL;
+        if (!m) {
+                free(sending);
+                problem_set(&why, "results", "out_of_memory", "memory ran out");
+                done(RESULTS_REFUSED, &why, arg);
+                return;
+        }
+        *sending = (struct sending){ done, arg };
+        broker_publish(((struct rpc *)s)->broker, m, on_published, sending);
+}
+
+static void rpc_close(struct results_sink *s)
+{
+        free(s);
+}
+
+extern const struct results_backend results_rpc;
+const struct results_backend results_rpc = {
+        .schemes = schemes,
+        .open = rpc_open,
+        .wants = rpc_wants,
+        .store = rpc_store,
+        .close = rpc_close,
+};

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks that calculate a little, to prove with real canvases that results, chains and chords arrive: no worker consumes them
+ * unless -Q chard.tasks names them. Any of them is two lines in Python, for comparing. */
+#include "tasks/task.h"
+
+#include <errno.h>
+
+#define DIAGNOSTIC                                                                                               \
+        .queue = "chard.tasks", .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 }, .deadline_ms = 10000, \
+        .flags = TASK_DIAGNOSTIC | TASK_PLAIN
+
+static int not_numbers(struct problem *why, const char *task)
+{
+        return problem_set(why, "task", "bad_arguments", "%s adds numbers, and lists of them", task);
+}
+
+/* Adds up numbers, however deep they stand in arrays. False at anything else. */
+static bool add_up(const json_t *value, json_int_t *whole, double *real, bool *is_real)
+{
+        if (json_is_integer(value)) {
+                *whole += json_integer_value(value);
+                return true;
+        }
+        if (json_is_real(value)) {
+                *is_real = true;
+                *real += json_real_value(value);
+                return true;
+        }
+        bool fine = json_is_array(value);
+        for (size_t i = 0; fine && i < json_array_size(value); i++)
+                fine = add_up(json_array_get(value, i), whole, real, is_real);
+        return fine;
+}
+
+static int sum(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        json_int_t whole = 0;
+        double real = 0;
+        bool is_real = false;
+        if (!add_up(in->args, &whole, &real, &is_real))
+                return not_numbers(why, in->def->name);
+        return outcome_result(out, is_real ? json_real(real + (double)whole) : json_integer(whole));
+}
+
+static int same(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        (void)why;
+        json_t *only = json_array_size(in->args) == 1 ? json_array_get(in->args, 0) : (json_t *)in->args;
+        return outcome_result(out, json_incref(only));
+}
+
+static int told(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        (void)why;
+        return outcome_result(out, json_pack("{s:O, s:O}", "args", in->args, "kwargs", in->kwargs));
+}
+
+static int fail(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        const char *text = json_string_value(json_array_get(in->args, json_array_size(in->args) - 1));
+        (void)out;
+        return problem_set(why, "task", "bad_value", "%s", text ? text : "failed, as it was asked to");
+}
+
+const struct task_def chard_add = { .name = "chard.add", .run = sum, DIAGNOSTIC };
+const struct task_def chard_same = { .name = "chard.same", .run = same, DIAGNOSTIC };
+const struct task_def chard_args = { .name = "chard.args", .run = told, DIAGNOSTIC };
+const struct task_def chard_fail = { .name = "chard.fail", .run = fail, DIAGNOSTIC };

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Celery app whose tasks both know: chard has them built in (tasks/diagnostic.c), and here they are in Python. As a program it is
+the Python worker that chard is compared with: celery_app.py BROKER-URL RESULT-URL"""
+
+import sys
+
+from celery import Celery
+
+QUEUE = "chard.tasks"
+
+
+def total(value):
+    if isinstance(value, (list, tuple)):
+        return sum(map(total, value))
+    if not isinstance(value, (int, float)):
+        raise TypeError("chard.add adds numbers, and lists of them")
+    return value
+
+
+def add(*args):
+    return total(args)
+
+
+def same(value):
+    """Of one argument, so that Celery calls it as an errback of the old style: by a message."""
+    return value
+
+
+def told(*args, **kwargs):
+    return {"args": list(args), "kwargs": kwargs}
+
+
+def fail(*args):
+    raise ValueError(args[-1] if args and isinstance(args[-1], str) else "failed, as it was asked to")
+
+
+TASKS = {"chard.add": add, "chard.same": same, "chard.args": told, "chard.fail": fail}
+
+
+def make_app(broker_url, result_url=None, **settings):
+    app = Celery("tests", broker=broker_url, backend=result_url, set_as_current=False)
+    app.conf.update(task_default_queue=QUEUE, task_default_queue_type="quorum", task_default_exchange_type="topic",
+                    task_create_missing_queue_type="quorum", task_create_missing_queue_exchange_type="topic",
+                    broker_connection_retry_on_startup=True, worker_detect_quorum_queues=True, **settings)
+    for name, function in TASKS.items():
+        app.task(name=name, shared=False)(function)
+    return app
+
+
+if __name__ == "__main__":
+    make_app(*sys.argv[1:]).worker_main(["worker", "-P", "threads", "-c", "4", "-Q", QUEUE, "-l", "WARNING",
+                                         "--without-gossip", "--without-mingle", "--without-heartbeat"])

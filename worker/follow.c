@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending on: the step "publish", and whatever else a task's end sends. First the chords in it are begun, so that their parts can be
+ * counted; then the messages go out, and all must be confirmed (I3). */
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "worker/run.h"
+
+struct follow_how run_how(const struct run *run)
+{
+        return (struct follow_how){ .queue_of = run_queue_of,
+                                    .now_ms = clock_wall_ms(),
+                                    .chords = results_chords(run->worker->results) };
+}
+
+/* ---- publish: what follows this task ---- */
+
+enum step run_publish(struct run *run)
+{
+        const struct follow_how how = run_how(run);
+        struct following following = { 0 };
+        run->telling.what = TELL_SUCCESS;
+        if (!run_has_successor(run) && !run->message.callbacks)
+                return run_tell_or_ack(run);
+        if (run->result.size == 0 && !run_write_result(run))
+                return run_out_of_memory(run);
+        const int code = task_message_successors(&run->message, buffer_view(&run->result), &how, &following, &run->why);
+        if (code)
+                return run_refused(run, code);
+        run->telling.children = json_incref(following.children);
+        return run_send(run, &following, run_tell_or_ack);
+}
+
+/* ---- sending ---- */
+
+static enum step publish_all(struct run *run);
+static void on_begun(enum results_answer answer, const struct problem *why, void *arg);
+static void on_published(enum publish_result result, void *arg);
+
+enum step run_send(struct run *run, struct following *takes, run_then *then)
+{
+        run->following = *takes;
+        *takes = (struct following){ 0 };
+        run->then = then;
+        const json_t *chords = run->following.chords;
+        if (json_array_size(chords) == 0)
+                return publish_all(run);
+        run->publishes = (unsigned)json_array_size(chords);
+        for (size_t i = 0; i < json_array_size(chords); i++) {
+                const json_t *chord = json_array_get(chords, i), *tree = json_object_get(chord, "saved");
+                struct buffer saved = { 0 };
+                if (tree)
+                        json_write(tree, &saved);
+                results_chord_begin(run->worker->results, json_text(chord, "group", ""),
+                                    (size_t)json_number(chord, "size", 0), buffer_view(&saved), on_begun, run);
+                buffer_free(&saved);
+        }
+        return STEP_WAIT;
+}
+
+static void on_begun(enum results_answer answer, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        if (answer == RESULTS_CLOSED) {
+                run->closing = true;
+        } else if (answer == RESULTS_REFUSED) {
+                log_error("worker", "task=%s a chord that follows can't be counted: %s", run->message.id, why->text);
+        }
+        if (--run->publishes == 0)
+                run_go(run, run->closing ? STEP_END : publish_all(run));
+}
+
+static enum step publish_all(struct run *run)
+{
+        struct message *first = run->following.messages;
+        run->following.messages = NULL;
+        following_clear(&run->following);
+        run->published = PUBLISH_CONFIRMED;
+        if (!first)
+                return run->then(run);
+        for (const struct message *m = first; m; m = m->next)
+                run->publishes++;
+        for (struct message *m = first, *after; m; m = after) {
+                after = m->next;
+                m->next = NULL;
+                broker_publish(run->worker->broker, m, on_published, run);
+        }
+        return STEP_WAIT;
+}
+
+static enum step after_publish(struct run *run)
+{
+        if (run->published == PUBLISH_CONFIRMED)
+                return run->then(run);
+        if (run->published == PUBLISH_CLOSED)
+                return STEP_END;
+        problem_set(&run->why, "broker", "unroutable", "the next task's message was %s; check: chard topology apply",
+                    run->published == PUBLISH_RETURNED ? "returned: no queue takes it" : "refused by the broker");
+        if (run->telling.what == TELL_SUCCESS)
+                return STEP_RETRY;
+        log_error("worker", "task=%s what was to be sent at its failure: %s", run->message.id, run->why.text);
+        return run->then(run);
+}
+
+static void on_published(enum publish_result result, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        if (result > run->published)
+                run->published = result;
+        if (--run->publishes == 0)
+                run_go(run, after_publish(run));
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The step "join": a task in a chord's header is counted; the one that makes it complete sends the chord's body, or, where one of them
+ * has failed, fails it. Parts wait in telling.parts: the task's own, and those of tasks that failed with it. */
+#include "worker/run.h"
+
+#include "core/json.h"
+#include "core/log.h"
+
+static void on_counted(const struct chord_reply *reply, void *arg);
+static enum step next_part(struct run *run);
+
+void run_add_part(struct run *run, json_t *row, const char *status, struct bytes result)
+{
+        if (!json_object_get(row, "chord") || !json_object_get(row, "group_id") ||
+            !results_chords(run->worker->results))
+                return;
+        struct buffer member = { 0 };
+        json_t *id = json_object_get(row, "id");
+        buffer_add_string(&member, "[1, ");
+        json_write(id, &member);
+        buffer_addf(&member, ", \"%s\", ", status);
+        buffer_add(&member, result.data, result.size);
+        buffer_add_byte(&member, ']');
+        if (!run->telling.parts)
+                run->telling.parts = json_array();
+        json_t *part = json_copy(row);
+        json_object_set_new(part, "member", json_stringn((const char *)member.data, member.size));
+        json_array_append_new(run->telling.parts, part);
+        buffer_free(&member);
+}
+
+static const json_t *part_of(const struct run *run)
+{
+        return json_array_get(run->telling.parts, run->telling.part);
+}
+
+enum step run_join(struct run *run)
+{
+        const json_t *row = part_of(run), *member = json_object_get(row, "member");
+        if (!row)
+                return STEP_ACK;
+        const struct chord_part part = {
+                .group_id = json_text(row, "group_id", ""),
+                .task_id = json_text(row, "id", ""),
+                .index = json_number(row, "group_index", -1),
+                .member = bytes_of(json_string_value(member), json_string_length(member)),
+        };
+        results_chord_part(run->worker->results, &part, on_counted, run);
+        return STEP_WAIT;
+}
+
+/* ---- the header is complete ---- */
+
+static void on_ended(enum results_answer answer, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        (void)why; /* what is left of the chord expires */
+        run_go(run, answer == RESULTS_CLOSED ? STEP_END : next_part(run));
+}
+
+static enum step next_part(struct run *run)
+{
+        run->telling.part++;
+        return STEP_JOIN;
+}
+
+static enum step end_chord(struct run *run)
+{
+        const json_t *row = part_of(run);
+        results_chord_end(run->worker->results, json_text(row, "group_id", ""), json_text(row, "id", ""),
+                          run->telling.unjoined, on_ended, run);
+        return STEP_WAIT;
+}
+
+static enum step send_unjoined(struct run *run)
+{
+        const struct follow_how how = run_how(run);
+        struct following following = { 0 };
+        struct problem why = { 0 };
+        if (task_message_unjoined(&run->message, json_object_get(part_of(run), "chord"), &how, &following, &why) == 0)
+                return run_send(run, &following, end_chord);
+        log_error("worker", "task=%s the errbacks of its chord can't be sent: %s", run->message.id, why.text);
+        return end_chord(run);
+}
+
+/* The body can't run: it fails, as does what follows it; and it may be part of another chord. */
+static enum step unjoin(struct run *run, const struct problem *why)
+{
+        json_t *body = json_pack("[O]", json_object_get(part_of(run), "chord"));
+        log_warn("worker", "task=%s its chord fails: %s", run->message.id, why->text);
+        run->telling.unjoined = true;
+        run->publishes = 1;
+        run->then = send_unjoined;
+        run_abandon(run, signatures_abandoned(body), why);
+        json_decref(body);
+        return --run->publishes == 0 ? send_unjoined(run) : STEP_WAIT;
+}
+
+static enum step send_body(struct run *run, struct bytes results)
+{
+        const struct follow_how how = run_how(run);
+        struct following following = { 0 };
+        struct problem why = { 0 }, told;
+        const json_t *body = json_object_get(part_of(run), "chord");
+        run->telling.unjoined = false;
+        const int code = task_message_joined(&run->message, body, results, &how, &following, &why);
+        if (code == 0)
+                return run_send(run, &following, end_chord);
+        if (code < 0)
+                return run_out_of_memory(run);
+        problem_set(&told, "results", "chord", "Callback error: %s", why.text);
+        return unjoin(run, &told);
+}
+
+static void on_counted(const struct chord_reply *reply, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        enum step step = STEP_END;
+        switch (reply->verdict) {
+        case CHORD_WAITS: step = next_part(run); break;
+        case CHORD_READY: step = send_body(run, reply->results); break;
+        case CHORD_FAILED: step = unjoin(run, &reply->why); break;
+        case CHORD_REFUSED:
+                log_error("worker", "task=%s its chord can't be counted: %s", run->message.id, reply->why.text);
+                step = next_part(run);
+                break;
+        case CHORD_CLOSED: break;
+        }
+        run_go(run, step);
+}

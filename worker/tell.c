@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the world is told of a task that has ended: the step "tell" stores its result, and FAILURE for those that can't run any more, and
+ * calls its errbacks. It comes after the commit and before the ack, so a crash tells again; everything here may be repeated. */
+#include "worker/run.h"
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* ---- is there anything to tell? ---- */
+
+static struct results_address address_of(const struct run *run, const char *task_id)
+{
+        const struct task_message *m = &run->message;
+        const bool own = strcmp(task_id, m->id) == 0;
+        return (struct results_address){ .task_id = task_id,
+                                         .reply_to = m->reply_to,
+                                         .correlation_id = own ? m->correlation_id : NULL };
+}
+
+static bool wanted(const struct run *run)
+{
+        if (!run->message.id || run->message.ignore_result)
+                return false;
+        const struct results_address to = address_of(run, run->message.id);
+        return results_wanted(run->worker->results, &to);
+}
+
+static bool in_chord(const struct run *run)
+{
+        const struct task_message *m = &run->message;
+        return m->id && m->chord && m->group_id && results_chords(run->worker->results);
+}
+
+enum step run_tell_or_ack(struct run *run)
+{
+        const enum tell what = run->telling.what;
+        if (what == TELL_NOTHING)
+                return STEP_ACK;
+        if (wanted(run) || (what != TELL_RETRY && in_chord(run)))
+                return STEP_TELL;
+        return what == TELL_FAILURE && run->message.id && (run->message.errbacks || run_has_successor(run)) ? STEP_TELL
+                                                                                                            : STEP_ACK;
+}
+
+/* ---- one result ---- */
+
+static const char *status_of(const struct run *run)
+{
+        switch (run->telling.what) {
+        case TELL_SUCCESS: return "SUCCESS";
+        case TELL_RETRY: return "RETRY";
+        case TELL_REVOKED: return "REVOKED";
+        case TELL_NOTHING:
+        case TELL_FAILURE: break;
+        }
+        return strcmp(run->why.code, "expired") == 0 ? "REVOKED" : "FAILURE";
+}
+
+static void describe_failure(const struct run *run, const struct problem *why, struct buffer *exception,
+                             struct buffer *traceback)
+{
+        const struct result_exception e = results_exception_of(why);
+        const struct task_message *m = &run->message;
+        results_exception(&e, exception);
+        buffer_addf(traceback,
+                    "Traceback (most recent call last):\n  worker %s, task %s[%s], attempt %u, in %s\n%s.%s: %s",
+                    run->worker->config->name, m->name ? m->name : "?", m->id, m->retries + 1, why->source, e.module,
+                    e.type, e.text);
+        traceback->failed = traceback->failed || exception->failed;
+        buffer_add_byte(traceback, '\0');
+}
+
+static void on_told(enum results_answer answer, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        if (answer == RESULTS_REFUSED)
+                log_error("worker", "task=%s its result can't be stored: %s", run->message.id, why->text);
+        if (answer == RESULTS_CLOSED)
+                run->closing = true;
+        if (--run->publishes == 0)
+                run_go(run, run->closing ? STEP_END : run->then(run));
+}
+
+static void store(struct run *run, const struct result_meta *meta)
+{
+        struct buffer text = { 0 };
+        const struct results_address to = address_of(run, meta->task_id);
+        results_meta(meta, &text);
+        run->publishes++;
+        if (results_wanted(run->worker->results, &to))
+                results_store(run->worker->results, &to, buffer_view(&text), on_told, run);
+        else
+                run->publishes--;
+        buffer_free(&text);
+}
+
+/* ---- tell ---- */
+
+static enum step send_errbacks(struct run *run);
+
+static void store_own(struct run *run)
+{
+        const struct task_message *m = &run->message;
+        const bool success = run->telling.what == TELL_SUCCESS;
+        struct buffer children = { 0 }, exception = { 0 }, traceback = { 0 };
+        if (run->telling.children)
+                json_write(run->telling.children, &children);
+        if (!success)
+                describe_failure(run, &run->why, &exception, &traceback);
+        const struct result_meta meta = {
+                .status = status_of(run),
+                .result = success ? buffer_view(&run->result) : buffer_view(&exception),
+                .traceback = success ? NULL : (const char *)traceback.data,
+                .children = buffer_view(&children),
+                .done_ms = run->telling.what == TELL_RETRY ? 0 : clock_wall_ms(),
+                .task_id = m->id,
+                .group_id = m->group_id,
+                .parent_id = m->parent_id,
+        };
+        store(run, &meta);
+        buffer_free(&children);
+        buffer_free(&exception);
+        buffer_free(&traceback);
+}
+
+/* FAILURE for each of `abandoned`; those in a chord are to be counted, too. */
+void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why)
+{
+        struct buffer exception = { 0 }, traceback = { 0 };
+        describe_failure(run, why, &exception, &traceback);
+        for (size_t i = 0; i < json_array_size(abandoned_takes); i++) {
+                json_t *row = json_array_get(abandoned_takes, i);
+                const struct result_meta meta = {
+                        .status = "FAILURE",
+                        .result = buffer_view(&exception),
+                        .traceback = (const char *)traceback.data,
+                        .done_ms = clock_wall_ms(),
+                        .task_id = json_text(row, "id", ""),
+                        .group_id = json_text(row, "group_id", NULL),
+                        .parent_id = json_text(row, "parent_id", NULL),
+                };
+                if (!run->message.ignore_result)
+                        store(run, &meta);
+                run_add_part(run, row, "FAILURE", buffer_view(&exception));
+        }
+        json_decref(abandoned_takes);
+        buffer_free(&exception);
+        buffer_free(&traceback);
+}
+
+static void add_own_part(struct run *run)
+{
+        const struct task_message *m = &run->message;
+        struct buffer exception = { 0 };
+        const struct result_exception e = results_exception_of(&run->why);
+        json_t *row = json_pack("{s:s, s:s, s:I, s:O}", "id", m->id, "group_id", m->group_id, "group_index",
+                                m->group_index, "chord", m->chord);
+        results_exception(&e, &exception);
+        run_add_part(run, row, status_of(run),
+                     run->telling.what == TELL_SUCCESS ? buffer_view(&run->result) : buffer_view(&exception));
+        buffer_free(&exception);
+        json_decref(row);
+}
+
+enum step run_tell_result(struct run *run)
+{
+        const enum tell what = run->telling.what;
+        if (what == TELL_SUCCESS && run->result.size == 0 && !run_write_result(run))
+                return run_out_of_memory(run);
+        run->publishes = 1; /* nothing goes on before all is asked for */
+        run->then = send_errbacks;
+        if (wanted(run))
+                store_own(run);
+        if (what != TELL_RETRY && in_chord(run))
+                add_own_part(run);
+        if (what == TELL_FAILURE)
+                run_abandon(run, signatures_abandoned(run->message.chain), &run->why);
+        return --run->publishes == 0 ? send_errbacks(run) : STEP_WAIT;
+}
+
+static enum step send_errbacks(struct run *run)
+{
+        const struct follow_how how = run_how(run);
+        struct following following = { 0 };
+        struct problem why = { 0 };
+        if (run->telling.what != TELL_FAILURE || !run->message.errbacks)
+                return STEP_JOIN;
+        if (task_message_errbacks(&run->message, &how, &following, &why) != 0) {
+                log_error("worker", "task=%s its errbacks can't be sent: %s", run->message.id, why.text);
+                return STEP_JOIN;
+        }
+        return run_send(run, &following, run_then_join);
+}
+
+enum step run_then_join(struct run *run)
+{
+        (void)run;
+        return STEP_JOIN;
+}
+
+/* ---- started ---- */
+
+static void on_ignored(enum results_answer answer, const struct problem *why, void *arg)
+{
+        (void)answer, (void)why, (void)arg; /* it is soon overwritten */
+}
+
+void run_tell_started(const struct run *run)
+{
+        if (!run->worker->config->track_started || !wanted(run))
+                return;
+        const struct results_address to = address_of(run, run->message.id);
+        struct buffer who = { 0 }, text = { 0 };
+        buffer_addf(&who, "{\"pid\": %ld, \"hostname\": \"%s\"}", (long)getpid(), run->worker->config->name);
+        const struct result_meta meta = { .status = "STARTED",
+                                          .result = buffer_view(&who),
+                                          .task_id = run->message.id,
+                                          .group_id = run->message.group_id,
+                                          .parent_id = run->message.parent_id };
+        results_meta(&meta, &text);
+        results_store(run->worker->results, &to, buffer_view(&text), on_ignored, NULL);
+        buffer_free(&who);
+        buffer_free(&text);
+}
