@@ -26,10 +26,12 @@
 static const char page_sql[] = "with p as materialized (select entry, row_number() over (order by" SORT
                                ") as n from dead_letter where" DEAD_FILTER " order by n limit ?16 offset ?17)" PAGE;
 
-/* By state, in the order of entries, from one on: what goes through all of them in batches. */
-static const char along_sql[] =
-        "with p as materialized (select entry, entry as n from dead_letter"
-        " where state = ?2 and entry > ?13 and" DEAD_FILTER " order by state, entry limit ?16 offset ?17)" PAGE;
+/* By state, in the order of entries, from one on: what goes through all of them in batches. And the latest ones first. */
+#define ALONG "select entry from dead_letter where state = ?2 and entry > ?13 and" DEAD_FILTER
+static const char along_sql[] = "with p as materialized (select entry, entry as n from (" ALONG
+                                " order by state, entry limit ?16 offset ?17))" PAGE;
+static const char back_sql[] = "with p as materialized (select entry, -entry as n from (" ALONG
+                               " order by state desc, entry desc limit ?16 offset ?17))" PAGE;
 
 enum {
         ENTRY,
@@ -168,7 +170,9 @@ void lite_dead_read(struct store *s, const struct dead_query *query, dead_page_d
         own = c->query.filter;
         c->query = *query;
         c->query.filter = own;
-        c->sql = *own.state && own.entry_count == 0 && query->sort == DEAD_BY_ENTRY && !query->descending ? along_sql
-                                                                                                          : page_sql;
+        if (!*own.state || own.entry_count > 0 || query->sort != DEAD_BY_ENTRY)
+                c->sql = page_sql;
+        else
+                c->sql = query->descending ? back_sql : along_sql;
         lite_call_start(&c->call, &verb);
 }

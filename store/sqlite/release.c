@@ -31,6 +31,12 @@ static const char due_sql[] = "select id, due_at, exchange, routing_key, propert
 
 static const char lock_sql[] = "update scheduled set locked_by = ?2, locked_until = ?3 where id = ?1";
 
+/* Only what is still ours: a process that was stopped for long may have lost its rows to another. */
+static const char renew_sql[] = "update scheduled set locked_until = ?3 where id = ?1 and locked_by = ?2";
+
+static const char unlock_sql[] =
+        "update scheduled set locked_by = null, locked_until = null where id = ?1 and locked_by = ?2";
+
 static const char next_sql[] = "select min(due_at) from scheduled where due_at > ?1";
 
 /* Others may die: then their rows are due here. */
@@ -105,13 +111,14 @@ static int read_due(struct release_call *c, sqlite3 *db, int64_t now_us)
         return rc == SQLITE_OK && !enough ? SQLITE_NOMEM : rc;
 }
 
-static int lock(int64_t id, sqlite3 *db, const char *owner, int64_t until_us)
+/* What locks, renews or puts off a row. */
+static int change(int64_t id, sqlite3 *db, const char *sql, const char *owner, int64_t time_us)
 {
-        struct query q = query_of(db, lock_sql);
+        struct query q = query_of(db, sql);
 
         query_number(&q, id);
         query_text(&q, owner);
-        query_number(&q, until_us);
+        query_number(&q, time_us);
         return query_run(&q);
 }
 
@@ -144,7 +151,7 @@ static int run_release(struct sqlite_work *work, sqlite3 *db)
         if (rc == SQLITE_OK && c->count < c->limit)
                 rc = read_earliest(db, unlocked_sql, c->now_ms * 1000, now_us, &c->next_us);
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
-                rc = lock(c->due[i].id, db, c->call.store->owner, now_us + LOCK_US);
+                rc = change(c->due[i].id, db, lock_sql, c->call.store->owner, now_us + LOCK_US);
         return rc;
 }
 
@@ -205,16 +212,6 @@ static int forget(int64_t id, sqlite3 *db)
         return query_run(&q);
 }
 
-static int put_off(int64_t id, sqlite3 *db, const char *owner, int64_t due_us)
-{
-        struct query q = query_of(db, later_sql);
-
-        query_number(&q, id);
-        query_text(&q, owner);
-        query_number(&q, due_us);
-        return query_run(&q);
-}
-
 static int run_forget(struct sqlite_work *work, sqlite3 *db)
 {
         struct forget_call *c = (struct forget_call *)work;
@@ -223,7 +220,7 @@ static int run_forget(struct sqlite_work *work, sqlite3 *db)
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
                 rc = forget(c->ids[i], db);
         for (size_t i = c->count; rc == SQLITE_OK && i < c->count + c->locked; i++)
-                rc = put_off(c->ids[i], db, c->call.store->owner, lite_now_us() + LATER_US);
+                rc = change(c->ids[i], db, later_sql, c->call.store->owner, lite_now_us() + LATER_US);
         return rc;
 }
 
@@ -270,7 +267,7 @@ static int run_renew(struct sqlite_work *work, sqlite3 *db)
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
-                rc = lock(c->ids[i], db, c->call.store->owner, until_us);
+                rc = change(c->ids[i], db, renew_sql, c->call.store->owner, until_us);
         return rc;
 }
 
@@ -297,13 +294,22 @@ void lite_renew(uv_timer_t *timer)
         lite_call_start_unseen(&c->call, &renew_verb);
 }
 
+static int unlock(int64_t id, sqlite3 *db, const char *owner)
+{
+        struct query q = query_of(db, unlock_sql);
+
+        query_number(&q, id);
+        query_text(&q, owner);
+        return query_run(&q);
+}
+
 static int run_unlock(struct sqlite_work *work, sqlite3 *db)
 {
         struct forget_call *c = (struct forget_call *)work;
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
-                rc = lock(c->ids[i], db, NULL, 0);
+                rc = unlock(c->ids[i], db, c->call.store->owner);
         return rc;
 }
 

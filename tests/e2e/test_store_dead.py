@@ -89,7 +89,8 @@ PAGES = [
     ({"until_ms": 3000}, [1, 2]), ({"after": 2}, [3, 4]), ({"upto": 2}, [1, 2]), ({"entries": [4, 2, 99]}, [2, 4]), ({"round": 0}, [1, 2, 3, 4]),
     ({"round": 1}, []), ({"limit": 2}, [1, 2]), ({"limit": 2, "offset": 1}, [2, 3]), ({"descending": True}, [4, 3, 2, 1]),
     ({"sort": 1, "descending": True}, [4, 3, 2, 1]), ({"sort": 2}, [4, 3, 1, 2]), ({"sort": 3}, [1, 4, 3, 2]), ({"sort": 4, "descending": True}, [1, 2, 3, 4]),
-    ({"sort": 5}, [4, 3, 2, 1]), ({"state": "kept", "after": 1, "limit": 2}, [2, 4]), ({"name": "scan.*", "code": "timeout"}, [2])]
+    ({"sort": 5}, [4, 3, 2, 1]), ({"state": "kept", "after": 1, "limit": 2}, [2, 4]),
+    ({"state": "kept", "descending": True, "limit": 2}, [4, 2]), ({"state": "kept", "descending": True, "offset": 1, "name": "scan.*"}, [1]), ({"name": "scan.*", "code": "timeout"}, [2])]
 
 
 def test_pages_are_filtered_and_sorted(store):
