@@ -75,7 +75,7 @@ static void exception_field(struct buffer *b, const struct problem *why)
 static void failed(struct control *c, const struct run *run, const char *type)
 {
         struct buffer *b = events_begin(&c->events, type, run->message.id);
-        char trace[sizeof(run->why.text) + 64];
+        char trace[sizeof(run->why) + 8];
         exception_field(b, &run->why);
         snprintf(trace, sizeof(trace), "%s: %s: %s", run->why.source, run->why.code, run->why.text);
         events_text(b, "traceback", trace);
