@@ -106,6 +106,19 @@ def test_a_revoked_task_is_not_started(store, database):
     assert store.one("claim", id=id)["verdict"] == "REVOKED"
 
 
+def test_a_task_is_revoked_before_it_runs_or_by_who_runs_it(opened, database):
+    first, second = opened("w1"), opened("w2")
+    first.ask(claim("theirs"), claim("mine", pipeline="scan"), claim("retried", pipeline="scan"), claim("done", pipeline="scan"))
+    first.ask({"do": "fail", "id": "retried", "pipeline": "scan", "again": {"in_ms": 60000}}, commit("done", has_job=True, last=True))
+    assert second.one("revoke", id="theirs")["result"] == "DONE"
+    first.ask(*[{"do": "revoke", "id": id, "pipeline": "scan", "ours": id == "mine"} for id in ("mine", "retried", "done", "unknown")])
+    states = {row["id"]: row["state"] for row in database.rows("select id, state from chard.task")}
+    assert states == {"theirs": "STARTED", "mine": "REVOKED", "retried": "REVOKED", "done": "SUCCESS", "unknown": "REVOKED"}
+    jobs = {row["root_id"]: row["state"] for row in database.rows("select root_id, state from chard.job")}
+    assert jobs == {"mine": "REVOKED", "retried": "REVOKED", "done": "SUCCESS", "unknown": "REVOKED"}
+    assert [a["verdict"] for a in second.ask(*[claim(id, retries=1) for id in ("mine", "retried", "unknown")])] == ["REVOKED"] * 3
+
+
 def test_a_live_lease_holds_off_others_until_it_ends(opened, wait_until):
     first, second, id = opened("w1"), opened("w2"), new_id()
     assert first.one("claim", id=id, lease_ms=1500)["verdict"] == "GRANTED"

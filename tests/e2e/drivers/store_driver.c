@@ -44,6 +44,7 @@ struct request {
                 struct commit commit;
                 struct failure failure;
                 struct release_lease release;
+                struct revocation revocation;
                 struct dead_letter letter;
                 struct dead_settle settle;
                 struct dead_edit edit;
@@ -345,6 +346,21 @@ static void do_job(struct request *r, struct store *s)
         s->backend->job(s, json_text(r->line, "id", ""), read_back, r);
 }
 
+static void do_revoke(struct request *r, struct store *s)
+{
+        const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
+
+        r->revocation = (struct revocation){
+                .id = id,
+                .root_id = root ? root : id,
+                .parent_id = text_of(r, "parent_id"),
+                .name = json_text(r->line, "name", "test.task"),
+                .pipeline = text_of(r, "pipeline"),
+                .ours = json_is_true(json_object_get(r->line, "ours")),
+        };
+        s->backend->revoke(s, &r->revocation, stored, r);
+}
+
 static void do_workers(struct request *r, struct store *s)
 {
         s->backend->workers(s, read_back, r);
@@ -416,6 +432,7 @@ static const struct {
         { "dead_alarms", do_dead_alarms },
         { "stale_find", do_stale_find },
         { "stale_settle", do_stale_settle },
+        { "revoke", do_revoke },
 };
 
 static void handle(struct driver *d, struct bytes text)
