@@ -8,7 +8,8 @@
  * curl looks for a free connection by walking through all connections of a multi handle (7.88: ConnectionExists), so one
  * handle alone would need milliseconds a call at 16,000; the calls are spread over handles of K connections.
  *
- * Prints {"count","seconds","cpu_us","failed"}: CPU of the whole process. */
+ * Prints {"count","seconds","cpu_us","steady_us","failed"}: CPU of the whole process, and CPU a call from the first answer until the
+ * last call was made. */
 #include "bench/common.h"
 #include "core/bytes.h"
 #include "tasks/task.h"
@@ -35,6 +36,8 @@ struct calls {
         const char *url;
         struct buffer body;
         long count, in_flight, per_multi, started, ended, failed;
+        uint64_t steady_cpu_us; /* at the first answer; then until the last call was made */
+        long steady_calls;
 };
 
 struct watch {
@@ -53,8 +56,12 @@ static size_t ignore_reply(char *data, size_t size, size_t count, void *arg)
 
 static void start(struct shard *s, CURL *easy)
 {
-        s->calls->started++;
+        struct calls *c = s->calls;
         curl_multi_add_handle(s->multi, easy);
+        if (++c->started == c->count && c->ended > 0) {
+                c->steady_cpu_us = cpu_us() - c->steady_cpu_us;
+                c->steady_calls = c->started - c->steady_calls;
+        }
 }
 
 static CURL *new_easy(struct calls *c)
@@ -142,7 +149,10 @@ static void collect(struct shard *s)
                 long status = 0;
                 curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
                 c->failed += m->data.result != CURLE_OK || status != 200;
-                c->ended++;
+                if (c->ended++ == 0) {
+                        c->steady_cpu_us = cpu_us();
+                        c->steady_calls = c->started;
+                }
                 curl_multi_remove_handle(s->multi, easy);
                 if (c->started < c->count)
                         start(s, easy);
@@ -238,7 +248,9 @@ int main(int argc, char **argv)
         for (long i = 0; i < c.in_flight && i < c.count; i++)
                 start(&c.shards[i / c.per_multi], new_easy(&c));
         uv_run(&c.loop, UV_RUN_DEFAULT);
-        printf("{\"count\":%ld,\"seconds\":%.6f,\"cpu_us\":%llu,\"failed\":%ld}\n", c.count,
-               (double)(now_ns() - start_ns) / 1e9, (unsigned long long)cpu_us(), c.failed);
+        const bool steady = c.count > c.in_flight; /* else the last call was made before the first answer */
+        printf("{\"count\":%ld,\"seconds\":%.6f,\"cpu_us\":%llu,\"steady_us\":%.2f,\"failed\":%ld}\n", c.count,
+               (double)(now_ns() - start_ns) / 1e9, (unsigned long long)cpu_us(),
+               steady ? (double)c.steady_cpu_us / (double)c.steady_calls : 0.0, c.failed);
         return c.failed ? 1 : 0;
 }

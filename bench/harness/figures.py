@@ -74,16 +74,19 @@ class Figure:
         return None if not verdicts or None in verdicts else True
 
     def as_json(self):
-        out = {"id": self.ident, "what": self.what, "unit": self.unit}
+        """The figure's object in bench.json; what else is to be said of it is in as_detail."""
+        out = {"id": self.ident, "unit": self.unit}
         out |= {party: self.median(party) for party in PARTIES}
-        out |= {"raw_ratio": self.raw_ratio, "peer_ratio": self.peer_ratio, "holds": self.holds,
-                "goal": [goal.text(self.unit) for goal in self.goals], "more_is_better": self.more}
+        return out | {"raw_ratio": self.raw_ratio, "peer_ratio": self.peer_ratio, "holds": self.holds}
+
+    def as_detail(self):
+        out = {"id": self.ident, "what": self.what, "goal": [goal.text(self.unit) for goal in self.goals],
+               "more_is_better": self.more, "note": self.note}
         for party in PARTIES:
             values = self.samples[party]
             out[f"{party}_min"], out[f"{party}_max"] = (min(values), max(values)) if values else (None, None)
             out[f"{party}_rounds"] = len(values)
         out["why"] = {party: self.why.get(party, "not measured") for party in PARTIES if not self.samples[party]}
-        out["note"] = self.note
         return out
 
 

@@ -15,6 +15,7 @@ from .chart import write_chart
 from .figures import print_table, write_markdown
 from .processes import Failed
 from .rows_ai import B2, B3, B4
+from .rows_embedded import E1
 from .rows_growth import B9
 from .rows_queue import B1, B7, B1s
 from .rows_schedule import B10
@@ -22,7 +23,8 @@ from .rows_size import B8
 from .rows_time import B5, B6
 from .stage import ROOT, ServerError, Stage
 
-ROWS = {"B1": B1, "B1s": B1s, "B2": B2, "B3": B3, "B4": B4, "B5": B5, "B6": B6, "B7": B7, "B8": B8, "B9": B9, "B10": B10}
+ROWS = {"B1": B1, "B1s": B1s, "B2": B2, "B3": B3, "B4": B4, "B5": B5, "B6": B6, "B7": B7, "B8": B8, "B9": B9, "B10": B10,
+        "E1": E1}
 
 
 class Plan:
@@ -120,6 +122,7 @@ def finish(figures, about, folder):
     print(title)
     print_table(figures, sys.stdout)
     (folder / "bench.json").write_text(json.dumps([figure.as_json() for figure in figures], indent=1) + "\n")
+    (folder / "bench-detail.json").write_text(json.dumps([figure.as_detail() for figure in figures], indent=1) + "\n")
     (folder / "bench-about.json").write_text(json.dumps(about, indent=1) + "\n")
     write_markdown(folder / "bench.md", figures)
     write_chart(folder / "bench.svg", figures, "chard beside the raw ceiling and Celery", title)

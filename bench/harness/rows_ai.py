@@ -50,11 +50,15 @@ class Watch:
         end = next(s for s in self.samples if s["now"] >= until)
         return (end["answers"] - begun["answers"]) / (end["now"] - begun["now"])
 
-    def cpu_between(self):
-        """CPU seconds a call, from the first answer to the last."""
+    def cpu_steady(self):
+        """CPU seconds a call while calls both end and begin: from the first answer until the last call was made. The
+        same for every party; what it cost to start, to connect and to stop is not in it."""
         first = next(i for i, s in enumerate(self.samples) if s["answers"] > self.base)
-        answers = self.samples[-1]["answers"] - self.samples[first]["answers"]
-        return (self.cpu[-1] - self.cpu[first]) / answers
+        dry = next(i for i, s in enumerate(self.samples) if s["requests"] - self.base >= self.count)
+        calls = self.samples[dry]["requests"] - self.samples[first]["requests"]
+        if calls < self.count / 10:
+            raise Failed("too few calls while answers came")
+        return (self.cpu[dry] - self.cpu[first]) / calls
 
     def cpu_while_full(self, slots):
         """CPU seconds a call, from when nearly all slots are in flight until the last call was made."""
@@ -67,18 +71,18 @@ class Watch:
 
 
 def calls_by_chard(stage, provider, slots, delay, count):
-    """(rate, CPU seconds a step) of a worker with so many slots."""
+    """(rate, CPU seconds a step while it flows, CPU seconds a step of its whole life) of a worker with so many slots."""
     stage.fresh_database()
     provider.delay(int(delay * 1000))
     stage.fill(count, "--task", "chat.classify", "--kwargs", KWARGS)
     base = provider.stats()["answers"]
     with stage.worker("-Q", "chat.classify", "-c", slots, env=provider.settings()) as worker:
-        watch = Watch(provider, worker, count, delay)
+        watch = Watch(provider, worker, count, delay, cpu=True)
         watch.follow(base)
         wait_for(lambda: committed(stage) == count, 60, "every step committed")
         used = worker.end()
     check_rows(stage, count)
-    return watch.rate(), used / count
+    return watch.rate(), watch.cpu_steady(), used / count
 
 
 def committed(stage):
@@ -98,33 +102,38 @@ class B2:
     def __init__(self, plan):
         self.plan = plan
         self.shapes = [(5000, 2.0, 25_000), (16_000, 8.0, 40_000)] if not plan.quick else [(200, 0.5, 1_000)]
-        self.peer_count = plan.size(2_500, 200)
+        self.peer_count = plan.size(3_000, 200)
         self.rates = [Figure(f"B2.{slots}", f"AI steps, {slots:,} in flight, {delay:g} s each", "steps/s",
                              Goal("at_least", 0.95 * slots / delay),
                              note=f"raw is in flight / latency; {count:,} steps a round") for slots, delay, count in
                       self.shapes]
         self.cpus = [Figure(f"B2.{slots}.cpu", f"CPU of an AI step, {slots:,} in flight", "µs", Goal("at_most", 100),
                             Goal("times_better", 24), more=False) for slots, _delay, _count in self.shapes]
-        self.cpus[0].note = (f"raw: the same calls by curl's multi interface alone; Celery: gevent with {PEER_SLOTS:,} "
-                             f"greenlets, urllib3 and psycopg, {self.peer_count:,} steps of {self.shapes[0][1]:g} s, "
-                             "without its start")
+        self.lives = [Figure(f"B2.{slots}.life", f"the same, start, {slots:,} connections and stop included", "µs",
+                             more=False, peer="its start alone takes a second of CPU", note=f"wait4() over {count:,} steps")
+                      for slots, _delay, count in self.shapes]
+        self.cpus[0].note = ("for all three from the first answer until the last call was made; raw: the same calls by "
+                             f"curl's multi interface alone; Celery: gevent with {PEER_SLOTS:,} greenlets, urllib3 and "
+                             f"psycopg, {self.peer_count:,} steps of {self.shapes[0][1]:g} s")
         self.ceiling = Figure("B2.double", "the provider double's own ceiling", "calls/s", peer="it is C already",
                               raw="it is the ceiling", note="answers at once, driven by curl with 64 in flight, on the "
                               "same two cores")
-        self.figures = [pair for both in zip(self.rates, self.cpus) for pair in both] + [self.ceiling]
+        self.figures = [figure for three in zip(self.rates, self.cpus, self.lives) for figure in three] + [self.ceiling]
 
     def round(self, stage):
         with Provider(0) as provider:
             done = tool(BIN / "raw_calls", "--url", provider.url, "--count", self.plan.size(20_000, 2_000),
                         "--in-flight", 64)
             self.ceiling.add("chard", done["count"] / done["seconds"])
-            for (slots, delay, count), rate, cpu in zip(self.shapes, self.rates, self.cpus):
-                found, used = calls_by_chard(stage, provider, slots, delay, count)
+            for (slots, delay, count), rate, cpu, life in zip(self.shapes, self.rates, self.cpus, self.lives):
+                found, used, whole = calls_by_chard(stage, provider, slots, delay, count)
                 rate.add("chard", found)
                 rate.add("raw", slots / delay)
                 cpu.add("chard", used * 1e6)
+                life.add("chard", whole * 1e6)
                 done = tool(BIN / "raw_calls", "--url", provider.url, "--count", count, "--in-flight", slots)
-                cpu.add("raw", done["cpu_us"] / done["count"])
+                cpu.add("raw", done["steady_us"])
+                life.add("raw", done["cpu_us"] / done["count"])
             self._peer(stage, provider)
 
     def _peer(self, stage, provider):
@@ -150,7 +159,7 @@ def calls_by_peer(stage, provider, delay, count, memory=None):
             memory.append((pss_of_tree(worker.pid), max(s["in_flight"] for s in watch.samples)))
         wait_for(lambda: int(stage.sql("select count(*) from peer.task")) == count, 60, "every step committed")
         worker.end()
-    return peer_rate(watch), watch.cpu_between()
+    return peer_rate(watch), watch.cpu_steady()
 
 
 def peer_rate(watch):
@@ -171,7 +180,7 @@ class B3:
 
     def __init__(self, plan):
         self.plan = plan
-        self.count, self.peer_count = plan.size(4_000, 200), plan.size(400, 50)
+        self.count, self.peer_count = plan.size(20_000, 200), plan.size(400, 50)
         self.delay = 1.0
         self.jobs = Figure("B3", "scan chains (3 steps) for a CPU second", "jobs", Goal("times_better", 10),
                            note=f"{self.count:,} jobs a round, {self.peer_count:,} for Celery (gevent, psycopg); answers "
@@ -205,7 +214,7 @@ class B3:
         wait_for(there, 240, f"{count} jobs finished", every=0.1)
 
     def _raw(self, stage, provider):
-        count = self.count
+        count = max(1, self.count // 5)
         stage.purge("raw.echo")
         published = stage.fill(count, "--task", "scan.vision,scan.answer,scan.reward", "--kwargs", SCAN, "--queue",
                                "raw.echo")

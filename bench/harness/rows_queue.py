@@ -92,7 +92,11 @@ class B1s:
                           "transaction; Celery: prefork with 2 processes, psycopg, one transaction a task")
         self.split = Figure("B1s.split", "CPU of the store for each task", "µs", more=False,
                             peer="the peer is measured for its own CPU")
-        self.figures = [self.rate, self.cpu, self.split]
+        self.parts = Figure("B1s.parts", "the same beside raw consume and raw pairs on the same two cores", "tasks/s",
+                            peer="its rate is above",
+                            note="raw: two cores divided by what raw consume+ack and a raw pair cost together, broker and "
+                            "store included: the most that pairs a second can be where a broker delivers them")
+        self.figures = [self.rate, self.cpu, self.split, self.parts]
 
     def round(self, stage):
         stage.fresh_database()
@@ -104,17 +108,27 @@ class B1s:
         if int(done) != self.count:
             raise Failed(f"{done} of {self.count} tasks have succeeded")
         self.rate.add("chard", rate)
+        self.parts.add("chard", rate)
         self.cpu.add("chard", used / self.count * 1e6)
         self._raw(stage)
         self._peer(stage)
 
     def _raw(self, stage):
         stage.rest()
+        count = 5 * self.count  # or it would be over in a quarter of a second
         before = stage.cpu()[1]
-        done = tool(BIN / "raw_pairs", "--url", stage.store_url, "--count", self.count, "--group", 500)
-        self.rate.add("raw", self.count / done["seconds"])
-        self.cpu.add("raw", done["cpu_us"] / self.count)
-        self.split.add("raw", (stage.cpu()[1] - before) / self.count * 1e6)
+        done = tool(BIN / "raw_pairs", "--url", stage.store_url, "--count", count, "--group", 500)
+        store = (stage.cpu()[1] - before) / count * 1e6
+        self.rate.add("raw", count / done["seconds"])
+        self.cpu.add("raw", done["cpu_us"] / count)
+        self.split.add("raw", store)
+        stage.fill(self.count, "--task", "chard.note", "--queue", "raw.echo")
+        before = stage.cpu()[0]
+        consumed = tool(BIN / "raw_consume", "--url", stage.broker.url, "--queue", "raw.echo", "--count", self.count,
+                        "--prefetch", PREFETCH, "--multiple", 100)
+        broker = (stage.cpu()[0] - before) / self.count * 1e6
+        self.parts.add("raw", 2e6 / (done["cpu_us"] / count + store + consumed["cpu_us"] / self.count + broker))
+        stage.rest()
 
     def _peer(self, stage):
         stage.peer_tables()

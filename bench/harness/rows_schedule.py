@@ -48,12 +48,12 @@ class B10:
 
     def _chard(self, stage):
         stage.fresh_database()
-        # Filling is not measured; what is due must be later than the end of taking it all in, at 5,000/s or more.
+        # Filling is not measured; what is due must be later than the end of taking it all in, at 10,000/s or more.
         filled = time.time()
         stage.fill(self.count // 10, "--task", "chard.echo", "--queue", "raw.echo")
         filling = (time.time() - filled) * 10
         stage.purge("raw.echo")
-        due = time.time() + filling * 1.3 + self.count / 5000 + AHEAD_S
+        due = time.time() + filling * 1.3 + self.count / 10_000 + AHEAD_S
         stage.fill(self.count, "--task", "chard.echo", "--eta-ms", int(due * 1000))
         with stage.worker("-Q", "chard.echo", "-c", 2000) as worker:
             had = self._count(stage, worker, lambda rows: rows > 0)

@@ -69,7 +69,7 @@ class Stage:
         for name in ("chard.echo", "raw.echo"):
             self._channel.queue_bind(name, "bench.echo")
         self.store.sql('create database "model"')
-        self._run([CHARD, "migrate"], {"CHARD_STORE_URL": self.store.url_for("model")})
+        self.run([CHARD, "migrate"], {"CHARD_STORE_URL": self.store.url_for("model")})
         self.fresh_database()
 
     # --- the broker -------------------------------------------------------------------------------------
@@ -154,11 +154,11 @@ class Stage:
 
     def peer_tables(self):
         """Those of the plain Celery tasks, in the present database."""
-        self.sql(self._run([PYTHON, "-c", "import app; print(app.TABLES)"], self.peer_env()))
+        self.sql(self.run([PYTHON, "-c", "import app; print(app.TABLES)"], self.peer_env()))
 
     # --- chard, the peer, and others --------------------------------------------------------------------
 
-    def _run(self, command, env):
+    def run(self, command, env):
         done = subprocess.run([str(word) for word in command], env=os.environ | env, capture_output=True, text=True,
                               timeout=60)
         if done.returncode:
@@ -171,7 +171,7 @@ class Stage:
                 "CHARD_LOG_LEVEL": "warn", "CHARD_AI_PROVIDER": "offline"}
 
     def chard(self, *words):
-        return self._run([CHARD, *words], self.settings)
+        return self.run([CHARD, *words], self.settings)
 
     def worker(self, *words, env=None):
         return Worker([CHARD, "worker", *words], self.settings | (env or {}), self.folder, "chard")

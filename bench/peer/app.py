@@ -8,6 +8,7 @@ messages of the same form.
 
 import json
 import os
+import threading
 
 import psycopg_pool
 import urllib3
@@ -50,6 +51,7 @@ OWN = "insert into peer.owned (user_id, character) values (%s, 'metal') on confl
 
 # --- what a process opens once, when its first task needs it -------------------------------------------
 
+_opening = threading.Lock()  # a greenlet that connects lets others run, who must not open a pool each
 _pool = None
 _http = None
 _prompt = None
@@ -57,8 +59,9 @@ _prompt = None
 
 def database():
     global _pool
-    if _pool is None:
-        _pool = psycopg_pool.ConnectionPool(os.environ["PEER_STORE_URL"], min_size=2, max_size=20, open=True)
+    with _opening:
+        if _pool is None:
+            _pool = psycopg_pool.ConnectionPool(os.environ["PEER_STORE_URL"], min_size=2, max_size=20, open=True)
     return _pool.connection()
 
 

@@ -22,15 +22,15 @@ def built():
 def run(folder, *words):
     done = subprocess.run([ROOT / "scripts/bench", "--out", folder, *words], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
-    return done, json.loads((folder / "bench.json").read_text())
+    return done, json.loads((folder / "bench.json").read_text()), json.loads((folder / "bench-detail.json").read_text())
 
 
 @pytest.mark.timeout(300)
 def test_a_quick_run_measures_all_three_parties(built, tmp_path):
-    done, rows = run(tmp_path, "--quick", "--only", "B1,B1s,B8")
+    done, rows, details = run(tmp_path, "--quick", "--only", "B1,B1s,B8")
     by_id = {row["id"]: row for row in rows}
     for row in rows:
-        assert KEYS <= row.keys(), row
+        assert KEYS == row.keys(), row
     for ident in ("B1", "B1.cpu", "B1s"):
         row = by_id[ident]
         assert row["chard"] > 0 and row["raw"] > 0 and row["peer"] > 0, (row, done.stderr)
@@ -38,9 +38,10 @@ def test_a_quick_run_measures_all_three_parties(built, tmp_path):
         assert row["holds"] in (True, False)
     assert by_id["B1"]["peer_ratio"] == pytest.approx(by_id["B1"]["chard"] / by_id["B1"]["peer"])
     assert by_id["B1.cpu"]["peer_ratio"] == pytest.approx(by_id["B1.cpu"]["peer"] / by_id["B1.cpu"]["chard"])
-    for row in rows:  # no row is dropped, and none is silent about what it lacks
+    assert [detail["id"] for detail in details] == [row["id"] for row in rows]
+    for row, detail in zip(rows, details):  # no row is dropped, and none is silent about what it lacks
         for party in ("chard", "raw", "peer"):
-            assert row[party] is not None or row["why"][party], row
+            assert row[party] is not None or detail["why"][party], (row, detail)
         assert row["id"] in done.stdout
     chart = xml.parse(tmp_path / "bench.svg").getroot()
     assert chart.tag.endswith("svg") and "B1s" in (tmp_path / "bench.svg").read_text()
