@@ -16,7 +16,7 @@ void control_stop(struct control *c);
 void control_free(struct control *c);
 
 /* The run goes from the step that it is in to `to`. */
-void control_tell(struct control *c, struct run *run, enum step to);
+void control_tell(struct control *c, const struct run *run, enum step to);
 
 /* A task is about to begin: STEP_CALL when it may, STEP_REVOKE when it was revoked, STEP_PAUSE when its rate limit wants it to wait
  * (run->wait_ms is set). */

@@ -214,8 +214,8 @@ void health_look(struct health *h)
         memcpy(h->why, why, sizeof(why));
         h->consuming = consuming;
         if (changed && consuming)
-                log_info("worker", "consuming: %u queues, %u slots each", (unsigned)h->worker->config->queue_count,
-                         h->worker->config->slots);
+                log_info("worker", "consuming: %u queues, %u slots each", (unsigned)h->worker->queue_count,
+                         h->worker->slots);
         else if (changed)
                 log_warn("worker", "not consuming: %s", why);
         h->said = h->said || changed;

@@ -101,6 +101,13 @@ void intake_changed(const struct broker_health *now, void *arg)
                 health_look(w->health);
 }
 
+static void consume_all(struct worker *w)
+{
+        for (size_t i = 0; i < w->queue_count; i++)
+                if (broker_consume(w->broker, w->queues[i], w->slots) < 0)
+                        log_error("worker", "out of memory: not consuming %s", w->queues[i]);
+}
+
 void intake_adjust(struct worker *w)
 {
         const bool want = w->phase == WORKER_RUNNING && w->store->backend->up(w->store);
@@ -111,17 +118,13 @@ void intake_adjust(struct worker *w)
                 broker_cancel(w->broker);
                 return;
         }
-        for (size_t i = 0; i < w->queue_count; i++)
-                if (broker_consume(w->broker, w->queues[i], w->slots) < 0)
-                        log_error("worker", "out of memory: not consuming %s", w->queues[i]);
+        consume_all(w);
 }
 
 void intake_again(struct worker *w)
 {
         if (w->consuming)
-                broker_cancel(w->broker);
-        w->consuming = false;
-        intake_adjust(w);
+                consume_all(w);
 }
 
 /* ---- which queues ---- */
@@ -174,7 +177,10 @@ void intake_drop_queue(struct worker *w, const char *queue)
                 if (strcmp(w->queues[i], queue) != 0)
                         w->queues[kept++] = w->queues[i];
         w->queue_count = kept;
-        intake_again(w);
+        if (!w->consuming)
+                return;
+        broker_cancel(w->broker); /* takes all away … */
+        consume_all(w);           /* … and the others stay as they were */
 }
 
 int intake_open(struct worker *w)

@@ -102,43 +102,28 @@ static void rejected(struct control *c, const struct run *run)
 static void ended(struct control *c, const struct run *run, enum step to)
 {
         const enum step from = run->step;
+        const bool goes_on = to != STEP_DEAD && to != STEP_BURY && to != STEP_HAND_BACK && to != STEP_END;
         if ((from == STEP_COMMIT || from == STEP_JUDGE || from == STEP_CALL) && to == STEP_PUBLISH)
                 succeeded(c, run);
-        else if (from == STEP_RETRY && to == STEP_ACK)
+        else if (from == STEP_RETRY && goes_on)
                 failed(c, run, "task-retried");
         else if (from == STEP_DEAD && to == STEP_BURY && strcmp(run->why.code, "expired") == 0)
                 revoked(c, run, true);
         else if (from == STEP_DEAD && to == STEP_BURY)
                 failed(c, run, "task-failed");
-        else if (from == STEP_REVOKE && to == STEP_ACK)
+        else if (from == STEP_REVOKE && goes_on)
                 revoked(c, run, false);
         else if (from == STEP_HAND_BACK && to == STEP_END)
                 rejected(c, run);
 }
 
-static void count(struct control *c, struct run *run)
+void control_tell(struct control *c, const struct run *run, enum step to)
 {
-        run->began_ms = clock_wall_ms();
-        c->total++;
-        for (size_t i = 0; i < c->tally_count; i++)
-                if (c->tallies[i].def == run->def)
-                        c->tallies[i].count++;
-}
-
-void control_tell(struct control *c, struct run *run, enum step to)
-{
-        const bool says = c && c->events.tasks && run->message.id && run->message.name;
-        if (!c)
+        if (!c || !c->events.tasks || !run->message.id || !run->message.name)
                 return;
-        if (says && run->step == STEP_DECODE && (to == STEP_CLAIM || to == STEP_CALL || to == STEP_DEAD))
+        if (run->step == STEP_DECODE && (to == STEP_CLAIM || to == STEP_CALL || to == STEP_DEAD))
                 received(c, run);
-        if (to == STEP_CALL && (run->step == STEP_CLAIM || run->step == STEP_DECODE)) {
-                count(c, run);
-                if (says)
-                        started(c, run);
-        } else if (says) {
-                ended(c, run, to);
-        }
+        ended(c, run, to);
 }
 
 void control_sent(struct control *c, const struct run *run, const struct message *next)
@@ -148,18 +133,32 @@ void control_sent(struct control *c, const struct run *run, const struct message
 
 /* ---- what was asked for ---- */
 
+static enum step begin(struct control *c, struct run *run)
+{
+        run->began_ms = clock_wall_ms();
+        c->total++;
+        for (size_t i = 0; i < c->tally_count; i++)
+                if (c->tallies[i].def == run->def)
+                        c->tallies[i].count++;
+        if (c->events.tasks)
+                started(c, run);
+        return STEP_CALL;
+}
+
 enum step control_before_call(struct control *c, struct run *run)
 {
         if (!c)
                 return STEP_CALL;
         if (revoked_has(&c->revoked, run->message.id))
                 return STEP_REVOKE;
-        if (!c->limits.first || run->admitted)
+        if (run->began_ms)
                 return STEP_CALL;
+        if (!c->limits.first || run->admitted)
+                return begin(c, run);
         const uint64_t hold_ms = run->worker->config->hold_ms;
         run->wait_ms = limits_take(&c->limits, run->def->name, clock_mono_ms(), hold_ms);
         run->admitted = run->wait_ms <= hold_ms;
-        return run->wait_ms ? STEP_PAUSE : STEP_CALL;
+        return run->wait_ms ? STEP_PAUSE : begin(c, run);
 }
 
 unsigned control_deadline_ms(const struct control *c, const struct run *run)
