@@ -19,9 +19,11 @@ VARIANT ?= release
 prefix     ?= /usr/local
 bindir     ?= $(prefix)/bin
 libdir     ?= $(prefix)/lib
+includedir ?= $(prefix)/include
 mandir     ?= $(prefix)/share/man
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
+OBJCOPY    ?= objcopy
 Q           = $(if $(V),,@)
 JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -52,13 +54,13 @@ FLAGS_fuzz    = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Werror
 COMPILER = $(CC_$(VARIANT))
 STANDARD = -std=c11 -D_GNU_SOURCE -DCHARD_VERSION='"$(VERSION)"' -I.
-COMPILE  = $(COMPILER) $(STANDARD) $(WARNINGS) -fvisibility=hidden -fPIE $(FLAGS_$(VARIANT)) $(PKG_FLAGS) $(CFLAGS)
+COMPILE  = $(COMPILER) $(STANDARD) $(WARNINGS) -fvisibility=hidden -fPIC $(FLAGS_$(VARIANT)) $(PKG_FLAGS) $(CFLAGS)
 LINK     = $(COMPILER) $(FLAGS_$(VARIANT)) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LIBS     = $(PKG_LIBS) -lpthread -lm
 
 OUT     = build/$(VARIANT)
 PROGRAM = $(if $(filter release,$(VARIANT)),build/chard,$(OUT)/chard)
-LIBRARY = $(OUT)/libchard.a
+ENGINE  = $(OUT)/engine.a
 
 # Files that become part of the program: a set's name, and what is in it. See core/embed.h.
 EMBED_SETS   = schema data rules sqlite_store sqlite_broker
@@ -67,6 +69,16 @@ EMBED_sqlite_store = $(wildcard store/sqlite/schema/*.sql)
 EMBED_sqlite_broker = $(wildcard broker/embedded/schema/*.sql)
 EMBED_data   = $(wildcard tasks/data/*.json)
 EMBED_rules  = $(wildcard tasks/rules/*.json)
+
+# libchard, for C programs that send tasks: lib/ and what it needs of the engine, nothing exported but include/chard.h.
+SONAME       = libchard.so.0
+LIBCHARD_SRC := $(sort $(wildcard lib/*.c))
+LIBCHARD_OBJ  = $(LIBCHARD_SRC:%.c=$(OUT)/%.o)
+LIBCHARD_DIR  = $(if $(filter release,$(VARIANT)),build,$(OUT))
+LIBCHARD_SO   = $(LIBCHARD_DIR)/libchard.so.$(VERSION)
+LIBCHARD_A    = $(LIBCHARD_DIR)/libchard.a
+LIBCHARD_NEEDS = librabbitmq jansson libuv libssl libcrypto sqlite3 hiredis
+LIBCHARD_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBCHARD_NEEDS)) -lpthread -lm
 
 LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(OUT)/%.o)
@@ -89,12 +101,12 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program library unit drivers fuzzers asan tsan fault clang deps test lint format run run-servers bench \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan fault clang deps test lint format run run-servers bench \
         install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
 
-all: program ## build build/chard (the default)
+all: program libchard ## build build/chard and build/libchard.so (the default)
 
 help: ## list what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -128,21 +140,36 @@ asan tsan fault clang: ## build that variant, in build/VARIANT/
 # --- building ----------------------------------------------------------------------------------------
 
 program: $(PROGRAM)
-library: $(LIBRARY)
+libchard: $(LIBCHARD_SO) $(LIBCHARD_A)
 unit: $(UNIT)
 drivers: $(DRIVERS)
 fuzzers: $(FUZZ)
 benches: $(BENCH)
 
-$(PROGRAM): $(CLI_OBJ) $(LIBRARY)
+$(PROGRAM): $(CLI_OBJ) $(ENGINE)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -o $@ $(CLI_OBJ) $(LIBRARY) $(LIBS)
+	$(Q)$(LINK) -o $@ $(CLI_OBJ) $(ENGINE) $(LIBS)
 
-$(LIBRARY): $(LIB_OBJ) $(OUT)/objects
+$(ENGINE): $(LIB_OBJ) $(OUT)/objects
 	@echo '  AR    $@'
 	@rm -f $@.new
 	$(Q)$(AR) rcs $@.new $(LIB_OBJ)
 	@mv $@.new $@
+
+$(LIBCHARD_SO): $(LIBCHARD_OBJ) $(ENGINE) lib/libchard.map
+	@echo '  LINK  $@'
+	$(Q)$(COMPILER) $(FLAGS_$(VARIANT)) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,lib/libchard.map \
+		-Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(LIBCHARD_OBJ) $(ENGINE) $(LIBCHARD_LIBS)
+	@ln -sf $(@F) $(@D)/$(SONAME)
+	@ln -sf $(SONAME) $(@D)/libchard.so
+
+# One object whose only global symbols are the public ones.
+$(LIBCHARD_A): $(LIBCHARD_OBJ) $(ENGINE)
+	@echo '  AR    $@'
+	$(Q)$(LD) -r -o $(OUT)/libchard.o $(LIBCHARD_OBJ) $(ENGINE)
+	$(Q)$(OBJCOPY) --localize-hidden $(OUT)/libchard.o
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(OUT)/libchard.o
 
 $(OUT)/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
@@ -166,28 +193,28 @@ $(OUT)/flags $(OUT)/objects: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(TEXT))' >$@
 
-$(UNIT): %: %.o $(UNIT_OBJ) $(LIBRARY)
+$(UNIT): %: %.o $(UNIT_OBJ) $(ENGINE)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -o $@ $< $(UNIT_OBJ) $(LIBRARY) -lcmocka $(LIBS)
+	$(Q)$(LINK) -o $@ $< $(UNIT_OBJ) $(ENGINE) -lcmocka $(LIBS)
 
-$(DRIVERS): %: %.o $(LIBRARY)
+$(DRIVERS): %: %.o $(ENGINE)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -o $@ $< $(LIBRARY) $(LIBS)
+	$(Q)$(LINK) -o $@ $< $(ENGINE) $(LIBS)
 
-$(FUZZ): %: %.o $(LIBRARY)
+$(FUZZ): %: %.o $(ENGINE)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LIBS)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(ENGINE) $(LIBS)
 
-$(BENCH): %: %.o $(BENCH_OBJ) $(LIBRARY)
+$(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -o $@ $< $(BENCH_OBJ) $(LIBRARY) $(LIBS)
+	$(Q)$(LINK) -o $@ $< $(BENCH_OBJ) $(ENGINE) $(LIBS)
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # --- the house ---------------------------------------------------------------------------------------
 
-C_FILES  = $(LIB_SRC) $(CLI_SRC)
-ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard tests/unit/*.[ch] tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
+C_FILES  = $(LIB_SRC) $(CLI_SRC) $(LIBCHARD_SRC)
+ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/c-producer/*.c examples/plugin/*.c tests/unit/*.[ch] tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
 TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
 
 lint: lint-format lint-tidy lint-cppcheck ## clang-format, clang-tidy and cppcheck
@@ -219,16 +246,29 @@ format: ## let clang-format lay out all C files
 
 # --- installing --------------------------------------------------------------------------------------
 
+PKG_FILES = chard.pc libchard.pc
+INSTALLED = $(bindir)/chard $(mandir)/man1/chard.1 $(mandir)/man3/libchard.3 $(includedir)/chard.h \
+            $(libdir)/libchard.so.$(VERSION) $(libdir)/$(SONAME) $(libdir)/libchard.so $(libdir)/libchard.a \
+            $(PKG_FILES:%=$(libdir)/pkgconfig/%)
+
 install: all ## install under $(DESTDIR)$(prefix)
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(libdir)/pkgconfig
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man3 $(DESTDIR)$(includedir) \
+		$(DESTDIR)$(libdir)/pkgconfig
 	$(INSTALL) -m 755 build/chard $(DESTDIR)$(bindir)/chard
+	$(INSTALL) -m 644 include/chard.h $(DESTDIR)$(includedir)/chard.h
+	$(INSTALL) -m 755 build/libchard.so.$(VERSION) $(DESTDIR)$(libdir)/libchard.so.$(VERSION)
+	ln -sf libchard.so.$(VERSION) $(DESTDIR)$(libdir)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(libdir)/libchard.so
+	$(INSTALL) -m 644 build/libchard.a $(DESTDIR)$(libdir)/libchard.a
 	$(INSTALL) -m 644 docs/man/chard.1 $(DESTDIR)$(mandir)/man1/chard.1
-	sed -e 's|@prefix@|$(prefix)|' -e 's|@bindir@|$(bindir)|' -e 's|@VERSION@|$(VERSION)|' chard.pc.in \
-		>$(DESTDIR)$(libdir)/pkgconfig/chard.pc
-	chmod 644 $(DESTDIR)$(libdir)/pkgconfig/chard.pc
+	$(INSTALL) -m 644 docs/man/libchard.3 $(DESTDIR)$(mandir)/man3/libchard.3
+	for file in $(PKG_FILES); do \
+		sed -e 's|@prefix@|$(prefix)|' -e 's|@bindir@|$(bindir)|' -e 's|@libdir@|$(libdir)|' \
+			-e 's|@includedir@|$(includedir)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@NEEDS@|$(LIBCHARD_NEEDS)|' $$file.in \
+			>$(DESTDIR)$(libdir)/pkgconfig/$$file && chmod 644 $(DESTDIR)$(libdir)/pkgconfig/$$file || exit 1; done
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(bindir)/chard $(DESTDIR)$(mandir)/man1/chard.1 $(DESTDIR)$(libdir)/pkgconfig/chard.pc
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
 
 clean: ## remove what was built, but not the tests' Python and Node.js packages
 	find build -mindepth 1 -maxdepth 1 ! -name venv ! -name node -exec rm -rf {} + 2>/dev/null || true

@@ -18,6 +18,7 @@ struct topology_row {
         char *source;               /* binding: the exchange it takes from */
         char *routing_key;          /* binding */
         long ttl_ms;                /* queue: x-message-ttl, or 0 */
+        long expires_ms;            /* queue: a client's own for results: classic, gone after this long unused; or 0 */
         char *dead_letter_exchange; /* queue: x-dead-letter-exchange, or NULL */
         bool overflow_reject;       /* queue: x-overflow reject-publish, with x-dead-letter-strategy at-least-once */
         bool never_drop; /* queue: no delivery limit on brokers that have one by default (RabbitMQ >= 4.0: x-delivery-limit -1) */

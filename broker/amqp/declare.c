@@ -31,7 +31,9 @@ static void argument_number(struct arguments *a, const char *key, int64_t number
 
 static void queue_arguments(struct arguments *a, const struct topology_row *row, unsigned broker_major)
 {
-        argument_text(a, "x-queue-type", "quorum");
+        argument_text(a, "x-queue-type", row->expires_ms ? "classic" : "quorum");
+        if (row->expires_ms)
+                argument_number(a, "x-expires", row->expires_ms);
         if (row->dead_letter_exchange)
                 argument_text(a, "x-dead-letter-exchange", row->dead_letter_exchange);
         if (row->ttl_ms)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stands behind struct chard. The loop thread runs the broker; callers' threads hand it batches of messages and wait on `changed`. */
+#ifndef CHARD_LIB_CLIENT_H
+#define CHARD_LIB_CLIENT_H
+
+#include "broker/broker.h"
+#include "core/map.h"
+#include "lib/lib.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+/* The messages of one chard_apply. Freed by whoever lets go last: its caller, or the loop. */
+struct batch {
+        struct batch *next;
+        struct message *messages; /* linked by next, until the broker has them */
+        size_t open;              /* without their confirm */
+        enum publish_result worst;
+        unsigned users;
+};
+
+struct chard {
+        /* Constant once chard_open has returned. */
+        struct broker_config config;
+        char *urls, *ca_file, *name;
+        char origin[96];
+        char reply_to[ID_TEXT_SIZE]; /* "" = no queue for results */
+        struct topology topology;
+        struct topology_row reply_row;
+        pthread_t thread;
+
+        /* The loop thread's. */
+        uv_loop_t loop;
+        struct broker *broker;
+
+        uv_async_t wake; /* any thread */
+
+        pthread_mutex_t lock; /* all that follows */
+        pthread_cond_t changed;
+        enum client_state { CLIENT_OPENING, CLIENT_OPEN, CLIENT_FAILED, CLIENT_CLOSING } state;
+        int open_code;
+        struct problem open_why;
+        struct batch *waiting, **waiting_end; /* for the loop to publish */
+        struct map *expected;                 /* id -> struct expected */
+        unsigned callers;                     /* inside of chard_apply and chard_wait */
+
+        pthread_mutex_t redis_lock;
+        struct lib_redis *redis; /* or NULL */
+};
+
+/* A result that somebody may ask for. */
+struct expected {
+        char *id;
+        json_t *meta;    /* once it is there */
+        json_t *members; /* of a group: the array of its members' ids */
+};
+
+/* ---- client.c ---- */
+
+/* Wait for a change until the given monotonic time (0: without end). False when the time is up. Locked. */
+bool client_wait(struct chard *c, uint64_t until_ms);
+
+/* When a timeout that starts now ends, for client_wait. */
+uint64_t client_until(long timeout_ms);
+
+/* Enter and leave a call; between them the handle is not freed. Locked inside. */
+void client_enter(struct chard *c);
+void client_leave(struct chard *c);
+
+/* ---- expect.c: the table of results; all locked by the caller ---- */
+
+/* Expect a result. 0 or -ENOMEM. */
+int expect_add(struct chard *c, const char *id, json_t *members);
+
+/* Note what came from a worker. */
+void expect_note(struct chard *c, const char *id, json_t *meta);
+void expect_drop(struct chard *c, const char *id);
+void expect_free(struct chard *c);
+
+#endif

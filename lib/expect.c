@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void expected_free(void *value, void *arg)
+{
+        struct expected *e = (struct expected *)value;
+        (void)arg;
+        json_decref(e->meta);
+        json_decref(e->members);
+        free(e->id);
+        free(e);
+}
+
+int expect_add(struct chard *c, const char *id, json_t *members)
+{
+        if (map_get(c->expected, id))
+                return 0;
+        struct expected *e = calloc(1, sizeof(*e));
+        if (e)
+                e->id = strdup(id);
+        if (!e || !e->id || map_put(c->expected, e->id, e) != 0) {
+                if (e)
+                        expected_free(e, NULL);
+                return -ENOMEM;
+        }
+        e->members = json_incref(members);
+        return 0;
+}
+
+void expect_note(struct chard *c, const char *id, json_t *meta)
+{
+        struct expected *e = map_get(c->expected, id);
+        if (!e || e->meta)
+                return;
+        e->meta = json_incref(meta);
+        pthread_cond_broadcast(&c->changed);
+}
+
+void expect_drop(struct chard *c, const char *id)
+{
+        struct expected *e = map_take(c->expected, id);
+        for (size_t i = 0; e && i < json_array_size(e->members); i++)
+                expect_drop(c, json_string_value(json_array_get(e->members, i)));
+        if (e)
+                expected_free(e, NULL);
+}
+
+void expect_free(struct chard *c)
+{
+        if (!c->expected)
+                return;
+        map_each(c->expected, expected_free, NULL);
+        map_free(c->expected);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Redis as celery.backends.redis uses it, as much as a client needs: reading and awaiting results, and a chord's size. hiredis's blocking
+ * calls do, because whoever calls here waits anyway. */
+#include "core/bytes.h"
+#include "core/clock.h"
+#include "lib/lib.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { TURN_MS = 200, DEFAULT_PORT = 6379 };
+
+struct lib_redis {
+        char *host, *user, *password;
+        int port, db;
+        unsigned connect_timeout_ms, expires_s;
+        redisContext *context; /* for short questions */
+};
+
+/* ---- the address: redis://[[user]:password@]host[:port][/db] ---- */
+
+/* Percent-decoded copy; NULL when memory ran out. */
+static char *decoded(const char *text, size_t size)
+{
+        char *out = calloc(1, size + 1), *at = out;
+        for (size_t i = 0; out && i < size; i++) {
+                unsigned byte;
+                if (text[i] == '%' && i + 2 < size && sscanf(text + i + 1, "%2x", &byte) == 1) {
+                        *at++ = (char)byte;
+                        i += 2;
+                } else {
+                        *at++ = text[i];
+                }
+        }
+        return out;
+}
+
+static int read_user(struct lib_redis *r, const char *text, size_t size)
+{
+        const char *colon = memchr(text, ':', size);
+        const size_t user = colon ? (size_t)(colon - text) : 0;
+        r->user = user ? decoded(text, user) : NULL;
+        r->password = colon ? decoded(colon + 1, size - user - 1) : decoded(text, size);
+        return r->password && (!user || r->user) ? 0 : -ENOMEM;
+}
+
+static bool read_number(const char *text, size_t size, long most, int *out)
+{
+        char *end = NULL;
+        const long number = strtol(text, &end, 10);
+        if (size == 0 || end != text + size || number < 0 || number > most)
+                return false;
+        *out = (int)number;
+        return true;
+}
+
+/* 0, 1 for a wrong one, or -ENOMEM. */
+static int read_url(struct lib_redis *r, const char *url)
+{
+        const char *at = url + strlen("redis://");
+        size_t size = strcspn(at, "/");
+        const char *path = at[size] ? at + size + 1 : "", *user = memrchr(at, '@', size);
+        if (user) {
+                if (read_user(r, at, (size_t)(user - at)) < 0)
+                        return -ENOMEM;
+                size -= (size_t)(user + 1 - at);
+                at = user + 1;
+        }
+        const char *colon = at[0] == '[' ? memchr(at, ']', size) : at;
+        colon = colon ? memchr(colon, ':', size - (size_t)(colon - at)) : NULL;
+        const size_t host = colon ? (size_t)(colon - at) : size;
+        r->host = at[0] == '[' && host > 2 ? strndup(at + 1, host - 2)
+                                           : strndup(host ? at : "localhost", host ? host : 9);
+        r->port = DEFAULT_PORT;
+        if (!r->host)
+                return -ENOMEM;
+        if (colon && !read_number(colon + 1, size - host - 1, 65535, &r->port))
+                return 1;
+        return !*path || read_number(path, strlen(path), 1 << 20, &r->db) ? 0 : 1;
+}
+
+/* ---- talking ---- */
+
+/* hiredis writes to sockets that may be closed: a caller's process must not get that signal. */
+struct guard {
+        sigset_t pipe, before;
+        bool pending;
+};
+
+static void guard_begin(struct guard *g)
+{
+        sigset_t now;
+        sigemptyset(&g->pipe);
+        sigaddset(&g->pipe, SIGPIPE);
+        sigpending(&now);
+        g->pending = sigismember(&now, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &g->pipe, &g->before);
+}
+
+static void guard_end(const struct guard *g)
+{
+        const struct timespec none = { 0, 0 };
+        if (!g->pending)
+                while (sigtimedwait(&g->pipe, NULL, &none) < 0 && errno == EINTR)
+                        ;
+        pthread_sigmask(SIG_SETMASK, &g->before, NULL);
+}
+
+static int away(const struct lib_redis *r, const redisContext *context, struct chard_error *why)
+{
+        return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "Redis at %s:%d: %s", r->host, r->port,
+                        context && context->errstr[0] ? context->errstr : "the connection failed");
+}
+
+/* A reply must be freed; an error reply or a lost connection is a failure. */
+static int check(const struct lib_redis *r, redisContext *context, redisReply *reply, struct chard_error *why)
+{
+        if (!reply)
+                return away(r, context, why);
+        if (reply->type != REDIS_REPLY_ERROR)
+                return CHARD_OK;
+        const bool access = strncmp(reply->str, "NOAUTH", 6) == 0 || strncmp(reply->str, "WRONGPASS", 9) == 0 ||
+                            strncmp(reply->str, "NOPERM", 6) == 0 || strstr(reply->str, "AUTH") != NULL;
+        return lib_fail(why, access ? CHARD_ACCESS : CHARD_REFUSED, access ? "access_refused" : "refused",
+                        "Redis at %s:%d: %s", r->host, r->port, reply->str);
+}
+
+static int command(const struct lib_redis *r, redisContext *context, const char *const words[], int count,
+                   redisReply **out, struct chard_error *why)
+{
+        struct guard guard;
+        guard_begin(&guard);
+        redisReply *reply = redisCommandArgv(context, count, (const char **)words, NULL);
+        guard_end(&guard);
+        const int code = check(r, context, reply, why);
+        if (out && code == CHARD_OK)
+                *out = reply;
+        else if (reply)
+                freeReplyObject(reply);
+        return code;
+}
+
+static int greet(const struct lib_redis *r, redisContext *context, struct chard_error *why)
+{
+        char db[16];
+        const char *const with_user[] = { "AUTH", r->user, r->password }, *const without[] = { "AUTH", r->password };
+        int code = CHARD_OK;
+        if (r->user && r->password)
+                code = command(r, context, with_user, 3, NULL, why);
+        else if (r->password)
+                code = command(r, context, without, 2, NULL, why);
+        snprintf(db, sizeof(db), "%d", r->db);
+        const char *const select[] = { "SELECT", db };
+        if (code == CHARD_OK && r->db)
+                code = command(r, context, select, 2, NULL, why);
+        return code;
+}
+
+static int connect_to(const struct lib_redis *r, redisContext **out, struct chard_error *why)
+{
+        const struct timeval limit = { r->connect_timeout_ms / 1000, (r->connect_timeout_ms % 1000) * 1000L };
+        redisContext *context = redisConnectWithTimeout(r->host, r->port, limit);
+        *out = NULL;
+        if (!context)
+                return lib_no_memory(why);
+        int code = context->err ? away(r, context, why) : CHARD_OK;
+        if (code == CHARD_OK) {
+                redisSetTimeout(context, limit);
+                code = greet(r, context, why);
+        }
+        if (code == CHARD_OK)
+                *out = context;
+        else
+                redisFree(context);
+        return code;
+}
+
+/* A question that may be repeated, once more over a new connection when the old one is dead. */
+static int ask(struct lib_redis *r, const char *const words[], int count, redisReply **out, struct chard_error *why)
+{
+        int code = CHARD_UNREACHABLE;
+        for (unsigned tries = 0; tries < 2 && code == CHARD_UNREACHABLE; tries++) {
+                code = r->context ? CHARD_OK : connect_to(r, &r->context, why);
+                if (code != CHARD_OK)
+                        return code;
+                code = command(r, r->context, words, count, out, why);
+                if (code == CHARD_UNREACHABLE) {
+                        redisFree(r->context);
+                        r->context = NULL;
+                }
+        }
+        return code;
+}
+
+int lib_redis_open(struct lib_redis **out, const char *url, unsigned connect_timeout_ms, unsigned expires_s,
+                   struct chard_error *why)
+{
+        struct lib_redis *r = calloc(1, sizeof(*r));
+        int code = r ? read_url(r, url) : -ENOMEM;
+        if (code < 0)
+                code = lib_no_memory(why);
+        else if (code > 0)
+                code = lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url",
+                                "results: not of the form redis://[[user]:password@]host[:port][/db]");
+        if (code == CHARD_OK) {
+                r->connect_timeout_ms = connect_timeout_ms;
+                r->expires_s = expires_s;
+                code = connect_to(r, &r->context, why);
+        }
+        if (code != CHARD_OK) {
+                lib_redis_close(r);
+                r = NULL;
+        }
+        *out = r;
+        return code;
+}
+
+void lib_redis_close(struct lib_redis *r)
+{
+        if (!r)
+                return;
+        if (r->context)
+                redisFree(r->context);
+        free(r->host);
+        free(r->user);
+        free(r->password);
+        free(r);
+}
+
+/* ---- what is asked ---- */
+
+int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, struct chard_error *why)
+{
+        char done[320], sizes[320], count[24], expires[16];
+        snprintf(done, sizeof(done), "celery-taskset-meta-%s.c", group_id);
+        snprintf(sizes, sizeof(sizes), "celery-taskset-meta-%s.s", group_id);
+        snprintf(count, sizeof(count), "%lld", (long long)size);
+        snprintf(expires, sizeof(expires), "%u", r->expires_s);
+        const char *const forget[] = { "DEL", done }, *const set[] = { "SET", sizes, count, "EX", expires };
+        const int code = ask(r, forget, 2, NULL, why);
+        return code == CHARD_OK ? ask(r, set, 5, NULL, why) : code;
+}
+
+/* CHARD_OK and the text, or CHARD_TIMED_OUT when it isn't there or isn't final yet. */
+static int take(const struct lib_redis *r, redisContext *context, const char *key, char **text, struct chard_error *why)
+{
+        redisReply *reply = NULL;
+        const char *const get[] = { "GET", key };
+        int code = command(r, context, get, 2, &reply, why);
+        if (code != CHARD_OK)
+                return code;
+        json_t *meta = reply->type == REDIS_REPLY_STRING ? json_loadb(reply->str, reply->len, 0, NULL) : NULL;
+        code = CHARD_TIMED_OUT;
+        if (result_is_final(meta)) {
+                *text = strndup(reply->str, reply->len);
+                code = *text ? CHARD_OK : lib_no_memory(why);
+        }
+        json_decref(meta);
+        freeReplyObject(reply);
+        return code;
+}
+
+/* Wait for something to be published on the subscribed connection: CHARD_OK, CHARD_TIMED_OUT after a turn, or a failure. */
+static int hear(const struct lib_redis *r, redisContext *context, long turn_ms, struct chard_error *why)
+{
+        const struct timeval turn = { turn_ms / 1000, (turn_ms % 1000) * 1000L };
+        void *reply = NULL;
+        redisSetTimeout(context, turn);
+        if (redisGetReply(context, &reply) == REDIS_OK) {
+                freeReplyObject(reply);
+                return CHARD_OK;
+        }
+        if (context->err != REDIS_ERR_IO || (errno != EAGAIN && errno != EWOULDBLOCK))
+                return away(r, context, why);
+        context->err = 0; /* only the time was up */
+        context->errstr[0] = '\0';
+        return CHARD_TIMED_OUT;
+}
+
+static long left_of(uint64_t until_ms, long timeout_ms)
+{
+        const uint64_t now = clock_mono_ms();
+        if (timeout_ms < 0 || until_ms > now + TURN_MS)
+                return TURN_MS;
+        return until_ms > now ? (long)(until_ms - now) : 0;
+}
+
+static int await(const struct lib_redis *r, redisContext *listening, redisContext *asking, const char *key,
+                 long timeout_ms, bool (*go_on)(void *arg), void *arg, char **text, struct chard_error *why)
+{
+        const uint64_t until_ms = clock_mono_ms() + (timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
+        for (;;) {
+                int code = take(r, asking, key, text, why);
+                if (code != CHARD_TIMED_OUT)
+                        return code;
+                long left = left_of(until_ms, timeout_ms);
+                do {
+                        if (left == 0)
+                                return CHARD_TIMED_OUT;
+                        if (!go_on(arg))
+                                return CHARD_UNCERTAIN;
+                        code = hear(r, listening, left, why);
+                        left = left_of(until_ms, timeout_ms);
+                } while (code == CHARD_TIMED_OUT);
+                if (code != CHARD_OK)
+                        return code;
+        }
+}
+
+int lib_redis_result(const struct lib_redis *r, const char *id, long timeout_ms, bool (*go_on)(void *arg), void *arg,
+                     char **text, struct chard_error *why)
+{
+        redisContext *asking = NULL, *listening = NULL;
+        char key[320];
+        snprintf(key, sizeof(key), "celery-task-meta-%s", id);
+        const char *const subscribe[] = { "SUBSCRIBE", key };
+        int code = connect_to(r, &asking, why);
+        if (code == CHARD_OK)
+                code = take(r, asking, key, text, why);
+        if (code == CHARD_TIMED_OUT && timeout_ms != 0) {
+                code = connect_to(r, &listening, why);
+                if (code == CHARD_OK)
+                        code = command(r, listening, subscribe, 2, NULL, why);
+                if (code == CHARD_OK)
+                        code = await(r, listening, asking, key, timeout_ms, go_on, arg, text, why);
+        }
+        if (asking)
+                redisFree(asking);
+        if (listening)
+                redisFree(listening);
+        return code;
+}
