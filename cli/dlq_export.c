@@ -40,7 +40,7 @@ static int export_state(struct exporting *e, const char *state)
         e->filter.after = 0;
         do {
                 const struct dead_query query = {
-                        .filter = e->filter, .limit = PAGE, .content = true, .max_bytes = PAGE_BYTES
+                        .filter = e->filter, .limit = PAGE, .content = true, .plain = true, .max_bytes = PAGE_BYTES
                 };
                 e->client.store->backend->dead_read(e->client.store, &query, on_page, e);
                 code = client_wait(&e->client);

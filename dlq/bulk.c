@@ -93,6 +93,7 @@ static void read_on(struct dlq_bulk *b)
                 .filter = b->config.filter,
                 .limit = (unsigned)(left < b->batch ? left : b->batch),
                 .content = sends,
+                .plain = sends,
                 .max_bytes = BATCH_BYTES,
         };
         b->config.store->backend->dead_read(b->config.store, &query, on_page, b);

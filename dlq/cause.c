@@ -33,7 +33,7 @@ static size_t number_size(const char *at)
 {
         size_t size = 0;
         while (isdigit((unsigned char)at[size]) ||
-               (size > 0 && strchr(".,:", at[size]) && isdigit((unsigned char)at[size + 1])))
+               (size > 0 && at[size] && strchr(".,:", at[size]) && isdigit((unsigned char)at[size + 1])))
                 size++;
         return size;
 }

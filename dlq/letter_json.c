@@ -157,7 +157,7 @@ static int read_bytes(struct arena *a, const json_t *from, const char *key, stru
 /* The content says what it is; only what the content does not have is taken from the entry's texts. */
 int letter_from_json(struct arena *a, const json_t *from, struct dead_letter *out, struct problem *why)
 {
-        struct bytes properties, body, edited = { NULL, 0 };
+        struct bytes properties = { NULL, 0 }, body = { NULL, 0 }, edited = { NULL, 0 };
         int64_t died_ms = 0;
         const char *queue = json_text(from, "queue", "");
         if (!json_is_object(from) || !*queue)

@@ -59,6 +59,7 @@ struct dead_query {
         bool descending;
         unsigned limit, offset;
         bool content; /* with properties, body and edited; then only as many entries as have about max_bytes of them, at least one */
+        bool plain; /* without task_state and job_state, which take their time */
         size_t max_bytes;
 };
 

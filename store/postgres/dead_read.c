@@ -13,19 +13,20 @@
 /* ---- pages ---- */
 
 /* What a page gives of an entry, the entries and their order taken from p (entry, n). */
-#define PAGE                                                                                                                  \
-        " d as materialized ("                                                                                                \
-        "  select p.n, l.*, octet_length(l.properties) + octet_length(l.body) + coalesce(octet_length(l.edited), 0) as size"  \
-        "  from p, lateral (select * from chard.dead_letter x where x.entry = p.entry offset 0) l),"                          \
-        " s as (select d.*, sum(size) over (order by n) - size as before from d)"                                             \
-        " select entry, floor(extract(epoch from died_at) * 1000)::int8, floor(extract(epoch from kept_at) * 1000)::int8,"    \
-        "  coalesce(floor(extract(epoch from settled_at) * 1000)::int8, 0), state, task_id, root_id, name, queue,"            \
-        "  error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, attempts, rounds," \
-        "  octet_length(body)::int8, coalesce((select t.state from chard.task t where t.id = task_id), ''),"                  \
-        "  coalesce((select j.state from chard.job j where j.root_id = s.root_id), ''),"                                      \
-        "  case when $18::int8 <> 0 then properties end, case when $18 <> 0 then body end,"                                   \
-        "  case when $18 <> 0 or edited is null then edited else '' end"                                                      \
-        " from s where $18 = 0 or before < $19::int8 order by n"
+#define PAGE                                                                                                                    \
+        " d as materialized ("                                                                                                  \
+        "  select p.n, l.*, octet_length(l.properties) + octet_length(l.body) + coalesce(octet_length(l.edited), 0) as size"    \
+        "  from p, lateral (select * from chard.dead_letter x where x.entry = p.entry offset 0) l),"                            \
+        " s as (select d.*, sum(size) over (order by n) - size as before from d)"                                               \
+        " select entry, floor(extract(epoch from died_at) * 1000)::int8, floor(extract(epoch from kept_at) * 1000)::int8,"      \
+        "  coalesce(floor(extract(epoch from settled_at) * 1000)::int8, 0), state, task_id, root_id, name, queue,"              \
+        "  error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, attempts, rounds,"   \
+        "  octet_length(body)::int8,"                                                                                           \
+        "  case when $18::int8 & 2 = 0 then coalesce((select t.state from chard.task t where t.id = task_id), '') else '' end," \
+        "  case when $18 & 2 = 0 then coalesce((select j.state from chard.job j where j.root_id = s.root_id), '') else '' end," \
+        "  case when $18 & 1 = 1 then properties end, case when $18 & 1 = 1 then body end,"                                     \
+        "  case when $18 & 1 = 1 or edited is null then edited else '' end"                                                     \
+        " from s where $18 & 1 = 0 or before < $19::int8 order by n"
 
 /* $20: twice the sort, and one more when it descends. */
 #define SORT_NUMBER " case $20::int8 >> 1 when 0 then entry when 1 then " MS("died_at") " when 5 then attempts end"
@@ -192,7 +193,7 @@ static int send_page(struct link *link, struct group *group)
         send_filter(a, &q->filter);
         arguments_number(a, q->limit);
         arguments_number(a, q->offset);
-        arguments_number(a, q->content);
+        arguments_number(a, q->content | q->plain << 1);
         arguments_number(a, q->max_bytes > 0 && q->max_bytes < INT64_MAX ? (int64_t)q->max_bytes : INT64_MAX);
         if (ask->statement != &statement_dead_along)
                 arguments_number(a, (int64_t)q->sort * 2 + q->descending);

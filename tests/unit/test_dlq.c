@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pure parts of dead letters: what an entry is made of, what groups it, when it is sent back, what a room is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/json.h"
+#include "dlq/keeper.h"
+#include "dlq/policy.h"
+#include "dlq/webhook.h"
+#include "pipelines/pipeline.h"
+#include "worker/rates.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- causes and groups ---- */
+
+static void a_cause_leaves_out_what_differs(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *message, *cause;
+        } rows[] = {
+                { "", "" },
+                { "the provider answered 503", "the provider answered <n>" },
+                { "no answer within 30000 ms", "no answer within <n> ms" },
+                { "task 0b2f0f0e-6d7e-4b55-a3c4-0d9a8f6c1d11 failed", "task <id> failed" },
+                { "see https://api.example/v1/x?y=1 (again)", "see <url> (again)" },
+                { "gpt-4o-mini refused: utf8", "gpt-4o-mini refused: utf8" },
+                { "/answer/disposal_steps/3: too short", "/answer/disposal_steps/<n>: too short" },
+                { "no task is named \"scan.visoin\"", "no task is named \"scan.visoin\"" },
+                { "it said \"one two three four five six seven eight nine ten\" then", "it said \"…\" then" },
+                { "at 2026-11-21 08:00:00.123", "at <id> <n>" },
+                { "deadbeefcafe0123 is no id of 12,5 %", "<id> is no id of <n> %" },
+                { "\xED\x95\x9C\xEA\xB8\x80 7", "\xED\x95\x9C\xEA\xB8\x80 <n>" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct arena a = { 0 };
+                assert_string_equal(letter_cause(&a, rows[i].message), rows[i].cause);
+                arena_free(&a);
+        }
+}
+
+/* ---- letters ---- */
+
+/* Properties with these headers. */
+static struct bytes with_headers(struct buffer *out, const char *json)
+{
+        struct buffer table = { 0 };
+        const char *key;
+        json_t *value, *headers = json_loads(json, JSON_ALLOW_NUL, NULL);
+        struct properties p = { .delivery_mode = 2, .priority = -1, .timestamp = -1 };
+        p.content_type = bytes_of_string("application/json");
+        p.content_encoding = bytes_of_string("utf-8");
+        json_object_foreach(headers, key, value)
+                header_add_json(&table, key, value);
+        p.headers = buffer_view(&table);
+        buffer_reset(out);
+        properties_write(&p, out);
+        buffer_free(&table);
+        json_decref(headers);
+        return buffer_view(out);
+}
+
+static void read_as(struct arena *a, const char *queue, struct bytes properties, const char *body,
+                    struct dead_letter *l)
+{
+        assert_true(letter_read(a, queue, properties, bytes_of_string(body), SIZE_MAX, 1700000000000, l));
+}
+
+#define TASK "\"task\":\"scan.vision\",\"id\":\"i1\",\"root_id\":\"r1\",\"retries\":3,\"traceparent\":\"00-t\""
+#define RECORD                                                                                               \
+        "\"errorSource\":\"provider\",\"errorCode\":\"timeout\",\"errorMessage\":\"no answer within 5 ms\"," \
+        "\"timestamp\":\"2026-11-21T08:00:00.500+00:00\",\"attempts\":4,\"deadWorker\":\"w1\""
+#define BODY "[[],{\"user_id\":\"u1\"},{\"chain\":[{\"task\":\"scan.reward\"},{\"task\":\"scan.answer\"}]}]"
+
+static void a_letter_of_a_worker(void **state)
+{
+        (void)state;
+        struct arena a = { 0 };
+        struct buffer b = { 0 };
+        struct dead_letter l;
+        read_as(&a, "scan.vision.dead", with_headers(&b, "{" TASK "," RECORD "}"), BODY, &l);
+        assert_string_equal(l.name, "scan.vision");
+        assert_string_equal(l.task_id, "i1");
+        assert_string_equal(l.root_id, "r1");
+        assert_string_equal(l.queue, "scan.vision");
+        assert_string_equal(l.error_code, "timeout");
+        assert_string_equal(l.cause, "no answer within <n> ms");
+        assert_string_equal(l.user_id, "u1");
+        assert_string_equal(l.worker, "w1");
+        assert_string_equal(l.next_task, "scan.answer");
+        assert_string_equal(l.trace_id, "00-t");
+        assert_int_equal(l.attempts, 4);
+        assert_int_equal(strlen(l.group), 12);
+        assert_true(l.died_ms == 1795248000500);
+        buffer_free(&b);
+        arena_free(&a);
+}
+
+#define DEATH(reason, time) \
+        "\"x-death\":[{\"reason\":\"" reason "\",\"queue\":\"q1\",\"count\":2,\"time\":\"" time "\"}]"
+
+static void a_letter_of_the_broker(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *headers, *source, *code, *queue;
+        } rows[] = {
+                { "{" TASK "," DEATH("expired", "2026-11-21T08:00:00Z") "}", "broker", "expired", "q1" },
+                { "{" TASK "," DEATH("delivery_limit", "2026-11-21T08:00:00Z") "}", "broker", "delivery_limit", "q1" },
+                { "{" TASK "," RECORD "," DEATH("maxlen", "2026-11-21T07:00:00Z") "}", "provider", "timeout",
+                  "scan.vision" },
+                { "{" TASK "," RECORD "," DEATH("rejected", "2026-11-21T09:00:00Z") "}", "broker", "rejected", "q1" },
+                { "{" TASK ",\"x-death\":7}", "message", "no_record", "scan.vision" },
+                { "{" TASK ",\"x-death\":[7]}", "message", "no_record", "scan.vision" },
+                { "{}", "message", "no_record", "scan.vision" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct arena a = { 0 };
+                struct buffer b = { 0 };
+                struct dead_letter l;
+                read_as(&a, "scan.vision.dead", with_headers(&b, rows[i].headers), BODY, &l);
+                assert_string_equal(l.error_source, rows[i].source);
+                assert_string_equal(l.error_code, rows[i].code);
+                assert_string_equal(l.queue, rows[i].queue);
+                buffer_free(&b);
+                arena_free(&a);
+        }
+}
+
+static void what_is_the_same(void **state)
+{
+        (void)state;
+        struct arena a = { 0 };
+        struct buffer b = { 0 };
+        struct dead_letter one, again, later, other, nobody, nobody2;
+        read_as(&a, "q.dead", with_headers(&b, "{" TASK "," RECORD "}"), BODY, &one);
+        read_as(&a, "q.dead", buffer_view(&b), BODY, &again);
+        assert_memory_equal(one.key, again.key, DEAD_KEY_SIZE);
+        read_as(&a, "q.dead", with_headers(&b, "{" TASK ",\"errorSource\":\"x\",\"errorCode\":\"later\"}"), BODY,
+                &later);
+        assert_memory_not_equal(one.key, later.key, DEAD_KEY_SIZE);
+        assert_memory_equal(one.same, later.same, DEAD_KEY_SIZE);
+        read_as(&a, "q.dead", buffer_view(&b), "[[],{},{}]", &other);
+        assert_memory_not_equal(one.same, other.same, DEAD_KEY_SIZE);
+        read_as(&a, "q.dead", with_headers(&b, "{\"a\":1}"), "x", &nobody);
+        read_as(&a, "q.dead", with_headers(&b, "{\"a\":2}"), "x", &nobody2);
+        assert_memory_not_equal(nobody.same, nobody2.same, DEAD_KEY_SIZE);
+        buffer_free(&b);
+        arena_free(&a);
+}
+
+static void hostile_letters(void **state)
+{
+        (void)state;
+        struct buffer b = { 0 };
+        const struct bytes properties[] = { { NULL, 0 },
+                                            bytes_of("\xff\xff\xff", 3),
+                                            bytes_of("\x20\x00\x00\x00\x00\xff", 6) };
+        for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+                struct arena a = { 0 };
+                struct dead_letter l;
+                struct message *m = NULL;
+                struct problem why;
+                read_as(&a, i == 0 ? "odd" : ".dead", properties[i], "\xff", &l);
+                assert_string_equal(l.queue, i == 0 ? "odd" : ".dead");
+                json_decref(letter_json(&l, LETTER_READABLE));
+                if (letter_message(&l, NULL, &m, &why) == 0)
+                        message_free(m);
+                arena_free(&a);
+        }
+        struct arena a = { 0 };
+        struct dead_letter l;
+        read_as(&a, "q.dead", with_headers(&b, "{\"errorSource\":\"a\\u0000b\",\"errorMessage\":7}"), "", &l);
+        assert_string_equal(l.error_source, "a?b");
+        assert_string_equal(l.error_message, "");
+        buffer_free(&b);
+        arena_free(&a);
+}
+
+static void out_and_in_again(void **state)
+{
+        (void)state;
+        struct arena a = { 0 }, second = { 0 };
+        struct buffer b = { 0 };
+        struct dead_letter l, read;
+        struct problem why;
+        read_as(&a, "q.dead", with_headers(&b, "{" TASK "," RECORD "}"), BODY, &l);
+        l.edited = bytes_of_string("[[],{},{}]");
+        json_t *whole = letter_json(&l, LETTER_WHOLE);
+        assert_int_equal(letter_from_json(&second, whole, &read, &why), 0);
+        assert_memory_equal(l.key, read.key, DEAD_KEY_SIZE);
+        assert_true(read.body.size == l.body.size && memcmp(read.body.data, l.body.data, l.body.size) == 0);
+        assert_true(read.edited.size == l.edited.size);
+        static const char *const bad[] = {
+                "{}", "[]", "{\"queue\":\"q\"}", "{\"queue\":\"q\",\"died_at\":\"x\"}",
+                "{\"queue\":\"q\",\"died_at\":\"2026-11-21T08:00:00Z\",\"properties_base64\":\"!\",\"body_base64\":\"\"}"
+        };
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                json_t *value = json_loads(bad[i], 0, NULL);
+                assert_int_equal(letter_from_json(&second, value, &read, &why), 1);
+                json_decref(value);
+        }
+        json_decref(whole);
+        buffer_free(&b);
+        arena_free(&a);
+        arena_free(&second);
+}
+
+static void edited_arguments(void **state)
+{
+        (void)state;
+        struct arena a = { 0 };
+        struct buffer b = { 0 }, out = { 0 };
+        struct dead_letter l;
+        struct problem why;
+        static const struct {
+                const char *text, *code;
+        } rows[] = {
+                { "{\"args\":[],\"kwargs\":{\"user_id\":\"u1\",\"image_url\":\"https://x.example/a.jpg\"}}", NULL },
+                { "{\"args\":[],\"kwargs\":{\"user_id\":\"u1\"}}", "bad_arguments" },
+                { "{\"args\":{},\"kwargs\":{}}", "bad_arguments" },
+                { "{\"args\":[],\"kwargs\":{},\"chain\":[]}", "bad_arguments" },
+                { "{", "bad_json" },
+        };
+        read_as(&a, "scan.vision.dead", with_headers(&b, "{" TASK "," RECORD "}"), BODY, &l);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                buffer_reset(&out);
+                const int code = letter_edited_body(&l, bytes_of_string(rows[i].text), &out, &why);
+                assert_int_equal(code, rows[i].code ? 1 : 0);
+                if (rows[i].code)
+                        assert_string_equal(why.code, rows[i].code);
+                else
+                        assert_non_null(memmem(out.data, out.size, "scan.answer", 11)); /* what follows stays */
+        }
+        buffer_free(&out);
+        buffer_free(&b);
+        arena_free(&a);
+}
+
+static void fates(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *state, *name, *queue, *task, *job, *to;
+                enum letter_fate fate;
+        } rows[] = {
+                { "kept", "scan.vision", "scan.vision", "FAILURE", "FAILURE", NULL, FATE_SENT },
+                { "kept", "scan.vision", "scan.vision", "", "", NULL, FATE_SENT },
+                { "kept", "scan.vision", "scan.vision", "SUCCESS", "SUCCESS", NULL, FATE_SUCCEEDED },
+                { "kept", "scan.vision", "scan.vision", "SUCCESS", "FAILURE", NULL, FATE_RESUMED },
+                { "kept", "scan.vision", "scan.vision", "STARTED", "STARTED", NULL, FATE_ALIVE },
+                { "kept", "scan.vision", "scan.vision", "REVOKED", "FAILURE", NULL, FATE_REVOKED },
+                { "kept", "scan.vision", "old.queue", "FAILURE", "FAILURE", NULL, FATE_NO_QUEUE },
+                { "kept", "scan.vision", "old.queue", "FAILURE", "FAILURE", "scan.vision", FATE_SENT },
+                { "kept", "old.task", "scan.vision", "", "", NULL, FATE_HOPELESS },
+                { "requeued", "scan.vision", "scan.vision", "FAILURE", "FAILURE", NULL, FATE_CLOSED },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                const struct dead_letter l = { .state = rows[i].state,
+                                               .name = rows[i].name,
+                                               .queue = rows[i].queue,
+                                               .task_state = rows[i].task,
+                                               .job_state = rows[i].job,
+                                               .error_source = "x",
+                                               .error_code = "y" };
+                assert_int_equal(letter_fate(&l, rows[i].to), rows[i].fate);
+                assert_non_null(letter_fate_text(rows[i].fate));
+        }
+}
+
+/* ---- policies, rates, limits, rooms ---- */
+
+static void policies(void **state)
+{
+        (void)state;
+        struct policy p;
+        struct problem why;
+        assert_int_equal(
+                policy_read(&p, "scan.* timeout,http_5* after=90s rounds=2 errors=50% rate=7/s; * connection ;", &why),
+                0);
+        assert_int_equal(p.count, 2);
+        assert_null(policy_find(&p, "chat.answer", "timeout"));
+        const struct policy_rule *rule = policy_find(&p, "scan.vision", "http_503");
+        assert_ptr_equal(rule, &p.rules[0]);
+        assert_int_equal(rule->rounds, 2);
+        assert_int_equal(rule->errors, 50);
+        assert_int_equal(rule->rate, 7);
+        assert_int_equal(policy_wait_ms(rule, 0), 90000);
+        assert_int_equal(policy_wait_ms(rule, 2), 360000);
+        rule = policy_find(&p, "chat.answer", "connection");
+        assert_int_equal(rule->after_ms, 300000);
+        assert_int_equal(rule->rounds, 3);
+        policy_free(&p);
+        static const char *const bad[] = { "scan.*",      "scan.* after=5m", "* x after=5",     "* x rounds=-1",
+                                           "* x often=1", "* x rate=0/s",    "* x errors=101%", "* x y" };
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                assert_int_equal(policy_read(&p, bad[i], &why), 1);
+                assert_string_equal(why.code, "bad_setting");
+                policy_free(&p);
+        }
+        assert_int_equal(policy_read(&p, "", &why), 0);
+        assert_int_equal(p.count, 0);
+        policy_free(&p);
+}
+
+static void rates(void **state)
+{
+        (void)state;
+        struct rates_row row = { 0 };
+        unsigned ok, failed;
+        rates_count(&row, true, 0);
+        rates_count(&row, false, 59999);
+        rates_count(&row, false, 60000);
+        rates_sum(&row, 60000, &ok, &failed);
+        assert_int_equal(ok, 1);
+        assert_int_equal(failed, 2);
+        rates_sum(&row, 5 * 60000, &ok, &failed);
+        assert_int_equal(ok + failed, 1);
+        rates_count(&row, true, 6 * 60000);
+        rates_sum(&row, 6 * 60000, &ok, &failed);
+        assert_int_equal(ok, 1);
+        assert_int_equal(failed, 0);
+}
+
+static void how_long_a_pipeline_may_take(void **state)
+{
+        (void)state;
+        for (size_t i = 0; pipeline_registry[i]; i++) {
+                int64_t least = 0;
+                for (size_t n = 0; pipeline_registry[i]->steps[n]; n++) {
+                        const struct task_def *def = task_find(pipeline_registry[i]->steps[n]);
+                        least += (int64_t)def->deadline_ms * (def->retry.limit + 1);
+                }
+                assert_true(sweep_pipeline_ms(pipeline_registry[i], 0) >= least);
+                assert_true(sweep_pipeline_ms(pipeline_registry[i], 1) < least);
+        }
+}
+
+static void what_a_room_is_told(void **state)
+{
+        (void)state;
+        json_t *groups = json_loads(
+                "[{\"group\":\"g1\",\"name\":\"scan.vision\",\"code\":\"timeout\",\"cause\":\"no answer\",\"count\":1,\"new\":true,\"before\":0},"
+                "{\"group\":\"g2\",\"name\":\"chat.answer\",\"code\":\"x\",\"cause\":\"y\",\"count\":40,\"new\":false,\"before\":12}]",
+                0, NULL);
+        static const struct {
+                const char *shape, *url, *key;
+        } rows[] = {
+                { "", "https://hooks.slack.com/services/x", "text" },
+                { "", "https://discord.com/api/webhooks/1/x", "content" },
+                { "discord", "http://127.0.0.1/", "content" },
+                { "slack", "https://discord.com/api/webhooks/1/x/slack", "text" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char *body = webhook_body(rows[i].shape, rows[i].url, groups);
+                json_t *parsed = json_loads(body, 0, NULL);
+                const char *text = json_text(parsed, rows[i].key, NULL);
+                assert_non_null(text);
+                assert_non_null(strstr(text, "1 entry (new)"));
+                assert_non_null(strstr(text, "40 entries (12 before)"));
+                json_decref(parsed);
+                free(body);
+        }
+        json_decref(groups);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_cause_leaves_out_what_differs),
+                cmocka_unit_test(a_letter_of_a_worker),
+                cmocka_unit_test(a_letter_of_the_broker),
+                cmocka_unit_test(what_is_the_same),
+                cmocka_unit_test(hostile_letters),
+                cmocka_unit_test(out_and_in_again),
+                cmocka_unit_test(edited_arguments),
+                cmocka_unit_test(fates),
+                cmocka_unit_test(policies),
+                cmocka_unit_test(rates),
+                cmocka_unit_test(how_long_a_pipeline_may_take),
+                cmocka_unit_test(what_a_room_is_told),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
