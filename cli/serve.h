@@ -24,7 +24,7 @@ struct service {
 };
 
 /* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until service_run. */
-void service_init(struct service *s, const struct command *self, struct settings *settings, bool keeps);
+void service_init(struct service *service, const struct command *self, struct settings *s, bool keeps);
 
 /* Serve until SIGTERM or SIGINT has ended it. `began`, unless NULL, is called once it consumes. Returns an exit code, after saying why. */
 int service_run(struct service *s, void (*began)(struct service *s));

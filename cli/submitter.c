@@ -128,7 +128,7 @@ static int read_more(struct submitter *s, struct lines *l)
                 if (code || fflush(stdout) != 0)
                         return code ? code : EXIT_FAILED;
         }
-        if (l->at) /* not with the empty buffer */
+        if (l->text.data) /* not with the empty buffer */
                 memmove(l->text.data, l->text.data + l->at, l->text.size - l->at);
         l->text.size -= l->at;
         l->at = 0;
