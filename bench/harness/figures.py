@@ -81,7 +81,7 @@ class Figure:
 
     def as_detail(self):
         out = {"id": self.ident, "what": self.what, "goal": [goal.text(self.unit) for goal in self.goals],
-               "more_is_better": self.more, "note": self.note}
+               "more_is_better": self.more, "note": self.note, "samples": self.samples}
         for party in PARTIES:
             values = self.samples[party]
             out[f"{party}_min"], out[f"{party}_max"] = (min(values), max(values)) if values else (None, None)
