@@ -143,8 +143,8 @@ static void print_json(const struct doing *d)
                 past(d), (json_int_t)t->outcomes[DEAD_DONE], "resumed", (json_int_t)t->outcomes[DEAD_RESUMED],
                 "succeeded", (json_int_t)t->outcomes[DEAD_SUCCEEDED], "alive", (json_int_t)t->outcomes[DEAD_ALIVE],
                 "revoked", (json_int_t)t->outcomes[DEAD_REVOKED], "settled",
-                (json_int_t)(t->outcomes[DEAD_SETTLED] + t->outcomes[DEAD_MISSING]), "refused", (json_int_t)t->refused,
-                d->config.rehearse ? "would" : "not_tried", fates_json(t));
+                (json_int_t)t->outcomes[DEAD_SETTLED] + (json_int_t)t->outcomes[DEAD_MISSING], "refused",
+                (json_int_t)t->refused, d->config.rehearse ? "would" : "not_tried", fates_json(t));
         view_json(o);
 }
 

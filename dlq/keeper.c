@@ -101,7 +101,7 @@ static void on_broker_changed(const struct broker_health *now, void *arg)
 static int list_queues(struct dlq_keeper *k)
 {
         const char *queues[KEEPER_MOST_QUEUES];
-        for (; task_registry[k->queue_count] && k->queue_count < KEEPER_MOST_QUEUES; k->queue_count++) {
+        for (; k->queue_count < KEEPER_MOST_QUEUES && task_registry[k->queue_count]; k->queue_count++) {
                 const char *queue = task_registry[k->queue_count]->queue;
                 queues[k->queue_count] = queue;
                 k->queues[k->queue_count] = arena_printf(&k->arena, "%s.dead", queue);

@@ -61,7 +61,7 @@ static void set_limits(struct sweeper *s)
         const int64_t slack_ms = (int64_t)c->stale_slack_s * 1000;
         int64_t longest = 0;
         size_t count = 0;
-        for (; pipeline_registry[count] && count < MOST_PIPELINES; count++)
+        for (; count < MOST_PIPELINES && pipeline_registry[count]; count++)
                 s->limits[count] =
                         (struct stale_limit){ pipeline_registry[count]->name,
                                               sweep_pipeline_ms(pipeline_registry[count], c->deadline_ms) + slack_ms };
