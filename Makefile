@@ -34,7 +34,7 @@ LIB_SRC := $(sort $(foreach dir,$(FOLDERS),$(wildcard $(dir)/*.c $(dir)/*/*.c)))
 CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
 HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h)))
 
-PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite3 hiredis
+PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite3 hiredis libzstd
 PKG_FLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS  = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 
@@ -56,7 +56,7 @@ COMPILER = $(CC_$(VARIANT))
 STANDARD = -std=c11 -D_GNU_SOURCE -DCHARD_VERSION='"$(VERSION)"' -I.
 COMPILE  = $(COMPILER) $(STANDARD) $(WARNINGS) -fvisibility=hidden -fPIC $(FLAGS_$(VARIANT)) $(PKG_FLAGS) $(CFLAGS)
 LINK     = $(COMPILER) $(FLAGS_$(VARIANT)) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-LIBS     = $(PKG_LIBS) -lpthread -lm
+LIBS     = $(PKG_LIBS) -lbz2 -lpthread -lm
 
 OUT     = build/$(VARIANT)
 PROGRAM = $(if $(filter release,$(VARIANT)),build/chard,$(OUT)/chard)

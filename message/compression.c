@@ -3,18 +3,153 @@
 
 #include "message/wire.h"
 
+#include <bzlib.h>
 #include <errno.h>
 #include <zlib.h>
+#include <zstd.h>
 
 enum { EITHER_WRAPPER = 32 + MAX_WBITS, FIRST_PIECE = 4096, LARGEST_PIECE = 1 << 20 };
 
+/* What one call of a library came to. */
+enum progress { GOES_ON, ENDED, CUT_SHORT, DAMAGED, NO_MEMORY };
+
+/* A stream being unpacked: what is left of it, and the library's own state. */
+struct stream {
+        struct bytes left;
+        union {
+                z_stream z;
+                bz_stream bz;
+                ZSTD_DStream *zstd;
+        } state;
+};
+
+/* One way to compress. `step` fills at most `room` bytes (never 0) and says how many it made. */
+struct codec {
+        const char *names[5]; /* ended by NULL */
+        const char *damaged;
+        bool (*open)(struct stream *s);
+        enum progress (*step)(struct stream *s, unsigned char *at, size_t room, size_t *made);
+        void (*close)(struct stream *s);
+};
+
+static void advance(struct stream *s, size_t left)
+{
+        s->left.data += s->left.size - left;
+        s->left.size = left;
+}
+
+/* ---- gzip and zlib ---- */
+
+static bool gzip_open(struct stream *s)
+{
+        return inflateInit2(&s->state.z, EITHER_WRAPPER) == Z_OK;
+}
+
+static enum progress gzip_step(struct stream *s, unsigned char *at, size_t room, size_t *made)
+{
+        z_stream *z = &s->state.z;
+        z->next_in = (Bytef *)s->left.data;
+        z->avail_in = (uInt)s->left.size;
+        z->next_out = at;
+        z->avail_out = (uInt)room;
+        const int rc = inflate(z, Z_NO_FLUSH);
+        *made = room - z->avail_out;
+        advance(s, z->avail_in);
+        switch (rc) {
+        case Z_OK: return GOES_ON;
+        case Z_STREAM_END: return ENDED;
+        case Z_BUF_ERROR: return CUT_SHORT;
+        case Z_MEM_ERROR: return NO_MEMORY;
+        default: return DAMAGED;
+        }
+}
+
+static void gzip_close(struct stream *s)
+{
+        inflateEnd(&s->state.z);
+}
+
+/* ---- bzip2 ---- */
+
+static bool bzip2_open(struct stream *s)
+{
+        return BZ2_bzDecompressInit(&s->state.bz, 0, 0) == BZ_OK;
+}
+
+static enum progress bzip2_step(struct stream *s, unsigned char *at, size_t room, size_t *made)
+{
+        bz_stream *z = &s->state.bz;
+        z->next_in = (char *)s->left.data;
+        z->avail_in = (unsigned)s->left.size;
+        z->next_out = (char *)at;
+        z->avail_out = (unsigned)room;
+        const int rc = BZ2_bzDecompress(z);
+        const bool stuck = z->avail_out == room && z->avail_in == s->left.size;
+        *made = room - z->avail_out;
+        advance(s, z->avail_in);
+        if (rc == BZ_STREAM_END)
+                return ENDED;
+        if (rc == BZ_OK)
+                return stuck || (s->left.size == 0 && *made < room) ? CUT_SHORT : GOES_ON;
+        return rc == BZ_MEM_ERROR ? NO_MEMORY : DAMAGED;
+}
+
+static void bzip2_close(struct stream *s)
+{
+        BZ2_bzDecompressEnd(&s->state.bz);
+}
+
+/* ---- zstd ---- */
+
+static bool zstd_open(struct stream *s)
+{
+        s->state.zstd = ZSTD_createDStream();
+        return s->state.zstd != NULL;
+}
+
+static enum progress zstd_step(struct stream *s, unsigned char *at, size_t room, size_t *made)
+{
+        ZSTD_inBuffer in = { s->left.data, s->left.size, 0 };
+        ZSTD_outBuffer out = { at, room, 0 };
+        const size_t rc = ZSTD_decompressStream(s->state.zstd, &out, &in);
+        *made = out.pos;
+        advance(s, in.size - in.pos);
+        if (ZSTD_isError(rc))
+                return DAMAGED;
+        if (rc == 0)
+                return ENDED;
+        return s->left.size == 0 && out.pos < room ? CUT_SHORT : GOES_ON;
+}
+
+static void zstd_close(struct stream *s)
+{
+        ZSTD_freeDStream(s->state.zstd);
+}
+
+/* ---- any of them ---- */
+
+static const struct codec codecs[] = {
+        { { "application/x-gzip", "application/gzip", "gzip", "zlib", NULL },
+          "neither gzip nor zlib, or damaged",
+          gzip_open,
+          gzip_step,
+          gzip_close },
+        { { "application/x-bz2", "bzip2", "bzip", NULL }, "no bzip2, or damaged", bzip2_open, bzip2_step, bzip2_close },
+        { { "application/zstd", "zstd", "zstandard", NULL }, "no zstd, or damaged", zstd_open, zstd_step, zstd_close },
+};
+
+static const struct codec *codec_of(struct bytes name)
+{
+        for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
+                for (const char *const *known = codecs[i].names; *known; known++)
+                        if (bytes_equal(name, bytes_of_string(*known)))
+                                return &codecs[i];
+        return NULL;
+}
+
 bool compression_known(struct bytes name)
 {
-        static const char *const known[] = { "application/x-gzip", "application/gzip", "gzip", "zlib" };
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-                if (bytes_equal(name, bytes_of_string(known[i])))
-                        return true;
-        return false;
+        return codec_of(name) != NULL;
 }
 
 static int too_large(size_t max, struct problem *why)
@@ -23,41 +158,43 @@ static int too_large(size_t max, struct problem *why)
 }
 
 /* Decompress piece by piece into growing room; one byte more than `max` is asked for, to see that there is more. */
-static int inflate_all(z_stream *z, size_t max, struct buffer *out, struct problem *why)
+static int unpack(const struct codec *codec, struct stream *s, size_t max, struct buffer *out, struct problem *why)
 {
         size_t total = 0, piece = FIRST_PIECE;
-        for (int rc = Z_OK; rc != Z_STREAM_END;) {
+        for (enum progress progress = GOES_ON; progress != ENDED;) {
                 if (piece > max + 1 - total)
                         piece = max + 1 - total;
-                z->next_out = buffer_reserve(out, piece);
-                z->avail_out = (uInt)piece;
-                if (!z->next_out)
+                size_t made = 0;
+                unsigned char *at = buffer_reserve(out, piece);
+                if (!at)
                         return -ENOMEM;
-                rc = inflate(z, Z_NO_FLUSH);
-                if (rc == Z_MEM_ERROR)
+                progress = codec->step(s, at, piece, &made);
+                if (progress == NO_MEMORY)
                         return -ENOMEM;
-                const size_t made = piece - z->avail_out;
                 out->size += made;
                 total += made;
                 if (total > max)
                         return too_large(max, why);
-                if (rc != Z_OK && rc != Z_STREAM_END)
+                if (progress == CUT_SHORT || progress == DAMAGED)
                         return problem_set(why, "message", "bad_compression", "the compressed body is %s",
-                                           rc == Z_BUF_ERROR ? "cut short" : "neither gzip nor zlib, or damaged");
+                                           progress == CUT_SHORT ? "cut short" : codec->damaged);
                 if (piece < LARGEST_PIECE)
                         piece *= 2;
         }
         return 0;
 }
 
-int decompress(struct bytes packed, size_t max, struct buffer *out, struct problem *why)
+int decompress(struct bytes name, struct bytes packed, size_t max, struct buffer *out, struct problem *why)
 {
-        z_stream z = { .next_in = (Bytef *)packed.data, .avail_in = (uInt)packed.size };
+        const struct codec *codec = codec_of(name);
+        struct stream s = { .left = packed };
         if (packed.size > UINT32_MAX || max >= SIZE_MAX / 2)
                 return too_large(max, why);
-        if (inflateInit2(&z, EITHER_WRAPPER) != Z_OK)
+        if (!codec)
+                return problem_set(why, "message", "bad_compression", "understood are " COMPRESSION_KNOWN);
+        if (!codec->open(&s))
                 return -ENOMEM;
-        int rc = inflate_all(&z, max, out, why);
-        inflateEnd(&z);
+        int rc = unpack(codec, &s, max, out, why);
+        codec->close(&s);
         return rc;
 }

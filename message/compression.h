@@ -12,10 +12,11 @@
  * "application/x-gzip" and are zlib streams; other clients send real gzip under that name. */
 bool compression_known(struct bytes name);
 
-#define COMPRESSION_KNOWN "gzip and zlib (application/x-gzip)"
+#define COMPRESSION_KNOWN "gzip, zlib (application/x-gzip), bzip2 (application/x-bz2) and zstd (application/zstd)"
 
-/* Append what the gzip or zlib stream `packed` holds to `out`. Returns 0; 1 with `why` (source "message", code "bad_compression", or
- * "body_too_large" as soon as it grows beyond `max` bytes); or -ENOMEM. What follows the stream's end is passed over, as Python does. */
-int decompress(struct bytes packed, size_t max, struct buffer *out, struct problem *why);
+/* Append what the stream `packed`, compressed as `name` says, holds to `out`. Returns 0; 1 with `why` (source "message", code
+ * "bad_compression", or "body_too_large" as soon as it grows beyond `max` bytes); or -ENOMEM. What follows the stream's end is passed
+ * over, as Python does. */
+int decompress(struct bytes name, struct bytes packed, size_t max, struct buffer *out, struct problem *why);
 
 #endif

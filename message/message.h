@@ -7,7 +7,7 @@
  * properties, header table included) wherever they wait or travel, so what chard doesn't know survives unchanged.
  *
  * Everything here is pure and may be called on any thread; a task_message and its JSON belong to one thread at a time.
- * Not understood, each with a clear problem: message protocol 1 (no headers), serializers other than JSON, bzip2, lzma and zstd
+ * Not understood, each with a clear problem: message protocol 1 (no headers), serializers other than JSON, lzma and brotli
  * bodies, integers beyond 64 bits and NaN in bodies. */
 #ifndef CHARD_MESSAGE_H
 #define CHARD_MESSAGE_H
@@ -112,7 +112,7 @@ struct task_message {
 /* Names and ids longer than this are refused: Celery also sends the id as correlation id, which AMQP limits to this. */
 #define MESSAGE_MAX_NAME 255
 
-/* Decode a delivery. Understands JSON bodies in utf-8 or base64, gzip and zlib (`compression` header), null embed.
+/* Decode a delivery. Understands JSON bodies in utf-8 or base64, gzip, zlib, bzip2 and zstd (`compression` header), null embed.
  * max_body bounds the body, before and after decompression. Texts in headers must be UTF-8 without NUL.
  * Returns 0; 1 with `why` (source "message", code "bad_properties", "not_a_task", "bad_header", "bad_content_type",
  * "bad_compression", "body_too_large", "bad_body"); or -ENOMEM.

@@ -190,7 +190,7 @@ static int unpack_body(struct bytes raw, const struct body_form *form, size_t ma
                 raw = buffer_view(&decoded);
         }
         if (rc == 0 && form->compression.size) {
-                rc = decompress(raw, max_body, unpacked, why);
+                rc = decompress(form->compression, raw, max_body, unpacked, why);
                 buffer_free(&decoded);
         } else {
                 *unpacked = decoded;

@@ -42,8 +42,9 @@ enum step run_tell_or_ack(struct run *run)
                 return STEP_ACK;
         if (wanted(run) || (what != TELL_RETRY && in_chord(run)))
                 return STEP_TELL;
-        return what == TELL_FAILURE && run->message.id && (run->message.errbacks || run_has_successor(run)) ? STEP_TELL
-                                                                                                            : STEP_ACK;
+        /* Those that can't run any more may be parts of chords. */
+        const bool counted = run_has_successor(run) && results_chords(run->worker->results);
+        return what == TELL_FAILURE && run->message.id && (run->message.errbacks || counted) ? STEP_TELL : STEP_ACK;
 }
 
 /* ---- one result ---- */

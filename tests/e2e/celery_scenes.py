@@ -3,6 +3,7 @@
 worker, and must come out the same."""
 
 import re
+import time
 import uuid
 
 from celery import chain, chord, group
@@ -39,6 +40,14 @@ def seen(result):
 
 def sent(canvas, **options):
     return seen(canvas.apply_async(**options))
+
+
+def state(result):
+    """Its last state: a client hears of a chain's failure as soon as one of its tasks has failed, before the others are told."""
+    end = time.monotonic() + PATIENCE
+    while not result.ready() and time.monotonic() < end:
+        time.sleep(0.01)
+    return result.state
 
 
 def known(app, task_id):
@@ -97,7 +106,7 @@ def ignored(app, t):
 @scene
 def expired(app, t):
     result = t.add(1).apply_async(expires=-1)
-    return [seen(result), result.state]
+    return [seen(result), state(result)]
 
 
 @scene
@@ -126,6 +135,10 @@ def compressed_gzip(app, t): return sent(t.same("x" * 2000), compression="gzip")
 def compressed_bzip2(app, t): return sent(t.same("y" * 2000), compression="bzip2")
 
 
+@scene
+def compressed_zlib(app, t): return sent(t.same("z" * 2000), compression="zlib")
+
+
 # ---- chains ----
 
 @scene
@@ -145,7 +158,7 @@ def chain_values_on_the_way(app, t):
 @scene
 def chain_that_fails(app, t):
     result = (t.add(1) | t.fail("boom") | t.add(3) | t.add(4)).apply_async()
-    return [seen(result), result.state, seen(result.parent), seen(result.parent.parent), result.parent.parent.parent.get(PATIENCE)]
+    return [seen(result), state(result), seen(result.parent), seen(result.parent.parent), result.parent.parent.parent.get(PATIENCE)]
 
 
 @scene
@@ -218,7 +231,7 @@ def group_after_group(app, t): return sent(t.add(1) | group(t.add(1), t.add(2)) 
 @scene
 def chain_fails_before_group(app, t):
     result = (t.fail("boom") | t.add(1) | t.add(2)).apply_async()
-    return [seen(result), result.parent.state]
+    return [seen(result), state(result.parent)]
 
 
 @scene
@@ -250,7 +263,7 @@ def chord_of_one(app, t): return sent(chord([t.add(1)], t.args()))
 @scene
 def chord_with_failure(app, t):
     result = chord([t.add(1), t.fail("boom"), t.add(2)], t.args()).apply_async()
-    return [seen(result), result.state]
+    return [seen(result), state(result)]
 
 
 @scene
@@ -301,7 +314,7 @@ def deep_mixture(app, t):
 @scene
 def chord_fails_later(app, t):
     result = (t.add(1) | chord([t.add(1), t.fail("boom")], t.add()) | t.args()).apply_async()
-    return [seen(result), result.state]
+    return [seen(result), state(result)]
 
 
 @scene
