@@ -97,6 +97,12 @@ static void add_value(struct repr *r, const json_t *value, unsigned levels)
         }
 }
 
+void repr_value(const json_t *value, struct buffer *out)
+{
+        struct repr r = { out, out->size + REPR_MAX };
+        add_value(&r, value, LEVELS);
+}
+
 void repr_kwargs(const json_t *object, struct buffer *out)
 {
         struct repr r = { out, out->size + REPR_MAX };

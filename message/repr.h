@@ -11,6 +11,9 @@
 /* About how long it gets, as in Celery. */
 #define REPR_MAX 1024
 
+/* Append any value. */
+void repr_value(const json_t *value, struct buffer *out);
+
 /* Append keyword arguments. `object` may be NULL: none. */
 void repr_kwargs(const json_t *object, struct buffer *out);
 

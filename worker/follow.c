@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "worker/control.h"
 #include "worker/run.h"
 
 struct follow_how run_how(const struct run *run)
@@ -83,6 +84,7 @@ static enum step publish_all(struct run *run)
         for (struct message *m = first, *after; m; m = after) {
                 after = m->next;
                 m->next = NULL;
+                control_sent(run->worker->control, m);
                 broker_publish(run->worker->broker, m, on_published, run);
         }
         return STEP_WAIT;

@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "message/repr.h"
+#include "results/results.h"
 #include "worker/control/control.h"
 
 #include <stdio.h>
@@ -35,6 +36,7 @@ static void received(struct control *c, const struct run *run)
         buffer_addf(b, ",\"retries\":%u", m->retries);
         time_field(b, "eta", m->eta_ms);
         time_field(b, "expires", m->expires_ms);
+        events_text(b, "queue", run->delivery->queue); /* Celery leaves it out; monitors count by it */
         events_end(&c->events);
         buffer_free(&args);
         buffer_free(&kwargs);
@@ -50,7 +52,7 @@ static void succeeded(struct control *c, const struct run *run)
 {
         struct buffer result = { 0 };
         struct buffer *b = events_begin(&c->events, "task-succeeded", run->message.id);
-        repr_kwargs(run->document, &result);
+        repr_value(run->def->flags & TASK_PLAIN ? run->outcome.result : run->document, &result);
         events_bytes(b, "result", buffer_view(&result));
         buffer_addf(b, ",\"runtime\":%.3f", (double)(clock_wall_ms() - run->began_ms) / 1000);
         events_end(&c->events);
@@ -61,8 +63,9 @@ static void succeeded(struct control *c, const struct run *run)
 static void exception_field(struct buffer *b, const struct problem *why)
 {
         struct buffer text = { 0 };
-        buffer_addf(&text, "%s('", strcmp(why->code, "unknown_task") == 0 ? "NotRegistered" : "RuntimeError");
-        for (const char *at = why->text; *at; at++) {
+        const struct result_exception e = results_exception_of(why);
+        buffer_addf(&text, "%s('", e.type);
+        for (const char *at = e.text; *at; at++) {
                 if (*at == '\'' || *at == '\\')
                         buffer_add_byte(&text, '\\');
                 buffer_add_byte(&text, (unsigned char)*at);
@@ -126,9 +129,43 @@ void control_tell(struct control *c, const struct run *run, enum step to)
         ended(c, run, to);
 }
 
-void control_sent(struct control *c, const struct run *run, const struct message *next)
+/* ---- what is sent on ---- */
+
+static void header_field(struct buffer *b, const char *key, struct bytes headers, const char *name)
 {
-        (void)c, (void)run, (void)next;
+        struct header h;
+        struct bytes text = { NULL, 0 };
+        if (header_find(headers, name, &h) && header_text(&h, &text))
+                events_bytes(b, key, text);
+        else
+                events_text(b, key, NULL);
+}
+
+void control_sent(struct control *c, const struct message *m)
+{
+        struct properties p;
+        struct header id;
+        struct bytes text = { NULL, 0 };
+        char task_id[MESSAGE_MAX_NAME + 1];
+        if (!c || !c->events.tasks || properties_read(m->properties, &p, NULL) != 0)
+                return;
+        if (!header_find(p.headers, "id", &id) || !header_text(&id, &text) || text.size >= sizeof(task_id))
+                return;
+        memcpy(task_id, text.data, text.size);
+        task_id[text.size] = '\0';
+        struct buffer *b = events_begin(&c->events, "task-sent", task_id);
+        header_field(b, "root_id", p.headers, "root_id");
+        header_field(b, "parent_id", p.headers, "parent_id");
+        header_field(b, "name", p.headers, "task");
+        header_field(b, "args", p.headers, "argsrepr");
+        header_field(b, "kwargs", p.headers, "kwargsrepr");
+        buffer_add_string(b, ",\"retries\":0");
+        header_field(b, "eta", p.headers, "eta");
+        header_field(b, "expires", p.headers, "expires");
+        events_text(b, "queue", m->routing_key);
+        events_text(b, "exchange", m->exchange);
+        events_text(b, "routing_key", m->routing_key);
+        events_end(&c->events);
 }
 
 /* ---- what was asked for ---- */
