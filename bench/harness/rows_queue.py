@@ -35,7 +35,7 @@ class B1:
     """Draining no-op tasks that keep no state."""
 
     def __init__(self, plan):
-        self.count, self.peer_count = plan.size(100_000, 5_000), plan.size(10_000, 500)
+        self.count, self.peer_count = plan.size(100_000, 5_000), plan.size(10_000, 2_000)
         self.rate = Figure("B1", "no-op tasks drained", "tasks/s", Goal("of_raw", 0.7))
         self.cpu = Figure("B1.cpu", "CPU of a no-op task", "µs", Goal("at_most", 15), Goal("times_better", 30),
                           more=False, note=f"{self.count:,} messages a round, {self.peer_count:,} for Celery (prefork, 2 "
@@ -85,7 +85,7 @@ class B1s:
     """Draining no-op tasks with claim and commit."""
 
     def __init__(self, plan):
-        self.count, self.peer_count = plan.size(30_000, 2_000), plan.size(2_000, 200)
+        self.count, self.peer_count = plan.size(30_000, 2_000), plan.size(2_000, 500)
         self.rate = Figure("B1s", "no-op tasks with claim and commit", "tasks/s", Goal("of_raw", 0.5))
         self.cpu = Figure("B1s.cpu", "CPU of such a task", "µs", Goal("at_most", 60), more=False,
                           note=f"{self.count:,} messages a round; raw: inbox and outbox rows inserted in pairs, 500 a "
