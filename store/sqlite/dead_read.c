@@ -4,15 +4,16 @@
 
 #include <stdlib.h>
 
-/* What a page gives of an entry; its content only where it is wanted (?18). */
-#define PAGE                                                                                                             \
-        " select d.entry, d.died_at, d.kept_at, d.settled_at, d.attempts, d.rounds, length(c.body), d.state, d.task_id," \
-        "  d.root_id, d.name, d.queue, d.error_source, d.error_code, d.error_message, d.group_id, d.cause, d.trace_id,"  \
-        "  d.user_id, d.worker, d.next_task, coalesce((select t.state from task t where t.id = d.task_id), ''),"         \
-        "  coalesce((select j.state from job j where j.root_id = d.root_id), ''),"                                       \
-        "  case when ?18 then c.properties end, case when ?18 then c.body end,"                                          \
-        "  case when ?18 or c.edited is null then c.edited else x'' end"                                                 \
-        " from p cross join dead_letter d on d.entry = p.entry cross join dead_letter_content c on c.entry = p.entry"    \
+/* What a page gives of an entry; its content (?18 & 1) and its task's and job's states (not ?18 & 2) only where they are wanted. */
+#define PAGE                                                                                                              \
+        " select d.entry, d.died_at, d.kept_at, d.settled_at, d.attempts, d.rounds, length(c.body), d.state, d.task_id,"  \
+        "  d.root_id, d.name, d.queue, d.error_source, d.error_code, d.error_message, d.group_id, d.cause, d.trace_id,"   \
+        "  d.user_id, d.worker, d.next_task,"                                                                             \
+        "  case when ?18 & 2 = 0 then coalesce((select t.state from task t where t.id = d.task_id), '') else '' end,"     \
+        "  case when ?18 & 2 = 0 then coalesce((select j.state from job j where j.root_id = d.root_id), '') else '' end," \
+        "  case when ?18 & 1 then c.properties end, case when ?18 & 1 then c.body end,"                                   \
+        "  case when ?18 & 1 or c.edited is null then c.edited else x'' end"                                              \
+        " from p cross join dead_letter d on d.entry = p.entry cross join dead_letter_content c on c.entry = p.entry"     \
         " order by p.n"
 
 /* ?19: twice the sort, and one more when it descends. */
@@ -128,7 +129,7 @@ static int run_page(struct sqlite_work *work, sqlite3 *db)
         dead_bind_filter(&q, c);
         query_number(&q, query->limit);
         query_number(&q, query->offset);
-        query_number(&q, query->content);
+        query_number(&q, query->content | query->plain << 1);
         if (c->sql == page_sql)
                 query_number(&q, (int64_t)query->sort * 2 + query->descending);
         while (ok && size < most && query_row(&q)) {

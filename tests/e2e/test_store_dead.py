@@ -145,6 +145,7 @@ def test_a_requeued_task_runs_anew_and_its_job_with_it(store, database):
     store.one("fail", id="t1", pipeline="scan", attempts=4, code="bad")
     store.ask(letter(1))
     assert read(store)[0]["task_state"] == read(store)[0]["job_state"] == "FAILURE"
+    assert read(store, plain=True, content=True)[0]["task_state"] == "" == read(store, plain=True)[0]["job_state"]
     assert settle(store, 1, who="os:alice", reason="mended", scope="--all", operation="op1") == ["DONE"]
     row = database.row("select state, starts, attempts, error, finished_at from chard.task")
     assert (row["state"], row["starts"], row["attempts"], row["error"], row["finished_at"]) == ("PENDING", 0, 0, None, None)

@@ -162,6 +162,7 @@ static void do_dead_read(struct request *r, struct store *s)
                 .limit = number_of(r, "limit", 1000),
                 .offset = number_of(r, "offset", 0),
                 .content = json_is_true(json_object_get(r->line, "content")),
+                .plain = json_is_true(json_object_get(r->line, "plain")),
                 .max_bytes = number_of(r, "max_bytes", 1 << 20),
         };
 
