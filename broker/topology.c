@@ -196,6 +196,26 @@ void topology_free(struct topology *t)
         *t = (struct topology){ 0 };
 }
 
+static bool is_one_of(const char *name, const char *const queues[], size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(name, queues[i]) == 0)
+                        return true;
+        return false;
+}
+
+void topology_leave(struct topology *t, const char *const queues[], size_t count)
+{
+        size_t kept = 0;
+        for (size_t i = 0; i < t->count; i++) {
+                if (is_one_of(t->rows[i].name, queues, count))
+                        free_row(&t->rows[i]);
+                else
+                        t->rows[kept++] = t->rows[i];
+        }
+        t->count = kept;
+}
+
 static void print_queue(const struct topology_row *row, FILE *out)
 {
         fprintf(out, "queue     %-28s quorum", row->name);

@@ -33,6 +33,9 @@ struct topology {
 int topology_build(struct topology *out, const char *const queues[], size_t count);
 void topology_free(struct topology *t);
 
+/* Take out what declares and binds these task queues: they stand there already, declared by somebody else in another way. */
+void topology_leave(struct topology *t, const char *const queues[], size_t count);
+
 /* Print one row a line, aligned. */
 void topology_print(const struct topology *t, FILE *out);
 

@@ -55,6 +55,7 @@ void service_init(struct service *service, const struct command *self, struct se
                 .store_url = s->store_url,
                 .result_urls = s->result_url,
                 .result_expires_s = (unsigned)s->result_expires_s,
+                .declare_queues = s->declare_queues,
                 .track_started = s->track_started,
                 .ai = {
                         .provider = s->ai_provider,

@@ -46,6 +46,7 @@ struct settings {
         long max_body_bytes;
         long result_expires_s; /* 0 = never */
         long ai_connections;   /* sockets to the provider at once */
+        bool declare_queues;
         bool track_started;
         bool ai_http2_plain; /* speak HTTP/2 without TLS ("prior knowledge") to the provider */
 };

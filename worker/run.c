@@ -8,6 +8,7 @@
 #include "worker/control.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct run *run_new(struct worker *w)
 {
@@ -78,13 +79,37 @@ bool run_has_successor(const struct run *run)
         return json_array_size(run->message.chain) > 0;
 }
 
-unsigned run_deadline_ms(const struct run *run)
+/* The deadline of the task itself, whatever its message says. */
+static unsigned own_deadline_ms(const struct run *run)
 {
         const unsigned limit = control_deadline_ms(run->worker->control, run);
         if (limit)
                 return limit;
         const unsigned all = run->worker->config->deadline_ms;
         return all ? all : run->def->deadline_ms;
+}
+
+/* The sooner of the message's limits; 0 = none. */
+static unsigned message_limit_ms(const struct task_message *m)
+{
+        const unsigned hard = m->hard_limit_ms, soft = m->soft_limit_ms;
+        return soft && (!hard || soft < hard) ? soft : hard;
+}
+
+unsigned run_deadline_ms(const struct run *run)
+{
+        const unsigned own = own_deadline_ms(run), limit = message_limit_ms(&run->message);
+        return limit && limit < own ? limit : own;
+}
+
+bool run_out_of_time(struct run *run)
+{
+        const unsigned limit = message_limit_ms(&run->message);
+        if (!limit || limit >= own_deadline_ms(run) || strcmp(run->reply.why.code, "timeout") != 0)
+                return false;
+        const bool soft = limit == run->message.soft_limit_ms;
+        problem_set(&run->why, "task", soft ? "soft_time_limit" : "time_limit", "%g", (double)limit / 1000);
+        return true;
 }
 
 bool run_write_result(struct run *run)

@@ -132,6 +132,9 @@ bool run_has_successor(const struct run *run);
 /* The queue of a task of that name, or NULL: a queue_of_task for message.h. */
 const char *run_queue_of(const char *name, void *unused);
 
+/* Has its call taken longer than its message allows (time_limit, soft_time_limit)? Then run->why says so, and it is not tried again. */
+bool run_out_of_time(struct run *run);
+
 /* Milliseconds that its work may take. */
 unsigned run_deadline_ms(const struct run *run);
 

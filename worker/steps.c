@@ -249,7 +249,7 @@ static enum step after_call(struct run *run)
 {
         switch (run->reply.verdict) {
         case AI_OK: return STEP_JUDGE;
-        case AI_TRANSIENT: return STEP_RETRY;
+        case AI_TRANSIENT: return run_out_of_time(run) ? STEP_DEAD : STEP_RETRY;
         case AI_WAIT: run->wait_ms = run->reply.wait_ms; return STEP_PAUSE;
         case AI_PERMANENT: run->why = run->reply.why; return STEP_DEAD;
         case AI_CANCELLED: return run->terminated ? STEP_REVOKE : STEP_HAND_BACK;

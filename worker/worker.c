@@ -103,6 +103,8 @@ static int open_broker(struct worker *w, struct problem *why)
 {
         if (topology_build(&w->topology, w->config->queues, w->config->queue_count) < 0)
                 return -ENOMEM;
+        if (!w->config->declare_queues)
+                topology_leave(&w->topology, w->config->queues, w->config->queue_count);
         const struct broker_listener listener = { .arg = w,
                                                   .deliveries = intake_deliveries,
                                                   .changed = intake_changed };

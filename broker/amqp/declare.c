@@ -103,8 +103,9 @@ static int row_refused(struct amqp_link *l, const struct topology_row *row, cons
                        struct problem *why)
 {
         static const char *const kinds[] = { "exchange", "queue", "binding of" };
-        static const char advice[] = "; it stands there declared in another way: move its messages away and delete it, "
-                                     "and chard declares it anew";
+        static const char advice[] =
+                "; it stands there declared in another way: move its messages away and delete it, "
+                "and chard declares it anew; or consume task queues as they are: CHARD_DECLARE_QUEUES=no";
         char doing[300];
         snprintf(doing, sizeof(doing), "declaring %s %s", kinds[row->kind], row->name);
         amqp_link_channel_closed(l, DECLARE_CHANNEL, close, doing, why);

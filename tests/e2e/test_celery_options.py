@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that a Celery client may give a task, as far as the canvases of test_celery_canvas.py don't try them."""
+
+import contextlib
+import json
+import os
+
+import pytest
+from kombu import Exchange, Queue, serialization
+from support import jobs
+from support.celery_app import QUEUE, make_app
+from support.database import Database
+from support.program import ROOT, Chard
+from support.provider import hanging
+from support.queues import Queues
+
+serialization.register("other", json.dumps, json.loads, "application/x-yaml", "utf-8")
+SCAN = {"user_id": "u", "image_url": jobs.PICTURE, "text": "a bottle", "lang": "en"}
+
+
+@pytest.fixture
+def app(broker_url):
+    app = make_app(broker_url, "rpc://")
+    yield app
+    app.close()
+
+
+def test_time_limits(chard, app, provider, database):
+    """A call that takes longer than the message allows fails for good, as Celery's limits do; nothing is bought again."""
+    provider.behave = lambda _request: hanging()
+    chard.settings |= provider.settings()
+    with chard.prepare().worker():
+        soft = app.send_task("scan.vision", kwargs=SCAN, queue="scan.vision", soft_time_limit=1, time_limit=60)
+        hard = app.send_task("scan.vision", kwargs=SCAN, queue="scan.vision", time_limit=1)
+        with pytest.raises(Exception) as caught:
+            soft.get(20)
+        assert type(caught.value).__name__ == "SoftTimeLimitExceeded"
+        with pytest.raises(Exception) as caught:
+            hard.get(20)
+        assert type(caught.value).__name__ == "TimeLimitExceeded"
+    assert provider.count == 2
+    assert jobs.ended(database, [soft.id, hard.id]) == {soft.id: "FAILURE", hard.id: "FAILURE"}
+
+
+@pytest.fixture(scope="module")
+def shared(rabbitmq, postgres):
+    """One worker for all that are refused."""
+    name = f"options_{os.getpid()}"
+    url, admin = rabbitmq.add_vhost(name), Database(postgres.url)
+    admin.run(f"create database {name}")
+    chard = Chard(ROOT / "build/asan/chard", {"CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name),
+                                              "CHARD_AI_PROVIDER": "offline"})
+    chard.run("migrate", check=0)
+    app = make_app(url, "rpc://")
+    with chard.worker(queues=QUEUE):
+        yield app, Queues(url)
+    app.close()
+    admin.run(f"drop database {name} with (force)")
+    rabbitmq.delete_vhost(name)
+
+
+@pytest.mark.parametrize("task, options, error", [
+    ("chard.add", {"serializer": "pickle"}, "ContentDisallowed"),
+    ("chard.add", {"serializer": "other"}, "ContentDisallowed"),
+    ("chard.add", {"compression": "lzma"}, "DecodeError"),
+    ("no.such.task", {}, "NotRegistered"),
+    ("celery.chain", {}, "NotImplementedError"),
+    ("celery.chord_unlock", {}, "NotImplementedError"),
+    ("scan.vision", {}, "TypeError"),
+])
+def test_refused(shared, wait_until, task, options, error):
+    """Each refusal is what the client sees, and what lies in the dead letters."""
+    app, queues = shared
+    before = queues.depth(f"{QUEUE}.dead")
+    with pytest.raises(Exception) as caught:
+        app.send_task(task, [1], queue=QUEUE, **options).get(20)
+    assert type(caught.value).__name__ == error, caught.value
+    wait_until(lambda: queues.depth(f"{QUEUE}.dead") == before + 1)
+
+
+def test_built_in_tasks(shared):
+    app, _ = shared
+    send = lambda name, *args, **kwargs: app.send_task(name, args, kwargs, queue=QUEUE).get(20)
+    assert send("celery.accumulate", 1, 2, 3) == [1, 2, 3]
+    assert send("celery.accumulate", 1, 2, 3, index=1) == 2
+    assert send("celery.backend_cleanup") is None
+    with pytest.raises(NotImplementedError, match="group"):
+        send("celery.map", task={"task": "scan.vision"}, it=[1])
+
+
+def test_a_classic_queue_with_priorities(chard, broker_url, queues, wait_until):
+    """As it stands there, with its direct exchange: consumed by priority, retried and buried like any other."""
+    queue = Queue(QUEUE, Exchange(QUEUE, type="direct"), routing_key=QUEUE, queue_arguments={"x-max-priority": 10})
+    with contextlib.closing(make_app(broker_url, "rpc://")) as app:
+        app.conf.update(task_queues=[queue], task_default_exchange_type="direct", task_default_queue_type="classic",
+                        worker_detect_quorum_queues=False)
+        results = [app.send_task("chard.add", [n], queue=QUEUE, priority=n) for n in (1, 5, 9)]
+        chain = (app.signature("chard.add", [1]) | app.signature("chard.add", [2])).apply_async()
+        failed = app.send_task("chard.fail", queue=QUEUE)
+        chard.run("migrate", check=0)
+        assert "CHARD_DECLARE_QUEUES=no" in chard.run("worker", "-Q", QUEUE, check=2).stderr
+        with chard.worker(queues=QUEUE, declare_queues="no", slots=1):
+            assert [one.get(20) for one in results] == [1, 5, 9]
+            assert chain.get(20) == 3
+            assert isinstance(failed.get(20, propagate=False), ValueError)
+            wait_until(lambda: queues.depth(f"{QUEUE}.dead") == 1)
+        assert results[2].date_done < results[1].date_done < results[0].date_done
