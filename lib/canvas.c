@@ -308,12 +308,43 @@ static void emit_group(struct planning *p, json_t *group, json_t *body)
                 emit(p, member);
 }
 
-static void emit_chord(struct planning *p, json_t *chord, json_t *steps)
+static bool only_tasks(const json_t *steps, size_t from)
 {
-        json_t *header = header_of(chord), *body = body_of(chord);
-        const struct place place = { id_of(header), -1, NULL };
+        for (size_t i = from; i < json_array_size(steps); i++)
+                if (canvas_kind(json_array_get(steps, i)) != CANVAS_TASK)
+                        return false;
+        return true;
+}
+
+/* The body and all tasks after it as one chain, whose last is the chord's result. */
+static json_t *body_chain(struct planning *p, json_t *body, json_t *steps, const char *group_id)
+{
+        const size_t count = json_array_size(steps);
+        JSON_OWNED json_t *chain = json_copy(steps);
+        json_t *options = options_of(json_array_get(steps, count - 1));
+        freeze_task(p, body, &nowhere);
+        if (!json_object_get(options, "group_id"))
+                set(p, options, "group_id", json_string(group_id));
+        json_array_set(chain, 0, body);
+        return written_member(chain);
+}
+
+/* What follows a chord goes with its body: tasks as a chain of which it is the first, other things as the rest of its chain. */
+static json_t *whole_body(struct planning *p, json_t *chord, json_t *steps, const char *group_id)
+{
+        json_t *body = body_of(chord);
+        const struct place place = { group_id, -1, NULL };
+        if (json_array_size(steps) > 1 && only_tasks(steps, 1))
+                return body_chain(p, body, steps, group_id);
         freeze_task(p, body, &place);
         add_rest(p, body, steps);
+        return json_incref(body);
+}
+
+static void emit_chord(struct planning *p, json_t *chord, json_t *steps)
+{
+        json_t *header = header_of(chord);
+        JSON_OWNED json_t *body = whole_body(p, chord, steps, id_of(header));
         set(p, p->out->chords, id_of(header), json_integer((json_int_t)json_array_size(canvas_parts(header))));
         emit_group(p, header, body);
 }

@@ -2,9 +2,9 @@
 """A real Celery worker for tests, as a program: fleet.py BROKER BACKEND QUEUE,… ; and its app and process for their callers."""
 
 import contextlib
-import os
 import subprocess
 import sys
+import uuid
 
 from celery import Celery, current_task, signals
 
@@ -61,7 +61,7 @@ def worker(broker, backend, queues, deadline=60):
     from .waiting import wait_until
 
     app = make_app(broker, backend)
-    name = f"fleet-{os.getpid()}@test"
+    name = f"fleet-{uuid.uuid4()}@test"
     process = subprocess.Popen([sys.executable, __file__, broker, backend, queues, name], env=plain_environment(),
                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
                                preexec_fn=die_with_parent)
