@@ -201,6 +201,11 @@ class RabbitMQ(Server):
         else:
             self.ctl("delete_vhost", name)
 
+    @property
+    def api_url(self):
+        """Of the management API, login included."""
+        return f"http://{USER}:{self.password()}@127.0.0.1:{self._known['http_port']}/api/"
+
     def api(self, method, path, body=None):
         """One call of the management API, with `management` only."""
         request = urllib.request.Request(f"http://127.0.0.1:{self._known['http_port']}/api/{path}", method=method)

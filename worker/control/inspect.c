@@ -163,11 +163,14 @@ static int by_text(const void *a, const void *b)
 json_t *inspect_registered(struct control *c, const json_t *arguments)
 {
         const json_t *asked = json_object_get(arguments, "taskinfoitems");
+        const bool builtins = json_is_true(json_object_get(arguments, "builtins"));
         json_t **lines = calloc(c->tally_count + 1, sizeof(*lines));
         json_t *list = lines ? json_array() : NULL;
         size_t count = 0;
         for (size_t i = 0; lines && i < c->tally_count; i++) {
-                json_t *line = registered_line(c, c->tallies[i].def, asked);
+                const struct task_def *def = c->tallies[i].def;
+                const bool listed = builtins || strncmp(def->name, "celery.", 7) != 0;
+                json_t *line = listed ? registered_line(c, def, asked) : NULL;
                 if (line)
                         lines[count++] = line;
         }
