@@ -222,3 +222,18 @@ def test_bad_urls(chard):
                       "redis+socket:": "Redis result URL"}.items():
         done = chard.run("worker", "-Q", QUEUE, env={"CHARD_RESULT_URL": url}, check=2)
         assert says in done.stderr, url
+
+
+def test_in_sql(chard, app_of, database):
+    """The columns of Celery's own table, by its own model's names."""
+    app = app_of("rpc://")
+    with chard.prepare().worker(queues=QUEUE):
+        done, failed = add(app, 1, 2), app.send_task("chard.fail", ["boom"], queue=QUEUE)
+        assert done.get(20) == 3
+        failed.get(20, propagate=False)
+    rows = {row["task_id"]: row for row in database.rows("select * from chard.celery_taskmeta")}
+    assert list(rows[done.id]) == ["id", "task_id", "status", "result", "date_done", "traceback", "name", "args", "kwargs",
+                                   "worker", "retries", "queue"]
+    assert (rows[done.id]["status"], rows[done.id]["result"], rows[done.id]["name"]) == ("SUCCESS", 3, "chard.add")
+    assert rows[failed.id]["status"] == "FAILURE" and rows[failed.id]["result"]["exc_message"] == ["boom"]
+    assert rows[failed.id]["traceback"].endswith("boom") and rows[failed.id]["date_done"].tzinfo is None
