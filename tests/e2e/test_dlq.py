@@ -2,18 +2,20 @@
 """Dead letters: kept, looked at, sent back. Through the command line, against real servers."""
 
 import contextlib
+import datetime
 import http.server
 import json
 import os
 import pty
+import subprocess
 import threading
 import uuid
 
 import pytest
 from support import jobs
+from support.place import everywhere
 from support.program import die_with_parent
 
-place = pytest.fixture(params=["servers"])(lambda request: request.param)
 
 
 @contextlib.contextmanager
@@ -72,6 +74,7 @@ def bury(queues, queue="chat.classify", code="timeout", message="no answer withi
     return made["id"]
 
 
+@everywhere
 def test_from_death_to_success(chard, database, queues, provider, reply, wait_until):
     """A provider that refuses, an entry, a look at it, the provider well again, requeued, the whole chain done."""
     chard.settings |= provider.settings()
@@ -197,6 +200,7 @@ def test_while_the_store_is_away(chard, queues, store_url, toxic, postgres, wait
 # --- what requeueing does -------------------------------------------------------------------------------
 
 
+@everywhere
 def test_what_has_succeeded_is_not_run_again(chard, database, queues, provider, wait_until):
     """One whose job is done is closed; one whose successor never left only publishes it."""
     chard.settings |= provider.settings()
@@ -284,6 +288,7 @@ def test_looking(chard, queues, wait_until):
     assert "8 kept in 3 groups" in dlq(chard, "stats").stdout
 
 
+@everywhere
 def test_discard_edit_export_import(chard, database, queues, wait_until, tmp_path):
     chard.prepare()
     found = fill(chard, queues, wait_until)
@@ -308,7 +313,7 @@ def test_discard_edit_export_import(chard, database, queues, wait_until, tmp_pat
     history = dlq_json(chard, "show", number)["history"]
     assert [(act["action"], act["reason"]) for act in history] == [("edit", "forgotten"), ("requeue", "")]
     assert dlq(chard, "import", input=lines).stdout == "0 filed, 8 were there already, 0 refused\n"
-    database.run("truncate chard.dead_letter")
+    database.run("delete from chard.dead_letter")
     assert dlq(chard, "import", input=lines + "{}\n", check=1).stdout == "8 filed, 0 were there already, 1 refused\n"
     assert [e["group"] for e in entries(chard, "--ascending")] == [e["group"] for e in sorted(found, key=lambda e: e["entry"])]
     with pytest.raises(Exception, match="append-only"):
@@ -328,7 +333,6 @@ def test_being_asked_first(chard, queues, wait_until):
 
     def typed(text):
         parent, child = pty.openpty()
-        import subprocess
         process = subprocess.Popen([chard.binary, "dlq", "requeue", "--code", "timeout"], env=chard.environment(),
                                    stdin=child, stdout=child, stderr=child, preexec_fn=die_with_parent)
         os.close(child)
@@ -349,6 +353,7 @@ def test_being_asked_first(chard, queues, wait_until):
 # --- by itself ------------------------------------------------------------------------------------------
 
 
+@everywhere
 def test_by_policy(chard, database, provider, reply, queues, wait_until):
     """Transient deaths come back by themselves, a bounded number of times, and only while their task fares well."""
     chard.settings |= provider.settings()
@@ -444,23 +449,26 @@ def test_alarms(chard, queues, wait_until):
 # --- jobs that got stuck --------------------------------------------------------------------------------
 
 
-def test_stale_jobs(chard, database, queues, provider, wait_until):
+@everywhere
+def test_stale_jobs(chard, database, queues, provider, place, wait_until):
     """One lost its next message: sent once more. One is stuck in a task: it fails, with an event. Those that wait are left alone."""
     chard.settings |= provider.settings()
     chard.prepare()
     with chard.worker(queues="chat.classify"):
         lost, hopeless, fine = [jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en") for _ in range(3)]
         wait_until(lambda: queues.depth("chat.answer") == 3)
-    queues.purge("chat.answer")
-    stuck = str(uuid.uuid4())
-    database.run("insert into chard.task (id, root_id, name, state, lease_until, lease_owner) values (%s, %s, 'scan.vision', 'STARTED', now() - interval '1 h', 'w0')", stuck, stuck)
-    database.run("insert into chard.job (root_id, pipeline) values (%s, 'scan')", stuck)
-    waiting = str(uuid.uuid4())
-    database.run("insert into chard.task (id, root_id, name, state) values (%s, %s, 'scan.vision', 'RETRY')", waiting, waiting)
-    database.run("insert into chard.job (root_id, pipeline) values (%s, 'scan')", waiting)
-    database.run("insert into chard.scheduled (due_at, exchange, routing_key, reason, task_id, properties, body) "
-                 "values (now() + interval '1 h', '', 'x', 'retry', %s, '', '')", waiting)
-    database.run("update chard.job set updated_at = now() - interval '1 day' where root_id <> %s", fine)
+    assert len(queues.take("chat.answer")) == 3
+    now = datetime.datetime.now(datetime.timezone.utc)
+    hour, day = datetime.timedelta(hours=1), datetime.timedelta(days=1)
+    stuck, waiting = str(uuid.uuid4()), str(uuid.uuid4())
+    for job, state in ((stuck, "STARTED"), (waiting, "RETRY")):
+        database.run("insert into chard.task (id, root_id, name, state, lease_until, lease_owner, created_at) "
+                     "values (%s, %s, 'scan.vision', %s, %s, 'w0', %s)", job, job, state, now - hour, now)
+        database.run("insert into chard.job (root_id, pipeline, created_at, updated_at) values (%s, 'scan', %s, %s)", job, now, now)
+    database.run("insert into chard.scheduled (key, due_at, created_at, exchange, routing_key, reason, task_id, properties, body) "
+                 "values (%s, %s, %s, '', 'x', 'retry', %s, %s, %s)", uuid.uuid4().bytes if place == "file" else uuid.uuid4(),
+                 now + hour, now, waiting, b"\0\0", b"")
+    database.run("update chard.job set updated_at = %s where root_id <> %s", now - day, fine)
     database.run("update chard.job set restarts = 1 where root_id = %s", hopeless)
     with keeping(chard, "k1", stale_every_s=1) as one, keeping(chard, "k2", stale_every_s=1) as two:
         wait_until(lambda: database.value("select count(*) from chard.job where state = 'FAILURE'") == 2)
