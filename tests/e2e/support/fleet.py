@@ -41,7 +41,7 @@ def add_tasks(app):
                                             "trace": self.request.get("traceparent") or headers.get("traceparent")}]}
 
     @app.task(name="chard.note", bind=True, shared=False)
-    def note(self, **_arguments):
+    def note(self, *_document, **_arguments):
         return "python"
 
 
