@@ -48,12 +48,12 @@ static bool is_state(const json_t *of, const char *state)
 
 bool job_view_ended(const struct job_view *v)
 {
-        return v->job && (is_state(v->job, "SUCCESS") || is_state(v->job, "FAILURE"));
+        return v->job && (is_state(v->job, "SUCCESS") || is_state(v->job, "FAILURE") || is_state(v->job, "REVOKED"));
 }
 
 int job_view_exit_code(const struct job_view *v)
 {
-        return is_state(v->job, "FAILURE") ? EXIT_FAILED : EXIT_DONE;
+        return is_state(v->job, "FAILURE") || is_state(v->job, "REVOKED") ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- for people ---- */

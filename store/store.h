@@ -183,6 +183,10 @@ struct store_backend {
          * A position is text that only its backend reads; `why` has code "bad_position" for another's. */
         void (*events)(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 
+        /* The next tasks among the scheduled messages, a hundred at most: [{"due_ms","exchange","routing_key","properties","body"}], the
+         * last two as hexadecimal; those with a body beyond 64 KiB are left out. */
+        void (*upcoming)(struct store *s, json_done *done, void *arg);
+
         /* All workers' rows, as of `worker`, in an array ordered by name. */
         void (*workers)(struct store *s, json_done *done, void *arg);
 

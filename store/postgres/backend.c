@@ -261,6 +261,7 @@ const struct store_backend store_postgres = {
         .events = pg_events,
         .carry_in = pg_carry_in,
         .workers = pg_workers,
+        .upcoming = pg_upcoming,
         .dead_file = pg_dead_file,
         .dead_read = pg_dead_read,
         .dead_groups = pg_dead_groups,

@@ -49,6 +49,15 @@ const struct statement statement_workers = {
         " from chard.worker where $1::text is not null"
 };
 
+const struct statement statement_upcoming = {
+        "chard_upcoming",
+        "select coalesce(json_agg(json_build_object('due_ms', (extract(epoch from due_at) * 1000)::int8, 'exchange', exchange,"
+        "  'routing_key', routing_key, 'properties', encode(properties, 'hex'), 'body', encode(body, 'hex')) order by due_at),"
+        "  '[]')::text"
+        " from (select * from chard.scheduled where task_id is not null and octet_length(body) <= 65536 and $1::text is not null"
+        "  order by due_at limit 100) as next"
+};
+
 const struct statement statement_beat = {
         "chard_beat", "with gone as (delete from chard.worker where beat_at < now() - interval '1 day' and name <> $1)"
                       " insert into chard.worker (name, state) values ($1::text, $2::jsonb)"
@@ -128,6 +137,11 @@ void pg_worker(struct store *s, const char *name, json_done *done, void *arg)
 void pg_workers(struct store *s, json_done *done, void *arg)
 {
         read_add(s, &statement_workers, "", done, arg);
+}
+
+void pg_upcoming(struct store *s, json_done *done, void *arg)
+{
+        read_add(s, &statement_upcoming, "", done, arg);
 }
 
 /* ---- beat ---- */

@@ -238,6 +238,7 @@ const struct store_backend store_sqlite = {
         .carry_out = lite_carry_out,
         .carry_off = lite_carry_off,
         .workers = lite_workers,
+        .upcoming = lite_upcoming,
         .dead_file = lite_dead_file,
         .dead_read = lite_dead_read,
         .dead_groups = lite_dead_groups,

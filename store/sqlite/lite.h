@@ -125,6 +125,7 @@ void lite_worker(struct store *s, const char *name, json_done *done, void *arg);
 void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
 
 void lite_workers(struct store *s, json_done *done, void *arg);
+void lite_upcoming(struct store *s, json_done *done, void *arg);
 void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);

@@ -125,6 +125,21 @@ static int run_workers(struct sqlite_work *work, sqlite3 *db)
         return lite_add_rows(&c->call.text, &q);
 }
 
+static const char upcoming_sql[] =
+        "select json_object('due_ms', due_at / 1000, 'exchange', exchange, 'routing_key', routing_key,"
+        "  'properties', hex(properties), 'body', hex(body))"
+        " from scheduled where task_id is not null and length(body) <= 65536 order by due_at limit 100";
+
+static int run_upcoming(struct sqlite_work *work, sqlite3 *db)
+{
+        struct read_call *c = (struct read_call *)work;
+        struct query q = query_of(db, upcoming_sql);
+
+        buffer_reset(&c->call.text);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static const struct sqlite_verb upcoming_verb = { .run = run_upcoming, .done = lite_read, .reads = true };
 static const struct sqlite_verb job_verb = { .run = run_job, .done = lite_read, .reads = true };
 static const struct sqlite_verb worker_verb = { .run = run_worker, .done = lite_read, .reads = true };
 static const struct sqlite_verb workers_verb = { .run = run_workers, .done = lite_read, .reads = true };
@@ -200,4 +215,9 @@ void lite_beat(struct store *s, const json_t *state, store_done *done, void *arg
         c->call.refused = c->state ? NULL : "out of memory";
         lite_tend(lite_of(s));
         lite_call_start(&c->call, &beat_verb);
+}
+
+void lite_upcoming(struct store *s, json_done *done, void *arg)
+{
+        read_start(s, &upcoming_verb, "", done, arg);
 }

@@ -184,9 +184,13 @@ def test_revoked_between_two_attempts(worker, ask, send, database, provider, rep
     running = worker(queues="chat.classify")
     task = send("chat.classify")
     wait_until(lambda: state(database, task) == "RETRY")
+    shown = ask("scheduled")
+    assert [one["request"]["id"] for one in shown] == [task] and shown[0]["eta"].startswith("20")
+    assert shown[0]["request"]["kwargs"]["user_id"] == "u1" and shown[0]["request"]["time_start"] is None
     ask("revoke", task_id=task)
     running.wait_log(f"task={task} .*is revoked")
     assert state(database, task) == "REVOKED" and provider.count == 1
+    assert ask("scheduled") == []
 
 
 def test_what_runs_or_has_ended_is_only_flagged(worker, ask, send, database, provider, reply, wait_until, chard):
@@ -227,6 +231,7 @@ def test_a_revoked_job_ends(chard, kind, tmp_path, app, wait_until):
     with chard.worker(name=NAME, queues="chat.classify"):
         wait_until(lambda: (jobs.job(chard, job) or {}).get("pipeline") == "chat")
         wait_until(lambda: jobs.job(chard, job)["state"] == "REVOKED")
+        assert app.control.inspect(timeout=10, destination=[NAME]).scheduled() == {NAME: []}
     assert [(one["name"], one["state"]) for one in jobs.job(chard, job)["tasks"]] == [("chat.classify", "REVOKED")]
 
 

@@ -115,10 +115,11 @@ def test_a_chain_says_what_it_sends(monitor, chard, send, app, wait_until):
 
 
 def test_fields_are_those_of_celery(monitor, chard, app, send, broker_url, provider, reply, wait_until):
-    """Every field that Celery's worker sends is there, of the same type; `queue` is the one that is added."""
+    """Every field that Celery's worker sends is there, of the same type; `queue` is the one that is added. (That worker greets
+    ours at its start, and listens to it as its gossip does.)"""
     environment = plain_environment() | {"CELERY_BROKER_URL": broker_url, "PYTHONPATH": str(ROOT / "tests/e2e")}
-    peer = Running([sys.executable, "-m", "celery", "-A", "support.celery_peer", "worker", "-P", "solo", "-c", "1", "-n", "peer@here",
-                    "--without-gossip", "--without-mingle"], environment)
+    peer = Running([sys.executable, "-m", "celery", "-A", "support.celery_peer", "worker", "-P", "solo", "-c", "1", "-n", "peer@here"],
+                   environment)
     try:
         chard.settings |= provider.settings()
         provider.behave = reply.always(reply.failure(503))

@@ -147,7 +147,8 @@ void control_answer(struct control *c, struct answer *to, json_t *takes)
 {
         struct worker *w = c->worker;
         JSON_OWNED json_t *body = takes ? json_pack("{s:o}", w->config->name, takes) : NULL;
-        struct message *m = to->exchange && body ? make_answer(c, to, body) : NULL;
+        const bool open = w->phase != WORKER_CLOSED;
+        struct message *m = open && to->exchange && body ? make_answer(c, to, body) : NULL;
         if (m)
                 w->broker->backend->cast(w->broker, m);
         free_answer(to);

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,8 +45,13 @@ json_t *inspect_revoked(struct control *c, const json_t *arguments)
 
 /* ---- tasks ---- */
 
-static json_t *task_json(const struct control *c, const struct task_message *m, const struct delivery *d,
-                         int64_t began_ms)
+/* Where a task's message came from. */
+struct origin {
+        const char *exchange, *routing_key;
+        bool redelivered;
+};
+
+static json_t *task_json(const struct control *c, const struct task_message *m, struct origin from, int64_t began_ms)
 {
         struct properties p = { .priority = 0 };
         if (properties_read(m->properties, &p, NULL) != 0 || p.priority < 0)
@@ -54,13 +60,15 @@ static json_t *task_json(const struct control *c, const struct task_message *m, 
                 "{s:s, s:s, s:O, s:O, s:s, s:s, s:o, s:b, s:{s:s, s:s, s:i, s:b}, s:o}", "id", m->id, "name", m->name,
                 "args", m->args, "kwargs", m->kwargs, "type", m->name, "hostname", c->worker->config->name,
                 "time_start", began_ms ? json_real((double)began_ms / 1000) : json_null(), "acknowledged", 0,
-                "delivery_info", "exchange", d->exchange, "routing_key", d->routing_key, "priority", p.priority,
-                "redelivered", (int)d->redelivered, "worker_pid", began_ms ? json_integer(getpid()) : json_null());
+                "delivery_info", "exchange", from.exchange, "routing_key", from.routing_key, "priority", p.priority,
+                "redelivered", (int)from.redelivered, "worker_pid", began_ms ? json_integer(getpid()) : json_null());
 }
 
 static json_t *run_json(const struct control *c, const struct run *run)
 {
-        return task_json(c, &run->message, run->delivery, run->began_ms);
+        const struct delivery *d = run->delivery;
+        return task_json(c, &run->message, (struct origin){ d->exchange, d->routing_key, d->redelivered },
+                         run->began_ms);
 }
 
 /* A run whose message is not decoded (yet, or at all) has nothing to show. */
@@ -107,16 +115,68 @@ json_t *inspect_query_task(struct control *c, const json_t *arguments)
         return found;
 }
 
-/* Those of the messages that wait in the store which are tasks; all workers of a store show the same. */
-struct looking {
+/* ---- tasks that wait in the store: all workers of a store show the same ---- */
+
+struct asking {
         struct control *control;
         struct answer to;
 };
 
+static bool read_hex(const char *hex, struct buffer *out)
+{
+        unsigned byte;
+        for (; sscanf(hex, "%2x", &byte) == 1 && hex[1]; hex += 2)
+                buffer_add_byte(out, (unsigned char)byte);
+        return !*hex && !out->failed;
+}
+
+static json_t *scheduled_json(const struct control *c, const json_t *row, const struct task_message *m)
+{
+        enum { PRIORITY = 6 }; /* that Celery gives what waits for its time */
+        char eta[CLOCK_TEXT_SIZE];
+        const struct origin from = { json_text(row, "exchange", ""), json_text(row, "routing_key", ""), false };
+        clock_format(json_number(row, "due_ms", 0), eta);
+        return json_pack("{s:s, s:i, s:o}", "eta", eta, "priority", PRIORITY, "request", task_json(c, m, from, 0));
+}
+
+static void add_scheduled(const struct control *c, json_t *list, const json_t *row)
+{
+        struct buffer properties = { 0 }, body = { 0 };
+        struct arena arena = { 0 };
+        struct task_message m = { 0 };
+        struct problem why = { 0 };
+        if (read_hex(json_text(row, "properties", ""), &properties) && read_hex(json_text(row, "body", ""), &body) &&
+            task_message_decode(&arena, buffer_view(&properties), buffer_view(&body), c->worker->config->max_body, &m,
+                                &why) == 0)
+                json_array_append_new(list, scheduled_json(c, row, &m));
+        task_message_clear(&m);
+        arena_free(&arena);
+        buffer_free(&properties);
+        buffer_free(&body);
+}
+
+static void on_upcoming(json_t *rows, const struct problem *why, void *arg)
+{
+        struct asking *asking = (struct asking *)arg;
+        struct control *c = asking->control;
+        json_t *list = why ? NULL : json_array();
+        for (size_t i = 0; list && i < json_array_size(rows); i++)
+                add_scheduled(c, list, json_array_get(rows, i));
+        control_answer(c, &asking->to, why ? answer_error("%s", why->text) : list);
+        free(asking);
+}
+
 json_t *inspect_scheduled(struct control *c, const json_t *arguments)
 {
-        (void)c, (void)arguments;
-        return json_array();
+        (void)arguments;
+        struct asking *asking = calloc(1, sizeof(*asking));
+        if (!asking)
+                return NULL;
+        asking->control = c;
+        asking->to = *c->asking;
+        *c->asking = (struct answer){ 0 };
+        c->worker->store->backend->upcoming(c->worker->store, on_upcoming, asking);
+        return NULL;
 }
 
 /* ---- what it can do ---- */
