@@ -24,7 +24,7 @@ struct sweeper {
         struct stale_item items[CHUNK];
         struct problem whys[CHUNK];
         char types[CHUNK][64];
-        size_t count, restarts;
+        size_t count, restarts, left;
 };
 
 static void on_tick(uv_timer_t *timer);
@@ -100,7 +100,7 @@ static void free_jobs(struct sweeper *s)
                 message_free((struct message *)(uintptr_t)s->items[i].restart);
                 json_decref((json_t *)(uintptr_t)s->items[i].payload);
         }
-        s->count = s->restarts = 0;
+        s->count = s->restarts = s->left = 0;
         json_decref(s->jobs);
         s->jobs = NULL;
 }
@@ -205,6 +205,14 @@ static void describe_failure(struct sweeper *s, size_t i, const json_t *job, con
                                   "text", why->text);
 }
 
+/* Its next task is one that the store never hears of: another program's, or one that keeps no state. Whether it ran, nobody here can tell. */
+static bool went_elsewhere(const json_t *last)
+{
+        const char *next = json_text(next_of(last), "task", NULL);
+        const struct task_def *def = next ? task_find(next) : NULL;
+        return next && (!def || def->flags & TASK_STATELESS);
+}
+
 static void add_job(struct sweeper *s, const json_t *job)
 {
         const json_t *last = json_object_get(job, "last"), *options = json_object_get(next_of(last), "options");
@@ -215,10 +223,12 @@ static void add_job(struct sweeper *s, const json_t *job)
                 .task_id = json_text(options, "task_id", NULL),
                 .task_name = json_text(next_of(last), "task", NULL),
         };
-        if (json_is_object(last) && json_number(job, "restarts", 0) < MOST_RESTARTS)
+        if (json_is_object(last) && !went_elsewhere(last) && json_number(job, "restarts", 0) < MOST_RESTARTS)
                 item->restart = make_next(job, last);
         if (item->restart)
                 s->restarts++;
+        else if (went_elsewhere(last))
+                s->left++;
         else
                 describe_failure(s, s->count, job, last);
         s->count++;
@@ -248,9 +258,9 @@ static void on_settled(size_t settled, const struct problem *why, void *arg)
         const bool more = !why && settled > 0 && s->count == CHUNK;
         if (why && strcmp(why->code, "closed") != 0)
                 log_error("dlq", "stale jobs could not be settled: %s", why->text);
-        if (settled > 0)
-                log_warn("dlq", "%zu stale jobs: %zu were sent on, the others failed (first: %s)", settled, s->restarts,
-                         s->items[0].root_id);
+        if (settled > s->left)
+                log_warn("dlq", "%zu stale jobs: %zu were sent on, the others failed (first: %s)", settled - s->left,
+                         s->restarts, s->items[0].root_id);
         free_jobs(s);
         if (more && !s->keeper->stopping)
                 uv_timer_start(&s->timer, on_tick, 0, 0);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_S = 10, MOST_CHARACTERS = 1900, SHOWN_GROUPS = 10 };
+enum { TIMEOUT_S = 5, MOST_CHARACTERS = 1900, SHOWN_GROUPS = 10 };
 
 void webhook_setup(void)
 {

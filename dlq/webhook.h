@@ -20,7 +20,7 @@ void webhook_setup(void);
 /* The JSON to post about groups (as dead_alarms gives them). `shape`: "slack", "discord", or "" = by the URL's host. Freed by the caller; NULL when memory ran out. */
 char *webhook_body(const char *shape, const char *url, const json_t *groups);
 
-/* Post it. Blocks, up to ten seconds; any thread. */
+/* Post it. Blocks, up to five seconds; any thread. */
 void webhook_post(const char *url, const char *body, struct webhook_result *out);
 
 #endif

@@ -145,10 +145,11 @@ struct stale_item {
         const struct message *restart; /* or NULL */
         const char *task_id,
                 *task_name; /* of that message; without one: of the task that never came, which fails too; or NULL */
-        /* … or the job and its open tasks fail with this error, and an event says so in `event` and `outbox`. */
+        /* … or the job and its open tasks fail with this error, and an event says so in `event` and `outbox` … */
         const struct problem *why;
         const char *aggregate_type, *event_type; /* "scan", "ScanFailed"; the aggregate's id is root_id */
         const json_t *payload;
+        /* … or, with neither, it is left alone, and found again only when its limit has passed once more. */
 };
 
 /* `settled`: how many were; the others have moved since, or another sweeper holds the lock. */

@@ -55,7 +55,7 @@ const struct statement statement_stale_settle = {
         "   and b.state in ('PENDING', 'STARTED', 'RETRY') and (extract(epoch from b.updated_at) * 1000000)::int8 ="
         "    (select updated_us from j where j.root_id = b.root_id)"
         "  returning b.root_id),"
-        " failed as materialized (select * from j where exchange is null and root_id in (select root_id from jobs)),"
+        " failed as materialized (select * from j where error is not null and root_id in (select root_id from jobs)),"
         " tasks as ("
         "  update chard.task set state = 'FAILURE', finished_at = now(), lease_owner = null, lease_until = null,"
         "   error = (select f.error from failed f where f.root_id = chard.task.root_id)"

@@ -113,16 +113,17 @@ void lite_stale_find(struct store *s, const struct stale_query *query, json_done
 /* Sets *moved when there was nothing to change any more. */
 static int change_job(const struct stale_item *item, sqlite3 *db, int64_t now_us, bool *moved)
 {
-        struct query q = query_of(db, item->restart ? restart_sql : fail_sql);
+        const bool fails = !item->restart && item->why;
+        struct query q = query_of(db, fails ? fail_sql : restart_sql);
         int rc;
 
         query_text(&q, item->root_id);
         query_number(&q, item->updated_us);
         query_number(&q, now_us);
-        if (!item->restart) {
-                query_text(&q, item->why ? item->why->source : "store");
-                query_text(&q, item->why ? item->why->code : "");
-                query_text(&q, item->why ? item->why->text : "");
+        if (fails) {
+                query_text(&q, item->why->source);
+                query_text(&q, item->why->code);
+                query_text(&q, item->why->text);
         }
         rc = query_run(&q);
         *moved = rc == SQLITE_OK && sqlite3_changes(db) == 0;
@@ -187,6 +188,8 @@ static int settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payl
         c->settled++;
         if (item->restart)
                 return send_again(c, i, db);
+        if (!item->why)
+                return SQLITE_OK;
         rc = fail_tasks(item, db, now_us);
         return rc == SQLITE_OK ? say_so(item, db, payload, now_us) : rc;
 }

@@ -455,9 +455,12 @@ def test_stale_jobs(chard, database, queues, provider, place, wait_until):
     chard.settings |= provider.settings()
     chard.prepare()
     with chard.worker(queues="chat.classify"):
-        lost, hopeless, fine = [jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en") for _ in range(3)]
-        wait_until(lambda: queues.depth("chat.answer") == 3)
-    assert len(queues.take("chat.answer")) == 3
+        lost, hopeless, fine, foreign = [jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en") for _ in range(4)]
+        wait_until(lambda: queues.depth("chat.answer") == 4)
+    assert len(queues.take("chat.answer")) == 4
+    # one whose chain goes on in another program: the store never hears of that
+    database.run("update chard.job set chain = %s where root_id = %s",
+                 json.dumps([{"task": "theirs.next", "args": [], "kwargs": {}, "options": {"task_id": "t"}}]), foreign)
     now = datetime.datetime.now(datetime.timezone.utc)
     hour, day = datetime.timedelta(hours=1), datetime.timedelta(days=1)
     stuck, waiting = str(uuid.uuid4()), str(uuid.uuid4())
@@ -474,13 +477,14 @@ def test_stale_jobs(chard, database, queues, provider, place, wait_until):
         wait_until(lambda: database.value("select count(*) from chard.job where state = 'FAILURE'") == 2)
         wait_until(lambda: "stale jobs" in one.stderr + two.stderr)
     states = {row["root_id"]: (row["state"], (row["error"] or {}).get("code")) for row in database.rows("select root_id, state, error from chard.job")}
-    assert states == {lost: ("STARTED", None), hopeless: ("FAILURE", "stale"), stuck: ("FAILURE", "stale"), waiting: ("STARTED", None), fine: ("STARTED", None)}
+    assert states == {lost: ("STARTED", None), hopeless: ("FAILURE", "stale"), stuck: ("FAILURE", "stale"), waiting: ("STARTED", None), fine: ("STARTED", None),
+                      foreign: ("STARTED", None)}
     events = {row["aggregateid"]: (row["type"], row["payload"]) for row in database.rows("select * from chard.outbox where type like '%%Failed'")}
     assert {job: kind for job, (kind, _) in events.items()} == {hopeless: "ChatFailed", stuck: "ScanFailed"}
     assert events[hopeless][1]["job_id"] == hopeless and events[hopeless][1]["user_id"] == "u1" and events[hopeless][1]["error"]["code"] == "stale"
     assert database.value("select count(*) from chard.event where type like '%%Failed'") == 2
     with chard.worker():
         assert jobs.ended(database, [lost]) == {lost: "SUCCESS"}
-    assert provider.count == 4, "three classified, one answered"
+    assert provider.count == 5, "four classified, one answered"
     # what was only late finds its task dead, and becomes a dead letter instead of a second end
     assert database.value("select count(*) from chard.task where root_id = %s and state = 'FAILURE'", hopeless) == 1
