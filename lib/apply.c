@@ -21,27 +21,33 @@ static void batch_free(struct batch *b)
         free(b);
 }
 
-static int make_batch(const struct chard *c, const struct plan *plan, struct batch **out, struct chard_error *why)
+static int add_messages(const struct chard *c, const struct plan *plan, struct batch *b, struct problem *p)
 {
-        struct problem p = { 0 };
-        struct batch *b = calloc(1, sizeof(*b));
-        struct message **end = b ? &b->messages : NULL;
-        int rc = b ? 0 : -ENOMEM;
+        struct message **end = &b->messages;
+        int rc = 0;
         for (size_t i = 0; rc == 0 && i < json_array_size(plan->tasks); i++) {
-                rc = lib_message(json_array_get(plan->tasks, i), c->origin, clock_wall_ms(), end, &p);
+                rc = lib_message(json_array_get(plan->tasks, i), c->origin, clock_wall_ms(), end, p);
                 if (rc == 0) {
                         end = &(*end)->next;
                         b->open++;
                 }
         }
-        if (rc != 0) {
-                if (b)
-                        batch_free(b);
-                return fail(rc, &p, why);
-        }
-        b->users = 2; /* this call, and the loop until it has settled all */
-        *out = b;
-        return CHARD_OK;
+        return rc;
+}
+
+static int make_batch(const struct chard *c, const struct plan *plan, struct batch **out, struct chard_error *why)
+{
+        struct problem p = { 0 };
+        *out = calloc(1, sizeof(**out));
+        if (!*out)
+                return lib_no_memory(why);
+        (*out)->users = 2; /* this call, and the loop until it has settled all */
+        const int rc = add_messages(c, plan, *out, &p);
+        if (rc == 0)
+                return CHARD_OK;
+        batch_free(*out);
+        *out = NULL;
+        return fail(rc, &p, why);
 }
 
 /* Redis counts a chord's parts from its size; it must know it before the last of them has run. */
@@ -124,14 +130,14 @@ static int apply(struct chard *c, const struct plan *plan, long timeout_ms, stru
 {
         struct batch *b = NULL;
         int code = make_batch(c, plan, &b, why);
-        if (code == CHARD_OK)
-                code = announce_chords(c, plan, why);
+        if (!b)
+                return code;
+        code = announce_chords(c, plan, why);
         if (code == CHARD_OK)
                 code = expect(c, plan, why);
         if (code == CHARD_OK)
                 return send_batch(c, b, timeout_ms, why);
-        if (b)
-                batch_free(b);
+        batch_free(b);
         return code;
 }
 

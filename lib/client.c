@@ -207,16 +207,24 @@ struct sent {
         struct batch *batch;
 };
 
+static void let_go(struct chard *c, struct batch *b)
+{
+        pthread_mutex_lock(&c->lock);
+        const bool last = --b->users == 0;
+        pthread_mutex_unlock(&c->lock);
+        if (last)
+                free(b);
+}
+
+/* One message of it is done with. */
 static void settle(struct chard *c, struct batch *b, enum publish_result result)
 {
         pthread_mutex_lock(&c->lock);
         if (result != PUBLISH_CONFIRMED && (b->worst == PUBLISH_CONFIRMED || result == PUBLISH_CLOSED))
                 b->worst = result;
-        const bool last = --b->open == 0 && --b->users == 0;
+        b->open--;
         pthread_cond_broadcast(&c->changed);
         pthread_mutex_unlock(&c->lock);
-        if (last)
-                free(b);
 }
 
 static void on_published(enum publish_result result, void *arg)
@@ -224,6 +232,7 @@ static void on_published(enum publish_result result, void *arg)
         const struct sent s = *(struct sent *)arg;
         free(arg);
         settle(s.client, s.batch, result);
+        let_go(s.client, s.batch);
 }
 
 static void publish(struct chard *c, struct batch *b, struct message *takes)
@@ -235,6 +244,9 @@ static void publish(struct chard *c, struct batch *b, struct message *takes)
                 return;
         }
         *s = (struct sent){ c, b };
+        pthread_mutex_lock(&c->lock);
+        b->users++;
+        pthread_mutex_unlock(&c->lock);
         broker_publish(c->broker, takes, on_published, s);
 }
 
@@ -242,12 +254,13 @@ static void publish_batch(struct chard *c, struct batch *b)
 {
         struct message *m = b->messages;
         b->messages = NULL;
-        while (m) { /* the batch may be gone after its last message */
+        while (m) {
                 struct message *next = m->next;
                 m->next = NULL;
                 publish(c, b, m);
                 m = next;
         }
+        let_go(c, b);
 }
 
 static void on_wake(uv_async_t *wake)

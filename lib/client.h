@@ -10,7 +10,8 @@
 #include <pthread.h>
 #include <uv.h>
 
-/* The messages of one chard_apply. Freed by whoever lets go last: its caller, or the loop. */
+/* The messages of one chard_apply. Its users are its caller, the loop until it has published them, and each that is not settled; the last one
+ * frees it. */
 struct batch {
         struct batch *next;
         struct message *messages; /* linked by next, until the broker has them */

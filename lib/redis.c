@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "lib/lib.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
@@ -29,9 +30,10 @@ static char *decoded(const char *text, size_t size)
 {
         char *out = calloc(1, size + 1), *at = out;
         for (size_t i = 0; out && i < size; i++) {
-                unsigned byte;
-                if (text[i] == '%' && i + 2 < size && sscanf(text + i + 1, "%2x", &byte) == 1) {
-                        *at++ = (char)byte;
+                if (text[i] == '%' && i + 2 < size && isxdigit((unsigned char)text[i + 1]) &&
+                    isxdigit((unsigned char)text[i + 2])) {
+                        const char hex[3] = { text[i + 1], text[i + 2], '\0' };
+                        *at++ = (char)strtoul(hex, NULL, 16);
                         i += 2;
                 } else {
                         *at++ = text[i];
@@ -197,26 +199,31 @@ static int ask(struct lib_redis *r, const char *const words[], int count, redisR
         return code;
 }
 
+static int open_at(struct lib_redis *r, const char *url, struct chard_error *why)
+{
+        const int rc = read_url(r, url);
+        if (rc < 0)
+                return lib_no_memory(why);
+        if (rc > 0)
+                return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url",
+                                "results: not of the form redis://[[user]:password@]host[:port][/db]");
+        return connect_to(r, &r->context, why);
+}
+
 int lib_redis_open(struct lib_redis **out, const char *url, unsigned connect_timeout_ms, unsigned expires_s,
                    struct chard_error *why)
 {
         struct lib_redis *r = calloc(1, sizeof(*r));
-        int code = r ? read_url(r, url) : -ENOMEM;
-        if (code < 0)
-                code = lib_no_memory(why);
-        else if (code > 0)
-                code = lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url",
-                                "results: not of the form redis://[[user]:password@]host[:port][/db]");
-        if (code == CHARD_OK) {
-                r->connect_timeout_ms = connect_timeout_ms;
-                r->expires_s = expires_s;
-                code = connect_to(r, &r->context, why);
-        }
+        *out = r;
+        if (!r)
+                return lib_no_memory(why);
+        r->connect_timeout_ms = connect_timeout_ms;
+        r->expires_s = expires_s;
+        const int code = open_at(r, url, why);
         if (code != CHARD_OK) {
                 lib_redis_close(r);
-                r = NULL;
+                *out = NULL;
         }
-        *out = r;
         return code;
 }
 
@@ -290,48 +297,64 @@ static long left_of(uint64_t until_ms, long timeout_ms)
         return until_ms > now ? (long)(until_ms - now) : 0;
 }
 
-static int await(const struct lib_redis *r, redisContext *listening, redisContext *asking, const char *key,
-                 long timeout_ms, bool (*go_on)(void *arg), void *arg, char **text, struct chard_error *why)
+/* Two connections: one hears that something was published, the other asks what is there. */
+struct waiting {
+        const struct lib_redis *redis;
+        redisContext *listening, *asking;
+        const char *key;
+        long timeout_ms;
+        bool (*go_on)(void *arg);
+        void *arg;
+};
+
+/* Until something was published: CHARD_OK, CHARD_TIMED_OUT, CHARD_UNCERTAIN, or a failure. */
+static int hear_any(const struct waiting *w, uint64_t until_ms, struct chard_error *why)
 {
-        const uint64_t until_ms = clock_mono_ms() + (timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
-        for (;;) {
-                int code = take(r, asking, key, text, why);
-                if (code != CHARD_TIMED_OUT)
-                        return code;
-                long left = left_of(until_ms, timeout_ms);
-                do {
-                        if (left == 0)
-                                return CHARD_TIMED_OUT;
-                        if (!go_on(arg))
-                                return CHARD_UNCERTAIN;
-                        code = hear(r, listening, left, why);
-                        left = left_of(until_ms, timeout_ms);
-                } while (code == CHARD_TIMED_OUT);
+        int code;
+        do {
+                const long left = left_of(until_ms, w->timeout_ms);
+                if (left == 0)
+                        return CHARD_TIMED_OUT;
+                if (!w->go_on(w->arg))
+                        return CHARD_UNCERTAIN;
+                code = hear(w->redis, w->listening, left, why);
+        } while (code == CHARD_TIMED_OUT);
+        return code;
+}
+
+static int await(const struct waiting *w, char **text, struct chard_error *why)
+{
+        const uint64_t until_ms = clock_mono_ms() + (w->timeout_ms > 0 ? (uint64_t)w->timeout_ms : 0);
+        int code = take(w->redis, w->asking, w->key, text, why);
+        while (code == CHARD_TIMED_OUT) {
+                code = hear_any(w, until_ms, why);
                 if (code != CHARD_OK)
                         return code;
+                code = take(w->redis, w->asking, w->key, text, why);
         }
+        return code;
 }
 
 int lib_redis_result(const struct lib_redis *r, const char *id, long timeout_ms, bool (*go_on)(void *arg), void *arg,
                      char **text, struct chard_error *why)
 {
-        redisContext *asking = NULL, *listening = NULL;
         char key[320];
+        struct waiting w = { r, NULL, NULL, key, timeout_ms, go_on, arg };
         snprintf(key, sizeof(key), "celery-task-meta-%s", id);
         const char *const subscribe[] = { "SUBSCRIBE", key };
-        int code = connect_to(r, &asking, why);
+        int code = connect_to(r, &w.asking, why);
         if (code == CHARD_OK)
-                code = take(r, asking, key, text, why);
+                code = take(r, w.asking, key, text, why);
         if (code == CHARD_TIMED_OUT && timeout_ms != 0) {
-                code = connect_to(r, &listening, why);
+                code = connect_to(r, &w.listening, why);
                 if (code == CHARD_OK)
-                        code = command(r, listening, subscribe, 2, NULL, why);
+                        code = command(r, w.listening, subscribe, 2, NULL, why);
                 if (code == CHARD_OK)
-                        code = await(r, listening, asking, key, timeout_ms, go_on, arg, text, why);
+                        code = await(&w, text, why);
         }
-        if (asking)
-                redisFree(asking);
-        if (listening)
-                redisFree(listening);
+        if (w.asking)
+                redisFree(w.asking);
+        if (w.listening)
+                redisFree(w.listening);
         return code;
 }

@@ -81,6 +81,8 @@ int plugin_check(const char *file, const struct chard_plugin *p, const struct ta
                  struct problem *why)
 {
         int rc = check_version(file, p, why);
+        if (rc != 0)
+                return rc;
         for (size_t i = 0; rc == 0 && p->tasks[i]; i++) {
                 rc = i < MOST_TASKS ? check_task(file, p->tasks[i], why) : refuse(why, file, "it has over 200 tasks");
                 if (rc == 0 && is_known(p->tasks[i]->name))
@@ -96,18 +98,16 @@ int plugin_check(const char *file, const struct chard_plugin *p, const struct ta
 
 static int add_tasks(const struct chard_plugin *p)
 {
-        size_t count = 0;
-        while (p->tasks[count])
-                count++;
-        struct plugin_task *tasks =
-                calloc(count, sizeof(*tasks)); /* as long as the process: the registry points there */
-        if (!tasks)
-                return -ENOMEM;
-        for (size_t i = 0; i < count; i++)
-                plugin_task_fill(&tasks[i], p->tasks[i]);
-        for (size_t i = 0; i < count; i++)
-                if (registry_add(&tasks[i].def) < 0)
+        for (size_t i = 0; p->tasks[i]; i++) {
+                struct plugin_task *t = calloc(1, sizeof(*t)); /* as long as the process: the registry points there */
+                if (!t)
                         return -ENOMEM;
+                plugin_task_fill(t, p->tasks[i]);
+                if (registry_add(&t->def) < 0) {
+                        free(t);
+                        return -ENOMEM;
+                }
+        }
         return 0;
 }
 
@@ -118,8 +118,11 @@ static int load_path(const char *file, const char *path, struct problem *why)
         if (!handle)
                 return problem_set(why, "settings", "bad_plugin", "can't load the tasks: %.400s", dlerror());
         const struct chard_plugin *p = dlsym(handle, "chard_plugin");
-        int rc = p ? plugin_check(file, p, task_find, why)
-                   : refuse(why, file, "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
+        if (!p) {
+                dlclose(handle);
+                return refuse(why, file, "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
+        }
+        const int rc = plugin_check(file, p, task_find, why);
         if (rc == 0)
                 return add_tasks(p);
         dlclose(handle);

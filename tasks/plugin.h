@@ -23,6 +23,6 @@ struct plugin_task {
         struct task_def def; /* first: this is what the registry holds */
         const struct chard_task *theirs;
 };
-void plugin_task_fill(struct plugin_task *t, const struct chard_task *theirs);
+void plugin_task_fill(struct plugin_task *t, const struct chard_task *from);
 
 #endif

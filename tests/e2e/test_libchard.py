@@ -283,12 +283,12 @@ def test_a_broker_that_goes_and_comes_back(private_rabbitmq):
     app.amqp.queues[QUEUE](app.connection_for_write().channel()).declare()
     with Client(server.url) as client:
         client.apply(add(1, 2))
-        server.kill()
+        server.stop()
         with pytest.raises(Failed) as failed:
             client.apply(add(3, 4), 500)
         assert failed.value.code == libchard.TIMED_OUT
         server.start()
-        client.apply(add(5, 6), 60000)
+        client.apply(add(5, 6), 45000)
     from support.queues import Queues
 
     taken = [json.loads(m.body)[0] for m in Queues(server.url).take(QUEUE)]
