@@ -115,21 +115,21 @@ void results_store(struct results *r, const struct results_address *to, struct b
                    void *arg)
 {
         struct problem why;
-        struct spread *spread = calloc(1, sizeof(*spread));
+        struct spread *spread = malloc(sizeof(*spread));
         if (!spread) {
                 problem_set(&why, "results", "out_of_memory", "memory ran out");
                 done(RESULTS_REFUSED, &why, arg);
                 return;
         }
-        spread->done = done;
-        spread->arg = arg;
-        for (const struct results_sink *s = r->sinks; s; s = s->next)
-                spread->open += s->backend->wants(s, to);
+        *spread = (struct spread){ .open = 1, .done = done, .arg = arg }; /* not done before all are asked */
         for (struct results_sink *s = r->sinks, *next; s; s = next) {
                 next = s->next;
-                if (s->backend->wants(s, to))
-                        s->backend->store(s, to, meta, on_stored, spread);
+                if (!s->backend->wants(s, to))
+                        continue;
+                spread->open++;
+                s->backend->store(s, to, meta, on_stored, spread);
         }
+        on_stored(RESULTS_DONE, NULL, spread);
 }
 
 /* ---- chords ---- */

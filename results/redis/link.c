@@ -262,7 +262,7 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
                 uv_ip4_name((const struct sockaddr_in *)found->ai_addr, text, sizeof(text));
         else if (status == 0 && found->ai_family == AF_INET6)
                 uv_ip6_name((const struct sockaddr_in6 *)found->ai_addr, text, sizeof(text));
-        const int port = atoi(l->address.port);
+        const int port = (int)strtol(l->address.port, NULL, 10); /* a port: the URL was read */
         uv_freeaddrinfo(found);
         if (l->state == LINK_CLOSED)
                 finish_close(l);
