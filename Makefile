@@ -135,7 +135,7 @@ deps: ## install what building, running and testing need (Debian 12)
 	@scripts/deps test
 
 asan tsan fault clang: ## build that variant, in build/VARIANT/
-	@$(MAKE) --no-print-directory VARIANT=$@ program
+	@$(MAKE) --no-print-directory VARIANT=$@ program libchard
 
 # --- building ----------------------------------------------------------------------------------------
 

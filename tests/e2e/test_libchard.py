@@ -325,7 +325,7 @@ def test_a_c_program_under_address_sanitizer(canvas_broker, redis_url, python_wo
     program = tmp_path / "scenario"
     needs = subprocess.run(["pkg-config", "--libs", "librabbitmq", "jansson", "libuv", "libssl", "libcrypto", "sqlite3", "hiredis"],
                            check=True, capture_output=True, text=True).stdout.split()
-    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-fsanitize=address,undefined", f"-I{ROOT}/include",
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-g", "-fsanitize=address,undefined", f"-I{ROOT}/include",
                     "-o", program, ROOT / "tests/e2e/drivers/libchard/scenario.c", ROOT / "build/asan/libchard.a", *needs, "-lpthread", "-lm"],
                    check=True, timeout=100)
     done = subprocess.run([program, canvas_broker, redis_url, "py.run"], env=plain_environment() | OPTIONS, capture_output=True,
