@@ -26,11 +26,13 @@ struct request {
         bool dropped;     /* the link was closed */
 };
 
+enum link_state { LINK_AWAY, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
+
 struct redis_link {
         uv_loop_t *loop;
         struct redis_address address;
         unsigned connect_timeout_ms;
-        enum { LINK_AWAY, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED } state;
+        enum link_state state;
         redisAsyncContext *context;
         uv_timer_t timer; /* until the next try, or the next look at the clock */
         uv_getaddrinfo_t resolver;
@@ -149,7 +151,7 @@ static void flush(struct redis_link *l)
 
 /* ---- the connection ---- */
 
-static void enter(struct redis_link *l, int state)
+static void enter(struct redis_link *l, enum link_state state)
 {
         l->state = state;
         l->since_ms = clock_mono_ms();
