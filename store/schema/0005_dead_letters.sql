@@ -5,7 +5,7 @@
 drop table chard.dead_letter;
 
 -- `key` is the letter itself, so that one that is redelivered is filed once; `same` is its task, which has one kept
--- entry at most. Content is kept out of line as it came, so that what is looked at for lists and groups stays small.
+-- entry at most. Large content is kept out of line, not compressed.
 create table chard.dead_letter (
         entry         bigint generated always as identity primary key,
         died_at       timestamptz not null,
@@ -36,7 +36,6 @@ create table chard.dead_letter (
         edited        bytea
 ) with (
         fillfactor = 90,
-        toast_tuple_target = 1024,
         autovacuum_vacuum_scale_factor = 0.05,
         autovacuum_vacuum_insert_scale_factor = 0.05,
         autovacuum_analyze_scale_factor = 0.05
