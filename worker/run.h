@@ -82,7 +82,8 @@ struct run {
         uint64_t wait_ms;
         struct run *behind; /* runs of the same task that wait for this one's end, linked by `behind` */
         bool in_map, claimed, holding;
-        bool admitted;    /* its rate limit lets it go */
+        bool limited;     /* it waits for its place, as its rate limit has it */
+        bool admitted;    /* … which lets it go */
         bool terminated;  /* revoked while it was at work */
         bool closing;     /* an answer said that the worker closes */
         uv_timer_t timer; /* initialised once; runs are reused */

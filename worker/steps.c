@@ -289,7 +289,7 @@ static enum step pause_model(struct run *run)
         const bool lease_lasts = clock_mono_ms() + run->wait_ms + run_deadline_ms(run) < run->lease_until_ms;
         if (w->phase == WORKER_RUNNING && run->wait_ms <= w->config->hold_ms && lease_lasts)
                 return hold(run);
-        const int64_t due_ms = clock_wall_ms() + (int64_t)run_spread_ms(run->wait_ms);
+        const int64_t due_ms = clock_wall_ms() + (int64_t)(run->limited ? run->wait_ms : run_spread_ms(run->wait_ms));
         if (!run_keeps_state(run))
                 return schedule(run, run->message.retries, due_ms, "paused");
         if (!run_make_again(run, run->message.retries, due_ms, "paused"))

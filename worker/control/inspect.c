@@ -124,9 +124,13 @@ struct asking {
 
 static bool read_hex(const char *hex, struct buffer *out)
 {
-        unsigned byte;
-        for (; sscanf(hex, "%2x", &byte) == 1 && hex[1]; hex += 2)
-                buffer_add_byte(out, (unsigned char)byte);
+        for (; hex[0] && hex[1]; hex += 2) {
+                const char digits[] = { hex[0], hex[1], '\0' };
+                char *end;
+                buffer_add_byte(out, (unsigned char)strtoul(digits, &end, 16));
+                if (*end)
+                        return false;
+        }
         return !*hex && !out->failed;
 }
 

@@ -156,11 +156,13 @@ json_t *inspect_report(struct control *c, const json_t *arguments)
 json_t *inspect_memsample(struct control *c, const json_t *arguments)
 {
         (void)c, (void)arguments;
-        unsigned long pages = 0;
+        char line[128] = "";
         FILE *file = fopen("/proc/self/statm", "re");
-        if (!file || fscanf(file, "%*u %lu", &pages) != 1)
-                pages = 0;
+        if (file && !fgets(line, sizeof(line), file))
+                line[0] = '\0';
         if (file)
                 fclose(file);
+        const char *resident = strchr(line, ' '); /* the second number */
+        const unsigned long pages = resident ? strtoul(resident, NULL, 10) : 0;
         return json_sprintf("%.2fMB", (double)pages * (double)sysconf(_SC_PAGESIZE) / 1048576);
 }

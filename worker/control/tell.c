@@ -172,6 +172,7 @@ void control_sent(struct control *c, const struct message *m)
 
 static enum step begin(struct control *c, struct run *run)
 {
+        run->limited = false;
         run->began_ms = clock_wall_ms();
         c->total++;
         for (size_t i = 0; i < c->tally_count; i++)
@@ -194,6 +195,7 @@ enum step control_before_call(struct control *c, struct run *run)
                 return begin(c, run);
         const uint64_t hold_ms = run->worker->config->hold_ms;
         run->wait_ms = limits_take(&c->limits, run->def->name, clock_mono_ms(), hold_ms);
+        run->limited = run->wait_ms > 0;
         run->admitted = run->wait_ms <= hold_ms;
         return run->wait_ms ? STEP_PAUSE : begin(c, run);
 }
