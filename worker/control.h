@@ -22,9 +22,6 @@ void control_tell(struct control *c, const struct run *run, enum step to);
  * (run->wait_ms is set). */
 enum step control_before_call(struct control *c, struct run *run);
 
-/* Milliseconds that a task of this name may take, or 0 when nobody has said so. */
-unsigned control_deadline_ms(const struct control *c, const struct run *run);
-
 /* The message is about to be published, as what follows a task. */
 void control_sent(struct control *c, const struct message *m);
 

@@ -5,7 +5,6 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
-#include "worker/control.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -82,9 +81,6 @@ bool run_has_successor(const struct run *run)
 /* The deadline of the task itself, whatever its message says. */
 static unsigned own_deadline_ms(const struct run *run)
 {
-        const unsigned limit = control_deadline_ms(run->worker->control, run);
-        if (limit)
-                return limit;
         const unsigned all = run->worker->config->deadline_ms;
         return all ? all : run->def->deadline_ms;
 }

@@ -275,7 +275,7 @@ def test_time_limit(worker, ask, send, wait_until, provider, reply, chard, datab
     running = worker(queues="chat.classify")
     assert ask("time_limit", task_name="chat.classify", soft=0.3, hard=1) == {"ok": "time limits set successfully"}
     send("chat.classify", task_id="slow")
-    running.wait_log("task=slow .*failed code=time")
+    running.wait_log("task=slow .*dead .*code=soft_time_limit")
     assert ask("time_limit", task_name="none", soft=1) == {"error": "unknown task"}
     assert "error" in ask("time_limit", task_name="chat.classify", hard=-1)
 
@@ -316,6 +316,17 @@ def test_slots(worker, ask, send, provider, reply, wait_until, chard):
     assert "error" in ask("pool_shrink", n=2)
     assert ask("autoscale", max=5, min=1) == {"ok": "autoscale now max=5 min=1"}
     wait_until(lambda: provider.in_flight == 5)
+
+
+def test_two_of_one_name(worker, app, queues, wait_until):
+    """There is one mailbox of a name: the second worker works without it, and has it when the first has gone."""
+    first = worker(queues="chat.classify")
+    second = worker(hears=False, queues="chat.answer")
+    second.wait_log("pidbox not consuming: .*RESOURCE_LOCKED")
+    assert queues.consumers("chat.answer") == 1 and second.is_ready()
+    first.terminate()
+    first.wait()
+    wait_until(lambda: app.control.ping(timeout=0.5, limit=1), 30, "the second one answers")
 
 
 # --- the rest -----------------------------------------------------------------------------------------

@@ -57,14 +57,24 @@ static void everybody_starts_in_turn(void **state)
 
 static void a_time_is_set_and_taken_away(void **state)
 {
+        static const struct {
+                const char *task;
+                unsigned set_soft, set_hard, has_soft, has_hard, soft, hard;
+        } rows[] = {
+                { "a", 0, 0, 0, 0, 0, 0 },       { "a", 1000, 2000, 0, 0, 1000, 2000 }, { "b", 1000, 2000, 0, 0, 0, 0 },
+                { "a", 1000, 2000, 0, 7, 0, 7 }, /* the message's own */
+                { "a", 1000, 2000, 7, 0, 7, 0 }, { "a", 0, 2000, 0, 0, 0, 2000 },       { "a", 0, 0, 0, 0, 0, 0 },
+        };
         struct limits l = { 0 };
         (void)state;
-        assert_int_equal(limits_time(&l, "a"), 0);
-        assert_int_equal(limits_set_time(&l, "a", 1500), 0);
-        assert_int_equal(limits_time(&l, "a"), 1500);
-        assert_int_equal(limits_time(&l, "b"), 0);
-        assert_int_equal(limits_set_time(&l, "a", 0), 0);
-        assert_int_equal(limits_time(&l, "a"), 0);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                unsigned soft = rows[i].has_soft, hard = rows[i].has_hard;
+                if (i > 0)
+                        assert_int_equal(limits_set_time(&l, "a", rows[i].set_soft, rows[i].set_hard), 0);
+                limits_time(&l, rows[i].task, &soft, &hard);
+                assert_int_equal(soft, rows[i].soft);
+                assert_int_equal(hard, rows[i].hard);
+        }
         limits_close(&l);
 }
 

@@ -158,21 +158,27 @@ json_t *command_rate_limit(struct control *c, const json_t *arguments)
         return answer_ok(per_hour > 0 ? "new rate limit set successfully" : "rate limit disabled successfully");
 }
 
-/* A call takes as long as it takes or is cut off: there is no soft limit, which a task could catch. The smaller one counts. */
-json_t *command_time_limit(struct control *c, const json_t *arguments)
+static bool read_limit(const json_t *arguments, const char *key, unsigned *ms)
 {
         enum { LONGEST_S = 86400 };
+        const double seconds = json_number_value(json_object_get(arguments, key));
+        if (!(seconds >= 0 && seconds <= LONGEST_S))
+                return false;
+        *ms = (unsigned)lround(seconds * 1000);
+        return true;
+}
+
+json_t *command_time_limit(struct control *c, const json_t *arguments)
+{
         const char *task = json_text(arguments, "task_name", "");
-        const double hard = json_number_value(json_object_get(arguments, "hard"));
-        const double soft = json_number_value(json_object_get(arguments, "soft"));
-        const double least = soft > 0 && (hard <= 0 || soft < hard) ? soft : hard;
+        unsigned soft_ms, hard_ms;
         if (!task_find(task))
                 return answer_error("unknown task");
-        if (!isfinite(least) || least < 0 || least > LONGEST_S)
-                return answer_error("ValueError('a time limit is between 0 and %d seconds')", LONGEST_S);
-        if (limits_set_time(&c->limits, task, (unsigned)lround(least * 1000)) < 0)
+        if (!read_limit(arguments, "soft", &soft_ms) || !read_limit(arguments, "hard", &hard_ms))
+                return answer_error("ValueError('a time limit is between 0 and 86400 seconds')");
+        if (limits_set_time(&c->limits, task, soft_ms, hard_ms) < 0)
                 return answer_error("MemoryError()");
-        log_info("control", "time limit of %s: %g s", task, least);
+        log_info("control", "time limits of %s: soft %u ms, hard %u ms", task, soft_ms, hard_ms);
         return answer_ok("time limits set successfully");
 }
 

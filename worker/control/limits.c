@@ -12,7 +12,7 @@ struct limit {
         double every_ms;  /* between two starts; 0 = no limit */
         double next_ms;   /* when the next may start */
         double behind_ms; /* where the line of those ends that wait elsewhere */
-        unsigned time_ms;
+        unsigned soft_ms, hard_ms;
         char shown[32];
         char task[];
 };
@@ -83,12 +83,13 @@ int limits_set_rate(struct limits *l, const char *task, double per_hour, const c
         return 0;
 }
 
-int limits_set_time(struct limits *l, const char *task, unsigned ms)
+int limits_set_time(struct limits *l, const char *task, unsigned soft_ms, unsigned hard_ms)
 {
         struct limit *limit = find_or_make(l, task);
         if (!limit)
                 return -ENOMEM;
-        limit->time_ms = ms;
+        limit->soft_ms = soft_ms;
+        limit->hard_ms = hard_ms;
         return 0;
 }
 
@@ -112,10 +113,13 @@ uint64_t limits_take(struct limits *l, const char *task, uint64_t now_ms, uint64
         return (uint64_t)ceil(line);
 }
 
-unsigned limits_time(const struct limits *l, const char *task)
+void limits_time(const struct limits *l, const char *task, unsigned *soft_ms, unsigned *hard_ms)
 {
-        const struct limit *limit = l->first ? find(l, task) : NULL;
-        return limit ? limit->time_ms : 0;
+        const struct limit *limit = l->first && !*soft_ms && !*hard_ms ? find(l, task) : NULL;
+        if (!limit)
+                return;
+        *soft_ms = limit->soft_ms;
+        *hard_ms = limit->hard_ms;
 }
 
 const char *limits_rate(const struct limits *l, const char *task)

@@ -18,16 +18,18 @@ void limits_close(struct limits *l);
 /* Read "10/s", "10/m", "10/h" or "10" (a second) as tasks in an hour; 0 = no limit. Returns 0, or 1 when it is none of these. */
 int limits_read_rate(const char *text, double *per_hour);
 
-/* Set the rate of tasks of this name; 0 takes it away. / Set their time, in milliseconds; 0 takes it away. 0 or -ENOMEM. */
+/* Set the rate of tasks of this name; 0 takes it away. / Set their time limits, in milliseconds; 0 takes one away. 0 or -ENOMEM. */
 int limits_set_rate(struct limits *l, const char *task, double per_hour, const char *shown);
-int limits_set_time(struct limits *l, const char *task, unsigned ms);
+int limits_set_time(struct limits *l, const char *task, unsigned soft_ms, unsigned hard_ms);
 
 /* Ask for the start of one: 0 and it may start now; else the milliseconds until it should ask again. One that may wait for up to `hold_ms`
  * where it is has its place kept: after this long it starts without asking. The wait of others is for the end of the line. */
 uint64_t limits_take(struct limits *l, const char *task, uint64_t now_ms, uint64_t hold_ms);
 
-/* The time that a task of this name may take; 0 = nothing was set. / Its rate as it was given, or NULL. */
-unsigned limits_time(const struct limits *l, const char *task);
+/* Fill in the time limits of a task of this name, where its message has none of its own (both 0). */
+void limits_time(const struct limits *l, const char *task, unsigned *soft_ms, unsigned *hard_ms);
+
+/* Its rate as it was given, or NULL. */
 const char *limits_rate(const struct limits *l, const char *task);
 
 #endif

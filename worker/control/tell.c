@@ -173,6 +173,7 @@ void control_sent(struct control *c, const struct message *m)
 static enum step begin(struct control *c, struct run *run)
 {
         run->limited = false;
+        limits_time(&c->limits, run->def->name, &run->message.soft_limit_ms, &run->message.hard_limit_ms);
         run->began_ms = clock_wall_ms();
         c->total++;
         for (size_t i = 0; i < c->tally_count; i++)
@@ -198,9 +199,4 @@ enum step control_before_call(struct control *c, struct run *run)
         run->limited = run->wait_ms > 0;
         run->admitted = run->wait_ms <= hold_ms;
         return run->wait_ms ? STEP_PAUSE : begin(c, run);
-}
-
-unsigned control_deadline_ms(const struct control *c, const struct run *run)
-{
-        return c ? limits_time(&c->limits, run->def->name) : 0;
 }
