@@ -34,30 +34,35 @@ def python_worker(broker_url, redis_url):
         print(process.communicate(timeout=30)[1][-4000:])
 
 
+@contextlib.contextmanager
+def fleet(rabbitmq, postgres, redis_url, *, chard, python):
+    """An app, and the workers behind it, in a virtual host of their own."""
+    name = f"canvas_{os.getpid()}_{next(_serial)}"
+    url, admin = rabbitmq.add_vhost(name), Database(postgres.url)
+    admin.run(f"create database {name}")
+    with contextlib.ExitStack() as stack:
+        if chard:
+            program = Chard(ROOT / "build/asan/chard", {
+                "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name), "CHARD_AI_PROVIDER": "offline",
+                "CHARD_RESULT_URL": redis_url})
+            program.run("migrate", check=0)
+            stack.enter_context(program.worker(queues=QUEUE, slots=chard))
+        if python:
+            stack.enter_context(python_worker(url, redis_url))
+        app = stack.enter_context(contextlib.closing(make_app(url, redis_url)))
+        yield app
+    admin.run(f"drop database {name} with (force)")
+    rabbitmq.delete_vhost(name)
+
+
 @pytest.fixture(scope="module")
 def apps(rabbitmq, postgres):
-    """One app whose worker is chard, one whose worker is Python; each with a virtual host and a Redis of its own."""
-    name = f"canvas_{os.getpid()}_{next(_serial)}"
-    vhosts = [f"{name}_chard", f"{name}_python"]
-    urls = [rabbitmq.add_vhost(vhost) for vhost in vhosts]
-    admin = Database(postgres.url)
-    admin.run(f"create database {name}")
+    """One app whose worker is chard, one whose worker is Python."""
     with servers.Redis() as redis, contextlib.ExitStack() as stack:
-        stores = [redis.url, redis.url[:-1] + "1"]
-        chard = Chard(ROOT / "build/asan/chard", {
-            "CHARD_BROKER_URL": urls[0], "CHARD_STORE_URL": postgres.url_for(name), "CHARD_AI_PROVIDER": "offline",
-            "CHARD_RESULT_URL": stores[0]})
-        chard.run("migrate", check=0)
-        stack.enter_context(chard.worker(queues=QUEUE))
-        stack.enter_context(python_worker(urls[1], stores[1]))
-        made = [make_app(url, store) for url, store in zip(urls, stores)]
-        wait_until(lambda: made[1].signature("chard.add").apply_async().get(20) == 0, 40)
+        made = [stack.enter_context(fleet(rabbitmq, postgres, redis.url, chard=100, python=False)),
+                stack.enter_context(fleet(rabbitmq, postgres, redis.url[:-1] + "1", chard=0, python=True))]
+        assert made[1].signature("chard.add").apply_async().get(40) == 0
         yield made
-        for app in made:
-            app.close()
-    admin.run(f"drop database {name} with (force)")
-    for vhost in vhosts:
-        rabbitmq.delete_vhost(vhost)
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -68,3 +73,22 @@ def test_same_as_python(apps, name):
         assert ours == BETTER[name]
     else:
         assert ours == theirs
+
+
+MIXED = ["chain_of_fifty", "chain_with_two_groups", "wide_chord", "chord_in_a_chord", "chord_of_chain_ending_in_group",
+         "chord_then_chord", "deep_mixture", "chord_with_failure", "linked_to_a_chord", "chain_that_fails"]
+
+
+def run_by(app):
+    """Who runs the next task: its traceback tells."""
+    result = app.signature("chard.fail").apply_async()
+    result.get(20, propagate=False)
+    return "chard" if "worker chard@" in result.traceback else "Python"
+
+
+def test_side_by_side(rabbitmq, postgres, apps):
+    """chard and a Python worker on one queue: every canvas ends as with one of them alone, whoever ran which part."""
+    with servers.Redis() as redis, fleet(rabbitmq, postgres, redis.url, chard=4, python=True) as app:
+        wait_until(lambda: {run_by(app) for _ in range(4)} == {"chard", "Python"}, 40)
+        for name in MIXED:
+            assert SCENES[name](app, Tasks(app)) == SCENES[name](apps[1], Tasks(apps[1])), name
