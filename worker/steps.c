@@ -5,6 +5,7 @@
  *     decode -> claim -> call -> judge -> commit -> publish -> ack
  *                          \-> pause -> ack   \-> retry -> ack      (any) -> dead -> bury -> ack
  *
+ * A task that was revoked goes from claim or call to revoke and its ack (worker/revoke.c).
  * Where somebody waits for a result or counts the parts of a chord, tell and join come before that ack (worker/tell.c, join.c).
  */
 #include "worker/run.h"
