@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 #define EVERY_MS    (6u * 3600 * 1000)
@@ -17,14 +18,18 @@ struct tending {
         uv_work_t work;
         struct pg_store *store;
         struct problem why;
-        int rc;
+        int wait_ms, rc;
 };
 
 static void tend(uv_work_t *work)
 {
         struct tending *t = work->data;
         struct patience patience = { clock_mono_ms() + PATIENCE_MS, t->store->tend_cancel };
+        struct pollfd given_up = { .fd = t->store->tend_cancel, .events = POLLIN };
         PGconn *pg = NULL;
+
+        if (t->wait_ms)
+                poll(&given_up, 1, t->wait_ms);
 
         t->rc = session_connect(&t->store->address, &patience, &pg, &t->why);
         if (t->rc == 0)
@@ -52,10 +57,9 @@ void tend_when_due(struct pg_store *s)
         uint64_t now = clock_mono_ms();
         struct tending *t;
 
-        if (s->tend_at_ms == 0)
-                s->tend_at_ms = now + FIRST_MS;
         if (s->tending || s->closing || now < s->tend_at_ms || !(t = calloc(1, sizeof(*t))))
                 return;
+        t->wait_ms = s->tend_at_ms == 0 ? FIRST_MS : 0;
         s->tend_at_ms = now + EVERY_MS;
         t->store = s;
         t->work.data = t;
