@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PREFETCH = 500, LAST_MS = 3000 };
+enum { PREFETCH = 500, LAST_MS = 3000, MOST_BYTES = 128 << 20 };
 
 /* One letter on its way into the store. */
 struct filing {
@@ -137,10 +137,10 @@ static int open_duties(struct dlq_keeper *k, struct problem *why)
         return code ? code : alarm_open(&k->alarm, k);
 }
 
-/* Take letters exactly while the store can file them. */
+/* Take letters exactly while the store can file them, and no more at once than fit. */
 static void adjust(struct dlq_keeper *k)
 {
-        const bool want = !k->stopping && k->broker && k->store->backend->up(k->store);
+        const bool want = !k->stopping && !k->full && k->broker && k->store->backend->up(k->store);
         if (want == k->consuming || !k->broker)
                 return;
         k->consuming = want;
@@ -151,14 +151,26 @@ static void adjust(struct dlq_keeper *k)
         for (size_t i = 0; i < k->queue_count; i++)
                 if (broker_consume(k->broker, k->queues[i], PREFETCH) < 0)
                         log_error("dlq", "out of memory: not consuming %s", k->queues[i]);
-        log_info("dlq", "keeping dead letters of %zu queues", k->queue_count);
+        if (!k->said)
+                log_info("dlq", "keeping dead letters of %zu queues", k->queue_count);
+        k->said = true;
 }
 
 /* ---- filing ---- */
 
+static size_t bytes_of_filing(const struct filing *f)
+{
+        return f->delivery->properties.size + f->delivery->body.size;
+}
+
 static void end_filing(struct filing *f)
 {
         struct dlq_keeper *k = f->keeper;
+        k->bytes -= bytes_of_filing(f);
+        if (k->full && k->bytes < MOST_BYTES / 4) {
+                k->full = false;
+                adjust(k);
+        }
         delivery_free(f->delivery);
         arena_free(&f->arena);
         free(f);
@@ -192,6 +204,11 @@ static void file(struct dlq_keeper *k, struct delivery *takes)
         f->keeper = k;
         f->delivery = takes;
         k->filing++;
+        k->bytes += bytes_of_filing(f);
+        if (k->bytes > MOST_BYTES && !k->full) {
+                k->full = true;
+                adjust(k);
+        }
         if (!letter_read(&f->arena, takes->queue, takes->properties, takes->body, k->config->max_body, clock_wall_ms(),
                          &f->letter)) {
                 log_error("dlq", "out of memory: a letter of %s was handed back", takes->queue);

@@ -21,7 +21,10 @@ struct dlq_keeper {
         struct arena arena;
         const char *queues[KEEPER_MOST_QUEUES]; /* "scan.vision.dead"; in the arena */
         size_t queue_count;
-        size_t filing; /* letters on their way into the store */
+        size_t filing; /* letters on their way into the store … */
+        size_t bytes;  /* … and how much they hold */
+        bool full;     /* too much: no more until most of it is filed */
+        bool said;
         unsigned long filed;
         bool consuming, broker_up, stopping, ended;
         uv_timer_t timer; /* how long stopping may take */
