@@ -81,8 +81,9 @@ static void print_letter(const json_t *l)
 {
         printf("entry %lld, %s%s\n", (long long)json_number(l, "entry", 0), json_text(l, "state", ""),
                json_is_true(json_object_get(l, "edited")) ? ", edited" : "");
-        printf("%-12s %s: %s, after %lld attempts\n", "died of", json_text(l, "source", ""), json_text(l, "code", ""),
-               (long long)json_number(l, "attempts", 0));
+        const long long attempts = json_number(l, "attempts", 0);
+        printf("%-12s %s: %s, after %lld %s\n", "died of", json_text(l, "source", ""), json_text(l, "code", ""),
+               attempts, attempts == 1 ? "attempt" : "attempts");
         print_line("message", json_text(l, "message", ""));
         print_line("died at", json_text(l, "died_at", ""));
         print_line("worker", json_text(l, "worker", ""));

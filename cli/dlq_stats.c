@@ -27,8 +27,9 @@ static void print_stats(const json_t *stats)
         char age[32];
         size_t i;
         json_t *row;
-        printf("%lld kept in %lld groups", (long long)json_number(stats, "kept", 0),
-               (long long)json_number(stats, "groups", 0));
+        const long long groups = json_number(stats, "groups", 0);
+        printf("%lld kept in %lld %s", (long long)json_number(stats, "kept", 0), groups,
+               groups == 1 ? "group" : "groups");
         if (json_number(stats, "oldest_died_at", 0))
                 printf(", the oldest died %s ago", view_age(json_number(stats, "oldest_died_at", 0), now_ms, age));
         putchar('\n');
