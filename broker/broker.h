@@ -126,7 +126,7 @@ struct broker_backend {
 
         void (*health)(const struct broker *b, struct broker_health *out);
 
-        /* How many messages a queue holds, unacked ones included. NULL where a backend can't say. */
+        /* How many messages a queue holds, or all queues together (NULL), unacked ones included. NULL where a backend can't say. */
         void (*depth)(struct broker *b, const char *queue, depth_done *done, void *arg);
 
         /* The next three are NULL where no Celery client can connect. */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <uv.h>
 
 /* The exit codes of every sub-command. */
@@ -50,6 +51,12 @@ int command_misuse(const struct command *self, const char *format, ...) __attrib
 
 /* The setting, or NULL where it is empty. */
 const char *setting_or_null(const char *value);
+
+/* Print text that came from outside: what would steer the terminal becomes a space. */
+void print_plain(FILE *out, const char *text);
+
+/* May `out` be coloured? It is a terminal that shows colours, and nobody asked for none (NO_COLOR). */
+bool print_colours(FILE *out);
 
 /* ---- wait.c: run a loop until something is done, with a deadline ---- */
 

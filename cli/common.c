@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_help(const struct command *self, const struct own_flag *own);
 static void hide_password(const char *urls);
@@ -112,6 +113,24 @@ int command_misuse(const struct command *self, const char *format, ...)
 const char *setting_or_null(const char *value)
 {
         return value && *value ? value : NULL;
+}
+
+/* ---- what came from outside ---- */
+
+/* C0, DEL, and C1 in UTF-8 (ECMA-48, 8.3). */
+void print_plain(FILE *out, const char *text)
+{
+        for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+                const bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
+                putc(*at < ' ' || *at == 0x7f || c1 ? ' ' : *at, out);
+                at += c1;
+        }
+}
+
+bool print_colours(FILE *out)
+{
+        const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+        return isatty(fileno(out)) && !(none && *none) && !(term && strcmp(term, "dumb") == 0);
 }
 
 /* ---- help ---- */

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,14 @@
 
 /* ---- the files of this folder ---- */
 
-static bool ends_in_db(const char *name)
+static bool is_named_like_one(const char *name)
 {
+        static const char *const ends[] = { ".db", ".sqlite", ".sqlite3" };
         const size_t size = strlen(name);
-        return size > 3 && strcmp(name + size - 3, ".db") == 0;
+        for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+                if (size > strlen(ends[i]) && strcmp(name + size - strlen(ends[i]), ends[i]) == 0)
+                        return true;
+        return false;
 }
 
 /* SQLite's header and, at byte 68, the application id that core/sqlite_open.c gives its files.
@@ -32,30 +37,54 @@ static bool is_chards(const char *path)
         return whole && memcmp(header, magic, sizeof(magic)) == 0 && memcmp(header + 68, id, sizeof(id)) == 0;
 }
 
-/* The one chard database here; "" when there is none. */
+/* Does somebody have it open? Each broker on it holds a lock in FILE-lock: see broker/embedded. */
+static bool is_in_use(const char *path)
+{
+        char lock[512];
+        struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        snprintf(lock, sizeof(lock), "%s-lock", path);
+        const int fd = open(lock, O_RDWR | O_CLOEXEC);
+        const bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+        if (fd >= 0)
+                close(fd);
+        return held;
+}
+
+/* What was found in a folder. */
+struct finding {
+        char file[256];  /* the one to take, so far; "" = none */
+        char other[256]; /* another one that is as good, or "" */
+        int rank;
+};
+
+/* One that is in use before one that is called as usual, and that before any other. */
+static void consider(struct finding *f, const char *name)
+{
+        const int rank = 1 + (strcmp(name, DATABASE_FILE) == 0) + 2 * is_in_use(name);
+        if (rank < f->rank)
+                return;
+        snprintf(f->other, sizeof(f->other), "%s", rank == f->rank ? f->file : "");
+        snprintf(f->file, sizeof(f->file), "%s", name);
+        f->rank = rank;
+}
+
+/* The chard database of this folder; "" when there is none. */
 static int find(char *out, size_t size, struct problem *why)
 {
-        int code = 0;
-        out[0] = '\0';
-        if (access(DATABASE_FILE, F_OK) == 0) {
-                snprintf(out, size, "%s", DATABASE_FILE);
-                return 0;
-        }
+        struct finding f = { .rank = 0 };
         DIR *folder = opendir(".");
-        for (const struct dirent *entry; folder && code == 0 && (entry = readdir(folder)) != NULL;) {
-                if (!ends_in_db(entry->d_name) || !is_chards(entry->d_name))
-                        continue;
-                if (*out)
-                        code = problem_set(why, "settings", "ambiguous",
-                                           "%s and %s are both chard databases of this folder: say which with "
-                                           "CHARD_BROKER_URL=embedded:FILE and CHARD_STORE_URL=sqlite:FILE",
-                                           out, entry->d_name);
-                else
-                        snprintf(out, size, "%s", entry->d_name);
-        }
+        for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;)
+                if (is_named_like_one(entry->d_name) && is_chards(entry->d_name))
+                        consider(&f, entry->d_name);
         if (folder)
                 closedir(folder);
-        return code;
+        snprintf(out, size, "%s", f.file);
+        if (!*f.other)
+                return 0;
+        return problem_set(why, "settings", "ambiguous",
+                           "%s and %s are both chard databases of this folder: say which with "
+                           "CHARD_BROKER_URL=embedded:FILE and CHARD_STORE_URL=sqlite:FILE",
+                           f.other, f.file);
 }
 
 /* ---- settings ---- */

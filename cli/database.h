@@ -8,9 +8,9 @@
 
 #define DATABASE_FILE "chard.db"
 
-/* Fill in broker_url and store_url where they are empty: with DATABASE_FILE if it is here, else with the one *.db file here
- * that chard has made, else with RabbitMQ and PostgreSQL on this machine. A command that is told one of the two gets the other's server.
- * Returns 0; 1 with `why` when there are several such files (code "ambiguous"); or -ENOMEM. */
+/* Fill in broker_url and store_url where they are empty: with the file of this folder that chard has made
+ * (the one that is in use, else DATABASE_FILE, else the only one), else with RabbitMQ and PostgreSQL on this machine. A command that is told one of the two gets the other's server.
+ * Returns 0; 1 with `why` when there are several as good (code "ambiguous"); or -ENOMEM. */
 int database_choose(struct settings *s, struct problem *why);
 
 /* Make both of them `file`, or what database_choose would find, or DATABASE_FILE. 0 or -ENOMEM. */

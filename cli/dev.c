@@ -45,6 +45,14 @@ static int check_port(const struct command *self, const char *port)
         return 0;
 }
 
+static int check_file(const struct command *self, const char *db)
+{
+        if (*db && !strstr(db, "://") && strcmp(db, ":memory:") != 0 && strncmp(db, "sqlite:", 7) != 0 &&
+            strncmp(db, "embedded:", 9) != 0)
+                return 0;
+        return command_misuse(self, "--db: \"%.60s\" is no file's name", db);
+}
+
 static int serve(const struct command *self, struct settings *s)
 {
         struct service service;
@@ -75,7 +83,7 @@ static int run(const struct command *self, int argc, char **argv)
                 log_setup(LOG_WARN, strcmp(s.log_format, "json") == 0); /* the live view says the rest */
         if (operands > 0)
                 code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-        else if (port && (code = check_port(self, port)) != 0)
+        else if ((db && (code = check_file(self, db)) != 0) || (port && (code = check_port(self, port)) != 0))
                 ;
         else if (database_use(&s, db) < 0)
                 code = EXIT_FAILED;

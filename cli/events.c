@@ -17,7 +17,8 @@ struct reader {
         struct wait wait;
         struct store *store;
         bool follow, json;
-        char position[64]; /* of the last row that was printed */
+        char position[64]; /* of the last row that was read */
+        char id[64];       /* of the event after which printing begins, or "" */
         size_t count;      /* rows of the last page */
         bool failed;
         struct problem why;
@@ -68,8 +69,8 @@ static int run(const struct command *self, int argc, char **argv)
         const struct own_flag own[] = {
                 { "--follow", 'f', &r.follow, NULL, NULL,
                   "go on with what happens from now on, until SIGINT or SIGTERM" },
-                { "--since", 0, NULL, &since, "POSITION",
-                  "only what came after this one; a position is what stands first in each line" },
+                { "--since", 0, NULL, &since, "ID",
+                  "only what came after this one: the position that stands first in each line, or an event's own id" },
                 { "--json", 0, &r.json, NULL, NULL,
                   "one JSON object a line, with \"position\" and the event's own \"id\"" },
                 { 0 },
@@ -82,7 +83,9 @@ static int run(const struct command *self, int argc, char **argv)
         } else if (since && strlen(since) >= sizeof(r.position)) {
                 code = command_misuse(self, "--since: \"%.60s…\" is no position", since);
         } else {
-                snprintf(r.position, sizeof(r.position), "%s", since ? since : "");
+                /* An event's own id is the same in every store, but has no place in an order: it is looked for. */
+                const bool is_id = since && strlen(since) == 36 && strchr(since, '-');
+                snprintf(is_id ? r.id : r.position, sizeof(r.position), "%s", since ? since : "");
                 wait_open(&r.wait);
                 code = open_reader(&r, &s);
                 if (code == 0)
@@ -97,10 +100,12 @@ static int run(const struct command *self, int argc, char **argv)
 
 static void print_for_people(const json_t *row)
 {
-        const bool colour = isatty(STDOUT_FILENO);
-        printf("%s  %.19s  %s%-16s%s  %s/%s  ", json_text(row, "position", "?"), json_text(row, "created_at", "?"),
+        const bool colour = print_colours(stdout);
+        printf("%s  %.19s  %s%-16s%s  %s/", json_text(row, "position", "?"), json_text(row, "created_at", "?"),
                colour ? "\033[36m" : "", json_text(row, "type", "?"), colour ? "\033[0m" : "",
-               json_text(row, "aggregate_type", "?"), json_text(row, "aggregate_id", "?"));
+               json_text(row, "aggregate_type", "?"));
+        print_plain(stdout, json_text(row, "aggregate_id", "?"));
+        fputs("  ", stdout);
         json_dumpf(json_object_get(row, "payload"), stdout, JSON_COMPACT);
         putchar('\n');
 }
@@ -108,6 +113,11 @@ static void print_for_people(const json_t *row)
 static void print_row(struct reader *r, const json_t *row)
 {
         snprintf(r->position, sizeof(r->position), "%s", json_text(row, "position", ""));
+        if (*r->id) {
+                if (strcmp(json_text(row, "id", ""), r->id) == 0)
+                        r->id[0] = '\0';
+                return;
+        }
         if (!r->json) {
                 print_for_people(row);
                 return;
@@ -153,6 +163,11 @@ static int read_all(struct reader *r)
                         return EXIT_FAILED; /* the reader at the other end has gone */
                 if (r->count == PAGE)
                         continue;
+                if (*r->id) {
+                        fprintf(stderr, "chard %s: no event here has the id %s; the outbox holds seven days\n",
+                                r->self->name, r->id);
+                        return EXIT_USAGE;
+                }
                 if (!r->follow)
                         return EXIT_DONE;
                 wait_for(&r->wait, LOOK_MS);
@@ -164,12 +179,13 @@ static int read_all(struct reader *r)
 const struct command command_events = {
         .name = "events",
         .summary = "Print what happened, in order: the rows of the outbox",
-        .usage = "[--follow] [--since POSITION] [--json]",
+        .usage = "[--follow] [--since ID] [--json]",
         .example = "  chard events\n"
                    "  chard events --follow --json | while read -r event; do …; done\n"
                    "  chard events --since 742.15 --json",
         .details =
                 "Who reacts to events keeps the last position and begins after it the next time: then none is missed or seen twice.\n"
+                "A position is its store's own; after chard move begin after the last event's \"id\".\n"
                 "The outbox holds the last seven days; a job's own events stay with the job (chard job ID).",
         .run = run,
 };

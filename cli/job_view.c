@@ -67,7 +67,7 @@ static const char *colour_of(const char *state)
 
 static void print_state(FILE *out, const char *state)
 {
-        if (isatty(fileno(out)))
+        if (print_colours(out))
                 fprintf(out, "%s%-8s\033[0m", colour_of(state), state);
         else
                 fprintf(out, "%-8s", state);
@@ -117,8 +117,10 @@ static void print_task(const json_t *task)
                 printf("  %lld + %lld tokens, $%.6f", (long long)in, (long long)made,
                        json_number_value(json_object_get(task, "cost_usd")));
         const json_t *error = json_object_get(task, "error");
-        if (json_is_object(error) && !is_state(task, "SUCCESS"))
-                printf("\n           %s: %s", json_text(error, "code", "?"), json_text(error, "text", "?"));
+        if (json_is_object(error) && !is_state(task, "SUCCESS")) {
+                printf("\n           %s: ", json_text(error, "code", "?"));
+                print_plain(stdout, json_text(error, "text", "?"));
+        }
         putchar('\n');
 }
 

@@ -3,15 +3,11 @@
  * its message; so it may be interrupted at any time and begun again. */
 #include "cli/move.h"
 
-#include "core/json.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { ANSWER_MS = 30000, ALIVE_MS = 10000 };
 
 static int move(struct move *m);
 
@@ -59,61 +55,15 @@ static int run(const struct command *self, int argc, char **argv)
         return code;
 }
 
-/* ---- is anybody still at work on it? ---- */
-
-struct census {
-        struct wait *wait;
-        char name[128]; /* of a worker that is alive, or "" */
-        long long age_ms;
-        bool failed;
-        struct problem why;
-};
-
-static void on_workers(json_t *rows, const struct problem *why, void *arg)
-{
-        struct census *c = (struct census *)arg;
-        size_t i;
-        json_t *row;
-        c->failed = why != NULL;
-        if (why)
-                c->why = *why;
-        json_array_foreach(rows, i, row) {
-                const json_t *state = json_object_get(row, "state");
-                const long long age_ms = json_number(row, "age_ms", ALIVE_MS);
-                if (age_ms >= ALIVE_MS || strcmp(json_text(state, "why", ""), "stopping") == 0)
-                        continue;
-                snprintf(c->name, sizeof(c->name), "%s", json_text(row, "name", "?"));
-                c->age_ms = age_ms;
-        }
-        wait_done(c->wait);
-}
-
-static int check_idle(struct move *m)
-{
-        struct census c = { .wait = &m->wait };
-        m->from->backend->workers(m->from, on_workers, &c);
-        if (!wait_for(&m->wait, ANSWER_MS)) {
-                fprintf(stderr, "chard %s: %s does not answer\n", m->self->name, m->file);
-                return EXIT_UNREACHABLE;
-        }
-        if (c.failed)
-                return command_fail(m->self, 1, &c.why);
-        if (!*c.name)
-                return 0;
-        fprintf(stderr,
-                "chard %s: %s worked on %s %lld ms ago: stop it first (if it was killed, wait %d seconds). Nothing was moved\n",
-                m->self->name, c.name, m->file, c.age_ms, ALIVE_MS / 1000);
-        return EXIT_USAGE;
-}
-
 /* ---- all of it ---- */
 
-static int open_store(struct move *m, const char *url, struct store **out)
+static int open_store(struct move *m, const char *url, bool alone, struct store **out)
 {
         struct problem why = { 0 };
         const struct store_config config = { .loop = &m->wait.loop,
                                              .url = url,
                                              .owner = "chard move",
+                                             .alone = alone,
                                              .connect_timeout_ms = (unsigned)m->settings->connect_timeout_ms };
         const int code = store_open(out, &config, &why);
         return code ? command_fail(m->self, code, &why) : 0;
@@ -125,23 +75,24 @@ static int open_stores(struct move *m)
         char *from = NULL;
         if (asprintf(&from, "sqlite:%s", m->file) < 0 || asprintf(&m->from_broker_url, "embedded:%s", m->file) < 0)
                 return EXIT_FAILED;
-        int code = open_store(m, from, &m->from);
+        int code = open_store(m, from, true, &m->from);
         free(from);
-        if (code == 0)
-                code = check_idle(m);
         if (code)
                 return code;
         code = store_migrate(m->to_store, (unsigned)m->settings->connect_timeout_ms, NULL, NULL, &why);
-        return code ? command_fail(m->self, code, &why) : open_store(m, m->to_store, &m->to);
+        return code ? command_fail(m->self, code, &why) : open_store(m, m->to_store, false, &m->to);
 }
 
 static int move(struct move *m)
 {
         int code = open_stores(m);
         if (code == 0)
+                code = move_open_brokers(m);
+        if (code == 0)
                 code = move_rows(m);
         if (code == 0)
                 code = move_messages(m);
+        move_close_brokers(m);
         if (m->from)
                 m->from->backend->close(m->from);
         if (m->to)

@@ -7,6 +7,19 @@
 #include "cli/command.h"
 #include "store/store.h"
 
+/* One kind of row on its way. */
+struct carrying {
+        struct move *move;
+        enum carried kind;
+        json_t *page; /* owned */
+        int64_t cursor;
+        size_t found, carried, refused;
+        bool failed;
+        struct problem why;
+};
+
+struct shipping;
+
 struct move {
         const struct command *self;
         const struct settings *settings;
@@ -15,8 +28,15 @@ struct move {
         char *from_broker_url;            /* owned */
         struct wait wait;
         struct store *from, *to;
-        size_t refused; /* rows and messages that stay where they are */
+        struct carrying
+                rows; /* here, because an answer that nobody waits for any more comes when its store is closed */
+        struct shipping *shipping; /* owned */
+        size_t refused;            /* rows and messages that stay where they are */
 };
+
+/* Reach both brokers, before anything is carried. / Close what of them is open. As move_rows. */
+int move_open_brokers(struct move *m);
+void move_close_brokers(struct move *m);
 
 /* Carry every kind of row, print a line for each. Returns 0, or an exit code after saying why. */
 int move_rows(struct move *m);

@@ -15,17 +15,6 @@ static const char *const names[CARRY_KINDS] = {
         [CARRY_DEAD] = "dead letters", [CARRY_SCHEDULED] = "scheduled",
 };
 
-/* One kind of row on its way. */
-struct carrying {
-        struct move *move;
-        enum carried kind;
-        json_t *page; /* owned */
-        int64_t cursor;
-        size_t found, carried, refused;
-        bool failed;
-        struct problem why;
-};
-
 static void note(struct carrying *c, const struct problem *why)
 {
         c->failed = why != NULL;
@@ -132,16 +121,19 @@ int move_rows(struct move *m)
         if (!m->from->backend->carry_out || !m->to->backend->carry_in)
                 return command_misuse(m->self, "these two stores can't be moved between");
         for (enum carried kind = 0; kind < CARRY_KINDS; kind++) {
-                struct carrying c = { .move = m, .kind = kind };
-                const int code = carry_kind(&c);
-                json_decref(c.page);
+                struct carrying *c = &m->rows;
+                *c = (struct carrying){ .move = m, .kind = kind };
+                const int code = carry_kind(c);
+                json_decref(c->page);
+                c->page = NULL;
                 if (code)
                         return code;
-                m->refused += c.refused;
+                m->refused += c->refused;
                 if (isatty(STDERR_FILENO))
                         fputs("\r\033[K", stderr);
-                printf("%-14s %8zu moved %8zu there already\n", names[kind], c.carried,
-                       c.found - c.carried - c.refused);
+                printf("%-14s %8zu moved %8zu there already\n", names[kind], c->carried,
+                       c->found - c->carried - c->refused);
+                fflush(stdout); /* so that whoever reads along sees how far it is */
         }
         return 0;
 }

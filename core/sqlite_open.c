@@ -265,11 +265,23 @@ static int prepare(struct sqlite_engine *e, const struct sqlite_config *config, 
         return code ? 1 : 0;
 }
 
+/* With a write-ahead log, whoever has the file open holds a lock on it, at work or frozen: an exclusive one can't be had beside it.
+ * Source: SQLite, "PRAGMA locking_mode". */
+static int shut_out(struct sqlite_engine *e, struct problem *why)
+{
+        const int code =
+                sqlite3_exec(e->db, "pragma locking_mode=exclusive; begin immediate; commit", NULL, NULL, NULL);
+        if ((code & 0xff) != SQLITE_BUSY)
+                return code ? explain(e, code, why) : 0;
+        return problem_set(why, "sqlite", "in_use", "%s is in use: stop `chard dev` and every worker on it first",
+                           e->path);
+}
+
 /* A file may exist and be locked or full only for a statement that writes: that shows in the first group. */
 static int open_database(struct sqlite_engine *e, const struct sqlite_config *config, struct problem *why)
 {
         bool empty = false;
-        if (open_connection(e, why) || is_ours(e, &empty, why))
+        if (open_connection(e, why) || (config->alone && shut_out(e, why)) || is_ours(e, &empty, why))
                 return 1;
         if (empty && !config->migrate)
                 return missing(e, why);

@@ -26,6 +26,7 @@ struct store_config {
         const char *url;
         const char *owner; /* the worker's name: leases held under it are released at open when release_leases is set */
         bool release_leases;
+        bool alone; /* nobody else may use it meanwhile; code "in_use" when somebody does. Of a store that is a file; others let everybody in */
         unsigned connect_timeout_ms;
         unsigned
                 answer_timeout_ms; /* a transaction that takes longer is given up, and a server that is silent for longer

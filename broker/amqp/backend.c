@@ -17,12 +17,12 @@ static struct amqp_broker *of(struct broker *b)
 
 /* ---- consuming ---- */
 
-static int send_order(struct amqp_broker *b, struct order order)
+static int send_order(struct amqp_broker *b, const struct order *order)
 {
         struct order *o = calloc(1, sizeof(*o));
         if (!o)
                 return -ENOMEM;
-        *o = order;
+        *o = *order;
         mailbox_put(b->consumer.side.box, &o->mail);
         return 0;
 }
@@ -50,28 +50,28 @@ static int consume(struct broker *broker, const char *queue, unsigned prefetch)
         struct amqp_broker *b = of(broker);
         const int result = want(b, queue);
         return result ? result
-                      : send_order(b, (struct order){ .kind = ORDER_CONSUME,
-                                                      .wish = ++b->wish,
-                                                      .queue = queue,
-                                                      .prefetch = prefetch });
+                      : send_order(b, &(struct order){ .kind = ORDER_CONSUME,
+                                                       .wish = ++b->wish,
+                                                       .queue = queue,
+                                                       .prefetch = prefetch });
 }
 
 static void cancel(struct broker *broker)
 {
         struct amqp_broker *b = of(broker);
         b->wanted = 0;
-        send_order(b, (struct order){ .kind = ORDER_CANCEL, .wish = ++b->wish });
+        send_order(b, &(struct order){ .kind = ORDER_CANCEL, .wish = ++b->wish });
 }
 
 static int join(struct broker *b, const struct broker_bus *bus)
 {
         of(b)->bus = bus;
-        return send_order(of(b), (struct order){ .kind = ORDER_JOIN, .queue = bus->queue, .prefetch = 1, .bus = bus });
+        return send_order(of(b), &(struct order){ .kind = ORDER_JOIN, .queue = bus->queue, .prefetch = 1, .bus = bus });
 }
 
 static int redeclare(struct broker *b, const struct topology *topology)
 {
-        return send_order(of(b), (struct order){ .kind = ORDER_REDECLARE, .topology = topology });
+        return send_order(of(b), &(struct order){ .kind = ORDER_REDECLARE, .topology = topology });
 }
 
 /* ---- settling ---- */

@@ -10,19 +10,23 @@ struct count {
         depth_done *done;
         void *arg;
         int64_t messages;
+        bool all;
         char queue[];
 };
+
+static const char one_sql[] =
+        "select (select count(*) from broker_entry where queue = q.id) from broker_queue as q where q.name = ?1";
+static const char all_sql[] = "select count(*) from broker_entry";
 
 static int run(struct sqlite_work *work, sqlite3 *db)
 {
         struct count *c = (struct count *)work;
-        sqlite3_stmt *s = sqlite_statement(
-                db, "select (select count(*) from broker_entry where queue = q.id) from broker_queue as q"
-                    " where q.name = ?1");
+        sqlite3_stmt *s = sqlite_statement(db, c->all ? all_sql : one_sql);
         c->messages = -1;
         if (!s)
                 return sqlite3_errcode(db);
-        sqlite3_bind_text(s, 1, c->queue, -1, SQLITE_STATIC);
+        if (!c->all)
+                sqlite3_bind_text(s, 1, c->queue, -1, SQLITE_STATIC);
         const int code = sqlite3_step(s);
         if (code == SQLITE_ROW)
                 c->messages = sqlite3_column_int64(s, 0);
@@ -42,7 +46,7 @@ static const struct sqlite_verb COUNT = { .run = run, .done = counted, .reads = 
 void embedded_depth(struct broker *broker, const char *queue, depth_done *done, void *arg)
 {
         struct embedded *b = (struct embedded *)broker;
-        const size_t size = strlen(queue) + 1;
+        const size_t size = queue ? strlen(queue) + 1 : 0;
         struct count *c = b->closed ? NULL : calloc(1, sizeof(*c) + size);
         if (!c) {
                 done(-1, arg);
@@ -50,7 +54,9 @@ void embedded_depth(struct broker *broker, const char *queue, depth_done *done, 
         }
         c->done = done;
         c->arg = arg;
-        memcpy(c->queue, queue, size);
+        c->all = queue == NULL;
+        if (queue)
+                memcpy(c->queue, queue, size);
         embedded_hand_over(b); /* acks of this turn count */
         sqlite_do(b->file, &c->work, &COUNT);
 }

@@ -106,13 +106,7 @@ static int prepare(sqlite3 *db, void *arg)
 /* "embedded:FILE", also with the slashes that people are used to. */
 static char *path_of(const char *url)
 {
-        const char *path = strchr(url, ':') + 1;
-        if (strncmp(path, "//", 2) == 0)
-                path += 2;
-        size_t size = strlen(path);
-        while (size && strchr(" \t\r\n", path[size - 1]))
-                size--;
-        return strndup(path, size);
+        return strdup(strchr(url, ':') + 1);
 }
 
 static int open_file(struct embedded *b, const struct broker_config *config, struct problem *why)

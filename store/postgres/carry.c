@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking in what another store held. Each statement passes over what is there already, so that it may be repeated. */
+/* Taking in what another store held. Each statement passes over what is there already and as new, so that it may be repeated; where the source
+ * went on between two times, the later row counts. */
 #include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"
 
@@ -9,41 +10,57 @@
 
 static const struct statement jobs = {
         "chard_carry_jobs",
-        "with made as (insert into chard.job (root_id, pipeline, state, created_at, updated_at, finished_at, error, document,"
+        "with made as (insert into chard.job as t (root_id, pipeline, state, created_at, updated_at, finished_at, error, document,"
         "   chain, last_task, restarts)"
         "  select root_id, pipeline, state, created_at, updated_at, finished_at, error::jsonb, document::jsonb,"
         "   chain::json, last_task, coalesce(restarts, 0)"
         "  from json_to_recordset($1::text::json) as r (root_id text, pipeline text, state text, created_at timestamptz,"
         "   updated_at timestamptz, finished_at timestamptz, error text, document text, chain text, last_task text, restarts integer)"
-        "  on conflict do nothing returning 1) " COUNTED
+        "  on conflict (root_id) do update set pipeline = excluded.pipeline, state = excluded.state,"
+        "   updated_at = excluded.updated_at, finished_at = excluded.finished_at, error = excluded.error,"
+        "   document = excluded.document, chain = excluded.chain, last_task = excluded.last_task, restarts = excluded.restarts"
+        "  where excluded.updated_at > t.updated_at returning 1) " COUNTED
 };
 
 /* Nobody works on it any more: its lease is not carried. */
 static const struct statement tasks = {
         "chard_carry_tasks",
-        "with made as (insert into chard.task (id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,"
+        "with made as (insert into chard.task as t (id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,"
         "   attempts, tokens_in, tokens_out, cost_nano, elapsed_ms, provider, model, error, result)"
         "  select id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,"
         "   attempts, tokens_in, tokens_out, cost_nano, elapsed_ms, provider, model, error::jsonb, result::json"
         "  from json_to_recordset($1::text::json) as r (id text, root_id text, parent_id text, name text, state text,"
         "   created_at timestamptz, started_at timestamptz, finished_at timestamptz, starts integer, attempts integer,"
         "   tokens_in integer, tokens_out integer, cost_nano bigint, elapsed_ms integer, provider text, model text, error text, result text)"
-        "  on conflict do nothing returning 1) " COUNTED
+        "  on conflict (id) do update set state = excluded.state, started_at = excluded.started_at,"
+        "   finished_at = excluded.finished_at, starts = excluded.starts, attempts = excluded.attempts,"
+        "   tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out, cost_nano = excluded.cost_nano,"
+        "   elapsed_ms = excluded.elapsed_ms, provider = excluded.provider, model = excluded.model,"
+        "   error = excluded.error, result = excluded.result"
+        "  where t.state <> 'SUCCESS' and greatest(excluded.created_at, excluded.started_at, excluded.finished_at)"
+        "   > greatest(t.created_at, t.started_at, t.finished_at) returning 1) " COUNTED
 };
 
-/* An outbox row goes in with its event or not at all: that is what keeps a repetition from sending it twice. */
+/* An outbox row goes in with its event or not at all: that is what keeps a repetition from sending it twice. Another file may have
+ * brought events of the same aggregate: then these come after them. */
 static const struct statement events = {
         "chard_carry_events",
         "with r as materialized ("
         "  select * from json_to_recordset($1::text::json) as r (cursor bigint, id uuid, aggregate_type text, aggregate_id text,"
         "   version integer, type text, root_id text, task_id text, created_at timestamptz, payload text, unsent integer,"
         "   tracingspancontext text)),"
+        " fresh as materialized ("
+        "  select r.*, row_number() over (partition by aggregate_id, aggregate_type order by version)"
+        "   + (select coalesce(max(e.version), 0) from chard.event e"
+        "      where e.aggregate_id = r.aggregate_id and e.aggregate_type = r.aggregate_type) as place"
+        "  from r where not exists (select from chard.event e"
+        "   where e.aggregate_id = r.aggregate_id and e.aggregate_type = r.aggregate_type and e.id = r.id)),"
         " made as (insert into chard.event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)"
-        "  select id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload::jsonb from r"
-        "  on conflict do nothing returning id),"
+        "  select id, aggregate_type, aggregate_id, place, type, root_id, task_id, created_at, payload::jsonb from fresh"
+        "  returning id),"
         " sent as (insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)"
-        "  select id, aggregate_type, aggregate_id, type, payload::jsonb, tracingspancontext from r"
-        "  where unsent = 1 and id in (select id from made) order by cursor) " COUNTED
+        "  select id, aggregate_type, aggregate_id, type, payload::jsonb, tracingspancontext from fresh"
+        "  where unsent = 1 order by cursor) " COUNTED
 };
 
 static const struct statement owned = {
@@ -56,9 +73,10 @@ static const struct statement owned = {
 
 static const struct statement profiles = {
         "chard_carry_profiles",
-        "with made as (insert into chard.profile (user_id, updated_at, fields) select user_id, updated_at, fields::jsonb"
+        "with made as (insert into chard.profile as t (user_id, updated_at, fields) select user_id, updated_at, fields::jsonb"
         "  from json_to_recordset($1::text::json) as r (user_id text, updated_at timestamptz, fields text)"
-        "  on conflict do nothing returning 1) " COUNTED
+        "  on conflict (user_id) do update set updated_at = excluded.updated_at, fields = excluded.fields"
+        "  where excluded.updated_at > t.updated_at returning 1) " COUNTED
 };
 
 static const struct statement audits = {

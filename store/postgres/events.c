@@ -47,17 +47,19 @@ const struct verb verb_events = {
 /* "" stands before everything. */
 static int read_position(const char *text, struct events_call *call, struct problem *why)
 {
-        unsigned long long xact = 0, number = 0;
-        int end = 0;
+        char *dot = NULL, *end = NULL;
 
-        if (*text && (sscanf(text, "%20llu.%18llu%n", &xact, &number, &end) != 2 || text[end] != '\0'))
-                return problem_set(
-                        why, "store", "bad_position",
-                        "\"%.60s\" is no position of an event: give one as `chard events` prints it, like 742.15",
-                        text);
-        snprintf(call->xact, sizeof(call->xact), "%llu", xact);
-        call->number = (int64_t)number;
-        return 0;
+        snprintf(call->xact, sizeof(call->xact), "%d", 0);
+        if (!*text)
+                return 0;
+        snprintf(call->xact, sizeof(call->xact), "%llu", strtoull(text, &dot, 10));
+        if (*text >= '0' && *text <= '9' && *dot == '.' && dot[1] >= '0' && dot[1] <= '9')
+                call->number = strtoll(dot + 1, &end, 10);
+        if (end && *end == '\0')
+                return 0;
+        return problem_set(why, "store", "bad_position",
+                           "\"%.60s\" is no position of an event: give one as `chard events` prints it, like 742.15",
+                           text);
 }
 
 void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)

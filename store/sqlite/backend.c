@@ -110,6 +110,7 @@ static int open_store(struct lite_store *s, const char *path, struct problem *wh
                 .loop = s->config.loop,
                 .path = path,
                 .part = &s->part,
+                .alone = s->config.alone,
                 .timeout_ms = s->config.connect_timeout_ms ? s->config.connect_timeout_ms : CONNECT_MS,
                 .prepare = prepare,
                 .changed = changed,

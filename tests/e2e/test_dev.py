@@ -105,6 +105,12 @@ def test_a_file_of_another_name_is_found_too(folder, dev):
     assert not (folder.path / "chard.db").exists()
 
 
+def test_the_file_in_use_comes_first(folder, dev):
+    folder.run("migrate", "--store-url", "sqlite:chard.db", "--broker-url", "embedded:chard.db", check=0)
+    dev("--db", "team.sqlite")
+    assert json.loads(folder.run(*CHAT, "--wait", 30, "--json", check=0).stdout)["state"] == "SUCCESS"
+
+
 def test_two_such_files_are_both_named(folder):
     for name in "a.db", "b.db":
         folder.run("migrate", "--store-url", f"sqlite:{name}", "--broker-url", f"embedded:{name}", check=0)
@@ -116,13 +122,14 @@ def test_a_terminal_shows_each_job_step_by_step(folder, dev, wait_until):
     running = dev(terminal=True)
     job = jobs_id(folder.run(*CHAT, check=0))
     wait_until(lambda: "job done" in running.look())
-    bad = jobs_id(folder.run("submit", "scan", "user_id=u1", "image_url=nonsense", check=0))
+    bad = jobs_id(folder.run("submit", "scan", "user_id=u1", "image_url=\x1b]0;title\x07nonsense", check=0))
     wait_until(lambda: bad[:8] in running.look())
     status, screen, _ = running.stop(signal.SIGINT)
     assert status == 0
     lines = [line for line in screen.splitlines() if job[:8] in line]
     assert [re.search(r"chat\.\w+", line)[0] for line in lines] == ["chat.classify"] * 2 + ["chat.answer"] * 2
     assert "job done" in lines[-1]
+    assert "\x1b]" not in screen and "\x07" not in screen
     assert re.search(rf"{bad[:8]}.*scan\.vision.*✗ bad_image_url", screen)
 
 
@@ -177,6 +184,8 @@ def test_what_waits_goes_on_when_it_is_started_again(folder, dev, wait_until):
     (["surplus"], "surplus"),
     (["--port", "many"], "--port"),
     (["--db"], "needs a value"),
+    (["--db", "postgresql://x/y"], "no file's name"),
+    (["--db", ":memory:"], "no file's name"),
 ])
 def test_a_mistake_is_named(folder, words, told):
     done = folder.run("dev", *words, check=2)

@@ -57,6 +57,20 @@ def test_since_goes_on_after_a_position(migrated, database):
     assert rows[0]["payload"] == {"a": 1} and rows[0]["type"] == "Tested" and len(rows[0]["id"]) == 36
 
 
+def test_since_an_events_own_id(migrated, database):
+    for name in "abc":
+        database.run(INSERT, name)
+    rows = events(migrated)
+    assert [row["aggregate_id"] for row in events(migrated, "--since", rows[0]["id"])] == ["b", "c"]
+    done = migrated.run("events", "--since", "01234567-89ab-cdef-0123-456789abcdef", check=2)
+    assert "01234567-89ab" in done.stderr and done.stdout == ""
+
+
+def test_what_came_from_outside_steers_no_terminal(migrated, database):
+    database.run(INSERT, "x\x1b]0;title\x07\x1b[2Jy")
+    assert "\x1b" not in migrated.run("events", check=0).stdout
+
+
 def test_more_than_a_page(migrated, database):
     database.run("insert into chard.outbox (id, aggregatetype, aggregateid, type, payload)"
                  " select gen_random_uuid(), 'scan', n, 'Tested', '{}' from generate_series(1, 1700) as n")

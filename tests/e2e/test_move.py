@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`chard move`: from one file to servers, with nothing lost and nothing run twice, however often it is run."""
 
+import contextlib
 import json
 import re
+import signal
 import sqlite3
 
 import pytest
@@ -98,18 +100,82 @@ def test_a_retry_that_waits_is_carried(small, chard, database, provider, reply, 
         worker.wait_log("again in")
     move(chard, file, check=0)
     assert database.value("select count(*) from chard.scheduled") == 1
-    with sqlite3.connect(file) as look:
+    with contextlib.closing(sqlite3.connect(file)) as look:
         assert look.execute("select count(*) from scheduled").fetchone() == (0,)
     assert work_off(chard, [id]) == {id: "SUCCESS"}
 
 
-def test_a_worker_at_work_is_named_and_nothing_moves(small, chard, database, file):
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_file_in_use_is_left_alone(small, chard, database, file, frozen):
+    """Whether it works or is stopped: the lock that it holds says so."""
     small.run("migrate", check=0)
     small.run("topology", "apply", check=0)
-    with small.worker(name="chard@busy"):
-        done = move(chard, file, check=2)
-    assert "chard@busy" in done.stderr and "stop it first" in done.stderr
+    with small.worker(name="chard@busy") as worker:
+        worker.signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+        done = move(chard, file, check=2, env={"CHARD_CONNECT_TIMEOUT_MS": 1000})
+        worker.signal(signal.SIGCONT)
+    assert "in use" in done.stderr and "stop" in done.stderr
     assert database.value("select to_regclass('chard.task')::text") is None
+
+
+def test_nobody_else_gets_in_meanwhile(small, chard, file):
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    jobs.submit_many(small, "chat", [{"user_id": f"u{n}", "text": f"a milk carton {n}", "lang": "en"} for n in range(2000)])
+    running = chard.start("move", "--from", f"sqlite:{file}", "--to", chard.settings["CHARD_STORE_URL"],
+                          "--broker", chard.settings["CHARD_BROKER_URL"])
+    wait(lambda: any("jobs" in line for line in running.out) or not running.running(), what="it moves")
+    other = small.run("worker", env={"CHARD_CONNECT_TIMEOUT_MS": 100}, timeout=90)
+    assert running.wait() == 0
+    assert other.returncode == 3 and "lock" in other.stderr
+
+
+def test_what_went_on_between_two_times_counts(small, chard, database, provider, reply, file):
+    """Moved as it ran, then finished here: the later word is the one that stays."""
+    provider.behave = lambda _request: reply.hanging()
+    small.settings |= provider.settings()
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    id = submit_chat(small, 1)
+    with small.worker(name="chard@first") as worker:
+        worker.expected = {-9}
+        wait(lambda: provider.in_flight == 1)
+        worker.kill()
+    done = chard.run("move", "--from", f"sqlite:{file}", "--to", chard.settings["CHARD_STORE_URL"], "--broker", "amqp://127.0.0.1:1/")
+    assert done.returncode == 3 and done.stdout == ""  # nothing moves before both ends answer
+    chard.run("migrate", check=0)
+    database.run("insert into chard.job (root_id, pipeline, updated_at) values (%s, 'chat', now() - interval '1 hour')", id)
+    database.run("insert into chard.task (id, root_id, name, state, created_at, started_at)"
+                 " values (%s, %s, 'chat.classify', 'STARTED', now() - interval '1 hour', now() - interval '1 hour')", id, id)
+    with small.worker(name="chard@first", ai_provider="offline"):
+        wait_for_end(small, id, 60)
+    move(chard, file, check=0)
+    assert json.loads(chard.run("job", id, "--json").stdout)["state"] == "SUCCESS"
+    assert database.value("select state from chard.task where id = %s", id) == "SUCCESS"
+
+
+def test_two_files_into_one_place(chard, database, tmp_path):
+    """Both speak of the same users: the events of both are there."""
+    for name in "a", "b":
+        one = Chard(ROOT / "build/asan/chard", {"CHARD_BROKER_URL": f"embedded:{tmp_path}/{name}.db", "CHARD_STORE_URL": f"sqlite:{tmp_path}/{name}.db",
+                                                "CHARD_AI_PROVIDER": "offline"})
+        one.run("migrate", check=0)
+        one.run("topology", "apply", check=0)
+        assert set(work_off(one, [jobs.submit(one, "my", **jobs.example("my-profile.json")["input"])]).values()) == {"SUCCESS"}
+        assert moved(move(chard, tmp_path / f"{name}.db", check=0))["events"] == 2
+        assert moved(move(chard, tmp_path / f"{name}.db", check=0))["events"] == 0
+    assert database.value("select count(*) from chard.outbox") == 4
+    assert database.value("select count(distinct (aggregate_id, version)) from chard.event") == 4
+
+
+def test_messages_of_unknown_queues_are_named(small, chard, file):
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    submit_chat(small, 1)
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as edit:
+        edit.execute("update broker_queue set name = 'text.count' where name = 'chat.classify'")
+    done = move(chard, file, check=1)
+    assert "CHARD_TASKS" in done.stderr and "all of" not in done.stdout
 
 
 def test_killed_in_the_middle_it_goes_on(small, chard, database, file, wait_until):

@@ -193,7 +193,7 @@ static void the_registry_is_in_order(void **state)
         for (size_t i = 0; task_registry[i]; i++) {
                 const struct task_def *def = task_registry[i];
                 assert_ptr_equal(task_find(def->name), def); /* so no name is there twice */
-                if (!(def->flags & TASK_PLAIN)) /* those share a queue */
+                if (!(def->flags & TASK_PLAIN))              /* those share a queue */
                         assert_string_equal(def->queue, def->name);
                 assert_true(!def->ask == !def->conclude && !def->ask != !def->run);
                 assert_true(!def->ask == !def->schema && !def->ask == !def->offline);
