@@ -59,6 +59,8 @@ static int fail(const struct task_input *in, struct outcome *out, struct problem
 {
         const char *text = json_string_value(json_array_get(in->args, json_array_size(in->args) - 1));
         (void)out;
+        if (json_is_true(json_object_get(in->kwargs, "broken")))
+                return -EIO; /* as one with a bug would */
         return problem_set(why, "task", "bad_value", "%s", text ? text : "failed, as it was asked to");
 }
 

@@ -16,6 +16,8 @@
 #include "worker/control.h"
 #include "worker/fault.h"
 
+#include <string.h>
+
 static enum step decode(struct run *run);
 static enum step claim(struct run *run);
 static enum step call(struct run *run);
@@ -94,6 +96,16 @@ enum step run_out_of_memory(struct run *run)
 enum step run_refused(struct run *run, int code)
 {
         return code > 0 ? STEP_DEAD : run_out_of_memory(run);
+}
+
+/* What a task's own function said. A negative code is a bug of it, or memory that ran out: a failed attempt, so that it comes to an end. */
+static enum step stopped_by_task(struct run *run, int code)
+{
+        if (code > 0)
+                return STEP_DEAD;
+        problem_set(&run->reply.why, "task", "broken", "%s said \"%s\": memory ran out, or it has a bug",
+                    run->def->name, strerror(-code));
+        return STEP_RETRY;
 }
 
 /* Safe in the store: wake the releaser in time, and let the delivery go. */
@@ -220,7 +232,7 @@ static enum step work(struct run *run)
                 return run_out_of_memory(run);
         const int code = run->def->run(&run->input, &run->outcome, &run->why);
         if (code)
-                return run_refused(run, code);
+                return stopped_by_task(run, code);
         return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
 }
 
@@ -239,7 +251,7 @@ static enum step call(struct run *run)
         run->request = (struct ai_request){ .model = run->def->model, .task = run->def->name };
         const int code = run->def->ask(&run->input, &run->request, &run->why);
         if (code)
-                return run_refused(run, code);
+                return stopped_by_task(run, code);
         run->request.deadline_ms = run_deadline_ms(run);
         if (ai_ask(run->worker->ai, &run->request, on_reply, run, &run->call) < 0)
                 return run_out_of_memory(run);
@@ -308,7 +320,7 @@ static enum step judge(struct run *run)
                 return run_out_of_memory(run);
         const int code = run->def->conclude(&run->input, &run->reply, &run->outcome, &run->why);
         if (code)
-                return run_refused(run, code);
+                return stopped_by_task(run, code);
         return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
 }
 

@@ -81,6 +81,20 @@ def test_becomes_a_dead_letter(chard, database, queues, wait_until, name):
 
 
 @everywhere
+def test_a_task_with_a_bug_comes_to_an_end(chard, database, queues, wait_until):
+    """Its function answers with an error code, each time: that is a failed attempt, as any other."""
+    chard.prepare()
+    queues.publish("chard.tasks", "chard.tasks", message(kwargs={"broken": True}),
+                   {"lang": "py", "task": "chard.fail", "id": "buggy", "root_id": "buggy", "retries": 0})
+    with chard.worker(queues="chard.tasks"):
+        wait_until(lambda: queues.depth("chard.tasks.dead") == 1, 40)
+    (letter,) = queues.take("chard.tasks.dead")
+    assert (letter.headers["errorCode"], letter.headers["attempts"]) == ("broken", 4)
+    row = database.row("select state, starts, attempts from chard.task where id = 'buggy'")
+    assert (row["state"], row["starts"], row["attempts"]) == ("FAILURE", 4, 4)
+
+
+@everywhere
 def test_a_body_of_20_megabytes(chard, database, queues, wait_until):
     body = message(kwargs=SCAN | {"text": "x" * (20 << 20)})
     chard.prepare()
