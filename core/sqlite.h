@@ -29,7 +29,7 @@ struct sqlite_config {
         const char *path;
         const struct sqlite_part *part;
         unsigned timeout_ms; /* open: longest wait for another process's lock */
-        bool alone;   /* nobody else may have the file open meanwhile (code "in_use" when somebody has); counts for the first opener in this process */
+        bool alone; /* nobody else may have the file open meanwhile (code "in_use" when somebody has); counts for the first opener in this process */
         bool migrate; /* make the file, and bring the part's tables to this binary's version, where that is needed */
         /* Called once at opening, on the file's thread while the opener waits, in a transaction of its own after the part's migrations: puts there
          * what must stand there. SQLITE_OK, or why not: then the file is not opened. May be NULL. */
