@@ -117,13 +117,12 @@ static void on_deliveries(struct delivery *list_takes, void *arg)
 static int name_queues(struct shipping *s)
 {
         const char *queues[MOST_QUEUES];
-        size_t count = 0;
-        for (; count < MOST_QUEUES && task_registry[count]; count++) {
-                queues[count] = task_registry[count]->queue;
-                if (asprintf(&s->names[s->name_count], "%s", queues[count]) < 0)
+        const size_t count = task_queues(queues, MOST_QUEUES);
+        for (size_t i = 0; i < count; i++) {
+                if (asprintf(&s->names[s->name_count], "%s", queues[i]) < 0)
                         return -ENOMEM;
                 s->name_count++;
-                if (asprintf(&s->names[s->name_count], "%s.dead", queues[count]) < 0)
+                if (asprintf(&s->names[s->name_count], "%s.dead", queues[i]) < 0)
                         return -ENOMEM;
                 s->name_count++;
         }

@@ -39,9 +39,7 @@ static int apply(const struct command *self, const struct settings *s, const str
 static int show_or_apply(const struct command *self, const struct settings *s, const char *verb)
 {
         const char *queues[MOST_QUEUES];
-        size_t count = 0;
-        for (; count < MOST_QUEUES && task_registry[count]; count++)
-                queues[count] = task_registry[count]->queue;
+        const size_t count = task_queues(queues, MOST_QUEUES);
         struct topology topology = { 0 };
         if (topology_build(&topology, queues, count) < 0)
                 return EXIT_FAILED;

@@ -101,11 +101,10 @@ static void on_broker_changed(const struct broker_health *now, void *arg)
 static int list_queues(struct dlq_keeper *k)
 {
         const char *queues[KEEPER_MOST_QUEUES];
-        for (; k->queue_count < KEEPER_MOST_QUEUES && task_registry[k->queue_count]; k->queue_count++) {
-                const char *queue = task_registry[k->queue_count]->queue;
-                queues[k->queue_count] = queue;
-                k->queues[k->queue_count] = arena_printf(&k->arena, "%s.dead", queue);
-                if (!k->queues[k->queue_count])
+        k->queue_count = task_queues(queues, KEEPER_MOST_QUEUES);
+        for (size_t i = 0; i < k->queue_count; i++) {
+                k->queues[i] = arena_printf(&k->arena, "%s.dead", queues[i]);
+                if (!k->queues[i])
                         return -ENOMEM;
         }
         return topology_build(&k->topology, queues, k->queue_count);

@@ -42,3 +42,20 @@ const struct task_def *task_find(const char *name)
                         return *t;
         return NULL;
 }
+
+static bool is_listed(const char *queue, const char *const queues[], size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(queues[i], queue) == 0)
+                        return true;
+        return false;
+}
+
+size_t task_queues(const char *queues[], size_t most)
+{
+        size_t count = 0;
+        for (const struct task_def *const *t = task_registry; *t && count < most; t++)
+                if (strcmp((*t)->queue, "celery") != 0 && !is_listed((*t)->queue, queues, count))
+                        queues[count++] = (*t)->queue;
+        return count;
+}

@@ -114,6 +114,10 @@ int document_section(const struct task_input *in, const char *name, json_type ty
 /* All tasks, NULL-terminated: those of tasks.list, then those that were added. */
 extern const struct task_def *const *task_registry;
 
+/* The queues of all tasks, each once, in the order of the registry; but for Celery's own default queue, which Celery's clients declare as they
+ * are configured. Returns how many, at most `most`. The names live as long as the program. */
+size_t task_queues(const char *queues[], size_t most);
+
 /* Add one that was loaded; it must live as long as the process. Before tasks_load and before other threads start. 0 or -ENOMEM. */
 int registry_add(const struct task_def *def);
 

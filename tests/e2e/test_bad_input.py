@@ -48,8 +48,6 @@ CASES = {
     "document that is a list": ("scan.answer", headers("scan.answer"), message([[1, 2]]), {}, "bad_document", ""),
     "NUL in a text": ("chat.classify", headers("chat.classify"), message(kwargs={"user_id": "u1", "text": "a\0b"}), {}, None, ""),
     "bad eta": ("scan.vision", headers(eta="tomorrow"), message(kwargs=SCAN), {}, "bad_header", "eta"),
-    "chain of a group": ("scan.vision", headers(), message(kwargs=SCAN, embed={"chain": [
-        {"task": "celery.group", "subtask_type": "group", "args": [], "kwargs": {"tasks": []}, "options": {}}]}), {}, "unsupported_canvas", ""),
     "chain of nonsense": ("scan.vision", headers(), message(kwargs=SCAN, embed={"chain": [17]}), {}, "bad_signature", ""),
     "chain to nowhere": ("scan.vision", headers(), message(kwargs=SCAN, embed={"chain": [
         {"task": "no.such.task", "args": [], "kwargs": {}, "options": {}}]}), {}, "unroutable", "no.such.task"),
