@@ -44,6 +44,9 @@ struct filter_flags {
 bool filter_read(const struct command *self, const struct filter_flags *flags, char **operands, int count,
                  int64_t *entries, struct dead_filter *out, int *code);
 
+/* Is it all UTF-8? */
+bool text_is_utf8(const char *text);
+
 /* Does it leave anything out? */
 bool filter_is_any(const struct dead_filter *filter);
 

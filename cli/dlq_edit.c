@@ -194,6 +194,8 @@ static int run(const struct command *self, int argc, char **argv)
                 return code;
         if (operands != 1) {
                 code = command_misuse(self, "name one entry by its number");
+        } else if (e.reason && !text_is_utf8(e.reason)) {
+                code = command_misuse(self, "--reason is not UTF-8");
         } else if (filter_read(self, &none, argv, 1, &e.entry, &filter, &code)) {
                 code = client_open(&e.client, self, &s);
                 if (code == 0)

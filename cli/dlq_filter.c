@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/nearest.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -39,6 +40,8 @@ static bool read_times(const struct command *self, const struct filter_flags *fl
                                flags->until);
                 return false;
         }
+        if (flags->until && out->until_ms <= 0)
+                out->until_ms = 1; /* 0 stands for no end */
         return true;
 }
 
@@ -75,6 +78,33 @@ static int by_number(const void *a, const void *b)
         return one < two ? -1 : one > two;
 }
 
+/* An empty value would leave everything in: more likely a script's variable was never set. What is not UTF-8 no audit row could hold. */
+static bool check_values(const struct command *self, const struct filter_flags *f)
+{
+        const char *const named[][2] = { { "--task", f->task },   { "--queue", f->queue }, { "--code", f->code },
+                                         { "--group", f->group }, { "--user", f->user },   { "--job", f->job },
+                                         { "--text", f->text } };
+        for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+                if (!named[i][1] || (*named[i][1] && text_is_utf8(named[i][1])))
+                        continue;
+                command_misuse(self,
+                               *named[i][1] ? "%s: its value is not UTF-8"
+                                            : "%s is empty: leave it out, or say what it is to be",
+                               named[i][0]);
+                return false;
+        }
+        return true;
+}
+
+bool text_is_utf8(const char *text)
+{
+        size_t size = 0;
+        for (; *text; text += size)
+                if (!utf8_next(text, &size))
+                        return false;
+        return true;
+}
+
 bool filter_read(const struct command *self, const struct filter_flags *flags, char **operands, int count,
                  int64_t *entries, struct dead_filter *out, int *code)
 {
@@ -89,6 +119,8 @@ bool filter_read(const struct command *self, const struct filter_flags *flags, c
                 .root_id = flags->job,
                 .text = flags->text,
         };
+        if (!check_values(self, flags))
+                return false;
         if ((flags->state && !read_state(self, flags->state, &out->state)) || !read_times(self, flags, out))
                 return false;
         for (int i = 0; i < count; i++)

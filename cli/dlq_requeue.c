@@ -198,16 +198,19 @@ static int report(struct doing *d, int code)
 /* One entry that was named, to be sent back, is not asked about; for anything else it must be typed how many. */
 static bool confirmed(const struct doing *d, int *code)
 {
-        char line[64];
+        char line[64], wanted[32];
         if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
                 *code = command_misuse(d->client.self, "%zu entries would be %s: say --yes (see first with --dry-run)",
                                        d->tally.total, past(d));
                 return false;
         }
         fprintf(stderr, "type %zu to have them %s: ", d->tally.total, past(d));
-        if (fgets(line, sizeof(line), stdin) && (size_t)strtoull(line, NULL, 10) == d->tally.total &&
-            strspn(line, "0123456789") > 0)
-                return true;
+        snprintf(wanted, sizeof(wanted), "%zu", d->tally.total);
+        if (fgets(line, sizeof(line), stdin)) {
+                line[strcspn(line, "\r\n")] = '\0';
+                if (strcmp(line, wanted) == 0)
+                        return true;
+        }
         fputs("nothing was done\n", stderr);
         *code = EXIT_FAILED;
         return false;
@@ -248,6 +251,7 @@ static int perform(struct doing *d)
         const bool sure = d->yes || (d->action == DEAD_REQUEUE && d->config.filter.entry_count == 1);
         if ((d->dry_run || !sure) && !rehearsed(d, &code))
                 return code;
+        d->config.filter.upto = d->tally.upto; /* no more than was looked at */
         code = run_bulk(d, false);
         return code == 0 && d->end == DLQ_ENDED && d->tally.total == 0 ? say_nothing_there(d) : report(d, code);
 }
@@ -304,6 +308,10 @@ static bool sane(const struct command *self, struct doing *d, int *code)
         }
         if (d->to && !is_queue(d->to)) {
                 command_misuse(self, "--to: no task of this program has the queue \"%.100s\"", d->to);
+                return false;
+        }
+        if (d->reason && !text_is_utf8(d->reason)) {
+                command_misuse(self, "--reason is not UTF-8");
                 return false;
         }
         return flag_number(self, "--rate", d->rate_text, MOST_RATE, &d->rate);

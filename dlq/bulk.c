@@ -73,6 +73,7 @@ static void on_count(json_t *value, const struct problem *why, void *arg)
         const int64_t upto = json_integer_value(json_object_get(value, "upto"));
         if (!b->config.filter.upto || upto < b->config.filter.upto)
                 b->config.filter.upto = upto;
+        b->tally.upto = b->config.filter.upto;
         if (b->config.most && b->tally.total > b->config.most)
                 b->tally.total = b->config.most;
         if (b->tally.total == 0)

@@ -38,6 +38,8 @@ def test_help_has_an_example(chard_bare, name):
     (["topology", "aply"], "apply"),
     (["job"], "id"),
     (["migrate", "now"], "now"),
+    (["dlq", "discard", "--group=", "--yes"], "--group is empty"),
+    (["dlq", "requeue", "--text", "", "--yes"], "--text is empty"),
 ])
 def test_a_mistake_is_named(chard_bare, words, told):
     done = chard_bare.run(*words, env={"CHARD_BROKER_URL": "amqp://127.0.0.1:1/", "CHARD_STORE_URL": "postgresql://127.0.0.1:1/x"})
