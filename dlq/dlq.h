@@ -49,7 +49,7 @@ void dlq_keeper_close(struct dlq_keeper *k);
 struct dlq_tally {
         size_t seen; /* of total */
         size_t total;
-        int64_t upto; /* the highest entry that was there when they were counted */
+        int64_t upto;                      /* the highest entry that was there when they were counted */
         size_t outcomes[DEAD_MISSING + 1]; /* by enum dead_outcome */
         size_t fates
                 [FATE_COUNT]; /* those that were not tried, by why; in a rehearsal all, by what would become of them */
