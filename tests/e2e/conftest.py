@@ -7,6 +7,7 @@ import os
 import sys
 import types
 
+import celery
 import pytest
 
 from support.program import ROOT, Chard
@@ -171,6 +172,27 @@ def chard_release(request):
 def chard_bare():
     """No server and no setting: for help texts, mistakes and the like."""
     return Chard(ROOT / "build/asan/chard")
+
+
+# --- Celery's client ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def app(broker_url):
+    """A client that asks for no results; tests of results have one of their own."""
+    app = celery.Celery("client", broker=broker_url, backend="disabled://")
+    app.conf.update(task_default_queue_type="quorum", task_default_exchange_type="topic")
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def send(app):
+    """send("chard.add", 1, 2) -> the task's id"""
+    def sent(task, *args, queue="chard.tasks", **options):
+        return app.send_task(task, args=args, exchange=queue, routing_key=queue, **options).id
+
+    return sent
 
 
 # --- AI providers -------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import amqp
-import celery
 import pytest
 from celery.bin.celery import celery as command_line
 from click.testing import CliRunner
@@ -19,14 +18,6 @@ from support import jobs
 from support.program import die_with_parent, plain_environment
 
 NAME = "chard@here"
-
-
-@pytest.fixture
-def app(broker_url):
-    app = celery.Celery("client", broker=broker_url, backend="disabled://")
-    app.conf.update(task_default_queue_type="quorum", task_default_exchange_type="topic")
-    yield app
-    app.close()
 
 
 @pytest.fixture

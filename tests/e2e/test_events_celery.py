@@ -18,27 +18,11 @@ NAME = "chard@here"
 
 
 @pytest.fixture
-def app(broker_url):
-    app = celery.Celery("client", broker=broker_url, backend="disabled://")
-    app.conf.update(task_default_queue_type="quorum", task_default_exchange_type="topic")
-    yield app
-    app.close()
-
-
-@pytest.fixture
 def monitor(chard, app):
     chard.prepare()
     monitor = Monitor(app)
     yield monitor
     monitor.close()
-
-
-@pytest.fixture
-def send(app):
-    def sent(task, *args, queue="chard.tasks", **options):
-        return app.send_task(task, args=args, exchange=queue, routing_key=queue, **options).id
-
-    return sent
 
 
 CHAT = {"user_id": "u1", "text": "where does glass go?", "lang": "en"}

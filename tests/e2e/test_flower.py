@@ -11,7 +11,6 @@ import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-import celery
 import pytest
 from guarded import free_port
 
@@ -19,22 +18,6 @@ from support.program import ROOT, Running, die_with_parent, plain_environment
 
 NAME = "chard@here"
 EXPORTER = ROOT / "build/exporter"
-
-
-@pytest.fixture
-def app(broker_url):
-    app = celery.Celery("client", broker=broker_url, backend="disabled://")
-    app.conf.update(task_default_queue_type="quorum", task_default_exchange_type="topic")
-    yield app
-    app.close()
-
-
-@pytest.fixture
-def send(app):
-    def sent(task, *args, queue="chard.tasks", **options):
-        return app.send_task(task, args=args, exchange=queue, routing_key=queue, **options).id
-
-    return sent
 
 
 class Web:
