@@ -46,8 +46,9 @@ static int open_one(struct results *r, const struct results_config *config, cons
                 return 0;
         }
         /* The URL may hold a password, and without its scheme nobody can say where. */
-        return problem_set(why, "results", "bad_url",
-                           "a result URL must start with rpc://, redis://, redis+socket:// or disabled://");
+        return problem_set(
+                why, "results", "bad_url",
+                "a result URL must start with rpc://, redis://, rediss://, redis+socket://, sentinel:// or disabled://");
 }
 
 int results_open(struct results **out, const struct results_config *config, struct problem *why)

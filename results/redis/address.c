@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "results/redis/link.h"
+#include "results/redis/address.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static int bad_url(struct problem *why, const char *what)
 {
         return problem_set(why, "results", "bad_url", "the Redis result URL %s", what);
 }
 
+static bool begins(const char *url, const char *scheme)
+{
+        const size_t length = strlen(scheme);
+        return strncasecmp(url, scheme, length) == 0 && url[length] == ':';
+}
+
 static char *part(CURLU *url, CURLUPart which)
 {
+        const unsigned flags = which == CURLUPART_PATH || which == CURLUPART_QUERY ? 0 : CURLU_URLDECODE;
         char *text = NULL, *copy = NULL;
-        if (curl_url_get(url, which, &text, which == CURLUPART_PATH ? 0 : CURLU_URLDECODE) == CURLUE_OK && text &&
-            *text)
+        if (curl_url_get(url, which, &text, flags) == CURLUE_OK && text && *text)
                 copy = strdup(text);
         curl_free(text);
         return copy;
@@ -29,66 +36,217 @@ static bool is_number(const char *text)
         return *text == '\0';
 }
 
-/* The database: the path's number, or the query's virtual_host where the path is a socket. */
-static int read_db(const char *text, struct redis_address *out, struct problem *why)
+/* ---- the query: NAME=VALUE&… ---- */
+
+static char **text_named(struct redis_address *a, const char *name)
 {
-        if (!text || !*text)
-                return 0;
-        if (!is_number(text))
-                return bad_url(why, "names a database that is no number");
-        out->db = strdup(text);
-        return out->db ? 0 : -ENOMEM;
+        const struct {
+                const char *name;
+                char **text;
+        } known[] = {
+                { "virtual_host", &a->db },
+                { "db", &a->db },
+                { "username", &a->user },
+                { "password", &a->password },
+                { "master_name", &a->master },
+                { "sentinel_username", &a->sentinel_user },
+                { "sentinel_password", &a->sentinel_password },
+                { "global_keyprefix", &a->prefix },
+                { "ssl_ca_certs", &a->tls.ca_file },
+                { "ssl_certfile", &a->tls.certificate_file },
+                { "ssl_keyfile", &a->tls.key_file },
+        };
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+                if (strcmp(known[i].name, name) == 0)
+                        return known[i].text;
+        return NULL;
 }
 
-static int read_network(CURLU *url, struct redis_address *out, struct problem *why)
+/* What Python's client is told about its own connections and means nothing here. */
+static bool is_clients_own(const char *name)
+{
+        static const char *const names[] = { "socket_timeout",   "socket_connect_timeout",
+                                             "socket_keepalive", "retry_on_timeout",
+                                             "max_connections",  "health_check_interval",
+                                             "client_name",      "protocol" };
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (strcmp(names[i], name) == 0)
+                        return true;
+        return false;
+}
+
+static int read_certificates(const char *value, struct redis_address *out, struct problem *why)
+{
+        const char *word = strncasecmp(value, "CERT_", 5) == 0 ? value + 5 : value;
+        out->tls.trust_any = strcasecmp(word, "none") == 0;
+        if (out->tls.trust_any || strcasecmp(word, "required") == 0 || strcasecmp(word, "optional") == 0)
+                return 0;
+        return bad_url(why, "has an ssl_cert_reqs that is neither required, optional nor none");
+}
+
+static int read_yes(const char *value, bool *out, struct problem *why)
+{
+        static const char *const yes[] = { "true", "yes", "1", "on" }, *const no[] = { "false", "no", "0", "off" };
+        for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+                if (strcasecmp(value, yes[i]) != 0 && strcasecmp(value, no[i]) != 0)
+                        continue;
+                *out = strcasecmp(value, yes[i]) == 0;
+                return 0;
+        }
+        return bad_url(why, "has an ssl_check_hostname or sentinel_ssl that is neither true nor false");
+}
+
+static int read_parameter(const char *name, const char *value, struct redis_address *out, struct problem *why)
+{
+        bool check_name = true;
+        int rc = 0;
+        char **text = text_named(out, name);
+        if (text) {
+                free(*text);
+                *text = *value ? strdup(value) : NULL;
+                rc = *text || !*value ? 0 : -ENOMEM;
+        } else if (strcmp(name, "ssl_cert_reqs") == 0) {
+                rc = read_certificates(value, out, why);
+        } else if (strcmp(name, "ssl_check_hostname") == 0) {
+                rc = read_yes(value, &check_name, why);
+                out->tls.any_name = !check_name;
+        } else if (strcmp(name, "sentinel_ssl") == 0) {
+                rc = read_yes(value, &out->sentinel_tls, why);
+        } else if (!is_clients_own(name)) {
+                rc = problem_set(why, "results", "bad_url", "the Redis result URL has an unknown parameter, %.60s",
+                                 name);
+        }
+        if (strncmp(name, "ssl_", 4) == 0)
+                out->tls.on = true;
+        return rc;
+}
+
+static int read_query(char *query, struct redis_address *out, struct problem *why)
+{
+        int rc = 0;
+        char *save;
+        for (char *pair = query ? strtok_r(query, "&", &save) : NULL; pair && rc == 0;
+             pair = strtok_r(NULL, "&", &save)) {
+                char *equals = strchr(pair, '=');
+                if (equals)
+                        *equals = '\0';
+                char *value = curl_easy_unescape(NULL, equals ? equals + 1 : "", 0, NULL);
+                rc = value ? read_parameter(pair, value, out, why) : -ENOMEM;
+                curl_free(value);
+        }
+        return rc;
+}
+
+/* ---- one server ---- */
+
+static int read_host(CURLU *url, const char *otherwise_port, struct redis_address *out)
+{
+        struct redis_host *h = &out->hosts[out->host_count++];
+        h->name = part(url, CURLUPART_HOST);
+        h->port = part(url, CURLUPART_PORT);
+        if (!h->name)
+                h->name = strdup("localhost");
+        if (!h->port)
+                h->port = strdup(otherwise_port);
+        const size_t length = h->name ? strlen(h->name) : 0;
+        if (length > 2 && h->name[0] == '[') { /* an IPv6 address */
+                memmove(h->name, h->name + 1, length - 2);
+                h->name[length - 2] = '\0';
+        }
+        return h->name && h->port ? 0 : -ENOMEM;
+}
+
+/* User, password and database: of several servers, the first one's. */
+static int read_login(CURLU *url, struct redis_address *out)
 {
         char *path = part(url, CURLUPART_PATH);
-        out->host = part(url, CURLUPART_HOST);
-        out->port = part(url, CURLUPART_PORT);
-        if (!out->host)
-                out->host = strdup("localhost");
-        if (!out->port)
-                out->port = strdup("6379");
-        const size_t length = out->host ? strlen(out->host) : 0;
-        if (length > 2 && out->host[0] == '[') { /* an IPv6 address */
-                memmove(out->host, out->host + 1, length - 2);
-                out->host[length - 2] = '\0';
-        }
-        int rc = out->host && out->port ? read_db(path ? path + 1 : NULL, out, why) : -ENOMEM;
+        int rc = 0;
+        if (!out->user)
+                out->user = part(url, CURLUPART_USER);
+        if (!out->password)
+                out->password = part(url, CURLUPART_PASSWORD);
+        if (!out->db && !out->path && path && path[1])
+                rc = (out->db = strdup(path + 1)) ? 0 : -ENOMEM;
         free(path);
         return rc;
 }
 
-static int read_socket(CURLU *url, struct redis_address *out, struct problem *why)
+static int read_one(const char *text, struct redis_address *out, struct problem *why)
 {
-        static const char key[] = "virtual_host=";
-        char *query = part(url, CURLUPART_QUERY);
-        out->path = part(url, CURLUPART_PATH);
-        int rc = out->path ? 0 : bad_url(why, "names no socket");
-        if (rc == 0 && query && strncmp(query, key, sizeof(key) - 1) == 0)
-                rc = read_db(query + sizeof(key) - 1, out, why);
-        free(query);
+        CURLU *url = curl_url();
+        if (!url)
+                return -ENOMEM;
+        /* An empty host is allowed here, though not in the URLs that curl itself speaks. */
+        const unsigned flags = CURLU_NON_SUPPORT_SCHEME | CURLU_NO_AUTHORITY;
+        int rc = 0;
+        if (curl_url_set(url, CURLUPART_URL, text, flags) != CURLUE_OK)
+                rc = bad_url(why, "can't be read; it looks like redis://:password@host:6379/0");
+        else if (begins(text, "redis+socket"))
+                rc = (out->path = part(url, CURLUPART_PATH)) ? 0 : bad_url(why, "names no socket");
+        else
+                rc = read_host(url, begins(text, "sentinel") ? "26379" : "6379", out);
+        if (rc == 0)
+                rc = read_login(url, out);
+        if (rc == 0) {
+                char *query = part(url, CURLUPART_QUERY);
+                rc = read_query(query, out, why);
+                free(query);
+        }
+        curl_url_cleanup(url);
         return rc;
+}
+
+/* ---- the whole ---- */
+
+/* As Celery joins it to its keys. */
+static int end_prefix(struct redis_address *a)
+{
+        const size_t length = a->prefix ? strlen(a->prefix) : 0;
+        if (length == 0 || strchr(":_-.", a->prefix[length - 1]))
+                return 0;
+        char *longer = realloc(a->prefix, length + 2);
+        if (!longer)
+                return -ENOMEM;
+        a->prefix = longer;
+        longer[length] = '_';
+        longer[length + 1] = '\0';
+        return 0;
+}
+
+static int judge(const char *url, struct redis_address *a, struct problem *why)
+{
+        const bool sentinels = begins(url, "sentinel");
+        if (begins(url, "rediss"))
+                a->tls.on = true;
+        else if (a->tls.on && !sentinels)
+                return bad_url(why, "has parameters of TLS: then it begins with rediss://");
+        if (!sentinels && a->host_count > 1)
+                return bad_url(why, "names more servers than it may: several sentinels, or one Redis");
+        if (a->db && !is_number(a->db))
+                return bad_url(why, "names a database that is no number");
+        if (sentinels && !a->master)
+                return bad_url(why, "names sentinels, but not what they call the master: add ?master_name=NAME");
+        if (!sentinels && a->master)
+                return bad_url(why, "has a master_name: then it begins with sentinel://");
+        if (a->sentinel_tls && !a->tls.on)
+                return bad_url(why, "has sentinel_ssl, but no ssl_cert_reqs");
+        return end_prefix(a);
 }
 
 int redis_address_read(const char *url, struct redis_address *out, struct problem *why)
 {
+        char *copy = strdup(url), *save;
+        int rc = copy ? 0 : -ENOMEM;
         *out = (struct redis_address){ 0 };
-        const bool socket = strncmp(url, "redis+socket:", strlen("redis+socket:")) == 0;
-        CURLU *parsed = curl_url();
-        if (!parsed)
-                return -ENOMEM;
-        /* An empty host is allowed here, though not in the URLs that curl itself speaks. */
-        int rc = 0;
-        const unsigned flags = CURLU_NON_SUPPORT_SCHEME | CURLU_NO_AUTHORITY;
-        if (curl_url_set(parsed, CURLUPART_URL, url, flags) != CURLUE_OK)
-                rc = bad_url(why, "can't be read; it looks like redis://:password@host:6379/0");
-        if (rc == 0) {
-                out->user = part(parsed, CURLUPART_USER);
-                out->password = part(parsed, CURLUPART_PASSWORD);
-                rc = socket ? read_socket(parsed, out, why) : read_network(parsed, out, why);
+        for (char *one = copy ? strtok_r(copy, ";", &save) : NULL; one && rc == 0; one = strtok_r(NULL, ";", &save)) {
+                if (out->host_count == REDIS_MOST_HOSTS || (out->host_count && !begins(one, "sentinel")))
+                        rc = bad_url(why, "names more servers than it may: several sentinels, or one Redis");
+                else
+                        rc = read_one(one, out, why);
         }
-        curl_url_cleanup(parsed);
+        if (rc == 0)
+                rc = judge(url, out, why);
+        free(copy);
         if (rc)
                 redis_address_free(out);
         return rc;
@@ -96,11 +254,20 @@ int redis_address_read(const char *url, struct redis_address *out, struct proble
 
 void redis_address_free(struct redis_address *a)
 {
-        free(a->host);
-        free(a->port);
+        for (size_t i = 0; i < a->host_count; i++) {
+                free(a->hosts[i].name);
+                free(a->hosts[i].port);
+        }
         free(a->path);
         free(a->user);
         free(a->password);
         free(a->db);
+        free(a->master);
+        free(a->sentinel_user);
+        free(a->sentinel_password);
+        free(a->prefix);
+        free(a->tls.ca_file);
+        free(a->tls.certificate_file);
+        free(a->tls.key_file);
         *a = (struct redis_address){ 0 };
 }

@@ -192,26 +192,23 @@ static void add_ids(const json_t *node, json_t *ids)
         }
 }
 
+/* One MGET with many words, as a script: the link takes commands of few words. ARGV: the ids as JSON, what their keys begin with. */
+static const char results_script[] = "local out = {} for i, id in ipairs(cjson.decode(ARGV[1])) do "
+                                     "out[i] = redis.call('GET', ARGV[2] .. 'celery-task-meta-' .. tostring(id)) end "
+                                     "return out";
+
 static void ask_results(struct join *j)
 {
-        enum { CHUNK = 1 << 20 };
+        enum { MOST = 1 << 20 };
         const size_t count = json_array_size(j->ids);
-        struct bytes words[2];
-        struct buffer script = { 0 };
-        JSON_OWNED json_t *ids = json_incref(j->ids);
-        /* One MGET with many words, as a script: the link takes commands of few words. */
-        buffer_add_string(&script, "local out = {} for i, id in ipairs(cjson.decode(ARGV[1])) do "
-                                   "out[i] = redis.call('GET', 'celery-task-meta-' .. id) end return out");
         struct buffer list = { 0 };
-        json_write(ids, &list);
-        words[0] = buffer_view(&script);
-        words[1] = buffer_view(&list);
-        const struct bytes command[] = { bytes_of_string("EVAL"), words[0], bytes_of_string("0"), words[1] };
-        if (count == 0 || count > CHUNK || script.failed || list.failed)
+        json_write(j->ids, &list);
+        const struct bytes command[] = { bytes_of_string("EVAL"), bytes_of_string(results_script), bytes_of_string("0"),
+                                         buffer_view(&list), bytes_of_string(redis_link_prefix(j->link)) };
+        if (count == 0 || count > MOST || list.failed)
                 out_of_memory(j);
         else
-                ask(j, command, 4, on_results);
-        buffer_free(&script);
+                ask(j, command, sizeof(command) / sizeof(command[0]), on_results);
         buffer_free(&list);
 }
 

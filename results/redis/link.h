@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection to Redis that is kept up: commands wait while it is away, and those that were not answered are sent again, in order,
- * when it is back. So every command must be one that may be repeated. Loop thread; never blocks. */
+/* A Redis that is kept up: commands wait while it is away, and those that were not answered are sent again, in order, when it is back.
+ * So every command must be one that may be repeated. Where sentinels are named, they are asked for the master before every connection.
+ * Loop thread; never blocks. */
 #ifndef CHARD_RESULTS_REDIS_LINK_H
 #define CHARD_RESULTS_REDIS_LINK_H
 
 #include "core/bytes.h"
 #include "core/problem.h"
+#include "results/redis/address.h"
 
 #include <hiredis/hiredis.h>
 #include <uv.h>
 
 struct redis_link;
 
-/* Where, from a URL: redis://[[user]:password@]host[:port][/db] or redis+socket:///path[?virtual_host=db]. All owned. */
-struct redis_address {
-        char *host, *port, *path; /* path: a Unix socket, then host and port are NULL */
-        char *user, *password;    /* or NULL */
-        char *db;                 /* or NULL */
-};
-int redis_address_read(const char *url, struct redis_address *out, struct problem *why);
-void redis_address_free(struct redis_address *a);
-
-/* Takes what `address` holds. 0 or -ENOMEM. Connecting begins at once. */
+/* Takes what `address` holds. 0; 1 with `why` when the certificates that it names can't be used; or -ENOMEM. Connecting begins at once. */
 int redis_link_open(struct redis_link **out, uv_loop_t *loop, unsigned connect_timeout_ms,
-                    struct redis_address *address);
+                    struct redis_address *address, struct problem *why);
+
+/* What all keys begin with: "" or a text that lives as long as the link. */
+const char *redis_link_prefix(const struct redis_link *l);
 
 /* `reply` is borrowed; an error reply that waiting can't cure arrives here too. NULL: the link was closed first. */
 typedef void redis_answer(redisReply *reply, void *arg);

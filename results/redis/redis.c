@@ -22,7 +22,7 @@ struct redis {
         char expires[16];
 };
 
-static const char *const schemes[] = { "redis", "redis+socket", NULL };
+static const char *const schemes[] = { "redis", "rediss", "redis+socket", "sentinel", NULL };
 
 /* One round trip for "a success stays": KEYS the task's key; ARGV the meta, its expiry. */
 static const char store_script[] = "local old = redis.call('GET', KEYS[1]) "
@@ -82,7 +82,8 @@ static int redis_open(struct results_sink **out, const struct results_config *co
         if (rc == 0) {
                 log_hide(address.password);
                 snprintf(r->expires, sizeof(r->expires), "%u", config->expires_s);
-                rc = redis_link_open(&r->link, config->loop, config->connect_timeout_ms, &address);
+                log_hide(address.sentinel_password);
+                rc = redis_link_open(&r->link, config->loop, config->connect_timeout_ms, &address, why);
                 redis_address_free(&address);
         }
         if (rc)
@@ -149,7 +150,7 @@ static void redis_store(struct results_sink *s, const struct results_address *to
 {
         struct redis *r = (struct redis *)s;
         struct buffer key = { 0 };
-        buffer_addf(&key, TASK_KEY "%s", to->task_id);
+        buffer_addf(&key, "%s" TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
         const struct bytes words[] = {
                 text("EVAL"), text(store_script), text("1"), buffer_view(&key), meta, text(r->expires),
         };
@@ -162,12 +163,12 @@ static void redis_store(struct results_sink *s, const struct results_address *to
 enum chord_key { KEY_J, KEY_T, KEY_S, KEY_D, KEY_C, KEY_GROUP, KEY_COUNT };
 
 /* All keys of a group in one buffer; views of them in `out`. */
-static void chord_keys(const char *group_id, struct buffer *room, struct bytes out[KEY_COUNT])
+static void chord_keys(const struct redis *r, const char *group_id, struct buffer *room, struct bytes out[KEY_COUNT])
 {
         static const char *const ends[] = { ".j", ".t", ".s", ".d", ".c", "" };
         size_t starts[KEY_COUNT + 1] = { 0 };
         for (size_t i = 0; i < KEY_COUNT; i++) {
-                buffer_addf(room, GROUP_KEY "%s%s", group_id, ends[i]);
+                buffer_addf(room, "%s" GROUP_KEY "%s%s", redis_link_prefix(r->link), group_id, ends[i]);
                 starts[i + 1] = room->size;
         }
         for (size_t i = 0; i < KEY_COUNT; i++)
@@ -182,7 +183,7 @@ static void redis_chord_begin(struct results_sink *s, const char *group_id, size
         struct bytes keys[KEY_COUNT];
         char count[24];
         snprintf(count, sizeof(count), "%zu", size);
-        chord_keys(group_id, &room, keys);
+        chord_keys(r, group_id, &room, keys);
         const struct bytes words[] = {
                 text("EVAL"),    text(begin_script), text("3"),        keys[KEY_C], keys[KEY_S],
                 keys[KEY_GROUP], text(count),        text(r->expires), saved,
@@ -197,7 +198,7 @@ static void redis_chord_end(struct results_sink *s, const char *group_id, const 
         struct redis *r = (struct redis *)s;
         struct buffer room = { 0 };
         struct bytes keys[KEY_COUNT];
-        chord_keys(group_id, &room, keys);
+        chord_keys(r, group_id, &room, keys);
         const struct bytes words[] = {
                 text("EVAL"),
                 text(end_script),
@@ -223,7 +224,7 @@ static void redis_chord_part(struct results_sink *s, const struct chord_part *pa
         char index[24] = "+inf";
         if (part->index >= 0)
                 snprintf(index, sizeof(index), "%lld", part->index);
-        chord_keys(part->group_id, &room, keys);
+        chord_keys(r, part->group_id, &room, keys);
         const struct bytes words[] = {
                 text("EVAL"), text(part_script), text("6"),        keys[KEY_J],   keys[KEY_T],
                 keys[KEY_S],  keys[KEY_D],       keys[KEY_GROUP],  keys[KEY_C],   text(part->task_id),

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a link gets to its server: the sentinels' word where there are any, the look-up of a name, the connection, the greeting. */
+#include "core/backoff.h"
+#include "core/clock.h"
+#include "core/id.h"
+#include "core/log.h"
+#include "results/redis/link_own.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { AGAIN_MS = 100, LONGEST_MS = 5000, LOOK_MS = 1000 };
+
+static void dial(struct redis_link *l, const struct redis_target *target);
+static void look_up(struct redis_link *l, const struct redis_host *to);
+
+static void enter(struct redis_link *l, enum link_state state)
+{
+        l->state = state;
+        l->since_ms = clock_mono_ms();
+}
+
+static bool has_sentinels(const struct redis_link *l)
+{
+        return l->address.master != NULL;
+}
+
+static bool wants_tls(const struct redis_link *l)
+{
+        return l->asking ? l->address.sentinel_tls : l->address.tls.on;
+}
+
+/* ---- away ---- */
+
+bool link_passes(const redisReply *reply)
+{
+        static const char *const words[] = { "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY",    "UNBLOCKED",
+                                             "OOM",     "MISCONF",  "NOREPLICAS", "NOAUTH",      "TRYAGAIN" };
+        /* Before Redis 7 what a script ran into stands behind its own words. */
+        const char *inner = strncmp(reply->str, "ERR Error running script", 24) == 0 ? strstr(reply->str, ": -") : NULL;
+        const char *text = inner ? inner + 3 : reply->str;
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+                if (strncmp(text, words[i], strlen(words[i])) == 0)
+                        return true;
+        return false;
+}
+
+/* A sentinel that is of no use is passed over at once, as long as there is another one. */
+static bool pass_over(struct redis_link *l)
+{
+        if (!l->asking)
+                return false;
+        l->sentinel = (l->sentinel + 1) % l->address.host_count;
+        l->passed_over = (l->passed_over + 1) % (unsigned)l->address.host_count;
+        return l->passed_over != 0;
+}
+
+void link_away(struct redis_link *l, const char *why)
+{
+        if (l->state == LINK_CLOSED)
+                return;
+        const bool at_once = pass_over(l);
+        if (!l->told && !at_once)
+                log_warn("results", "%s away: %s; what is to be stored waits",
+                         l->asking ? "Redis's sentinels" : "Redis", why);
+        l->told = l->told || !at_once;
+        l->failures += !at_once;
+        redis_wire_close(l->wire);
+        l->wire = NULL;
+        enter(l, LINK_AWAY);
+        link_forget_sent(l);
+        uv_timer_start(&l->timer, link_timer,
+                       at_once ? 0 : AGAIN_MS + backoff_ms(AGAIN_MS, LONGEST_MS, l->failures, random_bits()), LOOK_MS);
+}
+
+/* ---- greeting ---- */
+
+/* Say `words`; one more answer is awaited. */
+static void say(struct redis_link *l, const char *const words[], int count)
+{
+        size_t sizes[4];
+        char *text = NULL;
+        for (int i = 0; i < count; i++)
+                sizes[i] = strlen(words[i]);
+        const int size = (int)redisFormatCommandArgv(&text, count, (const char **)(uintptr_t)words, sizes);
+        l->greetings++;
+        if (size < 0)
+                return; /* no answer comes, so it is tried again */
+        redis_wire_write(l->wire, text, (size_t)size);
+        redisFreeCommand(text);
+}
+
+static void authenticate(struct redis_link *l, const char *user, const char *password)
+{
+        if (user && password)
+                say(l, (const char *[]){ "AUTH", user, password }, 3);
+        else if (password)
+                say(l, (const char *[]){ "AUTH", password }, 2);
+}
+
+static void greet(struct redis_link *l)
+{
+        const struct redis_address *a = &l->address;
+        enter(l, LINK_GREETING);
+        l->greetings = 0;
+        if (l->asking) {
+                authenticate(l, a->sentinel_user, a->sentinel_password);
+                say(l, (const char *[]){ "SENTINEL", "get-master-addr-by-name", a->master }, 3);
+                return;
+        }
+        authenticate(l, a->user, a->password);
+        if (a->db)
+                say(l, (const char *[]){ "SELECT", a->db }, 2);
+        say(l, (const char *[]){ "PING" }, 1); /* one that takes connections and never answers is not up */
+}
+
+static void is_greeted(struct redis_link *l)
+{
+        enter(l, LINK_UP);
+        l->failures = 0;
+        if (l->told)
+                log_info("results", "Redis is back");
+        l->told = false;
+        link_up(l);
+}
+
+/* A sentinel's word: [name or address, port]. */
+static void go_to_master(struct redis_link *l, const redisReply *reply)
+{
+        const bool known = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+                           reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len > 0 &&
+                           reply->element[1]->type == REDIS_REPLY_STRING;
+        if (!known) {
+                link_away(l, "they know no master of that name");
+                return;
+        }
+        free(l->master.name);
+        free(l->master.port);
+        l->master = (struct redis_host){ strdup(reply->element[0]->str), strdup(reply->element[1]->str) };
+        l->passed_over = 0;
+        redis_wire_close(l->wire);
+        l->wire = NULL;
+        if (!l->master.name || !l->master.port) {
+                link_away(l, "memory ran out");
+                return;
+        }
+        l->asking = false;
+        look_up(l, &l->master);
+}
+
+void link_greeted(struct redis_link *l, const redisReply *reply)
+{
+        if (l->state == LINK_CONNECTING && !reply) {
+                greet(l);
+                return;
+        }
+        if (l->state != LINK_GREETING || !reply)
+                link_away(l, "it speaks before it is asked");
+        else if (reply->type == REDIS_REPLY_ERROR && (l->greetings > 1 || strncmp(reply->str, "NOPERM", 6) != 0))
+                link_away(l, reply->str);
+        else if (--l->greetings > 0)
+                return;
+        else if (l->asking)
+                go_to_master(l, reply);
+        else
+                is_greeted(l); /* PING may be forbidden to the user: that is an answer as well */
+}
+
+/* ---- the connection ---- */
+
+static void dial(struct redis_link *l, const struct redis_target *target)
+{
+        enter(l, LINK_CONNECTING);
+        const int rc = redis_wire_open(&l->wire, l->loop, target, &link_listener, l);
+        if (rc == 0)
+                return;
+        l->wire = NULL;
+        link_away(l, uv_strerror(rc));
+}
+
+static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *found)
+{
+        struct redis_link *l = (struct redis_link *)resolver->data;
+        struct redis_target target = { .address = status == 0 ? found->ai_addr : NULL };
+        resolver->data = NULL;
+        if (l->state == LINK_CLOSED)
+                link_resolver_ended(l);
+        else if (!target.address)
+                link_away(l, uv_strerror(status));
+        else if (wants_tls(l) && !(target.tls = redis_tls_new(l->tls, &l->address.tls, l->to->name)))
+                link_away(l, "memory ran out");
+        else
+                dial(l, &target);
+        uv_freeaddrinfo(found);
+}
+
+/* In libuv's own threads: the loop goes on meanwhile. */
+static void look_up(struct redis_link *l, const struct redis_host *to)
+{
+        const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+        enter(l, LINK_RESOLVING);
+        l->to = to;
+        l->resolver.data = l;
+        if (uv_getaddrinfo(l->loop, &l->resolver, on_resolved, to->name, to->port, &hints) == 0)
+                return;
+        l->resolver.data = NULL;
+        link_away(l, "its name could not be looked up");
+}
+
+void link_connect(struct redis_link *l)
+{
+        const struct redis_target target = { .path = l->address.path };
+        l->asking = has_sentinels(l);
+        if (l->address.path)
+                dial(l, &target);
+        else
+                look_up(l, l->asking ? &l->address.hosts[l->sentinel] : &l->address.hosts[0]);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What link.c (commands and their answers) and connect.c (getting to the server) share. */
+#ifndef CHARD_RESULTS_REDIS_LINK_OWN_H
+#define CHARD_RESULTS_REDIS_LINK_OWN_H
+
+#include "results/redis/link.h"
+#include "results/redis/wire.h"
+
+enum link_state { LINK_AWAY, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
+
+struct request;
+
+struct redis_link {
+        uv_loop_t *loop;
+        struct redis_address address;
+        SSL_CTX *tls; /* or NULL */
+        unsigned connect_timeout_ms;
+        enum link_state state;
+        struct redis_wire *wire;
+        uv_timer_t timer; /* until the next try, or the next look at the clock */
+        uv_getaddrinfo_t resolver;
+        const struct redis_host *to;  /* of the present try */
+        struct redis_host master;     /* what a sentinel said last */
+        size_t sentinel;              /* the one to ask */
+        unsigned passed_over;         /* sentinels that were of no use, one after the other */
+        bool asking;                  /* the wire leads to a sentinel */
+        uint64_t since_ms, moving_ms; /* when this state began; when bytes last went either way */
+        unsigned failures, greetings;
+        bool told;                    /* that it is away */
+        struct request *first, **end; /* without an answer, in the order of their coming … */
+        struct request *unsent;       /* … from here on not sent over this connection */
+};
+
+/* ---- connect.c ---- */
+
+void link_connect(struct redis_link *l);
+
+/* A reply while connecting. */
+void link_greeted(struct redis_link *l, const redisReply *reply);
+
+/* Let the connection go and try again in a while. */
+void link_away(struct redis_link *l, const char *why);
+
+/* Words that a server says while it can't serve yet, or no more. */
+bool link_passes(const redisReply *reply);
+
+/* ---- link.c ---- */
+
+extern const struct redis_wire_listener link_listener;
+
+/* Time for the next try, or for a look at the clock. */
+void link_timer(uv_timer_t *timer);
+
+/* It is greeted: send what waits. */
+void link_up(struct redis_link *l);
+
+/* The connection is gone: all is to be sent again. */
+void link_forget_sent(struct redis_link *l);
+
+/* A look-up has ended after the link was closed: whichever of timer and look-up is last gives the link back. */
+void link_resolver_ended(struct redis_link *l);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "results/redis/wire.h"
+
+#include "core/bytes.h"
+#include "results/redis/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+
+enum {
+        SLICE = 1024 * 1024, /* what leaves at once, so that progress is seen */
+        READ_SIZE = 64 * 1024,
+        MOST_REPLY = 256 * 1024 * 1024, /* more than any message that could be made of it may hold */
+};
+
+struct redis_wire {
+        union {
+                uv_handle_t handle;
+                uv_stream_t stream;
+                uv_tcp_t tcp;
+                uv_pipe_t pipe;
+        } on;
+        uv_prepare_t later; /* active while something is to leave at the end of this turn */
+        uv_connect_t connecting;
+        uv_write_t writing;
+        const struct redis_wire_listener *listener;
+        void *arg;
+        redisReader *reader;
+        size_t reply_size; /* bytes of the reply that is not complete yet, at least */
+        SSL *tls;
+        BIO *in, *out;         /* the SSL's own: ciphertext that came, and that is to leave */
+        struct buffer waiting; /* not encrypted yet … */
+        size_t taken;          /* … but for so much from its beginning */
+        struct buffer flying;  /* being written */
+        bool up, flies, closed;
+        unsigned handles;
+        char room[READ_SIZE];
+};
+
+static void on_connected(uv_connect_t *connecting, int status);
+static void on_later(uv_prepare_t *later);
+static void send_some(struct redis_wire *w);
+
+/* ---- opening and closing ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+        struct redis_wire *w = (struct redis_wire *)handle->data;
+        if (--w->handles > 0)
+                return;
+        buffer_free(&w->waiting);
+        buffer_free(&w->flying);
+        SSL_free(w->tls); /* and its BIOs */
+        redisReaderFree(w->reader);
+        free(w);
+}
+
+void redis_wire_close(struct redis_wire *w)
+{
+        if (!w || w->closed)
+                return;
+        w->closed = true;
+        uv_close(&w->on.handle, on_closed);
+        uv_close((uv_handle_t *)&w->later, on_closed);
+}
+
+static int dial(struct redis_wire *w, const struct redis_target *target)
+{
+        if (target->path) {
+                uv_pipe_connect(&w->connecting, &w->on.pipe, target->path, on_connected);
+                return 0;
+        }
+        uv_tcp_nodelay(&w->on.tcp, 1);
+        return uv_tcp_connect(&w->connecting, &w->on.tcp, target->address, on_connected);
+}
+
+static bool use_tls(struct redis_wire *w, SSL *tls)
+{
+        if (!tls)
+                return true;
+        BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+        if (!in || !out) {
+                BIO_free(in);
+                BIO_free(out);
+                return false;
+        }
+        SSL_set_bio(tls, in, out);
+        SSL_set_connect_state(tls);
+        w->in = in;
+        w->out = out;
+        return true;
+}
+
+int redis_wire_open(struct redis_wire **out, uv_loop_t *loop, const struct redis_target *target,
+                    const struct redis_wire_listener *listener, void *arg)
+{
+        struct redis_wire *w = calloc(1, sizeof(*w));
+        redisReader *reader = redisReaderCreate();
+        if (!w || !reader || !use_tls(w, target->tls)) {
+                free(w);
+                SSL_free(target->tls);
+                if (reader)
+                        redisReaderFree(reader);
+                return -ENOMEM;
+        }
+        w->reader = reader;
+        w->tls = target->tls;
+        w->listener = listener;
+        w->arg = arg;
+        w->handles = 2;
+        uv_prepare_init(loop, &w->later);
+        if (target->path)
+                uv_pipe_init(loop, &w->on.pipe, 0);
+        else
+                uv_tcp_init(loop, &w->on.tcp);
+        w->later.data = w->on.handle.data = w->connecting.data = w->writing.data = w;
+        const int rc = dial(w, target);
+        if (rc)
+                redis_wire_close(w);
+        else
+                *out = w;
+        return rc;
+}
+
+/* ---- breaking ---- */
+
+static void down(struct redis_wire *w, const char *why)
+{
+        if (w->closed)
+                return;
+        uv_read_stop(&w->on.stream);
+        uv_prepare_stop(&w->later);
+        w->listener->down(why, w->arg);
+}
+
+/* What the reader has complete. */
+static void hand_out(struct redis_wire *w)
+{
+        void *reply = NULL;
+        while (!w->closed && redisReaderGetReply(w->reader, &reply) == REDIS_OK && reply) {
+                w->reply_size = 0;
+                w->listener->reply((redisReply *)reply, w->arg);
+                freeReplyObject(reply);
+        }
+        if (w->reader->err)
+                down(w, w->reader->errstr);
+        else if (w->reply_size > MOST_REPLY)
+                down(w, "a reply of it is longer than 256 MB");
+}
+
+static void feed(struct redis_wire *w, const char *data, size_t size)
+{
+        w->reply_size += size;
+        redisReaderFeed(w->reader, data, size);
+}
+
+/* ---- reading ---- */
+
+static void is_up(struct redis_wire *w)
+{
+        if (w->closed)
+                return;
+        w->up = true;
+        w->listener->up(w->arg);
+}
+
+/* Returns false when the connection is of no more use. */
+static bool decrypt(struct redis_wire *w)
+{
+        int count = 0;
+        ERR_clear_error();
+        if (!w->up) {
+                count = SSL_do_handshake(w->tls);
+                if (count != 1 && SSL_get_error(w->tls, count) != SSL_ERROR_WANT_READ)
+                        return false;
+                send_some(w);
+                if (count != 1)
+                        return true;
+                is_up(w);
+                ERR_clear_error();
+        }
+        while (!w->closed && (count = SSL_read(w->tls, w->room, READ_SIZE)) > 0)
+                feed(w, w->room, (size_t)count);
+        return w->closed || SSL_get_error(w->tls, count) == SSL_ERROR_WANT_READ;
+}
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+        struct redis_wire *w = (struct redis_wire *)handle->data;
+        (void)suggested;
+        *out = uv_buf_init(w->room, READ_SIZE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
+{
+        struct redis_wire *w = (struct redis_wire *)stream->data;
+        char why[256];
+        if (w->closed || size == 0)
+                return;
+        if (size < 0) {
+                down(w, size == UV_EOF ? "it closed the connection" : uv_strerror((int)size));
+                return;
+        }
+        if (!w->tls) {
+                feed(w, from->base, (size_t)size);
+                hand_out(w);
+                return;
+        }
+        const bool fine = BIO_write(w->in, from->base, (int)size) == size && decrypt(w);
+        if (!fine)
+                redis_tls_why(w->tls, why, sizeof(why));
+        hand_out(w); /* what came before it broke */
+        if (!fine)
+                down(w, why);
+        else if (BIO_ctrl_pending(w->out))
+                send_some(w);
+}
+
+static void on_connected(uv_connect_t *connecting, int status)
+{
+        struct redis_wire *w = (struct redis_wire *)connecting->data;
+        if (w->closed)
+                return;
+        if (status == 0)
+                status = uv_read_start(&w->on.stream, on_room, on_read);
+        if (status != 0)
+                down(w, uv_strerror(status));
+        else if (!w->tls)
+                is_up(w);
+        else {
+                SSL_do_handshake(w->tls); /* its greeting; what is wrong shows in the answer */
+                send_some(w);
+        }
+}
+
+/* ---- writing ---- */
+
+static void on_written(uv_write_t *writing, int status)
+{
+        struct redis_wire *w = (struct redis_wire *)writing->data;
+        w->flies = false;
+        buffer_reset(&w->flying);
+        if (w->closed)
+                return;
+        if (status < 0) {
+                down(w, uv_strerror(status));
+                return;
+        }
+        send_some(w);
+        w->listener->progress(w->arg);
+}
+
+/* Make `flying` of what is next. */
+static void take_plain(struct redis_wire *w)
+{
+        const size_t left = w->waiting.size - w->taken;
+        if (w->taken == 0 && left <= SLICE) {
+                const struct buffer empty = w->flying;
+                w->flying = w->waiting;
+                w->waiting = empty;
+                return;
+        }
+        const size_t size = left < SLICE ? left : SLICE;
+        buffer_add(&w->flying, w->waiting.data + w->taken, size);
+        w->taken += size;
+}
+
+static void take_encrypted(struct redis_wire *w)
+{
+        char *cipher = NULL;
+        const size_t left = w->waiting.size - w->taken;
+        if (w->up && left) {
+                ERR_clear_error();
+                const int count = SSL_write(w->tls, w->waiting.data + w->taken, (int)(left < SLICE ? left : SLICE));
+                w->taken += count > 0 ? (size_t)count : 0;
+        }
+        const long size = BIO_get_mem_data(w->out, &cipher);
+        if (size > 0)
+                buffer_add(&w->flying, cipher, (size_t)size);
+        (void)BIO_reset(w->out);
+}
+
+static void send_some(struct redis_wire *w)
+{
+        if (w->flies || w->closed)
+                return;
+        if (w->tls)
+                take_encrypted(w);
+        else if (w->up && w->waiting.size > w->taken)
+                take_plain(w);
+        if (w->taken == w->waiting.size || w->flying.failed) {
+                buffer_reset(&w->waiting);
+                w->taken = 0;
+        }
+        const uv_buf_t piece = uv_buf_init((char *)w->flying.data, (unsigned)w->flying.size);
+        if (w->flying.failed)
+                down(w, "memory ran out");
+        else if (w->flying.size && uv_write(&w->writing, &w->on.stream, &piece, 1, on_written) == 0)
+                w->flies = true;
+        else if (w->flying.size)
+                down(w, "nothing can be written to it");
+}
+
+static void on_later(uv_prepare_t *later)
+{
+        uv_prepare_stop(later);
+        send_some((struct redis_wire *)later->data);
+}
+
+void redis_wire_write(struct redis_wire *w, const char *text, size_t size)
+{
+        buffer_add(&w->waiting, text, size);
+        if (w->waiting.failed)
+                w->flying.failed = true; /* told when it would leave */
+        if (w->up && !w->flies)
+                uv_prepare_start(&w->later, on_later);
+}
+
+size_t redis_wire_unsent(const struct redis_wire *w)
+{
+        return w->waiting.size - w->taken + w->flying.size;
+}
