@@ -147,7 +147,7 @@ struct dead_record {
 struct message *message_dead(const char *queue, struct bytes properties, struct bytes body,
                              const struct dead_record *record);
 
-/* A dead letter to be sent once more, to the exchange `queue` with that routing key: retries 0, eta and expires null, and without what
+/* A dead letter to be sent once more, straight to that queue (by the default exchange): retries 0, eta and expires null, and without what
  * burying it or a broker added (the error record, x-death and its like). All else as it was, `body` as given.
  * Returns 0; 1 with `why` (source "message", code "bad_properties": there is no readable original); or -ENOMEM. */
 int message_revive(const char *queue, struct bytes properties, struct bytes body, struct message **out,

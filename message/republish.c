@@ -175,6 +175,6 @@ int message_revive(const char *queue, struct bytes properties, struct bytes body
         if (!has_retries)
                 header_add_number(&table, "retries", 0);
         drop_spent(&p);
-        *out = message_from(queue, queue, &p, &table, body);
+        *out = message_from("", queue, &p, &table, body);
         return *out ? 0 : -ENOMEM;
 }

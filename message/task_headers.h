@@ -9,6 +9,7 @@
 struct body_form {
         struct bytes compression;   /* empty: none */
         struct bytes body_encoding; /* kombu's virtual transports; empty: none */
+        bool said_base64;           /* the content encoding is that; whether the body is, is seen */
 };
 
 /* Read the inside of a header table. Returns 0; 1 with `why` (code "bad_properties", "bad_header") for the first fault,

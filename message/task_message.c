@@ -115,8 +115,7 @@ static int check_form(const struct properties *p, struct body_form *form, struct
                 return problem_set(why, "message", "bad_content_type",
                                    "the content encoding is \"%.*s\"; utf-8 and base64 are understood", shown(encoding),
                                    (const char *)encoding.data);
-        if (same_word(encoding, "base64"))
-                form->body_encoding = encoding;
+        form->said_base64 = same_word(encoding, "base64");
         if (form->compression.size && !compression_known(form->compression))
                 return problem_set(why, "message", "bad_compression",
                                    "the compression is \"%.*s\"; understood are " COMPRESSION_KNOWN,
@@ -175,20 +174,31 @@ static int parse_body(struct task_message *t, struct bytes text, struct problem 
         return rc < 0 ? rc : take_body_apart(t, why);
 }
 
+/* What the header body_encoding says is so. Of the content encoding Celery takes no notice in JSON, and celery-ts says base64 of
+ * compressed bodies that are none. */
+static int decode(struct bytes *raw, const struct body_form *form, struct buffer *decoded, struct problem *why)
+{
+        const bool is_base64 = form->body_encoding.size && same_word(form->body_encoding, "base64");
+        if (!is_base64 && !form->said_base64)
+                return 0;
+        const int rc = base64_decode(*raw, decoded);
+        if (decoded->failed)
+                return -ENOMEM;
+        if (rc > 0 && is_base64)
+                return bad_body(why, "the body is no base64");
+        if (rc == 0)
+                *raw = buffer_view(decoded);
+        else
+                buffer_free(decoded);
+        return 0;
+}
+
 /* *text is what to parse: in `unpacked`, which is the caller's to free, or `raw` itself where nothing had to be unpacked. */
 static int unpack_body(struct bytes raw, const struct body_form *form, size_t max_body, struct buffer *unpacked,
                        struct bytes *text, struct problem *why)
 {
         struct buffer decoded = { 0 };
-        int rc = 0;
-        if (form->body_encoding.size && same_word(form->body_encoding, "base64")) {
-                rc = base64_decode(raw, &decoded);
-                if (decoded.failed)
-                        rc = -ENOMEM;
-                else if (rc > 0)
-                        rc = bad_body(why, "the body is no base64");
-                raw = buffer_view(&decoded);
-        }
+        int rc = decode(&raw, form, &decoded, why);
         if (rc == 0 && form->compression.size) {
                 rc = decompress(form->compression, raw, max_body, unpacked, why);
                 buffer_free(&decoded);

@@ -255,7 +255,7 @@ void run_tell(const struct run *run, enum step to)
 bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason)
 {
         message_free(run->again_message);
-        run->again_message = task_message_again(&run->message, run->delivery->queue, run->delivery->queue, retries);
+        run->again_message = task_message_again(&run->message, "", run->delivery->queue, retries);
         run->again = (struct scheduled){
                 .message = run->again_message,
                 .due_ms = due_ms,

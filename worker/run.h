@@ -160,7 +160,8 @@ struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZ
 /* It goes from the step that it is in to `to`: tell the worker's owner, who may show it. */
 void run_tell(const struct run *run, enum step to);
 
-/* Fill in run->again: the same task as a message that waits in the store until `due_ms` (wall clock). False when memory ran out. */
+/* Fill in run->again: the same task as a message that waits in the store until `due_ms` (wall clock), and then goes straight to its queue, which
+ * may be one that others declared, without an exchange of its name. False when memory ran out. */
 bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason);
 
 /* ---- follow.c ---- */
