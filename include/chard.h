@@ -85,7 +85,7 @@ CHARD_API void chard_close(struct chard *c);
 
 /* ---- what is to be done: signatures ---- */
 
-/* A task to be run, or a canvas of them. Belongs to one thread at a time and to no connection. Freed with chard_signature_free, or given
+/* A task to be run, or a canvas of them: in all combinations, but no more than 100 deep. Belongs to one thread at a time and to no connection. Freed with chard_signature_free, or given
  * away to a function that takes it. */
 struct chard_signature;
 
@@ -94,18 +94,18 @@ struct chard_signature;
 CHARD_API struct chard_signature *chard_signature_new(const char *task, const char *args, const char *kwargs,
                                                       struct chard_error *why);
 
-/* Tasks that run one after the other, each getting the result of the one before as its first argument. A chain in a chain is spliced. A group
- * that something follows becomes a chord, as in Celery.
+/* Tasks that run one after the other, each getting the result of the one before as its first argument. A chain in a chain is spliced, so
+ * one may grow: s = chard_chain(two = { s, next }). A group that something follows becomes a chord, as in Celery.
  * Takes all `count` parts (>= 1), on failure too; a NULL among them is a failure, so that constructors may be nested. */
 CHARD_API struct chard_signature *chard_chain(struct chard_signature *const parts[], size_t count,
                                               struct chard_error *why);
 
-/* Tasks (or chains of tasks) that run side by side. Groups in it are laid open. Takes as chard_chain does. */
+/* Tasks, chains or chords that run side by side. Groups in it are laid open. Takes as chard_chain does. */
 CHARD_API struct chard_signature *chard_group(struct chard_signature *const parts[], size_t count,
                                               struct chard_error *why);
 
-/* The header's tasks side by side, then the body (a task or a chain) with the array of their results as its first argument. `header` is
- * a group, or anything that a group may hold. Takes both. */
+/* The header's tasks side by side, then the body with the array of their results as its first argument (each task's, of a body that is a
+ * group). `header` is a group, or anything that a group may hold. Takes both. */
 CHARD_API struct chard_signature *chard_chord(struct chard_signature *header, struct chard_signature *body,
                                               struct chard_error *why);
 
@@ -162,7 +162,8 @@ CHARD_API int chard_apply(struct chard *c, const struct chard_signature *s, long
 /* ---- results ---- */
 
 /* Wait for the end of a task, chain, chord or group that chard_apply gave the id of (with Redis: of anything whose id is known). *result,
- * unless NULL, becomes its result as JSON text, to be given back with chard_free; of a group, the array of its members' results in order.
+ * unless NULL, becomes its result as JSON text, to be given back with chard_free; of a group, the array of its members' results in order (of a
+ * group or chord in it, an array again).
  * CHARD_OK; CHARD_TASK_FAILED: why->name is the exception's type, why->text its message, *result Celery's object of it; CHARD_TIMED_OUT: not yet;
  * CHARD_UNKNOWN_ID: opened without results, or over rpc:// not sent by this handle or forgotten; CHARD_UNREACHABLE; CHARD_UNCERTAIN: closed.
  * A result may be waited for again. Over rpc:// the handle keeps it until chard_forget or chard_close. */

@@ -54,7 +54,7 @@ static int make_batch(const struct chard *c, const struct plan *plan, struct bat
 static int announce_chords(struct chard *c, const struct plan *plan, struct chard_error *why)
 {
         const char *group_id;
-        json_t *size;
+        json_t *chord;
         int code = CHARD_OK;
         if (json_object_size(plan->chords) == 0)
                 return CHARD_OK;
@@ -62,9 +62,10 @@ static int announce_chords(struct chard *c, const struct plan *plan, struct char
                 return lib_fail(why, CHARD_UNSUPPORTED, "no_chords",
                                 "a chord's parts are counted in Redis: open with results redis://…, as the workers do");
         pthread_mutex_lock(&c->redis_lock);
-        json_object_foreach(plan->chords, group_id, size) {
+        json_object_foreach(plan->chords, group_id, chord) {
                 if (code == CHARD_OK)
-                        code = lib_redis_chord(c->redis, group_id, json_integer_value(size), why);
+                        code = lib_redis_chord(c->redis, group_id, json_integer_value(json_object_get(chord, "size")),
+                                               json_object_get(chord, "tree"), why);
         }
         pthread_mutex_unlock(&c->redis_lock);
         return code;
@@ -78,8 +79,8 @@ static int expect(struct chard *c, const struct plan *plan, struct chard_error *
                 return CHARD_OK;
         pthread_mutex_lock(&c->lock);
         rc = expect_add(c, plan->ids.id, plan->members);
-        for (size_t i = 0; rc == 0 && *c->reply_to && i < json_array_size(plan->members); i++)
-                rc = expect_add(c, json_string_value(json_array_get(plan->members, i)), NULL);
+        if (rc == 0 && *c->reply_to)
+                rc = expect_members(c, plan->members);
         pthread_mutex_unlock(&c->lock);
         return rc == 0 ? CHARD_OK : lib_no_memory(why);
 }

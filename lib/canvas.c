@@ -1,406 +1,354 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a signature to the messages that start it, laid out as celery.canvas of Celery 5.7 does on the client's side:
- * chains are spliced, a group that something follows becomes a chord, all get their ids, the rest of a chain travels with its first task and a
- * chord's body with each task of its header. What a worker must send on later stays a signature inside those. */
+/* From a signature to the messages that start it: what is sent now becomes a planned task, what a worker must send on later stays a signature
+ * inside of those. */
+#include "lib/canvas.h"
+
 #include "core/json.h"
-#include "lib/lib.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { DEEPEST = 50 };
+/* How deep canvases may nest: while they are composed (chains of groups nest, on the way), and in a message, where workers must read it. */
+enum { DEEPEST = 400, DEEPEST_SENT = 40 };
 
-/* What a task becomes part of. */
-struct place {
-        const char *group_id; /* or NULL */
-        json_int_t index;     /* in the group; -1 = none */
-        json_t *chord;        /* its body, or NULL */
-};
-static const struct place nowhere = { NULL, -1, NULL };
+/* ---- what all of them share ---- */
 
-struct planning {
-        const char *reply_to;
-        struct plan *out;
-        struct problem *why;
-        bool failed; /* memory ran out */
-};
-
-static json_t *steps_of(struct planning *p, const json_t *signature, unsigned depth);
-static void freeze_steps(struct planning *p, json_t *steps, const struct place *place, bool sent_now);
-static void emit(struct planning *p, json_t *steps);
-
-static json_t *refuse(struct planning *p, const char *what)
+bool canvas_enter(struct planning *p)
 {
-        problem_set(p->why, "lib", "unsupported_canvas", "%s", what);
-        return NULL;
+        if (p->depth >= DEEPEST || p->why->code[0]) {
+                if (!p->why->code[0])
+                        problem_set(p->why, "lib", "unsupported_canvas", "the canvas is nested too deep");
+                return false;
+        }
+        p->depth++;
+        return true;
 }
 
-static json_t *options_of(json_t *signature)
+void canvas_leave(struct planning *p)
 {
-        return json_object_get(signature, "options");
+        p->depth--;
 }
 
-static void set(struct planning *p, json_t *object, const char *key, json_t *takes)
+void canvas_set(struct planning *p, json_t *object, const char *key, json_t *takes)
 {
         if (json_object_set_new(object, key, takes) != 0)
                 p->failed = true;
 }
 
-/* ---- laying open: a list of steps, each a task, a chord with a task as body, or (the last one only) a group ---- */
-
-/* Append the members of a group to `out`, those of groups in it laid open. */
-static bool lay_open(const json_t *group, json_t *out, unsigned depth)
+void canvas_push(struct planning *p, json_t *array, json_t *takes)
 {
-        size_t i;
-        json_t *part;
-        bool fits = depth < DEEPEST;
-        json_array_foreach(canvas_parts(group), i, part) {
-                if (!fits)
-                        return false;
-                if (canvas_kind(part) == CANVAS_GROUP)
-                        fits = lay_open(part, out, depth + 1);
-                else
-                        json_array_append(out, part);
-        }
-        return fits;
+        if (json_array_append_new(array, takes) != 0)
+                p->failed = true;
 }
 
-static json_t *flat_group(struct planning *p, const json_t *group, unsigned depth)
+json_t *canvas_options(const json_t *signature)
 {
-        json_t *members = json_array();
-        if (lay_open(group, members, depth))
-                return canvas_group(members);
-        json_decref(members);
-        return refuse(p, "the canvas is nested too deep");
+        return json_object_get(signature, "options");
 }
 
-/* A chord whose body is a chain: the chord with the body's first task, then the others, so that not every task of its header carries
- * them all. */
-static bool collect_chord(struct planning *p, const json_t *chord, json_t *out, unsigned depth)
+const char *canvas_id(const json_t *signature)
 {
-        const json_t *kwargs = json_object_get(chord, "kwargs");
-        JSON_OWNED json_t *body = steps_of(p, json_object_get(kwargs, "body"), depth + 1);
-        json_t *header = body ? flat_group(p, json_object_get(kwargs, "header"), depth + 1) : NULL;
-        if (!header)
-                return false;
-        if (canvas_kind(json_array_get(body, 0)) != CANVAS_TASK) {
-                json_decref(header);
-                return refuse(p, "a chord's body must be a task, or a chain that begins with one") != NULL;
-        }
-        json_array_append_new(out, canvas_chord(header, json_incref(json_array_get(body, 0))));
-        json_array_remove(body, 0);
-        json_array_extend(out, body);
-        return true;
+        return json_text(canvas_options(signature), "task_id", "");
 }
 
-static bool collect(struct planning *p, const json_t *signature, json_t *out, unsigned depth)
-{
-        size_t i;
-        json_t *part;
-        if (depth > DEEPEST)
-                return refuse(p, "the canvas is nested too deep") != NULL;
-        switch (canvas_kind(signature)) {
-        case CANVAS_TASK: return json_array_append(out, (json_t *)signature) == 0;
-        case CANVAS_CHORD: return collect_chord(p, signature, out, depth);
-        case CANVAS_GROUP: {
-                JSON_OWNED json_t *group = flat_group(p, signature, depth + 1);
-                if (json_array_size(canvas_parts(group)) == 1 && depth > 0)
-                        return collect(p, json_array_get(canvas_parts(group), 0), out, depth + 1);
-                return group && json_array_append(out, group) == 0;
-        }
-        case CANVAS_CHAIN:
-                json_array_foreach(canvas_parts(signature), i, part)
-                        if (!collect(p, part, out, depth + 1))
-                                return false;
-                return true;
-        }
-        return false;
-}
-
-/* From the end to the beginning: a group and the task after it become a chord. */
-static bool join_groups(struct planning *p, json_t *steps)
-{
-        for (size_t i = json_array_size(steps); i-- > 0;) {
-                json_t *step = json_array_get(steps, i), *next = json_array_get(steps, i + 1);
-                if (canvas_kind(step) != CANVAS_GROUP || !next)
-                        continue;
-                if (canvas_kind(next) != CANVAS_TASK)
-                        return refuse(p, "after a group in a chain a task must follow, to gather its results") != NULL;
-                json_array_set_new(steps, i, canvas_chord(json_incref(step), json_incref(next)));
-                json_array_remove(steps, i + 1);
-        }
-        return true;
-}
-
-/* New reference; NULL when refused or memory ran out. */
-static json_t *steps_of(struct planning *p, const json_t *signature, unsigned depth)
-{
-        json_t *steps = json_array();
-        if (steps && collect(p, signature, steps, depth) && join_groups(p, steps))
-                return steps;
-        json_decref(steps);
-        return NULL;
-}
-
-/* ---- ids ---- */
-
-static const char *id_of(json_t *signature)
-{
-        return json_text(options_of(signature), "task_id", "");
-}
-
-static void give_id(struct planning *p, json_t *signature)
-{
-        char id[ID_TEXT_SIZE];
-        if (*id_of(signature))
-                return;
-        id_new(id);
-        set(p, options_of(signature), "task_id", json_string(id));
-}
-
-static void freeze_task(struct planning *p, json_t *task, const struct place *place)
-{
-        json_t *options = options_of(task);
-        give_id(p, task);
-        if (p->reply_to)
-                set(p, options, "reply_to", json_string(p->reply_to));
-        if (place->group_id)
-                set(p, options, "group_id", json_string(place->group_id));
-        if (place->index >= 0)
-                set(p, options, "group_index", json_integer(place->index));
-        if (place->chord)
-                set(p, options, "chord", json_incref(place->chord));
-}
-
-static json_t *header_of(json_t *chord)
+json_t *canvas_header(const json_t *chord)
 {
         return json_object_get(json_object_get(chord, "kwargs"), "header");
 }
 
-static json_t *body_of(json_t *chord)
+json_t *canvas_body(const json_t *chord)
 {
         return json_object_get(json_object_get(chord, "kwargs"), "body");
 }
 
-/* A group's members are kept as lists of steps from here on: planned once, sent or written later. */
-static bool plan_members(struct planning *p, json_t *group)
+json_t *canvas_unrolled(json_t *signature)
 {
-        json_t *members = canvas_parts(group);
-        for (size_t i = 0; i < json_array_size(members); i++) {
-                json_t *steps = steps_of(p, json_array_get(members, i), 1);
-                if (!steps)
-                        return false;
-                const json_t *last = json_array_get(steps, json_array_size(steps) - 1);
-                json_array_set_new(members, i, steps);
-                if (canvas_kind(last) != CANVAS_TASK)
-                        return refuse(p, "a member of a group must be a task, or a chain that ends with one") != NULL;
-        }
-        return true;
+        if (canvas_kind(signature) == CANVAS_GROUP && json_array_size(canvas_parts(signature)) == 1)
+                return json_array_get(canvas_parts(signature), 0);
+        return signature;
 }
 
-/* Every group of these steps. */
-static bool plan_groups(struct planning *p, json_t *steps)
+json_t *canvas_new_id(void)
 {
-        size_t i;
-        json_t *step;
-        json_array_foreach(steps, i, step) {
-                const enum canvas_kind kind = canvas_kind(step);
-                if (kind == CANVAS_TASK)
+        char id[ID_TEXT_SIZE];
+        id_new(id);
+        return json_string(id);
+}
+
+/* ---- sending; `over`: options from outside, over the signature's own. All return the result's tree (new reference) ---- */
+
+static json_t *apply(struct planning *p, json_t *signature, json_t *over);
+
+static void drop(json_t *options, const char *const names[])
+{
+        for (size_t i = 0; names[i]; i++)
+                json_object_del(options, names[i]);
+}
+
+/* New reference; JSON's null counts as absent. */
+static json_t *taken(json_t *options, const char *name)
+{
+        json_t *value = json_incref(json_object_get(options, name));
+        json_object_del(options, name);
+        if (!json_is_null(value))
+                return value;
+        json_decref(value);
+        return NULL;
+}
+
+static json_t *apply_task(struct planning *p, json_t *task, json_t *over)
+{
+        json_t *sent = json_copy(task), *options = canvas_merged(p, canvas_options(task), over), *value;
+        const char *key;
+        void *next;
+        json_object_foreach_safe(options, next, key, value) {
+                if (json_is_null(value))
+                        json_object_del(options, key);
+        }
+        canvas_set(p, sent, "options", options);
+        json_t *result = canvas_freeze(p, sent, NULL, &canvas_nowhere);
+        canvas_push(p, p->out->tasks, sent);
+        return result;
+}
+
+/* How many results it gives to the chord whose header it stands in. */
+static json_int_t size_of(const json_t *signature)
+{
+        const json_t *parts = canvas_parts(signature);
+        json_int_t sum = 0;
+        switch (canvas_kind(signature)) {
+        case CANVAS_TASK: return 1;
+        case CANVAS_CHORD: return size_of(canvas_body(signature));
+        case CANVAS_CHAIN: return size_of(json_array_get(parts, json_array_size(parts) - 1));
+        case CANVAS_GROUP: break;
+        }
+        for (size_t i = 0; i < json_array_size(parts); i++)
+                sum += size_of(json_array_get(parts, i));
+        return sum;
+}
+
+static struct json_t *frozen_member(struct planning *p, json_t *member, const char *group_id, size_t index,
+                                    json_t *results)
+{
+        const struct place its = { group_id, NULL, (json_int_t)index };
+        json_t *own = canvas_clone(p, member);
+        canvas_push(p, results, canvas_freeze(p, own, NULL, &its));
+        return own;
+}
+
+/* The last of them says how many parts its chord has. */
+static json_t *apply_members(struct planning *p, json_t *members, const char *group_id, json_t *options, json_t *chord)
+{
+        json_t *results = json_array();
+        json_int_t size = 0;
+        for (size_t i = 0; i < json_array_size(members); i++) {
+                JSON_OWNED json_t *own = frozen_member(p, json_array_get(members, i), group_id, i, results);
+                JSON_OWNED json_t *over = json_copy(options);
+                json_t *its = chord ? chord : json_object_get(canvas_options(own), "chord");
+                size += size_of(own);
+                if (its && i + 1 == json_array_size(members))
+                        canvas_set(p, p->out->chords, group_id, json_pack("{s:I}", "size", size));
+                canvas_set(p, over, "chord", its ? json_incref(its) : json_null());
+                canvas_set(p, over, "add_to_parent", json_false());
+                json_decref(apply(p, own, over));
+        }
+        return results;
+}
+
+static json_t *apply_group(struct planning *p, json_t *group, json_t *over)
+{
+        static const char *const unused[] = { "group_index", "add_to_parent", NULL };
+        JSON_OWNED json_t *options = canvas_merged(p, canvas_options(group), over);
+        JSON_OWNED json_t *given = taken(options, "task_id");
+        JSON_OWNED json_t *id = given ? json_incref(given) : canvas_new_id();
+        JSON_OWNED json_t *chord = taken(options, "chord");
+        drop(options, unused);
+        canvas_set(p, options, "group_id", json_incref(id));
+        json_t *results = apply_members(p, canvas_parts(group), json_string_value(id), options, chord);
+        json_t *only = json_array_size(results) == 1 ? json_array_get(results, 0) : NULL;
+        if (!json_is_array(json_array_get(only, 1)))
+                return json_pack("[[O, n], o]", id, results);
+        json_incref(only);
+        json_decref(results);
+        return only;
+}
+
+static json_t *with_rest(json_t *outer_takes, const json_t *rest)
+{
+        json_t *all = outer_takes ? json_copy(outer_takes) : json_array();
+        json_array_extend(all, (json_t *)rest);
+        json_decref(outer_takes);
+        return all;
+}
+
+/* The rest of a chain travels with its first task. */
+static json_t *apply_chain(struct planning *p, json_t *chain, json_t *over)
+{
+        static const char *const own[] = { "link", "link_error", "root_id", "parent_id", NULL };
+        JSON_OWNED json_t *options = json_copy(canvas_options(chain));
+        json_object_update(options, over);
+        drop(options, own);
+        JSON_OWNED json_t *id = taken(options, "task_id"), *group_id = taken(options, "group_id");
+        JSON_OWNED json_t *chord = taken(options, "chord"), *index = taken(options, "group_index");
+        const struct place at = { json_string_value(group_id), chord, index ? json_integer_value(index) : -1 };
+        JSON_OWNED json_t *tasks = NULL;
+        json_t *result = canvas_prepare(p, chain, json_string_value(id), &at, &tasks);
+        const size_t last = json_array_size(tasks);
+        if (last == 0)
+                return result;
+        JSON_OWNED json_t *first = json_incref(json_array_get(tasks, last - 1));
+        json_array_remove(tasks, last - 1);
+        canvas_set(p, options, "chain", with_rest(taken(options, "chain"), tasks));
+        json_t *of_first = apply(p, first, options);
+        if (last > 1) {
+                json_decref(of_first);
+                return result;
+        }
+        json_decref(result);
+        return of_first;
+}
+
+/* Its header, as a group of our own. */
+static json_t *own_header(struct planning *p, json_t *chord)
+{
+        json_t *header = canvas_header(chord), *id = json_object_get(canvas_options(chord), "task_id");
+        if (json_is_object(header))
+                return canvas_clone(p, header);
+        header = canvas_group(json_copy(header));
+        canvas_set(p, canvas_options(header), "task_id", json_is_string(id) ? json_incref(id) : canvas_new_id());
+        return header;
+}
+
+/* The body gets the chord's options and its ids. */
+static json_t *own_body(struct planning *p, json_t *chord, json_t *over, json_t *options)
+{
+        json_t *body = canvas_clone(p, canvas_body(chord));
+        JSON_OWNED json_t *called = json_copy(over), *all = json_copy(options);
+        json_object_del(called, "parent_id");
+        json_object_del(all, "parent_id");
+        canvas_set(p, body, "options", canvas_merged(p, canvas_options(body), called));
+        json_object_update(canvas_options(body), all);
+        if (canvas_kind(body) == CANVAS_CHAIN)
+                canvas_unroll_chords(p, body);
+        return body;
+}
+
+/* Where results are more than a list, whoever joins them must know their tree. */
+static void save_tree(struct planning *p, const char *group_id, json_t *tree)
+{
+        const json_t *results = json_array_get(tree, 1);
+        for (size_t i = 0; i < json_array_size(results); i++) {
+                if (!json_is_array(json_array_get(json_array_get(results, i), 1)))
                         continue;
-                json_t *group = kind == CANVAS_CHORD ? header_of(step) : step;
-                if (!plan_members(p, group))
-                        return false;
-                size_t k;
-                json_t *member;
-                json_array_foreach(canvas_parts(group), k, member)
-                        if (!plan_groups(p, member))
-                                return false;
+                canvas_set(p, json_object_get(p->out->chords, group_id), "tree", json_incref(tree));
+                return;
         }
+}
+
+static json_t *apply_chord(struct planning *p, json_t *chord, json_t *over)
+{
+        static const char *const bodys[] = { "chain", "chord", NULL };
+        JSON_OWNED json_t *options = json_copy(canvas_options(chord));
+        json_object_update(options, over);
+        JSON_OWNED json_t *id = taken(options, "task_id"), *header = own_header(p, chord);
+        JSON_OWNED json_t *group_id = json_incref(json_object_get(canvas_options(header), "task_id"));
+        JSON_OWNED json_t *body = own_body(p, chord, over, options);
+        const struct place at_end = { json_string_value(group_id), NULL, -1 };
+        const struct place within = { json_string_value(group_id), body, -1 };
+        json_t *result = canvas_freeze(p, body, json_string_value(id), &at_end);
+        canvas_strip(body);
+        drop(options, bodys);
+        JSON_OWNED json_t *tree = canvas_freeze(p, header, NULL, &within);
+        canvas_set(p, options, "task_id", json_incref(group_id));
+        json_decref(apply_group(p, header, options));
+        save_tree(p, json_string_value(group_id), tree);
+        return result;
+}
+
+static json_t *apply(struct planning *p, json_t *signature, json_t *over)
+{
+        json_t *result = NULL;
+        if (!canvas_enter(p))
+                return NULL;
+        switch (canvas_kind(signature)) {
+        case CANVAS_TASK: result = apply_task(p, signature, over); break;
+        case CANVAS_CHAIN: result = apply_chain(p, signature, over); break;
+        case CANVAS_GROUP: result = apply_group(p, signature, over); break;
+        case CANVAS_CHORD: result = apply_chord(p, signature, over); break;
+        }
+        canvas_leave(p);
+        return result;
+}
+
+/* ---- the plan ---- */
+
+static bool fits(const json_t *value, unsigned left);
+
+static bool all_fit(const json_t *signatures, unsigned left)
+{
+        for (size_t i = 0; i < json_array_size(signatures); i++)
+                if (!fits(json_array_get(signatures, i), left))
+                        return false;
         return true;
 }
 
-static void freeze_members(struct planning *p, json_t *group, const struct place *common, bool sent_now)
+static bool options_fit(const json_t *signature, unsigned left)
 {
-        struct place place = *common;
-        json_t *members = canvas_parts(group);
-        for (size_t i = 0; i < json_array_size(members); i++) {
-                place.index = (json_int_t)i;
-                freeze_steps(p, json_array_get(members, i), &place, sent_now);
-        }
+        const json_t *options = canvas_options(signature), *chord = json_object_get(options, "chord");
+        return (!json_is_object(chord) || fits(chord, left)) && all_fit(json_object_get(options, "chain"), left);
 }
 
-/* A member as the signature that a worker will send: a task, or a chain of the frozen steps. */
-static json_t *written_member(json_t *steps)
+/* Does nothing in it nest deeper than workers take it? */
+static bool fits(const json_t *signature, unsigned left)
 {
-        if (json_array_size(steps) == 1)
-                return json_incref(json_array_get(steps, 0));
-        return json_pack("{s:s, s:[], s:{s:O}, s:{s:s}, s:s, s:b}", "task", "celery.chain", "args", "kwargs", "tasks",
-                         steps, "options", "task_id", id_of(json_array_get(steps, json_array_size(steps) - 1)),
-                         "subtask_type", "chain", "immutable", 0);
-}
-
-/* A group within a signature that travels: as Celery freezes it there. */
-static void write_group(struct planning *p, json_t *group)
-{
-        json_t *members = canvas_parts(group);
-        give_id(p, group);
-        set(p, options_of(group), "root_id", json_null());
-        set(p, options_of(group), "parent_id", json_null());
-        freeze_members(p, group, &nowhere, false);
-        for (size_t i = 0; i < json_array_size(members); i++)
-                if (json_array_set_new(members, i, written_member(json_array_get(members, i))) != 0)
-                        p->failed = true;
-}
-
-/* A step that a worker will send on. */
-static void freeze_later(struct planning *p, json_t *step, const struct place *place)
-{
-        switch (canvas_kind(step)) {
+        const json_t *header = canvas_header(signature);
+        if (!options_fit(signature, left))
+                return false;
+        switch (canvas_kind(signature)) {
+        case CANVAS_TASK: return true;
         case CANVAS_CHORD:
-                freeze_task(p, body_of(step), place);
-                write_group(p, header_of(step));
-                set(p, options_of(step), "task_id", json_string(id_of(header_of(step))));
-                break;
-        case CANVAS_GROUP: write_group(p, step); break;
-        default: freeze_task(p, step, place);
+                return left > 0 && fits(canvas_body(signature), left - 1) &&
+                       all_fit(json_is_object(header) ? canvas_parts(header) : header, left - 1);
+        default: return left > 0 && all_fit(canvas_parts(signature), left - 1);
         }
 }
 
-/* With sent_now we send the first step of these ourselves; its own group, if it has one, is frozen when that is done. */
-static void freeze_steps(struct planning *p, json_t *steps, const struct place *place, bool sent_now)
+static bool tasks_fit(struct planning *p)
 {
-        const size_t count = json_array_size(steps);
-        for (size_t i = count; i-- > 0;) {
-                json_t *step = json_array_get(steps, i);
-                const struct place *its = i + 1 == count ? place : &nowhere;
-                if (!sent_now || i > 0 || canvas_kind(step) == CANVAS_TASK)
-                        freeze_later(p, step, its);
-                else
-                        give_id(p, canvas_kind(step) == CANVAS_CHORD ? header_of(step) : step);
-        }
-}
-
-/* ---- sending ---- */
-
-/* The later steps, the next one last, as they travel in a message. */
-static json_t *rest_of(json_t *steps)
-{
-        json_t *rest = json_array();
-        for (size_t i = json_array_size(steps); i-- > 1;)
-                json_array_append(rest, json_array_get(steps, i));
-        return rest;
-}
-
-static void add_rest(struct planning *p, json_t *task, json_t *steps)
-{
-        if (json_array_size(steps) > 1)
-                set(p, options_of(task), "chain", rest_of(steps));
-}
-
-static void emit_group(struct planning *p, json_t *group, json_t *body)
-{
-        const struct place place = { id_of(group), -1, body };
         size_t i;
-        json_t *member;
-        freeze_members(p, group, &place, true);
-        json_array_foreach(canvas_parts(group), i, member)
-                emit(p, member);
-}
-
-static bool only_tasks(const json_t *steps, size_t from)
-{
-        for (size_t i = from; i < json_array_size(steps); i++)
-                if (canvas_kind(json_array_get(steps, i)) != CANVAS_TASK)
-                        return false;
+        json_t *task;
+        json_array_foreach(p->out->tasks, i, task) {
+                if (options_fit(task, DEEPEST_SENT))
+                        continue;
+                problem_set(p->why, "lib", "unsupported_canvas",
+                            "the canvas is nested more than %d deep: cut it into several", DEEPEST_SENT);
+                return false;
+        }
         return true;
 }
 
-/* The body and all tasks after it as one chain, whose last is the chord's result. */
-static json_t *body_chain(struct planning *p, json_t *body, json_t *steps, const char *group_id)
-{
-        const size_t count = json_array_size(steps);
-        JSON_OWNED json_t *chain = json_copy(steps);
-        json_t *options = options_of(json_array_get(steps, count - 1));
-        freeze_task(p, body, &nowhere);
-        if (!json_object_get(options, "group_id"))
-                set(p, options, "group_id", json_string(group_id));
-        json_array_set(chain, 0, body);
-        return written_member(chain);
-}
-
-/* What follows a chord goes with its body: tasks as a chain of which it is the first, other things as the rest of its chain. */
-static json_t *whole_body(struct planning *p, json_t *chord, json_t *steps, const char *group_id)
-{
-        json_t *body = body_of(chord);
-        const struct place place = { group_id, -1, NULL };
-        if (json_array_size(steps) > 1 && only_tasks(steps, 1))
-                return body_chain(p, body, steps, group_id);
-        freeze_task(p, body, &place);
-        add_rest(p, body, steps);
-        return json_incref(body);
-}
-
-static void emit_chord(struct planning *p, json_t *chord, json_t *steps)
-{
-        json_t *header = header_of(chord);
-        JSON_OWNED json_t *body = whole_body(p, chord, steps, id_of(header));
-        set(p, p->out->chords, id_of(header), json_integer((json_int_t)json_array_size(canvas_parts(header))));
-        emit_group(p, header, body);
-}
-
-static void emit(struct planning *p, json_t *steps)
-{
-        json_t *first = json_array_get(steps, 0);
-        switch (canvas_kind(first)) {
-        case CANVAS_CHORD: emit_chord(p, first, steps); break;
-        case CANVAS_GROUP: emit_group(p, first, NULL); break;
-        default:
-                add_rest(p, first, steps);
-                if (json_array_append(p->out->tasks, first) != 0)
-                        p->failed = true;
-        }
-}
-
-/* The ids of a group's members: of each the last step's. */
-static void note_members(struct planning *p, json_t *group)
-{
-        size_t i;
-        json_t *member;
-        p->out->members = json_array();
-        json_array_foreach(canvas_parts(group), i, member) {
-                json_t *last = json_is_array(member) ? json_array_get(member, json_array_size(member) - 1) : member;
-                if (json_array_append_new(p->out->members, json_string(id_of(last))) != 0)
-                        p->failed = true;
-        }
-}
-
-static void note_ids(struct planning *p, json_t *steps)
+static void note_ids(struct planning *p, json_t *result)
 {
         struct chard_ids *ids = &p->out->ids;
-        json_t *last = json_array_get(steps, json_array_size(steps) - 1);
-        const enum canvas_kind kind = canvas_kind(last);
-        if (kind == CANVAS_GROUP)
-                note_members(p, last);
-        snprintf(ids->id, sizeof(ids->id), "%s", id_of(kind == CANVAS_CHORD ? body_of(last) : last));
-        snprintf(ids->first, sizeof(ids->first), "%s", id_of(json_array_get(p->out->tasks, 0)));
+        const char *id = json_string_value(json_array_get(json_array_get(result, 0), 0));
+        json_t *members = json_array_get(result, 1);
+        p->out->members = json_is_array(members) ? json_incref(members) : NULL;
+        snprintf(ids->id, sizeof(ids->id), "%s", id ? id : "");
+        snprintf(ids->first, sizeof(ids->first), "%s", canvas_id(json_array_get(p->out->tasks, 0)));
 }
 
 int plan_make(const json_t *signature, const char *reply_to, struct plan *out, struct problem *why)
 {
         *out = (struct plan){ .tasks = json_array(), .chords = json_object() };
-        struct planning p = { reply_to, out, why, false };
-        JSON_OWNED json_t *steps = NULL;
+        struct planning p = { reply_to, out, why, 0, false };
         why->code[0] = '\0';
-        JSON_OWNED json_t *found = steps_of(&p, signature, 0);
-        if (found)
-                steps = json_deep_copy(found); /* what is frozen below is ours alone, the same task at two places too */
-        if (!steps || !plan_groups(&p, steps))
-                return why->code[0] ? 1 : -ENOMEM;
-        freeze_steps(&p, steps, &nowhere, true);
-        emit(&p, steps);
-        note_ids(&p, steps);
-        return p.failed ? -ENOMEM : 0;
+        JSON_OWNED json_t *composed = canvas_compose(&p, signature), *none = json_object();
+        JSON_OWNED json_t *result = !p.failed && !why->code[0] ? apply(&p, composed, none) : NULL;
+        if (why->code[0] || (!p.failed && !tasks_fit(&p)))
+                return 1;
+        note_ids(&p, result);
+        return p.failed || !result ? -ENOMEM : 0;
 }
 
 void plan_clear(struct plan *p)

@@ -53,7 +53,7 @@ struct chard {
 struct expected {
         char *id;
         json_t *meta;    /* once it is there */
-        json_t *members; /* of a group: the array of its members' ids */
+        json_t *members; /* of a group: its members' trees, as struct plan has them */
 };
 
 /* ---- client.c ---- */
@@ -72,6 +72,12 @@ void client_leave(struct chard *c);
 
 /* Expect a result. 0 or -ENOMEM. */
 int expect_add(struct chard *c, const char *id, json_t *members);
+
+/* Expect the result of each member, those of groups in it too. 0 or -ENOMEM. */
+int expect_members(struct chard *c, const json_t *members);
+
+/* The id that a tree begins with; borrowed. */
+const char *expect_id(const json_t *tree);
 
 /* Note what came from a worker. */
 void expect_note(struct chard *c, const char *id, json_t *meta);

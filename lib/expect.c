@@ -15,6 +15,11 @@ static void expected_free(void *value, void *arg)
         free(e);
 }
 
+const char *expect_id(const json_t *tree)
+{
+        return json_string_value(json_array_get(json_array_get(tree, 0), 0));
+}
+
 int expect_add(struct chard *c, const char *id, json_t *members)
 {
         if (map_get(c->expected, id))
@@ -31,6 +36,16 @@ int expect_add(struct chard *c, const char *id, json_t *members)
         return 0;
 }
 
+int expect_members(struct chard *c, const json_t *members)
+{
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < json_array_size(members); i++) {
+                const json_t *tree = json_array_get(members, i), *inner = json_array_get(tree, 1);
+                rc = json_is_array(inner) ? expect_members(c, inner) : expect_add(c, expect_id(tree), NULL);
+        }
+        return rc;
+}
+
 void expect_note(struct chard *c, const char *id, json_t *meta)
 {
         struct expected *e = map_get(c->expected, id);
@@ -40,11 +55,20 @@ void expect_note(struct chard *c, const char *id, json_t *meta)
         pthread_cond_broadcast(&c->changed);
 }
 
+static void drop_members(struct chard *c, const json_t *members)
+{
+        for (size_t i = 0; i < json_array_size(members); i++) {
+                const json_t *tree = json_array_get(members, i);
+                expect_drop(c, expect_id(tree));
+                drop_members(c, json_array_get(tree, 1));
+        }
+}
+
 void expect_drop(struct chard *c, const char *id)
 {
         struct expected *e = map_take(c->expected, id);
-        for (size_t i = 0; e && i < json_array_size(e->members); i++)
-                expect_drop(c, json_string_value(json_array_get(e->members, i)));
+        if (e)
+                drop_members(c, e->members);
         if (e)
                 expected_free(e, NULL);
 }

@@ -25,6 +25,7 @@ int lib_no_memory(struct chard_error *e);
 /* A signature as Celery writes it: {"task", "args", "kwargs", "options", "subtask_type", "immutable"}. */
 struct chard_signature {
         json_t *json;
+        unsigned depth; /* how deep signatures nest in it; 0 = not at all */
 };
 
 enum canvas_kind { CANVAS_TASK, CANVAS_CHAIN, CANVAS_GROUP, CANVAS_CHORD };
@@ -33,18 +34,19 @@ enum canvas_kind canvas_kind(const json_t *signature);
 /* The parts of a chain or group; borrowed. */
 json_t *canvas_parts(const json_t *signature);
 
-/* A group of these members (takes the array); NULL when memory ran out. */
+/* A chain or group of these parts (takes the array); NULL when memory ran out. */
+json_t *canvas_chain(json_t *takes);
 json_t *canvas_group(json_t *takes);
 
 /* A chord; takes both. */
 json_t *canvas_chord(json_t *header_takes, json_t *body_takes);
 
-/* ---- canvas.c: from a signature to what must be sent. Pure besides making ids ---- */
+/* ---- canvas.c, with compose.c and freeze.c: from a signature to what must be sent. Pure besides making ids ---- */
 
 struct plan {
-        json_t *tasks;   /* array of task signatures with all their options: one message each */
-        json_t *chords;  /* object: for each chord that starts at once its group's id and the number of its parts */
-        json_t *members; /* where the last step is a group: the array of its members' ids; else NULL */
+        json_t *tasks;  /* array of task signatures with all their options: one message each */
+        json_t *chords; /* object: for each chord that starts at once its group's id: {"size": of its parts, "tree": of its results, where they nest} */
+        json_t *members; /* where the result is a group's: the array of its members' trees, [[id, null], null or members]; else NULL */
         struct chard_ids ids;
 };
 
@@ -66,8 +68,9 @@ int lib_redis_open(struct lib_redis **out, const char *url, unsigned connect_tim
                    struct chard_error *why);
 void lib_redis_close(struct lib_redis *r);
 
-/* Say how many parts a chord has. */
-int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, struct chard_error *why);
+/* Say how many parts a chord has; `tree`, where its results nest (else NULL), is what the workers join them by. */
+int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, const json_t *tree,
+                    struct chard_error *why);
 
 /* The stored result of a task as JSON text (to be freed), waiting up to timeout_ms (< 0: without end) in turns, after each of which `go_on` is
  * asked. CHARD_OK, CHARD_TIMED_OUT, CHARD_UNREACHABLE, CHARD_ACCESS, CHARD_UNCERTAIN when go_on said no. */

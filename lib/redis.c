@@ -3,6 +3,7 @@
  * calls do, because whoever calls here waits anyway. */
 #include "core/bytes.h"
 #include "core/clock.h"
+#include "core/json.h"
 #include "lib/lib.h"
 
 #include <ctype.h>
@@ -241,7 +242,24 @@ void lib_redis_close(struct lib_redis *r)
 
 /* ---- what is asked ---- */
 
-int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, struct chard_error *why)
+static int save_tree(struct lib_redis *r, const char *group_id, const json_t *tree, struct chard_error *why)
+{
+        char key[320], expires[16];
+        char *text = NULL;
+        JSON_OWNED json_t *saved = json_pack("{s:O}", "result", tree);
+        text = saved ? json_dumps(saved, JSON_COMPACT) : NULL;
+        if (!text)
+                return lib_no_memory(why);
+        snprintf(key, sizeof(key), "celery-taskset-meta-%s", group_id);
+        snprintf(expires, sizeof(expires), "%u", r->expires_s);
+        const char *const set[] = { "SET", key, text, "EX", expires };
+        const int code = ask(r, set, 5, NULL, why);
+        free(text);
+        return code;
+}
+
+int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, const json_t *tree,
+                    struct chard_error *why)
 {
         char done[320], sizes[320], count[24], expires[16];
         snprintf(done, sizeof(done), "celery-taskset-meta-%s.c", group_id);
@@ -249,7 +267,9 @@ int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, 
         snprintf(count, sizeof(count), "%lld", (long long)size);
         snprintf(expires, sizeof(expires), "%u", r->expires_s);
         const char *const forget[] = { "DEL", done }, *const set[] = { "SET", sizes, count, "EX", expires };
-        const int code = ask(r, forget, 2, NULL, why);
+        int code = tree ? save_tree(r, group_id, tree, why) : CHARD_OK;
+        if (code == CHARD_OK)
+                code = ask(r, forget, 2, NULL, why);
         return code == CHARD_OK ? ask(r, set, 5, NULL, why) : code;
 }
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_NAME = 255 };
+enum { LONGEST_NAME = 255, DEEPEST = 100 };
 
-static struct chard_signature *wrap(json_t *takes, struct chard_error *why)
+static struct chard_signature *wrap(json_t *takes, unsigned depth, struct chard_error *why)
 {
         struct chard_signature *s = takes ? calloc(1, sizeof(*s)) : NULL;
         if (!s) {
@@ -19,6 +19,7 @@ static struct chard_signature *wrap(json_t *takes, struct chard_error *why)
                 return NULL;
         }
         s->json = takes;
+        s->depth = depth;
         return s;
 }
 
@@ -71,7 +72,7 @@ struct chard_signature *chard_signature_new(const char *task, const char *args, 
         }
         return wrap(json_pack("{s:s, s:o, s:o, s:{}, s:n, s:b}", "task", task, "args", list, "kwargs", words, "options",
                               "subtask_type", "immutable", 0),
-                    why);
+                    0, why);
 }
 
 /* ---- canvases ---- */
@@ -98,6 +99,11 @@ static json_t *canvas_of(const char *task, const char *type, json_t *takes)
                      : NULL;
 }
 
+json_t *canvas_chain(json_t *takes)
+{
+        return canvas_of("celery.chain", "chain", takes);
+}
+
 json_t *canvas_group(json_t *takes)
 {
         return canvas_of("celery.group", "group", takes);
@@ -111,51 +117,96 @@ json_t *canvas_chord(json_t *header_takes, json_t *body_takes)
 }
 
 /* Move the parts into an array. A NULL part means that its constructor failed, and has said why. */
-static json_t *gather(struct chard_signature *const parts[], size_t count, const char *what, struct chard_error *why)
+struct gathered {
+        json_t *list; /* NULL = failed, and `why` says so */
+        unsigned depth;
+};
+
+static int why_not(size_t count, bool missing, const char *what, struct chard_error *why)
 {
-        size_t present = 0;
-        json_t *list = json_array();
-        for (size_t i = 0; i < count; i++) {
-                present += parts[i] != NULL;
-                if (parts[i])
-                        json_array_append(list, parts[i]->json);
+        if (count == 0)
+                return lib_fail(why, CHARD_BAD_ARGUMENT, "empty_canvas", "a %s needs at least one part", what);
+        if (!missing)
+                return lib_no_memory(why);
+        if (!why || why->code == CHARD_OK)
+                return lib_fail(why, CHARD_BAD_ARGUMENT, "missing_part", "a part of the %s is NULL", what);
+        return why->code;
+}
+
+/* A chain that begins with a chain goes on with it, so that one may grow step by step. (Not when that one begins with a group: what it
+ * becomes then depends on what follows.) */
+static bool goes_on(const struct chard_signature *s)
+{
+        return s && canvas_kind(s->json) == CANVAS_CHAIN &&
+               canvas_kind(json_array_get(canvas_parts(s->json), 0)) == CANVAS_TASK;
+}
+
+/* Frees the parts, of which the first may be one to go on with. Freeing JSON goes as deep as it nests, so that has an end. */
+static struct gathered gather(struct chard_signature *const parts[], size_t count, bool on, const char *what,
+                              struct chard_error *why)
+{
+        struct gathered g = { json_array(), 0 };
+        bool missing = !parts;
+        for (size_t i = 0; parts && i < count; i++) {
+                missing = missing || !parts[i];
+                if (parts[i]) {
+                        const unsigned depth = parts[i]->depth + (i == 0 && on ? 0 : 1);
+                        g.depth = depth > g.depth ? depth : g.depth;
+                        json_array_append(g.list, parts[i]->json);
+                }
                 chard_signature_free(parts[i]);
         }
-        if (list && count > 0 && json_array_size(list) == count)
-                return list;
-        json_decref(list);
-        if (count == 0)
-                lib_fail(why, CHARD_BAD_ARGUMENT, "empty_canvas", "a %s needs at least one part", what);
-        else if (present == count)
-                lib_no_memory(why);
-        else if (!why || why->code == CHARD_OK)
-                lib_fail(why, CHARD_BAD_ARGUMENT, "missing_part", "a part of the %s is NULL", what);
-        return NULL;
+        const bool whole = g.list && count > 0 && json_array_size(g.list) == count;
+        if (whole && g.depth <= DEEPEST)
+                return g;
+        json_decref(g.list);
+        g.list = NULL;
+        if (whole)
+                lib_fail(why, CHARD_UNSUPPORTED, "unsupported_canvas", "the %s is nested more than %d deep", what,
+                         DEEPEST);
+        else
+                why_not(count, missing, what, why);
+        return g;
+}
+
+/* The first chain's steps, then the others. Takes the list. */
+static json_t *spliced(json_t *list_takes)
+{
+        json_t *all = json_copy(canvas_parts(json_array_get(list_takes, 0)));
+        json_array_remove(list_takes, 0);
+        if (json_array_extend(all, list_takes) != 0) {
+                json_decref(all);
+                all = NULL;
+        }
+        json_decref(list_takes);
+        return all;
 }
 
 struct chard_signature *chard_chain(struct chard_signature *const parts[], size_t count, struct chard_error *why)
 {
-        json_t *list = gather(parts, count, "chain", why);
-        return list ? wrap(canvas_of("celery.chain", "chain", list), why) : NULL;
+        const bool on = parts && count > 1 && goes_on(parts[0]);
+        const struct gathered g = gather(parts, count, on, "chain", why);
+        return g.list ? wrap(canvas_chain(on ? spliced(g.list) : g.list), g.depth, why) : NULL;
 }
 
 struct chard_signature *chard_group(struct chard_signature *const parts[], size_t count, struct chard_error *why)
 {
-        json_t *list = gather(parts, count, "group", why);
-        return list ? wrap(canvas_group(list), why) : NULL;
+        const struct gathered g = gather(parts, count, false, "group", why);
+        return g.list ? wrap(canvas_group(g.list), g.depth, why) : NULL;
 }
 
 struct chard_signature *chard_chord(struct chard_signature *header, struct chard_signature *body,
                                     struct chard_error *why)
 {
         struct chard_signature *const both[] = { header, body };
-        JSON_OWNED json_t *list = gather(both, 2, "chord", why);
+        const struct gathered g = gather(both, 2, false, "chord", why);
+        JSON_OWNED json_t *list = g.list;
         json_t *head = json_incref(json_array_get(list, 0)), *tail = json_incref(json_array_get(list, 1));
         if (!list)
                 return NULL;
         if (canvas_kind(head) != CANVAS_GROUP)
                 head = canvas_group(json_pack("[o]", head));
-        return wrap(canvas_chord(head, tail), why);
+        return wrap(canvas_chord(head, tail), g.depth, why);
 }
 
 /* ---- options ---- */
@@ -263,8 +314,13 @@ static int append(struct chard_signature *s, const char *option, struct chard_si
         if (code == CHARD_OK)
                 code = only_tasks(then, option, why);
         json_t *list = code == CHARD_OK ? member(s, option, json_array) : NULL;
+        if (code == CHARD_OK && then->depth >= DEEPEST)
+                code = lib_fail(why, CHARD_UNSUPPORTED, "unsupported_canvas", "%s: links nest more than %d deep",
+                                option, DEEPEST);
         if (code == CHARD_OK && (!list || json_array_append(list, then->json) != 0))
                 code = lib_no_memory(why);
+        if (code == CHARD_OK && s->depth <= then->depth)
+                s->depth = then->depth + 1;
         chard_signature_free(then);
         return code;
 }

@@ -75,7 +75,7 @@ static int wait_one(struct chard *c, const char *id, uint64_t until_ms, json_t *
 
 /* ---- a group ---- */
 
-/* The ids of a group's members; new reference, or NULL for anything else. */
+/* The trees of a group's members; new reference, or NULL for anything else. */
 static json_t *members_of(struct chard *c, const char *id)
 {
         pthread_mutex_lock(&c->lock);
@@ -83,6 +83,16 @@ static json_t *members_of(struct chard *c, const char *id)
         json_t *members = e ? json_deep_copy(e->members) : NULL;
         pthread_mutex_unlock(&c->lock);
         return members;
+}
+
+static int wait_group(struct chard *c, const json_t *members, uint64_t until_ms, json_t **value,
+                      struct chard_error *why);
+
+static int wait_tree(struct chard *c, const json_t *tree, uint64_t until_ms, json_t **value, struct chard_error *why)
+{
+        const json_t *members = json_array_get(tree, 1);
+        return json_is_array(members) ? wait_group(c, members, until_ms, value, why)
+                                      : wait_one(c, expect_id(tree), until_ms, value, why);
 }
 
 /* The first that failed ends it. */
@@ -93,7 +103,7 @@ static int wait_group(struct chard *c, const json_t *members, uint64_t until_ms,
         int code = CHARD_OK;
         for (size_t i = 0; code == CHARD_OK && i < json_array_size(members); i++) {
                 json_t *one = NULL;
-                code = wait_one(c, json_string_value(json_array_get(members, i)), until_ms, &one, why);
+                code = wait_tree(c, json_array_get(members, i), until_ms, &one, why);
                 if (code == CHARD_TASK_FAILED) {
                         json_decref(results);
                         results = one;

@@ -9,6 +9,20 @@ from .program import ROOT
 OK, NO_MEMORY, BAD_ARGUMENT, UNSUPPORTED, UNREACHABLE, ACCESS, UNROUTABLE, REFUSED, TIMED_OUT, UNCERTAIN, TASK_FAILED, UNKNOWN_ID = range(12)
 
 
+QUEUE = "py.work"
+
+
+def task(name, *args, queue=QUEUE, kwargs=None, **options):
+    return {"task": name, "args": list(args), "kwargs": kwargs or {}, "queue": queue, "options": options}
+
+
+def add(*numbers, **options):
+    return task("py.add", *numbers, **options)
+
+
+SUM = task("py.sum")
+
+
 class Error(ctypes.Structure):
     _fields_ = [("code", ctypes.c_int), ("name", ctypes.c_char * 48), ("text", ctypes.c_char * 512)]
 

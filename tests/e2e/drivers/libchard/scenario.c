@@ -53,6 +53,36 @@ static void canvases(struct chard *c)
         expect(c, chard_chord(chard_group(header, 2, &why), body, &why), "10");
 }
 
+static struct chard_signature *sum(void)
+{
+        struct chard_error why = { 0 };
+        struct chard_signature *s = chard_signature_new("py.sum", NULL, NULL, &why);
+        must(s && chard_signature_queue(s, queue, &why) == CHARD_OK, "sum", &why);
+        return s;
+}
+
+/* Groups after groups, within groups and as bodies; a chain that grows; what nests too deep is refused, and freed. */
+static void nested(struct chard *c)
+{
+        struct chard_error why = { 0 };
+        struct chard_signature *first[] = { add("[1, 2]"), add("[3, 4]") }, *second[] = { sum(), sum() };
+        struct chard_signature *row[] = { chard_group(first, 2, &why), chard_group(second, 2, &why), sum() };
+        struct chard_signature *third[] = { add("[1]"), add("[2]") };
+        struct chard_signature *ends[] = { add("[0, 1]"), chard_group(third, 2, &why) };
+        struct chard_signature *members[] = { chard_chain(ends, 2, &why), add("[5, 6]") };
+        struct chard_signature *s = add("[0, 0]"), *deep = add("[1]");
+        expect(c, chard_chain(row, 3, &why), "20");
+        expect(c, chard_group(members, 2, &why), "[[2,3],11]");
+        for (int i = 0; i < 100; i++) {
+                struct chard_signature *two[] = { s, add("[1]") };
+                s = chard_chain(two, 2, &why);
+        }
+        expect(c, s, "100");
+        for (int i = 0; deep && i < 1000; i++)
+                deep = chard_chord(deep, add("[1]"), &why);
+        must(!deep && why.code == CHARD_UNSUPPORTED, "too deep", &why);
+}
+
 /* Every mistake that a caller can make is answered, and what was given away is freed. */
 static void mistakes(struct chard *c)
 {
@@ -121,8 +151,10 @@ int main(int argc, char **argv)
         for (int i = 0; i < 2; i++) {
                 options.results = i == 0 ? argv[2] : "rpc://";
                 must(chard_open(&c, &options, &why) == CHARD_OK, "open", &why);
-                if (i == 0)
+                if (i == 0) {
                         canvases(c);
+                        nested(c);
+                }
                 mistakes(c);
                 if (i == 1)
                         close_under_a_waiter(c);
