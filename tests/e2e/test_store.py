@@ -119,6 +119,29 @@ def test_a_task_is_revoked_before_it_runs_or_by_who_runs_it(opened, database):
     assert [a["verdict"] for a in second.ask(*[claim(id, retries=1) for id in ("mine", "retried", "unknown")])] == ["REVOKED"] * 3
 
 
+def test_what_a_revocation_finds(opened, database, wait_until):
+    """A lease that has ended protects nobody; what is over stays as it is; said twice is said once; a row that was there before the
+    message learns from it whose it is, and its job, made by an earlier step, ends with it."""
+    first, second = opened("w1"), opened("w2")
+    first.ask(claim("gone", lease_ms=1, pipeline="scan"), claim("failed", pipeline="scan"), claim("back", pipeline="scan"), claim("root", pipeline="scan"))
+    first.ask({"do": "fail", "id": "failed", "pipeline": "scan"}, {"do": "give_back", "id": "back", "again": {"in_ms": 60000}})
+    first.one("commit", id="root", has_job=True)
+    database.run("insert into chard.task (id, root_id, state) values (%s, %s, 'PENDING')", "bare", "bare")
+    wait_until(lambda: second.one("claim", id="gone", lease_ms=1)["verdict"] == "GRANTED")
+    wait_until(lambda: second.one("revoke", id="gone", pipeline="scan")
+               and database.value("select state from chard.task where id = %s", "gone") == "REVOKED")
+    calls = [{"do": "revoke", "id": "bare", "root_id": "root", "parent_id": "root", "name": "scan.answer"},
+             *[{"do": "revoke", "id": id, "pipeline": "scan"} for id in ("failed", "back", "back")]]
+    assert [answer["result"] for answer in second.ask(*calls)] == ["DONE"] * 4
+    tasks = {row["id"]: row for row in database.rows("select id, root_id, parent_id, name, state, finished_at, lease_owner from chard.task")}
+    assert {id: row["state"] for id, row in tasks.items()} == {
+        "gone": "REVOKED", "failed": "FAILURE", "back": "REVOKED", "root": "SUCCESS", "bare": "REVOKED"}
+    assert (tasks["bare"]["root_id"], tasks["bare"]["parent_id"], tasks["bare"]["name"]) == ("root", "root", "scan.answer")
+    assert all(row["finished_at"] and not row["lease_owner"] for row in tasks.values())
+    jobs = {row["root_id"]: (row["state"], row["finished_at"] is not None) for row in database.rows("select * from chard.job")}
+    assert jobs == {"gone": ("REVOKED", True), "failed": ("FAILURE", True), "back": ("REVOKED", True), "root": ("REVOKED", True)}
+
+
 def test_a_live_lease_holds_off_others_until_it_ends(opened, wait_until):
     first, second, id = opened("w1"), opened("w2"), new_id()
     assert first.one("claim", id=id, lease_ms=1500)["verdict"] == "GRANTED"

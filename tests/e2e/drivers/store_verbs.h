@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_driver's verbs of tasks, jobs, workers, events and scheduled messages; a part of store_driver.c. */
+
+static void do_claim(struct request *r, struct store *s)
+{
+        const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
+
+        r->claim = (struct claim){
+                .id = id,
+                .root_id = root ? root : id,
+                .parent_id = text_of(r, "parent_id"),
+                .name = json_text(r->line, "name", "test.task"),
+                .pipeline = text_of(r, "pipeline"),
+                .owned_by = text_of(r, "owned_by"),
+                .retries = number_of(r, "retries", 0),
+                .lease_ms = number_of(r, "lease_ms", 60000),
+        };
+        s->backend->claim(s, &r->claim, claimed, r);
+}
+
+static void do_commit(struct request *r, struct store *s)
+{
+        const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
+
+        read_outcome(r);
+        r->commit = (struct commit){
+                .id = id,
+                .root_id = root ? root : id,
+                .result = result_of(r),
+                .outcome = &r->outcome,
+                .last = json_is_true(json_object_get(r->line, "last")),
+                .has_job = json_is_true(json_object_get(r->line, "has_job")),
+                .provider = text_of(r, "provider"),
+                .model = text_of(r, "model"),
+                .tokens_in = number_of(r, "tokens_in", 0),
+                .tokens_out = number_of(r, "tokens_out", 0),
+                .cost_nano = json_number(r->line, "cost_nano", 0),
+                .elapsed_ms = number_of(r, "elapsed_ms", 0),
+                .name = text_of(r, "name"),
+                .pipeline = text_of(r, "pipeline"),
+                .traceparent = text_of(r, "traceparent"),
+                .chain = json_object_get(r->line, "chain"),
+        };
+        s->backend->commit(s, &r->commit, stored, r);
+}
+
+static void do_fail(struct request *r, struct store *s)
+{
+        const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
+
+        problem_set(&r->why, "provider", json_text(r->line, "code", "broken"), "%s",
+                    json_text(r->line, "text", "it broke"));
+        r->failure = (struct failure){
+                .id = id,
+                .root_id = root ? root : id,
+                .parent_id = text_of(r, "parent_id"),
+                .name = json_text(r->line, "name", "test.task"),
+                .pipeline = text_of(r, "pipeline"),
+                .attempts = number_of(r, "attempts", 1),
+                .why = &r->why,
+                .again = read_scheduled(r, json_object_get(r->line, "again")),
+                .tokens_in = number_of(r, "tokens_in", 0),
+                .tokens_out = number_of(r, "tokens_out", 0),
+                .cost_nano = json_number(r->line, "cost_nano", 0),
+        };
+        s->backend->fail(s, &r->failure, stored, r);
+}
+
+static void do_give_back(struct request *r, struct store *s)
+{
+        r->release = (struct release_lease){ text_of(r, "id"), read_scheduled(r, json_object_get(r->line, "again")) };
+        s->backend->give_back(s, &r->release, stored, r);
+}
+
+static void do_schedule(struct request *r, struct store *s)
+{
+        s->backend->schedule(s, read_scheduled(r, r->line), stored, r);
+}
+
+static void do_release(struct request *r, struct store *s)
+{
+        s->backend->release(s, json_number(r->line, "now_ms", clock_wall_ms()), number_of(r, "limit", 1000), released,
+                            r);
+}
+
+static void do_forget(struct request *r, struct store *s)
+{
+        const json_t *list = json_object_get(r->line, "ids");
+        size_t count = json_array_size(list);
+        int64_t *ids = calloc(count + 1, sizeof(*ids));
+
+        for (size_t i = 0; ids && i < count; i++)
+                ids[i] = json_integer_value(json_array_get(list, i));
+        s->backend->forget(s, ids, ids ? count : 0, stored, r);
+        free(ids);
+}
+
+static void do_beat(struct request *r, struct store *s)
+{
+        s->backend->beat(s, json_object_get(r->line, "state"), stored, r);
+}
+
+static void do_worker(struct request *r, struct store *s)
+{
+        s->backend->worker(s, json_text(r->line, "name", ""), read_back, r);
+}
+
+static void do_job(struct request *r, struct store *s)
+{
+        s->backend->job(s, json_text(r->line, "id", ""), read_back, r);
+}
+
+static void do_revoke(struct request *r, struct store *s)
+{
+        const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
+
+        r->revocation = (struct revocation){
+                .id = id,
+                .root_id = root ? root : id,
+                .parent_id = text_of(r, "parent_id"),
+                .name = json_text(r->line, "name", "test.task"),
+                .pipeline = text_of(r, "pipeline"),
+                .ours = json_is_true(json_object_get(r->line, "ours")),
+        };
+        s->backend->revoke(s, &r->revocation, stored, r);
+}
+
+static void do_workers(struct request *r, struct store *s)
+{
+        s->backend->workers(s, read_back, r);
+}
+
+static void do_events(struct request *r, struct store *s)
+{
+        s->backend->events(s, text_of(r, "since"), number_of(r, "limit", 1000), read_back, r);
+}
+
+/* What message/ makes of properties and a body that were written elsewhere: by SQL, say. */
+static void do_decode(struct request *r, struct store *s)
+{
+        const struct scheduled *row = read_scheduled(r, r->line);
+        struct task_message t = { 0 };
+        struct problem why = { 0 };
+        int rc = task_message_decode(&r->arena, row->message->properties, row->message->body, 1 << 20, &t, &why);
+        json_t *fields = json_pack("{s:i,s:o,s:s?,s:s?,s:s?,s:s?,s:s?,s:I,s:O?,s:O?,s:O?}", "rc", rc, "why",
+                                   problem_json(&why), "name", t.name, "id", t.id, "root_id", t.root_id, "parent_id",
+                                   t.parent_id, "traceparent", t.traceparent, "expires_ms", (json_int_t)t.expires_ms,
+                                   "args", t.args, "kwargs", t.kwargs, "chain", t.chain);
+
+        (void)s;
+        task_message_clear(&t);
+        answer(r, fields);
+}
