@@ -29,7 +29,7 @@ def make_certificates(folder, names=("localhost",), addresses=("127.0.0.1",), da
              "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     _openssl("req", *curve, "-keyout", made.key, "-out", request, "-subj", f"/CN={names[0]}")
     subjects = [f"DNS:{name}" for name in names] + [f"IP:{address}" for address in addresses]
-    extensions.write_text(f"subjectAltName={','.join(subjects)}\nextendedKeyUsage=serverAuth\n")
+    extensions.write_text(f"subjectAltName={','.join(subjects)}\nextendedKeyUsage=serverAuth,clientAuth\n")
     _openssl("x509", "-req", "-in", request, "-CA", made.authority, "-CAkey", ca_key, "-CAcreateserial",
              "-out", made.certificate, "-days", days, "-extfile", extensions)
     return made

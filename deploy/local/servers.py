@@ -30,13 +30,13 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from certificates import Certificates, make_certificates  # noqa: E402
-from guarded import ServerError, wait_until  # noqa: E402
+from guarded import ServerError, free_port, wait_until  # noqa: E402
 from postgresql import PostgreSQL  # noqa: E402
 from rabbitmq import RabbitMQ  # noqa: E402
-from redis_server import Redis  # noqa: E402
+from redis_server import Redis, Sentinel  # noqa: E402
 
-__all__ = ["Certificates", "PostgreSQL", "RabbitMQ", "Redis", "ServerError", "make_certificates", "start_all",
-           "wait_until"]
+__all__ = ["Certificates", "PostgreSQL", "RabbitMQ", "Redis", "Sentinel", "ServerError", "make_certificates",
+           "free_port", "start_all", "wait_until"]
 
 KINDS = {
     "rabbitmq": (RabbitMQ, "CHARD_BROKER_URL"),

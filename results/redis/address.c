@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -171,18 +172,38 @@ static int read_login(CURLU *url, struct redis_address *out)
         return rc;
 }
 
+static int read_socket(CURLU *url, struct redis_address *out, struct problem *why)
+{
+        out->path = part(url, CURLUPART_PATH);
+        return out->path && out->path[1] ? 0 : bad_url(why, "names no socket");
+}
+
+/* No host means this one. curl would take the path's first part for it. A copy, or NULL when memory ran out. */
+static char *with_host(const char *text)
+{
+        char *whole = NULL;
+        const char *colon = strstr(text, "://");
+        const size_t before = colon ? (size_t)(colon - text) + 3 : strlen(text);
+        const size_t end = before + strcspn(text + before, "/?#");
+        const bool missing = colon && (end == before || text[end - 1] == '@');
+        if (asprintf(&whole, "%.*s%s%s", (int)end, text, missing ? "localhost" : "", text + end) < 0)
+                return NULL;
+        return whole;
+}
+
 static int read_one(const char *text, struct redis_address *out, struct problem *why)
 {
         CURLU *url = curl_url();
-        if (!url)
-                return -ENOMEM;
-        /* An empty host is allowed here, though not in the URLs that curl itself speaks. */
-        const unsigned flags = CURLU_NON_SUPPORT_SCHEME | CURLU_NO_AUTHORITY;
+        char *whole = url ? with_host(text) : NULL;
         int rc = 0;
-        if (curl_url_set(url, CURLUPART_URL, text, flags) != CURLUE_OK)
+        if (!whole) {
+                curl_url_cleanup(url);
+                return -ENOMEM;
+        }
+        if (curl_url_set(url, CURLUPART_URL, whole, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
                 rc = bad_url(why, "can't be read; it looks like redis://:password@host:6379/0");
         else if (begins(text, "redis+socket"))
-                rc = (out->path = part(url, CURLUPART_PATH)) ? 0 : bad_url(why, "names no socket");
+                rc = read_socket(url, out, why);
         else
                 rc = read_host(url, begins(text, "sentinel") ? "26379" : "6379", out);
         if (rc == 0)
@@ -193,6 +214,7 @@ static int read_one(const char *text, struct redis_address *out, struct problem 
                 free(query);
         }
         curl_url_cleanup(url);
+        free(whole);
         return rc;
 }
 
@@ -220,6 +242,8 @@ static int judge(const char *url, struct redis_address *a, struct problem *why)
                 a->tls.on = true;
         else if (a->tls.on && !sentinels)
                 return bad_url(why, "has parameters of TLS: then it begins with rediss://");
+        if (a->host_count == 0 && !a->path)
+                return bad_url(why, "can't be read: it names no server");
         if (!sentinels && a->host_count > 1)
                 return bad_url(why, "names more servers than it may: several sentinels, or one Redis");
         if (a->db && !is_number(a->db))

@@ -18,6 +18,7 @@ import servers  # noqa: E402
 from guarded import free_port  # noqa: E402
 from support import provider as replies  # noqa: E402
 from support.aimock import Aimock  # noqa: E402
+from support.celery_app import make_app  # noqa: E402
 from support.database import Database  # noqa: E402
 from support.loop import LoopThread  # noqa: E402
 from support.place import FileBroker  # noqa: E402
@@ -184,6 +185,20 @@ def app(broker_url):
     app.conf.update(task_default_queue_type="quorum", task_default_exchange_type="topic")
     yield app
     app.close()
+
+
+@pytest.fixture
+def app_of(broker_url):
+    """Makes clients that read results: `app_of(redis.url)`; more keywords are their configuration."""
+    made = []
+
+    def make(result_url, **settings):
+        made.append(make_app(broker_url, result_url, **settings))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.close()
 
 
 @pytest.fixture

@@ -41,19 +41,6 @@ def shared(rabbitmq, postgres, redis):
     rabbitmq.delete_vhost(name)
 
 
-@pytest.fixture
-def app_of(broker_url):
-    made = []
-
-    def make(result_url, **settings):
-        made.append(make_app(broker_url, result_url, **settings))
-        return made[-1]
-
-    yield make
-    for app in made:
-        app.close()
-
-
 def add(app, *args, **options):
     return app.send_task("chard.add", args, queue=QUEUE, **options)
 
