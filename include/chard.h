@@ -163,7 +163,7 @@ CHARD_API int chard_apply(struct chard *c, const struct chard_signature *s, long
 
 /* Wait for the end of a task, chain, chord or group that chard_apply gave the id of (with Redis: of anything whose id is known). *result,
  * unless NULL, becomes its result as JSON text, to be given back with chard_free; of a group, the array of its members' results in order (of a
- * group or chord in it, an array again).
+ * group in it, an array again).
  * CHARD_OK; CHARD_TASK_FAILED: why->name is the exception's type, why->text its message, *result Celery's object of it; CHARD_TIMED_OUT: not yet;
  * CHARD_UNKNOWN_ID: opened without results, or over rpc:// not sent by this handle or forgotten; CHARD_UNREACHABLE; CHARD_UNCERTAIN: closed.
  * A result may be waited for again. Over rpc:// the handle keeps it until chard_forget or chard_close. */
@@ -186,7 +186,8 @@ CHARD_API void chard_free(char *text);
  * to the broker; a task that crashes every worker is stopped as poison after CHARD_MAX_STARTS starts.
  *
  * Its functions are pure and quick: they see no clock, no network, no database, sleep never, keep nothing in variables; all run on the worker's
- * one loop thread. What they want done they say through the calls below, and the worker does it in one transaction.
+ * one loop thread. One that has not returned after its task's deadline_ms (at least a second) has the worker abort: nothing else could run.
+ * What they want done they say through the calls below, and the worker does it in one transaction.
  * They return CHARD_DONE; CHARD_REFUSE, best by `return chard_refuse(...)`: this document can never work; or CHARD_BROKEN: a bug of
  * the plug-in, or lack of memory. After the latter two the task is dead: kept with its reason for a person to look at and send back.
  * ====================================================================================================== */
@@ -206,7 +207,8 @@ enum chard_part { CHARD_TEXT = 0, CHARD_IMAGE_URL = 1 };
 
 struct chard_calls;
 
-/* What a task is given, asks and leaves. Valid during the call; only the functions below look inside. */
+/* What a task is given, asks and leaves. Valid during the call and on its thread; only the functions below look inside. Anywhere else those
+ * answer NULL or CHARD_BROKEN and change nothing. */
 struct chard_input { /* the job document, and memory for this task */
         const struct chard_calls *calls;
 };
@@ -337,8 +339,9 @@ static inline int chard_say(struct chard_request *r, const char *role, enum char
         return r->calls->say(r, role, (int)part, text);
 }
 
-/* Add a section to the document; an event to the outbox (`of_type`, `of_id`: what it is about, "chat" and the job's id); a field of a
- * user's profile; a character to its user. The JSON is parsed at once; text that is none is CHARD_BROKEN, since only a bug makes it. */
+/* Add a section to the document ("job" and "input" are not to be written; of two with one name the later counts); an event to the outbox
+ * (`of_type`, `of_id`: what it is about, "chat" and the job's id); a field of a user's profile; a character to its user. The JSON is parsed
+ * at once; text that is none is CHARD_BROKEN, since only a bug makes it. */
 static inline int chard_section(struct chard_outcome *o, const char *name, const char *json)
 {
         return o->calls->section(o, name, json);

@@ -283,7 +283,7 @@ static json_t *apply(struct planning *p, json_t *signature, json_t *over)
 
 /* ---- the plan ---- */
 
-static bool fits(const json_t *value, unsigned left);
+static bool fits(const json_t *signature, unsigned left);
 
 static bool all_fit(const json_t *signatures, unsigned left)
 {

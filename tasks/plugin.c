@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static int check_task(const char *file, const struct chard_task *t, struct probl
         if (bad)
                 return problem_set(why, "settings", "bad_plugin", "%.120s: the queue \"%.60s\" of task %.60s %s", file,
                                    t->queue ? t->queue : "", t->name, bad);
-        plugin_task_fill(&made, t);
+        plugin_task_fill(&made, t, NULL);
         return load_check(alone, &fault) == 0 ? 0 : refuse(why, file, fault.text);
 }
 
@@ -96,19 +97,35 @@ int plugin_check(const char *file, const struct chard_plugin *p, const struct ta
 
 /* ---- loading ---- */
 
+/* As long as the process: the registry points there. */
+static int add_task(const struct chard_task *from)
+{
+        struct plugin_task *t = calloc(1, sizeof(*t));
+        struct plugin_call *call = calloc(1, sizeof(*call));
+        if (t && call) {
+                plugin_task_fill(t, from, call);
+                if (registry_add(&t->def) >= 0)
+                        return 0;
+        }
+        free(t);
+        free(call);
+        return -ENOMEM;
+}
+
 static int add_tasks(const struct chard_plugin *p)
 {
-        for (size_t i = 0; p->tasks[i]; i++) {
-                struct plugin_task *t = calloc(1, sizeof(*t)); /* as long as the process: the registry points there */
-                if (!t)
-                        return -ENOMEM;
-                plugin_task_fill(t, p->tasks[i]);
-                if (registry_add(&t->def) < 0) {
-                        free(t);
-                        return -ENOMEM;
-                }
-        }
-        return 0;
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && p->tasks[i]; i++)
+                rc = add_task(p->tasks[i]);
+        return rc;
+}
+
+/* A constant of that name that somebody else made may be too short to look into. */
+static bool is_struct(const struct chard_plugin *p)
+{
+        const ElfW(Sym) *symbol = NULL;
+        Dl_info info;
+        return dladdr1(p, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || !symbol || symbol->st_size >= sizeof(*p);
 }
 
 /* `path` has a slash, so that no library path is searched. */
@@ -122,7 +139,8 @@ static int load_path(const char *file, const char *path, struct problem *why)
                 dlclose(handle);
                 return refuse(why, file, "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
         }
-        const int rc = plugin_check(file, p, task_find, why);
+        const int rc = is_struct(p) ? plugin_check(file, p, task_find, why)
+                                    : refuse(why, file, "its chard_plugin is not what CHARD_PLUGIN in chard.h makes");
         if (rc == 0)
                 return add_tasks(p);
         dlclose(handle);

@@ -4,33 +4,34 @@
 #include "core/json.h"
 #include "core/utf8.h"
 #include "tasks/plugin.h"
+#include "tasks/plugin_watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What stands behind the opaque structs. Each begins with the part that plug-ins see. */
-struct input {
-        struct chard_input face;
-        const struct task_input *in;
-        struct problem *why;
-};
-struct request {
-        struct chard_request face;
-        const struct task_input *in;
-        struct ai_request *request;
-};
-struct reply {
-        struct chard_reply face;
-        const struct task_input *in;
-        const struct ai_reply *reply;
-};
-struct outcome_of {
-        struct chard_outcome face;
-        const struct task_input *in;
-        struct outcome *out;
-        struct problem *why;
-};
+/* The one that this thread is in. Any other that a plug-in comes with, kept from before or used from a thread of its own, is not followed. */
+static _Thread_local struct plugin_call *under_way;
+
+static struct plugin_call *of_input(const struct chard_input *in)
+{
+        return under_way && in == &under_way->input ? under_way : NULL;
+}
+
+static struct plugin_call *of_request(const struct chard_request *r)
+{
+        return under_way && under_way->asked && r == &under_way->request ? under_way : NULL;
+}
+
+static struct plugin_call *of_reply(const struct chard_reply *r)
+{
+        return under_way && under_way->answered && r == &under_way->reply ? under_way : NULL;
+}
+
+static struct plugin_call *of_outcome(const struct chard_outcome *o)
+{
+        return under_way && under_way->out && o == &under_way->outcome ? under_way : NULL;
+}
 
 /* ---- reading ---- */
 
@@ -83,50 +84,67 @@ static const char *told(const struct task_input *in, const json_t *value, const 
 
 static const char *find(const struct chard_input *in, const char *pointer, int as_json)
 {
-        const struct task_input *mine = ((const struct input *)in)->in;
-        return told(mine, mine->document, pointer, as_json);
+        const struct plugin_call *c = of_input(in);
+        return c && pointer ? told(c->in, c->in->document, pointer, as_json) : NULL;
 }
 
 static const char *find_reply(const struct chard_reply *r, const char *pointer, int as_json)
 {
-        const struct reply *mine = (const struct reply *)r;
-        return told(mine->in, mine->reply->content, pointer, as_json);
+        const struct plugin_call *c = of_reply(r);
+        return c && pointer ? told(c->in, c->answered->content, pointer, as_json) : NULL;
 }
 
 static const char *owned(const struct chard_input *in)
 {
-        const struct task_input *mine = ((const struct input *)in)->in;
-        return mine->owned ? ask_json(mine, mine->owned) : NULL;
+        const struct plugin_call *c = of_input(in);
+        return c && c->in->owned ? ask_json(c->in, c->in->owned) : NULL;
 }
 
 static const char *quote(const struct chard_input *in, const char *text)
 {
+        const struct plugin_call *c = of_input(in);
         JSON_OWNED json_t *value = text ? json_string(text) : NULL;
-        return value ? ask_json(((const struct input *)in)->in, value) : "null";
+        if (!c)
+                return NULL;
+        return value ? ask_json(c->in, value) : "null";
 }
 
 static char *allocate(const struct chard_input *in, size_t size)
 {
-        return arena_alloc(((const struct input *)in)->in->arena, size);
+        const struct plugin_call *c = of_input(in);
+        return c ? arena_alloc(c->in->arena, size) : NULL;
 }
 
 /* ---- answering ---- */
 
 static int refuse(const struct chard_input *in, const char *name, const char *text)
 {
-        problem_set(((const struct input *)in)->why, "task", name && *name ? name : "refused", "%s", text ? text : "");
+        const struct plugin_call *c = of_input(in);
+        if (c)
+                problem_set(c->why, "task", name && *name ? name : "refused", "%s", text ? text : "");
         return CHARD_REFUSE;
+}
+
+static bool is_utf8(const char *text)
+{
+        size_t size;
+        while (*text) {
+                if (!utf8_next(text, &size))
+                        return false;
+                text += size;
+        }
+        return true;
 }
 
 static int say(struct chard_request *r, const char *role, int part, const char *text)
 {
-        const struct request *mine = (const struct request *)r;
+        const struct plugin_call *c = of_request(r);
         const bool user = role && strcmp(role, "user") == 0;
-        if (!text || (!user && (!role || strcmp(role, "assistant") != 0)))
+        if (!c || !text || !is_utf8(text) || (!user && (!role || strcmp(role, "assistant") != 0)))
                 return CHARD_BROKEN;
-        const char *kept = arena_string(mine->in->arena, text);
-        return ask_say(mine->in, mine->request, user ? "user" : "assistant",
-                       part == CHARD_IMAGE_URL ? AI_IMAGE_URL : AI_TEXT, kept) == 0
+        const char *kept = arena_string(c->in->arena, text);
+        return ask_say(c->in, c->asked, user ? "user" : "assistant", part == CHARD_IMAGE_URL ? AI_IMAGE_URL : AI_TEXT,
+                       kept) == 0
                        ? CHARD_DONE
                        : CHARD_BROKEN;
 }
@@ -142,55 +160,84 @@ static json_t *parsed(const char *json, struct problem *why)
 }
 
 /* A part of the outcome that can't be added is a bug of the plug-in: say which, and let its verdict count. */
-static int added(struct chard_outcome *o, const char *what, const char *name, int rc, const struct problem *fault)
+static int added(const struct plugin_call *c, const char *what, const char *name, int rc, const struct problem *fault)
 {
-        const struct outcome_of *mine = (const struct outcome_of *)o;
         if (rc == 0)
                 return CHARD_DONE;
-        problem_set(mine->why, "task", "broken_task", "the %s \"%.100s\" of %.100s: %s", what, name ? name : "",
-                    mine->in->def->name, fault->text[0] ? fault->text : "a text is missing, or memory ran out");
+        problem_set(c->why, "task", "broken_task", "the %s \"%.100s\" of %.100s: %s", what, name ? name : "",
+                    c->in->def->name, fault->text[0] ? fault->text : "memory ran out");
         return CHARD_BROKEN;
+}
+
+/* What is stored must be text; the job's own parts of the document are nobody's to write. */
+static bool texts(const char *a, const char *b, const char *c, struct problem *fault)
+{
+        const char *const all[] = { a, b, c };
+        for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+                if (!all[i])
+                        return problem_set(fault, "task", "bad_text", "a text is missing") == 0;
+                if (!is_utf8(all[i]))
+                        return problem_set(fault, "task", "bad_text", "a text is not UTF-8") == 0;
+        }
+        return true;
+}
+
+static bool is_free(const char *name, struct problem *fault)
+{
+        if (strcmp(name, "job") != 0 && strcmp(name, "input") != 0)
+                return true;
+        return problem_set(fault, "task", "bad_text", "that part of the document is not a task's to write") == 0;
 }
 
 static int section(struct chard_outcome *o, const char *name, const char *json)
 {
         struct problem fault = { 0 };
-        json_t *value = parsed(json, &fault);
-        const int rc = value && name ? outcome_section(((struct outcome_of *)o)->out, name, json_incref(value)) : 1;
-        json_decref(value);
-        return added(o, "section", name, rc, &fault);
+        struct plugin_call *c = of_outcome(o);
+        int rc = 1;
+        if (!c)
+                return CHARD_BROKEN;
+        json_t *value = texts(name, "", "", &fault) && is_free(name, &fault) ? parsed(json, &fault) : NULL;
+        if (value)
+                rc = outcome_section(c->out, name, value);
+        return added(c, "section", name, rc, &fault);
 }
 
 static int event(struct chard_outcome *o, const char *of_type, const char *of_id, const char *type, const char *json)
 {
         struct problem fault = { 0 };
-        struct outcome *out = ((struct outcome_of *)o)->out;
-        json_t *value = parsed(json, &fault);
+        struct plugin_call *c = of_outcome(o);
         int rc = 1;
-        if (value && of_type && of_id && type)
-                rc = outcome_event(out, of_type, of_id, type, json_incref(value));
-        json_decref(value);
-        return added(o, "event", type, rc, &fault);
+        if (!c)
+                return CHARD_BROKEN;
+        json_t *value = texts(of_type, of_id, type, &fault) ? parsed(json, &fault) : NULL;
+        if (value)
+                rc = outcome_event(c->out, of_type, of_id, type, value);
+        return added(c, "event", type, rc, &fault);
 }
 
 static int profile(struct chard_outcome *o, const char *user_id, const char *field, const char *json)
 {
         struct problem fault = { 0 };
-        struct outcome *out = ((struct outcome_of *)o)->out;
-        json_t *value = parsed(json, &fault);
+        struct plugin_call *c = of_outcome(o);
         int rc = 1;
-        if (value && user_id && field)
-                rc = outcome_write(out, ROW_PROFILE_FIELD, user_id, field, json_incref(value));
-        json_decref(value);
-        return added(o, "profile field", field, rc, &fault);
+        if (!c)
+                return CHARD_BROKEN;
+        json_t *value = texts(user_id, field, "", &fault) ? parsed(json, &fault) : NULL;
+        if (value)
+                rc = outcome_write(c->out, ROW_PROFILE_FIELD, user_id, field, value);
+        return added(c, "profile field", field, rc, &fault);
 }
 
 static int grant(struct chard_outcome *o, const char *user_id, const char *code)
 {
-        const struct problem fault = { 0 };
-        struct outcome *out = ((struct outcome_of *)o)->out;
-        return added(o, "character", code,
-                     user_id && code ? outcome_write(out, ROW_CHARACTER_GRANT, user_id, code, NULL) : 1, &fault);
+        struct problem fault = { 0 };
+        struct plugin_call *c = of_outcome(o);
+        int rc = 1;
+        if (!c)
+                return CHARD_BROKEN;
+        if (texts(user_id, code, "", &fault))
+                rc = outcome_write(c->out, ROW_CHARACTER_GRANT, user_id, code, NULL);
+        return added(c, "character", code, rc, &fault);
 }
 
 static const struct chard_calls calls = {
@@ -210,14 +257,30 @@ static const struct chard_calls calls = {
 
 /* ---- calling ---- */
 
-static const struct chard_task *theirs(const struct task_def *def)
+static const struct plugin_task *task_of(const struct task_def *def)
 {
-        return ((const struct plugin_task *)def)->theirs;
+        return (const struct plugin_task *)def;
 }
 
-static struct input input_of(const struct task_input *in, struct problem *why)
+static struct plugin_call *enter(const struct task_input *in, struct problem *why)
 {
-        return (struct input){ { &calls }, in, why };
+        struct plugin_call *c = task_of(in->def)->call;
+        *c = (struct plugin_call){ .input = { &calls },
+                                   .request = { &calls },
+                                   .reply = { &calls },
+                                   .outcome = { &calls },
+                                   .in = in,
+                                   .why = why };
+        under_way = c;
+        plugin_watch_begin(in->def->name, in->def->deadline_ms);
+        return c;
+}
+
+static int leave(int said)
+{
+        plugin_watch_end();
+        under_way = NULL;
+        return said;
 }
 
 /* A plug-in's verdict in the engine's terms. A bug is no lack of memory, which the engine would have tried again at once: the task
@@ -236,25 +299,27 @@ static int verdict(int said, const struct task_def *def, struct problem *why)
 
 static int ask(const struct task_input *in, struct ai_request *request, struct problem *why)
 {
-        const struct input input = input_of(in, why);
-        struct request out = { { &calls }, in, request };
         const int rc = ask_begin(in, in->def, request);
-        return rc ? rc : verdict(theirs(in->def)->ask(&input.face, &out.face), in->def, why);
+        if (rc)
+                return rc;
+        struct plugin_call *c = enter(in, why);
+        c->asked = request;
+        return verdict(leave(task_of(in->def)->theirs->ask(&c->input, &c->request)), in->def, why);
 }
 
 static int conclude(const struct task_input *in, const struct ai_reply *reply, struct outcome *out, struct problem *why)
 {
-        const struct input input = input_of(in, why);
-        const struct reply answer = { { &calls }, in, reply };
-        struct outcome_of result = { { &calls }, in, out, why };
-        return verdict(theirs(in->def)->conclude(&input.face, &answer.face, &result.face), in->def, why);
+        struct plugin_call *c = enter(in, why);
+        c->answered = reply;
+        c->out = out;
+        return verdict(leave(task_of(in->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)), in->def, why);
 }
 
 static int run(const struct task_input *in, struct outcome *out, struct problem *why)
 {
-        const struct input input = input_of(in, why);
-        struct outcome_of result = { { &calls }, in, out, why };
-        return verdict(theirs(in->def)->run(&input.face, &result.face), in->def, why);
+        struct plugin_call *c = enter(in, why);
+        c->out = out;
+        return verdict(leave(task_of(in->def)->theirs->run(&c->input, &c->outcome)), in->def, why);
 }
 
 static int offline(const struct ai_request *request, json_t **answer, struct problem *why)
@@ -262,9 +327,9 @@ static int offline(const struct ai_request *request, json_t **answer, struct pro
         struct arena arena = { 0 };
         const struct task_def *def = task_find(request->task);
         const struct task_input in = { .document = request->facts, .arena = &arena, .def = def };
-        const struct input input = input_of(&in, why);
+        const struct plugin_call *c = enter(&in, why);
         const char *text = NULL;
-        int rc = verdict(theirs(def)->offline(&input.face, &text), def, why);
+        int rc = verdict(leave(task_of(def)->theirs->offline(&c->input, &text)), def, why);
         if (rc == 0)
                 *answer = parsed(text, why);
         if (rc == 0 && !*answer)
@@ -273,11 +338,12 @@ static int offline(const struct ai_request *request, json_t **answer, struct pro
         return rc;
 }
 
-void plugin_task_fill(struct plugin_task *t, const struct chard_task *from)
+void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struct plugin_call *call)
 {
         const bool vision = from->model && strcmp(from->model, "vision") == 0;
         *t = (struct plugin_task){
                 .theirs = from,
+                .call = call,
                 .def = {
                         .name = from->name,
                         .queue = from->queue,

@@ -103,6 +103,14 @@ REFUSALS = {
                    "undefined symbol: nowhere"),
     "other_version": ("#include <chard.h>\n#undef CHARD_PLUGIN_ABI\n#define CHARD_PLUGIN_ABI 7\n" + ONE.split("\n", 1)[1]
                       + TASK % ("a.b", "a.b") + "CHARD_PLUGIN(&t);", "plug-in ABI 7, this chard has 1"),
+    "older_version": ("#include <chard.h>\n#undef CHARD_PLUGIN_ABI\n#define CHARD_PLUGIN_ABI 0\n" + ONE.split("\n", 1)[1]
+                      + TASK % ("a.b", "a.b") + "CHARD_PLUGIN(&t);", "plug-in ABI 0, this chard has 1"),
+    "newer_calls": ("#include <chard.h>\n" + ONE.split("\n", 1)[1] + TASK % ("a.b", "a.b") + """
+                    static const struct chard_task *const tasks[] = { &t, 0 }; CHARD_API extern const struct chard_plugin chard_plugin;
+                    const struct chard_plugin chard_plugin = { CHARD_PLUGIN_ABI, sizeof(struct chard_plugin), sizeof(struct chard_task),
+                                                               sizeof(struct chard_calls) + 8, tasks };""", "other sizes"),
+    "no_struct": ("int chard_plugin = 1;", "not what CHARD_PLUGIN in chard.h makes"),
+    "a_function": ("void chard_plugin(void) {}", "not what CHARD_PLUGIN in chard.h makes"),
     "other_sizes": ("#include <chard.h>\nCHARD_API extern const struct chard_plugin chard_plugin;"
                     "const struct chard_plugin chard_plugin = { 1, 8, 8, 8, 0 };", "other sizes"),
     "no_task": ("#include <chard.h>\nCHARD_PLUGIN(NULL);", "exports no task"),
@@ -132,8 +140,104 @@ def test_a_wrong_file_is_refused_with_a_clear_word(chard_bare, compile, tmp_path
     no_report(done.stderr)
 
 
+# In a plug-in compiled against a chard.h that knew fewer calls; the rest is as ever.
+OLDER = """
+static const struct chard_task *const tasks[] = { &t, 0 };
+CHARD_API extern const struct chard_plugin chard_plugin;
+const struct chard_plugin chard_plugin = { CHARD_PLUGIN_ABI, sizeof(struct chard_plugin), sizeof(struct chard_task),
+                                           offsetof(struct chard_calls, grant), tasks };
+"""
+
+# A thread of the plug-in's own, and what was kept of an earlier task's call, reach nothing.
+THREAD = """
+#include <chard.h>
+#include <pthread.h>
+struct both { const struct chard_input *in; struct chard_outcome *out; int reached; };
+static void *use(void *arg)
+{
+        struct both *b = arg;
+        b->reached = chard_text(b->in, "/job/id") || chard_json(b->in, "") || chard_quote(b->in, "x") || chard_allocate(b->in, 8) ||
+                     chard_section(b->out, "x", "1") == CHARD_DONE || chard_event(b->out, "t", "i", "T", "{}") == CHARD_DONE ||
+                     chard_profile(b->out, "u", "f", "1") == CHARD_DONE || chard_grant(b->out, "u", "c") == CHARD_DONE;
+        chard_refuse(b->in, "other_thread", "said by another thread");
+        return NULL;
+}
+static const struct chard_input *kept_in;
+static struct chard_outcome *kept_out;
+static int first(const struct chard_input *in, struct chard_outcome *out)
+{
+        struct both b = { in, out, 1 };
+        pthread_t thread;
+        pthread_create(&thread, NULL, use, &b);
+        pthread_join(thread, NULL);
+        kept_in = in;
+        kept_out = out;
+        return chard_section(out, "first", b.reached ? "\\"reached\\"" : "\\"kept away\\"");
+}
+static int second(const struct chard_input *in, struct chard_outcome *out)
+{
+        struct both b = { kept_in, kept_out, 1 };
+        use(&b);
+        if (b.reached || chard_say((struct chard_request *)(void *)out, "user", CHARD_TEXT, "x") == CHARD_DONE)
+                return chard_refuse(in, "reached", "it reached an earlier task's call");
+        return chard_section(out, "second", "1") == CHARD_DONE ? chard_section(out, "second", "2") : CHARD_BROKEN;
+}
+static const struct chard_task one = { .name = "broken.one", .queue = "broken.one", .deadline_ms = 1000, .adds = { "first" }, .run = first };
+static const struct chard_task two = { .name = "broken.two", .queue = "broken.two", .deadline_ms = 1000, .adds = { "second" }, .run = second };
+CHARD_PLUGIN(&one, &two);
+"""
+
+
+def test_calls_from_where_they_must_not_come_reach_nothing(chard, compile, broker_url):
+    chard.settings["CHARD_TASKS"] = str(compile("broken", THREAD, "-pthread"))
+    chard.prepare()
+    app = client(broker_url)
+    with chard.worker(queues="broken.one,broken.two"):
+        result = chain(sig(app, "broken.one"), sig(app, "broken.two")).apply_async()
+        job = finished(chard, result.parent.id)
+    assert job["state"] == "SUCCESS", job
+    assert job["document"]["first"] == "kept away" and job["document"]["second"] == 2
+
+
+def test_an_older_plugin_runs(chard, compile, broker_url):
+    older = compile("older", "#include <stddef.h>\n" + HEAD % "return chard_section(out, \"x\", \"1\");" + TASK % ("older.one", "older.one") + OLDER)
+    chard.settings["CHARD_TASKS"] = str(older)
+    chard.prepare()
+    with chard.worker(queues="older.one"):
+        result = sig(client(broker_url), "older.one").apply_async()
+        assert finished(chard, result.id)["state"] == "SUCCESS"
+
+
+def test_a_function_that_never_returns_ends_the_worker_and_then_the_task(chard, compile, broker_url, queues):
+    """Its neighbour on the same worker is not lost."""
+    hanging = compile("hanging", HEAD % "(void)out; for (volatile int hung = 1; hung;) {} return CHARD_DONE;" + TASK % ("hanging.one", "hanging.one")
+                      + "CHARD_PLUGIN(&t);")
+    chard.settings |= {"CHARD_TASKS": str(hanging), "CHARD_MAX_STARTS": "2"}
+    chard.prepare()
+    app = client(broker_url)
+    result = sig(app, "hanging.one").apply_async()
+    for _ in range(2):
+        with chard.worker(queues="hanging.one", ready=False, name="chard@hanging") as worker:
+            worker.expected = {-6}
+            assert worker.wait(30) == -6
+        assert "hanging.one has not returned for 1000 ms" in worker.stderr
+    with chard.worker(queues="hanging.one,chard.note", name="chard@hanging"):
+        note = sig(app, "chard.note", n=1).apply_async()
+        assert finished(chard, note.id)["state"] == "SUCCESS"
+        assert finished(chard, result.id)["state"] == "FAILURE"
+    assert queues.depth("hanging.one.dead") == 1
+
+
 BROKEN = {
     "json": ("return chard_section(out, \"x\", \"{no json\");", "the section \"x\" of broken.one"),
+    "no_json": ("return chard_section(out, \"x\", NULL);", "the section \"x\" of broken.one: there is no JSON"),
+    "no_name": ("return chard_section(out, NULL, \"1\");", "a text is missing"),
+    "not_its_own": ("return chard_section(out, \"job\", \"{}\");", "not a task's to write"),
+    "event": ("return chard_event(out, \"t\", NULL, \"T\", \"{}\");", "the event \"T\" of broken.one: a text is missing"),
+    "bytes": ("return chard_event(out, \"t\", \"i\", \"\\xff\", \"{}\");", "a text is not UTF-8"),
+    "user": ("return chard_profile(out, NULL, \"f\", \"1\");", "a text is missing"),
+    "code": ("return chard_grant(out, \"u\", NULL);", "a text is missing"),
+    "pointer": ("(void)out; return chard_text(in, NULL) || chard_json(in, NULL) ? CHARD_DONE : chard_refuse(in, NULL, NULL);", "refused"),
     "silent": ("(void)out; return -1;", "broken.one returned -1"),
     "unreasoned": ("(void)out; return CHARD_REFUSE;", "refused it without saying why"),
 }
