@@ -95,7 +95,9 @@ int command_fail(const struct command *self, int code, const struct problem *why
                 fprintf(stderr, "chard %s: %s\n", self->name, strerror(-code));
                 return EXIT_FAILED;
         }
-        fprintf(stderr, "chard %s: %s\n", self->name, why->text);
+        fprintf(stderr, "chard %s: ", self->name);
+        print_plain(stderr, why->text);
+        putc('\n', stderr);
         return exit_code_of(why);
 }
 

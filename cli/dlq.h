@@ -53,8 +53,9 @@ bool filter_is_any(const struct dead_filter *filter);
 /* The filter in words, for the audit: "--code timeout --since 2h". Freed by the caller; NULL when memory ran out. */
 char *filter_words(const struct filter_flags *flags, char **operands, int count);
 
-/* A count that a flag was given, within 1 … most. False after a complaint. */
-bool flag_number(const struct command *self, const char *flag, const char *value, unsigned most, unsigned *out);
+/* A count that a flag was given, within least … most. False after a complaint. */
+bool flag_number(const struct command *self, const char *flag, const char *value, unsigned least, unsigned most,
+                 unsigned *out);
 
 /* ---- dlq_client.c: the store, asked and waited for ---- */
 
@@ -85,12 +86,17 @@ const char *client_who(void);
 /* "3 min", "2 h", "5 d": how long ago. */
 const char *view_age(int64_t then_ms, int64_t now_ms, char out[32]);
 
-/* Print a text's first `width` columns' worth of characters, controls as spaces, padded when `pad`. */
+/* Print a text's first `width` columns' worth of characters, what would steer a terminal as spaces, padded when `pad`. */
 void view_text(const char *text, size_t width, bool pad);
+
+/* Print all of a text in the same way. */
+void view_plain(const char *text);
 
 /* Columns of the terminal on stdout, or `otherwise` where it is none. */
 size_t view_width(size_t otherwise);
 
+/* Print a JSON value on one line, or with this indentation; controls that JSON would leave in (DEL, C1) as escapes. */
 void view_json(const json_t *value);
+void view_indented(const json_t *value);
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/json.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,10 @@ struct editing {
         int64_t entry;
         struct buffer text; /* what the editor is given, then what it gave */
         struct buffer body;
-        int code; /* of reading or checking */
-        enum { READING, CHECKING } phase;
-        bool found, kept;
+        char path[4096]; /* what the editor works on */
+        int code;        /* of reading or checking */
+        enum { READING, CHECKING, UNDOING } phase;
+        bool found, kept, edited;
 };
 
 /* The letter is borrowed for the length of the callback: what is made of it is made here. */
@@ -32,9 +34,10 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
         struct problem *out = &e->client.why;
         e->found = count > 0;
         e->kept = count > 0 && strcmp(letters[0].state, "kept") == 0;
+        e->edited = count > 0 && letters[0].edited.data;
         if (e->kept && e->phase == READING)
                 e->code = letter_arguments(&letters[0], &e->text, out);
-        else if (e->kept)
+        else if (e->kept && e->phase == CHECKING)
                 e->code = letter_edited_body(&letters[0], buffer_view(&e->text), &e->body, out);
         client_on_json(NULL, why, &e->client);
 }
@@ -93,7 +96,7 @@ static bool write_file(int fd, struct bytes text)
         return fclose(file) == 0 && ok;
 }
 
-/* By the shell, because $EDITOR may be several words ("code --wait"). */
+/* By the shell, because $EDITOR may be several words ("code --wait"). Ctrl-C is the editor's own meanwhile, as in system(3). */
 static bool run_editor(const char *path)
 {
         const char *editor = getenv("VISUAL");
@@ -101,36 +104,38 @@ static bool run_editor(const char *path)
                 editor = getenv("EDITOR");
         if (!editor || !*editor)
                 editor = "vi";
+        const struct sigaction ignore = { .sa_handler = SIG_IGN };
+        struct sigaction interrupt, quit;
+        sigaction(SIGINT, &ignore, &interrupt);
+        sigaction(SIGQUIT, &ignore, &quit);
         const pid_t child = fork();
         if (child == 0) {
-                setenv("CHARD_EDITED_FILE", path, 1);
+                sigaction(SIGINT, &interrupt, NULL);
+                sigaction(SIGQUIT, &quit, NULL);
                 char command[4096];
-                snprintf(command, sizeof(command), "%s \"$CHARD_EDITED_FILE\"", editor);
-                execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+                snprintf(command, sizeof(command), "%s \"$1\"", editor);
+                execl("/bin/sh", "sh", "-c", command, "sh", path, (char *)NULL);
                 _exit(127);
         }
         int status = 1;
         while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
                 ;
+        sigaction(SIGINT, &interrupt, NULL);
+        sigaction(SIGQUIT, &quit, NULL);
         return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static bool edit_by_hand(struct editing *e)
+static bool make_file(struct editing *e)
 {
-        char path[4096];
         const char *folder = getenv("TMPDIR");
-        snprintf(path, sizeof(path), "%s/chard-entry-%lld-XXXXXX.json", folder && *folder ? folder : "/tmp",
+        snprintf(e->path, sizeof(e->path), "%s/chard-entry-%lld-XXXXXX.json", folder && *folder ? folder : "/tmp",
                  (long long)e->entry);
-        const int fd = mkstemps(path, 5);
-        bool ok = fd >= 0 && write_file(fd, buffer_view(&e->text));
+        const int fd = mkstemps(e->path, 5);
+        const bool ok = fd >= 0 && write_file(fd, buffer_view(&e->text));
         if (!ok)
-                fprintf(stderr, "chard %s: can't write %s: %s\n", e->client.self->name, path, strerror(errno));
-        else if (!(ok = run_editor(path)))
-                fprintf(stderr, "chard %s: the editor failed, nothing was changed\n", e->client.self->name);
-        else
-                ok = read_file(e, path);
-        if (fd >= 0)
-                unlink(path);
+                fprintf(stderr, "chard %s: can't write %s: %s\n", e->client.self->name, e->path, strerror(errno));
+        if (!ok && fd >= 0)
+                unlink(e->path);
         return ok;
 }
 
@@ -158,6 +163,76 @@ static int store_body(struct editing *e)
         return EXIT_DONE;
 }
 
+/* The same arguments, whatever they look like. */
+static bool is_unchanged(const struct editing *e, struct bytes before)
+{
+        JSON_OWNED json_t *one = NULL;
+        JSON_OWNED json_t *two = NULL;
+        return json_parse(before, "edit", &one, NULL) == 0 &&
+               json_parse(buffer_view(&e->text), "edit", &two, NULL) == 0 && json_equal(one, two);
+}
+
+/* Beside the exit codes: its task would not take it, which was said; it is as it was; there is nothing to take. */
+enum { EDIT_WRONG = -1, EDIT_SAME = -2, EDIT_NONE = -3 };
+
+static int take(struct editing *e, struct bytes before)
+{
+        if (is_unchanged(e, before))
+                return EDIT_SAME;
+        e->phase = CHECKING;
+        buffer_reset(&e->body);
+        const int code = look(e);
+        if (code)
+                return code;
+        if (e->code) {
+                command_fail(e->client.self, e->code, &e->client.why);
+                return EDIT_WRONG;
+        }
+        return store_body(e);
+}
+
+static int say_unchanged(const struct editing *e)
+{
+        fprintf(stderr, "entry %lld is as it was: nothing was changed\n", (long long)e->entry);
+        return EXIT_DONE;
+}
+
+static bool wants_again(const struct editing *e)
+{
+        char line[64];
+        if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+                return false;
+        fprintf(stderr, "what was written is in %s; edit it again? [Y/n] ", e->path);
+        return fgets(line, sizeof(line), stdin) && *line != 'n' && *line != 'N';
+}
+
+/* What somebody typed is not thrown away: it goes back into the editor, or stays in its file. */
+static int edit_by_hand(struct editing *e, struct bytes before)
+{
+        int code = EDIT_WRONG;
+        if (!make_file(e))
+                return EXIT_FAILED;
+        do {
+                const bool ended_well = run_editor(e->path);
+                if (!ended_well)
+                        fprintf(stderr, "chard %s: the editor failed, nothing was changed\n", e->client.self->name);
+                if (!read_file(e, e->path))
+                        return EXIT_FAILED;
+                if (!ended_well) {
+                        code = is_unchanged(e, before) ? EDIT_NONE : EXIT_FAILED;
+                        break;
+                }
+                code = take(e, before);
+        } while (code == EDIT_WRONG && wants_again(e));
+        if (code == EXIT_DONE || code == EDIT_SAME || code == EDIT_NONE)
+                unlink(e->path);
+        else
+                fprintf(stderr,
+                        "chard %s: what was written is kept in %s; take it with: chard dlq edit %lld --file %s\n",
+                        e->client.self->name, e->path, (long long)e->entry, e->path);
+        return code;
+}
+
 static int change(struct editing *e)
 {
         int code = look(e);
@@ -165,15 +240,27 @@ static int change(struct editing *e)
                 return code;
         if (e->code)
                 return command_fail(e->client.self, e->code, &e->client.why);
-        if (!(e->file ? read_file(e, e->file) : edit_by_hand(e)))
-                return EXIT_FAILED;
-        e->phase = CHECKING;
-        code = look(e);
+        struct buffer before = e->text;
+        e->text = (struct buffer){ 0 };
+        if (!e->file) {
+                buffer_add(&e->text, before.data, before.size);
+                code = edit_by_hand(e, buffer_view(&before));
+        } else {
+                code = read_file(e, e->file) ? take(e, buffer_view(&before)) : EXIT_FAILED;
+        }
+        buffer_free(&before);
+        if (code == EDIT_SAME)
+                return say_unchanged(e);
+        return code == EDIT_WRONG ? EXIT_USAGE : code == EDIT_NONE ? EXIT_FAILED : code;
+}
+
+static int undo(struct editing *e)
+{
+        e->phase = UNDOING;
+        const int code = look(e);
         if (code)
                 return code;
-        if (e->code)
-                return command_fail(e->client.self, e->code, &e->client.why);
-        return store_body(e);
+        return e->edited ? store_body(e) : say_unchanged(e);
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -199,7 +286,7 @@ static int run(const struct command *self, int argc, char **argv)
         } else if (filter_read(self, &none, argv, 1, &e.entry, &filter, &code)) {
                 code = client_open(&e.client, self, &s);
                 if (code == 0)
-                        code = e.undo ? store_body(&e) : change(&e);
+                        code = e.undo ? undo(&e) : change(&e);
                 client_close(&e.client);
         }
         buffer_free(&e.text);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { PAGE = 500, PAGE_BYTES = 16 << 20, WINDOW = 500 };
 
@@ -103,6 +104,13 @@ struct imported {
         size_t line;
 };
 
+static void complain(const struct importing *i, size_t line, const char *why)
+{
+        fprintf(stderr, "chard %s: line %zu: ", i->client.self->name, line);
+        print_plain(stderr, why);
+        putc('\n', stderr);
+}
+
 static void on_filed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct imported *one = (struct imported *)arg;
@@ -113,8 +121,7 @@ static void on_filed(enum store_result result, struct bytes stored, const struct
         i->there += result == STORE_ALREADY;
         if (result == STORE_REFUSED || result == STORE_CLOSED) {
                 i->refused++;
-                fprintf(stderr, "chard %s: line %zu: %s\n", i->client.self->name, one->line,
-                        why ? why->text : "the store was closed");
+                complain(i, one->line, why ? why->text : "the store was closed");
         }
         arena_free(&one->arena);
         free(one);
@@ -133,8 +140,7 @@ static int import_line(struct importing *i, struct bytes text)
         if (!code)
                 code = letter_from_json(&one->arena, value, &one->letter, &why);
         if (code) {
-                fprintf(stderr, "chard %s: line %zu: %s\n", i->client.self->name, i->line,
-                        code > 0 ? why.text : strerror(-code));
+                complain(i, i->line, code > 0 ? why.text : strerror(-code));
                 i->refused++;
                 arena_free(&one->arena);
                 free(one);
@@ -160,8 +166,8 @@ static int import_file(struct importing *i, FILE *file)
         char *line = NULL;
         size_t room = 0;
         ssize_t size;
-        int code = 0;
-        while (code == 0 && (size = getline(&line, &room, file)) >= 0) {
+        int code = 0, error = 0;
+        while (code == 0 && (errno = 0, size = getline(&line, &room, file)) >= 0) {
                 i->line++;
                 if (strspn(line, " \t\r\n") == (size_t)size)
                         continue;
@@ -170,8 +176,29 @@ static int import_file(struct importing *i, FILE *file)
                 if (code == 0)
                         code = drain(i, WINDOW);
         }
+        if (code == 0 && !feof(file))
+                error = errno ? errno : EIO;
         free(line);
-        return code ? code : drain(i, 0);
+        if (code == 0)
+                code = drain(i, 0);
+        if (error)
+                fprintf(stderr, "chard %s: can't read on after line %zu: %s; mend that and say it again\n",
+                        i->client.self->name, i->line, strerror(error));
+        return code ? code : error ? EXIT_FAILED : 0;
+}
+
+/* Opening a folder does no harm, reading from it does. */
+static FILE *open_file(const char *path)
+{
+        struct stat info;
+        FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+        if (file && fstat(fileno(file), &info) == 0 && S_ISDIR(info.st_mode)) {
+                if (file != stdin)
+                        fclose(file);
+                errno = EISDIR;
+                return NULL;
+        }
+        return file;
 }
 
 static int run_import(const struct command *self, int argc, char **argv)
@@ -183,7 +210,7 @@ static int run_import(const struct command *self, int argc, char **argv)
         if (!command_load(self, own, &s, argc, argv, &operands, &code))
                 return code;
         const char *path = operands == 1 ? argv[0] : "-";
-        FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+        FILE *file = open_file(path);
         if (operands > 1) {
                 code = command_misuse(self, "name one file, or none for standard input");
         } else if (!file) {
@@ -193,7 +220,8 @@ static int run_import(const struct command *self, int argc, char **argv)
                 if (code == 0)
                         code = import_file(&i, file);
                 client_close(&i.client);
-                printf("%zu filed, %zu were there already, %zu refused\n", i.filed, i.there, i.refused);
+                if (code != EXIT_UNREACHABLE || i.line > 0)
+                        printf("%zu filed, %zu were there already, %zu refused\n", i.filed, i.there, i.refused);
                 if (code == 0 && i.refused > 0)
                         code = EXIT_FAILED;
         }

@@ -164,17 +164,20 @@ char *filter_words(const struct filter_flags *f, char **operands, int count)
         return NULL;
 }
 
-bool flag_number(const struct command *self, const char *flag, const char *value, unsigned most, unsigned *out)
+bool flag_number(const struct command *self, const char *flag, const char *value, unsigned least, unsigned most,
+                 unsigned *out)
 {
         char *end;
         if (!value)
                 return true;
         errno = 0;
         const long number = strtol(value, &end, 10);
-        if (end != value && (!*end || strcmp(end, "/s") == 0) && number >= 0 && number <= (long)most && errno == 0) {
+        if (end != value && (!*end || strcmp(end, "/s") == 0) && number >= (long)least && number <= (long)most &&
+            errno == 0) {
                 *out = (unsigned)number;
                 return true;
         }
-        command_misuse(self, "%s: \"%.40s\" is no number from 0 to %u", flag, value, most);
+        command_misuse(self, "%s: \"%.40s\" is no number from %u to %u%s", flag, value, least, most,
+                       least ? "; leave it out to have no such limit" : "");
         return false;
 }

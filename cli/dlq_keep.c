@@ -67,6 +67,8 @@ struct dlq_config keep_config(const struct settings *s, uv_loop_t *loop, const c
                 .policies = s->dlq_policies,
                 .stale_every_s = (unsigned)s->stale_every_s,
                 .stale_slack_s = (unsigned)s->stale_slack_s,
+                .result_urls = s->result_url,
+                .result_expires_s = (unsigned)s->result_expires_s,
                 .webhook_url = s->dlq_webhook_url,
                 .webhook_shape = s->dlq_webhook_shape,
                 .webhook_every_s = (unsigned)s->dlq_webhook_every_s,
@@ -93,6 +95,7 @@ static int run(const struct command *self, int argc, char **argv)
         else
                 snprintf(name, sizeof(name), "keeper@%s", host);
         struct dlq_config config = keep_config(&s, &p.loop, name);
+        config.health_file = setting_or_null(s.health_file);
         config.stopped = on_stopped;
         config.arg = &p;
         uv_loop_init(&p.loop);

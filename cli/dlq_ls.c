@@ -131,8 +131,8 @@ static int run_ls(const struct command *self, int argc, char **argv)
         l.query.descending = !l.ascending;
         if (entries && filter_read(self, &l.flags, argv, operands, entries, &l.query.filter, &code) &&
             (!l.sort || read_sort(self, l.sort, &l.query.sort)) &&
-            flag_number(self, "--limit", l.limit_text, MOST, &l.query.limit) &&
-            flag_number(self, "--offset", l.offset_text, UINT32_MAX / 2, &l.query.offset))
+            flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit) &&
+            flag_number(self, "--offset", l.offset_text, 0, UINT32_MAX / 2, &l.query.offset))
                 code = list(&l, &s, self);
         free(entries);
         settings_free(&s);
@@ -152,7 +152,8 @@ const struct command command_dlq_ls = {
 static void print_group(const json_t *g, int64_t now_ms, size_t width)
 {
         char age[32];
-        printf("%s  %8lld  %-7s  ", json_text(g, "group", ""), (long long)json_number(g, "count", 0),
+        view_text(json_text(g, "group", ""), 12, true);
+        printf("  %8lld  %-7s  ", (long long)json_number(g, "count", 0),
                view_age(json_number(g, "last_died_at", 0), now_ms, age));
         view_text(json_text(g, "name", ""), 16, true);
         fputs("  ", stdout);
@@ -194,7 +195,7 @@ static int run_groups(const struct command *self, int argc, char **argv)
         if (operands > 0) {
                 code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
         } else if (filter_read(self, &l.flags, argv, 0, NULL, &l.query.filter, &code) &&
-                   flag_number(self, "--limit", l.limit_text, MOST, &l.query.limit)) {
+                   flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit)) {
                 code = client_open(&l.client, self, &s);
                 if (code == 0) {
                         l.client.store->backend->dead_groups(l.client.store, &l.query.filter, l.query.limit,

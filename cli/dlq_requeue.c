@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* chard dlq requeue, discard: something done to one entry or to a hundred thousand. */
-#include "cli/dlq.h"
+#include "cli/dlq_doing.h"
 
-#include "core/clock.h"
 #include "core/json.h"
 #include "tasks/task.h"
 
@@ -14,31 +13,6 @@
 
 enum { SILENCE_MS = 60000, MOST_RATE = 1000000 };
 
-struct doing {
-        struct dlq_client client;
-        struct filter_flags flags;
-        const char *reason, *rate_text, *to;
-        bool dry_run, yes, json;
-        unsigned rate;
-        enum dead_action action;
-        struct dlq_bulk_config config;
-        struct dlq_bulk *bulk;
-        struct dlq_tally tally;
-        enum dlq_end end;
-        bool running, interrupted;
-        uv_signal_t signals[2];
-};
-
-static const char *past(const struct doing *d)
-{
-        return d->action == DEAD_DISCARD ? "discarded" : "requeued";
-}
-
-static size_t done_count(const struct dlq_tally *t)
-{
-        return t->outcomes[DEAD_DONE] + t->outcomes[DEAD_RESUMED];
-}
-
 /* ---- running a bulk ---- */
 
 static void on_progress(const struct dlq_tally *tally, void *arg)
@@ -46,8 +20,8 @@ static void on_progress(const struct dlq_tally *tally, void *arg)
         struct doing *d = (struct doing *)arg;
         d->tally = *tally;
         if (isatty(STDERR_FILENO) && !d->config.rehearse)
-                fprintf(stderr, "\r%zu of %zu looked at, %zu %s\033[K", tally->seen, tally->total, done_count(tally),
-                        past(d));
+                fprintf(stderr, "\r%zu of %zu looked at, %zu %s\033[K", tally->seen, tally->total, doing_count(tally),
+                        doing_past(d));
         wait_done(&d->client.wait);
 }
 
@@ -79,6 +53,9 @@ static int run_bulk(struct doing *d, bool rehearse)
         d->config.rehearse = rehearse;
         d->running = true;
         d->tally = (struct dlq_tally){ 0 };
+        for (size_t i = 0; i < d->named_count; i++)
+                d->named[i] = (struct named){ d->named[i].entry, "there is no such entry, or it is not kept any more",
+                                              false };
         if (dlq_bulk_start(&d->bulk, &d->config) < 0) {
                 fprintf(stderr, "chard %s: out of memory\n", d->client.self->name);
                 return EXIT_FAILED;
@@ -90,96 +67,15 @@ static int run_bulk(struct doing *d, bool rehearse)
         return 0;
 }
 
-/* ---- saying what will be, and what was ---- */
-
-static void print_fates(const struct dlq_tally *t, const char *indent)
-{
-        for (int i = 0; i < FATE_COUNT; i++)
-                if (t->fates[i] > 0)
-                        printf("%s%8zu  %s (entry %lld%s)\n", indent, t->fates[i],
-                               letter_fate_text((enum letter_fate)i), (long long)t->first[i],
-                               t->fates[i] > 1 ? " and others" : "");
-}
-
-static void print_rehearsal(const struct doing *d)
-{
-        if (d->action == DEAD_DISCARD) {
-                printf("%zu entries would be discarded: their tasks do not run again, their jobs stay failed\n",
-                       d->tally.total);
-                return;
-        }
-        printf("of %zu entries the task of\n", d->tally.total);
-        print_fates(&d->tally, "");
-}
-
-static json_t *fates_json(const struct dlq_tally *t)
-{
-        static const char *const names[FATE_COUNT] = {
-                [FATE_SENT] = "sent",
-                [FATE_RESUMED] = "resumed",
-                [FATE_SUCCEEDED] = "succeeded",
-                [FATE_ALIVE] = "alive",
-                [FATE_REVOKED] = "revoked",
-                [FATE_NO_QUEUE] = "no_queue",
-                [FATE_UNREADABLE] = "unreadable",
-                [FATE_HOPELESS] = "hopeless",
-                [FATE_CLOSED] = "closed",
-        };
-        json_t *o = json_object();
-        for (int i = 0; i < FATE_COUNT; i++)
-                if (t->fates[i] > 0)
-                        json_object_set_new(o, names[i], json_integer((json_int_t)t->fates[i]));
-        return o;
-}
-
-static void print_json(const struct doing *d)
-{
-        static const char *const ends[] = { [DLQ_ENDED] = "ended", [DLQ_STOPPED] = "stopped", [DLQ_FAILED] = "failed" };
-        const struct dlq_tally *t = &d->tally;
-        JSON_OWNED json_t *o = json_pack(
-                "{s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "action",
-                d->action == DEAD_DISCARD ? "discard" : "requeue", "dry_run", d->config.rehearse, "end",
-                d->running ? "silent" : ends[d->end], "total", (json_int_t)t->total, "seen", (json_int_t)t->seen,
-                past(d), (json_int_t)t->outcomes[DEAD_DONE], "resumed", (json_int_t)t->outcomes[DEAD_RESUMED],
-                "succeeded", (json_int_t)t->outcomes[DEAD_SUCCEEDED], "alive", (json_int_t)t->outcomes[DEAD_ALIVE],
-                "revoked", (json_int_t)t->outcomes[DEAD_REVOKED], "settled",
-                (json_int_t)t->outcomes[DEAD_SETTLED] + (json_int_t)t->outcomes[DEAD_MISSING], "refused",
-                (json_int_t)t->refused, d->config.rehearse ? "would" : "not_tried", fates_json(t));
-        view_json(o);
-}
-
-static void print_outcomes(const struct doing *d)
-{
-        static const struct {
-                enum dead_outcome outcome;
-                const char *text;
-        } rows[] = {
-                { DEAD_RESUMED, "of them had succeeded already: only what follows is published" },
-                { DEAD_SUCCEEDED, "not sent, their tasks have succeeded meanwhile: closed as resolved" },
-                { DEAD_ALIVE, "not sent, a worker is running their task right now: still kept" },
-                { DEAD_REVOKED, "not sent, their tasks were revoked: still kept" },
-                { DEAD_SETTLED, "somebody else dealt with meanwhile" },
-        };
-        const struct dlq_tally *t = &d->tally;
-        printf("%zu %s\n", done_count(t), past(d));
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-                if (t->outcomes[rows[i].outcome] > 0)
-                        printf("%8zu  %s\n", t->outcomes[rows[i].outcome], rows[i].text);
-        print_fates(t, "");
-        if (t->refused > 0)
-                printf("%8zu  the store refused: %s\n", t->refused, t->why.text);
-        const int64_t last_ms = t->last_due_ms - clock_wall_ms();
-        if (d->action == DEAD_REQUEUE && last_ms > 1000)
-                printf("the last one is due in %lld s\n", (long long)(last_ms / 1000));
-}
+/* ---- saying what was ---- */
 
 static int report(struct doing *d, int code)
 {
         const char *name = d->client.self->name;
         if (d->json)
-                print_json(d);
+                doing_print_json(d);
         else
-                print_outcomes(d);
+                doing_print_outcomes(d);
         if (code == EXIT_UNREACHABLE)
                 fprintf(stderr, "chard %s: the store does not answer; %zu of %zu are done. Say it again to go on\n",
                         name, d->tally.seen, d->tally.total);
@@ -189,7 +85,7 @@ static int report(struct doing *d, int code)
         else if (d->end == DLQ_FAILED)
                 return command_fail(d->client.self, 1, &d->tally.why);
         else
-                return d->tally.refused > 0 ? EXIT_FAILED : EXIT_DONE;
+                return doing_all_done(d) && d->tally.refused == 0 ? EXIT_DONE : EXIT_FAILED;
         return code ? code : EXIT_FAILED;
 }
 
@@ -201,10 +97,11 @@ static bool confirmed(const struct doing *d, int *code)
         char line[64], wanted[32];
         if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
                 *code = command_misuse(d->client.self, "%zu entries would be %s: say --yes (see first with --dry-run)",
-                                       d->tally.total, past(d));
+                                       d->tally.total, doing_past(d));
                 return false;
         }
-        fprintf(stderr, "type %zu to have them %s: ", d->tally.total, past(d));
+        fflush(stdout);
+        fprintf(stderr, "type %zu to have them %s: ", d->tally.total, doing_past(d));
         snprintf(wanted, sizeof(wanted), "%zu", d->tally.total);
         if (fgets(line, sizeof(line), stdin)) {
                 line[strcspn(line, "\r\n")] = '\0';
@@ -218,12 +115,11 @@ static bool confirmed(const struct doing *d, int *code)
 
 static int say_nothing_there(const struct doing *d)
 {
-        const bool named = d->config.filter.entry_count > 0;
         if (d->json)
-                print_json(d);
-        else
-                puts(named ? "no such entry is kept (any more): see chard dlq ls --state any" : "no such entries");
-        return named ? EXIT_FAILED : EXIT_DONE;
+                doing_print_json(d);
+        else if (d->named_count == 0)
+                puts("no such entries");
+        return doing_all_done(d) ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* Look first, say what would become of them, and ask. Returns true to go on, else *code. */
@@ -234,15 +130,29 @@ static bool rehearsed(struct doing *d, int *code)
                 *code = report(d, *code);
                 return false;
         }
-        if (d->tally.total == 0 && !d->dry_run) {
+        if (d->tally.total == 0) {
                 *code = say_nothing_there(d);
                 return false;
         }
         if (d->json && d->dry_run)
-                print_json(d);
+                doing_print_json(d);
         else if (d->dry_run || isatty(STDIN_FILENO))
-                print_rehearsal(d);
+                doing_print_rehearsal(d);
+        if (d->dry_run)
+                *code = doing_all_done(d) ? EXIT_DONE : EXIT_FAILED;
         return !d->dry_run && confirmed(d, code);
+}
+
+static void watch_signals(struct doing *d)
+{
+        static const int numbers[] = { SIGINT, SIGTERM };
+        d->watching = true;
+        for (size_t i = 0; i < 2; i++) {
+                uv_signal_init(&d->client.wait.loop, &d->signals[i]);
+                d->signals[i].data = d;
+                uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+                uv_unref((uv_handle_t *)&d->signals[i]);
+        }
 }
 
 static int perform(struct doing *d)
@@ -252,26 +162,15 @@ static int perform(struct doing *d)
         if ((d->dry_run || !sure) && !rehearsed(d, &code))
                 return code;
         d->config.filter.upto = d->tally.upto; /* no more than was looked at */
+        watch_signals(d);                      /* not before: until now Ctrl-C ends it, and nothing was done */
         code = run_bulk(d, false);
         return code == 0 && d->end == DLQ_ENDED && d->tally.total == 0 ? say_nothing_there(d) : report(d, code);
-}
-
-static void watch_signals(struct doing *d)
-{
-        static const int numbers[] = { SIGINT, SIGTERM };
-        for (size_t i = 0; i < 2; i++) {
-                uv_signal_init(&d->client.wait.loop, &d->signals[i]);
-                d->signals[i].data = d;
-                uv_signal_start(&d->signals[i], on_signal, numbers[i]);
-                uv_unref((uv_handle_t *)&d->signals[i]);
-        }
 }
 
 static int do_it(struct doing *d, const struct settings *s, const struct command *self, char *scope)
 {
         int code = client_open(&d->client, self, s);
         if (code == 0) {
-                watch_signals(d);
                 d->config.store = d->client.store;
                 d->config.action = d->action;
                 d->config.act =
@@ -280,9 +179,11 @@ static int do_it(struct doing *d, const struct settings *s, const struct command
                 d->config.to = d->to;
                 d->config.progress = on_progress;
                 d->config.done = on_done;
+                d->config.became = doing_became;
+                d->config.max_body = (size_t)s->max_body_bytes;
                 d->config.arg = d;
                 code = perform(d);
-                for (size_t i = 0; i < 2; i++)
+                for (size_t i = 0; d->watching && i < 2; i++)
                         uv_close((uv_handle_t *)&d->signals[i], NULL);
         }
         client_close(&d->client);
@@ -314,7 +215,18 @@ static bool sane(const struct command *self, struct doing *d, int *code)
                 command_misuse(self, "--reason is not UTF-8");
                 return false;
         }
-        return flag_number(self, "--rate", d->rate_text, MOST_RATE, &d->rate);
+        return flag_number(self, "--rate", d->rate_text, 1, MOST_RATE, &d->rate);
+}
+
+/* The entries that were named, of which the filter has a sorted list. */
+static bool remember_named(struct doing *d)
+{
+        const struct dead_filter *f = &d->config.filter;
+        d->named = calloc(f->entry_count + 1, sizeof(*d->named));
+        for (size_t i = 0; d->named && i < f->entry_count; i++)
+                if (d->named_count == 0 || d->named[d->named_count - 1].entry != f->entries[i])
+                        d->named[d->named_count++].entry = f->entries[i];
+        return d->named;
 }
 
 static int run_flags(const struct command *self, struct doing *d, const struct own_flag *own, int argc, char **argv)
@@ -326,8 +238,9 @@ static int run_flags(const struct command *self, struct doing *d, const struct o
         int64_t *entries = calloc((size_t)operands + 1, sizeof(*entries));
         char *scope = filter_words(&d->flags, argv, operands);
         if (entries && scope && filter_read(self, &d->flags, argv, operands, entries, &d->config.filter, &code) &&
-            sane(self, d, &code))
+            sane(self, d, &code) && remember_named(d))
                 code = do_it(d, &s, self, scope);
+        free(d->named);
         free(scope);
         free(entries);
         settings_free(&s);

@@ -12,13 +12,28 @@
 struct showing {
         struct dlq_client client;
         json_t *letter;
+        size_t max_body;
 };
+
+/* What requeueing it would do, as --dry-run says it, and why where a worker could not read it. */
+static void add_prospect(struct showing *s, const struct dead_letter *l)
+{
+        struct problem why = { 0 };
+        char text[sizeof(why.text) + 256];
+        const enum letter_fate fate = letter_judge(l, NULL, s->max_body, NULL, &why);
+        const bool told = fate == FATE_UNDECODABLE || fate == FATE_UNREADABLE;
+        snprintf(text, sizeof(text), "the task %s%s%s%s", letter_fate_text(fate), told ? " (" : "",
+                 told ? why.text : "", told ? ")" : "");
+        json_object_set_new(s->letter, "on_requeue", json_string(text));
+}
 
 static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
 {
         struct showing *s = (struct showing *)arg;
-        if (count > 0)
+        if (count > 0) {
                 s->letter = letter_json(&letters[0], LETTER_READABLE);
+                add_prospect(s, &letters[0]);
+        }
         client_on_json(NULL, why, &s->client);
 }
 
@@ -29,7 +44,7 @@ static void print_line(const char *what, const char *text)
         if (!text || !*text)
                 return;
         printf("%-12s ", what);
-        view_text(text, strlen(text), false);
+        view_plain(text);
         putchar('\n');
 }
 
@@ -39,8 +54,13 @@ static void print_value(const char *what, const json_t *value)
             (json_is_object(value) && json_object_size(value) == 0))
                 return;
         printf("%s\n", what);
-        json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-        putchar('\n');
+        view_indented(value);
+}
+
+static void print_parts(const char *const parts[])
+{
+        for (size_t i = 0; parts[i]; i++)
+                view_plain(parts[i]);
 }
 
 static void print_history(const json_t *history)
@@ -52,25 +72,30 @@ static void print_history(const json_t *history)
                 puts("history");
         json_array_foreach(history, i, act) {
                 clock_format(json_number(act, "at", 0), at);
-                printf("  %s  %s by %s, with %lld in one transaction", at, json_text(act, "action", "?"),
-                       json_text(act, "who", "?"), (long long)json_number(act, "count", 0));
+                printf("  %s  ", at);
+                print_parts((const char *const[]){ json_text(act, "action", "?"), " by ", json_text(act, "who", "?"),
+                                                   NULL });
+                printf(", with %lld in one transaction", (long long)json_number(act, "count", 0));
                 if (*json_text(act, "scope", ""))
-                        printf(" (%s)", json_text(act, "scope", ""));
+                        print_parts((const char *const[]){ " (", json_text(act, "scope", ""), ")", NULL });
                 if (*json_text(act, "reason", ""))
-                        printf(": %s", json_text(act, "reason", ""));
+                        print_parts((const char *const[]){ ": ", json_text(act, "reason", ""), NULL });
                 putchar('\n');
         }
 }
 
+static void print_with_state(const char *what, const char *text, const char *otherwise, const char *state)
+{
+        printf("%-12s ", what);
+        print_parts((const char *const[]){ *text ? text : otherwise, state ? ", now " : "", state ? state : "", NULL });
+        putchar('\n');
+}
+
 static void print_where(const json_t *l)
 {
-        printf("%-12s %s", "task", *json_text(l, "task", "") ? json_text(l, "task", "") : "unreadable");
-        if (json_text(l, "task_state", NULL))
-                printf(", now %s", json_text(l, "task_state", ""));
-        putchar('\n');
+        print_with_state("task", json_text(l, "task", ""), "unreadable", json_text(l, "task_state", NULL));
         print_line("task id", json_text(l, "task_id", ""));
-        printf("%-12s %s%s%s\n", "job", *json_text(l, "job", "") ? json_text(l, "job", "") : "none",
-               json_text(l, "job_state", NULL) ? ", now " : "", json_text(l, "job_state", ""));
+        print_with_state("job", json_text(l, "job", ""), "none", json_text(l, "job_state", NULL));
         print_line("user", json_text(l, "user", ""));
         print_line("queue", json_text(l, "queue", ""));
         print_line("next", *json_text(l, "next_task", "") ? json_text(l, "next_task", "")
@@ -79,11 +104,12 @@ static void print_where(const json_t *l)
 
 static void print_letter(const json_t *l)
 {
+        const long long attempts = json_number(l, "attempts", 0);
         printf("entry %lld, %s%s\n", (long long)json_number(l, "entry", 0), json_text(l, "state", ""),
                json_is_true(json_object_get(l, "edited")) ? ", edited" : "");
-        const long long attempts = json_number(l, "attempts", 0);
-        printf("%-12s %s: %s, after %lld %s\n", "died of", json_text(l, "source", ""), json_text(l, "code", ""),
-               attempts, attempts == 1 ? "attempt" : "attempts");
+        printf("%-12s ", "died of");
+        print_parts((const char *const[]){ json_text(l, "source", ""), ": ", json_text(l, "code", ""), NULL });
+        printf(", after %lld %s\n", attempts, attempts == 1 ? "attempt" : "attempts");
         print_line("message", json_text(l, "message", ""));
         print_line("died at", json_text(l, "died_at", ""));
         print_line("worker", json_text(l, "worker", ""));
@@ -92,7 +118,7 @@ static void print_letter(const json_t *l)
         if (json_number(l, "rounds", 0) > 0)
                 printf("%-12s %lld\n", "auto rounds", (long long)json_number(l, "rounds", 0));
         print_where(l);
-        printf("%-12s the task %s\n", "on requeue", json_text(l, "on_requeue", ""));
+        print_line("on requeue", json_text(l, "on_requeue", ""));
         printf("%-12s %lld bytes\n", "body", (long long)json_number(l, "body_size", 0));
         print_line("unreadable", json_text(l, "unreadable", ""));
         print_line("as text", json_text(l, "body", ""));
@@ -106,7 +132,7 @@ static void print_letter(const json_t *l)
 
 static int show(const struct command *self, const struct settings *s, int64_t entry, bool json)
 {
-        struct showing showing = { 0 };
+        struct showing showing = { .max_body = (size_t)s->max_body_bytes };
         const struct dead_query query = { .filter = { .entries = &entry, .entry_count = 1 },
                                           .limit = 1,
                                           .content = true };

@@ -13,6 +13,8 @@ static void print_row(const json_t *row, int64_t now_ms)
         const json_int_t oldest = json_number(row, "oldest_died_at", 0);
         view_text(json_text(row, "name", ""), 16, true);
         fputs("  ", stdout);
+        view_text(json_text(row, "queue", ""), 16, true);
+        fputs("  ", stdout);
         view_text(json_text(row, "code", ""), 20, true);
         printf("  %8lld  %-7s  %8lld %8lld %8lld  %8lld %8lld %8lld\n", (long long)json_number(row, "kept", 0),
                oldest ? view_age(oldest, now_ms, age) : age, (long long)json_number(row, "in_1m", 0),
@@ -35,8 +37,8 @@ static void print_stats(const json_t *stats)
         putchar('\n');
         if (json_array_size(json_object_get(stats, "rows")) == 0)
                 return;
-        printf("%-16s  %-20s  %8s  %-7s  %8s %8s %8s  %8s %8s %8s\n", "TASK", "CODE", "KEPT", "OLDEST", "IN 1 MIN",
-               "5 MIN", "1 H", "OUT 1 MIN", "5 MIN", "1 H");
+        printf("%-16s  %-16s  %-20s  %8s  %-7s  %8s %8s %8s  %8s %8s %8s\n", "TASK", "QUEUE", "CODE", "KEPT", "OLDEST",
+               "IN 1 MIN", "5 MIN", "1 H", "OUT 1 MIN", "5 MIN", "1 H");
         json_array_foreach(json_object_get(stats, "rows"), i, row)
                 print_row(row, now_ms);
 }

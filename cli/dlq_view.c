@@ -4,6 +4,7 @@
 #include "core/utf8.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -25,10 +26,16 @@ const char *view_age(int64_t then_ms, int64_t now_ms, char out[32])
 void view_text(const char *text, size_t width, bool pad)
 {
         const size_t size = utf8_prefix(text, width), shown = utf8_count(text, size);
-        for (size_t i = 0; i < size; i++)
-                putchar((unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i]);
+        char *prefix = strndup(text, size);
+        view_plain(prefix ? prefix : "");
+        free(prefix);
         for (size_t i = shown; pad && i < width; i++)
                 putchar(' ');
+}
+
+void view_plain(const char *text)
+{
+        print_plain(stdout, text);
 }
 
 size_t view_width(size_t otherwise)
@@ -39,8 +46,34 @@ size_t view_width(size_t otherwise)
         return otherwise;
 }
 
+/* They stand in strings only, and mean the same there when they are written as escapes. */
+static int write_escaped(const char *text, size_t size, void *arg)
+{
+        FILE *out = (FILE *)arg;
+        for (size_t i = 0; i < size; i++) {
+                const unsigned char c = (unsigned char)text[i], next = i + 1 < size ? (unsigned char)text[i + 1] : 0;
+                if (c == 0x7f)
+                        fputs("\\u007f", out);
+                else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+                        fprintf(out, "\\u%04x", text[++i] & 0xff);
+                else
+                        putc(c, out);
+        }
+        return ferror(out) ? -1 : 0;
+}
+
+static void dump(const json_t *value, size_t flags)
+{
+        json_dump_callback(value, write_escaped, stdout, flags | JSON_ENCODE_ANY);
+        putchar('\n');
+}
+
 void view_json(const json_t *value)
 {
-        json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
-        putchar('\n');
+        dump(value, JSON_COMPACT);
+}
+
+void view_indented(const json_t *value)
+{
+        dump(value, JSON_INDENT(2));
 }

@@ -35,15 +35,21 @@ struct alarm {
 static void on_tick(uv_timer_t *timer);
 static void on_alarms(json_t *groups, const struct problem *why, void *arg);
 
-int alarm_open(struct alarm **out, struct dlq_keeper *k)
+int alarm_open(struct alarm **out, struct dlq_keeper *k, struct problem *why)
 {
+        const char *url = k->config->webhook_url;
+        if (url && *url && !webhook_is_url(url))
+                return problem_set(
+                        why, "settings", "bad_setting",
+                        "CHARD_DLQ_WEBHOOK_URL is nothing that could be posted to: it must begin with http:// or "
+                        "https:// and name a host (it is not shown here, because it is a secret)");
         struct alarm *a = calloc(1, sizeof(*a));
         if (!a)
                 return -ENOMEM;
         a->keeper = k;
         uv_timer_init(k->config->loop, &a->timer);
         a->timer.data = a;
-        if (k->config->webhook_url && *k->config->webhook_url) {
+        if (url && *url) {
                 webhook_setup();
                 uv_timer_start(&a->timer, on_tick, TICK_MS, TICK_MS);
         }

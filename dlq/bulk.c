@@ -16,7 +16,8 @@ struct dlq_bulk {
         char operation[ID_TEXT_SIZE];
         struct dead_settle settle;
         struct dead_item items[DEAD_SETTLE_MAX];
-        size_t solo; /* items before this one of a refused batch were tried one by one */
+        enum letter_fate fates[DEAD_SETTLE_MAX]; /* of the items */
+        size_t solo;                             /* items before this one of a refused batch were tried one by one */
         size_t solo_count;
         size_t batch;
         int64_t begun_ms;
@@ -34,6 +35,8 @@ int dlq_bulk_start(struct dlq_bulk **out, const struct dlq_bulk_config *config)
                 return -ENOMEM;
         b->config = *config;
         b->config.filter.state = "kept";
+        if (b->config.max_body == 0)
+                b->config.max_body = SIZE_MAX;
         b->batch = config->batch && config->batch < DEAD_SETTLE_MAX ? config->batch : DEAD_SETTLE_MAX;
         b->begun_ms = clock_wall_ms();
         if (!b->config.act.operation) {
@@ -88,13 +91,13 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
 
 static void read_on(struct dlq_bulk *b)
 {
-        const bool sends = b->config.action == DEAD_REQUEUE && !b->config.rehearse;
+        const bool content = b->config.action == DEAD_REQUEUE;
         const size_t left = b->config.most ? b->config.most - b->tally.seen : b->batch;
         const struct dead_query query = {
                 .filter = b->config.filter,
                 .limit = (unsigned)(left < b->batch ? left : b->batch),
-                .content = sends,
-                .plain = sends,
+                .content = content,
+                .plain = !b->config.rehearse,
                 .max_bytes = BATCH_BYTES,
         };
         b->config.store->backend->dead_read(b->config.store, &query, on_page, b);
@@ -104,6 +107,15 @@ static void count_fate(struct dlq_bulk *b, const struct dead_letter *l, enum let
 {
         if (b->tally.fates[fate]++ == 0)
                 b->tally.first[fate] = l->entry;
+        if (b->config.became)
+                b->config.became(l->entry, fate, -1, b->config.arg);
+}
+
+static void rehearse(struct dlq_bulk *b, const struct dead_letter *l)
+{
+        count_fate(b, l,
+                   b->config.action == DEAD_DISCARD ? FATE_SENT
+                                                    : letter_judge(l, b->config.to, b->config.max_body, NULL, NULL));
 }
 
 static int64_t due_of(struct dlq_bulk *b)
@@ -113,22 +125,18 @@ static int64_t due_of(struct dlq_bulk *b)
         return due_ms > now_ms ? due_ms : now_ms;
 }
 
-/* What the store alone can tell (does its task run, has it succeeded) is left to it. */
-static bool is_hindered(enum letter_fate fate)
-{
-        return fate == FATE_NO_QUEUE || fate == FATE_UNREADABLE;
-}
-
 static void add_item(struct dlq_bulk *b, const struct dead_letter *l)
 {
         struct message *message = NULL;
-        const enum letter_fate fate = letter_fate(l, b->config.to);
-        if (b->config.action == DEAD_REQUEUE) {
-                if (is_hindered(fate) || letter_message(l, b->config.to, &message, NULL) != 0) {
-                        count_fate(b, l, is_hindered(fate) ? fate : FATE_UNREADABLE);
-                        return;
-                }
+        enum letter_fate fate = FATE_SENT;
+        if (b->config.action == DEAD_REQUEUE)
+                fate = letter_judge(l, b->config.to, b->config.max_body, &message, NULL);
+        if (letter_fate_hinders(
+                    fate)) { /* what the store alone can tell (does its task run, has it succeeded) is left to it */
+                count_fate(b, l, fate);
+                return;
         }
+        b->fates[b->settle.count] = fate;
         b->items[b->settle.count++] =
                 (struct dead_item){ .entry = l->entry, .message = message, .due_ms = message ? due_of(b) : 0 };
 }
@@ -150,9 +158,7 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
         b->settle = (struct dead_settle){ .action = b->config.action, .act = b->config.act, .items = b->items };
         for (size_t i = 0; i < count; i++) {
                 if (b->config.rehearse)
-                        count_fate(b, &letters[i],
-                                   b->config.action == DEAD_DISCARD ? FATE_SENT
-                                                                    : letter_fate(&letters[i], b->config.to));
+                        rehearse(b, &letters[i]);
                 else
                         add_item(b, &letters[i]);
         }
@@ -206,10 +212,16 @@ static bool go_on_alone(struct dlq_bulk *b)
 
 static void tally_outcomes(struct dlq_bulk *b, const enum dead_outcome *outcomes, size_t count)
 {
+        const struct dead_item *items = b->settle.items;
+        const enum letter_fate *fates = &b->fates[items - b->items];
         for (size_t i = 0; i < count; i++) {
                 b->tally.outcomes[outcomes[i]]++;
-                if (outcomes[i] <= DEAD_RESUMED && b->settle.items[i].due_ms > b->tally.last_due_ms)
-                        b->tally.last_due_ms = b->settle.items[i].due_ms;
+                if (outcomes[i] == DEAD_DONE && letter_fate_dooms(fates[i]) && b->tally.doomed[fates[i]]++ == 0)
+                        b->tally.first[fates[i]] = items[i].entry;
+                if (outcomes[i] <= DEAD_RESUMED && items[i].due_ms > b->tally.last_due_ms)
+                        b->tally.last_due_ms = items[i].due_ms;
+                if (b->config.became)
+                        b->config.became(items[i].entry, -1, (int)outcomes[i], b->config.arg);
         }
 }
 
@@ -233,6 +245,8 @@ static void on_settled(const enum dead_outcome *outcomes, size_t count, const st
         if (why) {
                 b->tally.refused++;
                 b->tally.why = *why;
+                if (b->config.became)
+                        b->config.became(b->settle.items[0].entry, -1, -1, b->config.arg);
         }
         if (go_on_alone(b)) {
                 settle_on(b);

@@ -18,11 +18,14 @@ struct dlq_config {
         const char *store_url;
         const char *name; /* this keeper's own */
         unsigned heartbeat_s, connect_timeout_ms;
-        size_t max_body;            /* bodies up to this size are looked into */
-        unsigned deadline_ms;       /* of every AI call, or 0: each task's own */
-        const char *policies;       /* which entries are sent back by themselves: dlq/policy.h */
-        unsigned stale_every_s;     /* between two looks for jobs that got stuck; 0 = never */
-        unsigned stale_slack_s;     /* what a job is given beyond what its tasks may take */
+        size_t max_body;         /* bodies up to this size are looked into */
+        unsigned deadline_ms;    /* of every AI call, or 0: each task's own */
+        const char *policies;    /* which entries are sent back by themselves: dlq/policy.h */
+        unsigned stale_every_s;  /* between two looks for jobs that got stuck; 0 = never */
+        unsigned stale_slack_s;  /* what a job is given beyond what its tasks may take */
+        const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */
+        unsigned result_expires_s;
+        const char *health_file;    /* says whether letters are kept; or NULL */
         const char *webhook_url;    /* told of new and growing groups; NULL or "" = nobody */
         const char *webhook_shape;  /* "slack", "discord", or "": by its host */
         unsigned webhook_every_s;   /* between two messages */
@@ -54,6 +57,7 @@ struct dlq_tally {
         size_t fates
                 [FATE_COUNT]; /* those that were not tried, by why; in a rehearsal all, by what would become of them */
         int64_t first[FATE_COUNT]; /* an entry of each such, to look at */
+        size_t doomed[FATE_COUNT]; /* those that were sent, and will die again: hopeless and undecodable ones */
         size_t refused;            /* the store could not take them (`why`) */
         int64_t last_due_ms;       /* when the last one that was sent is due */
         struct problem why;
@@ -75,6 +79,9 @@ struct dlq_bulk_config {
         const char *to;      /* queue to send them to, or NULL: their own */
         unsigned batch;      /* entries a transaction, at most DEAD_SETTLE_MAX; 0 = that */
         size_t most;         /* no more than so many, or 0 */
+        size_t max_body;     /* the largest body that a worker reads */
+        /* What became of each entry, or would: `fate` when it was not tried, else `outcome`, or neither (-1) when the store refused it; may be NULL. */
+        void (*became)(int64_t entry, int fate, int outcome, void *arg);
         void (*progress)(const struct dlq_tally *tally, void *arg);               /* after each batch; may be NULL */
         void (*done)(enum dlq_end end, const struct dlq_tally *tally, void *arg); /* frees the bulk after it returns */
         void *arg;

@@ -82,8 +82,7 @@ static int encode(const struct dead_letter *l, const json_t *body, struct buffer
         return out->failed ? -ENOMEM : 0;
 }
 
-/* Would its task take it? */
-static int check(const struct dead_letter *l, struct bytes body, struct problem *why)
+int letter_check_edited(const struct dead_letter *l, struct bytes body, struct problem *why)
 {
         struct arena a = { 0 };
         struct task_message m = { 0 };
@@ -113,5 +112,5 @@ int letter_edited_body(const struct dead_letter *l, struct bytes text, struct bu
         }
         task_message_clear(&m);
         arena_free(&a);
-        return code ? code : check(l, buffer_view(out), why);
+        return code ? code : letter_check_edited(l, buffer_view(out), why);
 }

@@ -128,12 +128,31 @@ static int open_broker(struct dlq_keeper *k, struct problem *why)
         return broker_open(&k->broker, &config, &listener, why);
 }
 
+/* Without a URL there is nothing that counts chords. */
+static int open_results(struct dlq_keeper *k, struct problem *why)
+{
+        if (!k->config->result_urls || !*k->config->result_urls)
+                return 0;
+        const struct results_config config = {
+                .loop = k->config->loop,
+                .urls = k->config->result_urls,
+                .broker = k->broker,
+                .expires_s = k->config->result_expires_s,
+                .connect_timeout_ms = k->config->connect_timeout_ms,
+        };
+        return results_open(&k->results, &config, why);
+}
+
 static int open_duties(struct dlq_keeper *k, struct problem *why)
 {
-        int code = reprocessor_open(&k->reprocessor, k, why);
+        int code = open_results(k, why);
+        if (!code)
+                code = reprocessor_open(&k->reprocessor, k, why);
         if (!code)
                 code = sweeper_open(&k->sweeper, k);
-        return code ? code : alarm_open(&k->alarm, k);
+        if (!code)
+                code = alarm_open(&k->alarm, k, why);
+        return code ? code : pulse_open(&k->pulse, k);
 }
 
 /* Take letters exactly while the store can file them, and no more at once than fit. */
@@ -245,6 +264,7 @@ void dlq_keeper_stop(struct dlq_keeper *k)
         reprocessor_stop(k->reprocessor);
         sweeper_stop(k->sweeper);
         alarm_stop(k->alarm);
+        pulse_stop(k->pulse);
         uv_timer_start(&k->timer, on_time_up, k->filing ? LAST_MS : 0, 0);
 }
 
@@ -261,9 +281,11 @@ void dlq_keeper_close(struct dlq_keeper *k)
         k->stopping = k->ended = true;
         if (k->store)
                 k->store->backend->close(k->store); /* filings under way end here */
+        results_close(k->results);
         reprocessor_close(k->reprocessor);
         sweeper_close(k->sweeper);
         alarm_close(k->alarm);
+        pulse_close(k->pulse);
         if (k->broker)
                 broker_close(k->broker);
         uv_close((uv_handle_t *)&k->timer, release_memory);

@@ -5,18 +5,21 @@
 
 #include "broker/broker.h"
 #include "dlq/dlq.h"
+#include "results/results.h"
 
 enum { KEEPER_MOST_QUEUES = 256 };
 
 struct reprocessor;
 struct sweeper;
 struct alarm;
+struct pulse;
 struct pipeline;
 
 struct dlq_keeper {
         const struct dlq_config *config;
         struct store *store;
         struct broker *broker;
+        struct results *results; /* or NULL: no chord can be begun */
         struct topology topology;
         struct arena arena;
         const char *queues[KEEPER_MOST_QUEUES]; /* "scan.vision.dead"; in the arena */
@@ -31,6 +34,7 @@ struct dlq_keeper {
         struct reprocessor *reprocessor;
         struct sweeper *sweeper;
         struct alarm *alarm;
+        struct pulse *pulse;
 };
 
 /* Each duty: open it, 0 or as dlq_keeper_open; let it begin nothing more; give it back (the store is closed by then). */
@@ -40,9 +44,12 @@ void reprocessor_close(struct reprocessor *r);
 int sweeper_open(struct sweeper **out, struct dlq_keeper *k);
 void sweeper_stop(struct sweeper *s);
 void sweeper_close(struct sweeper *s);
-int alarm_open(struct alarm **out, struct dlq_keeper *k);
+int alarm_open(struct alarm **out, struct dlq_keeper *k, struct problem *why);
 void alarm_stop(struct alarm *a);
 void alarm_close(struct alarm *a);
+int pulse_open(struct pulse **out, struct dlq_keeper *k);
+void pulse_stop(struct pulse *p);
+void pulse_close(struct pulse *p);
 
 /* What a pipeline's tasks may take all together: deadlines of all attempts and the longest back-offs. `deadline_ms` in place of each task's own, or 0. */
 int64_t sweep_pipeline_ms(const struct pipeline *p, unsigned deadline_ms);

@@ -24,23 +24,34 @@ void letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE])
 
 /* What requeueing an entry will do, as far as can be told before it is done. */
 enum letter_fate {
-        FATE_SENT,       /* it is sent and runs again */
-        FATE_RESUMED,    /* its task has succeeded, its job has not: sent only so that what follows is published */
-        FATE_SUCCEEDED,  /* its task and job have succeeded meanwhile: nothing is sent, the entry is closed */
-        FATE_ALIVE,      /* its task runs or waits already */
-        FATE_REVOKED,    /* its task was revoked: nothing is sent */
-        FATE_NO_QUEUE,   /* no task of this program has that queue: nothing is sent */
-        FATE_UNREADABLE, /* its properties could not be read when it died: nothing is sent */
-        FATE_HOPELESS,   /* it is sent, but is no task that this program knows: it will die again */
-        FATE_CLOSED,     /* it is not kept any more */
+        FATE_SENT,        /* it is sent and runs again */
+        FATE_RESUMED,     /* its task has succeeded, its job has not: sent only so that what follows is published */
+        FATE_SUCCEEDED,   /* its task and job have succeeded meanwhile: nothing is sent, the entry is closed */
+        FATE_ALIVE,       /* its task is being run */
+        FATE_WAITING,     /* a message of its task is scheduled already: nothing is sent */
+        FATE_REVOKED,     /* its task was revoked: nothing is sent */
+        FATE_NO_QUEUE,    /* no task of this program has that queue: nothing is sent */
+        FATE_UNREADABLE,  /* its properties could not be read when it died: nothing is sent */
+        FATE_UNDECODABLE, /* it is sent, but no worker of chard can read it as a task: it will die again */
+        FATE_HOPELESS,    /* it is sent, but is no task that this program knows: it will die again */
+        FATE_CLOSED,      /* it is not kept any more */
         FATE_COUNT
 };
 
-/* `to`: the queue it is to be sent to instead of its own, or NULL. */
+/* What its rows say. `to`: the queue it is to be sent to instead of its own, or NULL. */
 enum letter_fate letter_fate(const struct dead_letter *letter, const char *to);
+
+/* What its rows and its content say, when it has that: could a worker that reads bodies up to max_body read it? `why` (may be NULL) is filled in for
+ * an unreadable or undecodable one. With `out`, *out gets the message that requeues it, or NULL when nothing can be sent. */
+enum letter_fate letter_judge(const struct dead_letter *letter, const char *to, size_t max_body, struct message **out,
+                              struct problem *why);
 
 /* "its task has succeeded meanwhile: …"; constant. */
 const char *letter_fate_text(enum letter_fate fate);
+
+/* Nothing is sent when an entry of this fate is requeued, whatever the store says. / It is sent, and dies again. */
+bool letter_fate_hinders(enum letter_fate fate);
+bool letter_fate_dooms(enum letter_fate fate);
 
 /* The message that requeues it. Returns and errors as message_revive. */
 int letter_message(const struct dead_letter *letter, const char *to, struct message **out, struct problem *why);
@@ -56,6 +67,9 @@ int letter_from_json(struct arena *a, const json_t *from, struct dead_letter *ou
 /* Is the body that a person wrote one that its task can be sent with? `text` is JSON, {"args": […], "kwargs": {…}}. Writes the new body: the
  * arguments as given, what follows (embed) as it was, in the encoding of the headers. Returns 0; 1 with `why` (source "edit"); or -ENOMEM. */
 int letter_edited_body(const struct dead_letter *letter, struct bytes text, struct buffer *out, struct problem *why);
+
+/* Can the entry be sent with this body in place of its own: readable, and with arguments that its task takes? Returns and errors as letter_edited_body. */
+int letter_check_edited(const struct dead_letter *letter, struct bytes body, struct problem *why);
 
 /* The arguments as such JSON, indented, for an editor. Returns 0; 1 with `why` when the body can't be read; or -ENOMEM. */
 int letter_arguments(const struct dead_letter *letter, struct buffer *out, struct problem *why);

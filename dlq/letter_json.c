@@ -103,7 +103,6 @@ static void add_readable(json_t *o, const struct dead_letter *l)
                 add_body(o, l, l->edited, "edited_args", "edited_kwargs");
         if (json_object_get(o, "unreadable"))
                 add_raw_body(o, l->body);
-        json_object_set_new(o, "on_requeue", json_string(letter_fate_text(letter_fate(l, NULL))));
 }
 
 /* ---- writing ---- */
@@ -158,6 +157,7 @@ static int read_bytes(struct arena *a, const json_t *from, const char *key, stru
 int letter_from_json(struct arena *a, const json_t *from, struct dead_letter *out, struct problem *why)
 {
         struct bytes properties = { NULL, 0 }, body = { NULL, 0 }, edited = { NULL, 0 };
+        struct problem found = { 0 };
         int64_t died_ms = 0;
         const char *queue = json_text(from, "queue", "");
         if (!json_is_object(from) || !*queue)
@@ -175,5 +175,8 @@ int letter_from_json(struct arena *a, const json_t *from, struct dead_letter *ou
         if (!dead_queue || !letter_read(a, dead_queue, properties, body, SIZE_MAX, died_ms, out))
                 return -ENOMEM;
         out->edited = edited;
-        return 0;
+        code = edited.data ? letter_check_edited(out, edited, &found) : 0;
+        return code > 0 ? problem_set(why, "import", "bad_entry", "it can't be sent as it was edited: %.440s",
+                                      found.text)
+                        : code;
 }

@@ -118,6 +118,11 @@ static bool fits(const char *pattern, const char *text)
         return strcmp(pattern, text) == 0;
 }
 
+bool policy_names(const struct policy_rule *rule, const char *task)
+{
+        return fits(rule->task, task);
+}
+
 static bool has_code(const struct policy_rule *rule, const char *code)
 {
         for (size_t i = 0; rule->codes[i]; i++)

@@ -39,6 +39,9 @@ void policy_free(struct policy *p);
 /* The rule for a task's error code, or NULL. */
 const struct policy_rule *policy_find(const struct policy *p, const char *task, const char *code);
 
+/* Does the rule count for this task? */
+bool policy_names(const struct policy_rule *rule, const char *task);
+
 /* Milliseconds between a death after `round` automatic requeues in a row and the next one. */
 int64_t policy_wait_ms(const struct policy_rule *rule, unsigned round);
 

@@ -6,7 +6,9 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/nearest.h"
 #include "dlq/policy.h"
+#include "tasks/task.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +44,25 @@ static unsigned tick_of(const struct policy *p)
         return tick < 100 ? 100 : (unsigned)tick;
 }
 
+/* A slip of the pen, or a task that only workers with a plug-in have: the keeper can't tell which. */
+static void warn_of_unknown(const struct policy_rule *rule)
+{
+        enum { MOST = 256 };
+        const char *names[MOST];
+        size_t count = 0;
+        for (; task_registry[count] && count < MOST; count++) {
+                names[count] = task_registry[count]->name;
+                if (policy_names(rule, names[count]))
+                        return;
+        }
+        const char *near = nearest_name(rule->task, names, count);
+        log_warn(
+                "dlq",
+                "CHARD_DLQ_POLICIES: no task of this program is \"%s\"%s%s%s; the rule counts only for tasks that chard's "
+                "workers have from a plug-in",
+                rule->task, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
 int reprocessor_open(struct reprocessor **out, struct dlq_keeper *k, struct problem *why)
 {
         struct reprocessor *r = calloc(1, sizeof(*r));
@@ -54,6 +75,8 @@ int reprocessor_open(struct reprocessor **out, struct dlq_keeper *k, struct prob
                 free(r);
                 return code;
         }
+        for (size_t i = 0; i < r->policy.count; i++)
+                warn_of_unknown(&r->policy.rules[i]);
         uv_timer_init(k->config->loop, &r->timer);
         r->timer.data = r;
         r->tick_ms = tick_of(&r->policy);
@@ -201,6 +224,7 @@ static bool begin(struct reprocessor *r, const struct policy_rule *rule, const j
                             .round = r->round,
                             .until_ms = clock_wall_ms() - policy_wait_ms(rule, r->round) },
                 .action = DEAD_REQUEUE,
+                .max_body = r->keeper->config->max_body,
                 .act = { .who = "policy", .reason = r->reason, .scope = r->scope, .automatic = true },
                 .most = most > 0 ? most : 1,
                 .done = on_bulk_done,

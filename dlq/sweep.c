@@ -13,22 +13,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHUNK = 200, MOST_PIPELINES = 64, MOST_RESTARTS = 1 };
+enum { CHUNK = 200, MOST_PIPELINES = 64, MOST_RESTARTS = 1, MOST_BYTES = 64 << 20 };
+
+/* What becomes of a job. */
+enum prospect { SENT_ON, FAILS, LEFT_ALONE };
 
 struct sweeper {
         struct dlq_keeper *keeper;
         uv_timer_t timer;
         struct stale_limit limits[MOST_PIPELINES + 1];
         struct stale_query query;
-        json_t *jobs; /* in hand */
+        json_t *jobs;                    /* in hand */
+        json_t *chords;                  /* that what is sent on begins */
+        struct arena arena;              /* what the items point to */
+        struct message *messages[CHUNK]; /* owned: each job's, linked by `next` */
         struct stale_item items[CHUNK];
         struct problem whys[CHUNK];
         char types[CHUNK][64];
-        size_t count, restarts, left;
+        size_t count, restarts, left, bytes;
+        size_t begins; /* chords whose beginning is not answered yet */
+        bool closing;
 };
 
 static void on_tick(uv_timer_t *timer);
 static void on_found(json_t *jobs, const struct problem *why, void *arg);
+static void begin_chords(struct sweeper *s);
 static void on_settled(size_t settled, const struct problem *why, void *arg);
 
 /* ---- how long a job may take without a change ---- */
@@ -97,12 +106,14 @@ void sweeper_stop(struct sweeper *s)
 static void free_jobs(struct sweeper *s)
 {
         for (size_t i = 0; i < s->count; i++) {
-                message_free((struct message *)(uintptr_t)s->items[i].restart);
+                message_free_list(s->messages[i]);
                 json_decref((json_t *)(uintptr_t)s->items[i].payload);
         }
-        s->count = s->restarts = s->left = 0;
+        s->count = s->restarts = s->left = s->bytes = 0;
+        arena_free(&s->arena);
+        json_decref(s->chords);
         json_decref(s->jobs);
-        s->jobs = NULL;
+        s->chords = s->jobs = NULL;
 }
 
 static void release_memory(uv_handle_t *timer)
@@ -142,43 +153,97 @@ static const char *queue_of(const char *name, void *unused)
         return def ? def->queue : NULL;
 }
 
-/* The signature that comes next; a chain is kept in reverse. */
-static const json_t *next_of(const json_t *last)
+/* What its last task published, or should have: made again from its result and its chain, by the same rules and with the same ids. */
+static int make_following(const struct sweeper *s, const json_t *job, const json_t *last, struct following *out,
+                          struct problem *why)
 {
-        const json_t *chain = json_object_get(last, "chain");
-        return json_array_get(chain, json_array_size(chain) - 1);
-}
-
-/* The message that its last task published, or should have: made again from its result and its chain. */
-static struct message *make_next(const json_t *job, const json_t *last)
-{
-        struct message *next = NULL;
-        struct following following = { 0 };
-        const struct follow_how how = { .queue_of = queue_of, .now_ms = clock_wall_ms() };
-        struct buffer result = { 0 };
-        struct task_message done = {
+        const struct follow_how how = { .queue_of = queue_of,
+                                        .now_ms = clock_wall_ms(),
+                                        .chords = s->keeper->results && results_chords(s->keeper->results) };
+        const struct properties none = { .delivery_mode = 2, .priority = -1, .timestamp = -1 };
+        struct buffer result = { 0 }, properties = { 0 };
+        properties_write(&none, &properties);
+        json_write(json_object_get(last, "result"), &result);
+        const struct task_message done = {
                 .name = json_text(last, "name", ""),
                 .id = json_text(last, "id", ""),
                 .root_id = json_text(job, "id", ""),
                 .parent_id = json_text(last, "parent_id", NULL),
                 .group_index = -1,
                 .chain = json_object_get(last, "chain"),
+                .properties = buffer_view(&properties),
         };
-        const struct properties none = { .delivery_mode = 2, .priority = -1, .timestamp = -1 };
-        struct buffer properties = { 0 };
-        properties_write(&none, &properties);
-        done.properties = buffer_view(&properties);
-        json_write(json_object_get(last, "result"), &result);
-        if (!result.failed && !properties.failed &&
-            task_message_successors(&done, buffer_view(&result), &how, &following, NULL) == 0 && following.messages &&
-            !following.messages->next) { /* a group's tasks may each have been lost or not: that is for a person */
-                next = following.messages;
-                following.messages = NULL;
-        }
-        following_clear(&following);
+        const int code = result.failed || properties.failed
+                                 ? -ENOMEM
+                                 : task_message_successors(&done, buffer_view(&result), &how, out, why);
         buffer_free(&result);
         buffer_free(&properties);
-        return next;
+        return code;
+}
+
+static const char *header_as_text(struct arena *a, const struct message *m, const char *name)
+{
+        struct properties p;
+        struct header h;
+        struct bytes text;
+        if (properties_read(m->properties, &p, NULL) != 0 || !header_find(p.headers, name, &h) ||
+            !header_text(&h, &text))
+                return NULL;
+        return arena_copy(a, text.data, text.size);
+}
+
+/* The tasks that these messages start. NULL when memory ran out. */
+static const struct stale_next *list_next(struct arena *a, const struct message *messages, size_t *count)
+{
+        *count = 0;
+        for (const struct message *m = messages; m; m = m->next)
+                ++*count;
+        struct stale_next *list = arena_alloc(a, (*count + 1) * sizeof(*list));
+        size_t i = 0;
+        for (const struct message *m = messages; list && m; m = m->next)
+                list[i++] = (struct stale_next){ header_as_text(a, m, "id"), header_as_text(a, m, "task"), m };
+        return list;
+}
+
+/* Is there a task among them of which the store never hears: another program's, or one that keeps no state? Whether that one ran, nobody
+ * here can tell. */
+static bool goes_elsewhere(const struct stale_next *next, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                const struct task_def *def = next[i].task_name ? task_find(next[i].task_name) : NULL;
+                if (!def || def->flags & TASK_STATELESS)
+                        return true;
+        }
+        return false;
+}
+
+/* Where the store shows that nothing of what follows has ever begun, all of it is sent again: the one task, or a group's or header's tasks. */
+static enum prospect look_ahead(struct sweeper *s, const json_t *job, const json_t *last, struct stale_item *item)
+{
+        struct following following = { 0 };
+        struct problem why = { 0 };
+        if (!json_is_object(last))
+                return FAILS;
+        const int code = make_following(s, job, last, &following, &why);
+        const bool unsupported = code > 0 && strcmp(why.code, "unsupported_canvas") == 0;
+        if (unsupported)
+                log_warn("dlq", "stale job %s can't be sent on: %s", item->root_id, why.text);
+        if (code)
+                return unsupported || code < 0 || strcmp(why.code, "unroutable") == 0 ? LEFT_ALONE : FAILS;
+        s->messages[s->count] = following.messages;
+        following.messages = NULL;
+        item->next = list_next(&s->arena, s->messages[s->count], &item->next_count);
+        enum prospect prospect = FAILS;
+        if (!item->next || goes_elsewhere(item->next, item->next_count))
+                prospect = LEFT_ALONE;
+        else if (item->next_count > 0 && json_number(job, "restarts", 0) < MOST_RESTARTS)
+                prospect = SENT_ON;
+        if (prospect == SENT_ON && following.chords)
+                json_array_extend(s->chords, following.chords);
+        if (prospect == LEFT_ALONE)
+                item->next_count = 0;
+        following_clear(&following);
+        return prospect;
 }
 
 /* "ScanFailed" for "scan". */
@@ -188,14 +253,19 @@ static void event_type(const char *pipeline, char out[64])
         out[0] = (char)toupper((unsigned char)out[0]);
 }
 
-static void describe_failure(struct sweeper *s, size_t i, const json_t *job, const json_t *last)
+static void describe_failure(struct sweeper *s, size_t i, const json_t *job)
 {
         struct stale_item *item = &s->items[i];
         struct problem *why = &s->whys[i];
-        const char *pipeline = json_text(job, "pipeline", ""), *next = json_text(next_of(last), "task", NULL);
+        const char *pipeline = json_text(job, "pipeline", "");
+        const char *next = item->next_count > 0 ? item->next[0].task_name : NULL;
         const json_t *about = json_object_get(json_object_get(job, "document"), "job");
-        problem_set(why, "sweeper", "stale", "nothing has happened for longer than its tasks may take%s%s%s",
-                    next ? "; the message of " : "", next ? next : "", next ? " was lost twice" : "");
+        problem_set(why, "sweeper", "stale", "nothing has happened for longer than its tasks may take%s%s%s%s",
+                    next ? "; the message of " : "", next ? next : "",
+                    item->next_count > 1 ? " and those of the tasks beside it" : "",
+                    item->next_count > 1 ? " were lost twice"
+                    : next               ? " was lost twice"
+                                         : "");
         event_type(pipeline, s->types[i]);
         item->why = why;
         item->aggregate_type = *pipeline ? pipeline : "job";
@@ -205,32 +275,22 @@ static void describe_failure(struct sweeper *s, size_t i, const json_t *job, con
                                   "text", why->text);
 }
 
-/* Its next task is one that the store never hears of: another program's, or one that keeps no state. Whether it ran, nobody here can tell. */
-static bool went_elsewhere(const json_t *last)
-{
-        const char *next = json_text(next_of(last), "task", NULL);
-        const struct task_def *def = next ? task_find(next) : NULL;
-        return next && (!def || def->flags & TASK_STATELESS);
-}
-
 static void add_job(struct sweeper *s, const json_t *job)
 {
-        const json_t *last = json_object_get(job, "last"), *options = json_object_get(next_of(last), "options");
         struct stale_item *item = &s->items[s->count];
-        *item = (struct stale_item){
-                .root_id = json_text(job, "id", ""),
-                .updated_us = json_number(job, "updated_us", 0),
-                .task_id = json_text(options, "task_id", NULL),
-                .task_name = json_text(next_of(last), "task", NULL),
-        };
-        if (json_is_object(last) && !went_elsewhere(last) && json_number(job, "restarts", 0) < MOST_RESTARTS)
-                item->restart = make_next(job, last);
-        if (item->restart)
+        *item = (struct stale_item){ .root_id = json_text(job, "id", ""),
+                                     .updated_us = json_number(job, "updated_us", 0) };
+        s->messages[s->count] = NULL;
+        switch (look_ahead(s, job, json_object_get(job, "last"), item)) {
+        case SENT_ON:
+                item->restart = true;
                 s->restarts++;
-        else if (went_elsewhere(last))
-                s->left++;
-        else
-                describe_failure(s, s->count, job, last);
+                break;
+        case LEFT_ALONE: s->left++; break;
+        case FAILS: describe_failure(s, s->count, job); break;
+        }
+        for (const struct message *m = s->messages[s->count]; m; m = m->next)
+                s->bytes += m->properties.size + m->body.size;
         s->count++;
 }
 
@@ -246,16 +306,51 @@ static void on_found(json_t *jobs, const struct problem *why, void *arg)
                 return;
         }
         s->jobs = json_incref(jobs);
+        s->chords = json_array();
         json_array_foreach(jobs, i, job)
-                if (s->count < CHUNK)
+                if (s->count < CHUNK && s->bytes < MOST_BYTES)
                         add_job(s, job);
+        begin_chords(s);
+}
+
+static void settle(struct sweeper *s)
+{
         s->keeper->store->backend->stale_settle(s->keeper->store, s->items, s->count, on_settled, s);
+}
+
+static void on_begun(enum results_answer answer, const struct problem *why, void *arg)
+{
+        struct sweeper *s = (struct sweeper *)arg;
+        if (answer == RESULTS_REFUSED)
+                log_error("dlq", "a chord of a stale job can't be counted: %s", why->text);
+        s->closing = s->closing || answer == RESULTS_CLOSED;
+        if (--s->begins == 0 && !s->closing)
+                settle(s);
+}
+
+/* As a worker does: whoever finishes first must find the chord that counts it. */
+static void begin_chords(struct sweeper *s)
+{
+        size_t i;
+        json_t *chord;
+        s->begins = json_array_size(s->chords);
+        if (s->begins == 0)
+                settle(s);
+        json_array_foreach(s->chords, i, chord) {
+                const json_t *tree = json_object_get(chord, "saved");
+                struct buffer saved = { 0 };
+                if (tree)
+                        json_write(tree, &saved);
+                results_chord_begin(s->keeper->results, json_text(chord, "group", ""),
+                                    (size_t)json_number(chord, "size", 0), buffer_view(&saved), on_begun, s);
+                buffer_free(&saved);
+        }
 }
 
 static void on_settled(size_t settled, const struct problem *why, void *arg)
 {
         struct sweeper *s = (struct sweeper *)arg;
-        const bool more = !why && settled > 0 && s->count == CHUNK;
+        const bool more = !why && settled > 0 && (s->count == CHUNK || s->bytes >= MOST_BYTES);
         if (why && strcmp(why->code, "closed") != 0)
                 log_error("dlq", "stale jobs could not be settled: %s", why->text);
         if (settled > s->left)

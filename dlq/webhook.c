@@ -17,6 +17,20 @@ void webhook_setup(void)
         curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+bool webhook_is_url(const char *url)
+{
+        CURLU *parsed = curl_url();
+        char *scheme = NULL, *host = NULL;
+        const bool ok = parsed && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                        curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+                        curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK && *host &&
+                        (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+        curl_free(scheme);
+        curl_free(host);
+        curl_url_cleanup(parsed);
+        return ok;
+}
+
 /* ---- what is said ---- */
 
 static void say_group(struct buffer *b, const json_t *g)

@@ -17,6 +17,9 @@ struct webhook_result {
 /* Once, before other threads use it. */
 void webhook_setup(void);
 
+/* Is it an address that can be posted to, http or https with a host? */
+bool webhook_is_url(const char *url);
+
 /* The JSON to post about groups (as dead_alarms gives them). `shape`: "slack", "discord", or "" = by the URL's host. Freed by the caller; NULL when memory ran out. */
 char *webhook_body(const char *shape, const char *url, const json_t *groups);
 

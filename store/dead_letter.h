@@ -32,6 +32,9 @@ struct dead_letter {
         struct bytes edited;           /* the body that is sent instead when it is requeued; data NULL = not edited */
         int64_t body_size;
         const char *task_state, *job_state; /* "" = the store knows no such row; filled in by reading */
+        bool waits;    /* a message of its task waits among the scheduled ones; filled in by reading, as the next two */
+        bool followed; /* a task that follows it is known */
+        bool leased;   /* a worker that lives runs it */
         /* Filing: no two entries have the same `key` (the very letter, redelivered), and no two kept ones the same `same` (the task,
          * dead once more before anybody looked: the later death's record replaces the earlier one's). */
         unsigned char key[DEAD_KEY_SIZE], same[DEAD_KEY_SIZE];
@@ -59,7 +62,7 @@ struct dead_query {
         bool descending;
         unsigned limit, offset;
         bool content; /* with properties, body and edited; then only as many entries as have about max_bytes of them, at least one */
-        bool plain; /* without task_state and job_state, which take their time */
+        bool plain; /* without task_state, job_state, waits, followed and leased, which take their time */
         size_t max_bytes;
 };
 
@@ -88,10 +91,11 @@ enum dead_outcome {
         DEAD_DONE,    /* requeued, or discarded */
         DEAD_RESUMED, /* its task has succeeded, but nothing followed: sent, so that its successors are published; the task does not run again */
         DEAD_SUCCEEDED, /* its task has succeeded meanwhile: nothing is sent, the entry becomes "resolved" */
-        DEAD_ALIVE, /* its task runs under a live lease, or a message of it is scheduled: nothing is sent, the entry stays */
-        DEAD_REVOKED, /* its task was revoked: nothing is sent, the entry stays */
-        DEAD_SETTLED, /* it is not kept any more: somebody was first */
-        DEAD_MISSING, /* there is no such entry */
+        DEAD_ALIVE,     /* its task runs under a live lease: nothing is sent, the entry stays */
+        DEAD_WAITING,   /* a message of its task is scheduled already: nothing is sent, the entry stays */
+        DEAD_REVOKED,   /* its task was revoked: nothing is sent, the entry stays */
+        DEAD_SETTLED,   /* it is not kept any more: somebody was first */
+        DEAD_MISSING,   /* there is no such entry */
 };
 
 /* One transaction: entries change their state; for each one that is sent a scheduled row (reason "requeue", its key made so that a repeated
@@ -137,15 +141,22 @@ struct stale_query {
         unsigned limit; /* jobs */
 };
 
+/* A task that follows where a job stands still: one, or each of a group. */
+struct stale_next {
+        const char *task_id, *task_name;
+        const struct message *message; /* what is sent once more; NULL: the task fails with its job */
+};
+
 /* What is done about one stale job. */
 struct stale_item {
         const char *root_id;
         int64_t updated_us; /* as it was found: the job is left alone when it has moved since */
-        /* Either its next task's message is sent again (a scheduled row, reason "restart", with a key of its own for each of the job's restarts) … */
-        const struct message *restart; /* or NULL */
-        const char *task_id,
-                *task_name; /* of that message; without one: of the task that never came, which fails too; or NULL */
-        /* … or the job and its open tasks fail with this error, and an event says so in `event` and `outbox` … */
+        const struct stale_next *next;
+        size_t next_count;
+        /* Either the messages of the tasks that follow are sent again, all of them or none (scheduled rows, reason "restart", with keys of
+         * their own for each of the job's restarts) … */
+        bool restart;
+        /* … or the job and its open tasks fail with this error, those that never came as well, and an event says so in `event` and `outbox` … */
         const struct problem *why;
         const char *aggregate_type, *event_type; /* "scan", "ScanFailed"; the aggregate's id is root_id */
         const json_t *payload;

@@ -49,23 +49,29 @@ const struct statement statement_dead_settle = {
         " i as materialized ("
         "  select * from unnest($8::int8[], $9::uuid[], $10::int8[], $11::text[], $12::text[], $13::bytea[], $14::bytea[])"
         "   with ordinality as i (entry, key, due, exchange, routing_key, properties, body, n)),"
-        " v as materialized ("
-        "  select i.n, i.entry, d.task_id, d.root_id, d.state = 'kept' as kept, case"
+        " u as materialized ("
+        "  select i.n, i.entry, d.task_id, d.root_id, d.state = 'kept' as kept,"
+        "   i.n > min(i.n) filter (where d.state = 'kept') over (partition by d.task_id) as again, case"
         "    when d.entry is null then 'missing'"
         "    when d.state <> 'kept' then case when not d.mine then 'settled' when d.state = 'resolved' then 'succeeded' else 'done' end"
-        "    when $3 = 'discard' or t.state is null then 'done'"
+        "    when $3 = 'discard' then 'done'"
         "    when t.state = 'REVOKED' then 'revoked'"
+        "    when t.state = 'SUCCESS'"
+        "     and coalesce((select j.state from chard.job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS' then 'succeeded'"
+        "    when t.state = 'SUCCESS' and (select n.id from chard.task n where n.root_id = d.root_id and n.root_id <> n.id"
+        "     and n.parent_id = d.task_id limit 1) is not null then 'succeeded'"
         "    when t.state = 'STARTED' and t.leased then 'alive'"
-        "    when t.state <> 'SUCCESS' then 'done'"
-        "    when coalesce((select j.state from chard.job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS' then 'succeeded'"
-        "    when (select n.id from chard.task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id limit 1)"
-        "     is not null then 'succeeded'"
-        "    else 'resumed' end as verdict"
+        "    when d.task_id <> '' and (select w.id from chard.scheduled w where w.task_id = d.task_id limit 1) is not null"
+        "     then 'waiting'"
+        "    when t.state = 'SUCCESS' then 'resumed' else 'done' end as verdict"
         "  from i left join lateral (select l.*, l.acts @> array(select id from prior) and exists (select from prior) as mine"
         "    from chard.dead_letter l where l.entry = i.entry offset 0) d on true"
         "   left join lateral (select k.state, k.lease_until > now() and not exists (select from chard.worker w"
         "      where w.name = k.lease_owner and w.started_at > k.started_at) as leased"
         "    from chard.task k where k.id = d.task_id and d.task_id <> '' offset 0) t on true),"
+        " v as materialized ("
+        "  select n, entry, task_id, root_id, kept, case when $3 = 'requeue' and kept and again and task_id <> ''"
+        "    and verdict in ('done', 'resumed') then 'waiting' else verdict end as verdict from u),"
         " audit as ("
         "  insert into chard.dead_letter_audit (batch, operation, action, who, reason, scope, entries)"
         "  select ($1::uuid[])[1], $2::text, $3::text, $4::text, $5::text, $6::text, count(*) from v"
@@ -339,8 +345,8 @@ static enum dead_outcome outcome_of(const char *verdict)
 {
         static const char *const names[] = {
                 [DEAD_DONE] = "done",       [DEAD_RESUMED] = "resumed", [DEAD_SUCCEEDED] = "succeeded",
-                [DEAD_ALIVE] = "alive",     [DEAD_REVOKED] = "revoked", [DEAD_SETTLED] = "settled",
-                [DEAD_MISSING] = "missing",
+                [DEAD_ALIVE] = "alive",     [DEAD_WAITING] = "waiting", [DEAD_REVOKED] = "revoked",
+                [DEAD_SETTLED] = "settled", [DEAD_MISSING] = "missing",
         };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -12,6 +12,15 @@
 
 /* ---- pages ---- */
 
+/* Of the task of entry s: 1 a message of it is scheduled, 2 a task that follows it is known, 4 a worker that lives runs it. */
+#define STANDING                                                                                                                  \
+        "select case when (select w.id from chard.scheduled w where w.task_id = s.task_id limit 1) is not null then 1 else 0 end" \
+        " + case when (select n.id from chard.task n where n.root_id = s.root_id and n.root_id <> n.id"                           \
+        "   and n.parent_id = s.task_id limit 1) is not null then 2 else 0 end"                                                   \
+        " + case when (select k.lease_until > now() and not exists (select from chard.worker w"                                   \
+        "   where w.name = k.lease_owner and w.started_at > k.started_at) from chard.task k where k.id = s.task_id)"              \
+        "   then 4 else 0 end"
+
 /* What a page gives of an entry, the entries and their order taken from p (entry, n). */
 #define PAGE                                                                                                                    \
         " d as materialized ("                                                                                                  \
@@ -24,6 +33,7 @@
         "  octet_length(body)::int8,"                                                                                           \
         "  case when $18::int8 & 2 = 0 then coalesce((select t.state from chard.task t where t.id = task_id), '') else '' end," \
         "  case when $18 & 2 = 0 then coalesce((select j.state from chard.job j where j.root_id = s.root_id), '') else '' end," \
+        "  case when $18 & 2 = 0 and task_id <> '' then (" STANDING ")::int8 else 0::int8 end,"                                 \
         "  case when $18 & 1 = 1 then properties end, case when $18 & 1 = 1 then body end,"                                     \
         "  case when $18 & 1 = 1 or edited is null then edited else '' end"                                                     \
         " from s where $18 & 1 = 0 or before < $19::int8 order by n"
@@ -211,6 +221,7 @@ enum {
         BODY_SIZE,
         TASK_STATE,
         JOB_STATE,
+        TASK_STANDING,
         PROPERTIES,
         BODY,
         EDITED,
@@ -218,6 +229,7 @@ enum {
 
 static struct dead_letter letter_of(const PGresult *r, int row)
 {
+        const int64_t standing = field_number(r, row, TASK_STANDING);
         const char *t[ATTEMPTS - FIRST_TEXT];
 
         for (int i = 0; i < ATTEMPTS - FIRST_TEXT; i++)
@@ -246,6 +258,9 @@ static struct dead_letter letter_of(const PGresult *r, int row)
                 .body_size = field_number(r, row, BODY_SIZE),
                 .task_state = field_text(r, row, TASK_STATE),
                 .job_state = field_text(r, row, JOB_STATE),
+                .waits = standing & 1,
+                .followed = standing & 2,
+                .leased = standing & 4,
                 .properties = field_bytes(r, row, PROPERTIES),
                 .body = field_bytes(r, row, BODY),
                 .edited = field_bytes(r, row, EDITED),

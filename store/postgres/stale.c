@@ -39,9 +39,11 @@ const struct statement statement_stale_settle = {
         "chard_stale_settle",
         "with lock as materialized (select pg_try_advisory_xact_lock(hashtextextended('chard.sweep', 0)) as mine),"
         " i as materialized ("
-        "  select * from unnest($1::text[], $2::int8[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::jsonb[],"
-        "   $9::text[], $10::text[], $11::bytea[], $12::bytea[]) with ordinality as i (root_id, updated_us, task_id, task_name,"
-        "   error, aggregate_type, type, payload, exchange, routing_key, properties, body, n)),"
+        "  select * from unnest($1::text[], $2::int8[], $3::int8[], $4::jsonb[], $5::text[], $6::text[], $7::jsonb[])"
+        "   with ordinality as i (root_id, updated_us, restart, error, aggregate_type, type, payload, n)),"
+        " m as materialized ("
+        "  select * from unnest($8::int8[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bytea[], $14::bytea[])"
+        "   with ordinality as m (n, task_id, name, exchange, routing_key, properties, body, place)),"
         " j as materialized ("
         "  select i.*, o.pipeline, o.restarts from i, lock, lateral (select * from chard.job x where x.root_id = i.root_id"
         "   and x.state in ('PENDING', 'STARTED', 'RETRY') and (extract(epoch from x.updated_at) * 1000000)::int8 = i.updated_us"
@@ -49,8 +51,8 @@ const struct statement statement_stale_settle = {
         " jobs as ("
         "  update chard.job b set state = case when f.error is null then b.state else 'FAILURE' end, error = f.error,"
         "   finished_at = case when f.error is not null then now() end, updated_at = now(),"
-        "   restarts = b.restarts + case when f.error is null then 1 else 0 end"
-        "  from (select root_id as id, case when exchange is null then error end as error from j offset 0) f"
+        "   restarts = b.restarts + f.restart"
+        "  from (select root_id as id, restart, case when restart = 0 then error end as error from j offset 0) f"
         "  where b.root_id = f.id and b.root_id = any ($1)"
         "   and b.state in ('PENDING', 'STARTED', 'RETRY') and (extract(epoch from b.updated_at) * 1000000)::int8 ="
         "    (select updated_us from j where j.root_id = b.root_id)"
@@ -64,12 +66,13 @@ const struct statement statement_stale_settle = {
         "   where t.state in ('PENDING', 'STARTED', 'RETRY')))),"
         " missing as ("
         "  insert into chard.task (id, root_id, name, state, error, finished_at)"
-        "  select task_id, root_id, coalesce(task_name, ''), 'FAILURE', error, now() from failed where task_id is not null"
-        "  on conflict (id) do nothing),"
+        "  select m.task_id, f.root_id, coalesce(m.name, ''), 'FAILURE', f.error, now() from failed f, m"
+        "  where m.n = f.n and m.task_id is not null on conflict (id) do nothing),"
         " e as materialized (select gen_random_uuid() as id, f.* from failed f where type is not null),"
         " recorded as ("
         "  insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)"
-        "  select id, aggregate_type, root_id, type, root_id, coalesce(task_id, root_id), payload,"
+        "  select id, aggregate_type, root_id, type, root_id,"
+        "   coalesce((select m.task_id from m where m.n = e.n order by m.place limit 1), root_id), payload,"
         "   coalesce((select max(p.version) from chard.event p"
         "    where p.aggregate_id = e.root_id and p.aggregate_type = e.aggregate_type), 0) + 1 from e),"
         " sent as ("
@@ -77,8 +80,10 @@ const struct statement statement_stale_settle = {
         "  select id, aggregate_type, root_id, type, payload from e order by n),"
         " again as ("
         "  insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)"
-        "  select md5(root_id || ' restart ' || restarts)::uuid, now(), exchange, routing_key, 'restart', task_id, properties, body"
-        "  from j where exchange is not null and root_id in (select root_id from jobs) on conflict (key) do nothing)"
+        "  select md5(j.root_id || ' restart ' || j.restarts || ' ' || m.task_id)::uuid, now(), m.exchange, m.routing_key, 'restart',"
+        "   m.task_id, m.properties, m.body"
+        "  from j, m where m.n = j.n and j.restart <> 0 and m.exchange is not null and j.root_id in (select root_id from jobs)"
+        "  order by m.place on conflict (key) do nothing)"
         " select root_id from jobs"
 };
 
@@ -123,20 +128,23 @@ struct settle_call {
 };
 
 struct columns {
-        struct column *root, *updated, *task, *name, *error, *aggregate, *type, *payload, *exchange, *key, *properties,
-                *body;
+        struct column *root, *updated, *restart, *error, *aggregate, *type, *payload;
+        struct column *of, *task, *name, *exchange, *key, *properties,
+                *body; /* what follows: `of` counts the jobs from 1 */
 };
 
 static void begin_items(struct arguments *a, struct columns *c)
 {
         c->root = arguments_array(a, COLUMN_TEXT);
         c->updated = arguments_array(a, COLUMN_INT8);
-        c->task = arguments_array(a, COLUMN_TEXT);
-        c->name = arguments_array(a, COLUMN_TEXT);
+        c->restart = arguments_array(a, COLUMN_INT8);
         c->error = arguments_array(a, COLUMN_JSONB);
         c->aggregate = arguments_array(a, COLUMN_TEXT);
         c->type = arguments_array(a, COLUMN_TEXT);
         c->payload = arguments_array(a, COLUMN_JSONB);
+        c->of = arguments_array(a, COLUMN_INT8);
+        c->task = arguments_array(a, COLUMN_TEXT);
+        c->name = arguments_array(a, COLUMN_TEXT);
         c->exchange = arguments_array(a, COLUMN_TEXT);
         c->key = arguments_array(a, COLUMN_TEXT);
         c->properties = arguments_array(a, COLUMN_BYTEA);
@@ -161,8 +169,13 @@ static void add_failure(struct columns *c, const struct stale_item *item)
                 column_null(c->payload);
 }
 
-static void add_restart(struct columns *c, const struct message *m)
+static void add_next(struct columns *c, size_t n, const struct stale_next *next)
 {
+        const struct message *m = next->message;
+
+        column_int8(c->of, (int64_t)n + 1);
+        column_text(c->task, next->task_id);
+        column_text(c->name, next->task_name);
         column_text(c->exchange, m ? m->exchange : NULL);
         column_text(c->key, m ? m->routing_key : NULL);
         if (m) {
@@ -189,10 +202,10 @@ static int send_stale(struct link *link, struct group *group)
 
                 column_text(c.root, item->root_id);
                 column_int8(c.updated, item->updated_us);
-                column_text(c.task, item->task_id);
-                column_text(c.name, item->task_name);
+                column_int8(c.restart, item->restart);
                 add_failure(&c, item);
-                add_restart(&c, item->restart);
+                for (size_t n = 0; n < item->next_count; n++)
+                        add_next(&c, i, &item->next[n]);
                 restarts = restarts || item->restart;
         }
         rc = link_send(link, group, &statement_stale_settle);

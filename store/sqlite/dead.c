@@ -225,10 +225,11 @@ static const char look_sql[] =
         "select d.state = 'kept', t.state,"
         "  t.lease_until > ?2 and not exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at),"
         "  coalesce((select j.state from job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS'"
-        "  or exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id)"
+        "  or exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id),"
+        "  d.task_id <> '' and exists (select 1 from scheduled s where s.task_id = d.task_id)"
         " from dead_letter d left join task t on t.id = d.task_id and d.task_id <> '' where d.entry = ?1";
 
-enum { LOOK_KEPT, LOOK_STATE, LOOK_LEASED, LOOK_FOLLOWED };
+enum { LOOK_KEPT, LOOK_STATE, LOOK_LEASED, LOOK_FOLLOWED, LOOK_WAITS };
 
 static const char settled_sql[] = "update dead_letter set state = ?2, settled_at = ?3, automatic = ?4 where entry = ?1";
 
@@ -244,17 +245,20 @@ static const char job_sql[] =
 
 static const char task_id_sql[] = "select task_id from dead_letter where entry = ?1 and task_id <> ''";
 
-static enum dead_outcome judge(const char *state, bool leased, bool followed)
+static enum dead_outcome judge(struct query *q)
 {
-        if (!state)
-                return DEAD_DONE;
-        if (strcmp(state, "REVOKED") == 0)
+        const char *state = query_read_text(q, LOOK_STATE);
+        bool succeeded = state && strcmp(state, "SUCCESS") == 0;
+
+        if (state && strcmp(state, "REVOKED") == 0)
                 return DEAD_REVOKED;
-        if (strcmp(state, "STARTED") == 0 && leased)
+        if (succeeded && query_read_number(q, LOOK_FOLLOWED) != 0)
+                return DEAD_SUCCEEDED;
+        if (state && strcmp(state, "STARTED") == 0 && query_read_number(q, LOOK_LEASED) != 0)
                 return DEAD_ALIVE;
-        if (strcmp(state, "SUCCESS") != 0)
-                return DEAD_DONE;
-        return followed ? DEAD_SUCCEEDED : DEAD_RESUMED;
+        if (query_read_number(q, LOOK_WAITS) != 0)
+                return DEAD_WAITING;
+        return succeeded ? DEAD_RESUMED : DEAD_DONE;
 }
 
 static int look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum dead_outcome *outcome)
@@ -270,8 +274,7 @@ static int look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum de
         else if (settle->action == DEAD_DISCARD)
                 *outcome = DEAD_DONE;
         else
-                *outcome = judge(query_read_text(&q, LOOK_STATE), query_read_number(&q, LOOK_LEASED) != 0,
-                                 query_read_number(&q, LOOK_FOLLOWED) != 0);
+                *outcome = judge(&q);
         return query_end(&q);
 }
 
@@ -351,19 +354,20 @@ static int run_settle(struct sqlite_work *work, sqlite3 *db)
         int rc = SQLITE_OK;
 
         c->call.scheduled_id = 0;
-        for (size_t i = 0; rc == SQLITE_OK && i < settle->count; i++) {
+        for (size_t i = 0; rc == SQLITE_OK && i < settle->count;
+             i++) { /* each sees what those before it have scheduled */
                 rc = look(settle, i, db, &c->outcomes[i]);
-                count += changes(c->outcomes[i]);
+                if (rc != SQLITE_OK || !changes(c->outcomes[i]))
+                        continue;
+                count++;
+                rc = apply(c, i, db, now_us);
         }
         if (rc == SQLITE_OK && count > 0)
                 rc = audit(&c->call, db, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue", count,
                            &audit_id);
         for (size_t i = 0; rc == SQLITE_OK && i < settle->count; i++) {
-                if (!changes(c->outcomes[i]))
-                        continue;
-                rc = add_act(db, settle->items[i].entry, audit_id);
-                if (rc == SQLITE_OK)
-                        rc = apply(c, i, db, now_us);
+                if (changes(c->outcomes[i]))
+                        rc = add_act(db, settle->items[i].entry, audit_id);
         }
         return rc;
 }

@@ -4,6 +4,15 @@
 
 #include <stdlib.h>
 
+#define NOW_US "cast((julianday('now') - 2440587.5) * 86400000 as integer) * 1000"
+
+/* Of the task of entry d: 1 a message of it is scheduled, 2 a task that follows it is known, 4 a worker that lives runs it. */
+#define STANDING                                                                                                             \
+        " exists (select 1 from scheduled w where w.task_id = d.task_id)"                                                    \
+        " + 2 * exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id)" \
+        " + 4 * exists (select 1 from task k where k.id = d.task_id and k.lease_until > " NOW_US                             \
+        "   and not exists (select 1 from worker w where w.name = k.lease_owner and w.started_at > k.started_at))"
+
 /* What a page gives of an entry; its content (?18 & 1) and its task's and job's states (not ?18 & 2) only where they are wanted. */
 #define PAGE                                                                                                              \
         " select d.entry, d.died_at, d.kept_at, d.settled_at, d.attempts, d.rounds, length(c.body), d.state, d.task_id,"  \
@@ -11,6 +20,7 @@
         "  d.user_id, d.worker, d.next_task,"                                                                             \
         "  case when ?18 & 2 = 0 then coalesce((select t.state from task t where t.id = d.task_id), '') else '' end,"     \
         "  case when ?18 & 2 = 0 then coalesce((select j.state from job j where j.root_id = d.root_id), '') else '' end," \
+        "  case when ?18 & 2 = 0 and d.task_id <> '' then" STANDING " else 0 end,"                                        \
         "  case when ?18 & 1 then c.properties end, case when ?18 & 1 then c.body end,"                                   \
         "  case when ?18 & 1 or c.edited is null then c.edited else x'' end"                                              \
         " from p cross join dead_letter d on d.entry = p.entry cross join dead_letter_content c on c.entry = p.entry"     \
@@ -44,7 +54,8 @@ enum {
         BODY_SIZE,
         FIRST_TEXT,
         TEXTS = 16,
-        PROPERTIES = FIRST_TEXT + TEXTS,
+        TASK_STANDING = FIRST_TEXT + TEXTS,
+        PROPERTIES,
         BODY,
         EDITED
 };
@@ -74,9 +85,13 @@ static bool read_letter(struct dead_call *c, struct query *q, struct dead_letter
                                             &l->queue,  &l->error_source, &l->error_code, &l->error_message,
                                             &l->group,  &l->cause,        &l->trace_id,   &l->user_id,
                                             &l->worker, &l->next_task,    &l->task_state, &l->job_state };
+        const int64_t standing = query_read_number(q, TASK_STANDING);
         bool ok = true;
 
         *l = (struct dead_letter){
+                .waits = standing & 1,
+                .followed = standing & 2,
+                .leased = standing & 4,
                 .entry = query_read_number(q, ENTRY),
                 .died_ms = query_read_number(q, DIED) / 1000,
                 .kept_ms = query_read_number(q, KEPT) / 1000,

@@ -15,7 +15,7 @@ struct find_call {
 struct settle_call {
         struct lite_call call;
         const struct stale_item *items;
-        size_t count, settled;
+        size_t count, settled, sent;
         struct buffer payloads; /* of the items in their order, each with a NUL behind it */
 };
 
@@ -42,7 +42,7 @@ static const char find_sql[] =
 #define UNMOVED " where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETRY')"
 
 static const char restart_sql[] =
-        "update job set restarts = restarts + 1, error = null, finished_at = null, updated_at = ?3" UNMOVED;
+        "update job set restarts = restarts + ?4, error = null, finished_at = null, updated_at = ?3" UNMOVED;
 
 #define ERROR "json_object('source', ?4, 'code', ?5, 'text', ?6, 'attempts', 0)"
 
@@ -124,24 +124,35 @@ static int change_job(const struct stale_item *item, sqlite3 *db, int64_t now_us
                 query_text(&q, item->why->source);
                 query_text(&q, item->why->code);
                 query_text(&q, item->why->text);
+        } else {
+                query_number(&q, item->restart);
         }
         rc = query_run(&q);
         *moved = rc == SQLITE_OK && sqlite3_changes(db) == 0;
         return rc;
 }
 
-static int send_again(struct settle_call *c, size_t i, sqlite3 *db)
+static int send_again(struct settle_call *c, const struct stale_next *next, sqlite3 *db)
 {
-        const struct stale_item *item = &c->items[i];
         struct scheduled row = {
-                .message = item->restart, .due_ms = lite_now_us() / 1000, .reason = "restart", .task_id = item->task_id
+                .message = next->message, .due_ms = lite_now_us() / 1000, .reason = "restart", .task_id = next->task_id
         };
         unsigned char key[KEY_SIZE];
+        size_t n = c->sent++;
 
         memcpy(key, c->call.key, KEY_SIZE);
-        key[KEY_SIZE - 1] ^= (unsigned char)(i & 0xff);
-        key[KEY_SIZE - 2] ^= (unsigned char)(i >> 8 & 0xff);
+        for (size_t i = 1; n > 0; i++, n >>= 8)
+                key[KEY_SIZE - i] ^= (unsigned char)(n & 0xff);
         return lite_put_keyed(&c->call, db, key, &row);
+}
+
+static int send_all_again(struct settle_call *c, const struct stale_item *item, sqlite3 *db)
+{
+        int rc = SQLITE_OK;
+
+        for (size_t i = 0; rc == SQLITE_OK && i < item->next_count; i++)
+                rc = send_again(c, &item->next[i], db);
+        return rc;
 }
 
 static int fail_tasks(const struct stale_item *item, sqlite3 *db, int64_t now_us)
@@ -152,14 +163,19 @@ static int fail_tasks(const struct stale_item *item, sqlite3 *db, int64_t now_us
         query_text(&q, item->root_id);
         query_number(&q, now_us);
         rc = query_run(&q);
-        if (rc != SQLITE_OK || !item->task_id)
-                return rc;
-        q = query_of(db, missing_sql);
-        query_text(&q, item->task_id);
-        query_text(&q, item->root_id);
-        query_text(&q, item->task_name ? item->task_name : "");
-        query_number(&q, now_us);
-        return query_run(&q);
+        for (size_t i = 0; rc == SQLITE_OK && i < item->next_count; i++) {
+                const struct stale_next *next = &item->next[i];
+
+                if (!next->task_id)
+                        continue;
+                q = query_of(db, missing_sql);
+                query_text(&q, next->task_id);
+                query_text(&q, item->root_id);
+                query_text(&q, next->task_name ? next->task_name : "");
+                query_number(&q, now_us);
+                rc = query_run(&q);
+        }
+        return rc;
 }
 
 static int say_so(const struct stale_item *item, sqlite3 *db, const char *payload, int64_t now_us)
@@ -169,7 +185,7 @@ static int say_so(const struct stale_item *item, sqlite3 *db, const char *payloa
                 .aggregate_id = item->root_id,
                 .type = item->event_type,
                 .root_id = item->root_id,
-                .task_id = item->task_id ? item->task_id : item->root_id,
+                .task_id = item->next_count > 0 && item->next[0].task_id ? item->next[0].task_id : item->root_id,
                 .payload = payload,
         };
 
@@ -187,7 +203,7 @@ static int settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payl
                 return rc;
         c->settled++;
         if (item->restart)
-                return send_again(c, i, db);
+                return send_all_again(c, item, db);
         if (!item->why)
                 return SQLITE_OK;
         rc = fail_tasks(item, db, now_us);
@@ -200,7 +216,7 @@ static int run_settle(struct sqlite_work *work, sqlite3 *db)
         const char *payload = (const char *)c->payloads.data;
         int rc = SQLITE_OK;
 
-        c->settled = 0;
+        c->settled = c->sent = 0;
         c->call.scheduled_id = 0;
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++) {
                 rc = settle(c, i, db, payload);

@@ -128,9 +128,9 @@ def test_whatever_lies_there_is_kept(chard, queues, wait_until, tmp_path):
     assert "body_is_cut" in dlq_json(chard, "show", found["chat.answer"]["entry"])
     assert "dies again" in dlq(chard, "show", found["my.profile"]["entry"]).stdout
     would = dlq_json(chard, "requeue", "--all", "--dry-run")
-    assert would["total"] == 4 and would["would"] == {"sent": 1, "no_queue": 1, "hopeless": 2}
+    assert would["total"] == 4 and would["would"] == {"no_queue": 1, "undecodable": 2, "hopeless": 1}
     done = dlq_json(chard, "requeue", "--all", "--yes")
-    assert done["requeued"] == 3 and done["not_tried"] == {"no_queue": 1}
+    assert done["requeued"] == 3 and done["not_tried"] == {"no_queue": 1} and done["die_again"] == {"undecodable": 2, "hopeless": 1}
     (left,) = entries(chard)
     assert left["queue"] == "old.queue"
     assert "no task of this program" in dlq(chard, "requeue", left["entry"], "--to", "chat.clasify", check=2).stderr
@@ -299,7 +299,7 @@ def test_discard_edit_export_import(chard, database, queues, wait_until, tmp_pat
     assert gone["discarded"] == 2
     (wrong,) = [e for e in found if e["code"] == "bad_arguments"]
     number = str(wrong["entry"])
-    for text, word in (("{", "JSON"), ("[]", "args"), ('{"args": [], "kwargs": {"user_id": "u7"}}', "image_url")):
+    for text, word in (("{", "JSON"), ("[]", "args"), ('{"args": [], "kwargs": {"user_id": "u8"}}', "image_url")):
         assert word in dlq(chard, "edit", number, "--file", "-", input=text, check=2).stderr
     editor = tmp_path / "editor"
     editor.write_text("#!/bin/sh\nsed -i 's|\"user_id\": \"u7\"|&, \"image_url\": \"%s\", \"lang\": \"en\"|' \"$1\"\n" % jobs.PICTURE)
@@ -386,9 +386,10 @@ def test_a_policy_waits_for_better_times(chard, provider, reply, queues, wait_un
     chard.settings |= provider.settings()
     chard.prepare()
     provider.behave = reply.always(reply.failure(401, "invalid_api_key"))
-    with chard.worker():
+    with chard.worker(name="w1"):
         for _ in range(8):
             jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
+        wait_until(lambda: json.loads(chard.run("ping", "w1", "--json").stdout)["state"]["tasks"]["chat.classify"]["failed"] == 8)
         with keeping(chard, dlq_policies="chat.* timeout after=400ms rounds=3 errors=50%") as keeper:
             kept(chard, 8, wait_until)
             bury(queues)

@@ -175,14 +175,34 @@ def test_what_becomes_of_an_entry_is_judged_by_its_task(store, database):
     store.one("commit", id="t6", has_job=True, last=True)
     store.one("claim", id="next", root_id="t5", parent_id="t5")
     store.ask(*[letter(n) for n in range(1, 8)])
+    assert [(row["leased"], row["followed"], row["waits"]) for row in read(store)] == \
+        [(True, False, False)] + [(False, False, False)] * 3 + [(False, True, False)] + [(False, False, False)] * 2
     assert settle(store, 1, 2, 3, 4, 5, 6, 7, 99) == ["ALIVE", "DONE", "REVOKED", "RESUMED", "SUCCEEDED", "SUCCEEDED", "DONE", "MISSING"]
     assert [row["state"] for row in read(store)] == ["kept", "requeued", "kept", "requeued", "resolved", "resolved", "requeued"]
+    assert [row["waits"] for row in read(store)] == [False, True, False, True, False, False, True]
     assert {row["task_id"] for row in database.rows("select task_id from chard.scheduled")} == {"t2", "t4", "t7"}
     states = {row["id"]: row["state"] for row in database.rows("select id, state from chard.task")}
     assert (states["t1"], states["t2"], states["t4"], states["t5"]) == ("STARTED", "PENDING", "SUCCESS", "SUCCESS")
     assert (job_of(database, "t4")["state"], job_of(database, "t6")["state"]) == ("STARTED", "SUCCESS")
     assert {act["count"] for n in (2, 4, 5, 6, 7) for act in store.one("dead_history", entry=n)["value"]} == {5}
     assert store.one("dead_history", entry=1)["value"] == []
+
+
+def test_what_is_scheduled_is_not_sent_twice(store, database):
+    """By whoever scheduled it: a retry, an application, another entry of the same task, now or in the same breath."""
+    store.one("claim", id="t1", pipeline="scan")
+    store.one("fail", id="t1", pipeline="scan", attempts=1, again={"in_ms": 600000, "task_id": "t1"})
+    store.ask(letter(1), letter(2), letter(3), letter(4, task_id="t3"), letter(5, task_id=""), letter(6, task_id=""))
+    assert settle(store, 2) == ["DONE"]
+    store.ask(letter(7, task_id="t2"))
+    assert [row["waits"] for row in read(store, state="kept")] == [True, False, False, False, False, True]
+    assert settle(store, 1, 3, 4, 5, 6, 7) == ["WAITING", "DONE", "WAITING", "DONE", "DONE", "WAITING"]
+    assert settle(store, 4) == ["WAITING"]
+    assert [row["state"] for row in read(store)] == ["kept", "requeued", "requeued", "kept", "requeued", "requeued", "kept"]
+    rows = [row["task_id"] for row in database.rows("select task_id from chard.scheduled")]
+    assert sorted(str(task) for task in rows) == ["None", "None", "t1", "t2", "t3"]
+    assert [act["count"] for act in store.one("dead_history", entry=3)["value"]] == [3]
+    assert settle(store, 1, 4, 7, action="discard") == ["DONE"] * 3
 
 
 def test_discarding_changes_nothing_but_the_entry(store, database):
@@ -196,12 +216,13 @@ def test_discarding_changes_nothing_but_the_entry(store, database):
     assert store.ask(letter(1, key="newer"))[0]["result"] == "DONE"
 
 
-def test_automatic_rounds_are_counted(store):
+def test_automatic_rounds_are_counted(store, database):
     for round in range(3):
         store.ask(letter(1, key=f"death{round}"))
         entry = read(store, state="kept")[0]
         assert entry["rounds"] == round
-        settle(store, entry["entry"], automatic=True)
+        assert settle(store, entry["entry"], automatic=True) == ["DONE"]
+        database.run("delete from chard.scheduled")  # it was published
     store.ask(letter(1, key="by hand"))
     assert settle(store, read(store, state="kept")[0]["entry"]) == ["DONE"]
     store.ask(letter(1, key="last"))
@@ -230,12 +251,25 @@ def test_an_edit_is_kept_beside_the_original(store):
     assert store.one("dead_edit", entry=1, body="late")["result"] == "ALREADY" == store.one("dead_edit", entry=9, body="x")["result"]
 
 
-def test_the_audit_is_append_only(store, database):
+def test_the_audit_is_append_only(store, database, backend):
     store.ask(letter(1))
     settle(store, 1)
-    for change in ("update chard.dead_letter_audit set who = 'x'", "delete from chard.dead_letter_audit"):
-        with pytest.raises(Exception, match="append-only"):
+    changes = ["update chard.dead_letter_audit set who = 'x'", "delete from chard.dead_letter_audit"]
+    if backend.name == "sqlite":
+        columns = "at, batch, operation, action, who, reason, scope, entries"
+        changes += [f"insert or replace into chard.dead_letter_audit (id, {columns}) select id, {columns} from chard.dead_letter_audit",
+                    f"replace into chard.dead_letter_audit ({columns}) select {columns} from chard.dead_letter_audit",
+                    "update chard.dead_letter_act set audit = audit + 1", "delete from chard.dead_letter_act"]
+    else:
+        changes += ["update chard.dead_letter set acts = '{}'", "update chard.dead_letter set acts = acts[2:]",
+                    "update chard.dead_letter set acts = array[acts[1] + 1]", "update chard.dead_letter set acts = array[0] || acts",
+                    "update chard.dead_letter set acts = null", "truncate chard.dead_letter_audit"]
+    for change in changes:
+        with pytest.raises(Exception, match="append-only|null"):
             database.run(change)
+    assert [act["who"] for act in store.one("dead_history", entry=1)["value"]] == ["os:test"]
+    store.ask(letter(2))
+    assert settle(store, 2, action="discard") == ["DONE"] and len(store.one("dead_history", entry=2)["value"]) == 1
 
 
 def test_alarms_tell_of_new_and_growing_groups_once(store):
@@ -287,7 +321,7 @@ def test_a_stuck_job_fails_with_its_tasks_and_says_so(store, database):
     store.one("claim", id="j", pipeline="scan", lease_ms=1)
     age(database, "j")
     job, = find(store)
-    item = {"root_id": "j", "updated_us": job["updated_us"], "task_id": "never", "task_name": "scan.answer", "payload": {"why": "ü"}}
+    item = {"root_id": "j", "updated_us": job["updated_us"], "next": [{"task_id": "never", "task_name": "scan.answer"}], "payload": {"why": "ü"}}
     assert [store.one("stale_settle", items=[i])["settled"] for i in (item | {"updated_us": 1}, item, item)] == [0, 1, 0]
     assert job_of(database, "j")["state"] == "FAILURE"
     assert job_of(database, "j")["error"] == {"source": "store", "code": "stale", "text": "it got stuck", "attempts": 0}
@@ -306,7 +340,7 @@ def test_a_lost_message_is_made_again(store, database):
     age(database, "j")
     job, = find(store)
     assert job["last"] == {"id": "j", "name": "scan.vision", "parent_id": None, "result": {"a": 1.5}, "chain": chain}
-    item = {"root_id": "j", "updated_us": job["updated_us"], "task_id": "n", "restart": MESSAGE}
+    item = {"root_id": "j", "updated_us": job["updated_us"], "next": [{"task_id": "n", "message": MESSAGE}]}
     assert store.one("stale_settle", items=[item])["settled"] == 1 == job_of(database, "j")["restarts"]
     assert database.row("select reason, task_id from chard.scheduled") == {"reason": "restart", "task_id": "n"}
     assert store.one("stale_settle", items=[item])["settled"] == 0
@@ -314,6 +348,26 @@ def test_a_lost_message_is_made_again(store, database):
     age(database, "j")
     database.run("delete from chard.scheduled")
     assert find(store)[0]["last"] is None
+
+
+def test_a_group_is_sent_again_whole_or_fails_whole(store, database):
+    """Two jobs whose next step is a group of three: one is sent on, one fails with all that never came."""
+    for id in "ab":
+        store.one("claim", id=id, name="scan.vision", pipeline="scan")
+        store.one("commit", id=id, has_job=True, result={}, chain=[{"task": "celery.group"}])
+        age(database, id)
+    found = {job["id"]: job["updated_us"] for job in find(store)}
+    items = [{"root_id": "a", "updated_us": found["a"], "next": [{"task_id": f"a{n}", "message": MESSAGE} for n in range(3)]},
+             {"root_id": "b", "updated_us": found["b"], "next": [{"task_id": f"b{n}", "task_name": "my.profile"} for n in range(3)],
+              "payload": {}}]
+    answers = [store.one("stale_settle", items=items) for _ in range(2)]
+    assert [a["settled"] for a in answers] == [2, 0], answers
+    rows = database.rows("select task_id, reason from chard.scheduled")
+    assert sorted((row["task_id"], row["reason"]) for row in rows) == [(f"a{n}", "restart") for n in range(3)]
+    tasks = {row["id"]: (row["name"], row["state"]) for row in database.rows("select id, name, state from chard.task where root_id = 'b' and id <> 'b'")}
+    assert tasks == {f"b{n}": ("my.profile", "FAILURE") for n in range(3)}
+    assert database.row("select task_id, type from chard.event") == {"task_id": "b0", "type": "ScanFailed"}
+    assert job_of(database, "a")["state"] == "STARTED" and job_of(database, "b")["state"] == "FAILURE"
 
 
 def test_the_last_commit_ends_the_chain(store, database):

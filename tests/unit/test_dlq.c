@@ -191,7 +191,7 @@ static void out_and_in_again(void **state)
         struct dead_letter l, read;
         struct problem why;
         read_as(&a, "q.dead", with_headers(&b, "{" TASK "," RECORD "}"), BODY, &l);
-        l.edited = bytes_of_string("[[],{},{}]");
+        l.edited = bytes_of_string("[[],{\"user_id\":\"u1\",\"image_url\":\"https://x.example/a.jpg\"},{}]");
         json_t *whole = letter_json(&l, LETTER_WHOLE);
         assert_int_equal(letter_from_json(&second, whole, &read, &why), 0);
         assert_memory_equal(l.key, read.key, DEAD_KEY_SIZE);
@@ -205,6 +205,12 @@ static void out_and_in_again(void **state)
                 json_t *value = json_loads(bad[i], 0, NULL);
                 assert_int_equal(letter_from_json(&second, value, &read, &why), 1);
                 json_decref(value);
+        }
+        static const char *const edits[] = { "", "!", "bm8gSlNPTg==",
+                                             "W1tdLHt9LHt9XQ==" }; /* the last ones: no JSON, no arguments */
+        for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+                json_object_set_new(whole, "edited_base64", json_string(edits[i]));
+                assert_int_equal(letter_from_json(&second, whole, &read, &why), 1);
         }
         json_decref(whole);
         buffer_free(&b);
@@ -254,7 +260,8 @@ static void fates(void **state)
                 { "kept", "scan.vision", "scan.vision", "", "", NULL, FATE_SENT },
                 { "kept", "scan.vision", "scan.vision", "SUCCESS", "SUCCESS", NULL, FATE_SUCCEEDED },
                 { "kept", "scan.vision", "scan.vision", "SUCCESS", "FAILURE", NULL, FATE_RESUMED },
-                { "kept", "scan.vision", "scan.vision", "STARTED", "STARTED", NULL, FATE_ALIVE },
+                { "kept", "scan.vision", "scan.vision", "STARTED", "STARTED", NULL, FATE_SENT },
+                { "kept", "scan.vision", "old.queue", "SUCCESS", "SUCCESS", NULL, FATE_NO_QUEUE },
                 { "kept", "scan.vision", "scan.vision", "REVOKED", "FAILURE", NULL, FATE_REVOKED },
                 { "kept", "scan.vision", "old.queue", "FAILURE", "FAILURE", NULL, FATE_NO_QUEUE },
                 { "kept", "scan.vision", "old.queue", "FAILURE", "FAILURE", "scan.vision", FATE_SENT },
@@ -270,8 +277,87 @@ static void fates(void **state)
                                                .error_source = "x",
                                                .error_code = "y" };
                 assert_int_equal(letter_fate(&l, rows[i].to), rows[i].fate);
+                assert_int_equal(letter_judge(&l, rows[i].to, SIZE_MAX, NULL, NULL), rows[i].fate);
                 assert_non_null(letter_fate_text(rows[i].fate));
         }
+        static const struct {
+                const char *task;
+                bool waits, followed, leased;
+                enum letter_fate fate;
+        } standings[] = {
+                { "STARTED", false, false, true, FATE_ALIVE },   { "STARTED", true, false, true, FATE_ALIVE },
+                { "STARTED", true, false, false, FATE_WAITING }, { "RETRY", true, false, false, FATE_WAITING },
+                { "", true, false, false, FATE_WAITING },        { "SUCCESS", false, true, false, FATE_SUCCEEDED },
+                { "SUCCESS", true, false, false, FATE_WAITING }, { "SUCCESS", false, false, false, FATE_RESUMED },
+                { "REVOKED", true, false, false, FATE_REVOKED },
+        };
+        for (size_t i = 0; i < sizeof(standings) / sizeof(standings[0]); i++) {
+                const struct dead_letter l = { .state = "kept",
+                                               .name = "scan.vision",
+                                               .queue = "scan.vision",
+                                               .task_state = standings[i].task,
+                                               .job_state = "FAILURE",
+                                               .waits = standings[i].waits,
+                                               .followed = standings[i].followed,
+                                               .leased = standings[i].leased };
+                assert_int_equal(letter_fate(&l, NULL), standings[i].fate);
+        }
+}
+
+/* What a worker would find is what is said before it is sent. */
+static void what_a_worker_could_read(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *headers, *body, *code;
+                size_t max_body;
+                enum letter_fate fate;
+        } rows[] = {
+                { "{" TASK "," RECORD "}", BODY, NULL, 1000, FATE_SENT },
+                { "{\"task\":\"no.such\",\"id\":\"i\"," RECORD "}", BODY, NULL, 1000, FATE_HOPELESS },
+                { "{" TASK "," RECORD "}", "no JSON", "bad_body", 1000, FATE_UNDECODABLE },
+                { "{" TASK "," RECORD "}", BODY, "body_too_large", 10, FATE_UNDECODABLE },
+                { "{\"task\":\"scan.vision\"," RECORD "}", BODY, "not_a_task", 1000, FATE_UNDECODABLE },
+                { "{}", BODY, "not_a_task", 1000, FATE_UNDECODABLE },
+                { "{" TASK ",\"compression\":\"x-lzma\"}", BODY, "bad_compression", 1000, FATE_UNDECODABLE },
+                { "{" TASK ",\"originalProperties\":\"AAA=\"}", BODY, "bad_properties", 1000, FATE_UNREADABLE },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct arena a = { 0 };
+                struct buffer b = { 0 };
+                struct dead_letter l;
+                struct problem why = { 0 };
+                struct message *m = NULL;
+                read_as(&a, "scan.vision.dead", with_headers(&b, rows[i].headers), rows[i].body, &l);
+                assert_int_equal(letter_judge(&l, NULL, rows[i].max_body, &m, &why), rows[i].fate);
+                assert_true((m == NULL) == (rows[i].fate == FATE_UNREADABLE));
+                if (rows[i].code)
+                        assert_string_equal(why.code, rows[i].code);
+                message_free(m);
+                buffer_free(&b);
+                arena_free(&a);
+        }
+}
+
+static void webhook_addresses(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *url;
+                bool ok;
+        } rows[] = {
+                { "https://hooks.slack.com/services/T/B/x", true },
+                { "http://127.0.0.1:8080/x", true },
+                { "hooks.slack.com/services/T/B/x", false },
+                { "ftp://example.com/", false },
+                { "https://", false },
+                { "nonsense", false },
+                { "https://exa mple.com/", false },
+                { "file:///etc/passwd", false },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                if (webhook_is_url(rows[i].url) != rows[i].ok)
+                        fail_msg("%s", rows[i].url);
 }
 
 /* ---- policies, rates, limits, rooms ---- */
@@ -381,6 +467,8 @@ int main(void)
                 cmocka_unit_test(out_and_in_again),
                 cmocka_unit_test(edited_arguments),
                 cmocka_unit_test(fates),
+                cmocka_unit_test(what_a_worker_could_read),
+                cmocka_unit_test(webhook_addresses),
                 cmocka_unit_test(policies),
                 cmocka_unit_test(rates),
                 cmocka_unit_test(how_long_a_pipeline_may_take),

@@ -111,11 +111,12 @@ static json_t *letter_json(const struct dead_letter *l)
                           l->error_source, "code", l->error_code, "message", l->error_message, "group", l->group,
                           "cause", l->cause, "user_id", l->user_id, "worker", l->worker, "next_task", l->next_task,
                           "trace_id", l->trace_id, "task_state", l->task_state, "job_state", l->job_state);
-        json_t *rest = json_pack("{s:I,s:I,s:I,s:I,s:i,s:i,s:I,s:o,s:o,s:o}", "entry", (json_int_t)l->entry, "died_ms",
-                                 (json_int_t)l->died_ms, "kept_ms", (json_int_t)l->kept_ms, "settled_ms",
+        json_t *rest = json_pack("{s:I,s:I,s:I,s:I,s:i,s:i,s:I,s:b,s:b,s:b,s:o,s:o,s:o}", "entry", (json_int_t)l->entry,
+                                 "died_ms", (json_int_t)l->died_ms, "kept_ms", (json_int_t)l->kept_ms, "settled_ms",
                                  (json_int_t)l->settled_ms, "attempts", (int)l->attempts, "rounds", (int)l->rounds,
-                                 "body_size", (json_int_t)l->body_size, "properties", text_or_null(l->properties),
-                                 "body", text_or_null(l->body), "edited", text_or_null(l->edited));
+                                 "body_size", (json_int_t)l->body_size, "waits", l->waits, "followed", l->followed,
+                                 "leased", l->leased, "properties", text_or_null(l->properties), "body",
+                                 text_or_null(l->body), "edited", text_or_null(l->edited));
 
         json_object_update(texts, rest);
         json_decref(rest);
@@ -133,7 +134,8 @@ static void page_read(const struct dead_letter *letters, size_t count, const str
 
 static void settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg)
 {
-        static const char *const names[] = { "DONE", "RESUMED", "SUCCEEDED", "ALIVE", "REVOKED", "SETTLED", "MISSING" };
+        static const char *const names[] = { "DONE",    "RESUMED", "SUCCEEDED", "ALIVE",
+                                             "WAITING", "REVOKED", "SETTLED",   "MISSING" };
         json_t *list = json_array();
 
         for (size_t i = 0; i < count; i++)
@@ -247,6 +249,18 @@ static void do_stale_find(struct request *r, struct store *s)
         s->backend->stale_find(s, &r->stale, read_back, r);
 }
 
+static const struct stale_next *read_next(struct request *r, const json_t *list)
+{
+        struct stale_next *next = arena_alloc(&r->arena, (json_array_size(list) + 1) * sizeof(*next));
+        const json_t *one;
+        size_t i;
+
+        json_array_foreach(list, i, one)
+                next[i] = (struct stale_next){ json_text(one, "task_id", NULL), json_text(one, "task_name", NULL),
+                                               read_message(r, json_object_get(one, "message")) };
+        return next;
+}
+
 static void do_stale_settle(struct request *r, struct store *s)
 {
         const json_t *items = json_object_get(r->line, "items"), *item;
@@ -255,14 +269,15 @@ static void do_stale_settle(struct request *r, struct store *s)
 
         problem_set(&r->why, "store", "stale", "%s", json_text(r->line, "text", "it got stuck"));
         json_array_foreach(items, i, item) {
-                const bool restart = json_object_get(item, "restart") != NULL;
+                const json_t *next = json_object_get(item, "next");
+                const bool restart = json_object_get(json_array_get(next, 0), "message") != NULL;
 
                 list[i] = (struct stale_item){
                         .root_id = json_text(item, "root_id", ""),
                         .updated_us = json_number(item, "updated_us", 0),
-                        .restart = read_message(r, json_object_get(item, "restart")),
-                        .task_id = json_text(item, "task_id", NULL),
-                        .task_name = json_text(item, "task_name", NULL),
+                        .restart = restart,
+                        .next = read_next(r, next),
+                        .next_count = json_array_size(next),
                         .why = restart ? NULL : &r->why,
                         .aggregate_type = restart ? NULL : "scan",
                         .event_type = restart ? NULL : json_text(item, "event", "ScanFailed"),
