@@ -95,7 +95,7 @@ FUZZ_SRC     := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ          = $(FUZZ_SRC:%.c=$(OUT)/%)
 
 # Measuring programs: each of these is one; the other files of bench/ are linked into all of them.
-BENCH_NAMES = provider latency raw_consume raw_publish raw_pairs raw_calls raw_sqlite
+BENCH_NAMES = provider latency raw_consume raw_publish raw_pairs raw_calls raw_sqlite raw_redis
 BENCH       = $(BENCH_NAMES:%=$(OUT)/bench/%)
 BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),$(sort $(wildcard bench/*.c))))
 

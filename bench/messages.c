@@ -31,28 +31,38 @@ static json_t *make_kwargs(const struct recipe *r, unsigned long number)
         return kwargs;
 }
 
-/* The same properties with the header eta set: kept as they are but for that one. */
-static struct message *with_eta(struct message *m, int64_t eta_ms)
+/* The headers without eta, and with it where there is one to be. */
+static void put_eta(struct bytes headers, int64_t eta_ms, struct buffer *table)
 {
         char text[CLOCK_TEXT_SIZE];
+        struct header h;
+        for (size_t at = 0; header_next(headers, &at, &h);)
+                if (h.name.size != 3 || memcmp(h.name.data, "eta", 3) != 0)
+                        header_add_raw(table, &h);
+        clock_format(eta_ms, text);
+        header_add_text(table, "eta", bytes_of_string(text));
+}
+
+/* The same message, takes it, with an eta and a reply_to where these are asked for. */
+static struct message *changed(struct message *m, int64_t eta_ms, const char *reply_to)
+{
         struct properties p;
         struct problem why;
-        struct header h;
         struct buffer table = { 0 }, encoded = { 0 };
         if (properties_read(m->properties, &p, &why) != 0)
                 die("%s", why.text);
-        for (size_t at = 0; header_next(p.headers, &at, &h);)
-                if (h.name.size != 3 || memcmp(h.name.data, "eta", 3) != 0)
-                        header_add_raw(&table, &h);
-        clock_format(eta_ms, text);
-        header_add_text(&table, "eta", bytes_of_string(text));
-        p.headers = buffer_view(&table);
+        if (eta_ms)
+                put_eta(p.headers, eta_ms, &table);
+        if (eta_ms)
+                p.headers = buffer_view(&table);
+        if (reply_to)
+                p.reply_to = bytes_of_string(reply_to);
         properties_write(&p, &encoded);
-        struct message *changed = message_new(m->exchange, m->routing_key, buffer_view(&encoded), m->body);
+        struct message *made = message_new(m->exchange, m->routing_key, buffer_view(&encoded), m->body);
         message_free(m);
         buffer_free(&table);
         buffer_free(&encoded);
-        return changed;
+        return made;
 }
 
 static struct message *task_message(const struct recipe *r, unsigned long number, bool marked)
@@ -82,13 +92,15 @@ static struct message *task_message(const struct recipe *r, unsigned long number
 
 static struct message *plain_message(const struct recipe *r, unsigned long number)
 {
-        char body[32];
-        struct buffer encoded = { 0 };
-        const struct properties p = { .delivery_mode = 2, .priority = -1, .timestamp = -1 };
+        struct buffer encoded = { 0 }, body = { 0 };
+        const struct properties p = { .delivery_mode = r->transient ? 1 : 2, .priority = -1, .timestamp = -1 };
         properties_write(&p, &encoded);
-        snprintf(body, sizeof(body), "%" PRId64, r->first + (int64_t)((double)number * r->eta_step_ms));
-        struct message *m = message_new(r->plain, r->queue, buffer_view(&encoded), bytes_of_string(body));
+        buffer_addf(&body, "%" PRId64, r->first + (int64_t)((double)number * r->eta_step_ms));
+        while (body.size < r->size)
+                buffer_add_byte(&body, ' ');
+        struct message *m = message_new(r->plain, r->queue, buffer_view(&encoded), buffer_view(&body));
         buffer_free(&encoded);
+        buffer_free(&body);
         return m;
 }
 
@@ -96,8 +108,8 @@ struct message *recipe_message(const struct recipe *r, unsigned long number, uns
 {
         struct message *m = r->plain ? plain_message(r, number)
                                      : task_message(r, number, r->mark && (number == 0 || number + 1 == count));
-        if (m && r->eta_ms)
-                m = with_eta(m, r->eta_ms + (int64_t)((double)number * r->eta_step_ms));
+        if (m && (r->eta_ms || r->reply_to))
+                m = changed(m, r->eta_ms ? r->eta_ms + (int64_t)((double)number * r->eta_step_ms) : 0, r->reply_to);
         if (!m)
                 die("out of memory");
         return m;

@@ -10,13 +10,16 @@
 #include <stdint.h>
 
 struct recipe {
-        const char *tasks;  /* names of a chain's tasks, comma-separated; each goes to the queue of its name … */
-        const char *queue;  /* … the first one to this queue, when set */
-        const char *to;     /* … through this exchange, when set */
-        const char *kwargs; /* JSON text; "@N" in it becomes the message's number */
-        const char *mark;   /* the first and the last message go on to this queue, when set */
+        const char *tasks;    /* names of a chain's tasks, comma-separated; each goes to the queue of its name … */
+        const char *queue;    /* … the first one to this queue, when set */
+        const char *to;       /* … through this exchange, when set */
+        const char *kwargs;   /* JSON text; "@N" in it becomes the message's number */
+        const char *mark;     /* the first and the last message go on to this queue, when set */
+        const char *reply_to; /* who waits for results, when set */
         const char *
-                plain; /* no task: this exchange and `queue` as routing key, the body a number, counting up from `first` */
+                plain; /* no task: this exchange and `queue` as routing key, the body a number, counting up from `first` … */
+        size_t size;        /* … and padded with spaces to that size … */
+        bool transient;     /* … and not persistent */
         int64_t eta_ms;     /* wall clock of the first message, 0 = none … */
         double eta_step_ms; /* … and so much later for each next one */
         int64_t first;

@@ -3,8 +3,8 @@
  * confirmed, with a window of unconfirmed messages. All messages are made before the clock starts.
  *
  *     raw_publish --url URL --count N --task NAME[,NAME…] [--queue Q] [--to EXCHANGE] [--kwargs JSON] [--mark Q] [--window W]
- *                 [--eta-ms WALL [--eta-step-ms MS]]
- *     raw_publish --url URL --count N --plain EXCHANGE --queue KEY      bodies are numbers
+ *                 [--eta-ms WALL [--eta-step-ms MS]] [--reply-to Q]
+ *     raw_publish --url URL --count N --plain EXCHANGE --queue KEY [--size BYTES] [--transient]      bodies are numbers
  *
  * Prints {"count","seconds","cpu_us"}: from the first publish to the last confirm, CPU of that time. */
 #include "bench/common.h"
@@ -24,10 +24,11 @@ struct plan {
 static struct plan read_plan(int argc, char **argv)
 {
         static const struct option options[] = {
-                { "url", 1, NULL, 'u' },    { "count", 1, NULL, 'n' },  { "task", 1, NULL, 't' },
-                { "queue", 1, NULL, 'q' },  { "kwargs", 1, NULL, 'k' }, { "mark", 1, NULL, 'm' },
-                { "window", 1, NULL, 'w' }, { "plain", 1, NULL, 'p' },  { "first", 1, NULL, 'f' },
-                { "to", 1, NULL, 'x' },     { "eta-ms", 1, NULL, 'e' }, { "eta-step-ms", 1, NULL, 's' },
+                { "url", 1, NULL, 'u' },      { "count", 1, NULL, 'n' },  { "task", 1, NULL, 't' },
+                { "queue", 1, NULL, 'q' },    { "kwargs", 1, NULL, 'k' }, { "mark", 1, NULL, 'm' },
+                { "window", 1, NULL, 'w' },   { "plain", 1, NULL, 'p' },  { "first", 1, NULL, 'f' },
+                { "to", 1, NULL, 'x' },       { "eta-ms", 1, NULL, 'e' }, { "eta-step-ms", 1, NULL, 's' },
+                { "reply-to", 1, NULL, 'r' }, { "size", 1, NULL, 'b' },   { "transient", 0, NULL, 'd' },
                 { NULL, 0, NULL, 0 },
         };
         struct plan p = { .window = 2000 };
@@ -46,6 +47,9 @@ static struct plan read_plan(int argc, char **argv)
                 case 'f': r->first = number_of(optarg, 0); break;
                 case 'e': r->eta_ms = number_of(optarg, 0); break;
                 case 's': r->eta_step_ms = strtod(optarg, NULL); break;
+                case 'r': r->reply_to = optarg; break;
+                case 'b': r->size = (size_t)number_of(optarg, 0); break;
+                case 'd': r->transient = true; break;
                 default: exit(2);
                 }
         }
