@@ -330,6 +330,34 @@ static int apply(struct followers *f, json_t *signature, struct bytes first, con
         return rc;
 }
 
+/* [[id, parent], children]: the result of a chord's body knows the header. */
+static json_t *result_with_parent(json_t *takes, json_t *parent)
+{
+        json_t *first = json_array_get(takes, 0);
+        if (json_array_size(first) == 2)
+                json_array_set(first, 1, parent);
+        return takes;
+}
+
+int canvas_send(struct followers *f, const json_t *signature, json_t **child, json_t **whole)
+{
+        json_t *own = json_deep_copy(signature); /* it is changed on the way */
+        int rc = own ? canvas_check(f, own) : -ENOMEM;
+        *child = *whole = NULL;
+        if (rc == 0)
+                rc = apply(f, own, (struct bytes){ NULL, 0 }, NULL, child);
+        if (rc == 0 && *child && canvas_kind_of(own) == CANVAS_CHORD)
+                *whole = result_with_parent(canvas_result(f, own), *child);
+        else if (rc == 0)
+                *whole = json_incref(*child);
+        if (rc != 0) {
+                json_decref(*child);
+                *child = NULL;
+        }
+        json_decref(own);
+        return rc;
+}
+
 int canvas_apply(struct followers *f, const json_t *signature, struct bytes first, const json_t *over, json_t **result)
 {
         json_t *own = json_deep_copy(signature), *made = NULL; /* it is changed on the way */

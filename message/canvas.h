@@ -34,6 +34,21 @@ int canvas_check(const struct followers *f, const json_t *signature);
  * wanted: what Celery's result of it looks like as a tuple (new reference; may be NULL: nothing was sent). Returns as task_message_successors. */
 int canvas_apply(struct followers *f, const json_t *signature, struct bytes first, const json_t *over, json_t **result);
 
+/* The same for one that is asked for by a task: *child (new reference) is what was sent as a result tuple, *whole what Celery's apply_async
+ * returns: of a chord its body's result with the header as parent. Both are NULL when nothing was sent. */
+int canvas_send(struct followers *f, const json_t *signature, json_t **child, json_t **whole);
+
+/* ---- any signature: successors.c ---- */
+
+/* Begin with nothing / give `rc` back, and when it is none, nothing of what was made. */
+struct followers followers_of(const struct task_message *of, const struct follow_how *how, struct following *out,
+                              struct problem *why);
+int followers_end(int rc, struct following *out);
+
+/* Send a plain task or a canvas that stands alone, as canvas_apply. */
+int followers_add(struct followers *f, const json_t *signature, struct bytes first, const char *place, size_t index,
+                  json_t **result);
+
 /* ---- plain tasks: successors.c ---- */
 
 /* Write the message of one plain task. `chain`: an array whose last element is this very task, the others follow it; NULL: what its

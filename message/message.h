@@ -153,7 +153,7 @@ struct message *message_dead(const char *queue, struct bytes properties, struct 
 int message_revive(const char *queue, struct bytes properties, struct bytes body, struct message **out,
                    struct problem *why);
 
-/* ---- signatures and chains: signature.c, successors.c ---- */
+/* ---- signatures and chains: signature.c, successors.c, errbacks.c ---- */
 
 /* A task to be sent. All borrowed; the JSON is read only. */
 struct signature {
@@ -182,6 +182,14 @@ struct follow_how {
         void *arg;
         int64_t now_ms; /* wall clock: what countdown and relative expires count from */
         bool chords;    /* somebody counts their parts */
+        bool (*wants_failure)(const char *name, void *arg); /* an errback of the new style? NULL: none is */
+};
+
+/* A failure, as errbacks of the new style learn of it. Borrowed. */
+struct failure_told {
+        struct bytes exception; /* {"exc_type", …} as JSON text */
+        const char *traceback;  /* or NULL */
+        const char *worker;     /* where it failed */
 };
 
 /* What follows a task. Cleared with following_clear; zeroed before. */
@@ -203,24 +211,29 @@ void following_clear(struct following *f);
 int task_message_successors(const struct task_message *done, struct bytes result, const struct follow_how *how,
                             struct following *out, struct problem *why);
 
+/* The task's work is to send this canvas (a signature) on: its messages, and what follows the task, whose result is what Celery says of a canvas
+ * that it has sent; it is appended to *result as JSON text. Returns and errors as task_message_successors. */
+int task_message_sent_on(const struct task_message *done, const json_t *canvas, const struct follow_how *how,
+                         struct buffer *result, struct following *out, struct problem *why);
+
 /* Would task_message_successors refuse this task's own successors, or later ones of its chain, or the body of its chord? Asked before
  * paying for its work. Returns and errors as there. */
 int task_message_check(const struct task_message *t, const struct follow_how *how, struct problem *why);
 
-/* What a task's final failure sends: its errbacks, each with the failed task's id prepended to its args, as
- * Celery calls an errback that it doesn't have itself. Returns and errors as task_message_successors. */
-int task_message_errbacks(const struct task_message *failed, const struct follow_how *how, struct following *out,
-                          struct problem *why);
+/* What a task's final failure sends: its errbacks. Prepended to their args is the failed task's id, or, where how->wants_failure says so of
+ * its name, request, exception and traceback. Returns and errors as task_message_successors. */
+int task_message_errbacks(const struct task_message *failed, const struct failure_told *told,
+                          const struct follow_how *how, struct following *out, struct problem *why);
 
 /* The last part of a chord's header has come: its body, with the header's results (JSON text of an array) as its first argument,
  * sent by the task that brought it. Returns and errors as task_message_successors. */
 int task_message_joined(const struct task_message *by, const json_t *body, struct bytes results,
                         const struct follow_how *how, struct following *out, struct problem *why);
 
-/* A chord's header has failed: the errbacks of its body, each with the id of the task that they belong to. Returns and errors as
+/* A chord's header has failed: the errbacks of its body, each told of the task that it belongs to. Returns and errors as
  * task_message_successors. */
-int task_message_unjoined(const struct task_message *by, const json_t *body, const struct follow_how *how,
-                          struct following *out, struct problem *why);
+int task_message_unjoined(const struct task_message *by, const json_t *body, const struct failure_told *told,
+                          const struct follow_how *how, struct following *out, struct problem *why);
 
 /* The tasks that can't run any more when these signatures (an array, or NULL) can't, in no order: [{"id", and where it has them "group_id",
  * "group_index", "chord", "parent_id"}]. New reference; NULL when memory ran out. */

@@ -175,15 +175,17 @@ static const json_t *part(const json_t *signature, const char *key)
         return json_is_null(value) ? NULL : value;
 }
 
-/* Groups, chains and chords are taken apart before. A map goes where the task goes that it is a map of. */
+/* Groups, chains and chords are taken apart before. A map, and chunks of one, go where the task goes that they are a map of. */
 static int check_type(const char *task, const json_t *subtask_type, struct signature_read *out, struct problem *why)
 {
         const char *type = short_text(subtask_type) ? json_string_value(subtask_type) : "of an unknown type";
         if (subtask_type)
                 return problem_set(why, "message", "unsupported_canvas",
                                    "what follows is a %s (\"%s\"): that can't be sent on", type, task);
-        if (strcmp(task, "celery.map") == 0 || strcmp(task, "celery.starmap") == 0) {
-                const json_t *of = json_object_get(json_object_get(out->form.kwargs, "task"), "task");
+        if (strcmp(task, "celery.map") == 0 || strcmp(task, "celery.starmap") == 0 ||
+            strcmp(task, "celery.chunks") == 0) {
+                const json_t *mapped = json_object_get(out->form.kwargs, "task");
+                const json_t *of = json_is_string(mapped) ? mapped : json_object_get(mapped, "task");
                 out->route_name = short_text(of) ? json_string_value(of) : NULL;
         }
         return 0;

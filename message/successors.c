@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What follows a task: celery.app.trace sends a chain's next element and the callbacks after a success,
- * celery.backends.base the errbacks after a failure. */
+/* What follows a task: celery.app.trace sends a chain's next element and the callbacks after a success. */
 #include "core/json.h"
 #include "message/canvas.h"
 #include "message/derived_id.h"
@@ -11,14 +10,14 @@
 
 static int route(const struct followers *f, struct signature_read *s);
 
-static struct followers followers_of(const struct task_message *of, const struct follow_how *how, struct following *out,
-                                     struct problem *why)
+struct followers followers_of(const struct task_message *of, const struct follow_how *how, struct following *out,
+                              struct problem *why)
 {
         *out = (struct following){ 0 };
         return (struct followers){ .of = of, .how = how, .why = why, .out = out, .end = &out->messages };
 }
 
-static int finish(int rc, struct following *out)
+int followers_end(int rc, struct following *out)
 {
         if (rc != 0)
                 following_clear(out);
@@ -43,14 +42,19 @@ static void add_child(struct followers *f, json_t *takes)
                 json_array_append_new(f->out->children, takes);
 }
 
-static int add_each(struct followers *f, const json_t *list, struct bytes first, const char *place)
+int followers_add(struct followers *f, const json_t *signature, struct bytes first, const char *place, size_t index,
+                  json_t **result)
+{
+        return canvas_is_plain(signature) ? follower_add(f, signature, first, NULL, place, index, result)
+                                          : canvas_apply(f, signature, first, NULL, result);
+}
+
+static int add_callbacks(struct followers *f, const json_t *list, struct bytes first)
 {
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < json_array_size(list); i++) {
-                const json_t *signature = json_array_get(list, i);
                 json_t *child = NULL;
-                rc = canvas_is_plain(signature) ? follower_add(f, signature, first, NULL, place, i, &child)
-                                                : canvas_apply(f, signature, first, NULL, &child);
+                rc = followers_add(f, json_array_get(list, i), first, "callback", i, &child);
                 add_child(f, child);
         }
         return rc;
@@ -80,71 +84,42 @@ static int add_next(struct followers *f, const json_t *chain, struct bytes first
         return rc;
 }
 
+static int follow(struct followers *f, struct bytes result)
+{
+        const struct bytes first = result.size ? result : bytes_of_string("null");
+        int rc = add_callbacks(f, f->of->callbacks, first);
+        if (rc == 0 && json_array_size(f->of->chain) > 0)
+                rc = add_next(f, f->of->chain, first);
+        return rc;
+}
+
 int task_message_successors(const struct task_message *done, struct bytes result, const struct follow_how *how,
                             struct following *out, struct problem *why)
 {
         struct followers f = followers_of(done, how, out, why);
-        const struct bytes first = result.size ? result : bytes_of_string("null");
-        int rc = add_each(&f, done->callbacks, first, "callback");
-        if (rc == 0 && json_array_size(done->chain) > 0)
-                rc = add_next(&f, done->chain, first);
-        return finish(rc, out);
+        return followers_end(follow(&f, result), out);
 }
 
-/* The id of the failed task, as JSON text. */
-static int quoted(const char *id, struct buffer *out)
+int task_message_sent_on(const struct task_message *done, const json_t *canvas, const struct follow_how *how,
+                         struct buffer *result, struct following *out, struct problem *why)
 {
-        json_t *text = json_string(id);
-        if (text)
-                json_write(text, out);
-        json_decref(text);
-        return text && !out->failed ? 0 : -ENOMEM;
-}
-
-static int send_errbacks(struct followers *f, const json_t *errbacks, const char *id)
-{
-        struct buffer text = { 0 };
-        json_t *alone = json_is_object(errbacks) ? json_pack("[O]", errbacks) : NULL;
-        int rc = quoted(id, &text);
-        if (rc == 0)
-                rc = add_each(f, alone ? alone : errbacks, buffer_view(&text), "errback");
-        json_decref(alone);
-        buffer_free(&text);
-        return rc;
-}
-
-int task_message_errbacks(const struct task_message *failed, const struct follow_how *how, struct following *out,
-                          struct problem *why)
-{
-        struct followers f = followers_of(failed, how, out, why);
-        return finish(send_errbacks(&f, failed->errbacks, failed->id), out);
+        struct followers f = followers_of(done, how, out, why);
+        json_t *child = NULL, *whole = NULL;
+        int rc = canvas_send(&f, canvas, &child, &whole);
+        if (rc == 0 && whole) {
+                add_child(&f, child);
+                json_write(whole, result);
+                rc = result->failed ? -ENOMEM : follow(&f, buffer_view(result));
+        }
+        json_decref(whole);
+        return followers_end(rc, out);
 }
 
 int task_message_joined(const struct task_message *by, const json_t *body, struct bytes results,
                         const struct follow_how *how, struct following *out, struct problem *why)
 {
         struct followers f = followers_of(by, how, out, why);
-        return finish(canvas_apply(&f, body, results, NULL, NULL), out);
-}
-
-/* Each task of a group has errbacks of its own; of a chain, only those of the whole count. */
-static int unjoin(struct followers *f, const json_t *body)
-{
-        const json_t *options = json_object_get(body, "options"), *tasks = canvas_tasks(body);
-        const enum canvas_kind kind = canvas_kind_of(body);
-        int rc = send_errbacks(f, json_object_get(options, "link_error"), json_text(options, "task_id", f->of->id));
-        if (kind == CANVAS_CHORD && rc == 0)
-                return unjoin(f, canvas_body(body));
-        for (size_t i = 0; rc == 0 && kind == CANVAS_GROUP && i < json_array_size(tasks); i++)
-                rc = unjoin(f, json_array_get(tasks, i));
-        return rc;
-}
-
-int task_message_unjoined(const struct task_message *by, const json_t *body, const struct follow_how *how,
-                          struct following *out, struct problem *why)
-{
-        struct followers f = followers_of(by, how, out, why);
-        return finish(unjoin(&f, body), out);
+        return followers_end(canvas_apply(&f, body, results, NULL, NULL), out);
 }
 
 static int check_each(const struct followers *f, const json_t *list)

@@ -34,6 +34,7 @@ struct outcome {
         struct arena *arena;
         json_t *sections; /* what is added to the document */
         json_t *result;   /* of a task that has no document; or NULL */
+        json_t *canvas; /* a signature that a stateless task sends on, and that says its result; or NULL. Never committed */
         struct event *events, **events_end;
         struct row_write *writes, **writes_end;
 };

@@ -106,7 +106,91 @@ static int starmap(const struct task_input *in, struct outcome *out, struct prob
         return map_items(in, out, why, true);
 }
 
-/* ---- celery.chain, .group, .chord, .chunks: no tasks, but names of canvases ---- */
+/* ---- celery.group, .chord, .chunks: a canvas that is sent on from here ---- */
+
+static json_t *argument(const struct task_input *in, size_t index, const char *name)
+{
+        json_t *given = json_array_get(in->args, index);
+        return given ? given : json_object_get(in->kwargs, name);
+}
+
+static int bad_arguments(const struct task_input *in, struct problem *why, const char *wanted)
+{
+        return problem_set(why, "task", "bad_arguments", "%s needs %s", in->def->name, wanted);
+}
+
+static json_t *canvas(const char *type, const char *name, json_t *kwargs_takes, json_t *options_takes)
+{
+        return json_pack("{s:s, s:[], s:o, s:o, s:s, s:b}", "task", name, "args", "kwargs", kwargs_takes, "options",
+                         options_takes, "subtask_type", type, "immutable", 0);
+}
+
+/* The tasks with `first` before their arguments. New reference. */
+static json_t *with_arguments(const json_t *tasks, const json_t *first)
+{
+        json_t *all = json_array();
+        for (size_t i = 0; i < json_array_size(tasks); i++) {
+                json_t *task = json_copy(json_array_get(tasks, i)), *args = json_array();
+                json_array_extend(args, (json_t *)first);
+                json_array_extend(args, json_object_get(task, "args"));
+                if (json_is_object(task) && !json_is_true(json_object_get(task, "immutable")))
+                        json_object_set(task, "args", args);
+                json_decref(args);
+                json_array_append_new(all, task);
+        }
+        return all;
+}
+
+static int send_group(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        const json_t *tasks = argument(in, 0, "tasks"), *id = argument(in, 2, "group_id");
+        const json_t *first = argument(in, 3, "partial_args");
+        if (!json_is_array(tasks) || !json_is_string(id))
+                return bad_arguments(in, why, "an array of signatures, \"tasks\", and a \"group_id\"");
+        json_t *kwargs = json_pack("{s:o}", "tasks", with_arguments(tasks, first));
+        return outcome_canvas(out, canvas("group", "celery.group", kwargs, json_pack("{s:O}", "task_id", id)));
+}
+
+static int send_chord(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        const json_t *header = argument(in, 0, "header"), *body = argument(in, 1, "body");
+        const json_t *first = argument(in, 2, "partial_args");
+        if (json_is_object(header))
+                header = json_object_get(json_object_get(header, "kwargs"), "tasks");
+        if (!json_is_array(header) || !json_is_object(body))
+                return bad_arguments(in, why,
+                                     "a \"header\", a group or an array of signatures, and a signature, \"body\"");
+        json_t *kwargs = json_pack("{s:o, s:O}", "header", with_arguments(header, first), "body", body);
+        return outcome_canvas(out, canvas("chord", "celery.chord", kwargs, json_object()));
+}
+
+/* Every n items are one celery.starmap. New reference. */
+static json_t *cut(const json_t *task, const json_t *items, size_t n)
+{
+        json_t *parts = json_array(), *part = NULL;
+        for (size_t i = 0; i < json_array_size(items); i++) {
+                if (i % n == 0) {
+                        part = json_array();
+                        json_array_append_new(parts, json_pack("{s:s, s:[], s:{s:O, s:o}, s:{}, s:n, s:b}", "task",
+                                                               "celery.starmap", "args", "kwargs", "task", task, "it",
+                                                               part, "options", "subtask_type", "immutable", 1));
+                }
+                json_array_append(part, json_array_get(items, i));
+        }
+        return parts;
+}
+
+static int send_chunks(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        const json_t *task = argument(in, 0, "task"), *items = argument(in, 1, "it"), *n = argument(in, 2, "n");
+        if (!task || !json_is_array(items) || json_integer_value(n) < 1)
+                return bad_arguments(in, why,
+                                     "a \"task\", an array of items, \"it\", and their number in a part, \"n\"");
+        json_t *parts = cut(task, items, (size_t)json_integer_value(n));
+        return outcome_canvas(out, canvas("group", "celery.group", json_pack("{s:o}", "tasks", parts), json_object()));
+}
+
+/* ---- celery.chain: a name that Celery keeps, but never a task ---- */
 
 static int no_task(const struct task_input *in, struct outcome *out, struct problem *why)
 {
@@ -116,7 +200,8 @@ static int no_task(const struct task_input *in, struct outcome *out, struct prob
                            in->def->name);
 }
 
-/* ---- celery.chord_unlock: asks a result backend again and again, which is not how chords are counted here ---- */
+/* ---- celery.chord_unlock: asks a result backend again and again whether a header is complete. Celery sends it only where its client's
+ * backend can't count, and no such backend is one that results are stored in here: it would never be complete ---- */
 
 static int unlock(const struct task_input *in, struct outcome *out, struct problem *why)
 {
@@ -132,7 +217,7 @@ const struct task_def celery_backend_cleanup = { .name = "celery.backend_cleanup
 const struct task_def celery_map = { .name = "celery.map", .run = map, BUILT_IN };
 const struct task_def celery_starmap = { .name = "celery.starmap", .run = starmap, BUILT_IN };
 const struct task_def celery_chain = { .name = "celery.chain", .run = no_task, BUILT_IN };
-const struct task_def celery_group = { .name = "celery.group", .run = no_task, BUILT_IN };
-const struct task_def celery_chord = { .name = "celery.chord", .run = no_task, BUILT_IN };
-const struct task_def celery_chunks = { .name = "celery.chunks", .run = no_task, BUILT_IN };
+const struct task_def celery_group = { .name = "celery.group", .run = send_group, BUILT_IN };
+const struct task_def celery_chord = { .name = "celery.chord", .run = send_chord, BUILT_IN };
+const struct task_def celery_chunks = { .name = "celery.chunks", .run = send_chunks, BUILT_IN };
 const struct task_def celery_chord_unlock = { .name = "celery.chord_unlock", .run = unlock, BUILT_IN };

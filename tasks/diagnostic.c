@@ -64,7 +64,27 @@ static int fail(const struct task_input *in, struct outcome *out, struct problem
         return problem_set(why, "task", "bad_value", "%s", text ? text : "failed, as it was asked to");
 }
 
+/* An errback of the new style: what it was told, but for what no two workers say alike. */
+static int failed(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        const json_t *request = json_array_get(in->args, 0), *exception = json_array_get(in->args, 1);
+        const json_t *traceback = json_array_get(in->args, 2);
+        if (!json_is_object(request) || !json_is_object(exception) || json_array_size(in->args) < 3)
+                return problem_set(why, "task", "bad_arguments", "%s wants request, exc and traceback", in->def->name);
+        json_t *rest = json_copy((json_t *)in->args);
+        for (int i = 0; i < 3; i++)
+                json_array_remove(rest, 0);
+        return outcome_result(out, json_pack("{s:O?, s:O?, s:O?, s:O?, s:O?, s:O?, s:b, s:o}", "id",
+                                             json_object_get(request, "id"), "task", json_object_get(request, "task"),
+                                             "args", json_object_get(request, "args"), "kwargs",
+                                             json_object_get(request, "kwargs"), "type",
+                                             json_object_get(exception, "exc_type"), "message",
+                                             json_object_get(exception, "exc_message"), "traceback",
+                                             json_is_string(traceback), "rest", rest));
+}
+
 const struct task_def chard_add = { .name = "chard.add", .run = sum, DIAGNOSTIC };
 const struct task_def chard_same = { .name = "chard.same", .run = same, DIAGNOSTIC };
 const struct task_def chard_args = { .name = "chard.args", .run = told, DIAGNOSTIC };
 const struct task_def chard_fail = { .name = "chard.fail", .run = fail, DIAGNOSTIC };
+const struct task_def chard_failed = { .name = "chard.failed", .run = failed, DIAGNOSTIC | TASK_ERRBACK };

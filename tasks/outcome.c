@@ -19,6 +19,7 @@ void outcome_close(struct outcome *o)
                 json_decref(w->value);
         json_decref(o->sections);
         json_decref(o->result);
+        json_decref(o->canvas);
         *o = (struct outcome){ 0 };
 }
 
@@ -31,6 +32,13 @@ int outcome_result(struct outcome *o, json_t *takes)
 {
         json_decref(o->result);
         o->result = takes;
+        return takes ? 0 : -ENOMEM;
+}
+
+int outcome_canvas(struct outcome *o, json_t *takes)
+{
+        json_decref(o->canvas);
+        o->canvas = takes;
         return takes ? 0 : -ENOMEM;
 }
 

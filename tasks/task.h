@@ -35,6 +35,8 @@ enum task_flags {
         TASK_READS_OWNED = 2, /* wants input->owned of the document's job.user_id */
         TASK_DIAGNOSTIC = 4,  /* not consumed unless named with -Q */
         TASK_PLAIN = 8,       /* works on args and kwargs, has no document, and gives any JSON value (outcome_result) */
+        TASK_ERRBACK =
+                16, /* as an errback it gets (request, exc, traceback) before its own arguments, not the failed task's id */
 };
 
 /* 0 = done, 1 = a documented refusal (why filled in; the task is dead), < 0 = bug or out of memory (-errno). */
@@ -69,6 +71,9 @@ int outcome_section(struct outcome *o, const char *name, json_t *takes);
 
 /* The result of a plain task (takes the value). 0 or -ENOMEM. */
 int outcome_result(struct outcome *o, json_t *takes);
+
+/* What a plain, stateless task is there to send on, a signature of any kind (takes the value); its result is what Celery says of it. 0 or -ENOMEM. */
+int outcome_canvas(struct outcome *o, json_t *takes);
 
 /* Add an event (takes the payload; copies the texts). 0 or -ENOMEM. */
 int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type,

@@ -7,11 +7,19 @@
 #include "worker/control.h"
 #include "worker/run.h"
 
+static bool wants_failure(const char *name, void *unused)
+{
+        (void)unused;
+        const struct task_def *def = task_find(name);
+        return def && def->flags & TASK_ERRBACK;
+}
+
 struct follow_how run_how(const struct run *run)
 {
         return (struct follow_how){ .queue_of = run_queue_of,
                                     .now_ms = clock_wall_ms(),
-                                    .chords = results_chords(run->worker->results) };
+                                    .chords = results_chords(run->worker->results),
+                                    .wants_failure = wants_failure };
 }
 
 /* ---- publish: what follows this task ---- */
@@ -21,11 +29,18 @@ enum step run_publish(struct run *run)
         const struct follow_how how = run_how(run);
         struct following following = { 0 };
         run->telling.what = TELL_SUCCESS;
-        if (!run_has_successor(run) && !run->message.callbacks)
-                return run_tell_or_ack(run);
-        if (run->result.size == 0 && !run_write_result(run))
-                return run_out_of_memory(run);
-        const int code = task_message_successors(&run->message, buffer_view(&run->result), &how, &following, &run->why);
+        int code;
+        if (run->outcome.canvas) {
+                buffer_reset(&run->result);
+                code = task_message_sent_on(&run->message, run->outcome.canvas, &how, &run->result, &following,
+                                            &run->why);
+        } else {
+                if (!run_has_successor(run) && !run->message.callbacks)
+                        return run_tell_or_ack(run);
+                if (run->result.size == 0 && !run_write_result(run))
+                        return run_out_of_memory(run);
+                code = task_message_successors(&run->message, buffer_view(&run->result), &how, &following, &run->why);
+        }
         if (code)
                 return run_refused(run, code);
         run->telling.children = json_incref(following.children);

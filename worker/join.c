@@ -68,16 +68,23 @@ static enum step end_chord(struct run *run)
 {
         const json_t *row = part_of(run);
         results_chord_end(run->worker->results, json_text(row, "group_id", ""), json_text(row, "id", ""),
-                          run->telling.unjoined, on_ended, run);
+                          run->telling.unjoined != NULL, on_ended, run);
         return STEP_WAIT;
 }
 
 static enum step send_unjoined(struct run *run)
 {
         const struct follow_how how = run_how(run);
+        const struct result_exception e = results_exception_of(run->telling.unjoined);
         struct following following = { 0 };
         struct problem why = { 0 };
-        if (task_message_unjoined(&run->message, json_object_get(part_of(run), "chord"), &how, &following, &why) == 0)
+        struct buffer exception = { 0 };
+        results_exception(&e, &exception);
+        const struct failure_told told = { .exception = buffer_view(&exception), .worker = run->worker->config->name };
+        const json_t *body = json_object_get(part_of(run), "chord");
+        const int code = task_message_unjoined(&run->message, body, &told, &how, &following, &why);
+        buffer_free(&exception);
+        if (code == 0)
                 return run_send(run, &following, end_chord);
         log_error("worker", "task=%s the errbacks of its chord can't be sent: %s", run->message.id, why.text);
         return end_chord(run);
@@ -88,7 +95,12 @@ static enum step unjoin(struct run *run, const struct problem *why)
 {
         json_t *body = json_pack("[O]", json_object_get(part_of(run), "chord"));
         log_warn("worker", "task=%s its chord fails: %s", run->message.id, why->text);
-        run->telling.unjoined = true;
+        run->telling.unjoined = arena_alloc(&run->arena, sizeof(*why));
+        if (!run->telling.unjoined) {
+                json_decref(body);
+                return run_out_of_memory(run);
+        }
+        *run->telling.unjoined = *why;
         run->publishes = 1;
         run->then = send_unjoined;
         run_abandon(run, signatures_abandoned(body), why);
@@ -102,7 +114,7 @@ static enum step send_body(struct run *run, struct bytes results)
         struct following following = { 0 };
         struct problem why = { 0 }, told;
         const json_t *body = json_object_get(part_of(run), "chord");
-        run->telling.unjoined = false;
+        run->telling.unjoined = NULL;
         const int code = task_message_joined(&run->message, body, results, &how, &following, &why);
         if (code == 0)
                 return run_send(run, &following, end_chord);

@@ -35,10 +35,10 @@ enum tell { TELL_NOTHING, TELL_SUCCESS, TELL_FAILURE, TELL_RETRY, TELL_REVOKED }
 /* What is told of a task's end, and how far that has come. */
 struct telling {
         enum tell what;
-        json_t *children; /* owned: what the result says of the tasks that follow */
-        json_t *parts;    /* owned: parts of chords to be counted, or NULL */
-        size_t part;      /* the one in hand */
-        bool unjoined;    /* its chord has failed */
+        json_t *children;         /* owned: what the result says of the tasks that follow */
+        json_t *parts;            /* owned: parts of chords to be counted, or NULL */
+        size_t part;              /* the one in hand */
+        struct problem *unjoined; /* why its chord has failed, in the run's arena; NULL: it has not */
 };
 
 /* The step that follows once all that was asked for is done. */

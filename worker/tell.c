@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/log.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -183,14 +184,27 @@ enum step run_tell_result(struct run *run)
         return --run->publishes == 0 ? send_errbacks(run) : STEP_WAIT;
 }
 
-static enum step send_errbacks(struct run *run)
+static int make_errbacks(struct run *run, struct following *following, struct problem *why)
 {
         const struct follow_how how = run_how(run);
+        struct buffer exception = { 0 }, traceback = { 0 };
+        describe_failure(run, &run->why, &exception, &traceback);
+        const struct failure_told told = { .exception = buffer_view(&exception),
+                                           .traceback = (const char *)traceback.data,
+                                           .worker = run->worker->config->name };
+        const int code = traceback.failed ? -ENOMEM : task_message_errbacks(&run->message, &told, &how, following, why);
+        buffer_free(&exception);
+        buffer_free(&traceback);
+        return code;
+}
+
+static enum step send_errbacks(struct run *run)
+{
         struct following following = { 0 };
         struct problem why = { 0 };
         if (run->telling.what != TELL_FAILURE || !run->message.errbacks)
                 return STEP_JOIN;
-        if (task_message_errbacks(&run->message, &how, &following, &why) != 0) {
+        if (make_errbacks(run, &following, &why) != 0) {
                 log_error("worker", "task=%s its errbacks can't be sent: %s", run->message.id, why.text);
                 return STEP_JOIN;
         }

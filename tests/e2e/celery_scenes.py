@@ -2,6 +2,7 @@
 """Canvases, each a function of the app: it sends one and returns what a client then sees. Each is run against chard and against a Python
 worker, and must come out the same."""
 
+import json
 import re
 import time
 import uuid
@@ -44,15 +45,21 @@ def sent(canvas, **options):
 
 def state(result):
     """Its last state: a client hears of a chain's failure as soon as one of its tasks has failed, before the others are told."""
-    end = time.monotonic() + PATIENCE
-    while not result.ready() and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_for(result)
     return result.state
 
 
+def wait_for(result):
+    end = time.monotonic() + PATIENCE
+    while not result.ready() and time.monotonic() < end:
+        time.sleep(0.01)
+    return result
+
+
 def known(app, task_id):
-    """What becomes of a task that the client has no result object for."""
-    return seen(app.AsyncResult(task_id))
+    """What becomes of a task that the client did not send itself. It asks again and again: Celery's client subscribes on one connection and looks
+    on another, and what is stored in between it never hears of."""
+    return seen(wait_for(app.AsyncResult(task_id)))
 
 
 # ---- one task ----
@@ -388,6 +395,88 @@ def success_calls_no_errback(app, t):
     other = str(uuid.uuid4())
     first = sent(t.add(1), link_error=t.same().set(task_id=other))
     return [first, app.AsyncResult(other).state]
+
+
+def told(app, errback_id, failed_id):
+    """What an errback of the new style heard of a failed task."""
+    heard = known(app, errback_id)
+    return [heard.pop("id") == failed_id, heard.pop("rest") == [errback_id], UUID.sub("ID", str(heard))]
+
+
+def new_errback(t):
+    """With an id, under which it leaves what it was told."""
+    errback_id = str(uuid.uuid4())
+    return errback_id, t.failed(errback_id).set(task_id=errback_id)
+
+
+@scene
+def new_errback_of_a_task(app, t):
+    errback_id, errback = new_errback(t)
+    result = t.fail("boom").apply_async(link_error=errback)
+    return [seen(result), told(app, errback_id, result.id)]
+
+
+@scene
+def new_errback_beside_an_old_one(app, t):
+    other = str(uuid.uuid4())
+    errback_id, errback = new_errback(t)
+    result = t.fail("boom").apply_async(link_error=[t.same().set(task_id=other), errback])
+    return [seen(result), told(app, errback_id, result.id), known(app, other) == result.id]
+
+
+@scene
+def new_errback_of_a_chain(app, t):
+    errback_id, errback = new_errback(t)
+    result = (t.add(1) | t.fail("boom") | t.add(2)).apply_async(link_error=errback)
+    return [seen(result), told(app, errback_id, result.parent.id)]
+
+
+@scene
+def new_errback_of_a_chord(app, t):
+    errback_id, errback = new_errback(t)
+    result = chord([t.add(1), t.fail("boom")], t.args("own").on_error(errback)).apply_async()
+    return [seen(result), told(app, errback_id, result.id)]
+
+
+# ---- Celery's own tasks ----
+
+def sent_as_task(app, name, **kwargs):
+    """What such a task gives, its ids left out, and the values of what it has sent."""
+    result = app.send_task(name, kwargs=json.loads(json.dumps(kwargs)), queue="chard.tasks")
+    return [UUID.sub("ID", str(seen(result))), [seen(wait_for(child)) for child in result.children or ()]]
+
+
+@scene
+def chunks_as_a_task(app, t): return sent_as_task(app, "celery.chunks", task=t.add(), it=[[1, 2], [3, 4], [5, 6]], n=2)
+
+
+@scene
+def chunks_in_a_chain(app, t):
+    result = (t.add(1) | app.tasks["chard.add"].chunks([[1, 2], [3, 4], [5, 6]], 2)).apply_async()
+    return [UUID.sub("ID", str(seen(result))), [seen(wait_for(child)) for child in result.children]]
+
+
+@scene
+def group_as_a_task(app, t):
+    parts = group(t.add(1), t.add(2))
+    result = parts.freeze()
+    return sent_as_task(app, "celery.group", tasks=parts.tasks, result=result.as_tuple(), group_id=parts.id, partial_args=[10])
+
+
+@scene
+def chord_as_a_task(app, t):
+    body = t.args(5).set(task_id=str(uuid.uuid4()))
+    return [sent_as_task(app, "celery.chord", header=[t.add(1), t.add(2)], body=body), known(app, body.id)]
+
+
+@scene
+def task_that_sends_in_a_chain(app, t):
+    chunks = app.signature("celery.chunks", kwargs={"task": t.add(), "it": [[1, 2]], "n": 1}, queue="chard.tasks", immutable=True)
+    return UUID.sub("ID", str(sent(t.add(1) | chunks | t.args(5))))
+
+
+@scene
+def chain_as_a_task(app, t): return list(sent(app.signature("celery.chain", queue="chard.tasks")))
 
 
 # ---- group results as a client keeps them ----

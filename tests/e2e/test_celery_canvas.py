@@ -20,7 +20,10 @@ from support.waiting import wait_until
 _serial = itertools.count(1)
 
 # Where chard answers and Celery's own worker does not, or answers less: what chard gives, and why that is right.
-BETTER = {}
+BETTER = {
+    # Celery can't write down the result of such a task as an argument: EncodeError.
+    "task_that_sends_in_a_chain": "{'args': [[['ID', None], [[['ID', None], None]]], 5], 'kwargs': {}}",
+}
 
 
 @contextlib.contextmanager

@@ -43,6 +43,12 @@ static void check_again(const struct task_message *t, struct arena *a)
         message_free(m);
 }
 
+static bool wants_failure(const char *name, void *arg)
+{
+        (void)arg;
+        return name[0] != 'a';
+}
+
 static void check_following(struct following *following, struct arena *a)
 {
         for (struct message *m = following->messages; m; m = m->next)
@@ -54,20 +60,29 @@ static void check_followers(const struct task_message *t, struct arena *a)
 {
         struct following following;
         struct problem why;
-        const struct follow_how how = { .queue_of = queue_of, .now_ms = now_ms, .chords = true };
+        const struct follow_how how = {
+                .queue_of = queue_of, .now_ms = now_ms, .chords = true, .wants_failure = wants_failure
+        };
+        const struct failure_told told = { .exception = bytes_of_string("{}"), .traceback = "t", .worker = "w" };
+        struct buffer result = { 0 };
         const int checked = task_message_check(t, &how, &why);
         const int rc = task_message_successors(t, bytes_of_string("{\"a\":1}"), &how, &following, &why);
         must(rc >= 0 && (rc == 0 || !following.messages));
         must(checked == rc || checked > 0 || strstr(why.text, "headers take") || strstr(why.text, "nests too deep") ||
              strstr(why.text, "groups one after") || strstr(why.text, "MiB"));
         check_following(&following, a);
-        must(task_message_errbacks(t, &how, &following, &why) >= 0);
+        must(task_message_errbacks(t, &told, &how, &following, &why) >= 0);
         check_following(&following, a);
         if (t->chord) {
                 must(task_message_joined(t, t->chord, bytes_of_string("[1,2]"), &how, &following, &why) >= 0);
                 check_following(&following, a);
-                must(task_message_unjoined(t, t->chord, &how, &following, &why) >= 0);
+                must(task_message_unjoined(t, t->chord, &told, &how, &following, &why) >= 0);
                 check_following(&following, a);
+        }
+        if (t->chord) {
+                must(task_message_sent_on(t, t->chord, &how, &result, &following, &why) >= 0);
+                check_following(&following, a);
+                buffer_free(&result);
         }
         json_decref(signatures_abandoned(t->chain));
 }

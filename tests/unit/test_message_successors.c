@@ -22,6 +22,9 @@ static const char *known_queue(const char *name, void *arg)
 
 static const struct follow_how how = { .queue_of = known_queue, .now_ms = NOW_MS }, nowhere = { .now_ms = NOW_MS };
 
+static const struct failure_told told = { .exception = { (const unsigned char *)"{\"exc_type\":\"E\"}", 16 },
+                                          .worker = "w" };
+
 /* Of what follows, the messages. */
 static int successors(const struct task_message *t, struct bytes result, const struct follow_how *as,
                       struct message **first, struct problem *why)
@@ -37,7 +40,7 @@ static int successors(const struct task_message *t, struct bytes result, const s
 static int errbacks(const struct task_message *t, struct message **first, struct problem *why)
 {
         struct following following;
-        const int rc = task_message_errbacks(t, &how, &following, why);
+        const int rc = task_message_errbacks(t, &told, &how, &following, why);
         *first = following.messages;
         following.messages = NULL;
         following_clear(&following);

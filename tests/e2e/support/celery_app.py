@@ -34,6 +34,16 @@ def fail(*args):
     raise ValueError(args[-1] if args and isinstance(args[-1], str) else "failed, as it was asked to")
 
 
+def add_errback(app):
+    """Of the new style: Celery calls it in the worker of the failed task and forgets what it returns, so it stores that itself, under the id
+    that is its last argument."""
+    @app.task(name="chard.failed", shared=False)
+    def failed(request, exc, traceback, *rest):
+        told = {"id": request.id, "task": request.task, "args": request.args, "kwargs": request.kwargs, "type": type(exc).__name__,
+                "message": exc.args, "traceback": isinstance(traceback, str), "rest": rest}
+        app.backend.store_result(rest[-1], told, "SUCCESS")
+
+
 TASKS = {"chard.add": add, "chard.same": same, "chard.args": told, "chard.fail": fail}
 
 
@@ -44,6 +54,7 @@ def make_app(broker_url, result_url=None, **settings):
                     broker_connection_retry_on_startup=True, worker_detect_quorum_queues=True, **settings)
     for name, function in TASKS.items():
         app.task(name=name, shared=False)(function)
+    add_errback(app)
     return app
 
 
