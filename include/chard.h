@@ -11,6 +11,7 @@
  *   - Times are in milliseconds. A timeout of 0 only looks; a negative one waits without an end.
  *   - A function that can fail returns CHARD_OK (0) or another enum chard_code, and fills in a struct chard_error where one
  *     is given; that may always be NULL. Nothing prints, nothing aborts, nothing is kept in global variables.
+ *   - Signals that arrive while a thread waits here are handled, and the wait goes on.
  *   - Functions and types that are here stay as they are within a major version of the library's soname. */
 #ifndef CHARD_H
 #define CHARD_H
@@ -39,6 +40,7 @@ enum chard_code {
         CHARD_UNKNOWN_ID = 11   /* no result can come for this id */
 };
 
+/* Begin with { 0 }: it is written on failure only, and calls that take what others made keep the first reason that is in it. */
 struct chard_error {
         int code;       /* an enum chard_code */
         char name[48];  /* finer than code and stable, for programs: "bad_json", "ValueError" */
@@ -53,7 +55,8 @@ CHARD_API const char *chard_version(void);
  * ====================================================================================================== */
 
 /* A connection to a broker, and where results come back. It has a thread of its own, in which all signals are blocked. All functions may be
- * called from any thread, at the same time too; only chard_close must be the last. Not to be used across fork(). */
+ * called from any thread, at the same time too; only chard_close must be the last. In a child after fork() they return CHARD_BAD_ARGUMENT
+ * ("forked") and chard_close does nothing: open another one there. */
 struct chard;
 
 struct chard_options {
@@ -153,9 +156,12 @@ struct chard_ids {
 
 /* Send it and wait for the broker's confirm of every message. The signature stays the caller's and may be sent again: it gets new ids.
  * `ids` may be NULL.
+ * While the broker is away the messages wait in the handle. One whose confirm was lost with the connection is sent again, so it may come twice with
+ * one id: chard's workers run an id once, Celery's own twice.
  * CHARD_OK: the broker has all of it, safely. CHARD_TIMED_OUT, CHARD_UNCERTAIN: some may have been sent, and while the handle is
- * open may still be. CHARD_UNROUTABLE, CHARD_REFUSED: of a group or chord some may have been sent. CHARD_BAD_ARGUMENT,
- * CHARD_UNSUPPORTED, CHARD_NO_MEMORY: nothing was sent. `ids` is filled in on all but the last three. */
+ * open may still be. CHARD_UNROUTABLE: of a group or chord some may have been sent. CHARD_REFUSED: the same, or Redis would not count a
+ * chord. CHARD_UNREACHABLE, CHARD_ACCESS: the same of Redis, nothing was sent. CHARD_BAD_ARGUMENT, CHARD_UNSUPPORTED, CHARD_NO_MEMORY:
+ * nothing was sent. `ids` is filled in on all but the last three. */
 CHARD_API int chard_apply(struct chard *c, const struct chard_signature *s, long timeout_ms, struct chard_ids *ids,
                           struct chard_error *why);
 

@@ -149,6 +149,8 @@ int chard_apply(struct chard *c, const struct chard_signature *s, long timeout_m
         struct problem p = { 0 };
         if (!c || !s)
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "missing_part", "there is no %s", c ? "signature" : "handle");
+        if (client_is_ours(c, why) != CHARD_OK)
+                return CHARD_BAD_ARGUMENT;
         client_enter(c);
         const int rc = plan_make(s->json, *c->reply_to ? c->reply_to : NULL, &plan, &p);
         if (rc == 0 && ids)

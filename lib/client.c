@@ -33,6 +33,13 @@ bool client_wait(struct chard *c, uint64_t until_ms)
         return pthread_cond_timedwait(&c->changed, &c->lock, &until) == 0;
 }
 
+int client_is_ours(const struct chard *c, struct chard_error *why)
+{
+        return c->pid == getpid() ? CHARD_OK
+                                  : lib_fail(why, CHARD_BAD_ARGUMENT, "forked",
+                                             "another process opened this handle: open one of your own after fork()");
+}
+
 void client_enter(struct chard *c)
 {
         pthread_mutex_lock(&c->lock);
@@ -144,6 +151,7 @@ static struct chard *allocate(void)
         pthread_mutex_init(&c->lock, NULL);
         pthread_mutex_init(&c->redis_lock, NULL);
         c->waiting_end = &c->waiting;
+        c->pid = getpid();
         return c;
 }
 
@@ -162,7 +170,12 @@ static void release(struct chard *c)
 
 int chard_open(struct chard **out, const struct chard_options *options, struct chard_error *why)
 {
+        if (!out)
+                return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_options", "there is no place for the handle");
         *out = NULL;
+        if (options && options->size > sizeof(*options))
+                return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_options",
+                                "the options are those of a newer libchard than %s", chard_version());
         if (!options || options->size != sizeof(*options))
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_options",
                                 "the options must begin with their size: CHARD_OPTIONS_INIT sets it");
@@ -183,7 +196,7 @@ int chard_open(struct chard **out, const struct chard_options *options, struct c
 
 void chard_close(struct chard *c)
 {
-        if (!c)
+        if (!c || client_is_ours(c, NULL) != CHARD_OK)
                 return;
         pthread_mutex_lock(&c->lock);
         c->state = CLIENT_CLOSING;
@@ -288,11 +301,13 @@ static void on_wake(uv_async_t *wake)
 /* A result as Celery's rpc backend sends it; what is none, or comes unasked, is passed over. */
 static void take_reply(struct chard *c, const struct delivery *d)
 {
-        JSON_OWNED json_t *meta = NULL;
-        if (json_parse(d->body, "result", &meta, NULL) != 0 || !result_is_final(meta))
+        json_t *meta = NULL;
+        if (json_parse(d->body, "result", &meta, NULL) != 0)
                 return;
         pthread_mutex_lock(&c->lock);
-        expect_note(c, json_text(meta, "task_id", ""), meta);
+        if (result_is_final(meta))
+                expect_note(c, json_text(meta, "task_id", ""), meta);
+        json_decref(meta); /* within the lock, as all that is in the table */
         pthread_mutex_unlock(&c->lock);
 }
 

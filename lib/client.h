@@ -8,6 +8,7 @@
 #include "lib/lib.h"
 
 #include <pthread.h>
+#include <sys/types.h>
 #include <uv.h>
 
 /* The messages of one chard_apply. Its users are its caller, the loop until it has published them, and each that is not settled; the last one
@@ -29,6 +30,7 @@ struct chard {
         struct topology topology;
         struct topology_row reply_row;
         pthread_t thread;
+        pid_t pid; /* whose handle it is: a child has a copy of all of this, but not the threads */
 
         /* The loop thread's. */
         uv_loop_t loop;
@@ -64,14 +66,18 @@ bool client_wait(struct chard *c, uint64_t until_ms);
 /* When a timeout that starts now ends, for client_wait. */
 uint64_t client_until(long timeout_ms);
 
+/* Did this process open it? CHARD_OK or CHARD_BAD_ARGUMENT. */
+int client_is_ours(const struct chard *c, struct chard_error *why);
+
 /* Enter and leave a call; between them the handle is not freed. Locked inside. */
 void client_enter(struct chard *c);
 void client_leave(struct chard *c);
 
-/* ---- expect.c: the table of results; all locked by the caller ---- */
+/* ---- expect.c: the table of results; all locked by the caller. What is in it is shared with nobody: jansson's counts of references do not
+ * order one thread's last look before another's free ---- */
 
 /* Expect a result. 0 or -ENOMEM. */
-int expect_add(struct chard *c, const char *id, json_t *members);
+int expect_add(struct chard *c, const char *id, const json_t *members);
 
 /* Expect the result of each member, those of groups in it too. 0 or -ENOMEM. */
 int expect_members(struct chard *c, const json_t *members);

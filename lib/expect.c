@@ -20,19 +20,20 @@ const char *expect_id(const json_t *tree)
         return json_string_value(json_array_get(json_array_get(tree, 0), 0));
 }
 
-int expect_add(struct chard *c, const char *id, json_t *members)
+int expect_add(struct chard *c, const char *id, const json_t *members)
 {
         if (map_get(c->expected, id))
                 return 0;
         struct expected *e = calloc(1, sizeof(*e));
-        if (e)
+        if (e) {
                 e->id = strdup(id);
-        if (!e || !e->id || map_put(c->expected, e->id, e) != 0) {
+                e->members = json_deep_copy(members);
+        }
+        if (!e || !e->id || (members && !e->members) || map_put(c->expected, e->id, e) != 0) {
                 if (e)
                         expected_free(e, NULL);
                 return -ENOMEM;
         }
-        e->members = json_incref(members);
         return 0;
 }
 

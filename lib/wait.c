@@ -15,6 +15,15 @@ static int timed_out(struct chard_error *why)
 
 /* ---- one task ---- */
 
+static int copied_verdict(const json_t *meta, json_t **value, struct chard_error *why)
+{
+        json_t *shared = NULL;
+        const int code = result_verdict(meta, &shared, why);
+        *value = json_deep_copy(shared);
+        json_decref(shared);
+        return *value ? code : lib_no_memory(why);
+}
+
 static int wait_queue(struct chard *c, const char *id, uint64_t until_ms, json_t **value, struct chard_error *why)
 {
         int code = -1;
@@ -25,7 +34,7 @@ static int wait_queue(struct chard *c, const char *id, uint64_t until_ms, json_t
                         code = lib_fail(why, CHARD_UNKNOWN_ID, "unknown_id",
                                         "this handle has not sent \"%.100s\", or has forgotten it", id);
                 else if (e->meta)
-                        code = result_verdict(e->meta, value, why);
+                        code = copied_verdict(e->meta, value, why);
                 else if (c->state != CLIENT_OPEN)
                         code = lib_fail(why, CHARD_UNCERTAIN, "closed", "the handle is being closed");
                 else if (!client_wait(c, until_ms))
@@ -139,6 +148,8 @@ int chard_wait(struct chard *c, const char *id, long timeout_ms, char **result, 
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_id", "an id has 1 to 255 bytes");
         if (!c->redis && !*c->reply_to)
                 return lib_fail(why, CHARD_UNKNOWN_ID, "no_results", "opened without results: nothing comes back");
+        if (client_is_ours(c, why) != CHARD_OK)
+                return CHARD_BAD_ARGUMENT;
         client_enter(c);
         const int code = wait_any(c, id, client_until(timeout_ms), result, why);
         client_leave(c);
@@ -152,7 +163,7 @@ int chard_result_get(struct chard *c, const char *id, char **result, struct char
 
 void chard_forget(struct chard *c, const char *id)
 {
-        if (!c || !id)
+        if (!c || !id || client_is_ours(c, NULL) != CHARD_OK)
                 return;
         pthread_mutex_lock(&c->lock);
         expect_drop(c, id);

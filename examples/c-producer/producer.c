@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sends a task, or a chain of tasks, and waits for the result:
+/* Sends a task, or a chain of tasks, and waits for the result, where results come back:
  *
  *     producer BROKER RESULTS TASK[@QUEUE] [KWARGS [TASK[@QUEUE] ...]]
  *     producer amqp://guest:guest@127.0.0.1/ rpc:// text.count '{"text": "one two three"}' text.summary
+ *     producer embedded:chard.db "" text.count '{"text": "one two three"}'       (without results: look with `chard job`)
  *
  *     cc -o producer producer.c $(pkg-config --cflags --libs libchard) */
 #include <chard.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,13 +46,15 @@ static struct chard_signature *chain_of(int count, char **words, struct chard_er
         return chard_chain(parts, used, why); /* takes them all, and fails when one is missing */
 }
 
-static int send_and_wait(struct chard *c, const struct chard_signature *chain, struct chard_error *why)
+static int send_and_wait(struct chard *c, const struct chard_signature *chain, bool waits, struct chard_error *why)
 {
         struct chard_ids ids;
         char *result = NULL;
         if (chard_apply(c, chain, CONFIRM_MS, &ids, why) != CHARD_OK)
                 return complain(why);
         printf("job %s, its last task %s\n", ids.first, ids.id);
+        if (!waits)
+                return 0;
         const int code = chard_wait(c, ids.id, RESULT_MS, &result, why);
         if (code == CHARD_OK)
                 printf("%s\n", result);
@@ -74,7 +78,7 @@ int main(int argc, char **argv)
         if (!chain || chard_open(&c, &options, &why) != CHARD_OK)
                 complain(&why);
         else
-                status = send_and_wait(c, chain, &why);
+                status = send_and_wait(c, chain, *options.results, &why);
         chard_signature_free(chain);
         chard_close(c);
         return status;

@@ -3,12 +3,15 @@
 
 import functools
 import json
+import os
 import re
+import signal
 import subprocess
 import threading
 import uuid
 
 import pytest
+import redis as redis_client
 
 from support import fleet, libchard
 from support.libchard import QUEUE, SUM, Client, Failed, add, task
@@ -42,7 +45,7 @@ RESULTS = {
 
 @pytest.fixture(scope="module")
 def python_worker(canvas_broker, redis_url):
-    """One real Celery worker for all of these; its results go to Redis, and to whoever names a queue for them."""
+    """One real Celery worker for all of these; its results go to Redis."""
     with fleet.worker(canvas_broker, redis_url, "py.run") as app:
         yield app
 
@@ -82,8 +85,14 @@ def test_a_failure_comes_back_with_its_words(canvas_broker, redis_url, python_wo
         assert failed.value.code == libchard.TIMED_OUT
 
 
-def test_results_over_a_queue_of_its_own(canvas_broker):
-    with fleet.worker(canvas_broker, "rpc://", "py.rpc"), Client(canvas_broker, "rpc://") as client:
+@pytest.fixture(scope="module")
+def rpc_worker(canvas_broker):
+    with fleet.worker(canvas_broker, "rpc://", "py.rpc") as app:
+        yield app
+
+
+def test_results_over_a_queue_of_its_own(canvas_broker, rpc_worker):
+    with Client(canvas_broker, "rpc://") as client:
         one, _ = client.apply(add(1, 2, queue="py.rpc"))
         chain, first = client.apply({"chain": [add(1, 2, queue="py.rpc"), add(3, queue="py.rpc")]})
         group, _ = client.apply({"group": [add(n, n, queue="py.rpc") for n in range(20)]})
@@ -193,6 +202,124 @@ def test_a_broker_that_goes_and_comes_back(private_rabbitmq):
     assert [5, 6] in taken and [1, 2] in taken
 
 
+def test_redis_that_goes_and_comes_back(canvas_broker, private_redis):
+    """Nothing of a chord is sent that nobody could count; waits say so, and work again."""
+    from support.queues import Queues
+
+    server = private_redis()
+    app = fleet.make_app(canvas_broker, "rpc://")
+    app.amqp.queues[QUEUE](app.connection_for_write().channel()).declare()
+    chord = {"chord": [{"group": [add(1, 2), add(3, 4)]}, SUM]}
+    queues = Queues(canvas_broker)
+    with Client(canvas_broker, server.url) as client:
+        id, _ = client.apply(chord)
+        assert len(queues.take(QUEUE)) == 2
+        waiting = threading.Thread(target=lambda: seen.append(code_of(lambda: client.wait(id))))
+        seen = []
+        waiting.start()
+        wait_until(lambda: redis_client.Redis.from_url(server.url).pubsub_numsub(f"celery-task-meta-{id}")[0][1] == 1, 20)
+        server.stop()
+        waiting.join(30)
+        assert seen == [libchard.UNREACHABLE]
+        assert code_of(lambda: client.apply(chord)) == libchard.UNREACHABLE
+        assert code_of(lambda: client.wait(id, 0)) == libchard.UNREACHABLE
+        client.apply(add(1, 2))
+        assert len(queues.take(QUEUE)) == 1
+        server.start()
+        client.apply(chord)
+        assert len(queues.take(QUEUE)) == 2
+        assert code_of(lambda: client.wait(id, 0)) == libchard.TIMED_OUT
+
+
+def code_of(call):
+    with pytest.raises(Failed) as failed:
+        call()
+    assert failed.value.text
+    return failed.value.code
+
+
+def test_signals_do_not_disturb(canvas_broker, redis_url, python_worker):
+    """A thousand signals a second on the calling thread, as a profiler sends them."""
+    heard = []
+    before = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        for _ in range(5):
+            with Client(canvas_broker, redis_url) as client:
+                for n in range(20):
+                    assert client.wait(client.apply(moved(add(n, 1)))[0]) == n + 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(heard) > 100
+
+
+def test_a_child_is_told_that_the_handle_is_not_its_own(canvas_broker):
+    """It has none of the handle's threads; the parent's goes on."""
+    app = fleet.make_app(canvas_broker, "rpc://")
+    app.amqp.queues[QUEUE](app.connection_for_write().channel()).declare()
+    with Client(canvas_broker, "rpc://") as client:
+        child = os.fork()
+        if child == 0:
+            codes = [0]
+            try:
+                for call in (lambda: client.apply(add(1, 2), -1), lambda: client.wait("x", -1)):
+                    try:
+                        call()
+                    except Failed as failed:
+                        codes.append(failed.code if failed.name == "forked" else 0)
+                client.forget("x")
+                client.close()
+                with Client(canvas_broker, "rpc://") as own:
+                    own.apply(add(1, 2))
+            finally:
+                os._exit(0 if codes == [0, libchard.BAD_ARGUMENT, libchard.BAD_ARGUMENT] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        client.apply(add(1, 2))
+
+
+def test_the_manual_knows_every_code():
+    codes = re.findall(r"^        (CHARD_\w+) = \d+", (ROOT / "include/chard.h").read_text().split("struct chard_error")[0], re.M)
+    assert len(codes) == 12
+    page = (ROOT / "docs/man/libchard.3").read_text()
+    assert [code for code in codes if not re.search(rf"^\.B {code}$|{code} \(0\)", page, re.M)] == []
+
+
+def test_options_of_another_version():
+    """A program made against a newer header meets this library; the loader keeps those away that need newer functions."""
+    c, why, handle = libchard.load(), libchard.Error(), libchard.ctypes.c_void_p()
+    for size, words in ((0, "CHARD_OPTIONS_INIT"), (4096, "newer libchard than 0.1.0")):
+        options = libchard.Options(size=size, broker=b"amqp://127.0.0.1:1/")
+        assert c.chard_open(libchard.ctypes.byref(handle), libchard.ctypes.byref(options), libchard.ctypes.byref(why)) == libchard.BAD_ARGUMENT
+        assert words in why.text.decode() and not handle.value
+
+
+def test_a_program_that_needs_a_newer_library_is_refused_by_the_loader(tmp_path):
+    """And one that was linked with this library runs with one that has more."""
+    (tmp_path / "app.c").write_text('#include <chard.h>\nint chard_newer(void);\nint main(void) { return NEWER || !*chard_version(); }\n')
+    (tmp_path / "newer.c").write_text('const char *chard_version(void); int chard_newer(void);\n'
+                                      'const char *chard_version(void) { return "0.2.0"; }\nint chard_newer(void) { return 0; }\n')
+    (tmp_path / "map").write_text("CHARD_0.1 { global: chard_version; local: *; };\nCHARD_0.2 { global: chard_newer; } CHARD_0.1;\n")
+    cc = ["cc", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "-o"]
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    subprocess.run([*cc, newer / "libchard.so.0", "-shared", "-fPIC", "-Wl,-soname,libchard.so.0", f"-Wl,--version-script,{tmp_path}/map",
+                    tmp_path / "newer.c"], check=True)
+    (newer / "libchard.so").symlink_to("libchard.so.0")
+    made = {}
+    for name, folder, call in (("old", ROOT / "build", "0"), ("new", newer, "chard_newer()")):
+        made[name] = tmp_path / name
+        subprocess.run([*cc, made[name], f"-DNEWER={call}", tmp_path / "app.c", f"-L{folder}", "-lchard"], check=True)
+
+    def run(program, folder):
+        return subprocess.run([program], env=plain_environment() | {"LD_LIBRARY_PATH": str(folder)}, capture_output=True, text=True, timeout=20)
+
+    assert [run(made["old"], folder).returncode for folder in (ROOT / "build", newer)] == [0, 0]
+    assert run(made["new"], newer).returncode == 0
+    refused = run(made["new"], ROOT / "build")
+    assert refused.returncode != 0 and "version `CHARD_0.2' not found" in refused.stderr
+
+
 # ---- one file instead of servers ---------------------------------------------------------------------------------
 
 
@@ -216,19 +343,30 @@ def test_an_embedded_broker(chard_bare, tmp_path):
         assert dev.wait() == 0
 
 
-# ---- under AddressSanitizer --------------------------------------------------------------------------------------
+# ---- under the sanitizers ----------------------------------------------------------------------------------------
 
 
-def test_a_c_program_under_address_sanitizer(canvas_broker, redis_url, python_worker, tmp_path):
-    program = tmp_path / "scenario"
+def run_program(tmp_path, variant, flags, *arguments):
+    """A program of drivers/libchard/, linked with the library that is built with that sanitizer."""
+    name = arguments[0]
+    program = tmp_path / name
     needs = subprocess.run(["pkg-config", "--libs", "librabbitmq", "jansson", "libuv", "libssl", "libcrypto", "sqlite3", "hiredis"],
                            check=True, capture_output=True, text=True).stdout.split()
-    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-g", "-fsanitize=address,undefined", f"-I{ROOT}/include",
-                    "-o", program, ROOT / "tests/e2e/drivers/libchard/scenario.c", ROOT / "build/asan/libchard.a", *needs, "-lpthread", "-lm"],
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-g", f"-fsanitize={flags}", f"-I{ROOT}/include",
+                    "-o", program, ROOT / f"tests/e2e/drivers/libchard/{name}.c", ROOT / f"build/{variant}/libchard.a", *needs, "-lpthread", "-lm"],
                    check=True, timeout=100)
-    done = subprocess.run([program, canvas_broker, redis_url, "py.run"], env=plain_environment() | OPTIONS, capture_output=True,
-                          text=True, timeout=100)
+    done = subprocess.run([program, *arguments[1:]], env=plain_environment() | OPTIONS, capture_output=True, text=True, timeout=100)
     no_report(done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "all well"
     assert not done.stderr
+
+
+def test_a_c_program_under_address_sanitizer(canvas_broker, redis_url, python_worker, tmp_path):
+    run_program(tmp_path, "asan", "address,undefined", "scenario", canvas_broker, redis_url, "py.run")
+
+
+@pytest.mark.parametrize("results", ["redis", "rpc"])
+def test_many_threads_under_thread_sanitizer(canvas_broker, redis_url, python_worker, rpc_worker, tmp_path, results):
+    url, queue = (redis_url, "py.run") if results == "redis" else ("rpc://", "py.rpc")
+    run_program(tmp_path, "tsan", "thread", "threads", canvas_broker, url, queue)
