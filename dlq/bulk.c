@@ -108,7 +108,7 @@ static void count_fate(struct dlq_bulk *b, const struct dead_letter *l, enum let
         if (b->tally.fates[fate]++ == 0)
                 b->tally.first[fate] = l->entry;
         if (b->config.became)
-                b->config.became(l->entry, fate, -1, b->config.arg);
+                b->config.became(l->entry, (int)fate, -1, b->config.arg);
 }
 
 static void rehearse(struct dlq_bulk *b, const struct dead_letter *l)
