@@ -41,9 +41,15 @@ static void on_signal(uv_signal_t *handle, int number)
 {
         struct doing *d = (struct doing *)handle->data;
         (void)number;
-        if (d->interrupted)
-                _exit(EXIT_FAILED); /* asked twice: every batch is done or not */
+        if (d->interrupted) { /* asked twice: the batch in hand is done or not, never half */
+                fprintf(stderr,
+                        "chard %s: ended with a batch in hand; at least %zu of %zu are done. Say it again to go on\n",
+                        d->client.self->name, d->tally.seen, d->tally.total);
+                _exit(EXIT_FAILED);
+        }
         d->interrupted = true;
+        fprintf(stderr, "chard %s: stopping after the batch in hand; once more ends it at once\n",
+                d->client.self->name);
         if (d->bulk)
                 dlq_bulk_stop(d->bulk);
 }

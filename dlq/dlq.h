@@ -82,7 +82,8 @@ struct dlq_bulk_config {
         size_t max_body;     /* the largest body that a worker reads */
         /* What became of each entry, or would: `fate` when it was not tried, else `outcome`, or neither (-1) when the store refused it; may be NULL. */
         void (*became)(int64_t entry, int fate, int outcome, void *arg);
-        void (*progress)(const struct dlq_tally *tally, void *arg);               /* after each batch; may be NULL */
+        void (*progress)(const struct dlq_tally *tally,
+                         void *arg); /* once they are counted, and after each batch; may be NULL */
         void (*done)(enum dlq_end end, const struct dlq_tally *tally, void *arg); /* frees the bulk after it returns */
         void *arg;
 };

@@ -52,12 +52,15 @@ const struct statement statement_dead_page = {
                            "  where" DEAD_FILTER " order by n limit $16::int8 offset $17::int8)," PAGE
 };
 
-/* By state, in the order of entries, from one on: what goes through all of them in batches. */
-const struct statement statement_dead_along = { "chard_dead_along",
-                                                "with p as materialized ("
-                                                "  select entry, entry as n from chard.dead_letter"
-                                                "  where state = $2 and entry > $13 and" DEAD_FILTER
-                                                "  order by state, entry limit $16::int8 offset $17::int8)," PAGE };
+/* In the order of entries, from one on: what goes through all of them in batches. What is kept has an index of its own. */
+#define ALONG(state)                                                                                   \
+        "with p as materialized ("                                                                     \
+        "  select entry, entry as n from chard.dead_letter where " state "entry > $13 and" DEAD_FILTER \
+        "  order by entry limit $16::int8 offset $17::int8)," PAGE
+
+const struct statement statement_dead_along = { "chard_dead_along", ALONG("") };
+
+const struct statement statement_dead_along_kept = { "chard_dead_along_kept", ALONG("state = 'kept' and ") };
 
 /* Named entries. */
 const struct statement statement_dead_some = { "chard_dead_some",
@@ -205,7 +208,7 @@ static int send_page(struct link *link, struct group *group)
         arguments_number(a, q->offset);
         arguments_number(a, q->content | q->plain << 1);
         arguments_number(a, q->max_bytes > 0 && q->max_bytes < INT64_MAX ? (int64_t)q->max_bytes : INT64_MAX);
-        if (ask->statement != &statement_dead_along)
+        if (ask->statement != &statement_dead_along && ask->statement != &statement_dead_along_kept)
                 arguments_number(a, (int64_t)q->sort * 2 + q->descending);
         return link_send(link, group, ask->statement);
 }
@@ -380,8 +383,10 @@ static void ask_json(struct store *s, struct dead_ask *takes, json_done *done, v
 void pg_dead_read(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg)
 {
         const struct dead_filter *f = &query->filter;
-        bool along = f->state && *f->state && query->sort == DEAD_BY_ENTRY && !query->descending;
+        bool along = query->sort == DEAD_BY_ENTRY && !query->descending,
+             kept = f->state && strcmp(f->state, "kept") == 0;
         struct dead_ask *ask = ask_new(f->entry_count > 0 ? &statement_dead_some
+                                       : along && kept    ? &statement_dead_along_kept
                                        : along            ? &statement_dead_along
                                                           : &statement_dead_page,
                                        f);

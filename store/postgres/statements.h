@@ -35,8 +35,9 @@ extern const struct statement statement_events;
 extern const struct statement statement_dead_file, statement_dead_lock, statement_dead_lock_tasks,
         statement_dead_settle, statement_dead_edit;
 /* dead_read.c */
-extern const struct statement statement_dead_page, statement_dead_along, statement_dead_some, statement_dead_groups,
-        statement_dead_count, statement_dead_history, statement_dead_stats, statement_dead_alarms;
+extern const struct statement statement_dead_page, statement_dead_along, statement_dead_along_kept, statement_dead_some,
+        statement_dead_groups, statement_dead_count, statement_dead_history, statement_dead_stats,
+        statement_dead_alarms;
 /* stale.c */
 extern const struct statement statement_stale_find, statement_stale_settle;
 

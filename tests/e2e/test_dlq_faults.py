@@ -3,6 +3,8 @@
 
 import json
 import random
+import re
+import signal
 
 from support import jobs
 from support.database import Database
@@ -76,6 +78,51 @@ def requeued(database):
         return database.value("select count(*) from chard.dead_letter where state = 'requeued'")
     except Exception:  # it is being restarted
         return -1
+
+
+def test_the_broker_is_away(chard, database, queues, broker_url, rabbitmq, toxic, wait_until):
+    """A bulk requeue needs no broker: what it commits waits in the store, and runs, each once, when the broker is back."""
+    chard.prepare()
+    made = letters(300, 3)
+    leave_rows(database, made)
+    publish(broker_url, [("chard.dead", "chard.note")], made)
+    with keeping(chard):
+        kept(chard, 300, wait_until)
+    link = toxic(rabbitmq.port)
+    with chard.worker(queues="chard.note", broker_url=link.url(broker_url)) as worker:
+        link.refuse()
+        worker.wait_log("not consuming: broker")
+        assert dlq_json(chard, "requeue", "--all", "--yes")["requeued"] == 300
+        assert database.value("select count(*) from chard.scheduled") == 300
+        link.heal()
+        wait_until(lambda: database.value("select count(*) from chard.job where state = 'SUCCESS'") == 300, 60)
+    assert database.value("select count(*) from chard.task where state = 'SUCCESS' and starts = 1") == 300
+
+
+def test_the_store_goes_away_in_the_middle(chard, database, broker_url, store_url, postgres, toxic, wait_until):
+    """A bulk requeue stops, says how far it got, and said again goes on with the rest."""
+    chard.prepare()
+    made = letters(3000, 3)
+    leave_rows(database, made)
+    publish(broker_url, [("chard.dead", "chard.note")], made)
+    with keeping(chard):
+        wait_until(lambda: database.value("select count(*) from chard.dead_letter") == 3000, 60)
+    link = toxic(postgres.port)
+    link.delay(0.3)
+    command = chard.with_settings(store_url=link.url(store_url)).start("dlq", "requeue", "--all", "--yes")
+    wait_until(lambda: requeued(database) == 2000, 30, every=0.01)
+    link.refuse()
+    command.signal(signal.SIGINT)
+    command.wait_log("stopping after the batch in hand")
+    command.signal(signal.SIGINT)
+    assert command.wait(10) == 1
+    assert re.search(r"at least [12]000 of 3000 are done. Say it again to go on", command.stderr)
+    link.heal()
+    done = requeued(database)
+    assert done == 2000
+    assert dlq_json(chard, "requeue", "--all", "--yes")["requeued"] == 3000 - done
+    assert database.value("select count(distinct task_id) from chard.scheduled") == 3000
+    assert database.value("select sum(entries) from chard.dead_letter_audit") == 3000
 
 
 def test_many(chard_release, database, broker_url, queues, wait_until):
