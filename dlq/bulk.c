@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goes through entries in the order of their numbers, batch by batch: read, make messages, settle in one transaction. It ends at the highest
- * entry that was there when it began, so that what dies again meanwhile is not requeued by the same breath. */
+/* Goes through entries in the order of their numbers, batch by batch: read, make messages, settle in one transaction; the next batch is read and
+ * its messages are made while the store settles the one before. It ends at the highest entry that was there when it began, so that what dies
+ * again meanwhile is not requeued by the same breath. */
 #include "core/clock.h"
 #include "core/id.h"
 #include "dlq/dlq.h"
@@ -10,23 +11,35 @@
 
 enum { BATCH_BYTES = 8 << 20 };
 
+struct batch {
+        struct dead_item items[DEAD_SETTLE_MAX];
+        enum letter_fate fates[DEAD_SETTLE_MAX]; /* of the items */
+        size_t count;
+        struct {
+                int64_t entry;
+                enum letter_fate fate;
+        } untried[DEAD_SETTLE_MAX];
+        size_t untried_count;
+};
+
 struct dlq_bulk {
         struct dlq_bulk_config config;
         struct dlq_tally tally;
         char operation[ID_TEXT_SIZE];
+        struct batch batches[2];
+        struct batch *ready, *settling; /* or NULL */
         struct dead_settle settle;
-        struct dead_item items[DEAD_SETTLE_MAX];
-        enum letter_fate fates[DEAD_SETTLE_MAX]; /* of the items */
-        size_t solo;                             /* items before this one of a refused batch were tried one by one */
+        size_t solo; /* items before this one of a refused batch were tried one by one */
         size_t solo_count;
-        size_t batch;
+        size_t batch; /* the most in one */
         int64_t begun_ms;
-        size_t sent;
-        bool stopped;
+        size_t read, sent;
+        bool reading, all_read, stopped, ending;
+        enum dlq_end end;
 };
 
 static void on_count(json_t *value, const struct problem *why, void *arg);
-static void read_on(struct dlq_bulk *b);
+static void advance(struct dlq_bulk *b);
 
 int dlq_bulk_start(struct dlq_bulk **out, const struct dlq_bulk_config *config)
 {
@@ -53,15 +66,29 @@ void dlq_bulk_stop(struct dlq_bulk *b)
         b->stopped = true;
 }
 
+static void free_batch(struct batch *batch)
+{
+        for (size_t i = 0; batch && i < batch->count; i++)
+                message_free((struct message *)(uintptr_t)batch->items[i].message);
+}
+
+/* As soon as nothing is on its way to it any more. */
 static void end(struct dlq_bulk *b, enum dlq_end how)
 {
-        b->config.done(how, &b->tally, b->config.arg);
+        if (!b->ending)
+                b->end = how;
+        b->ending = true;
+        if (b->reading || b->settling)
+                return;
+        free_batch(b->ready);
+        b->config.done(b->end, &b->tally, b->config.arg);
         free(b);
 }
 
 static void fail(struct dlq_bulk *b, const struct problem *why)
 {
-        b->tally.why = *why;
+        if (!b->ending)
+                b->tally.why = *why;
         end(b, DLQ_FAILED);
 }
 
@@ -79,10 +106,10 @@ static void on_count(json_t *value, const struct problem *why, void *arg)
         b->tally.upto = b->config.filter.upto;
         if (b->config.most && b->tally.total > b->config.most)
                 b->tally.total = b->config.most;
-        if (b->tally.total == 0)
-                end(b, DLQ_ENDED);
-        else
-                read_on(b);
+        b->all_read = b->tally.total == 0;
+        if (b->config.progress)
+                b->config.progress(&b->tally, b->config.arg);
+        advance(b);
 }
 
 /* ---- reading a batch ---- */
@@ -91,31 +118,29 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
 
 static void read_on(struct dlq_bulk *b)
 {
-        const bool content = b->config.action == DEAD_REQUEUE;
-        const size_t left = b->config.most ? b->config.most - b->tally.seen : b->batch;
+        const size_t left = b->config.most ? b->config.most - b->read : b->batch;
         const struct dead_query query = {
                 .filter = b->config.filter,
                 .limit = (unsigned)(left < b->batch ? left : b->batch),
-                .content = content,
+                .content = b->config.action == DEAD_REQUEUE,
                 .plain = !b->config.rehearse,
                 .max_bytes = BATCH_BYTES,
         };
+        b->reading = true;
         b->config.store->backend->dead_read(b->config.store, &query, on_page, b);
 }
 
-static void count_fate(struct dlq_bulk *b, const struct dead_letter *l, enum letter_fate fate)
+static void add_untried(struct batch *batch, int64_t entry, enum letter_fate fate)
 {
-        if (b->tally.fates[fate]++ == 0)
-                b->tally.first[fate] = l->entry;
-        if (b->config.became)
-                b->config.became(l->entry, (int)fate, -1, b->config.arg);
+        batch->untried[batch->untried_count].entry = entry;
+        batch->untried[batch->untried_count++].fate = fate;
 }
 
-static void rehearse(struct dlq_bulk *b, const struct dead_letter *l)
+static void rehearse(struct dlq_bulk *b, struct batch *batch, const struct dead_letter *l)
 {
-        count_fate(b, l,
-                   b->config.action == DEAD_DISCARD ? FATE_SENT
-                                                    : letter_judge(l, b->config.to, b->config.max_body, NULL, NULL));
+        add_untried(batch, l->entry,
+                    b->config.action == DEAD_DISCARD ? FATE_SENT
+                                                     : letter_judge(l, b->config.to, b->config.max_body, NULL, NULL));
 }
 
 static int64_t due_of(struct dlq_bulk *b)
@@ -125,75 +150,102 @@ static int64_t due_of(struct dlq_bulk *b)
         return due_ms > now_ms ? due_ms : now_ms;
 }
 
-static void add_item(struct dlq_bulk *b, const struct dead_letter *l)
+/* What the store alone can tell (does its task run, has it succeeded) is left to it. */
+static void add_item(struct dlq_bulk *b, struct batch *batch, const struct dead_letter *l)
 {
         struct message *message = NULL;
         enum letter_fate fate = FATE_SENT;
         if (b->config.action == DEAD_REQUEUE)
                 fate = letter_judge(l, b->config.to, b->config.max_body, &message, NULL);
-        if (letter_fate_hinders(
-                    fate)) { /* what the store alone can tell (does its task run, has it succeeded) is left to it */
-                count_fate(b, l, fate);
+        if (letter_fate_hinders(fate)) {
+                add_untried(batch, l->entry, fate);
                 return;
         }
-        b->fates[b->settle.count] = fate;
-        b->items[b->settle.count++] =
+        batch->fates[batch->count] = fate;
+        batch->items[batch->count++] =
                 (struct dead_item){ .entry = l->entry, .message = message, .due_ms = message ? due_of(b) : 0 };
 }
-
-static void settle_on(struct dlq_bulk *b);
-static void batch_done(struct dlq_bulk *b);
 
 static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
 {
         struct dlq_bulk *b = (struct dlq_bulk *)arg;
-        if (why) {
+        b->reading = false;
+        if (why || b->ending) {
                 fail(b, why);
                 return;
         }
-        if (count == 0) {
-                end(b, DLQ_ENDED);
-                return;
-        }
-        b->settle = (struct dead_settle){ .action = b->config.action, .act = b->config.act, .items = b->items };
+        struct batch *batch = b->settling == &b->batches[0] ? &b->batches[1] : &b->batches[0];
+        batch->count = batch->untried_count = 0;
         for (size_t i = 0; i < count; i++) {
                 if (b->config.rehearse)
-                        rehearse(b, &letters[i]);
+                        rehearse(b, batch, &letters[i]);
                 else
-                        add_item(b, &letters[i]);
+                        add_item(b, batch, &letters[i]);
         }
-        b->tally.seen += count;
-        b->config.filter.after = letters[count - 1].entry;
-        settle_on(b);
+        if (count > 0) {
+                b->config.filter.after = letters[count - 1].entry;
+                b->ready = batch;
+        }
+        b->read += count;
+        b->all_read = count == 0 || (b->config.most && b->read >= b->config.most);
+        advance(b);
 }
 
 /* ---- settling it ---- */
 
 static void on_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg);
 
-static void settle_on(struct dlq_bulk *b)
+static void count_untried(struct dlq_bulk *b, const struct batch *batch)
 {
+        for (size_t i = 0; i < batch->untried_count; i++) {
+                const enum letter_fate fate = batch->untried[i].fate;
+                if (b->tally.fates[fate]++ == 0)
+                        b->tally.first[fate] = batch->untried[i].entry;
+                if (b->config.became)
+                        b->config.became(batch->untried[i].entry, (int)fate, -1, b->config.arg);
+        }
+}
+
+static void batch_done(struct dlq_bulk *b)
+{
+        struct batch *batch = b->settling;
+        b->settling = NULL;
+        b->tally.seen += batch->count + batch->untried_count;
+        free_batch(batch);
+        if (b->config.progress)
+                b->config.progress(&b->tally, b->config.arg);
+        advance(b);
+}
+
+/* The next one is asked for first: it comes while this one is settled. */
+static void settle_next(struct dlq_bulk *b)
+{
+        b->settling = b->ready;
+        b->ready = NULL;
+        if (!b->all_read)
+                read_on(b);
+        count_untried(b, b->settling);
+        b->settle = (struct dead_settle){ .action = b->config.action,
+                                          .act = b->config.act,
+                                          .items = b->settling->items,
+                                          .count = b->settling->count };
         if (b->settle.count > 0)
                 b->config.store->backend->dead_settle(b->config.store, &b->settle, on_settled, b);
         else
                 batch_done(b);
 }
 
-static void free_items(struct dlq_bulk *b, size_t count)
+static void advance(struct dlq_bulk *b)
 {
-        for (size_t i = 0; i < count; i++)
-                message_free((struct message *)(uintptr_t)b->items[i].message);
-}
-
-static void batch_done(struct dlq_bulk *b)
-{
-        if (b->config.progress)
-                b->config.progress(&b->tally, b->config.arg);
-        if (b->stopped)
+        if (b->settling)
+                return;
+        if (b->stopped || b->ending)
                 end(b, DLQ_STOPPED);
-        else if (b->config.most && b->tally.seen >= b->config.most)
+        else if (b->ready)
+                settle_next(b);
+        else if (b->all_read)
                 end(b, DLQ_ENDED);
-        else
+        else if (!b->reading)
                 read_on(b);
 }
 
@@ -203,17 +255,22 @@ static bool go_on_alone(struct dlq_bulk *b)
         if (b->solo_count == 0)
                 return false;
         if (++b->solo < b->solo_count) {
-                b->settle.items = &b->items[b->solo];
+                b->settle.items = &b->settling->items[b->solo];
                 return true;
         }
         b->solo_count = 0;
         return false;
 }
 
+static void settle_again(struct dlq_bulk *b)
+{
+        b->config.store->backend->dead_settle(b->config.store, &b->settle, on_settled, b);
+}
+
 static void tally_outcomes(struct dlq_bulk *b, const enum dead_outcome *outcomes, size_t count)
 {
         const struct dead_item *items = b->settle.items;
-        const enum letter_fate *fates = &b->fates[items - b->items];
+        const enum letter_fate *fates = &b->settling->fates[items - b->settling->items];
         for (size_t i = 0; i < count; i++) {
                 b->tally.outcomes[outcomes[i]]++;
                 if (outcomes[i] == DEAD_DONE && letter_fate_dooms(fates[i]) && b->tally.doomed[fates[i]]++ == 0)
@@ -228,10 +285,10 @@ static void tally_outcomes(struct dlq_bulk *b, const enum dead_outcome *outcomes
 static void on_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg)
 {
         struct dlq_bulk *b = (struct dlq_bulk *)arg;
-        const size_t whole = b->solo_count ? b->solo_count : b->settle.count;
         tally_outcomes(b, outcomes, count);
         if (why && strcmp(why->code, "closed") == 0) {
-                free_items(b, whole);
+                free_batch(b->settling);
+                b->settling = NULL;
                 fail(b, why);
                 return;
         }
@@ -239,7 +296,7 @@ static void on_settled(const enum dead_outcome *outcomes, size_t count, const st
                 b->solo = 0;
                 b->solo_count = b->settle.count;
                 b->settle.count = 1;
-                settle_on(b);
+                settle_again(b);
                 return;
         }
         if (why) {
@@ -249,9 +306,8 @@ static void on_settled(const enum dead_outcome *outcomes, size_t count, const st
                         b->config.became(b->settle.items[0].entry, -1, -1, b->config.arg);
         }
         if (go_on_alone(b)) {
-                settle_on(b);
+                settle_again(b);
                 return;
         }
-        free_items(b, whole);
         batch_done(b);
 }
