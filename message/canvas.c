@@ -2,6 +2,7 @@
 #include "message/canvas.h"
 
 #include "core/json.h"
+#include "message/signature_options.h"
 
 #include <errno.h>
 
@@ -47,6 +48,17 @@ static int check_chord(const struct followers *f, const json_t *signature, unsig
         return rc == 0 ? check(f, canvas_body(signature), depth + 1, routed) : rc;
 }
 
+/* Its tasks inherit them, so they must be such as a task's. */
+static int check_options(const struct followers *f, const json_t *signature)
+{
+        struct signature_read s;
+        json_t *task = json_pack("{s:s, s:O?}", "task", json_text(signature, "subtask_type", ""), "options",
+                                 json_object_get(signature, "options"));
+        const int rc = task ? signature_read(task, 0, &s, f->why) : -ENOMEM;
+        json_decref(task);
+        return rc;
+}
+
 static int check(const struct followers *f, const json_t *signature, unsigned depth, bool routed)
 {
         const enum canvas_kind kind = canvas_kind_of(signature);
@@ -56,13 +68,9 @@ static int check(const struct followers *f, const json_t *signature, unsigned de
                 return bad(f, "a canvas nests more than 40 deep");
         if (kind == CANVAS_TASK)
                 return follower_check(f, signature, routed);
-        if (options && !json_is_null(options) && !json_is_object(options))
-                return bad(f, "the options of a group, chain or chord must be an object");
-        const json_t *chain = json_object_get(options, "chain"), *id = json_object_get(options, "task_id");
-        if (chain && !json_is_null(chain) && !json_is_array(chain))
-                return bad(f, "the chain of a group, chain or chord must be an array");
-        if (id && !json_is_null(id) && (!json_is_string(id) || json_string_length(id) > MESSAGE_MAX_NAME))
-                return bad(f, "the id of a group, chain or chord must be a text of at most 255 bytes");
+        const int rc = check_options(f, signature);
+        if (rc != 0)
+                return rc;
         if (kind == CANVAS_CHORD)
                 return check_chord(f, signature, depth, routed);
         if (!json_is_array(canvas_tasks(signature)))

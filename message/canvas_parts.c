@@ -46,13 +46,27 @@ json_t *canvas_body(const json_t *signature)
         return json_is_object(body) ? body : NULL;
 }
 
-/* The last of a chain that gives a result, or NULL. */
-static json_t *last_of(const json_t *chain)
+static json_t *last_of(const json_t *canvas);
+
+/* Does it give any result at all? */
+static bool gives_result(const json_t *signature)
 {
-        const json_t *tasks = canvas_tasks(chain);
+        switch (canvas_kind_of(signature)) {
+        case CANVAS_TASK: return true;
+        case CANVAS_CHORD: return gives_result(canvas_body(signature));
+        case CANVAS_CHAIN:
+        case CANVAS_GROUP: break;
+        }
+        return last_of(signature) != NULL;
+}
+
+/* The last of a chain's or group's tasks that gives a result, or NULL. */
+static json_t *last_of(const json_t *canvas)
+{
+        const json_t *tasks = canvas_tasks(canvas);
         for (size_t i = json_array_size(tasks); i > 0; i--) {
                 json_t *task = json_array_get(tasks, i - 1);
-                if (canvas_size(task) > 0)
+                if (gives_result(task))
                         return task;
         }
         return NULL;
@@ -60,12 +74,12 @@ static json_t *last_of(const json_t *chain)
 
 size_t canvas_size(const json_t *signature)
 {
-        const json_t *tasks = canvas_tasks(signature);
+        const json_t *tasks = canvas_tasks(signature), *last;
         size_t sum = 0;
         switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: return 1;
         case CANVAS_CHORD: return canvas_size(canvas_body(signature));
-        case CANVAS_CHAIN: return last_of(signature) ? canvas_size(last_of(signature)) : 0;
+        case CANVAS_CHAIN: last = last_of(signature); return last ? canvas_size(last) : 0;
         case CANVAS_GROUP:
                 for (size_t i = 0; i < json_array_size(tasks); i++)
                         sum += canvas_size(json_array_get(tasks, i));
@@ -209,7 +223,7 @@ static void add_flat(json_t *tasks, bool frozen, json_t *out)
                 json_t *task = json_array_get(tasks, i);
                 json_t *inner = canvas_tasks(task);
                 if (canvas_kind_of(task) != CANVAS_GROUP) {
-                        if (canvas_size(task) > 0)
+                        if (gives_result(task))
                                 json_array_append(out, task);
                         continue;
                 }
