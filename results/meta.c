@@ -2,18 +2,31 @@
 /* Results as Celery writes them: the member order is that of Backend._get_result_meta. */
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/utf8.h"
 #include "results/results.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+static bool is_utf8(const char *text)
+{
+        size_t size = 0;
+        while (*text && utf8_next(text, &size))
+                text += size;
+        return *text == '\0';
+}
+
+/* What comes from a message's headers may be anything. */
 static void add_text(struct buffer *out, const char *text)
 {
-        json_t *value = text ? json_string(text) : json_null();
-        if (value)
-                json_write(value, out);
+        char *copy = text && !is_utf8(text) ? strdup(text) : NULL;
+        if (copy)
+                utf8_repair(copy, false);
+        if (text)
+                json_write_text(bytes_of_string(copy ? copy : text), out);
         else
-                out->failed = true;
-        json_decref(value);
+                buffer_add_string(out, "null");
+        free(copy);
 }
 
 static void add_json(struct buffer *out, struct bytes text, const char *otherwise)

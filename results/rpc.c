@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct rpc {
         struct results_sink sink; /* first: this is what the door holds */
@@ -62,10 +63,24 @@ static struct message *reply(const struct results_address *to, struct bytes meta
         return m;
 }
 
+/* RabbitMQ's direct reply-to. The rest of such a name is a token, and one that RabbitMQ did not make ends the connection that publishes
+ * to it, so nobody's word for it is taken. */
+static bool is_direct(const char *reply_to)
+{
+        static const char direct[] = "amq.rabbitmq.reply-to";
+        return strncmp(reply_to, direct, sizeof(direct) - 1) == 0;
+}
+
 static void rpc_store(struct results_sink *s, const struct results_address *to, struct bytes meta, results_done *done,
                       void *arg)
 {
         struct problem why;
+        if (is_direct(to->reply_to)) {
+                problem_set(&why, "results", "refused",
+                            "amq.rabbitmq.reply-to is not replied to: name a queue in reply_to");
+                done(RESULTS_REFUSED, &why, arg);
+                return;
+        }
         struct sending *sending = malloc(sizeof(*sending));
         struct message *m = sending ? reply(to, meta) : NULL;
         if (!m) {

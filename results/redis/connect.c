@@ -87,7 +87,7 @@ static void say(struct redis_link *l, const char *const words[], int count)
         l->greetings++;
         if (size < 0)
                 return; /* no answer comes, so it is tried again */
-        redis_wire_write(l->wire, text, (size_t)size);
+        redis_wire_write(l->wire, bytes_of(text, (size_t)size));
         redisFreeCommand(text);
 }
 

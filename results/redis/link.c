@@ -19,8 +19,7 @@ enum {
 /* A command that has no answer yet. */
 struct request {
         struct request *next;
-        char *text; /* hiredis's own form, owned */
-        size_t size;
+        struct buffer text; /* as Redis reads it */
         redis_answer *answer;
         void *arg;
         unsigned broken; /* connections that broke while it was the next to be answered */
@@ -72,27 +71,42 @@ const char *redis_link_prefix(const struct redis_link *l)
 static void flush(struct redis_link *l)
 {
         while (l->state == LINK_UP && l->unsent && redis_wire_unsent(l->wire) < UNSENT_MOST) {
-                redis_wire_write(l->wire, l->unsent->text, l->unsent->size);
+                redis_wire_write(l->wire, buffer_view(&l->unsent->text));
                 l->unsent = l->unsent->next;
+        }
+}
+
+/* "*2\r\n$4\r\nPING\r\n…": as hiredis would write it, which prints and measures every number twice. */
+static void format(const struct bytes words[], size_t count, struct buffer *out)
+{
+        buffer_addf(out, "*%zu\r\n", count);
+        for (size_t i = 0; i < count; i++) {
+                char size[24], *at = size + sizeof(size);
+                size_t left = words[i].size;
+                *--at = '\n';
+                *--at = '\r';
+                do {
+                        *--at = (char)('0' + left % 10);
+                } while (left /= 10);
+                *--at = '$';
+                buffer_add(out, at, (size_t)(size + sizeof(size) - at));
+                buffer_add(out, words[i].data, words[i].size);
+                buffer_add(out, "\r\n", 2);
         }
 }
 
 int redis_link_send(struct redis_link *l, const struct bytes words[], size_t count, redis_answer *answer, void *arg)
 {
-        enum { MOST = 24 };
-        const char *texts[MOST];
-        size_t sizes[MOST];
+        enum { FRAME = 32 };
         struct request *q = calloc(1, sizeof(*q));
-        for (size_t i = 0; i < count && i < MOST; i++) {
-                texts[i] = words[i].size ? (const char *)words[i].data : "";
-                sizes[i] = words[i].size;
-        }
-        const int size = q ? (int)redisFormatCommandArgv(&q->text, (int)count, texts, sizes) : -1;
-        if (size < 0) {
+        size_t size = FRAME;
+        for (size_t i = 0; i < count; i++)
+                size += words[i].size + FRAME;
+        if (!q || !buffer_reserve(&q->text, size)) {
                 free(q);
                 return -ENOMEM;
         }
-        q->size = (size_t)size;
+        format(words, count, &q->text);
         q->answer = answer;
         q->arg = arg;
         if (!l->first)
@@ -115,7 +129,7 @@ static void answer_first(struct redis_link *l, redisReply *reply)
         if (!l->first)
                 l->end = &l->first;
         q->answer(reply, q->arg);
-        redisFreeCommand(q->text);
+        buffer_free(&q->text);
         free(q);
 }
 
@@ -126,7 +140,7 @@ void link_forget_sent(struct redis_link *l)
         struct request *q = l->first;
         const bool sent = q && q != l->unsent;
         l->unsent = q;
-        if (sent && q->size >= BIG && ++q->broken >= BIG_TRIES)
+        if (sent && q->text.size >= BIG && ++q->broken >= BIG_TRIES)
                 answer_first(l, &given_up);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "results/redis/wire.h"
 
-#include "core/bytes.h"
 #include "results/redis/tls.h"
 
 #include <errno.h>
@@ -308,9 +307,9 @@ static void on_later(uv_prepare_t *later)
         send_some((struct redis_wire *)later->data);
 }
 
-void redis_wire_write(struct redis_wire *w, const char *text, size_t size)
+void redis_wire_write(struct redis_wire *w, struct bytes text)
 {
-        buffer_add(&w->waiting, text, size);
+        buffer_add(&w->waiting, text.data, text.size);
         if (w->waiting.failed)
                 w->flying.failed = true; /* told when it would leave */
         if (w->up && !w->flies)

@@ -5,6 +5,8 @@
 #ifndef CHARD_RESULTS_REDIS_WIRE_H
 #define CHARD_RESULTS_REDIS_WIRE_H
 
+#include "core/bytes.h"
+
 #include <hiredis/hiredis.h>
 #include <openssl/ssl.h>
 #include <uv.h>
@@ -31,7 +33,7 @@ int redis_wire_open(struct redis_wire **out, uv_loop_t *loop, const struct redis
                     const struct redis_wire_listener *listener, void *arg);
 
 /* Send this after what was written before it. Copied. */
-void redis_wire_write(struct redis_wire *w, const char *text, size_t size);
+void redis_wire_write(struct redis_wire *w, struct bytes text);
 
 /* How many bytes have not left yet. */
 size_t redis_wire_unsent(const struct redis_wire *w);

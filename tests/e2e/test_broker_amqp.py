@@ -102,6 +102,14 @@ def test_a_bad_message_harms_only_itself(driver, queues, bad):
     assert driver.is_up()
 
 
+def test_a_message_that_breaks_the_broker_harms_only_itself(driver, queues):
+    """RabbitMQ 3.10 takes a direct reply's key for its own and fails at one that it did not make, and the connection with it."""
+    bad = to("amq.rabbitmq.reply-to.g1h2AA5yZXBseUAx.x==", 20, exchange="")
+    driver.send(*(to(QUEUE, n) for n in range(20)), bad, *(to(QUEUE, n) for n in range(21, 40)))
+    assert driver.results(40) == {n: "refused" if n == 20 else "confirmed" for n in range(40)}
+    assert driver.is_up()
+
+
 def test_every_message_is_persistent(driver, queues):
     driver.send(*(to(QUEUE, n, properties=sent) for n, sent in enumerate(
         [properties(), properties(delivery_mode=1), properties(content_type="a/b", priority=4, delivery_mode=1), properties(message_id="x")])))
