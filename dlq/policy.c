@@ -59,6 +59,9 @@ static int read_codes(struct policy_rule *rule, char *word, struct problem *why)
                                            "CHARD_DLQ_POLICIES: more than %d codes in a rule", POLICY_MOST_CODES);
                 rule->codes[count++] = code;
         }
+        if (count == 0)
+                return problem_set(why, "settings", "bad_setting",
+                                   "CHARD_DLQ_POLICIES: the rule for \"%.60s\" names no code; * is any", rule->task);
         return 0;
 }
 

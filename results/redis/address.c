@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define TOO_MANY "names more servers than it may: several sentinels, or one Redis"
+
 static int bad_url(struct problem *why, const char *what)
 {
         return problem_set(why, "results", "bad_url", "the Redis result URL %s", what);
@@ -174,6 +176,8 @@ static int read_login(CURLU *url, struct redis_address *out)
 
 static int read_socket(CURLU *url, struct redis_address *out, struct problem *why)
 {
+        if (out->path)
+                return bad_url(why, TOO_MANY);
         out->path = part(url, CURLUPART_PATH);
         return out->path && out->path[1] ? 0 : bad_url(why, "names no socket");
 }
@@ -244,8 +248,8 @@ static int judge(const char *url, struct redis_address *a, struct problem *why)
                 return bad_url(why, "has parameters of TLS: then it begins with rediss://");
         if (a->host_count == 0 && !a->path)
                 return bad_url(why, "can't be read: it names no server");
-        if (!sentinels && a->host_count > 1)
-                return bad_url(why, "names more servers than it may: several sentinels, or one Redis");
+        if ((!sentinels && a->host_count > 1) || (a->path && a->host_count > 0))
+                return bad_url(why, TOO_MANY);
         if (a->db && !is_number(a->db))
                 return bad_url(why, "names a database that is no number");
         if (sentinels && !a->master)
