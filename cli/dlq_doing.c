@@ -5,6 +5,7 @@
 #include "core/json.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *doing_past(const struct doing *d)
 {
@@ -77,7 +78,7 @@ static json_t *fates_json(const size_t fates[FATE_COUNT])
                 [FATE_SENT] = "sent",         [FATE_RESUMED] = "resumed",       [FATE_SUCCEEDED] = "succeeded",
                 [FATE_ALIVE] = "alive",       [FATE_WAITING] = "waiting",       [FATE_REVOKED] = "revoked",
                 [FATE_NO_QUEUE] = "no_queue", [FATE_UNREADABLE] = "unreadable", [FATE_UNDECODABLE] = "undecodable",
-                [FATE_HOPELESS] = "hopeless", [FATE_CLOSED] = "closed",
+                [FATE_MISTAKEN] = "mistaken", [FATE_HOPELESS] = "hopeless",     [FATE_CLOSED] = "closed",
         };
         json_t *o = json_object();
         for (int i = 0; i < FATE_COUNT; i++)
@@ -118,8 +119,8 @@ void doing_print_json(const struct doing *d)
 
 static const char *why_not(int fate, int outcome)
 {
-        if (fate == FATE_SENT || fate == FATE_HOPELESS || fate == FATE_UNDECODABLE || fate == FATE_RESUMED ||
-            fate == FATE_SUCCEEDED)
+        if (fate == FATE_SENT || fate == FATE_RESUMED || fate == FATE_SUCCEEDED ||
+            (fate >= 0 && letter_fate_dooms((enum letter_fate)fate)))
                 return NULL;
         if (fate >= 0)
                 return letter_fate_text((enum letter_fate)fate);
@@ -142,11 +143,40 @@ static int by_number(const void *a, const void *b)
         return one < two ? -1 : one > two;
 }
 
+static struct named *find(struct doing *d, int64_t entry)
+{
+        const struct named key = { .entry = entry };
+        return d->named_count ? bsearch(&key, d->named, d->named_count, sizeof(key), by_number) : NULL;
+}
+
+static bool is_missing(const struct named *named)
+{
+        return named->why && strcmp(named->why, DOING_MISSING) == 0;
+}
+
+size_t doing_missing(const struct doing *d)
+{
+        size_t missing = 0;
+        for (size_t i = 0; i < d->named_count; i++)
+                missing += is_missing(&d->named[i]);
+        return missing;
+}
+
+void doing_found(struct doing *d, const struct dead_letter *letter)
+{
+        static const char *const states[][2] = { { "requeued", "it was requeued already" },
+                                                 { "discarded", "it was discarded already" },
+                                                 { "resolved", "it was closed already: its task has succeeded" } };
+        struct named *found = find(d, letter->entry);
+        for (size_t i = 0; found && is_missing(found) && i < sizeof(states) / sizeof(states[0]); i++)
+                if (strcmp(states[i][0], letter->state) == 0)
+                        found->why = states[i][1];
+}
+
 void doing_became(int64_t entry, int fate, int outcome, void *arg)
 {
         struct doing *d = (struct doing *)arg;
-        const struct named key = { .entry = entry };
-        struct named *found = d->named_count ? bsearch(&key, d->named, d->named_count, sizeof(key), by_number) : NULL;
+        struct named *found = find(d, entry);
         if (!found)
                 return;
         found->why = why_not(fate, outcome);

@@ -40,6 +40,12 @@ void doing_print_rehearsal(const struct doing *d);
 void doing_print_outcomes(const struct doing *d);
 void doing_print_json(const struct doing *d);
 
+#define DOING_MISSING "there is no such entry"
+
+/* How many that were named have not been seen. / One of them is there, but not kept. */
+size_t doing_missing(const struct doing *d);
+void doing_found(struct doing *d, const struct dead_letter *letter);
+
 /* Of what was named: remember what became of it (a dlq_bulk_config.became); then say what was not dealt with. True: all was. */
 void doing_became(int64_t entry, int fate, int outcome, void *arg);
 bool doing_all_done(const struct doing *d);

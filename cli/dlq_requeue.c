@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SILENCE_MS = 60000, MOST_RATE = 1000000 };
+enum { SILENCE_MS = 60000, MOST_RATE = 1000000, MOST_NAMED = 10000 };
 
 /* ---- running a bulk ---- */
 
@@ -60,8 +60,7 @@ static int run_bulk(struct doing *d, bool rehearse)
         d->running = true;
         d->tally = (struct dlq_tally){ 0 };
         for (size_t i = 0; i < d->named_count; i++)
-                d->named[i] = (struct named){ d->named[i].entry, "there is no such entry, or it is not kept any more",
-                                              false };
+                d->named[i] = (struct named){ d->named[i].entry, DOING_MISSING, false };
         if (dlq_bulk_start(&d->bulk, &d->config) < 0) {
                 fprintf(stderr, "chard %s: out of memory\n", d->client.self->name);
                 return EXIT_FAILED;
@@ -75,9 +74,31 @@ static int run_bulk(struct doing *d, bool rehearse)
 
 /* ---- saying what was ---- */
 
+static void on_named(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
+{
+        struct doing *d = (struct doing *)arg;
+        for (size_t i = 0; i < count; i++)
+                doing_found(d, &letters[i]);
+        client_on_json(NULL, why, &d->client);
+}
+
+/* What became of those that were not kept any more. */
+static void ask_for_missing(struct doing *d)
+{
+        struct dead_query query = { .filter = d->config.filter, .limit = MOST_NAMED, .plain = true };
+        query.filter.state = NULL;
+        query.filter.after = query.filter.upto = 0;
+        if (doing_missing(d) == 0)
+                return;
+        d->client.store->backend->dead_read(d->client.store, &query, on_named, d);
+        client_wait(&d->client);
+}
+
 static int report(struct doing *d, int code)
 {
         const char *name = d->client.self->name;
+        if (!code && d->end == DLQ_ENDED)
+                ask_for_missing(d);
         if (d->json)
                 doing_print_json(d);
         else
@@ -119,8 +140,9 @@ static bool confirmed(const struct doing *d, int *code)
         return false;
 }
 
-static int say_nothing_there(const struct doing *d)
+static int say_nothing_there(struct doing *d)
 {
+        ask_for_missing(d);
         if (d->json)
                 doing_print_json(d);
         else if (d->named_count == 0)

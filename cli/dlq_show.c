@@ -21,7 +21,7 @@ static void add_prospect(struct showing *s, const struct dead_letter *l)
         struct problem why = { 0 };
         char text[sizeof(why.text) + 256];
         const enum letter_fate fate = letter_judge(l, NULL, s->max_body, NULL, &why);
-        const bool told = fate == FATE_UNDECODABLE || fate == FATE_UNREADABLE;
+        const bool told = fate == FATE_UNDECODABLE || fate == FATE_UNREADABLE || fate == FATE_MISTAKEN;
         snprintf(text, sizeof(text), "the task %s%s%s%s", letter_fate_text(fate), told ? " (" : "",
                  told ? why.text : "", told ? ")" : "");
         json_object_set_new(s->letter, "on_requeue", json_string(text));
@@ -98,8 +98,8 @@ static void print_where(const json_t *l)
         print_with_state("job", json_text(l, "job", ""), "none", json_text(l, "job_state", NULL));
         print_line("user", json_text(l, "user", ""));
         print_line("queue", json_text(l, "queue", ""));
-        print_line("next", *json_text(l, "next_task", "") ? json_text(l, "next_task", "")
-                                                          : "nothing: it is its chain's last task");
+        const char *otherwise = json_object_get(l, "unreadable") ? "unknown" : "nothing: it is its chain's last task";
+        print_line("next", *json_text(l, "next_task", "") ? json_text(l, "next_task", "") : otherwise);
 }
 
 static void print_letter(const json_t *l)
@@ -121,7 +121,11 @@ static void print_letter(const json_t *l)
         print_line("on requeue", json_text(l, "on_requeue", ""));
         printf("%-12s %lld bytes\n", "body", (long long)json_number(l, "body_size", 0));
         print_line("unreadable", json_text(l, "unreadable", ""));
-        print_line("as text", json_text(l, "body", ""));
+        print_line(json_is_true(json_object_get(l, "body_is_base64")) ? "in base64" : "as text",
+                   json_text(l, "body", ""));
+        print_line("", json_is_true(json_object_get(l, "body_is_cut"))
+                               ? "(its beginning only; all of it: chard dlq export)"
+                               : "");
         print_value("args", json_object_get(l, "args"));
         print_value("kwargs", json_object_get(l, "kwargs"));
         print_value("edited args", json_object_get(l, "edited_args"));

@@ -82,15 +82,22 @@ static int encode(const struct dead_letter *l, const json_t *body, struct buffer
         return out->failed ? -ENOMEM : 0;
 }
 
+int letter_check_arguments(const struct task_message *message, struct problem *why)
+{
+        const struct task_def *def = task_find(message->name);
+        json_t *document = NULL;
+        const int code = def && !(def->flags & TASK_PLAIN) ? pipeline_document(message, &document, why) : 0;
+        json_decref(document);
+        return code;
+}
+
 int letter_check_edited(const struct dead_letter *l, struct bytes body, struct problem *why)
 {
         struct arena a = { 0 };
         struct task_message m = { 0 };
-        json_t *document = NULL;
         int code = task_message_decode(&a, l->properties, body, SIZE_MAX, &m, why);
-        if (code == 0 && task_find(m.name))
-                code = pipeline_document(&m, &document, why);
-        json_decref(document);
+        if (code == 0)
+                code = letter_check_arguments(&m, why);
         task_message_clear(&m);
         arena_free(&a);
         return code;

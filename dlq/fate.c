@@ -53,6 +53,8 @@ const char *letter_fate_text(enum letter_fate fate)
                         "had properties that could not be read: it can't be sent as it was; export or discard it",
                 [FATE_UNDECODABLE] =
                         "can't be read as one by chard's workers: it is sent, and dies again unless another program reads it",
+                [FATE_MISTAKEN] =
+                        "does not take such arguments: it is sent, and dies again; change them with chard dlq edit",
                 [FATE_HOPELESS] =
                         "is no task that this program knows: it is sent, and dies again unless a worker knows it by now",
                 [FATE_CLOSED] = "is not kept any more: nothing is done",
@@ -67,7 +69,7 @@ bool letter_fate_hinders(enum letter_fate fate)
 
 bool letter_fate_dooms(enum letter_fate fate)
 {
-        return fate == FATE_HOPELESS || fate == FATE_UNDECODABLE;
+        return fate == FATE_HOPELESS || fate == FATE_UNDECODABLE || fate == FATE_MISTAKEN;
 }
 
 /* As a worker will find it. */
@@ -80,6 +82,8 @@ static enum letter_fate decode(const struct message *m, size_t max_body, enum le
                 fate = FATE_UNDECODABLE;
         else if (code == 0 && !task_find(read.name))
                 fate = FATE_HOPELESS;
+        else if (code == 0 && letter_check_arguments(&read, why) > 0)
+                fate = FATE_MISTAKEN;
         task_message_clear(&read);
         arena_free(&a);
         return fate;

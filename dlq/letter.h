@@ -33,6 +33,7 @@ enum letter_fate {
         FATE_NO_QUEUE,    /* no task of this program has that queue: nothing is sent */
         FATE_UNREADABLE,  /* its properties could not be read when it died: nothing is sent */
         FATE_UNDECODABLE, /* it is sent, but no worker of chard can read it as a task: it will die again */
+        FATE_MISTAKEN,    /* it is sent, but its task refuses its arguments: it will die again */
         FATE_HOPELESS,    /* it is sent, but is no task that this program knows: it will die again */
         FATE_CLOSED,      /* it is not kept any more */
         FATE_COUNT
@@ -70,6 +71,9 @@ int letter_edited_body(const struct dead_letter *letter, struct bytes text, stru
 
 /* Can the entry be sent with this body in place of its own: readable, and with arguments that its task takes? Returns and errors as letter_edited_body. */
 int letter_check_edited(const struct dead_letter *letter, struct bytes body, struct problem *why);
+
+/* Would its task take a message's arguments? 0, also where nobody here knows the task; 1 with `why`; or -ENOMEM. */
+int letter_check_arguments(const struct task_message *message, struct problem *why);
 
 /* The arguments as such JSON, indented, for an editor. Returns 0; 1 with `why` when the body can't be read; or -ENOMEM. */
 int letter_arguments(const struct dead_letter *letter, struct buffer *out, struct problem *why);

@@ -316,7 +316,7 @@ def test_discard_edit_export_import(chard, database, queues, wait_until, tmp_pat
     assert dlq(chard, "import", input=lines).stdout == "0 filed, 8 were there already, 0 refused\n"
     database.run("delete from chard.dead_letter")
     assert dlq(chard, "import", input=lines + "{}\n", check=1).stdout == "8 filed, 0 were there already, 1 refused\n"
-    assert [e["group"] for e in entries(chard, "--ascending")] == [e["group"] for e in sorted(found, key=lambda e: e["entry"])]
+    assert sorted(e["group"] for e in entries(chard)) == sorted(e["group"] for e in found), "those that come together are numbered in any order"
     with pytest.raises(Exception, match="append-only"):
         database.run("delete from chard.dead_letter_audit")
 

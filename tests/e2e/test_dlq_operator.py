@@ -80,11 +80,12 @@ def test_what_no_worker_can_read(chard, queues, place, wait_until):
     bury(queues, properties={"content_type": "application/x-python-serialize"})
     bury(queues, headers={"compression": "x-lzma"})
     bury(queues, headers={"task": "no.such.task"})
+    bury(queues, kwargs={"user_id": "u1"})
     queues.publish("chard.dead", "chat.classify", b'{"task": "chat.classify", "id": "v1"}')  # protocol 1
     queues.publish("chard.dead", "chat.classify", b"[[], {}, {}]", {"task": "chat.classify", "errorSource": "x", "errorCode": "no_id"})
     with keeping(chard):
-        found = kept(chard, 7, wait_until)
-    doomed = {"undecodable": 5, "hopeless": 1}
+        found = kept(chard, 8, wait_until)
+    doomed = {"undecodable": 5, "hopeless": 1, "mistaken": 1}
     assert dlq_json(chard, "requeue", "--all", "--dry-run")["would"] == doomed | {"sent": 1}
     assert "5  can't be read as one by chard's workers" in dlq(chard, "requeue", "--all", "--dry-run").stdout
     said = {}
@@ -93,12 +94,12 @@ def test_what_no_worker_can_read(chard, queues, place, wait_until):
         said[entry["entry"]] = dlq_json(chard, "show", entry["entry"])["on_requeue"]
         assert ("undecodable" in would) == ("can't be read as one" in said[entry["entry"]])
         assert ("sent" in would) == ("runs anew" in said[entry["entry"]]) == (entry["task_id"] == whole)
-    for word in ("not valid JSON", "x-python-serialize", "x-lzma", 'header "task"', 'header "id"'):
+    for word in ('"text" is missing', "not valid JSON", "x-python-serialize", "x-lzma", 'header "task"', 'header "id"'):
         assert sum(word in text for text in said.values()) == 1, (word, said)
     small = chard.with_settings(max_body_bytes=1024)
     large = bury(queues, kwargs={"user_id": "u1", "text": "x" * 2000})
     with keeping(chard):
-        (entry,) = [e for e in kept(chard, 8, wait_until) if e["task_id"] == large]
+        (entry,) = [e for e in kept(chard, 9, wait_until) if e["task_id"] == large]
     assert "1024 are allowed" in dlq_json(small, "show", entry["entry"])["on_requeue"]
     assert "runs anew" in dlq_json(chard, "show", entry["entry"])["on_requeue"]
     assert dlq_json(chard, "discard", entry["entry"], "--yes")["discarded"] == 1
@@ -106,9 +107,10 @@ def test_what_no_worker_can_read(chard, queues, place, wait_until):
     done = dlq_json(chard, "requeue", found[0]["entry"], found[1]["entry"], "--yes")
     assert done["requeued"] == 2
     text = dlq(chard, "requeue", "--all", "--yes").stdout
-    assert text.startswith("5 requeued\n") and "of them: the task can't be read as one by chard's workers" in text
+    assert text.startswith("6 requeued\n") and "of them: the task can't be read as one by chard's workers" in text
     with chard.with_settings(ai_provider="offline").worker(queues="chat.classify"), keeping(chard):
-        assert {e["code"] for e in kept(chard, 6, wait_until)} == {"bad_body", "bad_content_type", "bad_compression", "unknown_task", "not_a_task"}
+        codes = {e["code"] for e in kept(chard, 7, wait_until)}
+    assert codes == {"bad_body", "bad_content_type", "bad_compression", "unknown_task", "not_a_task", "bad_arguments"}
 
 
 @everywhere
@@ -120,8 +122,9 @@ def test_named_in_vain(chard, database, queues, wait_until):
     gone = dlq(chard, "requeue", one, 99, "--yes", check=1)
     assert gone.stdout.startswith("1 requeued") and "entry 99 was not requeued: there is no such entry" in gone.stderr and f"entry {one}" not in gone.stderr
     again = dlq(chard, "requeue", one, check=1)
-    assert f"entry {one} was not requeued: there is no such entry, or it is not kept any more" in again.stderr
-    assert f"entry {one} was not discarded" in dlq(chard, "discard", one, two, "--yes", check=1).stderr
+    assert f"entry {one} was not requeued: it was requeued already" in again.stderr
+    assert f"entry {one} was not discarded: it was requeued already" in dlq(chard, "discard", one, two, "--yes", check=1).stderr
+    assert f"entry {two} was not discarded: it was discarded already" in dlq(chard, "discard", two, "--yes", check=1).stderr
     assert dlq_json(chard, "requeue", 98, 99, check=1)["not_done"] == [98, 99]
     assert "entry 98 would not be requeued" in dlq(chard, "requeue", 98, "--dry-run", check=1).stderr
     task = found[three]["task_id"]

@@ -54,6 +54,17 @@ static void check_exported(struct arena *a, const struct dead_letter *l)
         json_decref(whole);
 }
 
+/* What is said of it before it is sent must be what the sending does. */
+static void check_judged(const struct dead_letter *l)
+{
+        struct message *m = NULL;
+        struct problem why;
+        const enum letter_fate fate = letter_judge(l, "chat.classify", 4096, &m, &why);
+        must(fate < FATE_COUNT && letter_fate_text(fate) != NULL);
+        must((m == NULL) == letter_fate_hinders(fate));
+        message_free(m);
+}
+
 static void check_sent(const struct dead_letter *l)
 {
         struct message *m = NULL;
@@ -81,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_texts(&l);
         check_shown(&l);
         check_exported(&a, &l);
+        check_judged(&l);
         check_sent(&l);
         arena_free(&a);
         return 0;
