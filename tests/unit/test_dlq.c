@@ -72,7 +72,8 @@ static void read_as(struct arena *a, const char *queue, struct bytes properties,
         assert_true(letter_read(a, queue, properties, bytes_of_string(body), SIZE_MAX, 1700000000000, l));
 }
 
-#define TASK "\"task\":\"scan.vision\",\"id\":\"i1\",\"root_id\":\"r1\",\"retries\":3,\"traceparent\":\"00-t\""
+#define GOOD_BODY "[[],{\"user_id\":\"u1\",\"image_url\":\"https://x.example/a.jpg\"},{}]"
+#define TASK      "\"task\":\"scan.vision\",\"id\":\"i1\",\"root_id\":\"r1\",\"retries\":3,\"traceparent\":\"00-t\""
 #define RECORD                                                                                               \
         "\"errorSource\":\"provider\",\"errorCode\":\"timeout\",\"errorMessage\":\"no answer within 5 ms\"," \
         "\"timestamp\":\"2026-11-21T08:00:00.500+00:00\",\"attempts\":4,\"deadWorker\":\"w1\""
@@ -313,7 +314,8 @@ static void what_a_worker_could_read(void **state)
                 size_t max_body;
                 enum letter_fate fate;
         } rows[] = {
-                { "{" TASK "," RECORD "}", BODY, NULL, 1000, FATE_SENT },
+                { "{" TASK "," RECORD "}", GOOD_BODY, NULL, 1000, FATE_SENT },
+                { "{" TASK "," RECORD "}", BODY, "bad_arguments", 1000, FATE_MISTAKEN },
                 { "{\"task\":\"no.such\",\"id\":\"i\"," RECORD "}", BODY, NULL, 1000, FATE_HOPELESS },
                 { "{" TASK "," RECORD "}", "no JSON", "bad_body", 1000, FATE_UNDECODABLE },
                 { "{" TASK "," RECORD "}", BODY, "body_too_large", 10, FATE_UNDECODABLE },
