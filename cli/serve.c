@@ -3,6 +3,7 @@
 
 #include "cli/dlq.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "tasks/offline.h"
 
 #include <signal.h>
@@ -115,6 +116,12 @@ static void on_keeper_stopped(void *arg)
         ((struct service *)arg)->keeper_stopped = true;
 }
 
+static void on_turn(uv_prepare_t *handle)
+{
+        (void)handle;
+        memory_follow();
+}
+
 static int open_all(struct service *s, struct problem *why)
 {
         int code = worker_open(&s->worker, &s->config, why);
@@ -147,6 +154,13 @@ static void hear_signals(struct service *s)
         uv_signal_start(&s->interrupt, on_signal, SIGINT);
 }
 
+static void follow_memory(struct service *s)
+{
+        uv_prepare_init(&s->loop, &s->turn);
+        uv_prepare_start(&s->turn, on_turn);
+        uv_unref((uv_handle_t *)&s->turn);
+}
+
 static int serve(struct service *s, void (*began)(struct service *s))
 {
         struct problem why = { 0 };
@@ -156,6 +170,7 @@ static int serve(struct service *s, void (*began)(struct service *s))
         if (code)
                 return command_fail(s->self, code, &why);
         hear_signals(s);
+        follow_memory(s);
         if (began)
                 began(s);
         uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -165,6 +180,7 @@ static int serve(struct service *s, void (*began)(struct service *s))
         close_all(s);
         uv_close((uv_handle_t *)&s->term, NULL);
         uv_close((uv_handle_t *)&s->interrupt, NULL);
+        uv_close((uv_handle_t *)&s->turn, NULL);
         uv_run(&s->loop, UV_RUN_DEFAULT);
         log_info("worker", "stopped");
         return EXIT_DONE;
@@ -173,6 +189,7 @@ static int serve(struct service *s, void (*began)(struct service *s))
 int service_run(struct service *s, void (*began)(struct service *s))
 {
         raise_file_limit();
+        memory_prepare();
         uv_loop_init(&s->loop);
         log_info("worker", "chard " CHARD_VERSION " starts as %s", s->name);
         const int code = serve(s, began);

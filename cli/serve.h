@@ -13,6 +13,7 @@ struct service {
         const struct command *self;
         uv_loop_t loop;
         uv_signal_t term, interrupt;
+        uv_prepare_t turn;
         const char *queues[SERVE_MOST_QUEUES]; /* point into the settings */
         char name[256], keeper_name[264];
         struct worker_config config;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/memory.h"
+
+#include <malloc.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HUGE_PAGE  ((uintptr_t)2 << 20)
+#define LEFT_OUT   ((uintptr_t)6 << 20) /* more than an idle worker's heap */
+#define STRIDE     (64 << 20)           /* address space, not memory: pages come when they are touched */
+#define MMAP_ABOVE (1 << 20)            /* a bigger piece is mapped by itself, and given back when it is freed */
+
+static uintptr_t first, advised; /* from here, up to here */
+
+void memory_prepare(void)
+{
+        mallopt(M_MXFAST, 0);
+        mallopt(M_MMAP_THRESHOLD, MMAP_ABOVE);
+        mallopt(M_TOP_PAD, STRIDE);
+        mallopt(M_TRIM_THRESHOLD, 2 * STRIDE);
+        first = ((uintptr_t)sbrk(0) + LEFT_OUT + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+        advised = first;
+}
+
+void memory_follow(void)
+{
+        const uintptr_t end = (uintptr_t)sbrk(0) & ~(HUGE_PAGE - 1);
+
+        if (end > advised)
+                madvise((void *)advised, end - advised, MADV_HUGEPAGE);
+        advised = end > first ? end : first; /* what is given back, and taken again, is asked for again */
+}
