@@ -6,7 +6,6 @@
 #include "core/json.h"
 #include "lib/lib.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
@@ -15,77 +14,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { TURN_MS = 200, DEFAULT_PORT = 6379 };
+enum { TURN_MS = 200 };
 
 struct lib_redis {
-        char *host, *user, *password;
-        int port, db;
+        struct lib_redis_address at;
         unsigned connect_timeout_ms, expires_s;
         redisContext *context; /* for short questions */
 };
-
-/* ---- the address: redis://[[user]:password@]host[:port][/db] ---- */
-
-/* Percent-decoded copy; NULL when memory ran out. */
-static char *decoded(const char *text, size_t size)
-{
-        char *out = calloc(1, size + 1), *at = out;
-        for (size_t i = 0; out && i < size; i++) {
-                if (text[i] == '%' && i + 2 < size && isxdigit((unsigned char)text[i + 1]) &&
-                    isxdigit((unsigned char)text[i + 2])) {
-                        const char hex[3] = { text[i + 1], text[i + 2], '\0' };
-                        *at++ = (char)strtoul(hex, NULL, 16);
-                        i += 2;
-                } else {
-                        *at++ = text[i];
-                }
-        }
-        return out;
-}
-
-static int read_user(struct lib_redis *r, const char *text, size_t size)
-{
-        const char *colon = memchr(text, ':', size);
-        const size_t user = colon ? (size_t)(colon - text) : 0;
-        r->user = user ? decoded(text, user) : NULL;
-        r->password = colon ? decoded(colon + 1, size - user - 1) : decoded(text, size);
-        return r->password && (!user || r->user) ? 0 : -ENOMEM;
-}
-
-static bool read_number(const char *text, size_t size, long most, int *out)
-{
-        char *end = NULL;
-        const long number = strtol(text, &end, 10);
-        if (size == 0 || end != text + size || number < 0 || number > most)
-                return false;
-        *out = (int)number;
-        return true;
-}
-
-/* 0, 1 for a wrong one, or -ENOMEM. */
-static int read_url(struct lib_redis *r, const char *url)
-{
-        const char *at = url + strlen("redis://");
-        size_t size = strcspn(at, "/");
-        const char *path = at[size] ? at + size + 1 : "", *user = memrchr(at, '@', size);
-        if (user) {
-                if (read_user(r, at, (size_t)(user - at)) < 0)
-                        return -ENOMEM;
-                size -= (size_t)(user + 1 - at);
-                at = user + 1;
-        }
-        const char *colon = at[0] == '[' ? memchr(at, ']', size) : at;
-        colon = colon ? memchr(colon, ':', size - (size_t)(colon - at)) : NULL;
-        const size_t host = colon ? (size_t)(colon - at) : size;
-        r->host = at[0] == '[' && host > 2 ? strndup(at + 1, host - 2)
-                                           : strndup(host ? at : "localhost", host ? host : 9);
-        r->port = DEFAULT_PORT;
-        if (!r->host)
-                return -ENOMEM;
-        if (colon && !read_number(colon + 1, size - host - 1, 65535, &r->port))
-                return 1;
-        return !*path || read_number(path, strlen(path), 1 << 20, &r->db) ? 0 : 1;
-}
 
 /* ---- talking ---- */
 
@@ -116,7 +51,7 @@ static void guard_end(const struct guard *g)
 
 static int away(const struct lib_redis *r, const redisContext *context, struct chard_error *why)
 {
-        return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "Redis at %s:%d: %s", r->host, r->port,
+        return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "Redis at %s:%d: %s", r->at.host, r->at.port,
                         context && context->errstr[0] ? context->errstr : "the connection failed");
 }
 
@@ -130,7 +65,7 @@ static int check(const struct lib_redis *r, redisContext *context, redisReply *r
         const bool access = strncmp(reply->str, "NOAUTH", 6) == 0 || strncmp(reply->str, "WRONGPASS", 9) == 0 ||
                             strncmp(reply->str, "NOPERM", 6) == 0 || strstr(reply->str, "AUTH") != NULL;
         return lib_fail(why, access ? CHARD_ACCESS : CHARD_REFUSED, access ? "access_refused" : "refused",
-                        "Redis at %s:%d: %s", r->host, r->port, reply->str);
+                        "Redis at %s:%d: %s", r->at.host, r->at.port, reply->str);
 }
 
 static int command(const struct lib_redis *r, redisContext *context, const char *const words[], int count,
@@ -151,15 +86,16 @@ static int command(const struct lib_redis *r, redisContext *context, const char 
 static int greet(const struct lib_redis *r, redisContext *context, struct chard_error *why)
 {
         char db[16];
-        const char *const with_user[] = { "AUTH", r->user, r->password }, *const without[] = { "AUTH", r->password };
+        const char *const with_user[] = { "AUTH", r->at.user, r->at.password }, *const without[] = { "AUTH",
+                                                                                                     r->at.password };
         int code = CHARD_OK;
-        if (r->user && r->password)
+        if (r->at.user && r->at.password)
                 code = command(r, context, with_user, 3, NULL, why);
-        else if (r->password)
+        else if (r->at.password)
                 code = command(r, context, without, 2, NULL, why);
-        snprintf(db, sizeof(db), "%d", r->db);
+        snprintf(db, sizeof(db), "%d", r->at.db);
         const char *const select[] = { "SELECT", db };
-        if (code == CHARD_OK && r->db)
+        if (code == CHARD_OK && r->at.db)
                 code = command(r, context, select, 2, NULL, why);
         return code;
 }
@@ -167,7 +103,7 @@ static int greet(const struct lib_redis *r, redisContext *context, struct chard_
 static int connect_to(const struct lib_redis *r, redisContext **out, struct chard_error *why)
 {
         const struct timeval limit = { r->connect_timeout_ms / 1000, (r->connect_timeout_ms % 1000) * 1000L };
-        redisContext *context = redisConnectWithTimeout(r->host, r->port, limit);
+        redisContext *context = redisConnectWithTimeout(r->at.host, r->at.port, limit);
         *out = NULL;
         if (!context)
                 return lib_no_memory(why);
@@ -202,7 +138,7 @@ static int ask(struct lib_redis *r, const char *const words[], int count, redisR
 
 static int open_at(struct lib_redis *r, const char *url, struct chard_error *why)
 {
-        const int rc = read_url(r, url);
+        const int rc = lib_redis_address(&r->at, url);
         if (rc < 0)
                 return lib_no_memory(why);
         if (rc > 0)
@@ -234,9 +170,7 @@ void lib_redis_close(struct lib_redis *r)
                 return;
         if (r->context)
                 redisFree(r->context);
-        free(r->host);
-        free(r->user);
-        free(r->password);
+        lib_redis_address_free(&r->at);
         free(r);
 }
 

@@ -153,6 +153,11 @@ def test_wrong_input_is_answered_and_sends_nothing(canvas_broker):
     ("amqp://guest:guest@127.0.0.1:1/", "memcached://x", libchard.BAD_ARGUMENT),
     ("amqp://guest:guest@127.0.0.1:1/", "redis://127.0.0.1:1/0", libchard.UNREACHABLE),
     ("amqp://guest:guest@127.0.0.1:1/", "redis://127.0.0.1:1/none", libchard.BAD_ARGUMENT),
+    ("amqp://guest:guest@127.0.0.1:1/", "redis://[::1]:1/0", libchard.UNREACHABLE),
+    ("amqp://guest:guest@127.0.0.1:1/", "redis://[::1/0", libchard.BAD_ARGUMENT),
+    ("amqp://guest:guest@127.0.0.1:1/", "redis://[::1]x:1/0", libchard.BAD_ARGUMENT),
+    ("amqp://guest:guest@127.0.0.1:1/", "redis://127.0.0.1:+1/0", libchard.BAD_ARGUMENT),
+    ("amqp://guest:guest@127.0.0.1:1/", "redis://127.0.0.1:0/0", libchard.BAD_ARGUMENT),
 ])
 def test_opening_what_is_not_there(broker, results, code):
     with pytest.raises(Failed) as failed:
@@ -279,7 +284,7 @@ def test_a_child_is_told_that_the_handle_is_not_its_own(canvas_broker):
 
 
 def test_the_manual_knows_every_code():
-    codes = re.findall(r"^        (CHARD_\w+) = \d+", (ROOT / "include/chard.h").read_text().split("struct chard_error")[0], re.M)
+    codes = re.findall(r"^        (CHARD_\w+) = \d+", (ROOT / "include/chard.h").read_text().split("struct chard_error {")[0], re.M)
     assert len(codes) == 12
     page = (ROOT / "docs/man/libchard.3").read_text()
     assert [code for code in codes if not re.search(rf"^\.B {code}$|{code} \(0\)", page, re.M)] == []
