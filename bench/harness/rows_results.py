@@ -62,7 +62,7 @@ class R1(Extra):
     """Results in Redis."""
 
     def __init__(self, plan):
-        super().__init__(plan, "R1", "results in Redis add", 2,
+        super().__init__(plan, "R1", "results in Redis add", 4,
                          "Redis with its own defaults; raw: hiredis, SETEX and PUBLISH of as many bytes, 500 results pipelined; chard "
                          "also looks first whether a success is stored already")
         self.split = Figure("R1.split", "CPU of Redis for each result", "µs", more=False, **NO_PEER)
@@ -101,7 +101,7 @@ class R2(Extra):
     fill = ("--reply-to", QUEUE)
 
     def __init__(self, plan):
-        super().__init__(plan, "R2", "results over rpc:// add", 2,
+        super().__init__(plan, "R2", "results over rpc:// add", 4,
                          "replies are transient, confirmed and read meanwhile; raw: rabbitmq-c publishes as many of the same size")
 
     @contextlib.contextmanager

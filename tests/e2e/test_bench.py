@@ -27,7 +27,7 @@ def run(folder, *words):
 
 @pytest.mark.timeout(300)
 def test_a_quick_run_measures_all_three_parties(built, tmp_path):
-    done, rows, details = run(tmp_path, "--quick", "--only", "B1,B1s,B8")
+    done, rows, details = run(tmp_path, "--quick", "--only", "B1,B1s,B8,R1,V1")
     by_id = {row["id"]: row for row in rows}
     for row in rows:
         assert KEYS == row.keys(), row
@@ -38,6 +38,7 @@ def test_a_quick_run_measures_all_three_parties(built, tmp_path):
         assert row["holds"] in (True, False)
     assert by_id["B1"]["peer_ratio"] == pytest.approx(by_id["B1"]["chard"] / by_id["B1"]["peer"])
     assert by_id["B1.cpu"]["peer_ratio"] == pytest.approx(by_id["B1.cpu"]["peer"] / by_id["B1.cpu"]["chard"])
+    assert by_id["R1"]["raw"] > 0 and by_id["V1"]["raw"] > 0 and by_id["V1.heard"]["chard"] == pytest.approx(3, abs=0.01), done.stderr
     assert [detail["id"] for detail in details] == [row["id"] for row in rows]
     for row, detail in zip(rows, details):  # no row is dropped, and none is silent about what it lacks
         for party in ("chard", "raw", "peer"):
