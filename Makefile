@@ -203,7 +203,10 @@ $(DRIVERS): %: %.o $(ENGINE)
 
 $(FUZZ): %: %.o $(ENGINE)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(ENGINE) $(LIBS)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJ) $(ENGINE) $(LIBS)
+
+$(OUT)/tests/fuzz/fuzz_libchard: FUZZ_OBJ = $(LIBCHARD_OBJ)
+$(OUT)/tests/fuzz/fuzz_libchard: $(LIBCHARD_OBJ)
 
 $(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 	@echo '  LINK  $@'

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whatever comes into a worker's mailbox (`celery control`, Flower, anybody who may publish): two bytes with the length of the properties
+ * (big-endian), the properties, the body. The same also stands as the only scheduled message. Every answer is JSON with the worker's name,
+ * and afterwards the worker answers a ping. */
+#include "core/json.h"
+#include "core/log.h"
+#include "worker/control.h"
+#include "worker/control/control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+        const struct broker_bus *bus;
+        struct bytes properties, body;
+        size_t answers;
+} fake;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+        if (!holds)
+                abort();
+}
+
+/* ---- what the worker stands on ---- */
+
+static int join(struct broker *b, const struct broker_bus *bus)
+{
+        (void)b;
+        fake.bus = bus;
+        return 0;
+}
+
+static void cast(struct broker *b, struct message *takes)
+{
+        struct properties p;
+        JSON_OWNED json_t *body = NULL;
+        (void)b;
+        must(properties_read(takes->properties, &p, NULL) == 0);
+        must(json_parse(takes->body, "answer", &body, NULL) == 0);
+        must(json_is_array(body) || json_object_size(body) > 0);
+        fake.answers++;
+        message_free(takes);
+}
+
+static int redeclare(struct broker *b, const struct topology *topology)
+{
+        (void)b;
+        return topology->count > 0 ? 0 : -1;
+}
+
+static int consume(struct broker *b, const char *queue, unsigned prefetch)
+{
+        (void)b;
+        must(*queue && prefetch > 0);
+        return 0;
+}
+
+static void cancel(struct broker *b)
+{
+        (void)b;
+}
+
+static void keep_revoked(struct store *s, const struct revocation *revocation, store_done *done, void *arg)
+{
+        (void)s;
+        must(strlen(revocation->id) <= MESSAGE_MAX_NAME);
+        done(STORE_DONE, bytes_of(NULL, 0), NULL, arg);
+}
+
+static json_t *hex(struct bytes b)
+{
+        struct buffer text = { 0 };
+        for (size_t i = 0; i < b.size; i++)
+                buffer_addf(&text, "%02x", b.data[i]);
+        json_t *value = json_stringn(text.size ? (const char *)text.data : "", text.size);
+        buffer_free(&text);
+        return value;
+}
+
+static void upcoming(struct store *s, json_done *done, void *arg)
+{
+        JSON_OWNED json_t *rows =
+                json_pack("[{s:I, s:s, s:s, s:o, s:o}]", "due_ms", (json_int_t)1800000000000, "exchange", "x",
+                          "routing_key", "k", "properties", hex(fake.properties), "body", hex(fake.body));
+        (void)s;
+        done(rows, NULL, arg);
+}
+
+static const struct broker_backend broker_backend = {
+        .join = join, .cast = cast, .redeclare = redeclare, .consume = consume, .cancel = cancel
+};
+static const struct store_backend store_backend = { .revoke = keep_revoked, .upcoming = upcoming };
+
+/* ---- the mailbox ---- */
+
+static void hear(struct bytes properties, struct bytes body)
+{
+        struct delivery *d = calloc(1, sizeof(*d) + properties.size + body.size + 1);
+        unsigned char *at = d ? (unsigned char *)(d + 1) : NULL;
+        must(d != NULL);
+        if (properties.size)
+                memcpy(at, properties.data, properties.size);
+        if (body.size)
+                memcpy(at + properties.size, body.data, body.size);
+        d->queue = d->exchange = d->routing_key = "q";
+        d->properties = bytes_of(at, properties.size);
+        d->body = bytes_of(at + properties.size, body.size);
+        fake.bus->heard(d, fake.bus->arg);
+}
+
+static void run(struct worker *w)
+{
+        struct control *c = NULL;
+        must(control_open(&c, w) == 0 && c);
+        w->control = c;
+        hear(fake.properties, fake.body);
+        fake.answers = 0;
+        hear(bytes_of("\0\0", 2), bytes_of_string("{\"method\": \"ping\", \"arguments\": {}, \"ticket\": \"t\", "
+                                                  "\"reply_to\": {\"exchange\": \"\", \"routing_key\": \"r\"}}"));
+        must(fake.answers == 1);
+        control_stop(c);
+        uv_run(w->loop, UV_RUN_DEFAULT);
+        control_free(c);
+        intake_close(w);
+}
+
+/* Once for all inputs: it takes no part in what is tried. */
+static struct ai *offline_ai(uv_loop_t *loop)
+{
+        static struct ai *ai;
+        const struct ai_config config = { .loop = loop, .provider = "offline" };
+        struct problem why = { 0 };
+        if (!ai)
+                must(ai_open(&ai, &config, &why) == 0);
+        return ai;
+}
+
+static uv_loop_t *the_loop(void)
+{
+        static uv_loop_t loop;
+        static bool ready;
+        if (!ready)
+                must(uv_loop_init(&loop) == 0);
+        ready = true;
+        return &loop;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        static const char *const queues[] = { "chat.answer", NULL };
+        const size_t rest = size >= 2 ? size - 2 : 0, wanted = size >= 2 ? (size_t)data[0] << 8 | data[1] : 0;
+        const size_t head = wanted < rest ? wanted : rest;
+        uv_loop_t *loop = the_loop();
+        struct broker broker = { .backend = &broker_backend };
+        struct store store = { .backend = &store_backend };
+        const struct worker_config config = { .loop = loop,
+                                              .broker_urls = "amqp://u:p@h/",
+                                              .store_url = "sqlite:f",
+                                              .name = "chard@fuzz",
+                                              .queues = queues,
+                                              .queue_count = 1,
+                                              .slots = 4,
+                                              .max_body = 1 << 20,
+                                              .remote_control = true,
+                                              .events = WORKER_EVENTS_OFF };
+        /* Shutting down needs more than a mailbox: this one has begun to. */
+        struct worker w = { .config = &config,
+                            .loop = loop,
+                            .broker = &broker,
+                            .store = &store,
+                            .ai = offline_ai(loop),
+                            .phase = WORKER_FINISHING,
+                            .consuming = true };
+        w.runs.next = w.runs.previous = &w.runs;
+        fake.properties = bytes_of(size >= 2 ? data + 2 : data, head);
+        fake.body = bytes_of(size >= 2 ? data + 2 + head : data, rest - head);
+        log_setup(LOG_ERROR, false);
+        must(map_new(&w.by_id) == 0 && intake_open(&w) == 0);
+        run(&w);
+        map_free(w.by_id);
+        return 0;
+}
