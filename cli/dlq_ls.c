@@ -21,23 +21,23 @@ struct listing {
         json_t *entries;
 };
 
-static bool read_sort(const struct command *self, const char *word, enum dead_sort *out)
+/* The place of a word among these, after a complaint -1. */
+static int read_sort(const struct command *self, const char *word, const char *const names[], size_t count)
 {
-        static const char *const names[] = {
-                [DEAD_BY_ENTRY] = "entry", [DEAD_BY_DEATH] = "died",  [DEAD_BY_TASK] = "task",
-                [DEAD_BY_CODE] = "code",   [DEAD_BY_QUEUE] = "queue", [DEAD_BY_ATTEMPTS] = "attempts",
-        };
-        enum { COUNT = sizeof(names) / sizeof(names[0]) };
-        for (size_t i = 0; i < COUNT; i++) {
-                if (strcmp(word, names[i]) == 0) {
-                        *out = (enum dead_sort)i;
-                        return true;
-                }
+        struct buffer all = { 0 };
+        for (size_t i = 0; i < count; i++) {
+                if (strcmp(word, names[i]) == 0)
+                        return (int)i;
         }
-        const char *near = nearest_name(word, names, COUNT);
-        command_misuse(self, "--sort: \"%.40s\" is none of entry, died, task, code, queue, attempts%s%s%s", word,
-                       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-        return false;
+        for (size_t i = 0; i < count; i++)
+                buffer_addf(&all, "%s%s", i ? ", " : "", names[i]);
+        buffer_add_byte(&all, '\0');
+        const char *near = nearest_name(word, names, count);
+        command_misuse(self, "--sort: \"%.40s\" is none of %s%s%s%s", word,
+                       all.failed ? "those" : (const char *)all.data, near ? "; did you mean \"" : "", near ? near : "",
+                       near ? "\"?" : "");
+        buffer_free(&all);
+        return -1;
 }
 
 /* ---- ls ---- */
@@ -108,6 +108,17 @@ static int list(struct listing *l, const struct settings *s, const struct comman
         return code;
 }
 
+static bool read_order(const struct command *self, struct listing *l)
+{
+        static const char *const names[] = {
+                [DEAD_BY_ENTRY] = "entry", [DEAD_BY_DEATH] = "died",  [DEAD_BY_TASK] = "task",
+                [DEAD_BY_CODE] = "code",   [DEAD_BY_QUEUE] = "queue", [DEAD_BY_ATTEMPTS] = "attempts",
+        };
+        const int sort = l->sort ? read_sort(self, l->sort, names, sizeof(names) / sizeof(names[0])) : DEAD_BY_ENTRY;
+        l->query.sort = (enum dead_sort)sort;
+        return sort >= 0;
+}
+
 static int run_ls(const struct command *self, int argc, char **argv)
 {
         struct listing l = { 0 };
@@ -130,8 +141,7 @@ static int run_ls(const struct command *self, int argc, char **argv)
         l.query.limit = LIMIT;
         l.query.descending = !l.ascending;
         if (entries && filter_read(self, &l.flags, argv, operands, entries, &l.query.filter, &code) &&
-            (!l.sort || read_sort(self, l.sort, &l.query.sort)) &&
-            flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit) &&
+            read_order(self, &l) && flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit) &&
             flag_number(self, "--offset", l.offset_text, 0, UINT32_MAX / 2, &l.query.offset))
                 code = list(&l, &s, self);
         free(entries);
@@ -163,18 +173,84 @@ static void print_group(const json_t *g, int64_t now_ms, size_t width)
         putchar('\n');
 }
 
-static void print_groups(const json_t *groups)
+/* By what a list of groups is ordered: numbers, or texts. */
+static const struct {
+        const char *name, *key;
+        bool text;
+} group_orders[] = { { "entries", "count", false },
+                     { "latest", "last_died_at", false },
+                     { "first", "first_died_at", false },
+                     { "task", "name", true },
+                     { "code", "code", true },
+                     { "queue", "queue", true } };
+enum { GROUP_ORDERS = sizeof(group_orders) / sizeof(group_orders[0]) };
+
+static int compare_groups(const void *a, const void *b, void *arg)
+{
+        const json_t *one = *(json_t *const *)a, *two = *(json_t *const *)b;
+        const int order = *(const int *)arg;
+        const char *key = group_orders[order].key;
+        const json_int_t x = json_number(one, key, 0), y = json_number(two, key, 0);
+        int by =
+                group_orders[order].text ? strcmp(json_text(one, key, ""), json_text(two, key, "")) : (x > y) - (x < y);
+        if (by == 0)
+                by = strcmp(json_text(one, "group", ""), json_text(two, "group", ""));
+        return by;
+}
+
+/* The page of them that was asked for. New reference, or NULL when memory ran out. */
+static json_t *page_of_groups(const struct listing *l, const json_t *all, int order)
+{
+        const size_t count = json_array_size(all);
+        json_t **list = calloc(count + 1, sizeof(*list)), *page = json_array();
+        for (size_t i = 0; list && i < count; i++)
+                list[i] = json_array_get(all, i);
+        if (list)
+                qsort_r(list, count, sizeof(*list), compare_groups, &order);
+        for (size_t i = l->query.offset; list && i < count && i < (size_t)l->query.offset + l->query.limit; i++)
+                json_array_append(page, list[l->ascending ? i : count - 1 - i]);
+        free(list);
+        return page;
+}
+
+static void print_groups(const struct listing *l, const json_t *groups, size_t total)
 {
         const int64_t now_ms = clock_wall_ms();
+        const size_t shown = json_array_size(groups);
         size_t i;
         json_t *g;
-        if (json_array_size(groups) == 0) {
-                puts("no such entries");
+        if (shown == 0) {
+                puts(total ? "no more groups" : "no such entries");
                 return;
         }
         printf("%-12s  %8s  %-7s  %-16s  %-20s  %s\n", "GROUP", "ENTRIES", "LATEST", "TASK", "CODE", "CAUSE");
         json_array_foreach(groups, i, g)
                 print_group(g, now_ms, view_width(160));
+        if (shown < total)
+                printf("%zu of %zu%s; the next ones: --offset %zu\n", shown, total, total == MOST ? " or more" : "",
+                       l->query.offset + shown);
+}
+
+static int group(struct listing *l, const struct settings *s, const struct command *self, int order)
+{
+        int code = client_open(&l->client, self, s);
+        if (code == 0) {
+                l->client.store->backend->dead_groups(l->client.store, &l->query.filter, MOST, client_on_json,
+                                                      &l->client);
+                code = client_wait(&l->client);
+        }
+        if (code == 0) {
+                const size_t total = json_array_size(l->client.value);
+                JSON_OWNED json_t *groups = page_of_groups(l, l->client.value, order);
+                JSON_OWNED json_t *page = json_pack("{s:O,s:I,s:i,s:i}", "groups", groups, "total", (json_int_t)total,
+                                                    "limit", (int)l->query.limit, "offset", (int)l->query.offset);
+                if (l->json)
+                        view_json(page);
+                else
+                        print_groups(l, groups, total);
+        }
+        client_close(&l->client);
+        return code;
 }
 
 static int run_groups(const struct command *self, int argc, char **argv)
@@ -183,32 +259,29 @@ static int run_groups(const struct command *self, int argc, char **argv)
         const struct own_flag own[] = {
                 FILTER_FLAGS(l.flags),
                 STATE_FLAG(l.flags),
+                { "--sort", 0, NULL, &l.sort, "BY",
+                  "entries (the default), latest, first, task, code or queue; the most or latest first" },
+                { "--ascending", 0, &l.ascending, NULL, NULL, "the other way round" },
                 { "--limit", 0, NULL, &l.limit_text, "N", "at most so many; 50" },
+                { "--offset", 0, NULL, &l.offset_text, "N", "leave out the first N" },
                 { "--json", 0, &l.json, NULL, NULL, "print one JSON object" },
                 { 0 },
         };
+        const char *names[GROUP_ORDERS];
         struct settings s;
-        int operands, code;
+        int operands, code, order = 0;
+        for (size_t i = 0; i < GROUP_ORDERS; i++)
+                names[i] = group_orders[i].name;
         if (!command_load(self, own, &s, argc, argv, &operands, &code))
                 return code;
         l.query.limit = LIMIT;
         if (operands > 0) {
                 code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
         } else if (filter_read(self, &l.flags, argv, 0, NULL, &l.query.filter, &code) &&
-                   flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit)) {
-                code = client_open(&l.client, self, &s);
-                if (code == 0) {
-                        l.client.store->backend->dead_groups(l.client.store, &l.query.filter, l.query.limit,
-                                                             client_on_json, &l.client);
-                        code = client_wait(&l.client);
-                }
-                if (code == 0 && l.json) {
-                        JSON_OWNED json_t *all = json_pack("{s:O}", "groups", l.client.value);
-                        view_json(all);
-                } else if (code == 0) {
-                        print_groups(l.client.value);
-                }
-                client_close(&l.client);
+                   (!l.sort || (order = read_sort(self, l.sort, names, GROUP_ORDERS)) >= 0) &&
+                   flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit) &&
+                   flag_number(self, "--offset", l.offset_text, 0, MOST, &l.query.offset)) {
+                code = group(&l, &s, self, order);
         }
         settings_free(&s);
         return code;
@@ -217,8 +290,8 @@ static int run_groups(const struct command *self, int argc, char **argv)
 const struct command command_dlq_groups = {
         .name = "dlq groups",
         .summary = "Group entries by what they died of, most entries first",
-        .usage = "[filter] [--limit N] [--json]",
-        .example = "  chard dlq groups --since 24h",
+        .usage = "[filter] [--sort BY] [--limit N] [--offset N] [--json]",
+        .example = "  chard dlq groups --since 24h --sort latest",
         .details =
                 "A group is one task, queue, error source, code and shape of the message: ids, numbers and URLs in it don't count.",
         .run = run_groups,

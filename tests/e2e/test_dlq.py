@@ -284,6 +284,14 @@ def test_looking(chard, queues, wait_until):
     text = dlq(chard, "ls").stdout
     assert text.count("\n") == 9 and "timeout" in text
     assert "GROUP" in dlq(chard, "groups").stdout
+    assert [g["count"] for g in dlq_json(chard, "groups", "--ascending")["groups"]] == [1, 2, 5]
+    assert [g["code"] for g in dlq_json(chard, "groups", "--sort", "code", "--ascending")["groups"]] == ["bad_arguments", "invalid_api_key", "timeout"]
+    assert [g["code"] for g in dlq_json(chard, "groups", "--sort", "first")["groups"]][-1] == "invalid_api_key"
+    page = dlq_json(chard, "groups", "--limit", "1", "--offset", "1")
+    assert page["total"] == 3 and [g["count"] for g in page["groups"]] == [2]
+    assert "1 of 3; the next ones: --offset 1" in dlq(chard, "groups", "--limit", "1").stdout
+    assert "no more groups" in dlq(chard, "groups", "--offset", "9").stdout
+    assert 'did you mean "latest"?' in dlq(chard, "groups", "--sort", "lates", check=2).stderr
     stats = dlq_json(chard, "stats")
     assert stats["kept"] == 8 and stats["groups"] == 3 and stats["rows"][0]["in_1h"] == 5 and stats["rows"][0]["kept"] == 5
     assert "8 kept in 3 groups" in dlq(chard, "stats").stdout
