@@ -2,6 +2,7 @@
 #include "core/memory.h"
 
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,21 +13,31 @@
 #define MMAP_ABOVE (1 << 20)            /* a bigger piece is mapped by itself, and given back when it is freed */
 
 static uintptr_t first, advised; /* from here, up to here */
+static bool grown;
 
 void memory_prepare(void)
 {
         mallopt(M_MXFAST, 0);
+        first = ((uintptr_t)sbrk(0) + LEFT_OUT + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+        advised = first;
+}
+
+/* Not before there is need for it: calloc clears what lies ready, but not what comes fresh from the kernel, so that an idle
+ * process would be half a megabyte bigger. */
+static void grow_in_strides(void)
+{
         mallopt(M_MMAP_THRESHOLD, MMAP_ABOVE);
         mallopt(M_TOP_PAD, STRIDE);
         mallopt(M_TRIM_THRESHOLD, 2 * STRIDE);
-        first = ((uintptr_t)sbrk(0) + LEFT_OUT + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-        advised = first;
+        grown = true;
 }
 
 void memory_follow(void)
 {
         const uintptr_t end = (uintptr_t)sbrk(0) & ~(HUGE_PAGE - 1);
 
+        if (end > first && !grown)
+                grow_in_strides();
         if (end > advised)
                 madvise((void *)advised, end - advised, MADV_HUGEPAGE);
         advised = end > first ? end : first; /* what is given back, and taken again, is asked for again */

@@ -100,6 +100,9 @@ int address_read(struct address *a, const char *url, const char *owner, unsigned
         snprintf(a->application, sizeof(a->application), "%s", owner && *owner ? owner : "chard");
         add_unless_given(a, &n, "tcp_user_timeout", a->user_timeout);
         add_unless_given(a, &n, "application_name", a->application);
+        /* Else each connection looks for Kerberos tickets first: a megabyte, and milliseconds of a start. */
+        if (!getenv("PGGSSENCMODE"))
+                add_unless_given(a, &n, "gssencmode", "disable");
         for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
                 add_unless_given(a, &n, wanted[i].keyword, wanted[i].value);
         return 0;

@@ -39,6 +39,8 @@ static void test_what_the_url_leaves_open_is_filled_in(void **state)
                 { "postgres://h/d?application_name=mine", "application_name", "mine" },
                 { "postgres://h/d?connect_timeout=99", "connect_timeout", "" }, /* there is a deadline of our own */
                 { "postgres://h/d", "keepalives_idle", "5" },
+                { "postgres://h/d", "gssencmode", "disable" },
+                { "postgres://h/d?gssencmode=prefer", "gssencmode", "prefer" },
                 { "postgres://a:1,b:2/d", "port", "1,2" },
                 { "postgres://a,b/d", "host", "a,b" },
         };
