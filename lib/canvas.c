@@ -128,8 +128,7 @@ static json_int_t size_of(const json_t *signature)
         return sum;
 }
 
-static struct json_t *frozen_member(struct planning *p, json_t *member, const char *group_id, size_t index,
-                                    json_t *results)
+static json_t *frozen_member(struct planning *p, json_t *member, const char *group_id, size_t index, json_t *results)
 {
         const struct place its = { group_id, NULL, (json_int_t)index };
         json_t *own = canvas_clone(p, member);

@@ -4,6 +4,7 @@
 import itertools
 import json
 import re
+import subprocess
 import uuid
 
 import pytest
@@ -11,6 +12,7 @@ import redis as redis_client
 
 from support import celery_app, fleet
 from support.libchard import QUEUE, SUM, Client, Failed, add, celery_canvas, task
+from support.program import ROOT, plain_environment
 from support.queues import Queues
 
 
@@ -132,7 +134,9 @@ class Both:
 
     def sent(self, send):
         send()
-        return normal(read_all(self.queues)), taken_chords(self.store)
+        messages = read_all(self.queues)
+        assert messages
+        return normal(messages), taken_chords(self.store)
 
     def celery(self, canvas):
         return self.sent(lambda: celery_canvas(self.app, canvas).apply_async())
@@ -189,8 +193,11 @@ RUN = [("g", "g"), ("t", "g", "g"), ("g", "g", "g"), ("g", "g", "t"), ("g", "t",
        ("g(tg)",), ("g(tg)", "t"), ("t", "g(tg)", "t"), ("g(c)", "g"), ("c(g)",), ("c(g)", "t"), ("c(gt)", "g"), ("c(c)", "c(tt)"), ("t", "c(g)", "g(c)", "t")]
 
 
-def test_chard_runs_them_as_for_celerys_client(chard, broker_url, redis):
-    """Every result, lists within lists too, is what Celery's client gets for the canvas that it sends itself."""
+def test_chard_runs_them_as_for_celerys_client(chard, broker_url, redis, tmp_path):
+    """Every result, lists within lists too, is what Celery's client gets for the canvas that it sends itself. The example runs as well."""
+    example = tmp_path / "canvas"
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "-o", example, ROOT / "examples/c-producer/canvas.c",
+                    f"-L{ROOT}/build", "-lchard", f"-Wl,-rpath,{ROOT}/build"], check=True, timeout=60)
     chard.settings["CHARD_RESULT_URL"] = redis.url
     chard.prepare()
     app = celery_app.make_app(broker_url, redis.url)
@@ -200,5 +207,7 @@ def test_chard_runs_them_as_for_celerys_client(chard, broker_url, redis):
             id, _ = client.apply(canvas)
             wanted = celery_canvas(app, canvas).apply_async().get(timeout=40, interval=0.02)
             assert client.wait(id) == wanted, shape
+        done = subprocess.run([example, broker_url, redis.url], capture_output=True, text=True, timeout=60, env=plain_environment())
+        assert (done.returncode, done.stdout, done.stderr) == (0, "84\n", "")
         with pytest.raises(Failed, match="asked to"):
             client.wait(client.apply(run_by_chard({"chain": [{"group": [add(1), task("py.fail")]}, {"group": [SUM, SUM]}]}))[0])
