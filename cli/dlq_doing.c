@@ -29,11 +29,13 @@ static void print_fate(const struct dlq_tally *t, size_t count, int fate, const 
 void doing_print_rehearsal(const struct doing *d)
 {
         if (d->action == DEAD_DISCARD) {
-                printf("%zu entries would be discarded: their tasks do not run again, their jobs stay failed\n",
+                printf(d->tally.total == 1
+                               ? "%zu entry would be discarded: its task does not run again, its job stays failed\n"
+                               : "%zu entries would be discarded: their tasks do not run again, their jobs stay failed\n",
                        d->tally.total);
                 return;
         }
-        printf("of %zu entries the task of\n", d->tally.total);
+        printf("of %zu %s the task of\n", d->tally.total, d->tally.total == 1 ? "entry" : "entries");
         for (int i = 0; i < FATE_COUNT; i++)
                 print_fate(&d->tally, d->tally.fates[i], i, "");
 }

@@ -19,16 +19,19 @@ static void on_progress(const struct dlq_tally *tally, void *arg)
 {
         struct doing *d = (struct doing *)arg;
         d->tally = *tally;
-        if (isatty(STDERR_FILENO) && !d->config.rehearse)
-                fprintf(stderr, "\r%zu of %zu looked at, %zu %s\033[K", tally->seen, tally->total, doing_count(tally),
-                        doing_past(d));
+        if (isatty(STDERR_FILENO)) {
+                fprintf(stderr, "\r%zu of %zu looked at", tally->seen, tally->total);
+                if (!d->config.rehearse)
+                        fprintf(stderr, ", %zu %s", doing_count(tally), doing_past(d));
+                fputs("\033[K", stderr);
+        }
         wait_done(&d->client.wait);
 }
 
 static void on_done(enum dlq_end end, const struct dlq_tally *tally, void *arg)
 {
         struct doing *d = (struct doing *)arg;
-        if (isatty(STDERR_FILENO) && !d->config.rehearse)
+        if (isatty(STDERR_FILENO))
                 fputs("\r\033[K", stderr);
         d->tally = *tally;
         d->end = end;

@@ -61,7 +61,7 @@ const struct setting setting_table[] = {
         { "CHARD_GRACE_MS", "--grace-ms", 0, NUMBER, AT(grace_ms), "30000", 0, 3600000, { 0 },
           "at SIGTERM, time to finish what runs before the rest is handed back; milliseconds" },
         { "CHARD_HEALTH_FILE", "--health-file", 0, TEXT, AT(health_file), "", 0, 0, { 0 },
-          "file whose content says twice a second whether this worker is consuming, for probes; empty = none" },
+          "file whose content says twice a second whether this worker, or keeper of dead letters, is consuming, for probes; empty = none" },
         { "CHARD_DLQ_POLICIES", "--dlq-policies", 0, TEXT, AT(dlq_policies), "* timeout,connection,http_5*,server_error,overloaded* after=5m rounds=3 errors=20% rate=20/s", 0, 0, { 0 },
           "dead letters that the keeper sends back by itself: TASK CODE,… [after=5m] [rounds=3] [errors=20%] [rate=20/s]; more rules after a semicolon; empty = none" },
         { "CHARD_DLQ_WEBHOOK_URL", "--dlq-webhook-url", 0, SECRET, AT(dlq_webhook_url), "", 0, 0, { 0 },

@@ -132,7 +132,7 @@ def test_named_in_vain(chard, database, queues, wait_until):
     for words in ((), ("--dry-run",)):
         refused = dlq(chard, "requeue", three, *words, check=1)
         assert f"entry {three}" in refused.stderr and "the task was revoked" in refused.stderr
-    assert dlq_json(chard, "requeue", "--user", found[three]["user"], "--task", found[three]["task"], "--yes")["revoked"] == 1, "a filter takes what there is"
+    assert dlq_json(chard, "requeue", "--job", found[three]["job"], "--yes")["revoked"] == 1, "a filter takes what there is"
     assert dlq(chard, "requeue", four).stderr == ""
     assert "no such entries" in dlq(chard, "requeue", "--code", "none", "--yes").stdout
 
