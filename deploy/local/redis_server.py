@@ -23,6 +23,14 @@ def ask(port, password, words):
     return ""
 
 
+def tls_lines(server, certificates):
+    """Those of redis.conf that give `server` a TLS port, with copies of the files that its user can read."""
+    copies = {"tls-ca-cert-file": certificates.authority, "tls-cert-file": certificates.certificate,
+              "tls-key-file": certificates.key}
+    lines = {name: server.write(f"{name}.pem", pathlib.Path(file).read_text()) for name, file in copies.items()}
+    return lines | {"tls-port": server.port_for("tls_port"), "tls-auth-clients": "no"}
+
+
 class Redis(Server):
     """`tls` is True, or Certificates to be used; then there is a TLS port as well, on which clients show a certificate when they are
     asked to (`client_certificates`). `replica_of` is another Redis, whose password it shares. `config` are further lines of
@@ -66,22 +74,15 @@ class Redis(Server):
         lines = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "daemonize": "no", "save": '""',
                  "appendonly": "yes", "appendfsync": "always", "requirepass": self.password(),
                  "masterauth": self.password(), "unixsocket": self.socket.name}
+        if self.tls is True:
+            self.tls = make_certificates(self.make_folder("tls"))
         if self.tls:
-            lines |= self._tls_lines()
+            lines |= tls_lines(self, self.tls) | {"tls-auth-clients": "yes" if self.client_certificates else "no"}
         if self.replica_of:
             lines["replicaof"] = f"127.0.0.1 {self.replica_of.port}"
         config = self.write("redis.conf", "".join(f"{name} {value}\n" for name, value in (lines | self.config).items()))
         self.launch(["/usr/bin/redis-server", config], plain_environment(self.folder))
         self.wait_ready(lambda: "PONG" in self.ask("PING"), 20)
-
-    def _tls_lines(self):
-        if self.tls is True:
-            self.tls = make_certificates(self.make_folder("tls"))
-        copies = {"tls-ca-cert-file": self.tls.authority, "tls-cert-file": self.tls.certificate,
-                  "tls-key-file": self.tls.key}
-        lines = {name: self.write(f"{name}.pem", pathlib.Path(file).read_text()) for name, file in copies.items()}
-        return lines | {"tls-port": self.port_for("tls_port"),
-                        "tls-auth-clients": "yes" if self.client_certificates else "no"}
 
     def ask(self, *words):
         return ask(self.port, self.password(), words)
@@ -91,13 +92,18 @@ class Redis(Server):
 
 
 class Sentinel(Server):
-    """One that watches over `master` and fails over by itself (a quorum of one), soon after it went."""
+    """One that watches over `master` and fails over by itself (a quorum of one), soon after it went. With `tls` it speaks TLS on a port
+    of its own, and TLS with the master."""
 
     kind = "sentinel"
 
-    def __init__(self, master, name="chard", *, password=None):
+    def __init__(self, master, name="chard", *, password=None, tls=False):
         super().__init__()
-        self.master, self.name, self._asked_password = master, name, password
+        self.master, self.name, self._asked_password, self.tls = master, name, password, tls
+
+    @property
+    def tls_port(self):
+        return self._known["tls_port"]
 
     @property
     def port(self):
@@ -105,9 +111,11 @@ class Sentinel(Server):
 
     def _start(self):
         self.port_for("port")
+        port = self.master.tls_port if self.tls else self.master.port
+        tls = tls_lines(self, self.master.tls) | {"tls-replication": "yes"} if self.tls else {}
         config = self.write("sentinel.conf", "\n".join([
-            f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}",
-            f"sentinel monitor {self.name} 127.0.0.1 {self.master.port} 1",
+            f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *(f"{name} {value}" for name, value in tls.items()),
+            f"sentinel monitor {self.name} 127.0.0.1 {port} 1",
             f"sentinel auth-pass {self.name} {self.master.password()}",
             f"sentinel down-after-milliseconds {self.name} 500",
             f"sentinel failover-timeout {self.name} 3000",

@@ -46,12 +46,14 @@ bool link_passes(const redisReply *reply)
         return false;
 }
 
-/* A sentinel that is of no use is passed over at once, as long as there is another one. */
+/* A sentinel that is of no use is passed over at once, as long as there is another one; one whose master is of no use may be behind the
+ * others. */
 static bool pass_over(struct redis_link *l)
 {
+        if (has_sentinels(l))
+                l->sentinel = (l->sentinel + 1) % l->address.host_count;
         if (!l->asking)
                 return false;
-        l->sentinel = (l->sentinel + 1) % l->address.host_count;
         l->passed_over = (l->passed_over + 1) % (unsigned)l->address.host_count;
         return l->passed_over != 0;
 }

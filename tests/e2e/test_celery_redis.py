@@ -160,22 +160,59 @@ def test_sentinels_and_failover(chard, app_of, watched, queues, wait_until):
         assert [app.AsyncResult(one.id).get(30) for one in back] == list(range(50))
 
 
-def test_sentinels_that_know_nothing(chard, app_of, redis):
-    """No such master, a wrong password, nobody there: said once, and gone on without."""
-    chard.prepare()
-    by_rpc = app_of("rpc://")
+def test_sentinels_over_tls(chard, app_of):
+    with servers.Redis(tls=True) as master, servers.Sentinel(master, tls=True) as sentinel:
+        app = app_of(master.url)
+        url = (f"sentinel://:{master.password()}@localhost:{sentinel.tls_port}?master_name=chard&sentinel_ssl=true"
+               f"&ssl_cert_reqs=required&ssl_ca_certs={master.tls.authority}")
+        with chard.prepare().worker(queues=QUEUE, result_url=url):
+            assert add(app, 1, 2).get(20) == 3
+
+
+def test_a_sentinel_that_is_behind(chard, app_of):
+    """Cut off from the others, it still names a master that is gone: the others are asked as well."""
+    with servers.Redis() as gone, servers.Redis() as master, servers.Sentinel(gone) as behind, servers.Sentinel(master) as ahead:
+        gone.kill()
+        app = app_of(master.url)
+        url = ";".join(f"sentinel://:{master.password()}@127.0.0.1:{one.port}/0" for one in (behind, ahead))
+        with chard.prepare().worker(queues=QUEUE, result_url=f"{url}?master_name=chard"):
+            assert add(app, 1, 2).get(20) == 3
+
+
+def test_sentinels_that_know_nothing(chard, app_of):
+    """No such master, a wrong password, none: said once each, and the work goes on without."""
+    lines = {"master_name=other&sentinel_password=watch": "Redis's sentinels away: they know no master",
+             "master_name=chard&sentinel_password=no": "Redis's sentinels away: WRONGPASS",
+             "master_name=chard": "Redis's sentinels away: NOAUTH"}
     with servers.Redis() as master, servers.Sentinel(master, password="watch") as sentinel:
-        for query, says in {"master_name=other&sentinel_password=watch": "Redis's sentinels away: they know no master",
-                            "master_name=chard&sentinel_password=no": "Redis's sentinels away: WRONGPASS",
-                            "master_name=chard": "Redis's sentinels away: NOAUTH"}.items():
-            url = f"sentinel://:pw@127.0.0.1:{sentinel.port}?{query}"
-            with chard.worker(queues=QUEUE, result_url=f"rpc://,{url}", grace_ms=100) as worker:
-                worker.wait_log(says)
-                add(by_rpc, 1)
-                assert worker.is_ready()
+        urls = [f"sentinel://:pw@127.0.0.1:{sentinel.port}?{query}" for query in lines]
+        with chard.prepare().worker(queues=QUEUE, result_url=f"rpc://,{','.join(urls)}", grace_ms=100) as worker:
+            assert add(app_of("rpc://"), 1, 2).get(20) == 3
+            for line in lines.values():
+                worker.wait_log(line)
+            assert worker.is_ready() and worker.stderr.count("sentinels away") == 3
 
 
 # ---- a Redis in trouble ----
+
+
+def test_away_with_few_slots(chard, app_of, private_redis, rabbitmq, queues, wait_until):
+    """No more tasks are taken than there are slots, whose results wait; those keep waiting when the broker takes them for lost and
+    delivers them again, and all come to their end once."""
+    server = private_redis()
+    app, by_rpc = app_of(server.url), app_of("rpc://")
+    with chard.prepare().worker(queues=QUEUE, slots=10, result_url=server.url) as worker:
+        assert add(app, 1).get(20) == 1
+        server.stop()
+        sent = [add(by_rpc, number) for number in range(50)]
+        worker.wait_log("Redis away")
+        wait_until(lambda: queues.depth(QUEUE) == 40)
+        rabbitmq.ctl("close_all_connections", "--vhost", queues.url.rpartition("/")[2], "by the operator")
+        worker.wait_log("by the operator")
+        wait_until(lambda: worker.is_ready() and queues.depth(QUEUE) == 40)
+        server.start()
+        assert [app.AsyncResult(one.id).get(40) for one in sent] == list(range(50))
+        wait_until(lambda: queues.depth(QUEUE) == 0)
 
 
 def test_full(chard, app_of, private_redis, queues, wait_until):
