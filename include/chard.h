@@ -8,7 +8,8 @@
  *
  * What holds everywhere:
  *   - JSON crosses as UTF-8 text that ends with NUL. Texts given to a function are copied before it returns, unless it says otherwise.
- *   - Times are in milliseconds. A timeout of 0 only looks; a negative one waits without an end.
+ *   - Times are in milliseconds. A timeout of 0 only looks; a negative one waits without an end. Connecting to Redis is not part of it: that
+ *     takes connect_timeout_ms at most.
  *   - A function that can fail returns CHARD_OK (0) or another enum chard_code, and fills in a struct chard_error where one
  *     is given; that may always be NULL. Nothing prints, nothing aborts, nothing is kept in global variables.
  *   - Signals that arrive while a thread waits here are handled, and the wait goes on.
@@ -33,7 +34,7 @@ enum chard_code {
         CHARD_UNREACHABLE = 4,  /* broker or result store can't be reached */
         CHARD_ACCESS = 5,       /* broker or result store refused user, password or permission */
         CHARD_UNROUTABLE = 6,   /* no queue takes the message */
-        CHARD_REFUSED = 7,      /* the broker did not take the message */
+        CHARD_REFUSED = 7,      /* the broker did not take the message: no such exchange, a full queue, too large */
         CHARD_TIMED_OUT = 8,    /* see the function */
         CHARD_UNCERTAIN = 9,    /* closed before the broker confirmed: it may or may not have been sent */
         CHARD_TASK_FAILED = 10, /* the task ended in FAILURE or REVOKED */

@@ -96,8 +96,9 @@ static int verdict(const struct batch *b, struct chard_error *why)
                 return lib_fail(why, CHARD_UNROUTABLE, "unroutable",
                                 "no queue takes it: no worker has declared it, or its name is misspelt");
         case PUBLISH_REFUSED:
-                return lib_fail(why, CHARD_REFUSED, "refused",
-                                "the broker did not take it: no such exchange, or a queue that is full");
+                return lib_fail(
+                        why, CHARD_REFUSED, "refused",
+                        "the broker did not take it: no such exchange, a queue that is full, or more bytes than it takes");
         case PUBLISH_CLOSED: break;
         }
         return lib_fail(why, CHARD_UNCERTAIN, "closed",

@@ -190,11 +190,13 @@ def test_many_threads_one_handle(canvas_broker, redis_url, python_worker):
 
 
 def test_a_broker_that_goes_and_comes_back(private_rabbitmq):
-    server = private_rabbitmq()
+    """And one that takes no message of that size: it says so by closing the channel, on which others are on their way."""
+    server = private_rabbitmq(config={"max_message_size": 100000})
     app = fleet.make_app(server.url, "rpc://")
     app.amqp.queues[QUEUE](app.connection_for_write().channel()).declare()
     with Client(server.url) as client:
         client.apply(add(1, 2))
+        assert code_of(lambda: client.apply(add("x" * 200000))) == libchard.REFUSED
         server.stop()
         with pytest.raises(Failed) as failed:
             client.apply(add(3, 4), 500)
