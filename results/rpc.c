@@ -63,8 +63,8 @@ static struct message *reply(const struct results_address *to, struct bytes meta
         return m;
 }
 
-/* RabbitMQ's direct reply-to. The rest of such a name is a token, and one that RabbitMQ did not make ends the connection that publishes
- * to it, so nobody's word for it is taken. */
+/* RabbitMQ's direct reply-to, which the broker's door refuses: anybody may have made up the rest of the name. Said here, because others
+ * that can't be delivered are nobody's fault. */
 static bool is_direct(const char *reply_to)
 {
         static const char direct[] = "amq.rabbitmq.reply-to";

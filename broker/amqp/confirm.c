@@ -59,20 +59,6 @@ static void find_culprit(struct publisher *p, uint16_t code, amqp_bytes_t text)
         p->careful = p->window.count;
 }
 
-/* The broker failed. That may be its own trouble, or a publish that it can't bear (to amq.rabbitmq.reply-to.nonsense, in 3.10): one that
- * is alone in flight each time is refused after a few. */
-static void suspect(struct publisher *p)
-{
-        enum { MOST = 3 };
-        struct publish *lone = window_lone(&p->window);
-        if (lone && ++lone->broken >= MOST) {
-                log_warn("broker", "a message to exchange '%s', key '%s' is given up: the broker failed at it %d times",
-                         lone->message->exchange, lone->message->routing_key, (int)MOST);
-                window_settle(&p->window, 0, true, true, &p->finished);
-        }
-        p->careful = p->window.count;
-}
-
 static int channel_closed(struct publisher *p, const amqp_channel_close_t *close)
 {
         struct problem why = { .code = "" };
@@ -90,8 +76,6 @@ static int connection_method(struct publisher *p, const amqp_method_t *method)
         case AMQP_CONNECTION_CLOSE_METHOD:
                 if (close->class_id == AMQP_BASIC_CLASS)
                         find_culprit(p, close->reply_code, close->reply_text);
-                else if (close->reply_code == AMQP_INTERNAL_ERROR)
-                        suspect(p);
                 return amqp_link_connection_closed(&p->side.link, close);
         case AMQP_CONNECTION_BLOCKED_METHOD:
                 p->blocked = true;

@@ -154,10 +154,18 @@ static size_t property_offset(struct bytes p, unsigned flag)
         return at;
 }
 
+/* RabbitMQ's direct reply-to. What follows in such a key is a token that RabbitMQ made; at another one its 3.10 fails, and ends the
+ * connection. */
+static bool is_direct_reply(const struct message *m)
+{
+        static const char direct[] = "amq.rabbitmq.reply-to";
+        return !*m->exchange && strncmp(m->routing_key, direct, sizeof(direct) - 1) == 0;
+}
+
 bool frame_can_publish(const struct message *m, size_t frame_max)
 {
         const struct bytes p = m->properties;
-        if (strlen(m->exchange) > 255 || strlen(m->routing_key) > 255)
+        if (strlen(m->exchange) > 255 || strlen(m->routing_key) > 255 || is_direct_reply(m))
                 return false;
         if (p.size < 2 || p.size + HEADER_FIXED + 1 + FRAME_OVERHEAD > frame_max)
                 return false;

@@ -22,7 +22,8 @@ void frame_hand_back(struct buffer *out, uint16_t channel, uint64_t tag, bool mu
 void frame_method(struct buffer *out, uint16_t channel, uint32_t id, struct bytes arguments);
 
 /* Can it be sent without harm to the connection that it would share with others: are its properties the encoding of
- * class basic's, each whole and nothing behind the last; do they fit into one frame; are its texts short enough? */
+ * class basic's, each whole and nothing behind the last; do they fit into one frame; are its texts short enough; is it
+ * addressed to something that may be named by others? */
 bool frame_can_publish(const struct message *m, size_t frame_max);
 
 /* basic.publish, mandatory, and the content header. Whatever the properties say, the message is persistent.

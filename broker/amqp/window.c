@@ -83,14 +83,6 @@ void window_settle(struct window *w, uint64_t number, bool multiple, bool refuse
         advance(w);
 }
 
-struct publish *window_lone(struct window *w)
-{
-        for (uint64_t n = w->oldest; w->count == 1 && n < w->next; n++)
-                if (*slot(w, n))
-                        return *slot(w, n);
-        return NULL;
-}
-
 static bool same(struct bytes a, struct bytes b)
 {
         return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

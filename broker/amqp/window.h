@@ -18,8 +18,7 @@ struct publish {
         struct message *message;
         enum publish_result result;
         bool returned;
-        bool casual;     /* by broker_backend.cast: no promise is made of it */
-        unsigned broken; /* connections on which the broker failed while this alone was in flight */
+        bool casual; /* by broker_backend.cast: no promise is made of it */
 
         /* The loop thread's own: */
         publish_done *done;
@@ -66,9 +65,6 @@ bool window_returned(struct window *w, struct bytes exchange, struct bytes routi
 
 /* Everything to this exchange will never be confirmed: to `finished` as refused. Returns how many. */
 size_t window_refuse_exchange(struct window *w, struct bytes exchange, struct publish_list *finished);
-
-/* The only one in flight; NULL when there are none or several. */
-struct publish *window_lone(struct window *w);
 
 /* Take everything out, oldest first, to be published again, and start from 1. */
 void window_restart(struct window *w, struct publish_list *again);

@@ -64,6 +64,25 @@ def test_a_reply_that_comes_back_as_a_task(both, queues, wait_until):
     assert queues.take(f"{QUEUE}.dead", 1)[0].headers["errorCode"] == "not_a_task"
 
 
+FORGED = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAx.x=="
+
+
+def test_addresses_that_break_the_broker(chard, app_of, queues, wait_until):
+    """A next task, an answer to remote control: RabbitMQ 3.10 fails at this key, and ends the connection that publishes to it. Such
+    messages are not sent; the task that asked for one ends as a dead letter, and nobody else notices."""
+    app = app_of("rpc://")
+    with chard.prepare().worker(queues=QUEUE) as worker:
+        request = {"method": "ping", "arguments": {}, "destination": None, "ticket": "t",
+                   "reply_to": {"exchange": "", "routing_key": FORGED}}
+        queues.publish("celery.pidbox", "", json.dumps(request).encode())
+        follower = app.signature("chard.add", [1], exchange="", routing_key=FORGED)
+        (app.signature("chard.add", [1], queue=QUEUE) | follower).apply_async()
+        sent = [app.send_task("chard.add", [number], queue=QUEUE) for number in range(50)]
+        assert [one.get(60) for one in sent] == list(range(50))
+        wait_until(lambda: queues.depth(f"{QUEUE}.dead") == 1, 60)
+        assert "connection lost" not in worker.stderr
+
+
 IDS = ["i" * 20_000, "with\x00nul", "with\nnewline \"quotes\" \\ and {braces}", "\u2603 \U0001f600", "\x1b[31m", "a b", "%s%n%d",
        "../../etc", "celery-task-meta-", "*", " "]
 
