@@ -116,7 +116,8 @@ struct task_message {
  * max_body bounds the body, before and after decompression. Texts in headers must be UTF-8 without NUL.
  * Returns 0; 1 with `why` (source "message", code "bad_properties", "not_a_task", "bad_header", "bad_content_type",
  * "bad_compression", "body_too_large", "bad_body"); or -ENOMEM.
- * On 1, whatever of name, id and root_id could be read is filled in (else NULL), so that an error record can name it. */
+ * On 1, whatever of name, id, root_id, reply_to and correlation_id could be read is filled in (else NULL), so that an error record can name it
+ * and whoever waits be told. */
 int task_message_decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
                         struct task_message *out, struct problem *why);
 

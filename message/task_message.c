@@ -43,6 +43,13 @@ static int read_short_text(struct arena *a, struct bytes text, const char *name,
         return rc;
 }
 
+/* Before the headers, so that whoever waits can be told what is wrong with them. */
+static int read_addresses(struct arena *a, const struct properties *p, struct task_message *out, struct problem *why)
+{
+        const int rc = read_short_text(a, p->reply_to, "reply_to", &out->reply_to, why);
+        return rc == 0 ? read_short_text(a, p->correlation_id, "correlation_id", &out->correlation_id, why) : rc;
+}
+
 static int check_identity(const struct task_message *t, struct bytes headers, struct problem *why)
 {
         if (t->name && *t->name && t->id && *t->id)
@@ -61,7 +68,8 @@ static int read_properties(struct arena *a, struct task_message *out, struct pro
         int rc = properties_read(out->properties, p, why);
         if (rc != 0)
                 return rc;
-        rc = task_headers_read(a, p->headers, out, form, why);
+        const int addressed = read_addresses(a, p, out, why);
+        rc = addressed < 0 ? addressed : task_headers_read(a, p->headers, out, form, why);
         if (rc < 0)
                 return rc;
         if (!out->root_id || !*out->root_id)
@@ -71,11 +79,7 @@ static int read_properties(struct arena *a, struct task_message *out, struct pro
                                  out->properties.size, MESSAGE_MAX_PROPERTIES);
         if (rc == 0)
                 rc = check_identity(out, p->headers, why);
-        if (rc == 0)
-                rc = read_short_text(a, p->reply_to, "reply_to", &out->reply_to, why);
-        if (rc == 0)
-                rc = read_short_text(a, p->correlation_id, "correlation_id", &out->correlation_id, why);
-        return rc;
+        return rc == 0 ? addressed : rc;
 }
 
 /* ---- how the body is written ---- */

@@ -36,6 +36,15 @@ static int clean_up(const struct task_input *in, struct outcome *out, struct pro
 
 /* ---- celery.map, celery.starmap: one task for each item, here and now ---- */
 
+static int cant_map(const char *name, struct problem *why)
+{
+        return problem_set(
+                why, "task", "unsupported",
+                "%s can't be mapped over items within one task, because it works on a job's document, calls a "
+                "model or sends tasks: send a group of it",
+                name);
+}
+
 static int find_mapped(const struct task_input *in, const struct task_def **out, struct problem *why)
 {
         const json_t *task = json_object_get(in->kwargs, "task");
@@ -47,11 +56,7 @@ static int find_mapped(const struct task_input *in, const struct task_def **out,
         if (!*out)
                 return problem_set(why, "task", "unknown_task", "no task is named \"%.100s\"", name ? name : "");
         if (!((*out)->flags & TASK_PLAIN) || !(*out)->run || (*out)->run == in->def->run)
-                return problem_set(
-                        why, "task", "unsupported",
-                        "%s works on a job's document or calls a model: it can't be mapped over items within one task; "
-                        "send a group of it",
-                        name);
+                return cant_map(name, why);
         return 0;
 }
 
@@ -66,6 +71,8 @@ static int run_item(const struct task_input *in, const struct task_def *def, jso
         int rc = kwargs ? outcome_open(&one, in->arena) : -ENOMEM;
         if (rc == 0) {
                 rc = def->run(&input, &one, why);
+                if (rc == 0 && one.canvas)
+                        rc = cant_map(def->name, why);
                 if (rc == 0)
                         rc = json_array_append(results, one.result ? one.result : json_null()) ? -ENOMEM : 0;
                 outcome_close(&one);

@@ -62,16 +62,25 @@ static const char *status_of(const struct run *run)
         return strcmp(run->why.code, "expired") == 0 ? "REVOKED" : "FAILURE";
 }
 
+/* As Celery's, NotRegistered says the task's name and nothing else: the client makes a sentence of it. */
+static struct result_exception exception_of(const struct run *run, const struct problem *why)
+{
+        struct result_exception e = results_exception_of(why);
+        if (why == &run->why && !run->def && run->message.name && strcmp(why->code, "unknown_task") == 0)
+                e.text = run->message.name;
+        return e;
+}
+
 static void describe_failure(const struct run *run, const struct problem *why, struct buffer *exception,
                              struct buffer *traceback)
 {
-        const struct result_exception e = results_exception_of(why);
+        const struct result_exception e = exception_of(run, why);
         const struct task_message *m = &run->message;
         results_exception(&e, exception);
         buffer_addf(traceback,
                     "Traceback (most recent call last):\n  worker %s, task %s[%s], attempt %u, in %s\n%s.%s: %s",
                     run->worker->config->name, m->name ? m->name : "?", m->id, m->retries + 1, why->source, e.module,
-                    e.type, e.text);
+                    e.type, why->text);
         traceback->failed = traceback->failed || exception->failed;
         buffer_add_byte(traceback, '\0');
 }
@@ -158,7 +167,7 @@ static void add_own_part(struct run *run)
 {
         const struct task_message *m = &run->message;
         struct buffer exception = { 0 };
-        const struct result_exception e = results_exception_of(&run->why);
+        const struct result_exception e = exception_of(run, &run->why);
         json_t *row = json_pack("{s:s, s:s, s:I, s:O}", "id", m->id, "group_id", m->group_id, "group_index",
                                 m->group_index, "chord", m->chord);
         results_exception(&e, &exception);

@@ -490,4 +490,4 @@ def saved_group(app, t):
 
 
 @scene
-def unknown_task(app, t): return list(sent(app.signature("no.such.task", queue="chard.tasks")))
+def unknown_task(app, t): return sent(app.signature("no.such.task", queue="chard.tasks"))

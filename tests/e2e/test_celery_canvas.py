@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+import celery_scenes_more  # noqa: F401, it adds to SCENES
 from celery_scenes import SCENES, Tasks
 from conftest import servers
 from support.celery_app import QUEUE, make_app

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import uuid
 
 import pytest
 from kombu import Exchange, Queue, serialization
@@ -86,6 +87,25 @@ def test_built_in_tasks(shared):
     assert send("celery.backend_cleanup") is None
     with pytest.raises(NotImplementedError, match="group"):
         send("celery.map", task={"task": "scan.vision"}, it=[1])
+    with pytest.raises(NotImplementedError, match="group"):
+        send("celery.starmap", task="celery.chunks", it=[["chard.add", [[1]], 1]])
+    for task, arguments in {"celery.chunks": {"task": "chard.add", "it": [1], "n": 0}, "celery.group": {"tasks": 1},
+                            "celery.chord": {"header": [], "body": None}}.items():
+        with pytest.raises(TypeError, match="needs"):
+            send(task, **arguments)
+    with pytest.raises(RuntimeError, match="must name a queue"):
+        send("celery.chunks", "in.python", [[1]], 1)
+
+
+def test_a_header_that_is_wrong(shared):
+    """The client is told, although the header says nothing that could be run."""
+    app, queues = shared
+    result = app.AsyncResult(str(uuid.uuid4()))
+    app.backend.add_pending_result(result)
+    queues.publish(QUEUE, QUEUE, b"[[1],{},null]", {"lang": "py", "task": "chard.add", "id": result.id, "eta": "soon"},
+                   correlation_id=result.id, reply_to=app.thread_oid)
+    with pytest.raises(Exception, match='"eta" must be an ISO 8601 time'):
+        result.get(20)
 
 
 def test_a_classic_queue_with_priorities(chard, broker_url, queues, wait_until):
