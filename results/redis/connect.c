@@ -120,11 +120,18 @@ static void greet(struct redis_link *l)
 static void is_greeted(struct redis_link *l)
 {
         enter(l, LINK_UP);
+        if (!l->first)
+                link_serves(l);
+        link_up(l);
+}
+
+/* Greeting is not serving: one that is full greets, and refuses what comes then. */
+void link_serves(struct redis_link *l)
+{
         l->failures = 0;
         if (l->told)
                 log_info("results", "Redis is back");
         l->told = false;
-        link_up(l);
 }
 
 /* A sentinel's word: [name or address, port]. */

@@ -161,8 +161,10 @@ static void on_reply(redisReply *reply, void *arg)
                 link_away(l, "it answers what was not asked");
         else if (reply->type == REDIS_REPLY_ERROR && link_passes(reply))
                 link_away(l, reply->str);
-        else
+        else {
+                link_serves(l);
                 answer_first(l, reply); /* answers come in the order of the commands */
+        }
 }
 
 static void on_progress(void *arg)

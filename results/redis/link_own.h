@@ -41,6 +41,9 @@ void link_greeted(struct redis_link *l, const redisReply *reply);
 /* Let the connection go and try again in a while. */
 void link_away(struct redis_link *l, const char *why);
 
+/* It does what it is asked. */
+void link_serves(struct redis_link *l);
+
 /* Words that a server says while it can't serve yet, or no more. */
 bool link_passes(const redisReply *reply);
 
