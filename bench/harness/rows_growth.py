@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """B9: does a task cost the same when there are more of them?"""
 
-import statistics
-
 from .figures import Figure, Goal
 from .processes import wait_for
 from .rows_ai import KWARGS, Watch, committed
-from .rows_queue import PREFETCH, drain
+from .rows_queue import PREFETCH
 from .stage import MARK, Provider
 
 ITSELF = {"raw": "growth is compared with itself", "peer": "growth is compared with itself"}
@@ -14,11 +12,11 @@ RATE = 2000  # AI calls a second at every size, so that only their number differ
 
 
 class B9:
-    """CPU per task over sizes. Every round measures all of them; sizes with many messages once."""
+    """CPU per task over sizes. Every round measures all of them; one worker drains the small ones many times."""
 
     def __init__(self, plan):
         self.plan = plan
-        self.queued = {1_000: 10, 10_000: 3, 100_000: 1, 1_000_000: 1} if not plan.quick else {500: 2, 2_000: 1}
+        self.queued = {1_000: 50, 10_000: 10, 100_000: 1, 1_000_000: 1} if not plan.quick else {500: 2, 2_000: 1}
         self.flying = [100, 1_000, 5_000, 10_000, 16_000] if not plan.quick else [50, 200]
         self.drains = {n: Figure(f"B9.{n}", f"CPU of a no-op task, {n:,} queued", "µs", more=False, **ITSELF)
                        for n in self.queued}
@@ -26,31 +24,35 @@ class B9:
                       for n in self.flying}
         self.drain = Figure("B9", "no-op task: dearest to cheapest size", "µs", Goal("flat", 0.2), more=False, **ITSELF)
         self.call = Figure("B9.ai", "AI step: dearest to cheapest size", "µs", Goal("flat", 0.2), more=False, **ITSELF)
-        self.drain.note = ("one value a size; a start and stop without work is measured too and taken off, because at 1,000 "
-                           "it would be most of the figure")
+        self.drain.note = ("one worker drains a small queue many times, which stands still while it is filled; the same worker "
+                           "without messages is measured too and taken off, because it would be most of the figure")
         self.call.note = f"one value a size; {RATE:,} steps/s at each, CPU from the moment all are in flight"
         self.figures = [self.drain, *self.drains.values(), self.call, *self.calls.values()]
         self.rounds = 1
 
     def round(self, stage):
-        idle = statistics.median(self._idle(stage) for _ in range(3))
         for count, times in self.queued.items():
-            for _ in range(times):
-                stage.fill(count, "--task", "chard.echo", "--mark", MARK)
-                used = drain(stage, stage.worker("-Q", "chard.echo", "-c", PREFETCH), count)[1]
-                self.drains[count].add("chard", max(0, used - idle) / count * 1e6)
-                stage.rest()
+            used, idle = self._drained(stage, count, times), self._drained(stage, 0, times)
+            self.drains[count].add("chard", max(0, used - idle) / (count * times) * 1e6)
             self.drain.add("chard", self.drains[count].median("chard"))
         for count in self.flying:
             self.calls[count].add("chard", self._steps(stage, count) * 1e6)
             self.call.add("chard", self.calls[count].median("chard"))
 
-    def _idle(self, stage):
-        """CPU seconds of a worker that starts, finds nothing, and stops."""
+    def _drained(self, stage, count, times):
+        """CPU seconds of a worker that `times` times stops consuming, and drains the `count` messages that came meanwhile."""
         health = stage.folder / "health"
         health.unlink(missing_ok=True)
-        with stage.worker("-Q", "chard.echo", env={"CHARD_HEALTH_FILE": str(health)}) as worker:
+        worker = stage.worker("-Q", "chard.echo", "-c", PREFETCH, env={"CHARD_HEALTH_FILE": str(health)})
+        with worker, stage.marks() as marks:
             wait_for(lambda: health.exists() and health.read_text().startswith("consuming"), 20, "a worker that consumes")
+            for turn in range(times):
+                stage.consume("chard.echo", False)
+                if count:
+                    stage.fill(count, "--task", "chard.echo", "--mark", MARK)
+                stage.consume("chard.echo", True)
+                if count:
+                    marks.wait(2 * turn + 2, worker)
             return worker.end()
 
     def _steps(self, stage, slots):

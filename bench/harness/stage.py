@@ -14,6 +14,7 @@ import time
 import urllib.parse
 
 import amqp
+import celery
 import psycopg
 
 from .processes import Failed, Worker, cpu_of_tree, tool, wait_for
@@ -60,6 +61,7 @@ class Stage:
 
     def _prepare(self):
         self._databases, self.database = 0, None
+        self._client = self._stack.enter_context(celery.Celery(broker=self.broker.url))
         self._connection = self.connect()
         self._channel = self._connection.channel()
         self.chard("topology", "apply", "-Q", ",".join(QUEUES))
@@ -94,6 +96,14 @@ class Stage:
 
     def consumers(self, queue):
         return self._channel.queue_declare(queue, passive=True).consumer_count
+
+    def consume(self, queue, on):
+        """Tells the one worker to consume from it, or no longer; returns when it does what it was told."""
+        tell = self._client.control.add_consumer if on else self._client.control.cancel_consumer
+        done = tell(queue, reply=True, limit=1, timeout=10)
+        if len(done) != 1 or "ok" not in next(iter(done[0].values())):
+            raise Failed(f"the worker should have changed its queues, and said {done}")
+        wait_for(lambda: self.consumers(queue) == on, 10, f"{queue} with{'' if on else 'out'} a consumer")
 
     def bind_delayed(self, queue):
         """Lets kombu's native delayed delivery reach it, as kombu binds it."""
