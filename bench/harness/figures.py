@@ -18,7 +18,7 @@ class Goal:
 
     def text(self, unit):
         return {"at_least": f">= {number(self.value)} {unit}", "at_most": f"<= {number(self.value)} {unit}",
-                "of_raw": f">= {self.value:g} x raw", "within_raw": f"<= {self.value:g} x raw",
+                "of_raw": f">= {self.value:g} x raw",
                 "times_better": f">= {self.value:g} x better than the peer",
                 "flat": f"within {self.value * 100:g} %"}[self.kind]
 
@@ -63,8 +63,6 @@ class Figure:
             return chard <= goal.value
         if goal.kind == "flat":
             return max(self.samples["chard"]) <= min(self.samples["chard"]) * (1 + goal.value)
-        if goal.kind == "within_raw":
-            return None if self.raw_ratio is None else self.raw_ratio <= goal.value
         ratio = self.raw_ratio if goal.kind == "of_raw" else self.peer_ratio
         return None if ratio is None else ratio >= goal.value
 
