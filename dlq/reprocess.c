@@ -50,7 +50,7 @@ static void warn_of_unknown(const struct policy_rule *rule)
         enum { MOST = 256 };
         const char *names[MOST];
         size_t count = 0;
-        for (; task_registry[count] && count < MOST; count++) {
+        for (; count < MOST && task_registry[count]; count++) {
                 names[count] = task_registry[count]->name;
                 if (policy_names(rule, names[count]))
                         return;
