@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHUNK = 200, MOST_PIPELINES = 64, MOST_RESTARTS = 1, MOST_BYTES = 64 << 20 };
+enum { CHUNK = 200, MOST_PIPELINES = 64, MOST_RESTARTS = 1, MOST_BYTES = 64 << 20, CHORDS_MS = 3000 };
 
 /* What becomes of a job. */
 enum prospect { SENT_ON, FAILS, LEFT_ALONE };
@@ -30,8 +30,11 @@ struct sweeper {
         struct stale_item items[CHUNK];
         struct problem whys[CHUNK];
         char types[CHUNK][64];
+        bool chorded[CHUNK]; /* it begins a chord */
         size_t count, restarts, left, bytes;
-        size_t begins; /* chords whose beginning is not answered yet */
+        bool full;     /* there may be more than are in hand */
+        size_t begins; /* chords whose beginning is not answered yet, of this round or of one that waited for it in vain */
+        bool waiting; /* for them */
         bool closing;
 };
 
@@ -110,6 +113,7 @@ static void free_jobs(struct sweeper *s)
                 json_decref((json_t *)(uintptr_t)s->items[i].payload);
         }
         s->count = s->restarts = s->left = s->bytes = 0;
+        s->full = s->waiting = false;
         arena_free(&s->arena);
         json_decref(s->chords);
         json_decref(s->jobs);
@@ -238,8 +242,10 @@ static enum prospect look_ahead(struct sweeper *s, const json_t *job, const json
                 prospect = LEFT_ALONE;
         else if (item->next_count > 0 && json_number(job, "restarts", 0) < MOST_RESTARTS)
                 prospect = SENT_ON;
-        if (prospect == SENT_ON && following.chords)
+        if (prospect == SENT_ON && following.chords) {
                 json_array_extend(s->chords, following.chords);
+                s->chorded[s->count] = json_array_size(following.chords) > 0;
+        }
         if (prospect == LEFT_ALONE)
                 item->next_count = 0;
         following_clear(&following);
@@ -281,6 +287,7 @@ static void add_job(struct sweeper *s, const json_t *job)
         *item = (struct stale_item){ .root_id = json_text(job, "id", ""),
                                      .updated_us = json_number(job, "updated_us", 0) };
         s->messages[s->count] = NULL;
+        s->chorded[s->count] = false;
         switch (look_ahead(s, job, json_object_get(job, "last"), item)) {
         case SENT_ON:
                 item->restart = true;
@@ -310,11 +317,13 @@ static void on_found(json_t *jobs, const struct problem *why, void *arg)
         json_array_foreach(jobs, i, job)
                 if (s->count < CHUNK && s->bytes < MOST_BYTES)
                         add_job(s, job);
+        s->full = s->count == CHUNK || s->bytes >= MOST_BYTES;
         begin_chords(s);
 }
 
 static void settle(struct sweeper *s)
 {
+        s->waiting = false;
         s->keeper->store->backend->stale_settle(s->keeper->store, s->items, s->count, on_settled, s);
 }
 
@@ -324,8 +333,39 @@ static void on_begun(enum results_answer answer, const struct problem *why, void
         if (answer == RESULTS_REFUSED)
                 log_error("dlq", "a chord of a stale job can't be counted: %s", why->text);
         s->closing = s->closing || answer == RESULTS_CLOSED;
-        if (--s->begins == 0 && !s->closing)
+        if (--s->begins == 0 && s->waiting && !s->closing) {
+                uv_timer_stop(&s->timer);
                 settle(s);
+        }
+}
+
+/* Those whose chords can't be begun now stay as they are; the others don't wait for them. */
+static void settle_without_chords(struct sweeper *s)
+{
+        size_t kept = 0;
+        for (size_t i = 0; i < s->count; i++) {
+                if (s->chorded[i]) {
+                        message_free_list(s->messages[i]);
+                        continue;
+                }
+                s->messages[kept] = s->messages[i];
+                s->items[kept++] = s->items[i];
+        }
+        log_warn(
+                "dlq",
+                "%zu stale jobs go on with a chord, and the results backend does not answer: they are left for the next round",
+                s->count - kept);
+        s->restarts -= s->count - kept;
+        s->count = kept;
+        if (kept > 0)
+                settle(s);
+        else
+                on_settled(0, NULL, s);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+        settle_without_chords((struct sweeper *)timer->data);
 }
 
 /* As a worker does: whoever finishes first must find the chord that counts it. */
@@ -333,9 +373,17 @@ static void begin_chords(struct sweeper *s)
 {
         size_t i;
         json_t *chord;
-        s->begins = json_array_size(s->chords);
-        if (s->begins == 0)
+        if (json_array_size(s->chords) == 0) {
                 settle(s);
+                return;
+        }
+        if (s->begins > 0) {
+                settle_without_chords(s);
+                return;
+        }
+        s->begins = json_array_size(s->chords);
+        s->waiting = true;
+        uv_timer_start(&s->timer, on_late, CHORDS_MS, 0);
         json_array_foreach(s->chords, i, chord) {
                 const json_t *tree = json_object_get(chord, "saved");
                 struct buffer saved = { 0 };
@@ -350,7 +398,7 @@ static void begin_chords(struct sweeper *s)
 static void on_settled(size_t settled, const struct problem *why, void *arg)
 {
         struct sweeper *s = (struct sweeper *)arg;
-        const bool more = !why && settled > 0 && (s->count == CHUNK || s->bytes >= MOST_BYTES);
+        const bool more = !why && settled > 0 && s->full;
         if (why && strcmp(why->code, "closed") != 0)
                 log_error("dlq", "stale jobs could not be settled: %s", why->text);
         if (settled > s->left)

@@ -150,7 +150,7 @@ struct stale_next {
 /* What is done about one stale job. */
 struct stale_item {
         const char *root_id;
-        int64_t updated_us; /* as it was found: the job is left alone when it has moved since */
+        int64_t updated_us; /* as it was found: the job is left alone when it has moved since, was claimed, or has a message scheduled */
         const struct stale_next *next;
         size_t next_count;
         /* Either the messages of the tasks that follow are sent again, all of them or none (scheduled rows, reason "restart", with keys of

@@ -34,7 +34,22 @@ const struct statement statement_stale_find = {
         "  offset 0) l on true"
 };
 
-/* One sweeper at a time; whoever does not get the lock does nothing, and finds the rest on its next round. */
+/* What may not change between the last look at the jobs and what is done to them: their tasks, then they themselves, each in the order in
+ * which claims, commits and requeues take them, so that nobody deadlocks. */
+const struct statement statement_stale_lock_tasks = {
+        "chard_stale_lock_tasks",
+        "select from chard.task where id = any (array("
+        "  select t.id from unnest($1::text[]) as r (id), lateral (select a.id from chard.task a where a.id = r.id union all"
+        "   select b.id from chard.task b where b.root_id = r.id and b.root_id <> b.id offset 0) t)) order by id for update"
+};
+
+const struct statement statement_stale_lock_jobs = {
+        "chard_stale_lock_jobs",
+        "select from chard.job where root_id = any ($1::text[]) order by root_id collate \"C\" for update"
+};
+
+/* One sweeper at a time; whoever does not get the lock does nothing, and finds the rest on its next round. A job that was claimed since
+ * it was found, or has a message scheduled, is none of the stale ones any more. */
 const struct statement statement_stale_settle = {
         "chard_stale_settle",
         "with lock as materialized (select pg_try_advisory_xact_lock(hashtextextended('chard.sweep', 0)) as mine),"
@@ -47,7 +62,11 @@ const struct statement statement_stale_settle = {
         " j as materialized ("
         "  select i.*, o.pipeline, o.restarts from i, lock, lateral (select * from chard.job x where x.root_id = i.root_id"
         "   and x.state in ('PENDING', 'STARTED', 'RETRY') and (extract(epoch from x.updated_at) * 1000000)::int8 = i.updated_us"
-        "   offset 0) o where lock.mine),"
+        "   offset 0) o where lock.mine and not exists ("
+        "   select from (select a.id, a.state, a.lease_until from chard.task a where a.id = i.root_id union all"
+        "    select b.id, b.state, b.lease_until from chard.task b where b.root_id = i.root_id and b.root_id <> b.id offset 0) t"
+        "   where (t.state = 'STARTED' and t.lease_until > now())"
+        "    or (select w.id from chard.scheduled w where w.task_id = t.id limit 1) is not null)),"
         " jobs as ("
         "  update chard.job b set state = case when f.error is null then b.state else 'FAILURE' end, error = f.error,"
         "   finished_at = case when f.error is not null then now() end, updated_at = now(),"
@@ -187,14 +206,31 @@ static void add_next(struct columns *c, size_t n, const struct stale_next *next)
         }
 }
 
+static int send_roots(struct link *link, struct group *group, const struct settle_call *call,
+                      const struct statement *statement)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *root;
+
+        arguments_reset(a);
+        root = arguments_array(a, COLUMN_TEXT);
+        for (size_t i = 0; i < call->count; i++)
+                column_text(root, call->items[i].root_id);
+        return link_send(link, group, statement);
+}
+
 static int send_stale(struct link *link, struct group *group)
 {
         const struct settle_call *call = group->calls[0]->what;
         struct arguments *a = &link->store->arguments;
         struct columns c;
         bool restarts = false;
-        int rc;
+        int rc = send_roots(link, group, call, &statement_stale_lock_tasks);
 
+        if (rc == 0)
+                rc = send_roots(link, group, call, &statement_stale_lock_jobs);
+        if (rc != 0)
+                return rc;
         arguments_reset(a);
         begin_items(a, &c);
         for (size_t i = 0; i < call->count; i++) {
@@ -216,7 +252,7 @@ static void answer_stale(struct link *link, struct group *group)
 {
         struct call *call = group_take(group, 0);
         stale_settled *done = (stale_settled *)call->done;
-        size_t settled = (size_t)PQntuples(group->results[0]);
+        size_t settled = (size_t)PQntuples(group->results[2]);
         void *arg = call->arg;
 
         call_free(link->store, call);

@@ -39,7 +39,8 @@ extern const struct statement statement_dead_page, statement_dead_along, stateme
         statement_dead_groups, statement_dead_count, statement_dead_history, statement_dead_stats,
         statement_dead_alarms;
 /* stale.c */
-extern const struct statement statement_stale_find, statement_stale_settle;
+extern const struct statement statement_stale_find, statement_stale_lock_tasks, statement_stale_lock_jobs,
+        statement_stale_settle;
 
 /* NULL-terminated; statements.c */
 extern const struct statement *const statements_of_claims[],

@@ -38,8 +38,13 @@ static const char find_sql[] =
         "  and not exists (select 1 from task n where n.root_id = s.root_id and n.root_id <> n.id and n.parent_id = l.id)"
         " order by s.updated_at, s.root_id";
 
-/* Left alone when it has ended or moved since. */
-#define UNMOVED " where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETRY')"
+/* Left alone when it has ended or moved since it was found, was claimed (at ?3 the lease lives), or has a message scheduled. */
+#define UNMOVED                                                                                                 \
+        " where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETRY') and not exists (" \
+        "  select 1 from (select id, state, lease_until from task where id = ?1 union all"                      \
+        "   select id, state, lease_until from task where root_id = ?1 and root_id <> id) t"                    \
+        "  where (t.state = 'STARTED' and t.lease_until > ?3)"                                                  \
+        "   or exists (select 1 from scheduled s where s.task_id = t.id))"
 
 static const char restart_sql[] =
         "update job set restarts = restarts + ?4, error = null, finished_at = null, updated_at = ?3" UNMOVED;

@@ -377,3 +377,25 @@ def test_a_lost_chord_is_sent_again(chard, database, queues, broker_url, redis, 
     results = {row["id"]: row["result"] for row in database.rows("select id, result from chard.task where id <> root_id")}
     assert set(lost) < set(results) and sorted(results.values()) == [13, 23, 136]
     app.close()
+
+
+def test_a_lost_chord_whose_redis_is_away_holds_nobody_up(chard, database, queues, broker_url, redis, toxic, wait_until):
+    chard.prepare()
+    app = make_app(broker_url, redis.url)
+
+    def add(queue, *numbers):
+        return app.signature("chard.add", args=numbers, queue=queue)
+
+    canvas = add("chard.echo", 1, 2) | celery.group([add("chard.tasks", 10), add("chard.tasks", 20)]) | add("chard.tasks", 100)
+    job, lost = lose_group(chard, database, queues, canvas, app, wait_until, {"CHARD_RESULT_URL": redis.url})
+    database.run("insert into chard.job (root_id, state, updated_at) values ('other', 'STARTED', now() - interval '1 day')")
+    link = toxic(redis.port)
+    link.refuse()
+    with keeping(chard, stale_every_s=1, result_url=link.url(redis.url)) as keeper:
+        wait_until(lambda: database.value("select state from chard.job where root_id = 'other'") == "FAILURE")
+        assert database.row("select state, restarts from chard.job where root_id = %s", job) == {"state": "STARTED", "restarts": 0}
+        keeper.wait_log("1 stale jobs go on with a chord, and the results backend does not answer")
+        link.heal()
+        wait_until(lambda: database.value("select count(*) from chard.scheduled where reason = 'restart'") == 2)
+    assert sorted(row["task_id"] for row in database.rows("select task_id from chard.scheduled")) == lost
+    app.close()

@@ -333,6 +333,44 @@ def test_a_stuck_job_fails_with_its_tasks_and_says_so(store, database):
     assert database.value("select count(*) from chard.outbox") == 1 and find(store) == []
 
 
+@pytest.mark.parametrize("meanwhile", ["claimed", "claimed anew", "scheduled"])
+@pytest.mark.parametrize("sent_on", [False, True])
+def test_a_job_that_goes_on_after_it_was_found_is_left_alone(store, database, meanwhile, sent_on):
+    store.one("claim", id="j", pipeline="scan", lease_ms=1)
+    age(database, "j")
+    job, = find(store)
+    if meanwhile == "scheduled":
+        store.one("fail", id="k", root_id="j", attempts=1, again={"in_ms": 600000, "task_id": "k"})
+    else:
+        store.one("claim", id="j" if meanwhile == "claimed" else "k", root_id="j", pipeline="scan", lease_ms=600000)
+    database.run("update chard.job set updated_at = created_at")
+    assert find(store) == []
+    before = [database.rows(f"select * from chard.{table} order by 1") for table in ("job", "task", "scheduled")]
+    follows = {"task_id": "n", "message": MESSAGE} if sent_on else {"task_id": "n", "task_name": "scan.answer"}
+    item = {"root_id": "j", "updated_us": job["updated_us"], "next": [follows], "payload": {}}
+    assert store.one("stale_settle", items=[item])["settled"] == 0
+    assert before == [database.rows(f"select * from chard.{table} order by 1") for table in ("job", "task", "scheduled")]
+    assert database.value("select count(*) from chard.event") == 0 == database.value("select count(*) from chard.outbox")
+
+
+def test_a_job_is_judged_after_the_claim_that_it_waits_for(store, backend, database):
+    """A claim that is under way while the job is settled: one of them comes first, and the other one sees it."""
+    other = Store(backend.url, "w2")
+    ids = [f"j{n:02}" for n in range(50)]
+    for id in ids:
+        store.one("claim", id=id, pipeline="scan", lease_ms=1)
+    age_all = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=10)
+    database.run("update chard.job set updated_at = %s", age_all)
+    items = [{"root_id": job["id"], "updated_us": job["updated_us"], "next": [], "payload": {}} for job in find(store)]
+    settling = store.send({"do": "stale_settle", "items": items})
+    claims = other.send(*[{"do": "claim", "id": id, "pipeline": "scan", "lease_ms": 600000} for id in ids])
+    settled, verdicts = store.wait(settling)[0]["settled"], [a["verdict"] for a in other.wait(claims)]
+    assert settled == verdicts.count("DEAD") and len(ids) - settled == verdicts.count("GRANTED")
+    assert database.value("select count(*) from chard.job where state = 'FAILURE'") == settled == database.value("select count(*) from chard.event")
+    assert database.value("select count(*) from chard.task where state = 'STARTED' and lease_owner = 'w2'") == len(ids) - settled
+    assert other.end()[0] == 0
+
+
 def test_a_lost_message_is_made_again(store, database):
     chain = [{"task": "scan.reward"}, {"task": "scan.answer"}]
     store.one("claim", id="j", name="scan.vision", pipeline="scan")
