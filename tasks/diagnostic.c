@@ -4,6 +4,7 @@
 #include "tasks/task.h"
 
 #include <errno.h>
+#include <math.h>
 
 #define DIAGNOSTIC                                                                                               \
         .queue = "chard.tasks", .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 }, .deadline_ms = 10000, \
@@ -14,32 +15,40 @@ static int not_numbers(struct problem *why, const char *task)
         return problem_set(why, "task", "bad_arguments", "%s adds numbers, and lists of them", task);
 }
 
+struct total {
+        json_int_t whole;
+        double real;
+        bool is_real, too_large;
+};
+
 /* Adds up numbers, however deep they stand in arrays. False at anything else. */
-static bool add_up(const json_t *value, json_int_t *whole, double *real, bool *is_real)
+static bool add_up(const json_t *value, struct total *total)
 {
         if (json_is_integer(value)) {
-                *whole += json_integer_value(value);
+                total->too_large |= __builtin_add_overflow(total->whole, json_integer_value(value), &total->whole);
                 return true;
         }
         if (json_is_real(value)) {
-                *is_real = true;
-                *real += json_real_value(value);
+                total->is_real = true;
+                total->real += json_real_value(value);
                 return true;
         }
         bool fine = json_is_array(value);
         for (size_t i = 0; fine && i < json_array_size(value); i++)
-                fine = add_up(json_array_get(value, i), whole, real, is_real);
+                fine = add_up(json_array_get(value, i), total);
         return fine;
 }
 
 static int sum(const struct task_input *in, struct outcome *out, struct problem *why)
 {
-        json_int_t whole = 0;
-        double real = 0;
-        bool is_real = false;
-        if (!add_up(in->args, &whole, &real, &is_real))
+        struct total total = { 0 };
+        if (!add_up(in->args, &total))
                 return not_numbers(why, in->def->name);
-        return outcome_result(out, is_real ? json_real(real + (double)whole) : json_integer(whole));
+        const double real = total.real + (double)total.whole;
+        if (total.too_large || !isfinite(real))
+                return problem_set(why, "task", "overflow", "the sum is beyond what a %s holds",
+                                   total.is_real ? "64-bit floating-point number" : "64-bit integer");
+        return outcome_result(out, total.is_real ? json_real(real) : json_integer(total.whole));
 }
 
 static int same(const struct task_input *in, struct outcome *out, struct problem *why)

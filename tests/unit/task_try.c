@@ -203,6 +203,23 @@ json_t *try_run(const char *task, const char *document, const char *owned)
         return try_outcome(task, document, NULL, owned);
 }
 
+json_t *try_args(const char *task, const char *args)
+{
+        struct arena arena = { 0 };
+        struct problem why = { 0 };
+        struct outcome out;
+        const struct task_def *def = task_find(task);
+        json_t *all = json_of(args);
+        const struct task_input in = { .args = all, .arena = &arena, .def = def };
+        assert_int_equal(outcome_open(&out, &arena), 0);
+        const int code = def->run(&in, &out, &why);
+        json_t *shown = was_refused(task, code, &why) ? refusal(&why) : json_incref(out.result);
+        outcome_close(&out);
+        arena_free(&arena);
+        json_decref(all);
+        return shown;
+}
+
 json_t *try_offline(const char *task, const char *document)
 {
         struct arena arena = { 0 };

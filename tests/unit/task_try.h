@@ -24,6 +24,9 @@ json_t *try_ask(const char *task, const char *document);
 json_t *try_conclude(const char *task, const char *document, const char *reply);
 json_t *try_run(const char *task, const char *document, const char *owned);
 
+/* What a task without a document makes of its arguments: its result, or {"refused": …}. */
+json_t *try_args(const char *task, const char *args);
+
 /* What the offline provider answers to what the task asks; fails the test unless that fits the task's schema. */
 json_t *try_offline(const char *task, const char *document);
 

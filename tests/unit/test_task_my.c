@@ -143,6 +143,19 @@ static void the_diagnostic_tasks_do_nothing(void **state)
         assert_outcome("note", "{'sections': {}}", try_run("chard.note", "{'job': {}, 'input': {}}", NULL));
 }
 
+static void a_sum_that_is_too_large_is_refused(void **state)
+{
+        (void)state;
+        assert_outcome("the largest", "9223372036854775807",
+                       try_args("chard.add", "[4611686018427387904, 4611686018427387903]"));
+        assert_outcome("one more", REFUSED("overflow", "64-bit integer"),
+                       try_args("chard.add", "[4611686018427387904, [4611686018427387904]]"));
+        assert_outcome("the smallest", "-9223372036854775808", try_args("chard.add", "[-9223372036854775807, -1]"));
+        assert_outcome("one less", REFUSED("overflow", "64-bit integer"),
+                       try_args("chard.add", "[-9223372036854775807, -2]"));
+        assert_outcome("a real", REFUSED("overflow", "64-bit floating-point"), try_args("chard.add", "[1e308, 1e308]"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -151,6 +164,7 @@ int main(void)
                 cmocka_unit_test(ten_thousand_go_in_one_task_and_one_more_does_not),
                 cmocka_unit_test(a_value_is_at_most_16_kib),
                 cmocka_unit_test(the_diagnostic_tasks_do_nothing),
+                cmocka_unit_test(a_sum_that_is_too_large_is_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
