@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PREFETCH = 500, LAST_MS = 3000, MOST_BYTES = 128 << 20 };
+enum { PREFETCH = 500, LAST_MS = 3000, MOST_BYTES = 128 << 20, BACK_MS = 5000, COMPLAIN_MS = 60000 };
 
 /* One letter on its way into the store. */
 struct filing {
@@ -18,6 +18,13 @@ struct filing {
         struct delivery *delivery;
         struct arena arena;
         struct dead_letter letter;
+        bool reduced; /* the store refused it as it was */
+};
+
+/* One that the store takes in no form. It goes back to its queue after a while: others come by, and it is tried again. */
+struct refused_letter {
+        struct refused_letter *next;
+        struct delivery_tag tag;
 };
 
 static int open_store(struct dlq_keeper *k, struct problem *why);
@@ -32,7 +39,8 @@ int dlq_keeper_open(struct dlq_keeper **out, const struct dlq_config *config, st
                 return -ENOMEM;
         k->config = config;
         uv_timer_init(config->loop, &k->timer);
-        k->timer.data = k;
+        uv_timer_init(config->loop, &k->back_timer);
+        k->timer.data = k->back_timer.data = k;
         int code = open_store(k, why);
         if (!code)
                 code = open_broker(k, why);
@@ -196,6 +204,60 @@ static void end_filing(struct filing *f)
                 keeper_ended(k);
 }
 
+static void on_back(uv_timer_t *timer)
+{
+        struct dlq_keeper *k = (struct dlq_keeper *)timer->data;
+        for (struct refused_letter *r; (r = k->back);) {
+                k->back = r->next;
+                broker_hand_back(k->broker, r->tag);
+                free(r);
+        }
+}
+
+/* One line a minute, however many there are. */
+static void complain(struct dlq_keeper *k, const struct filing *f, const struct problem *why)
+{
+        const uint64_t now_ms = clock_mono_ms();
+        k->refused++;
+        if (k->complained_ms && now_ms - k->complained_ms < COMPLAIN_MS)
+                return;
+        k->complained_ms = now_ms;
+        log_error(
+                "dlq",
+                "task=%s of %s could not be filed; it goes back to its queue and is tried again (%lu such so far): %s",
+                f->letter.task_id, f->delivery->queue, k->refused, why->text);
+}
+
+static void on_filed(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
+
+/* Rather with less of its texts than not at all; and rather back in its queue than in hand for ever. */
+static bool file_reduced(struct filing *f)
+{
+        struct dlq_keeper *k = f->keeper;
+        if (f->reduced || k->stopping || !letter_reduce(&f->arena, &f->letter))
+                return false;
+        f->reduced = true;
+        k->store->backend->dead_file(k->store, &f->letter, on_filed, f);
+        return true;
+}
+
+static void put_back_later(struct filing *f, const struct problem *why)
+{
+        struct dlq_keeper *k = f->keeper;
+        struct refused_letter *r = calloc(1, sizeof(*r));
+        complain(k, f, why);
+        if (!r || k->stopping) {
+                free(r);
+                broker_hand_back(k->broker, f->delivery->tag);
+                return;
+        }
+        r->tag = f->delivery->tag;
+        r->next = k->back;
+        k->back = r;
+        if (!uv_is_active((uv_handle_t *)&k->back_timer))
+                uv_timer_start(&k->back_timer, on_back, BACK_MS, 0);
+}
+
 static void on_filed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct filing *f = (struct filing *)arg;
@@ -203,10 +265,14 @@ static void on_filed(enum store_result result, struct bytes stored, const struct
         (void)stored;
         if (result == STORE_DONE || result == STORE_ALREADY) {
                 k->filed += result == STORE_DONE;
+                if (f->reduced)
+                        log_warn("dlq", "task=%s of %s was filed with its texts cut down: the store refused them whole",
+                                 f->letter.task_id, f->delivery->queue);
                 broker_ack(k->broker, f->delivery->tag);
         } else if (result == STORE_REFUSED) {
-                log_error("dlq", "task=%s of %s could not be filed and stays in its queue: %s", f->letter.task_id,
-                          f->delivery->queue, why->text);
+                if (file_reduced(f))
+                        return;
+                put_back_later(f, why);
         }
         end_filing(f);
 }
@@ -245,6 +311,7 @@ void keeper_ended(struct dlq_keeper *k)
                 return;
         k->ended = true;
         uv_timer_stop(&k->timer);
+        uv_timer_stop(&k->back_timer);
         log_info("dlq", "%lu dead letters were filed", k->filed);
         if (k->config->stopped)
                 k->config->stopped(k->config->arg);
@@ -271,6 +338,12 @@ void dlq_keeper_stop(struct dlq_keeper *k)
 static void release_memory(uv_handle_t *timer)
 {
         struct dlq_keeper *k = (struct dlq_keeper *)timer->data;
+        if (++k->closed < 2)
+                return;
+        for (struct refused_letter *r; (r = k->back);) {
+                k->back = r->next;
+                free(r);
+        }
         topology_free(&k->topology);
         arena_free(&k->arena);
         free(k);
@@ -288,5 +361,6 @@ void dlq_keeper_close(struct dlq_keeper *k)
         pulse_close(k->pulse);
         if (k->broker)
                 broker_close(k->broker);
+        uv_close((uv_handle_t *)&k->back_timer, release_memory);
         uv_close((uv_handle_t *)&k->timer, release_memory);
 }

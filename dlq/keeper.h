@@ -14,6 +14,7 @@ struct sweeper;
 struct alarm;
 struct pulse;
 struct pipeline;
+struct refused_letter;
 
 struct dlq_keeper {
         const struct dlq_config *config;
@@ -29,8 +30,13 @@ struct dlq_keeper {
         bool full;     /* too much: no more until most of it is filed */
         bool said;
         unsigned long filed;
+        unsigned long refused;       /* times that a letter was refused in every form */
+        struct refused_letter *back; /* such letters, unacked, until they go back to their queues */
+        uint64_t complained_ms;
         bool consuming, broker_up, stopping, ended;
-        uv_timer_t timer; /* how long stopping may take */
+        uv_timer_t timer;      /* how long stopping may take */
+        uv_timer_t back_timer; /* when refused letters go back */
+        unsigned closed;       /* of these two */
         struct reprocessor *reprocessor;
         struct sweeper *sweeper;
         struct alarm *alarm;

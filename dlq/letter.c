@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LONGEST_TEXT = 8192, LONGEST_NAME = 512 };
+enum { LONGEST_TEXT = 8192, LONGEST_NAME = 512, LONGEST_QUEUE = 255, LONGEST_REDUCED = 200 };
 
 struct reading {
         struct arena *arena;
@@ -108,8 +108,9 @@ static bool read_broker(struct reading *r, bool has_record)
         l->died_ms = at_ms;
         l->error_source = "broker";
         l->error_code = clean(r, bytes_of_string(reason), LONGEST_NAME);
-        l->error_message = arena_printf(r->arena, "%s (queue %.255s, %lld times)", reason_text(reason),
-                                        queue ? queue : "?", (long long)json_number(death, "count", 1));
+        l->error_message = arena_printf(r->arena, "%s (queue %s, %lld times)", reason_text(reason),
+                                        clean(r, bytes_of_string(queue ? queue : "?"), LONGEST_QUEUE),
+                                        (long long)json_number(death, "count", 1));
         l->worker = "";
         if (queue && *queue)
                 l->queue = clean(r, bytes_of_string(queue), LONGEST_NAME);
@@ -194,15 +195,38 @@ static void identify(struct dead_letter *l)
                 memcpy(l->same, l->key, DEAD_KEY_SIZE);
 }
 
+enum { TEXTS = 16 };
+
+static const char **text_at(struct dead_letter *l, size_t i)
+{
+        const char **const texts[TEXTS] = { &l->task_id,      &l->root_id,    &l->name,          &l->queue,
+                                            &l->error_source, &l->error_code, &l->error_message, &l->group,
+                                            &l->cause,        &l->trace_id,   &l->user_id,       &l->worker,
+                                            &l->next_task,    &l->state,      &l->task_state,    &l->job_state };
+        return texts[i];
+}
+
 static void fill_gaps(struct dead_letter *l)
 {
-        const char **const texts[] = { &l->task_id,      &l->root_id,    &l->name,          &l->queue,
-                                       &l->error_source, &l->error_code, &l->error_message, &l->group,
-                                       &l->cause,        &l->trace_id,   &l->user_id,       &l->worker,
-                                       &l->next_task,    &l->state,      &l->task_state,    &l->job_state };
-        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-                if (!*texts[i])
-                        *texts[i] = "";
+        for (size_t i = 0; i < TEXTS; i++)
+                if (!*text_at(l, i))
+                        *text_at(l, i) = "";
+}
+
+bool letter_reduce(struct arena *a, struct dead_letter *l)
+{
+        for (size_t i = 0; i < TEXTS; i++) {
+                const char **const text = text_at(l, i);
+                char *plain = arena_copy(a, *text, strnlen(*text, LONGEST_REDUCED));
+                if (!plain)
+                        return false;
+                for (char *at = plain; *at; at++)
+                        if (*at < ' ' || *at > '~')
+                                *at = '?';
+                *text = plain;
+        }
+        l->died_ms = l->kept_ms;
+        return true;
 }
 
 bool letter_read(struct arena *a, const char *dead_queue, struct bytes properties, struct bytes body, size_t max_body,

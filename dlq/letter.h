@@ -13,6 +13,10 @@
 bool letter_read(struct arena *a, const char *dead_queue, struct bytes properties, struct bytes body, size_t max_body,
                  int64_t now_ms, struct dead_letter *out);
 
+/* Make it one that any store takes: texts of at most 200 printable ASCII characters, dead since now. Bytes and keys stay. The new texts live in the
+ * arena; false when memory ran out. */
+bool letter_reduce(struct arena *a, struct dead_letter *letter);
+
 /* An error message without what differs from entry to entry: ids, numbers, URLs and long quotations become marks. In the arena; NULL when
  * memory ran out. */
 const char *letter_cause(struct arena *a, const char *message);

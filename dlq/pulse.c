@@ -116,9 +116,9 @@ static void on_beaten(enum store_result result, struct bytes stored, const struc
 static void beat(struct pulse *p, uint64_t now_ms)
 {
         struct dlq_keeper *k = p->keeper;
-        JSON_OWNED json_t *state =
-                json_pack("{s:b, s:s, s:s, s:I, s:I}", "consuming", p->keeping, "why", p->why, "role", "keeper",
-                          "in_hand", (json_int_t)k->filing, "filed", (json_int_t)k->filed);
+        JSON_OWNED json_t *state = json_pack("{s:b, s:s, s:s, s:I, s:I, s:I}", "consuming", p->keeping, "why", p->why,
+                                             "role", "keeper", "in_hand", (json_int_t)k->filing, "filed",
+                                             (json_int_t)k->filed, "refused", (json_int_t)k->refused);
         if (p->beating || !state || k->ended)
                 return;
         p->beating = true;

@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/utf8.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -120,6 +121,20 @@ void lite_refuse_stored(store_done *done, void *arg)
 
 /* ---- verbs with a json_done ---- */
 
+/* SQLite stores any bytes as text: one row that is not UTF-8 must not hide all others. */
+static int parse(struct buffer *text, json_t **value, struct problem *why)
+{
+        const int code = json_parse(buffer_view(text), "store", value, why);
+
+        if (code == 0)
+                return 0;
+        buffer_add_byte(text, '\0');
+        if (text->failed)
+                return code;
+        utf8_repair((char *)text->data, false);
+        return json_parse(bytes_of_string((const char *)text->data), "store", value, why);
+}
+
 void lite_read(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
 {
         struct lite_call *call = (struct lite_call *)work;
@@ -132,7 +147,7 @@ void lite_read(struct sqlite_work *work, enum sqlite_end end, const struct probl
         if (failed)
                 lite_why(call, end, said, &why);
         else if (call->text.size > 0)
-                failed = json_parse(buffer_view(&call->text), "store", &value, &why) != 0;
+                failed = parse(&call->text, &value, &why) != 0;
         ((json_done *)call->done)(value, failed ? &why : NULL, call->arg);
         json_decref(value);
         lite_call_free(call);

@@ -2,6 +2,8 @@
 /* Dead letters: pages of them. */
 #include "store/sqlite/dead.h"
 
+#include "core/utf8.h"
+
 #include <stdlib.h>
 
 #define NOW_US "cast((julianday('now') - 2440587.5) * 86400000 as integer) * 1000"
@@ -60,11 +62,15 @@ enum {
         EDITED
 };
 
+/* SQLite stores any bytes as text; who reads gets UTF-8. */
 static const char *copy_text(struct dead_call *c, struct query *q, int column)
 {
         const char *text = query_read_text(q, column);
+        char *copy = arena_string(&c->read, text ? text : "");
 
-        return arena_string(&c->read, text ? text : "");
+        if (copy)
+                utf8_repair(copy, false);
+        return copy;
 }
 
 /* Data NULL for null, and where memory ran out; that shows in `ok`. */

@@ -13,6 +13,7 @@ import uuid
 
 import pytest
 from support import jobs
+from support.letters import letters, publish
 from support.place import everywhere
 from support.program import die_with_parent
 
@@ -165,6 +166,60 @@ def test_what_the_broker_gave_up(chard, queues, rabbitmq, broker_url, wait_until
     for message in queues.take("chat.classify"):
         assert not {"x-death", "x-first-death-queue"} & set(message.headers) and message.headers["retries"] == 0
         assert "expiration" not in message.properties
+
+
+DEATH = {"count": 1, "exchange": "", "queue": "chat.classify", "reason": "expired", "routing-keys": ["x"], "time": datetime.datetime(2026, 11, 21, 8)}
+
+
+@everywhere
+def test_a_broker_s_word_that_is_cut(chard, queues, place, wait_until):
+    """A queue's name that is cut inside of a character, a reason that is no text: each is filed, and hides no other."""
+    chard.prepare()
+    for death in ({"queue": "é" * 200}, {"queue": "a" + "é" * 200}, {"queue": "😀" * 80, "reason": "é" * 600}, {"queue": ""}):
+        head, body = task(kwargs={"user_id": "u1", "text": "x"})
+        queues.publish("chard.dead", "chat.classify", body, head | {"x-death": [DEATH | death]})
+    bury(queues)
+    with keeping(chard):
+        found = kept(chard, 5, wait_until)
+        assert sum(g["count"] for g in dlq_json(chard, "groups")["groups"]) == 5
+    assert all("\ufffd" not in e["message"] for e in found) and any("é, 1 times)" in e["message"] for e in found)
+
+
+@pytest.mark.parametrize("place", ["file"])
+def test_a_row_that_is_no_text(chard, queues, place, wait_until):
+    """SQLite takes any bytes as text; such a row is shown mended and hides no other."""
+    chard.prepare()
+    bury(queues)
+    bury(queues, code="other", message="fine")
+    with keeping(chard):
+        kept(chard, 2, wait_until)
+    with queues.database() as database:
+        database.execute("update dead_letter set error_message = cast(x'61c32cff' as text), cause = cast(x'c3' as text) where error_code = 'timeout'")
+    assert {e["message"] for e in entries(chard)} == {"a?,?", "fine"}
+    assert {g["message"] for g in dlq_json(chard, "groups")["groups"]} == {"a?,?", "fine"}
+    assert dlq_json(chard, "requeue", "--all", "--yes")["requeued"] == 2
+
+
+def test_what_the_store_refuses(chard, database, queues, broker_url, wait_until):
+    """First with its texts cut down; one that is refused even then goes back, hinders no other, and is filed when it can be."""
+    chard.prepare()
+    database.run("create function chard.fussy() returns trigger language plpgsql as $$ begin"
+                 " if new.error_message ~ '[^ -~]' or new.error_code = 'never' then raise check_violation using message = 'not this'; end if;"
+                 " return new; end $$")
+    database.run("create trigger fussy before insert on chard.dead_letter for each row execute function chard.fussy()")
+    never = [(one, headers | {"errorCode": "never"}, body) for one, headers, body in letters(510, 1, task="chat.classify")]
+    publish(broker_url, [("chard.dead", "chat.classify")], never)
+    bury(queues, message="kein Ärger")
+    bury(queues, "chat.answer", kwargs={})
+    with keeping(chard) as keeper:
+        found = kept(chard, 2, wait_until)
+        assert {e["message"] for e in found} >= {"kein ??rger"}
+        keeper.wait_log("could not be filed; it goes back to its queue")
+        wait_until(lambda: json.loads(chard.run("ping", "k1", "--json").stdout)["state"]["refused"] > 0)
+        database.run("drop trigger fussy on chard.dead_letter")
+        kept(chard, 512, wait_until)
+        wait_until(lambda: queues.depth("chat.classify.dead") == 0)
+    assert keeper.stderr.count("could not be filed") == 1 and "was filed with its texts cut down" in keeper.stderr
 
 
 def test_each_is_filed_once(chard, database, queues, wait_until):

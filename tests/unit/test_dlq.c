@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/json.h"
+#include "core/utf8.h"
 #include "dlq/keeper.h"
 #include "dlq/policy.h"
 #include "dlq/webhook.h"
@@ -132,6 +133,35 @@ static void a_letter_of_the_broker(void **state)
                 buffer_free(&b);
                 arena_free(&a);
         }
+}
+
+/* A name of the broker's is cut between characters; and what any store takes. */
+static void a_letter_is_cut_between_characters(void **state)
+{
+        (void)state;
+        struct arena a = { 0 };
+        struct buffer b = { 0 };
+        struct dead_letter l;
+        char headers[1024] = "{" TASK ",\"x-death\":[{\"reason\":\"expired\",\"queue\":\"a";
+        for (int i = 0; i < 200; i++)
+                strcat(headers, "\xC3\xA9");
+        strcat(headers, "\"}]}");
+        read_as(&a, "scan.vision.dead", with_headers(&b, headers), BODY, &l);
+        assert_non_null(strstr(l.error_message, "\xC3\xA9, 1 times)"));
+        for (const char *at = l.error_message; *at;) {
+                size_t size;
+                assert_true(utf8_next(at, &size));
+                at += size;
+        }
+        l.kept_ms = 7;
+        l.name = "tab\there, \xC3\xA9";
+        assert_true(letter_reduce(&a, &l));
+        assert_string_equal(l.name, "tab?here, ??");
+        assert_int_equal(strlen(l.error_message), 200);
+        assert_string_equal(l.user_id, "u1");
+        assert_true(l.died_ms == 7 && l.body.size == strlen(BODY));
+        buffer_free(&b);
+        arena_free(&a);
 }
 
 static void what_is_the_same(void **state)
@@ -465,6 +495,7 @@ int main(void)
                 cmocka_unit_test(a_cause_leaves_out_what_differs),
                 cmocka_unit_test(a_letter_of_a_worker),
                 cmocka_unit_test(a_letter_of_the_broker),
+                cmocka_unit_test(a_letter_is_cut_between_characters),
                 cmocka_unit_test(what_is_the_same),
                 cmocka_unit_test(hostile_letters),
                 cmocka_unit_test(out_and_in_again),
