@@ -14,6 +14,7 @@ struct followers {
         struct following *out;
         struct message **end; /* where the next message is linked */
         size_t bytes;         /* of all bodies */
+        size_t tasks;
         size_t made;          /* ids, for derived ones */
         unsigned depth;
 };
@@ -23,6 +24,9 @@ struct followers {
 
 /* All bodies that one task sends on, together. A chord's body travels in every message of its header. */
 #define CANVAS_MOST_BYTES ((size_t)256 << 20)
+
+/* And so many tasks: to write them holds up the loop, a second for about this number. */
+#define CANVAS_MOST_TASKS 20000
 
 /* Is it a plain task (or a map of one), and no group, chain or chord? */
 bool canvas_is_plain(const json_t *signature);

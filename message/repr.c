@@ -85,6 +85,8 @@ static void add_nested(struct repr *r, const json_t *value, unsigned levels)
 
 static void add_value(struct repr *r, const json_t *value, unsigned levels)
 {
+        if (!value) /* a task that sends a canvas on has no result of its own */
+                value = json_null();
         switch (json_typeof(value)) {
         case JSON_OBJECT:
         case JSON_ARRAY: add_nested(r, value, levels); return;

@@ -257,6 +257,10 @@ static int link_message(struct followers *f, struct message *m, const char *name
 static int too_much(struct followers *f, size_t more)
 {
         f->bytes += more;
+        if (++f->tasks > CANVAS_MOST_TASKS)
+                return problem_set(f->why, "message", "bad_signature",
+                                   "more than %d tasks follow at once: send them in smaller groups, or bigger chunks",
+                                   CANVAS_MOST_TASKS);
         if (f->bytes <= CANVAS_MOST_BYTES)
                 return 0;
         return problem_set(

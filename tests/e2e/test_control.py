@@ -288,7 +288,7 @@ def test_consumers_come_and_go(worker, ask, send, queues, wait_until, database):
     assert ask("cancel_consumer", queue="none") == {"ok": "no longer consuming from none"}
     wait_until(lambda: queues.consumers("new.queue") == 0)
     assert queues.consumers("my.profile") == 1 and queues.consumers("chat.classify") == 1
-    for wrong in ({"queue": ""}, {"queue": "x" * 300}, {"queue": "amq.x"}, {"queue": "a", "exchange": "b"},
+    for wrong in ({"queue": ""}, {"queue": "x" * 300}, {"queue": "amq.x"}, {"queue": "a", "exchange": "b"}, {"queue": "chat.classify.dead"}, {"queue": "a\n"},
                   {"queue": "a", "routing_key": "b"}):
         assert "ValueError" in ask("add_consumer", **wrong)["error"]
 
@@ -341,6 +341,7 @@ def test_what_is_wrong_is_said(worker, ask, app, queues):
                      b'{"method": "ping", "reply_to": {"exchange": "' + b"x" * 300 + b'", "routing_key": ""}}',
                      b'{"method": "ping", "reply_to": 1, "destination": 5, "pattern": 1, "matcher": []}',
                      b'{"method": "ping", "pattern": "((((a{1,255}){1,255}){1,255}){1,255})", "matcher": "pcre"}',
+                     b'{"method": "ping", "pattern": "%sa%s", "matcher": "pcre"}' % (b"(" * 40, b"+)" * 40),
                      b'{"method": "ping", "pattern": "(", "matcher": "pcre"}', b"[" * 5000):
             channel.basic_publish(amqp.Message(body), exchange="celery.pidbox")
     assert ask("ping") == {"ok": "pong"}

@@ -95,6 +95,12 @@ def test_a_chain_says_what_it_sends(monitor, chard, send, app, wait_until):
     assert sent["args"] == "(3, 10)" and monitor.all("task-succeeded", "second")[0]["result"] == "13"
 
 
+def test_a_canvas_that_a_task_sends_on(monitor, chard, send, wait_until):
+    with chard.worker(name=NAME, queues="chard.tasks", events="on"):
+        chunks = send("celery.chunks", {"task": "chard.add", "args": [], "kwargs": {}, "options": {}}, [[1, 2], [3, 4]], 1)
+        wait_until(lambda: monitor.of(chunks) == ["received", "started", "succeeded"])
+
+
 # --- the same fields as Celery's ----------------------------------------------------------------------
 
 

@@ -55,6 +55,17 @@ static void everybody_starts_in_turn(void **state)
         limits_close(&l);
 }
 
+static void the_longest_wait_is_a_year(void **state)
+{
+        struct limits l = { 0 };
+        (void)state;
+        assert_int_equal(limits_set_rate(&l, "a", 1e-300, "1e-300/h"), 0);
+        assert_int_equal(limits_take(&l, "a", 1000, 250), 0);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(limits_take(&l, "a", 1000, 250), 31622400000);
+        limits_close(&l);
+}
+
 static void a_time_is_set_and_taken_away(void **state)
 {
         static const struct {
@@ -103,9 +114,8 @@ static void the_oldest_id_gives_way(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_rate_is_read_as_celery_does),
-                cmocka_unit_test(everybody_starts_in_turn),
-                cmocka_unit_test(a_time_is_set_and_taken_away),
+                cmocka_unit_test(a_rate_is_read_as_celery_does), cmocka_unit_test(everybody_starts_in_turn),
+                cmocka_unit_test(the_longest_wait_is_a_year),    cmocka_unit_test(a_time_is_set_and_taken_away),
                 cmocka_unit_test(the_oldest_id_gives_way),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

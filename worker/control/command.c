@@ -39,8 +39,7 @@ static void mark(struct control *c, const char *id)
         c->worker->store->backend->revoke(c->worker->store, &r->what, on_marked, r);
 }
 
-/* Is it one that AMQP can name, and the store keep? */
-static bool is_id(const char *id)
+bool command_is_id(const char *id)
 {
         const size_t size = id ? strlen(id) : 0;
         return size > 0 && size <= MESSAGE_MAX_NAME;
@@ -83,7 +82,7 @@ static size_t id_count(const json_t *ids)
 static const char *id_at(const json_t *ids, size_t i)
 {
         const char *id = json_string_value(json_is_string(ids) ? ids : json_array_get(ids, i));
-        return is_id(id) ? id : NULL;
+        return command_is_id(id) ? id : NULL;
 }
 
 static json_t *terminate_all(struct control *c, const json_t *ids)

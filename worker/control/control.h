@@ -56,6 +56,9 @@ struct run *control_run(const struct control *c, const char *id);
 
 /* ---- inspect.c, command.c, queues.c: each command takes its arguments (an object) and gives its answer, a new reference; NULL when memory ran out ---- */
 
+/* Is it one that AMQP can name, and the store keep? */
+bool command_is_id(const char *id);
+
 typedef json_t *remote_command(struct control *c, const json_t *arguments);
 
 json_t *inspect_active(struct control *c, const json_t *arguments);

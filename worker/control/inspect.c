@@ -31,7 +31,7 @@ json_t *inspect_hello(struct control *c, const json_t *arguments)
                 return json_null();
         for (size_t i = 0; i < json_array_size(revoked); i++) {
                 const char *id = json_string_value(json_array_get(revoked, i));
-                if (id && revoked_add(&c->revoked, id) < 0)
+                if (command_is_id(id) && revoked_add(&c->revoked, id) < 0)
                         return NULL;
         }
         return json_pack("{s:o, s:I}", "revoked", revoked_list(&c->revoked), "clock", (json_int_t)control_tick(c));

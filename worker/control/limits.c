@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LONGEST_MS \
+        31622400e3 /* a year of 366 days: who waits longer has no limit in mind, and stores keep years to 9999 */
+
 struct limit {
         struct limit *next;
         double every_ms;  /* between two starts; 0 = no limit */
@@ -77,7 +80,7 @@ int limits_set_rate(struct limits *l, const char *task, double per_hour, const c
         struct limit *limit = find_or_make(l, task);
         if (!limit)
                 return -ENOMEM;
-        limit->every_ms = per_hour > 0 ? 3600e3 / per_hour : 0;
+        limit->every_ms = per_hour > 0 ? fmin(3600e3 / per_hour, LONGEST_MS) : 0;
         limit->next_ms = limit->behind_ms = 0;
         snprintf(limit->shown, sizeof(limit->shown), "%s", shown);
         return 0;
@@ -108,7 +111,7 @@ uint64_t limits_take(struct limits *l, const char *task, uint64_t now_ms, uint64
         }
         if (limit->behind_ms < limit->next_ms)
                 limit->behind_ms = limit->next_ms;
-        const double line = limit->behind_ms - now;
+        const double line = fmin(limit->behind_ms - now, LONGEST_MS);
         limit->behind_ms += limit->every_ms;
         return (uint64_t)ceil(line);
 }

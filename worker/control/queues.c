@@ -82,12 +82,25 @@ static const char *differs(const json_t *arguments, const char *queue)
         return *key && strcmp(key, queue) != 0 ? "routing_key" : NULL;
 }
 
+static const char *queue_fault(const char *queue)
+{
+        const size_t size = strlen(queue);
+        if (size == 0 || size > 200 || strncmp(queue, "amq.", 4) == 0)
+                return "a queue has a name of up to 200 characters";
+        for (const char *at = queue; *at; at++)
+                if ((unsigned char)*at < 0x20 || *at == 0x7f)
+                        return "a queue has a name without control characters";
+        if (size > 5 && strcmp(queue + size - 5, ".dead") == 0)
+                return "dead letters are not run by consuming them: chard dlq requeue";
+        return NULL;
+}
+
 json_t *command_add_consumer(struct control *c, const json_t *arguments)
 {
         const char *queue = json_text(arguments, "queue", "");
-        const char *wrong = differs(arguments, queue);
-        if (!*queue || strlen(queue) > 200 || strncmp(queue, "amq.", 4) == 0)
-                return answer_error("ValueError('a queue has a name of up to 200 characters')");
+        const char *wrong = differs(arguments, queue), *fault = queue_fault(queue);
+        if (fault)
+                return answer_error("ValueError('%s')", fault);
         if (wrong)
                 return answer_error(
                         "ValueError(\"a queue is bound to the exchange of its own name by its own name: leave out "
