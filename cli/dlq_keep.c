@@ -69,6 +69,8 @@ struct dlq_config keep_config(const struct settings *s, uv_loop_t *loop, const c
                 .stale_slack_s = (unsigned)s->stale_slack_s,
                 .result_urls = s->result_url,
                 .result_expires_s = (unsigned)s->result_expires_s,
+                .task_routes = s->task_routes,
+                .default_queue = s->default_queue,
                 .webhook_url = s->dlq_webhook_url,
                 .webhook_shape = s->dlq_webhook_shape,
                 .webhook_every_s = (unsigned)s->dlq_webhook_every_s,

@@ -58,6 +58,8 @@ void service_init(struct service *service, const struct command *self, struct se
                 .result_expires_s = (unsigned)s->result_expires_s,
                 .declare_queues = s->declare_queues,
                 .track_started = s->track_started,
+                .task_routes = s->task_routes,
+                .default_queue = s->default_queue,
                 .ai = {
                         .provider = s->ai_provider,
                         .base_url = s->openai_base_url,

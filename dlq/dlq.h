@@ -25,6 +25,7 @@ struct dlq_config {
         unsigned stale_slack_s;  /* what a job is given beyond what its tasks may take */
         const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */
         unsigned result_expires_s;
+        const char *task_routes, *default_queue; /* where tasks of others go, for the same: message/routes.h; or NULL */
         const char *health_file;    /* says whether letters are kept; or NULL */
         const char *webhook_url;    /* told of new and growing groups; NULL or "" = nobody */
         const char *webhook_shape;  /* "slack", "discord", or "": by its host */

@@ -120,7 +120,9 @@ static int list_queues(struct dlq_keeper *k)
 
 static int open_broker(struct dlq_keeper *k, struct problem *why)
 {
-        const int code = list_queues(k);
+        int code = task_routes_read(&k->routes, k->config->task_routes, k->config->default_queue, why);
+        if (!code)
+                code = list_queues(k);
         if (code)
                 return code;
         const struct broker_listener listener = { .arg = k, .deliveries = on_deliveries, .changed = on_broker_changed };
@@ -345,6 +347,7 @@ static void release_memory(uv_handle_t *timer)
                 free(r);
         }
         topology_free(&k->topology);
+        task_routes_free(&k->routes);
         arena_free(&k->arena);
         free(k);
 }

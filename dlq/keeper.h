@@ -22,6 +22,7 @@ struct dlq_keeper {
         struct broker *broker;
         struct results *results; /* or NULL: no chord can be begun */
         struct topology topology;
+        struct task_routes routes;
         struct arena arena;
         const char *queues[KEEPER_MOST_QUEUES]; /* "scan.vision.dead"; in the arena */
         size_t queue_count;

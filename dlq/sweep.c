@@ -162,6 +162,7 @@ static int make_following(const struct sweeper *s, const json_t *job, const json
                           struct problem *why)
 {
         const struct follow_how how = { .queue_of = queue_of,
+                                        .routes = &s->keeper->routes,
                                         .now_ms = clock_wall_ms(),
                                         .chords = s->keeper->results && results_chords(s->keeper->results) };
         const struct properties none = { .delivery_mode = 2, .priority = -1, .timestamp = -1 };

@@ -15,6 +15,7 @@
 #include "core/arena.h"
 #include "core/bytes.h"
 #include "core/problem.h"
+#include "message/routes.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -181,8 +182,9 @@ typedef const char *queue_of_task(const char *name, void *arg);
 struct follow_how {
         queue_of_task *queue_of;
         void *arg;
-        int64_t now_ms; /* wall clock: what countdown and relative expires count from */
-        bool chords;    /* somebody counts their parts */
+        const struct task_routes *routes; /* before queue_of, and after it; or NULL */
+        int64_t now_ms;                   /* wall clock: what countdown and relative expires count from */
+        bool chords;                      /* somebody counts their parts */
         bool (*wants_failure)(const char *name, void *arg); /* an errback of the new style? NULL: none is */
 };
 
@@ -205,7 +207,8 @@ void following_clear(struct following *f);
  * groups, chains and chords become their tasks' messages. The result, given as JSON text, is prepended to their
  * args unless a signature is immutable. Their headers are those that Celery 5.7 gives them: options of the signature, root_id of the
  * job, parent_id = done->id; beside them the unknown headers of `done` travel on, the trace context among them.
- * Where they go: options.exchange and routing_key; else options.queue, else queue_of(): the exchange of that name, key = queue.
+ * Where they go: options.exchange and routing_key; else options.queue: the exchange of that name, key = queue; else by the rule in how->routes
+ * that fits, straight to its queue; else queue_of(), as options.queue; else how->routes->otherwise, straight.
  * A signature without task_id gets one made from done->id and its place (UUID version 8), so that a repeated call makes the same task.
  * Returns 0; 1 with `why` (source "message", code "bad_signature", "unroutable", "unsupported_canvas": a chord that nobody counts);
  * or -ENOMEM. On both *out is empty. */

@@ -155,21 +155,32 @@ int follower_check(const struct followers *f, const json_t *signature, bool rout
         return rc == 0 && !routed ? route(f, &s) : rc;
 }
 
+/* Where a task goes that names no queue. *straight: by the default exchange, because others made that queue and may have bound it to any. */
+static const char *queue_for(const struct followers *f, const char *name, bool *straight)
+{
+        const struct follow_how *how = f->how;
+        const char *routed = task_routes_find(how->routes, name);
+        const char *own = !routed && how->queue_of ? how->queue_of(name, how->arg) : NULL;
+        *straight = !own;
+        return routed ? routed : own ? own : how->routes ? how->routes->otherwise : NULL;
+}
+
 static int route(const struct followers *f, struct signature_read *s)
 {
         struct task_form *form = &s->form;
         if (form->exchange && form->routing_key)
                 return 0;
         const char *name = s->route_name ? s->route_name : form->name;
-        const char *queue = s->queue ? s->queue : f->how->queue_of ? f->how->queue_of(name, f->how->arg) : NULL;
+        bool straight = false;
+        const char *queue = s->queue ? s->queue : queue_for(f, name, &straight);
         if (!queue)
                 return problem_set(
                         f->why, "message", "unroutable",
-                        "what follows is \"%s\", a task that is unknown here: its signature must name a queue, "
-                        "or an exchange and a routing key",
+                        "what follows is \"%s\", a task that is unknown here: its signature must name a queue, or an exchange "
+                        "and a routing key, or CHARD_TASK_ROUTES or CHARD_DEFAULT_QUEUE must say where it goes",
                         form->name);
         if (!form->exchange)
-                form->exchange = queue;
+                form->exchange = straight ? "" : queue;
         if (!form->routing_key)
                 form->routing_key = queue;
         return 0;

@@ -17,6 +17,7 @@ static bool wants_failure(const char *name, void *unused)
 struct follow_how run_how(const struct run *run)
 {
         return (struct follow_how){ .queue_of = run_queue_of,
+                                    .routes = &run->worker->routes,
                                     .now_ms = clock_wall_ms(),
                                     .chords = results_chords(run->worker->results),
                                     .wants_failure = wants_failure };
@@ -111,8 +112,11 @@ static enum step after_publish(struct run *run)
                 return run->then(run);
         if (run->published == PUBLISH_CLOSED)
                 return STEP_END;
-        problem_set(&run->why, "broker", "unroutable", "the next task's message was %s; check: chard topology apply",
-                    run->published == PUBLISH_RETURNED ? "returned: no queue takes it" : "refused by the broker");
+        problem_set(
+                &run->why, "broker", "unroutable",
+                "the next task's message was %s; check the queue that its signature, CHARD_TASK_ROUTES or CHARD_DEFAULT_QUEUE names; "
+                "those of this program: chard topology apply",
+                run->published == PUBLISH_RETURNED ? "returned: no queue takes it" : "refused by the broker");
         if (run->telling.what == TELL_SUCCESS)
                 return STEP_RETRY;
         log_error("worker", "task=%s what was to be sent at its failure: %s", run->message.id, run->why.text);

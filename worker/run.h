@@ -101,6 +101,7 @@ struct worker {
         struct ai *ai;
         struct results *results;
         struct topology topology;
+        struct task_routes routes;
         struct map *by_id; /* runs that keep state, by task id: to adopt redeliveries */
         struct run runs;   /* all, in the order they came; the head is a mark */
         struct run *spare; /* finished structs, linked by next */

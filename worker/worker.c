@@ -27,7 +27,9 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         w->runs.next = w->runs.previous = &w->runs;
         uv_timer_init(w->loop, &w->grace_timer);
         w->grace_timer.data = w;
-        code = map_new(&w->by_id);
+        code = task_routes_read(&w->routes, config->task_routes, config->default_queue, why);
+        if (!code)
+                code = map_new(&w->by_id);
         if (!code)
                 code = intake_open(w);
         if (!code)
@@ -190,6 +192,7 @@ void worker_close(struct worker *w)
         control_free(w->control);
         intake_close(w);
         topology_free(&w->topology);
+        task_routes_free(&w->routes);
         map_free(w->by_id);
         free(w);
 }

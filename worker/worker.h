@@ -39,11 +39,12 @@ struct worker_config {
         const char *store_url;
         const char *result_urls; /* as results_config says */
         unsigned result_expires_s;
-        bool declare_queues;       /* or consume them as they stand there */
-        bool track_started;        /* tell clients that a task has begun, too */
-        struct ai_config ai;       /* its loop is filled in by the worker */
-        const char *name;          /* this worker's own among all workers */
-        const char *const *queues; /* to consume */
+        bool declare_queues;                     /* or consume them as they stand there */
+        bool track_started;                      /* tell clients that a task has begun, too */
+        struct ai_config ai;                     /* its loop is filled in by the worker */
+        const char *task_routes, *default_queue; /* where tasks of others go: message/routes.h; or NULL */
+        const char *name;                        /* this worker's own among all workers */
+        const char *const *queues;               /* to consume */
         size_t queue_count;
         unsigned slots; /* prefetch of each queue */
         unsigned heartbeat_s, connect_timeout_ms;

@@ -4,11 +4,12 @@
 import json
 import uuid
 
+import pytest
 from support import fleet
-from support.program import ROOT
+from support.place import FileBroker
 from support.waiting import wait_until
 
-from celery import chain
+from celery import chain, chord, group
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -58,3 +59,67 @@ def test_one_queue_two_kinds_of_workers(chard, broker_url, redis, database):
     assert chards | pythons == set(ids)
     assert chards and pythons
     assert not [id for id in chards if (app.AsyncResult(id).result == "python")], "run by both"
+
+
+ROUTES = {"task_routes": "py.s*=py.one;py.again=py.one", "default_queue": "py.two"}  # py.add is nobody's but the default's
+
+
+def test_signatures_that_name_no_queue(chard, broker_url, redis):
+    """The Python app's task_routes and its default queue, said to chard: whatever follows one of chard's tasks finds its worker."""
+    chard.prepare()
+    backend = redis.url[:-1] + "5"
+    with fleet.worker(broker_url, backend, "py.one,py.two,py.default") as app, \
+            chard.worker(queues="chard.tasks", result_url=backend, **ROUTES):
+        ours = lambda name, *args: app.signature(name, args, queue="chard.tasks")
+        py = lambda name, *args: app.signature(name, args)
+        assert (ours("chard.add", 1) | py("py.add", 2) | ours("chard.add", 3) | py("py.same")).apply_async().get(30) == 6
+        assert (ours("chard.add", 1) | group(py("py.add", 2), py("py.add", 3)) | py("py.sum")).apply_async().get(30) == 7
+        assert chord([ours("chard.add", 1), ours("chard.add", 2)], py("py.sum")).apply_async().get(30) == 3
+        assert (ours("chard.add", 1) | group(py("py.add", 2), py("py.add", 3))).apply_async().get(30) == [3, 4]
+        called, told = (str(uuid.uuid4()) for _ in range(2))
+        ours("chard.add", 1).apply_async(link=py("py.add", 9).set(task_id=called))
+        assert app.AsyncResult(called).get(30) == 10
+        failed = ours("chard.fail", "broken").apply_async(link_error=py("py.same").set(task_id=told))
+        assert app.AsyncResult(told).get(30) == failed.id
+        again = (ours("chard.add", 1) | py("py.again") | ours("chard.add", 5)).apply_async()
+        assert again.get(30) == 1106
+
+
+def test_a_route_to_no_queue(chard, broker_url, redis, queues, wait_until):
+    """Nothing is lost: the task before it fails, says why, and is in the dead letters with all that would have followed."""
+    chard.prepare()
+    app = fleet.make_app(broker_url, redis.url)
+    first = app.signature("chard.add", [1], queue="chard.tasks")
+    with chard.worker(queues="chard.tasks", result_url=redis.url):
+        result = (first | app.signature("py.same")).apply_async()
+        with pytest.raises(RuntimeError, match="CHARD_TASK_ROUTES"):
+            result.get(30)
+    with chard.worker(queues="chard.tasks", result_url=redis.url, default_queue="no.such"):
+        result = (first | app.signature("py.same")).apply_async()
+        with pytest.raises(RuntimeError, match="no queue takes it"):
+            result.get(60)
+    wait_until(lambda: queues.depth("chard.tasks.dead") == 2)
+    assert b"py.same" in queues.take("chard.tasks.dead", 2)[1].body
+    app.close()
+
+
+@pytest.mark.parametrize("setting, value, says", [
+    ("CHARD_TASK_ROUTES", "py.add", "TASK=QUEUE"),
+    ("CHARD_TASK_ROUTES", "py.*.add=q", "may only stand at its end"),
+    ("CHARD_DEFAULT_QUEUE", "a b", "is no queue"),
+])
+def test_routes_that_make_no_sense(chard, setting, value, says):
+    said = chard.run("worker", env={setting: value}, check=2).stderr
+    assert setting in said and says in said
+
+
+def test_routes_in_the_one_file(chard, tmp_path):
+    """With the embedded broker as well; there only other workers of chard's can be who takes it."""
+    path = tmp_path / "chard.db"
+    chard = chard.with_settings(broker_url=f"embedded:{path}", store_url=f"sqlite:{path}").prepare()
+    queues = FileBroker(path)
+    body = json.dumps([[1], {}, {"chain": [{"task": "plugin.count", "args": [], "kwargs": {}, "options": {}}]}]).encode()
+    with chard.worker(queues="chard.tasks", task_routes="plugin.*=chard.note"):
+        queues.publish("chard.tasks", "chard.tasks", body, {"task": "chard.add", "id": "i", "root_id": "i"})
+        wait_until(lambda: queues.depth("chard.note") == 1)
+    assert queues.take("chard.note")[0].headers["task"] == "plugin.count"

@@ -27,6 +27,10 @@ def add_tasks(app):
     def total(numbers):
         return sum(numbers)
 
+    @app.task(name="py.same", shared=False)
+    def same(value):
+        return value
+
     @app.task(name="py.fail", shared=False)
     def fail(*_arguments):
         raise ValueError("it never works")
@@ -39,6 +43,13 @@ def add_tasks(app):
         return document | {"seen": [*seen, {"id": self.request.id, "root": self.request.root_id,
                                             "parent": self.request.parent_id,
                                             "trace": self.request.get("traceparent") or headers.get("traceparent")}]}
+
+    @app.task(name="py.again", bind=True, shared=False)
+    def again(self, value):
+        """Runs twice, then hands over to other tasks, which the client's signatures say nothing of."""
+        if self.request.retries == 0:
+            raise self.retry(countdown=0)
+        raise self.replace(app.signature("chard.add", [value, 100], queue="chard.tasks") | app.signature("py.add", [1000]))
 
     @app.task(name="chard.note", bind=True, shared=False)
     def note(self, *_document, **_arguments):
