@@ -51,6 +51,7 @@ void doing_print_outcomes(const struct doing *d)
                 { DEAD_ALIVE, "not sent, a worker is running their task right now: still kept" },
                 { DEAD_WAITING, "not sent, their tasks are scheduled already: still kept" },
                 { DEAD_REVOKED, "not sent, their tasks were revoked: still kept" },
+                { DEAD_CHANGED, "not sent, somebody edited them meanwhile: still kept, requeue them again" },
                 { DEAD_SETTLED, "somebody else dealt with meanwhile" },
         };
         const struct dlq_tally *t = &d->tally;
@@ -103,13 +104,14 @@ void doing_print_json(const struct doing *d)
         static const char *const ends[] = { [DLQ_ENDED] = "ended", [DLQ_STOPPED] = "stopped", [DLQ_FAILED] = "failed" };
         const struct dlq_tally *t = &d->tally;
         JSON_OWNED json_t *o = json_pack(
-                "{s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "action",
+                "{s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "action",
                 d->action == DEAD_DISCARD ? "discard" : "requeue", "dry_run", d->config.rehearse, "end",
                 d->running ? "silent" : ends[d->end], "total", (json_int_t)t->total, "seen", (json_int_t)t->seen,
                 doing_past(d), (json_int_t)t->outcomes[DEAD_DONE], "resumed", (json_int_t)t->outcomes[DEAD_RESUMED],
                 "succeeded", (json_int_t)t->outcomes[DEAD_SUCCEEDED], "alive", (json_int_t)t->outcomes[DEAD_ALIVE],
                 "waiting", (json_int_t)t->outcomes[DEAD_WAITING], "revoked", (json_int_t)t->outcomes[DEAD_REVOKED],
-                "settled", (json_int_t)t->outcomes[DEAD_SETTLED] + (json_int_t)t->outcomes[DEAD_MISSING], "refused",
+                "changed", (json_int_t)t->outcomes[DEAD_CHANGED], "settled",
+                (json_int_t)t->outcomes[DEAD_SETTLED] + (json_int_t)t->outcomes[DEAD_MISSING], "refused",
                 (json_int_t)t->refused, d->config.rehearse ? "would" : "not_tried", fates_json(t->fates), "not_done",
                 not_done_json(d));
         if (!d->config.rehearse)
@@ -133,6 +135,7 @@ static const char *why_not(int fate, int outcome)
         case DEAD_ALIVE: return letter_fate_text(FATE_ALIVE);
         case DEAD_WAITING: return letter_fate_text(FATE_WAITING);
         case DEAD_REVOKED: return letter_fate_text(FATE_REVOKED);
+        case DEAD_CHANGED: return "somebody edited it meanwhile; requeue it again";
         case DEAD_SETTLED:
         case DEAD_MISSING: return "somebody else dealt with it meanwhile";
         default: return "the store refused it";

@@ -18,12 +18,12 @@ struct editing {
         struct dlq_client client;
         const char *reason, *file;
         bool undo;
-        int64_t entry;
-        struct buffer text; /* what the editor is given, then what it gave */
+        int64_t entry, version; /* `version`: as it was opened */
+        struct buffer text;     /* what the editor is given, then what it gave */
         struct buffer body;
         char path[4096]; /* what the editor works on */
         int code;        /* of reading or checking */
-        enum { READING, CHECKING, UNDOING } phase;
+        enum { READING, CHECKING, UNDOING, CONFLICT } phase;
         bool found, kept, edited;
 };
 
@@ -35,6 +35,8 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
         e->found = count > 0;
         e->kept = count > 0 && strcmp(letters[0].state, "kept") == 0;
         e->edited = count > 0 && letters[0].edited.data;
+        if (e->kept && e->phase != CHECKING)
+                e->version = letters[0].version;
         if (e->kept && e->phase == READING)
                 e->code = letter_arguments(&letters[0], &e->text, out);
         else if (e->kept && e->phase == CHECKING)
@@ -141,10 +143,24 @@ static bool make_file(struct editing *e)
 
 /* ---- changing it ---- */
 
+/* It went, or somebody else was first: whose change that would undo. */
+static int say_refused(struct editing *e)
+{
+        e->phase = CONFLICT;
+        const int code = look(e);
+        if (code)
+                return code;
+        fprintf(stderr,
+                "chard %s: entry %lld was edited by somebody else meanwhile, nothing was changed; what it is now: chard dlq show %lld\n",
+                e->client.self->name, (long long)e->entry, (long long)e->entry);
+        return EXIT_FAILED;
+}
+
 static int store_body(struct editing *e)
 {
         const struct dead_edit edit = {
                 .entry = e->entry,
+                .version = e->version,
                 .act = { .who = client_who(), .reason = e->reason ? e->reason : "", .scope = e->undo ? "--undo" : "" },
                 .body = e->undo ? bytes_of(NULL, 0) : buffer_view(&e->body),
         };
@@ -152,11 +168,8 @@ static int store_body(struct editing *e)
         const int code = client_wait(&e->client);
         if (code)
                 return code;
-        if (e->client.result == STORE_ALREADY) {
-                fprintf(stderr, "chard %s: entry %lld is not kept (any more)\n", e->client.self->name,
-                        (long long)e->entry);
-                return EXIT_FAILED;
-        }
+        if (e->client.result == STORE_ALREADY)
+                return say_refused(e);
         printf(e->undo ? "entry %lld is as it came\n"
                        : "entry %lld is changed; its original is kept. Send it: chard dlq requeue %lld\n",
                (long long)e->entry, (long long)e->entry);

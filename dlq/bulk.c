@@ -162,8 +162,9 @@ static void add_item(struct dlq_bulk *b, struct batch *batch, const struct dead_
                 return;
         }
         batch->fates[batch->count] = fate;
-        batch->items[batch->count++] =
-                (struct dead_item){ .entry = l->entry, .message = message, .due_ms = message ? due_of(b) : 0 };
+        batch->items[batch->count++] = (struct dead_item){
+                .entry = l->entry, .message = message, .version = l->version, .due_ms = message ? due_of(b) : 0
+        };
 }
 
 static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)

@@ -31,6 +31,7 @@ struct dead_letter {
         struct bytes properties, body; /* as they came; empty with data NULL where a page leaves them out */
         struct bytes edited;           /* the body that is sent instead when it is requeued; data NULL = not edited */
         int64_t body_size;
+        int64_t version;                    /* another one after each edit; filled in by reading with content */
         const char *task_state, *job_state; /* "" = the store knows no such row; filled in by reading */
         bool waits;    /* a message of its task waits among the scheduled ones; filled in by reading, as the next two */
         bool followed; /* a task that follows it is known */
@@ -83,6 +84,7 @@ enum dead_action { DEAD_REQUEUE, DEAD_DISCARD };
 struct dead_item {
         int64_t entry;
         const struct message *message; /* DEAD_REQUEUE: what is sent, with retries 0 */
+        int64_t version;               /* of the entry that it was made from; 0 = whatever it is by now */
         int64_t due_ms;
 };
 
@@ -94,6 +96,7 @@ enum dead_outcome {
         DEAD_ALIVE,     /* its task runs under a live lease: nothing is sent, the entry stays */
         DEAD_WAITING,   /* a message of its task is scheduled already: nothing is sent, the entry stays */
         DEAD_REVOKED,   /* its task was revoked: nothing is sent, the entry stays */
+        DEAD_CHANGED,   /* it was edited since its message was made: nothing is sent, the entry stays */
         DEAD_SETTLED,   /* it is not kept any more: somebody was first */
         DEAD_MISSING,   /* there is no such entry */
 };
@@ -116,6 +119,7 @@ typedef void dead_settled(const enum dead_outcome *outcomes, size_t count, const
 /* A new body for a kept entry; the original stays. `body` with data NULL takes the change back. Audited. Borrowed until done. */
 struct dead_edit {
         int64_t entry;
+        int64_t version; /* as it was read: one that was edited since stays as it is; 0 = whatever it is by now */
         struct dead_act act;
         struct bytes body;
 };

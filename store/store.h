@@ -204,7 +204,7 @@ struct store_backend {
         /* How many entries the filter leaves, as {"count","upto" (the highest entry, 0 = none),"edited"}. */
         void (*dead_count)(struct store *s, const struct dead_filter *filter, json_done *done, void *arg);
         void (*dead_settle)(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg);
-        /* DONE; ALREADY: the entry is not there or not kept. */
+        /* DONE; ALREADY: the entry is not there, not kept, or of another version. */
         void (*dead_edit)(struct store *s, const struct dead_edit *edit, store_done *done, void *arg);
         /* What was done to an entry, oldest first: [{"at" (ms),"action","who","reason","scope","operation","count" (of that batch)}]. */
         void (*dead_history)(struct store *s, int64_t entry, json_done *done, void *arg);

@@ -47,13 +47,14 @@ const struct statement statement_dead_settle = {
         "chard_dead_settle",
         "with prior as materialized (select id from chard.dead_letter_audit where batch = ($1::uuid[])[1]),"
         " i as materialized ("
-        "  select * from unnest($8::int8[], $9::uuid[], $10::int8[], $11::text[], $12::text[], $13::bytea[], $14::bytea[])"
-        "   with ordinality as i (entry, key, due, exchange, routing_key, properties, body, n)),"
+        "  select * from unnest($8::int8[], $9::uuid[], $10::int8[], $11::text[], $12::text[], $13::bytea[], $14::bytea[],"
+        "   $15::int8[]) with ordinality as i (entry, key, due, exchange, routing_key, properties, body, version, n)),"
         " u as materialized ("
         "  select i.n, i.entry, d.task_id, d.root_id, d.state = 'kept' as kept,"
         "   i.n > min(i.n) filter (where d.state = 'kept') over (partition by d.task_id) as again, case"
         "    when d.entry is null then 'missing'"
         "    when d.state <> 'kept' then case when not d.mine then 'settled' when d.state = 'resolved' then 'succeeded' else 'done' end"
+        "    when i.version not in (0, cardinality(d.acts) + 1) then 'changed'"
         "    when $3 = 'discard' then 'done'"
         "    when t.state = 'REVOKED' then 'revoked'"
         "    when t.state = 'SUCCESS'"
@@ -104,7 +105,8 @@ const struct statement statement_dead_settle = {
 const struct statement statement_dead_edit = {
         "chard_dead_edit",
         "with prior as materialized (select id from chard.dead_letter_audit where batch = ($1::uuid[])[1]),"
-        " l as materialized (select entry from chard.dead_letter where entry = $7::int8 and state = 'kept' for update),"
+        " l as materialized (select entry from chard.dead_letter where entry = $7::int8 and state = 'kept'"
+        "  and ($9::int8 in (0, cardinality(acts) + 1) or exists (select from prior)) for update),"
         " audit as ("
         "  insert into chard.dead_letter_audit (batch, operation, action, who, reason, scope, entries)"
         "  select ($1::uuid[])[1], $2::text, $3::text, $4::text, $5::text, $6::text, 1 from l"
@@ -284,7 +286,7 @@ static void item_key(const unsigned char batch[KEY_SIZE], size_t item, unsigned 
 }
 
 struct item_columns {
-        struct column *entry, *key, *due, *exchange, *routing_key, *properties, *body;
+        struct column *entry, *key, *due, *exchange, *routing_key, *properties, *body, *version;
 };
 
 static void add_item(struct item_columns *c, const struct call *call, size_t n, const struct dead_item *item)
@@ -299,6 +301,7 @@ static void add_item(struct item_columns *c, const struct call *call, size_t n, 
         column_text(c->routing_key, item->message ? item->message->routing_key : NULL);
         column_bytes(c->properties, item->message ? item->message->properties : bytes_of("", 0));
         column_bytes(c->body, item->message ? item->message->body : bytes_of("", 0));
+        column_int8(c->version, item->version);
 }
 
 static int send_items(struct link *link, struct group *group, const struct dead_settle *settle)
@@ -309,10 +312,10 @@ static int send_items(struct link *link, struct group *group, const struct dead_
         arguments_reset(a);
         add_act(a, call, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue");
         arguments_number(a, settle->act.automatic);
-        struct item_columns c = { arguments_array(a, COLUMN_INT8), arguments_array(a, COLUMN_UUID),
-                                  arguments_array(a, COLUMN_INT8), arguments_array(a, COLUMN_TEXT),
-                                  arguments_array(a, COLUMN_TEXT), arguments_array(a, COLUMN_BYTEA),
-                                  arguments_array(a, COLUMN_BYTEA) };
+        struct item_columns c = { arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_UUID),
+                                  arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_TEXT),
+                                  arguments_array(a, COLUMN_TEXT),  arguments_array(a, COLUMN_BYTEA),
+                                  arguments_array(a, COLUMN_BYTEA), arguments_array(a, COLUMN_INT8) };
         for (size_t i = 0; i < settle->count; i++)
                 add_item(&c, call, i, &settle->items[i]);
         return link_send(link, group, &statement_dead_settle);
@@ -346,7 +349,7 @@ static enum dead_outcome outcome_of(const char *verdict)
         static const char *const names[] = {
                 [DEAD_DONE] = "done",       [DEAD_RESUMED] = "resumed", [DEAD_SUCCEEDED] = "succeeded",
                 [DEAD_ALIVE] = "alive",     [DEAD_WAITING] = "waiting", [DEAD_REVOKED] = "revoked",
-                [DEAD_SETTLED] = "settled", [DEAD_MISSING] = "missing",
+                [DEAD_CHANGED] = "changed", [DEAD_SETTLED] = "settled", [DEAD_MISSING] = "missing",
         };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -407,6 +410,7 @@ static int send_edit(struct link *link, struct group *group)
                 column_bytes(body, edit->body);
         else
                 column_null(body);
+        arguments_number(a, edit->version);
         return link_send(link, group, &statement_dead_edit);
 }
 

@@ -35,7 +35,8 @@
         "  case when $18 & 2 = 0 then coalesce((select j.state from chard.job j where j.root_id = s.root_id), '') else '' end," \
         "  case when $18 & 2 = 0 and task_id <> '' then (" STANDING ")::int8 else 0::int8 end,"                                 \
         "  case when $18 & 1 = 1 then properties end, case when $18 & 1 = 1 then body end,"                                     \
-        "  case when $18 & 1 = 1 or edited is null then edited else '' end"                                                     \
+        "  case when $18 & 1 = 1 or edited is null then edited else '' end,"                                                    \
+        "  case when $18 & 1 = 1 then cardinality(acts) + 1 else 0 end::int8"                                                   \
         " from s where $18 & 1 = 0 or before < $19::int8 order by n"
 
 /* $20: twice the sort, and one more when it descends. */
@@ -228,6 +229,7 @@ enum {
         PROPERTIES,
         BODY,
         EDITED,
+        VERSION,
 };
 
 static struct dead_letter letter_of(const PGresult *r, int row)
@@ -259,6 +261,7 @@ static struct dead_letter letter_of(const PGresult *r, int row)
                 .attempts = (unsigned)field_number(r, row, ATTEMPTS),
                 .rounds = (unsigned)field_number(r, row, ROUNDS),
                 .body_size = field_number(r, row, BODY_SIZE),
+                .version = field_number(r, row, VERSION),
                 .task_state = field_text(r, row, TASK_STATE),
                 .job_state = field_text(r, row, JOB_STATE),
                 .waits = standing & 1,

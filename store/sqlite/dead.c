@@ -226,10 +226,11 @@ static const char look_sql[] =
         "  t.lease_until > ?2 and not exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at),"
         "  coalesce((select j.state from job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS'"
         "  or exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id),"
-        "  d.task_id <> '' and exists (select 1 from scheduled s where s.task_id = d.task_id)"
+        "  d.task_id <> '' and exists (select 1 from scheduled s where s.task_id = d.task_id),"
+        "  ?3 not in (0, (select count(*) from dead_letter_act a where a.entry = d.entry) + 1)"
         " from dead_letter d left join task t on t.id = d.task_id and d.task_id <> '' where d.entry = ?1";
 
-enum { LOOK_KEPT, LOOK_STATE, LOOK_LEASED, LOOK_FOLLOWED, LOOK_WAITS };
+enum { LOOK_KEPT, LOOK_STATE, LOOK_LEASED, LOOK_FOLLOWED, LOOK_WAITS, LOOK_CHANGED };
 
 static const char settled_sql[] = "update dead_letter set state = ?2, settled_at = ?3, automatic = ?4 where entry = ?1";
 
@@ -267,10 +268,13 @@ static int look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum de
 
         query_number(&q, settle->items[i].entry);
         query_number(&q, lite_now_us());
+        query_number(&q, settle->items[i].version);
         if (!query_row(&q))
                 *outcome = DEAD_MISSING;
         else if (query_read_number(&q, LOOK_KEPT) == 0)
                 *outcome = DEAD_SETTLED;
+        else if (query_read_number(&q, LOOK_CHANGED) != 0)
+                *outcome = DEAD_CHANGED;
         else if (settle->action == DEAD_DISCARD)
                 *outcome = DEAD_DONE;
         else
@@ -411,7 +415,9 @@ struct edit_call {
         const struct dead_edit *edit;
 };
 
-static const char is_kept_sql[] = "select 1 from dead_letter where entry = ?1 and state = 'kept'";
+static const char is_kept_sql[] =
+        "select 1 from dead_letter d where entry = ?1 and state = 'kept'"
+        " and ?2 in (0, (select count(*) from dead_letter_act a where a.entry = d.entry) + 1)";
 
 static const char edited_sql[] = "update dead_letter set edited = ?2 where entry = ?1";
 
@@ -443,6 +449,7 @@ static int run_edit(struct sqlite_work *work, sqlite3 *db)
         int rc;
 
         query_number(&q, c->edit->entry);
+        query_number(&q, c->edit->version);
         c->call.result = query_row(&q) ? STORE_DONE : STORE_ALREADY;
         rc = query_end(&q);
         if (rc != SQLITE_OK || c->call.result == STORE_ALREADY)

@@ -24,7 +24,8 @@
         "  case when ?18 & 2 = 0 then coalesce((select j.state from job j where j.root_id = d.root_id), '') else '' end," \
         "  case when ?18 & 2 = 0 and d.task_id <> '' then" STANDING " else 0 end,"                                        \
         "  case when ?18 & 1 then c.properties end, case when ?18 & 1 then c.body end,"                                   \
-        "  case when ?18 & 1 or c.edited is null then c.edited else x'' end"                                              \
+        "  case when ?18 & 1 or c.edited is null then c.edited else x'' end,"                                             \
+        "  case when ?18 & 1 then (select count(*) from dead_letter_act a where a.entry = d.entry) + 1 else 0 end"        \
         " from p cross join dead_letter d on d.entry = p.entry cross join dead_letter_content c on c.entry = p.entry"     \
         " order by p.n"
 
@@ -59,7 +60,8 @@ enum {
         TASK_STANDING = FIRST_TEXT + TEXTS,
         PROPERTIES,
         BODY,
-        EDITED
+        EDITED,
+        VERSION
 };
 
 /* SQLite stores any bytes as text; who reads gets UTF-8. */
@@ -105,6 +107,7 @@ static bool read_letter(struct dead_call *c, struct query *q, struct dead_letter
                 .attempts = (unsigned)query_read_number(q, ATTEMPTS),
                 .rounds = (unsigned)query_read_number(q, ROUNDS),
                 .body_size = query_read_number(q, BODY_SIZE),
+                .version = query_read_number(q, VERSION),
         };
         for (int i = 0; i < TEXTS; i++) {
                 *texts[i] = copy_text(c, q, FIRST_TEXT + i);

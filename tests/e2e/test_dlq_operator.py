@@ -214,6 +214,44 @@ def test_an_edit_that_changes_nothing(chard, database, queues, wait_until, tmp_p
     assert [act["action"] for act in dlq_json(chard, "show", number)["history"]] == ["edit", "edit"]
 
 
+def test_of_two_who_edit_the_first_is_not_undone(chard, database, queues, wait_until, tmp_path):
+    chard.prepare()
+    bury(queues)
+    with keeping(chard):
+        (entry,) = kept(chard, 1, wait_until)
+    number = entry["entry"]
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"args": [], "kwargs": {"text": "of the other one", "user_id": "u1"}}))
+    late = editor(tmp_path, f"""'{chard.binary}' dlq edit {number} --file '{other}' > /dev/null && sed -i 's/a milk carton/of the late one/' "$1\"""")
+    done = dlq(chard, "edit", number, env=late, check=1)
+    (path,) = left_over(tmp_path)
+    assert "edited by somebody else meanwhile" in done.stderr and f"--file {path}" in done.stderr and "of the late one" in path.read_text()
+    assert dlq_json(chard, "show", number)["edited_kwargs"]["text"] == "of the other one" and audits(database) == 1
+    dlq(chard, "edit", number, "--file", path)
+    assert dlq_json(chard, "show", number)["edited_kwargs"]["text"] == "of the late one"
+
+
+def test_what_is_edited_while_many_are_requeued_is_not_sent_as_it_was(chard, database, queues, wait_until):
+    chard.prepare()
+    bury(queues)
+    bury(queues)
+    with keeping(chard):
+        first, second = sorted(entry["entry"] for entry in kept(chard, 2, wait_until))
+    arguments = {"args": [], "kwargs": {"text": "another one", "user_id": "u1"}}
+    with database.connect(autocommit=False) as held:
+        held.execute("select from chard.dead_letter where entry = %s for update", [first])
+        bulk = chard.start("dlq", "requeue", "--all", "--yes", "--json")
+        wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == 1)
+        dlq(chard, "edit", second, "--file", "-", input=json.dumps(arguments))
+    bulk.process.wait(60)
+    wait_until(lambda: "".join(bulk.out).rstrip().endswith("}"))
+    said = json.loads("".join(bulk.out))
+    assert (said["requeued"], said["changed"]) == (1, 1)
+    assert [entry["entry"] for entry in entries(chard)] == [second]
+    dlq(chard, "requeue", second, "--yes")
+    assert database.value("select count(*) from chard.scheduled where convert_from(body, 'UTF8') like '%%another one%%'") == 1
+
+
 def test_what_was_typed_is_not_lost(chard, database, queues, wait_until, tmp_path):
     """A slip in the editor: the file is kept and named; on a terminal it opens again."""
     chard.prepare()

@@ -251,6 +251,25 @@ def test_an_edit_is_kept_beside_the_original(store):
     assert store.one("dead_edit", entry=1, body="late")["result"] == "ALREADY" == store.one("dead_edit", entry=9, body="x")["result"]
 
 
+def test_what_was_edited_since_it_was_read_stays_as_it_is(store, database):
+    store.ask(letter(1), letter(2))
+    first, second = read(store, content=True)
+    assert store.one("dead_edit", entry=1, version=first["version"], body="changed")["result"] == "DONE"
+    edited = read(store, entries=[1], content=True)[0]
+    assert edited["version"] != first["version"] and read(store, entries=[2], content=True)[0]["version"] == second["version"]
+    assert store.one("dead_edit", entry=1, version=first["version"], body="late")["result"] == "ALREADY"
+    assert store.one("dead_edit", entry=1, version=first["version"])["result"] == "ALREADY"
+    assert read(store, entries=[1], content=True) == [edited] and len(store.one("dead_history", entry=1)["value"]) == 1
+
+    def items(letter):
+        return [{"entry": row["entry"], "version": row["version"], "message": MESSAGE} for row in (letter, second)]
+
+    assert store.one("dead_settle", items=items(first))["outcomes"] == ["CHANGED", "DONE"]
+    assert [row["entry"] for row in read(store, state="kept")] == [1] and database.value("select count(*) from chard.scheduled") == 1
+    assert store.one("dead_settle", items=items(edited))["outcomes"] == ["DONE", "SETTLED"]
+    assert database.value("select count(*) from chard.scheduled") == 2
+
+
 def test_the_audit_is_append_only(store, database, backend):
     store.ask(letter(1))
     settle(store, 1)

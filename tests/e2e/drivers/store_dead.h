@@ -111,12 +111,13 @@ static json_t *letter_json(const struct dead_letter *l)
                           l->error_source, "code", l->error_code, "message", l->error_message, "group", l->group,
                           "cause", l->cause, "user_id", l->user_id, "worker", l->worker, "next_task", l->next_task,
                           "trace_id", l->trace_id, "task_state", l->task_state, "job_state", l->job_state);
-        json_t *rest = json_pack("{s:I,s:I,s:I,s:I,s:i,s:i,s:I,s:b,s:b,s:b,s:o,s:o,s:o}", "entry", (json_int_t)l->entry,
-                                 "died_ms", (json_int_t)l->died_ms, "kept_ms", (json_int_t)l->kept_ms, "settled_ms",
-                                 (json_int_t)l->settled_ms, "attempts", (int)l->attempts, "rounds", (int)l->rounds,
-                                 "body_size", (json_int_t)l->body_size, "waits", l->waits, "followed", l->followed,
-                                 "leased", l->leased, "properties", text_or_null(l->properties), "body",
-                                 text_or_null(l->body), "edited", text_or_null(l->edited));
+        json_t *rest =
+                json_pack("{s:I,s:I,s:I,s:I,s:I,s:i,s:i,s:I,s:b,s:b,s:b,s:o,s:o,s:o}", "entry", (json_int_t)l->entry,
+                          "version", (json_int_t)l->version, "died_ms", (json_int_t)l->died_ms, "kept_ms",
+                          (json_int_t)l->kept_ms, "settled_ms", (json_int_t)l->settled_ms, "attempts", (int)l->attempts,
+                          "rounds", (int)l->rounds, "body_size", (json_int_t)l->body_size, "waits", l->waits,
+                          "followed", l->followed, "leased", l->leased, "properties", text_or_null(l->properties),
+                          "body", text_or_null(l->body), "edited", text_or_null(l->edited));
 
         json_object_update(texts, rest);
         json_decref(rest);
@@ -134,8 +135,8 @@ static void page_read(const struct dead_letter *letters, size_t count, const str
 
 static void settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg)
 {
-        static const char *const names[] = { "DONE",    "RESUMED", "SUCCEEDED", "ALIVE",
-                                             "WAITING", "REVOKED", "SETTLED",   "MISSING" };
+        static const char *const names[] = { "DONE",    "RESUMED", "SUCCEEDED", "ALIVE",  "WAITING",
+                                             "REVOKED", "CHANGED", "SETTLED",   "MISSING" };
         json_t *list = json_array();
 
         for (size_t i = 0; i < count; i++)
@@ -197,6 +198,7 @@ static void do_dead_settle(struct request *r, struct store *s)
         json_array_foreach(items, i, item) {
                 list[i] = (struct dead_item){ .entry = json_number(item, "entry", 0),
                                               .message = read_message(r, json_object_get(item, "message")),
+                                              .version = json_number(item, "version", 0),
                                               .due_ms = json_number(item, "due_ms", 1) };
         }
         r->settle = (struct dead_settle){
@@ -211,6 +213,7 @@ static void do_dead_settle(struct request *r, struct store *s)
 static void do_dead_edit(struct request *r, struct store *s)
 {
         r->edit = (struct dead_edit){ .entry = json_number(r->line, "entry", 0),
+                                      .version = json_number(r->line, "version", 0),
                                       .act = read_act(r),
                                       .body = read_bytes(r, r->line, "body") };
         s->backend->dead_edit(s, &r->edit, stored, r);
