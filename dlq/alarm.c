@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells a chat room (Slack, Discord, or what takes the same form) of new groups and of growing ones. The store remembers what was told, so two
- * keepers never tell the same; all that is due at once goes into one message, and messages keep a distance. */
+/* Tells a chat room (Slack, Discord, or what takes the same form) of new groups and of growing ones. The store gives what is due to one keeper at a time and
+ * remembers what was told only after the room took it: a keeper that dies in between has it told again. All that is due at once goes into one message, and
+ * messages keep a distance. */
 #include "dlq/keeper.h"
 
 #include "core/backoff.h"
@@ -13,22 +14,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { GROWTH_PERCENT = 100, GROWTH_LEAST = 10, MOST_GROUPS = 20, MOST_TRIES = 6, TICK_MS = 1000 };
+enum { GROWTH_PERCENT = 100, GROWTH_LEAST = 10, MOST_GROUPS = 20, TICK_MS = 1000, LEASE_MS = 12000 };
 
 /* One message on its way, by the thread pool: the loop never waits for it. */
 struct posting {
         uv_work_t work;
         struct alarm *alarm;
         char *url, *body;
-        unsigned tries;
+        json_t *groups;
         struct webhook_result result;
 };
 
 struct alarm {
         struct dlq_keeper *keeper;
         uv_timer_t timer;
-        struct posting *posting; /* in flight, or waiting for its next try */
-        bool flying, closing, closed;
+        struct posting *posting; /* in flight, or NULL */
+        unsigned failures;       /* in a row */
+        bool closing, closed;
         uint64_t quiet_until_ms;
 };
 
@@ -64,6 +66,7 @@ void alarm_stop(struct alarm *a)
 
 static void posting_free(struct posting *p)
 {
+        json_decref(p->groups);
         free(p->url);
         free(p->body);
         free(p);
@@ -71,11 +74,8 @@ static void posting_free(struct posting *p)
 
 static void release_memory(struct alarm *a)
 {
-        if (!a->closed || a->flying)
-                return;
-        if (a->posting)
-                posting_free(a->posting);
-        free(a);
+        if (a->closed && !a->posting)
+                free(a);
 }
 
 static void on_closed(uv_handle_t *timer)
@@ -101,41 +101,43 @@ static void post(uv_work_t *work)
         webhook_post(p->url, p->body, &p->result);
 }
 
-static void give_up(struct alarm *a)
+static void on_said(json_t *value, const struct problem *why, void *arg)
 {
-        posting_free(a->posting);
-        a->posting = NULL;
+        (void)value, (void)arg;
+        if (why)
+                log_warn("dlq", "what became of an alarm could not be stored, so it may be told again: %s", why->text);
+}
+
+/* What could not be told is due again at once, and asked for after a pause that grows. */
+static void judge(struct alarm *a, int status, const struct webhook_result *result)
+{
+        enum { BASE_MS = 2000, CAP_MS = 240000 };
+        struct store *s = a->keeper->store;
+        const bool told = status == 0 && result->ok;
+        uint64_t wait_ms = (uint64_t)a->keeper->config->webhook_every_s * 1000;
+        s->backend->dead_alarms_told(s, a->posting->groups, told, on_said, NULL);
+        if (!told) {
+                a->failures++;
+                log_warn("dlq", "an alarm could not be delivered (try %u), and is tried again: %s", a->failures,
+                         result->why);
+                wait_ms = result->wait_ms ? result->wait_ms
+                                          : BASE_MS + backoff_ms(BASE_MS, CAP_MS, a->failures, random_bits());
+        } else {
+                a->failures = 0;
+        }
+        a->quiet_until_ms = clock_mono_ms() + wait_ms;
 }
 
 static void on_posted(uv_work_t *work, int status)
 {
-        enum { BASE_MS = 2000, CAP_MS = 120000 };
         struct posting *p = (struct posting *)work->data;
         struct alarm *a = p->alarm;
-        const uint64_t now_ms = clock_mono_ms();
-        a->flying = false;
-        if (a->closing) {
+        if (!a->closing)
+                judge(a, status, &p->result);
+        a->posting = NULL;
+        posting_free(p);
+        if (a->closing)
                 release_memory(a);
-                return;
-        }
-        if (status == 0 && p->result.ok) {
-                a->quiet_until_ms = now_ms + (uint64_t)a->keeper->config->webhook_every_s * 1000;
-                give_up(a);
-                return;
-        }
-        log_warn("dlq", "an alarm could not be delivered (try %u): %s", p->tries, p->result.why);
-        a->quiet_until_ms =
-                now_ms + (p->result.wait_ms ? p->result.wait_ms
-                                            : BASE_MS + backoff_ms(BASE_MS, CAP_MS, p->tries, random_bits()));
-        if (p->tries >= MOST_TRIES)
-                give_up(a);
-}
-
-static void fly(struct alarm *a)
-{
-        a->posting->tries++;
-        if (uv_queue_work(a->keeper->config->loop, &a->posting->work, post, on_posted) == 0)
-                a->flying = true;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -146,16 +148,13 @@ static void on_tick(uv_timer_t *timer)
                 .growth = GROWTH_PERCENT,
                 .least = GROWTH_LEAST,
                 .quiet_ms = (int64_t)a->keeper->config->webhook_quiet_s * 1000,
+                .lease_ms = LEASE_MS,
                 .limit = MOST_GROUPS,
         };
-        if (a->flying || clock_mono_ms() < a->quiet_until_ms)
+        if (a->posting || clock_mono_ms() < a->quiet_until_ms || !s->backend->up(s))
                 return;
-        if (a->posting) {
-                fly(a);
-        } else if (s->backend->up(s)) {
-                uv_timer_stop(&a->timer);
-                s->backend->dead_alarms(s, &query, on_alarms, a);
-        }
+        uv_timer_stop(&a->timer);
+        s->backend->dead_alarms(s, &query, on_alarms, a);
 }
 
 static void on_alarms(json_t *groups, const struct problem *why, void *arg)
@@ -163,18 +162,18 @@ static void on_alarms(json_t *groups, const struct problem *why, void *arg)
         struct alarm *a = (struct alarm *)arg;
         if (!a->closing && !a->keeper->stopping)
                 uv_timer_start(&a->timer, on_tick, TICK_MS, TICK_MS);
-        if (why || a->closing || json_array_size(groups) == 0)
+        if (why || a->closing || a->keeper->stopping || json_array_size(groups) == 0)
                 return;
         struct posting *p = calloc(1, sizeof(*p));
         if (!p)
-                return;
+                return; /* its lease ends */
         p->alarm = a;
         p->work.data = p;
+        p->groups = json_incref(groups);
         p->url = strdup(a->keeper->config->webhook_url);
         p->body = webhook_body(a->keeper->config->webhook_shape, a->keeper->config->webhook_url, groups);
-        a->posting = p;
-        if (p->url && p->body)
-                fly(a);
+        if (p->url && p->body && uv_queue_work(a->keeper->config->loop, &p->work, post, on_posted) == 0)
+                a->posting = p;
         else
-                give_up(a);
+                posting_free(p);
 }

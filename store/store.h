@@ -211,9 +211,11 @@ struct store_backend {
         /* What is kept and what came and went: {"at" (ms),"kept","groups","oldest_died_at" (ms or null),"rows":[{"name","queue","code","kept","oldest_died_at",
          * "in_1m","in_5m","in_1h","out_1m","out_5m","out_1h"}]}, a row for each task and code that has any of these, most kept first. */
         void (*dead_stats)(struct store *s, json_done *done, void *arg);
-        /* Groups that deserve an alarm, and from this moment have had it: [{as of dead_groups, "new": bool,"before": count at its last alarm}].
-         * Two keepers that ask get different ones. */
+        /* Groups that deserve an alarm: [{as of dead_groups, "new": bool,"before": count at its last alarm}]. Who gets them says afterwards
+         * whether they were told (dead_alarms_told); meanwhile, and until the lease ends, nobody else gets them. */
         void (*dead_alarms)(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg);
+        /* What became of groups that dead_alarms gave: somebody was told of so many entries, or nobody was. Copied. */
+        void (*dead_alarms_told)(struct store *s, const json_t *groups, bool told, json_done *done, void *arg);
 
         /* Jobs that have not ended and have not moved for their limit, none of whose tasks runs under a live lease or has a message scheduled, oldest first:
          * [{"id","pipeline","state","updated_us","restarts","document","last": {"id","name","parent_id","result","chain"} or null}].

@@ -271,6 +271,7 @@ const struct store_backend store_postgres = {
         .dead_history = pg_dead_history,
         .dead_stats = pg_dead_stats,
         .dead_alarms = pg_dead_alarms,
+        .dead_alarms_told = pg_dead_alarms_told,
         .stale_find = pg_stale_find,
         .stale_settle = pg_stale_settle,
         .up = pg_up,

@@ -25,6 +25,7 @@ struct dead_ask {
         struct dead_query query;
         struct dead_alarm_query alarm;
         int64_t entry;
+        bool told; /* the groups are the filter's text */
 };
 
 #endif

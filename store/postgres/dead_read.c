@@ -139,7 +139,8 @@ const struct statement statement_dead_stats = {
                                                                               "   'out_1h', out60) order by kept desc, name, queue, error_code) from r), '[]'))::text"
 };
 
-/* A group that has gone is new when it comes again. One that is told of is marked in the same breath. */
+/* A group that has gone is new when it comes again. One that is given is not due again before its lease ends; until somebody was told of it its
+ * row has no entries. */
 const struct statement statement_dead_alarms = {
         "chard_dead_alarms",
         "with g as materialized ("
@@ -149,19 +150,29 @@ const struct statement statement_dead_alarms = {
         " wanted as materialized ("
         "  select group_id, count from g order by count desc, group_id limit 10000),"
         " due as ("
-        "  insert into chard.dead_letter_alarm as a (group_id, entries) select group_id, count from ("
-        "   select w.group_id, w.count from wanted w left join lateral (select * from chard.dead_letter_alarm x"
-        "     where x.group_id = w.group_id offset 0) a on true"
-        "   where a.group_id is null or (a.at <= now() - $3::int8 * interval '1 ms'"
-        "    and w.count >= a.entries + greatest($2::int8, a.entries * $1::int8 / 100)) order by w.count desc, w.group_id limit $4::int8) n"
-        "  on conflict (group_id) do update set before = a.entries, entries = excluded.entries, at = now()"
-        "   where a.at <= now() - $3::int8 * interval '1 ms' and excluded.entries >= a.entries + greatest($2::int8, a.entries * $1::int8 / 100)"
-        "  returning a.group_id, a.before, xmax = 0 as new)"
+        "  insert into chard.dead_letter_alarm as a (group_id, at, entries)"
+        "   select group_id, now() + ($5::int8 - $3::int8) * interval '1 ms', 0 from ("
+        "    select w.group_id from wanted w left join lateral (select * from chard.dead_letter_alarm x"
+        "      where x.group_id = w.group_id offset 0) a on true"
+        "    where a.group_id is null or (a.at <= now() - $3::int8 * interval '1 ms' and (a.entries = 0"
+        "     or w.count >= a.entries + greatest($2::int8, a.entries * $1::int8 / 100))) order by w.count desc, w.group_id limit $4::int8) n"
+        "  on conflict (group_id) do update set at = excluded.at where a.at <= now() - $3::int8 * interval '1 ms'"
+        "  returning a.group_id, a.entries as before, a.entries = 0 as new)"
         " select coalesce(json_agg(json_build_object(" GROUP_PAIRS ", 'edited', g.edited, 'users', g.users,"
         "  'first_died_at', " MS("g.first") ", 'last_died_at', " MS(
                 "g.last") ","
                           "  'new', due.new, 'before', due.before) order by g.count desc, g.group_id), '[]')::text"
                           " from due, lateral (select * from g where g.group_id = due.group_id) g," GROUP_OF_LATEST
+};
+
+/* Nobody was told: it is due again at once. */
+const struct statement statement_dead_told = {
+        "chard_dead_told",
+        "with t as ("
+        "  update chard.dead_letter_alarm a set at = case when $2::int8 = 1 then now() else 'epoch' end,"
+        "   entries = case when $2 = 1 then g.count else a.entries end"
+        "  from json_to_recordset($1::json) as g (\"group\" text, count int4) where a.group_id = g.\"group\" returning 1)"
+        " select json_build_object('groups', count(*))::text from t"
 };
 
 /* ---- asking ---- */
@@ -322,6 +333,10 @@ static int send_ask(struct link *link, struct group *group)
                 arguments_number(a, ask->alarm.least);
                 arguments_number(a, ask->alarm.quiet_ms);
                 arguments_number(a, ask->alarm.limit);
+                arguments_number(a, ask->alarm.lease_ms);
+        } else if (ask->statement == &statement_dead_told) {
+                arguments_text(a, ask->query.filter.text);
+                arguments_number(a, ask->told);
         } else if (ask->statement != &statement_dead_stats) {
                 send_filter(a, &ask->query.filter);
                 if (ask->statement == &statement_dead_groups)
@@ -440,5 +455,16 @@ void pg_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_
 
         if (ask)
                 ask->alarm = *query;
+        ask_json(s, ask, done, arg);
+}
+
+void pg_dead_alarms_told(struct store *s, const json_t *groups, bool told, json_done *done, void *arg)
+{
+        char *text = json_dumps(groups, JSON_COMPACT);
+        struct dead_ask *ask = text ? ask_new(&statement_dead_told, &(struct dead_filter){ .text = text }) : NULL;
+
+        free(text);
+        if (ask)
+                ask->told = told;
         ask_json(s, ask, done, arg);
 }

@@ -27,9 +27,11 @@ const struct statement *const statements_of_releases[] = {
 };
 
 const struct statement *const statements_of_dead[] = {
-        &statement_dead_file,       &statement_dead_lock,    &statement_dead_lock_tasks, &statement_dead_settle,
-        &statement_dead_edit,       &statement_dead_page,    &statement_dead_along,      &statement_dead_along_kept,
-        &statement_dead_some,       &statement_dead_groups,  &statement_dead_count,      &statement_dead_history,
-        &statement_dead_stats,      &statement_dead_alarms,  &statement_stale_find,      &statement_stale_lock_tasks,
-        &statement_stale_lock_jobs, &statement_stale_settle, &statement_notify,          NULL,
+        &statement_dead_file,    &statement_dead_lock,        &statement_dead_lock_tasks,
+        &statement_dead_settle,  &statement_dead_edit,        &statement_dead_page,
+        &statement_dead_along,   &statement_dead_along_kept,  &statement_dead_some,
+        &statement_dead_groups,  &statement_dead_count,       &statement_dead_history,
+        &statement_dead_stats,   &statement_dead_alarms,      &statement_dead_told,
+        &statement_stale_find,   &statement_stale_lock_tasks, &statement_stale_lock_jobs,
+        &statement_stale_settle, &statement_notify,           NULL,
 };

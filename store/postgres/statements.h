@@ -37,7 +37,7 @@ extern const struct statement statement_dead_file, statement_dead_lock, statemen
 /* dead_read.c */
 extern const struct statement statement_dead_page, statement_dead_along, statement_dead_along_kept, statement_dead_some,
         statement_dead_groups, statement_dead_count, statement_dead_history, statement_dead_stats,
-        statement_dead_alarms;
+        statement_dead_alarms, statement_dead_told;
 /* stale.c */
 extern const struct statement statement_stale_find, statement_stale_lock_tasks, statement_stale_lock_jobs,
         statement_stale_settle;
@@ -63,6 +63,7 @@ void pg_dead_edit(struct store *s, const struct dead_edit *edit, store_done *don
 void pg_dead_history(struct store *s, int64_t entry, json_done *done, void *arg);
 void pg_dead_stats(struct store *s, json_done *done, void *arg);
 void pg_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg);
+void pg_dead_alarms_told(struct store *s, const json_t *groups, bool told, json_done *done, void *arg);
 void pg_stale_find(struct store *s, const struct stale_query *query, json_done *done, void *arg);
 void pg_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg);
 

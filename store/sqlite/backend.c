@@ -249,6 +249,7 @@ const struct store_backend store_sqlite = {
         .dead_history = lite_dead_history,
         .dead_stats = lite_dead_stats,
         .dead_alarms = lite_dead_alarms,
+        .dead_alarms_told = lite_dead_alarms_told,
         .stale_find = lite_stale_find,
         .stale_settle = lite_stale_settle,
         .up = lite_up,

@@ -14,6 +14,7 @@ void lite_dead_count(struct store *s, const struct dead_filter *filter, json_don
 void lite_dead_history(struct store *s, int64_t entry, json_done *done, void *arg);
 void lite_dead_stats(struct store *s, json_done *done, void *arg);
 void lite_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg);
+void lite_dead_alarms_told(struct store *s, const json_t *groups, bool told, json_done *done, void *arg);
 void lite_stale_find(struct store *s, const struct stale_query *query, json_done *done, void *arg);
 void lite_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg);
 
@@ -39,6 +40,7 @@ struct dead_call {
         struct dead_query query; /* its filter's texts are in `asked`, its entries in `entries` */
         struct dead_alarm_query alarm;
         int64_t entry;
+        bool told;                   /* the groups are the filter's text */
         struct arena asked, read;    /* `read`: what the letters point to */
         struct buffer entries;       /* as JSON with a NUL behind it */
         struct dead_letter *letters; /* a page; freed with the call */

@@ -58,14 +58,22 @@ static const char gone_sql[] = "delete from dead_letter_alarm where group_id not
 /* Of now, growth, least, quiet, limit. */
 static const char due_sql[] =
         "with g as materialized (" GROUP_FIGURES " where state = 'kept' group by group_id)"
-        " select json_object(" GROUP_PAIRS ", 'new', json(case when a.group_id is null then 'true' else 'false' end),"
-        "  'before', coalesce(a.entries, 0)), g.group_id, g.count"
+        " select json_object(" GROUP_PAIRS
+        ", 'new', json(case when coalesce(a.entries, 0) = 0 then 'true' else 'false' end),"
+        "  'before', coalesce(a.entries, 0)), g.group_id"
         " from g left join dead_letter_alarm a on a.group_id = g.group_id join dead_letter l on l.entry = g.entry"
-        " where a.group_id is null or (a.at <= ?1 - ?4 and g.count >= a.entries + max(?3, a.entries * ?2 / 100))"
+        " where a.group_id is null"
+        "  or (a.at <= ?1 - ?4 and (a.entries = 0 or g.count >= a.entries + max(?3, a.entries * ?2 / 100)))"
         " order by g.count desc, g.group_id limit ?5";
 
-static const char told_sql[] = "insert into dead_letter_alarm (group_id, at, entries) values (?1, ?2, ?3)"
-                               " on conflict (group_id) do update set at = ?2, entries = ?3";
+/* Given to somebody: not due again before the lease ends. Until somebody was told of it its row has no entries. */
+static const char given_sql[] = "insert into dead_letter_alarm (group_id, at, entries) values (?1, ?2, 0)"
+                                " on conflict (group_id) do update set at = ?2";
+
+/* Of groups, told, now. Nobody was told: it is due again at once. */
+static const char told_sql[] =
+        "update dead_letter_alarm set at = iif(?2, ?3, 0), entries = iif(?2, g.count, entries)"
+        " from (select value ->> 'group' as id, value ->> 'count' as count from json_each(?1)) g where group_id = g.id";
 
 /* ---- groups, count, history ---- */
 
@@ -148,13 +156,12 @@ static int run_stats(struct sqlite_work *work, sqlite3 *db)
 
 /* ---- alarms ---- */
 
-struct told {
-        struct told *next;
+struct given {
+        struct given *next;
         char *group;
-        int64_t count;
 };
 
-static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct told **told)
+static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct given **given)
 {
         struct query q = query_of(db, due_sql);
         const char *between = "[";
@@ -167,7 +174,7 @@ static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct tol
         query_number(&q, c->alarm.limit);
         for (; query_row(&q); between = ",") {
                 struct bytes row = query_read_bytes(&q, 0);
-                struct told *one = arena_alloc(&c->read, sizeof(*one));
+                struct given *one = arena_alloc(&c->read, sizeof(*one));
 
                 buffer_add_string(&c->call.text, between);
                 buffer_add(&c->call.text, row.data, row.size);
@@ -175,41 +182,50 @@ static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct tol
                         query_end(&q);
                         return SQLITE_NOMEM;
                 }
-                one->count = query_read_number(&q, 2);
-                one->next = *told;
-                *told = one;
+                one->next = *given;
+                *given = one;
         }
         buffer_add_string(&c->call.text, *between == '[' ? "[]" : "]");
         rc = query_end(&q);
         return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
 }
 
-static int tell(const struct told *one, sqlite3 *db, int64_t now_us)
+static int give(const struct given *one, sqlite3 *db, int64_t at_us)
 {
-        struct query q = query_of(db, told_sql);
+        struct query q = query_of(db, given_sql);
 
         query_text(&q, one->group);
-        query_number(&q, now_us);
-        query_number(&q, one->count);
+        query_number(&q, at_us);
         return query_run(&q);
 }
 
-/* Those that are told of are marked in the same breath. */
 static int run_alarms(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, gone_sql);
         int64_t now_us = lite_now_us();
-        struct told *told = NULL;
+        struct given *given = NULL;
         int rc = query_run(&q);
 
         arena_free(&c->read);
         buffer_reset(&c->call.text);
         if (rc == SQLITE_OK)
-                rc = read_due(c, db, now_us, &told);
-        for (; rc == SQLITE_OK && told; told = told->next)
-                rc = tell(told, db, now_us);
+                rc = read_due(c, db, now_us, &given);
+        for (; rc == SQLITE_OK && given; given = given->next)
+                rc = give(given, db, now_us + (c->alarm.lease_ms - c->alarm.quiet_ms) * 1000);
         return rc;
+}
+
+static int run_told(struct sqlite_work *work, sqlite3 *db)
+{
+        struct dead_call *c = (struct dead_call *)work;
+        struct query q = query_of(db, told_sql);
+
+        buffer_reset(&c->call.text);
+        query_text(&q, c->query.filter.text);
+        query_number(&q, c->told);
+        query_number(&q, lite_now_us());
+        return query_run(&q);
 }
 
 /* ---- on the loop thread ---- */
@@ -219,6 +235,7 @@ static const struct sqlite_verb count_verb = { .run = run_count, .done = lite_re
 static const struct sqlite_verb history_verb = { .run = run_history, .done = lite_read, .reads = true };
 static const struct sqlite_verb stats_verb = { .run = run_stats, .done = lite_read, .reads = true };
 static const struct sqlite_verb alarms_verb = { .run = run_alarms, .done = lite_read };
+static const struct sqlite_verb told_verb = { .run = run_told, .done = lite_read };
 
 /* A call for an answer in JSON; NULL when memory ran out, and then it was refused. */
 static struct dead_call *ask(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)
@@ -275,4 +292,16 @@ void lite_dead_alarms(struct store *s, const struct dead_alarm_query *query, jso
                 return;
         c->alarm = *query;
         lite_call_start(&c->call, &alarms_verb);
+}
+
+void lite_dead_alarms_told(struct store *s, const json_t *groups, bool told, json_done *done, void *arg)
+{
+        char *text = json_dumps(groups, JSON_COMPACT);
+        struct dead_call *c = ask(s, &(struct dead_filter){ .text = text ? text : "[]" }, done, arg);
+
+        free(text);
+        if (!c)
+                return;
+        c->told = told;
+        lite_call_start(&c->call, &told_verb);
 }

@@ -465,13 +465,15 @@ class Receiver:
     """A real HTTP server that takes what is posted; answers with `statuses` first, then 200."""
 
     def __init__(self, statuses=()):
-        self.posts, self.statuses = [], list(statuses)
+        self.posts, self.statuses, self.slow = [], list(statuses), threading.Event()
+        self.slow.set()
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 owner.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 status = owner.statuses.pop(0) if owner.statuses else 200
+                owner.slow.wait()
                 self.send_response(status)
                 if status == 429:
                     self.send_header("Retry-After", "1")
@@ -508,7 +510,29 @@ def test_alarms(chard, queues, wait_until):
     with keeping(chard, dlq_webhook_url=discord.url("x"), dlq_webhook_shape="discord", dlq_webhook_quiet_s=0):
         bury(queues, code="another")
         wait_until(lambda: discord.posts)
-    assert set(discord.posts[0]) == {"content"} and "another" in discord.posts[0]["content"]
+    assert set(discord.posts[0]) == {"content", "allowed_mentions"} and "another" in discord.posts[0]["content"]
+
+
+def test_no_alarm_is_lost(chard, queues, wait_until):
+    """A room that refuses, then a keeper that ends, then one that is killed before the room has answered: told in the end, and no more after that."""
+    chard.prepare()
+    room = Receiver([503, 503])
+    settings = {"dlq_webhook_url": room.url("x"), "dlq_webhook_every_s": 0}
+    with keeping(chard, **settings) as keeper:
+        bury(queues)
+        keeper.wait_log("an alarm could not be delivered")
+    room.slow.clear()
+    killed = chard.with_settings(**settings).start("dlq", "keep", "-n", "k1")
+    wait_until(lambda: len(room.posts) >= 3, 30)
+    killed.kill()
+    room.slow.set()
+    seen = len(room.posts)
+    with keeping(chard, **settings):
+        wait_until(lambda: len(room.posts) == seen + 1, 40)
+        assert "(new)" in room.posts[-1]["text"]
+        bury(queues, code="another")
+        wait_until(lambda: len(room.posts) == seen + 2, 40)
+    assert "another" in room.posts[-1]["text"] and "timeout" not in room.posts[-1]["text"]
 
 
 # --- jobs that got stuck --------------------------------------------------------------------------------

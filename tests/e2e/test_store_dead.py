@@ -292,8 +292,14 @@ def test_the_audit_is_append_only(store, database, backend):
 
 
 def test_alarms_tell_of_new_and_growing_groups_once(store):
+    def due(**query):
+        groups = store.one("dead_alarms", **query)["value"]
+        return groups, {(a["group"], a["count"], a["new"], a["before"]) for a in groups}
+
     def told(**query):
-        return {(a["group"], a["count"], a["new"], a["before"]) for a in store.one("dead_alarms", **query)["value"]}
+        groups, seen = due(**query)
+        store.one("dead_alarms_told", groups=groups, told=True)
+        return seen
 
     store.ask(*[letter(n, group="g1") for n in range(4)], letter(10, group="g2"))
     assert told(growth=50, least=2) == {("g1", 4, True, 0), ("g2", 1, True, 0)} and told(growth=50, least=2) == set()
@@ -306,6 +312,31 @@ def test_alarms_tell_of_new_and_growing_groups_once(store):
     assert told() == set()
     store.ask(letter(12, group="g2"))
     assert told() == {("g2", 1, True, 0)}
+
+
+def test_alarms_that_nobody_was_told_of_are_due_again(store):
+    """Whoever got them says that he could not tell, or says nothing more: new stays new, grown stays grown."""
+    def due(**query):
+        groups = store.one("dead_alarms", growth=100, least=2, quiet_ms=600000, **query)["value"]
+        return groups, {(a["group"], a["count"], a["new"], a["before"]) for a in groups}
+
+    store.ask(letter(1, group="g1"))
+    groups, seen = due()
+    assert seen == {("g1", 1, True, 0)} and due()[1] == set(), "one has it"
+    store.one("dead_alarms_told", groups=groups, told=False)
+    store.ask(letter(2, group="g1"))
+    assert due(lease_ms=200)[1] == {("g1", 2, True, 0)} and due()[1] == set()
+    time.sleep(0.25)
+    groups, seen = due()
+    assert seen == {("g1", 2, True, 0)}, "its lease has ended"
+    store.one("dead_alarms_told", groups=groups, told=True)
+    store.ask(*[letter(n, group="g1") for n in range(3, 6)])
+    assert due()[1] == set(), "it is to be quiet"
+    for told in (False, False, True, True):
+        groups = store.one("dead_alarms", growth=100, least=2)["value"]
+        store.one("dead_alarms_told", groups=groups, told=told)
+        assert [(a["count"], a["new"], a["before"]) for a in groups] == ([(5, False, 2)] if len(groups) else [])
+    assert not groups
 
 
 # --- stale jobs ---------------------------------------------------------------------------------------

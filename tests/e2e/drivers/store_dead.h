@@ -234,9 +234,16 @@ static void do_dead_alarms(struct request *r, struct store *s)
         struct dead_alarm_query query = { .growth = number_of(r, "growth", 50),
                                           .least = number_of(r, "least", 2),
                                           .quiet_ms = json_number(r->line, "quiet_ms", 0),
+                                          .lease_ms = json_number(r->line, "lease_ms", 60000),
                                           .limit = number_of(r, "limit", 10) };
 
         s->backend->dead_alarms(s, &query, read_back, r);
+}
+
+static void do_dead_alarms_told(struct request *r, struct store *s)
+{
+        s->backend->dead_alarms_told(s, json_object_get(r->line, "groups"),
+                                     json_is_true(json_object_get(r->line, "told")), read_back, r);
 }
 
 static void do_stale_find(struct request *r, struct store *s)

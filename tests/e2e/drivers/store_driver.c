@@ -281,6 +281,7 @@ static const struct {
         { "dead_history", do_dead_history },
         { "dead_stats", do_dead_stats },
         { "dead_alarms", do_dead_alarms },
+        { "dead_alarms_told", do_dead_alarms_told },
         { "stale_find", do_stale_find },
         { "stale_settle", do_stale_settle },
         { "revoke", do_revoke },
