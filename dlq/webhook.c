@@ -33,22 +33,45 @@ bool webhook_is_url(const char *url)
 
 /* ---- what is said ---- */
 
-static void say_group(struct buffer *b, const json_t *g)
+/* The first `most` characters of a letter's text, which a stranger may have written: no control characters, and for Slack nothing that begins
+ * a mention or a link. */
+static void say(struct buffer *b, const char *text, size_t most, bool slack)
 {
-        const char *cause = json_text(g, "cause", "");
+        const char *const end = text + utf8_prefix(text, most);
+        for (size_t size; text < end; text += size) {
+                utf8_next(text, &size);
+                const bool control = (unsigned char)*text < ' ' || *text == '\x7F' ||
+                                     (*text == '\xC2' && (unsigned char)text[1] < 0xA0);
+                if (control)
+                        buffer_add_byte(b, ' ');
+                else if (slack && strchr("&<>", *text))
+                        buffer_add_string(b, *text == '&' ? "&amp;" : *text == '<' ? "&lt;" : "&gt;");
+                else
+                        buffer_add(b, text, size);
+        }
+}
+
+static void say_group(struct buffer *b, const json_t *g, bool slack)
+{
+        enum { LONGEST_NAME = 80, LONGEST_CAUSE = 120 };
         const long long count = json_number(g, "count", 0), before = json_number(g, "before", 0);
-        buffer_addf(b, "\n• %s %s: %lld %s",
-                    *json_text(g, "name", "") ? json_text(g, "name", "") : json_text(g, "queue", "?"),
-                    json_text(g, "code", "?"), count, count == 1 ? "entry" : "entries");
+        const char *name = json_text(g, "name", "");
+        buffer_add_string(b, "\n• ");
+        say(b, *name ? name : json_text(g, "queue", "?"), LONGEST_NAME, slack);
+        buffer_add_byte(b, ' ');
+        say(b, json_text(g, "code", "?"), LONGEST_NAME, slack);
+        buffer_addf(b, ": %lld %s", count, count == 1 ? "entry" : "entries");
         if (json_is_true(json_object_get(g, "new")))
                 buffer_add_string(b, " (new)");
         else
                 buffer_addf(b, " (%lld before)", before);
-        buffer_addf(b, " — %.*s — chard dlq groups, group %s", (int)utf8_prefix(cause, 120), cause,
-                    json_text(g, "group", "?"));
+        buffer_add_string(b, " — ");
+        say(b, json_text(g, "cause", ""), LONGEST_CAUSE, slack);
+        buffer_add_string(b, " — chard dlq groups, group ");
+        say(b, json_text(g, "group", "?"), LONGEST_NAME, slack);
 }
 
-static char *text_of(const json_t *groups)
+static char *text_of(const json_t *groups, bool slack)
 {
         struct buffer b = { 0 };
         size_t i;
@@ -61,7 +84,7 @@ static char *text_of(const json_t *groups)
                     json_array_size(groups) == 1 ? "is" : "are");
         json_array_foreach(groups, i, g)
                 if (i < SHOWN_GROUPS)
-                        say_group(&b, g);
+                        say_group(&b, g, slack);
         if (json_array_size(groups) > SHOWN_GROUPS)
                 buffer_addf(&b, "\n… and %zu more groups", json_array_size(groups) - SHOWN_GROUPS);
         buffer_add_byte(&b, '\0');
@@ -76,8 +99,10 @@ static char *text_of(const json_t *groups)
 char *webhook_body(const char *shape, const char *url, const json_t *groups)
 {
         const bool discord = strcmp(shape, "discord") == 0 || (!*shape && strstr(url, "discord"));
-        char *text = text_of(groups);
-        json_t *body = text ? json_pack("{s:s}", discord ? "content" : "text", text) : NULL;
+        char *text = text_of(groups, !discord);
+        json_t *body = !text     ? NULL
+                       : discord ? json_pack("{s:s, s:{s:[]}}", "content", text, "allowed_mentions", "parse")
+                                 : json_pack("{s:s}", "text", text);
         char *dumped = body ? json_dumps(body, JSON_COMPACT) : NULL;
         json_decref(body);
         free(text);

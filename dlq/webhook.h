@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One message to an incoming webhook. Sources: api.slack.com, "Sending messages using incoming webhooks" ({"text"}); Discord's developer
- * documentation, "Execute Webhook" ({"content"}, at most 2000 characters). */
+ * documentation, "Execute Webhook" ({"content"}, at most 2000 characters; "allowed_mentions"); what Slack takes for markup: "Formatting text for app
+ * surfaces". */
 #ifndef CHARD_DLQ_WEBHOOK_H
 #define CHARD_DLQ_WEBHOOK_H
 
@@ -20,7 +21,7 @@ void webhook_setup(void);
 /* Is it an address that can be posted to, http or https with a host? */
 bool webhook_is_url(const char *url);
 
-/* The JSON to post about groups (as dead_alarms gives them). `shape`: "slack", "discord", or "" = by the URL's host. Freed by the caller; NULL when memory ran out. */
+/* The JSON to post about groups (as dead_alarms gives them), in which nothing that a letter says is markup or calls anybody. `shape`: "slack", "discord", or "" = by the URL's host. Freed by the caller; NULL when memory ran out. */
 char *webhook_body(const char *shape, const char *url, const json_t *groups);
 
 /* Post it. Blocks, up to five seconds; any thread. */

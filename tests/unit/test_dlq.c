@@ -489,6 +489,36 @@ static void what_a_room_is_told(void **state)
         json_decref(groups);
 }
 
+static json_t *body_for(const char *shape, const json_t *groups)
+{
+        char *body = webhook_body(shape, "", groups);
+        json_t *parsed = json_loads(body, 0, NULL);
+        free(body);
+        return parsed;
+}
+
+/* What a letter says is said as it stands: it calls nobody, links nowhere, and begins no line of its own. */
+static void what_a_letter_says_is_no_markup(void **state)
+{
+        (void)state;
+        json_t *groups = json_loads(
+                "[{\"group\":\"g1\",\"name\":\"a<b\",\"code\":\"<!here>\",\"count\":1,\"new\":true,\"before\":0,\"cause\":"
+                "\"<!channel> & <http://x.example|chard>\\n\\u001b[2J\\u009b@everyone \\u00e9\"}]",
+                0, NULL);
+        json_t *slack = body_for("slack", groups);
+        json_t *discord = body_for("discord", groups);
+        assert_non_null(strstr(json_text(slack, "text", ""),
+                               "• a&lt;b &lt;!here&gt;: 1 entry (new) — &lt;!channel&gt; &amp; "
+                               "&lt;http://x.example|chard&gt;  [2J @everyone é — "));
+        assert_non_null(
+                strstr(json_text(discord, "content", ""), "<!channel> & <http://x.example|chard>  [2J @everyone é"));
+        json_t *parse = json_object_get(json_object_get(discord, "allowed_mentions"), "parse");
+        assert_true(json_is_array(parse) && json_array_size(parse) == 0);
+        json_decref(slack);
+        json_decref(discord);
+        json_decref(groups);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -507,6 +537,7 @@ int main(void)
                 cmocka_unit_test(rates),
                 cmocka_unit_test(how_long_a_pipeline_may_take),
                 cmocka_unit_test(what_a_room_is_told),
+                cmocka_unit_test(what_a_letter_says_is_no_markup),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
