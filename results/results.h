@@ -80,7 +80,9 @@ struct chord_reply {
                 CHORD_REFUSED,
                 CHORD_CLOSED,
         } verdict;
-        struct bytes results; /* a JSON array, in the header's order */
+        struct bytes results; /* READY: a JSON array, in the header's order */
+        struct bytes
+                cause; /* FAILED: the exception (JSON text) of the part that failed; empty where only `why` is known */
         struct problem why;
 };
 typedef void chord_done(const struct chord_reply *reply, void *arg);

@@ -6,6 +6,8 @@
 #include "core/json.h"
 #include "core/log.h"
 
+#include <string.h>
+
 static void on_counted(const struct chord_reply *reply, void *arg);
 static enum step next_part(struct run *run);
 
@@ -80,7 +82,9 @@ static enum step send_unjoined(struct run *run)
         struct problem why = { 0 };
         struct buffer exception = { 0 };
         results_exception(&e, &exception);
-        const struct failure_told told = { .exception = buffer_view(&exception), .worker = run->worker->config->name };
+        const struct bytes cause = run->telling.cause;
+        const struct failure_told told = { .exception = cause.size ? cause : buffer_view(&exception),
+                                           .worker = run->worker->config->name };
         const json_t *body = json_object_get(part_of(run), "chord");
         const int code = task_message_unjoined(&run->message, body, &told, &how, &following, &why);
         buffer_free(&exception);
@@ -90,21 +94,43 @@ static enum step send_unjoined(struct run *run)
         return end_chord(run);
 }
 
-/* The body can't run: it fails, as does what follows it; and it may be part of another chord. */
-static enum step unjoin(struct run *run, const struct problem *why)
+/* The tasks of a group get the exception that the header failed with, what follows it the chord's. */
+static void abandon(struct run *run, const json_t *body, const struct problem *why)
 {
-        json_t *body = json_pack("[O]", json_object_get(part_of(run), "chord"));
+        const struct bytes none = { NULL, 0 };
+        const json_t *options = json_object_get(body, "options");
+        JSON_OWNED json_t *bare = json_copy((json_t *)options), *own = json_copy((json_t *)body);
+        json_object_del(bare, "chain");
+        json_object_set(own, "options", bare);
+        JSON_OWNED json_t *alone = json_pack("[O]", own);
+        run_abandon(run, signatures_abandoned(alone), why, run->telling.cause);
+        run_abandon(run, signatures_abandoned(json_object_get(options, "chain")), why, none);
+}
+
+static bool is_group(const json_t *signature)
+{
+        return strcmp(json_text(signature, "subtask_type", ""), "group") == 0;
+}
+
+/* The body can't run: it fails, as does what follows it; and it may be part of another chord. */
+static enum step unjoin(struct run *run, const struct problem *why, struct bytes cause)
+{
+        const json_t *body = json_object_get(part_of(run), "chord");
         log_warn("worker", "task=%s its chord fails: %s", run->message.id, why->text);
         run->telling.unjoined = arena_alloc(&run->arena, sizeof(*why));
-        if (!run->telling.unjoined) {
-                json_decref(body);
+        if (!run->telling.unjoined)
                 return run_out_of_memory(run);
-        }
         *run->telling.unjoined = *why;
+        run->telling.cause = (struct bytes){ NULL, 0 };
+        if (cause.size && is_group(body)) {
+                const char *copy = arena_copy(&run->arena, cause.data, cause.size);
+                if (!copy)
+                        return run_out_of_memory(run);
+                run->telling.cause = bytes_of(copy, cause.size);
+        }
         run->publishes = 1;
         run->then = send_unjoined;
-        run_abandon(run, signatures_abandoned(body), why);
-        json_decref(body);
+        abandon(run, body, why);
         return --run->publishes == 0 ? send_unjoined(run) : STEP_WAIT;
 }
 
@@ -121,7 +147,7 @@ static enum step send_body(struct run *run, struct bytes results)
         if (code < 0)
                 return run_out_of_memory(run);
         problem_set(&told, "results", "chord", "Callback error: %s", why.text);
-        return unjoin(run, &told);
+        return unjoin(run, &told, (struct bytes){ NULL, 0 });
 }
 
 static void on_counted(const struct chord_reply *reply, void *arg)
@@ -131,7 +157,7 @@ static void on_counted(const struct chord_reply *reply, void *arg)
         switch (reply->verdict) {
         case CHORD_WAITS: step = next_part(run); break;
         case CHORD_READY: step = send_body(run, reply->results); break;
-        case CHORD_FAILED: step = unjoin(run, &reply->why); break;
+        case CHORD_FAILED: step = unjoin(run, &reply->why, reply->cause); break;
         case CHORD_REFUSED:
                 log_error("worker", "task=%s its chord can't be counted: %s", run->message.id, reply->why.text);
                 step = next_part(run);

@@ -39,6 +39,7 @@ struct telling {
         json_t *parts;            /* owned: parts of chords to be counted, or NULL */
         size_t part;              /* the one in hand */
         struct problem *unjoined; /* why its chord has failed, in the run's arena; NULL: it has not */
+        struct bytes cause; /* … and the exception (JSON text, there too) that the body's tasks get instead; or empty */
 };
 
 /* The step that follows once all that was asked for is done. */
@@ -185,11 +186,16 @@ enum step run_join(struct run *run);
 /* STEP_TELL when anybody waits for what telling.what says, else STEP_ACK: then it costs nothing. */
 enum step run_tell_or_ack(struct run *run);
 
+/* The exception that clients see for why it failed; `text` is borrowed. / The text that stands for a traceback, added to `out`. */
+struct result_exception run_exception_of(const struct run *run, const struct problem *why);
+void run_add_traceback(const struct run *run, const struct problem *why, struct buffer *out);
+
 /* STARTED, where the settings want it; nobody waits for its answer. */
 void run_tell_started(const struct run *run);
 
-/* FAILURE with this exception for each of signatures_abandoned, and their parts to be counted. Adds to run->publishes. */
-void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why);
+/* FAILURE for each of signatures_abandoned, with the exception `cause` (JSON text) or, where that is empty, the one of `why`; and their parts to
+ * be counted. Adds to run->publishes. */
+void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why, struct bytes cause);
 
 /* A part to be counted in step "join", if the row ({"id","group_id","group_index","chord"}) is one. `result` is JSON text. */
 void run_add_part(struct run *run, json_t *row, const char *status, struct bytes result);

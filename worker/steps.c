@@ -238,13 +238,13 @@ static enum step work(struct run *run)
 
 static enum step call(struct run *run)
 {
-        const enum step first = control_before_call(run->worker->control, run);
-        if (first != STEP_CALL)
-                return first;
         /* Not before the claim: a task that was committed in time must still publish what follows. */
         if (run->message.expires_ms && run->message.expires_ms <= clock_wall_ms())
                 return run_refused(
                         run, problem_set(&run->why, "task", "expired", "it expired before a worker could run it"));
+        const enum step first = control_before_call(run->worker->control, run);
+        if (first != STEP_CALL)
+                return first;
         run_tell_started(run);
         if (!run->def->ask)
                 return work(run);

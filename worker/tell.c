@@ -36,6 +36,12 @@ static bool in_chord(const struct run *run)
         return m->id && m->chord && m->group_id && results_chords(run->worker->results);
 }
 
+/* Does what was to follow never run? */
+static bool ends_chain(enum tell what)
+{
+        return what == TELL_FAILURE || what == TELL_REVOKED;
+}
+
 enum step run_tell_or_ack(struct run *run)
 {
         const enum tell what = run->telling.what;
@@ -45,7 +51,8 @@ enum step run_tell_or_ack(struct run *run)
                 return STEP_TELL;
         /* Those that can't run any more may be parts of chords. */
         const bool counted = run_has_successor(run) && results_chords(run->worker->results);
-        return what == TELL_FAILURE && run->message.id && (run->message.errbacks || counted) ? STEP_TELL : STEP_ACK;
+        const bool fails = what == TELL_FAILURE && run->message.errbacks;
+        return run->message.id && (fails || (ends_chain(what) && counted)) ? STEP_TELL : STEP_ACK;
 }
 
 /* ---- one result ---- */
@@ -63,7 +70,7 @@ static const char *status_of(const struct run *run)
 }
 
 /* As Celery's, NotRegistered says the task's name and nothing else: the client makes a sentence of it. */
-static struct result_exception exception_of(const struct run *run, const struct problem *why)
+struct result_exception run_exception_of(const struct run *run, const struct problem *why)
 {
         struct result_exception e = results_exception_of(why);
         if (why == &run->why && !run->def && run->message.name && strcmp(why->code, "unknown_task") == 0)
@@ -71,16 +78,21 @@ static struct result_exception exception_of(const struct run *run, const struct 
         return e;
 }
 
+void run_add_traceback(const struct run *run, const struct problem *why, struct buffer *out)
+{
+        const struct result_exception e = run_exception_of(run, why);
+        const struct task_message *m = &run->message;
+        buffer_addf(out, "Traceback (most recent call last):\n  worker %s, task %s[%s], attempt %u, in %s\n%s.%s: %s",
+                    run->worker->config->name, m->name ? m->name : "?", m->id, m->retries + 1, why->source, e.module,
+                    e.type, why->text);
+}
+
 static void describe_failure(const struct run *run, const struct problem *why, struct buffer *exception,
                              struct buffer *traceback)
 {
-        const struct result_exception e = exception_of(run, why);
-        const struct task_message *m = &run->message;
+        const struct result_exception e = run_exception_of(run, why);
         results_exception(&e, exception);
-        buffer_addf(traceback,
-                    "Traceback (most recent call last):\n  worker %s, task %s[%s], attempt %u, in %s\n%s.%s: %s",
-                    run->worker->config->name, m->name ? m->name : "?", m->id, m->retries + 1, why->source, e.module,
-                    e.type, why->text);
+        run_add_traceback(run, why, traceback);
         traceback->failed = traceback->failed || exception->failed;
         buffer_add_byte(traceback, '\0');
 }
@@ -138,16 +150,16 @@ static void store_own(struct run *run)
         buffer_free(&traceback);
 }
 
-/* FAILURE for each of `abandoned`; those in a chord are to be counted, too. */
-void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why)
+void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why, struct bytes cause)
 {
         struct buffer exception = { 0 }, traceback = { 0 };
         describe_failure(run, why, &exception, &traceback);
+        const struct bytes shown = cause.size ? cause : buffer_view(&exception);
         for (size_t i = 0; i < json_array_size(abandoned_takes); i++) {
                 json_t *row = json_array_get(abandoned_takes, i);
                 const struct result_meta meta = {
                         .status = "FAILURE",
-                        .result = buffer_view(&exception),
+                        .result = shown,
                         .traceback = (const char *)traceback.data,
                         .done_ms = clock_wall_ms(),
                         .task_id = json_text(row, "id", ""),
@@ -156,7 +168,7 @@ void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem 
                 };
                 if (!run->message.ignore_result)
                         store(run, &meta);
-                run_add_part(run, row, "FAILURE", buffer_view(&exception));
+                run_add_part(run, row, "FAILURE", shown);
         }
         json_decref(abandoned_takes);
         buffer_free(&exception);
@@ -167,7 +179,7 @@ static void add_own_part(struct run *run)
 {
         const struct task_message *m = &run->message;
         struct buffer exception = { 0 };
-        const struct result_exception e = exception_of(run, &run->why);
+        const struct result_exception e = run_exception_of(run, &run->why);
         json_t *row = json_pack("{s:s, s:s, s:I, s:O}", "id", m->id, "group_id", m->group_id, "group_index",
                                 m->group_index, "chord", m->chord);
         results_exception(&e, &exception);
@@ -188,8 +200,8 @@ enum step run_tell_result(struct run *run)
                 store_own(run);
         if (what != TELL_RETRY && in_chord(run))
                 add_own_part(run);
-        if (what == TELL_FAILURE)
-                run_abandon(run, signatures_abandoned(run->message.chain), &run->why);
+        if (ends_chain(what))
+                run_abandon(run, signatures_abandoned(run->message.chain), &run->why, (struct bytes){ NULL, 0 });
         return --run->publishes == 0 ? send_errbacks(run) : STEP_WAIT;
 }
 

@@ -139,13 +139,18 @@ enum chord_verdict join_members(const struct bytes members[], size_t count, stru
                 JSON_OWNED json_t *part = NULL;
                 struct problem unreadable;
                 if (json_parse(members[i], "results", &part, &unreadable) != 0 || json_array_size(part) != 4) {
+                        buffer_reset(results);
                         problem_set(why, "results", "chord", "Join error: part %zu of the header can't be read", i);
                         return CHORD_FAILED;
                 }
                 const char *id = json_string_value(json_array_get(part, 1));
                 const char *state = json_string_value(json_array_get(part, 2));
-                if (state && is_failure(state))
+                if (state && is_failure(state)) {
+                        buffer_reset(results);
+                        if (json_is_object(json_array_get(part, 3)))
+                                json_write(json_array_get(part, 3), results);
                         return failed(id ? id : "?", json_array_get(part, 3), why);
+                }
                 buffer_add_string(results, i ? "," : "");
                 json_write(json_array_get(part, 3), results);
         }
@@ -169,7 +174,7 @@ static void on_members(redisReply *reply, void *arg)
                 members[i] = view(reply->element[i]);
         answer.verdict = join_members(members, reply->elements, &results, &answer.why);
         free(members);
-        answer.results = buffer_view(&results);
+        *(answer.verdict == CHORD_READY ? &answer.results : &answer.cause) = buffer_view(&results);
         if (results.failed)
                 out_of_memory(j);
         else

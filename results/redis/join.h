@@ -11,7 +11,8 @@
 void redis_join(struct redis_link *l, const struct bytes words[], size_t count, struct bytes parts, struct bytes group,
                 chord_done *done, void *arg);
 
-/* Pure: the results of a header, from the members of its sorted set. READY, or FAILED with `why`. */
+/* Pure: the results of a header, from the members of its sorted set. READY; or FAILED with `why`, and the
+ * exception of the one that failed, or nothing, in `results`. */
 enum chord_verdict join_members(const struct bytes members[], size_t count, struct buffer *results,
                                 struct problem *why);
 

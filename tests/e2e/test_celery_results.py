@@ -9,6 +9,7 @@ import uuid
 import pytest
 import redis as client
 from celery import chord
+from celery.exceptions import TaskRevokedError
 from support import jobs
 from support.celery_app import QUEUE, make_app
 from support.database import Database
@@ -127,6 +128,20 @@ def test_ignored(shared):
     ignored = add(shared.redis, 1, ignore_result=True)
     assert add(shared.redis, 2).get(20) == 2
     assert not shared.store.exists(KEY + ignored.id)
+
+
+@pytest.mark.parametrize("backend", ["redis", "rpc"])
+def test_a_chain_that_was_revoked(shared, backend):
+    """What follows a revoked task never runs, and its client is told."""
+    app = getattr(shared, backend)
+    first = app.signature("chard.add", [1], task_id=f"revoked-{backend}", countdown=1)
+    chain = (first | app.signature("chard.add", [2]) | app.signature("chard.add", [3])).apply_async()
+    app.control.revoke(f"revoked-{backend}")
+    for one in (chain, chain.parent, chain.parent.parent):
+        result = app.AsyncResult(one.id)
+        with pytest.raises(TaskRevokedError, match="revoked"):
+            result.get(20)
+        assert result.state == ("REVOKED" if one == chain.parent.parent else "FAILURE")
 
 
 # ---- a worker each ----

@@ -8,7 +8,6 @@
 #include "results/results.h"
 #include "worker/control/control.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- events of tasks ---- */
@@ -60,10 +59,10 @@ static void succeeded(struct control *c, const struct run *run)
 }
 
 /* As Python shows an exception: ValueError('it broke'). */
-static void exception_field(struct buffer *b, const struct problem *why)
+static void exception_field(struct buffer *b, const struct run *run)
 {
         struct buffer text = { 0 };
-        const struct result_exception e = results_exception_of(why);
+        const struct result_exception e = run_exception_of(run, &run->why);
         buffer_addf(&text, "%s('", e.type);
         for (const char *at = e.text; *at; at++) {
                 if (*at == '\'' || *at == '\\')
@@ -78,11 +77,12 @@ static void exception_field(struct buffer *b, const struct problem *why)
 static void failed(struct control *c, const struct run *run, const char *type)
 {
         struct buffer *b = events_begin(&c->events, type, run->message.id);
-        char trace[sizeof(run->why) + 8];
-        exception_field(b, &run->why);
-        snprintf(trace, sizeof(trace), "%s: %s: %s", run->why.source, run->why.code, run->why.text);
-        events_text(b, "traceback", trace);
+        struct buffer trace = { 0 };
+        exception_field(b, run);
+        run_add_traceback(run, &run->why, &trace);
+        events_bytes(b, "traceback", buffer_view(&trace));
         events_end(&c->events);
+        buffer_free(&trace);
 }
 
 static void revoked(struct control *c, const struct run *run, bool expired)
