@@ -49,15 +49,34 @@ int followers_add(struct followers *f, const json_t *signature, struct bytes fir
                                           : canvas_apply(f, signature, first, NULL, result);
 }
 
+static int add_callback(struct followers *f, const json_t *callback, struct bytes first)
+{
+        json_t *child = NULL;
+        const int rc = followers_add(f, callback, first, "callback", 0, &child);
+        add_child(f, child);
+        return rc;
+}
+
+/* Several are a group, and the groups among them stay such of their own: that is what the client finds as children. */
 static int add_callbacks(struct followers *f, const json_t *list, struct bytes first)
 {
+        if (json_array_size(list) < 2)
+                return json_array_size(list) == 1 ? add_callback(f, json_array_get(list, 0), first) : 0;
         int rc = 0;
+        json_t *tasks = json_array();
         for (size_t i = 0; rc == 0 && i < json_array_size(list); i++) {
-                json_t *child = NULL;
-                rc = followers_add(f, json_array_get(list, i), first, "callback", i, &child);
-                add_child(f, child);
+                json_t *callback = json_array_get(list, i);
+                if (canvas_kind_of(callback) == CANVAS_GROUP)
+                        rc = add_callback(f, callback, first);
+                else
+                        json_array_append(tasks, callback);
         }
-        return rc;
+        JSON_OWNED json_t *group =
+                json_pack("{s:s, s:[], s:{s:o}, s:{}, s:s, s:b}", "task", "celery.group", "args", "kwargs", "tasks",
+                          tasks, "options", "subtask_type", "group", "immutable", 0);
+        if (rc == 0 && !group)
+                rc = -ENOMEM;
+        return rc == 0 && json_array_size(tasks) > 0 ? add_callback(f, group, first) : rc;
 }
 
 /* The chain without its last element, as options for that one. */

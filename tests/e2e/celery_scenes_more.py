@@ -209,3 +209,55 @@ def forgotten_group(app, t):
     seen(result)
     result.forget()
     return [app.AsyncResult(one.id).state for one in result.results]
+
+
+# ---- children of tasks with links; bodies that are groups ----
+
+def children_of(result):
+    wait_for(result)
+    return sorted([type(one).__name__, [type(part).__name__ for part in getattr(one, "results", [])], str(known_children(one))]
+                  for one in result.children)
+
+
+def known_children(result):
+    return [seen(one) for one in getattr(result, "results", [result])]
+
+
+@scene
+def children_of_one_link(app, t): return children_of(t.add(1).apply_async(link=t.args(2)))
+
+
+@scene
+def children_of_two_links(app, t): return children_of(t.add(1).apply_async(link=[t.args(2), t.add(3) | t.add(4)]))
+
+
+@scene
+def children_of_links_with_groups(app, t):
+    return children_of(t.add(1).apply_async(link=[t.args(2), group(t.args(3), t.args(4)), t.args(5)]))
+
+
+@scene
+def children_of_a_link_and_a_group(app, t): return children_of(t.add(1).apply_async(link=[group(t.args(3), t.args(4)), t.args(5)]))
+
+
+@scene
+def children_of_links_in_a_chain(app, t):
+    first = t.add(1)
+    first.link(t.args(2))
+    first.link(t.args(3).set(immutable=True))
+    result = (first | t.add(5)).apply_async()
+    return [seen(result), children_of(result.parent)]
+
+
+@scene
+def chord_with_failure_before_a_group(app, t):
+    """Its tasks get the exception itself."""
+    result = chord([t.add(1), t.fail("it's\n\"boom\"")], group(t.args(), t.args(1) | t.args(2))).apply_async()
+    return [[known(app, one.id), state(one)] for one in result.results]
+
+
+@scene
+def chord_with_failure_before_a_group_and_more(app, t):
+    """The chord that it becomes is a part of the next one."""
+    result = (group(t.add(1), t.fail("boom")) | group(t.args(), t.args()) | t.args()).apply_async()
+    return seen(result)
