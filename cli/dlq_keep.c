@@ -64,6 +64,7 @@ struct dlq_config keep_config(const struct settings *s, uv_loop_t *loop, const c
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                 .max_body = (size_t)s->max_body_bytes,
                 .deadline_ms = (unsigned)s->deadline_ms,
+                .queues = s->dlq_queues,
                 .policies = s->dlq_policies,
                 .stale_every_s = (unsigned)s->stale_every_s,
                 .stale_slack_s = (unsigned)s->stale_slack_s,
@@ -111,8 +112,10 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_dlq_keep = {
         .name = "dlq keep",
         .summary = "File dead letters in the store until SIGTERM, and look after them",
-        .usage = "[-n NAME]",
-        .example = "  chard dlq keep",
+        .usage = "[-n NAME] [--tasks FILE,…] [--dlq-queues QUEUE,…]",
+        .example =
+                "  chard dlq keep\n"
+                "  chard dlq keep --tasks ./mine.so --dlq-queues old.queue   the letters of a plug-in's queues, and of old.queue.dead",
         .details = "One is enough; several may run at once, and each entry is filed once.",
         .serves = true,
         .run = run,

@@ -3,6 +3,7 @@
 
 #include "core/nearest.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +59,11 @@ int main(int argc, char **argv)
         if (!command)
                 return unknown(argv[1]);
         const int code = command->run(command, argc - 2, argv + 2);
-        if (fflush(stdout) != 0 || ferror(stdout))
-                return code ? code : EXIT_FAILED;
-        return code;
+        errno = 0;
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return code;
+        if (errno != EPIPE) /* who reads no further knows why */
+                fprintf(stderr, "chard: what was to be printed could not all be written%s%s\n", errno ? ": " : "",
+                        errno ? strerror(errno) : "");
+        return code ? code : EXIT_FAILED;
 }

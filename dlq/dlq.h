@@ -18,26 +18,27 @@ struct dlq_config {
         const char *store_url;
         const char *name; /* this keeper's own */
         unsigned heartbeat_s, connect_timeout_ms;
-        size_t max_body;         /* bodies up to this size are looked into */
-        unsigned deadline_ms;    /* of every AI call, or 0: each task's own */
-        const char *policies;    /* which entries are sent back by themselves: dlq/policy.h */
+        size_t max_body;      /* bodies up to this size are looked into */
+        unsigned deadline_ms; /* of every AI call, or 0: each task's own */
+        const char *queues;   /* of no task here, whose dead letters are kept too, comma-separated; NULL or "" = none */
+        const char *policies; /* which entries are sent back by themselves: dlq/policy.h */
         unsigned stale_every_s;  /* between two looks for jobs that got stuck; 0 = never */
         unsigned stale_slack_s;  /* what a job is given beyond what its tasks may take */
         const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */
         unsigned result_expires_s;
         const char *task_routes, *default_queue; /* where tasks of others go, for the same: message/routes.h; or NULL */
-        const char *health_file;    /* says whether letters are kept; or NULL */
-        const char *webhook_url;    /* told of new and growing groups; NULL or "" = nobody */
-        const char *webhook_shape;  /* "slack", "discord", or "": by its host */
-        unsigned webhook_every_s;   /* between two messages */
-        unsigned webhook_quiet_s;   /* before the same group is told of again */
-        void (*stopped)(void *arg); /* after dlq_keeper_stop: nothing is on its way any more */
+        const char *health_file;                 /* says whether letters are kept; or NULL */
+        const char *webhook_url;                 /* told of new and growing groups; NULL or "" = nobody */
+        const char *webhook_shape;               /* "slack", "discord", or "": by its host */
+        unsigned webhook_every_s;                /* between two messages */
+        unsigned webhook_quiet_s;                /* before the same group is told of again */
+        void (*stopped)(void *arg);              /* after dlq_keeper_stop: nothing is on its way any more */
         void *arg;
 };
 
 struct dlq_keeper;
 
-/* Consume the dead letters of every queue that has a task, file each in the store, ack after its commit; and look after what
+/* Consume the dead letters of every queue that has a task, and of those named, file each in the store, ack after its commit; and look after what
  * is kept: see the settings CHARD_DLQ_…. While the store is away nothing is consumed.
  * Returns 0; 1 with `why` (as broker_open and store_open say); or -errno. */
 int dlq_keeper_open(struct dlq_keeper **out, const struct dlq_config *config, struct problem *why);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PREFETCH = 500, LAST_MS = 3000, MOST_BYTES = 128 << 20, BACK_MS = 5000, COMPLAIN_MS = 60000 };
 
@@ -105,8 +106,38 @@ static void on_broker_changed(const struct broker_health *now, void *arg)
                 log_warn("dlq", "broker away: %s", now->why);
 }
 
+static bool is_listed(const struct dlq_keeper *k, const char *queue)
+{
+        for (size_t i = 0; i < k->queue_count; i++)
+                if (strcmp(k->queues[i], queue) == 0)
+                        return true;
+        return false;
+}
+
+/* Queues that no task here has are somebody else's: consumed as they stand, never declared. "old.queue" and "old.queue.dead" are the same. */
+static int list_named(struct dlq_keeper *k, struct problem *why)
+{
+        char *text = arena_string(&k->arena, k->config->queues ? k->config->queues : ""), *save;
+        if (!text)
+                return -ENOMEM;
+        for (char *name = strtok_r(text, ", ", &save); name; name = strtok_r(NULL, ", ", &save)) {
+                const size_t size = strlen(name);
+                const bool dead = size > 5 && strcmp(name + size - 5, ".dead") == 0;
+                const char *queue = dead ? name : arena_printf(&k->arena, "%s.dead", name);
+                if (!queue)
+                        return -ENOMEM;
+                if (k->queue_count == KEEPER_MOST_QUEUES)
+                        return problem_set(why, "settings", "bad_setting",
+                                           "CHARD_DLQ_QUEUES: a keeper takes at most %d queues; start another one",
+                                           KEEPER_MOST_QUEUES);
+                if (!is_listed(k, queue))
+                        k->queues[k->queue_count++] = queue;
+        }
+        return 0;
+}
+
 /* The queues of all tasks; the names of their dead letters live as long as the keeper. */
-static int list_queues(struct dlq_keeper *k)
+static int list_queues(struct dlq_keeper *k, struct problem *why)
 {
         const char *queues[KEEPER_MOST_QUEUES];
         k->queue_count = task_queues(queues, KEEPER_MOST_QUEUES);
@@ -115,14 +146,15 @@ static int list_queues(struct dlq_keeper *k)
                 if (!k->queues[i])
                         return -ENOMEM;
         }
-        return topology_build(&k->topology, queues, k->queue_count);
+        const int code = topology_build(&k->topology, queues, k->queue_count);
+        return code ? code : list_named(k, why);
 }
 
 static int open_broker(struct dlq_keeper *k, struct problem *why)
 {
         int code = task_routes_read(&k->routes, k->config->task_routes, k->config->default_queue, why);
         if (!code)
-                code = list_queues(k);
+                code = list_queues(k, why);
         if (code)
                 return code;
         const struct broker_listener listener = { .arg = k, .deliveries = on_deliveries, .changed = on_broker_changed };

@@ -327,6 +327,32 @@ def test_settings_that_can_not_be_meant(chard):
     assert keeper.stderr.count("no task of this program") == 2
 
 
+def test_queues_of_no_task(chard, queues, wait_until):
+    """What lies in a queue that no task here has is kept where it is named, and the queue stays as it was declared."""
+    chard.prepare()
+    with queues.channel() as channel:
+        channel.queue_declare("old.queue.dead", durable=True, auto_delete=False)
+    queues.publish("", "old.queue.dead", b"[[], {}, {}]", {"id": "i1", "task": "old.task"})
+    with keeping(chard):
+        bury(queues)
+        kept(chard, 1, wait_until)
+    assert queues.depth("old.queue.dead") == 1
+    with keeping(chard, dlq_queues="chat.classify, old.queue,old.queue.dead") as keeper:
+        found = kept(chard, 2, wait_until)
+    assert {e["queue"] for e in found} == {"chat.classify", "old.queue"} and "of 10 queues" in keeper.stderr
+    with keeping(chard, dlq_queues="never.seen") as keeper:
+        keeper.wait_log("never.seen.dead")
+        bury(queues, code="meanwhile")
+        kept(chard, 3, wait_until)
+
+
+def test_what_can_not_be_printed(chard, queues, wait_until):
+    chard.prepare()
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([chard.binary, "dlq", "ls"], env=chard.environment(), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1 and "No space left" in ended.stderr
+
+
 def test_a_probe_of_the_keeper(chard, queues, store_url, toxic, postgres, wait_until, tmp_path):
     """A health file for the pod's probe, a row in the store for anybody; neither says yes while nothing can be kept."""
     chard.prepare()
