@@ -121,8 +121,38 @@ def test_what_the_process_says_of_itself(worker, ask):
         "registered", taskinfoitems=["max_retries", "routing_key", "none"])
     conf = ask("conf")
     assert conf["slots"] == 7 and conf["name"] == NAME and "********" in conf["broker_url"]
+    assert (conf["result_url"], conf["result_expires_s"]) == ("rpc://", 86400)
+    assert (conf["declare_queues"], conf["track_started"]) == (True, False)
     assert ask("ping") == {"ok": "pong"} and "chard" in ask("report")["ok"]
     assert ask("clock")["clock"] < ask("clock")["clock"]
+
+
+def test_where_results_go(worker, ask):
+    """Every one of them, and no password."""
+    worker(result_url="rpc://,redis://me:s3cret@127.0.0.1:1/3?client_name=s3cret,redis+socket:///run/no.sock?password=s3cret,"
+                      "sentinel://:s3cret@127.0.0.1:2/0;sentinel://:s3cret@127.0.0.1:3/0?master_name=m", track_started="yes", task_routes="other.*=other")
+    shown = ("rpc://,redis://me:********@127.0.0.1:1/3,redis+socket:///run/no.sock,sentinel://:********@127.0.0.1:2/0")
+    conf = ask("conf")
+    assert conf["result_url"] == shown and conf["track_started"] is True
+    assert conf["task_routes"] == "other.*=other" and "openai_model" in conf and "openai_api_key" not in conf
+    assert f"\nresults:{shown}\n" in ask("report")["ok"] and "s3cret" not in json.dumps(conf)
+
+
+def test_queues_as_they_stand_there(worker, ask, queues, wait_until):
+    """Their kind is not known, and nothing is made up; one that is added is not declared anew."""
+    with queues.channel() as channel:
+        for name in ("celery", "other"):
+            channel.queue_declare(name, durable=True, auto_delete=False)
+    worker(queues="celery", declare_queues="no")
+    assert ask("add_consumer", queue="other") == {"ok": "add consumer other"}
+    shown = ask("active_queues")
+    assert [one["name"] for one in shown] == ["celery", "other"]
+    for one in shown:
+        assert (one["exchange"]["name"], one["exchange"]["type"], one["routing_key"]) == ("", "direct", one["name"])
+        assert one["queue_arguments"] is None and one["durable"] is None and one["no_declare"] is True
+    queues.publish("", "other", b"[[1],{},null]", {"lang": "py", "task": "chard.add", "id": "one"})
+    wait_until(lambda: ask("stats")["total"] == {"chard.add": 1})
+    assert ask("conf")["declare_queues"] is False
 
 
 def test_tasks_in_hand(worker, ask, send, provider, reply, wait_until, chard):

@@ -17,6 +17,19 @@ static bool consumed(const struct worker *w, const char *queue)
         return false;
 }
 
+/* One that was consumed as it stands there: its kind is not known, but the default exchange leads to it, as to every queue. */
+static json_t *found_queue_json(const char *queue)
+{
+        return json_pack(
+                "{s:s, s:{s:s, s:s, s:n, s:b, s:b, s:b, s:n, s:b}, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:b, s:n, s:[], s:b, "
+                "s:n, s:n, s:n, s:n, s:n}",
+                "name", queue, "exchange", "name", "", "type", "direct", "arguments", "durable", 1, "passive", 0,
+                "auto_delete", 0, "delivery_mode", "no_declare", 1, "routing_key", queue, "queue_arguments",
+                "binding_arguments", "consumer_arguments", "durable", "exclusive", "auto_delete", "no_ack", 0, "alias",
+                "bindings", "no_declare", 1, "expires", "message_ttl", "max_length", "max_length_bytes",
+                "max_priority");
+}
+
 /* As kombu describes a queue. */
 static json_t *queue_json(const char *queue)
 {
@@ -36,7 +49,8 @@ json_t *inspect_active_queues(struct control *c, const json_t *arguments)
         const struct worker *w = c->worker;
         json_t *list = json_array();
         for (size_t i = 0; i < w->queue_count; i++)
-                json_array_append_new(list, queue_json(w->queues[i]));
+                json_array_append_new(list, w->config->declare_queues ? queue_json(w->queues[i])
+                                                                      : found_queue_json(w->queues[i]));
         return list;
 }
 
@@ -54,6 +68,8 @@ static int redeclare(struct control *c, const char *queue)
                 code = topology_build(&added->topology, all, w->queue_count + 1);
         }
         if (code == 0) {
+                if (!w->config->declare_queues)
+                        topology_leave(&added->topology, all, w->queue_count + 1);
                 added->next = c->older;
                 c->older = added;
                 code = w->broker->backend->redeclare(w->broker, &added->topology);

@@ -56,6 +56,36 @@ static json_t *masked(const char *urls)
         return shown;
 }
 
+/* A result URL without its password and its query, and of several sentinels the first; curl reads neither of redis+socket:///…, rpc://. */
+static void add_masked(const char *url, size_t length, struct buffer *out)
+{
+        const size_t bare = strcspn(url, "?;, ") < length ? strcspn(url, "?;, ") : length;
+        const char *end = url + bare, *colons = strstr(url, "://");
+        const char *user = colons && colons < end ? colons + 3 : url, *host = user;
+        for (const char *at = user; at < end; at++)
+                if (*at == '@')
+                        host = at + 1;
+        const char *password = memchr(user, ':', (size_t)(host - user));
+        buffer_add(out, url, (size_t)((host == user ? user : password ? password + 1 : user) - url));
+        buffer_add_string(out, host == user ? "" : "********@");
+        buffer_add(out, host, (size_t)(end - host));
+}
+
+/* All of them, comma-separated. New reference. */
+static json_t *masked_results(const char *urls)
+{
+        struct buffer shown = { 0 };
+        for (const char *at = urls && *urls ? urls : "rpc://"; *at;) {
+                const size_t length = strcspn(at, ", ");
+                buffer_add_string(&shown, length && shown.size ? "," : "");
+                add_masked(at, length, &shown);
+                at += length + (at[length] ? 1 : 0);
+        }
+        json_t *text = shown.failed ? NULL : json_stringn((const char *)shown.data, shown.size);
+        buffer_free(&shown);
+        return text;
+}
+
 static json_t *broker_json(const struct worker_config *config)
 {
         CURLU *url = first_address(config->broker_urls);
@@ -122,24 +152,47 @@ json_t *inspect_stats(struct control *c, const json_t *arguments)
                          (json_int_t)w->slots * (json_int_t)w->queue_count, "rusage", usage_json());
 }
 
+static const char *text_or_empty(const char *text)
+{
+        return text ? text : "";
+}
+
+/* What it talks to; the provider's key is nobody's business. */
+static json_t *connections_json(const struct worker *w)
+{
+        const struct worker_config *config = w->config;
+        const struct ai_config *ai = &config->ai;
+        return json_pack("{s:o, s:s, s:o, s:o, s:i, s:b, s:b, s:s, s:o, s:s, s:s, s:i, s:b, s:s, s:s, s:s}",
+                         "broker_url", masked(config->broker_urls), "broker_ca_file",
+                         text_or_empty(config->broker_ca_file), "store_url", masked(config->store_url), "result_url",
+                         masked_results(config->result_urls), "result_expires_s", (int)config->result_expires_s,
+                         "declare_queues", (int)config->declare_queues, "track_started", (int)config->track_started,
+                         "ai_provider", worker_provider(w), "openai_base_url",
+                         *text_or_empty(ai->base_url) ? masked(ai->base_url) : json_string(""), "openai_model",
+                         text_or_empty(ai->model), "openai_vision_model", text_or_empty(ai->vision_model),
+                         "ai_connections", (int)ai->max_connections, "ai_http2_plain", (int)ai->http2_plain,
+                         "health_file", text_or_empty(config->health_file), "task_routes",
+                         text_or_empty(config->task_routes), "default_queue", text_or_empty(config->default_queue));
+}
+
 json_t *inspect_conf(struct control *c, const json_t *arguments)
 {
         (void)arguments;
         const struct worker *w = c->worker;
         const struct worker_config *config = w->config;
         static const char *const says[] = { "asked", "on", "off" };
-        json_t *queues = json_array();
+        json_t *queues = json_array(), *all = connections_json(w);
         for (size_t i = 0; i < w->queue_count; i++)
                 json_array_append_new(queues, json_string(w->queues[i]));
-        return json_pack("{s:o, s:o, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:s, s:b}",
-                         "broker_url", masked(config->broker_urls), "store_url", masked(config->store_url),
-                         "ai_provider", worker_provider(w), "name", config->name, "queues", queues, "slots",
-                         (int)w->slots, "heartbeat_s", (int)config->heartbeat_s, "connect_timeout_ms",
-                         (int)config->connect_timeout_ms, "grace_ms", (int)config->grace_ms, "hold_ms",
-                         (int)config->hold_ms, "max_starts", (int)config->max_starts, "lease_slack_ms",
-                         (int)config->lease_slack_ms, "deadline_ms", (int)config->deadline_ms, "max_body_bytes",
-                         (json_int_t)config->max_body, "events", says[config->events], "remote_control",
-                         (int)config->remote_control);
+        JSON_OWNED json_t *own = json_pack(
+                "{s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:s, s:b}", "name", config->name, "queues",
+                queues, "slots", (int)w->slots, "heartbeat_s", (int)config->heartbeat_s, "connect_timeout_ms",
+                (int)config->connect_timeout_ms, "grace_ms", (int)config->grace_ms, "hold_ms", (int)config->hold_ms,
+                "max_starts", (int)config->max_starts, "lease_slack_ms", (int)config->lease_slack_ms, "deadline_ms",
+                (int)config->deadline_ms, "max_body_bytes", (json_int_t)config->max_body, "events",
+                says[config->events], "remote_control", (int)config->remote_control);
+        json_object_update(all, own);
+        return all;
 }
 
 json_t *inspect_report(struct control *c, const json_t *arguments)
@@ -147,10 +200,11 @@ json_t *inspect_report(struct control *c, const json_t *arguments)
         (void)arguments;
         const struct worker *w = c->worker;
         JSON_OWNED json_t *broker = masked(w->config->broker_urls), *store = masked(w->config->store_url);
+        JSON_OWNED json_t *results = masked_results(w->config->result_urls);
         return answer_ok("\nsoftware -> chard:" CHARD_VERSION "\nworker -> %s, %u slots, %zu queues\nbroker -> %s\n"
-                         "store -> %s\nprovider -> %s\n",
+                         "store -> %s\nresults:%s\nprovider -> %s\n",
                          w->config->name, w->slots, w->queue_count, json_string_value(broker), json_string_value(store),
-                         worker_provider(w));
+                         results ? json_string_value(results) : "", worker_provider(w));
 }
 
 json_t *inspect_memsample(struct control *c, const json_t *arguments)
