@@ -7,7 +7,7 @@
  * properties, header table included) wherever they wait or travel, so what chard doesn't know survives unchanged.
  *
  * Everything here is pure and may be called on any thread; a task_message and its JSON belong to one thread at a time.
- * Not understood, each with a clear problem: message protocol 1 (no headers), serializers other than JSON, lzma and brotli
+ * Message protocol 1 is translated: protocol1.h. Not understood, each with a clear problem: serializers other than JSON, lzma and brotli
  * bodies, integers beyond 64 bits and NaN in bodies. */
 #ifndef CHARD_MESSAGE_H
 #define CHARD_MESSAGE_H
@@ -99,8 +99,8 @@ struct task_message {
         int64_t eta_ms, expires_ms;            /* wall clock; 0 when absent */
         unsigned hard_limit_ms, soft_limit_ms; /* 0 when absent; from timelimit [hard, soft] in seconds */
         bool ignore_result;
-        struct bytes properties;                      /* as received; borrowed from the delivery */
-        struct bytes raw_body;                        /* as received; borrowed from the delivery */
+        struct bytes properties;                      /* as received, borrowed from the delivery; of protocol 1 */
+        struct bytes raw_body;                        /* … as translated into protocol 2, in the arena */
         json_t *body;                                 /* [args, kwargs, embed], owned */
         json_t *args, *kwargs;                        /* inside body; never NULL: array, object */
         json_t *callbacks, *errbacks, *chain, *chord; /* inside body, or NULL: absent, null or an empty list */

@@ -41,7 +41,7 @@ static void add_stamps(struct buffer *table, const struct task_form *f)
         wire_end(table, start);
 }
 
-static void add_reprs(struct buffer *table, const struct task_form *f)
+void task_form_reprs(const struct task_form *f, struct buffer *table)
 {
         struct buffer text = { 0 };
         repr_args(f->first, f->args, &text);
@@ -67,7 +67,7 @@ void task_form_headers(const struct task_form *f, struct buffer *table)
         add_limits(table, f);
         add_text(table, "root_id", f->root_id);
         add_text(table, "parent_id", f->parent_id);
-        add_reprs(table, f);
+        task_form_reprs(f, table);
         add_text(table, "origin", f->origin);
         header_add_json(table, "ignore_result", f->ignore_result);
         add_count(table, "replaced_task_nesting", f->replaced_task_nesting);

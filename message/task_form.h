@@ -21,6 +21,9 @@ struct task_form {
 /* Append all headers of the protocol. */
 void task_form_headers(const struct task_form *f, struct buffer *table);
 
+/* Append how people are shown its arguments: argsrepr and kwargsrepr, a part of those. */
+void task_form_reprs(const struct task_form *f, struct buffer *table);
+
 /* Append the start of the body, `[[args…],{kwargs…},`; what follows is embed and `]`. */
 void task_form_body(const struct task_form *f, struct buffer *body);
 

@@ -2,6 +2,7 @@
 #include "core/json.h"
 #include "message/base64.h"
 #include "message/compression.h"
+#include "message/protocol1.h"
 #include "message/task_headers.h"
 #include "message/wire.h"
 
@@ -13,15 +14,59 @@ static int read_properties(struct arena *a, struct task_message *out, struct pro
 static int check_form(const struct properties *p, struct body_form *form, struct problem *why);
 static int read_body(struct task_message *out, const struct body_form *form, size_t max_body, struct problem *why);
 
+static int unpack_body(struct bytes raw, const struct body_form *form, size_t max_body, struct buffer *unpacked,
+                       struct bytes *text, struct problem *why);
+
+/* The messages of protocol 2 are the rule: those of protocol 1 are looked for only where the headers say nothing of a task. */
+static bool may_be_protocol1(const struct task_message *t, const struct problem *why)
+{
+        return !t->name && !t->id && strcmp(why->code, "not_a_task") == 0;
+}
+
+static int decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
+                  struct task_message *out, struct properties *p, struct problem *why);
+
+static int decode_protocol1(struct arena *a, const struct properties *p, size_t max_body, struct task_message *out,
+                            struct problem *why)
+{
+        struct buffer unpacked = { 0 };
+        struct bytes text, properties, body;
+        struct body_form form = { 0 };
+        struct header h;
+        struct problem ignored;
+        if (header_find(p->headers, "compression", &h))
+                header_text(&h, &form.compression);
+        if (out->raw_body.size > max_body || check_form(p, &form, &ignored) != 0)
+                return 1;
+        int rc = unpack_body(out->raw_body, &form, max_body, &unpacked, &text, &ignored);
+        if (rc == 0)
+                rc = protocol1_translate(a, p, text, &properties, &body);
+        buffer_free(&unpacked);
+        if (rc != 0)
+                return rc;
+        struct properties again;
+        *why = (struct problem){ 0 };
+        return decode(a, properties, body, SIZE_MAX, out, &again, why);
+}
+
 int task_message_decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
                         struct task_message *out, struct problem *why)
 {
         struct properties p;
+        struct problem untold;
+        why = why ? why : &untold;
+        const int rc = decode(a, properties, body, max_body, out, &p, why);
+        return rc > 0 && may_be_protocol1(out, why) ? decode_protocol1(a, &p, max_body, out, why) : rc;
+}
+
+static int decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
+                  struct task_message *out, struct properties *p, struct problem *why)
+{
         struct body_form form = { 0 };
         *out = (struct task_message){ .group_index = -1, .properties = properties, .raw_body = body };
-        int rc = read_properties(a, out, &p, &form, why);
+        int rc = read_properties(a, out, p, &form, why);
         if (rc == 0)
-                rc = check_form(&p, &form, why);
+                rc = check_form(p, &form, why);
         if (rc == 0)
                 rc = read_body(out, &form, max_body, why);
         return rc;
@@ -56,8 +101,7 @@ static int check_identity(const struct task_message *t, struct bytes headers, st
                 return 0;
         if (headers.size == 0)
                 return problem_set(why, "message", "not_a_task",
-                                   "there are no headers: only the Celery message protocol 2 is understood "
-                                   "(task_protocol = 2)");
+                                   "there are no headers, and the body is no task of message protocol 1 either");
         return problem_set(why, "message", "not_a_task", "the header \"%s\" is missing: this is no Celery task",
                            t->name && *t->name ? "id" : "task");
 }
@@ -180,7 +224,7 @@ static int parse_body(struct task_message *t, struct bytes text, struct problem 
 
 /* What the header body_encoding says is so. Of the content encoding Celery takes no notice in JSON, and celery-ts says base64 of
  * compressed bodies that are none. */
-static int decode(struct bytes *raw, const struct body_form *form, struct buffer *decoded, struct problem *why)
+static int decode_text(struct bytes *raw, const struct body_form *form, struct buffer *decoded, struct problem *why)
 {
         const bool is_base64 = form->body_encoding.size && same_word(form->body_encoding, "base64");
         if (!is_base64 && !form->said_base64)
@@ -202,7 +246,7 @@ static int unpack_body(struct bytes raw, const struct body_form *form, size_t ma
                        struct bytes *text, struct problem *why)
 {
         struct buffer decoded = { 0 };
-        int rc = decode(&raw, form, &decoded, why);
+        int rc = decode_text(&raw, form, &decoded, why);
         if (rc == 0 && form->compression.size) {
                 rc = decompress(form->compression, raw, max_body, unpacked, why);
                 buffer_free(&decoded);

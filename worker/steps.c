@@ -415,7 +415,7 @@ static enum step bury(struct run *run)
         const struct dead_record record = run_describe_death(run, id);
         run->telling.what = TELL_FAILURE;
         struct message *letter =
-                message_dead(run->delivery->queue, run->delivery->properties, run->delivery->body, &record);
+                message_dead(run->delivery->queue, run->message.properties, run->message.raw_body, &record);
         if (!letter)
                 return run_out_of_memory(run);
         broker_publish(run->worker->broker, letter, on_buried, run);

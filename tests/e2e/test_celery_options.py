@@ -125,3 +125,30 @@ def test_a_classic_queue_with_priorities(chard, broker_url, queues, wait_until):
             assert isinstance(failed.get(20, propagate=False), ValueError)
             wait_until(lambda: queues.depth(f"{QUEUE}.dead") == 1)
         assert results[2].date_done < results[1].date_done < results[0].date_done
+
+
+def test_protocol_1(shared, wait_until):
+    """A client that is set to the older message protocol: what it sends is run, waits, fails and calls back like any other."""
+    of_2, queues = shared
+    with contextlib.closing(make_app(of_2.conf.broker_url, "rpc://", task_protocol=1)) as app:
+        add = lambda *args: app.signature("chard.add", args, queue=QUEUE)
+        assert add(1, 2).apply_async().get(20) == 3
+        assert add(1, 2).apply_async(countdown=1, compression="zlib").get(20) == 3
+        chain = (add(1) | add(2) | add(3)).apply_async()
+        assert (chain.get(20), chain.parent.get(20)) == (6, 3)
+        before = queues.depth(f"{QUEUE}.dead")
+        with pytest.raises(Exception) as caught:
+            add(1).apply_async(expires=-1).get(20)
+        assert type(caught.value).__name__ == "TaskRevokedError"
+        told = app.AsyncResult(str(uuid.uuid4()))
+        app.backend.add_pending_result(told)
+        failed = app.signature("chard.fail", ["boom"], queue=QUEUE).apply_async(
+            link_error=app.signature("chard.same", queue=QUEUE).set(task_id=told.id, reply_to=app.thread_oid))
+        with pytest.raises(ValueError, match="boom"):
+            failed.get(20)
+        assert told.get(20) == failed.id
+        with pytest.raises(TypeError):
+            app.send_task("chard.add", ["x"], queue=QUEUE).get(20)
+        wait_until(lambda: queues.depth(f"{QUEUE}.dead") == before + 3)
+        letters = queues.take(f"{QUEUE}.dead")
+        assert {letter.headers["task"] for letter in letters[-3:]} == {"chard.add", "chard.fail"}
