@@ -160,12 +160,12 @@ def test_tasks_in_hand(worker, ask, send, provider, reply, wait_until, chard):
     provider.behave = reply.always(reply.hanging())
     running = worker(queues="chat.classify", grace_ms=0)
     began = time.time()
-    first = send("chat.classify", task_id="first", priority=3)
+    first = send("chat.classify", task_id="first", priority=3, shadow="of Anna")
     wait_until(lambda: provider.in_flight == 1)
     shown = ask("active")
     assert len(shown) == 1 and began - 1 < shown[0].pop("time_start") < time.time() + 1
     assert shown == [{
-        "id": first, "name": "chat.classify", "args": [], "type": "chat.classify", "hostname": NAME,
+        "id": first, "name": "of Anna", "args": [], "type": "chat.classify", "hostname": NAME,
         "kwargs": {"user_id": "u1", "text": "where does glass go?", "lang": "en"}, "acknowledged": False,
         "delivery_info": {"exchange": "chat.classify", "routing_key": "chat.classify", "priority": 3,
                           "redelivered": False}, "worker_pid": running.pid}]

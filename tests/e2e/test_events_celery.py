@@ -86,6 +86,15 @@ def test_failed_retried_revoked_rejected(monitor, chard, app, send, provider, re
     assert monitor.all("task-rejected", handed_back)[0]["requeue"] is True
 
 
+def test_a_shadow(monitor, chard, send, wait_until):
+    """As Celery's: the name that a producer wants a task to be shown by; it runs, and fails, by its own."""
+    with chard.worker(name=NAME, queues="chard.tasks", events="on"):
+        tasks = [send("chard.add", 1, shadow=shadow) for shadow in ("add for Anna", "", None)] + [send("chard.fail", shadow="x")]
+        for task in tasks:
+            wait_until(lambda task=task: monitor.of(task)[-1:] in (["succeeded"], ["failed"]))
+    assert [monitor.all("task-received", task)[0]["name"] for task in tasks] == ["add for Anna", "chard.add", "chard.add", "x"]
+
+
 def test_a_chain_says_what_it_sends(monitor, chard, send, app, wait_until):
     with chard.worker(name=NAME, queues="chard.tasks", events="on"):
         second = celery.signature("chard.add", (10,), app=app, task_id="second",

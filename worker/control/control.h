@@ -92,6 +92,9 @@ json_t *command_shutdown(struct control *c, const json_t *arguments);
 json_t *command_terminate(struct control *c, const json_t *arguments);
 json_t *command_time_limit(struct control *c, const json_t *arguments);
 
+/* How people are shown it: its shadow, as Celery has it in events, logs and lists; where it has none, its name. UTF-8; borrowed. */
+struct bytes control_name_of(const struct task_message *m);
+
 /* {"ok": "…"} and {"error": "…"}. */
 json_t *answer_ok(const char *format, ...) __attribute__((format(printf, 1, 2)));
 json_t *answer_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

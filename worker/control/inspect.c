@@ -56,12 +56,14 @@ static json_t *task_json(const struct control *c, const struct task_message *m, 
         struct properties p = { .priority = 0 };
         if (properties_read(m->properties, &p, NULL) != 0 || p.priority < 0)
                 p.priority = 0;
-        return json_pack(
-                "{s:s, s:s, s:O, s:O, s:s, s:s, s:o, s:b, s:{s:s, s:s, s:i, s:b}, s:o}", "id", m->id, "name", m->name,
-                "args", m->args, "kwargs", m->kwargs, "type", m->name, "hostname", c->worker->config->name,
-                "time_start", began_ms ? json_real((double)began_ms / 1000) : json_null(), "acknowledged", 0,
-                "delivery_info", "exchange", from.exchange, "routing_key", from.routing_key, "priority", p.priority,
-                "redelivered", (int)from.redelivered, "worker_pid", began_ms ? json_integer(getpid()) : json_null());
+        const struct bytes name = control_name_of(m);
+        return json_pack("{s:s, s:s%, s:O, s:O, s:s, s:s, s:o, s:b, s:{s:s, s:s, s:i, s:b}, s:o}", "id", m->id, "name",
+                         (const char *)name.data, name.size, "args", m->args, "kwargs", m->kwargs, "type", m->name,
+                         "hostname", c->worker->config->name, "time_start",
+                         began_ms ? json_real((double)began_ms / 1000) : json_null(), "acknowledged", 0,
+                         "delivery_info", "exchange", from.exchange, "routing_key", from.routing_key, "priority",
+                         p.priority, "redelivered", (int)from.redelivered, "worker_pid",
+                         began_ms ? json_integer(getpid()) : json_null());
 }
 
 static json_t *run_json(const struct control *c, const struct run *run)

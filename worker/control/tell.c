@@ -3,6 +3,7 @@
 #include "worker/control.h"
 
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "message/repr.h"
 #include "results/results.h"
@@ -20,6 +21,17 @@ static void time_field(struct buffer *b, const char *key, int64_t wall_ms)
         events_text(b, key, wall_ms ? text : NULL);
 }
 
+struct bytes control_name_of(const struct task_message *m)
+{
+        struct properties p;
+        struct header h;
+        struct bytes shadow = { NULL, 0 };
+        if (properties_read(m->properties, &p, NULL) == 0 && header_find(p.headers, "shadow", &h))
+                header_text(&h, &shadow);
+        JSON_OWNED json_t *is_text = json_stringn((const char *)shadow.data, shadow.size);
+        return is_text && shadow.size ? shadow : bytes_of_string(m->name);
+}
+
 static void received(struct control *c, const struct run *run)
 {
         const struct task_message *m = &run->message;
@@ -27,7 +39,7 @@ static void received(struct control *c, const struct run *run)
         struct buffer *b = events_begin(&c->events, "task-received", m->id);
         repr_args(bytes_of(NULL, 0), m->args, &args);
         repr_kwargs(m->kwargs, &kwargs);
-        events_text(b, "name", m->name);
+        events_bytes(b, "name", control_name_of(m));
         events_bytes(b, "args", buffer_view(&args));
         events_bytes(b, "kwargs", buffer_view(&kwargs));
         events_text(b, "root_id", m->root_id);
