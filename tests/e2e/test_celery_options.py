@@ -152,3 +152,34 @@ def test_protocol_1(shared, wait_until):
         wait_until(lambda: queues.depth(f"{QUEUE}.dead") == before + 3)
         letters = queues.take(f"{QUEUE}.dead")
         assert {letter.headers["task"] for letter in letters[-3:]} == {"chard.add", "chard.fail"}
+
+
+def test_a_chain_of_ten_thousand(shared, wait_until):
+    """Each step carries all that follow it. It runs, others are answered meanwhile, and a step that was revoked is its end."""
+    app, queues = shared
+    ids = [str(uuid.uuid4()) for _ in range(10000)]
+    steps = [{"task": "chard.add", "args": [1], "kwargs": {}, "subtask_type": None, "immutable": False,
+              "options": {"task_id": id, "queue": QUEUE}} for id in reversed(ids)]
+    fifth, last = app.AsyncResult(ids[4]), app.AsyncResult(ids[14])
+    for result in fifth, last:
+        app.backend.add_pending_result(result)
+    assert app.control.revoke(last.id, reply=True, timeout=20, limit=1)
+    app.send_task("chard.add", [0], queue=QUEUE, chain=steps)
+    assert app.send_task("chard.add", [1, 2], queue=QUEUE).get(20) == 3
+    assert fifth.get(60) == 5
+    assert app.send_task("chard.add", [3, 4], queue=QUEUE).get(20) == 7
+    with pytest.raises(Exception) as caught:
+        last.get(60)
+    assert type(caught.value).__name__ == "TaskRevokedError"
+    wait_until(lambda: queues.depth(QUEUE) == 0)
+
+
+@pytest.mark.parametrize("depth, error", [(60, None), (70, "DecodeError")])
+def test_links_in_links(shared, depth, error):
+    """As deep as JSON may nest; what is deeper is refused before anything of it runs."""
+    app, _ = shared
+    link = app.signature("chard.add", [1], queue=QUEUE)
+    for _ in range(depth):
+        link = app.signature("chard.add", [1], queue=QUEUE, link=[link])
+    result = app.send_task("chard.add", [1], queue=QUEUE, link=[link]).get(20, propagate=False)
+    assert result == 1 if error is None else type(result).__name__ == error
