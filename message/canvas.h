@@ -15,7 +15,7 @@ struct followers {
         struct message **end; /* where the next message is linked */
         size_t bytes;         /* of all bodies */
         size_t tasks;
-        size_t made;          /* ids, for derived ones */
+        size_t made; /* ids, for derived ones */
         unsigned depth;
 };
 
