@@ -53,7 +53,7 @@ int task_message_decode(struct arena *a, struct bytes properties, struct bytes b
                         struct task_message *out, struct problem *why)
 {
         struct properties p;
-        struct problem untold;
+        struct problem untold = { 0 };
         why = why ? why : &untold;
         const int rc = decode(a, properties, body, max_body, out, &p, why);
         return rc > 0 && may_be_protocol1(out, why) ? decode_protocol1(a, &p, max_body, out, why) : rc;

@@ -81,7 +81,7 @@ def test_what_no_worker_can_read(chard, queues, place, wait_until):
     bury(queues, headers={"compression": "x-lzma"})
     bury(queues, headers={"task": "no.such.task"})
     bury(queues, kwargs={"user_id": "u1"})
-    queues.publish("chard.dead", "chat.classify", b'{"task": "chat.classify", "id": "v1"}')  # protocol 1
+    queues.publish("chard.dead", "chat.classify", b'{"kwargs": {}}')  # of neither protocol
     queues.publish("chard.dead", "chat.classify", b"[[], {}, {}]", {"task": "chat.classify", "errorSource": "x", "errorCode": "no_id"})
     with keeping(chard):
         found = kept(chard, 8, wait_until)
