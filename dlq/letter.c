@@ -182,13 +182,40 @@ static void hash(const struct bytes parts[], size_t count, unsigned char out[DEA
         memcpy(out, digest, DEAD_KEY_SIZE);
 }
 
-/* Two without an id are never the same task, however alike they look. */
-static void identify(struct dead_letter *l)
+/* The properties as they were published: a quorum queue adds x-delivery-count when it delivers again, and with it a flag and a
+ * longer table. */
+static void add_lasting(struct buffer *out, struct bytes properties, struct bytes headers)
 {
-        const struct bytes letter[] = { bytes_of_string(l->queue), l->properties, l->body };
+        enum { FLAGS = 2, TABLE_SIZE = 4 };
+        const unsigned char *at = properties.data, *end = at + properties.size;
+        struct header count;
+        if (properties.size < FLAGS)
+                return;
+        at += FLAGS;
+        if (headers.size > 0) {
+                const unsigned char *first = headers.data, *last = first + headers.size;
+                buffer_add(out, at, (size_t)(first - TABLE_SIZE - at));
+                if (header_find(headers, "x-delivery-count", &count)) {
+                        const unsigned char *entry = count.name.data - 1;
+                        buffer_add(out, first, (size_t)(entry - first));
+                        first = count.value.data + count.value.size;
+                }
+                buffer_add(out, first, (size_t)(last - first));
+                at = last;
+        }
+        buffer_add(out, at, (size_t)(end - at));
+}
+
+/* Two without an id are never the same task, however alike they look. */
+static void identify(struct dead_letter *l, struct bytes headers)
+{
+        struct buffer lasting = { 0 };
+        add_lasting(&lasting, l->properties, headers);
+        const struct bytes letter[] = { bytes_of_string(l->queue), buffer_view(&lasting), l->body };
         const struct bytes task[] = { bytes_of_string(l->queue), bytes_of_string(l->name), bytes_of_string(l->task_id),
                                       l->body };
         hash(letter, 3, l->key);
+        buffer_free(&lasting);
         if (*l->task_id)
                 hash(task, 4, l->same);
         else
@@ -253,6 +280,6 @@ bool letter_read(struct arena *a, const char *dead_queue, struct bytes propertie
                 return false;
         letter_group(out, group);
         out->group = group;
-        identify(out);
+        identify(out, r.headers);
         return true;
 }

@@ -173,6 +173,10 @@ static void what_is_the_same(void **state)
         read_as(&a, "q.dead", with_headers(&b, "{" TASK "," RECORD "}"), BODY, &one);
         read_as(&a, "q.dead", buffer_view(&b), BODY, &again);
         assert_memory_equal(one.key, again.key, DEAD_KEY_SIZE);
+        read_as(&a, "q.dead", with_headers(&b, "{" TASK "," RECORD ",\"x-delivery-count\":1}"), BODY, &again);
+        assert_memory_equal(one.key, again.key, DEAD_KEY_SIZE);
+        read_as(&a, "q.dead", with_headers(&b, "{\"x-delivery-count\":2," TASK "," RECORD "}"), BODY, &again);
+        assert_memory_equal(one.key, again.key, DEAD_KEY_SIZE);
         read_as(&a, "q.dead", with_headers(&b, "{" TASK ",\"errorSource\":\"x\",\"errorCode\":\"later\"}"), BODY,
                 &later);
         assert_memory_not_equal(one.key, later.key, DEAD_KEY_SIZE);
