@@ -182,26 +182,42 @@ static void hash(const struct bytes parts[], size_t count, unsigned char out[DEA
         memcpy(out, digest, DEAD_KEY_SIZE);
 }
 
-/* The properties as they were published: a quorum queue adds x-delivery-count when it delivers again, and with it a flag and a
- * longer table. */
+static int by_name(const void *a, const void *b)
+{
+        const struct header *one = a, *other = b;
+        const size_t size = one->name.size < other->name.size ? one->name.size : other->name.size;
+        const int order = memcmp(one->name.data, other->name.data, size);
+        return order ? order : (one->name.size > other->name.size) - (one->name.size < other->name.size);
+}
+
+/* The headers as they were published: when a quorum queue delivers again, it puts them in another order and adds x-delivery-count. */
+static void add_headers(struct buffer *out, struct bytes table)
+{
+        static const char added[] = "x-delivery-count";
+        enum { MOST = 256 };
+        struct header headers[MOST];
+        size_t count = 0;
+        for (size_t at = 0; count < MOST && header_next(table, &at, &headers[count]);)
+                count += headers[count].name.size != strlen(added) ||
+                         memcmp(headers[count].name.data, added, strlen(added)) != 0;
+        qsort(headers, count, sizeof(headers[0]), by_name);
+        for (size_t i = 0; i < count; i++)
+                buffer_add(out, headers[i].name.data,
+                           (size_t)(headers[i].value.data + headers[i].value.size - headers[i].name.data));
+}
+
+/* Without the flags and the table's size, which that header changes too. */
 static void add_lasting(struct buffer *out, struct bytes properties, struct bytes headers)
 {
         enum { FLAGS = 2, TABLE_SIZE = 4 };
         const unsigned char *at = properties.data, *end = at + properties.size;
-        struct header count;
         if (properties.size < FLAGS)
                 return;
         at += FLAGS;
         if (headers.size > 0) {
-                const unsigned char *first = headers.data, *last = first + headers.size;
-                buffer_add(out, at, (size_t)(first - TABLE_SIZE - at));
-                if (header_find(headers, "x-delivery-count", &count)) {
-                        const unsigned char *entry = count.name.data - 1;
-                        buffer_add(out, first, (size_t)(entry - first));
-                        first = count.value.data + count.value.size;
-                }
-                buffer_add(out, first, (size_t)(last - first));
-                at = last;
+                buffer_add(out, at, (size_t)(headers.data - TABLE_SIZE - at));
+                add_headers(out, headers);
+                at = headers.data + headers.size;
         }
         buffer_add(out, at, (size_t)(end - at));
 }
