@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "tasks/task.h"
+#include "worker/pulse.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -194,7 +195,7 @@ static int open_duties(struct dlq_keeper *k, struct problem *why)
                 code = sweeper_open(&k->sweeper, k);
         if (!code)
                 code = alarm_open(&k->alarm, k, why);
-        return code ? code : pulse_open(&k->pulse, k);
+        return code ? code : keeper_pulse_open(&k->pulse, k);
 }
 
 /* Take letters exactly while the store can file them, and no more at once than fit. */

@@ -54,9 +54,9 @@ void sweeper_close(struct sweeper *s);
 int alarm_open(struct alarm **out, struct dlq_keeper *k, struct problem *why);
 void alarm_stop(struct alarm *a);
 void alarm_close(struct alarm *a);
-int pulse_open(struct pulse **out, struct dlq_keeper *k);
-void pulse_stop(struct pulse *p);
-void pulse_close(struct pulse *p);
+
+/* The keeper's pulse (worker/pulse.h). Returns 0 or -ENOMEM. */
+int keeper_pulse_open(struct pulse **out, struct dlq_keeper *k);
 
 /* What a pipeline's tasks may take all together: deadlines of all attempts and the longest back-offs. `deadline_ms` in place of each task's own, or 0. */
 int64_t sweep_pipeline_ms(const struct pipeline *p, unsigned deadline_ms);

@@ -97,8 +97,8 @@ void intake_changed(const struct broker_health *now, void *arg)
 {
         (void)now;
         struct worker *w = (struct worker *)arg;
-        if (w->health)
-                health_look(w->health);
+        if (w->pulse)
+                pulse_look(w->pulse);
 }
 
 static void consume_all(struct worker *w)

@@ -55,7 +55,7 @@ void run_end(struct run *run)
         run->next->previous = run->previous;
         w->run_count--;
 
-        health_count(w->health, run);
+        health_count(w, run);
         forget_contents(run);
         const uv_timer_t timer = run->timer; /* stopped; stays initialised */
         *run = (struct run){ .next = w->spare, .timer = timer };

@@ -8,6 +8,8 @@
 #include "pipelines/pipeline.h"
 #include "results/results.h"
 #include "store/store.h"
+#include "worker/pulse.h"
+#include "worker/rates.h"
 #include "worker/worker.h"
 
 enum step {
@@ -91,7 +93,6 @@ struct run {
 };
 
 struct releaser;
-struct health;
 struct control;
 
 struct worker {
@@ -112,7 +113,8 @@ struct worker {
         enum { WORKER_RUNNING, WORKER_FINISHING, WORKER_HANDING_BACK, WORKER_CLOSING, WORKER_CLOSED } phase;
         uv_timer_t grace_timer;
         struct releaser *releaser;
-        struct health *health;
+        struct pulse *pulse;     /* says whether it consumes */
+        struct rates_row *rates; /* how attempts fared; one a task of the registry */
         struct control *control; /* or NULL */
         const char **queues;     /* to consume; names that were added or taken away live on in `names` */
         size_t queue_count;
@@ -266,14 +268,10 @@ void releaser_close(struct releaser *r);
 
 /* ---- health.c ---- */
 
-int health_open(struct health **out, struct worker *w);
-/* Look now: something has changed. */
-void health_look(struct health *h);
-void health_stop(struct health *h); /* says that the worker is stopping */
-/* An attempt has ended: count how, for its task. `h` may be NULL. */
-void health_count(struct health *h, const struct run *run);
-/* True while its last word is on its way to a store that answers. */
-bool health_busy(const struct health *h);
-void health_close(struct health *h);
+/* Begin and end w->pulse and w->rates. Opening returns 0 or -ENOMEM. */
+int health_open(struct worker *w);
+void health_close(struct worker *w);
+/* An attempt has ended: count how, for its task. */
+void health_count(struct worker *w, const struct run *run);
 
 #endif

@@ -18,7 +18,7 @@ void worker_stop(struct worker *w)
                 log_info("worker", "stopping: %zu tasks in hand get %u ms to finish", w->run_count,
                          w->config->grace_ms);
                 w->phase = WORKER_FINISHING;
-                health_stop(w->health);
+                pulse_stop(w->pulse);
                 releaser_stop(w->releaser);
                 intake_adjust(w);
                 uv_timer_start(&w->grace_timer, on_time_up, w->config->grace_ms, 0);
@@ -31,7 +31,7 @@ void worker_stop(struct worker *w)
 
 void shutdown_adjust(struct worker *w)
 {
-        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !releaser_busy(w->releaser) && !health_busy(w->health))
+        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !releaser_busy(w->releaser) && !pulse_busy(w->pulse))
                 begin_close(w);
 }
 

@@ -78,8 +78,8 @@ static void on_store_changed(bool up, const char *why, void *arg)
                 log_warn("worker", "store away: %s", why ? why : "no answer");
         if (w->broker)
                 intake_adjust(w);
-        if (w->health)
-                health_look(w->health);
+        if (w->pulse)
+                pulse_look(w->pulse);
 }
 
 static void on_heard(int64_t due_ms, void *arg)
@@ -139,7 +139,7 @@ static int open_rest(struct worker *w, struct problem *why)
         if (!code)
                 code = releaser_open(&w->releaser, w);
         if (!code)
-                code = health_open(&w->health, w);
+                code = health_open(w);
         if (!code)
                 code = control_open(&w->control, w);
         if (!code)
@@ -175,8 +175,7 @@ void worker_close(struct worker *w)
 {
         w->phase = WORKER_CLOSED;
         releaser_close(w->releaser);
-        health_close(w->health);
-        w->health = NULL;
+        health_close(w);
         control_stop(w->control);
         if (w->ai)
                 ai_close(w->ai);
