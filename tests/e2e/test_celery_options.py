@@ -160,8 +160,8 @@ def test_a_chain_of_ten_thousand(shared, wait_until):
     ids = [str(uuid.uuid4()) for _ in range(10000)]
     steps = [{"task": "chard.add", "args": [1], "kwargs": {}, "subtask_type": None, "immutable": False,
               "options": {"task_id": id, "queue": QUEUE}} for id in reversed(ids)]
-    fifth, last = app.AsyncResult(ids[4]), app.AsyncResult(ids[14])
-    for result in fifth, last:
+    fifth, last, next_one = (app.AsyncResult(ids[n]) for n in (4, 14, 15))
+    for result in fifth, last, next_one:
         app.backend.add_pending_result(result)
     assert app.control.revoke(last.id, reply=True, timeout=20, limit=1)
     app.send_task("chard.add", [0], queue=QUEUE, chain=steps)
@@ -171,6 +171,8 @@ def test_a_chain_of_ten_thousand(shared, wait_until):
     with pytest.raises(Exception) as caught:
         last.get(60)
     assert type(caught.value).__name__ == "TaskRevokedError"
+    with pytest.raises(Exception):
+        next_one.get(60)  # the last of 9,985 to hear that it will not run: later tests find no replies that wait
     wait_until(lambda: queues.depth(QUEUE) == 0)
 
 
