@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from certificates import make_certificates
-from support.aimock import MODULES
+from support.aimock import node
 from support.http import Reply
 from support.loop import LoopThread
 from support.program import OPTIONS, ROOT, die_with_parent, no_report, plain_environment
@@ -433,7 +433,7 @@ def test_tls_for_another_name_is_refused(driver, tls_provider, certificates):
 
 class Http2Server:
     def __init__(self, *files):
-        self._process = subprocess.Popen([MODULES / ".bin/node", DRIVERS / "http2_server.mjs", *files], text=True,
+        self._process = subprocess.Popen([node(), DRIVERS / "http2_server.mjs", *files], text=True,
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
         self.port = int(self._process.stdout.readline())
 

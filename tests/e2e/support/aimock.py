@@ -16,7 +16,7 @@ KEY = "sk-aimock-key"
 
 
 def node():
-    """npm makes no link in .bin for a program named node."""
+    """Not every npm makes a link in .bin for a program named node: Debian's does not."""
     return next(MODULES.glob("node-linux-*/bin/node"), "node")
 
 
