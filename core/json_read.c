@@ -3,6 +3,7 @@
  * that a worker did. This one knows what is common and valid; whatever it doesn't understand, jansson is asked about: it then
  * says what is wrong, or reads it. */
 #include "core/json.h"
+#include "core/json_plain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,28 +44,6 @@ static json_t *take_word(struct reader *r, const char *word, json_t *value)
 
 /* ---- strings ---- */
 
-/* Up to the next quote, backslash or control character, eight bytes at a time; *ascii is cleared by any byte above 0x7f.
- * Source: Warren, "Hacker's Delight", 6-1. */
-static size_t plain_run(const unsigned char *text, size_t size, bool *ascii)
-{
-        const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
-        uint64_t seen = 0;
-        size_t at = 0;
-        for (; at + 8 <= size; at += 8) {
-                uint64_t x;
-                memcpy(&x, text + at, 8);
-                const uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
-                if ((((x - ones * 0x20) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops)
-                        break;
-                seen |= x;
-        }
-        for (; at < size && text[at] >= 0x20 && text[at] != '"' && text[at] != '\\'; at++)
-                seen |= text[at];
-        if (seen & tops)
-                *ascii = false;
-        return at;
-}
-
 /* The character behind a backslash. The rarer \u is left to jansson. */
 static bool add_escape(struct reader *r)
 {
@@ -83,7 +62,7 @@ static bool read_text(struct reader *r, struct bytes *out, bool *ascii)
         const unsigned char *start = r->at;
         *ascii = true;
         buffer_reset(&r->text);
-        r->at += plain_run(r->at, (size_t)(r->end - r->at), ascii);
+        r->at += json_plain_run(r->at, (size_t)(r->end - r->at), ascii);
         if (r->at < r->end && *r->at == '"') {
                 *out = bytes_of(start, (size_t)(r->at++ - start));
                 return true;
@@ -93,7 +72,7 @@ static bool read_text(struct reader *r, struct bytes *out, bool *ascii)
                 r->at++;
                 if (!add_escape(r))
                         return false;
-                const size_t run = plain_run(r->at, (size_t)(r->end - r->at), ascii);
+                const size_t run = json_plain_run(r->at, (size_t)(r->end - r->at), ascii);
                 buffer_add(&r->text, r->at, run);
                 r->at += run;
         }

@@ -2,6 +2,7 @@
 /* Writes JSON straight into a buffer. jansson's own writer looks at every character by itself and hands on small pieces, which
  * was a tenth of all that a worker did; what it writes is the same. */
 #include "core/json.h"
+#include "core/json_plain.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,24 +21,6 @@ void json_write(const json_t *value, struct buffer *b)
                 b->failed = true;
 }
 
-/* How many of the next bytes go out as they are, eight at a time: (v - 0x01…) & 0x80… marks bytes that are 0, `x ^ c` is 0 where x
- * has c, and a byte below 0x20 is borrowed from. Source: Warren, "Hacker's Delight", 6-1. */
-static size_t plain_run(const unsigned char *text, size_t size)
-{
-        const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
-        size_t at = 0;
-        for (; at + 8 <= size; at += 8) {
-                uint64_t x;
-                memcpy(&x, text + at, 8);
-                const uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
-                if ((((x - ones * 0x20) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops)
-                        break;
-        }
-        while (at < size && text[at] >= 0x20 && text[at] != '"' && text[at] != '\\')
-                at++;
-        return at;
-}
-
 static void write_escape(unsigned char c, struct buffer *b)
 {
         static const char shorts[0x20] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't' };
@@ -53,9 +36,10 @@ static void write_escape(unsigned char c, struct buffer *b)
 
 void json_write_text(struct bytes text, struct buffer *b)
 {
+        bool ascii; /* what is not goes out as it is, too */
         buffer_add_byte(b, '"');
         for (size_t at = 0; at < text.size;) {
-                const size_t run = plain_run(text.data + at, text.size - at);
+                const size_t run = json_plain_run(text.data + at, text.size - at, &ascii);
                 buffer_add(b, text.data + at, run);
                 at += run;
                 if (at < text.size)
