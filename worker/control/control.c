@@ -121,36 +121,39 @@ static void free_answer(struct answer *to)
         *to = (struct answer){ 0 };
 }
 
-static struct message *make_answer(struct control *c, const struct answer *to, const json_t *body)
+void control_cast(struct control *c, const char *exchange, const char *routing_key, struct buffer *headers,
+                  const struct buffer *body)
 {
-        struct buffer headers = { 0 }, properties = { 0 }, text = { 0 };
-        header_add_text(&headers, "ticket", bytes_of_string(to->ticket ? to->ticket : ""));
-        header_add_number(&headers, "clock", (int64_t)control_tick(c));
+        struct broker *broker = c->worker->broker;
+        struct buffer properties = { 0 };
         const struct properties p = { .content_type = bytes_of_string("application/json"),
                                       .content_encoding = bytes_of_string("utf-8"),
-                                      .headers = buffer_view(&headers),
+                                      .headers = buffer_view(headers),
                                       .delivery_mode = 1,
                                       .priority = 0,
                                       .timestamp = -1 };
         properties_write(&p, &properties);
-        json_write(body, &text);
         struct message *m = NULL;
-        if (!headers.failed && !properties.failed && !text.failed)
-                m = message_new(to->exchange, to->routing_key, buffer_view(&properties), buffer_view(&text));
-        buffer_free(&headers);
+        if (!headers->failed && !properties.failed && !body->failed)
+                m = message_new(exchange, routing_key, buffer_view(&properties), buffer_view(body));
+        buffer_free(headers);
         buffer_free(&properties);
-        buffer_free(&text);
-        return m;
+        if (m)
+                broker->backend->cast(broker, m);
 }
 
 void control_answer(struct control *c, struct answer *to, json_t *takes)
 {
-        struct worker *w = c->worker;
+        const struct worker *w = c->worker;
         JSON_OWNED json_t *body = takes ? json_pack("{s:o}", w->config->name, takes) : NULL;
-        const bool open = w->phase != WORKER_CLOSED;
-        struct message *m = open && to->exchange && body ? make_answer(c, to, body) : NULL;
-        if (m)
-                w->broker->backend->cast(w->broker, m);
+        if (w->phase != WORKER_CLOSED && to->exchange && body) {
+                struct buffer headers = { 0 }, text = { 0 };
+                header_add_text(&headers, "ticket", bytes_of_string(to->ticket ? to->ticket : ""));
+                header_add_number(&headers, "clock", (int64_t)control_tick(c));
+                json_write(body, &text);
+                control_cast(c, to->exchange, to->routing_key, &headers, &text);
+                buffer_free(&text);
+        }
         free_answer(to);
 }
 

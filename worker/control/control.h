@@ -44,6 +44,10 @@ struct control {
 
 uint64_t control_tick(struct control *c);
 
+/* Publish JSON text that nobody confirms and no disk keeps. Frees `headers`; does nothing when memory ran out for one of them. */
+void control_cast(struct control *c, const char *exchange, const char *routing_key, struct buffer *headers,
+                  const struct buffer *body);
+
 /* Answer with `takes` (NULL when memory ran out), and free what is in `to`. */
 void control_answer(struct control *c, struct answer *to, json_t *takes);
 

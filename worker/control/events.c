@@ -37,23 +37,9 @@ static void begin(struct events *e, struct buffer *b, const char *type)
 
 static void publish(struct events *e, const char *routing_key, const struct buffer *body)
 {
-        struct worker *w = e->control->worker;
-        struct buffer headers = { 0 }, properties = { 0 };
-        header_add_text(&headers, "hostname", bytes_of_string(w->config->name));
-        const struct properties p = { .content_type = bytes_of_string("application/json"),
-                                      .content_encoding = bytes_of_string("utf-8"),
-                                      .headers = buffer_view(&headers),
-                                      .delivery_mode = 1,
-                                      .priority = 0,
-                                      .timestamp = -1 };
-        properties_write(&p, &properties);
-        struct message *m = NULL;
-        if (!headers.failed && !properties.failed && !body->failed)
-                m = message_new(e->control->bus.events, routing_key, buffer_view(&properties), buffer_view(body));
-        buffer_free(&headers);
-        buffer_free(&properties);
-        if (m)
-                w->broker->backend->cast(w->broker, m);
+        struct buffer headers = { 0 };
+        header_add_text(&headers, "hostname", bytes_of_string(e->control->worker->config->name));
+        control_cast(e->control, e->control->bus.events, routing_key, &headers, body);
 }
 
 /* ---- the worker's own ---- */
