@@ -217,7 +217,7 @@ $(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 # --- the house ---------------------------------------------------------------------------------------
 
 C_FILES  = $(LIB_SRC) $(CLI_SRC) $(LIBCHARD_SRC)
-ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/c-producer/*.c examples/plugin/*.c tests/unit/*.[ch] tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
+ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/c-producer/*.c examples/plugin/*.c tests/*.h tests/unit/*.[ch] tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
 TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
 
 lint: lint-format lint-tidy lint-cppcheck ## clang-format, clang-tidy and cppcheck

@@ -4,6 +4,7 @@
  * and afterwards the worker answers a ping. */
 #include "core/json.h"
 #include "core/log.h"
+#include "tests/hex.h"
 #include "worker/control.h"
 #include "worker/control/control.h"
 
@@ -68,16 +69,6 @@ static void keep_revoked(struct store *s, const struct revocation *revocation, s
         (void)s;
         must(strlen(revocation->id) <= MESSAGE_MAX_NAME);
         done(STORE_DONE, bytes_of(NULL, 0), NULL, arg);
-}
-
-static json_t *hex(struct bytes b)
-{
-        struct buffer text = { 0 };
-        for (size_t i = 0; i < b.size; i++)
-                buffer_addf(&text, "%02x", b.data[i]);
-        json_t *value = json_stringn(text.size ? (const char *)text.data : "", text.size);
-        buffer_free(&text);
-        return value;
 }
 
 static void upcoming(struct store *s, json_done *done, void *arg)

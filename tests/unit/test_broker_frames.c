@@ -2,6 +2,7 @@
 /* Frames byte by byte, and deliveries put together from them. The decoder is rabbitmq-c's, not ours. */
 #include "broker/amqp/content.h"
 #include "broker/amqp/frames.h"
+#include "tests/hex.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -73,21 +74,10 @@ static void acks_and_hand_backs(void **state)
         tear_down(&r);
 }
 
-/* Properties written as text: hex digits, spaces ignored. */
-static struct buffer unhex(const char *text)
-{
-        struct buffer out = { 0 };
-        for (; *text; text += *text == ' ' ? 1 : 2) {
-                const char two[3] = { text[0], text[0] ? text[1] : 0, 0 };
-                if (*text != ' ')
-                        buffer_add_byte(&out, (unsigned char)strtoul(two, NULL, 16));
-        }
-        return out;
-}
-
 static struct message *message_with(const char *properties_hex, const char *body)
 {
-        struct buffer p = unhex(properties_hex);
+        struct buffer p = { 0 };
+        unhex(properties_hex, &p);
         struct message *m = message_new("the exchange", "the.key", buffer_view(&p), bytes_of_string(body));
         buffer_free(&p);
         return m;
@@ -120,7 +110,8 @@ static void publishing_makes_messages_persistent(void **state)
                 assert_memory_equal(publish->routing_key.bytes, "the.key", 7);
                 assert_true(publish->mandatory && !publish->immediate);
                 const amqp_frame_t header = next(&r);
-                struct buffer expected = unhex(cases[i].arrives);
+                struct buffer expected = { 0 };
+                unhex(cases[i].arrives, &expected);
                 assert_int_equal(header.payload.properties.raw.len, expected.size);
                 assert_memory_equal(header.payload.properties.raw.bytes, expected.data, expected.size);
                 assert_int_equal(header.payload.properties.body_size, 5);

@@ -9,6 +9,7 @@
 #include "broker/broker.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "tests/hex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,24 +43,6 @@ static void print(json_t *takes)
         fflush(stdout);
         free(text);
         json_decref(takes);
-}
-
-static json_t *hex(struct bytes b)
-{
-        struct buffer out = { 0 };
-        for (size_t i = 0; i < b.size; i++)
-                buffer_addf(&out, "%02x", b.data[i]);
-        json_t *text = json_stringn(out.data ? (const char *)out.data : "", out.size);
-        buffer_free(&out);
-        return text;
-}
-
-static void unhex(const char *text, struct buffer *out)
-{
-        for (; text[0] && text[1]; text += 2) {
-                const char two[3] = { text[0], text[1], 0 };
-                buffer_add_byte(out, (unsigned char)strtoul(two, NULL, 16));
-        }
 }
 
 /* ---- what the broker tells ---- */

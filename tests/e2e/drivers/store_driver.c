@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "store/store.h"
 #include "tasks/task.h"
+#include "tests/hex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,15 +87,6 @@ static const char *text_of(const struct request *r, const char *key)
 static unsigned number_of(const struct request *r, const char *key, unsigned otherwise)
 {
         return (unsigned)json_number(r->line, key, (json_int_t)otherwise);
-}
-
-static void unhex(const char *hex, struct buffer *out)
-{
-        for (; hex[0] && hex[1]; hex += 2) {
-                char two[3] = { hex[0], hex[1], 0 };
-
-                buffer_add_byte(out, (unsigned char)strtoul(two, NULL, 16));
-        }
 }
 
 /* "result" is any JSON; "result_hex" the bytes themselves, however broken. */
@@ -194,18 +186,6 @@ static void read_back(json_t *value, const struct problem *why, void *arg)
         answer(arg, json_pack("{s:O?,s:o}", "value", value, "why", problem_json(why)));
 }
 
-static json_t *hex_of(struct bytes b)
-{
-        struct buffer text = { 0 };
-        json_t *value;
-
-        for (size_t i = 0; i < b.size; i++)
-                buffer_addf(&text, "%02x", b.data[i]);
-        value = json_stringn((const char *)(text.data ? text.data : b.data), text.size);
-        buffer_free(&text);
-        return value ? value : json_string("");
-}
-
 static void released(struct due *due, size_t count, int64_t next_ms, void *arg)
 {
         json_t *rows = json_array();
@@ -217,7 +197,7 @@ static void released(struct due *due, size_t count, int64_t next_ms, void *arg)
                 json_array_append_new(rows, json_pack("{s:I,s:I,s:s,s:s,s:o,s:o}", "id", (json_int_t)due[i].id,
                                                       "due_ms", (json_int_t)due[i].due_ms, "exchange", m->exchange,
                                                       "routing_key", m->routing_key, "properties_hex",
-                                                      hex_of(m->properties), "body", text_or_null(m->body)));
+                                                      hex(m->properties), "body", text_or_null(m->body)));
                 message_free(m);
         }
         answer(arg, json_pack("{s:o,s:I}", "due", rows, "next_ms", (json_int_t)next_ms));
