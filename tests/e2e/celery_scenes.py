@@ -4,12 +4,13 @@ worker, and must come out the same."""
 
 import json
 import re
-import time
 import uuid
 
 from celery import chain, chord, group
 from celery.exceptions import TimeoutError as NotInTime
 from celery.result import GroupResult
+
+from support.waiting import wait_until
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SCENES = {}
@@ -50,9 +51,7 @@ def state(result):
 
 
 def wait_for(result):
-    end = time.monotonic() + PATIENCE
-    while not result.ready() and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until(result.ready, PATIENCE, f"{result.id} has ended", every=0.01)
     return result
 
 

@@ -81,6 +81,14 @@ def broker_url(request, place, tmp_path):
     rabbitmq.delete_vhost(name)
 
 
+@pytest.fixture(scope="module")
+def canvas_broker(rabbitmq):
+    """A virtual host that the tests of a module share, with workers that take a while to start."""
+    name = f"canvas-{os.getpid()}-{next(_serial)}"
+    yield rabbitmq.add_vhost(name)
+    rabbitmq.delete_vhost(name)
+
+
 @pytest.fixture
 def store_url(request, place, tmp_path):
     """A fresh, empty database, or the broker's file."""

@@ -250,7 +250,7 @@ def test_an_idle_connection_lives_on_heartbeats(start, broker_url):
     driver = start(broker_url, queues=QUEUE, heartbeat=1)
     driver.consume()
     since = len(driver.events("changed"))
-    end = time.monotonic() + 4
+    end = time.monotonic() + 4  # the silence is what is tried: either end gives up after two heartbeats without a frame
     oldest = 0
     while time.monotonic() < end:
         oldest = max(oldest, driver.health()["last_frame_ms"])
@@ -271,7 +271,7 @@ def test_a_memory_alarm_blocks_publishing_only(start, own_server):
         assert "alarm" in blocked["why"] and blocked["publisher_up"]
         driver.do("consume", queue="alarmed.q", prefetch=10)
         driver.ack_until(40)
-        time.sleep(3)  # three heartbeats: it must not take the silence of a blocked connection for death
+        time.sleep(3)  # what is tried is that nothing happens: three heartbeats of a blocked connection's silence are not taken for death
         health = driver.health()
         assert health["state"] == "blocked" and health["unconfirmed"] == 100 and health["registered"] == 1
         assert not any(event["state"] == "down" for event in driver.events("changed")[since + 2:])

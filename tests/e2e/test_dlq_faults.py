@@ -14,15 +14,20 @@ from test_dlq import Receiver, dlq_json, entries, keeping, kept
 COUNT = 2000
 
 
+def died(database, broker_url, count, causes, **more):
+    """So many tasks have died of so many causes: their letters lie in the queue, and their rows in the store."""
+    made = letters(count, causes, **more)
+    leave_rows(database, made)
+    publish(broker_url, [("chard.dead", "chard.note")], made)
+
+
 def test_killed_while_requeueing(chard_release, private_rabbitmq, private_postgres, wait_until):
     """The keeper, the command, PostgreSQL and RabbitMQ die again and again: every task succeeds, every entry is requeued once."""
     chard, broker, store = chard_release, private_rabbitmq(), private_postgres()
     chard.settings |= {"CHARD_BROKER_URL": broker.url, "CHARD_STORE_URL": store.url}
     database = Database(store.url)
     chard.prepare()
-    made = letters(COUNT, 40)
-    leave_rows(database, made)
-    publish(broker.url, [("chard.dead", "chard.note")], made)
+    died(database, broker.url, COUNT, 40)
     dice = random.Random(6)
 
     def keeper():
@@ -83,9 +88,7 @@ def requeued(database):
 def test_the_broker_is_away(chard, database, queues, broker_url, rabbitmq, toxic, wait_until):
     """A bulk requeue needs no broker: what it commits waits in the store, and runs, each once, when the broker is back."""
     chard.prepare()
-    made = letters(300, 3)
-    leave_rows(database, made)
-    publish(broker_url, [("chard.dead", "chard.note")], made)
+    died(database, broker_url, 300, 3)
     with keeping(chard):
         kept(chard, 300, wait_until)
     link = toxic(rabbitmq.port)
@@ -102,9 +105,7 @@ def test_the_broker_is_away(chard, database, queues, broker_url, rabbitmq, toxic
 def test_the_store_goes_away_in_the_middle(chard, database, broker_url, store_url, postgres, toxic, wait_until):
     """A bulk requeue stops, says how far it got, and said again goes on with the rest."""
     chard.prepare()
-    made = letters(3000, 3)
-    leave_rows(database, made)
-    publish(broker_url, [("chard.dead", "chard.note")], made)
+    died(database, broker_url, 3000, 3)
     with keeping(chard):
         wait_until(lambda: database.value("select count(*) from chard.dead_letter") == 3000, 60)
     link = toxic(postgres.port)
@@ -129,9 +130,7 @@ def test_many(chard_release, database, broker_url, queues, wait_until):
     """Four thousand of forty causes: grouped, one group requeued at a rate, the rest at once, all done once."""
     chard = chard_release
     chard.prepare()
-    made = letters(4000, 40, filler="x" * 500)
-    leave_rows(database, made)
-    publish(broker_url, [("chard.dead", "chard.note")], made)
+    died(database, broker_url, 4000, 40, filler="x" * 500)
     with keeping(chard):
         wait_until(lambda: database.value("select count(*) from chard.dead_letter") == 4000, 60)
         groups = dlq_json(chard, "groups")["groups"]

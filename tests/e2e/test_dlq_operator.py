@@ -191,16 +191,21 @@ def editor(tmp_path, script):
     return {"EDITOR": path, "VISUAL": "", "TMPDIR": tmp_path}
 
 
+def one_kept(chard, queues, wait_until):
+    """The number of the only entry there is."""
+    chard.prepare()
+    bury(queues)
+    with keeping(chard):
+        (entry,) = kept(chard, 1, wait_until)
+    return entry["entry"]
+
+
 def left_over(tmp_path):
     return sorted(tmp_path.glob("chard-entry-*"))
 
 
 def test_an_edit_that_changes_nothing(chard, database, queues, wait_until, tmp_path):
-    chard.prepare()
-    bury(queues)
-    with keeping(chard):
-        (entry,) = kept(chard, 1, wait_until)
-    number = entry["entry"]
+    number = one_kept(chard, queues, wait_until)
     arguments = {"args": [], "kwargs": {"text": "a milk carton", "user_id": "u1"}}
     for words, options in [((), {"env": editor(tmp_path, "true")}), (("--file", "-"), {"input": json.dumps(arguments)}), (("--undo",), {})]:
         assert "nothing was changed" in dlq(chard, "edit", number, *words, **options).stderr
@@ -215,11 +220,7 @@ def test_an_edit_that_changes_nothing(chard, database, queues, wait_until, tmp_p
 
 
 def test_of_two_who_edit_the_first_is_not_undone(chard, database, queues, wait_until, tmp_path):
-    chard.prepare()
-    bury(queues)
-    with keeping(chard):
-        (entry,) = kept(chard, 1, wait_until)
-    number = entry["entry"]
+    number = one_kept(chard, queues, wait_until)
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"args": [], "kwargs": {"text": "of the other one", "user_id": "u1"}}))
     late = editor(tmp_path, f"""'{chard.binary}' dlq edit {number} --file '{other}' > /dev/null && sed -i 's/a milk carton/of the late one/' "$1\"""")
@@ -254,11 +255,7 @@ def test_what_is_edited_while_many_are_requeued_is_not_sent_as_it_was(chard, dat
 
 def test_what_was_typed_is_not_lost(chard, database, queues, wait_until, tmp_path):
     """A slip in the editor: the file is kept and named; on a terminal it opens again."""
-    chard.prepare()
-    bury(queues)
-    with keeping(chard):
-        (entry,) = kept(chard, 1, wait_until)
-    number = entry["entry"]
+    number = one_kept(chard, queues, wait_until)
     slip = editor(tmp_path, r"""if grep -q '"lang"' "$1"; then sed -i 's/"en",,/"en",/' "$1"; else sed -i 's/"text"/"lang": "en",, "text"/' "$1"; fi""")
     done = dlq(chard, "edit", number, env=slip, check=2)
     (path,) = left_over(tmp_path)
@@ -282,10 +279,7 @@ def test_what_was_typed_is_not_lost(chard, database, queues, wait_until, tmp_pat
 
 
 def test_what_can_not_be_imported(chard, queues, wait_until, tmp_path):
-    chard.prepare()
-    bury(queues)
-    with keeping(chard):
-        kept(chard, 1, wait_until)
+    one_kept(chard, queues, wait_until)
     line = json.loads(dlq(chard, "export").stdout)
     assert "directory" in dlq(chard, "import", tmp_path, check=2).stderr
     assert "No such file" in dlq(chard, "import", tmp_path / "none", check=2).stderr

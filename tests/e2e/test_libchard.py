@@ -23,13 +23,6 @@ def redis_url(redis):
     return redis.url
 
 
-@pytest.fixture(scope="module")
-def canvas_broker(rabbitmq):
-    name = f"canvas-{uuid.uuid4()}"
-    yield rabbitmq.add_vhost(name)
-    rabbitmq.delete_vhost(name)
-
-
 # ---- workers run it ------------------------------------------------------------------------------------------
 
 RESULTS = {

@@ -5,7 +5,6 @@ import itertools
 import json
 import re
 import subprocess
-import uuid
 
 import pytest
 import redis as redis_client
@@ -14,13 +13,6 @@ from support import celery_app, fleet
 from support.libchard import QUEUE, SUM, Client, Failed, add, celery_canvas, task
 from support.program import ROOT, plain_environment
 from support.queues import Queues
-
-
-@pytest.fixture(scope="module")
-def canvas_broker(rabbitmq):
-    name = f"canvas-{uuid.uuid4()}"
-    yield rabbitmq.add_vhost(name)
-    rabbitmq.delete_vhost(name)
 
 
 # ---- the wire: what Celery's client sends for the same canvas --------------------------------------------

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support.store import Store, migrate
+from support.waiting import wait_until
 
 MESSAGE = {"exchange": "", "routing_key": "scan.vision", "body": "[]"}
 
@@ -325,10 +326,9 @@ def test_alarms_that_nobody_was_told_of_are_due_again(store):
     assert seen == {("g1", 1, True, 0)} and due()[1] == set(), "one has it"
     store.one("dead_alarms_told", groups=groups, told=False)
     store.ask(letter(2, group="g1"))
-    assert due(lease_ms=200)[1] == {("g1", 2, True, 0)} and due()[1] == set()
-    time.sleep(0.25)
-    groups, seen = due()
-    assert seen == {("g1", 2, True, 0)}, "its lease has ended"
+    assert due(lease_ms=500)[1] == {("g1", 2, True, 0)} and due()[1] == set()
+    groups, seen = wait_until(lambda: (found := due())[1] and found, what="its lease has ended")
+    assert seen == {("g1", 2, True, 0)}
     store.one("dead_alarms_told", groups=groups, told=True)
     store.ask(*[letter(n, group="g1") for n in range(3, 6)])
     assert due()[1] == set(), "it is to be quiet"
