@@ -171,10 +171,12 @@ class Recorder:
 
     def take(self, queue, count, ack=True):
         """The next messages of a queue, as kombu messages that keep the raw bytes."""
-        found = []
+        found, end = [], time.monotonic() + 30
         while len(found) < count:
             raw = self.channel.basic_get(queue, no_ack=ack)
             if raw is None:
+                if time.monotonic() > end:
+                    raise TimeoutError(f"{queue}: {len(found)} of {count} messages came within 30 s")
                 time.sleep(0.05)
                 continue
             message = self.channel.message_to_python(raw)
