@@ -108,7 +108,7 @@ def main():
     with Stage() as stage:
         say(f"servers up after {time.monotonic() - start:.1f} s")
         for name, row in rows.items():
-            run_row(name, row, stage, getattr(row, "rounds", plan.rounds))
+            run_row(name, row, stage, plan.rounds)
     figures = [figure for row in rows.values() for figure in row.figures]
     about["seconds"] = round(time.monotonic() - start)
     finish(figures, about, pathlib.Path(options.out))

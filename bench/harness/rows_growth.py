@@ -12,7 +12,7 @@ RATE = 2000  # AI calls a second at every size, so that only their number differ
 
 
 class B9:
-    """CPU per task over sizes. Every round measures all of them; one worker drains the small ones many times."""
+    """CPU per task over sizes. One worker drains the small queues many times."""
 
     def __init__(self, plan):
         self.plan = plan
@@ -26,18 +26,17 @@ class B9:
         self.call = Figure("B9.ai", "AI step: dearest to cheapest size", "µs", Goal("flat", 0.2), more=False, **ITSELF)
         self.drain.note = ("one worker drains a small queue many times, which stands still while it is filled; the same worker "
                            "without messages is measured too and taken off, because it would be most of the figure")
-        self.call.note = f"one value a size; {RATE:,} steps/s at each, CPU from the moment all are in flight"
+        self.call.note = f"{RATE:,} steps/s at each size, CPU from the moment all are in flight"
         self.figures = [self.drain, *self.drains.values(), self.call, *self.calls.values()]
-        self.rounds = 1
 
     def round(self, stage):
         for count, times in self.queued.items():
             used, idle = self._drained(stage, count, times), self._drained(stage, 0, times)
             self.drains[count].add("chard", max(0, used - idle) / (count * times) * 1e6)
-            self.drain.add("chard", self.drains[count].median("chard"))
         for count in self.flying:
             self.calls[count].add("chard", self._steps(stage, count) * 1e6)
-            self.call.add("chard", self.calls[count].median("chard"))
+        for whole, sizes in ((self.drain, self.drains), (self.call, self.calls)):  # a value a size: the medians of all rounds so far
+            whole.samples["chard"] = [figure.median("chard") for figure in sizes.values()]
 
     def _drained(self, stage, count, times):
         """CPU seconds of a worker that `times` times stops consuming, and drains the `count` messages that came meanwhile."""

@@ -42,12 +42,14 @@ class B5:
         self.one = pair("B5.one", "enqueue to ack, one at a time")
         self.half = pair("B5.half", "enqueue to ack at 50 % load", Goal("at_most", 5))
         self.own = pair("B5.own", "of that, delivery to ack")
+        self.same = pair("B5.same", "enqueue to ack at what is 50 % load for Celery")
         self.flow = Figure("B5.flow", "tasks through the queue, published and consumed at once", "tasks/s",
                            note="2,000 not yet acked; half of this rate is the 50 % load: chard's for chard and raw, its "
                            "own for Celery")
         self.one[0].note = ("no-op task on a quorum queue, persistent; from just before basic.publish until the worker's "
                             "basic.ack passes by on its connection; raw is a plain publish, consume and ack")
-        self.figures = [*self.one, *self.half, *self.own, self.flow]
+        self.same[0].note = "all three at half of the rate that Celery keeps up"
+        self.figures = [*self.one, *self.half, *self.own, *self.same, self.flow]
 
     def round(self, stage):
         commands = Commands(stage)
@@ -64,6 +66,10 @@ class B5:
             done = commands.measure(party, self.SKIP + rate * self.seconds, "--rate", rate, "--skip", self.SKIP)
             self._add(self.half, party, done["total"])
             self._add(self.own, party, done["worker"])
+        self._add(self.same, "peer", done["total"])
+        for party in ("chard", "raw"):
+            done = commands.measure(party, self.SKIP + rate * self.seconds, "--rate", rate, "--skip", self.SKIP)
+            self._add(self.same, party, done["total"])
 
     def _add(self, figures, party, times):
         for figure, name in zip(figures, ("p50", "p99")):
