@@ -79,6 +79,11 @@ struct broker_config {
         unsigned connect_timeout_ms;
         const struct topology
                 *topology; /* declared after every connect, so that a broker that lost it heals; or NULL */
+
+        /* Called once on the caller's thread while the first connection is made, because a start is mostly waiting for servers; or NULL.
+         * 0, or how the opening fails: with that, and what it says in `why`. */
+        int (*meanwhile)(void *arg, struct problem *why);
+        void *meanwhile_arg;
 };
 
 /* What became of a publish. */

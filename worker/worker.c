@@ -10,8 +10,8 @@
 #include <string.h>
 
 static int check_queues(const struct worker_config *config, struct problem *why);
-static int open_store(struct worker *w, struct problem *why);
-static int open_broker(struct worker *w, struct problem *why);
+static int open_store(void *arg, struct problem *why);
+static int open_both(struct worker *w, struct problem *why);
 static int open_rest(struct worker *w, struct problem *why);
 
 int worker_open(struct worker **out, const struct worker_config *config, struct problem *why)
@@ -33,9 +33,7 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         if (!code)
                 code = intake_open(w);
         if (!code)
-                code = open_store(w, why);
-        if (!code)
-                code = open_broker(w, why);
+                code = open_both(w, why);
         if (!code)
                 intake_adjust(w); /* while the rest is opened the first deliveries are on their way */
         if (!code)
@@ -87,8 +85,9 @@ static void on_heard(int64_t due_ms, void *arg)
         releaser_expect(((struct worker *)arg)->releaser, due_ms);
 }
 
-static int open_store(struct worker *w, struct problem *why)
+static int open_store(void *arg, struct problem *why)
 {
+        struct worker *w = (struct worker *)arg;
         const struct store_config config = {
                 .loop = w->loop,
                 .url = w->config->store_url,
@@ -101,7 +100,8 @@ static int open_store(struct worker *w, struct problem *why)
         return store_open(&w->store, &config, why);
 }
 
-static int open_broker(struct worker *w, struct problem *why)
+/* The store while the broker is connected: each mostly waits for its server. */
+static int open_both(struct worker *w, struct problem *why)
 {
         if (topology_build(&w->topology, w->config->queues, w->config->queue_count) < 0)
                 return -ENOMEM;
@@ -118,6 +118,8 @@ static int open_broker(struct worker *w, struct problem *why)
                 .heartbeat_s = w->config->heartbeat_s,
                 .connect_timeout_ms = w->config->connect_timeout_ms,
                 .topology = &w->topology,
+                .meanwhile = open_store,
+                .meanwhile_arg = w,
         };
         return broker_open(&w->broker, &config, &listener, why);
 }

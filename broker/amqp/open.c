@@ -161,6 +161,40 @@ static int connect_once(struct amqp_broker *b, struct problem *why)
         return problem_set(why, told.source, told.code, "%s", told.text);
 }
 
+struct connecting {
+        struct amqp_broker *broker;
+        struct problem why;
+        int result;
+};
+
+static void *run_connect(void *arg)
+{
+        struct connecting *c = arg;
+        c->result = connect_once(c->broker, &c->why);
+        return NULL;
+}
+
+static int connect_meanwhile(struct amqp_broker *b, const struct broker_config *config, struct problem *why)
+{
+        struct connecting c = { .broker = b };
+        pthread_t thread;
+        int result = config->meanwhile ? thread_start(&thread, run_connect, &c) : 0;
+        if (result)
+                return result;
+        if (config->meanwhile) {
+                result = config->meanwhile(config->meanwhile_arg, why);
+                pthread_join(thread, NULL);
+        } else {
+                run_connect(&c);
+        }
+        if (result == 0 && c.result != 0) {
+                result = c.result;
+                if (why)
+                        *why = c.why;
+        }
+        return result;
+}
+
 static int start_side(struct amqp_broker *b, struct side *s, void *(*main)(void *))
 {
         amqp_stay(b);
@@ -208,7 +242,7 @@ int amqp_broker_open(struct broker **out, const struct broker_config *config, co
         if (!result)
                 result = configure(b, config, why);
         if (!result)
-                result = connect_once(b, why);
+                result = connect_meanwhile(b, config, why);
         if (result) {
                 amqp_leave(b);
                 return result;

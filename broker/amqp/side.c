@@ -24,15 +24,21 @@ int side_init(struct side *s, const struct amqp_link_config *config, const char 
         return mailbox_new(&s->box);
 }
 
-int side_start(struct side *s, void *(*main)(void *), void *arg)
+int thread_start(pthread_t *out, void *(*main)(void *), void *arg)
 {
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        const int result = pthread_create(&s->thread, NULL, main, arg);
+        const int result = pthread_create(out, NULL, main, arg);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
-        s->started = result == 0;
         return -result;
+}
+
+int side_start(struct side *s, void *(*main)(void *), void *arg)
+{
+        const int result = thread_start(&s->thread, main, arg);
+        s->started = result == 0;
+        return result;
 }
 
 void side_free(struct side *s)

@@ -142,6 +142,9 @@ int embedded_open(struct broker **out, const struct broker_config *config, const
                   struct problem *why)
 {
         struct problem unheard;
+        int result = config->meanwhile ? config->meanwhile(config->meanwhile_arg, why) : 0;
+        if (result)
+                return result;
         struct embedded *b = calloc(1, sizeof(*b));
         if (!b)
                 return -ENOMEM;
@@ -151,7 +154,7 @@ int embedded_open(struct broker **out, const struct broker_config *config, const
         b->name = config->name ? config->name : "";
         b->lock_fd = -1;
         b->path = path_of(config->urls);
-        const int result = b->path ? open_file(b, config, why ? why : &unheard) : -ENOMEM;
+        result = b->path ? open_file(b, config, why ? why : &unheard) : -ENOMEM;
         b->topology = NULL;
         b->name = NULL;
         if (result) {

@@ -75,6 +75,15 @@ def test_a_store_out_of_reach(chard, command):
     assert done.returncode == 3 and "geheim77" not in done.stderr
 
 
+def test_both_out_of_reach(chard):
+    """They are tried at once, and one of them is told of."""
+    done = chard.run("worker", env={"CHARD_BROKER_URL": "amqp://user:geheim77@127.0.0.1:1/", "CHARD_CONNECT_TIMEOUT_MS": "1000",
+                                    "CHARD_STORE_URL": "postgresql://user:geheim77@127.0.0.1:1/x"})
+    told = [line for line in done.stderr.splitlines() if line.startswith("chard worker:")]
+    assert done.returncode == 3 and "geheim77" not in done.stderr
+    assert len(told) == 1 and "connection to server" in told[0], done.stderr
+
+
 @pytest.mark.parametrize("damage, told", [
     (None, "chard migrate"),
     ("update chard.schema_version set version = version + 1000 where version = (select max(version) from chard.schema_version)", "newer"),
