@@ -29,12 +29,10 @@ class Figure:
         self.samples = {party: [] for party in PARTIES}
         self.note = note
         self.why = dict(why)  # party -> why it was not measured
+        self.failed = []  # why rounds failed, of which something may be missing here
 
     def add(self, party, value):
         self.samples[party].append(float(value))
-
-    def fail(self, party, why):
-        self.why[party] = why
 
     def median(self, party):
         return statistics.median(self.samples[party]) if self.samples[party] else None
@@ -87,8 +85,13 @@ class Figure:
             values = self.samples[party]
             out[f"{party}_min"], out[f"{party}_max"] = (min(values), max(values)) if values else (None, None)
             out[f"{party}_rounds"] = len(values)
-        out["why"] = {party: self.why.get(party, "not measured") for party in PARTIES if not self.samples[party]}
+        out["why"] = {party: self.reason(party) for party in PARTIES if not self.samples[party]}
+        out["failed_rounds"] = self.failed
         return out
+
+    def reason(self, party):
+        """Why it was not measured."""
+        return self.why.get(party) or (self.failed[0] if self.failed else "not measured")
 
 
 def number(value):
@@ -134,8 +137,9 @@ def write_markdown(path, figures):
 
 def remarks(figure):
     """What must be said beside the figure: its note, and why a party was not measured."""
-    missing = [f"{party}: {figure.why.get(party, 'not measured')}" for party in PARTIES if not figure.samples[party]]
-    return [text for text in [figure.note, *missing] if text]
+    missing = [f"{party}: {figure.reason(party)}" for party in PARTIES if not figure.samples[party]]
+    failed = [f"{len(figure.failed)} rounds failed: {figure.failed[0]}"] if figure.failed else []
+    return [text for text in [figure.note, *missing, *failed] if text]
 
 
 def table_lines(figures):

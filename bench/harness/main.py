@@ -6,14 +6,12 @@ import json
 import os
 import pathlib
 import platform
-import subprocess
 import sys
 import time
 import traceback
 
 from .chart import write_chart
 from .figures import print_table, write_markdown
-from .processes import Failed
 from .rows_ai import B2, B3, B4
 from .rows_embedded import E1
 from .rows_growth import B9
@@ -22,7 +20,7 @@ from .rows_results import R1, R2, V1
 from .rows_schedule import B10
 from .rows_size import B8
 from .rows_time import B5, B6
-from .stage import ROOT, ServerError, Stage
+from .stage import ROOT, Stage
 
 ROWS = {"B1": B1, "B1s": B1s, "B2": B2, "B3": B3, "B4": B4, "B5": B5, "B6": B6, "B7": B7, "B8": B8, "B9": B9, "B10": B10,
         "R1": R1, "R2": R2, "V1": V1, "E1": E1}
@@ -70,15 +68,20 @@ def run_row(name, row, stage, rounds):
         start = time.monotonic()
         try:
             row.round(stage)
-        except (Failed, ServerError, OSError, subprocess.SubprocessError, StopIteration) as failure:
+        except Exception as failure:  # whatever a round dies of, the other figures are not lost
             why = str(failure) or traceback.format_exc(limit=-1)
             say(f"{name} round {number + 1}: {why}")
             for figure in row.figures:
-                for party, values in figure.samples.items():
-                    if not values:
-                        figure.why.setdefault(party, why.splitlines()[0][:200])
-            stage.recover()
+                figure.failed.append(why.splitlines()[0][:200])
+            recover(stage)
         say(f"{name}: round {number + 1} of {rounds}, {time.monotonic() - start:.0f} s")
+
+
+def recover(stage):
+    try:
+        stage.recover()
+    except Exception as failure:
+        say(f"the servers' queues could not be emptied: {failure}")
 
 
 def on_two_cores():

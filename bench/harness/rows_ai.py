@@ -11,7 +11,7 @@ from .stage import BIN, Provider
 KWARGS = json.dumps({"text": "Where does an empty, rinsed aluminium can go?", "user_id": "u@N", "lang": "en"})
 SCAN = json.dumps({"image_url": "https://example.org/can.jpg", "user_id": "u@N", "lang": "en",
                    "text": "An aluminium can, empty and rinsed. Do I put it with metals?"})
-PEER_SLOTS = 1000  # more greenlets than one core can serve with answers after 2 s
+PEER_SLOTS = 1000  # greenlets: at most 500 answers a second where each takes 2 s
 
 
 class Watch:

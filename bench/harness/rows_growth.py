@@ -26,7 +26,7 @@ class B9:
         self.call = Figure("B9.ai", "AI step: dearest to cheapest size", "µs", Goal("flat", 0.2), more=False, **ITSELF)
         self.drain.note = ("one worker drains a small queue many times, which stands still while it is filled; the same worker "
                            "without messages is measured too and taken off, because it would be most of the figure")
-        self.call.note = f"{RATE:,} steps/s at each size, CPU from the moment all are in flight"
+        self.call.note = f"{RATE:,} steps/s at each size, CPU from when 95 % of them are in flight"
         self.figures = [self.drain, *self.drains.values(), self.call, *self.calls.values()]
 
     def round(self, stage):

@@ -27,9 +27,9 @@ PYTHON = ROOT / "build/venv/bin/python"
 
 sys.path.insert(0, str(ROOT / "deploy/local"))
 
-from servers import PostgreSQL, RabbitMQ, ServerError, start_all  # noqa: E402
+from servers import PostgreSQL, RabbitMQ, start_all  # noqa: E402
 
-__all__ = ["BIN", "CHARD", "MARK", "PEER", "PYTHON", "ROOT", "SINK", "Provider", "ServerError", "Stage"]
+__all__ = ["BIN", "CHARD", "MARK", "PEER", "PYTHON", "ROOT", "SINK", "Provider", "Stage"]
 
 MARK = "bench.done"  # the queue that the first and the last message of a drain go on to
 SINK = "bench.sink"  # a queue that nobody consumes

@@ -40,9 +40,10 @@ def test_a_quick_run_measures_all_three_parties(built, tmp_path):
     assert by_id["B1.cpu"]["peer_ratio"] == pytest.approx(by_id["B1.cpu"]["peer"] / by_id["B1.cpu"]["chard"])
     assert by_id["R1"]["raw"] > 0 and by_id["V1"]["raw"] > 0 and by_id["V1.heard"]["chard"] == pytest.approx(3, abs=0.01), done.stderr
     assert [detail["id"] for detail in details] == [row["id"] for row in rows]
+    assert not any(detail["failed_rounds"] for detail in details), done.stderr
     for row, detail in zip(rows, details):  # no row is dropped, and none is silent about what it lacks
         for party in ("chard", "raw", "peer"):
-            assert row[party] is not None or detail["why"][party], (row, detail)
+            assert row[party] is not None or detail["why"][party] != "not measured", (row, detail)
         assert row["id"] in done.stdout
     chart = xml.parse(tmp_path / "bench.svg").getroot()
     assert chart.tag.endswith("svg") and "B1s" in (tmp_path / "bench.svg").read_text()
