@@ -62,14 +62,17 @@ class B5:
             flow = commands.measure(party, self.SKIP + count, "--window", min(2000, count), "--skip", self.SKIP)
             self.flow.add(party, flow["acks_per_s"])
             rates[party] = flow["acks_per_s"] if few else rates.get("chard", flow["acks_per_s"])
-            rate = max(10, int(rates[party] / 2))
-            done = commands.measure(party, self.SKIP + rate * self.seconds, "--rate", rate, "--skip", self.SKIP)
+            done = self._at_half(commands, party, rates[party])
             self._add(self.half, party, done["total"])
             self._add(self.own, party, done["worker"])
         self._add(self.same, "peer", done["total"])
         for party in ("chard", "raw"):
-            done = commands.measure(party, self.SKIP + rate * self.seconds, "--rate", rate, "--skip", self.SKIP)
-            self._add(self.same, party, done["total"])
+            self._add(self.same, party, self._at_half(commands, party, rates["peer"])["total"])
+
+    def _at_half(self, commands, party, whole):
+        """At half of so many messages a second."""
+        rate = max(10, int(whole / 2))
+        return commands.measure(party, self.SKIP + rate * self.seconds, "--rate", rate, "--skip", self.SKIP)
 
     def _add(self, figures, party, times):
         for figure, name in zip(figures, ("p50", "p99")):
