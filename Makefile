@@ -274,4 +274,4 @@ uninstall: ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
 
 clean: ## remove what was built, but not the tests' Python and Node.js packages
-	find build -mindepth 1 -maxdepth 1 ! -name venv ! -name node -exec rm -rf {} + 2>/dev/null || true
+	find build -mindepth 1 -maxdepth 1 ! -name venv ! -name exporter ! -name node -exec rm -rf {} + 2>/dev/null || true
