@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "results/redis/address.h"
+#include "redis/address.h"
 
 #include <ctype.h>
 #include <curl/curl.h>

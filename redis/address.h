@@ -7,11 +7,11 @@
  *
  * What Celery takes from result_backend_transport_options stands in the query here: master_name, global_keyprefix, and of its
  * sentinel_kwargs sentinel_username, sentinel_password and sentinel_ssl. Pure, but that nothing is looked up. */
-#ifndef CHARD_RESULTS_REDIS_ADDRESS_H
-#define CHARD_RESULTS_REDIS_ADDRESS_H
+#ifndef CHARD_REDIS_ADDRESS_H
+#define CHARD_REDIS_ADDRESS_H
 
 #include "core/problem.h"
-#include "results/redis/tls.h"
+#include "redis/tls.h"
 
 #include <stddef.h>
 

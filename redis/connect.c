@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/log.h"
-#include "results/redis/link_own.h"
+#include "redis/link_own.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

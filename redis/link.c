@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "results/redis/link.h"
+#include "redis/link.h"
 
 #include "core/clock.h"
-#include "results/redis/link_own.h"
+#include "redis/link_own.h"
 
 #include <errno.h>
 #include <stdlib.h>

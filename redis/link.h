@@ -2,12 +2,12 @@
 /* A Redis that is kept up: commands wait while it is away, and those that were not answered are sent again, in order, when it is back.
  * So every command must be one that may be repeated. Where sentinels are named, they are asked for the master before every connection.
  * Loop thread; never blocks. */
-#ifndef CHARD_RESULTS_REDIS_LINK_H
-#define CHARD_RESULTS_REDIS_LINK_H
+#ifndef CHARD_REDIS_LINK_H
+#define CHARD_REDIS_LINK_H
 
 #include "core/bytes.h"
 #include "core/problem.h"
-#include "results/redis/address.h"
+#include "redis/address.h"
 
 #include <hiredis/hiredis.h>
 #include <uv.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What link.c (commands and their answers) and connect.c (getting to the server) share. */
-#ifndef CHARD_RESULTS_REDIS_LINK_OWN_H
-#define CHARD_RESULTS_REDIS_LINK_OWN_H
+#ifndef CHARD_REDIS_LINK_OWN_H
+#define CHARD_REDIS_LINK_OWN_H
 
-#include "results/redis/link.h"
-#include "results/redis/wire.h"
+#include "redis/link.h"
+#include "redis/wire.h"
 
 enum link_state { LINK_AWAY, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "results/redis/tls.h"
+#include "redis/tls.h"
 
 #include <errno.h>
 #include <openssl/err.h>

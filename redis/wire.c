@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "results/redis/wire.h"
+#include "redis/wire.h"
 
-#include "results/redis/tls.h"
+#include "redis/tls.h"
 
 #include <errno.h>
 #include <openssl/err.h>

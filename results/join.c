@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "results/redis/join.h"
+#include "results/join.h"
 
 #include "core/json.h"
 #include "message/repr.h"

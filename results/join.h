@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a chord's header: counts a part and, when it was the last, gathers what the header's tasks gave. Loop thread. */
-#ifndef CHARD_RESULTS_REDIS_JOIN_H
-#define CHARD_RESULTS_REDIS_JOIN_H
+#ifndef CHARD_RESULTS_JOIN_H
+#define CHARD_RESULTS_JOIN_H
 
-#include "results/redis/link.h"
+#include "redis/link.h"
 #include "results/results.h"
 
 /* Send the counting command; it answers 1 to the one that is to gather: from the sorted set under `parts`, or, where a GroupResult is

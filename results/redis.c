@@ -5,8 +5,8 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "message/repr.h"
-#include "results/redis/link.h"
-#include "results/redis/join.h"
+#include "redis/link.h"
+#include "results/join.h"
 #include "results/results.h"
 
 #include <errno.h>

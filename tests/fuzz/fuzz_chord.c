@@ -2,7 +2,7 @@
 /* What lies in the sorted set of a chord's parts, which any worker on that Redis may have written: one member a line. The results are an array with
  * one element a member, or there is a reason. */
 #include "core/json.h"
-#include "results/redis/join.h"
+#include "results/join.h"
 
 #include <stdlib.h>
 #include <string.h>

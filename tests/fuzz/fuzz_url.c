@@ -2,7 +2,7 @@
 /* URLs of brokers (an even first byte) and of Redis (an odd one): whatever is taken has a host and a port, and no reason quotes a password. */
 #include "broker/amqp/address.h"
 #include "core/utf8.h"
-#include "results/redis/address.h"
+#include "redis/address.h"
 
 #include <stdint.h>
 #include <stdlib.h>

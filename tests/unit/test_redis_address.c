@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What results/redis reads of a URL. */
-#include "results/redis/address.h"
+/* What redis/ reads of a URL. */
+#include "redis/address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
