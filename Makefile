@@ -67,8 +67,8 @@ EMBED_SETS   = schema data rules sqlite_store sqlite_broker
 EMBED_schema = $(wildcard store/schema/*.sql)
 EMBED_sqlite_store = $(wildcard store/sqlite/schema/*.sql)
 EMBED_sqlite_broker = $(wildcard broker/embedded/schema/*.sql)
-EMBED_data   = $(wildcard tasks/data/*.json)
-EMBED_rules  = $(wildcard tasks/rules/*.json)
+EMBED_data   = $(wildcard tasks/waste/data/*.json)
+EMBED_rules  = $(wildcard tasks/waste/rules/*.json)
 
 # libchard, for C programs that send tasks: lib/ and what it needs of the engine, nothing exported but include/chard.h.
 SONAME       = libchard.so.0

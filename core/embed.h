@@ -27,11 +27,11 @@ extern const size_t embedded_sqlite_store_count;
 extern const struct embedded_file embedded_sqlite_broker[];
 extern const size_t embedded_sqlite_broker_count;
 
-/* What tasks need to know: the taxonomy and other tables, tasks/data/ *.json. */
+/* What tasks need to know: the taxonomy and other tables, tasks/waste/data/ *.json. */
 extern const struct embedded_file embedded_data[];
 extern const size_t embedded_data_count;
 
-/* The recycling rules, tasks/rules/ *.json. */
+/* The recycling rules, tasks/waste/rules/ *.json. */
 extern const struct embedded_file embedded_rules[];
 extern const size_t embedded_rules_count;
 

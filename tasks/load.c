@@ -4,7 +4,7 @@
 
 #include "core/bytes.h"
 #include "core/json.h"
-#include "tasks/words.h"
+#include "tasks/waste/words.h"
 
 #include <ctype.h>
 #include <pthread.h>

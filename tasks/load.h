@@ -6,7 +6,7 @@
 
 #include "core/problem.h"
 #include "tasks/task.h"
-#include "tasks/taxonomy.h"
+#include "tasks/waste/taxonomy.h"
 
 #include <jansson.h>
 

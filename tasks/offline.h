@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The deterministic answerer behind the offline provider: it answers from the document, the taxonomy and the rules alone. Pure. */
+/* The answerer behind the offline provider: each task answers for itself, from the document and its own data alone. Pure. */
 #ifndef CHARD_OFFLINE_H
 #define CHARD_OFFLINE_H
 
@@ -10,9 +10,5 @@
 /* Answer a request by its task's own `offline` function: what struct ai_config takes as `offline`.
  * Returns 0 and a new reference; 1 with `why` (source "task", code "no_offline_answer") for a task that has none; or < 0. */
 int offline_answer(const struct ai_request *request, json_t **answer, struct problem *why);
-
-/* {"major", "middle", "item", "situation"} from the words of the document's text and the file name of its image URL;
- * unclassified where nothing is found. New reference. Returns 0 or -ENOMEM. */
-int offline_classify(const json_t *document, json_t **answer);
 
 #endif

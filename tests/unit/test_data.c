@@ -2,8 +2,8 @@
 #include "core/embed.h"
 #include "core/json.h"
 #include "tasks/task.h"
-#include "tasks/taxonomy.h"
-#include "tasks/words.h"
+#include "tasks/waste/taxonomy.h"
+#include "tasks/waste/words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

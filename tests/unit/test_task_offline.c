@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/task_try.h"
 
-#include "tasks/offline.h"
+#include "tasks/waste/offline.h"
 #include "tasks/task.h"
-#include "tasks/taxonomy.h"
-#include "tasks/words.h"
+#include "tasks/waste/taxonomy.h"
+#include "tasks/waste/words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,11 +2,11 @@
 #include "tasks/task.h"
 
 #include "core/json.h"
-#include "tasks/classify.h"
+#include "tasks/waste/classify.h"
 #include "tasks/image_url.h"
 #include "tasks/input.h"
-#include "tasks/offline.h"
-#include "tasks/taxonomy.h"
+#include "tasks/waste/offline.h"
+#include "tasks/waste/taxonomy.h"
 
 #include <errno.h>
 

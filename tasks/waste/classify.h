@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What scan.vision and chat.classify share: turning a model's classification into a section. Pure. */
-#ifndef CHARD_CLASSIFY_H
-#define CHARD_CLASSIFY_H
+#ifndef CHARD_WASTE_CLASSIFY_H
+#define CHARD_WASTE_CLASSIFY_H
 
 #include "core/problem.h"
 

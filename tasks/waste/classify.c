@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/classify.h"
+#include "tasks/waste/classify.h"
 
 #include "core/json.h"
 #include "core/utf8.h"
-#include "tasks/taxonomy.h"
+#include "tasks/waste/taxonomy.h"
 
 #include <errno.h>
 #include <string.h>

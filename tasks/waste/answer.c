@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/answer.h"
+#include "tasks/waste/answer.h"
 
 #include "core/bytes.h"
 #include "core/json.h"

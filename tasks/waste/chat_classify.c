@@ -2,12 +2,12 @@
 #include "tasks/task.h"
 
 #include "core/json.h"
-#include "tasks/classify.h"
-#include "tasks/history.h"
+#include "tasks/waste/classify.h"
+#include "tasks/waste/history.h"
 #include "tasks/input.h"
-#include "tasks/offline.h"
-#include "tasks/taxonomy.h"
-#include "tasks/words.h"
+#include "tasks/waste/offline.h"
+#include "tasks/waste/taxonomy.h"
+#include "tasks/waste/words.h"
 
 #include <errno.h>
 

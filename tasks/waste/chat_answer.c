@@ -2,8 +2,8 @@
 #include "tasks/task.h"
 
 #include "core/json.h"
-#include "tasks/answer.h"
-#include "tasks/history.h"
+#include "tasks/waste/answer.h"
+#include "tasks/waste/history.h"
 
 #include <errno.h>
 

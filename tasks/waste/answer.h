@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What scan.answer and chat.answer share: the rule that an answer stands on, and answers made from it alone. Pure. */
-#ifndef CHARD_ANSWER_H
-#define CHARD_ANSWER_H
+#ifndef CHARD_WASTE_ANSWER_H
+#define CHARD_WASTE_ANSWER_H
 
 #include "tasks/task.h"
-#include "tasks/taxonomy.h"
+#include "tasks/waste/taxonomy.h"
 
 struct answer_basis {
         enum lang lang;

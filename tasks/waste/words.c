@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/words.h"
+#include "tasks/waste/words.h"
 
 #include "core/bytes.h"
 #include "core/json.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The turns of a conversation before the user's text: input.history, [{"role": "user" | "assistant", "content": text}…]. Pure. */
-#ifndef CHARD_HISTORY_H
-#define CHARD_HISTORY_H
+#ifndef CHARD_WASTE_HISTORY_H
+#define CHARD_WASTE_HISTORY_H
 
 #include "tasks/task.h"
 

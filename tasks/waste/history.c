@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/history.h"
+#include "tasks/waste/history.h"
 
 #include "core/json.h"
 #include "tasks/input.h"

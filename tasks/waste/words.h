@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finds categories and situation tags by the words of a text, for answers without a model: the taxonomy's own labels and items, the
- * rules' targets, and the everyday words of tasks/data/words.json, in Korean and English. Plain matching, no grammar:
+ * rules' targets, and the everyday words of tasks/waste/data/words.json, in Korean and English. Plain matching, no grammar:
  * the longest word that is found wins. Constant once read; any thread. */
-#ifndef CHARD_WORDS_H
-#define CHARD_WORDS_H
+#ifndef CHARD_WASTE_WORDS_H
+#define CHARD_WASTE_WORDS_H
 
 #include "core/problem.h"
-#include "tasks/taxonomy.h"
+#include "tasks/waste/taxonomy.h"
 
 #include <jansson.h>
 #include <stdbool.h>

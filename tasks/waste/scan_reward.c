@@ -2,7 +2,7 @@
 #include "tasks/task.h"
 
 #include "core/json.h"
-#include "tasks/taxonomy.h"
+#include "tasks/waste/taxonomy.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/taxonomy.h"
+#include "tasks/waste/taxonomy.h"
 
 #include "core/json.h"
 

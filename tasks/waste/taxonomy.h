@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the tasks know: the waste categories, the tags for an item's state, the characters and the sorting rules, read once
- * from the files embedded in the program (tasks/data, tasks/rules).
+ * from the files embedded in the program (tasks/waste/data, tasks/waste/rules).
  * All of it is constant once it has been read and may be used from any thread; nothing here is ever freed. A program
  * whose embedded files are broken ends at the first use, unless tasks_load said so before. */
-#ifndef CHARD_TAXONOMY_H
-#define CHARD_TAXONOMY_H
+#ifndef CHARD_WASTE_TAXONOMY_H
+#define CHARD_WASTE_TAXONOMY_H
 
 #include "core/problem.h"
 
@@ -42,7 +42,7 @@ struct taxonomy {
         struct character *characters;
         size_t character_count;
         const json_t *tags;                /* array of situation tags */
-        const json_t *words;               /* tasks/data/words.json as it is */
+        const json_t *words;               /* tasks/waste/data/words.json as it is */
         const char *catalogue[LANG_COUNT]; /* the whole taxonomy as lines of text, for prompts */
         const char *tag_list;              /* the situation tags, comma-separated, for prompts */
 };

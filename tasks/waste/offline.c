@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tasks/waste/offline.h"
+
+#include "core/bytes.h"
+#include "core/json.h"
+#include "tasks/task.h"
+#include "tasks/waste/words.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <strings.h>
+
+static int hex(char c)
+{
+        return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+/* The last part of an http(s) URL's path, percent-decoded; nothing for a data: URL. */
+static void add_file_name(const char *url, struct buffer *out)
+{
+        if (strncasecmp(url, "http", 4) != 0)
+                return;
+        size_t end = strcspn(url, "?#"), start = end;
+        while (start > 0 && url[start - 1] != '/')
+                start--;
+        for (size_t i = start; i < end; i++) {
+                bool escaped =
+                        url[i] == '%' && isxdigit((unsigned char)url[i + 1]) && isxdigit((unsigned char)url[i + 2]);
+                int byte = escaped ? hex(url[i + 1]) * 16 + hex(url[i + 2]) : (unsigned char)url[i];
+                buffer_add_byte(out, byte ? (unsigned char)byte : ' ');
+                i += escaped ? 2 : 0;
+        }
+}
+
+int offline_classify(const json_t *document, json_t **answer)
+{
+        struct buffer seen = { 0 };
+        struct word_match match = { .category = middle_find("unclassified") };
+        const char *text = document_text(document, "text"), *url = document_text(document, "image_url");
+        buffer_add_string(&seen, text ? text : "");
+        buffer_add_byte(&seen, '\n');
+        add_file_name(url ? url : "", &seen);
+        buffer_add_byte(&seen, '\0');
+        if (seen.failed)
+                return -ENOMEM;
+        words_category((const char *)seen.data, &match);
+        *answer =
+                json_pack("{s:s, s:s, s:s?, s:o}", "major", match.category->major->slug, "middle", match.category->slug,
+                          "item", match.item, "situation", words_situation((const char *)seen.data));
+        buffer_free(&seen);
+        return *answer ? 0 : -ENOMEM;
+}

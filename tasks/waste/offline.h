@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the shipped tasks answer without a model: from the document, the taxonomy and the rules alone. Pure. */
+#ifndef CHARD_WASTE_OFFLINE_H
+#define CHARD_WASTE_OFFLINE_H
+
+#include <jansson.h>
+
+/* {"major", "middle", "item", "situation"} from the words of the document's text and the file name of its image URL;
+ * unclassified where nothing is found. New reference. Returns 0 or -ENOMEM. */
+int offline_classify(const json_t *document, json_t **answer);
+
+#endif
