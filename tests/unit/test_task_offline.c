@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/task_try.h"
 
+#include "tasks/offline.h"
 #include "tasks/waste/offline.h"
 #include "tasks/task.h"
 #include "tasks/waste/taxonomy.h"
