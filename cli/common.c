@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What command_load had to guess (enum database_guess): command_fail says so when nobody answers there. */
+static unsigned guessed;
+
 static void print_help(const struct command *self, const struct own_flag *own);
 static void hide_password(const char *urls);
 
@@ -43,7 +46,7 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
         }
         int refused = settings_load(s, own, argv, argc, operands, &why);
         if (!refused && !self->serverless)
-                refused = database_choose(s, &why);
+                refused = database_choose(s, &guessed, &why);
         if (refused) {
                 *code = command_fail(self, refused, &why);
                 settings_free(s);
@@ -89,14 +92,34 @@ static int exit_code_of(const struct problem *why)
         return EXIT_USAGE;
 }
 
+/* Nobody named a server, and none is where servers usually are: what to do says more than which port was tried. A server that answered is quoted. */
+static const char *advice_for(const struct problem *why)
+{
+        const unsigned door = strcmp(why->source, "store") == 0    ? DATABASE_STORE
+                              : strcmp(why->source, "broker") == 0 ? DATABASE_BROKER
+                                                                   : 0;
+        if (!(guessed & door) || strcmp(why->code, "unreachable") != 0 || strstr(why->text, "FATAL"))
+                return NULL;
+        if (guessed == (DATABASE_BROKER | DATABASE_STORE))
+                return door == DATABASE_STORE
+                               ? "no " DATABASE_FILE
+                                 " in this folder, and no server where one is by default: start `chard dev`, or set CHARD_STORE_URL"
+                               : "no " DATABASE_FILE
+                                 " in this folder, and no server where one is by default: start `chard dev`, or set CHARD_BROKER_URL and CHARD_STORE_URL";
+        return door == DATABASE_STORE ? "no store where one is by default: set CHARD_STORE_URL"
+                                      : "no broker where one is by default: set CHARD_BROKER_URL";
+}
+
 int command_fail(const struct command *self, int code, const struct problem *why)
 {
+        const char *advice;
         if (code < 0) {
                 fprintf(stderr, "chard %s: %s\n", self->name, strerror(-code));
                 return EXIT_FAILED;
         }
         fprintf(stderr, "chard %s: ", self->name);
-        print_plain(stderr, why->text);
+        advice = advice_for(why);
+        print_plain(stderr, advice ? advice : why->text);
         putc('\n', stderr);
         return exit_code_of(why);
 }

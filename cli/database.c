@@ -109,14 +109,16 @@ int database_use(struct settings *s, const char *file)
         return code ? code : replace(&s->store_url, "sqlite:", file);
 }
 
-int database_choose(struct settings *s, struct problem *why)
+int database_choose(struct settings *s, unsigned *guessed, struct problem *why)
 {
         char found[256] = "";
+        *guessed = 0;
         if (!*s->broker_url && !*s->store_url) {
                 const int code = find(found, sizeof(found), why);
                 if (code || *found)
                         return code ? code : database_use(s, found);
         }
+        *guessed = (*s->broker_url ? 0 : DATABASE_BROKER) | (*s->store_url ? 0 : DATABASE_STORE);
         int code = *s->broker_url ? 0 : replace(&s->broker_url, "", BROKER_URL);
         if (code == 0 && !*s->store_url)
                 code = replace(&s->store_url, "", STORE_URL);

@@ -1,62 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/job_view.h"
 
+#include "cli/command.h"
 #include "core/bytes.h"
+#include "core/clock.h"
 #include "core/json.h"
+#include "pipelines/pipeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-int job_view_open(struct job_view *v, const struct command *self, const struct settings *s, struct wait *wait)
-{
-        *v = (struct job_view){ .wait = wait };
-        const struct store_config config = { .loop = &wait->loop,
-                                             .url = s->store_url,
-                                             .owner = "chard client",
-                                             .connect_timeout_ms = (unsigned)s->connect_timeout_ms };
-        const int code = store_open(&v->store, &config, &v->why);
-        return code ? command_fail(self, code, &v->why) : 0;
-}
-
-static void on_job(json_t *job, const struct problem *why, void *arg)
-{
-        struct job_view *v = (struct job_view *)arg;
-        json_decref(v->job);
-        v->job = json_incref(job);
-        v->failed = why != NULL;
-        if (why)
-                v->why = *why;
-        wait_done(v->wait);
-}
-
-int job_view_read(struct job_view *v, const struct command *self, const char *id, uint64_t ms)
-{
-        v->store->backend->job(v->store, id, on_job, v);
-        if (!wait_for(v->wait, ms)) {
-                fprintf(stderr, "chard %s: the store does not answer\n", self->name);
-                return EXIT_UNREACHABLE;
-        }
-        return v->failed ? command_fail(self, 1, &v->why) : 0;
-}
-
 static bool is_state(const json_t *of, const char *state)
 {
         return strcmp(json_text(of, "state", ""), state) == 0;
 }
 
-bool job_view_ended(const struct job_view *v)
+bool job_ended(const json_t *job)
 {
-        return v->job && (is_state(v->job, "SUCCESS") || is_state(v->job, "FAILURE") || is_state(v->job, "REVOKED"));
+        return is_state(job, "SUCCESS") || is_state(job, "FAILURE") || is_state(job, "REVOKED");
 }
 
-int job_view_exit_code(const struct job_view *v)
+int job_exit_code(const json_t *job)
 {
-        return is_state(v->job, "FAILURE") || is_state(v->job, "REVOKED") ? EXIT_FAILED : EXIT_DONE;
+        return is_state(job, "FAILURE") || is_state(job, "REVOKED") ? EXIT_FAILED : EXIT_DONE;
 }
-
-/* ---- for people ---- */
 
 static const char *colour_of(const char *state)
 {
@@ -73,6 +42,8 @@ static void print_state(FILE *out, const char *state)
                 fprintf(out, "%-8s", state);
 }
 
+/* ---- progress ---- */
+
 /* Tasks and their states, to compare with what was shown before. */
 static char *progress_of(const json_t *job)
 {
@@ -86,23 +57,33 @@ static char *progress_of(const json_t *job)
         return (char *)b.data;
 }
 
-void job_view_progress(struct job_view *v)
+void job_print_progress(const json_t *job, char **shown)
 {
-        if (!v->job || !isatty(STDERR_FILENO))
+        if (!job || !isatty(STDERR_FILENO))
                 return;
-        char *now = progress_of(v->job);
-        if (now && (!v->progress || strcmp(now, v->progress) != 0)) {
+        char *now = progress_of(job);
+        if (now && (!*shown || strcmp(now, *shown) != 0)) {
                 size_t i;
                 json_t *task;
-                json_array_foreach(json_object_get(v->job, "tasks"), i, task) {
+                json_array_foreach(json_object_get(job, "tasks"), i, task) {
                         fputs(i ? "  > " : "    ", stderr);
                         fprintf(stderr, "%s ", json_text(task, "name", "?"));
                         print_state(stderr, json_text(task, "state", "?"));
                 }
                 fputc('\n', stderr);
         }
-        free(v->progress);
-        v->progress = now;
+        free(*shown);
+        *shown = now;
+}
+
+/* ---- for people ---- */
+
+static void print_error(const json_t *error, const char *before)
+{
+        if (!json_is_object(error))
+                return;
+        printf("%s%s: ", before, json_text(error, "code", "?"));
+        print_plain(stdout, json_text(error, "text", "?"));
 }
 
 static void print_task(const json_t *task)
@@ -116,36 +97,108 @@ static void print_task(const json_t *task)
         if (in || made)
                 printf("  %lld + %lld tokens, $%.6f", (long long)in, (long long)made,
                        json_number_value(json_object_get(task, "cost_usd")));
-        const json_t *error = json_object_get(task, "error");
-        if (json_is_object(error) && !is_state(task, "SUCCESS")) {
-                printf("\n           %s: ", json_text(error, "code", "?"));
-                print_plain(stdout, json_text(error, "text", "?"));
-        }
+        if (!is_state(task, "SUCCESS"))
+                print_error(json_object_get(task, "error"), "\n           ");
         putchar('\n');
 }
 
-void job_view_print(const struct job_view *v)
+static void print_tasks(const json_t *job)
 {
         size_t i;
         json_t *row;
-        printf("job %s  %s  ", json_text(v->job, "id", "?"), json_text(v->job, "pipeline", "?"));
-        print_state(stdout, json_text(v->job, "state", "?"));
-        putchar('\n');
-        json_array_foreach(json_object_get(v->job, "tasks"), i, row)
+        json_array_foreach(json_object_get(job, "tasks"), i, row)
                 print_task(row);
-        json_array_foreach(json_object_get(v->job, "events"), i, row) {
+}
+
+void job_print(const json_t *job)
+{
+        size_t i;
+        json_t *row;
+        printf("job %s  %s  ", json_text(job, "id", "?"), json_text(job, "pipeline", "?"));
+        print_state(stdout, json_text(job, "state", "?"));
+        putchar('\n');
+        print_tasks(job);
+        json_array_foreach(json_object_get(job, "events"), i, row) {
                 printf("  event    %-14s ", json_text(row, "type", "?"));
                 json_dumpf(json_object_get(row, "payload"), stdout, JSON_COMPACT);
                 putchar('\n');
         }
-        const json_t *document = json_object_get(v->job, "document");
+        const json_t *document = json_object_get(job, "document");
         if (json_is_object(document)) {
                 json_dumpf(document, stdout, JSON_INDENT(2));
                 putchar('\n');
         }
 }
 
-void job_view_print_json(const json_t *job, bool whole)
+/* ---- the answer ---- */
+
+/* A member of a section, as its pipeline names it: "answer/user_answer". */
+static const json_t *answer_of(const json_t *job)
+{
+        const struct pipeline *p = pipeline_find(json_text(job, "pipeline", ""));
+        const json_t *document = json_object_get(job, "document");
+        char section[64];
+        const char *slash = p && p->answer ? strchr(p->answer, '/') : NULL;
+        if (!slash)
+                return NULL;
+        snprintf(section, sizeof(section), "%.*s", (int)(slash - p->answer), p->answer);
+        return json_object_get(json_object_get(document, section), slash + 1);
+}
+
+/* From its first task's beginning to its end; -1 when that can't be told. */
+static double seconds_of(const json_t *job)
+{
+        int64_t from_ms, to_ms;
+        if (clock_parse(json_text(job, "created_at", ""), &from_ms) ||
+            clock_parse(json_text(job, "finished_at", ""), &to_ms))
+                return -1;
+        return (double)(to_ms - from_ms) / 1000;
+}
+
+static void print_lines(const char *text)
+{
+        for (const char *end; *text; text = end) {
+                end = strchrnul(text, '\n');
+                char *line = strndup(text, (size_t)(end - text));
+                print_plain(stdout, line ? line : "");
+                free(line);
+                putchar('\n');
+                end += *end != '\0';
+        }
+}
+
+/* What was asked for; where the pipeline does not say where that is, the document's sections without what was sent. */
+static void print_result(const json_t *job)
+{
+        const json_t *answer = answer_of(job);
+        if (json_is_string(answer)) {
+                print_lines(json_string_value(answer));
+                return;
+        }
+        JSON_OWNED json_t *rest = json_copy(json_object_get(job, "document"));
+        json_object_del(rest, "job");
+        json_object_del(rest, "input");
+        if (json_object_size(rest) > 0) {
+                json_dumpf(rest, stdout, JSON_INDENT(2));
+                putchar('\n');
+        }
+}
+
+void job_print_answer(const json_t *job)
+{
+        const double seconds = seconds_of(job);
+        if (is_state(job, "SUCCESS"))
+                print_result(job);
+        fputs("\n", stdout);
+        print_state(stdout, json_text(job, "state", "?"));
+        if (seconds >= 0)
+                printf(" %.2f s", seconds);
+        print_error(json_object_get(job, "error"), "  ");
+        putchar('\n');
+        print_tasks(job);
+}
+
+void job_print_json(const json_t *job, bool whole)
 {
         JSON_OWNED json_t *copy = json_copy((json_t *)job);
         if (!whole) {
@@ -155,12 +208,4 @@ void job_view_print_json(const json_t *job, bool whole)
         }
         json_dumpf(copy, stdout, JSON_COMPACT);
         putchar('\n');
-}
-
-void job_view_close(struct job_view *v)
-{
-        if (v->store)
-                v->store->backend->close(v->store);
-        json_decref(v->job);
-        free(v->progress);
 }

@@ -1,41 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a job from the store and showing it to people; what `job` and `submit --wait` share. */
+/* Showing a job, as jobs_read gives it, to people; what `job` and `submit --wait` share. */
 #ifndef CHARD_CLI_JOB_VIEW_H
 #define CHARD_CLI_JOB_VIEW_H
 
-#include "cli/command.h"
-#include "store/store.h"
-
 #include <jansson.h>
+#include <stdbool.h>
 
-struct job_view {
-        struct wait *wait;
-        struct store *store;
-        json_t *job; /* owned; the last answer, NULL when there is no such job (yet) */
-        struct problem why;
-        bool failed;
-        char *progress; /* owned; what was last shown of it */
-};
+/* Has it succeeded, failed or been revoked? `job` may be NULL. */
+bool job_ended(const json_t *job);
 
-/* Open the store on the wait's loop. Returns 0, or an exit code after saying why. */
-int job_view_open(struct job_view *v, const struct command *self, const struct settings *s, struct wait *wait);
+/* EXIT_DONE when it succeeded or still runs, EXIT_FAILED when it failed or was revoked. */
+int job_exit_code(const json_t *job);
 
-/* Read the job again into v->job; waits up to `ms`. Returns 0, or an exit code after saying why. */
-int job_view_read(struct job_view *v, const struct command *self, const char *id, uint64_t ms);
+/* On a terminal: one line on stderr when the state of a task has changed since the last call. *shown is owned by the caller: NULL at first, freed at the end. */
+void job_print_progress(const json_t *job, char **shown);
 
-/* Has it succeeded or failed? */
-bool job_view_ended(const struct job_view *v);
+/* Print all of it on stdout. */
+void job_print(const json_t *job);
 
-/* On a terminal: one line on stderr for each task whose state has changed since the last call. */
-void job_view_progress(struct job_view *v);
+/* What its user asked for, or why it failed; then a line about each task, and how long it took. */
+void job_print_answer(const json_t *job);
 
-/* Print the job on stdout: for people, or as one JSON object {"id","pipeline","state","document","error"}. */
-void job_view_print(const struct job_view *v);
-void job_view_print_json(const json_t *job, bool whole);
-
-/* EXIT_DONE when it succeeded or still runs, EXIT_FAILED when it failed. */
-int job_view_exit_code(const struct job_view *v);
-
-void job_view_close(struct job_view *v);
+/* Print it on stdout as one JSON object: all of it, or {"id","pipeline","state","document","error"}. */
+void job_print_json(const json_t *job, bool whole);
 
 #endif

@@ -4,15 +4,15 @@
 #include "cli/input.h"
 #include "cli/job_view.h"
 #include "core/clock.h"
-#include "core/id.h"
 #include "core/json.h"
 #include "core/nearest.h"
+#include "pipelines/pipeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_MS = 100, CONFIRM_MS = 15000 };
+enum { LOOK_MS = 100, WARN_MS = 1000, CONFIRM_MS = 15000 };
 
 struct request {
         const struct pipeline *pipeline;
@@ -24,7 +24,7 @@ struct request {
 static int read_request(const struct command *self, struct request *r, const char *file, char **words, int count);
 static int submit(const struct command *self, const struct settings *s, const struct request *r);
 
-static int run(const struct command *self, int argc, char **argv)
+static int submit_run(const struct command *self, int argc, char **argv)
 {
         bool json = false, lines = false;
         const char *wait = NULL, *file = NULL;
@@ -54,7 +54,7 @@ static int run(const struct command *self, int argc, char **argv)
         else
                 code = read_request(self, &r, file, argv, operands);
         if (code == 0)
-                code = lines ? submit_lines(self, &s, r.pipeline) : submit(self, &s, &r);
+                code = lines ? submit_lines(self, &s, r.pipeline->name) : submit(self, &s, &r);
         json_decref(r.whole);
         json_decref(r.input);
         settings_free(&s);
@@ -105,79 +105,115 @@ static int read_request(const struct command *self, struct request *r, const cha
 
 static void print_submitted(const struct request *r, const char *id)
 {
-        if (r->json && r->pipeline)
+        if (r->json)
                 printf("{\"id\":\"%s\",\"pipeline\":\"%s\",\"state\":\"PENDING\",\"document\":null,\"error\":null}\n",
                        id, r->pipeline->name);
         else
                 puts(id);
 }
 
-static int publish(const struct command *self, const struct settings *s, const struct request *r, struct wait *wait,
-                   char id[ID_TEXT_SIZE])
+static int submit_publish(struct submitter *s, const struct request *r, char id[JOBS_ID_SIZE])
 {
         struct problem why = { 0 };
-        struct message *message = NULL;
-        struct submitter submitter;
-        int code = pipeline_start(r->pipeline, r->input, id, &message, &why);
+        int code = jobs_submit(s->client.jobs, r->pipeline->name, r->input, id, submit_on_done, s, &why);
         if (code)
-                return command_fail(self, code, &why);
-        code = submitter_open(&submitter, self, s, wait);
-        if (code)
-                message_free(message);
-        else if (submitter_publish(&submitter, message, id, false) < 0)
-                code = EXIT_FAILED;
-        else
-                code = submitter_drain(&submitter, 0, CONFIRM_MS);
-        if (code == 0 && submitter.failed)
-                code = EXIT_FAILED;
-        submitter_close(&submitter);
+                return command_fail(s->client.self, code, &why);
+        s->open++;
+        code = submit_drain(s, 0, CONFIRM_MS);
+        return code == 0 && s->failed ? EXIT_FAILED : code;
+}
+
+/* ---- waiting for its end ---- */
+
+/* The step that the job waits at: the first that has not succeeded. NULL when one runs. */
+static const char *waiting_at(const struct request *r, const json_t *job)
+{
+        size_t i, done = 0;
+        json_t *task;
+        json_array_foreach(json_object_get(job, "tasks"), i, task) {
+                if (strcmp(json_text(task, "state", ""), "SUCCESS") != 0)
+                        return NULL;
+                done++;
+        }
+        return done < PIPELINE_MAX_STEPS ? r->pipeline->steps[done] : NULL;
+}
+
+/* Somebody who waits in vain should know that nobody is there to do it. Said once a step. */
+static int warn_unconsumed(struct jobs_client *c, const char *step, const char **warned)
+{
+        if (!step || (*warned && strcmp(*warned, step) == 0))
+                return 0;
+        jobs_consumed(c->jobs, step, jobs_client_on_value, c);
+        const int code = jobs_client_wait(c, CONFIRM_MS);
+        if (code == 0 && json_is_false(json_object_get(c->value, "consumed"))) {
+                fprintf(stderr, "chard submit: no worker consumes %s: the job waits until one does\n", step);
+                *warned = step;
+        }
         return code;
 }
 
-/* Follow the job to its end, or until the time is up. */
-static int follow(const struct command *self, const struct request *r, struct job_view *view, const char *id)
+static int time_up(const struct request *r, const char *id)
 {
-        const uint64_t until_ms = clock_mono_ms() + (uint64_t)(r->wait_s * 1000);
-        for (;;) {
-                const int code = job_view_read(view, self, id, CONFIRM_MS);
-                if (code)
-                        return code;
-                job_view_progress(view);
-                if (job_view_ended(view))
-                        break;
-                if (clock_mono_ms() >= until_ms) {
-                        fprintf(stderr,
-                                "chard submit: job %s has not ended after %g s; look again with: chard job %s\n", id,
-                                r->wait_s, id);
-                        return EXIT_TIMED_OUT;
-                }
-                wait_for(view->wait, LOOK_MS);
-        }
-        if (r->json)
-                job_view_print_json(view->job, false);
-        else
-                job_view_print(view);
-        return job_view_exit_code(view);
+        fprintf(stderr, "chard submit: job %s has not ended after %g s; look again with: chard job %s\n", id, r->wait_s,
+                id);
+        return EXIT_TIMED_OUT;
 }
 
-static int submit(const struct command *self, const struct settings *s, const struct request *r)
+/* Follow the job to its end, or until the time is up. */
+static int submit_follow(struct jobs_client *c, const struct request *r, const char *id)
 {
-        struct wait wait;
-        struct job_view view = { 0 };
-        char id[ID_TEXT_SIZE];
+        const uint64_t from_ms = clock_mono_ms(), until_ms = from_ms + (uint64_t)(r->wait_s * 1000);
+        uint64_t warn_ms = from_ms + WARN_MS < until_ms ? from_ms + WARN_MS : until_ms;
+        const char *warned = NULL;
+        char *shown = NULL;
+        int code;
+        for (;;) {
+                jobs_read(c->jobs, id, jobs_client_on_value, c);
+                code = jobs_client_wait(c, CONFIRM_MS);
+                if (code || job_ended(c->value))
+                        break;
+                job_print_progress(c->value, &shown);
+                if (clock_mono_ms() >= warn_ms) {
+                        code = warn_unconsumed(c, waiting_at(r, c->value), &warned);
+                        warn_ms += WARN_MS;
+                }
+                if (code == 0 && clock_mono_ms() >= until_ms)
+                        code = time_up(r, id);
+                if (code)
+                        break;
+                wait_for(&c->wait, LOOK_MS);
+        }
+        free(shown);
+        if (code)
+                return code;
+        if (r->json)
+                job_print_json(c->value, false);
+        else
+                job_print_answer(c->value);
+        return job_exit_code(c->value);
+}
+
+static int submit(const struct command *self, const struct settings *settings, const struct request *r)
+{
+        struct submitter s = { 0 };
+        struct problem why = { 0 };
+        char id[JOBS_ID_SIZE];
         const bool follows = r->wait_s >= 0;
-        int code = 0;
-        wait_open(&wait);
-        if (follows) /* before anything is submitted: who can't watch should not start */
-                code = job_view_open(&view, self, s, &wait);
+        /* What is wrong with the words is said before anything is connected to. */
+        if (input_check(r->pipeline->input, r->input, "pipeline", "bad_input", &why))
+                return command_fail(self, 1, &why);
+        /* The store before anything is submitted: who can't watch should not start. */
+        int code = jobs_client_open(&s.client, self, settings, JOBS_BROKER | (follows ? JOBS_STORE : 0));
         if (code == 0)
-                code = publish(self, s, r, &wait, id);
-        if (code == 0 && follows)
-                code = follow(self, r, &view, id);
-        else if (code == 0)
+                code = submit_publish(&s, r, id);
+        if (code == 0 && follows) {
+                fprintf(r->json ? stderr : stdout, "%s\n", id);
+                fflush(stdout);
+                code = submit_follow(&s.client, r, id);
+        } else if (code == 0) {
                 print_submitted(r, id);
-        job_view_close(&view);
-        wait_close(&wait);
+        }
+        jobs_client_close(&s.client);
         return code;
 }
 
@@ -190,6 +226,7 @@ const struct command command_submit = {
                    "  chard submit --input examples/my-profile.json",
         .details =
                 "A value is text (key=text), JSON (key:=[1,2]) or a file (key=@FILE; a picture is sent as a data: URL).\n"
-                "On success the job's id is on standard output; with --wait the finished job is.",
-        .run = run,
+                "The job's id is printed at once. With --wait the answer follows when the job has ended, with its tasks and how long it took;\n"
+                "with --json the job is one JSON object on standard output, and the id stands on standard error.",
+        .run = submit_run,
 };

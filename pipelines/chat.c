@@ -7,4 +7,5 @@ const struct pipeline pipeline_chat = {
         .exchange = "chat.commands",
         .steps = { "chat.classify", "chat.answer" },
         .input = chat_input,
+        .answer = "answer/user_answer",
 };

@@ -18,6 +18,8 @@ struct pipeline {
         const char *exchange;                      /* its domain's topic exchange: "scan.commands" */
         const char *steps[PIPELINE_MAX_STEPS + 1]; /* task names, NULL-terminated */
         const struct input_key *input;             /* the keys it takes, ended by a NULL name */
+        const char *
+                answer; /* where in the finished document people find what they asked for: a member of a section, "answer/user_answer"; or NULL */
 };
 
 /* All pipelines, NULL-terminated; pipelines.list has one line each. */

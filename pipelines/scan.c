@@ -7,4 +7,5 @@ const struct pipeline pipeline_scan = {
         .exchange = "scan.commands",
         .steps = { "scan.vision", "scan.answer", "scan.reward" },
         .input = scan_input,
+        .answer = "answer/user_answer",
 };

@@ -98,6 +98,18 @@ def test_a_schema_of_another_version(chard, database, damage, told):
     assert done.returncode == 2 and told in done.stderr
 
 
+@pytest.mark.parametrize("command", [["worker"], ["job", "x"], ["submit", "chat", "user_id=u", "text=t"], ["events"], ["dlq", "ls"],
+                                     ["dlq", "keep"], ["topology", "apply"], ["migrate"], ["ping", "x"]], ids=" ".join)
+def test_without_a_file_and_without_servers(chard_bare, tmp_path, monkeypatch, command):
+    """A newcomer hears what to do, not which port was tried."""
+    monkeypatch.chdir(tmp_path)
+    namespace = ["unshare", "--user", "--map-root-user", "--net"]  # where nothing listens, whatever else runs on this machine
+    done = subprocess.run([*namespace, chard_bare.binary, *command], env=chard_bare.environment({"CHARD_CONNECT_TIMEOUT_MS": "2000"}),
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "start `chard dev`, or set CHARD_" in done.stderr and "5432" not in done.stderr and "5672" not in done.stderr
+
+
 def test_settings_help_names_every_setting(chard_bare):
     text = chard_bare.run("help", "settings", check=0).stdout
     for name in ("CHARD_BROKER_URL", "CHARD_STORE_URL", "OPENAI_API_KEY", "CHARD_SLOTS", "--log-level", "-Q"):
@@ -124,6 +136,21 @@ def test_submit_waits_no_longer_than_told(chard):
     chard.prepare()
     done = chard.run("submit", "chat", "user_id=u1", "text=hello", "--wait", "0.5")
     assert done.returncode == 4
+    assert len(done.stdout.strip()) == 36  # the id, whatever comes of it
+    assert "no worker consumes chat.classify" in done.stderr
+
+
+def test_submit_waits_and_prints_the_answer_first(chard):
+    chard.prepare()
+    with chard.worker():
+        words = ["submit", "chat", "user_id=u1", "text=Where does a milk carton go?", "lang=en", "--wait", "30"]
+        lines = chard.run(*words, check=0).stdout.splitlines()
+        whole = chard.run(*words, "--json", check=0)
+    assert len(lines[0]) == 36 and "{" not in "".join(lines)
+    document = json.loads(whole.stdout)["document"]
+    assert lines[1:1 + document["answer"]["user_answer"].count("\n") + 1] == document["answer"]["user_answer"].split("\n")
+    assert any(line.startswith("SUCCESS") and line.endswith(" s") for line in lines), lines
+    assert len(whole.stderr.strip()) == 36
 
 
 def test_a_failed_job_is_exit_code_1(chard, queues):

@@ -2,80 +2,32 @@
 #include "cli/submit.h"
 
 #include "core/bytes.h"
-#include "core/id.h"
 #include "core/json.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-struct ticket {
-        struct submitter *submitter;
-        bool print;
-        char id[ID_TEXT_SIZE];
-};
-
-int submitter_open(struct submitter *s, const struct command *self, const struct settings *settings, struct wait *wait)
+void submit_on_done(const char *id, const struct problem *why, void *arg)
 {
-        struct problem why = { 0 };
-        const struct broker_listener deaf = { 0 };
-        *s = (struct submitter){ .self = self, .wait = wait };
-        const struct broker_config config = {
-                .loop = &wait->loop,
-                .urls = settings->broker_url,
-                .ca_file = setting_or_null(settings->broker_ca_file),
-                .name = "chard submit",
-                .heartbeat_s = (unsigned)settings->heartbeat_s,
-                .connect_timeout_ms = (unsigned)settings->connect_timeout_ms,
-        };
-        const int code = broker_open(&s->broker, &config, &deaf, &why);
-        return code ? command_fail(self, code, &why) : 0;
-}
-
-static void on_published(enum publish_result result, void *arg)
-{
-        static const char *const words[] = {
-                [PUBLISH_RETURNED] = "no queue takes it; run: chard topology apply",
-                [PUBLISH_REFUSED] = "the broker refused it; run: chard topology apply",
-                [PUBLISH_CLOSED] =
-                        "the connection ended before it was confirmed: it may or may not have been submitted",
-        };
-        struct ticket *t = (struct ticket *)arg;
-        struct submitter *s = t->submitter;
+        struct submitter *s = (struct submitter *)arg;
         s->open--;
-        if (result == PUBLISH_CONFIRMED && t->print)
-                puts(t->id);
-        if (result != PUBLISH_CONFIRMED) {
+        if (!why && s->print)
+                puts(id);
+        if (why) {
                 s->failed++;
-                fprintf(stderr, "chard %s: %s: %s\n", s->self->name, t->id, words[result]);
+                fprintf(stderr, "chard %s: %s: %s\n", s->client.self->name, id, why->text);
         }
-        free(t);
-        wait_done(s->wait);
+        wait_done(&s->client.wait);
 }
 
-int submitter_publish(struct submitter *s, struct message *takes, const char *job_id, bool print)
-{
-        struct ticket *t = calloc(1, sizeof(*t));
-        if (!t) {
-                message_free(takes);
-                return -ENOMEM;
-        }
-        t->submitter = s;
-        t->print = print;
-        snprintf(t->id, sizeof(t->id), "%s", job_id);
-        s->open++;
-        broker_publish(s->broker, takes, on_published, t);
-        return 0;
-}
-
-int submitter_drain(struct submitter *s, size_t most, uint64_t ms)
+int submit_drain(struct submitter *s, size_t most, uint64_t ms)
 {
         while (s->open > most) {
-                if (!wait_for(s->wait, ms)) {
-                        fprintf(stderr, "chard %s: the broker did not confirm within %llu ms\n", s->self->name,
+                if (!wait_for(&s->client.wait, ms)) {
+                        fprintf(stderr, "chard %s: the broker did not confirm within %llu ms\n", s->client.self->name,
                                 (unsigned long long)ms);
                         return EXIT_UNREACHABLE;
                 }
@@ -83,33 +35,25 @@ int submitter_drain(struct submitter *s, size_t most, uint64_t ms)
         return 0;
 }
 
-void submitter_close(struct submitter *s)
-{
-        if (s->broker)
-                broker_close(s->broker);
-        s->broker = NULL;
-}
-
 /* ---- many: one input a line ---- */
 
 /* Jobs under way at once; lines between two looks at the confirms; the longest silence of the broker; bytes of one read. */
 enum { WINDOW = 2000, TURN = 64, CONFIRM_MS = 30000, CHUNK = 65536 };
 
-static int submit_line(struct submitter *s, const struct pipeline *pipeline, const char *line, size_t size,
-                       size_t number)
+static int submit_line(struct submitter *s, const char *pipeline, const char *line, size_t size, size_t number)
 {
         JSON_OWNED json_t *input = NULL;
         struct problem why = { 0 };
-        struct message *message = NULL;
-        char id[ID_TEXT_SIZE];
+        char id[JOBS_ID_SIZE];
         int code = json_parse(bytes_of(line, size), "input", &input, &why);
         if (!code)
-                code = pipeline_start(pipeline, input, id, &message, &why);
+                code = jobs_submit(s->client.jobs, pipeline, input, id, submit_on_done, s, &why);
         if (code > 0) {
-                fprintf(stderr, "chard %s: line %zu: %s\n", s->self->name, number, why.text);
+                fprintf(stderr, "chard %s: line %zu: %s\n", s->client.self->name, number, why.text);
                 return EXIT_USAGE;
         }
-        return code < 0 || submitter_publish(s, message, id, true) < 0 ? EXIT_FAILED : EXIT_DONE;
+        s->open += code == 0;
+        return code < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* Standard input, a line at a time. Who reads from it must wait at most for lines that nobody has written yet. */
@@ -124,7 +68,7 @@ static int read_more(struct submitter *s, struct lines *l)
 {
         struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
         if (poll(&input, 1, 0) == 0) {
-                const int code = submitter_drain(s, 0, CONFIRM_MS);
+                const int code = submit_drain(s, 0, CONFIRM_MS);
                 if (code || fflush(stdout) != 0)
                         return code ? code : EXIT_FAILED;
         }
@@ -169,7 +113,7 @@ static bool is_blank(struct bytes line)
 }
 
 /* Wrong lines are named and left out; the rest goes on. */
-static int publish_lines(struct submitter *s, const struct pipeline *pipeline)
+static int publish_lines(struct submitter *s, const char *pipeline)
 {
         struct lines lines = { 0 };
         struct bytes line;
@@ -180,8 +124,8 @@ static int publish_lines(struct submitter *s, const struct pipeline *pipeline)
                 const int refused = submit_line(s, pipeline, (const char *)line.data, line.size, number);
                 worst = refused ? refused : worst;
                 if (number % TURN == 0)
-                        uv_run(&s->wait->loop, UV_RUN_NOWAIT);
-                code = submitter_drain(s, WINDOW, CONFIRM_MS);
+                        uv_run(&s->client.wait.loop, UV_RUN_NOWAIT);
+                code = submit_drain(s, WINDOW, CONFIRM_MS);
                 if (code)
                         break;
         }
@@ -189,18 +133,15 @@ static int publish_lines(struct submitter *s, const struct pipeline *pipeline)
         return code ? code : worst;
 }
 
-int submit_lines(const struct command *self, const struct settings *settings, const struct pipeline *pipeline)
+int submit_lines(const struct command *self, const struct settings *settings, const char *pipeline)
 {
-        struct wait wait;
-        struct submitter s;
-        wait_open(&wait);
-        int code = submitter_open(&s, self, settings, &wait);
+        struct submitter s = { .print = true };
+        int code = jobs_client_open(&s.client, self, settings, JOBS_BROKER);
         if (code == 0) {
                 code = publish_lines(&s, pipeline);
-                if (code != EXIT_UNREACHABLE && submitter_drain(&s, 0, CONFIRM_MS))
+                if (code != EXIT_UNREACHABLE && submit_drain(&s, 0, CONFIRM_MS))
                         code = EXIT_UNREACHABLE;
         }
-        submitter_close(&s);
-        wait_close(&wait);
+        jobs_client_close(&s.client);
         return code ? code : s.failed ? EXIT_FAILED : EXIT_DONE;
 }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A command's view of jobs/: opens it on a loop of its own, and waits for one answer at a time. */
+#ifndef CHARD_CLI_JOBS_CLIENT_H
+#define CHARD_CLI_JOBS_CLIENT_H
+
+#include "cli/command.h"
+#include "jobs/jobs.h"
+
+enum jobs_doors { JOBS_STORE = 1, JOBS_BROKER = 2 };
+
+struct jobs_client {
+        const struct command *self;
+        struct wait wait;
+        struct jobs *jobs;
+        json_t *value; /* owned; the last answer, or NULL */
+        bool failed;   /* the last answer was `why` */
+        struct problem why;
+};
+
+/* Open the doors (jobs_doors, or'ed) that the settings name. Returns 0, or an exit code after saying why. Close it in each case. */
+int jobs_client_open(struct jobs_client *c, const struct command *self, const struct settings *s, unsigned doors);
+void jobs_client_close(struct jobs_client *c);
+
+/* A json_done with the client as its arg, and waiting for it. Returns 0, or an exit code after saying why. */
+void jobs_client_on_value(json_t *value, const struct problem *why, void *arg);
+int jobs_client_wait(struct jobs_client *c, uint64_t ms);
+
+#endif

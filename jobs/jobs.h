@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs as those see them who do not run them: submit, send, read, find, list, follow, cancel. The command line calls this; so may a gateway.
+ * Everything is called on, and answered on, the loop thread; no call waits but jobs_open. An answer never comes from inside the
+ * call that asked for it, except where memory runs out. */
+#ifndef CHARD_JOBS_H
+#define CHARD_JOBS_H
+
+#include "broker/broker.h"
+#include "core/problem.h"
+#include "store/store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct jobs;
+
+#define JOBS_ID_SIZE 256 /* of a task's id, as messages carry it, with its end */
+
+/* Borrowed for the length of jobs_open. A door whose URL is NULL is not opened: what needs it then answers with code "no_broker" or "no_store". */
+struct jobs_config {
+        uv_loop_t *loop;
+        const char *broker_urls, *broker_ca_file; /* as in struct broker_config */
+        const char *store_url;
+        const char *name; /* what broker and store show of this client */
+        unsigned heartbeat_s, connect_timeout_ms;
+};
+
+/* Connect. Waits up to connect_timeout_ms for each door. Returns 0; 1 with `why` as broker_open and store_open say it; or -errno. */
+int jobs_open(struct jobs **out, const struct jobs_config *config, struct problem *why);
+
+/* The same over doors that are open already; takes neither: they must stay open until after jobs_close. Either may be NULL. 0 or -ENOMEM. */
+int jobs_over(struct jobs **out, uv_loop_t *loop, struct store *store, struct broker *broker);
+
+/* Answer what is open with code "closed", end all followers, let go of the doors that jobs_open opened. The loop must turn until it is idle. */
+void jobs_close(struct jobs *j);
+
+/* ---- submit.c ---- */
+
+/* The broker has confirmed the message (`why` is NULL), or it is not known to be safe: source "broker", code "returned" (no queue takes it), "refused", or
+ * "closed" (it may or may not have been submitted). */
+typedef void jobs_submitted(const char *id, const struct problem *why, void *arg);
+
+/* Start a run of a pipeline with this input (an object, borrowed for the call). Writes the job's id at once; `done` comes after the confirm.
+ * Returns 0; 1 with `why` (code "bad_input", "no_pipeline", "no_broker"); or -errno: then `done` is not called. */
+int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,
+                void *arg, struct problem *why);
+
+/* Any task, borrowed for the call. */
+struct task_request {
+        const char *name;
+        const char *id;              /* or NULL: a new one is made */
+        const char *queue;           /* or NULL: the task's own, or the one of its name */
+        const json_t *args, *kwargs; /* array, object; or NULL */
+        int64_t eta_ms, expires_ms;  /* wall clock; 0 = none */
+        int priority;                /* 0 … 255, or < 0: none */
+        const char *traceparent;     /* or NULL */
+};
+
+/* Send one task. `id` gets its id, also where the request names one. Returns and answers as jobs_submit; 1 also with code
+ * "bad_task": a name, id or queue that no message can carry. */
+int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
+              void *arg, struct problem *why);
+
+/* ---- read.c ---- */
+
+/* Read a job by the id of the job itself: as the store's `job` says it, or NULL when there is none. Borrowed for the length of the callback. */
+void jobs_read(struct jobs *j, const char *id, json_done *done, void *arg);
+
+/* Which workers' rows say that a live worker consumes the queue of this task: {"consumed": bool, "workers": how many live ones there are}. */
+void jobs_consumed(struct jobs *j, const char *task, json_done *done, void *arg);
+
+#endif

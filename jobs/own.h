@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of jobs/ share. */
+#ifndef CHARD_JOBS_OWN_H
+#define CHARD_JOBS_OWN_H
+
+#include "jobs/jobs.h"
+
+struct jobs {
+        uv_loop_t *loop;
+        struct store *store;
+        struct broker *broker;
+        bool owns; /* the doors: they are closed with it */
+        bool closing;
+        struct watch *watch; /* follow.c's; NULL until somebody follows */
+};
+
+/* "no_store", "no_broker": what was asked needs a door that is not open. Returns 1. */
+int jobs_without(struct problem *why, const char *door);
+
+/* Answer a json_done with why the store can't be asked; true when it has been. */
+bool jobs_unstored(const struct jobs *j, json_done *done, void *arg);
+
+/* End all followers; the memory goes once the loop has closed their timer. */
+void watch_close(struct watch *w);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting a job, and sending any one task: the message goes to the broker, its confirm is the answer. */
+#include "core/clock.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/nearest.h"
+#include "jobs/own.h"
+#include "message/task_form.h"
+#include "pipelines/pipeline.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One publish until its confirm. */
+struct ticket {
+        jobs_submitted *done;
+        void *arg;
+        char id[JOBS_ID_SIZE];
+};
+
+static void submit_why(enum publish_result result, struct problem *why)
+{
+        static const struct {
+                const char *code, *text;
+        } words[] = {
+                [PUBLISH_RETURNED] = { "returned", "no queue takes it; run: chard topology apply" },
+                [PUBLISH_REFUSED] = { "refused", "the broker refused it; run: chard topology apply" },
+                [PUBLISH_CLOSED] = { "closed", "the connection ended before it was confirmed: it may or may not have "
+                                               "been submitted" },
+        };
+        problem_set(why, "broker", words[result].code, "%s", words[result].text);
+}
+
+static void on_published(enum publish_result result, void *arg)
+{
+        struct ticket *t = (struct ticket *)arg;
+        struct problem why;
+        if (result != PUBLISH_CONFIRMED)
+                submit_why(result, &why);
+        t->done(t->id, result == PUBLISH_CONFIRMED ? NULL : &why, t->arg);
+        free(t);
+}
+
+static int submit_message(struct jobs *j, struct message *takes, const char *id, jobs_submitted *done, void *arg)
+{
+        struct ticket *t = calloc(1, sizeof(*t));
+        if (!t) {
+                message_free(takes);
+                return -ENOMEM;
+        }
+        t->done = done;
+        t->arg = arg;
+        snprintf(t->id, sizeof(t->id), "%s", id);
+        broker_publish(j->broker, takes, on_published, t);
+        return 0;
+}
+
+/* ---- a pipeline ---- */
+
+static int submit_no_pipeline(const char *name, struct problem *why)
+{
+        const char *names[32];
+        size_t count = 0;
+        for (; count < 32 && pipeline_registry[count]; count++)
+                names[count] = pipeline_registry[count]->name;
+        const char *near = nearest_name(name, names, count);
+        return problem_set(why, "pipeline", "no_pipeline", "there is no pipeline \"%.60s\"%s%s%s", name,
+                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,
+                void *arg, struct problem *why)
+{
+        struct message *message = NULL;
+        char made[ID_TEXT_SIZE];
+        const struct pipeline *p = pipeline_find(pipeline);
+        if (!p)
+                return submit_no_pipeline(pipeline, why);
+        if (!j->broker)
+                return jobs_without(why, "broker");
+        const int code = pipeline_start(p, input, made, &message, why);
+        if (code)
+                return code;
+        snprintf(id, JOBS_ID_SIZE, "%s", made);
+        return submit_message(j, message, id, done, arg);
+}
+
+/* ---- any task ---- */
+
+static int submit_bad(struct problem *why, const char *what, const char *value)
+{
+        return problem_set(why, "message", "bad_task", "%s \"%.60s\" must be 1 to %d bytes of UTF-8", what, value,
+                           MESSAGE_MAX_NAME);
+}
+
+static bool submit_fits(const char *text)
+{
+        JSON_OWNED json_t *value = json_string(text); /* NULL when it is no UTF-8 */
+        const size_t size = strlen(text);
+        return value && size > 0 && size <= MESSAGE_MAX_NAME;
+}
+
+static int submit_check(const struct task_request *r, struct problem *why)
+{
+        if (!submit_fits(r->name))
+                return submit_bad(why, "the task's name", r->name);
+        if (r->id && !submit_fits(r->id))
+                return submit_bad(why, "the id", r->id);
+        if (r->queue && !submit_fits(r->queue))
+                return submit_bad(why, "the queue", r->queue);
+        if (r->args && !json_is_array(r->args))
+                return problem_set(why, "message", "bad_task", "args must be a JSON array");
+        if (r->kwargs && !json_is_object(r->kwargs))
+                return problem_set(why, "message", "bad_task", "kwargs must be a JSON object");
+        if (r->priority > 255)
+                return problem_set(why, "message", "bad_task", "a priority is a number from 0 to 255");
+        return 0;
+}
+
+static const char *submit_queue(const struct task_request *r)
+{
+        const struct task_def *def = task_find(r->name);
+        if (r->queue)
+                return r->queue;
+        return def ? def->queue : r->name;
+}
+
+static struct message *submit_form(const struct task_request *r, const char *id)
+{
+        char eta[CLOCK_TEXT_SIZE], expires[CLOCK_TEXT_SIZE], host[HOST_NAME_MAX + 1] = "", origin[HOST_NAME_MAX + 32];
+        struct buffer table = { 0 }, body = { 0 };
+        const char *queue = submit_queue(r);
+        gethostname(host, sizeof(host) - 1);
+        snprintf(origin, sizeof(origin), "gen%ld@%s", (long)getpid(), host);
+        clock_format(r->eta_ms, eta);
+        clock_format(r->expires_ms, expires);
+        const struct task_form form = {
+                .exchange = queue,
+                .routing_key = queue,
+                .name = r->name,
+                .id = id,
+                .root_id = id,
+                .origin = origin,
+                .eta = r->eta_ms ? eta : NULL,
+                .expires = r->expires_ms ? expires : NULL,
+                .priority = r->priority > 0 ? r->priority : 0,
+                .args = r->args,
+                .kwargs = r->kwargs,
+        };
+        task_form_headers(&form, &table);
+        if (r->traceparent)
+                header_add_text(&table, "traceparent", bytes_of_string(r->traceparent));
+        task_form_body(&form, &body);
+        buffer_add_string(&body, "{\"callbacks\":null,\"errbacks\":null,\"chain\":null,\"chord\":null}]");
+        struct message *m = task_form_message(&form, &table, &body);
+        buffer_free(&table);
+        buffer_free(&body);
+        return m;
+}
+
+int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
+              void *arg, struct problem *why)
+{
+        int code = submit_check(request, why);
+        if (code)
+                return code;
+        if (!j->broker)
+                return jobs_without(why, "broker");
+        if (request->id)
+                snprintf(id, JOBS_ID_SIZE, "%s", request->id);
+        else
+                id_new(id);
+        struct message *m = submit_form(request, id);
+        if (!m)
+                return -ENOMEM;
+        if (m->properties.size > MESSAGE_MAX_PROPERTIES) {
+                message_free(m);
+                return problem_set(why, "message", "bad_task", "the headers take more than %d bytes",
+                                   MESSAGE_MAX_PROPERTIES);
+        }
+        return submit_message(j, m, id, done, arg);
+}
