@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the outbox in order. A position is TRANSACTION.NUMBER of a row; see store/schema/0006_outbox_order.sql. */
+/* Reading the outbox in order. A position is TRANSACTION.NUMBER of a row; see store/schema/0006_outbox_order.sql and 0009_outbox_order_by_snapshot.sql. */
 #include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"
 

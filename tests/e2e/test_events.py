@@ -48,6 +48,21 @@ def test_none_is_missed_when_transactions_overlap(migrated, database, wait_until
     assert [json.loads(line)["aggregate_id"] for line in follow.out] == ["slow", "quick"]
 
 
+@pytest.mark.parametrize("first", ["select pg_current_xact_id()", "insert into chard.heartbeat (name) values ('x')"])
+def test_what_saw_others_commit_comes_after_them(migrated, database, first):
+    """A transaction's id is older than what its later statements see: a version counts by what was seen."""
+    with database.connect(autocommit=False) as early:
+        early.execute(first)
+        for version in (1, 2):
+            database.run(INSERT, f"version {version}")
+        early.execute(INSERT, ("version 3",))
+        database.run(INSERT, "unseen")
+        assert events(migrated) == []
+        early.commit()
+    names = [row["aggregate_id"] for row in events(migrated)]
+    assert names[:2] == ["version 1", "version 2"] and sorted(names[2:]) == ["unseen", "version 3"]
+
+
 def test_since_goes_on_after_a_position(migrated, database):
     for name in "abcd":
         database.run(INSERT, name)
