@@ -30,7 +30,7 @@ enum {
         MOST_KEPT_BYTES = 1 << 20, /* of a request's memory: images can be larger */
 };
 
-const char AI_MODEL_VISION[] = "vision";
+const char AI_MODEL_TEXT[] = "text", AI_MODEL_VISION[] = "vision";
 
 enum state {
         ANSWERING, /* what it will be told is known already, but `done` never comes from inside ai_ask */
@@ -212,7 +212,7 @@ static void release(struct ai *ai)
 
 static const char *model_name(const struct ai *ai, const char *model)
 {
-        if (model == AI_MODEL_TEXT)
+        if (!model || model == AI_MODEL_TEXT)
                 return ai->model;
         return model == AI_MODEL_VISION ? ai->vision_model : model;
 }
@@ -253,6 +253,11 @@ static void admit(struct ai_call *call)
                 uv_timer_start(&ai->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 
+static unsigned deadline_of(const struct ai_call *call)
+{
+        return call->request->deadline_ms ? call->request->deadline_ms : DEFAULT_DEADLINE_MS;
+}
+
 /* Start who waits, the longest-waiting first, while there is room. */
 static void pump(void *arg)
 {
@@ -261,16 +266,14 @@ static void pump(void *arg)
         const uint64_t now_ms = clock_mono_ms();
         while ((call = first(ai, WAITING)) != NULL && openai_has_room(ai->openai)) {
                 uint64_t wait_ms = 0;
-                if (model_take(call->model, now_ms, random_bits(), &call->probe, &wait_ms))
+                if (now_ms - call->asked_ms >=
+                    deadline_of(call)) /* whoever asked may have lost the right to it since */
+                        answer_soon(call, REASON_NO_ROOM, 1);
+                else if (model_take(call->model, now_ms, random_bits(), &call->probe, &wait_ms))
                         start(call, now_ms);
                 else
                         answer_soon(call, REASON_PAUSED, wait_ms);
         }
-}
-
-static unsigned deadline_of(const struct ai_call *call)
-{
-        return call->request->deadline_ms ? call->request->deadline_ms : DEFAULT_DEADLINE_MS;
 }
 
 static int post(struct ai_call *call, uint64_t now_ms)
@@ -283,7 +286,7 @@ static int post(struct ai_call *call, uint64_t now_ms)
         if (result == 0)
                 result = request_write(call->request, call->model->name, &known, &ai->body);
         const struct openai_limits limits = {
-                .deadline_ms = (unsigned)(waited < deadline ? deadline - waited : 1),
+                .deadline_ms = (unsigned)(deadline - waited),
                 .connect_ms = call->request->connect_timeout_ms,
         };
         if (result == 0)

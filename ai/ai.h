@@ -27,13 +27,13 @@ struct ai_turn {
         size_t part_count;
 };
 
-#define AI_MODEL_TEXT NULL           /* the setting openai_model */
+extern const char AI_MODEL_TEXT[];   /* the setting openai_model */
 extern const char AI_MODEL_VISION[]; /* the setting openai_vision_model */
 
 /* What a task asks. Everything borrowed until the reply has come (the engine keeps it in the task's arena). */
 struct ai_request {
         const char *task;  /* task name: for the offline provider and the log */
-        const char *model; /* AI_MODEL_TEXT, AI_MODEL_VISION, or a model's own name */
+        const char *model; /* AI_MODEL_TEXT (as NULL is, too), AI_MODEL_VISION, or a model's own name */
         const struct ai_turn *turns;
         size_t turn_count;
         const char *schema_name;     /* [a-zA-Z0-9_-]{1,64} */

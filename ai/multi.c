@@ -14,7 +14,10 @@ enum {
         ROUNDS_A_TURN = 4,        /* then the loop's other work gets its turn */
         CONNECTIONS_A_SHARD = 96, /* walking through these costs curl about a microsecond */
         MOST_SHARDS = 256,
+        STALL_MS = 250, /* a timer that is later than this: the loop stood still */
 };
+
+#define NOT_DUE UINT64_MAX
 
 /* A socket as epoll and curl see it; bits CURL_POLL_IN and CURL_POLL_OUT. */
 struct socket {
@@ -28,15 +31,14 @@ struct shard {
         struct multi *multi;
         CURLM *curl;
         uv_timer_t timer;
+        uint64_t due_ms; /* when the timer is due; NOT_DUE = it does not run */
         size_t transfers, connections;
         bool in_timer;
 };
 
 struct multi {
         uv_loop_t *loop;
-        multi_done *done;
-        multi_rest *rest;
-        void *arg;
+        struct multi_calls calls;
         uv_poll_t poll;
         int epoll;
         CURLSH *share; /* addresses and TLS sessions, for all shards */
@@ -58,15 +60,13 @@ static void on_events(uv_poll_t *poll, int status, int unused);
 static void on_timer(uv_timer_t *timer);
 static void release(struct multi *m);
 
-int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest *rest, void *arg)
+int multi_new(struct multi **out, uv_loop_t *loop, const struct multi_calls *calls)
 {
         struct multi *m = calloc(1, sizeof(*m));
         if (!m)
                 return -ENOMEM;
         m->loop = loop;
-        m->done = done;
-        m->rest = rest;
-        m->arg = arg;
+        m->calls = *calls;
         m->epoll = epoll_create1(EPOLL_CLOEXEC);
         const int result = m->epoll < 0 ? -errno : uv_poll_init(loop, &m->poll, m->epoll);
         if (result != 0) {
@@ -185,6 +185,7 @@ static struct shard *add_shard(struct multi *m)
         }
         s->multi = m;
         s->curl = curl;
+        s->due_ms = NOT_DUE;
         uv_timer_init(m->loop, &s->timer);
         s->timer.data = s;
         curl_multi_setopt(curl, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -279,6 +280,16 @@ static int happened(const struct epoll_event *event, const struct socket *s)
 
 static void hand_out(struct shard *s);
 
+/* curl judges a transfer's time before it reads what has arrived for it. */
+static void look_at_clock(struct shard *s)
+{
+        const uint64_t now_ms = uv_now(s->multi->loop);
+        if (s->due_ms == NOT_DUE || now_ms < s->due_ms + STALL_MS)
+                return;
+        s->due_ms = now_ms; /* once a stall */
+        s->multi->calls.stalled(s->multi->calls.arg);
+}
+
 static void on_event(struct multi *m, const struct epoll_event *event)
 {
         int running;
@@ -291,6 +302,7 @@ static void on_event(struct multi *m, const struct epoll_event *event)
                 return;
         }
         struct shard *shard = s->shard; /* the socket may be gone after this */
+        look_at_clock(shard);
         curl_multi_socket_action(shard->curl, fd, happened(event, s), &running);
         hand_out(shard);
 }
@@ -303,14 +315,14 @@ static void hand_out(struct shard *s)
         CURLMsg *message;
         while (!s->multi->closing && (message = curl_multi_info_read(s->curl, &left)) != NULL) {
                 if (message->msg == CURLMSG_DONE)
-                        s->multi->done(message->easy_handle, message->data.result, s->multi->arg);
+                        s->multi->calls.done(message->easy_handle, message->data.result, s->multi->calls.arg);
         }
 }
 
 static void rest(struct multi *m)
 {
         if (!m->closing)
-                m->rest(m->arg);
+                m->calls.rest(m->calls.arg);
 }
 
 static void on_events(uv_poll_t *poll, int status, int unused)
@@ -332,6 +344,8 @@ static void on_timer(uv_timer_t *timer)
 {
         int running;
         struct shard *s = timer->data;
+        look_at_clock(s);
+        s->due_ms = NOT_DUE;
         s->in_timer = true;
         curl_multi_socket_action(s->curl, CURL_SOCKET_TIMEOUT, 0, &running);
         hand_out(s);
@@ -344,9 +358,13 @@ static int on_timeout(CURLM *curl, long timeout_ms, void *arg)
 {
         (void)curl;
         struct shard *s = arg;
-        if (timeout_ms < 0)
+        if (timeout_ms < 0) {
+                s->due_ms = NOT_DUE;
                 uv_timer_stop(&s->timer);
-        else
-                uv_timer_start(&s->timer, on_timer, s->in_timer && timeout_ms == 0 ? 1 : (uint64_t)timeout_ms, 0);
+                return 0;
+        }
+        const uint64_t wait_ms = s->in_timer && timeout_ms == 0 ? 1 : (uint64_t)timeout_ms;
+        s->due_ms = uv_now(s->multi->loop) + wait_ms;
+        uv_timer_start(&s->timer, on_timer, wait_ms, 0);
         return 0;
 }

@@ -23,8 +23,19 @@ typedef void multi_done(CURL *easy, CURLcode code, void *arg);
 /* A round of events is over, and every `done` that came of it was called. */
 typedef void multi_rest(void *arg);
 
-/* Open. Returns 0 or -errno. */
-int multi_new(struct multi **out, uv_loop_t *loop, multi_done *done, multi_rest *rest, void *arg);
+/* The loop stood still (SIGSTOP, a paused machine): timers are overdue, and what arrived meanwhile has not been read. Called before curl looks at its
+ * clock; give those more time that would be called late for it. */
+typedef void multi_stalled(void *arg);
+
+struct multi_calls {
+        multi_done *done;
+        multi_rest *rest;
+        multi_stalled *stalled;
+        void *arg;
+};
+
+/* Open. `calls` is copied. Returns 0 or -errno. */
+int multi_new(struct multi **out, uv_loop_t *loop, const struct multi_calls *calls);
 
 /* Make a handle ready to be added: all share addresses and TLS sessions. The caller's CURLOPT_SOCKOPTFUNCTION must call multi_opened.
  * The handle must be cleaned up before the loop has closed the handles. */

@@ -2,6 +2,7 @@
 #include "ai/openai.h"
 
 #include "ai/endpoint.h"
+#include "ai/list.h"
 #include "ai/multi.h"
 #include "ai/room.h"
 #include "core/clock.h"
@@ -20,9 +21,12 @@ enum {
         RECEIVE_BYTES = 1024,       /* curl's least: every call in flight has it; a larger reply takes more reads */
         UPLOAD_BYTES = 16 << 10,    /* curl's least */
         DESCRIPTORS_FOR_OTHERS = 256,
+        LATE_MS = 1000,         /* after a stall: for what has arrived to be read */
+        LONG_ENOUGH_MS = 60000, /* for curl, when the deadline is ours to watch */
 };
 
 struct exchange {
+        struct listed link; /* in openai->under_way */
         struct openai *openai;
         CURL *easy;
         struct shard *shard;
@@ -30,9 +34,11 @@ struct exchange {
         openai_done *done;
         void *arg;
         struct exchange *next_spare;
-        bool begun;      /* the request is going out: connection made or found */
-        bool connecting; /* it makes a connection */
-        bool too_big;    /* the reply */
+        bool begun;                       /* the request is going out: connection made or found */
+        bool connecting;                  /* it makes a connection */
+        bool too_big;                     /* the reply */
+        bool again;                       /* curl wanted to send it a second time */
+        uint64_t started_ms, deadline_ms; /* on the loop's clock */
         char error[CURL_ERROR_SIZE];
 };
 
@@ -45,6 +51,9 @@ struct openai {
         struct exchange *spares;
         unsigned spare_count, spare_low; /* the fewest since the timer looked */
         uv_timer_t timer;                /* runs while there are many spares */
+        uv_timer_t late;                 /* runs after a stall */
+        struct listed under_way;
+        int open_handles;
         struct room usage;
         unsigned connect_timeout_ms;
         bool delivering; /* a `done` is being called, which may close this */
@@ -60,6 +69,8 @@ static void keep(struct exchange *x);
 static void on_spares(uv_timer_t *timer);
 static void on_done(CURL *easy, CURLcode code, void *arg);
 static void on_rest(void *arg);
+static void on_stalled(void *arg);
+static void deliver(struct exchange *x, CURLcode code);
 
 int openai_open(struct openai **out, const struct ai_config *config, openai_room *room, void *arg, struct problem *why)
 {
@@ -70,9 +81,11 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
         o->room = room;
         o->arg = arg;
         o->connect_timeout_ms = config->connect_timeout_ms;
+        list_init(&o->under_way);
+        const struct multi_calls calls = { on_done, on_rest, on_stalled, o };
         int result = endpoint_open(&o->endpoint, config, why);
         if (result == 0)
-                result = multi_new(&o->multi, config->loop, on_done, on_rest, o);
+                result = multi_new(&o->multi, config->loop, &calls);
         if (result != 0) {
                 endpoint_close(&o->endpoint);
                 free(o);
@@ -82,7 +95,9 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
         o->usage.literal = o->endpoint.literal;
         o->usage.protocol = o->endpoint.tls ? PROTOCOL_UNKNOWN : config->http2_plain ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
         uv_timer_init(o->loop, &o->timer);
-        o->timer.data = o;
+        uv_timer_init(o->loop, &o->late);
+        o->timer.data = o->late.data = o;
+        o->open_handles = 2;
         *out = o;
         return 0;
 }
@@ -130,7 +145,10 @@ int openai_post(struct openai *o, struct bytes body, struct openai_limits limits
         }
         x->done = done;
         x->arg = arg;
-        x->begun = x->connecting = x->too_big = false;
+        x->begun = x->connecting = x->too_big = x->again = false;
+        x->started_ms = uv_now(o->loop);
+        x->deadline_ms = x->started_ms + limits.deadline_ms;
+        list_add(&o->under_way, &x->link);
         x->error[0] = '\0';
         o->usage.used++;
         o->usage.starting++;
@@ -150,6 +168,7 @@ static void begin(struct exchange *x)
 static void end(struct exchange *x)
 {
         multi_remove(x->shard, x->easy);
+        list_remove(&x->link);
         begin(x);
         x->openai->usage.used--;
 }
@@ -170,7 +189,9 @@ void openai_close(struct openai *o)
 
 static void on_closed(uv_handle_t *handle)
 {
-        free(handle->data);
+        struct openai *o = handle->data;
+        if (--o->open_handles == 0)
+                free(o);
 }
 
 static void release(struct openai *o)
@@ -179,6 +200,7 @@ static void release(struct openai *o)
                 free_exchange(take_spare(o));
         endpoint_close(&o->endpoint);
         uv_close((uv_handle_t *)&o->timer, on_closed);
+        uv_close((uv_handle_t *)&o->late, on_closed);
 }
 
 /* Each connection is a descriptor, and broker, store and log need theirs too. */
@@ -258,12 +280,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
         return x->reply.failed ? 0 : size * count;
 }
 
-/* curl calls this right before the request goes out. */
+/* curl calls this right before a request goes out, and again when it means to send it once more by itself: after a kept connection died, an HTTP/2
+ * stream was refused, or the server wants it in another form. The first one may have been answered and paid for, so whether there is
+ * another is for whoever counts attempts (I10). */
 static int on_begin(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
+        struct exchange *x = arg;
         (void)remote, (void)local, (void)remote_port, (void)local_port;
-        begin(arg);
-        return CURL_PREREQFUNC_OK;
+        x->again = x->begun;
+        begin(x);
+        return x->again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* An exchange may open several sockets, one for each address that it tries. */
@@ -272,10 +298,13 @@ static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
         struct exchange *x = arg;
         struct openai *o = x->openai;
         (void)purpose;
+        x->again = x->begun; /* a connection for a second sending */
+        if (x->again)
+                return CURL_SOCKOPT_ERROR;
         multi_opened(x->shard, fd);
         room_address_known(&o->usage, uv_now(o->loop));
-        o->usage.connecting += !x->connecting && !x->begun;
-        x->connecting = !x->begun;
+        o->usage.connecting += !x->connecting;
+        x->connecting = true;
         return CURL_SOCKOPT_OK;
 }
 
@@ -344,6 +373,8 @@ static const char *transport_error(const struct exchange *x, CURLcode code)
 {
         if (code == CURLE_OK)
                 return NULL;
+        if (x->again)
+                return "the connection was lost after the request had been sent";
         if (x->too_big || code == CURLE_FILESIZE_EXCEEDED)
                 return "the reply is larger than 8 MiB";
         return x->error[0] ? x->error : curl_easy_strerror(code);
@@ -353,7 +384,7 @@ static void fill_response(struct exchange *x, CURLcode code, struct ai_response 
 {
         long version = 0;
         *response = (struct ai_response){
-                .timed_out = code == CURLE_OPERATION_TIMEDOUT,
+                .timed_out = code == CURLE_OPERATION_TIMEDOUT && !x->again,
                 .transport_error = transport_error(x, code),
                 .body = buffer_view(&x->reply),
                 .now_ms = clock_wall_ms(),
@@ -369,10 +400,16 @@ static void fill_response(struct exchange *x, CURLcode code, struct ai_response 
 
 static void on_done(CURL *easy, CURLcode code, void *arg)
 {
-        struct openai *o = arg;
         struct exchange *x = NULL;
-        struct ai_response response;
+        (void)arg;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x);
+        deliver(x, code);
+}
+
+static void deliver(struct exchange *x, CURLcode code)
+{
+        struct openai *o = x->openai;
+        struct ai_response response;
         fill_response(x, code, &response);
         end(x);
         o->delivering = true;
@@ -387,4 +424,44 @@ static void on_rest(void *arg)
 {
         struct openai *o = arg;
         o->room(o->arg);
+}
+
+/* ---- after a stall ---- */
+
+static void on_late(uv_timer_t *timer);
+
+/* Those whose deadline went by meanwhile are not called late before what has arrived for them was read. curl sets its alarm for a deadline only once,
+ * so the end of this reprieve is ours. */
+static void on_stalled(void *arg)
+{
+        struct openai *o = arg;
+        const uint64_t now_ms = uv_now(o->loop);
+        struct listed *next = list_first(&o->under_way);
+        for (; next; next = list_next(&o->under_way, next)) {
+                struct exchange *x = (struct exchange *)next;
+                if (x->deadline_ms <= now_ms)
+                        curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)(now_ms - x->started_ms) + LONG_ENOUGH_MS);
+        }
+        if (!uv_is_active((uv_handle_t *)&o->late))
+                uv_timer_start(&o->late, on_late, LATE_MS, 0);
+}
+
+static struct exchange *find_late(struct openai *o, uint64_t now_ms)
+{
+        struct listed *one = list_first(&o->under_way);
+        while (one && ((struct exchange *)one)->deadline_ms > now_ms)
+                one = list_next(&o->under_way, one);
+        return (struct exchange *)one;
+}
+
+/* Whoever is told may start others, which are not late, or close everything. */
+static void on_late(uv_timer_t *timer)
+{
+        struct openai *o = timer->data;
+        struct exchange *x;
+        const uint64_t now_ms = uv_now(o->loop);
+        while (!o->closing && (x = find_late(o, now_ms)) != NULL)
+                deliver(x, CURLE_OPERATION_TIMEDOUT);
+        if (!o->closing)
+                on_rest(o);
 }

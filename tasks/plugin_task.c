@@ -347,7 +347,7 @@ void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, stru
                 .def = {
                         .name = from->name,
                         .queue = from->queue,
-                        .model = vision ? AI_MODEL_VISION : from->model,
+                        .model = vision ? AI_MODEL_VISION : from->model ? from->model : AI_MODEL_TEXT,
                         .retry = { from->retry_limit, from->retry_base_ms, from->retry_cap_ms },
                         .deadline_ms = from->deadline_ms,
                         .connect_timeout_ms = from->connect_timeout_ms,

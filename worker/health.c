@@ -105,7 +105,7 @@ static json_t *tasks_json(const struct worker *w)
                 if (!consumes(w, def->queue))
                         continue;
                 rates_sum(&w->rates[i], now_ms, &ok, &failed);
-                const uint64_t paused_ms = def->model ? ai_paused_ms(w->ai, def->model, now_ms) : 0;
+                const uint64_t paused_ms = def->ask ? ai_paused_ms(w->ai, def->model, now_ms) : 0;
                 json_object_set_new(tasks, def->name,
                                     json_pack("{s:i, s:i, s:I}", "ok", (int)ok, "failed", (int)failed, "paused_ms",
                                               (json_int_t)paused_ms));

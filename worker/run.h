@@ -81,13 +81,14 @@ struct run {
         run_then *then;
         unsigned publishes;            /* waiting for their confirm, or for the results' answer */
         enum publish_result published; /* the worst of them */
-        uint64_t lease_until_ms;       /* monotonic */
+        uint64_t claimed_ms;           /* monotonic: its lease began then, or later */
         uint64_t wait_ms;
         struct run *behind; /* runs of the same task that wait for this one's end, linked by `behind` */
         bool in_map, claimed, holding;
         bool limited;     /* it waits for its place, as its rate limit has it */
         bool admitted;    /* … which lets it go */
         bool terminated;  /* revoked while it was at work */
+        bool doomed;      /* it died under a lease that had run out: looked at again before that counts */
         bool closing;     /* an answer said that the worker closes */
         uv_timer_t timer; /* initialised once; runs are reused */
 };
@@ -167,6 +168,18 @@ void run_tell(const struct run *run, enum step to);
 /* Fill in run->again: the same task as a message that waits in the store until `due_ms` (wall clock), and then goes straight to its queue, which
  * may be one that others declared, without an exchange of its name. False when memory ran out. */
 bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason);
+
+/* ---- lease.c: a worker that was stopped finds its leases spent, and others at work under theirs ---- */
+
+/* Has it run out, so that another may have the task? */
+bool run_lease_over(const struct run *run);
+
+/* Does it cover a wait of wait_ms and a whole call after it? */
+bool run_lease_covers(const struct run *run, uint64_t wait_ms);
+
+/* May a call be begun under it? If not: give it back, which counts no start, and claim anew. */
+bool run_lease_spendable(const struct run *run);
+enum step run_renew_lease(struct run *run);
 
 /* ---- follow.c ---- */
 

@@ -175,7 +175,7 @@ static enum step claim(struct run *run)
 {
         struct worker *w = run->worker;
         run_describe_claim(run);
-        run->lease_until_ms = clock_mono_ms() + run->claim.lease_ms;
+        run->claimed_ms = clock_mono_ms();
         w->store->backend->claim(w->store, &run->claim, on_claimed, run);
         return STEP_WAIT;
 }
@@ -187,6 +187,8 @@ static enum step granted(struct run *run, const struct claim_reply *reply)
         json_decref(run->owned);
         run->owned = json_incref(reply->owned);
         run->input.owned = run->owned;
+        if (run->doomed)
+                return STEP_DEAD;
         if (reply->starts > run->worker->config->max_starts) {
                 problem_set(&run->why, "worker", "poison", "started %u times without finishing", reply->starts - 1);
                 return STEP_DEAD;
@@ -245,6 +247,8 @@ static enum step call(struct run *run)
         const enum step first = control_before_call(run->worker->control, run);
         if (first != STEP_CALL)
                 return first;
+        if (run->def->ask && run->claimed && !run_lease_spendable(run))
+                return run_renew_lease(run);
         run_tell_started(run);
         if (!run->def->ask)
                 return work(run);
@@ -299,8 +303,7 @@ static enum step hold(struct run *run)
 static enum step pause_model(struct run *run)
 {
         const struct worker *w = run->worker;
-        const bool lease_lasts = clock_mono_ms() + run->wait_ms + run_deadline_ms(run) < run->lease_until_ms;
-        if (w->phase == WORKER_RUNNING && run->wait_ms <= w->config->hold_ms && lease_lasts)
+        if (w->phase == WORKER_RUNNING && run->wait_ms <= w->config->hold_ms && run_lease_covers(run, run->wait_ms))
                 return hold(run);
         const int64_t due_ms = clock_wall_ms() + (int64_t)(run->limited ? run->wait_ms : run_spread_ms(run->wait_ms));
         if (!run_keeps_state(run))
@@ -396,8 +399,13 @@ static void on_failed(enum store_result result, struct bytes stored, const struc
         run_go(run, result == STORE_CLOSED ? STEP_END : STEP_BURY);
 }
 
+/* Whoever has taken the task over meanwhile decides what becomes of it. */
 static enum step dead(struct run *run)
 {
+        if (run_lease_over(run) && !run->doomed) {
+                run->doomed = true;
+                return STEP_CLAIM;
+        }
         log_warn("worker", "task=%s name=%s dead source=%s code=%s: %s", id_of(run), run->def ? run->def->name : "?",
                  run->why.source, run->why.code, run->why.text);
         if (!run_keeps_state(run) || !run->message.id)

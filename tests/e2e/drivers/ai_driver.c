@@ -101,8 +101,8 @@ static json_t *describe(const struct ai_reply *reply)
 
 static const char *model_of(const json_t *command)
 {
-        const char *model = json_text(command, "model", NULL);
-        return model && strcmp(model, "vision") == 0 ? AI_MODEL_VISION : model;
+        const char *model = json_text(command, "model", AI_MODEL_TEXT);
+        return strcmp(model, "vision") == 0 ? AI_MODEL_VISION : model;
 }
 
 static void fill_request(struct ask *a)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers chat completions over HTTP/2, which the Python double does not speak:
 //
-//     node http2_server.mjs [KEY.pem CERTIFICATE.pem]       with both: TLS, else plain
+//     node http2_server.mjs [KEY.pem CERTIFICATE.pem [refuse]]       with both: TLS, else plain
 //
-// It prints its port, then, for each line on stdin, one line of JSON that says what it has seen so far.
+// With `refuse` it refuses the second stream. It prints its port, then, for each line on stdin, one line of JSON that says what it has seen so far.
 import http2 from 'node:http2';
 import fs from 'node:fs';
 import readline from 'node:readline';
 
-const [key, certificate] = process.argv.slice(2);
+const [key, certificate, refuse] = process.argv.slice(2);
 const seen = { sessions: 0, requests: 0, most_at_once: 0 };
 let now = 0;
 
@@ -21,6 +21,10 @@ server.on('stream', (stream, headers) => {
         seen.most_at_once = Math.max(seen.most_at_once, ++now);
         stream.on('error', () => {});
         stream.on('close', () => { now--; });
+        if (refuse && seen.requests === 2) {
+                stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+                return;
+        }
         stream.resume();
         stream.on('end', () => setTimeout(() => {
                 if (stream.destroyed)
