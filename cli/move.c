@@ -73,7 +73,11 @@ static int open_stores(struct move *m)
 {
         struct problem why = { 0 };
         char *from = NULL;
-        if (asprintf(&from, "sqlite:%s", m->file) < 0 || asprintf(&m->from_broker_url, "embedded:%s", m->file) < 0)
+        if (asprintf(&m->from_broker_url, "embedded:%s", m->file) < 0) {
+                m->from_broker_url = NULL; /* undefined, says its manual */
+                return EXIT_FAILED;
+        }
+        if (asprintf(&from, "sqlite:%s", m->file) < 0)
                 return EXIT_FAILED;
         int code = open_store(m, from, true, &m->from);
         free(from);

@@ -29,7 +29,9 @@ static void watch_log(struct sqlite_engine *e)
         e->watch.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
         if (e->watch.inotify < 0)
                 return;
-        if (asprintf(&name, "%s-wal", e->path) < 0 || inotify_add_watch(e->watch.inotify, name, IN_MODIFY) < 0) {
+        if (asprintf(&name, "%s-wal", e->path) < 0)
+                name = NULL; /* undefined, says its manual */
+        if (!name || inotify_add_watch(e->watch.inotify, name, IN_MODIFY) < 0) {
                 close(e->watch.inotify);
                 e->watch.inotify = -1;
         }

@@ -14,7 +14,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { GROWTH_PERCENT = 100, GROWTH_LEAST = 10, MOST_GROUPS = 20, TICK_MS = 1000, LEASE_MS = 12000 };
+enum {
+        GROWTH_PERCENT = 100,
+        GROWTH_LEAST = 10,
+        GROWTH_FACTOR = 10,
+        MOST_GROUPS = 20,
+        TICK_MS = 1000,
+        LEASE_MS = 12000
+};
 
 /* One message on its way, by the thread pool: the loop never waits for it. */
 struct posting {
@@ -148,6 +155,7 @@ static void on_tick(uv_timer_t *timer)
                 .growth = GROWTH_PERCENT,
                 .least = GROWTH_LEAST,
                 .quiet_ms = (int64_t)a->keeper->config->webhook_quiet_s * 1000,
+                .factor = GROWTH_FACTOR,
                 .lease_ms = LEASE_MS,
                 .limit = MOST_GROUPS,
         };

@@ -1,107 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What is left of an error message when what differs from entry to entry is taken out, word by word from left to right. A word that might be either stays:
+ * two causes in one group hide one of them, two groups of one cause do not. */
+#include "core/digest.h"
 #include "dlq/letter.h"
+#include "dlq/mask.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
 #include <stdio.h>
+#include <string.h>
 
-enum { LONGEST_CAUSE = 240, LONGEST_QUOTE = 40, LEAST_HEX = 8 };
+enum { LONGEST_CAUSE = 240, LONGEST_QUOTED_NAME = 60 };
 
-/* How many characters from `at` on belong to a URL; 0: none begins there. */
-static size_t url_size(const char *at)
-{
-        static const char *const schemes[] = { "http://", "https://", "data:", "amqp://", "amqps://", "postgresql://" };
-        for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-                if (strncmp(at, schemes[i], strlen(schemes[i])) == 0)
-                        return strcspn(at, " \t\"'<>)]}");
-        return 0;
-}
-
-/* An id: hexadecimal digits and dashes, long enough, with a digit among them. */
-static size_t id_size(const char *at)
-{
-        size_t size = 0, digits = 0;
-        while (isxdigit((unsigned char)at[size]) ||
-               (size > 0 && at[size] == '-' && isxdigit((unsigned char)at[size + 1]))) {
-                digits += isdigit((unsigned char)at[size]) != 0;
-                size++;
-        }
-        return size >= LEAST_HEX && digits > 0 && !isalnum((unsigned char)at[size]) && at[size] != '_' ? size : 0;
-}
-
-static size_t number_size(const char *at)
-{
-        size_t size = 0;
-        while (isdigit((unsigned char)at[size]) ||
-               (size > 0 && at[size] && strchr(".,:", at[size]) && isdigit((unsigned char)at[size + 1])))
-                size++;
-        return size;
-}
-
-/* A quotation of more than a few words is data. */
-static size_t quote_size(const char *at)
-{
-        if (*at != '"')
-                return 0;
-        const char *end = strchr(at + 1, '"');
-        return end && end - at > LONGEST_QUOTE ? (size_t)(end - at) + 1 : 0;
-}
+static void cause_add(struct buffer *out, const char *text, const char *end, bool in_quote);
 
 /* Where a word may begin: ids and numbers inside of names ("gpt-4o", "utf8") are part of them. */
-static bool at_word(const char *text, const char *at)
+static bool cause_at_word(const char *text, const char *at)
 {
         return at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_' || at[-1] == '-');
 }
 
-static const char *mark_at(const char *text, const char *at, size_t *size)
+static void cause_mark(struct buffer *out, const char *mark)
 {
-        if (!at_word(text, at))
+        buffer_add_string(out, mark);
+}
+
+/* ---- quotations ---- */
+
+/* A quotation is data, but for a name ("max_tokens", field "model") and for a vendor's own sentence in an error of JSON ("message": "…"). */
+static const char *cause_quote(struct buffer *out, const char *text, const char *at, const char *end)
+{
+        const struct mask_quote q = mask_quote(text, at, end);
+        if (q.size == 0)
                 return NULL;
-        if ((*size = quote_size(at)) > 0)
-                return "\"…\"";
-        if ((*size = url_size(at)) > 0)
-                return "<url>";
-        if ((*size = id_size(at)) > 0)
-                return "<id>";
-        if ((*size = number_size(at)) > 0)
-                return "<n>";
-        return NULL;
+        if (mask_is_sentence(text, at) || (q.inner_size <= LONGEST_QUOTED_NAME && mask_is_name(text, &q, end))) {
+                buffer_add_byte(out, '"');
+                cause_add(out, q.inner, q.inner + q.inner_size, true);
+                buffer_add_byte(out, '"');
+        } else {
+                cause_mark(out, "\"…\"");
+        }
+        return at + q.size;
+}
+
+/* ---- numbers ---- */
+
+/* "1 second" and "2 seconds" are one. */
+static const char *cause_unit(struct buffer *out, const char *at, const char *end)
+{
+        const size_t size = mask_plural_size(at, end);
+        if (size == 0)
+                return at;
+        buffer_add(out, at, size - 1);
+        return at + size;
+}
+
+static const char *cause_number(struct buffer *out, const char *text, const char *at, const char *end)
+{
+        const size_t size = mask_number(at, end);
+        if (size == 0)
+                return NULL;
+        if (mask_is_code(text, at, size, end)) {
+                buffer_add(out, at, size);
+                return at + size;
+        }
+        cause_mark(out, "<n>");
+        return cause_unit(out, at + size, end);
+}
+
+/* ---- all words ---- */
+
+static const char *cause_word(struct buffer *out, const char *text, const char *at, const char *end)
+{
+        static const struct {
+                size_t (*size)(const char *at, const char *end);
+                const char *mark;
+        } masks[] = {
+                { mask_url, "<url>" },   { mask_email, "<email>" }, { mask_time, "<time>" }, { mask_path, "<path>" },
+                { mask_file, "<file>" }, { mask_address, "<ip>" },  { mask_id, "<id>" },
+        };
+        for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+                const size_t size = masks[i].size(at, end);
+                if (size > 0) {
+                        cause_mark(out, masks[i].mark);
+                        return at + size;
+                }
+        }
+        return cause_number(out, text, at, end);
+}
+
+/* A whole character; blanks in a row are one. */
+static const char *cause_character(struct buffer *out, const char *text, const char *at, const char *end)
+{
+        if (isspace((unsigned char)*at)) {
+                if (at == text || !isspace((unsigned char)at[-1]))
+                        buffer_add_byte(out, ' ');
+                return at + 1;
+        }
+        do {
+                buffer_add_byte(out, (unsigned char)*at++);
+        } while (at < end && ((unsigned char)*at & 0xc0) == 0x80);
+        return at;
+}
+
+static void cause_add(struct buffer *out, const char *text, const char *end, bool in_quote)
+{
+        for (const char *at = text; at < end && out->size < LONGEST_CAUSE;) {
+                const char *after = in_quote ? NULL : cause_quote(out, text, at, end);
+                if (!after && cause_at_word(text, at))
+                        after = cause_word(out, text, at, end);
+                at = after ? after : cause_character(out, text, at, end);
+        }
 }
 
 const char *letter_cause(struct arena *a, const char *message)
 {
         struct buffer out = { 0 };
-        for (const char *at = message; *at && out.size < LONGEST_CAUSE;) {
-                size_t size = 1;
-                const char *mark = mark_at(message, at, &size);
-                if (mark) {
-                        buffer_add_string(&out, mark);
-                        at += size;
-                        continue;
-                }
-                do { /* whole characters */
-                        buffer_add_byte(&out, (unsigned char)*at++);
-                } while (((unsigned char)*at & 0xc0) == 0x80);
-        }
+        cause_add(&out, message, message + strlen(message), false);
         const char *cause = out.failed ? NULL : arena_copy(a, out.data ? (const void *)out.data : "", out.size);
         buffer_free(&out);
         return cause;
 }
 
-void letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE])
+bool letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE])
 {
-        const char *const parts[] = { letter->name, letter->queue, letter->error_source, letter->error_code,
-                                      letter->cause };
-        unsigned char digest[EVP_MAX_MD_SIZE];
-        EVP_MD_CTX *c = EVP_MD_CTX_new();
-        unsigned size = 0;
-        memset(digest, 0, sizeof(digest));
-        if (c && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1) {
-                for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-                        EVP_DigestUpdate(c, parts[i], strlen(parts[i]) + 1);
-                EVP_DigestFinal_ex(c, digest, &size);
-        }
-        EVP_MD_CTX_free(c);
+        const struct bytes parts[] = { bytes_of_string(letter->name), bytes_of_string(letter->queue),
+                                       bytes_of_string(letter->error_source), bytes_of_string(letter->error_code),
+                                       bytes_of_string(letter->cause) };
+        unsigned char digest[DIGEST_SIZE];
+        if (!digest_of(parts, sizeof(parts) / sizeof(parts[0]), digest))
+                return false;
         for (size_t i = 0; i < LETTER_GROUP_SIZE / 2; i++)
                 snprintf(out + 2 * i, 3, "%02x", digest[i]);
+        return true;
 }

@@ -2,10 +2,10 @@
 #include "dlq/letter.h"
 
 #include "core/clock.h"
+#include "core/digest.h"
 #include "core/json.h"
 #include "core/utf8.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,20 +166,12 @@ static void read_task(struct reading *r, struct bytes properties, struct bytes b
 
 /* ---- who it is ---- */
 
-static void hash(const struct bytes parts[], size_t count, unsigned char out[DEAD_KEY_SIZE])
+static bool make_key(const struct bytes parts[], size_t count, unsigned char out[DEAD_KEY_SIZE])
 {
-        unsigned char digest[EVP_MAX_MD_SIZE] = { 0 };
-        EVP_MD_CTX *c = EVP_MD_CTX_new();
-        if (c && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1) {
-                for (size_t i = 0; i < count; i++) {
-                        const uint64_t size = parts[i].size; /* parts the pieces */
-                        EVP_DigestUpdate(c, &size, sizeof(size));
-                        EVP_DigestUpdate(c, parts[i].data, parts[i].size);
-                }
-                EVP_DigestFinal_ex(c, digest, NULL);
-        }
-        EVP_MD_CTX_free(c);
+        unsigned char digest[DIGEST_SIZE];
+        const bool ok = digest_of(parts, count, digest);
         memcpy(out, digest, DEAD_KEY_SIZE);
+        return ok;
 }
 
 static int by_name(const void *a, const void *b)
@@ -223,19 +215,19 @@ static void add_lasting(struct buffer *out, struct bytes properties, struct byte
 }
 
 /* Two without an id are never the same task, however alike they look. */
-static void identify(struct dead_letter *l, struct bytes headers)
+static bool identify(struct dead_letter *l, struct bytes headers)
 {
         struct buffer lasting = { 0 };
         add_lasting(&lasting, l->properties, headers);
         const struct bytes letter[] = { bytes_of_string(l->queue), buffer_view(&lasting), l->body };
         const struct bytes task[] = { bytes_of_string(l->queue), bytes_of_string(l->name), bytes_of_string(l->task_id),
                                       l->body };
-        hash(letter, 3, l->key);
+        const bool ok = !lasting.failed && make_key(letter, 3, l->key);
         buffer_free(&lasting);
         if (*l->task_id)
-                hash(task, 4, l->same);
-        else
-                memcpy(l->same, l->key, DEAD_KEY_SIZE);
+                return ok && make_key(task, 4, l->same);
+        memcpy(l->same, l->key, DEAD_KEY_SIZE);
+        return ok;
 }
 
 enum { TEXTS = 16 };
@@ -292,10 +284,8 @@ bool letter_read(struct arena *a, const char *dead_queue, struct bytes propertie
         fill_gaps(out);
         out->cause = letter_cause(a, out->error_message);
         char *group = arena_alloc(a, LETTER_GROUP_SIZE);
-        if (r.failed || !out->cause || !group)
+        if (r.failed || !out->cause || !group || !letter_group(out, group))
                 return false;
-        letter_group(out, group);
         out->group = group;
-        identify(out, r.headers);
-        return true;
+        return identify(out, r.headers);
 }

@@ -9,7 +9,8 @@
 #include "store/dead_letter.h"
 
 /* Read a message of the queue `dead_queue` ("scan.vision.dead"). Texts live in the arena, bytes stay the caller's; every text is UTF-8 without
- * NUL. Bodies of up to max_body are looked into for the user and the next task. Always fills in *out; false when memory ran out. */
+ * NUL. Bodies of up to max_body are looked into for the user and the next task. Always fills in *out; false when memory ran out, or the keys that tell it from
+ * others could not be made: such a letter must not be filed. */
 bool letter_read(struct arena *a, const char *dead_queue, struct bytes properties, struct bytes body, size_t max_body,
                  int64_t now_ms, struct dead_letter *out);
 
@@ -17,14 +18,14 @@ bool letter_read(struct arena *a, const char *dead_queue, struct bytes propertie
  * arena; false when memory ran out. */
 bool letter_reduce(struct arena *a, struct dead_letter *letter);
 
-/* An error message without what differs from entry to entry: ids, numbers, URLs and long quotations become marks. In the arena; NULL when
- * memory ran out. */
+/* An error message without what differs from entry to entry: ids, numbers, times, addresses, paths and quoted text become marks; names and codes stay. In the
+ * arena; NULL when memory ran out. */
 const char *letter_cause(struct arena *a, const char *message);
 
 #define LETTER_GROUP_SIZE 13
 
-/* The group of entries of the same task, queue, source, code and cause. */
-void letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE]);
+/* The group of entries of the same task, queue, source, code and cause. False when it could not be made (digest_of). */
+bool letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE]);
 
 /* What requeueing an entry will do, as far as can be told before it is done. */
 enum letter_fate {

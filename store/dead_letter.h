@@ -128,7 +128,8 @@ struct dead_edit {
 struct dead_alarm_query {
         unsigned growth;  /* a known group again when it has grown by this many per cent … */
         unsigned least;   /* … and by this many entries since its last alarm */
-        int64_t quiet_ms; /* and that is this long ago */
+        int64_t quiet_ms; /* and that is this long ago … */
+        unsigned factor;  /* … or it has grown to so many times what was told, however short ago; 0 = never */
         int64_t lease_ms; /* what is given is not given again for this long, unless it is said what became of it */
         unsigned limit;
 };

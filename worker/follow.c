@@ -51,6 +51,8 @@ enum step run_publish(struct run *run)
 /* ---- sending ---- */
 
 static enum step publish_all(struct run *run);
+static enum step after_begun(struct run *run);
+static enum step after_publish(struct run *run);
 static void on_begun(enum results_answer answer, const struct problem *why, void *arg);
 static void on_published(enum publish_result result, void *arg);
 
@@ -62,7 +64,8 @@ enum step run_send(struct run *run, struct following *takes, run_then *then)
         const json_t *chords = run->following.chords;
         if (json_array_size(chords) == 0)
                 return publish_all(run);
-        run->publishes = (unsigned)json_array_size(chords);
+        run->publishes = (unsigned)json_array_size(chords) +
+                         1; /* one may be answered at once; nothing goes on before all are asked for */
         for (size_t i = 0; i < json_array_size(chords); i++) {
                 const json_t *chord = json_array_get(chords, i), *tree = json_object_get(chord, "saved");
                 struct buffer saved = { 0 };
@@ -72,7 +75,12 @@ enum step run_send(struct run *run, struct following *takes, run_then *then)
                                     (size_t)json_number(chord, "size", 0), buffer_view(&saved), on_begun, run);
                 buffer_free(&saved);
         }
-        return STEP_WAIT;
+        return --run->publishes == 0 ? after_begun(run) : STEP_WAIT;
+}
+
+static enum step after_begun(struct run *run)
+{
+        return run->closing ? STEP_END : publish_all(run);
 }
 
 static void on_begun(enum results_answer answer, const struct problem *why, void *arg)
@@ -84,7 +92,7 @@ static void on_begun(enum results_answer answer, const struct problem *why, void
                 log_error("worker", "task=%s a chord that follows can't be counted: %s", run->message.id, why->text);
         }
         if (--run->publishes == 0)
-                run_go(run, run->closing ? STEP_END : publish_all(run));
+                run_go(run, after_begun(run));
 }
 
 static enum step publish_all(struct run *run)
@@ -95,6 +103,7 @@ static enum step publish_all(struct run *run)
         run->published = PUBLISH_CONFIRMED;
         if (!first)
                 return run->then(run);
+        run->publishes = 1; /* nothing goes on before all are on their way */
         for (const struct message *m = first; m; m = m->next)
                 run->publishes++;
         for (struct message *m = first, *after; m; m = after) {
@@ -103,7 +112,7 @@ static enum step publish_all(struct run *run)
                 control_sent(run->worker->control, m);
                 broker_publish(run->worker->broker, m, on_published, run);
         }
-        return STEP_WAIT;
+        return --run->publishes == 0 ? after_publish(run) : STEP_WAIT;
 }
 
 static enum step after_publish(struct run *run)

@@ -150,13 +150,15 @@ const struct statement statement_dead_alarms = {
         " wanted as materialized ("
         "  select group_id, count from g order by count desc, group_id limit 10000),"
         " due as ("
-        "  insert into chard.dead_letter_alarm as a (group_id, at, entries)"
-        "   select group_id, now() + ($5::int8 - $3::int8) * interval '1 ms', 0 from ("
+        "  insert into chard.dead_letter_alarm as a (group_id, at, entries, leased_until)"
+        "   select group_id, 'epoch', 0, now() + $5::int8 * interval '1 ms' from ("
         "    select w.group_id from wanted w left join lateral (select * from chard.dead_letter_alarm x"
         "      where x.group_id = w.group_id offset 0) a on true"
-        "    where a.group_id is null or (a.at <= now() - $3::int8 * interval '1 ms' and (a.entries = 0"
-        "     or w.count >= a.entries + greatest($2::int8, a.entries * $1::int8 / 100))) order by w.count desc, w.group_id limit $4::int8) n"
-        "  on conflict (group_id) do update set at = excluded.at where a.at <= now() - $3::int8 * interval '1 ms'"
+        "    where a.group_id is null or (a.leased_until <= now() and (a.entries = 0"
+        "     or (w.count >= a.entries + greatest($2::int8, a.entries * $1::int8 / 100)"
+        "      and (a.at <= now() - $3::int8 * interval '1 ms' or ($6::int8 > 0 and w.count >= a.entries * $6::int8)))))"
+        "    order by w.count desc, w.group_id limit $4::int8) n"
+        "  on conflict (group_id) do update set leased_until = excluded.leased_until where a.leased_until <= now()"
         "  returning a.group_id, a.entries as before, a.entries = 0 as new)"
         " select coalesce(json_agg(json_build_object(" GROUP_PAIRS ", 'edited', g.edited, 'users', g.users,"
         "  'first_died_at', " MS("g.first") ", 'last_died_at', " MS(
@@ -169,7 +171,7 @@ const struct statement statement_dead_alarms = {
 const struct statement statement_dead_told = {
         "chard_dead_told",
         "with t as ("
-        "  update chard.dead_letter_alarm a set at = case when $2::int8 = 1 then now() else 'epoch' end,"
+        "  update chard.dead_letter_alarm a set at = case when $2::int8 = 1 then now() else a.at end, leased_until = 'epoch',"
         "   entries = case when $2 = 1 then g.count else a.entries end"
         "  from json_to_recordset($1::json) as g (\"group\" text, count int4) where a.group_id = g.\"group\" returning 1)"
         " select json_build_object('groups', count(*))::text from t"
@@ -334,6 +336,7 @@ static int send_ask(struct link *link, struct group *group)
                 arguments_number(a, ask->alarm.quiet_ms);
                 arguments_number(a, ask->alarm.limit);
                 arguments_number(a, ask->alarm.lease_ms);
+                arguments_number(a, ask->alarm.factor);
         } else if (ask->statement == &statement_dead_told) {
                 arguments_text(a, ask->query.filter.text);
                 arguments_number(a, ask->told);

@@ -80,6 +80,7 @@ create trigger append_only before update or delete or truncate on chard.dead_let
 create table chard.dead_letter_alarm (
         group_id text collate "C" primary key,
         at       timestamptz not null default now(),
+        leased_until timestamptz not null default 'epoch', -- somebody was given it, and tells of it
         entries  integer not null,
         before   integer not null default 0
 );

@@ -55,7 +55,7 @@ static const char rates_sql[] = RECENT
 static const char gone_sql[] = "delete from dead_letter_alarm where group_id not in"
                                " (select group_id from dead_letter where state = 'kept')";
 
-/* Of now, growth, least, quiet, limit. */
+/* Of now, growth, least, quiet, limit, factor. */
 static const char due_sql[] =
         "with g as materialized (" GROUP_FIGURES " where state = 'kept' group by group_id)"
         " select json_object(" GROUP_PAIRS
@@ -63,16 +63,18 @@ static const char due_sql[] =
         "  'before', coalesce(a.entries, 0)), g.group_id"
         " from g left join dead_letter_alarm a on a.group_id = g.group_id join dead_letter l on l.entry = g.entry"
         " where a.group_id is null"
-        "  or (a.at <= ?1 - ?4 and (a.entries = 0 or g.count >= a.entries + max(?3, a.entries * ?2 / 100)))"
+        "  or (a.leased_until <= ?1 and (a.entries = 0 or (g.count >= a.entries + max(?3, a.entries * ?2 / 100)"
+        "   and (a.at <= ?1 - ?4 or (?6 > 0 and g.count >= a.entries * ?6)))))"
         " order by g.count desc, g.group_id limit ?5";
 
 /* Given to somebody: not due again before the lease ends. Until somebody was told of it its row has no entries. */
-static const char given_sql[] = "insert into dead_letter_alarm (group_id, at, entries) values (?1, ?2, 0)"
-                                " on conflict (group_id) do update set at = ?2";
+static const char given_sql[] =
+        "insert into dead_letter_alarm (group_id, at, entries, leased_until) values (?1, 0, 0, ?2)"
+        " on conflict (group_id) do update set leased_until = ?2";
 
 /* Of groups, told, now. Nobody was told: it is due again at once. */
 static const char told_sql[] =
-        "update dead_letter_alarm set at = iif(?2, ?3, 0), entries = iif(?2, g.count, entries)"
+        "update dead_letter_alarm set at = iif(?2, ?3, at), leased_until = 0, entries = iif(?2, g.count, entries)"
         " from (select value ->> 'group' as id, value ->> 'count' as count from json_each(?1)) g where group_id = g.id";
 
 /* ---- groups, count, history ---- */
@@ -172,6 +174,7 @@ static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct giv
         query_number(&q, c->alarm.least);
         query_number(&q, c->alarm.quiet_ms * 1000);
         query_number(&q, c->alarm.limit);
+        query_number(&q, c->alarm.factor);
         for (; query_row(&q); between = ",") {
                 struct bytes row = query_read_bytes(&q, 0);
                 struct given *one = arena_alloc(&c->read, sizeof(*one));
@@ -212,7 +215,7 @@ static int run_alarms(struct sqlite_work *work, sqlite3 *db)
         if (rc == SQLITE_OK)
                 rc = read_due(c, db, now_us, &given);
         for (; rc == SQLITE_OK && given; given = given->next)
-                rc = give(given, db, now_us + (c->alarm.lease_ms - c->alarm.quiet_ms) * 1000);
+                rc = give(given, db, now_us + c->alarm.lease_ms * 1000);
         return rc;
 }
 

@@ -214,6 +214,15 @@ static void write_items(const json_t *items, struct buffer *out)
         }
 }
 
+/* The text that was written, or NULL when memory ran out. */
+static const char *finish_text(struct buffer *out)
+{
+        buffer_add_byte(out, '\0');
+        if (out->failed)
+                buffer_free(out);
+        return (const char *)out->data;
+}
+
 /* One line a category: "- recyclable (Recyclables)", its middles indented, items behind a colon. */
 static const char *write_catalogue(const struct taxonomy *t, enum lang lang)
 {
@@ -224,8 +233,7 @@ static const char *write_catalogue(const struct taxonomy *t, enum lang lang)
                 write_items(c->items, &out);
                 buffer_add_string(&out, "\n");
         }
-        buffer_add_byte(&out, '\0');
-        return out.failed ? NULL : (const char *)out.data;
+        return finish_text(&out);
 }
 
 static const char *write_tags(const json_t *tags)
@@ -236,8 +244,7 @@ static const char *write_tags(const json_t *tags)
         json_array_foreach((json_t *)tags, i, tag) {
                 buffer_addf(&out, "%s%s", i ? ", " : "", json_string_value(tag));
         }
-        buffer_add_byte(&out, '\0');
-        return out.failed ? NULL : (const char *)out.data;
+        return finish_text(&out);
 }
 
 static void load(void)

@@ -309,6 +309,15 @@ def test_alarms_tell_of_new_and_growing_groups_once(store):
     store.ask(letter(5, group="g1"))
     assert told(growth=50, least=2, quiet_ms=600000) == set()
     assert told(growth=50, least=2) == {("g1", 6, False, 4)}
+    store.ask(*[letter(n, group="g1") for n in range(100, 153)])
+    loud = {"growth": 50, "least": 2, "quiet_ms": 600000, "factor": 10}
+    assert told(**loud) == set(), "59 are not ten times 6"
+    store.ask(letter(153, group="g1"))
+    groups, seen = due(**loud)
+    assert seen == {("g1", 60, False, 6)}, "ten times as many are told of at once, however short ago the last alarm was"
+    assert due(**loud)[1] == set(), "one has it"
+    store.one("dead_alarms_told", groups=groups, told=True)
+    assert told(**loud) == set() and told(growth=50, least=2) == set()
     settle(store, *[row["entry"] for row in read(store, group="g2")], action="discard")
     assert told() == set()
     store.ask(letter(12, group="g2"))

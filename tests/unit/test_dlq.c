@@ -18,34 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- causes and groups ---- */
-
-static void a_cause_leaves_out_what_differs(void **state)
-{
-        (void)state;
-        static const struct {
-                const char *message, *cause;
-        } rows[] = {
-                { "", "" },
-                { "the provider answered 503", "the provider answered <n>" },
-                { "no answer within 30000 ms", "no answer within <n> ms" },
-                { "task 0b2f0f0e-6d7e-4b55-a3c4-0d9a8f6c1d11 failed", "task <id> failed" },
-                { "see https://api.example/v1/x?y=1 (again)", "see <url> (again)" },
-                { "gpt-4o-mini refused: utf8", "gpt-4o-mini refused: utf8" },
-                { "/answer/disposal_steps/3: too short", "/answer/disposal_steps/<n>: too short" },
-                { "no task is named \"scan.visoin\"", "no task is named \"scan.visoin\"" },
-                { "it said \"one two three four five six seven eight nine ten\" then", "it said \"…\" then" },
-                { "at 2026-11-21 08:00:00.123", "at <id> <n>" },
-                { "deadbeefcafe0123 is no id of 12,5 %", "<id> is no id of <n> %" },
-                { "\xED\x95\x9C\xEA\xB8\x80 7", "\xED\x95\x9C\xEA\xB8\x80 <n>" },
-        };
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct arena a = { 0 };
-                assert_string_equal(letter_cause(&a, rows[i].message), rows[i].cause);
-                arena_free(&a);
-        }
-}
-
 /* ---- letters ---- */
 
 /* Properties with these headers. */
@@ -526,7 +498,6 @@ static void what_a_letter_says_is_no_markup(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_cause_leaves_out_what_differs),
                 cmocka_unit_test(a_letter_of_a_worker),
                 cmocka_unit_test(a_letter_of_the_broker),
                 cmocka_unit_test(a_letter_is_cut_between_characters),

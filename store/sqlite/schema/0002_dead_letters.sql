@@ -81,7 +81,8 @@ create table dead_letter_act (
 create table dead_letter_alarm (
         group_id text primary key,
         at       integer not null,
-        entries  integer not null
+        entries  integer not null,
+        leased_until integer not null default 0 -- somebody was given it, and tells of it
 ) strict, without rowid;
 
 -- A job that does not move is found among those that have not ended. `chain` is what follows its task `last_task`, as

@@ -234,6 +234,7 @@ static void do_dead_alarms(struct request *r, struct store *s)
         struct dead_alarm_query query = { .growth = number_of(r, "growth", 50),
                                           .least = number_of(r, "least", 2),
                                           .quiet_ms = json_number(r->line, "quiet_ms", 0),
+                                          .factor = number_of(r, "factor", 0),
                                           .lease_ms = json_number(r->line, "lease_ms", 60000),
                                           .limit = number_of(r, "limit", 10) };
 
