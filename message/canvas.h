@@ -9,6 +9,8 @@
 /* What all followers of one task have in common, and what has been made of them so far. */
 struct followers {
         const struct task_message *of;
+        const char *parent_id; /* of what is sent; and what its ids are derived from: */
+        const char *seed;      /* `of` itself, or whoever it is sent for */
         const struct follow_how *how;
         struct problem *why;
         struct following *out;
@@ -53,6 +55,9 @@ int followers_end(int rc, struct following *out);
 int followers_add(struct followers *f, const json_t *signature, struct bytes first, const char *place, size_t index,
                   json_t **result);
 
+/* What was sent is told to the client as a child of the task. */
+void followers_add_child(struct followers *f, json_t *takes);
+
 /* ---- plain tasks: successors.c ---- */
 
 /* Write the message of one plain task. `chain`: an array whose last element is this very task, the others follow it; NULL: what its
@@ -89,6 +94,9 @@ void canvas_link(json_t *signature, const char *kind, const json_t *callbacks);
 
 /* Options with others over them, as Signature._merge: a group's id and stamps stay. New reference. */
 json_t *canvas_merge(const json_t *options, const json_t *over);
+
+/* A group of these tasks. New reference; NULL when memory ran out. */
+json_t *canvas_group(json_t *tasks_takes);
 
 /* The result tuple of a signature, its ids derived where they are missing. New reference. */
 json_t *canvas_result(struct followers *f, json_t *signature);

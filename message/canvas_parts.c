@@ -105,7 +105,7 @@ const char *canvas_id(struct followers *f, json_t *signature)
         const char *given = text_of(options, "task_id");
         if (given && *given)
                 return given;
-        derived_id(f->of->id, "canvas", f->made++, id);
+        derived_id(f->seed, "canvas", f->made++, id);
         json_object_set_new(options, "task_id", json_string(id));
         return text_of(options, "task_id");
 }
@@ -199,6 +199,12 @@ json_t *canvas_merge(const json_t *options, const json_t *over)
                         json_object_set(all, key, value);
         }
         return all;
+}
+
+json_t *canvas_group(json_t *tasks_takes)
+{
+        return json_pack("{s:s, s:[], s:{s:o}, s:{}, s:s, s:b}", "task", "celery.group", "args", "kwargs", "tasks",
+                         tasks_takes, "options", "subtask_type", "group", "immutable", 0);
 }
 
 json_t *canvas_result(struct followers *f, json_t *signature)

@@ -3,6 +3,7 @@
  * get the failed task's id; the latter (request, exc, traceback), which Celery hands over in its own process and chard in a message. */
 #include "core/json.h"
 #include "message/canvas.h"
+#include "message/derived_id.h"
 
 #include <errno.h>
 
@@ -58,31 +59,79 @@ static bool is_new_style(const struct followers *f, const json_t *errback)
         return name && canvas_is_plain(errback) && f->how->wants_failure && f->how->wants_failure(name, f->how->arg);
 }
 
-static int send_all(struct followers *f, const json_t *errbacks, const struct task_message *failed,
-                    const struct failure_told *told)
+/* Those of the old style are sent as one group, which the client finds among the children. */
+static int send_old(struct followers *f, json_t *takes, const struct task_message *failed)
 {
-        struct buffer id = { 0 }, whole = { 0 };
-        int rc = write_value(json_string(failed->id), &id);
-        for (size_t i = 0; rc == 0 && i < json_array_size(errbacks); i++) {
-                const json_t *errback = json_array_get(errbacks, i);
-                const bool is_new = is_new_style(f, errback);
-                if (is_new && whole.size == 0)
-                        rc = write_failure(failed, told, &whole);
-                if (rc == 0)
-                        rc = followers_add(f, errback, buffer_view(is_new ? &whole : &id), "errback", i, NULL);
+        struct buffer id = { 0 };
+        JSON_OWNED json_t *group = takes ? canvas_group(takes) : NULL;
+        json_t *child = NULL;
+        int rc = group ? 0 : -ENOMEM;
+        if (rc == 0 && json_array_size(canvas_tasks(group)) > 0) {
+                rc = write_value(json_string(failed->id), &id);
+                rc = rc == 0 ? canvas_apply(f, group, buffer_view(&id), NULL, &child) : rc;
+                followers_add_child(f, child);
         }
         buffer_free(&id);
-        buffer_free(&whole);
         return rc;
 }
 
-/* A signature's link_error is a list, or one alone. */
-static int send(struct followers *f, const json_t *errbacks, const struct task_message *failed,
+static int send_all(struct followers *f, const json_t *errbacks, const struct task_message *failed,
+                    const struct failure_told *told)
+{
+        struct buffer whole = { 0 };
+        json_t *old = json_array();
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < json_array_size(errbacks); i++) {
+                json_t *errback = json_array_get(errbacks, i);
+                if (!is_new_style(f, errback)) {
+                        json_array_append(old, errback);
+                        continue;
+                }
+                if (whole.size == 0)
+                        rc = write_failure(failed, told, &whole);
+                if (rc == 0)
+                        rc = follower_add(f, errback, buffer_view(&whole), NULL, "errback", i, NULL);
+        }
+        buffer_free(&whole);
+        if (rc == 0)
+                return send_old(f, old, failed);
+        json_decref(old);
+        return rc;
+}
+
+/* A signature's link_error is a list, or one alone. New reference. */
+static json_t *list_of(const json_t *errbacks)
+{
+        return json_is_object(errbacks)  ? json_pack("[O]", errbacks)
+               : json_is_array(errbacks) ? json_copy((json_t *)errbacks)
+                                         : json_array();
+}
+
+static json_t *errbacks_of(const json_t *signature)
+{
+        return list_of(json_object_get(json_object_get(signature, "options"), "link_error"));
+}
+
+/* They belong to the task that has failed, whoever sends them: ids are derived from it, and from the death that it was brought back from. So a
+ * redelivery calls none again, and the next death each. */
+static int send(struct followers *f, json_t *errbacks_takes, const struct task_message *failed,
                 const struct failure_told *told)
 {
-        json_t *alone = json_is_object(errbacks) ? json_pack("[O]", errbacks) : NULL;
-        const int rc = send_all(f, alone ? alone : errbacks, failed, told);
-        json_decref(alone);
+        struct followers own = *f;
+        char seed[ID_TEXT_SIZE];
+        derived_id(failed->id, f->of->revived ? f->of->revived : "errbacks", 0, seed);
+        own.seed = seed;
+        own.parent_id = failed->id;
+        own.made = 0;
+        const int rc = errbacks_takes ? send_all(&own, errbacks_takes, failed, told) : -ENOMEM;
+        own.seed = f->seed;
+        own.parent_id = f->parent_id;
+        own.made = f->made;
+        *f = own;
+        json_decref(errbacks_takes);
+        if (!f->out->owners)
+                f->out->owners = json_object();
+        json_object_set_new(f->out->owners, failed->id, json_integer((json_int_t)json_array_size(f->out->children)));
         return rc;
 }
 
@@ -90,21 +139,80 @@ int task_message_errbacks(const struct task_message *failed, const struct failur
                           const struct follow_how *how, struct following *out, struct problem *why)
 {
         struct followers f = followers_of(failed, how, out, why);
-        return followers_end(send(&f, failed->errbacks, failed, told), out);
+        return followers_end(send(&f, list_of(failed->errbacks), failed, told), out);
 }
 
-/* Each task of a group has errbacks of its own; of a chain, only those of the whole count. */
+/* ---- a chord's body ---- */
+
+/* The tasks in it whose errbacks count: of a chord those of its body as well, of a group each task's, of a chain only its own. */
+static void gather(const json_t *signature, unsigned depth, json_t *out)
+{
+        JSON_OWNED json_t *own = errbacks_of(signature);
+        const json_t *tasks = canvas_tasks(signature);
+        json_array_extend(out, own);
+        if (depth > CANVAS_DEEPEST)
+                return;
+        if (canvas_kind_of(signature) == CANVAS_CHORD && canvas_body(signature))
+                gather(canvas_body(signature), depth + 1, out);
+        for (size_t i = 0; canvas_kind_of(signature) == CANVAS_GROUP && i < json_array_size(tasks); i++)
+                gather(json_array_get(tasks, i), depth + 1, out);
+}
+
+static bool holds(const json_t *list, const json_t *errback, size_t upto)
+{
+        for (size_t i = 0; i < upto; i++)
+                if (json_equal(json_array_get(list, i), errback))
+                        return true;
+        return false;
+}
+
+/* The task's, then the group's; each once. New reference. */
+static json_t *member_errbacks(const json_t *task, const json_t *of_group)
+{
+        json_t *all = json_array();
+        gather(task, 0, all);
+        json_array_extend(all, (json_t *)of_group);
+        for (size_t i = json_array_size(all); i > 0; i--)
+                if (holds(all, json_array_get(all, i - 1), i - 1))
+                        json_array_remove(all, i - 1);
+        return all;
+}
+
+/* The signature whose id its result has: of a chord its body, of a chain its last task. */
+static const json_t *result_of(const json_t *signature)
+{
+        for (unsigned depth = 0; depth < CANVAS_DEEPEST; depth++) {
+                const enum canvas_kind kind = canvas_kind_of(signature);
+                const json_t *tasks = canvas_tasks(signature);
+                if (kind == CANVAS_CHORD && canvas_body(signature))
+                        signature = canvas_body(signature);
+                else if (kind == CANVAS_CHAIN && json_array_size(tasks) > 0)
+                        signature = json_array_get(tasks, json_array_size(tasks) - 1);
+                else
+                        break;
+        }
+        return signature;
+}
+
+static int unjoin_group(struct followers *f, const json_t *group, const struct failure_told *told)
+{
+        JSON_OWNED json_t *of_group = errbacks_of(group), *tasks = canvas_flat(canvas_tasks(group), false);
+        int rc = of_group && tasks ? 0 : -ENOMEM;
+        for (size_t i = 0; rc == 0 && i < json_array_size(tasks); i++) {
+                const json_t *task = json_array_get(tasks, i);
+                const struct task_message failed = body_as_task(f->of, result_of(task));
+                rc = send(f, member_errbacks(task, of_group), &failed, told);
+        }
+        return rc;
+}
+
 static int unjoin(struct followers *f, const json_t *body, const struct failure_told *told)
 {
-        const json_t *tasks = canvas_tasks(body);
         const struct task_message failed = body_as_task(f->of, body);
-        const enum canvas_kind kind = canvas_kind_of(body);
-        int rc = send(f, json_object_get(json_object_get(body, "options"), "link_error"), &failed, told);
-        if (kind == CANVAS_CHORD && rc == 0)
-                return unjoin(f, canvas_body(body), told);
-        for (size_t i = 0; rc == 0 && kind == CANVAS_GROUP && i < json_array_size(tasks); i++)
-                rc = unjoin(f, json_array_get(tasks, i), told);
-        return rc;
+        if (canvas_kind_of(body) == CANVAS_GROUP)
+                return unjoin_group(f, body, told);
+        const int rc = send(f, errbacks_of(body), &failed, told);
+        return rc == 0 && canvas_kind_of(body) == CANVAS_CHORD ? unjoin(f, canvas_body(body), told) : rc;
 }
 
 int task_message_unjoined(const struct task_message *by, const json_t *body, const struct failure_told *told,

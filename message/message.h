@@ -94,6 +94,7 @@ struct task_message {
         const char *name, *id, *root_id; /* never NULL; root_id falls back to id */
         const char *parent_id, *group_id, *reply_to, *correlation_id, *origin; /* NULL when absent or null */
         const char *traceparent; /* W3C trace context, when the producer sent one */
+        const char *revived;     /* the death that it was brought back from (deadBefore), or NULL */
         json_int_t group_index;  /* -1 when absent */
         unsigned retries;
         int64_t eta_ms, expires_ms;            /* wall clock; 0 when absent */
@@ -150,7 +151,8 @@ struct message *message_dead(const char *queue, struct bytes properties, struct 
                              const struct dead_record *record);
 
 /* A dead letter to be sent once more, straight to that queue (by the default exchange): retries 0, eta and expires null, and without what
- * burying it or a broker added (the error record, x-death and its like). All else as it was, `body` as given.
+ * burying it or a broker added (the error record, x-death and its like). All else as it was, `body` as given. The header deadBefore says which
+ * of its deaths it comes back from: should it die again, its errbacks are called again.
  * Returns 0; 1 with `why` (source "message", code "bad_properties": there is no readable original); or -ENOMEM. */
 int message_revive(const char *queue, struct bytes properties, struct bytes body, struct message **out,
                    struct problem *why);
@@ -200,6 +202,7 @@ struct following {
         struct message *messages; /* linked by `next` */
         json_t *chords; /* to be begun before anything is sent: [{"group","size","saved": the header's GroupResult, or absent}]; NULL: none */
         json_t *children; /* what the task's result says of them: [[[id, null], null or [children…]]]; NULL: none */
+        json_t *owners; /* of errbacks: {task's id: how many of the children were there when it was its turn}; NULL: none */
 };
 void following_clear(struct following *f);
 

@@ -155,6 +155,19 @@ static void add_revived(struct buffer *table, const struct header *h, struct byt
                 add_again(table, h, 0, has_retries);
 }
 
+/* Which of its deaths this letter tells of. */
+static struct bytes death_of(struct bytes table)
+{
+        static const char *const names[] = { "deadId", "timestamp" };
+        struct header h;
+        struct bytes text;
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (header_find(table, names[i], &h) && header_text(&h, &text) && text.size > 0 &&
+                    text.size <= MESSAGE_MAX_NAME)
+                        return text;
+        return bytes_of_string("unknown");
+}
+
 int message_revive(const char *queue, struct bytes properties, struct bytes body, struct message **out,
                    struct problem *why)
 {
@@ -174,6 +187,7 @@ int message_revive(const char *queue, struct bytes properties, struct bytes body
         }
         if (!has_retries)
                 header_add_number(&table, "retries", 0);
+        header_add_text(&table, "deadBefore", death_of(p.headers));
         drop_spent(&p);
         *out = message_from("", queue, &p, &table, body);
         return *out ? 0 : -ENOMEM;

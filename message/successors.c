@@ -14,7 +14,9 @@ struct followers followers_of(const struct task_message *of, const struct follow
                               struct problem *why)
 {
         *out = (struct following){ 0 };
-        return (struct followers){ .of = of, .how = how, .why = why, .out = out, .end = &out->messages };
+        return (struct followers){
+                .of = of, .parent_id = of->id, .seed = of->id, .how = how, .why = why, .out = out, .end = &out->messages
+        };
 }
 
 int followers_end(int rc, struct following *out)
@@ -29,12 +31,13 @@ void following_clear(struct following *f)
         message_free_list(f->messages);
         json_decref(f->chords);
         json_decref(f->children);
+        json_decref(f->owners);
         *f = (struct following){ 0 };
 }
 
 /* ---- the questions ---- */
 
-static void add_child(struct followers *f, json_t *takes)
+void followers_add_child(struct followers *f, json_t *takes)
 {
         if (takes && !f->out->children)
                 f->out->children = json_array();
@@ -53,7 +56,7 @@ static int add_callback(struct followers *f, const json_t *callback, struct byte
 {
         json_t *child = NULL;
         const int rc = followers_add(f, callback, first, "callback", 0, &child);
-        add_child(f, child);
+        followers_add_child(f, child);
         return rc;
 }
 
@@ -71,9 +74,7 @@ static int add_callbacks(struct followers *f, const json_t *list, struct bytes f
                 else
                         json_array_append(tasks, callback);
         }
-        JSON_OWNED json_t *group =
-                json_pack("{s:s, s:[], s:{s:o}, s:{}, s:s, s:b}", "task", "celery.group", "args", "kwargs", "tasks",
-                          tasks, "options", "subtask_type", "group", "immutable", 0);
+        JSON_OWNED json_t *group = canvas_group(tasks);
         if (rc == 0 && !group)
                 rc = -ENOMEM;
         return rc == 0 && json_array_size(tasks) > 0 ? add_callback(f, group, first) : rc;
@@ -99,7 +100,7 @@ static int add_next(struct followers *f, const json_t *chain, struct bytes first
                 rc = over ? canvas_apply(f, next, first, over, &child) : -ENOMEM;
                 json_decref(over);
         }
-        add_child(f, child);
+        followers_add_child(f, child);
         return rc;
 }
 
@@ -126,7 +127,7 @@ int task_message_sent_on(const struct task_message *done, const json_t *canvas, 
         json_t *child = NULL, *whole = NULL;
         int rc = canvas_send(&f, canvas, &child, &whole);
         if (rc == 0 && whole) {
-                add_child(&f, child);
+                followers_add_child(&f, child);
                 json_write(whole, result);
                 rc = result->failed ? -ENOMEM : follow(&f, buffer_view(result));
         }
@@ -138,6 +139,9 @@ int task_message_joined(const struct task_message *by, const json_t *body, struc
                         const struct follow_how *how, struct following *out, struct problem *why)
 {
         struct followers f = followers_of(by, how, out, why);
+        char seed[ID_TEXT_SIZE]; /* another than that of the task's own successors */
+        derived_id(json_text(json_object_get(body, "options"), "task_id", by->id), "body", 0, seed);
+        f.seed = seed;
         return followers_end(canvas_apply(&f, body, results, NULL, NULL), out);
 }
 
@@ -313,11 +317,11 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
                 return rc;
         struct task_form *form = &s.form;
         if (!form->id || !*form->id) {
-                derived_id(f->of->id, place, index, id);
+                derived_id(f->seed, place, index, id);
                 form->id = id;
         }
         form->root_id = f->of->root_id;
-        form->parent_id = f->of->id;
+        form->parent_id = f->parent_id;
         form->origin = form->origin ? form->origin : f->of->origin;
         form->reply_to = form->reply_to ? form->reply_to : f->of->reply_to;
         form->first = s.immutable ? (struct bytes){ NULL, 0 } : first;

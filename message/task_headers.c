@@ -37,6 +37,7 @@ static const struct known {
         { NAME("group"), read_text, offsetof(struct task_message, group_id), "text or null" },
         { NAME("origin"), read_text, offsetof(struct task_message, origin), "text or null" },
         { NAME("traceparent"), read_text, offsetof(struct task_message, traceparent), "text or null" },
+        { NAME("deadBefore"), read_text, offsetof(struct task_message, revived), "text or null" },
         { NAME("group_index"), read_index, offsetof(struct task_message, group_index), "a number or null" },
         { NAME("retries"), read_count, offsetof(struct task_message, retries), "a number from 0 to 2147483647" },
         { NAME("eta"), read_time, offsetof(struct task_message, eta_ms), "an ISO 8601 time or null" },

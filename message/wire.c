@@ -53,6 +53,7 @@ static const struct {
         { NAME("originalProperties"), HEADER_DEAD },
         { NAME("deadWorker"), HEADER_DEAD },
         { NAME("deadId"), HEADER_DEAD },
+        { NAME("deadBefore"), HEADER_DEAD },
 };
 
 static bool starts_with(struct bytes name, const char *prefix)

@@ -74,11 +74,11 @@ static enum step end_chord(struct run *run)
         return STEP_WAIT;
 }
 
-static enum step send_unjoined(struct run *run)
+/* The errbacks of the body, to be sent once its failure is stored: what that says of children are these. False when memory ran out. */
+static bool make_unjoined(struct run *run)
 {
         const struct follow_how how = run_how(run);
         const struct result_exception e = results_exception_of(run->telling.unjoined);
-        struct following following = { 0 };
         struct problem why = { 0 };
         struct buffer exception = { 0 };
         results_exception(&e, &exception);
@@ -86,30 +86,39 @@ static enum step send_unjoined(struct run *run)
         const struct failure_told told = { .exception = cause.size ? cause : buffer_view(&exception),
                                            .worker = run->worker->config->name };
         const json_t *body = json_object_get(part_of(run), "chord");
-        const int code = task_message_unjoined(&run->message, body, &told, &how, &following, &why);
+        const int code = task_message_unjoined(&run->message, body, &told, &how, &run->following, &why);
         buffer_free(&exception);
-        if (code == 0)
-                return run_send(run, &following, end_chord);
-        log_error("worker", "task=%s the errbacks of its chord can't be sent: %s", run->message.id, why.text);
-        return end_chord(run);
+        if (code > 0)
+                log_error("worker", "task=%s the errbacks of its chord can't be sent: %s", run->message.id, why.text);
+        return code >= 0;
 }
 
-/* The tasks of a group get the exception that the header failed with, what follows it the chord's. */
-static void abandon(struct run *run, const json_t *body, const struct problem *why)
+static enum step send_unjoined(struct run *run)
 {
-        const struct bytes none = { NULL, 0 };
-        const json_t *options = json_object_get(body, "options");
-        JSON_OWNED json_t *bare = json_copy((json_t *)options), *own = json_copy((json_t *)body);
-        json_object_del(bare, "chain");
-        json_object_set(own, "options", bare);
-        JSON_OWNED json_t *alone = json_pack("[O]", own);
-        run_abandon(run, signatures_abandoned(alone), why, run->telling.cause);
-        run_abandon(run, signatures_abandoned(json_object_get(options, "chain")), why, none);
+        struct following following = run->following;
+        run->following = (struct following){ 0 };
+        return run_send(run, &following, end_chord);
 }
 
 static bool is_group(const json_t *signature)
 {
         return strcmp(json_text(signature, "subtask_type", ""), "group") == 0;
+}
+
+/* The tasks of a group, and the group itself, get the exception that the header failed with, what follows it the chord's. */
+static void abandon(struct run *run, const json_t *body, const struct problem *why)
+{
+        const struct bytes none = { NULL, 0 };
+        json_t *options = json_object_get(body, "options"), *id = json_object_get(options, "task_id");
+        JSON_OWNED json_t *bare = json_copy(options), *own = json_copy((json_t *)body);
+        json_object_del(bare, "chain");
+        json_object_set(own, "options", bare);
+        JSON_OWNED json_t *alone = json_pack("[O]", own);
+        json_t *rows = signatures_abandoned(alone);
+        if (is_group(body) && json_is_string(id))
+                json_array_append_new(rows, json_pack("{s:O, s:b}", "id", id, "group", 1));
+        run_abandon(run, rows, why, run->telling.cause);
+        run_abandon(run, signatures_abandoned(json_object_get(options, "chain")), why, none);
 }
 
 /* The body can't run: it fails, as does what follows it; and it may be part of another chord. */
@@ -128,6 +137,8 @@ static enum step unjoin(struct run *run, const struct problem *why, struct bytes
                         return run_out_of_memory(run);
                 run->telling.cause = bytes_of(copy, cause.size);
         }
+        if (!make_unjoined(run))
+                return run_out_of_memory(run);
         run->publishes = 1;
         run->then = send_unjoined;
         abandon(run, body, why);

@@ -150,15 +150,37 @@ static void store_own(struct run *run)
         buffer_free(&traceback);
 }
 
+/* Celery's worker finds there what was sent until then in the name of the task in hand: its own children, and errbacks. New reference, or NULL. */
+static json_t *children_of(const struct run *run, const json_t *row)
+{
+        const struct following *sent = &run->following;
+        const json_t *count = json_object_get(sent->owners, json_text(row, "id", ""));
+        const size_t all = json_array_size(sent->children);
+        const size_t some = json_is_integer(count)          ? (size_t)json_integer_value(count)
+                            : json_object_get(row, "group") ? all
+                                                            : 0;
+        json_t *children = some > 0 ? json_array() : NULL;
+        if (some > 0)
+                json_array_extend(children, run->telling.children);
+        for (size_t i = 0; i < some && i < all; i++)
+                json_array_append(children, json_array_get(sent->children, i));
+        return children;
+}
+
 void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why, struct bytes cause)
 {
         struct buffer exception = { 0 }, traceback = { 0 };
         describe_failure(run, why, &exception, &traceback);
         const struct bytes shown = cause.size ? cause : buffer_view(&exception);
         for (size_t i = 0; i < json_array_size(abandoned_takes); i++) {
-                json_t *row = json_array_get(abandoned_takes, i);
+                json_t *row = json_array_get(abandoned_takes, i), *sent = children_of(run, row);
+                struct buffer children = { 0 };
+                if (sent)
+                        json_write(sent, &children);
+                json_decref(sent);
                 const struct result_meta meta = {
                         .status = "FAILURE",
+                        .children = buffer_view(&children),
                         .result = shown,
                         .traceback = (const char *)traceback.data,
                         .done_ms = clock_wall_ms(),
@@ -168,6 +190,7 @@ void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem 
                 };
                 if (!run->message.ignore_result)
                         store(run, &meta);
+                buffer_free(&children);
                 run_add_part(run, row, "FAILURE", shown);
         }
         json_decref(abandoned_takes);

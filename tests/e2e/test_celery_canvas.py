@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-import celery_scenes_more  # noqa: F401, it adds to SCENES
+import celery_scenes_errbacks  # noqa: F401, these add to SCENES
+import celery_scenes_more  # noqa: F401
 from celery_scenes import SCENES, Tasks
 from conftest import servers
 from support.celery_app import QUEUE, make_app
@@ -24,6 +25,10 @@ _serial = itertools.count(1)
 BETTER = {
     # Celery can't write down the result of such a task as an argument: EncodeError.
     "task_that_sends_in_a_chain": "{'args': [[['ID', None], [[['ID', None], None]]], 5], 'kwargs': {}}",
+    # The body's own body can't run either. Celery calls the errbacks of the chord that it stands in, and has none.
+    "errbacks_of_a_body_that_is_a_chord": [{"ValueError": ["x"]}, ["A", "B"]],
+    # The inner body fails as a part of the outer header. Celery leaves the outer body waiting for ever.
+    "errbacks_of_two_chords_failed_by_one_task": [{"ChordError": ["Dependency ID raised ValueError('x')"]}, ["A", "B"]],
 }
 
 
@@ -54,6 +59,7 @@ def fleet(rabbitmq, postgres, redis_url, *, chard, python):
         if python:
             stack.enter_context(python_worker(url, redis_url))
         app = stack.enter_context(contextlib.closing(make_app(url, redis_url)))
+        app.tells_all = not python
         yield app
     admin.run(f"drop database {name} with (force)")
     rabbitmq.delete_vhost(name)

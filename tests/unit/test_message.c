@@ -387,8 +387,8 @@ static void a_revived_letter_begins_anew(void **state)
         assert_string_equal(m->routing_key, "q2");
         assert_true(bytes_equal(m->body, bytes_of_string("other")));
         json_t *headers = headers_of(m->properties);
-        json_t *expected =
-                parse("{\"task\":\"t\",\"id\":\"i\",\"retries\":0,\"eta\":null,\"expires\":null,\"mine\":\"stays\"}");
+        json_t *expected = parse(
+                "{\"task\":\"t\",\"id\":\"i\",\"retries\":0,\"eta\":null,\"expires\":null,\"mine\":\"stays\",\"deadBefore\":\"d1\"}");
         assert_json(headers, expected, "headers");
         json_decref(headers);
         json_decref(expected);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Canvases that nobody would write: too long, too deep, of wrong types everywhere. Each gets an answer, and none leaves anything behind
  * (the tests run under AddressSanitizer). What canvases become when all is well is compared with a real worker's in tests/e2e. */
+#include "core/id.h"
 #include "core/json.h"
 #include "message_support.h"
 
@@ -377,11 +378,61 @@ static void errbacks_are_told_what_they_ask_for(void **state)
         assert_int_equal(task_message_errbacks(&g.task, &failure, &how, &out, &why), 0);
         const struct message *m = out.messages;
         assert_args(m, all);
-        assert_args(m->next, "[\"i\"]");
-        assert_args(m->next->next, "[6]");
+        assert_args(m->next, "[6]"); /* as Celery: those that it calls itself come first */
+        assert_args(m->next->next, "[\"i\"]");
         assert_args(m->next->next->next, chained);
         assert_int_equal(count_and_clear(&out), 4);
         take_back(&g);
+}
+
+static void assert_id(const struct message *m, char out[ID_TEXT_SIZE])
+{
+        struct properties p;
+        struct header h;
+        struct bytes text;
+        assert_int_equal(properties_read(m->properties, &p, NULL), 0);
+        assert_true(header_find(p.headers, "id", &h) && header_text(&h, &text) && text.size == ID_TEXT_SIZE - 1);
+        memcpy(out, text.data, text.size);
+        out[text.size] = '\0';
+}
+
+/* The ids of errbacks are derived from whose they are, and from the death that it was brought back from. */
+static void errbacks_are_those_of_a_task_and_a_death(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *owner, *revived;
+                bool own; /* the errbacks of the task itself, or of a body with that id */
+        } rows[] = { { "i", NULL, true },  { "i", "d1", true },  { "i", "d2", true },
+                     { "b", NULL, false }, { "b", "d1", false }, { "c", NULL, false } };
+        enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+        char ids[2][2 * ROWS][ID_TEXT_SIZE];
+        for (size_t i = 0; i < 2 * ROWS; i++) {
+                struct given g;
+                struct following out;
+                struct problem why = { 0 };
+                json_t *errbacks = json_pack("[{s:s}, o]", "task", "known",
+                                             canvas("chain", json_pack("[{s:s}]", "task", "known")));
+                json_t *body = json_pack("{s:s, s:{s:s, s:O}}", "task", "known", "options", "task_id",
+                                         rows[i % ROWS].owner, "link_error", errbacks);
+                give(&g, "errbacks", errbacks);
+                g.task.revived = rows[i % ROWS].revived;
+                if (rows[i % ROWS].own)
+                        assert_int_equal(task_message_errbacks(&g.task, &failure, &how, &out, &why), 0);
+                else
+                        assert_int_equal(task_message_unjoined(&g.task, body, &failure, &how, &out, &why), 0);
+                assert_id(out.messages, ids[0][i]);
+                assert_id(out.messages->next, ids[1][i]);
+                assert_int_equal(count_and_clear(&out), 2);
+                json_decref(body);
+                take_back(&g);
+        }
+        for (size_t i = 0; i < 2 * ROWS; i++)
+                for (size_t k = 0; k < 2 * ROWS; k++) {
+                        assert_int_equal(strcmp(ids[0][i], ids[0][k]) == 0, i % ROWS == k % ROWS);
+                        assert_int_equal(strcmp(ids[1][i], ids[1][k]) == 0, i % ROWS == k % ROWS);
+                        assert_string_not_equal(ids[0][i], ids[1][k]);
+                }
 }
 
 /* ---- canvases that a task sends on ---- */
@@ -431,6 +482,7 @@ int main(void)
                 cmocka_unit_test(every_value_of_every_wrong_type),
                 cmocka_unit_test(every_member_left_out),
                 cmocka_unit_test(errbacks_are_told_what_they_ask_for),
+                cmocka_unit_test(errbacks_are_those_of_a_task_and_a_death),
                 cmocka_unit_test(what_is_sent_on_and_said_of_it),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

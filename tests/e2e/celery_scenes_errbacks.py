@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes of errbacks without ids of their own: each of them runs, whoever sends it, as a child of the task that it was told of."""
+
+import json
+import uuid
+
+from celery import chain, chord, group
+from celery_scenes import scene, seen, wait_for
+from support.waiting import wait_until
+
+
+class Errbacks:
+    """Errbacks that leave a value, and what became of them."""
+
+    def __init__(self, app, t):
+        self.app, self.t, self.mark = app, t, f"errback {uuid.uuid4()} "
+
+    def one(self, name):
+        return self.t.same(self.mark + name).set(immutable=True)
+
+    def metas(self):
+        redis = self.app.backend.client
+        stored = [json.loads(redis.get(key) or "{}") for key in redis.scan_iter("celery-task-meta-*")]
+        return [m for m in stored if str(m.get("result")).startswith(self.mark)]
+
+    def ran(self, count, **owners):
+        """Who ran, and under which parent; `owners` names the results that may be such."""
+        wait_until(lambda: len(self.metas()) >= count, 15, f"{count} errbacks have run", every=0.02)
+        names = {result.id: name for name, result in owners.items()}
+        return sorted([m["result"][len(self.mark):], names.get(m.get("parent_id"), "another"), bool(m.get("group_id"))] for m in self.metas())
+
+
+def shape(result):
+    """Its children, by what they are."""
+    return [[type(one).__name__, len(getattr(one, "results", [])), [known for part in getattr(one, "results", [one]) for known in [seen(part) is not None]]]
+            for one in wait_for(result).children or ()]
+
+
+def header_of(result):
+    return {f"header{i}": one for i, one in enumerate(result.parent.results)}
+
+
+@scene
+def errbacks_of_header_and_body(app, t):
+    e = Errbacks(app, t)
+    result = chord([t.fail("x").on_error(e.one("A")), t.add(1)], t.same().on_error(e.one("B"))).apply_async()
+    return [seen(result), e.ran(2, body=result, **header_of(result)), shape(result)]
+
+
+@scene
+def errbacks_of_a_body_that_is_a_group(app, t):
+    e = Errbacks(app, t)
+    result = chord([t.fail("x"), t.add(1)], group(t.same().on_error(e.one("A")), t.same().on_error(e.one("B")))).apply_async()
+    members = {f"member{i}": one for i, one in enumerate(result.results)}
+    return [[seen(one) for one in result.results], e.ran(2, **members), [shape(one) for one in result.results]]
+
+
+@scene
+def group_that_is_a_body_is_known_to_fail(app, t):
+    result = chord([t.fail("x")], group(t.same(), t.same())).apply_async()
+    return seen(wait_for(app.AsyncResult(result.id)))
+
+
+@scene
+def one_errback_for_all_of_a_body(app, t):
+    e = Errbacks(app, t)
+    canvas = chord([t.fail("x"), t.add(1)], group(t.same(), t.same()))
+    canvas.link_error(e.one("A"))
+    result = canvas.apply_async()
+    return [[seen(one) for one in result.results], e.ran(2, **{f"member{i}": one for i, one in enumerate(result.results)})]
+
+
+@scene
+def errbacks_of_groups_within_a_body(app, t):
+    e = Errbacks(app, t)
+    canvas = chord([t.fail("x"), t.add(1)], group(t.same().on_error(e.one("A")), chain(t.same().on_error(e.one("B")), t.same().on_error(e.one("C")))))
+    result = canvas.apply_async()
+    return [[seen(one) for one in result.results], e.ran(1, **{f"member{i}": one for i, one in enumerate(result.results)})]
+
+
+@scene
+def two_errbacks(app, t):
+    e = Errbacks(app, t)
+    result = t.fail("x").on_error(e.one("A")).on_error(e.one("B")).apply_async()
+    return [seen(result), e.ran(2, own=result), shape(result)]
+
+
+@scene
+def errbacks_that_are_chains(app, t):
+    e = Errbacks(app, t)
+    result = chord([t.fail("x").on_error(chain(e.one("A"), e.one("B"))), t.add(1)],
+                   t.same().on_error(chain(e.one("C"), e.one("D")))).apply_async()
+    return [seen(result), [row[:1] for row in e.ran(4)]]
+
+
+@scene
+def errbacks_that_are_groups(app, t):
+    e = Errbacks(app, t)
+    result = chord([t.fail("x").on_error(group(e.one("A"), e.one("B"))), t.add(1)],
+                   t.same().on_error(group(e.one("C"), e.one("D")))).apply_async()
+    return [seen(result), e.ran(4, body=result, **header_of(result)), shape(result)]
+
+
+@scene
+def errbacks_of_a_body_that_is_a_chord(app, t):
+    e = Errbacks(app, t)
+    inner = chord([t.add(1), t.add(2)], t.same().on_error(e.one("B")))
+    inner.link_error(e.one("A"))
+    result = chord([t.fail("x"), t.add(1)], inner).apply_async()
+    return [seen(result), [row[0] for row in e.ran(app.tells_all * 2)]]
+
+
+@scene
+def errbacks_of_two_chords_failed_by_one_task(app, t):
+    """The inner body is a part of the outer header."""
+    e = Errbacks(app, t)
+    inner = chord([t.fail("x"), t.add(1)], t.same().on_error(e.one("A")))
+    result = chord([inner, t.add(2)], t.same().on_error(e.one("B"))).apply_async()
+    return [seen(result), [row[0] for row in e.ran(1 + app.tells_all)]]
+
+
+@scene
+def errback_on_the_header_too(app, t):
+    e = Errbacks(app, t)
+    app.conf.task_allow_error_cb_on_chord_header = True
+    try:
+        canvas = chord([t.fail("x"), t.add(1)], t.same())
+        canvas.link_error(e.one("A"))
+        result = canvas.apply_async()
+    finally:
+        app.conf.task_allow_error_cb_on_chord_header = False
+    return [seen(result), e.ran(2, body=result, **header_of(result))]
+
+
+@scene
+def errbacks_in_a_chain_of_chords(app, t):
+    e = Errbacks(app, t)
+    canvas = group(t.fail("x"), t.add(1)) | t.same().on_error(e.one("A")) | group(t.same(), t.same()) | t.same().on_error(e.one("B"))
+    result = canvas.apply_async()
+    return [seen(result), [row[0] for row in e.ran(1)]]
+
+
+@scene
+def children_of_a_part_with_links(app, t):
+    """It completes the header, and its own children are told first."""
+    e = Errbacks(app, t)
+    result = chord([t.fail("x").set(countdown=0), t.add(1).set(countdown=1, link=[t.add(5)])], t.same().on_error(e.one("A"))).apply_async()
+    return [seen(result), e.ran(1, body=result), [row[:2] for row in shape(result)]]
