@@ -9,6 +9,7 @@
 #include "core/id.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/work.h"
 #include "dlq/webhook.h"
 
 #include <errno.h>
@@ -23,9 +24,8 @@ enum {
         LEASE_MS = 12000
 };
 
-/* One message on its way, by the thread pool: the loop never waits for it. */
+/* One message on its way, by a thread: the loop never waits for it. */
 struct posting {
-        uv_work_t work;
         struct alarm *alarm;
         char *url, *body;
         json_t *groups;
@@ -102,9 +102,9 @@ void alarm_close(struct alarm *a)
 
 /* ---- posting ---- */
 
-static void post(uv_work_t *work)
+static void post(void *arg)
 {
-        struct posting *p = (struct posting *)work->data;
+        struct posting *p = (struct posting *)arg;
         webhook_post(p->url, p->body, &p->result);
 }
 
@@ -116,11 +116,11 @@ static void on_said(json_t *value, const struct problem *why, void *arg)
 }
 
 /* What could not be told is due again at once, and asked for after a pause that grows. */
-static void judge(struct alarm *a, int status, const struct webhook_result *result)
+static void judge(struct alarm *a, const struct webhook_result *result)
 {
         enum { BASE_MS = 2000, CAP_MS = 240000 };
         struct store *s = a->keeper->store;
-        const bool told = status == 0 && result->ok;
+        const bool told = result->ok;
         uint64_t wait_ms = (uint64_t)a->keeper->config->webhook_every_s * 1000;
         s->backend->dead_alarms_told(s, a->posting->groups, told, on_said, NULL);
         if (!told) {
@@ -135,12 +135,12 @@ static void judge(struct alarm *a, int status, const struct webhook_result *resu
         a->quiet_until_ms = clock_mono_ms() + wait_ms;
 }
 
-static void on_posted(uv_work_t *work, int status)
+static void on_posted(void *arg)
 {
-        struct posting *p = (struct posting *)work->data;
+        struct posting *p = (struct posting *)arg;
         struct alarm *a = p->alarm;
         if (!a->closing)
-                judge(a, status, &p->result);
+                judge(a, &p->result);
         a->posting = NULL;
         posting_free(p);
         if (a->closing)
@@ -167,6 +167,7 @@ static void on_tick(uv_timer_t *timer)
 
 static void on_alarms(json_t *groups, const struct problem *why, void *arg)
 {
+        static const struct work_calls calls = { post, on_posted, NULL };
         struct alarm *a = (struct alarm *)arg;
         if (!a->closing && !a->keeper->stopping)
                 uv_timer_start(&a->timer, on_tick, TICK_MS, TICK_MS);
@@ -176,11 +177,10 @@ static void on_alarms(json_t *groups, const struct problem *why, void *arg)
         if (!p)
                 return; /* its lease ends */
         p->alarm = a;
-        p->work.data = p;
         p->groups = json_incref(groups);
         p->url = strdup(a->keeper->config->webhook_url);
         p->body = webhook_body(a->keeper->config->webhook_shape, a->keeper->config->webhook_url, groups);
-        if (p->url && p->body && uv_queue_work(a->keeper->config->loop, &p->work, post, on_posted) == 0)
+        if (p->url && p->body && work_start(NULL, a->keeper->config->loop, &calls, p) == 0)
                 a->posting = p;
         else
                 posting_free(p);

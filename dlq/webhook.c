@@ -148,6 +148,9 @@ void webhook_post(const char *url, const char *body, struct webhook_result *out)
                 curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
                 curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
                 curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if CURL_AT_LEAST_VERSION(7, 87, 0)
+                curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a look-up that hangs */
+#endif
                 curl_easy_setopt(easy, CURLOPT_USERAGENT, "chard/" CHARD_VERSION);
                 judge(easy, curl_easy_perform(easy), error, out);
         }

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a link gets to its server: the sentinels' word where there are any, the look-up of a name, the connection, the greeting. */
+/* How a link gets to its server: the sentinels' word where there are any, the first address of a name that answers,
+ * the greeting. */
 #include "core/backoff.h"
 #include "core/clock.h"
+#include "core/dial.h"
 #include "core/id.h"
 #include "core/log.h"
+#include "core/work.h"
 #include "redis/link_own.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { AGAIN_MS = 100, LONGEST_MS = 5000, LOOK_MS = 1000 };
 
-static void dial(struct redis_link *l, const struct redis_target *target);
-static void look_up(struct redis_link *l, const struct redis_host *to);
+static void dial_host(struct redis_link *l, const struct redis_host *to);
 
 static void enter(struct redis_link *l, enum link_state state)
 {
@@ -68,6 +70,7 @@ void link_away(struct redis_link *l, const char *why)
                          l->asking ? "Redis's sentinels" : "Redis", why);
         l->told = l->told || !at_once;
         l->failures += !at_once;
+        link_stop_dialling(l);
         redis_wire_close(l->wire);
         l->wire = NULL;
         enter(l, LINK_AWAY);
@@ -155,7 +158,7 @@ static void go_to_master(struct redis_link *l, const redisReply *reply)
                 return;
         }
         l->asking = false;
-        look_up(l, &l->master);
+        dial_host(l, &l->master);
 }
 
 void link_greeted(struct redis_link *l, const redisReply *reply)
@@ -178,7 +181,7 @@ void link_greeted(struct redis_link *l, const redisReply *reply)
 
 /* ---- the connection ---- */
 
-static void dial(struct redis_link *l, const struct redis_target *target)
+static void open_wire(struct redis_link *l, const struct redis_target *target)
 {
         enter(l, LINK_CONNECTING);
         const int rc = redis_wire_open(&l->wire, l->loop, target, &link_listener, l);
@@ -188,33 +191,78 @@ static void dial(struct redis_link *l, const struct redis_target *target)
         link_away(l, uv_strerror(rc));
 }
 
-static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *found)
+/* One try to get to an address. The link may be gone before it ends. */
+struct dialling {
+        struct redis_link *link;
+        struct work *work;
+        char *host, *port;
+        unsigned timeout_ms;
+        int rc;
+        struct dialled found;
+};
+
+static void dialling_run(void *arg)
 {
-        struct redis_link *l = (struct redis_link *)resolver->data;
-        struct redis_target target = { .address = status == 0 ? found->ai_addr : NULL };
-        resolver->data = NULL;
-        if (l->state == LINK_CLOSED)
-                link_resolver_ended(l);
-        else if (!target.address)
-                link_away(l, uv_strerror(status));
-        else if (wants_tls(l) && !(target.tls = redis_tls_new(l->tls, &l->address.tls, l->to->name)))
-                link_away(l, "memory ran out");
-        else
-                dial(l, &target);
-        uv_freeaddrinfo(found);
+        struct dialling *d = arg;
+        d->rc = dial(d->host, d->port, d->timeout_ms, -1, &d->found);
 }
 
-/* In libuv's own threads: the loop goes on meanwhile. */
-static void look_up(struct redis_link *l, const struct redis_host *to)
+static void dialling_free(struct dialling *d)
 {
-        const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-        enter(l, LINK_RESOLVING);
+        free(d->host);
+        free(d->port);
+        free(d);
+}
+
+static void dialling_forget(void *arg)
+{
+        struct dialling *d = arg;
+        if (d->found.fd >= 0)
+                close(d->found.fd);
+        dialling_free(d);
+}
+
+static void dialling_done(void *arg)
+{
+        struct dialling *d = arg;
+        struct redis_link *l = d->link;
+        struct redis_target target = { .fd = d->found.fd };
+        l->dialling = NULL;
+        if (d->rc)
+                link_away(l, d->found.why);
+        else if (wants_tls(l) && !(target.tls = redis_tls_new(l->tls, &l->address.tls, l->to->name))) {
+                close(target.fd);
+                link_away(l, "memory ran out");
+        } else {
+                open_wire(l, &target);
+        }
+        dialling_free(d);
+}
+
+static void dial_host(struct redis_link *l, const struct redis_host *to)
+{
+        static const struct work_calls calls = { dialling_run, dialling_done, dialling_forget };
+        struct dialling *d = calloc(1, sizeof(*d));
+        enter(l, LINK_DIALLING);
         l->to = to;
-        l->resolver.data = l;
-        if (uv_getaddrinfo(l->loop, &l->resolver, on_resolved, to->name, to->port, &hints) == 0)
+        if (d) {
+                *d = (struct dialling){ .link = l, .host = strdup(to->name), .port = strdup(to->port), .found.fd = -1 };
+                d->timeout_ms = l->connect_timeout_ms;
+        }
+        if (d && d->host && d->port && work_start(&d->work, l->loop, &calls, d) == 0) {
+                l->dialling = d;
                 return;
-        l->resolver.data = NULL;
-        link_away(l, "its name could not be looked up");
+        }
+        if (d)
+                dialling_free(d);
+        link_away(l, "memory or threads ran out");
+}
+
+void link_stop_dialling(struct redis_link *l)
+{
+        if (l->dialling)
+                work_abandon(l->dialling->work, 0);
+        l->dialling = NULL;
 }
 
 void link_connect(struct redis_link *l)
@@ -222,7 +270,7 @@ void link_connect(struct redis_link *l)
         const struct redis_target target = { .path = l->address.path };
         l->asking = has_sentinels(l);
         if (l->address.path)
-                dial(l, &target);
+                open_wire(l, &target);
         else
-                look_up(l, l->asking ? &l->address.hosts[l->sentinel] : &l->address.hosts[0]);
+                dial_host(l, l->asking ? &l->address.hosts[l->sentinel] : &l->address.hosts[0]);
 }

@@ -195,6 +195,7 @@ void link_timer(uv_timer_t *timer)
         const uint64_t now_ms = clock_mono_ms();
         switch (l->state) {
         case LINK_AWAY: link_connect(l); break;
+        case LINK_DIALLING: /* a name may be looked up for longer than that */
         case LINK_CONNECTING:
         case LINK_GREETING:
                 if (now_ms - l->since_ms > l->connect_timeout_ms)
@@ -204,7 +205,6 @@ void link_timer(uv_timer_t *timer)
                 if (l->first && now_ms - l->moving_ms > SILENT_MS)
                         link_away(l, "it has not answered for 10 s");
                 break;
-        case LINK_RESOLVING:
         case LINK_CLOSED: break;
         }
 }
@@ -213,17 +213,7 @@ void link_timer(uv_timer_t *timer)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-        struct redis_link *l = (struct redis_link *)handle->data;
-        if (l->resolver.data)
-                l->timer.data = NULL;
-        else
-                release(l);
-}
-
-void link_resolver_ended(struct redis_link *l)
-{
-        if (!l->timer.data)
-                release(l);
+        release((struct redis_link *)handle->data);
 }
 
 void redis_link_close(struct redis_link *l)
@@ -233,7 +223,6 @@ void redis_link_close(struct redis_link *l)
         l->wire = NULL;
         while (l->first)
                 answer_first(l, NULL);
-        if (l->resolver.data)
-                uv_cancel((uv_req_t *)&l->resolver);
+        link_stop_dialling(l);
         uv_close((uv_handle_t *)&l->timer, on_timer_closed);
 }

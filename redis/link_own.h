@@ -6,7 +6,7 @@
 #include "redis/link.h"
 #include "redis/wire.h"
 
-enum link_state { LINK_AWAY, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
+enum link_state { LINK_AWAY, LINK_DIALLING, LINK_CONNECTING, LINK_GREETING, LINK_UP, LINK_CLOSED };
 
 struct request;
 
@@ -17,8 +17,8 @@ struct redis_link {
         unsigned connect_timeout_ms;
         enum link_state state;
         struct redis_wire *wire;
-        uv_timer_t timer; /* until the next try, or the next look at the clock */
-        uv_getaddrinfo_t resolver;
+        uv_timer_t timer;             /* until the next try, or the next look at the clock */
+        struct dialling *dialling;    /* on its way to an address, or NULL */
         const struct redis_host *to;  /* of the present try */
         struct redis_host master;     /* what a sentinel said last */
         size_t sentinel;              /* the one to ask */
@@ -41,6 +41,9 @@ void link_greeted(struct redis_link *l, const redisReply *reply);
 /* Let the connection go and try again in a while. */
 void link_away(struct redis_link *l, const char *why);
 
+/* Nobody waits for the address any more. */
+void link_stop_dialling(struct redis_link *l);
+
 /* It does what it is asked. */
 void link_serves(struct redis_link *l);
 
@@ -59,8 +62,5 @@ void link_up(struct redis_link *l);
 
 /* The connection is gone: all is to be sent again. */
 void link_forget_sent(struct redis_link *l);
-
-/* A look-up has ended after the link was closed: whichever of timer and look-up is last gives the link back. */
-void link_resolver_ended(struct redis_link *l);
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
         SLICE = 1024 * 1024, /* what leaves at once, so that progress is seen */
@@ -64,14 +65,18 @@ void redis_wire_close(struct redis_wire *w)
         uv_close((uv_handle_t *)&w->later, on_closed);
 }
 
-static int dial(struct redis_wire *w, const struct redis_target *target)
+static int wire_connect(struct redis_wire *w, const struct redis_target *target)
 {
         if (target->path) {
                 uv_pipe_connect(&w->connecting, &w->on.pipe, target->path, on_connected);
                 return 0;
         }
-        uv_tcp_nodelay(&w->on.tcp, 1);
-        return uv_tcp_connect(&w->connecting, &w->on.tcp, target->address, on_connected);
+        const int rc = uv_tcp_open(&w->on.tcp, target->fd);
+        if (rc)
+                close(target->fd);
+        else
+                on_connected(&w->connecting, 0);
+        return rc;
 }
 
 static bool use_tls(struct redis_wire *w, SSL *tls)
@@ -99,6 +104,8 @@ int redis_wire_open(struct redis_wire **out, uv_loop_t *loop, const struct redis
         if (!w || !reader || !use_tls(w, target->tls)) {
                 free(w);
                 SSL_free(target->tls);
+                if (!target->path)
+                        close(target->fd);
                 if (reader)
                         redisReaderFree(reader);
                 return -ENOMEM;
@@ -114,11 +121,12 @@ int redis_wire_open(struct redis_wire **out, uv_loop_t *loop, const struct redis
         else
                 uv_tcp_init(loop, &w->on.tcp);
         w->later.data = w->on.handle.data = w->connecting.data = w->writing.data = w;
-        const int rc = dial(w, target);
-        if (rc)
+        *out = w;
+        const int rc = wire_connect(w, target);
+        if (rc) {
                 redis_wire_close(w);
-        else
-                *out = w;
+                *out = NULL;
+        }
         return rc;
 }
 

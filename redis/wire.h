@@ -21,14 +21,15 @@ struct redis_wire_listener {
         void (*down)(const char *why, void *arg);
 };
 
-/* Where to: a Unix socket's path, or else an address. */
+/* Where to: a Unix socket's path, or else a socket that is connected. */
 struct redis_target {
         const char *path;
-        const struct sockaddr *address;
+        int fd;   /* takes */
         SSL *tls; /* takes; NULL: none */
 };
 
-/* Begin to connect. 0; or -errno, then `target->tls` is given back all the same. */
+/* Begin. 0; or -errno, then what `target` gives is given back all the same. With a connected socket and no TLS the listener hears `up` within
+ * the call, when *out is set. */
 int redis_wire_open(struct redis_wire **out, uv_loop_t *loop, const struct redis_target *target,
                     const struct redis_wire_listener *listener, void *arg);
 

@@ -3,7 +3,9 @@
 
 #include "broker/amqp/tls.h"
 #include "core/clock.h"
+#include "core/dial.h"
 
+#include <errno.h>
 #include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -139,28 +141,58 @@ static int connect_failed(struct amqp_link *l, int status)
         if (l->verify_error != X509_V_OK)
                 amqp_link_fail(l, "unreachable", "its TLS certificate is not accepted: %s",
                                X509_verify_cert_error_string(l->verify_error));
-        else if (status == AMQP_STATUS_SOCKET_ERROR)
-                amqp_link_fail(l, "unreachable",
-                               "no connection (nothing listens there, or the network does not reach it)");
         else
                 amqp_link_fail(l, "unreachable", "no connection: %s", amqp_error_string2(status));
         return 1;
 }
 
+static int dial_failed(struct amqp_link *l, int error, const struct dialled *d)
+{
+        amqp_link_fail(l, "unreachable",
+                       error == -ECONNREFUSED ? "no connection: %s (nothing listens there)" : "no connection: %s",
+                       d->why);
+        return 1;
+}
+
+/* rabbitmq-c takes a connected socket for plain TCP. For TLS it must connect by itself, and is given the address that answers. */
+static int connect_plain(struct amqp_link *l, const struct address *a, const char *port, unsigned timeout_ms)
+{
+        struct dialled d;
+        amqp_socket_t *socket = amqp_tcp_socket_new(l->conn);
+        const int rc = socket ? dial(a->host, port, timeout_ms, -1, &d) : 0;
+        if (!socket)
+                amqp_link_fail(l, "unreachable", "out of memory");
+        else if (rc)
+                dial_failed(l, rc, &d);
+        else
+                amqp_tcp_socket_set_sockfd(socket, d.fd);
+        return !socket || rc ? 1 : 0;
+}
+
+static int connect_tls(struct amqp_link *l, const struct address *a, const char *port, unsigned timeout_ms)
+{
+        struct dialled d;
+        const struct timeval limit = timeval_of(timeout_ms);
+        amqp_socket_t *socket = tls_socket_new(l, a->host);
+        const int rc = socket ? dial_choose(a->host, port, timeout_ms, -1, &d) : 0;
+        if (!socket)
+                return 1;
+        if (rc)
+                return dial_failed(l, rc, &d);
+        const int status = amqp_socket_open_noblock(socket, d.address, a->port, &limit);
+        return status == AMQP_STATUS_OK ? 0 : connect_failed(l, status);
+}
+
 static int connect_and_login(struct amqp_link *l, const struct address *a, unsigned timeout_ms)
 {
         const uint64_t deadline = clock_mono_ms() + timeout_ms;
-        struct timeval limit = timeval_of(timeout_ms);
-        amqp_socket_t *socket = a->tls ? tls_socket_new(l, a->host) : amqp_tcp_socket_new(l->conn);
-        if (!socket) {
-                amqp_link_fail(l, "unreachable", "out of memory");
+        char port[12];
+        snprintf(port, sizeof(port), "%d", a->port);
+        if ((a->tls ? connect_tls : connect_plain)(l, a, port, timeout_ms) != 0)
                 return 1;
-        }
-        const int status = amqp_socket_open_noblock(socket, a->host, a->port, &limit);
-        if (status != AMQP_STATUS_OK)
-                return connect_failed(l, status);
         const uint64_t now = clock_mono_ms();
-        limit = timeval_of(now + MIN_LOGIN_MS < deadline ? (unsigned)(deadline - now) : MIN_LOGIN_MS);
+        const struct timeval limit =
+                timeval_of(now + MIN_LOGIN_MS < deadline ? (unsigned)(deadline - now) : MIN_LOGIN_MS);
         amqp_set_handshake_timeout(l->conn, &limit);
         const amqp_rpc_reply_t reply = login(l, a);
         if (reply.reply_type != AMQP_RESPONSE_NORMAL)

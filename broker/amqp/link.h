@@ -30,6 +30,7 @@ struct amqp_link {
         const char *role;             /* "consume" or "publish": part of the name that the broker shows */
         amqp_connection_state_t conn; /* NULL while down */
         SSL *tls;                     /* rabbitmq-c's own, or NULL */
+        const char *host;             /* of TLS: the name that the certificate must be for */
         long verify_error;            /* X509_V_*: why the peer's certificate was refused */
         int fd;
         size_t frame_max;

@@ -2,6 +2,7 @@
 /* A broker's beginning and end. */
 #include "broker/amqp/amqp.h"
 #include "core/clock.h"
+#include "core/work.h"
 
 #include <errno.h>
 #include <poll.h>

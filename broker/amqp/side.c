@@ -4,10 +4,10 @@
 #include "core/backoff.h"
 #include "core/clock.h"
 #include "core/id.h"
+#include "core/work.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,16 +22,6 @@ int side_init(struct side *s, const struct amqp_link_config *config, const char 
         s->ended.kind = REPORT_ENDED;
         pthread_mutex_init(&s->lock, NULL);
         return mailbox_new(&s->box);
-}
-
-int thread_start(pthread_t *out, void *(*main)(void *), void *arg)
-{
-        sigset_t all, before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        const int result = pthread_create(out, NULL, main, arg);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        return -result;
 }
 
 int side_start(struct side *s, void *(*main)(void *), void *arg)

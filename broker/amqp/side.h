@@ -58,9 +58,6 @@ struct side {
 /* Prepare a side. Returns 0 or -errno. */
 int side_init(struct side *s, const struct amqp_link_config *config, const char *role, struct mailbox *to_loop);
 
-/* Run `main` on a thread that takes no signals. Returns 0 or -errno. */
-int thread_start(pthread_t *out, void *(*main)(void *), void *arg);
-
 /* Run `main` on the side's own thread, which takes no signals. Returns 0 or -errno. */
 int side_start(struct side *s, void *(*main)(void *), void *arg);
 void side_free(struct side *s);

@@ -9,12 +9,22 @@ static struct amqp_link *link_of(const SSL *tls)
         return SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls));
 }
 
+static bool is_ip_address(const char *host)
+{
+        unsigned char parsed[sizeof(struct in6_addr)];
+        return inet_pton(AF_INET, host, parsed) == 1 || inet_pton(AF_INET6, host, parsed) == 1;
+}
+
 /* rabbitmq-c keeps its SSL object to itself; OpenSSL shows it here when the handshake starts. */
 static void on_handshake(const SSL *tls, int where, int result)
 {
         (void)result;
-        if (where & SSL_CB_HANDSHAKE_START)
-                link_of(tls)->tls = (SSL *)tls;
+        if (!(where & SSL_CB_HANDSHAKE_START))
+                return;
+        struct amqp_link *l = link_of(tls);
+        l->tls = (SSL *)tls;
+        if (!is_ip_address(l->host)) /* rabbitmq-c names what it connects to, which is an address */
+                SSL_set_tlsext_host_name(l->tls, l->host);
 }
 
 static int on_verified(int ok, X509_STORE_CTX *store)
@@ -24,12 +34,6 @@ static int on_verified(int ok, X509_STORE_CTX *store)
                 link_of(tls)->verify_error = X509_STORE_CTX_get_error(store);
         }
         return ok;
-}
-
-static bool is_ip_address(const char *host)
-{
-        unsigned char parsed[sizeof(struct in6_addr)];
-        return inet_pton(AF_INET, host, parsed) == 1 || inet_pton(AF_INET6, host, parsed) == 1;
 }
 
 static bool accept_only(SSL_CTX *context, const char *host)
@@ -57,14 +61,15 @@ amqp_socket_t *tls_socket_new(struct amqp_link *l, const char *host)
         }
         SSL_CTX *context = amqp_ssl_socket_get_context(socket);
         l->verify_error = X509_V_OK;
+        l->host = host;
         SSL_CTX_set_app_data(context, l);
         SSL_CTX_set_info_callback(context, on_handshake);
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verified);
         SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
         /* Our buffer may move between two attempts to write it. */
         SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-        /* rabbitmq-c's own check, besides OpenSSL's, knows names only. */
-        amqp_ssl_socket_set_verify_hostname(socket, !is_ip_address(host));
+        /* rabbitmq-c's own check compares with what it connects to; OpenSSL's (accept_only) with the name that was asked for. */
+        amqp_ssl_socket_set_verify_hostname(socket, 0);
         if (!trust(context, l->config->ca_file)) {
                 amqp_link_fail(l, "unreachable", "no certificates can be read from the CA file %s", l->config->ca_file);
                 return NULL;

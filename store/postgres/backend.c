@@ -54,7 +54,7 @@ static const struct verb *const verbs[LANE_COUNT] = {
 
 void store_hold(struct pg_store *s)
 {
-        s->handles++;
+        atomic_fetch_add(&s->handles, 1);
 }
 
 static void release_memory(struct pg_store *s)
@@ -72,7 +72,7 @@ static void release_memory(struct pg_store *s)
 
 void store_drop(struct pg_store *s)
 {
-        if (--s->handles == 0 && s->closing)
+        if (atomic_fetch_sub(&s->handles, 1) == 1 && s->closing)
                 release_memory(s);
 }
 
@@ -155,8 +155,7 @@ static void pg_close(struct store *store)
         struct pg_store *s = pg_of(store);
 
         s->closing = true;
-        if (s->tend_cancel >= 0)
-                (void)!write(s->tend_cancel, &(uint64_t){ 1 }, sizeof(uint64_t));
+        tend_give_up(s);
         uv_close((uv_handle_t *)&s->flush, flush_closed);
         for (int i = 0; i < LINK_COUNT; i++)
                 link_close(&s->links[i]);

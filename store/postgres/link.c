@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection on the loop, in libpq's pipeline mode. It is opened by the thread pool, because resolving a name blocks;
+/* A connection on the loop, in libpq's pipeline mode. It is opened by a thread of its own, because resolving a name blocks;
  * from then on only the loop touches it. A link that breaks, or whose server leaves a group unanswered for too long,
  * gives all calls back to their lanes and is opened again after a pause. */
 #include "store/postgres/postgres.h"
@@ -7,6 +7,7 @@
 #include "core/backoff.h"
 #include "core/clock.h"
 #include "core/id.h"
+#include "core/work.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,10 +18,11 @@
 #define BACKOFF_CAP_MS  5000
 #define CONNECT_MS      5000
 
-/* A session being opened by the thread pool. */
+/* A session being opened by a thread. */
 struct opening {
-        uv_work_t work;
+        struct work *work;
         struct link *link;
+        struct pg_store *store;
         struct patience patience;
         PGconn *pg;
         struct problem why;
@@ -31,10 +33,10 @@ static void on_timer(uv_timer_t *timer);
 
 /* ---- opening ---- */
 
-static void open_session(uv_work_t *work)
+static void open_session(void *arg)
 {
-        struct opening *o = work->data;
-        struct pg_store *s = o->link->store;
+        struct opening *o = arg;
+        struct pg_store *s = o->store;
 
         o->rc = session_open(&s->address, o->link->kind, s->answer_timeout_ms, &o->patience, &o->pg, &o->why);
 }
@@ -47,26 +49,41 @@ static void pause_then_open(struct link *link)
                        backoff_ms(BACKOFF_BASE_MS, BACKOFF_CAP_MS, link->failures++, random_bits()), 0);
 }
 
-static void session_opened(uv_work_t *work, int status)
+static void opening_free(struct opening *o)
 {
-        struct opening *o = work->data;
-        struct link *link = o->link;
-        struct pg_store *s = link->store;
+        struct pg_store *s = o->store;
 
-        link->opening = NULL;
-        if (s->closing && o->pg) {
-                PQfinish(o->pg);
-        } else if (!s->closing && (status != 0 || o->rc != 0 || link_adopt(link, o->pg) != 0)) {
-                pause_then_open(link);
-                store_changed(s, o->why.text);
-        }
         close(o->patience.cancel_fd);
         free(o);
         store_drop(s);
 }
 
+static void session_opened(void *arg)
+{
+        struct opening *o = arg;
+        struct link *link = o->link;
+
+        link->opening = NULL;
+        if (o->rc != 0 || link_adopt(link, o->pg) != 0) {
+                pause_then_open(link);
+                store_changed(o->store, o->why.text);
+        }
+        opening_free(o);
+}
+
+/* The link was closed meanwhile; perhaps its whole loop is gone. */
+static void session_unwanted(void *arg)
+{
+        struct opening *o = arg;
+
+        if (o->pg)
+                PQfinish(o->pg);
+        opening_free(o);
+}
+
 void link_want(struct link *link)
 {
+        static const struct work_calls calls = { open_session, session_opened, session_unwanted };
         struct pg_store *s = link->store;
         struct opening *o = calloc(1, sizeof(*o));
         unsigned timeout = s->config.connect_timeout_ms ? s->config.connect_timeout_ms : CONNECT_MS;
@@ -76,13 +93,16 @@ void link_want(struct link *link)
                 pause_then_open(link);
                 return;
         }
-        o->work.data = o;
         o->link = link;
+        o->store = s;
         o->patience.deadline_ms = clock_mono_ms() + timeout;
         link->opening = o;
         link->state = LINK_CONNECTING;
         store_hold(s);
-        uv_queue_work(s->config.loop, &o->work, open_session, session_opened);
+        if (work_start(&o->work, s->config.loop, &calls, o) != 0) {
+                o->rc = -ENOMEM;
+                session_opened(o);
+        }
 }
 
 /* ---- sending ---- */
@@ -325,8 +345,11 @@ void link_close(struct link *link)
 {
         hang_up(link);
         link->state = LINK_CLOSED;
-        if (link->opening)
+        if (link->opening) {
                 (void)!write(link->opening->patience.cancel_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
+                work_abandon(link->opening->work, GIVE_UP_MS); /* it may be looking up a name, which nothing ends */
+                link->opening = NULL;
+        }
         uv_close((uv_handle_t *)&link->timer, timer_closed);
         groups_close(link);
 }

@@ -14,6 +14,8 @@
 #include "store/postgres/session.h"
 #include "store/store.h"
 
+#include <stdatomic.h>
+
 #define GROUP_CALLS_MAX      1000
 #define GROUP_BYTES_MAX      ((size_t)8 << 20)
 #define GROUP_STATEMENTS_MAX 5
@@ -134,14 +136,14 @@ struct pg_store {
         bool flush_on;
         bool up;
         bool closing;
-        unsigned handles; /* of libuv, and thread pool jobs, that still point here */
+        atomic_uint handles; /* of libuv, and threads, that still point here */
         void (*heard)(int64_t due_ms, void *arg);
         void *heard_arg;
         int64_t *released; /* rows locked by the release under way */
         size_t released_count;
-        uint64_t tend_at_ms; /* when the outbox's partitions are looked after again */
-        int tend_cancel;     /* eventfd that ends it early, or -1 */
-        bool tending;
+        uint64_t tend_at_ms;     /* when the outbox's partitions are looked after again */
+        int tend_cancel;         /* eventfd that ends it early, or -1 */
+        struct tending *tending; /* or NULL */
 };
 
 static inline struct pg_store *pg_of(struct store *s)
@@ -238,6 +240,9 @@ void scheduled_heard(struct pg_store *s, const PGnotify *note);
 
 /* Look after the outbox's partitions when that is due, beside the loop. */
 void tend_when_due(struct pg_store *s);
+
+/* The store closes. */
+void tend_give_up(struct pg_store *s);
 
 /* ---- migrate.c ---- */
 

@@ -3,10 +3,12 @@
 
 #include "core/bytes.h"
 #include "core/clock.h"
+#include "core/dial.h"
 #include "core/embed.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,13 +69,75 @@ static int wait_for(PGconn *pg, short events, const struct patience *patience, s
         }
 }
 
+static const char *value_of(const struct address *a, const char *keyword)
+{
+        const char *value = NULL;
+
+        for (size_t i = 0; a->keywords[i]; i++)
+                if (strcmp(a->keywords[i], keyword) == 0 && a->values[i] && *a->values[i])
+                        value = a->values[i];
+        return value;
+}
+
+/* libpq tries all addresses of a name, but waits for each as long as the kernel does. Where one host's name has several addresses, those that answer
+ * come first: hostaddr=one,other with host=name,name. `texts` holds what is added. */
+static void prefer_address_that_answers(struct address *a, const struct patience *patience, struct buffer texts[2])
+{
+        const char *host = value_of(a, "host"), *port = value_of(a, "port");
+        const uint64_t now = clock_mono_ms();
+        struct dialled d;
+        size_t n = 0;
+
+        if (!host || strchr("/@", *host) || strchr(host, ',') || (port && strchr(port, ',')) ||
+            value_of(a, "hostaddr") || now >= patience->deadline_ms)
+                return;
+        if (dial_choose(host, port ? port : "5432", (unsigned)(patience->deadline_ms - now), patience->cancel_fd, &d) !=
+                    0 ||
+            !strchr(d.addresses, ','))
+                return; /* libpq says what is wrong */
+        buffer_add_string(&texts[0], d.addresses);
+        buffer_add_string(&texts[1], host);
+        for (const char *at = d.addresses; (at = strchr(at, ',')); at++)
+                buffer_addf(&texts[1], ",%s", host);
+        buffer_add_byte(&texts[0], '\0');
+        buffer_add_byte(&texts[1], '\0');
+        while (a->keywords[n])
+                n++;
+        if (n + 2 > ADDRESS_MAX || texts[0].failed || texts[1].failed)
+                return;
+        a->keywords[n] = "hostaddr";
+        a->values[n] = (const char *)texts[0].data;
+        a->keywords[n + 1] = "host";
+        a->values[n + 1] = (const char *)texts[1].data;
+        a->keywords[n + 2] = NULL;
+}
+
+static bool given_up(const struct patience *patience)
+{
+        struct pollfd cancel = { .fd = patience->cancel_fd, .events = POLLIN };
+
+        return poll(&cancel, 1, 0) > 0;
+}
+
+static PGconn *start_connecting(const struct address *address, const struct patience *patience)
+{
+        struct address preferred = *address;
+        struct buffer texts[2] = { { 0 }, { 0 } };
+
+        prefer_address_that_answers(&preferred, patience, texts);
+        PGconn *pg = given_up(patience) ? NULL : PQconnectStartParams(preferred.keywords, preferred.values, 0);
+        buffer_free(&texts[0]);
+        buffer_free(&texts[1]);
+        return pg;
+}
+
 int session_connect(const struct address *address, const struct patience *patience, PGconn **out, struct problem *why)
 {
-        PGconn *pg = PQconnectStartParams(address->keywords, address->values, 0);
+        PGconn *pg = start_connecting(address, patience);
         PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
         if (!pg)
-                return problem_set(why, "store", "unreachable", "out of memory");
+                return problem_set(why, "store", "unreachable", given_up(patience) ? "given up" : "out of memory");
         PQsetNoticeReceiver(pg, silent, NULL);
         while (PQstatus(pg) != CONNECTION_BAD && status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
                 if (wait_for(pg, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, patience, why) != 0) {

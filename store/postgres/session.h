@@ -28,6 +28,9 @@ struct patience {
         int cancel_fd;
 };
 
+/* How long a call that was given up may take to end. One that still looks up a name then is left to itself, and touches no connection any more. */
+enum { GIVE_UP_MS = 1000 };
+
 /* Connect only. Returns 0 and *out, or 1 with `why` (code "unreachable"). */
 int session_connect(const struct address *address, const struct patience *patience, PGconn **out, struct problem *why);
 

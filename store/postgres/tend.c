@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeps the outbox's daily partitions ahead of time: a few times a day a heartbeat sends the thread pool to run
+/* Keeps the outbox's daily partitions ahead of time: a few times a day a heartbeat sends a thread to run
  * chard.tend() on a connection of its own, because it takes locks that must not be held up with anybody's transaction. */
 #include "store/postgres/postgres.h"
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/work.h"
 
 #include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define EVERY_MS    (6u * 3600 * 1000)
 #define FIRST_MS    250              /* a worker that starts has more urgent things to do */
@@ -15,15 +17,15 @@
 #define PATIENCE_MS 15000
 
 struct tending {
-        uv_work_t work;
+        struct work *work;
         struct pg_store *store;
         struct problem why;
         int wait_ms, rc;
 };
 
-static void tend(uv_work_t *work)
+static void tend(void *arg)
 {
-        struct tending *t = work->data;
+        struct tending *t = arg;
         struct patience patience = { clock_mono_ms() + PATIENCE_MS, t->store->tend_cancel };
         struct pollfd given_up = { .fd = t->store->tend_cancel, .events = POLLIN };
         PGconn *pg = NULL;
@@ -38,13 +40,13 @@ static void tend(uv_work_t *work)
                 PQfinish(pg);
 }
 
-static void tended(uv_work_t *work, int status)
+static void tended(void *arg)
 {
-        struct tending *t = work->data;
+        struct tending *t = arg;
         struct pg_store *s = t->store;
 
-        s->tending = false;
-        if (status == 0 && t->rc != 0 && !s->closing) {
+        s->tending = NULL;
+        if (t->rc != 0) {
                 log_warn("store", "the outbox's partitions could not be looked after: %s", t->why.text);
                 s->tend_at_ms = clock_mono_ms() + AGAIN_MS;
         }
@@ -52,8 +54,28 @@ static void tended(uv_work_t *work, int status)
         store_drop(s);
 }
 
+/* The store was closed meanwhile. */
+static void tend_unwanted(void *arg)
+{
+        struct tending *t = arg;
+        struct pg_store *s = t->store;
+
+        free(t);
+        store_drop(s);
+}
+
+void tend_give_up(struct pg_store *s)
+{
+        if (!s->tending)
+                return;
+        (void)!write(s->tend_cancel, &(uint64_t){ 1 }, sizeof(uint64_t));
+        work_abandon(s->tending->work, GIVE_UP_MS);
+        s->tending = NULL;
+}
+
 void tend_when_due(struct pg_store *s)
 {
+        static const struct work_calls calls = { tend, tended, tend_unwanted };
         uint64_t now = clock_mono_ms();
         struct tending *t;
 
@@ -62,11 +84,10 @@ void tend_when_due(struct pg_store *s)
         t->wait_ms = s->tend_at_ms == 0 ? FIRST_MS : 0;
         s->tend_at_ms = now + EVERY_MS;
         t->store = s;
-        t->work.data = t;
-        if (uv_queue_work(s->config.loop, &t->work, tend, tended) != 0) {
-                free(t);
+        store_hold(s);
+        if (work_start(&t->work, s->config.loop, &calls, t) != 0) {
+                tend_unwanted(t);
                 return;
         }
-        s->tending = true;
-        store_hold(s);
+        s->tending = t;
 }
