@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/dlq.h"
 
+#include "cli/times.h"
+
 #include "core/clock.h"
 #include "core/nearest.h"
 #include "core/utf8.h"
@@ -9,33 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "2h": that long ago; else ISO 8601. */
-static bool read_time(const char *text, int64_t *out)
-{
-        static const struct {
-                char unit;
-                int64_t ms;
-        } units[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 } };
-        char *end;
-        errno = 0;
-        const long number = strtol(text, &end, 10);
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-                if (end != text && *end == units[i].unit && !end[1] && number >= 0 && number < 1000000 && errno == 0) {
-                        *out = clock_wall_ms() - number * units[i].ms;
-                        return true;
-                }
-        }
-        return clock_parse(text, out) == 0;
-}
-
 static bool read_times(const struct command *self, const struct filter_flags *flags, struct dead_filter *out)
 {
-        if (flags->since && !read_time(flags->since, &out->since_ms)) {
+        if (flags->since && !time_read(flags->since, &out->since_ms)) {
                 command_misuse(self, "--since: \"%.60s\" is no time; write 2h (ago), or 2026-11-21T08:00:00Z",
                                flags->since);
                 return false;
         }
-        if (flags->until && !read_time(flags->until, &out->until_ms)) {
+        if (flags->until && !time_read(flags->until, &out->until_ms)) {
                 command_misuse(self, "--until: \"%.60s\" is no time; write 2h (ago), or 2026-11-21T08:00:00Z",
                                flags->until);
                 return false;

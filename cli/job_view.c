@@ -110,6 +110,17 @@ static void print_tasks(const json_t *job)
                 print_task(row);
 }
 
+/* A job whose first message waits to be published. */
+static void print_scheduled(const json_t *scheduled)
+{
+        char due[CLOCK_TEXT_SIZE];
+        if (!scheduled)
+                return;
+        clock_format(json_number(scheduled, "due_ms", 0), due);
+        printf("  waits until %s (%s) for %s to be sent\n", due, json_text(scheduled, "reason", "?"),
+               json_text(scheduled, "name", "?"));
+}
+
 void job_print(const json_t *job)
 {
         size_t i;
@@ -117,6 +128,7 @@ void job_print(const json_t *job)
         printf("job %s  %s  ", json_text(job, "id", "?"), json_text(job, "pipeline", "?"));
         print_state(stdout, json_text(job, "state", "?"));
         putchar('\n');
+        print_scheduled(json_object_get(job, "scheduled"));
         print_tasks(job);
         json_array_foreach(json_object_get(job, "events"), i, row) {
                 printf("  event    %-14s ", json_text(row, "type", "?"));

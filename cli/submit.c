@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_MS = 100, WARN_MS = 1000, CONFIRM_MS = 15000 };
+enum { WARN_MS = 1000, CONFIRM_MS = 15000 };
 
 struct request {
         const struct pipeline *pipeline;
@@ -159,30 +159,75 @@ static int time_up(const struct request *r, const char *id)
         return EXIT_TIMED_OUT;
 }
 
-/* Follow the job to its end, or until the time is up. */
-static int submit_follow(struct jobs_client *c, const struct request *r, const char *id)
+/* A job that is being followed to its end. */
+struct ending {
+        struct wait *wait;
+        struct problem why;
+        bool news, ended, failed;
+};
+
+static void on_news(const struct job_news *news, const struct problem *why, void *arg)
+{
+        struct ending *e = (struct ending *)arg;
+        e->news = true;
+        e->ended = e->ended || (news && news->ended);
+        e->failed = why != NULL;
+        if (why)
+                e->why = *why;
+        wait_done(e->wait);
+}
+
+static int submit_read(struct jobs_client *c, const char *id, char **shown)
+{
+        jobs_read(c->jobs, id, jobs_client_on_value, c);
+        const int code = jobs_client_wait(c, CONFIRM_MS);
+        if (code == 0)
+                job_print_progress(c->value, shown);
+        return code;
+}
+
+/* Until the job has ended, or the time is up. */
+static int submit_await(struct jobs_client *c, const struct request *r, const char *id, struct ending *e, char **shown)
 {
         const uint64_t from_ms = clock_mono_ms(), until_ms = from_ms + (uint64_t)(r->wait_s * 1000);
         uint64_t warn_ms = from_ms + WARN_MS < until_ms ? from_ms + WARN_MS : until_ms;
         const char *warned = NULL;
-        char *shown = NULL;
-        int code;
-        for (;;) {
-                jobs_read(c->jobs, id, jobs_client_on_value, c);
-                code = jobs_client_wait(c, CONFIRM_MS);
-                if (code || job_ended(c->value))
+        int code = 0;
+        while (code == 0) {
+                const uint64_t now_ms = clock_mono_ms();
+                const uint64_t next_ms = warn_ms < until_ms ? warn_ms : until_ms;
+                e->news = false;
+                if (now_ms < next_ms && !e->ended)
+                        wait_for(&c->wait, next_ms - now_ms);
+                if (e->failed)
+                        return command_fail(c->self, 1, &e->why);
+                if (e->news || e->ended)
+                        code = submit_read(c, id, shown);
+                if (code || (e->ended && job_ended(c->value)))
                         break;
-                job_print_progress(c->value, &shown);
                 if (clock_mono_ms() >= warn_ms) {
-                        code = warn_unconsumed(c, waiting_at(r, c->value), &warned);
+                        code = submit_read(c, id, shown);
+                        if (code == 0)
+                                code = warn_unconsumed(c, waiting_at(r, c->value), &warned);
                         warn_ms += WARN_MS;
                 }
                 if (code == 0 && clock_mono_ms() >= until_ms)
                         code = time_up(r, id);
-                if (code)
-                        break;
-                wait_for(&c->wait, LOOK_MS);
         }
+        return code;
+}
+
+static int submit_follow(struct jobs_client *c, const struct request *r, const char *id)
+{
+        struct ending e = { .wait = &c->wait };
+        struct follower *follower = NULL;
+        struct problem why = { 0 };
+        char *shown = NULL;
+        int code = jobs_follow(c->jobs, id, 0, on_news, &e, &follower, &why);
+        if (code)
+                return command_fail(c->self, code, &why);
+        code = submit_await(c, r, id, &e, &shown);
+        jobs_unfollow(follower);
         free(shown);
         if (code)
                 return code;

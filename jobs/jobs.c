@@ -62,6 +62,8 @@ void jobs_close(struct jobs *j)
         if (!j)
                 return;
         j->closing = true;
+        if (j->watch)
+                watch_close(j->watch);
         if (j->owns && j->broker)
                 broker_close(j->broker);
         if (j->owns && j->store)

@@ -63,12 +63,47 @@ struct task_request {
 int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
               void *arg, struct problem *why);
 
-/* ---- read.c ---- */
+/* ---- read.c, look.c ---- */
 
 /* Read a job by the id of the job itself: as the store's `job` says it, or NULL when there is none. Borrowed for the length of the callback. */
 void jobs_read(struct jobs *j, const char *id, json_done *done, void *arg);
 
-/* Which workers' rows say that a live worker consumes the queue of this task: {"consumed": bool, "workers": how many live ones there are}. */
+/* Find a job by any id: its own, one of its tasks', a dead letter's, a scheduled message's, one in the chain of a job that still runs; or by how such an id
+ * begins. Answers with the job, as jobs_read does; of a job that only waits in the schedule {"id","pipeline","state":"PENDING","scheduled":{"name","due_ms","reason"},…};
+ * with an array [{"job","id","kind","name"}] when several jobs have such ids; or with NULL. An id that fits wholly counts before beginnings. */
+void jobs_look(struct jobs *j, const char *text, json_done *done, void *arg);
+
+/* A page of jobs, newest first, as the store's `job_list` has it. The filter is copied. */
+void jobs_list(struct jobs *j, const struct job_filter *filter, json_done *done, void *arg);
+
+/* Cancel a job by its own id: steps that wait are revoked, one that runs ends without effect. {"state": the job's now, "revoked": how many tasks}; a job that had ended keeps
+ * its state. One that the store has not heard of is revoked for when it comes. */
+void jobs_cancel(struct jobs *j, const char *id, json_done *done, void *arg);
+
+/* Does a live worker consume this task's queue? {"consumed": bool, "workers": how many live ones there are}. */
 void jobs_consumed(struct jobs *j, const char *task, json_done *done, void *arg);
+
+/* ---- follow.c ---- */
+
+struct follower;
+
+/* Borrowed for the length of the call. */
+struct job_news {
+        const char *job;
+        uint64_t position; /* `after`, for who comes back */
+        const json_t
+                *step; /* {"kind": "task", "event" or "job", "task_id","name","state","attempt","at","payload",…} */
+        bool ended;    /* the job has come to an end (an operator may still send it on) */
+};
+
+/* One step of a job, each once, in the order of the positions, from `after` + 1 on; or `why` (`news` is NULL) when the store can't be read: it is asked again.
+ * May call anything here, jobs_unfollow of its own follower and jobs_close too. */
+typedef void follow_tell(const struct job_news *news, const struct problem *why, void *arg);
+
+/* Follow a job by its own id, from after a position on (0 = from the beginning), whether it is there already or not, until jobs_unfollow. However many follow, a process
+ * asks once at a time: as often as every 15 ms, or where the store says when something has changed, then. Returns 0; 1 with code "no_store" in `why`; or -ENOMEM. */
+int jobs_follow(struct jobs *j, const char *id, uint64_t after, follow_tell *tell, void *arg, struct follower **out,
+                struct problem *why);
+void jobs_unfollow(struct follower *f);
 
 #endif

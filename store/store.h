@@ -10,6 +10,7 @@
 #include "message/message.h"
 #include "store/dead_letter.h"
 #include "store/carry.h"
+#include "store/job_filter.h"
 #include "store/outcome.h"
 
 #include <jansson.h>
@@ -73,7 +74,7 @@ typedef void claim_done(const struct claim_reply *reply, void *arg);
 enum store_result {
         STORE_DONE,
         STORE_ALREADY, /* commit: another run of this task was first; `result` is what it committed */
-        STORE_STALE,   /* commit: a grant was owned already; nothing committed, claim again */
+        STORE_STALE, /* commit: a grant was owned already, or the task was revoked meanwhile; nothing committed, claim again */
         STORE_REFUSED, /* the data can't be stored (`why`); harms only this task */
         STORE_CLOSED,  /* the store was closed first: it may or may not have happened */
 };
@@ -179,6 +180,23 @@ struct store_backend {
         /* A job: {"id","pipeline","state","document","error","created_at","finished_at","tasks":[{"id","name","state","attempts","starts","tokens_in","tokens_out","cost_usd","elapsed_ms","error"…}],
          * "events":[{"type","version","payload","created_at"}]}. */
         void (*job)(struct store *s, const char *root_id, json_done *done, void *arg);
+        /* ---- jobs, for those who do not run them (store/job_filter.h) ---- */
+
+        /* A page of jobs, newest first: {"jobs": [{"id","pipeline","state","user_id","created_at","finished_at","error"}], "cursor": text or null}. A page looks
+         * at a bounded number of rows, so it may hold fewer than `limit` jobs and still have a cursor: go on until that is null. The filter is copied.
+         * `why` has code "bad_cursor" for another backend's. */
+        void (*job_list)(struct store *s, const struct job_filter *filter, json_done *done, void *arg);
+        /* What has this id, or one that begins so (at most 21 of each kind): [{"job","id","kind","name","properties","due_ms"}]; kinds: "job", "task", "dead" (a dead letter),
+         * "scheduled" (a message: its job is null, its properties are given as hexadecimal), "chain" (a task that nobody has begun). */
+        void (*job_find)(struct store *s, const char *prefix, json_done *done, void *arg);
+        /* What happened to these jobs, each after its position: [{"job","after","position","kind" ("task", "event", "job"),"task_id","name","state","attempt","at","payload"}],
+         * at most 500 of a job, in the order of the positions, which count from 1 without a gap and stay what they are. The ids are copied. */
+        void (*job_follow)(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
+        /* Be told when somebody else, in this process or another, may have changed something; NULL ends it. False where a backend can't tell: ask now and then. */
+        bool (*on_touched)(struct store *s, void (*touched)(void *arg), void *arg);
+        /* Revoke what has not ended of it: {"state": the job's now, "revoked": how many tasks}. One that runs commits nothing any more. */
+        void (*job_cancel)(struct store *s, const char *root_id, json_done *done, void *arg);
+
         /* At most `limit` outbox rows after the position `since` (NULL or "" = from the first), in an order in which nothing is ever put
          * before what was read: [{"position","id","aggregate_type","aggregate_id","type","payload","created_at","tracingspancontext"}].
          * A position is text that only its backend reads; `why` has code "bad_position" for another's. */

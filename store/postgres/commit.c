@@ -29,7 +29,7 @@
         "  provider = excluded.provider, model = excluded.model, tokens_in = t.tokens_in + excluded.tokens_in," \
         "  tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"      \
         "  elapsed_ms = excluded.elapsed_ms, finished_at = now(), lease_owner = null, lease_until = null"       \
-        " where t.state <> 'SUCCESS' returning t.id"
+        " where t.state not in ('SUCCESS', 'REVOKED') returning t.id"
 
 /* Results alone, without jobs, events and row writes. */
 const struct statement statement_commit_results = { "chard_commit_results",

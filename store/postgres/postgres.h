@@ -33,6 +33,8 @@ enum lane_id {
         LANE_READ,
         LANE_BEAT,
         LANE_EVENTS,
+        LANE_JOBS,
+        LANE_CANCEL,
         LANE_COMMIT,
         LANE_FAIL,
         LANE_GIVE_BACK,
@@ -89,8 +91,8 @@ struct verb {
 };
 
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
-        verb_forget, verb_read, verb_beat, verb_events, verb_dead_file, verb_dead_page, verb_dead_ask, verb_dead_settle,
-        verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry, verb_revoke;
+        verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_dead_file, verb_dead_page,
+        verb_dead_ask, verb_dead_settle, verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry, verb_revoke;
 
 struct lane {
         const struct verb *verb;

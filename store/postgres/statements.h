@@ -25,6 +25,13 @@ extern const struct statement statement_job, statement_worker, statement_workers
 /* revoke.c */
 void pg_revoke(struct store *s, const struct revocation *revocation, store_done *done, void *arg);
 
+/* jobs.c */
+void pg_job_list(struct store *s, const struct job_filter *filter, json_done *done, void *arg);
+void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg);
+void pg_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
+bool pg_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
+void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);
+
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
 

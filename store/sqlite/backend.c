@@ -79,7 +79,11 @@ static void changed(bool up, const char *why, void *arg)
 
 static void touched(void *arg)
 {
-        lite_look(arg);
+        struct lite_store *s = arg;
+
+        lite_look(s);
+        if (s->touched && !s->closing)
+                s->touched(s->touched_arg);
 }
 
 static const char *path_of(const char *url)
@@ -235,6 +239,11 @@ const struct store_backend store_sqlite = {
         .beat = lite_beat,
         .worker = lite_worker,
         .job = lite_job,
+        .job_list = lite_job_list,
+        .job_find = lite_job_find,
+        .job_follow = lite_job_follow,
+        .on_touched = lite_on_touched,
+        .job_cancel = lite_job_cancel,
         .events = lite_events,
         .carry_out = lite_carry_out,
         .carry_off = lite_carry_off,

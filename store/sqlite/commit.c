@@ -16,7 +16,7 @@ struct commit_call {
 };
 
 static const char look_sql[] =
-        "select t.state = 'SUCCESS', case when t.state = 'SUCCESS' then t.result end, json_valid(?2)"
+        "select case t.state when 'SUCCESS' then 1 when 'REVOKED' then 2 else 0 end, case when t.state = 'SUCCESS' then t.result end, json_valid(?2)"
         " from (select 1) left join task t on t.id = ?1";
 
 static const char owner_sql[] = "select task_id from character_owned where user_id = ?1 and code = ?2";
@@ -105,8 +105,8 @@ static int look(struct commit_call *c, sqlite3 *db)
 
                 if (query_read_number(&q, 2) == 0)
                         c->call.refused = "the result is not valid JSON";
-                else if (query_read_number(&q, 0) != 0)
-                        c->call.result = STORE_ALREADY;
+                else if (query_read_number(&q, 0) != 0) /* revoked: the next claim says so */
+                        c->call.result = query_read_number(&q, 0) == 1 ? STORE_ALREADY : STORE_STALE;
                 if (before.data)
                         buffer_add(&c->call.text, before.data, before.size);
         }

@@ -44,6 +44,8 @@ struct lite_store {
         unsigned holds; /* calls on their way and libuv handles: the last one that goes frees the store */
         void (*heard)(int64_t due_ms, void *arg);
         void *heard_arg;
+        void (*touched)(void *arg);
+        void *touched_arg;
         int64_t seen_id; /* newest scheduled row that somebody here knows of */
         bool looking;    /* for newer ones */
         bool look_again;
@@ -127,6 +129,12 @@ void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
 void lite_workers(struct store *s, json_done *done, void *arg);
 void lite_upcoming(struct store *s, json_done *done, void *arg);
 void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
+
+void lite_job_list(struct store *s, const struct job_filter *filter, json_done *done, void *arg);
+void lite_job_find(struct store *s, const char *prefix, json_done *done, void *arg);
+void lite_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
+bool lite_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
+void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
 void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);

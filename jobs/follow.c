@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Following jobs. The store numbers what happens to a job; here is who has been told up to which number. One question to the store is under way at a time,
+ * for all jobs that anybody follows; its answer is shared out. Where the store can't tell that something has changed it is asked every 15 ms, or less often when
+ * the question itself takes long, so that following costs a store at most a fifth of a connection's time. */
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/map.h"
+#include "jobs/own.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FOLLOW_EVERY_MS = 15, FOLLOW_TOLD_MS = 500, FOLLOW_SHARE = 4, FOLLOW_FULL = 500 };
+
+/* A job, and who follows it. */
+struct topic {
+        struct watch *watch;
+        struct topic *next;
+        struct follower *followers;
+        size_t told; /* steps of the answer that is being shared out */
+        char id[];
+};
+
+struct follower {
+        struct topic *topic;
+        struct follower *next;
+        uint64_t position; /* told up to here */
+        follow_tell *tell;
+        void *arg;
+        bool gone;
+};
+
+struct watch {
+        struct store *store;
+        struct map *by_id;
+        struct topic *topics;
+        uv_timer_t timer;
+        uint64_t asked_ms;
+        bool told;                /* the store says when something has changed */
+        bool asking, again;       /* a question is under way; something has changed since */
+        bool telling;             /* followers are being told: who goes is taken out afterwards */
+        bool closed, gone;        /* closed; the timer is gone */
+        struct job_follow *asked; /* memory of the question */
+        size_t room;
+};
+
+static void watch_ask(struct watch *w);
+
+static void watch_free(struct watch *w)
+{
+        if (!w->closed || !w->gone || w->asking || w->telling)
+                return;
+        map_free(w->by_id);
+        free(w->asked);
+        free(w);
+}
+
+static void on_timer_gone(uv_handle_t *handle)
+{
+        struct watch *w = (struct watch *)handle->data;
+        w->gone = true;
+        watch_free(w);
+}
+
+static void on_follow_timer(uv_timer_t *timer)
+{
+        watch_ask((struct watch *)timer->data);
+}
+
+static void on_touched(void *arg)
+{
+        struct watch *w = (struct watch *)arg;
+        if (w->asking || w->telling)
+                w->again = true;
+        else
+                watch_ask(w);
+}
+
+static struct watch *watch_new(struct jobs *j)
+{
+        struct watch *w = calloc(1, sizeof(*w));
+        if (!w || map_new(&w->by_id)) {
+                free(w);
+                return NULL;
+        }
+        w->store = j->store;
+        uv_timer_init(j->loop, &w->timer);
+        w->timer.data = w;
+        w->told = w->store->backend->on_touched(w->store, on_touched, w);
+        return w;
+}
+
+/* ---- asking ---- */
+
+/* From where the one begins who has been told least. */
+static int64_t topic_after(const struct topic *t)
+{
+        uint64_t least = UINT64_MAX;
+        for (const struct follower *f = t->followers; f; f = f->next)
+                least = f->position < least ? f->position : least;
+        return least > INT64_MAX ? INT64_MAX : (int64_t)least;
+}
+
+static bool watch_make_room(struct watch *w)
+{
+        if (map_count(w->by_id) <= w->room)
+                return true;
+        const size_t room = 2 * map_count(w->by_id);
+        struct job_follow *asked = realloc(w->asked, room * sizeof(*asked));
+        if (!asked)
+                return false;
+        w->asked = asked;
+        w->room = room;
+        return true;
+}
+
+static void watch_pause(struct watch *w)
+{
+        const uint64_t took_ms = clock_mono_ms() - w->asked_ms;
+        uint64_t wait_ms = w->told ? FOLLOW_TOLD_MS : FOLLOW_EVERY_MS;
+        if (took_ms * FOLLOW_SHARE > wait_ms)
+                wait_ms = took_ms * FOLLOW_SHARE;
+        if (w->again)
+                wait_ms = 0;
+        w->again = false;
+        if (w->topics)
+                uv_timer_start(&w->timer, on_follow_timer, wait_ms, 0);
+}
+
+/* ---- telling ---- */
+
+static void topic_tell(struct topic *t, const json_t *step)
+{
+        const uint64_t position = (uint64_t)json_number(step, "position", 0);
+        const struct job_news news = {
+                .job = t->id,
+                .position = position,
+                .step = step,
+                .ended = strcmp(json_text(step, "kind", ""), "job") == 0,
+        };
+        t->told++;
+        for (struct follower *f = t->followers, *next; f && !t->watch->closed; f = next) {
+                next = f->next; /* who is taken out stays in the list while we tell */
+                if (f->gone || f->position + 1 != position)
+                        continue;
+                f->position = position;
+                f->tell(&news, NULL, f->arg);
+        }
+}
+
+static void watch_tell_why(const struct watch *w, const struct problem *why)
+{
+        for (struct topic *t = w->topics; t && !w->closed; t = t->next)
+                for (struct follower *f = t->followers; f && !w->closed; f = f->next)
+                        if (!f->gone)
+                                f->tell(NULL, why, f->arg);
+}
+
+/* Take out who has gone, and jobs that nobody follows any more. */
+static void watch_sweep(struct watch *w)
+{
+        for (struct topic **t = &w->topics; *t;) {
+                struct topic *topic = *t;
+                for (struct follower **f = &topic->followers; *f;) {
+                        struct follower *follower = *f;
+                        if (follower->gone || w->closed) {
+                                *f = follower->next;
+                                free(follower);
+                        } else {
+                                f = &follower->next;
+                        }
+                }
+                if (topic->followers) {
+                        t = &topic->next;
+                        continue;
+                }
+                *t = topic->next;
+                map_take(w->by_id, topic->id);
+                free(topic);
+        }
+}
+
+static void watch_share(struct watch *w, const json_t *steps)
+{
+        size_t i;
+        json_t *step;
+        json_array_foreach(steps, i, step) {
+                struct topic *t = w->closed ? NULL : map_get(w->by_id, json_text(step, "job", ""));
+                if (t)
+                        topic_tell(t, step);
+                /* a full page: more of it is there */
+                w->again = w->again || (t && t->told >= FOLLOW_FULL);
+        }
+}
+
+static void on_steps(json_t *steps, const struct problem *why, void *arg)
+{
+        struct watch *w = (struct watch *)arg;
+        w->asking = false;
+        w->telling = true;
+        for (struct topic *t = w->topics; t; t = t->next)
+                t->told = 0;
+        if (!w->closed && why)
+                watch_tell_why(w, why);
+        else if (!w->closed)
+                watch_share(w, steps);
+        w->telling = false;
+        watch_sweep(w);
+        if (w->closed)
+                watch_free(w);
+        else
+                watch_pause(w);
+}
+
+static void watch_ask(struct watch *w)
+{
+        size_t count = 0;
+        if (w->closed || w->asking || !w->topics)
+                return;
+        w->asked_ms = clock_mono_ms();
+        if (!watch_make_room(w)) {
+                watch_pause(w);
+                return;
+        }
+        for (const struct topic *t = w->topics; t; t = t->next)
+                w->asked[count++] = (struct job_follow){ .id = t->id, .after = topic_after(t) };
+        w->asking = true;
+        w->again = false;
+        w->store->backend->job_follow(w->store, w->asked, count, on_steps, w);
+}
+
+void watch_close(struct watch *w)
+{
+        w->closed = true;
+        w->store->backend->on_touched(w->store, NULL, NULL);
+        uv_close((uv_handle_t *)&w->timer, on_timer_gone);
+        if (!w->telling)
+                watch_sweep(w);
+}
+
+/* ---- followers ---- */
+
+static struct topic *topic_of(struct watch *w, const char *id)
+{
+        struct topic *t = map_get(w->by_id, id);
+        if (t)
+                return t;
+        const size_t size = strlen(id) + 1;
+        t = calloc(1, sizeof(*t) + size);
+        if (!t)
+                return NULL;
+        t->watch = w;
+        memcpy(t->id, id, size);
+        if (map_put(w->by_id, t->id, t)) {
+                free(t);
+                return NULL;
+        }
+        t->next = w->topics;
+        w->topics = t;
+        return t;
+}
+
+int jobs_follow(struct jobs *j, const char *id, uint64_t after, follow_tell *tell, void *arg, struct follower **out,
+                struct problem *why)
+{
+        if (!j->store || j->closing)
+                return jobs_without(why, "store");
+        if (!j->watch && !(j->watch = watch_new(j)))
+                return -ENOMEM;
+        struct follower *f = calloc(1, sizeof(*f));
+        struct topic *t = f ? topic_of(j->watch, id) : NULL;
+        if (!t) {
+                free(f);
+                return -ENOMEM;
+        }
+        *f = (struct follower){ .topic = t, .next = t->followers, .position = after, .tell = tell, .arg = arg };
+        t->followers = f;
+        *out = f;
+        if (j->watch->asking || j->watch->telling)
+                j->watch->again = true;
+        else
+                uv_timer_start(&j->watch->timer, on_follow_timer, 0, 0);
+        return 0;
+}
+
+void jobs_unfollow(struct follower *f)
+{
+        struct watch *w = f->topic->watch;
+        f->gone = true;
+        if (!w->telling)
+                watch_sweep(w);
+        if (!w->topics && !w->closed)
+                uv_timer_stop(&w->timer);
+}

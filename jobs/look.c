@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding a job by whatever id somebody has in hand. */
+#include "core/json.h"
+#include "jobs/own.h"
+#include "message/message.h"
+#include "pipelines/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct look {
+        struct store *store;
+        json_done *done;
+        void *arg;
+        json_t *scheduled; /* owned: what to answer when the store has no such job */
+        char text[];
+};
+
+static void look_end(struct look *l, json_t *value, const struct problem *why)
+{
+        l->done(value, why, l->arg);
+        json_decref(l->scheduled);
+        free(l);
+}
+
+/* ---- scheduled messages ---- */
+
+static int look_digit(char c)
+{
+        static const char digits[] = "0123456789abcdef";
+        const char *at = c ? strchr(digits, c | 0x20) : NULL;
+        return at ? (int)(at - digits) : -1;
+}
+
+static void look_unhex(const char *text, struct buffer *out)
+{
+        for (; text[0] && text[1]; text += 2) {
+                const int high = look_digit(text[0]), low = look_digit(text[1]);
+                if (high < 0 || low < 0)
+                        return;
+                buffer_add_byte(out, (unsigned char)(high << 4 | low));
+        }
+}
+
+static json_t *look_header(struct bytes table, const char *name)
+{
+        struct header h;
+        struct bytes text;
+        if (header_find(table, name, &h) && header_text(&h, &text))
+                return json_stringn((const char *)text.data, text.size);
+        return NULL;
+}
+
+/* Fill in what a scheduled message's headers say: whose it is, and which task. */
+static void look_read_headers(json_t *row)
+{
+        struct buffer properties = { 0 };
+        struct properties p;
+        look_unhex(json_text(row, "properties", ""), &properties);
+        if (!properties.failed && properties_read(buffer_view(&properties), &p, NULL) == 0) {
+                json_t *root = look_header(p.headers, "root_id"), *task = look_header(p.headers, "task");
+                json_object_set(row, "reason", json_object_get(row, "name"));
+                json_object_set_new(row, "job", root ? root : json_incref(json_object_get(row, "id")));
+                if (task)
+                        json_object_set_new(row, "name", task);
+        }
+        if (!json_is_string(json_object_get(row, "job")))
+                json_object_set(row, "job", json_object_get(row, "id"));
+        buffer_free(&properties);
+}
+
+/* A job that nobody has begun, as jobs_read would give it. */
+static json_t *look_pending(const json_t *row)
+{
+        const struct pipeline *p = pipeline_of_task(json_text(row, "name", ""));
+        return json_pack("{s:O, s:s, s:s, s:n, s:n, s:n, s:n, s:[], s:[], s:{s:O*, s:O*, s:O*}}", "id",
+                         json_object_get(row, "job"), "pipeline", p ? p->name : "", "state", "PENDING", "document",
+                         "error", "created_at", "finished_at", "tasks", "events", "scheduled", "name",
+                         json_object_get(row, "name"), "due_ms", json_object_get(row, "due_ms"), "reason",
+                         json_object_get(row, "reason"));
+}
+
+/* ---- what was found ---- */
+
+static bool look_has_job(const json_t *rows, const char *job)
+{
+        size_t i;
+        json_t *row;
+        json_array_foreach(rows, i, row)
+                if (strcmp(json_text(row, "job", ""), job) == 0)
+                        return true;
+        return false;
+}
+
+/* Each job once: those that the whole text names, or else those where an id begins so. */
+static json_t *look_choose(const struct look *l, json_t *rows)
+{
+        json_t *exact = json_array(), *all = json_array();
+        size_t i;
+        json_t *row;
+        json_array_foreach(rows, i, row) {
+                const char *job;
+                if (strcmp(json_text(row, "kind", ""), "scheduled") == 0)
+                        look_read_headers(row);
+                job = json_text(row, "job", "");
+                json_object_del(row, "properties");
+                if (strcmp(json_text(row, "id", ""), l->text) == 0 && !look_has_job(exact, job))
+                        json_array_append(exact, row);
+                if (!look_has_job(all, job))
+                        json_array_append(all, row);
+        }
+        json_t *chosen = json_array_size(exact) ? exact : all;
+        json_incref(chosen);
+        json_decref(exact);
+        json_decref(all);
+        return chosen;
+}
+
+static void look_on_job(json_t *job, const struct problem *why, void *arg)
+{
+        struct look *l = (struct look *)arg;
+        look_end(l, job || why ? job : l->scheduled, why);
+}
+
+static void look_on_found(json_t *rows, const struct problem *why, void *arg)
+{
+        struct look *l = (struct look *)arg;
+        if (why) {
+                look_end(l, NULL, why);
+                return;
+        }
+        JSON_OWNED json_t *chosen = look_choose(l, rows);
+        if (json_array_size(chosen) != 1) {
+                look_end(l, json_array_size(chosen) ? chosen : NULL, NULL);
+                return;
+        }
+        const json_t *row = json_array_get(chosen, 0);
+        if (strcmp(json_text(row, "kind", ""), "scheduled") == 0)
+                l->scheduled = look_pending(row);
+        l->store->backend->job(l->store, json_text(row, "job", ""), look_on_job, l);
+}
+
+void jobs_look(struct jobs *j, const char *text, json_done *done, void *arg)
+{
+        struct problem why;
+        const size_t size = strlen(text) + 1;
+        if (jobs_unstored(j, done, arg))
+                return;
+        struct look *l = calloc(1, sizeof(*l) + size);
+        if (!l) {
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(NULL, &why, arg);
+                return;
+        }
+        *l = (struct look){ .store = j->store, .done = done, .arg = arg };
+        memcpy(l->text, text, size);
+        j->store->backend->job_find(j->store, text, look_on_found, l);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs as those see them who do not run them; most of it is in store/schema/, as functions. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include "store/job_cursor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A page looks at so many rows along one index, and no further: what a filter leaves of them may be little. */
+#define LIST(condition)                                                                                                      \
+        "with page as materialized ("                                                                                        \
+        "  select root_id, pipeline, state, user_id, created_at, finished_at, error, document from chard.job"                \
+        "  where (created_at, root_id) < (timestamptz 'epoch' + $1::int8 * interval '1 us', $2::text)"                       \
+        "   and created_at >= timestamptz 'epoch' + $3::int8 * interval '1 ms'" condition                                    \
+        "  order by created_at desc, root_id desc limit $4::int8),"                                                          \
+        " found as materialized ("                                                                                           \
+        "  select * from page j where ($5::text = '' or j.pipeline = $5) and ($6::text = '' or j.state = $6)"                \
+        "   and ($7::text = '' or j.user_id = $7)"                                                                           \
+        "   and ($8::text = '' or exists (select from chard.task t where t.id = j.root_id and t.name = $8)"                  \
+        "    or exists (select from chard.task t where t.root_id = j.root_id and t.root_id <> t.id and t.name = $8))"        \
+        "   and ($9::text = '' or position(lower($9) in lower(j.document::text)) > 0)"                                       \
+        "  order by j.created_at desc, j.root_id desc limit $10::int8),"                                                     \
+        " behind as ("                                                                                                       \
+        "  select created_at, root_id from found where (select count(*) from found) = $10"                                   \
+        "  union all select created_at, root_id from page"                                                                   \
+        "   where (select count(*) from found) < $10 and (select count(*) from page) = $4"                                   \
+        "  order by created_at, root_id limit 1)"                                                                            \
+        " select json_build_object('jobs', coalesce((select json_agg(json_build_object('id', root_id, 'pipeline', pipeline," \
+        "   'state', state, 'user_id', user_id, 'created_at', created_at, 'finished_at', finished_at, 'error', error)"       \
+        "   order by created_at desc, root_id desc) from found), '[]'),"                                                     \
+        "  'cursor', (select (extract(epoch from created_at) * 1000000)::int8 || '.' || root_id from behind))::text"
+
+static const char list_all[] = LIST("");
+static const char list_open[] = LIST(" and state in ('PENDING', 'STARTED', 'RETRY')");
+static const char list_unlucky[] = LIST(" and state in ('FAILURE', 'REVOKED')");
+static const char list_user[] = LIST(" and user_id = $7");
+
+static const char find_sql[] = "select chard.find_job($1::text, $2::text)::text";
+
+static const char follow_sql[] = "select coalesce(json_agg(step), '[]')::text"
+                                 " from chard.follow_jobs($1::text[], $2::int8[], $3::int8::int4)";
+
+static const char cancel_sql[] = "select chard.cancel_job($1::text)::text";
+
+/* One call of any of them: how it fills the arguments in, and the statement. */
+struct jobs_call {
+        const char *(*fill)(struct arguments *a, const struct jobs_call *call);
+        const struct job_follow *follows; /* behind the call, with their ids */
+        size_t count;
+        const char *id;
+};
+
+/* The list's filter stands behind its call. */
+static struct job_list_call *list_of(const struct jobs_call *call)
+{
+        return (struct job_list_call *)(uintptr_t)(call + 1);
+}
+
+static int send_jobs(struct link *link, struct group *group)
+{
+        const struct jobs_call *call = group->calls[0]->what;
+
+        arguments_reset(&link->store->arguments);
+        return link_send_once(link, group, call->fill(&link->store->arguments, call));
+}
+
+const struct verb verb_jobs = {
+        .lane = LANE_JOBS,
+        .link = LINK_CLAIMS,
+        .most = 1,
+        .send = send_jobs,
+        .answer = answer_json,
+        .refuse = refuse_json,
+};
+
+/* Like the others, but what it did must last. */
+const struct verb verb_cancel = {
+        .lane = LANE_CANCEL,
+        .link = LINK_COMMITS,
+        .most = 1,
+        .send = send_jobs,
+        .answer = answer_json,
+        .refuse = refuse_json,
+};
+
+static void refuse_memory(json_done *done, void *arg)
+{
+        struct problem why;
+
+        problem_set(&why, "store", "out_of_memory", "out of memory");
+        done(NULL, &why, arg);
+}
+
+/* ---- list ---- */
+
+static const char *fill_list(struct arguments *a, const struct jobs_call *call)
+{
+        const struct job_list_call *c = list_of(call);
+        const struct job_filter *f = &c->filter;
+        int64_t created_us = c->cursor.created_us;
+        const char *root_id = c->cursor.root_id;
+
+        if (f->until_ms > 0 && f->until_ms < created_us / 1000) {
+                created_us = f->until_ms * 1000;
+                root_id = "";
+        }
+        arguments_number(a, created_us < INT64_MAX / 2 ? created_us : (int64_t)4102444800 * 1000000 * 10);
+        arguments_text(a, root_id);
+        arguments_number(a, f->since_ms);
+        arguments_number(a, *f->text ? JOB_PAGE_TEXTS : JOB_PAGE_ROWS);
+        arguments_text(a, f->pipeline);
+        arguments_text(a, f->state);
+        arguments_text(a, f->user_id);
+        arguments_text(a, f->task);
+        arguments_text(a, f->text);
+        arguments_number(a, f->limit);
+        if (*f->user_id)
+                return list_user;
+        if (c->open)
+                return list_open;
+        return c->unlucky || strcmp(f->state, "FAILURE") == 0 || strcmp(f->state, "REVOKED") == 0 ? list_unlucky
+                                                                                                  : list_all;
+}
+
+void pg_job_list(struct store *s, const struct job_filter *filter, json_done *done, void *arg)
+{
+        struct jobs_call *call = calloc(1, sizeof(*call) + job_list_size(filter));
+        struct problem why;
+
+        if (!call) {
+                refuse_memory(done, arg);
+                return;
+        }
+        if (job_list_copy(filter, list_of(call), &why)) {
+                free(call);
+                done(NULL, &why, arg);
+                return;
+        }
+        call->fill = fill_list;
+        call_add(pg_of(s), &verb_jobs, call, call, (void (*)(void))done, arg);
+}
+
+/* ---- find, cancel ---- */
+
+static struct jobs_call *call_of_id(const char *id)
+{
+        const size_t size = strlen(id) + 1;
+        struct jobs_call *call = calloc(1, sizeof(*call) + 2 * size);
+
+        if (!call)
+                return NULL;
+        call->id = memcpy(call + 1, id, size);
+        return call;
+}
+
+static const char *fill_find(struct arguments *a, const struct jobs_call *call)
+{
+        char *upto = (char *)(uintptr_t)(call->id + strlen(call->id) + 1);
+
+        arguments_text(a, call->id);
+        arguments_text(a, job_prefix_upto(call->id, upto) ? upto : "\x7f");
+        return find_sql;
+}
+
+static const char *fill_cancel(struct arguments *a, const struct jobs_call *call)
+{
+        arguments_text(a, call->id);
+        return cancel_sql;
+}
+
+void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg)
+{
+        struct jobs_call *call = call_of_id(prefix);
+
+        if (!call) {
+                refuse_memory(done, arg);
+                return;
+        }
+        call->fill = fill_find;
+        call_add(pg_of(s), &verb_jobs, call, call, (void (*)(void))done, arg);
+}
+
+void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg)
+{
+        struct jobs_call *call = call_of_id(root_id);
+
+        if (!call) {
+                refuse_memory(done, arg);
+                return;
+        }
+        call->fill = fill_cancel;
+        call_add(pg_of(s), &verb_cancel, call, call, (void (*)(void))done, arg);
+}
+
+/* ---- follow ---- */
+
+static const char *fill_follow(struct arguments *a, const struct jobs_call *call)
+{
+        struct column *ids = arguments_array(a, COLUMN_TEXT), *afters = arguments_array(a, COLUMN_INT8);
+
+        for (size_t i = 0; i < call->count; i++) {
+                column_text(ids, call->follows[i].id);
+                column_int8(afters, call->follows[i].after);
+        }
+        arguments_number(a, JOB_FOLLOW_MOST);
+        return follow_sql;
+}
+
+void pg_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg)
+{
+        size_t size = sizeof(struct jobs_call) + count * sizeof(*follows);
+        struct jobs_call *call;
+        struct job_follow *copies;
+        char *at;
+
+        for (size_t i = 0; i < count; i++)
+                size += strlen(follows[i].id) + 1;
+        call = calloc(1, size);
+        if (!call) {
+                refuse_memory(done, arg);
+                return;
+        }
+        copies = (struct job_follow *)(call + 1);
+        at = (char *)(copies + count);
+        for (size_t i = 0; i < count; i++) {
+                copies[i] = (struct job_follow){ .id = at, .after = follows[i].after };
+                at = stpcpy(at, follows[i].id) + 1;
+        }
+        call->fill = fill_follow;
+        call->follows = copies;
+        call->count = count;
+        call_add(pg_of(s), &verb_jobs, call, call, (void (*)(void))done, arg);
+}
+
+/* Notifications would make those who commit wait for each other: whoever follows asks. */
+bool pg_on_touched(struct store *s, void (*touched)(void *arg), void *arg)
+{
+        (void)s, (void)touched, (void)arg;
+        return false;
+}

@@ -1,0 +1,169 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Jobs as those see them who did not submit them: listed, found by any id, followed, cancelled.
+
+-- Worked out from the document, so that nobody who writes it need know; it changes once, with the first section, and later updates stay HOT.
+alter table chard.job add column user_id text generated always as (document #>> '{job,user_id}') stored;
+
+create index job_created on chard.job (created_at, root_id);
+create index job_of_user on chard.job (user_id, created_at, root_id) where user_id is not null;
+create index job_unlucky on chard.job (created_at, root_id) where state in ('FAILURE', 'REVOKED');
+
+-- ---- finding ----
+
+-- What has this id, or one that begins with these characters: `upto` is the first text behind all of those. Each as
+-- {"job", "id", "kind", "name"}; of a scheduled message nobody knows the job but its headers: "properties" as hexadecimal.
+-- Only when nothing is found are the chains of open jobs looked through: there stand the ids of tasks that nobody has begun yet.
+create function chard.find_job(prefix text, upto text) returns json language sql stable
+set search_path = pg_catalog, pg_temp as $$
+        with found as materialized (
+                (select root_id as job, root_id as id, 'job' as kind, pipeline as name, null::text as properties, null::int8 as due_ms
+                   from chard.job where root_id >= prefix and root_id < upto order by root_id limit 21)
+                union all
+                (select root_id, id, 'task', name, null, null
+                   from chard.task where id >= prefix and id < upto order by id limit 21)
+                union all
+                (select root_id, task_id, 'dead', name, null, null
+                   from chard.dead_letter where task_id >= prefix and task_id < upto order by task_id limit 21)
+                union all
+                (select null, task_id, 'scheduled', reason, encode(properties, 'hex'), (extract(epoch from due_at) * 1000)::int8
+                   from chard.scheduled where task_id >= prefix and task_id < upto and task_id is not null order by task_id limit 21)),
+        chained as (
+                select root_id, prefix, 'chain', '', null::text, null::int8
+                  from chard.job
+                 where not exists (select from found) and state in ('STARTED', 'PENDING', 'RETRY')
+                   and position(prefix in chain::text) > 0
+                 limit 21)
+        select coalesce(json_agg(json_build_object('job', job, 'id', id, 'kind', kind, 'name', name,
+                                                   'properties', properties, 'due_ms', due_ms)), '[]')
+          from (select * from found union all select * from chained) as f
+$$;
+
+-- ---- following ----
+
+-- What happened to a job that somebody follows, numbered from 1 without a gap. A row is written when a follower first sees it, not by the
+-- workers, so jobs that nobody follows cost nothing; what happened while nobody looked is made up for, from the task's rows, in the same order.
+create table chard.job_step (
+        at       timestamptz not null,
+        root_id  text collate "C" not null,
+        position bigint not null,
+        key      text collate "C" not null, -- what it is: the same thing is numbered once
+        kind     text not null,             -- task, event, job
+        task_id  text,
+        name     text not null,
+        state    text not null default '',
+        attempt  integer not null default 0,
+        payload  jsonb,
+        primary key (root_id, position),
+        unique (root_id, key)
+);
+
+create index job_step_at on chard.job_step using brin (at);
+
+-- All that can be told of a job now. How often a task was started and failed is known, but only its last start has a time: earlier ones follow
+-- its creation, a microsecond apart.
+create function chard.job_marks(of_job text, events boolean)
+returns table (at timestamptz, rank integer, key text, kind text, task_id text, name text, state text, attempt integer, payload jsonb)
+language sql stable as $$ -- no settings: it is made part of who calls it, and planned once
+        with t as materialized (
+                select * from chard.task where id = of_job
+                union all
+                select * from chard.task where root_id = of_job and root_id <> id)
+        select case when k = t.starts then t.started_at else t.created_at + (2 * k - 2) * interval '1 us' end,
+               1, t.id || ' start ' || k, 'task', t.id, t.name, 'STARTED', k, null::jsonb
+          from t, generate_series(1, least(t.starts, 1000)) as k where t.started_at is not null
+        union all
+        select case when k = t.attempts and t.state = 'RETRY' then statement_timestamp() else t.created_at + (2 * k - 1) * interval '1 us' end,
+               2, t.id || ' retry ' || k, 'task', t.id, t.name, 'RETRY', k,
+               case when k = t.attempts and t.state = 'RETRY' then t.error end
+          from t, generate_series(1, least(t.attempts - (t.state = 'FAILURE')::int, 1000)) as k
+        union all
+        select t.finished_at, 3, t.id || ' ' || t.state || ' ' || extract(epoch from t.finished_at), 'task', t.id, t.name, t.state,
+               greatest(t.starts, t.attempts), case when t.state = 'FAILURE' then t.error end
+          from t where t.state in ('SUCCESS', 'FAILURE', 'REVOKED') and t.finished_at is not null
+        union all
+        select e.created_at, 4, 'event ' || e.aggregate_type || '/' || e.aggregate_id || '/' || lpad(e.version::text, 10, '0'), 'event', e.task_id, e.type, '', 0, e.payload
+          from (select * from chard.event where events and aggregate_id = of_job and root_id = of_job
+                union all
+                select * from chard.event where events and root_id = of_job and root_id <> aggregate_id) as e
+        union all
+        select j.finished_at, 5, 'job ' || j.state || ' ' || extract(epoch from j.finished_at), 'job', null, j.pipeline, j.state, 0,
+               case when j.state <> 'SUCCESS' then j.error end
+          from chard.job j where j.root_id = of_job and j.state in ('SUCCESS', 'FAILURE', 'REVOKED') and j.finished_at is not null
+        union all
+        select t.finished_at, 5, 'job ' || t.state || ' ' || extract(epoch from t.finished_at), 'job', null, '', t.state, 0,
+               case when t.state <> 'SUCCESS' then t.error end
+          from t where t.id = of_job and t.state in ('SUCCESS', 'FAILURE', 'REVOKED') and t.finished_at is not null
+                   and not exists (select from chard.job where root_id = of_job)
+$$;
+
+-- The next steps of each of these jobs after a position. Two followers at a time number one after the other; nobody waits for the end of a
+-- transaction that has nothing to do with the job. Events come with a task's end, so without one they need not be looked for.
+create function chard.follow_jobs(jobs text[], afters bigint[], most integer)
+returns table (step json) language plpgsql volatile
+set search_path = pg_catalog, pg_temp as $$
+declare
+        f record;
+begin
+        for f in select distinct w.job from unnest(jobs) as w (job), lateral chard.job_marks(w.job, false) as m
+                  where not exists (select from chard.job_step s where s.root_id = w.job and s.key = m.key) order by 1 loop
+                -- What was told must not be numbered otherwise after a crash.
+                perform set_config('synchronous_commit', 'on', true);
+                perform pg_advisory_xact_lock(hashtextextended('chard.job_step ' || f.job, 0));
+                insert into chard.job_step (at, root_id, position, key, kind, task_id, name, state, attempt, payload)
+                select m.at, f.job,
+                       coalesce((select max(s.position) from chard.job_step s where s.root_id = f.job), 0)
+                       + row_number() over (order by m.at, m.rank, m.key),
+                       m.key, m.kind, m.task_id, m.name, m.state, m.attempt, m.payload
+                  from chard.job_marks(f.job, true) m
+                 where not exists (select from chard.job_step s where s.root_id = f.job and s.key = m.key);
+        end loop;
+        return query
+                select json_build_object('job', s.root_id, 'after', w.after, 'position', s.position, 'kind', s.kind, 'task_id', s.task_id,
+                                         'name', s.name, 'state', s.state, 'attempt', s.attempt, 'at', s.at, 'payload', s.payload)
+                  from unnest(jobs, afters) as w (job, after),
+                       lateral (select * from chard.job_step j where j.root_id = w.job and j.position > w.after
+                                 order by j.position limit most) as s
+                 order by s.root_id, s.position;
+end
+$$;
+
+-- ---- cancelling ----
+
+-- Whatever of the job has not ended never will: tasks that wait are revoked, those of its chain that nobody has begun too; one that runs finds that out
+-- when it wants to commit, and leaves nothing behind. A job that has ended stays as it is. Returns {"state": the job's now, "revoked": how many tasks}.
+create function chard.cancel_job(of_job text) returns json language plpgsql volatile
+set search_path = pg_catalog, pg_temp as $$
+declare
+        was     text;
+        steps   jsonb;
+        revoked integer;
+begin
+        select j.state, j.chain::jsonb into was, steps from chard.job j where j.root_id = of_job for update;
+        if not found then
+                select t.state into was from chard.task t where t.id = of_job;
+        end if;
+        if was in ('SUCCESS', 'FAILURE', 'REVOKED') then
+                return json_build_object('state', was, 'revoked', 0);
+        end if;
+        with waiting as (
+                select t.id, t.name from chard.task t where t.id = of_job or (t.root_id = of_job and t.root_id <> t.id)
+                union all
+                select of_job, ''
+                union all
+                select s -> 'options' ->> 'task_id', s ->> 'task'
+                  from jsonb_path_query(coalesce(steps, '[]'), 'strict $.** ? (@.options.task_id != null)') as s),
+        done as (
+                insert into chard.task as t (id, root_id, name, state, finished_at)
+                select id, of_job, max(coalesce(name, '')), 'REVOKED', now() from waiting where id <> '' group by id order by id collate "C"
+                on conflict (id) do update set state = 'REVOKED', finished_at = now(), lease_owner = null, lease_until = null
+                where t.state in ('PENDING', 'STARTED', 'RETRY') and t.root_id = excluded.root_id
+                returning t.id)
+        select count(*) into revoked from done;
+        insert into chard.job as j (root_id, state, finished_at) values (of_job, 'REVOKED', now())
+        on conflict (root_id) do update set state = 'REVOKED', finished_at = now(), updated_at = now();
+        return json_build_object('state', 'REVOKED', 'revoked', revoked);
+end
+$$;
+
+revoke all on function chard.find_job(text, text), chard.job_marks(text, boolean), chard.follow_jobs(text[], bigint[], integer),
+        chard.cancel_job(text) from public;

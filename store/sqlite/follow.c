@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Following jobs: what happened to them is numbered when a follower first sees it; see store/schema/, where PostgreSQL's function says more. */
+#include "store/sqlite/lite.h"
+
+#include "store/job_cursor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* All that can be told of a job now. ?2: with its events, which come with a task's end, so without one they need not be looked for. */
+#define MARKS                                                                                                                     \
+        "with recursive t as materialized ("                                                                                      \
+        "  select * from task where id = ?1 union all select * from task where root_id = ?1 and root_id <> id),"                  \
+        " n (k) as (select 1 union all select k + 1 from n where k < (select min(1000, max(max(starts, attempts))) from t)),"     \
+        " j as (select root_id, pipeline, state, finished_at, error from job where root_id = ?1 union all"                        \
+        "  select id, '', state, finished_at, error from t where id = ?1 and not exists (select 1 from job where root_id = ?1))," \
+        " marks (at, rank, key, kind, task_id, name, state, attempt, payload) as ("                                               \
+        "  select case when k = starts then started_at else created_at + 2 * k - 2 end, 1, id || ' start ' || k,"                 \
+        "   'task', id, name, 'STARTED', k, null from t join n on k <= starts where started_at is not null"                       \
+        "  union all select case when k = attempts and state = 'RETRY' then ?3 else created_at + 2 * k - 1 end, 2,"               \
+        "   id || ' retry ' || k, 'task', id, name, 'RETRY', k, case when k = attempts and state = 'RETRY' then error end"        \
+        "   from t join n on k <= attempts - (state = 'FAILURE')"                                                                 \
+        "  union all select finished_at, 3, id || ' ' || state || ' ' || finished_at, 'task', id, name, state,"                   \
+        "   max(starts, attempts), case when state = 'FAILURE' then error end"                                                    \
+        "   from t where state in ('SUCCESS', 'FAILURE', 'REVOKED') and finished_at is not null"                                  \
+        "  union all select created_at, 4, printf('event %s/%s/%010d', aggregate_type, aggregate_id, version), 'event',"          \
+        "   task_id, type, '', 0, payload from (select * from event where ?2 and aggregate_id = ?1 and root_id = ?1"              \
+        "    union all select * from event where ?2 and root_id = ?1 and root_id <> aggregate_id)"                                \
+        "  union all select finished_at, 5, 'job ' || state || ' ' || finished_at, 'job', null, pipeline, state, 0,"              \
+        "   case when state <> 'SUCCESS' then error end"                                                                          \
+        "   from j where state in ('SUCCESS', 'FAILURE', 'REVOKED') and finished_at is not null)"
+
+#define UNSEEN "from marks m where not exists (select 1 from job_step s where s.root_id = ?1 and s.key = m.key)"
+
+static const char unseen_sql[] = MARKS " select exists (select 1 " UNSEEN ")";
+
+static const char number_sql[] =
+        "insert into job_step (root_id, position, at, key, kind, task_id, name, state, attempt, payload) " MARKS
+        " select ?1, coalesce((select max(position) from job_step where root_id = ?1), 0)"
+        "  + row_number() over (order by at, rank, key), at, key, kind, task_id, name, state, attempt, payload " UNSEEN;
+
+#define AT ISO("at")
+
+static const char steps_sql[] =
+        "select json_object('job', root_id, 'after', ?2, 'position', position, 'kind', kind, 'task_id', task_id, 'name', name,"
+        "  'state', state, 'attempt', attempt, 'at', " AT ", 'payload', json(payload))"
+        " from job_step where root_id = ?1 and position > ?2 order by position limit ?3";
+
+struct follow_call {
+        struct lite_call call; /* its text: the answer */
+        bool unseen;           /* something is not numbered yet */
+        size_t count;
+        struct job_follow follows[]; /* and their ids behind them */
+};
+
+static struct query marks_query(sqlite3 *db, const char *sql, const char *id, bool events)
+{
+        struct query q = query_of(db, sql);
+
+        query_text(&q, id);
+        query_number(&q, events);
+        query_number(&q, lite_now_us());
+        return q;
+}
+
+static int look_unseen(struct follow_call *c, sqlite3 *db, const char *id)
+{
+        struct query q = marks_query(db, unseen_sql, id, false);
+
+        if (query_row(&q) && query_read_number(&q, 0))
+                c->unseen = true;
+        return query_end(&q);
+}
+
+/* The steps as they are numbered, of all of them. */
+static int add_steps(struct follow_call *c, sqlite3 *db)
+{
+        const char *between = "[";
+        int rc = SQLITE_OK;
+
+        buffer_reset(&c->call.text);
+        for (size_t i = 0; i < c->count && rc == SQLITE_OK; i++) {
+                struct query q = query_of(db, steps_sql);
+
+                query_text(&q, c->follows[i].id);
+                query_number(&q, c->follows[i].after);
+                query_number(&q, JOB_FOLLOW_MOST);
+                for (; query_row(&q); between = ",") {
+                        const struct bytes row = query_read_bytes(&q, 0);
+
+                        buffer_add_string(&c->call.text, between);
+                        buffer_add(&c->call.text, row.data, row.size);
+                }
+                rc = query_end(&q);
+        }
+        buffer_add_string(&c->call.text, *between == '[' ? "[]" : "]");
+        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+}
+
+static int run_look(struct sqlite_work *work, sqlite3 *db)
+{
+        struct follow_call *c = (struct follow_call *)work;
+        int rc = SQLITE_OK;
+
+        c->unseen = false;
+        for (size_t i = 0; i < c->count && rc == SQLITE_OK && !c->unseen; i++)
+                rc = look_unseen(c, db, c->follows[i].id);
+        return rc == SQLITE_OK && !c->unseen ? add_steps(c, db) : rc;
+}
+
+static int run_number(struct sqlite_work *work, sqlite3 *db)
+{
+        struct follow_call *c = (struct follow_call *)work;
+        int rc = SQLITE_OK;
+
+        for (size_t i = 0; i < c->count && rc == SQLITE_OK; i++) {
+                struct query q = marks_query(db, number_sql, c->follows[i].id, true);
+
+                rc = query_run(&q);
+        }
+        return rc == SQLITE_OK ? add_steps(c, db) : rc;
+}
+
+static const struct sqlite_verb number_verb = { .run = run_number, .done = lite_read };
+
+/* Mostly there is nothing new, and then nothing is written. */
+static void looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+{
+        struct follow_call *c = (struct follow_call *)work;
+
+        if (end == SQLITE_END_COMMITTED && c->unseen && !c->call.store->closing)
+                sqlite_do(c->call.store->file, work, &number_verb);
+        else
+                lite_read(work, end, why);
+}
+
+static const struct sqlite_verb look_verb = { .run = run_look, .done = looked, .reads = true };
+
+void lite_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg)
+{
+        size_t size = sizeof(struct follow_call) + count * sizeof(*follows);
+        struct follow_call *c;
+        char *at;
+
+        for (size_t i = 0; i < count; i++)
+                size += strlen(follows[i].id) + 1;
+        c = lite_call_new(lite_of(s), size, (void (*)(void))done, arg);
+        if (!c) {
+                lite_refuse_read(done, arg);
+                return;
+        }
+        c->count = count;
+        at = (char *)(c->follows + count);
+        for (size_t i = 0; i < count; i++) {
+                c->follows[i] = (struct job_follow){ .id = at, .after = follows[i].after };
+                at = stpcpy(at, follows[i].id) + 1;
+        }
+        lite_call_start(&c->call, &look_verb);
+}
+
+bool lite_on_touched(struct store *s, void (*touched)(void *arg), void *arg)
+{
+        lite_of(s)->touched = touched;
+        lite_of(s)->touched_arg = arg;
+        return true;
+}

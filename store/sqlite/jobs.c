@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs as those see them who do not run them: listing, finding, cancelling. Following is in follow.c. */
+#include "store/sqlite/lite.h"
+
+#include "core/json.h"
+#include "store/job_cursor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A page looks at so many rows along one index, and no further; the third column is NULL for those that the filter leaves out. */
+#define LIST(condition)                                                                                           \
+        "select created_at, root_id, case when (?5 = '' or pipeline = ?5) and (?6 = '' or state = ?6)"            \
+        "   and (?7 = '' or user_id = ?7)"                                                                        \
+        "   and (?8 = '' or exists (select 1 from task t where t.id = j.root_id and t.name = ?8)"                 \
+        "    or exists (select 1 from task t where t.root_id = j.root_id and t.root_id <> t.id and t.name = ?8))" \
+        "   and (?9 = '' or instr(lower(document), lower(?9)) > 0)"                                               \
+        "  then json_object('id', root_id, 'pipeline', pipeline, 'state', state, 'user_id', user_id,"             \
+        "   'created_at', " CREATED_AT ", 'finished_at', " FINISHED_AT ", 'error', json(error)) end"              \
+        " from job j where (created_at, root_id) < (?1, ?2) and created_at >= ?3" condition                       \
+        " order by created_at desc, root_id desc limit ?4"
+
+static const char list_all[] = LIST("");
+static const char list_open[] = LIST(" and state in ('PENDING', 'STARTED', 'RETRY')");
+static const char list_unlucky[] = LIST(" and state in ('FAILURE', 'REVOKED')");
+static const char list_user[] = LIST(" and user_id = ?7");
+
+#define FOUND(job, id, kind, name, properties, due)                                                               \
+        "json_object('job', " job ", 'id', " id ", 'kind', " kind ", 'name', " name ", 'properties', " properties \
+        ", 'due_ms', " due ")"
+
+static const char find_sql[] = "select * from (select " FOUND(
+        "root_id", "root_id", "'job'", "pipeline", "null",
+        "null") "  from job where root_id >= ?1 and root_id < ?2 order by root_id limit 21)"
+                " union all select * from (select " FOUND(
+                        "root_id", "id", "'task'", "name", "null",
+                        "null") "  from task where id >= ?1 and id < ?2 order by id limit 21)"
+                                " union all select * from (select " FOUND(
+                                        "root_id", "task_id", "'dead'", "name", "null",
+                                        "null") "  from dead_letter where task_id >= ?1 and task_id < ?2 order by task_id limit 21)"
+                                                " union all select * from (select " FOUND(
+                                                        "null", "task_id", "'scheduled'", "reason", "hex(properties)",
+                                                        "due_at / 1000") "  from scheduled where task_id >= ?1 and task_id < ?2 and task_id is not null order by task_id limit 21)";
+
+/* Ids of tasks that nobody has begun stand in the chains of open jobs. */
+static const char chained_sql[] = "select " FOUND(
+        "root_id", "?1", "'chain'", "''", "null",
+        "null") " from job where state in ('PENDING', 'STARTED', 'RETRY') and instr(chain, ?1) > 0 limit 21";
+
+struct find_call {
+        struct lite_call call; /* its text: the answer */
+        char *upto;
+        char prefix[];
+};
+
+struct list_call {
+        struct lite_call call;
+        struct job_list_call list;
+};
+
+/* ---- list ---- */
+
+static const char *list_sql(const struct job_list_call *c)
+{
+        const char *state = c->filter.state;
+
+        if (*c->filter.user_id)
+                return list_user;
+        if (c->open)
+                return list_open;
+        return c->unlucky || strcmp(state, "FAILURE") == 0 || strcmp(state, "REVOKED") == 0 ? list_unlucky : list_all;
+}
+
+static void bind_list(struct query *q, const struct job_list_call *c, unsigned rows)
+{
+        const struct job_filter *f = &c->filter;
+        const bool until = f->until_ms > 0 && f->until_ms < c->cursor.created_us / 1000;
+
+        query_number(q, until ? f->until_ms * 1000 : c->cursor.created_us);
+        query_text(q, until ? "" : c->cursor.root_id);
+        query_number(q, f->since_ms * 1000);
+        query_number(q, rows);
+        query_text(q, f->pipeline);
+        query_text(q, f->state);
+        query_text(q, f->user_id);
+        query_text(q, f->task);
+        query_text(q, f->text);
+}
+
+static int run_list(struct sqlite_work *work, sqlite3 *db)
+{
+        struct list_call *c = (struct list_call *)work;
+        const unsigned rows = *c->list.filter.text ? JOB_PAGE_TEXTS : JOB_PAGE_ROWS;
+        struct buffer *text = &c->call.text, behind = { 0 };
+        struct query q = query_of(db, list_sql(&c->list));
+        unsigned looked = 0, found = 0;
+        int rc;
+
+        buffer_reset(text);
+        buffer_add_string(text, "{\"jobs\":[");
+        bind_list(&q, &c->list, rows);
+        while (found < c->list.filter.limit && query_row(&q)) {
+                const struct bytes row = query_read_bytes(&q, 2);
+
+                if (++looked == rows || (row.data && found + 1 == c->list.filter.limit))
+                        buffer_addf(&behind, "%lld.%s", (long long)query_read_number(&q, 0), query_read_text(&q, 1));
+                if (!row.data)
+                        continue;
+                buffer_add_string(text, found++ ? "," : "");
+                buffer_add(text, row.data, row.size);
+        }
+        rc = query_end(&q);
+        buffer_add_string(text, "],\"cursor\":");
+        if (behind.size)
+                json_write_text(buffer_view(&behind), text);
+        else
+                buffer_add_string(text, "null");
+        buffer_add_byte(text, '}');
+        buffer_free(&behind);
+        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+}
+
+static const struct sqlite_verb list_verb = { .run = run_list, .done = lite_read, .reads = true };
+
+void lite_job_list(struct store *s, const struct job_filter *filter, json_done *done, void *arg)
+{
+        struct list_call *c = lite_call_new(lite_of(s), sizeof(*c) + job_list_size(filter), (void (*)(void))done, arg);
+        struct problem why;
+
+        if (!c) {
+                lite_refuse_read(done, arg);
+                return;
+        }
+        if (job_list_copy(filter, &c->list, &why)) {
+                done(NULL, &why, arg);
+                lite_call_free(&c->call);
+                return;
+        }
+        lite_call_start(&c->call, &list_verb);
+}
+
+/* ---- find ---- */
+
+static int run_find(struct sqlite_work *work, sqlite3 *db)
+{
+        struct find_call *c = (struct find_call *)work;
+        struct query q = query_of(db, find_sql);
+        int rc;
+
+        buffer_reset(&c->call.text);
+        query_text(&q, c->prefix);
+        query_text(&q, *c->upto ? c->upto : "\x7f");
+        rc = lite_add_rows(&c->call.text, &q);
+        if (rc != SQLITE_OK || c->call.text.size > 2)
+                return rc;
+        buffer_reset(&c->call.text);
+        q = query_of(db, chained_sql);
+        query_text(&q, c->prefix);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static const struct sqlite_verb find_verb = { .run = run_find, .done = lite_read, .reads = true };
+
+static struct find_call *find_new(struct store *s, const char *id, json_done *done, void *arg)
+{
+        const size_t size = strlen(id) + 1;
+        struct find_call *c = lite_call_new(lite_of(s), sizeof(*c) + 2 * size, (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_read(done, arg);
+                return NULL;
+        }
+        memcpy(c->prefix, id, size);
+        c->upto = c->prefix + size;
+        if (!job_prefix_upto(id, c->upto))
+                *c->upto = '\0';
+        return c;
+}
+
+void lite_job_find(struct store *s, const char *prefix, json_done *done, void *arg)
+{
+        struct find_call *c = find_new(s, prefix, done, arg);
+
+        if (c)
+                lite_call_start(&c->call, &find_verb);
+}
+
+/* ---- cancel ---- */
+
+static const char ended_sql[] =
+        "select state from (select state, 1 as n from job where root_id = ?1 union all select state, 2 from task where id = ?1)"
+        " order by n limit 1";
+
+static const char revoke_sql[] =
+        "insert into task (id, root_id, name, state, finished_at, created_at)"
+        " select id, ?1, max(coalesce(name, '')), 'REVOKED', ?2, ?2 from ("
+        "  select id, name from task where id = ?1 union all select id, name from task where root_id = ?1 and root_id <> id"
+        "  union all select ?1, ''"
+        "  union all select value ->> '$.options.task_id', value ->> '$.task' from job, json_tree(coalesce(job.chain, '[]'))"
+        "   where job.root_id = ?1 and type = 'object')"
+        " where id <> '' group by id"
+        " on conflict (id) do update set state = 'REVOKED', finished_at = ?2, lease_owner = null, lease_until = null"
+        " where state in ('PENDING', 'STARTED', 'RETRY') and root_id = excluded.root_id";
+
+static const char end_sql[] =
+        "insert into job (root_id, state, created_at, updated_at, finished_at) values (?1, 'REVOKED', ?2, ?2, ?2)"
+        " on conflict (root_id) do update set state = 'REVOKED', finished_at = ?2, updated_at = ?2";
+
+static int revoke_tasks(struct find_call *c, sqlite3 *db)
+{
+        const int64_t now_us = lite_now_us();
+        struct query q = query_of(db, revoke_sql);
+        int rc, revoked;
+
+        query_text(&q, c->prefix);
+        query_number(&q, now_us);
+        rc = query_run(&q);
+        revoked = sqlite3_changes(db);
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, end_sql);
+        query_text(&q, c->prefix);
+        query_number(&q, now_us);
+        buffer_addf(&c->call.text, "{\"state\":\"REVOKED\",\"revoked\":%d}", revoked);
+        return query_run(&q);
+}
+
+static int run_cancel(struct sqlite_work *work, sqlite3 *db)
+{
+        struct find_call *c = (struct find_call *)work;
+        struct query q = query_of(db, ended_sql);
+        bool ended = false;
+        int rc;
+
+        buffer_reset(&c->call.text);
+        query_text(&q, c->prefix);
+        if (query_row(&q)) {
+                const char *state = query_read_text(&q, 0);
+
+                ended = strcmp(state, "SUCCESS") == 0 || strcmp(state, "FAILURE") == 0 || strcmp(state, "REVOKED") == 0;
+                if (ended)
+                        buffer_addf(&c->call.text, "{\"state\":\"%s\",\"revoked\":0}", state);
+        }
+        rc = query_end(&q);
+        return rc == SQLITE_OK && !ended ? revoke_tasks(c, db) : rc;
+}
+
+static const struct sqlite_verb cancel_verb = { .run = run_cancel, .done = lite_read };
+
+void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg)
+{
+        struct find_call *c = find_new(s, root_id, done, arg);
+
+        if (c)
+                lite_call_start(&c->call, &cancel_verb);
+}

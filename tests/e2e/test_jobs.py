@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs as those see them who do not run them: found by any id, listed, followed live, cancelled; on servers and on one file."""
+
+import json
+import random
+import subprocess
+
+import pytest
+from support import jobs
+from support.place import PLACES
+from support.program import OPTIONS, die_with_parent, plain_environment
+from support.store import DRIVERS
+
+place = pytest.fixture(params=PLACES)(lambda request: request.param)
+
+
+class Following:
+    """The driver, following jobs from positions on: {job: after}."""
+
+    def __init__(self, url, afters):
+        self.process = subprocess.Popen([DRIVERS / "jobs_driver", url], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=plain_environment() | OPTIONS, preexec_fn=die_with_parent)
+        self.process.stdin.write("".join(f"{job} {after}\n" for job, after in afters.items()))
+        self.process.stdin.close()
+        assert self.process.stdout.readline() == "ready\n"
+
+    def steps(self):
+        """All that it told until every job had ended."""
+        told = [json.loads(line) for line in self.process.stdout]
+        assert self.process.wait(60) == 0
+        return told
+
+
+def follow(url, afters):
+    return Following(url, afters).steps()
+
+
+def of(steps, job):
+    return [{key: step[key] for key in ("position", "kind", "task_id", "name", "state", "attempt")} for step in steps if step["job"] == job]
+
+
+def chats(chard, count):
+    return jobs.submit_many(chard, "chat", [{"user_id": f"u{n % 3}", "text": f"a milk carton {n}", "lang": "en"} for n in range(count)])
+
+
+def latencies(steps):
+    """Milliseconds from what a step's row says to its being heard in the other process."""
+    from datetime import datetime
+    return sorted(step["heard_ms"] - datetime.fromisoformat(step["at"]).timestamp() * 1000 for step in steps)
+
+
+def test_following_is_live_and_comes_back_without_a_gap_or_a_repeat(chard, store_url, record_property):
+    chard.prepare()
+    ids = chats(chard, 30)
+    following = Following(store_url, dict.fromkeys(ids, 0))
+    with chard.worker(slots=1):
+        told = following.steps()
+    for job in ids:
+        steps = of(told, job)
+        assert [step["position"] for step in steps] == list(range(1, len(steps) + 1))
+        shown = [(step["name"], step["state"]) for step in steps]
+        assert shown == [("chat.classify", "STARTED"), ("chat.classify", "SUCCESS"), ("ChatClassified", ""),
+                         ("chat.answer", "STARTED"), ("chat.answer", "SUCCESS"), ("ChatAnswered", ""), ("chat", "SUCCESS")]
+    # Who comes back from any position, in another process, hears the rest.
+    afters = {job: random.randrange(7) for job in ids}
+    again = follow(store_url, afters)
+    assert all(of(again, job) == of(told, job)[after:] for job, after in afters.items())
+    late = latencies(told)
+    record_property("follow_p50_ms", late[len(late) // 2])
+    record_property("follow_p95_ms", late[len(late) * 95 // 100])
+    print(f"heard after {late[len(late) // 2]:.1f} ms (p50), {late[len(late) * 95 // 100]:.1f} ms (p95)")
+    assert late[len(late) // 2] < 500  # the machine may be busy with other tests
+
+
+def test_who_looks_only_afterwards_hears_the_same(chard, store_url, database):
+    """Nobody followed while it happened: steps are made up for, in the order in which they were."""
+    chard.prepare()
+    with chard.worker():
+        ids = chats(chard, 3)
+        jobs.ended(database, ids)
+    for job in ids:
+        assert [(step["name"], step["state"]) for step in of(follow(store_url, {job: 0}), job)] == [
+            ("chat.classify", "STARTED"), ("chat.classify", "SUCCESS"), ("ChatClassified", ""),
+            ("chat.answer", "STARTED"), ("chat.answer", "SUCCESS"), ("ChatAnswered", ""), ("chat", "SUCCESS")]
+
+
+@pytest.mark.parametrize("place", ["servers"])
+def test_somebodys_long_transaction_holds_nobody_up(chard, store_url, database):
+    chard.prepare()
+    ids = chats(chard, 2)
+    with database.connect(autocommit=False) as slow:
+        slow.execute("insert into chard.outbox (id, aggregatetype, aggregateid, type, payload)"
+                     " values (gen_random_uuid(), 'x', 'x', 'Slow', '{}')")
+        with chard.worker():
+            told = follow(store_url, dict.fromkeys(ids, 0))  # ends, though the transaction does not
+        slow.rollback()
+    assert all(of(told, job)[-1]["state"] == "SUCCESS" for job in ids)
+
+
+# ---- finding and listing ----
+
+
+def test_any_id_leads_to_its_job(chard, database):
+    chard.prepare()
+    with chard.worker():
+        first, second = chats(chard, 2)
+        jobs.ended(database, [first, second])
+    last = database.value("select id from chard.task where root_id = %s and id <> root_id", first)
+    for text in (first, last, first[:8], last[:8]):
+        assert json.loads(chard.run("job", text, "--json", check=0).stdout)["id"] == first
+    for job, name in ((first, "same-1"), (second, "same-2")):
+        database.run("update chard.task set id = %s where root_id = %s and id <> root_id", name, job)
+    both = chard.run("job", "same-", check=2)
+    assert first in both.stdout and second in both.stdout and "2 jobs" in both.stderr
+    assert chard.run("job", "same-2").stdout.startswith(f"job {second}")
+    assert chard.run("job", "same-3", check=1).stdout == ""
+
+
+def test_an_id_in_the_chain_of_a_job_that_still_runs(chard, database, provider, reply, wait_until):
+    chard.prepare()
+    chard.settings |= provider.settings() | {"CHARD_AI_PROVIDER": "openai"}
+    provider.behave = reply.sequence(reply.fitting, then=reply.always(reply.hanging()))
+    with chard.worker(grace_ms=0):
+        job, = chats(chard, 1)
+        wait_until(lambda: len(provider.requests) == 2, what="the second step is under way")
+        last = database.value("select id from chard.task where root_id = %s and id <> root_id", job)
+    database.run("delete from chard.task where id = %s", last)  # as before anybody claimed it
+    assert json.loads(chard.run("job", last, "--json", check=0).stdout)["id"] == job
+
+
+def test_jobs_are_listed_and_filtered(chard, database):
+    chard.prepare()
+    with chard.worker():
+        ids = chats(chard, 5)
+        mine = jobs.submit(chard, "my", updates=[{"user_id": "u9", "field": "lang", "value": "en"}])
+        jobs.ended(database, [*ids, mine])
+    waiting = set(chats(chard, 1))
+
+    def listed(*words):
+        return [json.loads(line) for line in chard.run("jobs", "--json", *words, check=0).stdout.splitlines()]
+
+    def named(*words):
+        return {row["id"] for row in listed(*words) if "id" in row}
+
+    assert named() == {*ids, mine} and not named() & waiting  # one that nobody has begun has no row
+    assert [row["created_at"] for row in listed()] == sorted((row["created_at"] for row in listed()), reverse=True)
+    assert named("--pipeline", "my") == {mine}
+    assert named("--user", "u1") == {ids[1], ids[4]}
+    assert named("--task", "chat.answer", "--text", "CARTON 3") == {ids[3]}
+    assert named("--state", "success", "--since", "1h") == {*ids, mine} and named("--until", "1h") == set()
+    assert named("--state", "unlucky") == set() == named("--state", "open")
+    seen, words = [], []
+    for _ in range(3):
+        *page, rest = listed("--limit", "2", *words)
+        seen += [row["id"] for row in ([*page, rest] if "id" in rest else page)]
+        words = ["--cursor", rest.get("cursor", "")]
+    assert sorted(seen) == sorted({*ids, mine}) and len(seen) == 6
+    assert chard.run("jobs", "--cursor", "here").returncode == 2
+
+
+# ---- cancelling ----
+
+
+def test_what_waits_is_revoked(chard, database, queues, wait_until):
+    chard.prepare()
+    job, other = chats(chard, 2)
+    assert json.loads(chard.run("cancel", job, "--json", check=0).stdout) == {"id": job, "state": "REVOKED", "revoked": 1}
+    with chard.worker():
+        jobs.ended(database, [other])
+        wait_until(lambda: queues.depth("chat.classify") == 0, what="both messages are dealt with")
+    assert database.value("select state from chard.job where root_id = %s", job) == "REVOKED"
+    assert database.rows("select * from chard.event where root_id = %s", job) == []
+    assert chard.run("cancel", other).returncode == 1
+    assert chard.run("cancel", "zzz").returncode == 1
+
+
+def test_what_runs_ends_without_effect(chard, database, provider, reply, queues, wait_until):
+    chard.prepare()
+    chard.settings |= provider.settings() | {"CHARD_AI_PROVIDER": "openai"}
+    provider.behave = lambda request: reply.fitting(request, delay=1.5)
+    with chard.worker():
+        job, = chats(chard, 1)
+        wait_until(lambda: len(provider.requests) == 1, what="the first step runs")
+        chard.run("cancel", job[:12], check=0)
+        wait_until(lambda: queues.depth("chat.classify") == 0 and sum(provider.statuses.values()) == 1, what="its reply has come")
+        wait_until(lambda: database.value("select state from chard.task where id = %s", job) == "REVOKED", what="it is over")
+    assert database.value("select state from chard.job where root_id = %s", job) == "REVOKED"
+    assert database.rows("select * from chard.event where root_id = %s", job) == [] and len(provider.requests) == 1
+    assert queues.depth("chat.answer") == 0
