@@ -42,6 +42,9 @@ void buffer_add_string(struct buffer *b, const char *text);
 /* Append formatted text, without a NUL. */
 void buffer_addf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Append the bytes that hexadecimal digits say, two digits a byte. False when they are none, or memory ran out. */
+bool buffer_add_hex(struct buffer *b, const char *digits);
+
 /* Append one byte. */
 void buffer_add_byte(struct buffer *b, unsigned char byte);
 

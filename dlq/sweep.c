@@ -34,6 +34,7 @@ struct sweeper {
         size_t count, restarts, left, bytes;
         bool full;     /* there may be more than are in hand */
         size_t begins; /* chords whose beginning is not answered yet, of this round or of one that waited for it in vain */
+        bool away;     /* … because the result backend is */
         bool waiting; /* for them */
         bool closing;
 };
@@ -328,15 +329,21 @@ static void settle(struct sweeper *s)
         s->keeper->store->backend->stale_settle(s->keeper->store, s->items, s->count, on_settled, s);
 }
 
+static void settle_without_chords(struct sweeper *s);
+
 static void on_begun(enum results_answer answer, const struct problem *why, void *arg)
 {
         struct sweeper *s = (struct sweeper *)arg;
         if (answer == RESULTS_REFUSED)
                 log_error("dlq", "a chord of a stale job can't be counted: %s", why->text);
         s->closing = s->closing || answer == RESULTS_CLOSED;
+        s->away = s->away || answer == RESULTS_AWAY;
         if (--s->begins == 0 && s->waiting && !s->closing) {
                 uv_timer_stop(&s->timer);
-                settle(s);
+                if (s->away)
+                        settle_without_chords(s);
+                else
+                        settle(s);
         }
 }
 
@@ -383,6 +390,7 @@ static void begin_chords(struct sweeper *s)
                 return;
         }
         s->begins = json_array_size(s->chords);
+        s->away = false;
         s->waiting = true;
         uv_timer_start(&s->timer, on_late, CHORDS_MS, 0);
         json_array_foreach(s->chords, i, chord) {

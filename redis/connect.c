@@ -74,9 +74,12 @@ void link_away(struct redis_link *l, const char *why)
         redis_wire_close(l->wire);
         l->wire = NULL;
         enter(l, LINK_AWAY);
+        if (!l->away_ms)
+                l->away_ms = clock_mono_ms();
         link_forget_sent(l);
-        uv_timer_start(&l->timer, link_timer,
-                       at_once ? 0 : AGAIN_MS + backoff_ms(AGAIN_MS, LONGEST_MS, l->failures, random_bits()), LOOK_MS);
+        const uint64_t wait_ms = at_once ? 0 : AGAIN_MS + backoff_ms(AGAIN_MS, LONGEST_MS, l->failures, random_bits());
+        l->next_ms = clock_mono_ms() + wait_ms;
+        uv_timer_start(&l->timer, link_timer, wait_ms < LOOK_MS ? wait_ms : LOOK_MS, LOOK_MS);
 }
 
 /* ---- greeting ---- */
@@ -120,10 +123,29 @@ static void greet(struct redis_link *l)
         say(l, (const char *[]){ "PING" }, 1); /* one that takes connections and never answers is not up */
 }
 
+static void on_probed(redisReply *reply, void *arg)
+{
+        (void)reply, (void)arg; /* the link has seen it */
+}
+
+/* Write what nobody reads: one that is full, or that only follows another, greets all the same. */
+static void probe(struct redis_link *l)
+{
+        struct buffer key = { 0 };
+        buffer_addf(&key, "%scelery-task-meta-chard", redis_link_prefix(l));
+        const struct bytes words[] = { bytes_of_string("SETEX"), buffer_view(&key), bytes_of_string("1"),
+                                       bytes_of_string("") };
+        if (redis_link_send(l, words, sizeof(words) / sizeof(words[0]), on_probed, NULL) != 0)
+                link_serves(l);
+        buffer_free(&key);
+}
+
 static void is_greeted(struct redis_link *l)
 {
         enter(l, LINK_UP);
-        if (!l->first)
+        if (!l->first && l->told)
+                probe(l);
+        else if (!l->first)
                 link_serves(l);
         link_up(l);
 }
@@ -135,6 +157,7 @@ void link_serves(struct redis_link *l)
         if (l->told)
                 log_info("results", "Redis is back");
         l->told = false;
+        l->away_ms = 0;
 }
 
 /* A sentinel's word: [name or address, port]. */

@@ -47,6 +47,7 @@ int redis_link_open(struct redis_link **out, uv_loop_t *loop, unsigned connect_t
         l->address = *address;
         *address = (struct redis_address){ 0 };
         l->end = &l->first;
+        l->away_ms = clock_mono_ms();
         const int rc = l->address.tls.on ? redis_tls_context(&l->tls, &l->address.tls, why) : 0;
         if (rc) {
                 release(l);
@@ -95,6 +96,12 @@ static void format(const struct bytes words[], size_t count, struct buffer *out)
         }
 }
 
+/* Away for so long that nobody waits for it? One that was greeted is given the time to answer. */
+static bool is_given_up(const struct redis_link *l)
+{
+        return l->away_ms && l->state < LINK_UP && clock_mono_ms() - l->away_ms >= REDIS_PATIENCE_MS;
+}
+
 int redis_link_send(struct redis_link *l, const struct bytes words[], size_t count, redis_answer *answer, void *arg)
 {
         enum { FRAME = 32 };
@@ -115,6 +122,8 @@ int redis_link_send(struct redis_link *l, const struct bytes words[], size_t cou
         l->end = &q->next;
         if (!l->unsent)
                 l->unsent = q;
+        if (is_given_up(l))
+                uv_timer_start(&l->timer, link_timer, 0, LOOK_MS); /* it is answered there */
         flush(l);
         return 0;
 }
@@ -131,6 +140,28 @@ static void answer_first(struct redis_link *l, redisReply *reply)
         q->answer(reply, q->arg);
         buffer_free(&q->text);
         free(q);
+}
+
+bool redis_link_away(const struct redis_link *l)
+{
+        return l->away_ms != 0;
+}
+
+bool redis_link_closed(const struct redis_link *l)
+{
+        return l->state == LINK_CLOSED;
+}
+
+/* It has been away for too long: who waits is to find another way. Those that come meanwhile wait for the next look. */
+static void give_up(struct redis_link *l)
+{
+        size_t count = 0;
+        if (!is_given_up(l))
+                return;
+        for (const struct request *q = l->first; q; q = q->next)
+                count++;
+        for (; count && l->first; count--)
+                answer_first(l, NULL);
 }
 
 void link_forget_sent(struct redis_link *l)
@@ -193,8 +224,14 @@ void link_timer(uv_timer_t *timer)
 {
         struct redis_link *l = (struct redis_link *)timer->data;
         const uint64_t now_ms = clock_mono_ms();
+        give_up(l);
         switch (l->state) {
-        case LINK_AWAY: link_connect(l); break;
+        case LINK_AWAY:
+                if (now_ms >= l->next_ms)
+                        link_connect(l);
+                else
+                        uv_timer_start(&l->timer, link_timer, l->next_ms - now_ms, LOOK_MS);
+                break;
         case LINK_DIALLING: /* a name may be looked up for longer than that */
         case LINK_CONNECTING:
         case LINK_GREETING:

@@ -25,6 +25,8 @@ struct redis_link {
         unsigned passed_over;         /* sentinels that were of no use, one after the other */
         bool asking;                  /* the wire leads to a sentinel */
         uint64_t since_ms, moving_ms; /* when this state began; when bytes last went either way */
+        uint64_t away_ms;             /* since when it serves nobody; 0 = it does */
+        uint64_t next_ms;             /* of the next try while it is away */
         unsigned failures, greetings;
         bool told;                    /* that it is away */
         struct request *first, **end; /* without an answer, in the order of their coming … */

@@ -49,7 +49,7 @@ static bool ended(struct join *j, const redisReply *reply)
 {
         struct chord_reply answer = { .verdict = CHORD_REFUSED };
         if (!reply) {
-                finish_with(j, CHORD_CLOSED);
+                finish_with(j, redis_link_closed(j->link) ? CHORD_CLOSED : CHORD_AWAY);
                 return true;
         }
         if (reply->type != REDIS_REPLY_ERROR)

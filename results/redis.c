@@ -24,16 +24,19 @@ struct redis {
 
 static const char *const schemes[] = { "redis", "rediss", "redis+socket", "sentinel", NULL };
 
-/* One round trip for "a success stays": KEYS the task's key; ARGV the meta, its expiry. */
-static const char store_script[] = "local old = redis.call('GET', KEYS[1]) "
-                                   "if old then "
-                                   "local ok, meta = pcall(cjson.decode, old) "
-                                   "if ok and type(meta) == 'table' and meta['status'] == 'SUCCESS' then return 0 end "
-                                   "end "
-                                   "if ARGV[2] ~= '0' then redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) "
-                                   "else redis.call('SET', KEYS[1], ARGV[1]) end "
-                                   "redis.call('PUBLISH', KEYS[1], ARGV[1]) "
-                                   "return 1";
+/* One round trip for "a success stays": KEYS the task's key; ARGV the meta, its expiry, '1' for what may overwrite no end at all. */
+static const char store_script[] =
+        "local old = redis.call('GET', KEYS[1]) "
+        "if old then "
+        "local ok, meta = pcall(cjson.decode, old) "
+        "local status = ok and type(meta) == 'table' and meta['status'] "
+        "if status == 'SUCCESS' then return 0 end "
+        "if ARGV[3] == '1' and (status == 'FAILURE' or status == 'REVOKED') then return 0 end "
+        "end "
+        "if ARGV[2] ~= '0' then redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) "
+        "else redis.call('SET', KEYS[1], ARGV[1]) end "
+        "redis.call('PUBLISH', KEYS[1], ARGV[1]) "
+        "return 1";
 
 /* KEYS .c .s and the group's own; ARGV size, expiry, the saved GroupResult or ''. A body that is started already stays so: this is a
  * repetition then, and the parts that are still to come are too. */
@@ -99,6 +102,11 @@ static void redis_close(struct results_sink *s)
         free(s);
 }
 
+static bool redis_away(const struct results_sink *s)
+{
+        return redis_link_away(((const struct redis *)s)->link);
+}
+
 static bool redis_wants(const struct results_sink *s, const struct results_address *to)
 {
         (void)s, (void)to;
@@ -108,6 +116,7 @@ static bool redis_wants(const struct results_sink *s, const struct results_addre
 /* ---- what has only a result code to say ---- */
 
 struct asking {
+        const struct redis_link *link;
         results_done *done;
         void *arg;
 };
@@ -118,7 +127,7 @@ static void on_done(redisReply *reply, void *arg)
         struct problem why = { 0 };
         free(arg);
         if (!reply)
-                a.done(RESULTS_CLOSED, NULL, a.arg);
+                a.done(redis_link_closed(a.link) ? RESULTS_CLOSED : RESULTS_AWAY, NULL, a.arg);
         else if (reply->type != REDIS_REPLY_ERROR)
                 a.done(RESULTS_DONE, NULL, a.arg);
         else {
@@ -132,7 +141,7 @@ static void ask(struct redis *r, const struct bytes words[], size_t count, resul
         struct problem why;
         struct asking *a = malloc(sizeof(*a));
         if (a)
-                *a = (struct asking){ done, arg };
+                *a = (struct asking){ r->link, done, arg };
         if (a && redis_link_send(r->link, words, count, on_done, a) == 0)
                 return;
         free(a);
@@ -152,7 +161,13 @@ static void redis_store(struct results_sink *s, const struct results_address *to
         struct buffer key = { 0 };
         buffer_addf(&key, "%s" TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
         const struct bytes words[] = {
-                text("EVAL"), text(store_script), text("1"), buffer_view(&key), meta, text(r->expires),
+                text("EVAL"),
+                text(store_script),
+                text("1"),
+                buffer_view(&key),
+                meta,
+                text(r->expires),
+                text(to->late && to->interim ? "1" : "0"),
         };
         ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
         buffer_free(&key);
@@ -238,6 +253,7 @@ extern const struct results_backend results_redis;
 const struct results_backend results_redis = {
         .schemes = schemes,
         .open = redis_open,
+        .away = redis_away,
         .wants = redis_wants,
         .store = redis_store,
         .chord_begin = redis_chord_begin,

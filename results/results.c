@@ -80,6 +80,22 @@ void results_close(struct results *r)
         free(r);
 }
 
+bool results_may_be_away(const struct results *r)
+{
+        for (const struct results_sink *s = r->sinks; s; s = s->next)
+                if (s->backend->away)
+                        return true;
+        return false;
+}
+
+bool results_away(const struct results *r)
+{
+        for (const struct results_sink *s = r->sinks; s; s = s->next)
+                if (s->backend->away && s->backend->away(s))
+                        return true;
+        return false;
+}
+
 /* ---- storing with all that want it ---- */
 
 bool results_wanted(const struct results *r, const struct results_address *to)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The door to results: what a Celery client reads of its tasks (AsyncResult), and the counters of its chords. Several backends may
  * be open at once; one table of functions each. Everything is called on, and answered on, the loop thread; no call waits.
- * While a backend's server is away its calls wait here and are repeated when it is back: every verb may safely be repeated.
+ * While a backend's server is away its calls wait here for a short time and are repeated when it is back: every verb may safely be
+ * repeated. After that they are answered "away", and the caller keeps what it has to say somewhere safe (worker/owe.c).
  * Source of keys and forms: celery.backends.base, .rpc and .redis of Celery 5.7. */
 #ifndef CHARD_RESULTS_H
 #define CHARD_RESULTS_H
@@ -37,14 +38,21 @@ struct results_address {
         const char *task_id;
         const char *reply_to;       /* or NULL: nobody waits at a queue */
         const char *correlation_id; /* or NULL: the task's id */
+        bool late;                  /* told once more, for a server that was away: who is never away has it */
+        bool interim;               /* late: it is no end, so it must not overwrite one */
 };
 
 enum results_answer {
         RESULTS_DONE,
         RESULTS_REFUSED, /* a server can't take it (`why`): repeating would not help */
+        RESULTS_AWAY,    /* a server is away; it may or may not have happened: tell again when results_away says no */
         RESULTS_CLOSED,  /* closed first: it may or may not have happened */
 };
 typedef void results_done(enum results_answer answer, const struct problem *why, void *arg);
+
+/* Is there a backend whose server may be away? / Is one away now? */
+bool results_may_be_away(const struct results *r);
+bool results_away(const struct results *r);
 
 /* Would any backend take a result for it? */
 bool results_wanted(const struct results *r, const struct results_address *to);
@@ -78,6 +86,7 @@ struct chord_reply {
                 CHORD_READY, /* this was the last one: start the body with `results`, then call results_chord_end */
                 CHORD_FAILED, /* this was the last one, and one of them failed (`why`): the body fails; then results_chord_end */
                 CHORD_REFUSED,
+                CHORD_AWAY,
                 CHORD_CLOSED,
         } verdict;
         struct bytes results; /* READY: a JSON array, in the header's order */
@@ -129,6 +138,7 @@ struct results_backend {
         const char *const *schemes; /* NULL-terminated */
         int (*open)(struct results_sink **out, const struct results_config *config, const char *url,
                     struct problem *why);
+        bool (*away)(const struct results_sink *s); /* NULL: it never is */
         bool (*wants)(const struct results_sink *s, const struct results_address *to);
         void (*store)(struct results_sink *s, const struct results_address *to, struct bytes meta, results_done *done,
                       void *arg);

@@ -29,7 +29,7 @@ static int rpc_open(struct results_sink **out, const struct results_config *conf
 static bool rpc_wants(const struct results_sink *s, const struct results_address *to)
 {
         (void)s;
-        return to->reply_to && *to->reply_to;
+        return to->reply_to && *to->reply_to && !to->late;
 }
 
 struct sending {

@@ -13,6 +13,7 @@ enum carried {
         CARRY_PROFILES,
         CARRY_AUDITS, /* what was done to dead letters */
         CARRY_DEAD,
+        CARRY_UNTOLD, /* results that are owed */
         CARRY_SCHEDULED,
         CARRY_KINDS,
 };

@@ -145,6 +145,16 @@ struct due {
  * The rows stay locked for this worker until forget is called with those that were confirmed. */
 typedef void release_done(struct due *due, size_t count, int64_t next_ms, void *arg);
 
+/* ---- results owed ---- */
+
+/* What is still to be told of a task that has ended, kept until the result backend takes it. Borrowed until done. */
+struct owed_result {
+        const char *task_id;           /* or NULL */
+        const char *queue;             /* that the task's message came from */
+        struct bytes properties, body; /* of that message, as received */
+        struct bytes telling;          /* JSON text that only the worker reads (worker/owe.c) */
+};
+
 /* ---- reading and tending ---- */
 
 /* A JSON value (borrowed for the length of the callback), or NULL when nothing is there; `why` is set when the store failed. */
@@ -172,6 +182,15 @@ struct store_backend {
         void (*forget)(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
         /* Told when somebody else scheduled something due at about `due_ms` (LISTEN/NOTIFY). */
         void (*on_scheduled)(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg);
+
+        /* Keep a result that is owed. */
+        void (*owe)(struct store *s, const struct owed_result *owed, store_done *done, void *arg);
+        /* At most `limit` of them, oldest first, in an array: [{"id","task_id","queue","properties","body","telling"}], the last three as hexadecimal.
+         * Nobody else gets them for half a minute. */
+        void (*owed_take)(struct store *s, unsigned limit, json_done *done, void *arg);
+        /* Of those: delete the ones that were told; the others are anybody's again, at once. Copied. */
+        void (*owed_settle)(struct store *s, const int64_t told[], size_t told_count, const int64_t untold[],
+                            size_t untold_count, store_done *done, void *arg);
 
         /* Write this worker's row: {"consuming": …} as `state`; other workers' rows older than a day go. */
         void (*beat)(struct store *s, const json_t *state, store_done *done, void *arg);

@@ -83,11 +83,26 @@ static enum step after_begun(struct run *run)
         return run->closing ? STEP_END : publish_all(run);
 }
 
+/* A chord that nobody counts must not be sent: all that follows waits with what is to be told. */
+static enum step after_begun(struct run *run)
+{
+        if (run->closing)
+                return STEP_END;
+        if (!run->unbegun)
+                return publish_all(run);
+        run->unbegun = false;
+        run->telling.unsent = run->step == STEP_PUBLISH;
+        following_clear(&run->following);
+        return STEP_OWE;
+}
+
 static void on_begun(enum results_answer answer, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
         if (answer == RESULTS_CLOSED) {
                 run->closing = true;
+        } else if (answer == RESULTS_AWAY) {
+                run->unbegun = true;
         } else if (answer == RESULTS_REFUSED) {
                 log_error("worker", "task=%s a chord that follows can't be counted: %s", run->message.id, why->text);
         }

@@ -40,7 +40,7 @@ enum step run_join(struct run *run)
 {
         const json_t *row = part_of(run), *member = json_object_get(row, "member");
         if (!row)
-                return STEP_ACK;
+                return run_all_told(run);
         const struct chord_part part = {
                 .group_id = json_text(row, "group_id", ""),
                 .task_id = json_text(row, "id", ""),
@@ -57,6 +57,7 @@ static void on_ended(enum results_answer answer, const struct problem *why, void
 {
         struct run *run = (struct run *)arg;
         (void)why; /* what is left of the chord expires */
+        run->telling.away = run->telling.away || answer == RESULTS_AWAY;
         run_go(run, answer == RESULTS_CLOSED ? STEP_END : next_part(run));
 }
 
@@ -171,6 +172,10 @@ static void on_counted(const struct chord_reply *reply, void *arg)
         case CHORD_FAILED: step = unjoin(run, &reply->why, reply->cause); break;
         case CHORD_REFUSED:
                 log_error("worker", "task=%s its chord can't be counted: %s", run->message.id, reply->why.text);
+                step = next_part(run);
+                break;
+        case CHORD_AWAY:
+                run->telling.away = true;
                 step = next_part(run);
                 break;
         case CHORD_CLOSED: break;

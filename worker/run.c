@@ -41,6 +41,7 @@ static void forget_contents(struct run *run)
         following_clear(&run->following);
         message_free(run->again_message);
         buffer_free(&run->result);
+        buffer_free(&run->owing_text);
         arena_free(&run->arena);
         delivery_free(run->delivery);
 }
@@ -49,6 +50,7 @@ void run_end(struct run *run)
 {
         struct worker *w = run->worker;
         struct run *behind = run->behind;
+        struct owed_item *owed = run->owed;
         if (run->in_map)
                 map_take(w->by_id, run->message.id);
         run->previous->next = run->next;
@@ -60,6 +62,8 @@ void run_end(struct run *run)
         const uv_timer_t timer = run->timer; /* stopped; stays initialised */
         *run = (struct run){ .next = w->spare, .timer = timer };
         w->spare = run;
+        if (owed)
+                teller_run_ended(owed);
         if (w->phase != WORKER_CLOSED)
                 intake_wake(behind);
         if (w->phase != WORKER_RUNNING)

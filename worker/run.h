@@ -25,6 +25,7 @@ enum step {
         STEP_BURY,   /* the dead letter is published */
         STEP_TELL,   /* its result is stored */
         STEP_JOIN,   /* the chord that it is part of is counted */
+        STEP_OWE,    /* the result backend is away: the store keeps what is to be told */
         STEP_REVOKE, /* the store learns that it will never run */
         STEP_HAND_BACK,
         STEP_ACK,
@@ -40,6 +41,11 @@ struct telling {
         json_t *children;         /* owned: what the result says of the tasks that follow */
         json_t *parts;            /* owned: parts of chords to be counted, or NULL */
         size_t part;              /* the one in hand */
+        int64_t done_ms;          /* wall clock: when it ended; 0 = it is not told of yet */
+        bool unsent;              /* what follows it was not sent */
+        bool away;                /* the result backend did not take all of it */
+        bool called;              /* its errbacks have been sent */
+        bool late;                /* it was told before, to a backend that was away */
         struct problem *unjoined; /* why its chord has failed, in the run's arena; NULL: it has not */
         struct bytes cause; /* … and the exception (JSON text, there too) that the body's tasks get instead; or empty */
 };
@@ -78,6 +84,9 @@ struct run {
         int64_t began_ms; /* wall clock: when its work began; 0 = not yet */
         struct telling telling;
         struct following following; /* owned: on its way out */
+        struct owed_result owing;
+        struct buffer owing_text;
+        struct owed_item *owed; /* it goes on from a row of the store, not from a delivery; or NULL */
         run_then *then;
         unsigned publishes;            /* waiting for their confirm, or for the results' answer */
         enum publish_result published; /* the worst of them */
@@ -90,10 +99,12 @@ struct run {
         bool terminated;  /* revoked while it was at work */
         bool doomed;      /* it died under a lease that had run out: looked at again before that counts */
         bool closing;     /* an answer said that the worker closes */
+        bool unbegun;     /* an answer said that a chord can't be begun now: the result backend is away */
         uv_timer_t timer; /* initialised once; runs are reused */
 };
 
 struct releaser;
+struct teller;
 struct control;
 
 struct worker {
@@ -114,6 +125,7 @@ struct worker {
         enum { WORKER_RUNNING, WORKER_FINISHING, WORKER_HANDING_BACK, WORKER_CLOSING, WORKER_CLOSED } phase;
         uv_timer_t grace_timer;
         struct releaser *releaser;
+        struct teller *teller;
         struct pulse *pulse;     /* says whether it consumes */
         struct rates_row *rates; /* how attempts fared; one a task of the registry */
         struct control *control; /* or NULL */
@@ -205,6 +217,9 @@ enum step run_tell_or_ack(struct run *run);
 struct result_exception run_exception_of(const struct run *run, const struct problem *why);
 void run_add_traceback(const struct run *run, const struct problem *why, struct buffer *out);
 
+/* All is told: STEP_ACK; or STEP_OWE, where the backend was away for some of it. */
+enum step run_all_told(const struct run *run);
+
 /* STARTED, where the settings want it; nobody waits for its answer. */
 void run_tell_started(const struct run *run);
 
@@ -268,6 +283,25 @@ enum step revoke_run(struct run *run);
 
 /* Called when a run has ended: goes on with the shutdown when it was the last. */
 void shutdown_adjust(struct worker *w);
+
+/* ---- owe.c ---- */
+
+/* The step "owe". */
+enum step run_owe(struct run *run);
+
+/* Make of a fresh run what the row's was (as of store->owed_take), and the step where it goes on; STEP_END when nothing can be made of it. The
+ * run's delivery is made here. */
+enum step run_owed(struct run *run, const json_t *row);
+
+/* ---- teller.c ---- */
+
+int teller_open(struct teller **out, struct worker *w);
+/* All of the row is told. / The run that tells it has ended. */
+void teller_told(struct owed_item *item);
+void teller_run_ended(struct owed_item *item);
+bool teller_busy(const struct teller *t);
+void teller_stop(struct teller *t); /* takes no more rows */
+void teller_close(struct teller *t);
 
 /* ---- releaser.c ---- */
 

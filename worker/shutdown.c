@@ -20,6 +20,7 @@ void worker_stop(struct worker *w)
                 w->phase = WORKER_FINISHING;
                 pulse_stop(w->pulse);
                 releaser_stop(w->releaser);
+                teller_stop(w->teller);
                 intake_adjust(w);
                 uv_timer_start(&w->grace_timer, on_time_up, w->config->grace_ms, 0);
                 break;
@@ -31,7 +32,8 @@ void worker_stop(struct worker *w)
 
 void shutdown_adjust(struct worker *w)
 {
-        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !releaser_busy(w->releaser) && !pulse_busy(w->pulse))
+        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !releaser_busy(w->releaser) && !teller_busy(w->teller) &&
+            !pulse_busy(w->pulse))
                 begin_close(w);
 }
 

@@ -6,7 +6,8 @@
  *                          \-> pause -> ack   \-> retry -> ack      (any) -> dead -> bury -> ack
  *
  * A task that was revoked goes from claim or call to revoke and its ack (worker/revoke.c).
- * Where somebody waits for a result or counts the parts of a chord, tell and join come before that ack (worker/tell.c, join.c).
+ * Where somebody waits for a result or counts the parts of a chord, tell and join come before that ack (worker/tell.c, join.c); where they
+ * can't be done now, because the result backend is away, the store keeps what is left of them (owe, worker/owe.c).
  */
 #include "worker/run.h"
 
@@ -46,6 +47,7 @@ static const struct {
         [STEP_BURY] = { "bury", bury },
         [STEP_TELL] = { "tell", run_tell_result },
         [STEP_JOIN] = { "join", run_join },
+        [STEP_OWE] = { "owe", run_owe },
         [STEP_REVOKE] = { "revoke", revoke_run },
         [STEP_HAND_BACK] = { "hand_back", hand_back },
         [STEP_ACK] = { "ack", ack },
@@ -465,6 +467,8 @@ static enum step hand_back(struct run *run)
 {
         if (run->worker->phase == WORKER_CLOSED)
                 return STEP_END; /* the broker takes it back with the connection */
+        if (run->owed)
+                return STEP_END; /* the row stays */
         if (run->claimed) {
                 run->claimed = false;
                 run->give_back = (struct release_lease){ .id = run->message.id };
@@ -479,6 +483,10 @@ static enum step hand_back(struct run *run)
 
 static enum step ack(struct run *run)
 {
+        if (run->owed) {
+                teller_told(run->owed);
+                return STEP_END;
+        }
         broker_ack(run->worker->broker, run->tag);
         run->worker->finished++;
         return STEP_END;

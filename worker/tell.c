@@ -19,7 +19,9 @@ static struct results_address address_of(const struct run *run, const char *task
         const bool own = strcmp(task_id, m->id) == 0;
         return (struct results_address){ .task_id = task_id,
                                          .reply_to = m->reply_to,
-                                         .correlation_id = own ? m->correlation_id : NULL };
+                                         .correlation_id = own ? m->correlation_id : NULL,
+                                         .late = run->telling.late,
+                                         .interim = run->telling.what == TELL_RETRY };
 }
 
 static bool wanted(const struct run *run)
@@ -102,10 +104,19 @@ static void on_told(enum results_answer answer, const struct problem *why, void 
         struct run *run = (struct run *)arg;
         if (answer == RESULTS_REFUSED)
                 log_error("worker", "task=%s its result can't be stored: %s", run->message.id, why->text);
+        if (answer == RESULTS_AWAY)
+                run->telling.away = true;
         if (answer == RESULTS_CLOSED)
                 run->closing = true;
         if (--run->publishes == 0)
                 run_go(run, run->closing ? STEP_END : run->then(run));
+}
+
+/* Told so late that it would have been forgotten by now? */
+static bool is_forgotten(const struct run *run)
+{
+        const int64_t kept_ms = (int64_t)run->worker->config->result_expires_s * 1000;
+        return run->telling.late && kept_ms && clock_wall_ms() - run->telling.done_ms >= kept_ms;
 }
 
 static void store(struct run *run, const struct result_meta *meta)
@@ -114,7 +125,7 @@ static void store(struct run *run, const struct result_meta *meta)
         const struct results_address to = address_of(run, meta->task_id);
         results_meta(meta, &text);
         run->publishes++;
-        if (results_wanted(run->worker->results, &to))
+        if (results_wanted(run->worker->results, &to) && !is_forgotten(run))
                 results_store(run->worker->results, &to, buffer_view(&text), on_told, run);
         else
                 run->publishes--;
@@ -139,7 +150,7 @@ static void store_own(struct run *run)
                 .result = success ? buffer_view(&run->result) : buffer_view(&exception),
                 .traceback = success ? NULL : (const char *)traceback.data,
                 .children = buffer_view(&children),
-                .done_ms = run->telling.what == TELL_RETRY ? 0 : clock_wall_ms(),
+                .done_ms = run->telling.what == TELL_RETRY ? 0 : run->telling.done_ms,
                 .task_id = m->id,
                 .group_id = m->group_id,
                 .parent_id = m->parent_id,
@@ -183,7 +194,7 @@ void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem 
                         .children = buffer_view(&children),
                         .result = shown,
                         .traceback = (const char *)traceback.data,
-                        .done_ms = clock_wall_ms(),
+                        .done_ms = run->telling.done_ms,
                         .task_id = json_text(row, "id", ""),
                         .group_id = json_text(row, "group_id", NULL),
                         .parent_id = json_text(row, "parent_id", NULL),
@@ -217,6 +228,8 @@ enum step run_tell_result(struct run *run)
         const enum tell what = run->telling.what;
         if (what == TELL_SUCCESS && run->result.size == 0 && !run_write_result(run))
                 return run_out_of_memory(run);
+        if (!run->telling.done_ms)
+                run->telling.done_ms = clock_wall_ms();
         run->publishes = 1; /* nothing goes on before all is asked for */
         run->then = send_errbacks;
         if (wanted(run))
@@ -246,7 +259,7 @@ static enum step send_errbacks(struct run *run)
 {
         struct following following = { 0 };
         struct problem why = { 0 };
-        if (run->telling.what != TELL_FAILURE || !run->message.errbacks)
+        if (run->telling.what != TELL_FAILURE || !run->message.errbacks || run->telling.called)
                 return STEP_JOIN;
         if (make_errbacks(run, &following, &why) != 0) {
                 log_error("worker", "task=%s its errbacks can't be sent: %s", run->message.id, why.text);
@@ -257,8 +270,13 @@ static enum step send_errbacks(struct run *run)
 
 enum step run_then_join(struct run *run)
 {
-        (void)run;
+        run->telling.called = true;
         return STEP_JOIN;
+}
+
+enum step run_all_told(const struct run *run)
+{
+        return run->telling.away ? STEP_OWE : STEP_ACK;
 }
 
 /* ---- started ---- */

@@ -141,6 +141,8 @@ static int open_rest(struct worker *w, struct problem *why)
         if (!code)
                 code = releaser_open(&w->releaser, w);
         if (!code)
+                code = teller_open(&w->teller, w);
+        if (!code)
                 code = health_open(w);
         if (!code)
                 code = control_open(&w->control, w);
@@ -177,6 +179,8 @@ void worker_close(struct worker *w)
 {
         w->phase = WORKER_CLOSED;
         releaser_close(w->releaser);
+        teller_close(w->teller);
+        w->teller = NULL;
         health_close(w);
         control_stop(w->control);
         if (w->ai)

@@ -51,11 +51,12 @@ static struct bytes exchange_in(amqp_bytes_t text)
  * otherwise they go one at a time until it is alone. */
 static void find_culprit(struct publisher *p, uint16_t code, amqp_bytes_t text)
 {
+        p->window.writing = false; /* what is not written yet will not be, here */
         const struct bytes exchange = code == AMQP_NOT_FOUND ? exchange_in(text) : (struct bytes){ 0 };
         if (exchange.size && window_refuse_exchange(&p->window, exchange, &p->finished))
                 return;
         if (p->window.count == 1)
-                window_settle(&p->window, 0, true, true, &p->finished);
+                (void)window_settle(&p->window, 0, true, true, &p->finished);
         p->careful = p->window.count;
 }
 
@@ -93,9 +94,9 @@ static int connection_method(struct publisher *p, const amqp_method_t *method)
 static int settled(struct publisher *p, uint64_t number, bool multiple, bool refused)
 {
         /* What is still being sent is ours: nobody else may end it. */
-        if (p->current && number >= p->window.next - 1)
-                return amqp_link_fail(&p->side.link, "unreachable", "it confirmed a message that it doesn't have yet");
-        window_settle(&p->window, number, multiple, refused, &p->finished);
+        if (window_settle(&p->window, number, multiple, refused, &p->finished) < 0)
+                return amqp_link_fail(&p->side.link, "unreachable", "it confirmed a message that it doesn't have");
+        p->returned = NULL; /* it was rabbitmq-c's memory */
         amqp_link_release(&p->side.link, PUBLISH_CHANNEL);
         return 0;
 }
@@ -111,6 +112,7 @@ static int method(struct publisher *p, const amqp_method_t *method)
         case AMQP_CHANNEL_CLOSE_METHOD: return channel_closed(p, method->decoded);
         default: break;
         }
+        p->returned = NULL;
         amqp_link_release(&p->side.link, PUBLISH_CHANNEL);
         return 0;
 }

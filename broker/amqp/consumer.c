@@ -26,6 +26,12 @@ static struct subscription *of_channel(const struct consumer *c, uint16_t channe
 
 static int delivered(struct consumer *c, struct subscription *s, struct delivery *d)
 {
+        const int numbered = s->bus ? 0 : tags_delivered(&s->tags, d->tag.number);
+        if (numbered) {
+                delivery_free(d);
+                return amqp_link_fail(&c->side.link, "unreachable", "a delivery on queue %s: %s", s->queue,
+                                      numbered == -EPROTO ? "its tag is out of order" : "out of memory");
+        }
         d->queue = s->queue;
         d->tag.epoch = s->epoch;
         d->next = NULL;
@@ -39,8 +45,6 @@ static int delivered(struct consumer *c, struct subscription *s, struct delivery
         else
                 c->first = d;
         c->last = d;
-        if (tags_delivered(&s->tags, d->tag.number))
-                return amqp_link_fail(&c->side.link, "unreachable", "out of memory");
         return 0;
 }
 
@@ -55,11 +59,12 @@ static int content(struct consumer *c, struct subscription *s, const amqp_frame_
         return result ? delivered(c, s, d) : 0;
 }
 
-/* The broker took the consumer away: its queue was deleted, or its leader is gone. */
+/* The broker took the consumer away: its queue was deleted, its leader is gone, or a message was held for too long (RabbitMQ 4.3). */
 static void cancelled(struct consumer *c, struct subscription *s)
 {
-        log_warn("broker", "queue=%s the broker cancelled the consumer; its queue may have been deleted", s->queue);
-        subscription_ended(s, true, "the broker cancelled the consumer");
+        subscription_lost(
+                s, true,
+                "the broker cancelled the consumer: its queue was deleted or moved, or a message was held too long");
         c->declare_again = c->topology && !s->bus;
 }
 
@@ -67,8 +72,7 @@ static void channel_closed(struct consumer *c, struct subscription *s, const amq
 {
         struct problem why = { .code = "" };
         amqp_link_channel_closed(&c->side.link, s->channel, close, "the broker closed the channel", &why);
-        log_warn("broker", "queue=%s %s", s->queue, why.text);
-        subscription_ended(s, false, why.text);
+        subscription_lost(s, false, why.text);
 }
 
 static int connection_method(struct consumer *c, const amqp_method_t *method)
@@ -86,6 +90,7 @@ static int method(struct consumer *c, struct subscription *s, const amqp_frame_t
         case AMQP_CHANNEL_CLOSE_METHOD: channel_closed(c, s, m->decoded); break;
         default: break;
         }
+        content_clear(&s->content); /* what was begun is over, and its method is rabbitmq-c's memory */
         amqp_link_release(&c->side.link, frame->channel);
         return 0;
 }

@@ -42,7 +42,9 @@ struct subscription {
         struct tags tags;
         uint64_t highest; /* while a batch is settled: what one `multiple` may name, and for how many */
         size_t covered;
-        unsigned failures; /* to register, since the last success */
+        unsigned failures; /* to register, or to stay so for a while, in a row */
+        uint64_t registered_ms;
+        bool told; /* the log says that it is not registered */
         uint64_t retry_at_ms;
         char why[120];
 };
@@ -77,6 +79,9 @@ int consumer_mend_due(const struct consumer *c);
 
 /* The broker ended it: `open` says whether its channel is still there. */
 void subscription_ended(struct subscription *s, bool open, const char *why);
+
+/* … in a way that the log should tell once, and it is to be registered again: with growing pauses while that fails or does not last. */
+void subscription_lost(struct subscription *s, bool open, const char *why);
 
 /* Declare the exchanges and the queue of the bus, on that channel. Returns 0, 1 with `why` or -1, as amqp_link_result. */
 int bus_declare(struct amqp_link *l, uint16_t channel, const struct broker_bus *bus, struct problem *why);

@@ -42,6 +42,7 @@ static void start_next(struct publisher *p)
                 frame_publish(&l->out, PUBLISH_CHANNEL, next->message);
         p->body_sent = 0;
         p->current = next->message->body.size ? next : NULL;
+        p->window.writing = p->current != NULL;
 }
 
 static void continue_body(struct publisher *p)
@@ -51,8 +52,10 @@ static void continue_body(struct publisher *p)
         const size_t size = left < most ? left : most;
         frame_body(&p->side.link.out, PUBLISH_CHANNEL, bytes_of(body.data + p->body_sent, size));
         p->body_sent += size;
-        if (p->body_sent == body.size)
+        if (p->body_sent == body.size) {
                 p->current = NULL;
+                p->window.writing = false;
+        }
 }
 
 /* Encode what may go. Returns true when only the room for it ended. */

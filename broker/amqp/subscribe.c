@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RETRY_BASE_MS = 200, RETRY_CAP_MS = 10000 };
+enum { RETRY_BASE_MS = 200, RETRY_CAP_MS = 10000, LASTED_MS = 10000 };
 
 void subscription_ended(struct subscription *s, bool open, const char *why)
 {
@@ -22,18 +22,22 @@ void subscription_ended(struct subscription *s, bool open, const char *why)
         snprintf(s->why, sizeof(s->why), "%.119s", why);
 }
 
-static void retry_later(struct subscription *s)
+void subscription_lost(struct subscription *s, bool open, const char *why)
 {
-        s->retry_at_ms = clock_mono_ms() + backoff_ms(RETRY_BASE_MS, RETRY_CAP_MS, s->failures++, random_bits());
+        const uint64_t now_ms = clock_mono_ms();
+        if (!s->told)
+                log_warn("broker", "queue=%s not consuming: %s", s->queue, why);
+        s->told = true;
+        if (s->registered && now_ms - s->registered_ms >= LASTED_MS)
+                s->failures = 0;
+        subscription_ended(s, open, why);
+        s->retry_at_ms = now_ms + backoff_ms(RETRY_BASE_MS, RETRY_CAP_MS, s->failures++, random_bits());
 }
 
 /* The broker closed the channel over what we asked. */
 static void refused(struct consumer *c, struct subscription *s, const struct problem *why)
 {
-        if (s->failures == 0)
-                log_warn("broker", "queue=%s not consuming: %s", s->queue, why->text);
-        subscription_ended(s, false, why->text);
-        retry_later(s);
+        subscription_lost(s, false, why->text);
         c->declare_again = c->topology && !s->bus;
 }
 
@@ -92,11 +96,12 @@ static int subscribe(struct consumer *c, struct subscription *s)
                 refused(c, s, &why);
         if (result)
                 return result < 0 ? -1 : 0;
-        if (s->failures)
+        if (s->told)
                 log_info("broker", "queue=%s consuming again", s->queue);
+        s->told = false;
         s->registered = true;
         s->registered_prefetch = s->prefetch;
-        s->failures = 0;
+        s->registered_ms = clock_mono_ms();
         s->why[0] = '\0';
         if (s->bus)
                 side_report(&c->side, REPORT_JOINED, NULL, NULL);

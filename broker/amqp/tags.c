@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { WORD = 64, FIRST_CAPACITY = 1024 };
+enum { WORD = 64, FIRST_CAPACITY = 1024, GAP_MOST = UINT16_MAX };
 
 static uint64_t *word(const struct tags *t, uint64_t tag)
 {
@@ -39,6 +39,8 @@ static int grow(struct tags *t)
 
 int tags_delivered(struct tags *t, uint64_t tag)
 {
+        if (tag == 0 || tag > INT64_MAX || (t->next && (tag < t->next || tag - t->next > GAP_MOST)))
+                return -EPROTO;
         if (t->next == 0)
                 t->oldest = t->next = tag;
         while (tag + 1 - t->oldest > t->capacity) {

@@ -17,7 +17,7 @@ struct tags {
         size_t unsettled;
 };
 
-/* A delivery came. Returns 0 or -ENOMEM. */
+/* A delivery came. Returns 0; -ENOMEM; or -EPROTO for a number that can't be: 0, one that is not above the last, or far above it. */
 int tags_delivered(struct tags *t, uint64_t tag);
 
 /* Settle it. False when it is not outstanding: settled before, or never delivered on this channel. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/amqp/window.h"
 
+#include <errno.h>
+
 void publish_list_add(struct publish_list *list, struct publish *p)
 {
         p->mail.next = NULL;
@@ -71,16 +73,17 @@ static void finish(struct window *w, uint64_t number, enum publish_result result
         publish_list_add(finished, p);
 }
 
-void window_settle(struct window *w, uint64_t number, bool multiple, bool refused, struct publish_list *finished)
+int window_settle(struct window *w, uint64_t number, bool multiple, bool refused, struct publish_list *finished)
 {
         const enum publish_result result = refused ? PUBLISH_REFUSED : PUBLISH_CONFIRMED;
-        /* Number 0 with `multiple` means everything so far. */
-        const uint64_t last = number == 0 && multiple ? w->next - 1 : number;
-        if (last < w->oldest || last >= w->next)
-                return;
-        for (uint64_t n = multiple ? w->oldest : last; n <= last; n++)
+        const uint64_t end = w->next - w->writing; /* the first that was not sent */
+        if (number >= end || (number == 0 && !multiple))
+                return -EPROTO;
+        const uint64_t last = number == 0 ? end - 1 : number;
+        for (uint64_t n = multiple || last < w->oldest ? w->oldest : last; n <= last; n++)
                 finish(w, n, result, finished);
         advance(w);
+        return 0;
 }
 
 static bool same(struct bytes a, struct bytes b)
@@ -145,4 +148,5 @@ void window_restart(struct window *w, struct publish_list *again)
         }
         w->oldest = w->next = w->return_from = 1;
         w->count = 0;
+        w->writing = false;
 }

@@ -45,6 +45,7 @@ struct window {
         uint64_t oldest, next;              /* numbers oldest … next-1 are in flight, holes included */
         uint64_t return_from;               /* returns come in the order of the publishes: the next is not below this */
         size_t count;
+        bool writing; /* the newest is still being written: the broker can't have it yet */
 };
 
 static inline bool window_full(const struct window *w)
@@ -55,8 +56,9 @@ static inline bool window_full(const struct window *w)
 /* A publish was written. There is room. */
 void window_add(struct window *w, struct publish *p);
 
-/* basic.ack or basic.nack: what it settles goes to `finished`, with its result. Unknown numbers are ignored. */
-void window_settle(struct window *w, uint64_t number, bool multiple, bool refused, struct publish_list *finished);
+/* basic.ack or basic.nack: what it settles goes to `finished`, with its result. Number 0 with `multiple` means everything that was sent; what is
+ * settled already stays so. Returns 0; or -EPROTO for a number that no message has that was sent: then nothing is settled. */
+int window_settle(struct window *w, uint64_t number, bool multiple, bool refused, struct publish_list *finished);
 
 /* basic.return: mark the publish that came back. It is the oldest in flight with this exchange, key, properties and body
  * size, or else with this exchange and key. False when there is none. `properties` as they were sent (persistent). */

@@ -52,6 +52,9 @@ static const struct verb *const verbs[LANE_COUNT] = {
         [LANE_STALE_FIND] = &verb_stale_find,
         [LANE_STALE_SETTLE] = &verb_stale_settle,
         [LANE_CARRY] = &verb_carry,
+        [LANE_OWE] = &verb_owe,
+        [LANE_OWED_TAKE] = &verb_owed_take,
+        [LANE_OWED_SETTLE] = &verb_owed_settle,
 };
 
 void store_hold(struct pg_store *s)
@@ -256,6 +259,9 @@ const struct store_backend store_postgres = {
         .release = pg_release,
         .forget = pg_forget,
         .on_scheduled = pg_on_scheduled,
+        .owe = pg_owe,
+        .owed_take = pg_owed_take,
+        .owed_settle = pg_owed_settle,
         .beat = pg_beat,
         .worker = pg_worker,
         .job = pg_job,

@@ -115,10 +115,19 @@ static const struct statement scheduled = {
         "  on conflict do nothing returning 1) " COUNTED
 };
 
+static const struct statement untold = {
+        "chard_carry_untold",
+        "with made as (insert into chard.owed_result (key, created_at, task_id, queue, properties, body, telling)"
+        "  select key, created_at, task_id, queue, decode(properties, 'hex'), decode(body, 'hex'), decode(telling, 'hex')"
+        "  from json_to_recordset($1::text::json) as r (cursor bigint, key uuid, created_at timestamptz, task_id text, queue text,"
+        "   properties text, body text, telling text)"
+        "  order by cursor on conflict do nothing returning 1) " COUNTED
+};
+
 static const struct statement *const of_kind[CARRY_KINDS] = {
-        [CARRY_JOBS] = &jobs,   [CARRY_TASKS] = &tasks,         [CARRY_EVENTS] = &events,
-        [CARRY_OWNED] = &owned, [CARRY_PROFILES] = &profiles,   [CARRY_AUDITS] = &audits,
-        [CARRY_DEAD] = &dead,   [CARRY_SCHEDULED] = &scheduled,
+        [CARRY_JOBS] = &jobs,   [CARRY_TASKS] = &tasks,       [CARRY_EVENTS] = &events,
+        [CARRY_OWNED] = &owned, [CARRY_PROFILES] = &profiles, [CARRY_AUDITS] = &audits,
+        [CARRY_DEAD] = &dead,   [CARRY_UNTOLD] = &untold,     [CARRY_SCHEDULED] = &scheduled,
 };
 
 struct carry_call {

@@ -51,6 +51,9 @@ enum lane_id {
         LANE_STALE_FIND,
         LANE_STALE_SETTLE,
         LANE_CARRY,
+        LANE_OWE,
+        LANE_OWED_TAKE,
+        LANE_OWED_SETTLE,
         LANE_COUNT
 };
 
@@ -92,7 +95,8 @@ struct verb {
 
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
         verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_dead_file, verb_dead_page,
-        verb_dead_ask, verb_dead_settle, verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry, verb_revoke;
+        verb_dead_ask, verb_dead_settle, verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry, verb_revoke,
+        verb_owe, verb_owed_take, verb_owed_settle;
 
 struct lane {
         const struct verb *verb;

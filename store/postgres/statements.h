@@ -32,6 +32,12 @@ void pg_job_follow(struct store *s, const struct job_follow *follows, size_t cou
 bool pg_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
 void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);
 
+/* owed.c */
+void pg_owe(struct store *s, const struct owed_result *owed, store_done *done, void *arg);
+void pg_owed_take(struct store *s, unsigned limit, json_done *done, void *arg);
+void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, const int64_t untold[],
+                    size_t untold_count, store_done *done, void *arg);
+
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
 

@@ -27,6 +27,24 @@ comment on column chard.scheduled.properties is
 
 create index scheduled_due on chard.scheduled (due_at);
 
+-- What is still to be told of tasks that have ended, while the result backend is away: the message that the task came in, and what to say.
+create table chard.owed_result (
+        id         bigint generated always as identity primary key,
+        created_at timestamptz not null default now(),
+        due_at     timestamptz not null default now(),
+        key        uuid not null default gen_random_uuid() unique,
+        queue      text not null,
+        task_id    text collate "C",
+        properties bytea not null,
+        body       bytea not null,
+        telling    bytea not null
+) with (
+        autovacuum_vacuum_scale_factor = 0,
+        autovacuum_vacuum_threshold = 5000
+);
+
+comment on column chard.owed_result.due_at is 'in the future while a worker is telling it';
+
 -- Transactional enqueue: an application that shares this database calls chard.enqueue(…) in its own transaction, and
 -- the task exists exactly if that transaction commits. What follows writes Celery's message protocol, version 2, as
 -- AMQP 0-9-1 properties (4.2.5.5 field tables, 4.2.6.1 content header), with the field kinds S I t V A F only.

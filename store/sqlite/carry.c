@@ -64,6 +64,9 @@ static const char *const out_sql[CARRY_KINDS] = {
                 "   join dead_letter_audit a on a.id = t.audit where t.entry = d.entry))"
                 " from dead_letter d join dead_letter_content c on c.entry = d.entry"
                 " where d.entry > ?1 order by d.entry limit ?2",
+        [CARRY_UNTOLD] = "select json_object('cursor', id, 'key', lower(hex(key)), 'created_at', " CREATED_AT ","
+                         "  'task_id', task_id, 'queue', queue, 'properties', hex(properties), 'body', hex(body),"
+                         "  'telling', hex(telling)) from owed_result where id > ?1 order by id limit ?2",
         [CARRY_SCHEDULED] = "select json_object('cursor', id, 'key', lower(hex(key)), 'due_at', " DUE_AT
                             ", 'created_at', " CREATED_AT ","
                             "  'exchange', exchange, 'routing_key', routing_key, 'reason', reason, 'task_id', task_id,"
@@ -73,6 +76,7 @@ static const char *const out_sql[CARRY_KINDS] = {
 
 static const char *const off_sql[CARRY_KINDS] = {
         [CARRY_DEAD] = "delete from dead_letter where entry <= ?1 and state = 'kept'",
+        [CARRY_UNTOLD] = "delete from owed_result where id <= ?1",
         [CARRY_SCHEDULED] = "delete from scheduled where id <= ?1",
 };
 

@@ -122,6 +122,10 @@ void lite_revoke(struct store *s, const struct revocation *revocation, store_don
 void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
 void lite_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
 void lite_on_scheduled(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg);
+void lite_owe(struct store *s, const struct owed_result *owed, store_done *done, void *arg);
+void lite_owed_take(struct store *s, unsigned limit, json_done *done, void *arg);
+void lite_owed_settle(struct store *s, const int64_t told[], size_t told_count, const int64_t untold[],
+                      size_t untold_count, store_done *done, void *arg);
 void lite_beat(struct store *s, const json_t *state, store_done *done, void *arg);
 void lite_worker(struct store *s, const char *name, json_done *done, void *arg);
 void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);

@@ -3,6 +3,7 @@
 #include "broker/amqp/consumer.h"
 #include "broker/amqp/tags.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,6 +64,23 @@ static void one_slow_task_stretches_the_ring(void **state)
         tags_advance(&t);
         assert_int_equal(t.oldest, COUNT + 1);
         tags_clear(&t);
+}
+
+static void a_tag_that_can_not_be_is_refused(void **state)
+{
+        (void)state;
+        static const struct {
+                uint64_t first, then; /* first 0: the second is the first one */
+        } cases[] = { { 0, 0 },          { 0, UINT64_MAX },       { 7, 0 }, { 7, 7 }, { 7, 6 },
+                      { 7, UINT64_MAX }, { 7, UINT64_C(1) << 40 } };
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct tags t = { 0 };
+                if (cases[i].first)
+                        assert_int_equal(tags_delivered(&t, cases[i].first), 0);
+                assert_int_equal(tags_delivered(&t, cases[i].then), -EPROTO);
+                assert_int_equal(t.unsettled, cases[i].first ? 1 : 0);
+                tags_clear(&t);
+        }
 }
 
 static void a_gap_counts_as_settled(void **state)
@@ -215,10 +233,10 @@ static void a_closed_channel_ignores_its_tags(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_prefix_is_passed_at_once),        cmocka_unit_test(nothing_is_settled_twice),
-                cmocka_unit_test(one_slow_task_stretches_the_ring),  cmocka_unit_test(a_gap_counts_as_settled),
-                cmocka_unit_test(it_agrees_with_a_simple_model),     cmocka_unit_test(batches_become_few_frames),
-                cmocka_unit_test(a_closed_channel_ignores_its_tags),
+                cmocka_unit_test(a_prefix_is_passed_at_once),       cmocka_unit_test(nothing_is_settled_twice),
+                cmocka_unit_test(one_slow_task_stretches_the_ring), cmocka_unit_test(a_tag_that_can_not_be_is_refused),
+                cmocka_unit_test(a_gap_counts_as_settled),          cmocka_unit_test(it_agrees_with_a_simple_model),
+                cmocka_unit_test(batches_become_few_frames),        cmocka_unit_test(a_closed_channel_ignores_its_tags),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

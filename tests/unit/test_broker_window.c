@@ -2,6 +2,7 @@
 /* Publishes in flight: confirms, returns, refusals. */
 #include "broker/amqp/window.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,6 +74,57 @@ static void confirms_end_publishes_in_order(void **state)
         window_settle(&f.w, 0, true, false, &f.finished);
         check_finished(&f, "9c 10c");
         assert_int_equal(f.w.count, 0);
+        tear_down(&f);
+}
+
+/* The numbers that a broker may send, and those that it must not: while the newest of four is still being written, or not. */
+static void numbers_out_of_range_settle_nothing(void **state)
+{
+        (void)state;
+        static const struct {
+                bool writing;
+                uint64_t number;
+                bool multiple;
+                int result;
+                const char *finished;
+        } cases[] = {
+                { false, 0, true, 0, "1c 2c 3c 4c" },
+                { true, 0, true, 0, "1c 2c 3c" },
+                { false, 0, false, -EPROTO, "" },
+                { true, 0, false, -EPROTO, "" },
+                { false, 4, false, 0, "4c" },
+                { true, 4, false, -EPROTO, "" },
+                { true, 4, true, -EPROTO, "" },
+                { true, 3, true, 0, "1c 2c 3c" },
+                { false, 5, false, -EPROTO, "" },
+                { false, 5, true, -EPROTO, "" },
+                { false, UINT64_MAX, true, -EPROTO, "" },
+                { true, UINT64_MAX, false, -EPROTO, "" },
+                { false, WINDOW_SIZE + 1, false, -EPROTO, "" },
+        };
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct fixture f;
+                set_up(&f, "abcd");
+                f.w.writing = cases[i].writing;
+                assert_int_equal(window_settle(&f.w, cases[i].number, cases[i].multiple, false, &f.finished),
+                                 cases[i].result);
+                check_finished(&f, cases[i].finished);
+                tear_down(&f);
+        }
+}
+
+static void an_empty_window_has_nothing_to_settle(void **state)
+{
+        (void)state;
+        struct fixture f;
+        set_up(&f, "");
+        assert_int_equal(window_settle(&f.w, 0, true, true, &f.finished), 0);
+        assert_int_equal(window_settle(&f.w, 1, false, true, &f.finished), -EPROTO);
+        set_up(&f, "a");
+        f.w.writing = true;
+        assert_int_equal(window_settle(&f.w, 0, true, true, &f.finished), 0);
+        check_finished(&f, "");
+        assert_int_equal(f.w.count, 1);
         tear_down(&f);
 }
 
@@ -186,6 +238,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(confirms_end_publishes_in_order),
+                cmocka_unit_test(numbers_out_of_range_settle_nothing),
+                cmocka_unit_test(an_empty_window_has_nothing_to_settle),
                 cmocka_unit_test(a_return_is_found_by_its_address),
                 cmocka_unit_test(a_return_is_found_by_its_content),
                 cmocka_unit_test(an_altered_return_falls_back_to_the_oldest),

@@ -124,18 +124,6 @@ struct asking {
         struct answer to;
 };
 
-static bool read_hex(const char *hex, struct buffer *out)
-{
-        for (; hex[0] && hex[1]; hex += 2) {
-                const char digits[] = { hex[0], hex[1], '\0' };
-                char *end;
-                buffer_add_byte(out, (unsigned char)strtoul(digits, &end, 16));
-                if (*end)
-                        return false;
-        }
-        return !*hex && !out->failed;
-}
-
 static json_t *scheduled_json(const struct control *c, const json_t *row, const struct task_message *m)
 {
         enum { PRIORITY = 6 }; /* that Celery gives what waits for its time */
@@ -151,7 +139,8 @@ static void add_scheduled(const struct control *c, json_t *list, const json_t *r
         struct arena arena = { 0 };
         struct task_message m = { 0 };
         struct problem why = { 0 };
-        if (read_hex(json_text(row, "properties", ""), &properties) && read_hex(json_text(row, "body", ""), &body) &&
+        if (buffer_add_hex(&properties, json_text(row, "properties", "")) &&
+            buffer_add_hex(&body, json_text(row, "body", "")) &&
             task_message_decode(&arena, buffer_view(&properties), buffer_view(&body), c->worker->config->max_body, &m,
                                 &why) == 0)
                 json_array_append_new(list, scheduled_json(c, row, &m));

@@ -128,7 +128,7 @@ static void ended(struct control *c, const struct run *run, enum step to)
                 failed(c, run, "task-failed");
         else if (from == STEP_REVOKE && goes_on)
                 revoked(c, run, false);
-        else if (from == STEP_HAND_BACK && to == STEP_END)
+        else if (from == STEP_HAND_BACK && to == STEP_END && !run->owed)
                 rejected(c, run);
 }
 

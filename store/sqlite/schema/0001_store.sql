@@ -100,6 +100,19 @@ create table scheduled (
 
 create index scheduled_due on scheduled (due_at);
 
+-- What is still to be told of tasks that have ended, while the result backend is away: the message that the task came in, and what to say.
+create table owed_result (
+        id         integer primary key autoincrement,
+        key        blob not null unique,
+        created_at integer not null,
+        due_at     integer not null, -- in the future while a worker is telling it
+        task_id    text,
+        queue      text not null,
+        properties blob not null,
+        body       blob not null,
+        telling    blob not null
+) strict;
+
 -- A character is a user's once; task_id says which task granted it.
 create table character_owned (
         user_id    text not null,

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Results owed: what is to be told of tasks that have ended, kept while the result backend is away. Few rows, and only then: nothing is
+ * prepared for them. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char owe_sql[] = "insert into chard.owed_result (key, task_id, queue, properties, body, telling)"
+                              " select key, task_id, queue, properties, body, telling"
+                              " from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[])"
+                              "  as s (key, task_id, queue, properties, body, telling)"
+                              " on conflict (key) do nothing";
+
+/* They are somebody's for a while: one that dies meanwhile leaves them to others. */
+static const char take_sql[] =
+        "with due as (select id from chard.owed_result where due_at <= now() order by id limit $1::int8"
+        "  for update skip locked),"
+        " taken as (update chard.owed_result o set due_at = now() + interval '30 s' from due where o.id = due.id"
+        "  returning o.*)"
+        " select coalesce(json_agg(json_build_object('id', id, 'task_id', task_id, 'queue', queue,"
+        "  'properties', encode(properties, 'hex'), 'body', encode(body, 'hex'), 'telling', encode(telling, 'hex'))"
+        "  order by id), '[]')::text from taken";
+
+static const char told_sql[] = "delete from chard.owed_result where id = any ($1::int8[])";
+
+static const char untold_sql[] = "update chard.owed_result set due_at = now() where id = any ($1::int8[])";
+
+/* ---- owe ---- */
+
+static size_t owed_size(const struct call *call)
+{
+        const struct owed_result *row = call->what;
+
+        return row->properties.size + row->body.size + row->telling.size + 256;
+}
+
+static int owed_send(struct link *link, struct group *group)
+{
+        struct arguments *a = &link->store->arguments;
+
+        arguments_reset(a);
+        struct column *key = arguments_array(a, COLUMN_UUID), *task_id = arguments_array(a, COLUMN_TEXT);
+        struct column *queue = arguments_array(a, COLUMN_TEXT), *properties = arguments_array(a, COLUMN_BYTEA);
+        struct column *body = arguments_array(a, COLUMN_BYTEA), *telling = arguments_array(a, COLUMN_BYTEA);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct owed_result *row = group->calls[i]->what;
+
+                column_uuid(key, group->calls[i]->key);
+                column_text(task_id, row->task_id);
+                column_text(queue, row->queue);
+                column_bytes(properties, row->properties);
+                column_bytes(body, row->body);
+                column_bytes(telling, row->telling);
+        }
+        return link_send_once(link, group, owe_sql);
+}
+
+const struct verb verb_owe = {
+        .lane = LANE_OWE,
+        .link = LINK_COMMITS,
+        .most = GROUP_CALLS_MAX,
+        .size = owed_size,
+        .send = owed_send,
+        .answer = answer_done,
+        .refuse = refuse_done,
+};
+
+void pg_owe(struct store *s, const struct owed_result *owed, store_done *done, void *arg)
+{
+        call_add(pg_of(s), &verb_owe, owed, NULL, (void (*)(void))done, arg);
+}
+
+/* ---- take ---- */
+
+static int owed_send_take(struct link *link, struct group *group)
+{
+        const int64_t *limit = group->calls[0]->what;
+
+        arguments_reset(&link->store->arguments);
+        arguments_number(&link->store->arguments, *limit);
+        return link_send_once(link, group, take_sql);
+}
+
+const struct verb verb_owed_take = {
+        .lane = LANE_OWED_TAKE,
+        .link = LINK_COMMITS,
+        .most = 1,
+        .send = owed_send_take,
+        .answer = answer_json,
+        .refuse = refuse_json,
+};
+
+void pg_owed_take(struct store *s, unsigned limit, json_done *done, void *arg)
+{
+        int64_t *call = malloc(sizeof(*call));
+        struct problem why;
+
+        if (!call) {
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(NULL, &why, arg);
+                return;
+        }
+        *call = limit;
+        call_add(pg_of(s), &verb_owed_take, call, call, (void (*)(void))done, arg);
+}
+
+/* ---- settle ---- */
+
+struct owed_call {
+        size_t told, untold;
+        int64_t ids[];
+};
+
+static int owed_send_ids(struct link *link, struct group *group, const char *sql, const int64_t *ids, size_t count)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *c;
+
+        arguments_reset(a);
+        c = arguments_array(a, COLUMN_INT8);
+        for (size_t i = 0; i < count; i++)
+                column_int8(c, ids[i]);
+        return link_send_once(link, group, sql);
+}
+
+static int owed_send_settle(struct link *link, struct group *group)
+{
+        const struct owed_call *call = group->calls[0]->what;
+        int rc = owed_send_ids(link, group, told_sql, call->ids, call->told);
+
+        if (rc == 0 && call->untold)
+                rc = owed_send_ids(link, group, untold_sql, call->ids + call->told, call->untold);
+        return rc;
+}
+
+const struct verb verb_owed_settle = {
+        .lane = LANE_OWED_SETTLE,
+        .link = LINK_COMMITS,
+        .most = 1,
+        .send = owed_send_settle,
+        .answer = answer_done,
+        .refuse = refuse_done,
+};
+
+void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, const int64_t untold[],
+                    size_t untold_count, store_done *done, void *arg)
+{
+        struct owed_call *call = malloc(sizeof(*call) + (told_count + untold_count) * sizeof(int64_t));
+        struct problem why;
+
+        if (!call) {
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(STORE_REFUSED, bytes_of(NULL, 0), &why, arg);
+                return;
+        }
+        *call = (struct owed_call){ told_count, untold_count };
+        if (told_count)
+                memcpy(call->ids, told, told_count * sizeof(int64_t));
+        if (untold_count)
+                memcpy(call->ids + told_count, untold, untold_count * sizeof(int64_t));
+        call_add(pg_of(s), &verb_owed_settle, call, call, (void (*)(void))done, arg);
+}
