@@ -78,11 +78,6 @@ enum step run_send(struct run *run, struct following *takes, run_then *then)
         return --run->publishes == 0 ? after_begun(run) : STEP_WAIT;
 }
 
-static enum step after_begun(struct run *run)
-{
-        return run->closing ? STEP_END : publish_all(run);
-}
-
 /* A chord that nobody counts must not be sent: all that follows waits with what is to be told. */
 static enum step after_begun(struct run *run)
 {
