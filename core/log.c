@@ -24,6 +24,8 @@ struct secret {
 static struct {
         enum log_level least;
         bool json;
+        log_sink *sink; /* or NULL: nobody wants to know */
+        void *sink_arg;
         struct secret *secrets; /* the longest first: another may be a part of it */
 } log_state = { .least = LOG_INFO };
 
@@ -31,11 +33,20 @@ static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
 static void hide_secrets(char *text, bool was_cut);
 static void write_line(enum log_level level, const char *where, const char *text, bool was_cut);
+static void log_to_stderr(const char *line, size_t size, void *arg);
 
 void log_setup(enum log_level least, bool json)
 {
         log_state.least = least;
         log_state.json = json;
+        if (!log_state.sink)
+                log_state.sink = log_to_stderr;
+}
+
+void log_to(log_sink *sink, void *arg)
+{
+        log_state.sink = sink;
+        log_state.sink_arg = arg;
 }
 
 void log_hide(const char *secret)
@@ -57,7 +68,7 @@ void log_hide(const char *secret)
 
 bool log_enabled(enum log_level level)
 {
-        return level >= log_state.least;
+        return log_state.sink && level >= log_state.least;
 }
 
 void log_line(enum log_level level, const char *where, const char *format, ...)
@@ -153,8 +164,14 @@ static void write_line(enum log_level level, const char *where, const char *text
         }
         used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s\n", was_cut ? "…" : "",
                                  log_state.json ? "\"}" : "");
+        log_state.sink(line, used, log_state.sink_arg);
+}
+
+static void log_to_stderr(const char *line, size_t size, void *arg)
+{
         ssize_t done;
+        (void)arg;
         do
-                done = write(STDERR_FILENO, line, used);
+                done = write(STDERR_FILENO, line, size);
         while (done < 0 && errno == EINTR); /* other errors: a log that can't be written has nowhere to say so */
 }

@@ -322,6 +322,29 @@ static void lines_of_several_threads_do_not_mix(void **state)
         free(c.text);
 }
 
+static void keep_line(const char *line, size_t size, void *arg)
+{
+        snprintf(arg, 64, "%.*s", (int)(size - TIME_SIZE), line + TIME_SIZE);
+}
+
+static void test_a_sink_gets_the_lines(void **state)
+{
+        char kept[64] = "";
+        (void)state;
+        log_to(NULL, NULL);
+        assert_false(log_enabled(LOG_ERROR));
+        log_line(LOG_ERROR, "core", "nobody hears this");
+        log_to(keep_line, kept);
+        log_setup(LOG_INFO, false);
+        log_line(LOG_DEBUG, "core", "too little");
+        assert_string_equal(kept, "");
+        log_line(LOG_INFO, "core", "one %d", 1);
+        assert_string_equal(kept, "info  core   one 1\n");
+        log_to(NULL, NULL);
+        log_setup(LOG_INFO, false);
+        assert_true(log_enabled(LOG_INFO));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -336,6 +359,7 @@ int main(void)
                 cmocka_unit_test(secrets_are_hidden),
                 cmocka_unit_test(a_long_secret_is_hidden_too),
                 cmocka_unit_test(a_cut_leaves_no_part_of_a_secret),
+                cmocka_unit_test(test_a_sink_gets_the_lines),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
  * Lines that arrive together are handled in one turn of the loop. */
 #include "broker/broker.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/json.h"
 #include "tests/hex.h"
 
@@ -332,6 +333,7 @@ int main(int argc, char **argv)
         };
         const struct broker_listener listener = { &t, on_deliveries, on_changed };
         struct problem why = { .code = "" };
+        log_setup(LOG_INFO, false);
         for (int i = 2; i < argc; i++)
                 if (strchr(argv[i], '='))
                         read_option(argv[i], &config, &t);

@@ -8,6 +8,7 @@
  * At the end of the input it waits for all answers; "close" closes the store at once.
  * Lines that arrive together are called in one turn of the loop, and so make one group. */
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/json.h"
 #include "store/store.h"
 #include "tasks/task.h"
@@ -389,6 +390,7 @@ static int migrate(const char *url)
 
 int main(int argc, char **argv)
 {
+        log_setup(LOG_INFO, false);
         if (argc > 2 && strcmp(argv[1], "open") == 0)
                 return drive(argc, argv);
         if (argc > 2 && strcmp(argv[1], "migrate") == 0)
