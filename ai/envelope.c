@@ -3,6 +3,8 @@
  * content, only integers, no depth), so that both ways always come to the same result. */
 #include "ai/envelope.h"
 
+#include "core/hex.h"
+
 #include <string.h>
 
 enum { MOST_DEPTH = 16, MOST_DIGITS = 18 };
@@ -260,14 +262,6 @@ static bool content(struct scan *s)
 
 /* ---- escapes ---- */
 
-static int hex_digit(unsigned char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A character of the basic plane that is no surrogate; others are rare enough for the slow way. */
 static bool unescape_unicode(const unsigned char *at, const unsigned char *end, unsigned char **to)
 {
@@ -275,7 +269,7 @@ static bool unescape_unicode(const unsigned char *at, const unsigned char *end, 
         if (end - at < 4)
                 return false;
         for (int i = 0; i < 4; i++) {
-                const int digit = hex_digit(at[i]);
+                const int digit = hex_value((char)at[i]);
                 if (digit < 0)
                         return false;
                 code = code * 16 + (unsigned)digit;

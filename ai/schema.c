@@ -4,6 +4,7 @@
  * Sources: JSON Schema draft 2020-12, Validation; OpenAI guide "Structured outputs", "Supported schemas". */
 #include "ai/ai.h"
 #include "ai/quote.h"
+#include "core/hex.h"
 #include "core/utf8.h"
 
 #include <math.h>
@@ -352,21 +353,14 @@ static bool same(const json_t *a, const json_t *b)
         return json_is_array(a) || json_is_object(a) || json_equal(a, b);
 }
 
-static int hex(char c)
-{
-        return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
 /* One step of a pointer in a URI fragment, unescaped (~0, ~1, %xx); returns what follows it. */
 static const char *pointer_step(const char *at, char *out, size_t room)
 {
         size_t used = 0;
         for (; *at && *at != '/'; at++) {
-                char c = *at;
-                if (c == '%' && hex(at[1]) >= 0 && hex(at[2]) >= 0) {
-                        c = (char)(hex(at[1]) * 16 + hex(at[2]));
-                        at += 2;
-                }
+                const int escaped = hex_escape(at, strnlen(at, 3));
+                char c = escaped > 0 ? (char)escaped : *at;
+                at += escaped > 0 ? 2 : 0;
                 if (c == '~' && (at[1] == '0' || at[1] == '1'))
                         c = *++at == '0' ? '~' : '/';
                 if (used + 1 < room)

@@ -60,17 +60,6 @@ void plan_clear(struct plan *p);
 /* The message of one planned task. Countdown and relative expires count from now_ms. Returns 0; 1 with `why`; or -ENOMEM. */
 int lib_message(const json_t *task, const char *origin, int64_t now_ms, struct message **out, struct problem *why);
 
-/* ---- redis_url.c: redis://[[user]:password@]host[:port][/db] ---- */
-
-struct lib_redis_address {
-        char *host, *user, *password; /* decoded and owned; user and password may be NULL */
-        int port, db;
-};
-
-/* 0, 1 for a wrong one, or -ENOMEM; in each case lib_redis_address_free. */
-int lib_redis_address(struct lib_redis_address *a, const char *url);
-void lib_redis_address_free(struct lib_redis_address *a);
-
 /* ---- redis.c: one connection, used by one thread at a time ---- */
 
 struct lib_redis;

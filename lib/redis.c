@@ -3,21 +3,28 @@
  * calls do, because whoever calls here waits anyway. */
 #include "core/bytes.h"
 #include "core/clock.h"
+#include "core/dial.h"
 #include "core/json.h"
 #include "lib/lib.h"
+#include "redis/address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { TURN_MS = 200 };
+enum { TURN_MS = 200, LONGEST_PREFIX = 128, KEY_SIZE = 512 };
+
+#define TASK_KEY  "celery-task-meta-"
+#define GROUP_KEY "celery-taskset-meta-"
 
 struct lib_redis {
-        struct lib_redis_address at;
+        struct redis_address at; /* one server by name and port */
         unsigned connect_timeout_ms, expires_s;
         redisContext *context; /* for short questions */
 };
@@ -51,8 +58,8 @@ static void guard_end(const struct guard *g)
 
 static int away(const struct lib_redis *r, const redisContext *context, struct chard_error *why)
 {
-        return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "Redis at %s:%d: %s", r->at.host, r->at.port,
-                        context && context->errstr[0] ? context->errstr : "the connection failed");
+        return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "Redis at %s:%s: %s", r->at.hosts[0].name,
+                        r->at.hosts[0].port, context && context->errstr[0] ? context->errstr : "the connection failed");
 }
 
 /* A reply must be freed; an error reply or a lost connection is a failure. */
@@ -65,7 +72,7 @@ static int check(const struct lib_redis *r, redisContext *context, redisReply *r
         const bool access = strncmp(reply->str, "NOAUTH", 6) == 0 || strncmp(reply->str, "WRONGPASS", 9) == 0 ||
                             strncmp(reply->str, "NOPERM", 6) == 0 || strstr(reply->str, "AUTH") != NULL;
         return lib_fail(why, access ? CHARD_ACCESS : CHARD_REFUSED, access ? "access_refused" : "refused",
-                        "Redis at %s:%d: %s", r->at.host, r->at.port, reply->str);
+                        "Redis at %s:%s: %s", r->at.hosts[0].name, r->at.hosts[0].port, reply->str);
 }
 
 static int command(const struct lib_redis *r, redisContext *context, const char *const words[], int count,
@@ -85,7 +92,6 @@ static int command(const struct lib_redis *r, redisContext *context, const char 
 
 static int greet(const struct lib_redis *r, redisContext *context, struct chard_error *why)
 {
-        char db[16];
         const char *const with_user[] = { "AUTH", r->at.user, r->at.password }, *const without[] = { "AUTH",
                                                                                                      r->at.password };
         int code = CHARD_OK;
@@ -93,28 +99,41 @@ static int greet(const struct lib_redis *r, redisContext *context, struct chard_
                 code = command(r, context, with_user, 3, NULL, why);
         else if (r->at.password)
                 code = command(r, context, without, 2, NULL, why);
-        snprintf(db, sizeof(db), "%d", r->at.db);
-        const char *const select[] = { "SELECT", db };
+        const char *const select[] = { "SELECT", r->at.db };
         if (code == CHARD_OK && r->at.db)
                 code = command(r, context, select, 2, NULL, why);
         return code;
 }
 
+/* Over whichever of its addresses answers. *out is NULL when none does. */
+static int dial_redis(const struct lib_redis *r, redisContext **out, struct chard_error *why)
+{
+        struct dialled d;
+        const struct redis_host *h = &r->at.hosts[0];
+        *out = NULL;
+        if (dial(h->name, h->port, r->connect_timeout_ms, -1, &d) != 0)
+                return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "Redis at %s:%s: %s", h->name, h->port, d.why);
+        fcntl(d.fd, F_SETFL, fcntl(d.fd, F_GETFL) & ~O_NONBLOCK);
+        *out = redisConnectFd(d.fd);
+        if (*out)
+                return CHARD_OK;
+        close(d.fd);
+        return lib_no_memory(why);
+}
+
 static int connect_to(const struct lib_redis *r, redisContext **out, struct chard_error *why)
 {
         const struct timeval limit = { r->connect_timeout_ms / 1000, (r->connect_timeout_ms % 1000) * 1000L };
-        redisContext *context = redisConnectWithTimeout(r->at.host, r->at.port, limit);
+        redisContext *context;
+        int code = dial_redis(r, &context, why);
         *out = NULL;
-        if (!context)
-                return lib_no_memory(why);
-        int code = context->err ? away(r, context, why) : CHARD_OK;
         if (code == CHARD_OK) {
                 redisSetTimeout(context, limit);
                 code = greet(r, context, why);
         }
         if (code == CHARD_OK)
                 *out = context;
-        else
+        else if (context)
                 redisFree(context);
         return code;
 }
@@ -136,15 +155,30 @@ static int ask(struct lib_redis *r, const char *const words[], int count, redisR
         return code;
 }
 
+/* What the workers reach in more ways than hiredis's blocking calls do here. */
+static bool can_reach(const struct redis_address *a)
+{
+        return !a->tls.on && !a->path && !a->master && (!a->prefix || strlen(a->prefix) <= LONGEST_PREFIX);
+}
+
 static int open_at(struct lib_redis *r, const char *url, struct chard_error *why)
 {
-        const int rc = lib_redis_address(&r->at, url);
+        struct problem problem = { 0 };
+        const int rc = redis_address_read(url, &r->at, &problem);
         if (rc < 0)
                 return lib_no_memory(why);
         if (rc > 0)
+                return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url", "results: %s", problem.text);
+        if (!can_reach(&r->at))
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url",
                                 "results: not of the form redis://[[user]:password@]host[:port][/db]");
         return connect_to(r, &r->context, why);
+}
+
+/* "celery-task-meta-ID" and the like, under the prefix of all keys. */
+static void key_of(const struct lib_redis *r, const char *kind, const char *id, const char *end, char out[KEY_SIZE])
+{
+        snprintf(out, KEY_SIZE, "%s%s%s%s", r->at.prefix ? r->at.prefix : "", kind, id, end);
 }
 
 int lib_redis_open(struct lib_redis **out, const char *url, unsigned connect_timeout_ms, unsigned expires_s,
@@ -170,7 +204,7 @@ void lib_redis_close(struct lib_redis *r)
                 return;
         if (r->context)
                 redisFree(r->context);
-        lib_redis_address_free(&r->at);
+        redis_address_free(&r->at);
         free(r);
 }
 
@@ -178,13 +212,13 @@ void lib_redis_close(struct lib_redis *r)
 
 static int save_tree(struct lib_redis *r, const char *group_id, const json_t *tree, struct chard_error *why)
 {
-        char key[320], expires[16];
+        char key[KEY_SIZE], expires[16];
         char *text = NULL;
         JSON_OWNED json_t *saved = json_pack("{s:O}", "result", tree);
         text = saved ? json_dumps(saved, JSON_COMPACT) : NULL;
         if (!text)
                 return lib_no_memory(why);
-        snprintf(key, sizeof(key), "celery-taskset-meta-%s", group_id);
+        key_of(r, GROUP_KEY, group_id, "", key);
         snprintf(expires, sizeof(expires), "%u", r->expires_s);
         const char *const set[] = { "SET", key, text, "EX", expires };
         const int code = ask(r, set, 5, NULL, why);
@@ -195,9 +229,9 @@ static int save_tree(struct lib_redis *r, const char *group_id, const json_t *tr
 int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, const json_t *tree,
                     struct chard_error *why)
 {
-        char done[320], sizes[320], count[24], expires[16];
-        snprintf(done, sizeof(done), "celery-taskset-meta-%s.c", group_id);
-        snprintf(sizes, sizeof(sizes), "celery-taskset-meta-%s.s", group_id);
+        char done[KEY_SIZE], sizes[KEY_SIZE], count[24], expires[16];
+        key_of(r, GROUP_KEY, group_id, ".c", done);
+        key_of(r, GROUP_KEY, group_id, ".s", sizes);
         snprintf(count, sizeof(count), "%lld", (long long)size);
         snprintf(expires, sizeof(expires), "%u", r->expires_s);
         const char *const forget[] = { "DEL", done }, *const set[] = { "SET", sizes, count, "EX", expires };
@@ -292,9 +326,9 @@ static int await(const struct waiting *w, char **text, struct chard_error *why)
 int lib_redis_result(const struct lib_redis *r, const char *id, long timeout_ms, bool (*go_on)(void *arg), void *arg,
                      char **text, struct chard_error *why)
 {
-        char key[320];
+        char key[KEY_SIZE];
         struct waiting w = { r, NULL, NULL, key, timeout_ms, go_on, arg };
-        snprintf(key, sizeof(key), "celery-task-meta-%s", id);
+        key_of(r, TASK_KEY, id, "", key);
         const char *const subscribe[] = { "SUBSCRIBE", key };
         int code = connect_to(r, &w.asking, why);
         if (code == CHARD_OK)

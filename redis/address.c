@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "redis/address.h"
 
+#include "core/url.h"
+
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,16 +21,6 @@ static bool begins(const char *url, const char *scheme)
 {
         const size_t length = strlen(scheme);
         return strncasecmp(url, scheme, length) == 0 && url[length] == ':';
-}
-
-static char *part(CURLU *url, CURLUPart which)
-{
-        const unsigned flags = which == CURLUPART_PATH || which == CURLUPART_QUERY ? 0 : CURLU_URLDECODE;
-        char *text = NULL, *copy = NULL;
-        if (curl_url_get(url, which, &text, flags) == CURLUE_OK && text && *text)
-                copy = strdup(text);
-        curl_free(text);
-        return copy;
 }
 
 static bool is_number(const char *text)
@@ -133,92 +124,78 @@ static int read_query(char *query, struct redis_address *out, struct problem *wh
                 char *equals = strchr(pair, '=');
                 if (equals)
                         *equals = '\0';
-                char *value = curl_easy_unescape(NULL, equals ? equals + 1 : "", 0, NULL);
-                rc = value ? read_parameter(pair, value, out, why) : -ENOMEM;
-                curl_free(value);
+                bool zero = false;
+                char *value = url_decode(equals ? equals + 1 : "", equals ? strlen(equals + 1) : 0, NULL, &zero);
+                rc = value ? read_parameter(pair, value, out, why) : zero ? bad_url(why, "has a %00") : -ENOMEM;
+                free(value);
         }
         return rc;
 }
 
 /* ---- one server ---- */
 
-static int read_host(CURLU *url, const char *otherwise_port, struct redis_address *out)
+/* Takes `text`; where there is none, a copy of `otherwise`. */
+static char *text_or(char **text, const char *otherwise)
+{
+        char *taken = *text ? *text : strdup(otherwise);
+        *text = NULL;
+        return taken;
+}
+
+static int read_host(struct url *url, const char *otherwise_port, struct redis_address *out)
 {
         struct redis_host *h = &out->hosts[out->host_count++];
-        h->name = part(url, CURLUPART_HOST);
-        h->port = part(url, CURLUPART_PORT);
-        if (!h->name)
-                h->name = strdup("localhost");
-        if (!h->port)
-                h->port = strdup(otherwise_port);
-        const size_t length = h->name ? strlen(h->name) : 0;
-        if (length > 2 && h->name[0] == '[') { /* an IPv6 address */
-                memmove(h->name, h->name + 1, length - 2);
-                h->name[length - 2] = '\0';
-        }
+        h->name = text_or(&url->host, "localhost");
+        h->port = text_or(&url->port, otherwise_port);
         return h->name && h->port ? 0 : -ENOMEM;
 }
 
-/* User, password and database: of several servers, the first one's. */
-static int read_login(CURLU *url, struct redis_address *out)
+/* User and password: of several servers, the first one's. */
+static void read_login(struct url *url, struct redis_address *out)
 {
-        char *path = part(url, CURLUPART_PATH);
-        int rc = 0;
-        if (!out->user)
-                out->user = part(url, CURLUPART_USER);
-        if (!out->password)
-                out->password = part(url, CURLUPART_PASSWORD);
-        if (!out->db && !out->path && path && path[1])
-                rc = (out->db = strdup(path + 1)) ? 0 : -ENOMEM;
-        free(path);
-        return rc;
+        char **const texts[][2] = { { &out->user, &url->user }, { &out->password, &url->password } };
+        for (size_t i = 0; i < 2; i++) {
+                if (*texts[i][0])
+                        continue;
+                *texts[i][0] = *texts[i][1];
+                *texts[i][1] = NULL;
+        }
 }
 
-static int read_socket(CURLU *url, struct redis_address *out, struct problem *why)
+static int read_database(const struct url *url, struct redis_address *out)
+{
+        if (out->db || out->path || !url->path || !url->path[1])
+                return 0;
+        out->db = strdup(url->path + 1);
+        return out->db ? 0 : -ENOMEM;
+}
+
+static int read_socket(struct url *url, struct redis_address *out, struct problem *why)
 {
         if (out->path)
                 return bad_url(why, TOO_MANY);
-        out->path = part(url, CURLUPART_PATH);
+        out->path = url->path;
+        url->path = NULL;
         return out->path && out->path[1] ? 0 : bad_url(why, "names no socket");
-}
-
-/* No host means this one. curl would take the path's first part for it. A copy, or NULL when memory ran out. */
-static char *with_host(const char *text)
-{
-        char *whole = NULL;
-        const char *colon = strstr(text, "://");
-        const size_t before = colon ? (size_t)(colon - text) + 3 : strlen(text);
-        const size_t end = before + strcspn(text + before, "/?#");
-        const bool missing = colon && (end == before || text[end - 1] == '@');
-        if (asprintf(&whole, "%.*s%s%s", (int)end, text, missing ? "localhost" : "", text + end) < 0)
-                return NULL;
-        return whole;
 }
 
 static int read_one(const char *text, struct redis_address *out, struct problem *why)
 {
-        CURLU *url = curl_url();
-        char *whole = url ? with_host(text) : NULL;
-        int rc = 0;
-        if (!whole) {
-                curl_url_cleanup(url);
-                return -ENOMEM;
-        }
-        if (curl_url_set(url, CURLUPART_URL, whole, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
-                rc = bad_url(why, "can't be read; it looks like redis://:password@host:6379/0");
-        else if (begins(text, "redis+socket"))
-                rc = read_socket(url, out, why);
+        struct url url;
+        int rc = url_read(text, &url);
+        if (rc)
+                return rc < 0 ? rc : bad_url(why, "can't be read; it looks like redis://:password@host:6379/0");
+        if (begins(text, "redis+socket"))
+                rc = read_socket(&url, out, why);
         else
-                rc = read_host(url, begins(text, "sentinel") ? "26379" : "6379", out);
+                rc = read_host(&url, begins(text, "sentinel") ? "26379" : "6379", out);
         if (rc == 0)
-                rc = read_login(url, out);
+                rc = read_database(&url, out);
         if (rc == 0) {
-                char *query = part(url, CURLUPART_QUERY);
-                rc = read_query(query, out, why);
-                free(query);
+                read_login(&url, out);
+                rc = read_query(url.query, out, why);
         }
-        curl_url_cleanup(url);
-        free(whole);
+        url_free(&url);
         return rc;
 }
 
@@ -242,6 +219,8 @@ static int end_prefix(struct redis_address *a)
 static int judge(const char *url, struct redis_address *a, struct problem *why)
 {
         const bool sentinels = begins(url, "sentinel");
+        if (!sentinels && !begins(url, "redis") && !begins(url, "rediss") && !begins(url, "redis+socket"))
+                return bad_url(why, "begins with none of redis://, rediss://, redis+socket:// and sentinel://");
         if (begins(url, "rediss"))
                 a->tls.on = true;
         else if (a->tls.on && !sentinels)

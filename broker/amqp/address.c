@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/amqp/address.h"
 
+#include "core/url.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,33 +30,12 @@ static bool cut(struct span *s, char c, struct span *rest)
         return true;
 }
 
-static int hex(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        const char lower = (char)(c | 0x20);
-        return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Decode into *out. Returns 0, 1 for a malformed escape or an encoded NUL, or -ENOMEM. */
 static int decode(struct span s, char **out)
 {
-        char *to = *out = calloc(s.size + 1, 1);
-        if (!to)
-                return -ENOMEM;
-        for (size_t i = 0; i < s.size; i++) {
-                if (s.at[i] != '%') {
-                        *to++ = s.at[i];
-                        continue;
-                }
-                const int high = i + 1 < s.size ? hex(s.at[i + 1]) : -1;
-                const int low = i + 2 < s.size ? hex(s.at[i + 2]) : -1;
-                if (high < 0 || low < 0 || high + low == 0)
-                        return 1;
-                *to++ = (char)(high * 16 + low);
-                i += 2;
-        }
-        return 0;
+        bool malformed = false, zero = false;
+        *out = url_decode(s.at, s.size, &malformed, &zero);
+        return malformed || zero ? 1 : *out ? 0 : -ENOMEM;
 }
 
 static int bad_url(struct problem *why, size_t number, const char *what)

@@ -2,18 +2,13 @@
 #include "tasks/waste/offline.h"
 
 #include "core/bytes.h"
+#include "core/hex.h"
 #include "core/json.h"
 #include "tasks/task.h"
 #include "tasks/waste/words.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <strings.h>
-
-static int hex(char c)
-{
-        return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
 
 /* The last part of an http(s) URL's path, percent-decoded; nothing for a data: URL. */
 static void add_file_name(const char *url, struct buffer *out)
@@ -24,11 +19,9 @@ static void add_file_name(const char *url, struct buffer *out)
         while (start > 0 && url[start - 1] != '/')
                 start--;
         for (size_t i = start; i < end; i++) {
-                bool escaped =
-                        url[i] == '%' && isxdigit((unsigned char)url[i + 1]) && isxdigit((unsigned char)url[i + 2]);
-                int byte = escaped ? hex(url[i + 1]) * 16 + hex(url[i + 2]) : (unsigned char)url[i];
+                const int escaped = hex_escape(url + i, end - i), byte = escaped >= 0 ? escaped : (unsigned char)url[i];
                 buffer_add_byte(out, byte ? (unsigned char)byte : ' ');
-                i += escaped ? 2 : 0;
+                i += escaped >= 0 ? 2 : 0;
         }
 }
 

@@ -2,12 +2,15 @@
 """Servers by names: one with several addresses, of which some don't answer; and look-ups that hang."""
 
 import contextlib
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 from support.celery_app import QUEUE
 from support.names import Names, at, silent
-from support.program import SANITIZER_STATUS
+from support.program import ROOT, SANITIZER_STATUS
 
 
 @pytest.fixture
@@ -38,6 +41,13 @@ def test_a_name_whose_first_address_is_of_no_use(chard, app_of, names, rabbitmq,
         assert time.monotonic() - started < 15
         assert app_of(redis.url).send_task("chard.add", (1, 2), queue=QUEUE).get(20) == 3
         assert "away" not in worker.stderr
+
+
+def test_libchard_finds_the_address_that_answers(names, broker_url, redis):
+    names.set(broker=["::1", "127.0.0.1"], results=["::1", "127.0.0.1"])
+    program = "import sys; from support.libchard import Client; Client(*sys.argv[1:]).close()"
+    subprocess.run([sys.executable, "-c", program, at(broker_url, "broker"), at(redis.url, "results")], check=True, timeout=30,
+                   cwd=ROOT / "tests/e2e", env=os.environ | names.environment())
 
 
 def test_look_ups_that_hang_keep_nobody_else_waiting(chard, app_of, names, toxic, postgres, redis, store_url):
