@@ -9,6 +9,7 @@
 #   fault    with fault points (CHARD_FAULT_POINTS), at which tests kill the worker
 #   clang    by the other compiler, for its warnings
 #   fuzz     by clang with libFuzzer's instrumentation, for tests/fuzz/
+#   coverage counts which lines run, for `make coverage`
 # `make VARIANT=asan program` builds one of them; `make asan` is short for it.
 
 MAKEFLAGS += --no-builtin-rules
@@ -35,8 +36,9 @@ CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
 HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h)))
 
 PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite3 hiredis libzstd
-PKG_FLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
-PKG_LIBS  = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+# Asked at the first use, and once: the name then becomes what was answered.
+PKG_FLAGS = $(eval PKG_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_FLAGS)
+PKG_LIBS  = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
 
 CC_release    = $(CC)
 FLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
@@ -50,8 +52,12 @@ CC_clang      = clang
 FLAGS_clang   = -O2 -g
 CC_fuzz       = clang
 FLAGS_fuzz    = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+CC_coverage    = $(CC)
+FLAGS_coverage = -O0 -g --coverage -fprofile-update=atomic
 
-WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Werror
+# Warnings stop the tests' variants, and all that `make test` builds. They do not stop whoever packages the release with a newer compiler.
+WERROR  ?= $(if $(filter release,$(VARIANT)),,-Werror)
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion $(WERROR)
 COMPILER = $(CC_$(VARIANT))
 STANDARD = -std=c11 -D_GNU_SOURCE -DCHARD_VERSION='"$(VERSION)"' -I.
 COMPILE  = $(COMPILER) $(STANDARD) $(WARNINGS) -fvisibility=hidden -fPIC $(FLAGS_$(VARIANT)) $(PKG_FLAGS) $(CFLAGS)
@@ -78,7 +84,7 @@ LIBCHARD_DIR  = $(if $(filter release,$(VARIANT)),build,$(OUT))
 LIBCHARD_SO   = $(LIBCHARD_DIR)/libchard.so.$(VERSION)
 LIBCHARD_A    = $(LIBCHARD_DIR)/libchard.a
 LIBCHARD_NEEDS = librabbitmq jansson libuv libssl libcrypto sqlite3 hiredis
-LIBCHARD_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBCHARD_NEEDS)) -lpthread -lm
+LIBCHARD_LIBS = $(eval LIBCHARD_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBCHARD_NEEDS)) -lpthread -lm)$(LIBCHARD_LIBS)
 
 LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(OUT)/%.o)
@@ -106,8 +112,8 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan fault clang deps test lint format run run-servers bench \
-        install uninstall clean FORCE
+.PHONY: all help program libchard unit drivers fuzzers asan tsan fault clang deps test check coverage lint format run \
+        run-servers bench install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
 
@@ -130,6 +136,13 @@ run-servers: ## the same on a private RabbitMQ and PostgreSQL
 test: ## install what is missing, then run every test; ends with `N passed, M failed`
 	@scripts/deps test
 	@scripts/test
+
+check: ## build and run one test: make check T=NAME, of a unit test, an end-to-end test, or a file of them
+	@scripts/check $(T)
+
+coverage: ## run the unit tests and print how much of each folder they reach; with E2E=1 the end-to-end tests as well
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage unit program drivers
+	@scripts/coverage $(if $(E2E),--e2e)
 
 bench: ## measure everything beside its raw ceiling
 	@scripts/deps test
@@ -193,6 +206,8 @@ $(EMBED_SETS:%=$(OUT)/gen/embedded_%.c): $(OUT)/gen/embedded_%.c: scripts/embed 
 
 # These change when the compiler or its flags do, and when a source file comes or goes.
 $(OUT)/flags: TEXT = $(COMPILE)
+# Written either way: `make test` need not compile again what `make` has, since its other variants see the same warnings.
+$(OUT)/flags: WERROR = -Werror
 $(OUT)/objects: TEXT = $(LIB_OBJ) $(CLI_OBJ)
 $(OUT)/flags $(OUT)/objects: FORCE
 	@mkdir -p $(@D)
@@ -229,8 +244,9 @@ $(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 # --- the house ---------------------------------------------------------------------------------------
 
 C_FILES  = $(LIB_SRC) $(CLI_SRC) $(LIBCHARD_SRC)
+TEST_C   = $(UNIT_SRC) $(UNIT_SUPPORT) $(DRIVER_SRC) $(FUZZ_SRC) $(sort $(wildcard bench/*.c examples/*/*.c))
 ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/c-producer/*.c examples/plugin/*.c tests/*.h tests/unit/*.[ch] tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
-TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
+TIDY     = $(patsubst %.c,build/lint/%.tidy,$(C_FILES) $(TEST_C))
 
 lint: lint-format lint-tidy lint-cppcheck ## clang-format, clang-tidy and cppcheck
 
@@ -241,10 +257,10 @@ lint-format:
 lint-tidy: $(TIDY)
 
 # One file at a time, again only when it or something that it includes has changed.
-build/lint/%.tidy: %.c .clang-tidy
+build/lint/%.tidy: %.c .clang-tidy tests/.clang-tidy bench/.clang-tidy
 	@mkdir -p $(@D)
-	@clang $(STANDARD) $(PKG_FLAGS) -MM -MP -MT $@ -MF $(@:.tidy=.d) $<
-	@clang-tidy --quiet $< -- $(STANDARD) $(PKG_FLAGS) -Wall -Wextra 2>$(@:.tidy=.log) || \
+	@clang $(STANDARD) -Iinclude $(PKG_FLAGS) -MM -MP -MT $@ -MF $(@:.tidy=.d) $<
+	@clang-tidy --quiet $< -- $(STANDARD) -Iinclude $(PKG_FLAGS) -Wall -Wextra 2>$(@:.tidy=.log) || \
 		{ cat $(@:.tidy=.log) >&2; exit 1; }
 	@touch $@
 
@@ -252,7 +268,7 @@ lint-cppcheck:
 	@mkdir -p build/lint/cppcheck
 	@cppcheck --quiet -j$(JOBS) --cppcheck-build-dir=build/lint/cppcheck --std=c11 --error-exitcode=1 \
 		--enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem --suppress=legacyUninitvar --suppress=ctunullpointer \
-		-D_GNU_SOURCE -DCHARD_VERSION='""' --library=scripts/cppcheck.cfg -I. $(C_FILES)
+		-D_GNU_SOURCE -DCHARD_VERSION='""' --library=scripts/cppcheck.cfg -I. -Iinclude $(C_FILES) $(TEST_C)
 
 -include $(shell find build/lint -name '*.d' 2>/dev/null)
 

@@ -46,7 +46,7 @@ static void every_free_bit_is_random(void **state)
                                 continue;
                         const int digit = *at <= '9' ? *at - '0' : *at - 'a' + 10;
                         for (int i = 3; i >= 0; i--)
-                                ones[bit++] += (unsigned)(digit >> i & 1);
+                                ones[bit++] += (unsigned)digit >> i & 1;
                 }
         }
         for (unsigned bit = 0; bit < 128; bit++) {

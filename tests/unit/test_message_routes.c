@@ -14,7 +14,7 @@
 
 static void same(const char *text, const char *expected, const char *what)
 {
-        if ((text != NULL) != (expected != NULL) || (text && strcmp(text, expected) != 0))
+        if (text && expected ? strcmp(text, expected) != 0 : text != expected)
                 fail_msg("%s: %s, not %s", what, text ? text : "none", expected ? expected : "none");
 }
 

@@ -186,7 +186,7 @@ static void *live(void *arg)
 
 static void several_loops_share_one_file(void **state)
 {
-        struct file f;
+        struct file f = { .folder = "" };
         struct crowd_member crowd[USERS] = { 0 };
         unsigned lines = 0;
         (void)state;
@@ -212,7 +212,7 @@ static void several_loops_share_one_file(void **state)
 
 static void a_bad_piece_is_refused_alone(void **state)
 {
-        struct file f;
+        struct file f = { .folder = "" };
         struct user u = { .wanted = 1000 };
         (void)state;
         make_folder(&f);
@@ -230,7 +230,7 @@ static void a_bad_piece_is_refused_alone(void **state)
 
 static void a_close_does_what_was_handed_over(void **state)
 {
-        struct file f;
+        struct file f = { .folder = "" };
         struct user u = { .wanted = 500 };
         (void)state;
         make_folder(&f);
@@ -265,7 +265,7 @@ static void write_from_outside(const char *path, int64_t n)
 
 static void others_commits_are_noticed_and_not_our_own(void **state)
 {
-        struct file f;
+        struct file f = { .folder = "" };
         struct user a = { .wanted = 100 }, b = { .wanted = 100, .id = 1 };
         (void)state;
         make_folder(&f);
@@ -365,7 +365,7 @@ static void what_it_can_not_use_is_named_and_left_alone(void **state)
         };
         (void)state;
         for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-                struct file f;
+                struct file f = { .folder = "" };
                 struct user u = { 0 };
                 struct problem why = { .code = "" };
                 struct stat before = { 0 }, after = { 0 };
