@@ -15,7 +15,9 @@ static int check_words(const struct command *self, const char *from, const char 
 {
         static const char scheme[] = "sqlite:";
         if (!from || !to || !broker)
-                return command_misuse(self, "say --from sqlite:FILE, --to postgresql://… and --broker amqp://…");
+                return command_misuse(
+                        self, "say --from sqlite:FILE, --to postgresql://… and --broker amqp://…; the last two may "
+                              "come from CHARD_STORE_URL and CHARD_BROKER_URL, or from CHARD_…_FILE");
         if (strncmp(from, scheme, sizeof(scheme) - 1) != 0)
                 return command_misuse(self, "--from: \"%.60s\" is no sqlite:FILE, and only from one can be moved",
                                       from);
@@ -26,6 +28,15 @@ static int check_words(const struct command *self, const char *from, const char 
         return 0;
 }
 
+/* A setting that somebody made, in the environment or a file: a URL with a password belongs there, where `ps` does not show it. */
+static const char *named_elsewhere(const char *variable, const char *value)
+{
+        char file[64];
+        snprintf(file, sizeof(file), "%s_FILE", variable);
+        const char *text = getenv(variable), *path = getenv(file);
+        return (text && *text) || (path && *path) ? value : NULL;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
@@ -34,14 +45,16 @@ static int run(const struct command *self, int argc, char **argv)
         const struct own_flag own[] = {
                 { "--from", 0, NULL, &from, "URL", "sqlite:FILE, the file of `chard dev`" },
                 { "--to", 0, NULL, &m.to_store, "URL",
-                  "postgresql://…, the new store; its schema is made where it is missing" },
+                  "postgresql://…, the new store (else CHARD_STORE_URL); its schema is made where it is missing" },
                 { "--broker", 0, NULL, &m.to_broker, "URL",
-                  "amqp://…, the new broker; the topology is declared there" },
+                  "amqp://…, the new broker (else CHARD_BROKER_URL); the topology is declared there" },
                 { 0 },
         };
         int operands, code;
         if (!command_load(self, own, &s, argc, argv, &operands, &code))
                 return code;
+        m.to_store = m.to_store ? m.to_store : named_elsewhere("CHARD_STORE_URL", s.store_url);
+        m.to_broker = m.to_broker ? m.to_broker : named_elsewhere("CHARD_BROKER_URL", s.broker_url);
         code = operands > 0 ? command_misuse(self, "takes no word \"%.60s\"", argv[0])
                             : check_words(self, from, m.to_store, m.to_broker);
         if (code == 0) {
@@ -116,7 +129,7 @@ static int move(struct move *m)
 const struct command command_move = {
         .name = "move",
         .summary = "Carry everything from the file of chard dev to servers",
-        .usage = "--from sqlite:FILE --to postgresql://… --broker amqp://…",
+        .usage = "--from sqlite:FILE [--to postgresql://…] [--broker amqp://…]",
         .example =
                 "  chard move --from sqlite:chard.db --to postgresql://chard@db/chard --broker amqp://chard@rabbit/prod",
         .details =

@@ -5,6 +5,7 @@
 #include "core/utf8.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ struct secret {
         char text[];
 };
 
-/* Written once by main before threads start, read by all after. */
+/* Level and form are written once by main, before threads start. Secrets come at any time, on any thread (a key that was read again). */
+static pthread_rwlock_t secrets_lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct {
         enum log_level least;
         bool json;
@@ -59,11 +61,13 @@ void log_hide(const char *secret)
                 abort(); /* better no worker than one that tells */
         kept->size = size;
         memcpy(kept->text, secret, size + 1);
+        pthread_rwlock_wrlock(&secrets_lock);
         struct secret **at = &log_state.secrets;
         while (*at && (*at)->size > size)
                 at = &(*at)->next;
         kept->next = *at;
         *at = kept;
+        pthread_rwlock_unlock(&secrets_lock);
 }
 
 bool log_enabled(enum log_level level)
@@ -82,7 +86,9 @@ void log_line(enum log_level level, const char *where, const char *format, ...)
         const int size = vsnprintf(text, sizeof(text), format, args);
         va_end(args);
         const bool was_cut = size >= (int)sizeof(text);
+        pthread_rwlock_rdlock(&secrets_lock);
         hide_secrets(text, was_cut);
+        pthread_rwlock_unlock(&secrets_lock);
         utf8_repair(text, was_cut);
         write_line(level, where, text, was_cut);
         errno = error;

@@ -12,6 +12,18 @@
 
 enum { MOST_NAMES = 128, MOST_CHOICES = 4, CHOICES_SIZE = 128, LINE_SIZE = 8192 };
 
+/* A worker's name stands in logs, in events and in rows that others read. */
+static int check_name(const struct setting *row, const char *from, const char *value, struct problem *why)
+{
+        if (row->offset != offsetof(struct settings, name))
+                return 0;
+        for (const char *at = value; *at; at++)
+                if ((unsigned char)*at < ' ' || *at == 0x7F)
+                        return problem_set(why, "settings", "bad_setting",
+                                           "%s: a name has no line break or other control character", from);
+        return 0;
+}
+
 static int set_value(struct settings *s, const struct setting *row, const char *from, const char *value,
                      struct problem *why);
 static int load_environment(struct settings *s, struct problem *why);
@@ -120,7 +132,8 @@ static int set_value(struct settings *s, const struct setting *row, const char *
                 return set_number(s, row, from, value, why);
         if (row->kind == SWITCH)
                 return set_switch(s, row, from, value, why);
-        const int refused = row->kind == CHOICE ? check_choice(row, from, value, why) : 0;
+        const int refused =
+                row->kind == CHOICE ? check_choice(row, from, value, why) : check_name(row, from, value, why);
         return refused ? refused : set_text(s, row, value, why);
 }
 

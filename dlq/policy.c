@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What doubles that often must still be a time that a store can add to now. */
+#define MOST_MS ((int64_t)POLICY_MOST_DAYS * 86400000)
+
 /* ---- reading ---- */
 
 static bool read_number(const char *text, const char *unit, long most, long *out)
@@ -25,7 +28,8 @@ static bool read_duration(const char *text, int64_t *out)
         errno = 0;
         const long number = strtol(text, &end, 10);
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-                if (end != text && strcmp(end, units[i].unit) == 0 && number > 0 && number <= 1000000 && errno == 0) {
+                if (end != text && strcmp(end, units[i].unit) == 0 && number > 0 && number <= MOST_MS / units[i].ms &&
+                    errno == 0) {
                         *out = number * units[i].ms;
                         return true;
                 }
@@ -82,8 +86,8 @@ static int read_rule(struct policy_rule *rule, char *text, struct problem *why)
                 if (!strchr(word, '=') || !read_option(rule, word))
                         return problem_set(
                                 why, "settings", "bad_setting",
-                                "CHARD_DLQ_POLICIES: \"%.60s\" is none of after=5m, rounds=3, errors=20%%, rate=20/s",
-                                word);
+                                "CHARD_DLQ_POLICIES: \"%.60s\" is none of after=5m (up to %dd), rounds=3, errors=20%%, rate=20/s",
+                                word, POLICY_MOST_DAYS);
         return 0;
 }
 
@@ -144,5 +148,6 @@ const struct policy_rule *policy_find(const struct policy *p, const char *task, 
 
 int64_t policy_wait_ms(const struct policy_rule *rule, unsigned round)
 {
-        return rule->after_ms << (round < POLICY_MOST_ROUNDS ? round : POLICY_MOST_ROUNDS);
+        const int64_t wait_ms = rule->after_ms << (round < POLICY_MOST_ROUNDS ? round : POLICY_MOST_ROUNDS);
+        return wait_ms < MOST_MS ? wait_ms : MOST_MS;
 }

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POLICY_MOST_RULES = 64, POLICY_MOST_CODES = 32, POLICY_MOST_ROUNDS = 20 };
+enum { POLICY_MOST_RULES = 64, POLICY_MOST_CODES = 32, POLICY_MOST_ROUNDS = 20, POLICY_MOST_DAYS = 3650 };
 
 struct policy_rule {
         const char *task;

@@ -5,51 +5,57 @@
 
 #include "core/json.h"
 
-static void add(const json_t *signature, bool header, unsigned depth, json_t *out);
+static bool add(const json_t *signature, bool header, unsigned depth, json_t *out);
 
-static void add_all(const json_t *list, bool header, unsigned depth, json_t *out)
+/* False when memory ran out. */
+static bool add_all(const json_t *list, bool header, unsigned depth, json_t *out)
 {
-        for (size_t i = 0; i < json_array_size(list); i++)
-                add(json_array_get(list, i), header, depth, out);
+        bool ok = true;
+        for (size_t i = 0; i < json_array_size(list) && ok; i++)
+                ok = add(json_array_get(list, i), header, depth, out);
+        return ok;
 }
 
 /* Tasks of a header belong to a chord that fails as a whole: nobody counts them. */
-static void add_task(const json_t *options, bool header, json_t *out)
+static bool add_task(const json_t *options, bool header, json_t *out)
 {
         static const char *const keys[] = { "group_id", "group_index", "chord", "parent_id" };
         json_t *id = json_object_get(options, "task_id");
         if (!json_is_string(id))
-                return;
-        json_t *row = json_pack("{s:O}", "id", id);
+                return true;
+        JSON_OWNED json_t *row = json_pack("{s:O}", "id", id);
+        bool ok = row != NULL;
         for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
                 json_t *value = json_object_get(options, keys[i]);
                 if (value && !json_is_null(value) && !(header && i == 2))
-                        json_object_set(row, keys[i], value);
+                        ok = ok && json_object_set(row, keys[i], value) == 0;
         }
-        json_array_append_new(out, row);
+        return ok && json_array_append(out, row) == 0;
 }
 
-static void add(const json_t *signature, bool header, unsigned depth, json_t *out)
+static bool add(const json_t *signature, bool header, unsigned depth, json_t *out)
 {
         const json_t *options = json_object_get(signature, "options");
+        bool ok = true;
         if (depth > CANVAS_DEEPEST)
-                return;
+                return true;
         switch (canvas_kind_of(signature)) {
-        case CANVAS_TASK: add_task(options, header, out); break;
+        case CANVAS_TASK: ok = add_task(options, header, out); break;
         case CANVAS_GROUP:
-        case CANVAS_CHAIN: add_all(canvas_tasks(signature), header, depth + 1, out); break;
+        case CANVAS_CHAIN: ok = add_all(canvas_tasks(signature), header, depth + 1, out); break;
         case CANVAS_CHORD:
-                add_all(canvas_tasks(signature), true, depth + 1, out);
+                ok = add_all(canvas_tasks(signature), true, depth + 1, out);
                 if (canvas_body(signature))
-                        add(canvas_body(signature), header, depth + 1, out);
+                        ok = ok && add(canvas_body(signature), header, depth + 1, out);
         }
-        add_all(json_object_get(options, "chain"), header, depth + 1, out);
+        return ok && add_all(json_object_get(options, "chain"), header, depth + 1, out);
 }
 
 json_t *signatures_abandoned(const json_t *signatures)
 {
         json_t *out = json_array();
-        if (out)
-                add_all(signatures, false, 0, out);
-        return out;
+        if (out && add_all(signatures, false, 0, out))
+                return out;
+        json_decref(out);
+        return NULL;
 }

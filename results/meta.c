@@ -19,9 +19,12 @@ static bool is_utf8(const char *text)
 /* What comes from a message's headers may be anything. */
 static void add_text(struct buffer *out, const char *text)
 {
-        char *copy = text && !is_utf8(text) ? strdup(text) : NULL;
+        const bool whole = !text || is_utf8(text);
+        char *copy = whole ? NULL : strdup(text);
         if (copy)
                 utf8_repair(copy, false);
+        else if (!whole)
+                out->failed = true;
         if (text)
                 json_write_text(bytes_of_string(copy ? copy : text), out);
         else

@@ -56,8 +56,25 @@ static enum step after_publish(struct run *run);
 static void on_begun(enum results_answer answer, const struct problem *why, void *arg);
 static void on_published(enum publish_result result, void *arg);
 
+static void begin_chord(struct run *run, const json_t *chord)
+{
+        const json_t *tree = json_object_get(chord, "saved");
+        struct buffer saved = { 0 };
+        if (tree)
+                json_write(tree, &saved);
+        if (saved.failed) {
+                run->telling.starved = true;
+                run->publishes--;
+        } else {
+                results_chord_begin(run->worker->results, json_text(chord, "group", ""),
+                                    (size_t)json_number(chord, "size", 0), buffer_view(&saved), on_begun, run);
+        }
+        buffer_free(&saved);
+}
+
 enum step run_send(struct run *run, struct following *takes, run_then *then)
 {
+        run->telling.starved = false;
         run->following = *takes;
         *takes = (struct following){ 0 };
         run->then = then;
@@ -66,15 +83,8 @@ enum step run_send(struct run *run, struct following *takes, run_then *then)
                 return publish_all(run);
         run->publishes = (unsigned)json_array_size(chords) +
                          1; /* one may be answered at once; nothing goes on before all are asked for */
-        for (size_t i = 0; i < json_array_size(chords); i++) {
-                const json_t *chord = json_array_get(chords, i), *tree = json_object_get(chord, "saved");
-                struct buffer saved = { 0 };
-                if (tree)
-                        json_write(tree, &saved);
-                results_chord_begin(run->worker->results, json_text(chord, "group", ""),
-                                    (size_t)json_number(chord, "size", 0), buffer_view(&saved), on_begun, run);
-                buffer_free(&saved);
-        }
+        for (size_t i = 0; i < json_array_size(chords); i++)
+                begin_chord(run, json_array_get(chords, i));
         return --run->publishes == 0 ? after_begun(run) : STEP_WAIT;
 }
 
@@ -83,6 +93,8 @@ static enum step after_begun(struct run *run)
 {
         if (run->closing)
                 return STEP_END;
+        if (run->telling.starved)
+                return run_out_of_memory(run);
         if (!run->unbegun)
                 return publish_all(run);
         run->unbegun = false;

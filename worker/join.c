@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/log.h"
 
+#include <errno.h>
 #include <string.h>
 
 static void on_counted(const struct chord_reply *reply, void *arg);
@@ -26,8 +27,11 @@ void run_add_part(struct run *run, json_t *row, const char *status, struct bytes
         if (!run->telling.parts)
                 run->telling.parts = json_array();
         json_t *part = json_copy(row);
-        json_object_set_new(part, "member", json_stringn((const char *)member.data, member.size));
-        json_array_append_new(run->telling.parts, part);
+        if (member.failed ||
+            json_object_set_new(part, "member", json_stringn((const char *)member.data, member.size)) != 0 ||
+            json_array_append(run->telling.parts, part) != 0)
+                run->telling.starved = true;
+        json_decref(part);
         buffer_free(&member);
 }
 
@@ -87,7 +91,9 @@ static bool make_unjoined(struct run *run)
         const struct failure_told told = { .exception = cause.size ? cause : buffer_view(&exception),
                                            .worker = run->worker->config->name };
         const json_t *body = json_object_get(part_of(run), "chord");
-        const int code = task_message_unjoined(&run->message, body, &told, &how, &run->following, &why);
+        const int code = exception.failed
+                                 ? -ENOMEM
+                                 : task_message_unjoined(&run->message, body, &told, &how, &run->following, &why);
         buffer_free(&exception);
         if (code > 0)
                 log_error("worker", "task=%s the errbacks of its chord can't be sent: %s", run->message.id, why.text);
@@ -116,8 +122,9 @@ static void abandon(struct run *run, const json_t *body, const struct problem *w
         json_object_set(own, "options", bare);
         JSON_OWNED json_t *alone = json_pack("[O]", own);
         json_t *rows = signatures_abandoned(alone);
-        if (is_group(body) && json_is_string(id))
-                json_array_append_new(rows, json_pack("{s:O, s:b}", "id", id, "group", 1));
+        if (!alone || (is_group(body) && json_is_string(id) &&
+                       json_array_append_new(rows, json_pack("{s:O, s:b}", "id", id, "group", 1)) != 0))
+                run->telling.starved = true;
         run_abandon(run, rows, why, run->telling.cause);
         run_abandon(run, signatures_abandoned(json_object_get(options, "chain")), why, none);
 }
@@ -142,8 +149,9 @@ static enum step unjoin(struct run *run, const struct problem *why, struct bytes
                 return run_out_of_memory(run);
         run->publishes = 1;
         run->then = send_unjoined;
+        run->telling.starved = false;
         abandon(run, body, why);
-        return --run->publishes == 0 ? send_unjoined(run) : STEP_WAIT;
+        return --run->publishes == 0 ? run_after_told(run) : STEP_WAIT;
 }
 
 static enum step send_body(struct run *run, struct bytes results)

@@ -47,6 +47,7 @@ struct telling {
         bool called;              /* its errbacks have been sent */
         bool late;                /* it was told before, to a backend that was away */
         struct problem *unjoined; /* why its chord has failed, in the run's arena; NULL: it has not */
+        bool starved;             /* memory ran out while it was told: the task goes back, and is told once more */
         struct bytes cause; /* … and the exception (JSON text, there too) that the body's tasks get instead; or empty */
 };
 
@@ -209,6 +210,9 @@ enum step run_send(struct run *run, struct following *takes, run_then *then);
 /* The steps "tell" and "join". */
 enum step run_tell_result(struct run *run);
 enum step run_join(struct run *run);
+
+/* All that was asked of the results has been answered: END when they were closed, HAND_BACK when memory ran out meanwhile, else run->then. */
+enum step run_after_told(struct run *run);
 
 /* STEP_TELL when anybody waits for what telling.what says, else STEP_ACK: then it costs nothing. */
 enum step run_tell_or_ack(struct run *run);

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,14 +90,22 @@ void run_add_traceback(const struct run *run, const struct problem *why, struct 
                     e.type, why->text);
 }
 
-static void describe_failure(const struct run *run, const struct problem *why, struct buffer *exception,
+/* False when memory ran out: then neither is whole, and neither may be used. */
+static bool describe_failure(const struct run *run, const struct problem *why, struct buffer *exception,
                              struct buffer *traceback)
 {
         const struct result_exception e = run_exception_of(run, why);
         results_exception(&e, exception);
         run_add_traceback(run, why, traceback);
-        traceback->failed = traceback->failed || exception->failed;
         buffer_add_byte(traceback, '\0');
+        return !traceback->failed && !exception->failed;
+}
+
+enum step run_after_told(struct run *run)
+{
+        if (run->closing)
+                return STEP_END;
+        return run->telling.starved ? run_out_of_memory(run) : run->then(run);
 }
 
 static void on_told(enum results_answer answer, const struct problem *why, void *arg)
@@ -109,7 +118,7 @@ static void on_told(enum results_answer answer, const struct problem *why, void 
         if (answer == RESULTS_CLOSED)
                 run->closing = true;
         if (--run->publishes == 0)
-                run_go(run, run->closing ? STEP_END : run->then(run));
+                run_go(run, run_after_told(run));
 }
 
 /* Told so late that it would have been forgotten by now? */
@@ -124,11 +133,11 @@ static void store(struct run *run, const struct result_meta *meta)
         struct buffer text = { 0 };
         const struct results_address to = address_of(run, meta->task_id);
         results_meta(meta, &text);
-        run->publishes++;
-        if (results_wanted(run->worker->results, &to) && !is_forgotten(run))
+        run->telling.starved = run->telling.starved || text.failed;
+        if (!text.failed && results_wanted(run->worker->results, &to) && !is_forgotten(run)) {
+                run->publishes++;
                 results_store(run->worker->results, &to, buffer_view(&text), on_told, run);
-        else
-                run->publishes--;
+        }
         buffer_free(&text);
 }
 
@@ -143,8 +152,7 @@ static void store_own(struct run *run)
         struct buffer children = { 0 }, exception = { 0 }, traceback = { 0 };
         if (run->telling.children)
                 json_write(run->telling.children, &children);
-        if (!success)
-                describe_failure(run, &run->why, &exception, &traceback);
+        const bool whole = success || describe_failure(run, &run->why, &exception, &traceback);
         const struct result_meta meta = {
                 .status = status_of(run),
                 .result = success ? buffer_view(&run->result) : buffer_view(&exception),
@@ -155,7 +163,10 @@ static void store_own(struct run *run)
                 .group_id = m->group_id,
                 .parent_id = m->parent_id,
         };
-        store(run, &meta);
+        if (whole && !children.failed)
+                store(run, &meta);
+        else
+                run->telling.starved = true;
         buffer_free(&children);
         buffer_free(&exception);
         buffer_free(&traceback);
@@ -181,9 +192,10 @@ static json_t *children_of(const struct run *run, const json_t *row)
 void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why, struct bytes cause)
 {
         struct buffer exception = { 0 }, traceback = { 0 };
-        describe_failure(run, why, &exception, &traceback);
+        if (!abandoned_takes || !describe_failure(run, why, &exception, &traceback))
+                run->telling.starved = true;
         const struct bytes shown = cause.size ? cause : buffer_view(&exception);
-        for (size_t i = 0; i < json_array_size(abandoned_takes); i++) {
+        for (size_t i = 0; !run->telling.starved && i < json_array_size(abandoned_takes); i++) {
                 json_t *row = json_array_get(abandoned_takes, i), *sent = children_of(run, row);
                 struct buffer children = { 0 };
                 if (sent)
@@ -199,7 +211,8 @@ void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem 
                         .group_id = json_text(row, "group_id", NULL),
                         .parent_id = json_text(row, "parent_id", NULL),
                 };
-                if (!run->message.ignore_result)
+                run->telling.starved = run->telling.starved || children.failed;
+                if (!run->message.ignore_result && !children.failed)
                         store(run, &meta);
                 buffer_free(&children);
                 run_add_part(run, row, "FAILURE", shown);
@@ -207,6 +220,15 @@ void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem 
         json_decref(abandoned_takes);
         buffer_free(&exception);
         buffer_free(&traceback);
+}
+
+/* JSON holds nothing but UTF-8; an id of a message may be anything, and such a part is nobody's. */
+static bool is_text(const char *text)
+{
+        size_t size = 0;
+        while (*text && utf8_next(text, &size))
+                text += size;
+        return *text == '\0';
 }
 
 static void add_own_part(struct run *run)
@@ -217,8 +239,13 @@ static void add_own_part(struct run *run)
         json_t *row = json_pack("{s:s, s:s, s:I, s:O}", "id", m->id, "group_id", m->group_id, "group_index",
                                 m->group_index, "chord", m->chord);
         results_exception(&e, &exception);
-        run_add_part(run, row, status_of(run),
-                     run->telling.what == TELL_SUCCESS ? buffer_view(&run->result) : buffer_view(&exception));
+        if (!row && is_text(m->id) && is_text(m->group_id))
+                run->telling.starved = true;
+        else if (!exception.failed)
+                run_add_part(run, row, status_of(run),
+                             run->telling.what == TELL_SUCCESS ? buffer_view(&run->result) : buffer_view(&exception));
+        else
+                run->telling.starved = true;
         buffer_free(&exception);
         json_decref(row);
 }
@@ -232,24 +259,25 @@ enum step run_tell_result(struct run *run)
                 run->telling.done_ms = clock_wall_ms();
         run->publishes = 1; /* nothing goes on before all is asked for */
         run->then = send_errbacks;
+        run->telling.starved = false;
         if (wanted(run))
                 store_own(run);
         if (what != TELL_RETRY && in_chord(run))
                 add_own_part(run);
         if (ends_chain(what))
                 run_abandon(run, signatures_abandoned(run->message.chain), &run->why, (struct bytes){ NULL, 0 });
-        return --run->publishes == 0 ? send_errbacks(run) : STEP_WAIT;
+        return --run->publishes == 0 ? run_after_told(run) : STEP_WAIT;
 }
 
 static int make_errbacks(struct run *run, struct following *following, struct problem *why)
 {
         const struct follow_how how = run_how(run);
         struct buffer exception = { 0 }, traceback = { 0 };
-        describe_failure(run, &run->why, &exception, &traceback);
+        const bool whole = describe_failure(run, &run->why, &exception, &traceback);
         const struct failure_told told = { .exception = buffer_view(&exception),
                                            .traceback = (const char *)traceback.data,
                                            .worker = run->worker->config->name };
-        const int code = traceback.failed ? -ENOMEM : task_message_errbacks(&run->message, &told, &how, following, why);
+        const int code = !whole ? -ENOMEM : task_message_errbacks(&run->message, &told, &how, following, why);
         buffer_free(&exception);
         buffer_free(&traceback);
         return code;
@@ -261,7 +289,10 @@ static enum step send_errbacks(struct run *run)
         struct problem why = { 0 };
         if (run->telling.what != TELL_FAILURE || !run->message.errbacks || run->telling.called)
                 return STEP_JOIN;
-        if (make_errbacks(run, &following, &why) != 0) {
+        const int code = make_errbacks(run, &following, &why);
+        if (code < 0)
+                return run_out_of_memory(run);
+        if (code) {
                 log_error("worker", "task=%s its errbacks can't be sent: %s", run->message.id, why.text);
                 return STEP_JOIN;
         }
@@ -292,14 +323,17 @@ void run_tell_started(const struct run *run)
                 return;
         const struct results_address to = address_of(run, run->message.id);
         struct buffer who = { 0 }, text = { 0 };
-        buffer_addf(&who, "{\"pid\": %ld, \"hostname\": \"%s\"}", (long)getpid(), run->worker->config->name);
+        buffer_addf(&who, "{\"pid\": %ld, \"hostname\": ", (long)getpid());
+        json_write_text(bytes_of_string(run->worker->config->name), &who);
+        buffer_add_byte(&who, '}');
         const struct result_meta meta = { .status = "STARTED",
                                           .result = buffer_view(&who),
                                           .task_id = run->message.id,
                                           .group_id = run->message.group_id,
                                           .parent_id = run->message.parent_id };
         results_meta(&meta, &text);
-        results_store(run->worker->results, &to, buffer_view(&text), on_ignored, NULL);
+        if (!who.failed && !text.failed)
+                results_store(run->worker->results, &to, buffer_view(&text), on_ignored, NULL);
         buffer_free(&who);
         buffer_free(&text);
 }

@@ -56,7 +56,9 @@ static void a_429_pauses_one_model_and_no_other(void **state)
         (void)state;
         assert_int_equal(ended(AI_WAIT, "rate_limit_exceeded", 429, 5000, T0), 5000);
         assert_int_equal(model_paused_ms(model, T0 + 1000), 4000);
-        assert_int_equal(model_paused_ms(models_get(all, "other"), T0 + 1000), 0);
+        struct model *other = models_get(all, "other");
+        assert_non_null(other);
+        assert_int_equal(model_paused_ms(other, T0 + 1000), 0);
 }
 
 static void a_429_without_a_length_gets_one(void **state)
@@ -90,6 +92,7 @@ static void only_a_failing_provider_opens_the_breaker(void **state)
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 char name[] = { (char)('a' + i), '\0' };
                 model = models_get(all, name);
+                assert_non_null(model);
                 for (int call = 0; call < BREAKER_LEAST; call++)
                         ended(rows[i].verdict, rows[i].code, rows[i].status, 0, T0);
                 if ((model_paused_ms(model, T0) > 0) != rows[i].open)

@@ -79,6 +79,7 @@ static struct message *message_with(const char *properties_hex, const char *body
         struct buffer p = { 0 };
         unhex(properties_hex, &p);
         struct message *m = message_new("the exchange", "the.key", buffer_view(&p), bytes_of_string(body));
+        assert_non_null(m);
         buffer_free(&p);
         return m;
 }
@@ -101,6 +102,7 @@ static void publishing_makes_messages_persistent(void **state)
                 struct reader r;
                 set_up(&r);
                 struct message *m = message_with(cases[i].sent, "hello");
+                assert_non_null(m);
                 assert_true(frame_can_publish(m, FRAME_MAX));
                 frame_publish(&r.out, 3, m);
                 frame_body(&r.out, 3, m->body);
@@ -146,6 +148,7 @@ static void what_would_break_the_connection_is_not_sent(void **state)
         };
         for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
                 struct message *m = message_with(bad[i], "x");
+                assert_non_null(m);
                 if (frame_can_publish(m, FRAME_MAX))
                         fail_msg("accepted: %s", bad[i]);
                 message_free(m);
@@ -154,10 +157,12 @@ static void what_would_break_the_connection_is_not_sent(void **state)
         memset(text, 'k', sizeof(text));
         text[256] = '\0';
         struct message *m = message_new("", text, bytes_of("\0", 2), bytes_of_string(""));
+        assert_non_null(m);
         assert_false(frame_can_publish(m, FRAME_MAX));
         message_free(m);
         text[255] = '\0';
         m = message_new(text, text, bytes_of("\0", 2), bytes_of_string(""));
+        assert_non_null(m);
         assert_true(frame_can_publish(m, FRAME_MAX));
         message_free(m);
 }
@@ -176,6 +181,7 @@ static void properties_must_fit_into_a_frame(void **state)
                 for (unsigned i = 0; i < size + more; i++)
                         buffer_add_byte(&p, 'x');
                 struct message *m = message_new("", "q", buffer_view(&p), bytes_of_string(""));
+                assert_non_null(m);
                 assert_int_equal(frame_can_publish(m, 4096), more == 0);
                 message_free(m);
         }

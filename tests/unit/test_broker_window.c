@@ -31,6 +31,7 @@ static void set_up(struct fixture *f, const char *keys)
         for (size_t i = 0; keys[i]; i++) {
                 const char key[2] = { keys[i], 0 };
                 f->publishes[i].message = message_new("e", key, PROPERTIES, bytes_of_string("body"));
+                assert_non_null(f->publishes[i].message);
                 window_add(&f->w, &f->publishes[i]);
         }
 }
@@ -155,6 +156,7 @@ static void a_return_is_found_by_its_content(void **state)
         set_up(&f, "aa");
         message_free(f.publishes[1].message);
         f.publishes[1].message = message_new("e", "a", other, bytes_of_string("body"));
+        assert_non_null(f.publishes[1].message);
         come_back(&f, "a", other, 4, true);
         window_settle(&f.w, 2, true, false, &f.finished);
         check_finished(&f, "1c 2r");
@@ -179,6 +181,7 @@ static void a_missing_exchange_refuses_what_goes_there(void **state)
         set_up(&f, "abc");
         message_free(f.publishes[1].message);
         f.publishes[1].message = message_new("gone", "b", PROPERTIES, bytes_of_string("body"));
+        assert_non_null(f.publishes[1].message);
         assert_int_equal(window_refuse_exchange(&f.w, bytes_of_string("gon"), &f.finished), 0);
         assert_int_equal(window_refuse_exchange(&f.w, bytes_of_string("gone"), &f.finished), 1);
         check_finished(&f, "2x");

@@ -223,6 +223,7 @@ static void mistakes_are_named(void **state)
                 { "", "-j=yes", "usage", "-j takes no value" },
                 /* values */
                 { "", "--slots=", "bad_setting", "--slots: \"\" is not a whole number" },
+                { "", "--name=a\nb", "bad_setting", "--name: a name has no line break or other control character" },
                 { "", "--slots 0", "bad_setting", "--slots: 0 is out of range 1 … 65535" },
                 { "", "--slots -5", "bad_setting", "--slots: -5 is out of range 1 … 65535" },
                 { "", "--slots 65536", "bad_setting", "--slots: 65536 is out of range 1 … 65535" },

@@ -391,9 +391,18 @@ static void policies(void **state)
         assert_int_equal(rule->after_ms, 300000);
         assert_int_equal(rule->rounds, 3);
         policy_free(&p);
-        static const char *const bad[] = { "scan.*",      "scan.* after=5m",   "* x after=5",     "* x rounds=-1",
-                                           "* x often=1", "* x rate=0/s",      "* x errors=101%", "* x y",
-                                           "scan.* ,",    "scan.* ,, after=5m" };
+        static const char *const bad[] = { "scan.*",
+                                           "scan.* after=5m",
+                                           "* x after=1000000d",
+                                           "* x after=3651d",
+                                           "* x after=99999999999999999999s",
+                                           "* x rounds=-1",
+                                           "* x often=1",
+                                           "* x rate=0/s",
+                                           "* x errors=101%",
+                                           "* x y",
+                                           "scan.* ,",
+                                           "scan.* ,, after=5m" };
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
                 assert_int_equal(policy_read(&p, bad[i], &why), 1);
                 assert_string_equal(why.code, "bad_setting");

@@ -41,7 +41,7 @@ int limits_read_rate(const char *text, double *per_hour)
                 return 0;
         }
         const double number = strtod(text, &end);
-        if (end == text || !isfinite(number) || number < 0)
+        if (end == text || !(number >= 0 && number <= 1e9))
                 return 1;
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
                 if (strcmp(end, units[i].unit) == 0) {
