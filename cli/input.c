@@ -2,6 +2,7 @@
 #include "cli/input.h"
 
 #include "core/bytes.h"
+#include "core/file_kind.h"
 #include "core/json.h"
 #include "message/base64.h"
 
@@ -34,31 +35,13 @@ static int read_file(const char *path, struct buffer *out, struct problem *why)
         return 0;
 }
 
-/* By its first bytes; NULL when it is no picture that vision models take. */
-static const char *image_type(struct bytes b)
-{
-        static const struct {
-                const char *start, *type;
-                size_t size;
-        } kinds[] = {
-                { "\x89PNG", "image/png", 4 },
-                { "\xFF\xD8\xFF", "image/jpeg", 3 },
-                { "GIF8", "image/gif", 4 },
-        };
-        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-                if (b.size >= kinds[i].size && memcmp(b.data, kinds[i].start, kinds[i].size) == 0)
-                        return kinds[i].type;
-        return b.size >= 12 && memcmp(b.data, "RIFF", 4) == 0 && memcmp(b.data + 8, "WEBP", 4) == 0 ? "image/webp"
-                                                                                                    : NULL;
-}
-
 static json_t *value_of_file(struct bytes content)
 {
-        const char *type = image_type(content);
-        if (!type)
+        const struct file_kind kind = file_kind_of(content);
+        if (!kind.is_picture)
                 return json_stringn((const char *)content.data, content.size);
         struct buffer url = { 0 };
-        buffer_addf(&url, "data:%s;base64,", type);
+        buffer_addf(&url, "data:%s;base64,", kind.media);
         base64_encode(content, &url);
         json_t *value = url.failed ? NULL : json_stringn((const char *)url.data, url.size);
         buffer_free(&url);
@@ -74,8 +57,13 @@ static int read_value(const char *key, const char *text, json_t **out, struct pr
         struct buffer content = { 0 };
         int refused = read_file(text + 1, &content, why);
         if (!refused) {
+                const struct file_kind kind = file_kind_of(buffer_view(&content));
                 *out = value_of_file(buffer_view(&content));
-                if (!*out)
+                if (kind.name && !kind.is_picture && (!*out || strstr(key, "image")))
+                        refused = problem_set(why, "input", "bad_input",
+                                              "%.60s: \"%.200s\" is %s; models take PNG, JPEG, GIF and WebP", key,
+                                              text + 1, kind.name);
+                else if (!*out)
                         refused = problem_set(why, "input", "bad_input",
                                               "%.60s: \"%.200s\" is neither a picture nor UTF-8 text", key, text + 1);
         }
@@ -95,8 +83,10 @@ int input_word(json_t *input, const char *word, struct problem *why)
         snprintf(key, sizeof(key), "%.*s", (int)(equals - word - typed), word);
         const int refused = typed ? json_parse(bytes_of_string(equals + 1), "input", &value, why)
                                   : read_value(key, equals + 1, &value, why);
-        if (refused)
+        if (refused) {
+                json_decref(value);
                 return refused;
+        }
         return json_object_set_new(input, key, value) == 0
                        ? 0
                        : problem_set(why, "input", "bad_input", "\"%.60s\" is no valid key", key);

@@ -26,6 +26,14 @@ static bool has_scheme(const char *const *scheme, const char *url, size_t length
         return false;
 }
 
+void results_add(struct results *r, struct results_sink *takes)
+{
+        takes->next = r->sinks;
+        r->sinks = takes;
+        if (takes->backend->chord_part && !r->counter)
+                r->counter = takes;
+}
+
 static int open_one(struct results *r, const struct results_config *config, const char *url, struct problem *why)
 {
         const size_t length = strcspn(url, ":");
@@ -39,10 +47,7 @@ static int open_one(struct results *r, const struct results_config *config, cons
                 if (rc)
                         return rc;
                 sink->backend = backends[i];
-                sink->next = r->sinks;
-                r->sinks = sink;
-                if (sink->backend->chord_part && !r->counter)
-                        r->counter = sink;
+                results_add(r, sink);
                 return 0;
         }
         /* The URL may hold a password, and without its scheme nobody can say where. */

@@ -151,4 +151,7 @@ struct results_backend {
         void (*close)(struct results_sink *s);
 };
 
+/* One more backend, which knows its own functions; closed with the others. */
+void results_add(struct results *r, struct results_sink *takes);
+
 #endif

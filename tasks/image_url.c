@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tasks/image_url.h"
 
+#include "core/file_kind.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -116,6 +118,30 @@ static bool is_base64(unsigned char c)
         return isalnum(c) || c == '+' || c == '/';
 }
 
+static unsigned sextet(char c)
+{
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const char *at = c ? strchr(digits, c) : NULL;
+        return at ? (unsigned)(at - digits) : 0;
+}
+
+/* What its first bytes say that it is, whatever the URL calls it. */
+static struct file_kind kind_of_data(const char *start, size_t count)
+{
+        unsigned char head[FILE_KIND_BYTES];
+        size_t size = 0;
+        unsigned bits = 0, waiting = 0;
+        for (size_t i = 0; i < count && size < sizeof(head); i++) {
+                bits = bits << 6 | sextet(start[i]);
+                waiting += 6;
+                if (waiting < 8)
+                        continue;
+                waiting -= 8;
+                head[size++] = (unsigned char)(bits >> waiting);
+        }
+        return file_kind_of(bytes_of(head, size));
+}
+
 static int check_data(const char *url, size_t size, struct problem *why)
 {
         const char *start = data_start(url, size);
@@ -130,6 +156,9 @@ static int check_data(const char *url, size_t size, struct problem *why)
                 return bad(why, "image_url's base64 data is broken at byte %zu", good);
         if (good < 2 || good % 4 == 1 || (padding && count % 4 != 0))
                 return bad(why, "image_url's base64 data is %s", good ? "cut short" : "empty");
+        const struct file_kind kind = kind_of_data(start, good);
+        if (kind.name && !kind.is_picture)
+                return bad(why, "image_url holds %s; models take PNG, JPEG, GIF and WebP", kind.name);
         return 0;
 }
 

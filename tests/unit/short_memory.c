@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -310,6 +311,16 @@ static bool is_new(const struct record *r, unsigned long at)
         return true;
 }
 
+/* SHORT_MEMORY_SECONDS: after so long a program tries no further place. */
+static bool time_is_up(void)
+{
+        static time_t end;
+        const char *most = getenv("SHORT_MEMORY_SECONDS");
+        if (!end && most)
+                end = time(NULL) + strtol(most, NULL, 10);
+        return most && time(NULL) > end;
+}
+
 /* Returns how many of its runs ended badly. */
 static unsigned run_short(const struct CMUnitTest *test, int output, unsigned long *runs)
 {
@@ -322,6 +333,8 @@ static unsigned run_short(const struct CMUnitTest *test, int output, unsigned lo
                 bad++, show(output);
         const unsigned long count = r->count < MOST_POINTS ? r->count : MOST_POINTS;
         for (unsigned long i = 0; i < count && bad < MOST_SHOWN; i++) {
+                if (time_is_up())
+                        break;
                 if (!all && !is_new(r, i))
                         continue;
                 ++*runs;

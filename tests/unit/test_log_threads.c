@@ -28,7 +28,7 @@ static void *speak(void *arg)
 static void secrets_come_while_others_log(void **state)
 {
         (void)state;
-        static char names[THREADS][8];
+        static char names[THREADS][16];
         pthread_t threads[THREADS];
         char text[1 << 16];
         const int output = open("/tmp", O_TMPFILE | O_RDWR, 0600), before = dup(STDERR_FILENO);
