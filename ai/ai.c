@@ -8,6 +8,7 @@
 #include "ai/ai.h"
 
 #include "ai/formats.h"
+#include "ai/key_file.h"
 #include "ai/list.h"
 #include "ai/models.h"
 #include "ai/offline.h"
@@ -26,7 +27,8 @@ enum {
         SWEEP_MS = 100,         /* how often waiting calls are looked through */
         NO_ROOM_WAIT_MS = 1000, /* who found no room may ask again after this, up to twice as much */
         DEFAULT_DEADLINE_MS = 60000,
-        OPEN_HANDLES = 2,
+        OPEN_HANDLES = 3,
+        WATCH_MS = 1000,           /* how often the key's file is looked at while the endpoint takes no requests */
         MOST_KEPT_BYTES = 1 << 20, /* of a request's memory: images can be larger */
 };
 
@@ -52,19 +54,22 @@ struct ai_call {
         uint64_t asked_ms, started_ms, wait_ms;
         enum state state;
         enum reason reason; /* ANSWERING */
-        bool probe;         /* the breaker waits for how this one ends */
+        unsigned probe;     /* of enum probe: the breakers that wait for how this one ends */
 };
 
 struct ai {
         uv_loop_t *loop;
         uv_idle_t soon; /* runs while somebody is to be answered; a timer of 0 ms would starve the loop's input */
-        uv_timer_t sweep;
+        uv_timer_t sweep, watch;
         int open_handles;
         bool closing;
         struct openai *openai; /* NULL = offline */
         int (*offline)(const struct ai_request *, json_t **, struct problem *);
-        char *model, *vision_model;
+        char *model, *vision_model, *key_file;
         struct models *models;
+        bool told;          /* that the endpoint takes no requests … */
+        struct problem why; /* … and why */
+        uint64_t since_ms;
         struct formats *formats;
         struct buffer body;     /* of the request that is being written; its memory is used again */
         struct listed lists[3]; /* by state */
@@ -84,6 +89,7 @@ static void on_response(const struct ai_response *response, void *arg);
 static void finish(struct ai_call *call, struct ai_reply *reply);
 static void on_soon(uv_idle_t *idle);
 static void on_sweep(uv_timer_t *timer);
+static void on_watch(uv_timer_t *timer);
 
 int ai_open(struct ai **out, const struct ai_config *config, struct problem *why)
 {
@@ -101,7 +107,8 @@ int ai_open(struct ai **out, const struct ai_config *config, struct problem *why
         }
         uv_idle_init(ai->loop, &ai->soon);
         uv_timer_init(ai->loop, &ai->sweep);
-        ai->soon.data = ai->sweep.data = ai;
+        uv_timer_init(ai->loop, &ai->watch);
+        ai->soon.data = ai->sweep.data = ai->watch.data = ai;
         ai->open_handles = OPEN_HANDLES;
         *out = ai;
         return 0;
@@ -177,6 +184,16 @@ void ai_close(struct ai *ai)
                 openai_close(ai->openai);
         uv_close((uv_handle_t *)&ai->soon, on_closed);
         uv_close((uv_handle_t *)&ai->sweep, on_closed);
+        uv_close((uv_handle_t *)&ai->watch, on_closed);
+}
+
+/* Only if the key is the file's is another one that comes to stand there meant. */
+static bool is_in_file(const struct ai_config *config)
+{
+        char key[KEY_FILE_LONGEST];
+        const bool same = key_file_read(config->api_key_file, key) && strcmp(key, config->api_key) == 0;
+        explicit_bzero(key, sizeof(key));
+        return same;
 }
 
 static int open_parts(struct ai *ai, const struct ai_config *config, struct problem *why)
@@ -193,6 +210,8 @@ static int open_parts(struct ai *ai, const struct ai_config *config, struct prob
                         "the provider openai needs OPENAI_API_KEY, or OPENAI_BASE_URL of an endpoint without keys");
         ai->model = strdup(config->model ? config->model : "");
         ai->vision_model = strdup(config->vision_model ? config->vision_model : "");
+        if (key && is_in_file(config) && !(ai->key_file = strdup(config->api_key_file)))
+                return -ENOMEM;
         if (!ai->model || !ai->vision_model || models_new(&ai->models) != 0 || formats_new(&ai->formats) != 0)
                 return -ENOMEM;
         if (openai || (!*provider && (key || base)))
@@ -207,6 +226,7 @@ static void release(struct ai *ai)
         buffer_free(&ai->body);
         free(ai->model);
         free(ai->vision_model);
+        free(ai->key_file);
         free(ai);
 }
 
@@ -328,26 +348,86 @@ static void on_sweep(uv_timer_t *timer)
 
 /* ---- after ---- */
 
-static void log_pause(const struct model *model, uint64_t before_ms, uint64_t after_ms, const struct problem *why)
+/* One line when it begins, one when it is over. */
+static void tell_endpoint(struct ai *ai, uint64_t now_ms, const struct problem *why)
 {
-        if (before_ms == 0 && after_ms > 0)
-                log_warn("ai", "model %s is paused for %llu ms: %s", model->name, (unsigned long long)after_ms,
-                         why->text);
+        const bool well = !breaker_is_open(models_endpoint(ai->models));
+        if (well == !ai->told)
+                return;
+        ai->told = !well;
+        if (well) {
+                log_info("ai", "the endpoint serves us again, after %llu s",
+                         (unsigned long long)(now_ms - ai->since_ms) / 1000);
+                uv_timer_stop(&ai->watch);
+                return;
+        }
+        ai->why = *why;
+        ai->since_ms = now_ms;
+        log_warn(
+                "ai",
+                "the endpoint serves nobody, so all tasks that ask a model wait, and one now and then is tried: code=%s %s",
+                why->code, why->text);
+        if (ai->key_file)
+                uv_timer_start(&ai->watch, on_watch, WATCH_MS, WATCH_MS);
+}
+
+/* Has somebody put another key into the file? */
+static bool renew_key(struct ai *ai, uint64_t now_ms)
+{
+        char key[KEY_FILE_LONGEST];
+        struct problem why;
+        const bool renewed = key_file_read(ai->key_file, key) && openai_rekey(ai->openai, key, &why) == 0;
+        explicit_bzero(key, sizeof(key));
+        if (!renewed)
+                return false;
+        models_endpoint_renewed(ai->models, now_ms);
+        log_info("ai", "another key is in %s: requests go out with it", ai->key_file);
+        ai->told = false;
+        uv_timer_stop(&ai->watch);
+        return true;
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+        struct ai *ai = timer->data;
+        renew_key(ai, clock_mono_ms());
+}
+
+void ai_tell_trouble(const struct ai *ai, ai_trouble *tell, void *arg)
+{
+        if (ai->told)
+                tell("endpoint", &ai->why, arg);
+        models_tell(ai->models, tell, arg);
+}
+
+/* A model that a task names by itself is the task's own mistake; one that the settings name is everybody's. */
+static void blame(const struct ai_call *call, struct ai_reply *reply)
+{
+        const char *model = call->request->model;
+        if (reply->fault != AI_FAULT_MODEL || !model || model == AI_MODEL_TEXT || model == AI_MODEL_VISION)
+                return;
+        reply->verdict = AI_PERMANENT;
+        reply->fault = AI_FAULT_NONE;
 }
 
 static void on_response(const struct ai_response *response, void *arg)
 {
         struct ai_reply reply;
         struct ai_call *call = arg;
-        const uint64_t now_ms = clock_mono_ms(), before = model_paused_ms(call->model, now_ms);
+        struct ai *ai = call->ai;
+        const uint64_t now_ms = clock_mono_ms();
         ai_judge(response, call->request->schema, &reply);
+        blame(call, &reply);
         reply.provider = "openai";
         if (!reply.model[0])
                 snprintf(reply.model, sizeof(reply.model), "%s", call->model->name);
         if (reply.cost_nano == 0)
                 reply.cost_nano = ai_cost_nano(call->model->name, reply.tokens_in, reply.tokens_out);
+        if (reply.fault == AI_FAULT_ENDPOINT)
+                renew_key(ai, now_ms);
         model_report(call->model, call->probe, response->status, call->started_ms, now_ms, random_bits(), &reply);
-        log_pause(call->model, before, model_paused_ms(call->model, now_ms), &reply.why);
+        model_tell(call->model, now_ms, &reply.why);
+        tell_endpoint(ai, now_ms, &reply.why);
         finish(call, &reply);
 }
 

@@ -51,13 +51,21 @@ struct ai_request {
 enum ai_verdict {
         AI_OK,
         AI_TRANSIENT, /* may succeed later: time-outs, 5xx, broken JSON, an answer that breaks its schema; burns an attempt */
-        AI_WAIT,      /* the model is paused (429, slow_down, breaker open): wait_ms, burns no attempt */
-        AI_PERMANENT, /* never: bad key, no quota, refused content, bad request */
+        AI_WAIT, /* the model or the endpoint is paused (429, breaker open, a bad key): wait_ms, burns no attempt */
+        AI_PERMANENT, /* never: refused content, a request that is bad or too large */
         AI_CANCELLED, /* taken back by ai_cancel or ai_close: as if never called */
+};
+
+/* Whose fault an AI_WAIT is: not the message's (I9). */
+enum ai_fault {
+        AI_FAULT_NONE,     /* nobody's: the model is asked for too often, or rests */
+        AI_FAULT_MODEL,    /* there is no such model, or not for us */
+        AI_FAULT_ENDPOINT, /* key, money, address: no request passes */
 };
 
 struct ai_reply {
         enum ai_verdict verdict;
+        enum ai_fault fault;
         struct problem why; /* when not AI_OK: source "provider" */
         uint64_t wait_ms;   /* AI_WAIT: how long; AI_TRANSIENT: what Retry-After asked for, or 0 */
         json_t *content;    /* AI_OK: the answer, checked against the schema; borrowed for the length of the callback */
@@ -73,6 +81,8 @@ struct ai_config {
         uv_loop_t *loop;
         const char *provider; /* "openai", "offline", or NULL/"": openai where a key or a base URL is set */
         const char *base_url, *api_key, *model, *vision_model;
+        const char *
+                api_key_file; /* where api_key came from, or NULL: read again when the endpoint takes the key no more */
         unsigned connect_timeout_ms;
         long max_connections; /* sockets at once; also kept below what the process may open */
         bool http2_plain;
@@ -92,6 +102,10 @@ const char *ai_provider_name(const struct ai *ai);
 
 /* How long `model` is paused from now, in milliseconds; 0 = it may be called. */
 uint64_t ai_paused_ms(const struct ai *ai, const char *model, uint64_t now_ms);
+
+/* Tell what is paused and why: "endpoint", or a model by its name. */
+typedef void ai_trouble(const char *what, const struct problem *why, void *arg);
+void ai_tell_trouble(const struct ai *ai, ai_trouble *tell, void *arg);
 
 /* Ask. `done` is called exactly once, later, never from inside this call. *out (may be NULL) names the call until then.
  * Returns 0; -ENOMEM; or -ECANCELED after ai_close (in both `done` is not called). While the model is paused it answers AI_WAIT at

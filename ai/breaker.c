@@ -32,6 +32,19 @@ bool breaker_report(struct breaker *b, bool probe, enum breaker_end end, uint64_
         return false;
 }
 
+void breaker_trip(struct breaker *b, bool probe, uint64_t now_ms, uint64_t random)
+{
+        if (probe)
+                b->probing = false;
+        if (probe || b->until_ms == 0)
+                open_now(b, now_ms, random);
+}
+
+bool breaker_is_open(const struct breaker *b)
+{
+        return b->until_ms != 0;
+}
+
 uint64_t breaker_open_ms(const struct breaker *b, uint64_t now_ms)
 {
         return now_ms < b->until_ms ? b->until_ms - now_ms : 0;

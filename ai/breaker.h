@@ -43,6 +43,12 @@ uint64_t breaker_take(struct breaker *b, uint64_t now_ms, uint64_t random, bool 
 /* A call ended; `probe` as breaker_take gave it. Returns true when this closed the breaker again. */
 bool breaker_report(struct breaker *b, bool probe, enum breaker_end end, uint64_t now_ms, uint64_t random);
 
+/* Open it at once: one answer has said that no other would be better. `probe` as breaker_take gave it. While it is open already it changes nothing. */
+void breaker_trip(struct breaker *b, bool probe, uint64_t now_ms, uint64_t random);
+
+/* Is it open, or half-open? */
+bool breaker_is_open(const struct breaker *b);
+
 /* Milliseconds for which surely nobody gets through; 0 = closed or half-open. */
 uint64_t breaker_open_ms(const struct breaker *b, uint64_t now_ms);
 

@@ -12,6 +12,7 @@ static const char path_end[] = "/chat/completions";
 static bool can_speak_http2_plain(void);
 static int make_url(struct endpoint *e, const char *base, struct problem *why);
 static int make_headers(struct endpoint *e, const char *key, struct problem *why);
+static void free_key(struct endpoint_key *k);
 
 int endpoint_open(struct endpoint *e, const struct ai_config *config, struct problem *why)
 {
@@ -38,7 +39,7 @@ int endpoint_apply(const struct endpoint *e, CURL *easy)
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)(version != CURL_HTTP_VERSION_1_1));
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, e->headers);
+        curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""); /* not asked for (see the headers), but read */
         CURLcode code = curl_easy_setopt(easy, CURLOPT_CURLU, e->parsed);
         if (code == CURLE_OK && !e->proxied) /* spares curl the look into the environment for each exchange */
                 code = curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -53,10 +54,10 @@ void endpoint_close(struct endpoint *e)
 {
         curl_free(e->url);
         curl_url_cleanup(e->parsed);
-        curl_slist_free_all(e->headers);
-        if (e->secret)
-                explicit_bzero(e->secret, strlen(e->secret));
-        free(e->secret);
+        for (struct endpoint_key *k; (k = e->key) != NULL;) {
+                e->key = k->earlier;
+                free_key(k);
+        }
         memset(e, 0, sizeof(*e));
 }
 
@@ -135,24 +136,44 @@ static int make_url(struct endpoint *e, const char *base, struct problem *why)
         return 0;
 }
 
-static int add_header(struct endpoint *e, const char *line)
+static void free_key(struct endpoint_key *k)
 {
-        struct curl_slist *longer = curl_slist_append(e->headers, line);
+        curl_slist_free_all(k->headers);
+        if (k->secret)
+                explicit_bzero(k->secret, strlen(k->secret));
+        free(k->secret);
+        free(k);
+}
+
+static int add_header(struct endpoint_key *k, const char *line)
+{
+        struct curl_slist *longer = curl_slist_append(k->headers, line);
         if (longer)
-                e->headers = longer;
+                k->headers = longer;
         return longer ? 0 : -ENOMEM;
 }
 
-static int add_key(struct endpoint *e, const char *key)
+static int add_key(struct endpoint_key *k, const char *key)
 {
         char *line = NULL;
-        e->secret = strdup(key);
-        if (!e->secret || asprintf(&line, "Authorization: Bearer %s", key) < 0)
+        k->secret = strdup(key);
+        if (!k->secret || asprintf(&line, "Authorization: Bearer %s", key) < 0)
                 return -ENOMEM;
-        const int result = add_header(e, line);
+        const int result = add_header(k, line);
         explicit_bzero(line, strlen(line));
         free(line);
         return result;
+}
+
+/* "Expect:" = no waiting for "100 Continue" before a large body; "Accept-Encoding:" = answers are small, and their packing costs time. */
+static int fill_key(struct endpoint_key *k, const char *key)
+{
+        static const char *const lines[] = { "Content-Type: application/json", "Accept: application/json",
+                                             "Expect:", "Accept-Encoding:" };
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+                if (add_header(k, lines[i]) != 0)
+                        return -ENOMEM;
+        return key && *key ? add_key(k, key) : 0;
 }
 
 /* A line break in the key would let it write headers of its own. */
@@ -163,12 +184,27 @@ static int make_headers(struct endpoint *e, const char *key, struct problem *why
                         return problem_set(
                                 why, "settings", "bad_setting",
                                 "OPENAI_API_KEY has a space, a line break or another character that no key has");
-        int result = add_header(e, "Content-Type: application/json");
-        if (result == 0)
-                result = add_header(e, "Accept: application/json");
-        if (result == 0)
-                result = add_header(e, "Expect:"); /* no waiting for "100 Continue" before a large body */
-        if (result == 0 && key && *key)
-                result = add_key(e, key);
-        return result;
+        struct endpoint_key *k = calloc(1, sizeof(*k));
+        if (!k)
+                return -ENOMEM;
+        if (fill_key(k, key) != 0) {
+                free_key(k);
+                return -ENOMEM;
+        }
+        k->earlier = e->key;
+        e->key = k;
+        return 0;
+}
+
+int endpoint_rekey(struct endpoint *e, const char *key, struct problem *why)
+{
+        const char *now = e->key->secret ? e->key->secret : "";
+        if (!*key || strcmp(now, key) == 0)
+                return problem_set(why, "settings", "bad_setting", "the key is the same");
+        return make_headers(e, key, why);
+}
+
+void endpoint_apply_key(const struct endpoint *e, CURL *easy)
+{
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, e->key->headers);
 }

@@ -10,12 +10,18 @@
 
 #define ENDPOINT_DEFAULT "https://api.openai.com/v1"
 
-struct endpoint {
-        char *url;     /* for people */
-        CURLU *parsed; /* the same for curl, which else would take it apart again for each exchange */
+/* The headers of a request with one key. Those of earlier keys stay: requests with them may be under way. */
+struct endpoint_key {
+        struct endpoint_key *earlier;
         struct curl_slist *headers;
         char *secret; /* the API key, or NULL */
-        bool literal; /* the host is an address or localhost: nobody needs to look it up */
+};
+
+struct endpoint {
+        char *url;                /* for people */
+        CURLU *parsed;            /* the same for curl, which else would take it apart again for each exchange */
+        struct endpoint_key *key; /* the one in use */
+        bool literal;             /* the host is an address or localhost: nobody needs to look it up */
         bool tls;
         bool proxied; /* the environment names a proxy for it */
         bool http2_plain;
@@ -25,8 +31,14 @@ struct endpoint {
  * quoting the key or the URL, which may hold a password); or -ENOMEM. Whatever is returned, endpoint_close gives all back. */
 int endpoint_open(struct endpoint *e, const struct ai_config *config, struct problem *why);
 
-/* Put URL, headers and protocol into an easy handle, which then borrows from the endpoint. Returns 0 or -ENOMEM. */
+/* Put URL and protocol into an easy handle, which then borrows from the endpoint. Returns 0 or -ENOMEM. */
 int endpoint_apply(const struct endpoint *e, CURL *easy);
+
+/* Use another key from now on, unless it is the same. Returns 0; 1: the same, or no key that can be sent, with `why`; or -ENOMEM. */
+int endpoint_rekey(struct endpoint *e, const char *key, struct problem *why);
+
+/* Put the headers of the key in use into a handle. */
+void endpoint_apply_key(const struct endpoint *e, CURL *easy);
 
 void endpoint_close(struct endpoint *e);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a response means: an answer, or why there is none and whether asking again can help. Judged by HTTP status and by
- * error.code, because one status stands for several things: 429 is both "slow down" and "your credit is used up".
- * Sources: OpenAI guides "Error codes" and "Rate limits". */
+/* What a response means: an answer, or why there is none and whether asking again can help. An answer was paid for, so whatever can be read is taken. */
 #include "ai/ai.h"
+#include "ai/complaint.h"
+#include "ai/content.h"
 #include "ai/envelope.h"
+#include "ai/loose.h"
 #include "ai/quote.h"
 #include "core/json.h"
 
@@ -16,39 +17,45 @@
 /* A longer wait is cut to this; if the provider still wants us to stay away then, it will say so again. */
 enum { LONGEST_WAIT_MS = 3600 * 1000 };
 
-struct rule {
-        const char *code;  /* error.code or error.type, NULL = any */
-        short least, most; /* HTTP status */
-        enum ai_verdict verdict;
+/* How an answer ended, in the words of one vendor or another, in lower case, letters only. What an unknown word is: no reason to throw away an answer that
+ * fits its schema, and none to trust one that does not. */
+enum finish { FINISH_UNKNOWN, FINISH_WHOLE, FINISH_CUT, FINISH_REFUSED };
+
+static const struct {
+        const char *word;
+        enum finish finish;
+} finishes[] = {
+        { "stop", FINISH_WHOLE },
+        { "eos", FINISH_WHOLE },
+        { "eostoken", FINISH_WHOLE },
+        { "stopsequence", FINISH_WHOLE },
+        { "endturn", FINISH_WHOLE },
+        { "complete", FINISH_WHOLE },
+        { "completed", FINISH_WHOLE },
+        { "finishreasonstop", FINISH_WHOLE },
+        { "toolcalls", FINISH_WHOLE },
+        { "", FINISH_WHOLE },
+        { "length", FINISH_CUT },
+        { "maxtokens", FINISH_CUT },
+        { "maxoutputtokens", FINISH_CUT },
+        { "modellength", FINISH_CUT },
+        { "maxlength", FINISH_CUT },
+        { "tokenlimit", FINISH_CUT },
+        { "finishreasonmaxtokens", FINISH_CUT },
+        { "modelcontextwindowexceeded", FINISH_CUT },
+        { "contextlength", FINISH_CUT },
+        { "refusal", FINISH_REFUSED },
+        { "language", FINISH_REFUSED },
+        { "spii", FINISH_REFUSED },
+        { "sensitive", FINISH_REFUSED },
+        { "modelarmor", FINISH_REFUSED },
 };
 
-/* The first that fits decides. Billing comes before the limits: error.type is insufficient_quota whatever the code says. */
-static const struct rule rules[] = {
-        { "insufficient_quota", 400, 599, AI_PERMANENT },
-        { "credit_balance_exhausted", 400, 599, AI_PERMANENT },
-        { "organization_spend_limit_exceeded", 400, 599, AI_PERMANENT },
-        { "project_spend_limit_exceeded", 400, 599, AI_PERMANENT },
-        { "organization_usage_limit_exceeded", 400, 599, AI_PERMANENT },
-        { "billing_hard_limit_reached", 400, 599, AI_PERMANENT },
-        { "billing_not_active", 400, 599, AI_PERMANENT },
-        { "invalid_api_key", 400, 599, AI_PERMANENT },
-        { "content_filter", 400, 599, AI_PERMANENT },
-        { "content_policy_violation", 400, 599, AI_PERMANENT },
-        { "rate_limit_exceeded", 400, 599, AI_WAIT },
-        { "slow_down", 400, 599, AI_WAIT },
-        { NULL, 429, 429, AI_WAIT },
-        { NULL, 408, 409, AI_TRANSIENT }, /* request time-out, conflict */
-        { NULL, 425, 425, AI_TRANSIENT }, /* too early */
-        { NULL, 500, 599, AI_TRANSIENT },
-};
+/* Parts of words that all stand for a filter. */
+static const char *const filters[] = { "filter",  "safety", "recitation", "block",     "prohibited", "guardrail",
+                                       "moderat", "policy", "flagged",    "violation", "refus" };
 
-/* What the provider says about an error. */
-struct complaint {
-        long status;
-        const char *code, *type; /* borrowed from the body, or "" */
-        struct bytes message;
-};
-
+static bool read_body(struct bytes text, json_t **out, struct problem *why);
 static bool judge_plainly(const struct ai_response *response, const json_t *schema, struct ai_reply *reply);
 static void useless(struct ai_reply *reply, const char *secret);
 static void judge_transport(const struct ai_response *response, struct ai_reply *reply);
@@ -57,11 +64,11 @@ static void judge_answer(const json_t *body, const struct ai_response *response,
                          struct ai_reply *reply);
 static void judge_content(struct bytes content, const struct ai_response *response, const json_t *schema,
                           struct ai_reply *reply);
+static void take_content(json_t *takes, const struct ai_response *response, const json_t *schema,
+                         struct ai_reply *reply);
 static void take_usage(struct bytes model, unsigned tokens_in, unsigned tokens_out, const char *secret,
                        struct ai_reply *reply);
-static unsigned token_count(const json_t *usage, const char *key);
-static struct complaint read_complaint(const struct ai_response *response, const json_t *body);
-static enum ai_verdict verdict_on(const struct complaint *complaint);
+static unsigned token_count(const json_t *usage, const char *key, const char *other);
 static uint64_t asked_wait(const struct ai_response *response, enum ai_verdict verdict);
 static void name_problem(const struct complaint *complaint, const char *secret, char *code, size_t room);
 
@@ -76,14 +83,34 @@ void ai_judge(const struct ai_response *response, const json_t *schema, struct a
         const bool good = response->status >= 200 && response->status <= 299;
         if (good && judge_plainly(response, schema, reply))
                 return;
-        const bool parsed = json_parse(response->body, "provider", &body, &reply->why) == 0;
+        const bool parsed = read_body(response->body, &body, &reply->why);
         if (good && !parsed)
                 useless(reply, response->secret);
-        else if (good && (json_object_get(body, "choices") || !json_object_get(body, "error")))
+        else if (good && !complaint_is(body))
                 judge_answer(body, response, schema, reply);
         else
                 judge_complaint(response, body, reply);
         json_decref(body);
+}
+
+/* As JSON, or what can be made of it. False with `why` where nothing can. */
+static bool read_body(struct bytes text, json_t **out, struct problem *why)
+{
+        struct buffer repaired = { 0 };
+        text = loose_trim(text);
+        if (text.size == 0)
+                return problem_set(why, "provider", "empty", "the reply is empty") == 0;
+        if (text.size > 2 && memcmp(text.data, "\x1f\x8b", 2) == 0)
+                return problem_set(why, "provider", "compressed",
+                                   "the reply is compressed (gzip), but does not say so in Content-Encoding") == 0;
+        if (json_parse(text, "provider", out, why) == 0)
+                return true;
+        loose_repair(text, &repaired);
+        const bool done = !repaired.failed && json_parse(buffer_view(&repaired), "provider", out, NULL) == 0;
+        buffer_free(&repaired);
+        if (done)
+                memset(why, 0, sizeof(*why));
+        return done;
 }
 
 /* The way of nearly every answer. Returns false when it must be looked at more closely. */
@@ -100,10 +127,12 @@ static bool judge_plainly(const struct ai_response *response, const json_t *sche
         return plain;
 }
 
-static void refuse(struct ai_reply *reply, enum ai_verdict verdict, const char *code, const char *text)
+/* `quoted` ends the text, in brackets that it has begun; or NULL. */
+static void refuse(struct ai_reply *reply, enum ai_verdict verdict, const char *code, const char *text,
+                   const char *quoted)
 {
         reply->verdict = verdict;
-        problem_set(&reply->why, "provider", code, "%s", text);
+        problem_set(&reply->why, "provider", code, "%s%s%s", text, quoted ? quoted : "", quoted ? ")" : "");
 }
 
 /* reply->why was filled in by somebody who quotes without care. */
@@ -134,61 +163,136 @@ static void judge_transport(const struct ai_response *response, struct ai_reply 
                     words);
 }
 
+static enum ai_verdict verdict_on(enum complaint_kind kind)
+{
+        switch (kind) {
+        case COMPLAINT_MESSAGE: return AI_PERMANENT;
+        case COMPLAINT_PASSES: return AI_TRANSIENT;
+        case COMPLAINT_LIMIT:
+        case COMPLAINT_NO_MODEL:
+        case COMPLAINT_ENDPOINT: return AI_WAIT;
+        }
+        return AI_TRANSIENT;
+}
+
 static void judge_complaint(const struct ai_response *response, const json_t *body, struct ai_reply *reply)
 {
         char code[sizeof(reply->why.code)], words[QUOTE_SIZE];
-        const struct complaint complaint = read_complaint(response, body);
-        reply->verdict = verdict_on(&complaint);
-        reply->wait_ms = asked_wait(response, reply->verdict);
+        struct complaint complaint;
+        complaint_read(response, body, &complaint);
+        const enum complaint_kind kind = complaint_judge(&complaint);
+        reply->verdict = verdict_on(kind);
+        reply->fault = kind == COMPLAINT_NO_MODEL   ? AI_FAULT_MODEL
+                       : kind == COMPLAINT_ENDPOINT ? AI_FAULT_ENDPOINT
+                                                    : AI_FAULT_NONE;
+        if (reply->fault == AI_FAULT_NONE)
+                reply->wait_ms = asked_wait(response, reply->verdict);
         name_problem(&complaint, response->secret, code, sizeof(code));
         quote_words(complaint.message, response->secret, words);
         problem_set(&reply->why, "provider", code, "the provider answered %ld%s%s", complaint.status,
                     *words ? ": " : "", words);
 }
 
+/* ---- answers ---- */
+
+static enum finish read_finish(const char *reason)
+{
+        char word[32] = "";
+        size_t size = 0;
+        for (; *reason && size < sizeof(word) - 1; reason++)
+                if (isalpha((unsigned char)*reason))
+                        word[size++] = (char)tolower((unsigned char)*reason);
+        for (size_t i = 0; i < sizeof(finishes) / sizeof(finishes[0]); i++)
+                if (strcmp(word, finishes[i].word) == 0)
+                        return finishes[i].finish;
+        for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+                if (strstr(word, filters[i]))
+                        return FINISH_REFUSED;
+        return FINISH_UNKNOWN;
+}
+
+static const char *finish_of(const json_t *choice, const json_t *body)
+{
+        static const char *const keys[] = { "finish_reason", "finishReason", "stop_reason", "done_reason" };
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+                if (*json_text(choice, keys[i], ""))
+                        return json_text(choice, keys[i], "");
+        const json_t *feedback = json_object_get(body, "promptFeedback");
+        return json_text(feedback ? feedback : json_object_get(body, "prompt_feedback"), "blockReason", "");
+}
+
+/* An answer that is no good, or none: the word for its end says why, where it says anything. */
+static void name_ending(enum finish finish, const char *reason, const char *secret, struct ai_reply *reply)
+{
+        char words[QUOTE_SIZE];
+        quote_words(bytes_of_string(reason), secret, words);
+        if (finish == FINISH_REFUSED)
+                refuse(reply, AI_PERMANENT, "content_filter",
+                       "the provider's filter cut the answer off (finish_reason ", words);
+        else if (finish == FINISH_CUT)
+                refuse(reply, AI_TRANSIENT, "length", "the answer was cut off at the limit of tokens (finish_reason ",
+                       words);
+        else if (finish == FINISH_UNKNOWN)
+                refuse(reply, AI_TRANSIENT, "unfinished", "the answer is not whole (finish_reason ", words);
+}
+
 static void judge_answer(const json_t *body, const struct ai_response *response, const json_t *schema,
                          struct ai_reply *reply)
 {
-        const json_t *choice = json_array_get(json_object_get(body, "choices"), 0);
+        const json_t *choices = json_object_get(body, "choices");
+        const json_t *choice = choices ? json_array_get(choices, 0) : body; /* some send the choice alone */
         const json_t *message = json_object_get(choice, "message");
-        const json_t *content = json_object_get(message, "content");
-        const char *refusal = json_text(message, "refusal", ""), *finish = json_text(choice, "finish_reason", "");
         const json_t *usage = json_object_get(body, "usage");
-        take_usage(bytes_of_string(json_text(body, "model", "")), token_count(usage, "prompt_tokens"),
-                   token_count(usage, "completion_tokens"), response->secret, reply);
-        if (*refusal) {
-                model_refused(refusal, response->secret, reply);
-        } else if (strcmp(finish, "content_filter") == 0) {
-                refuse(reply, AI_PERMANENT, "content_filter", "the provider's filter cut the answer off");
-        } else if (strcmp(finish, "length") == 0) {
-                refuse(reply, AI_TRANSIENT, "length", "the answer was cut off at the limit of tokens");
-        } else if (!json_is_string(content)) {
-                refuse(reply, AI_TRANSIENT, "no_content", "the reply has no choices[0].message.content");
-        } else {
-                judge_content(bytes_of(json_string_value(content), json_string_length(content)), response, schema,
-                              reply);
-        }
+        const char *reason = finish_of(choice, body);
+        const enum finish finish = read_finish(reason);
+        struct said said;
+        content_read(json_is_object(message) ? message : choice, &said);
+        take_usage(bytes_of_string(json_text(body, "model", "")), token_count(usage, "prompt_tokens", "input_tokens"),
+                   token_count(usage, "completion_tokens", "output_tokens"), response->secret, reply);
+        if (*said.refusal)
+                model_refused(said.refusal, response->secret, reply);
+        else if (finish == FINISH_REFUSED)
+                name_ending(finish, reason, response->secret, reply);
+        else if (said.value)
+                take_content(json_deep_copy(said.value), response, schema, reply);
+        else if (said.nothing)
+                refuse(reply, AI_TRANSIENT, "no_content", "the reply has no choices[0].message.content", NULL);
+        else
+                judge_content(said.text, response, schema, reply);
+        if (reply->verdict == AI_TRANSIENT)
+                name_ending(finish, reason, response->secret, reply);
+        buffer_free(&said.joined);
 }
 
 static void judge_content(struct bytes content, const struct ai_response *response, const json_t *schema,
                           struct ai_reply *reply)
 {
         json_t *answer = NULL;
-        int result = json_parse(content, "provider", &answer, &reply->why);
-        if (result == 0 && schema)
-                result = ai_schema_check(schema, answer, &reply->why);
-        if (result != 0) {
-                json_decref(answer);
+        if (content_parse(content, &answer, &reply->why) == 0)
+                take_content(answer, response, schema, reply);
+        else
+                useless(reply, response->secret);
+}
+
+static void take_content(json_t *takes, const struct ai_response *response, const json_t *schema,
+                         struct ai_reply *reply)
+{
+        if (!takes) {
+                refuse(reply, AI_TRANSIENT, "out_of_memory", "no memory to read the reply", NULL);
+                return;
+        }
+        if (schema && ai_schema_check(schema, takes, &reply->why) != 0) {
+                json_decref(takes);
                 useless(reply, response->secret);
                 return;
         }
         reply->verdict = AI_OK;
-        reply->content = answer;
+        reply->content = takes;
 }
 
-static unsigned token_count(const json_t *usage, const char *key)
+static unsigned token_count(const json_t *usage, const char *key, const char *other)
 {
-        const json_int_t count = json_number(usage, key, 0);
+        const json_int_t count = json_number(usage, key, json_number(usage, other, 0));
         return count < 0 ? 0 : count > UINT_MAX ? UINT_MAX : (unsigned)count;
 }
 
@@ -205,39 +309,6 @@ static void take_usage(struct bytes model, unsigned tokens_in, unsigned tokens_o
         reply->tokens_in = tokens_in;
         reply->tokens_out = tokens_out;
         reply->cost_nano = ai_cost_nano(reply->model, tokens_in, tokens_out);
-}
-
-/* Usually {"error":{"message","type","code"}}; some endpoints send {"error":"text"}, {"message":"text"} or plain text, and some
- * gateways put the status into an integer error.code under HTTP 200. */
-static struct complaint read_complaint(const struct ai_response *response, const json_t *body)
-{
-        const json_t *error = json_object_get(body, "error"), *code = json_object_get(error, "code");
-        const json_t *message = json_is_string(error) ? error : json_object_get(error ? error : body, "message");
-        struct complaint c = { .status = response->status,
-                               .code = json_text(error, "code", ""),
-                               .type = json_text(error, "type", ""),
-                               .message = response->body };
-        if (json_is_string(message))
-                c.message = bytes_of(json_string_value(message), json_string_length(message));
-        if (c.status >= 200 && c.status <= 299)
-                c.status = 500;
-        if (response->status <= 299 && json_integer_value(code) >= 400 && json_integer_value(code) <= 599)
-                c.status = (long)json_integer_value(code);
-        return c;
-}
-
-static bool is_called(const struct complaint *c, const char *name)
-{
-        return !name || strcmp(c->code, name) == 0 || strcmp(c->type, name) == 0;
-}
-
-static enum ai_verdict verdict_on(const struct complaint *complaint)
-{
-        for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-                if (complaint->status >= rules[i].least && complaint->status <= rules[i].most &&
-                    is_called(complaint, rules[i].code))
-                        return rules[i].verdict;
-        return AI_PERMANENT;
 }
 
 static int64_t longer(int64_t a, int64_t b)

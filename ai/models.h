@@ -8,13 +8,19 @@
 #include "ai/breaker.h"
 #include "ai/limiter.h"
 
+struct models;
+
 struct model {
+        struct models *all;
         struct limiter limiter;
-        struct breaker breaker;
-        char name[]; /* as it is sent */
+        struct breaker breaker; /* its failures; and open at once when there is no such model */
+        bool told;              /* that it is paused … */
+        struct problem why;     /* … and why */
+        char name[];            /* as it is sent */
 };
 
-struct models;
+/* Which breakers wait for how a call ends; 0 = none. */
+enum probe { PROBE_MODEL = 1, PROBE_ENDPOINT = 2 };
 
 int models_new(struct models **out);
 void models_free(struct models *all);
@@ -28,15 +34,25 @@ const struct model *models_find(const struct models *all, const char *name);
 /* Milliseconds for which surely no call gets through; 0 = ask model_take. */
 uint64_t model_paused_ms(const struct model *m, uint64_t now_ms);
 
+/* A call has ended: if the model is paused by now, for `why`, or called again, log it once. / Tell of all that are paused. */
+void model_tell(struct model *m, uint64_t now_ms, const struct problem *why);
+void models_tell(const struct models *all, ai_trouble *tell, void *arg);
+
+/* What keeps every model from being called: a fault of the endpoint itself. Its breaker opens at the first one. */
+const struct breaker *models_endpoint(const struct models *all);
+
+/* The endpoint has another key: as if nothing had been wrong. Calls that began before say nothing of it. */
+void models_endpoint_renewed(struct models *all, uint64_t now_ms);
+
 /* Ask to call now. True: go, and *probe must be given back to model_report or model_forget. False: not before *wait_ms (> 0). */
-bool model_take(struct model *m, uint64_t now_ms, uint64_t random, bool *probe, uint64_t *wait_ms);
+bool model_take(struct model *m, uint64_t now_ms, uint64_t random, unsigned *probe, uint64_t *wait_ms);
 
 /* A call that began at `started_ms` ended with this HTTP status (0 = none) and was judged so. For AI_WAIT the reply gets the wait that
  * this model now has. */
-void model_report(struct model *m, bool probe, long status, uint64_t started_ms, uint64_t now_ms, uint64_t random,
+void model_report(struct model *m, unsigned probe, long status, uint64_t started_ms, uint64_t now_ms, uint64_t random,
                   struct ai_reply *reply);
 
 /* A call was taken back, or never sent. */
-void model_forget(struct model *m, bool probe, uint64_t now_ms);
+void model_forget(struct model *m, unsigned probe, uint64_t now_ms);
 
 #endif

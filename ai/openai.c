@@ -29,6 +29,7 @@ struct exchange {
         struct listed link; /* in openai->under_way */
         struct openai *openai;
         CURL *easy;
+        const struct endpoint_key *key; /* whose headers `easy` has */
         struct shard *shard;
         struct buffer request, reply;
         openai_done *done;
@@ -107,6 +108,16 @@ bool openai_has_room(const struct openai *o)
         return room_left(&o->usage, multi_connections(o->multi), uv_now(o->loop));
 }
 
+int openai_rekey(struct openai *o, const char *key, struct problem *why)
+{
+        return endpoint_rekey(&o->endpoint, key, why);
+}
+
+const char *openai_url(const struct openai *o)
+{
+        return o->endpoint.url;
+}
+
 static size_t streams(const struct openai *o)
 {
         return o->usage.protocol == PROTOCOL_HTTP1 ? 1 : ROOM_STREAMS;
@@ -136,6 +147,10 @@ int openai_post(struct openai *o, struct bytes body, struct openai_limits limits
         struct exchange *x = take_spare(o);
         if (!x)
                 return -ENOMEM;
+        if (x->key != o->endpoint.key) {
+                x->key = o->endpoint.key;
+                endpoint_apply_key(&o->endpoint, x->easy);
+        }
         curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)limits.deadline_ms);
         curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                          (long)(limits.connect_ms ? limits.connect_ms : o->connect_timeout_ms));
@@ -388,7 +403,7 @@ static void fill_response(struct exchange *x, CURLcode code, struct ai_response 
                 .transport_error = transport_error(x, code),
                 .body = buffer_view(&x->reply),
                 .now_ms = clock_wall_ms(),
-                .secret = x->openai->endpoint.secret,
+                .secret = x->key->secret,
         };
         curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &response->status);
         if (response->status >= 300)

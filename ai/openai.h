@@ -33,6 +33,12 @@ struct openai_limits {
 int openai_post(struct openai *o, struct bytes body, struct openai_limits limits, openai_done *done, void *arg,
                 struct exchange **out);
 
+/* Send another key from the next request on. Returns as endpoint_rekey. */
+int openai_rekey(struct openai *o, const char *key, struct problem *why);
+
+/* Where requests go; borrowed. */
+const char *openai_url(const struct openai *o);
+
 /* Take an exchange back; `done` is not called. */
 void openai_cancel(struct exchange *x);
 

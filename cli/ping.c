@@ -31,6 +31,14 @@ static void on_row(json_t *row, const struct problem *why, void *arg)
         wait_done(&a->wait);
 }
 
+static void print_paused(json_t *paused)
+{
+        const char *what;
+        json_t *why;
+        json_object_foreach(paused, what, why)
+                printf("paused: %s: %s\n", what, json_text(why, "text", ""));
+}
+
 static int report(const char *name, const json_t *row, bool json)
 {
         const json_t *state = json_object_get(row, "state");
@@ -43,6 +51,7 @@ static int report(const char *name, const json_t *row, bool json)
                 printf("%s: no sign of life for %lld s\n", name, (long long)age_ms / 1000);
         } else if (consuming) {
                 printf("%s: consuming, %lld tasks in hand\n", name, (long long)json_number(state, "in_hand", 0));
+                print_paused(json_object_get(state, "paused"));
         } else {
                 printf("%s: not consuming: %s\n", name, json_text(state, "why", "?"));
         }

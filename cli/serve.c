@@ -64,6 +64,7 @@ void service_init(struct service *service, const struct command *self, struct se
                         .provider = s->ai_provider,
                         .base_url = s->openai_base_url,
                         .api_key = s->openai_api_key,
+                        .api_key_file = getenv("OPENAI_API_KEY_FILE"),
                         .model = s->openai_model,
                         .vision_model = s->openai_vision_model,
                         .connect_timeout_ms = (unsigned)s->connect_timeout_ms,

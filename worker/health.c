@@ -113,6 +113,19 @@ static json_t *tasks_json(const struct worker *w)
         return tasks;
 }
 
+static void add_trouble(const char *what, const struct problem *why, void *arg)
+{
+        json_object_set_new((json_t *)arg, what, json_pack("{s:s, s:s}", "code", why->code, "text", why->text));
+}
+
+/* What of the AI is paused, by name. */
+static json_t *paused_json(const struct worker *w)
+{
+        json_t *paused = json_object();
+        ai_tell_trouble(w->ai, add_trouble, paused);
+        return paused;
+}
+
 static json_t *state_of(void *arg)
 {
         const struct worker *w = (const struct worker *)arg;
@@ -120,10 +133,10 @@ static json_t *state_of(void *arg)
         if (w->phase >= WORKER_CLOSING)
                 return NULL;
         broker_health(w->broker, &b);
-        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o}", "consumers_wanted", (int)b.consumers_wanted,
+        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o}", "consumers_wanted", (int)b.consumers_wanted,
                          "consumers_registered", (int)b.consumers_registered, "in_hand", (json_int_t)w->run_count,
                          "ai_in_flight", (json_int_t)ai_in_flight(w->ai), "finished", (json_int_t)w->finished,
-                         "publishing", (int)b.publisher_up, "tasks", tasks_json(w));
+                         "publishing", (int)b.publisher_up, "tasks", tasks_json(w), "paused", paused_json(w));
 }
 
 static void on_changed(const char *why, bool first, void *arg)

@@ -223,14 +223,14 @@ def complaint(reply, status, code, type="error", **options):
 
 @pytest.mark.parametrize("status, code, type, verdict", [
     (400, None, "invalid_request_error", ("permanent", "invalid_request_error")),
-    (401, "invalid_api_key", "invalid_request_error", ("permanent", "invalid_api_key")),
-    (403, "unsupported_country_region_territory", "request_forbidden", ("permanent", "unsupported_country_region_territory")),
-    (404, "model_not_found", "invalid_request_error", ("permanent", "model_not_found")),
+    (401, "invalid_api_key", "invalid_request_error", ("wait", "invalid_api_key")),
+    (403, "unsupported_country_region_territory", "request_forbidden", ("wait", "unsupported_country_region_territory")),
+    (404, "model_not_found", "invalid_request_error", ("wait", "model_not_found")),
     (408, None, "", ("transient", "http_408")),
     (409, None, "", ("transient", "http_409")),
     (429, "rate_limit_exceeded", "requests", ("wait", "rate_limit_exceeded")),
-    (429, "insufficient_quota", "insufficient_quota", ("permanent", "insufficient_quota")),
-    (429, "credit_balance_exhausted", "insufficient_quota", ("permanent", "credit_balance_exhausted")),
+    (429, "insufficient_quota", "insufficient_quota", ("wait", "insufficient_quota")),
+    (429, "credit_balance_exhausted", "insufficient_quota", ("wait", "credit_balance_exhausted")),
     (500, None, "server_error", ("transient", "server_error")),
     (502, None, "", ("transient", "http_502")),
     (503, "slow_down", "rate_limit_error", ("wait", "slow_down")),
@@ -248,7 +248,7 @@ def test_the_key_is_not_repeated(chat, provider, reply):
     provider.behave = reply.always(reply.failure(
         401, "invalid_api_key", f"Incorrect API key provided: {KEY}. Or was it sk-test-*****ghij? You sent 'Bearer {KEY}'."))
     answer = chat.ask()
-    assert judged(answer) == ("permanent", "invalid_api_key")
+    assert judged(answer) == ("wait", "invalid_api_key")
     assert "***" in answer["text"] and KEY not in answer["text"] and "ghij" not in answer["text"]
 
 
@@ -267,7 +267,7 @@ def test_an_answer_cut_short_is_none(chat, provider, reply, finish, verdict):
 
 
 @pytest.mark.parametrize("content, code", [({"x": "one"}, "schema_mismatch"), ({}, "schema_mismatch"), ("{broken", "bad_json"),
-                                           ({"x": 1, "y": 2}, "schema_mismatch"), ("", "bad_json"), (None, "no_content")])
+                                           ({"x": 1, "y": 2}, "schema_mismatch"), ("", "empty"), (None, "no_content")])
 def test_an_answer_that_breaks_its_schema_is_a_failed_attempt(chat, provider, reply, content, code):
     provider.behave = reply.always(reply.completion(content))
     answer = chat.ask()
@@ -292,15 +292,15 @@ def head(status="200 OK", version="HTTP/1.1", **headers):
     (head(Content_Length=len(body_of()) - 10) + body_of(), ("transient", "bad_json")),
     (head(Content_Length=100), ("transient", "connection")),
     (head(Transfer_Encoding="chunked") + b"ffff\r\n" + body_of(), ("transient", "connection")),
-    (head(Content_Length=0), ("transient", "bad_json")),
+    (head(Content_Length=0), ("transient", "empty")),
     (b"", ("transient", "connection")),
     (b"HTTP/1.1 200", ("transient", "connection")),
     (b"SSH-2.0-OpenSSH_9.2\r\n", ("transient", "connection")),
     (b"\x00\xff" * 1000, ("transient", "connection")),
     (head(Content_Length=len(body_of('{"x": "\\ud800"}'))) + body_of('{"x": "\\ud800"}'), ("transient", "bad_json")),
     (head(Content_Length=4) + b"\xff\xfe{}", ("transient", "bad_json")),
-    (head(status="301 Moved", Location="http://127.0.0.1:1/", Content_Length=0), ("permanent", "http_301")),
-    (head(status="307 Temporary", Location="/v1/chat/completions", Content_Length=0), ("permanent", "http_307")),
+    (head(status="301 Moved", Location="http://127.0.0.1:1/", Content_Length=0), ("wait", "http_301")),
+    (head(status="307 Temporary", Location="/v1/chat/completions", Content_Length=0), ("wait", "http_307")),
     (head(status="429 Slow", Content_Length=5) + b"<htm>", ("wait", "http_429")),
 ])
 def test_whatever_comes_over_the_wire(chat, provider, reply, wait_until, data, verdict):
@@ -663,7 +663,8 @@ def test_aimock_understands_and_is_understood(driver, aimock):
     assert judged(answer) == ("ok", "") and answer["content"] == {"x": 12}
     assert chat.ask(text="a bottle", image="https://example.org/a.jpg")["verdict"] == "ok"
     assert judged(chat.ask(text="down")) == ("transient", "server_error")
-    assert judged(chat.ask(text="broke")) == ("permanent", "insufficient_quota")
+    assert judged(chat.ask(text="broke")) == ("wait", "insufficient_quota")
+    chat = driver(**mock.settings())
     assert judged(chat.ask(text="limited")) == ("wait", "rate_limit_exceeded")
     paths = {entry["path"] for entry in mock.journal()}
     assert paths == {"/v1/chat/completions"}
@@ -672,7 +673,7 @@ def test_aimock_understands_and_is_understood(driver, aimock):
 def test_aimock_refuses_a_wrong_key(driver, aimock):
     mock = aimock([{"match": {}, "response": {"content": "{}"}}])
     answer = driver(**mock.settings() | {"OPENAI_API_KEY": KEY}).ask()
-    assert answer["verdict"] == "permanent"
+    assert answer["verdict"] == "wait"
 
 
 def test_aimock_with_a_thousand_at_once(driver, aimock):

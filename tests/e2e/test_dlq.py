@@ -80,16 +80,16 @@ def test_from_death_to_success(chard, database, queues, provider, reply, wait_un
     """A provider that refuses, an entry, a look at it, the provider well again, requeued, the whole chain done."""
     chard.settings |= provider.settings()
     chard.prepare()
-    provider.behave = reply.always(reply.failure(401, "invalid_api_key"))
+    provider.behave = reply.always(reply.failure(400, "bad_picture"))
     with chard.worker(name="w1"), keeping(chard):
         job = jobs.submit_scan(chard)
         assert jobs.ended(database, [job]) == {job: "FAILURE"}
         (entry,) = kept(chard, 1, wait_until)
-        assert entry["task"] == "scan.vision" and entry["code"] == "invalid_api_key" and entry["job"] == job
+        assert entry["task"] == "scan.vision" and entry["code"] == "bad_picture" and entry["job"] == job
         assert entry["user"] == "u1" and entry["worker"] == "w1" and entry["next_task"] == "scan.answer"
         assert entry["task_state"] == "FAILURE" and entry["job_state"] == "FAILURE" and entry["state"] == "kept"
         (group,) = dlq_json(chard, "groups")["groups"]
-        assert group["count"] == 1 and group["code"] == "invalid_api_key" and group["users"] == 1
+        assert group["count"] == 1 and group["code"] == "bad_picture" and group["users"] == 1
         shown = dlq_json(chard, "show", entry["entry"])
         assert shown["kwargs"]["image_url"] == jobs.PICTURE and [s["task"] for s in shown["chain"]] == ["scan.reward", "scan.answer"]
         assert shown["headers"]["task"] == "scan.vision" and shown["history"] == []
@@ -448,7 +448,7 @@ def test_by_policy(chard, database, provider, reply, queues, wait_until):
 def test_a_policy_waits_for_better_times(chard, provider, reply, queues, wait_until):
     chard.settings |= provider.settings()
     chard.prepare()
-    provider.behave = reply.always(reply.failure(401, "invalid_api_key"))
+    provider.behave = reply.always(reply.failure(400, "bad_picture"))
     with chard.worker(name="w1"):
         for _ in range(8):
             jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")

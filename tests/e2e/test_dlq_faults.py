@@ -153,23 +153,23 @@ def test_a_night(chard, database, provider, reply, wait_until):
         good = jobs.submit_many(chard, "chat", [{"user_id": f"u{n}", "text": "a milk carton", "lang": "en"} for n in range(4)])
         assert set(jobs.ended(database, good).values()) == {"SUCCESS"}
 
-        provider.behave = reply.always(reply.failure(401, "invalid_api_key", "Incorrect API key provided"))
+        provider.behave = reply.always(reply.failure(400, "bad_setting_of_ours", "Unknown parameter"))
         chats = jobs.submit_many(chard, "chat", [{"user_id": f"u{n}", "text": "a milk carton", "lang": "en"} for n in range(20)])
         scans = jobs.submit_many(chard, "scan", [{"user_id": f"u{n}", "image_url": jobs.PICTURE, "lang": "en"} for n in range(10)])
         assert set(jobs.ended(database, chats + scans).values()) == {"FAILURE"}
-        wait_until(lambda: any("invalid_api_key" in post["text"] for post in room.posts))
+        wait_until(lambda: any("bad_setting_of_ours" in post["text"] for post in room.posts))
 
         kept(chard, 30, wait_until)
         by_task = {g["name"]: g for g in dlq_json(chard, "groups")["groups"]}
         assert {name: g["count"] for name, g in by_task.items()} == {"chat.classify": 20, "scan.vision": 10}
-        assert "401" in dlq_json(chard, "show", by_task["scan.vision"]["entry"])["message"]
+        assert "400" in dlq_json(chard, "show", by_task["scan.vision"]["entry"])["message"]
 
         provider.behave = reply.fitting
         (one,) = entries(chard, "--job", chats[0])
-        assert dlq_json(chard, "requeue", one["entry"], "--reason", "does the new key work?")["requeued"] == 1
+        assert dlq_json(chard, "requeue", one["entry"], "--reason", "does it work now?")["requeued"] == 1
         assert jobs.ended(database, [chats[0]]) == {chats[0]: "SUCCESS"}
         assert dlq_json(chard, "discard", "--user", "u9", "--task", "scan.vision", "--reason", "asked to be forgotten", "--yes")["discarded"] == 1
-        done = dlq_json(chard, "requeue", "--code", "invalid_api_key", "--rate", "40/s", "--reason", "new key", "--yes")
+        done = dlq_json(chard, "requeue", "--code", "bad_setting_of_ours", "--rate", "40/s", "--reason", "mended", "--yes")
         assert done["requeued"] == 28
         wait_until(lambda: database.value("select count(*) from chard.job where state = 'SUCCESS'") == 33, 60)
         stats = dlq_json(chard, "stats")

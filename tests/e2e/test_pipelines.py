@@ -156,7 +156,7 @@ def test_one_bad_profile_update_fails_the_whole_task(chard, database, queues):
 def test_the_key_is_nowhere(chard, database, provider, queues, reply):
     """Not in the log, not in an error, not in a dead letter: even when the provider repeats it."""
     key = "sk-very-secret-0123456789abcdef"
-    provider.behave = reply.always(reply.failure(401, "invalid_api_key", f"Incorrect API key provided: {key}"))
+    provider.behave = reply.always(reply.failure(400, "bad_request", f"This goes not with your key: {key}"))
     chard.settings |= provider.settings(key)
     chard.prepare()
     with chard.worker(log_level="debug") as worker:
@@ -166,7 +166,7 @@ def test_the_key_is_nowhere(chard, database, provider, queues, reply):
     everything = worker.stderr + worker.stdout + json.dumps(letter.headers, default=str) + str(letter.body)
     everything += json.dumps(jobs.job(chard, job_id)) + os.linesep
     assert key not in everything and key[3:] not in everything
-    assert letter.headers["errorCode"] == "invalid_api_key"
+    assert letter.headers["errorCode"] == "bad_request"
 
 
 @pytest.mark.parametrize("route", [{"queue": "chat.classify"}, {"exchange": "chat.commands", "routing_key": "chat.classify"}])

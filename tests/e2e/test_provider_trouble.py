@@ -75,8 +75,8 @@ def test_a_429_pauses_the_whole_model(chard, database, provider, reply, headers,
 
 @everywhere
 @pytest.mark.parametrize("trouble, code", [
-    (lambda reply: reply.failure(429, "insufficient_quota"), "insufficient_quota"),
-    (lambda reply: reply.failure(401, "invalid_api_key"), "invalid_api_key"),
+    (lambda reply: reply.failure(400, "context_length_exceeded"), "context_length_exceeded"),
+    (lambda reply: reply.failure(413, None, type=None), "http_413"),
     (lambda reply: reply.completion(None, refusal="I can't help with that."), None),
 ])
 def test_what_never_succeeds_is_not_tried_again(chard, database, provider, queues, reply, trouble, code):

@@ -58,7 +58,7 @@ static void a_base_url_becomes_the_endpoints(void **state)
 
 static bool has_header(const struct endpoint *e, const char *line)
 {
-        for (const struct curl_slist *h = e->headers; h; h = h->next)
+        for (const struct curl_slist *h = e->key->headers; h; h = h->next)
                 if (strcmp(h->data, line) == 0)
                         return true;
         return false;
@@ -72,12 +72,12 @@ static void the_key_goes_into_one_header(void **state)
         assert_int_equal(endpoint_open(&e, &config, NULL), 0);
         assert_true(has_header(&e, "Authorization: Bearer sk-test"));
         assert_true(has_header(&e, "Content-Type: application/json"));
-        assert_string_equal(e.secret, "sk-test");
+        assert_string_equal(e.key->secret, "sk-test");
         endpoint_close(&e);
         const struct ai_config none = { .api_key = "" };
         assert_int_equal(endpoint_open(&e, &none, NULL), 0);
-        assert_null(e.secret);
-        for (const struct curl_slist *h = e.headers; h; h = h->next)
+        assert_null(e.key->secret);
+        for (const struct curl_slist *h = e.key->headers; h; h = h->next)
                 assert_null(strstr(h->data, "Authorization"));
         endpoint_close(&e);
 }

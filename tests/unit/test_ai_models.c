@@ -103,7 +103,7 @@ static void only_a_failing_provider_opens_the_breaker(void **state)
 static void the_way_back_is_one_probe_and_then_a_ramp(void **state)
 {
         (void)state;
-        bool probe, other;
+        unsigned probe, other;
         uint64_t wait_ms;
         for (int i = 0; i < BREAKER_LEAST; i++)
                 ended(AI_TRANSIENT, "connection", 0, 0, T0);
@@ -124,7 +124,7 @@ static void the_way_back_is_one_probe_and_then_a_ramp(void **state)
 static void a_probe_that_meets_a_429_closes_the_breaker_but_pauses(void **state)
 {
         (void)state;
-        bool probe;
+        unsigned probe;
         uint64_t wait_ms;
         for (int i = 0; i < BREAKER_LEAST; i++)
                 ended(AI_TRANSIENT, "connection", 0, 0, T0);
@@ -140,7 +140,7 @@ static void a_probe_that_meets_a_429_closes_the_breaker_but_pauses(void **state)
 static void a_probe_that_never_went_out_is_given_back(void **state)
 {
         (void)state;
-        bool probe;
+        unsigned probe;
         uint64_t wait_ms;
         for (int i = 0; i < BREAKER_LEAST; i++)
                 ended(AI_TRANSIENT, "connection", 0, 0, T0);

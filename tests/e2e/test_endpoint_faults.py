@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fault of the endpoint is no fault of a message: nothing dies of it, everything waits, one task now and then finds out whether it is over."""
+
+import json
+
+import pytest
+from support import jobs
+from support.place import everywhere
+
+FAULTS = {
+    "key": lambda reply: reply.failure(401, "invalid_api_key", "Incorrect API key provided"),
+    "quota": lambda reply: reply.failure(429, "insufficient_quota", "You exceeded your current quota", "insufficient_quota"),
+    "model": lambda reply: reply.failure(404, "model_not_found", "The model does not exist"),
+    "moved": lambda reply: reply.failure(301, headers={"Location": "http://127.0.0.1:1/"}),
+}
+
+
+def chats(chard, count):
+    return jobs.submit_many(chard, "chat", [{"user_id": f"u{n}", "text": "a milk carton", "lang": "en"} for n in range(count)])
+
+
+@everywhere
+@pytest.mark.parametrize("fault", FAULTS)
+def test_jobs_wait_while_the_endpoint_serves_nobody(chard, database, provider, queues, reply, wait_until, fault):
+    provider.behave = reply.always(FAULTS[fault](reply))
+    chard.settings |= provider.settings() | {"CHARD_HOLD_MS": "0"}
+    chard.prepare()
+    with chard.worker(name="w1") as worker:
+        ids = chats(chard, 1)
+        worker.wait_log(r"serves nobody|is paused, now for")
+        ids += chats(chard, 100)
+        wait_until(lambda: database.value("select count(*) from chard.scheduled where reason = 'paused'") >= 95)
+        assert provider.count < 20, "somebody asked while it was paused"
+        wait_until(lambda: "paused: " in chard.run("ping", "w1", check=0).stdout)
+        provider.behave = reply.fitting
+        database.run("update chard.scheduled set due_at = now()" if chard.settings["CHARD_STORE_URL"].startswith("postgres")
+                     else "update chard.scheduled set due_at = 0")
+        worker.wait_log(r"serves us again|is called again")
+        assert set(jobs.ended(database, ids, 60).values()) == {"SUCCESS"}
+    assert database.value("select sum(attempts) from chard.task") == 0
+    assert not queues.take("chat.classify.dead")
+    told = [line for line in worker.log if " ai " in line]
+    assert len(told) == 2, "one line for the loss and one for the return"
+
+
+def test_a_revoked_key_is_replaced_in_its_file(chard, database, provider, reply, tmp_path):
+    """The new key counts at once, whoever was refused before is asked again, and no job is the worse for it."""
+    key = tmp_path / "key"
+    key.write_text("sk-first\n")
+    good = {"Bearer sk-first"}
+    provider.behave = lambda request: (reply.fitting(request) if request.headers["authorization"] in good else
+                                       FAULTS["key"](reply))
+    chard.settings |= {name: value for name, value in provider.settings().items() if name != "OPENAI_API_KEY"}
+    chard.settings |= {"OPENAI_API_KEY_FILE": str(key)}
+    chard.prepare()
+    with chard.worker() as worker:
+        assert set(jobs.ended(database, chats(chard, 5), 30).values()) == {"SUCCESS"}
+        good.clear()
+        ids = chats(chard, 1)
+        worker.wait_log("serves nobody")
+        good.add("Bearer sk-second")
+        key.write_text("sk-second\n")
+        worker.wait_log("another key is in")
+        assert set(jobs.ended(database, [*ids, *chats(chard, 5)], 30).values()) == {"SUCCESS"}
+    assert "sk-second" not in worker.stderr
+
+
+def test_a_restart_asks_at_once(chard, database, provider, reply):
+    provider.behave = reply.always(FAULTS["key"](reply))
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker(name="w1") as worker:
+        ids = chats(chard, 3)
+        worker.wait_log("serves nobody")
+    provider.behave = reply.fitting
+    with chard.worker(name="w1"):
+        assert set(jobs.ended(database, [*ids, *chats(chard, 3)], 60).values()) == {"SUCCESS"}
+
+
+@everywhere
+@pytest.mark.parametrize("status, code, message", [
+    (413, "rate_limit_exceeded", "Request too large for model on tokens per minute (TPM): Limit 6000, Requested 7000"),
+    (429, "rate_limit_exceeded", "Request too large for gpt: Limit 30000, Requested 50000"),
+    (400, "context_length_exceeded", "maximum context length is 8192 tokens"),
+])
+def test_what_never_passes_is_final_and_nobody_else_waits(chard, database, provider, queues, reply, status, code, message):
+    provider.behave = lambda request: (reply.failure(status, code, message, "tokens", headers={"Retry-After": "60"}) if b"huge" in request.body
+                                       else reply.fitting(request))
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker():
+        huge = jobs.submit(chard, "chat", user_id="u1", text="huge", lang="en")
+        assert jobs.ended(database, [huge], 30) == {huge: "FAILURE"}
+        assert set(jobs.ended(database, chats(chard, 3), 30).values()) == {"SUCCESS"}
+    assert [letter.headers["errorCode"] for letter in queues.take("chat.classify.dead")] == [code]
+    assert provider.count == 7

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers and errors as a dozen vendors and gateways word and wrap them. */
+#include "ai/ai.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TEXT(reason, content) \
+        "{\"choices\":[{\"finish_reason\":" reason ",\"message\":{\"role\":\"assistant\",\"content\":" content "}}]}"
+#define SAID(content) TEXT("\"stop\"", content)
+#define GLASS         "{\\\"middle\\\":\\\"glass\\\"}"
+
+enum { MESSAGE, PASSES, LIMIT, MODEL, ENDPOINT };
+
+/* Whose fault an error is. */
+static const struct {
+        const char *who;
+        long status;
+        const char *body;
+        int fault;
+} errors[] = {
+        /* never passes: too large, refused, wrong */
+        { "OpenAI, too large for a minute", 429,
+          "{\"error\":{\"message\":\"Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 50000. The input or output "
+          "tokens must be reduced in order to run successfully. Visit https://platform.openai.com/account/rate-limits\",\"type\":\"tokens\",\"param\":null,"
+          "\"code\":\"rate_limit_exceeded\"}}",
+          MESSAGE },
+        { "Groq, the same", 413,
+          "{\"error\":{\"message\":\"Request too large for model `llama` on tokens per minute (TPM): Limit 6000, Requested 7123, please reduce your message size\","
+          "\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\"}}",
+          MESSAGE },
+        { "other words for it", 429,
+          "{\"error\":{\"message\":\"Rate limit reached: Limit 6,000 / Requested 12,000\",\"code\":\"rate_limit_exceeded\"}}",
+          MESSAGE },
+        { "OpenAI, an ordinary limit", 429,
+          "{\"error\":{\"message\":\"Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000, Requested 5000. Please try again in 8s.\","
+          "\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\"}}",
+          LIMIT },
+        { "OpenAI, context", 400,
+          "{\"error\":{\"message\":\"This model's maximum context length is 8192 tokens.\",\"code\":\"context_length_exceeded\"}}",
+          MESSAGE },
+        { "context under 500", 500,
+          "{\"error\":{\"message\":\"litellm.ContextWindowExceededError: too long\",\"code\":\"500\"}}", MESSAGE },
+        { "Anthropic, too long", 400,
+          "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 208310 tokens > 200000 maximum\"}}",
+          MESSAGE },
+        { "Anthropic, too large", 413,
+          "{\"type\":\"error\",\"error\":{\"type\":\"request_too_large\",\"message\":\"Request exceeds the maximum size\"}}",
+          MESSAGE },
+        { "llama.cpp", 400,
+          "{\"error\":{\"code\":400,\"message\":\"the request exceeds the available context size\",\"type\":\"exceed_context_size_error\"}}",
+          MESSAGE },
+        { "Bedrock", 400, "{\"__type\":\"ValidationException\",\"message\":\"Input is too long for requested model.\"}",
+          MESSAGE },
+        { "nginx, too large", 413, "<html><h1>413 Request Entity Too Large</h1></html>", MESSAGE },
+        { "Azure, filtered", 400,
+          "{\"error\":{\"message\":\"The response was filtered due to the prompt triggering Azure OpenAI's content management policy.\",\"code\":\"content_filter\"}}",
+          MESSAGE },
+        { "OpenRouter, moderation", 403,
+          "{\"error\":{\"message\":\"openai/gpt requires moderation on input. Your input was flagged for violence\",\"code\":403}}",
+          MESSAGE },
+        { "Alibaba, inspected", 400,
+          "{\"error\":{\"code\":\"data_inspection_failed\",\"message\":\"Input data may contain inappropriate content.\"}}",
+          MESSAGE },
+        { "FastAPI", 422,
+          "{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"field required\",\"input\":\"invalid api key\",\"type\":\"missing\"}]}",
+          MESSAGE },
+        { "plain", 400, "{\"error\":{\"message\":\"Invalid value for 'top_p'\"}}", MESSAGE },
+        /* passes */
+        { "a picture's server is slow", 400,
+          "{\"error\":{\"message\":\"Timeout while downloading https://p.example/a.jpg.\",\"type\":\"invalid_request_error\",\"code\":\"invalid_image_url\"}}",
+          PASSES },
+        { "a picture's server says 403", 400,
+          "{\"error\":{\"message\":\"Failed to download image: 403 Forbidden, access denied, unauthorized\"}}",
+          PASSES },
+        { "Gemini, a picture", 400,
+          "[{\"error\":{\"code\":400,\"message\":\"Cannot fetch content from the provided URL.\",\"status\":\"INVALID_ARGUMENT\"}}]",
+          PASSES },
+        { "Anthropic, a picture", 400,
+          "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Unable to download the file. Please verify the URL and try again.\"}}",
+          PASSES },
+        { "Anthropic, overloaded", 529,
+          "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}", PASSES },
+        { "Groq, flex capacity", 498, "{\"error\":{\"message\":\"capacity exceeded\"}}", PASSES },
+        { "nginx, client closed", 499, "", PASSES },
+        { "nginx, no response", 444, "", PASSES },
+        { "too early", 425, "", PASSES },
+        { "calm", 420, "", PASSES },
+        { "Cloudflare", 520, "<html>", PASSES },
+        { "Cloudflare", 522, "", PASSES },
+        { "Cloudflare", 524, "", PASSES },
+        { "Cloudflare", 527, "", PASSES },
+        { "a proxy", 598, "", PASSES },
+        { "a proxy", 599, "", PASSES },
+        { "a proxy", 430, "", PASSES },
+        { "locked", 423, "", PASSES },
+        { "out of this world", 700, "", PASSES },
+        { "Hugging Face", 503, "{\"error\":\"Model x is currently loading\",\"estimated_time\":20}", PASSES },
+        /* limits */
+        { "Kimi", 429,
+          "{\"error\":{\"type\":\"engine_overloaded_error\",\"message\":\"The engine is currently overloaded\"}}",
+          LIMIT },
+        { "Gemini", 429,
+          "[{\"error\":{\"code\":429,\"message\":\"You exceeded your current quota, please check your plan and billing details.\",\"status\":\"RESOURCE_EXHAUSTED\"}}]",
+          LIMIT },
+        { "Bedrock, throttled", 400,
+          "{\"__type\":\"ThrottlingException\",\"message\":\"Too many tokens, please wait before trying again.\"}",
+          LIMIT },
+        { "Google, the old way", 403,
+          "{\"error\":{\"code\":403,\"message\":\"Rate Limit Exceeded\",\"status\":\"rateLimitExceeded\"}}", LIMIT },
+        /* under 200 */
+        { "a number", 200,
+          "{\"id\":null,\"choices\":[],\"error\":{\"message\":\"Upstream rate limited\",\"code\":429}}", LIMIT },
+        { "choices null", 200, "{\"choices\":null,\"error\":{\"message\":\"x\",\"code\":\"429\"}}", LIMIT },
+        { "no number but words", 200, "{\"error\":{\"message\":\"Too Many Requests\"}}", LIMIT },
+        { "in the choice", 200,
+          "{\"choices\":[{\"finish_reason\":\"error\",\"error\":{\"code\":502,\"message\":\"Upstream\"},\"message\":{\"content\":\"\"}}]}",
+          PASSES },
+        { "an error as an object", 200, "{\"object\":\"error\",\"message\":\"Internal\",\"code\":500}", PASSES },
+        { "errors", 200, "{\"errors\":[{\"code\":7003,\"message\":\"No route\"}]}", PASSES },
+        { "MiniMax", 200, "{\"base_resp\":{\"status_code\":1008,\"status_msg\":\"insufficient balance\"}}", ENDPOINT },
+        { "a key", 200, "{\"error\":{\"message\":\"Incorrect API key provided\",\"code\":401}}", ENDPOINT },
+        /* the endpoint's */
+        { "OpenAI, key", 401, "{\"error\":{\"message\":\"Incorrect API key provided\",\"code\":\"invalid_api_key\"}}",
+          ENDPOINT },
+        { "a gateway, key", 401, "Unauthorized", ENDPOINT },
+        { "Gemini, key", 400,
+          "[{\"error\":{\"code\":400,\"message\":\"API key not valid. Please pass a valid API key.\",\"status\":\"INVALID_ARGUMENT\"}}]",
+          ENDPOINT },
+        { "xAI, key", 400,
+          "{\"code\":\"Client specified an invalid argument\",\"error\":\"Incorrect API key provided: xx\"}",
+          ENDPOINT },
+        { "LiteLLM, key", 500,
+          "{\"error\":{\"message\":\"litellm.AuthenticationError: no luck\",\"type\":null,\"code\":\"500\"}}",
+          ENDPOINT },
+        { "Anthropic, money", 400,
+          "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your credit balance is too low to access the Anthropic API.\"}}",
+          ENDPOINT },
+        { "OpenAI, money", 429,
+          "{\"error\":{\"message\":\"You exceeded your current quota\",\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\"}}",
+          ENDPOINT },
+        { "DeepSeek, money", 402,
+          "{\"error\":{\"message\":\"Insufficient Balance\",\"type\":\"unknown_error\",\"code\":\"invalid_request_error\"}}",
+          ENDPOINT },
+        { "Moonshot, money", 429, "{\"error\":{\"type\":\"exceeded_current_quota_error\",\"message\":\"suspended\"}}",
+          ENDPOINT },
+        { "a country", 403,
+          "{\"error\":{\"code\":\"unsupported_country_region_territory\",\"message\":\"not supported\"}}", ENDPOINT },
+        { "moved", 308, "", ENDPOINT },
+        { "method", 405, "", ENDPOINT },
+        { "proxy", 407, "", ENDPOINT },
+        /* the model's */
+        { "OpenAI, model", 404,
+          "{\"error\":{\"message\":\"The model `x` does not exist or you do not have access to it.\",\"code\":\"model_not_found\"}}",
+          MODEL },
+        { "vLLM, model", 404,
+          "{\"object\":\"error\",\"message\":\"The model `x` does not exist.\",\"type\":\"NotFoundError\",\"code\":404}",
+          MODEL },
+        { "Ollama, model", 404, "{\"error\":\"model \\\"x\\\" not found, try pulling it first\"}", MODEL },
+        { "Azure, deployment", 404,
+          "{\"error\":{\"code\":\"DeploymentNotFound\",\"message\":\"The API deployment for this resource does not exist.\"}}",
+          MODEL },
+        { "Groq, model", 400,
+          "{\"error\":{\"message\":\"The model `x` has been decommissioned\",\"code\":\"model_decommissioned\"}}",
+          MODEL },
+        { "Mistral, model", 400,
+          "{\"object\":\"error\",\"message\":\"Invalid model: x\",\"type\":\"invalid_model\",\"code\":\"1500\"}",
+          MODEL },
+        { "DeepSeek, model", 400, "{\"error\":{\"message\":\"Model Not Exist\"}}", MODEL },
+        { "OpenRouter, model", 400, "{\"error\":{\"message\":\"x/y is not a valid model ID\",\"code\":400}}", MODEL },
+        { "Bedrock, model", 403, "{\"message\":\"You don't have access to the model with the specified model ID.\"}",
+          MODEL },
+        { "gone", 410, "", MODEL },
+};
+
+static int fault_of(const struct ai_reply *reply)
+{
+        if (reply->verdict == AI_PERMANENT)
+                return MESSAGE;
+        if (reply->verdict == AI_TRANSIENT)
+                return PASSES;
+        return reply->fault == AI_FAULT_MODEL ? MODEL : reply->fault == AI_FAULT_ENDPOINT ? ENDPOINT : LIMIT;
+}
+
+static void whose_fault_an_error_is(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+                struct ai_reply reply;
+                const struct ai_response response = { .status = errors[i].status,
+                                                      .body = bytes_of_string(errors[i].body) };
+                ai_judge(&response, NULL, &reply);
+                if (reply.verdict == AI_OK || fault_of(&reply) != errors[i].fault)
+                        fail_msg("%s (%ld): verdict %d, fault %d: %s %s", errors[i].who, errors[i].status,
+                                 reply.verdict, reply.fault, reply.why.code, reply.why.text);
+        }
+}
+
+/* Good answers that were paid for, as they come. */
+static const struct {
+        const char *how, *body;
+} answers[] = {
+        { "NaN beside it", "{\"timings\":{\"a\":NaN,\"b\":-Infinity,\"c\":1e999,\"d\":123456789012345678901234567890},"
+                           "\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"" GLASS "\"}}]}" },
+        { "half a surrogate beside it",
+          "{\"x\":\"\\ud800 \\q\",\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"" GLASS
+          "\"}}]}" },
+        { "broken UTF-8 and a line break beside it",
+          "{\"x\":\"\xff\n\",\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"" GLASS "\"}}]}" },
+        { "a byte order mark", "\xef\xbb\xbf" SAID("\"" GLASS "\"") },
+        { "a byte order mark in it", SAID("\"\xef\xbb\xbf" GLASS "\"") },
+        { "fenced", SAID("\"```json\\n" GLASS "\\n```\"") },
+        { "fenced without a name", SAID("\"```\\n" GLASS "```\\n\"") },
+        { "fenced, with words", SAID("\"Sure! Here it is:\\n```json\\n" GLASS "\\n```\\nIs that all?\"") },
+        { "a fence that is open", SAID("\"```json\\n" GLASS "\"") },
+        { "with words", SAID("\"Here you are: " GLASS " Bye.\"") },
+        { "in a tag", SAID("\"<answer>" GLASS "</answer>\"") },
+        { "behind thoughts", SAID("\"<think>is it {\\\"middle\\\":1}?</think>\\n\\n" GLASS "\"") },
+        { "behind thoughts whose beginning is in the prompt", SAID("\"hm {a}</think>```json\\n" GLASS "```\"") },
+        { "with a mark at its end", SAID("\"" GLASS "<|im_end|>\"") },
+        { "as parts",
+          SAID("[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"hm\"}]},{\"type\":\"text\",\"text\":\"" GLASS
+               "\"}]") },
+        { "as parts cut anywhere",
+          SAID("[{\"type\":\"text\",\"text\":\"{\\\"middle\\\":\"},{\"type\":\"output_text\",\"text\":\"\\\"glass\\\"}\"}]") },
+        { "as a list of texts", SAID("[\"" GLASS "\"]") },
+        { "as a value", SAID("{\"middle\":\"glass\"}") },
+        { "as JSON of JSON", SAID("\"\\\"{\\\\\\\"middle\\\\\\\":\\\\\\\"glass\\\\\\\"}\\\"\"") },
+        { "as a tool's arguments",
+          "{\"choices\":[{\"finish_reason\":\"tool_calls\",\"message\":{\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"json\",\"arguments\":\"" GLASS
+          "\"}}]}}]}" },
+        { "finish null", TEXT("null", "\"" GLASS "\"") },
+        { "finish eos", TEXT("\"eos\"", "\"" GLASS "\"") },
+        { "finish end_turn", TEXT("\"end_turn\"", "\"" GLASS "\"") },
+        { "finish STOP", TEXT("\"STOP\"", "\"" GLASS "\"") },
+        { "finish stop_sequence", TEXT("\"stop_sequence\"", "\"" GLASS "\"") },
+        { "finish nobody knows", TEXT("\"whatever\"", "\"" GLASS "\"") },
+        { "whole at the limit of tokens", TEXT("\"length\"", "\"" GLASS "\"") },
+        { "error null",
+          "{\"error\":null,\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":\"" GLASS "\"}}]}" },
+        { "Ollama's own way", "{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"" GLASS
+                              "\"},\"done_reason\":\"stop\",\"done\":true}" },
+};
+
+static json_t *glass_schema(void)
+{
+        return json_pack("{ss s{s{ss}} s[s] sb}", "type", "object", "properties", "middle", "type", "string",
+                         "required", "middle", "additionalProperties", 0);
+}
+
+static void a_good_answer_is_taken_however_it_is_wrapped(void **state)
+{
+        (void)state;
+        json_t *schema = glass_schema();
+        for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+                struct ai_reply reply;
+                const struct ai_response response = { .status = 200, .body = bytes_of_string(answers[i].body) };
+                ai_judge(&response, schema, &reply);
+                if (reply.verdict != AI_OK)
+                        fail_msg("%s: verdict %d, %s: %s", answers[i].how, reply.verdict, reply.why.code,
+                                 reply.why.text);
+                assert_string_equal(json_string_value(json_object_get(reply.content, "middle")), "glass");
+                assert_string_equal(reply.why.code, "");
+                json_decref(reply.content);
+        }
+        json_decref(schema);
+}
+
+/* No answer, and why, in plain words. */
+static const struct {
+        const char *how, *body;
+        enum ai_verdict verdict;
+        const char *code, *words;
+} none[] = {
+        { "nothing", "", AI_TRANSIENT, "empty", "the reply is empty" },
+        { "white space", " \r\n", AI_TRANSIENT, "empty", "the reply is empty" },
+        { "an empty text", SAID("\"\""), AI_TRANSIENT, "empty", "the reply is empty" },
+        { "thoughts alone", SAID("\"<think>hm</think>\""), AI_TRANSIENT, "empty", "thoughts" },
+        { "Gemini, safety", "{\"choices\":[{\"finish_reason\":\"SAFETY\",\"message\":{\"role\":\"assistant\"}}]}",
+          AI_PERMANENT, "content_filter", "SAFETY" },
+        { "Gemini, recitation", TEXT("\"RECITATION\"", "null"), AI_PERMANENT, "content_filter", "RECITATION" },
+        { "Gemini, the prompt", "{\"choices\":[],\"promptFeedback\":{\"blockReason\":\"PROHIBITED_CONTENT\"}}",
+          AI_PERMANENT, "content_filter", "PROHIBITED" },
+        { "Bedrock, guardrail", TEXT("\"guardrail_intervened\"", "\"no\""), AI_PERMANENT, "content_filter",
+          "guardrail" },
+        { "Anthropic, refusal", TEXT("\"refusal\"", "\"\""), AI_PERMANENT, "content_filter", "refusal" },
+        { "a refusal as a part", SAID("[{\"type\":\"refusal\",\"refusal\":\"I can't\"}]"), AI_PERMANENT, "refused",
+          "I can't" },
+        { "Anthropic, cut", TEXT("\"max_tokens\"", "\"{\\\"mid\""), AI_TRANSIENT, "length", "max_tokens" },
+        { "Gemini, cut", TEXT("\"MAX_TOKENS\"", "null"), AI_TRANSIENT, "length", "MAX_TOKENS" },
+        { "Mistral, cut", TEXT("\"model_length\"", "\"{\""), AI_TRANSIENT, "length", "model_length" },
+        { "an end nobody knows", TEXT("\"network_error\"", "\"{\""), AI_TRANSIENT, "unfinished", "network_error" },
+        { "choices null", "{\"choices\":null}", AI_TRANSIENT, "no_content", "choices" },
+        { "packed", "\x1f\x8b\x08\x01\x01", AI_TRANSIENT, "compressed", "gzip" },
+        { "broken in it", SAID("\"{\\\"middle\\\":\\\"\xff\\\"}\""), AI_TRANSIENT, "bad_json", "" },
+};
+
+static void what_is_no_answer_says_why(void **state)
+{
+        (void)state;
+        json_t *schema = glass_schema();
+        for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+                struct ai_reply reply;
+                const struct ai_response response = { .status = 200, .body = bytes_of_string(none[i].body) };
+                ai_judge(&response, schema, &reply);
+                if (reply.verdict != none[i].verdict || strcmp(reply.why.code, none[i].code) != 0 ||
+                    !strstr(reply.why.text, none[i].words))
+                        fail_msg("%s: verdict %d, %s: %s", none[i].how, reply.verdict, reply.why.code, reply.why.text);
+                json_decref(reply.content);
+        }
+        json_decref(schema);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(whose_fault_an_error_is),
+                cmocka_unit_test(a_good_answer_is_taken_however_it_is_wrapped),
+                cmocka_unit_test(what_is_no_answer_says_why),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
