@@ -29,11 +29,24 @@ static int apply(const struct command *self, const struct settings *s, const str
         if (code == 0) {
                 broker_close(broker);
                 printf("declared: %zu rows\n", topology->count);
+                fputs("A queue's limits are policies, which AMQP neither sets nor shows: see chard topology policies\n",
+                      stderr);
         } else {
                 code = command_fail(self, code, &why);
         }
         wait_close(&w);
         return code;
+}
+
+/* One policy a queue, because the routing key is its name. The limit is one that RabbitMQ 3 takes as well, where -1 is none since 4.0. */
+static void print_policy(const char *queue)
+{
+        printf("rabbitmqctl set_policy 'chard-%s' '^", queue);
+        for (const char *c = queue; *c; c++)
+                printf(*c == '.' ? "\\%c" : "%c", *c);
+        printf("$' '{\"delivery-limit\": 1000000, \"dead-letter-exchange\": \"chard.dead\", \"dead-letter-routing-key\": \"%s\"}'"
+               " --apply-to queues\n",
+               queue);
 }
 
 static int show_or_apply(const struct command *self, const struct settings *s, const char *verb)
@@ -46,6 +59,9 @@ static int show_or_apply(const struct command *self, const struct settings *s, c
         int code = EXIT_DONE;
         if (strcmp(verb, "show") == 0)
                 topology_print(&topology, stdout);
+        else if (strcmp(verb, "policies") == 0)
+                for (size_t i = 0; i < count; i++)
+                        print_policy(queues[i]);
         else
                 code = apply(self, s, &topology);
         topology_free(&topology);
@@ -58,8 +74,9 @@ static int run(const struct command *self, int argc, char **argv)
         int operands, code;
         if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
                 return code;
-        if (operands != 1 || (strcmp(argv[0], "show") != 0 && strcmp(argv[0], "apply") != 0))
-                code = command_misuse(self, "say show or apply");
+        if (operands != 1 ||
+            (strcmp(argv[0], "show") != 0 && strcmp(argv[0], "apply") != 0 && strcmp(argv[0], "policies") != 0))
+                code = command_misuse(self, "say show, apply or policies");
         else
                 code = show_or_apply(self, &s, argv[0]);
         settings_free(&s);
@@ -69,9 +86,12 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_topology = {
         .name = "topology",
         .summary = "Show the exchanges, queues and bindings that chard uses, or declare them on the broker",
-        .usage = "show|apply [--broker-url URL]",
+        .usage = "show|apply|policies [--broker-url URL]",
         .example = "  chard topology apply --broker-url amqp://chard:secret@rabbit.internal/prod",
         .details =
-                "Declaring what is there already changes nothing. What stands there with other arguments is left as it is and named.",
+                "Declaring what is there already changes nothing. What stands there with other arguments is left as it is and named.\n"
+                "policies prints the lines that an operator of RabbitMQ runs once (with -p for another virtual host than /), so that no limit of a\n"
+                "queue loses a message: RabbitMQ 4 drops what was delivered 20 times, and what expires while nobody consumes vanishes without a\n"
+                "dead-letter exchange. AMQP shows neither policies nor limits, so chard can't see whether they are set.",
         .run = run,
 };

@@ -20,6 +20,7 @@ struct filing {
         struct delivery *delivery;
         struct arena arena;
         struct dead_letter letter;
+        struct owed_result owed;
         bool reduced; /* the store refused it as it was */
 };
 
@@ -293,6 +294,37 @@ static void put_back_later(struct filing *f, const struct problem *why)
                 uv_timer_start(&k->back_timer, on_back, BACK_MS, 0);
 }
 
+/* ---- a message that expired in its queue: its client is told, as if a worker had found it ---- */
+
+static void on_owed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct filing *f = (struct filing *)arg;
+        (void)stored;
+        if (result == STORE_REFUSED)
+                log_error("dlq", "task=%s its client can't be told that it expired: %s", f->letter.task_id, why->text);
+        if (result != STORE_CLOSED)
+                broker_ack(f->keeper->broker, f->delivery->tag);
+        end_filing(f);
+}
+
+/* The worker that tells it (worker/owe.c) counts it for its chord, too. Returns false where there is nothing to tell. */
+static bool owe_expired(struct filing *f)
+{
+        static const char telling[] =
+                "{\"step\":\"tell\",\"first\":true,\"what\":\"FAILURE\",\"why\":{\"source\":\"task\","
+                "\"code\":\"expired\",\"text\":\"it expired before a worker could run it\"}}";
+        const struct dead_letter *l = &f->letter;
+        if (strcmp(l->error_source, "broker") != 0 || strcmp(l->error_code, "expired") != 0 || !*l->task_id)
+                return false;
+        f->owed = (struct owed_result){ .task_id = l->task_id,
+                                        .queue = l->queue,
+                                        .properties = f->delivery->properties,
+                                        .body = f->delivery->body,
+                                        .telling = bytes_of_string(telling) };
+        f->keeper->store->backend->owe(f->keeper->store, &f->owed, on_owed, f);
+        return true;
+}
+
 static void on_filed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct filing *f = (struct filing *)arg;
@@ -303,6 +335,8 @@ static void on_filed(enum store_result result, struct bytes stored, const struct
                 if (f->reduced)
                         log_warn("dlq", "task=%s of %s was filed with its texts cut down: the store refused them whole",
                                  f->letter.task_id, f->delivery->queue);
+                if (owe_expired(f))
+                        return;
                 broker_ack(k->broker, f->delivery->tag);
         } else if (result == STORE_REFUSED) {
                 if (file_reduced(f))

@@ -66,13 +66,17 @@ void intake_wake(struct run *behind)
 
 /* ---- deliveries ---- */
 
+/* It came while the worker stops: somebody else is to have it. */
+static enum step pass_on(struct run *run)
+{
+        struct problem ignored = { 0 }; /* whoever gets it finds the same */
+        (void)task_message_decode(&run->arena, run->delivery->properties, run->delivery->body,
+                                  run->worker->config->max_body, &run->message, &ignored);
+        return STEP_HAND_BACK;
+}
+
 static void take(struct worker *w, struct delivery *d)
 {
-        if (w->phase != WORKER_RUNNING) {
-                broker_hand_back(w->broker, d->tag);
-                delivery_free(d);
-                return;
-        }
         struct run *run = run_new(w);
         if (!run) {
                 log_error("worker", "out of memory: a delivery of %s was handed back", d->queue);
@@ -82,7 +86,7 @@ static void take(struct worker *w, struct delivery *d)
         }
         run->delivery = d;
         run->tag = d->tag;
-        run_go(run, STEP_DECODE);
+        run_go(run, w->phase == WORKER_RUNNING ? STEP_DECODE : pass_on(run));
 }
 
 void intake_deliveries(struct delivery *list_takes, void *arg)
@@ -99,6 +103,8 @@ void intake_changed(const struct broker_health *now, void *arg)
         struct worker *w = (struct worker *)arg;
         if (w->pulse)
                 pulse_look(w->pulse);
+        if (w->phase != WORKER_RUNNING)
+                shutdown_adjust(w); /* it may have waited for the last deliveries */
 }
 
 static void consume_all(struct worker *w)

@@ -2,7 +2,8 @@
 /* The step "owe": what is told of a task's end waits in the store while the result backend is away, and the delivery is acked (I6). A row
  * holds the task's message and what was to be said; whoever takes it (worker/teller.c) goes on where this run stopped, at "publish" when a
  * chord that follows could not be begun, else at "tell". All that is told may be told again, so a row needs no more than that. Stateless tasks
- * go the same way: their row is the only place that holds their result. Nothing here costs anything while the backend is up. */
+ * go the same way: their row is the only place that holds their result. The keeper leaves rows as well, for messages that expired while
+ * nobody consumed them (dlq/keeper.c): those are told for the first time ("first"). Nothing here costs anything while the backend is up. */
 #include "worker/run.h"
 
 #include "core/json.h"
@@ -124,8 +125,9 @@ static void take_telling(struct run *run, json_t *telling)
 static enum step step_of(struct run *run, json_t *telling)
 {
         json_t *canvas = json_object_get(telling, "canvas");
-        run->telling.late = strcmp(json_text(telling, "step", ""), "publish") != 0;
-        if (run->telling.late) {
+        const bool tells = strcmp(json_text(telling, "step", ""), "publish") != 0;
+        run->telling.late = tells && !json_is_true(json_object_get(telling, "first"));
+        if (tells) {
                 run->telling.children = json_incref(json_object_get(telling, "children"));
                 return STEP_TELL;
         }

@@ -288,6 +288,11 @@ enum step revoke_run(struct run *run);
 /* Called when a run has ended: goes on with the shutdown when it was the last. */
 void shutdown_adjust(struct worker *w);
 
+/* ---- hand_back.c ---- */
+
+/* The step "hand_back". */
+enum step run_hand_back(struct run *run);
+
 /* ---- owe.c ---- */
 
 /* The step "owe". */

@@ -30,10 +30,19 @@ void worker_stop(struct worker *w)
         shutdown_adjust(w);
 }
 
+/* Until the broker has cancelled the consumers, deliveries are on their way: what is in them when the connection closes counts as delivered in
+ * vain. */
+static bool still_consuming(const struct worker *w)
+{
+        struct broker_health health;
+        broker_health(w->broker, &health);
+        return health.state != BROKER_DOWN && health.consumers_registered > 0;
+}
+
 void shutdown_adjust(struct worker *w)
 {
-        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !releaser_busy(w->releaser) && !teller_busy(w->teller) &&
-            !pulse_busy(w->pulse))
+        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !still_consuming(w) && !releaser_busy(w->releaser) &&
+            !teller_busy(w->teller) && !pulse_busy(w->pulse))
                 begin_close(w);
 }
 

@@ -28,7 +28,6 @@ static enum step commit(struct run *run);
 static enum step retry(struct run *run);
 static enum step dead(struct run *run);
 static enum step bury(struct run *run);
-static enum step hand_back(struct run *run);
 static enum step ack(struct run *run);
 
 static const struct {
@@ -49,7 +48,7 @@ static const struct {
         [STEP_JOIN] = { "join", run_join },
         [STEP_OWE] = { "owe", run_owe },
         [STEP_REVOKE] = { "revoke", revoke_run },
-        [STEP_HAND_BACK] = { "hand_back", hand_back },
+        [STEP_HAND_BACK] = { "hand_back", run_hand_back },
         [STEP_ACK] = { "ack", ack },
         [STEP_END] = { "end", NULL },
 };
@@ -453,30 +452,6 @@ static void on_buried(enum publish_result result, void *arg)
                 run->holding = true;
                 uv_timer_start(&run->timer, on_bury_again, AGAIN_MS, 0);
         }
-}
-
-/* ---- hand_back: not now, not here; no attempt is counted ---- */
-
-static void on_given_back(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
-{
-        (void)result, (void)stored, (void)why; /* a lease that stays ends by itself */
-        run_go((struct run *)arg, STEP_HAND_BACK);
-}
-
-static enum step hand_back(struct run *run)
-{
-        if (run->worker->phase == WORKER_CLOSED)
-                return STEP_END; /* the broker takes it back with the connection */
-        if (run->owed)
-                return STEP_END; /* the row stays */
-        if (run->claimed) {
-                run->claimed = false;
-                run->give_back = (struct release_lease){ .id = run->message.id };
-                run->worker->store->backend->give_back(run->worker->store, &run->give_back, on_given_back, run);
-                return STEP_WAIT;
-        }
-        broker_hand_back(run->worker->broker, run->tag);
-        return STEP_END;
 }
 
 /* ---- ack: it is done, or safely somewhere else ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tells the results that are owed: rows of the store (worker/owe.c), whoever left them there, oldest first, as soon as the result backend
- * is back, and now and then, because another worker may have left some. Each row becomes a run that goes on where the other stopped. */
+ * is back, and now and then, because another worker, or the keeper, may have left some. Each row becomes a run that goes on where the other stopped. */
 #include "worker/run.h"
 
 #include "core/clock.h"
@@ -41,8 +41,7 @@ int teller_open(struct teller **out, struct worker *w)
         t->worker = w;
         uv_timer_init(w->loop, &t->timer);
         t->timer.data = t;
-        if (results_may_be_away(w->results))
-                uv_timer_start(&t->timer, teller_look, 0, TELLER_LOOK_MS);
+        uv_timer_start(&t->timer, teller_look, 0, TELLER_LOOK_MS);
         *out = t;
         return 0;
 }

@@ -194,7 +194,8 @@ void amqp_health(const struct broker *broker, struct broker_health *out)
         const uint64_t now = clock_mono_ms(), received = atomic_load(&b->consumer.side.received_ms);
         *out = (struct broker_health){ .state = BROKER_DOWN,
                                        .consumers_wanted = b->wanted,
-                                       .consumers_registered = consuming.wish == b->wish ? consuming.registered : 0,
+                                       .consumers_registered =
+                                               consuming.wish == b->wish || b->wanted == 0 ? consuming.registered : 0,
                                        .publisher_up = publishing.up,
                                        .last_frame_ms = now > received ? now - received : 0,
                                        .unconfirmed = b->open_count - b->casual_count };

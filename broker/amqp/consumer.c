@@ -226,6 +226,9 @@ static void take_orders(struct consumer *c)
 static void show(struct consumer *c)
 {
         struct side_status now = { .up = amqp_link_up(&c->side.link), .wish = c->wish };
+        /* What came while a consumer was being cancelled is told first: whoever hears that it is cancelled expects nothing more. */
+        if (now.up && amqp_frames_enqueued(c->side.link.conn))
+                return;
         for (size_t i = 0; i < c->count; i++) {
                 const struct subscription *s = c->subscriptions[i];
                 if (s->bus)
