@@ -23,8 +23,15 @@ USER = "chard"
 ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
 
 
-def programs():
+FOUR = pathlib.Path(__file__).resolve().parents[2] / "build/rabbitmq4"  # made by scripts/rabbitmq4
+
+
+def programs(four=False):
     """The folder of RabbitMQ's own scripts. Debian's in /usr/sbin would change to its own user."""
+    if four and not (FOUR / "complete").exists():
+        raise ServerError("RabbitMQ 4 is not there (scripts/rabbitmq4)")
+    if four:
+        return FOUR / "rabbitmq/sbin"
     found = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin"))
     if not found:
         raise ServerError("RabbitMQ is not installed (apt-get install rabbitmq-server)")
@@ -33,16 +40,17 @@ def programs():
 
 class RabbitMQ(Server):
     """`config` are lines of rabbitmq.conf, e.g. {"consumer_timeout": 10000}. `tls` is True, or Certificates
-    that were made already. `management` starts the HTTP API, which add_vhost then uses."""
+    that were made already. `management` starts the HTTP API, which add_vhost then uses. `four`: RabbitMQ 4 instead of Debian's."""
 
     kind = "rabbitmq"
 
-    def __init__(self, folder=None, *, tls=False, management=False, config=None):
+    def __init__(self, folder=None, *, tls=False, management=False, config=None, four=False):
         super().__init__(folder)
         self.tls = tls
         self.management = management
         self.config = config or {}
-        self.bin = programs()
+        self.four = four
+        self.bin = programs(four)
         self.epmd = None
 
     # --- addresses ------------------------------------------------------------------------------------
@@ -90,7 +98,7 @@ class RabbitMQ(Server):
     def _start_epmd(self):
         """epmd normally outlives every node; this one is ours to stop."""
         port = self._known["epmd_port"]
-        self.epmd = Process(["epmd", "-port", port, "-address", "127.0.0.1"], env=plain_environment(self.folder),
+        self.epmd = Process(["epmd", "-port", port, "-address", "127.0.0.1"], env=self._programs(plain_environment(self.folder)),
                             folder=self.folder, log=self.folder / "epmd.log", stop=signal.SIGKILL)
         wait_until(lambda: not is_free(port), 10, "epmd ready to serve")
 
@@ -146,9 +154,13 @@ class RabbitMQ(Server):
             lines[f"ssl_options.{option}"] = self.write(f"tls-{option}.pem", pathlib.Path(file).read_text())
         return lines
 
+    def _programs(self, environment):
+        """With the Erlang that belongs to it."""
+        return environment | {"PATH": f"{FOUR}/erlang/bin:{environment['PATH']}"} if self.four else environment
+
     def _environment(self):
         port = self._known["dist_port"]
-        return plain_environment(
+        return self._programs(plain_environment(
             self.folder,
             RUNNING_UNDER_SYSTEMD="1",  # makes the script become the server instead of waiting for it
             ERL_EPMD_PORT=self._known["epmd_port"],
@@ -168,7 +180,7 @@ class RabbitMQ(Server):
             RABBITMQ_PID_FILE=self.folder / "rabbitmq.pid",
             RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=f"{ERLANG} -start_epmd false "
             "-kernel inet_dist_use_interface {127,0,0,1}",
-        )
+        ))
 
     # --- control --------------------------------------------------------------------------------------
 
