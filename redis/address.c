@@ -219,14 +219,14 @@ static int end_prefix(struct redis_address *a)
 static int judge(const char *url, struct redis_address *a, struct problem *why)
 {
         const bool sentinels = begins(url, "sentinel");
-        if (!sentinels && !begins(url, "redis") && !begins(url, "rediss") && !begins(url, "redis+socket"))
-                return bad_url(why, "begins with none of redis://, rediss://, redis+socket:// and sentinel://");
         if (begins(url, "rediss"))
                 a->tls.on = true;
         else if (a->tls.on && !sentinels)
                 return bad_url(why, "has parameters of TLS: then it begins with rediss://");
         if (a->host_count == 0 && !a->path)
                 return bad_url(why, "can't be read: it names no server");
+        if (!sentinels && !begins(url, "redis") && !begins(url, "rediss") && !begins(url, "redis+socket"))
+                return bad_url(why, "begins with none of redis://, rediss://, redis+socket:// and sentinel://");
         if ((!sentinels && a->host_count > 1) || (a->path && a->host_count > 0))
                 return bad_url(why, TOO_MANY);
         if (a->db && !is_number(a->db))

@@ -117,6 +117,7 @@ static void test_refused(void **state)
                 { "redis://a;sentinel://b", "more servers" },
                 { "sentinel://a", "master_name" },
                 { "redis://a?master_name=m", "sentinel://" },
+                { "memcached://h", "begins with none of" },
                 { "", "can't be read" },
                 { ";", "can't be read" },
         };
