@@ -83,6 +83,10 @@ void jobs_cancel(struct jobs *j, const char *id, json_done *done, void *arg);
 /* Does a live worker consume this task's queue? {"consumed": bool, "workers": how many live ones there are}. */
 void jobs_consumed(struct jobs *j, const char *task, json_done *done, void *arg);
 
+/* How the fleet does: {"workers": all rows, as the store's `workers` has them, "held": [{"owner","count","until"}] (tasks that run, by who holds their leases; of the ten
+ * thousand oldest open jobs), "scheduled": {"count","overdue" (due for more than a minute),"oldest_due_ms"}}. */
+void jobs_load(struct jobs *j, json_done *done, void *arg);
+
 /* ---- follow.c ---- */
 
 struct follower;

@@ -29,6 +29,12 @@ void jobs_cancel(struct jobs *j, const char *id, json_done *done, void *arg)
                 j->store->backend->job_cancel(j->store, id, done, arg);
 }
 
+void jobs_load(struct jobs *j, json_done *done, void *arg)
+{
+        if (!jobs_unstored(j, done, arg))
+                j->store->backend->load(j->store, done, arg);
+}
+
 /* ---- who consumes ---- */
 
 struct consumed_call {

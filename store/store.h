@@ -216,6 +216,9 @@ struct store_backend {
         /* Revoke what has not ended of it: {"state": the job's now, "revoked": how many tasks}. One that runs commits nothing any more. */
         void (*job_cancel)(struct store *s, const char *root_id, json_done *done, void *arg);
 
+        /* {"workers": as of `workers`, "held": [{"owner","count","until"}], "scheduled": {"count","overdue","oldest_due_ms"}}; see jobs_load. */
+        void (*load)(struct store *s, json_done *done, void *arg);
+
         /* At most `limit` outbox rows after the position `since` (NULL or "" = from the first), in an order in which nothing is ever put
          * before what was read: [{"position","id","aggregate_type","aggregate_id","type","payload","created_at","tracingspancontext"}].
          * A position is text that only its backend reads; `why` has code "bad_position" for another's. */

@@ -270,6 +270,7 @@ const struct store_backend store_postgres = {
         .job_follow = pg_job_follow,
         .on_touched = pg_on_touched,
         .job_cancel = pg_job_cancel,
+        .load = pg_load,
         .events = pg_events,
         .carry_in = pg_carry_in,
         .workers = pg_workers,

@@ -44,6 +44,22 @@ static const char follow_sql[] = "select coalesce(json_agg(step), '[]')::text"
 
 static const char cancel_sql[] = "select chard.cancel_job($1::text)::text";
 
+static const char load_sql[] =
+        "with held as ("
+        "  select t.lease_owner, count(*) as n, max(t.lease_until) as until from"
+        "   (select root_id from chard.job where state in ('PENDING', 'STARTED', 'RETRY') order by created_at limit 10000) as j,"
+        "   lateral (select * from chard.task where id = j.root_id"
+        "    union all select * from chard.task where root_id = j.root_id and root_id <> id) as t"
+        "  where t.state = 'STARTED' and t.lease_owner is not null group by 1)"
+        " select json_build_object('held', coalesce((select json_agg(json_build_object('owner', lease_owner, 'count', n, 'until', until)"
+        "   order by lease_owner) from held), '[]'),"
+        "  'workers', coalesce((select json_agg(json_build_object('name', name, 'state', state, 'started_at', started_at,"
+        "   'beat_at', beat_at, 'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)) order by name)"
+        "   from chard.worker), '[]'),"
+        "  'scheduled', (select json_build_object('count', count(*),"
+        "   'overdue', count(*) filter (where due_at < clock_timestamp() - interval '1 min'),"
+        "   'oldest_due_ms', (extract(epoch from min(due_at)) * 1000)::int8) from chard.scheduled))::text";
+
 /* One call of any of them: how it fills the arguments in, and the statement. */
 struct jobs_call {
         const char *(*fill)(struct arguments *a, const struct jobs_call *call);
@@ -192,6 +208,24 @@ void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *
         }
         call->fill = fill_cancel;
         call_add(pg_of(s), &verb_cancel, call, call, (void (*)(void))done, arg);
+}
+
+static const char *fill_load(struct arguments *a, const struct jobs_call *call)
+{
+        (void)a, (void)call;
+        return load_sql;
+}
+
+void pg_load(struct store *s, json_done *done, void *arg)
+{
+        struct jobs_call *call = calloc(1, sizeof(*call));
+
+        if (!call) {
+                refuse_memory(done, arg);
+                return;
+        }
+        call->fill = fill_load;
+        call_add(pg_of(s), &verb_jobs, call, call, (void (*)(void))done, arg);
 }
 
 /* ---- follow ---- */

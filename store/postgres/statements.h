@@ -30,6 +30,7 @@ void pg_job_list(struct store *s, const struct job_filter *filter, json_done *do
 void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg);
 void pg_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
 bool pg_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
+void pg_load(struct store *s, json_done *done, void *arg);
 void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);
 
 /* owed.c */

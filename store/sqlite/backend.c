@@ -247,6 +247,7 @@ const struct store_backend store_sqlite = {
         .job_follow = lite_job_follow,
         .on_touched = lite_on_touched,
         .job_cancel = lite_job_cancel,
+        .load = lite_load,
         .events = lite_events,
         .carry_out = lite_carry_out,
         .carry_off = lite_carry_off,

@@ -47,6 +47,20 @@ static const char chained_sql[] = "select " FOUND(
         "root_id", "?1", "'chain'", "''", "null",
         "null") " from job where state in ('PENDING', 'STARTED', 'RETRY') and instr(chain, ?1) > 0 limit 21";
 
+static const char load_sql[] =
+        "select json_object('held', (select json_group_array(json_object('owner', lease_owner, 'count', n, 'until', " ISO(
+                "until") "))"
+                         "   from (select t.lease_owner, count(*) as n, max(t.lease_until) as until"
+                         "    from (select root_id from job where state in ('PENDING', 'STARTED', 'RETRY') order by created_at limit 10000) j"
+                         "    join task t on t.id = j.root_id or (t.root_id = j.root_id and t.root_id <> t.id)"
+                         "    where t.state = 'STARTED' and t.lease_owner is not null group by 1 order by 1)),"
+                         "  'workers', (select json_group_array(json_object('name', name, 'state', json(state), 'started_at', " STARTED_AT
+                         ","
+                         "   'beat_at', " BEAT_AT
+                         ", 'age_ms', max(0, (?1 - beat_at) / 1000))) from (select * from worker order by name)),"
+                         "  'scheduled', (select json_object('count', count(*), 'overdue', sum(due_at < ?1 - 60000000), 'oldest_due_ms', min(due_at) / 1000)"
+                         "   from scheduled))";
+
 struct find_call {
         struct lite_call call; /* its text: the answer */
         char *upto;
@@ -183,6 +197,31 @@ void lite_job_find(struct store *s, const char *prefix, json_done *done, void *a
 
         if (c)
                 lite_call_start(&c->call, &find_verb);
+}
+
+static int run_load(struct sqlite_work *work, sqlite3 *db)
+{
+        struct find_call *c = (struct find_call *)work;
+        struct query q = query_of(db, load_sql);
+
+        buffer_reset(&c->call.text);
+        query_number(&q, lite_now_us());
+        if (query_row(&q)) {
+                const struct bytes row = query_read_bytes(&q, 0);
+
+                buffer_add(&c->call.text, row.data, row.size);
+        }
+        return query_end(&q);
+}
+
+static const struct sqlite_verb load_verb = { .run = run_load, .done = lite_read, .reads = true };
+
+void lite_load(struct store *s, json_done *done, void *arg)
+{
+        struct find_call *c = find_new(s, "", done, arg);
+
+        if (c)
+                lite_call_start(&c->call, &load_verb);
 }
 
 /* ---- cancel ---- */

@@ -138,6 +138,7 @@ void lite_job_list(struct store *s, const struct job_filter *filter, json_done *
 void lite_job_find(struct store *s, const char *prefix, json_done *done, void *arg);
 void lite_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
 bool lite_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
+void lite_load(struct store *s, json_done *done, void *arg);
 void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);

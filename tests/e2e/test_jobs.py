@@ -187,3 +187,75 @@ def test_what_runs_ends_without_effect(chard, database, provider, reply, queues,
     assert database.value("select state from chard.job where root_id = %s", job) == "REVOKED"
     assert database.rows("select * from chard.event where root_id = %s", job) == [] and len(provider.requests) == 1
     assert queues.depth("chat.answer") == 0
+
+
+# ---- sending any task ----
+
+
+def test_any_task_is_sent(chard, database, wait_until):
+    chard.prepare()
+    assert chard.run("send", "chat.classify", "user_id=u1", "text=a milk carton", "lang=en", "--id", "mine-1", check=0).stdout == "mine-1\n"
+    late = chard.run("send", "chat.classify", "user_id=u1", "text=a can", "--countdown", "3600", check=0).stdout.strip()
+    old = json.loads(chard.run("send", "chat.classify", "--kwargs", '{"user_id": "u1"}', "text=x", "--expires", "0", "--json", check=0).stdout)["id"]
+    with chard.worker():
+        jobs.ended(database, ["mine-1"])
+        wait_until(lambda: database.rows("select * from chard.scheduled where task_id = %s", late), what="the later one waits in the schedule")
+        shown = json.loads(chard.run("job", late[:13], "--json", check=0).stdout)
+        assert shown["state"] == "PENDING" and shown["scheduled"]["name"] == "chat.classify" and shown["id"] == late
+        wait_until(lambda: json.loads(chard.run("job", old, "--json").stdout or "{}").get("state") == "FAILURE", what="the old one has expired")
+
+
+@pytest.mark.parametrize("words, told", [
+    ([], "name a task"), (["key=value"], "name a task"), (["t", "word"], "key=text"), (["t", "--args", "{"], "--args"), (["t", "--args", "{}"], "array"),
+    (["t", "--countdown", "soon"], "--countdown"), (["t", "--countdown", "1", "--eta", "2026-01-01T00:00:00Z"], "one"),
+    (["t", "--priority", "256"], "--priority"), (["t", "--id", "x" * 256], "255"), (["t", "--queue="], "queue")])
+@pytest.mark.parametrize("place", ["file"])
+def test_a_task_that_can_not_be_sent(chard, place, words, told):
+    chard.run("migrate", check=0)
+    done = chard.run("send", *words)
+    assert done.returncode == 2 and told in done.stderr and done.stdout == ""
+
+
+# ---- trying a task, and how the fleet does ----
+
+
+def test_a_task_is_tried_without_broker_and_store(chard_bare, tmp_path):
+    def tried(task, document, code):
+        (tmp_path / "doc.json").write_text(json.dumps(document))
+        done = chard_bare.run("try", task, tmp_path / "doc.json", check=code)
+        return json.loads(done.stdout)
+
+    first = tried("chat.classify", {"user_id": "u1", "text": "Where does a milk carton go?", "lang": "en"}, 0)
+    assert first["request"]["messages"] and first["reply"]["provider"] == "offline"
+    assert [event["type"] for event in first["events"]] == ["ChatClassified"]
+    document = {"job": {"id": "j", "user_id": "u1", "lang": "en"}, "input": {"text": "Where does a milk carton go?", "lang": "en"}} | first["sections"]
+    assert tried("chat.answer", document, 0)["sections"]["answer"]["user_answer"]
+    assert tried("chat.answer", {"text": "x"}, 1)["refused"]["code"] == "missing_section"
+    assert "chat.answer" in chard_bare.run("try", "chat.anser", tmp_path / "doc.json", check=2).stderr
+
+
+def test_status_says_what_is_wrong(chard, database, wait_until, provider, reply):
+    chard.prepare()
+    chard.settings |= provider.settings() | {"CHARD_AI_PROVIDER": "openai"}
+    provider.behave = reply.always(reply.hanging())
+
+    def status(code):
+        return json.loads(chard.run("status", "--json", check=code).stdout)
+
+    assert status(1)["wrong"] == ["no worker consumes"]
+    with chard.worker(name="one", grace_ms=0):
+        wait_until(lambda: chard.run("status").returncode == 0, what="all is well")
+        shown = status(0)
+        assert shown["workers"][0]["name"] == "one" and {"queue": "chat.answer", "consumers": 1}.items() <= next(
+            queue for queue in shown["queues"] if queue["queue"] == "chat.answer").items()
+    with chard.worker(name="two") as two:
+        chats(chard, 1)
+        wait_until(lambda: len(provider.requests) >= 1, what="it holds a task")
+        two.expected = {-9}
+        two.kill()
+    database.run("update chard.worker set beat_at = now() - interval '1 hour' where name = 'two'" if "postgresql" in chard.settings["CHARD_STORE_URL"]
+                 else "update chard.worker set beat_at = beat_at - 3600000000 where name = 'two'")
+    shown = status(1)
+    dead = next(worker for worker in shown["workers"] if worker["name"] == "two")
+    assert dead["state"] == "dead" and dead["held"]["count"] == 1 and any("two is dead and holds 1" in wrong for wrong in shown["wrong"])
+    assert "WRONG   two is dead" in chard.run("status").stdout
