@@ -55,6 +55,9 @@ static const struct verb *const verbs[LANE_COUNT] = {
         [LANE_OWE] = &verb_owe,
         [LANE_OWED_TAKE] = &verb_owed_take,
         [LANE_OWED_SETTLE] = &verb_owed_settle,
+        [LANE_PROBE_CLAIMS] = &verb_probe_claims,
+        [LANE_PROBE_COMMITS] = &verb_probe_commits,
+        [LANE_PROBE_DEAD] = &verb_probe_dead,
 };
 
 void store_hold(struct pg_store *s)
@@ -85,6 +88,10 @@ static bool all_up(const struct pg_store *s)
 {
         for (int i = 0; i < LINK_COUNT; i++) {
                 if (s->links[i].lost)
+                        return false;
+        }
+        for (int i = 0; i < LANE_COUNT; i++) {
+                if (s->lanes[i].stuck)
                         return false;
         }
         return !s->closing;
@@ -129,6 +136,9 @@ static void start(struct pg_store *s)
         uv_prepare_init(s->config.loop, &s->flush);
         s->flush.data = s;
         store_hold(s);
+        uv_timer_init(s->config.loop, &s->parked_timer);
+        s->parked_timer.data = s;
+        store_hold(s);
         for (int i = 0; i < LINK_COUNT; i++) {
                 uv_timer_init(s->config.loop, &s->links[i].timer);
                 s->links[i].timer.data = &s->links[i];
@@ -150,7 +160,7 @@ static int connect_first(struct pg_store *s, PGconn **pg, struct problem *why)
         return rc;
 }
 
-static void flush_closed(uv_handle_t *handle)
+static void handle_closed(uv_handle_t *handle)
 {
         store_drop(handle->data);
 }
@@ -161,11 +171,13 @@ static void pg_close(struct store *store)
 
         s->closing = true;
         tend_give_up(s);
-        uv_close((uv_handle_t *)&s->flush, flush_closed);
+        uv_close((uv_handle_t *)&s->flush, handle_closed);
+        uv_close((uv_handle_t *)&s->parked_timer, handle_closed);
         for (int i = 0; i < LINK_COUNT; i++)
                 link_close(&s->links[i]);
         for (int i = 0; i < LANE_COUNT; i++)
                 lane_close(s, &s->lanes[i]);
+        parked_close(s);
 }
 
 static int pg_open(struct store **out, const struct store_config *config, struct problem *why)

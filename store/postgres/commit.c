@@ -363,7 +363,7 @@ static void answer_resolved(struct link *link, struct group *group)
                         continue;
                 if (find(group->results[0], commit_id(call), &row))
                         call_done(link->store, call, STORE_ALREADY, field_bytes(group->results[0], row, 1));
-                else if (has_grants(call->what) || call->tries++ >= TRIES_MAX)
+                else if (has_grants(call->what) || call->passed++ >= TRIES_MAX)
                         call_done(link->store, call, STORE_STALE, bytes_of(NULL, 0));
                 else
                         call_again(link->store, &verb_commit, call);

@@ -39,6 +39,7 @@ const struct verb verb_events = {
         .lane = LANE_EVENTS,
         .link = LINK_CLAIMS,
         .most = 1,
+        .tries = READ_TRIES,
         .send = send_events,
         .answer = answer_json,
         .refuse = refuse_json,

@@ -10,12 +10,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define RACES_BEFORE_SPLIT  8
-#define RACES_BEFORE_REFUSE 100
-#define TRIES_BEFORE_REFUSE 5
+#define RACES_BEFORE_SPLIT 8
+#define RACES_BEFORE_PAUSE 100
 
 static void push_back(struct lane *lane, struct call *call)
 {
+        call->verb = lane->verb;
         call->next = NULL;
         *lane->end = call;
         lane->end = &call->next;
@@ -24,6 +24,7 @@ static void push_back(struct lane *lane, struct call *call)
 
 static void push_front(struct lane *lane, struct call *call)
 {
+        call->verb = lane->verb;
         call->next = lane->first;
         if (!lane->first)
                 lane->end = &call->next;
@@ -268,18 +269,21 @@ static void refuse_only(struct link *link, struct group *group, const struct pro
         group_free(group);
 }
 
-/* Could not even be put together: memory is short. */
+static void count_try(struct group *group)
+{
+        for (size_t i = 0; i < group->count; i++) {
+                if (group->calls[i])
+                        group->calls[i]->tries++;
+        }
+}
+
+/* Could not even be put together: memory is short. That says nothing of the data. */
 static void unsendable(struct link *link, struct group *group)
 {
-        struct problem why;
-
-        problem_set(&why, "store", "out_of_memory", "out of memory");
-        if (group->count == 1) {
-                refuse_only(link, group, &why);
-                return;
-        }
+        count_try(group);
         split(group);
-        group_return(link, group);
+        setback(link, group, false, "out of memory");
+        group_free(group);
 }
 
 static void send_group(struct link *link, struct group *group)
@@ -326,44 +330,67 @@ static void failure_why(const struct group *group, struct problem *why)
                     detail ? ": " : "", detail ? detail : "", state ? state : "none");
 }
 
-static void count_try(struct group *group)
+/* query_canceled by the statement's timeout, or lock_not_available. */
+static bool is_locked(const char *sqlstate)
 {
-        for (size_t i = 0; i < group->count; i++) {
-                if (group->calls[i])
-                        group->calls[i]->tries++;
-        }
+        return sqlstate && (strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "55P03") == 0);
 }
 
-static bool worn_out(const struct group *group, unsigned tries)
+static void give_up(struct link *link, struct group *group, const struct problem *why)
 {
-        return group->count == 1 && group->calls[0] && group->calls[0]->tries >= tries;
+        struct lane *lane = &link->store->lanes[group->verb->lane];
+
+        refuse_only(link, group, why);
+        lane_works(link->store, lane); /* the server has answered */
+}
+
+static void group_again(struct link *link, struct group *group, bool smaller, const struct problem *why)
+{
+        log_debug("store", "%s of %zu is repeated: %s", link->kind->name, group->count, why->text);
+        if (smaller)
+                split(group);
+        group_return(link, group);
+}
+
+static void group_wait(struct link *link, struct group *group, const struct problem *why)
+{
+        log_debug("store", "%s of %zu waits: %s", link->kind->name, group->count, why->text);
+        split(group);
+        setback(link, group, is_locked(PQresultErrorField(group->failure, PG_DIAG_SQLSTATE)), why->text);
+        group_free(group);
+}
+
+static void group_lost(struct link *link, struct group *group, const struct problem *why)
+{
+        lane_stick(link->store, &link->store->lanes[group->verb->lane], why->text);
+        group_return(link, group);
+        link_lose(link, why->text, false);
+}
+
+static unsigned tries_of(const struct group *group)
+{
+        return group->calls[0] ? group->calls[0]->tries : 0;
 }
 
 static void group_failed(struct link *link, struct group *group)
 {
         enum trouble trouble = trouble_of(PQresultErrorField(group->failure, PG_DIAG_SQLSTATE));
+        unsigned most = group->verb->tries;
         struct problem why;
-        bool refused;
 
         failure_why(group, &why);
         count_try(group);
-        if (trouble == TROUBLE_AWAY ||
-            group->verb->link == LINK_RELEASES) { /* the latter is in a transaction of its own */
-                group_return(link, group);
-                link_lose(link, why.text, false);
-                return;
-        }
-        refused = (trouble == TROUBLE_DATA && group->count == 1) ||
-                  (trouble == TROUBLE_OTHER && worn_out(group, TRIES_BEFORE_REFUSE)) ||
-                  (trouble == TROUBLE_RACE && worn_out(group, RACES_BEFORE_REFUSE));
-        if (refused) {
-                refuse_only(link, group, &why);
-                return;
-        }
-        log_debug("store", "%s of %zu is repeated: %s", link->kind->name, group->count, why.text);
-        if (trouble != TROUBLE_RACE || group->calls[0]->tries > RACES_BEFORE_SPLIT)
-                split(group);
-        group_return(link, group);
+        if (trouble == TROUBLE_LINK ||
+            group->verb->link == LINK_RELEASES) /* the latter is in a transaction of its own */
+                group_lost(link, group, &why);
+        else if (group->count == 1 && (trouble == TROUBLE_DATA || (most > 0 && tries_of(group) >= most)))
+                give_up(link, group, &why);
+        else if (trouble == TROUBLE_DATA)
+                group_again(link, group, true, &why);
+        else if (trouble == TROUBLE_RACE && tries_of(group) <= RACES_BEFORE_PAUSE)
+                group_again(link, group, tries_of(group) > RACES_BEFORE_SPLIT, &why);
+        else
+                group_wait(link, group, &why);
 }
 
 static struct group *take_first(struct link *link)
@@ -381,19 +408,22 @@ static struct group *take_first(struct link *link)
 void group_end(struct link *link)
 {
         struct group *group = link->flight;
+        struct lane *lane = &link->store->lanes[group->verb->lane];
 
         if (group->failure) {
                 group_failed(link, take_first(link));
                 return;
         }
         link->failures = 0;
+        setback_over(link, group);
         group->verb->answer(link, group);
+        lane_works(link->store, lane);
         if (link->flight == group)
                 group_free(take_first(link));
 }
 
 /* The oldest group may be what kept the server busy for too long: it comes back smaller. */
-void groups_return(struct link *link, bool smaller)
+void groups_return(struct link *link, bool smaller, const char *why)
 {
         struct group *reversed = NULL;
 
@@ -409,6 +439,7 @@ void groups_return(struct link *link, bool smaller)
                 struct group *group = reversed;
 
                 reversed = group->next;
+                lane_stick(link->store, &link->store->lanes[group->verb->lane], why);
                 group_return(link, group);
         }
 }
@@ -430,6 +461,14 @@ void lane_close(struct pg_store *s, struct lane *lane)
 {
         while (lane->first)
                 close_call(s, lane->verb, pop(lane));
+}
+
+void parked_close(struct pg_store *s)
+{
+        struct call *call;
+
+        while ((call = setback_take(s)))
+                close_call(s, call->verb, call);
 }
 
 void groups_close(struct link *link)

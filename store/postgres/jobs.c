@@ -86,6 +86,7 @@ const struct verb verb_jobs = {
         .lane = LANE_JOBS,
         .link = LINK_CLAIMS,
         .most = 1,
+        .tries = READ_TRIES,
         .send = send_jobs,
         .answer = answer_json,
         .refuse = refuse_json,

@@ -319,7 +319,7 @@ void link_lose(struct link *link, const char *why, bool silent)
                 why = "the connection broke";
         snprintf(text, sizeof(text), "%.*s", (int)strcspn(why, "\n"), why); /* may be libpq's, which goes away */
         hang_up(link);
-        groups_return(link, silent);
+        groups_return(link, silent, text);
         pause_then_open(link);
         store_changed(link->store, text);
 }

@@ -21,6 +21,7 @@
 #define GROUP_STATEMENTS_MAX 5
 #define GROUPS_IN_FLIGHT     2
 #define ANSWER_TIMEOUT_MS    10000
+#define READ_TRIES           5 /* of what changes nothing, or only says that we live */
 #define KEY_SIZE             16
 
 struct pg_store;
@@ -54,18 +55,26 @@ enum lane_id {
         LANE_OWE,
         LANE_OWED_TAKE,
         LANE_OWED_SETTLE,
+        LANE_PROBE_CLAIMS,
+        LANE_PROBE_COMMITS,
+        LANE_PROBE_DEAD,
         LANE_COUNT
 };
 
 /* One call of a verb, until it is answered. */
 struct call {
         struct call *next;
-        const void *what;   /* struct claim, struct commit, …: the caller's, or `own` */
-        void *own;          /* freed with the call, or NULL */
-        void (*done)(void); /* the verb's own type of callback */
+        const struct verb *verb; /* whose lane it is in */
+        const void *what;        /* struct claim, struct commit, …: the caller's, or `own` */
+        void *own;               /* freed with the call, or NULL */
+        void (*done)(void);      /* the verb's own type of callback */
         void *arg;
-        unsigned cap;   /* most calls that may share a transaction with it: halved each time that it failed */
-        unsigned tries; /* transactions of it that others disturbed */
+        unsigned cap;    /* most calls that may share a transaction with it: halved each time that it failed */
+        unsigned tries;  /* transactions of it that failed */
+        unsigned passed; /* commits that passed it over */
+        bool told;       /* the log says that it waits alone */
+        uint64_t wins;   /* of its lane, when it failed last */
+        uint64_t due_ms; /* when it is repeated, while it is parked */
         unsigned char key[KEY_SIZE]; /* of its scheduled row */
 };
 
@@ -85,6 +94,8 @@ struct verb {
         enum lane_id lane;
         enum link_id link;
         unsigned most; /* calls in a group */
+        unsigned
+                tries; /* give up after so many, with what the server said: who reads can ask again. 0 = wait for ever */
         const char *(*id)(
                 const struct call *call); /* groups are sorted by it, so that no two transactions deadlock; or NULL */
         size_t (*size)(const struct call *call);             /* about how many bytes it sends, or NULL */
@@ -96,12 +107,16 @@ struct verb {
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
         verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_dead_file, verb_dead_page,
         verb_dead_ask, verb_dead_settle, verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry, verb_revoke,
-        verb_owe, verb_owed_take, verb_owed_settle;
+        verb_owe, verb_owed_take, verb_owed_settle, verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
 struct lane {
         const struct verb *verb;
         struct call *first, **end;
         size_t count;
+        uint64_t wins;     /* transactions that were committed */
+        unsigned setbacks; /* that were not since, for no fault of their rows */
+        bool stuck;        /* nothing goes through */
+        bool probing;
 };
 
 enum link_state {
@@ -138,6 +153,8 @@ struct pg_store {
         struct link links[LINK_COUNT];
         struct arguments arguments;
         size_t open_calls;
+        struct call *parked; /* calls that failed, until their pause is over */
+        uv_timer_t parked_timer;
         uv_prepare_t flush; /* sends what was called during this turn of the loop, before it waits */
         bool flush_on;
         bool up;
@@ -185,12 +202,29 @@ void link_serve(struct link *link);
 void group_end(struct link *link);
 
 /* The link broke: put back what is in flight; `smaller` halves the oldest group. */
-void groups_return(struct link *link, bool smaller);
+void groups_return(struct link *link, bool smaller, const char *why);
 
-/* Answer everything with CLOSED. What is in flight is freed by groups_free. */
+/* Answer everything with CLOSED: a lane, what is parked, what is in flight. The latter is freed by groups_free. */
+void parked_close(struct pg_store *s);
 void lane_close(struct pg_store *s, struct lane *lane);
 void groups_close(struct link *link);
 void groups_free(struct link *link);
+
+/* ---- setback.c: what fails for a reason that is not its rows' ---- */
+
+/* A transaction failed and waits: its calls are taken out of the group and repeated after a pause. `locked`: it took
+ * too long, so that somebody may hold a lock. */
+void setback(struct link *link, struct group *group, bool locked, const char *why);
+
+/* Calls of this group may have waited alone: say that it is over. */
+void setback_over(const struct link *link, const struct group *group);
+
+/* Nothing goes through this lane, or something did: tell whoever wants to know when that changes the whole. */
+void lane_stick(struct pg_store *s, struct lane *lane, const char *why);
+void lane_works(struct pg_store *s, struct lane *lane);
+
+/* Take a call that waits for its pause; NULL when there is none. */
+struct call *setback_take(struct pg_store *s);
 
 /* ---- link.c: a connection on the loop ---- */
 

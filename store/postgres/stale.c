@@ -129,6 +129,7 @@ const struct verb verb_stale_find = {
         .lane = LANE_STALE_FIND,
         .link = LINK_DEAD,
         .most = 1,
+        .tries = READ_TRIES,
         .send = send_find,
         .answer = answer_json,
         .refuse = refuse_json,

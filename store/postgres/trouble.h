@@ -7,8 +7,8 @@
 enum trouble {
         TROUBLE_DATA, /* a row that can't be stored: split the group until it stands alone, and refuse it */
         TROUBLE_RACE, /* others were in the way (deadlock, serialization, the same event version): again, at once */
-        TROUBLE_AWAY, /* the server can't serve now (shutting down, disk full, read-only, schema changed): reconnect, again */
-        TROUBLE_OTHER, /* a statement that took too long or an internal error: again, in smaller groups; refused in the end */
+        TROUBLE_LINK, /* this session can't serve: reconnect, again */
+        TROUBLE_WAIT, /* anything else (a lock, a full disk, a missing right): again, after a pause, in smaller groups */
 };
 
 /* `sqlstate` is five characters, or NULL when the server said nothing (the link broke). */

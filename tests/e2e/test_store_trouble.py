@@ -198,6 +198,77 @@ def test_a_read_only_server_refuses_nobody(ready_url, opened, wait_until):
     assert store.wait(numbers, 40)[0]["result"] == "DONE"
 
 
+def one_of_each():
+    """A call of every verb that writes."""
+    letter = {"do": "dead_file", "key": str(uuid.uuid4()), "task_id": "f", "queue": "q"}
+    return claims(["a"]) + commits(["b"]) + [
+        {"do": "fail", "id": "c"}, {"do": "fail", "id": "d", "again": {"in_ms": 60000}}, {"do": "schedule", "in_ms": 60000},
+        {"do": "give_back", "id": "e", "again": {"in_ms": 60000}}, {"do": "revoke", "id": "g"}, letter]
+
+
+LOCK = ("lock table chard.task, chard.event, chard.job, chard.scheduled, chard.dead_letter in exclusive mode",)
+TRIGGERS = tuple(f"create trigger t before insert or update on chard.{table} for each row execute function refuse()"
+                 for table in ("task", "event", "scheduled", "dead_letter"))
+
+
+def refusing(database, sqlstate, when="true"):
+    database.run("create sequence refusals")
+    database.run(f"create function refuse() returns trigger language plpgsql as $$ begin if {when} then perform nextval('refusals');"
+                 f" raise 'no' using errcode = '{sqlstate}'; end if; return new; end $$")
+
+
+@pytest.mark.parametrize("trouble", ["lock", "XX000", "53100", "42501", "ZZ999"])
+def test_what_is_not_about_the_data_waits_however_often_it_fails(ready_url, opened, wait_until, trouble):
+    """Every verb; more tries than any number that once was enough to refuse; one loss and one return."""
+    store, database = opened(ready_url, answer_timeout_ms=400), Database(ready_url)
+    store.ask(*claims(["warm"]), *commits(["up"]), {"do": "give_back", "id": "none"})
+    with database.connect(autocommit=False) as blocker:
+        if trouble == "lock":
+            blocker.execute(*LOCK)
+        else:
+            refusing(database, trouble)
+            for trigger in TRIGGERS:
+                database.run(trigger)
+        numbers = store.send(*one_of_each())
+        wait_until(lambda: store.changes() == [False], 10, "the loss is told")
+        time_over = time.monotonic() + 2.5
+        wait_until(lambda: time.monotonic() > time_over)
+        assert not [store.answers[n] for n in numbers if n in store.answers] and store.changes() == [False]
+        if trouble != "lock":
+            assert database.value("select last_value from refusals") < 300, "it rests between its tries"
+            database.run("drop function refuse() cascade")
+        blocker.rollback()
+    answers = store.wait(numbers, 20)
+    assert [a.get("verdict", a.get("result")) for a in answers] == ["GRANTED"] + ["DONE"] * 7
+    wait_until(lambda: store.changes() == [False, True] and store.up(), 5, "the return is told once")
+
+
+@pytest.mark.parametrize("how", ["row locked", "XX000"])
+def test_one_that_alone_can_not_be_stored_holds_nobody_up(ready_url, opened, wait_until, how):
+    store, database = opened(ready_url, answer_timeout_ms=400), Database(ready_url)
+    ids = [f"t{n}" for n in range(50)]
+    store.ask(*claims(ids))
+    with database.connect(autocommit=False) as blocker:
+        if how == "row locked":
+            blocker.execute("select from chard.task where id = 't7' for update")
+        else:
+            refusing(database, how, "new.id = 't7'")
+            database.run(TRIGGERS[0])
+        numbers = store.send(*commits(ids))
+        others = [n for n, id in zip(numbers, ids) if id != "t7"]
+        assert {a["result"] for a in store.wait(others, 20)} == {"DONE"}
+        wait_until(lambda: "t7 can't be stored, and waits alone" in "".join(store._errors), 20, "it is told")
+        for round in range(3):
+            assert store.one("commit", id=f"more{round}", result={})["result"] == "DONE"
+            assert store.up()
+        assert numbers[7] not in store.answers
+        database.run("drop function if exists refuse() cascade")
+        blocker.rollback()
+    assert store.wait([numbers[7]], 20)[0]["result"] == "DONE"
+    every = "".join(store._errors)
+    assert every.count("t7 can't be stored") == 1
+
+
 # --- opening ------------------------------------------------------------------------------------------
 
 SECRET = "s3cr3t-p4ss"
