@@ -15,6 +15,9 @@ int control_open(struct control **out, struct worker *w);
 void control_stop(struct control *c);
 void control_free(struct control *c);
 
+/* Is something that must be stored not stored yet? shutdown_adjust is called when that ends. */
+bool control_busy(const struct control *c);
+
 /* The run goes from the step that it is in to `to`. */
 void control_tell(struct control *c, const struct run *run, enum step to);
 

@@ -3,6 +3,7 @@
 #include "worker/run.h"
 
 #include "core/log.h"
+#include "worker/control.h"
 
 /* After handing back, commits and confirms on their way get this long before they are left to the redelivery. */
 enum { LAST_MS = 3000 };
@@ -42,7 +43,7 @@ static bool still_consuming(const struct worker *w)
 void shutdown_adjust(struct worker *w)
 {
         if (w->phase < WORKER_CLOSING && w->run_count == 0 && !still_consuming(w) && !releaser_busy(w->releaser) &&
-            !teller_busy(w->teller) && !pulse_busy(w->pulse))
+            !teller_busy(w->teller) && !pulse_busy(w->pulse) && !control_busy(w->control))
                 begin_close(w);
 }
 

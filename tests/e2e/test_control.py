@@ -15,6 +15,7 @@ from celery.bin.celery import celery as command_line
 from click.testing import CliRunner
 
 from support import jobs
+from support.store import Backend
 from support.program import die_with_parent, plain_environment
 
 NAME = "chard@here"
@@ -197,6 +198,33 @@ def test_revoked_before_it_came(worker, ask, send, database, wait_until, app):
     done = send("chat.classify")
     wait_until(lambda: state(database, done) == "SUCCESS")
     assert ask("stats")["total"] == {"chat.classify": 1}
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
+def test_a_worker_that_ends_has_stored_what_it_was_told_to_revoke(worker, app, chard, kind, tmp_path, wait_until):
+    """Twenty thousand in one command, which nobody waits for, and SIGTERM behind it; a lock holds the store up meanwhile."""
+    if kind == "sqlite":
+        chard.settings["CHARD_STORE_URL"] = f"sqlite:{tmp_path}/chard.db"
+        chard.prepare()
+    running = worker(queues="chat.classify")
+    database = Backend(chard.settings["CHARD_STORE_URL"]).database
+    with database.locked():
+        app.control.revoke([f"t{n}" for n in range(20000)])
+        running.wait_log("revoked: 't0'")
+        running.terminate()
+        running.wait_log("stopping")
+    assert running.wait() == 0
+    assert database.value("select count(*) from chard.task where state = 'REVOKED'") == 20000
+
+
+def test_a_revocation_is_answered_once_it_is_stored(worker, app, database, wait_until):
+    worker(queues="chat.classify")
+    with database.locked(), ThreadPoolExecutor() as pool:
+        asked = pool.submit(app.control.revoke, ["a", "b"], reply=True, timeout=10, limit=1)
+        wait_until(lambda: database.rows("select 1 from pg_stat_activity where wait_event_type = 'Lock'"))
+        assert not asked.done()
+    assert asked.result() == [{NAME: {"ok": "tasks {'a', 'b'} flagged as revoked"}}]
+    assert database.rows("select id from chard.task where state = 'REVOKED' order by id") == [{"id": "a"}, {"id": "b"}]
 
 
 def test_revoked_between_two_attempts(worker, ask, send, database, provider, reply, wait_until, chard):

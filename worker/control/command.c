@@ -12,46 +12,10 @@
 
 /* ---- revoke ---- */
 
-/* What the store is asked for an id, until it has answered. */
-struct revoking {
-        struct revocation what;
-        char id[];
-};
-
-static void on_marked(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
-{
-        struct revoking *r = (struct revoking *)arg;
-        (void)stored;
-        if (result == STORE_REFUSED)
-                log_warn("control", "task=%s could not be marked as revoked: %s", r->id, why->text);
-        free(r);
-}
-
-/* So that no other worker runs it, nor this one after a restart. */
-static void mark(struct control *c, const char *id)
-{
-        const size_t size = strlen(id) + 1;
-        struct revoking *r = malloc(sizeof(*r) + size);
-        if (!r)
-                return;
-        memcpy(r->id, id, size);
-        r->what = (struct revocation){ .id = r->id, .root_id = r->id, .name = "" };
-        c->worker->store->backend->revoke(c->worker->store, &r->what, on_marked, r);
-}
-
 bool command_is_id(const char *id)
 {
         const size_t size = id ? strlen(id) : 0;
         return size > 0 && size <= MESSAGE_MAX_NAME;
-}
-
-/* One that runs stays what it is: only terminate ends it. */
-static int revoke_one(struct control *c, const char *id)
-{
-        const struct run *run = control_run(c, id);
-        if (!run)
-                mark(c, id);
-        return revoked_add(&c->revoked, id);
 }
 
 /* A call that is under way, or a wait, is ended; what has an answer already goes on, because it is paid for. */
@@ -106,7 +70,7 @@ static json_t *revoke_all(struct control *c, const json_t *ids, bool terminate)
                 const char *id = id_at(ids, i);
                 if (!id)
                         continue;
-                if (revoke_one(c, id) < 0)
+                if (revoked_add(&c->revoked, id) < 0)
                         return answer_error("MemoryError()");
                 buffer_addf(&list, "%s'%s'", list.size ? ", " : "", id);
         }
@@ -119,7 +83,8 @@ static json_t *revoke_all(struct control *c, const json_t *ids, bool terminate)
         else
                 answer = answer_ok("tasks set() flagged as revoked");
         buffer_free(&list);
-        return answer;
+        JSON_OWNED json_t *all = json_is_string(ids) ? json_pack("[O]", ids) : json_incref((json_t *)(uintptr_t)ids);
+        return revoking_start(c, all, answer);
 }
 
 json_t *command_revoke(struct control *c, const json_t *arguments)

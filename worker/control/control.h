@@ -28,6 +28,7 @@ struct control {
         uint64_t clock; /* Lamport's: the larger of what was seen, plus one */
         uint64_t began_ms;
         struct revoked revoked;
+        size_t revoking; /* commands whose revocations are on their way into the store */
         struct limits limits;
         struct events events;
         struct tally *tallies;
@@ -95,6 +96,10 @@ json_t *command_revoke(struct control *c, const json_t *arguments);
 json_t *command_shutdown(struct control *c, const json_t *arguments);
 json_t *command_terminate(struct control *c, const json_t *arguments);
 json_t *command_time_limit(struct control *c, const json_t *arguments);
+
+/* revoking.c: tell the store that the tasks with these ids (an array; other values in it are passed over) are revoked, then answer
+ * the command under way, or say what went wrong. Takes the answer (NULL when memory ran out). Returns NULL: it is answered later. */
+json_t *revoking_start(struct control *c, json_t *ids, json_t *answer_takes);
 
 /* How people are shown it: its shadow, as Celery has it in events, logs and lists; where it has none, its name. UTF-8; borrowed. */
 struct bytes control_name_of(const struct task_message *m);
