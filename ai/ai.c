@@ -64,7 +64,8 @@ struct ai {
         int open_handles;
         bool closing;
         struct openai *openai; /* NULL = offline */
-        int (*offline)(const struct ai_request *, json_t **, struct problem *);
+        int (*offline)(const struct ai_request *, json_t **, void *, struct problem *);
+        void *offline_arg;
         char *model, *vision_model, *key_file;
         struct models *models;
         bool told;          /* that the endpoint takes no requests … */
@@ -98,6 +99,7 @@ int ai_open(struct ai **out, const struct ai_config *config, struct problem *why
                 return -ENOMEM;
         ai->loop = config->loop;
         ai->offline = config->offline;
+        ai->offline_arg = config->offline_arg;
         for (int i = 0; i < 3; i++)
                 list_init(&ai->lists[i]);
         const int result = open_parts(ai, config, why);
@@ -473,7 +475,7 @@ static void on_soon(uv_idle_t *idle)
         while (count-- > 0 && !ai->closing && (call = first(ai, ANSWERING)) != NULL) {
                 struct ai_reply reply;
                 if (call->reason == REASON_ASK_OFFLINE)
-                        offline_reply(ai->offline, call->request, &reply);
+                        offline_reply(ai->offline, ai->offline_arg, call->request, &reply);
                 else
                         tell_reason(call, &reply);
                 finish(call, &reply);

@@ -88,7 +88,8 @@ struct ai_config {
         bool http2_plain;
         /* How the offline provider answers `request` (from request->facts and data of its own); NULL where nobody supplies it.
          * Returns 0 and a new reference; 1 with `why` (the reply is AI_PERMANENT); < 0 = bug or out of memory. */
-        int (*offline)(const struct ai_request *request, json_t **answer, struct problem *why);
+        int (*offline)(const struct ai_request *request, json_t **answer, void *arg, struct problem *why);
+        void *offline_arg;
 };
 
 struct ai;      /* the provider in use, its limiter and breaker */

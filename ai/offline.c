@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void offline_reply(int (*hook)(const struct ai_request *, json_t **, struct problem *),
+void offline_reply(int (*hook)(const struct ai_request *, json_t **, void *, struct problem *), void *arg,
                    const struct ai_request *request, struct ai_reply *reply)
 {
         memset(reply, 0, sizeof(*reply));
@@ -12,7 +12,7 @@ void offline_reply(int (*hook)(const struct ai_request *, json_t **, struct prob
         reply->provider = "offline";
         snprintf(reply->model, sizeof(reply->model), "offline");
         json_t *answer = NULL;
-        int result = hook ? hook(request, &answer, &reply->why)
+        int result = hook ? hook(request, &answer, arg, &reply->why)
                           : problem_set(&reply->why, "provider", "offline", "the offline provider cannot answer %.60s",
                                         request->task ? request->task : "this");
         if (result < 0)

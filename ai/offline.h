@@ -7,7 +7,7 @@
 
 /* Answer `request` with `hook` (see struct ai_config; NULL = nobody can) and check the answer against the request's schema, as one that
  * came from outside. Fills *reply but elapsed_ms; its content is a new reference. */
-void offline_reply(int (*hook)(const struct ai_request *, json_t **, struct problem *),
+void offline_reply(int (*hook)(const struct ai_request *, json_t **, void *, struct problem *), void *arg,
                    const struct ai_request *request, struct ai_reply *reply);
 
 #endif

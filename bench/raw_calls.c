@@ -12,7 +12,7 @@
  * last call was made. */
 #include "bench/common.h"
 #include "core/bytes.h"
-#include "tasks/task.h"
+#include "catalog/catalog.h"
 
 #include <curl/curl.h>
 #include <getopt.h>
@@ -170,16 +170,21 @@ static void make_body(struct calls *c)
         struct arena arena = { 0 };
         struct problem why = { 0 };
         struct ai_request request = { 0 };
-        const struct task_def *def = task_find("chat.classify");
+        const struct catalog_source source = { shipped_domains, shipped_pipelines, NULL };
+        struct catalog *catalog = NULL;
+        if (catalog_new(&catalog, &source, &why) != 0)
+                die("%s", why.text);
         json_t *document =
                 json_pack("{s:{s:s, s:s}, s:{s:s, s:s, s:s}}", "job", "user_id", "bench", "lang", "en", "input", "text",
                           "Where does an empty, rinsed aluminium can go?", "user_id", "bench", "lang", "en");
-        const struct task_input in = { .document = document, .arena = &arena };
-        if (!def || tasks_load(&why) != 0 || def->ask(&in, &request, &why) != 0 ||
-            ai_request_write(&request, "bench-1", &c->body) != 0)
+        const struct task_input in = { .document = document,
+                                       .arena = &arena,
+                                       .task = catalog_task(catalog, "chat.classify") };
+        if (in.task->def->ask(&in, &request, &why) != 0 || ai_request_write(&request, "bench-1", &c->body) != 0)
                 die("%s", why.text);
         arena_free(&arena);
         json_decref(document);
+        catalog_unref(catalog);
 }
 
 static void read_plan(struct calls *c, int argc, char **argv)

@@ -66,7 +66,7 @@ static int cancel_run(const struct command *self, int argc, char **argv)
         if (operands != 1) {
                 code = command_misuse(self, "name one job by its id");
         } else {
-                code = jobs_client_open(&c, self, &s, JOBS_STORE);
+                code = jobs_client_open(&c, self, &s, NULL, JOBS_STORE);
                 if (code == 0)
                         code = cancel_job(&c, argv[0], json);
                 jobs_client_close(&c);

@@ -3,6 +3,7 @@
 #ifndef CHARD_CLI_COMMAND_H
 #define CHARD_CLI_COMMAND_H
 
+#include "catalog/catalog.h"
 #include "core/problem.h"
 #include "core/settings.h"
 
@@ -43,6 +44,10 @@ extern const struct command *const commands[];
  * Returns true to go on; false when *code is the exit code already (help was printed, or a usage error). */
 bool command_load(const struct command *self, const struct own_flag *own, struct settings *s, int argc, char **argv,
                   int *operands, int *code);
+
+/* What this program ships and the plug-ins that the settings name, as a catalogue, which the caller gives back with catalog_unref after all that
+ * uses it. NULL after a complaint, with *code the exit code. */
+struct catalog *command_catalog(const struct command *self, const struct settings *s, int *code);
 
 /* Print "chard NAME: …" on stderr and return the exit code that fits the problem; `code` is what the failing call returned. */
 int command_fail(const struct command *self, int code, const struct problem *why);

@@ -3,7 +3,6 @@
 
 #include "cli/database.h"
 #include "core/log.h"
-#include "tasks/plugin.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,12 +56,18 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
         log_hide(s->openai_api_key);
         hide_password(s->broker_url);
         hide_password(s->store_url);
-        refused = plugins_load(s->tasks, &why);
-        if (refused) {
+        return true;
+}
+
+struct catalog *command_catalog(const struct command *self, const struct settings *s, int *code)
+{
+        const struct catalog_source source = { shipped_domains, shipped_pipelines, s->tasks };
+        struct catalog *catalog = NULL;
+        struct problem why = { 0 };
+        const int refused = catalog_new(&catalog, &source, &why);
+        if (refused)
                 *code = command_fail(self, refused, &why);
-                settings_free(s);
-        }
-        return !refused;
+        return catalog;
 }
 
 /* The password of each of several comma-separated URLs (scheme://user:PASSWORD@…), as typed, must not show in a log. */

@@ -57,10 +57,12 @@ static int serve(const struct command *self, struct settings *s)
 {
         struct service service;
         struct problem why = { 0 };
-        const int code = store_migrate(s->store_url, (unsigned)s->connect_timeout_ms, said, NULL, &why);
+        int code = store_migrate(s->store_url, (unsigned)s->connect_timeout_ms, said, NULL, &why);
         if (code)
                 return command_fail(self, code, &why);
-        service_init(&service, self, s, true);
+        code = service_init(&service, self, s, true);
+        if (code)
+                return code;
         if (isatty(STDOUT_FILENO))
                 service.config.stepped = live_show;
         return service_run(&service, began);

@@ -12,7 +12,8 @@ extern const struct command command_dlq_keep, command_dlq_ls, command_dlq_groups
 /* ---- dlq_keep.c ---- */
 
 /* A keeper as the settings have it; they and `name` are borrowed as long as it lives. */
-struct dlq_config keep_config(const struct settings *s, uv_loop_t *loop, const char *name);
+struct dlq_config keep_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                              const char *name);
 
 /* ---- dlq_filter.c: which entries ---- */
 
@@ -62,6 +63,7 @@ bool flag_number(const struct command *self, const char *flag, const char *value
 struct dlq_client {
         const struct command *self;
         struct wait wait;
+        struct catalog *catalog;
         struct store *store;
         json_t *value;      /* of the last answer; owned */
         struct problem why; /* of the last answer, when `failed` */

@@ -10,20 +10,27 @@ enum { ANSWER_MS = 30000 };
 int client_open(struct dlq_client *c, const struct command *self, const struct settings *s)
 {
         *c = (struct dlq_client){ .self = self };
+        int code = 0;
+        c->catalog = command_catalog(self, s, &code);
+        if (!c->catalog)
+                return code;
         wait_open(&c->wait);
         const struct store_config config = { .loop = &c->wait.loop,
                                              .url = s->store_url,
                                              .owner = "chard dlq",
                                              .connect_timeout_ms = (unsigned)s->connect_timeout_ms };
-        const int code = store_open(&c->store, &config, &c->why);
+        code = store_open(&c->store, &config, &c->why);
         return code ? command_fail(self, code, &c->why) : 0;
 }
 
 void client_close(struct dlq_client *c)
 {
+        if (!c->catalog)
+                return;
         if (c->store)
                 c->store->backend->close(c->store);
         wait_close(&c->wait);
+        catalog_unref(c->catalog);
         json_decref(c->value);
 }
 

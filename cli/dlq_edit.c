@@ -40,7 +40,7 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
         if (e->kept && e->phase == READING)
                 e->code = letter_arguments(&letters[0], &e->text, out);
         else if (e->kept && e->phase == CHECKING)
-                e->code = letter_edited_body(&letters[0], buffer_view(&e->text), &e->body, out);
+                e->code = letter_edited_body(e->client.catalog, &letters[0], buffer_view(&e->text), &e->body, out);
         client_on_json(NULL, why, &e->client);
 }
 

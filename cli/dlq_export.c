@@ -138,7 +138,7 @@ static int import_line(struct importing *i, struct bytes text)
         *one = (struct imported){ .importing = i, .line = i->line };
         int code = json_parse(text, "import", &value, &why);
         if (!code)
-                code = letter_from_json(&one->arena, value, &one->letter, &why);
+                code = letter_from_json(i->client.catalog, &one->arena, value, &one->letter, &why);
         if (code) {
                 complain(i, i->line, code > 0 ? why.text : strerror(-code));
                 i->refused++;

@@ -3,7 +3,6 @@
 #include "cli/dlq.h"
 
 #include "core/log.h"
-#include "tasks/task.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -30,9 +29,7 @@ static void on_stopped(void *arg)
 static int serve(const struct command *self, struct process *p, const struct dlq_config *config)
 {
         struct problem why = { 0 };
-        int code = tasks_load(&why);
-        if (!code)
-                code = dlq_keeper_open(&p->keeper, config, &why);
+        const int code = dlq_keeper_open(&p->keeper, config, &why);
         if (code) {
                 uv_run(&p->loop, UV_RUN_DEFAULT);
                 return command_fail(self, code, &why);
@@ -51,11 +48,13 @@ static int serve(const struct command *self, struct process *p, const struct dlq
         return EXIT_DONE;
 }
 
-struct dlq_config keep_config(const struct settings *s, uv_loop_t *loop, const char *name)
+struct dlq_config keep_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                              const char *name)
 {
         log_hide(s->dlq_webhook_url);
         return (struct dlq_config){
                 .loop = loop,
+                .catalog = catalog,
                 .broker_urls = s->broker_url,
                 .broker_ca_file = setting_or_null(s->broker_ca_file),
                 .store_url = s->store_url,
@@ -91,13 +90,18 @@ static int run(const struct command *self, int argc, char **argv)
                 settings_free(&s);
                 return code;
         }
+        struct catalog *catalog = command_catalog(self, &s, &code);
+        if (!catalog) {
+                settings_free(&s);
+                return code;
+        }
         char host[128] = "localhost", name[256];
         gethostname(host, sizeof(host) - 1);
         if (*s.name)
                 snprintf(name, sizeof(name), "%s", s.name);
         else
                 snprintf(name, sizeof(name), "keeper@%s", host);
-        struct dlq_config config = keep_config(&s, &p.loop, name);
+        struct dlq_config config = keep_config(&s, catalog, &p.loop, name);
         config.health_file = setting_or_null(s.health_file);
         config.stopped = on_stopped;
         config.arg = &p;
@@ -105,6 +109,7 @@ static int run(const struct command *self, int argc, char **argv)
         log_info("dlq", "chard " CHARD_VERSION " keeps dead letters as %s", name);
         code = serve(self, &p, &config);
         uv_loop_close(&p.loop);
+        catalog_unref(catalog);
         settings_free(&s);
         return code;
 }

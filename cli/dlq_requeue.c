@@ -198,11 +198,23 @@ static int perform(struct doing *d)
         return code == 0 && d->end == DLQ_ENDED && d->tally.total == 0 ? say_nothing_there(d) : report(d, code);
 }
 
+static bool is_queue(const struct catalog *catalog, const char *name)
+{
+        const struct task_set *set = catalog_tasks(catalog);
+        for (size_t i = 0; i < set->count; i++)
+                if (strcmp(set->tasks[i].def->queue, name) == 0)
+                        return true;
+        return false;
+}
+
 static int do_it(struct doing *d, const struct settings *s, const struct command *self, char *scope)
 {
         int code = client_open(&d->client, self, s);
+        if (code == 0 && d->to && !is_queue(d->client.catalog, d->to))
+                code = command_misuse(self, "--to: no task of this program has the queue \"%.100s\"", d->to);
         if (code == 0) {
                 d->config.store = d->client.store;
+                d->config.catalog = d->client.catalog;
                 d->config.action = d->action;
                 d->config.act =
                         (struct dead_act){ .who = client_who(), .reason = d->reason ? d->reason : "", .scope = scope };
@@ -223,23 +235,11 @@ static int do_it(struct doing *d, const struct settings *s, const struct command
 
 /* ---- the commands ---- */
 
-static bool is_queue(const char *name)
-{
-        for (size_t i = 0; task_registry[i]; i++)
-                if (strcmp(task_registry[i]->queue, name) == 0)
-                        return true;
-        return false;
-}
-
 static bool sane(const struct command *self, struct doing *d, int *code)
 {
         *code = EXIT_USAGE;
         if (filter_is_any(&d->config.filter) && !d->flags.all) {
                 command_misuse(self, "say which: entries by number, --group, another filter, or --all");
-                return false;
-        }
-        if (d->to && !is_queue(d->to)) {
-                command_misuse(self, "--to: no task of this program has the queue \"%.100s\"", d->to);
                 return false;
         }
         if (d->reason && !text_is_utf8(d->reason)) {

@@ -20,7 +20,7 @@ static void add_prospect(struct showing *s, const struct dead_letter *l)
 {
         struct problem why = { 0 };
         char text[sizeof(why.text) + 256];
-        const enum letter_fate fate = letter_judge(l, NULL, s->max_body, NULL, &why);
+        const enum letter_fate fate = letter_judge(s->client.catalog, l, NULL, s->max_body, NULL, &why);
         const bool told = fate == FATE_UNDECODABLE || fate == FATE_UNREADABLE || fate == FATE_MISTAKEN;
         snprintf(text, sizeof(text), "the task %s%s%s%s", letter_fate_text(fate), told ? " (" : "",
                  told ? why.text : "", told ? ")" : "");

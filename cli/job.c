@@ -45,7 +45,7 @@ static int job_print_found(const json_t *found, const char *text, bool json)
 static int job_show(const struct command *self, const struct settings *s, const char *text, bool json)
 {
         struct jobs_client c;
-        int code = jobs_client_open(&c, self, s, JOBS_STORE);
+        int code = jobs_client_open(&c, self, s, NULL, JOBS_STORE);
         if (code == 0) {
                 jobs_look(c.jobs, text, jobs_client_on_value, &c);
                 code = jobs_client_wait(&c, JOB_ANSWER_MS);

@@ -145,9 +145,8 @@ void job_print(const json_t *job)
 /* ---- the answer ---- */
 
 /* A member of a section, as its pipeline names it: "answer/user_answer". */
-static const json_t *answer_of(const json_t *job)
+static const json_t *answer_of(const json_t *job, const struct pipeline *p)
 {
-        const struct pipeline *p = pipeline_find(json_text(job, "pipeline", ""));
         const json_t *document = json_object_get(job, "document");
         char section[64];
         const char *slash = p && p->answer ? strchr(p->answer, '/') : NULL;
@@ -180,9 +179,9 @@ static void print_lines(const char *text)
 }
 
 /* What was asked for; where the pipeline does not say where that is, the document's sections without what was sent. */
-static void print_result(const json_t *job)
+static void print_result(const json_t *job, const struct pipeline *pipeline)
 {
-        const json_t *answer = answer_of(job);
+        const json_t *answer = answer_of(job, pipeline);
         if (json_is_string(answer)) {
                 print_lines(json_string_value(answer));
                 return;
@@ -196,11 +195,11 @@ static void print_result(const json_t *job)
         }
 }
 
-void job_print_answer(const json_t *job)
+void job_print_answer(const json_t *job, const struct pipeline *pipeline)
 {
         const double seconds = seconds_of(job);
         if (is_state(job, "SUCCESS"))
-                print_result(job);
+                print_result(job, pipeline);
         fputs("\n", stdout);
         print_state(stdout, json_text(job, "state", "?"));
         if (seconds >= 0)

@@ -3,6 +3,8 @@
 #ifndef CHARD_CLI_JOB_VIEW_H
 #define CHARD_CLI_JOB_VIEW_H
 
+#include "pipelines/pipeline.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -18,8 +20,8 @@ void job_print_progress(const json_t *job, char **shown);
 /* Print all of it on stdout. */
 void job_print(const json_t *job);
 
-/* What its user asked for, or why it failed; then a line about each task, and how long it took. */
-void job_print_answer(const json_t *job);
+/* What its user asked for, which `pipeline` (or NULL) says where to find, or why it failed; then a line about each task, and how long it took. */
+void job_print_answer(const json_t *job, const struct pipeline *pipeline);
 
 /* Print it on stdout as one JSON object: all of it, or {"id","pipeline","state","document","error"}. */
 void job_print_json(const json_t *job, bool whole);

@@ -103,7 +103,7 @@ static int list_page(struct jobs_client *c, struct list *l)
 static int list_all(const struct command *self, const struct settings *s, struct list *l)
 {
         struct jobs_client c;
-        int code = jobs_client_open(&c, self, s, JOBS_STORE);
+        int code = jobs_client_open(&c, self, s, NULL, JOBS_STORE);
         if (code == 0)
                 do
                         code = list_page(&c, l);

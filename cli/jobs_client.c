@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/jobs_client.h"
 
-int jobs_client_open(struct jobs_client *c, const struct command *self, const struct settings *s, unsigned doors)
+int jobs_client_open(struct jobs_client *c, const struct command *self, const struct settings *s,
+                     const struct catalog *catalog, unsigned doors)
 {
         char name[64];
         *c = (struct jobs_client){ .self = self };
         wait_open(&c->wait);
+        int code = 0;
+        if (!catalog)
+                catalog = c->made = command_catalog(self, s, &code);
+        if (!catalog)
+                return code;
+        c->catalog = catalog;
         snprintf(name, sizeof(name), "chard %s", self->name);
         const struct jobs_config config = {
                 .loop = &c->wait.loop,
+                .catalog = catalog,
                 .broker_urls = doors & JOBS_BROKER ? s->broker_url : NULL,
                 .broker_ca_file = setting_or_null(s->broker_ca_file),
                 .store_url = doors & JOBS_STORE ? s->store_url : NULL,
@@ -16,7 +24,7 @@ int jobs_client_open(struct jobs_client *c, const struct command *self, const st
                 .heartbeat_s = (unsigned)s->heartbeat_s,
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
         };
-        const int code = jobs_open(&c->jobs, &config, &c->why);
+        code = jobs_open(&c->jobs, &config, &c->why);
         return code ? command_fail(self, code, &c->why) : 0;
 }
 
@@ -24,6 +32,7 @@ void jobs_client_close(struct jobs_client *c)
 {
         jobs_close(c->jobs);
         wait_close(&c->wait);
+        catalog_unref(c->made);
         json_decref(c->value);
         *c = (struct jobs_client){ 0 };
 }

@@ -12,13 +12,16 @@ struct jobs_client {
         const struct command *self;
         struct wait wait;
         struct jobs *jobs;
-        json_t *value; /* owned; the last answer, or NULL */
-        bool failed;   /* the last answer was `why` */
+        const struct catalog *catalog;
+        struct catalog *made; /* owned: the same, or NULL */
+        json_t *value;        /* owned; the last answer, or NULL */
+        bool failed;          /* the last answer was `why` */
         struct problem why;
 };
 
-/* Open the doors (jobs_doors, or'ed) that the settings name. Returns 0, or an exit code after saying why. Close it in each case. */
-int jobs_client_open(struct jobs_client *c, const struct command *self, const struct settings *s, unsigned doors);
+/* Open the doors (jobs_doors, or'ed) that the settings name; `catalog` is what the program can do, NULL: it is made here. Returns 0, or an exit code after saying why. Close it in each case. */
+int jobs_client_open(struct jobs_client *c, const struct command *self, const struct settings *s,
+                     const struct catalog *catalog, unsigned doors);
 void jobs_client_close(struct jobs_client *c);
 
 /* A json_done with the client as its arg, and waiting for it. Returns 0, or an exit code after saying why. */

@@ -86,13 +86,17 @@ static int open_stores(struct move *m)
 {
         struct problem why = { 0 };
         char *from = NULL;
+        int code = 0;
+        m->catalog = command_catalog(m->self, m->settings, &code);
+        if (!m->catalog)
+                return code;
         if (asprintf(&m->from_broker_url, "embedded:%s", m->file) < 0) {
                 m->from_broker_url = NULL; /* undefined, says its manual */
                 return EXIT_FAILED;
         }
         if (asprintf(&from, "sqlite:%s", m->file) < 0)
                 return EXIT_FAILED;
-        int code = open_store(m, from, true, &m->from);
+        code = open_store(m, from, true, &m->from);
         free(from);
         if (code)
                 return code;
@@ -114,6 +118,7 @@ static int move(struct move *m)
                 m->from->backend->close(m->from);
         if (m->to)
                 m->to->backend->close(m->to);
+        catalog_unref(m->catalog);
         if (code)
                 return code;
         if (m->refused) {

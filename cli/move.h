@@ -23,6 +23,7 @@ struct shipping;
 struct move {
         const struct command *self;
         const struct settings *settings;
+        struct catalog *catalog;          /* a reference */
         const char *file;                 /* of the source */
         const char *to_store, *to_broker; /* URLs */
         char *from_broker_url;            /* owned */

@@ -117,7 +117,7 @@ static void on_deliveries(struct delivery *list_takes, void *arg)
 static int name_queues(struct shipping *s)
 {
         const char *queues[MOST_QUEUES];
-        const size_t count = task_queues(queues, MOST_QUEUES);
+        const size_t count = catalog_queues(s->move->catalog, queues, MOST_QUEUES);
         for (size_t i = 0; i < count; i++) {
                 if (asprintf(&s->names[s->name_count], "%s", queues[i]) < 0)
                         return -ENOMEM;

@@ -86,7 +86,7 @@ static int send_task(const struct command *self, const struct settings *settings
         struct submitter sub = { 0 };
         struct problem why = { 0 };
         char id[JOBS_ID_SIZE];
-        int code = jobs_client_open(&sub.client, self, settings, JOBS_BROKER);
+        int code = jobs_client_open(&sub.client, self, settings, NULL, JOBS_BROKER);
         if (code == 0) {
                 code = jobs_send(sub.client.jobs, &s->request, id, submit_on_done, &sub, &why);
                 if (code)

@@ -4,7 +4,6 @@
 #include "cli/dlq.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "tasks/offline.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +20,7 @@ static bool is_in(const char *queue, const char *const queues[], size_t count)
 }
 
 /* The queues named, or all but the diagnostic ones; the names point into `text`. */
-static size_t choose_queues(char *text, const char *queues[])
+static size_t choose_queues(const struct catalog *catalog, char *text, const char *queues[])
 {
         size_t count = 0;
         for (char *save, *name = strtok_r(text, ", ", &save); name && count < SERVE_MOST_QUEUES;
@@ -29,9 +28,12 @@ static size_t choose_queues(char *text, const char *queues[])
                 queues[count++] = name;
         if (count)
                 return count;
-        for (size_t i = 0; task_registry[i] && count < SERVE_MOST_QUEUES; i++)
-                if (!(task_registry[i]->flags & TASK_DIAGNOSTIC) && !is_in(task_registry[i]->queue, queues, count))
-                        queues[count++] = task_registry[i]->queue;
+        const struct task_set *set = catalog_tasks(catalog);
+        for (size_t i = 0; i < set->count && count < SERVE_MOST_QUEUES; i++) {
+                const struct task_def *def = set->tasks[i].def;
+                if (!(def->flags & TASK_DIAGNOSTIC) && !is_in(def->queue, queues, count))
+                        queues[count++] = def->queue;
+        }
         return count;
 }
 
@@ -45,12 +47,17 @@ static void choose_name(const struct settings *s, char *out, size_t size)
                 snprintf(out, size, "chard@%s", host);
 }
 
-void service_init(struct service *service, const struct command *self, struct settings *s, bool keeps)
+int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps)
 {
+        int code = 0;
         *service = (struct service){ .self = self, .keeps = keeps };
+        service->catalog = command_catalog(self, s, &code);
+        if (!service->catalog)
+                return code;
         choose_name(s, service->name, sizeof(service->name));
         service->config = (struct worker_config){
                 .loop = &service->loop,
+                .catalog = service->catalog,
                 .broker_urls = s->broker_url,
                 .broker_ca_file = setting_or_null(s->broker_ca_file),
                 .store_url = s->store_url,
@@ -70,11 +77,10 @@ void service_init(struct service *service, const struct command *self, struct se
                         .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                         .max_connections = s->ai_connections,
                         .http2_plain = s->ai_http2_plain,
-                        .offline = offline_answer,
                 },
                 .name = service->name,
                 .queues = service->queues,
-                .queue_count = choose_queues(s->queues, service->queues),
+                .queue_count = choose_queues(service->catalog, s->queues, service->queues),
                 .slots = (unsigned)s->slots,
                 .heartbeat_s = (unsigned)s->heartbeat_s,
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
@@ -92,7 +98,8 @@ void service_init(struct service *service, const struct command *self, struct se
         };
         snprintf(service->keeper_name, sizeof(service->keeper_name), "%.*s/keeper", (int)sizeof(service->name) - 1,
                  service->name);
-        service->keep = keep_config(s, &service->loop, service->keeper_name);
+        service->keep = keep_config(s, service->catalog, &service->loop, service->keeper_name);
+        return 0;
 }
 
 /* Thousands of calls are thousands of sockets. */
@@ -167,9 +174,7 @@ static void follow_memory(struct service *s)
 static int serve(struct service *s, void (*began)(struct service *s))
 {
         struct problem why = { 0 };
-        int code = tasks_load(&why);
-        if (!code)
-                code = open_all(s, &why);
+        const int code = open_all(s, &why);
         if (code)
                 return command_fail(s->self, code, &why);
         hear_signals(s);
@@ -197,5 +202,6 @@ int service_run(struct service *s, void (*began)(struct service *s))
         log_info("worker", "chard " CHARD_VERSION " starts as %s", s->name);
         const int code = serve(s, began);
         uv_loop_close(&s->loop);
+        catalog_unref(s->catalog);
         return code;
 }

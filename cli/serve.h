@@ -11,6 +11,7 @@ enum { SERVE_MOST_QUEUES = 256 };
 
 struct service {
         const struct command *self;
+        struct catalog *catalog;
         uv_loop_t loop;
         uv_signal_t term, interrupt;
         uv_prepare_t turn;
@@ -24,8 +25,9 @@ struct service {
         bool keeper_stopped;
 };
 
-/* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until service_run. */
-void service_init(struct service *service, const struct command *self, struct settings *s, bool keeps);
+/* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until
+ * service_run. Returns 0, or an exit code after saying why. */
+int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps);
 
 /* Serve until SIGTERM or SIGINT has ended it. `began`, unless NULL, is called once it consumes. Returns an exit code, after saying why. */
 int service_run(struct service *s, void (*began)(struct service *s));

@@ -63,7 +63,8 @@ static void status_paused(struct status *s, const json_t *tasks, const char *wor
         json_t *value;
         json_object_foreach((json_t *)tasks, task, value) {
                 const json_int_t ms = json_number(value, "paused_ms", 0);
-                const struct task_def *def = task_find(task);
+                const struct task *known = catalog_task(s->client.catalog, task);
+                const struct task_def *def = known ? known->def : NULL;
                 const char *model = def && def->model == AI_MODEL_VISION ? "vision"
                                     : def && def->model                  ? def->model
                                                                          : "text";
@@ -115,7 +116,7 @@ static json_t *status_depth(struct status *s, const char *queue)
 }
 
 /* Live workers that consume a queue: those whose rows name one of its tasks. */
-static int status_consumers(const json_t *rows, const char *queue)
+static int status_consumers(const struct task_set *set, const json_t *rows, const char *queue)
 {
         size_t i;
         json_t *row;
@@ -123,9 +124,9 @@ static int status_consumers(const json_t *rows, const char *queue)
         json_array_foreach(rows, i, row) {
                 const json_t *tasks = json_object_get(json_object_get(row, "state"), "tasks");
                 bool names = false;
-                for (size_t t = 0; task_registry[t] && !names; t++)
-                        names = strcmp(task_registry[t]->queue, queue) == 0 &&
-                                json_object_get(tasks, task_registry[t]->name);
+                for (size_t t = 0; t < set->count && !names; t++)
+                        names = strcmp(set->tasks[t].def->queue, queue) == 0 &&
+                                json_object_get(tasks, set->tasks[t].def->name);
                 count += names && strcmp(status_state(row), "consuming") == 0;
         }
         return count;
@@ -134,9 +135,9 @@ static int status_consumers(const json_t *rows, const char *queue)
 static void status_queues(struct status *s, const json_t *rows)
 {
         const char *queues[STATUS_QUEUES];
-        const size_t count = task_queues(queues, STATUS_QUEUES);
+        const size_t count = catalog_queues(s->client.catalog, queues, STATUS_QUEUES);
         for (size_t i = 0; i < count; i++) {
-                const int consumers = status_consumers(rows, queues[i]);
+                const int consumers = status_consumers(catalog_tasks(s->client.catalog), rows, queues[i]);
                 json_t *depth = status_depth(s, queues[i]);
                 if (json_integer_value(depth) > 0 && consumers == 0)
                         status_wrong(s, json_sprintf("%s holds %lld messages and nobody consumes it", queues[i],
@@ -228,7 +229,7 @@ static int status_show(const struct command *self, const struct settings *settin
         const struct broker_listener deaf = { 0 };
         const json_t *rows, *load;
         s.wrong = json_object_get(s.shown, "wrong");
-        int code = jobs_client_open(&s.client, self, settings, JOBS_STORE);
+        int code = jobs_client_open(&s.client, self, settings, NULL, JOBS_STORE);
         const struct broker_config broker = { .loop = &s.client.wait.loop,
                                               .urls = settings->broker_url,
                                               .name = "chard status",

@@ -15,6 +15,7 @@
 enum { WARN_MS = 1000, CONFIRM_MS = 15000 };
 
 struct request {
+        struct catalog *catalog; /* a reference */
         const struct pipeline *pipeline;
         json_t *whole, *input; /* owned */
         double wait_s;         /* < 0: don't wait */
@@ -51,12 +52,13 @@ static int submit_run(const struct command *self, int argc, char **argv)
                 code = command_misuse(self, "--wait: \"%.40s\" is no number of seconds", wait);
         else if (lines && (operands != 1 || file || wait || json))
                 code = command_misuse(self, "--lines takes the pipeline's name and nothing else");
-        else
+        else if ((r.catalog = command_catalog(self, &s, &code)))
                 code = read_request(self, &r, file, argv, operands);
         if (code == 0)
-                code = lines ? submit_lines(self, &s, r.pipeline->name) : submit(self, &s, &r);
+                code = lines ? submit_lines(self, &s, r.catalog, r.pipeline->name) : submit(self, &s, &r);
         json_decref(r.whole);
         json_decref(r.input);
+        catalog_unref(r.catalog);
         settings_free(&s);
         return code;
 }
@@ -67,9 +69,10 @@ static int find_pipeline(const struct command *self, struct request *r, const ch
 {
         const char *names[32];
         size_t count = 0;
-        for (; count < 32 && pipeline_registry[count]; count++)
-                names[count] = pipeline_registry[count]->name;
-        r->pipeline = pipeline_find(name);
+        const struct pipeline *const *all = catalog_pipelines(r->catalog);
+        for (; count < 32 && all[count]; count++)
+                names[count] = all[count]->name;
+        r->pipeline = catalog_pipeline(r->catalog, name);
         if (r->pipeline)
                 return 0;
         const char *near = nearest_name(name, names, count);
@@ -234,7 +237,7 @@ static int submit_follow(struct jobs_client *c, const struct request *r, const c
         if (r->json)
                 job_print_json(c->value, false);
         else
-                job_print_answer(c->value);
+                job_print_answer(c->value, r->pipeline);
         return job_exit_code(c->value);
 }
 
@@ -248,7 +251,7 @@ static int submit(const struct command *self, const struct settings *settings, c
         if (input_check(r->pipeline->input, r->input, "pipeline", "bad_input", &why))
                 return command_fail(self, 1, &why);
         /* The store before anything is submitted: who can't watch should not start. */
-        int code = jobs_client_open(&s.client, self, settings, JOBS_BROKER | (follows ? JOBS_STORE : 0));
+        int code = jobs_client_open(&s.client, self, settings, r->catalog, JOBS_BROKER | (follows ? JOBS_STORE : 0));
         if (code == 0)
                 code = submit_publish(&s, r, id);
         if (code == 0 && follows) {

@@ -19,6 +19,7 @@ void submit_on_done(const char *id, const struct problem *why, void *arg);
 int submit_drain(struct submitter *s, size_t most, uint64_t ms);
 
 /* Submit every line of standard input, each an input object, as a job. Returns the exit code. */
-int submit_lines(const struct command *self, const struct settings *settings, const char *pipeline);
+int submit_lines(const struct command *self, const struct settings *settings, const struct catalog *catalog,
+                 const char *pipeline);
 
 #endif

@@ -133,10 +133,11 @@ static int publish_lines(struct submitter *s, const char *pipeline)
         return code ? code : worst;
 }
 
-int submit_lines(const struct command *self, const struct settings *settings, const char *pipeline)
+int submit_lines(const struct command *self, const struct settings *settings, const struct catalog *catalog,
+                 const char *pipeline)
 {
         struct submitter s = { .print = true };
-        int code = jobs_client_open(&s.client, self, settings, JOBS_BROKER);
+        int code = jobs_client_open(&s.client, self, settings, catalog, JOBS_BROKER);
         if (code == 0) {
                 code = publish_lines(&s, pipeline);
                 if (code != EXIT_UNREACHABLE && submit_drain(&s, 0, CONFIRM_MS))

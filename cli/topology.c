@@ -2,7 +2,6 @@
 #include "cli/command.h"
 
 #include "broker/broker.h"
-#include "tasks/task.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,12 +51,15 @@ static void print_policy(const char *queue)
 static int show_or_apply(const struct command *self, const struct settings *s, const char *verb)
 {
         const char *queues[MOST_QUEUES];
-        const size_t count = task_queues(queues, MOST_QUEUES);
         struct topology topology = { 0 };
-        if (topology_build(&topology, queues, count) < 0)
-                return EXIT_FAILED;
         int code = EXIT_DONE;
-        if (strcmp(verb, "show") == 0)
+        struct catalog *catalog = command_catalog(self, s, &code);
+        if (!catalog)
+                return code;
+        const size_t count = catalog_queues(catalog, queues, MOST_QUEUES);
+        if (topology_build(&topology, queues, count) < 0)
+                code = EXIT_FAILED;
+        else if (strcmp(verb, "show") == 0)
                 topology_print(&topology, stdout);
         else if (strcmp(verb, "policies") == 0)
                 for (size_t i = 0; i < count; i++)
@@ -65,6 +67,7 @@ static int show_or_apply(const struct command *self, const struct settings *s, c
         else
                 code = apply(self, s, &topology);
         topology_free(&topology);
+        catalog_unref(catalog);
         return code;
 }
 

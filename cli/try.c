@@ -19,7 +19,7 @@ enum { TRY_PATIENCE_MS = 600000 };
 /* One try, from the document to what the task makes of the reply. */
 struct trial {
         const struct command *self;
-        const struct task_def *def;
+        const struct task *task;
         struct task_input in;
         struct ai_request request;
         struct wait wait;
@@ -61,6 +61,11 @@ static void try_on_reply(const struct ai_reply *reply, void *arg)
         wait_done(&t->wait);
 }
 
+static int try_offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why)
+{
+        return offline_answer(arg, request, answer, why);
+}
+
 static int try_call(struct trial *t, const struct settings *s, bool real)
 {
         struct problem why = { 0 };
@@ -75,7 +80,8 @@ static int try_call(struct trial *t, const struct settings *s, bool real)
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                 .max_connections = 1,
                 .http2_plain = s->ai_http2_plain,
-                .offline = offline_answer,
+                .offline = try_offline,
+                .offline_arg = (void *)t->task,
         };
         wait_open(&t->wait);
         int code = ai_open(&ai, &config, &why);
@@ -135,7 +141,8 @@ static int try_conclude(struct trial *t)
         int code = outcome_open(&out, t->in.arena);
         if (code < 0)
                 return command_fail(t->self, code, &why);
-        code = t->def->ask ? t->def->conclude(&t->in, &t->reply, &out, &why) : t->def->run(&t->in, &out, &why);
+        code = t->task->def->ask ? t->task->def->conclude(&t->in, &t->reply, &out, &why)
+                                 : t->task->def->run(&t->in, &out, &why);
         if (code == 0)
                 try_show_outcome(t->shown, &out);
         outcome_close(&out);
@@ -145,9 +152,9 @@ static int try_conclude(struct trial *t)
 static int try_task(struct trial *t, const struct settings *s, bool real)
 {
         struct problem why = { 0 };
-        if (!t->def->ask)
+        if (!t->task->def->ask)
                 return try_conclude(t);
-        int code = t->def->ask(&t->in, &t->request, &why);
+        int code = t->task->def->ask(&t->in, &t->request, &why);
         if (code)
                 return try_refused(t, code, &why);
         json_object_set_new(t->shown, "request", try_request(&t->request, s));
@@ -169,7 +176,7 @@ static json_t *try_document(const json_t *given)
                          "lang", json_text(given, "lang", NULL), "input", given);
 }
 
-static int try_run_on(const struct command *self, const struct settings *s, const struct task_def *def,
+static int try_run_on(const struct command *self, const struct settings *s, const struct task *task,
                       const json_t *given, bool real)
 {
         struct arena arena = { 0 };
@@ -179,14 +186,14 @@ static int try_run_on(const struct command *self, const struct settings *s, cons
         const json_t *args = json_object_get(given, "args"), *kwargs = json_object_get(given, "kwargs");
         struct trial t = {
                 .self = self,
-                .def = def,
+                .task = task,
                 .in = { .document = document,
                         .args = args ? args : none,
                         .kwargs = kwargs ? kwargs : given,
                         .owned = none,
                         .arena = &arena,
-                        .def = def },
-                .shown = json_pack("{s:s}", "task", def->name),
+                        .task = task },
+                .shown = json_pack("{s:s}", "task", task->def->name),
         };
         const int code = try_task(&t, s, real);
         if (json_object_size(t.shown) > 1) {
@@ -199,34 +206,35 @@ static int try_run_on(const struct command *self, const struct settings *s, cons
         return code;
 }
 
-static const struct task_def *try_find(const struct command *self, const char *name, int *code)
+static const struct task *try_find(const struct command *self, const struct catalog *catalog, const char *name,
+                                   int *code)
 {
+        const struct task_set *set = catalog_tasks(catalog);
         const char *names[512];
         size_t count = 0;
-        for (; task_registry[count] && count < 512; count++)
-                names[count] = task_registry[count]->name;
-        const struct task_def *def = task_find(name);
-        const char *near = def ? NULL : nearest_name(name, names, count);
-        if (!def)
+        for (; count < set->count && count < 512; count++)
+                names[count] = set->tasks[count].def->name;
+        const struct task *task = catalog_task(catalog, name);
+        const char *near = task ? NULL : nearest_name(name, names, count);
+        if (!task)
                 *code = command_misuse(self, "there is no task \"%.60s\"%s%s%s", name, near ? "; did you mean \"" : "",
                                        near ? near : "", near ? "\"?" : "");
-        return def;
+        return task;
 }
 
-static int try_file(const struct command *self, const struct settings *s, char **argv, bool real)
+static int try_file(const struct command *self, const struct settings *s, const struct catalog *catalog, char **argv,
+                    bool real)
 {
         JSON_OWNED json_t *whole = NULL;
         JSON_OWNED json_t *input = NULL;
         const char *pipeline;
         struct problem why = { 0 };
-        int code = tasks_load(&why);
-        if (code)
-                return command_fail(self, code, &why);
-        const struct task_def *def = try_find(self, argv[0], &code);
-        if (!def)
+        int code = 0;
+        const struct task *task = try_find(self, catalog, argv[0], &code);
+        if (!task)
                 return code;
         code = input_file(argv[1], &whole, &pipeline, &input, &why);
-        return code ? command_fail(self, code, &why) : try_run_on(self, s, def, pipeline ? input : whole, real);
+        return code ? command_fail(self, code, &why) : try_run_on(self, s, task, pipeline ? input : whole, real);
 }
 
 static int try_main(const struct command *self, int argc, char **argv)
@@ -239,8 +247,12 @@ static int try_main(const struct command *self, int argc, char **argv)
         int operands, code;
         if (!command_load(self, own, &s, argc, argv, &operands, &code))
                 return code;
-        code = operands == 2 ? try_file(self, &s, argv, real)
-                             : command_misuse(self, "name a task and a file with its document, - for standard input");
+        struct catalog *catalog = command_catalog(self, &s, &code);
+        if (catalog)
+                code = operands == 2
+                               ? try_file(self, &s, catalog, argv, real)
+                               : command_misuse(self, "name a task and a file with its document, - for standard input");
+        catalog_unref(catalog);
         settings_free(&s);
         return code;
 }

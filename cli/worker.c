@@ -11,8 +11,9 @@ static int run(const struct command *self, int argc, char **argv)
         if (operands > 0) {
                 code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
         } else {
-                service_init(&service, self, &s, false);
-                code = service_run(&service, NULL);
+                code = service_init(&service, self, &s, false);
+                if (!code)
+                        code = service_run(&service, NULL);
         }
         settings_free(&s);
         return code;

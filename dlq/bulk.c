@@ -139,8 +139,9 @@ static void add_untried(struct batch *batch, int64_t entry, enum letter_fate fat
 static void rehearse(struct dlq_bulk *b, struct batch *batch, const struct dead_letter *l)
 {
         add_untried(batch, l->entry,
-                    b->config.action == DEAD_DISCARD ? FATE_SENT
-                                                     : letter_judge(l, b->config.to, b->config.max_body, NULL, NULL));
+                    b->config.action == DEAD_DISCARD
+                            ? FATE_SENT
+                            : letter_judge(b->config.catalog, l, b->config.to, b->config.max_body, NULL, NULL));
 }
 
 static int64_t due_of(struct dlq_bulk *b)
@@ -156,7 +157,7 @@ static void add_item(struct dlq_bulk *b, struct batch *batch, const struct dead_
         struct message *message = NULL;
         enum letter_fate fate = FATE_SENT;
         if (b->config.action == DEAD_REQUEUE)
-                fate = letter_judge(l, b->config.to, b->config.max_body, &message, NULL);
+                fate = letter_judge(b->config.catalog, l, b->config.to, b->config.max_body, &message, NULL);
         if (letter_fate_hinders(fate)) {
                 add_untried(batch, l->entry, fate);
                 return;

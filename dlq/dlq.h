@@ -4,6 +4,7 @@
 #ifndef CHARD_DLQ_H
 #define CHARD_DLQ_H
 
+#include "catalog/catalog.h"
 #include "dlq/letter.h"
 #include "store/store.h"
 
@@ -14,6 +15,7 @@
 /* Everything borrowed until dlq_keeper_close. */
 struct dlq_config {
         uv_loop_t *loop;
+        const struct catalog *catalog;
         const char *broker_urls, *broker_ca_file;
         const char *store_url;
         const char *name; /* this keeper's own */
@@ -73,6 +75,7 @@ enum dlq_end {
 
 struct dlq_bulk_config {
         struct store *store;
+        const struct catalog *catalog;
         struct dead_filter filter; /* its texts borrowed until done; state is "kept", whatever it says */
         enum dead_action action;
         struct dead_act act; /* borrowed until done; operation is made when NULL */

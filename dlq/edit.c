@@ -82,28 +82,32 @@ static int encode(const struct dead_letter *l, const json_t *body, struct buffer
         return out->failed ? -ENOMEM : 0;
 }
 
-int letter_check_arguments(const struct task_message *message, struct problem *why)
+int letter_check_arguments(const struct catalog *catalog, const struct task_message *message, struct problem *why)
 {
-        const struct task_def *def = task_find(message->name);
+        const struct task *task = catalog_task(catalog, message->name);
         json_t *document = NULL;
-        const int code = def && !(def->flags & TASK_PLAIN) ? pipeline_document(message, &document, why) : 0;
+        const int code = task && !(task->def->flags & TASK_PLAIN)
+                                 ? pipeline_document(message, task->pipeline, &document, why)
+                                 : 0;
         json_decref(document);
         return code;
 }
 
-int letter_check_edited(const struct dead_letter *l, struct bytes body, struct problem *why)
+int letter_check_edited(const struct catalog *catalog, const struct dead_letter *l, struct bytes body,
+                        struct problem *why)
 {
         struct arena a = { 0 };
         struct task_message m = { 0 };
         int code = task_message_decode(&a, l->properties, body, SIZE_MAX, &m, why);
         if (code == 0)
-                code = letter_check_arguments(&m, why);
+                code = letter_check_arguments(catalog, &m, why);
         task_message_clear(&m);
         arena_free(&a);
         return code;
 }
 
-int letter_edited_body(const struct dead_letter *l, struct bytes text, struct buffer *out, struct problem *why)
+int letter_edited_body(const struct catalog *catalog, const struct dead_letter *l, struct bytes text,
+                       struct buffer *out, struct problem *why)
 {
         struct arena a = { 0 };
         struct task_message m = { 0 };
@@ -119,5 +123,5 @@ int letter_edited_body(const struct dead_letter *l, struct bytes text, struct bu
         }
         task_message_clear(&m);
         arena_free(&a);
-        return code ? code : letter_check_edited(l, buffer_view(out), why);
+        return code ? code : letter_check_edited(catalog, l, buffer_view(out), why);
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dlq/letter.h"
 
-#include "tasks/task.h"
+#include "catalog/catalog.h"
 
 #include <string.h>
 
-static bool is_queue(const char *queue)
+static bool is_queue(const struct catalog *catalog, const char *queue)
 {
-        for (size_t i = 0; task_registry[i]; i++)
-                if (strcmp(task_registry[i]->queue, queue) == 0)
+        const struct task_set *set = catalog_tasks(catalog);
+        for (size_t i = 0; i < set->count; i++)
+                if (strcmp(set->tasks[i].def->queue, queue) == 0)
                         return true;
         return false;
 }
@@ -18,11 +19,11 @@ static bool is(const char *text, const char *other)
         return strcmp(text, other) == 0;
 }
 
-enum letter_fate letter_fate(const struct dead_letter *l, const char *to)
+enum letter_fate letter_fate(const struct catalog *catalog, const struct dead_letter *l, const char *to)
 {
         if (!is(l->state, "kept"))
                 return FATE_CLOSED;
-        if (!is_queue(to ? to : l->queue))
+        if (!is_queue(catalog, to ? to : l->queue))
                 return FATE_NO_QUEUE;
         if (is(l->task_state, "REVOKED"))
                 return FATE_REVOKED;
@@ -34,7 +35,7 @@ enum letter_fate letter_fate(const struct dead_letter *l, const char *to)
                 return FATE_WAITING;
         if (is(l->task_state, "SUCCESS"))
                 return FATE_RESUMED;
-        return task_find(l->name) ? FATE_SENT : FATE_HOPELESS;
+        return catalog_task(catalog, l->name) ? FATE_SENT : FATE_HOPELESS;
 }
 
 const char *letter_fate_text(enum letter_fate fate)
@@ -73,26 +74,27 @@ bool letter_fate_dooms(enum letter_fate fate)
 }
 
 /* As a worker will find it. */
-static enum letter_fate decode(const struct message *m, size_t max_body, enum letter_fate fate, struct problem *why)
+static enum letter_fate decode(const struct catalog *catalog, const struct message *m, size_t max_body,
+                               enum letter_fate fate, struct problem *why)
 {
         struct arena a = { 0 };
         struct task_message read = { 0 };
         const int code = task_message_decode(&a, m->properties, m->body, max_body, &read, why);
         if (code > 0)
                 fate = FATE_UNDECODABLE;
-        else if (code == 0 && !task_find(read.name))
+        else if (code == 0 && !catalog_task(catalog, read.name))
                 fate = FATE_HOPELESS;
-        else if (code == 0 && letter_check_arguments(&read, why) > 0)
+        else if (code == 0 && letter_check_arguments(catalog, &read, why) > 0)
                 fate = FATE_MISTAKEN;
         task_message_clear(&read);
         arena_free(&a);
         return fate;
 }
 
-enum letter_fate letter_judge(const struct dead_letter *l, const char *to, size_t max_body, struct message **out,
-                              struct problem *why)
+enum letter_fate letter_judge(const struct catalog *catalog, const struct dead_letter *l, const char *to,
+                              size_t max_body, struct message **out, struct problem *why)
 {
-        enum letter_fate fate = letter_fate(l, to);
+        enum letter_fate fate = letter_fate(catalog, l, to);
         struct message *message = NULL;
         if (out)
                 *out = NULL;
@@ -101,7 +103,7 @@ enum letter_fate letter_judge(const struct dead_letter *l, const char *to, size_
         if (letter_message(l, to, &message, why) != 0)
                 return FATE_UNREADABLE;
         if (fate == FATE_SENT || fate == FATE_HOPELESS)
-                fate = decode(message, max_body, fate, why);
+                fate = decode(catalog, message, max_body, fate, why);
         if (out)
                 *out = message;
         else

@@ -142,7 +142,7 @@ static int list_named(struct dlq_keeper *k, struct problem *why)
 static int list_queues(struct dlq_keeper *k, struct problem *why)
 {
         const char *queues[KEEPER_MOST_QUEUES];
-        k->queue_count = task_queues(queues, KEEPER_MOST_QUEUES);
+        k->queue_count = catalog_queues(k->config->catalog, queues, KEEPER_MOST_QUEUES);
         for (size_t i = 0; i < k->queue_count; i++) {
                 k->queues[i] = arena_printf(&k->arena, "%s.dead", queues[i]);
                 if (!k->queues[i])

@@ -59,7 +59,7 @@ void alarm_close(struct alarm *a);
 int keeper_pulse_open(struct pulse **out, struct dlq_keeper *k);
 
 /* What a pipeline's tasks may take all together: deadlines of all attempts and the longest back-offs. `deadline_ms` in place of each task's own, or 0. */
-int64_t sweep_pipeline_ms(const struct pipeline *p, unsigned deadline_ms);
+int64_t sweep_pipeline_ms(const struct catalog *catalog, const struct pipeline *p, unsigned deadline_ms);
 
 /* Nothing is on its way any more: say so, once. */
 void keeper_ended(struct dlq_keeper *k);

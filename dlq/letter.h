@@ -6,6 +6,7 @@
 #define CHARD_DLQ_LETTER_H
 
 #include "core/arena.h"
+#include "catalog/catalog.h"
 #include "store/dead_letter.h"
 
 /* Read a message of the queue `dead_queue` ("scan.vision.dead"). Texts live in the arena, bytes stay the caller's; every text is UTF-8 without
@@ -45,12 +46,12 @@ enum letter_fate {
 };
 
 /* What its rows say. `to`: the queue it is to be sent to instead of its own, or NULL. */
-enum letter_fate letter_fate(const struct dead_letter *letter, const char *to);
+enum letter_fate letter_fate(const struct catalog *catalog, const struct dead_letter *letter, const char *to);
 
 /* What its rows and its content say, when it has that: could a worker that reads bodies up to max_body read it? `why` (may be NULL) is filled in for
  * an unreadable or undecodable one. With `out`, *out gets the message that requeues it, or NULL when nothing can be sent. */
-enum letter_fate letter_judge(const struct dead_letter *letter, const char *to, size_t max_body, struct message **out,
-                              struct problem *why);
+enum letter_fate letter_judge(const struct catalog *catalog, const struct dead_letter *letter, const char *to,
+                              size_t max_body, struct message **out, struct problem *why);
 
 /* "its task has succeeded meanwhile: …"; constant. */
 const char *letter_fate_text(enum letter_fate fate);
@@ -68,17 +69,20 @@ enum letter_form { LETTER_SHORT, LETTER_READABLE, LETTER_WHOLE };
 json_t *letter_json(const struct dead_letter *letter, enum letter_form form);
 
 /* Read an entry that letter_json wrote whole; everything lives in the arena. Returns 0; 1 with `why` (source "import", code "bad_entry"); or -ENOMEM. */
-int letter_from_json(struct arena *a, const json_t *from, struct dead_letter *out, struct problem *why);
+int letter_from_json(const struct catalog *catalog, struct arena *a, const json_t *from, struct dead_letter *out,
+                     struct problem *why);
 
 /* Is the body that a person wrote one that its task can be sent with? `text` is JSON, {"args": […], "kwargs": {…}}. Writes the new body: the
  * arguments as given, what follows (embed) as it was, in the encoding of the headers. Returns 0; 1 with `why` (source "edit"); or -ENOMEM. */
-int letter_edited_body(const struct dead_letter *letter, struct bytes text, struct buffer *out, struct problem *why);
+int letter_edited_body(const struct catalog *catalog, const struct dead_letter *letter, struct bytes text,
+                       struct buffer *out, struct problem *why);
 
 /* Can the entry be sent with this body in place of its own: readable, and with arguments that its task takes? Returns and errors as letter_edited_body. */
-int letter_check_edited(const struct dead_letter *letter, struct bytes body, struct problem *why);
+int letter_check_edited(const struct catalog *catalog, const struct dead_letter *letter, struct bytes body,
+                        struct problem *why);
 
 /* Would its task take a message's arguments? 0, also where nobody here knows the task; 1 with `why`; or -ENOMEM. */
-int letter_check_arguments(const struct task_message *message, struct problem *why);
+int letter_check_arguments(const struct catalog *catalog, const struct task_message *message, struct problem *why);
 
 /* The arguments as such JSON, indented, for an editor. Returns 0; 1 with `why` when the body can't be read; or -ENOMEM. */
 int letter_arguments(const struct dead_letter *letter, struct buffer *out, struct problem *why);

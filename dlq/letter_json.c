@@ -154,7 +154,8 @@ static int read_bytes(struct arena *a, const json_t *from, const char *key, stru
 }
 
 /* The content says what it is; only what the content does not have is taken from the entry's texts. */
-int letter_from_json(struct arena *a, const json_t *from, struct dead_letter *out, struct problem *why)
+int letter_from_json(const struct catalog *catalog, struct arena *a, const json_t *from, struct dead_letter *out,
+                     struct problem *why)
 {
         struct bytes properties = { NULL, 0 }, body = { NULL, 0 }, edited = { NULL, 0 };
         struct problem found = { 0 };
@@ -175,7 +176,7 @@ int letter_from_json(struct arena *a, const json_t *from, struct dead_letter *ou
         if (!dead_queue || !letter_read(a, dead_queue, properties, body, SIZE_MAX, died_ms, out))
                 return -ENOMEM;
         out->edited = edited;
-        code = edited.data ? letter_check_edited(out, edited, &found) : 0;
+        code = edited.data ? letter_check_edited(catalog, out, edited, &found) : 0;
         return code > 0 ? problem_set(why, "import", "bad_entry", "it can't be sent as it was edited: %.440s",
                                       found.text)
                         : code;

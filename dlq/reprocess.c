@@ -45,13 +45,14 @@ static unsigned tick_of(const struct policy *p)
 }
 
 /* A slip of the pen, or a task that only workers with a plug-in have: the keeper can't tell which. */
-static void warn_of_unknown(const struct policy_rule *rule)
+static void warn_of_unknown(const struct catalog *catalog, const struct policy_rule *rule)
 {
+        const struct task_set *set = catalog_tasks(catalog);
         enum { MOST = 256 };
         const char *names[MOST];
         size_t count = 0;
-        for (; count < MOST && task_registry[count]; count++) {
-                names[count] = task_registry[count]->name;
+        for (; count < MOST && count < set->count; count++) {
+                names[count] = set->tasks[count].def->name;
                 if (policy_names(rule, names[count]))
                         return;
         }
@@ -76,7 +77,7 @@ int reprocessor_open(struct reprocessor **out, struct dlq_keeper *k, struct prob
                 return code;
         }
         for (size_t i = 0; i < r->policy.count; i++)
-                warn_of_unknown(&r->policy.rules[i]);
+                warn_of_unknown(k->config->catalog, &r->policy.rules[i]);
         uv_timer_init(k->config->loop, &r->timer);
         r->timer.data = r;
         r->tick_ms = tick_of(&r->policy);

@@ -57,12 +57,12 @@ static int64_t task_ms(const struct task_def *def, unsigned deadline_ms)
         return sum;
 }
 
-int64_t sweep_pipeline_ms(const struct pipeline *p, unsigned deadline_ms)
+int64_t sweep_pipeline_ms(const struct catalog *catalog, const struct pipeline *p, unsigned deadline_ms)
 {
         int64_t sum = 0;
         for (size_t i = 0; p->steps[i]; i++) {
-                const struct task_def *def = task_find(p->steps[i]);
-                sum += def ? task_ms(def, deadline_ms) : 0;
+                const struct task *task = catalog_task(catalog, p->steps[i]);
+                sum += task ? task_ms(task->def, deadline_ms) : 0;
         }
         return sum;
 }
@@ -74,13 +74,15 @@ static void set_limits(struct sweeper *s)
         const int64_t slack_ms = (int64_t)c->stale_slack_s * 1000;
         int64_t longest = 0;
         size_t count = 0;
-        for (; count < MOST_PIPELINES && pipeline_registry[count]; count++)
+        const struct pipeline *const *all = catalog_pipelines(c->catalog);
+        for (; count < MOST_PIPELINES && all[count]; count++)
                 s->limits[count] =
-                        (struct stale_limit){ pipeline_registry[count]->name,
-                                              sweep_pipeline_ms(pipeline_registry[count], c->deadline_ms) + slack_ms };
-        for (size_t i = 0; task_registry[i]; i++)
-                if (task_ms(task_registry[i], c->deadline_ms) > longest)
-                        longest = task_ms(task_registry[i], c->deadline_ms);
+                        (struct stale_limit){ all[count]->name,
+                                              sweep_pipeline_ms(c->catalog, all[count], c->deadline_ms) + slack_ms };
+        const struct task_set *set = catalog_tasks(c->catalog);
+        for (size_t i = 0; i < set->count; i++)
+                if (task_ms(set->tasks[i].def, c->deadline_ms) > longest)
+                        longest = task_ms(set->tasks[i].def, c->deadline_ms);
         s->limits[count++] = (struct stale_limit){ "", longest + slack_ms };
         s->query = (struct stale_query){ .limits = s->limits, .limit_count = count, .limit = CHUNK };
 }
@@ -151,11 +153,10 @@ static void on_tick(uv_timer_t *timer)
 
 /* ---- what to do about one ---- */
 
-static const char *queue_of(const char *name, void *unused)
+static const char *queue_of(const char *name, void *catalog)
 {
-        (void)unused;
-        const struct task_def *def = task_find(name);
-        return def ? def->queue : NULL;
+        const struct task *task = catalog_task(catalog, name);
+        return task ? task->def->queue : NULL;
 }
 
 /* What its last task published, or should have: made again from its result and its chain, by the same rules and with the same ids. */
@@ -163,6 +164,7 @@ static int make_following(const struct sweeper *s, const json_t *job, const json
                           struct problem *why)
 {
         const struct follow_how how = { .queue_of = queue_of,
+                                        .arg = (void *)s->keeper->config->catalog,
                                         .routes = &s->keeper->routes,
                                         .now_ms = clock_wall_ms(),
                                         .chords = s->keeper->results && results_chords(s->keeper->results) };
@@ -213,11 +215,11 @@ static const struct stale_next *list_next(struct arena *a, const struct message 
 
 /* Is there a task among them of which the store never hears: another program's, or one that keeps no state? Whether that one ran, nobody
  * here can tell. */
-static bool goes_elsewhere(const struct stale_next *next, size_t count)
+static bool goes_elsewhere(const struct catalog *catalog, const struct stale_next *next, size_t count)
 {
         for (size_t i = 0; i < count; i++) {
-                const struct task_def *def = next[i].task_name ? task_find(next[i].task_name) : NULL;
-                if (!def || def->flags & TASK_STATELESS)
+                const struct task *task = next[i].task_name ? catalog_task(catalog, next[i].task_name) : NULL;
+                if (!task || task->def->flags & TASK_STATELESS)
                         return true;
         }
         return false;
@@ -240,7 +242,7 @@ static enum prospect look_ahead(struct sweeper *s, const json_t *job, const json
         following.messages = NULL;
         item->next = list_next(&s->arena, s->messages[s->count], &item->next_count);
         enum prospect prospect = FAILS;
-        if (!item->next || goes_elsewhere(item->next, item->next_count))
+        if (!item->next || goes_elsewhere(s->keeper->config->catalog, item->next, item->next_count))
                 prospect = LEFT_ALONE;
         else if (item->next_count > 0 && json_number(job, "restarts", 0) < MOST_RESTARTS)
                 prospect = SENT_ON;

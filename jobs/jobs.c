@@ -30,12 +30,13 @@ static int jobs_open_store(struct jobs *j, const struct jobs_config *config, str
         return config->store_url ? store_open(&j->store, &store, why) : 0;
 }
 
-int jobs_over(struct jobs **out, uv_loop_t *loop, struct store *store, struct broker *broker)
+int jobs_over(struct jobs **out, uv_loop_t *loop, const struct catalog *catalog, struct store *store,
+              struct broker *broker)
 {
         struct jobs *j = calloc(1, sizeof(*j));
         if (!j)
                 return -ENOMEM;
-        *j = (struct jobs){ .loop = loop, .store = store, .broker = broker };
+        *j = (struct jobs){ .loop = loop, .catalog = catalog, .store = store, .broker = broker };
         *out = j;
         return 0;
 }
@@ -43,7 +44,7 @@ int jobs_over(struct jobs **out, uv_loop_t *loop, struct store *store, struct br
 int jobs_open(struct jobs **out, const struct jobs_config *config, struct problem *why)
 {
         struct jobs *j = NULL;
-        int code = jobs_over(&j, config->loop, NULL, NULL);
+        int code = jobs_over(&j, config->loop, config->catalog, NULL, NULL);
         if (code)
                 return code;
         j->owns = true;

@@ -6,6 +6,7 @@
 #define CHARD_JOBS_H
 
 #include "broker/broker.h"
+#include "catalog/catalog.h"
 #include "core/problem.h"
 #include "store/store.h"
 
@@ -21,6 +22,7 @@ struct jobs;
 /* Borrowed for the length of jobs_open. A door whose URL is NULL is not opened: what needs it then answers with code "no_broker" or "no_store". */
 struct jobs_config {
         uv_loop_t *loop;
+        const struct catalog *catalog;            /* what can be submitted; it must live until jobs_close */
         const char *broker_urls, *broker_ca_file; /* as in struct broker_config */
         const char *store_url;
         const char *name; /* what broker and store show of this client */
@@ -31,7 +33,8 @@ struct jobs_config {
 int jobs_open(struct jobs **out, const struct jobs_config *config, struct problem *why);
 
 /* The same over doors that are open already; takes neither: they must stay open until after jobs_close. Either may be NULL. 0 or -ENOMEM. */
-int jobs_over(struct jobs **out, uv_loop_t *loop, struct store *store, struct broker *broker);
+int jobs_over(struct jobs **out, uv_loop_t *loop, const struct catalog *catalog, struct store *store,
+              struct broker *broker);
 
 /* Answer what is open with code "closed", end all followers, let go of the doors that jobs_open opened. The loop must turn until it is idle. */
 void jobs_close(struct jobs *j);

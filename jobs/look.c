@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct look {
+        const struct catalog *catalog;
         struct store *store;
         json_done *done;
         void *arg;
@@ -71,9 +72,10 @@ static void look_read_headers(json_t *row)
 }
 
 /* A job that nobody has begun, as jobs_read would give it. */
-static json_t *look_pending(const json_t *row)
+static json_t *look_pending(const struct look *l, const json_t *row)
 {
-        const struct pipeline *p = pipeline_of_task(json_text(row, "name", ""));
+        const struct task *task = catalog_task(l->catalog, json_text(row, "name", ""));
+        const struct pipeline *p = task ? task->pipeline : NULL;
         return json_pack("{s:O, s:s, s:s, s:n, s:n, s:n, s:n, s:[], s:[], s:{s:O*, s:O*, s:O*}}", "id",
                          json_object_get(row, "job"), "pipeline", p ? p->name : "", "state", "PENDING", "document",
                          "error", "created_at", "finished_at", "tasks", "events", "scheduled", "name",
@@ -137,7 +139,7 @@ static void look_on_found(json_t *rows, const struct problem *why, void *arg)
         }
         const json_t *row = json_array_get(chosen, 0);
         if (strcmp(json_text(row, "kind", ""), "scheduled") == 0)
-                l->scheduled = look_pending(row);
+                l->scheduled = look_pending(l, row);
         l->store->backend->job(l->store, json_text(row, "job", ""), look_on_job, l);
 }
 
@@ -153,7 +155,7 @@ void jobs_look(struct jobs *j, const char *text, json_done *done, void *arg)
                 done(NULL, &why, arg);
                 return;
         }
-        *l = (struct look){ .store = j->store, .done = done, .arg = arg };
+        *l = (struct look){ .catalog = j->catalog, .store = j->store, .done = done, .arg = arg };
         memcpy(l->text, text, size);
         j->store->backend->job_find(j->store, text, look_on_found, l);
 }

@@ -7,6 +7,7 @@
 
 struct jobs {
         uv_loop_t *loop;
+        const struct catalog *catalog;
         struct store *store;
         struct broker *broker;
         bool owns; /* the doors: they are closed with it */

@@ -61,12 +61,13 @@ static int submit_message(struct jobs *j, struct message *takes, const char *id,
 
 /* ---- a pipeline ---- */
 
-static int submit_no_pipeline(const char *name, struct problem *why)
+static int submit_no_pipeline(const struct jobs *j, const char *name, struct problem *why)
 {
+        const struct pipeline *const *all = catalog_pipelines(j->catalog);
         const char *names[32];
         size_t count = 0;
-        for (; count < 32 && pipeline_registry[count]; count++)
-                names[count] = pipeline_registry[count]->name;
+        for (; count < 32 && all[count]; count++)
+                names[count] = all[count]->name;
         const char *near = nearest_name(name, names, count);
         return problem_set(why, "pipeline", "no_pipeline", "there is no pipeline \"%.60s\"%s%s%s", name,
                            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
@@ -77,12 +78,12 @@ int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char 
 {
         struct message *message = NULL;
         char made[ID_TEXT_SIZE];
-        const struct pipeline *p = pipeline_find(pipeline);
+        const struct pipeline *p = catalog_pipeline(j->catalog, pipeline);
         if (!p)
-                return submit_no_pipeline(pipeline, why);
+                return submit_no_pipeline(j, pipeline, why);
         if (!j->broker)
                 return jobs_without(why, "broker");
-        const int code = pipeline_start(p, input, made, &message, why);
+        const int code = pipeline_start(p, catalog_tasks(j->catalog), input, made, &message, why);
         if (code)
                 return code;
         snprintf(id, JOBS_ID_SIZE, "%s", made);
@@ -121,19 +122,19 @@ static int submit_check(const struct task_request *r, struct problem *why)
         return 0;
 }
 
-static const char *submit_queue(const struct task_request *r)
+static const char *submit_queue(const struct jobs *j, const struct task_request *r)
 {
-        const struct task_def *def = task_find(r->name);
+        const struct task *task = catalog_task(j->catalog, r->name);
         if (r->queue)
                 return r->queue;
-        return def ? def->queue : r->name;
+        return task ? task->def->queue : r->name;
 }
 
-static struct message *submit_form(const struct task_request *r, const char *id)
+static struct message *submit_form(const struct jobs *j, const struct task_request *r, const char *id)
 {
         char eta[CLOCK_TEXT_SIZE], expires[CLOCK_TEXT_SIZE], host[HOST_NAME_MAX + 1] = "", origin[HOST_NAME_MAX + 32];
         struct buffer table = { 0 }, body = { 0 };
-        const char *queue = submit_queue(r);
+        const char *queue = submit_queue(j, r);
         gethostname(host, sizeof(host) - 1);
         snprintf(origin, sizeof(origin), "gen%ld@%s", (long)getpid(), host);
         clock_format(r->eta_ms, eta);
@@ -174,7 +175,7 @@ int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_I
                 snprintf(id, JOBS_ID_SIZE, "%s", request->id);
         else
                 id_new(id);
-        struct message *m = submit_form(request, id);
+        struct message *m = submit_form(j, request, id);
         if (!m)
                 return -ENOMEM;
         if (m->properties.size > MESSAGE_MAX_PROPERTIES) {

@@ -42,9 +42,8 @@ static int free_document(const struct task_message *task, json_t **out)
         return from_input(task, NULL, input, out);
 }
 
-int pipeline_document(const struct task_message *task, json_t **out, struct problem *why)
+int pipeline_document(const struct task_message *task, const struct pipeline *p, json_t **out, struct problem *why)
 {
-        const struct pipeline *p = pipeline_of_task(task->name);
         if (p && strcmp(p->steps[0], task->name) == 0)
                 return first_document(task, p, out, why);
         if (!p && !is_document(json_array_get(task->args, 0)))
@@ -106,10 +105,9 @@ static int first_input(const struct task_message *task, json_t **out, struct pro
 
 static int from_input(const struct task_message *task, const struct pipeline *p, json_t *takes, json_t **out)
 {
-        const char *lang = json_text(takes, "lang", "ko");
-        *out = json_pack("{s:{s:s, s:s?, s:s?, s:s}, s:o}", "job", "id", task->root_id, "pipeline", p ? p->name : NULL,
-                         "user_id", json_text(takes, "user_id", NULL), "lang", strcmp(lang, "en") == 0 ? "en" : "ko",
-                         "input", takes);
+        const char *lang = json_text(takes, "lang", p ? p->lang : NULL);
+        *out = json_pack("{s:{s:s, s:s?, s:s?, s:s?}, s:o}", "job", "id", task->root_id, "pipeline", p ? p->name : NULL,
+                         "user_id", json_text(takes, "user_id", NULL), "lang", lang, "input", takes);
         return *out ? 0 : -ENOMEM;
 }
 

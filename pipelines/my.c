@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipelines/pipeline.h"
+#include "tasks/waste/waste.h"
 
 /* Many profile changes at once, all of them or none. */
 const struct pipeline pipeline_my = {
@@ -7,4 +8,5 @@ const struct pipeline pipeline_my = {
         .exchange = "my.commands",
         .steps = { "my.profile" },
         .input = my_input,
+        .lang = "ko",
 };

@@ -15,8 +15,8 @@ static void write_origin(char *out, size_t size)
         snprintf(out, size, "gen%ld@%s", (long)getpid(), host);
 }
 
-int pipeline_start(const struct pipeline *p, const json_t *input, char job_id[ID_TEXT_SIZE], struct message **out,
-                   struct problem *why)
+int pipeline_start(const struct pipeline *p, const struct task_set *set, const json_t *input, char job_id[ID_TEXT_SIZE],
+                   struct message **out, struct problem *why)
 {
         char ids[PIPELINE_MAX_STEPS][ID_TEXT_SIZE], origin[HOST_NAME_MAX + 32];
         struct signature steps[PIPELINE_MAX_STEPS];
@@ -24,14 +24,14 @@ int pipeline_start(const struct pipeline *p, const json_t *input, char job_id[ID
         if (input_check(p->input, input, "pipeline", "bad_input", why) != 0)
                 return 1;
         for (; p->steps[count]; count++) {
-                const struct task_def *def = task_find(p->steps[count]);
-                if (!def)
+                const struct task *task = task_in(set, p->steps[count]);
+                if (!task)
                         return -EINVAL; /* a step that is no task: a mistake in the pipeline's table */
                 id_new(ids[count]);
                 steps[count] = (struct signature){
-                        .name = def->name,
+                        .name = task->def->name,
                         .id = ids[count],
-                        .queue = def->queue,
+                        .queue = task->def->queue,
                         .kwargs = count == 0 ? input : NULL,
                 };
         }

@@ -7,21 +7,22 @@
 /* Schema names may not hold dots, so the name is what stands in every provider's log: "answer". */
 static const char schema_name[] = "answer";
 
-int ask_begin(const struct task_input *in, const struct task_def *def, struct ai_request *request)
+int ask_begin(const struct task_input *in, struct ai_request *request)
 {
+        const struct task_def *def = in->task->def;
+        const struct task_prompt *prompt = task_prompt(in->task, document_lang(in->document));
         *request = (struct ai_request){
                 .task = def->name,
                 .model = def->model,
                 .schema_name = schema_name,
-                .schema = task_schema(def),
+                .schema = in->task->schema,
                 .deadline_ms = def->deadline_ms,
                 .connect_timeout_ms = def->connect_timeout_ms,
                 .facts = in->document,
-                .lang = document_lang(in->document),
+                .lang = prompt ? prompt->lang : document_lang(in->document),
         };
-        const char *prompt = task_prompt(def, request->lang);
-        request->constant = prompt;
-        return prompt ? ask_say(in, request, "system", AI_TEXT, prompt) : 0;
+        request->constant = prompt ? prompt->text : NULL;
+        return prompt ? ask_say(in, request, "system", AI_TEXT, prompt->text) : 0;
 }
 
 /* A copy of `count` elements with room for one more. */

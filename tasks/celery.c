@@ -45,34 +45,35 @@ static int cant_map(const char *name, struct problem *why)
                 name);
 }
 
-static int find_mapped(const struct task_input *in, const struct task_def **out, struct problem *why)
+static int find_mapped(const struct task_input *in, const struct task **out, struct problem *why)
 {
         const json_t *task = json_object_get(in->kwargs, "task");
         const char *name = json_is_string(task) ? json_string_value(task) : json_text(task, "task", NULL);
-        *out = name ? task_find(name) : NULL;
+        *out = name ? task_in(in->task->set, name) : NULL;
         if (!json_is_array(json_object_get(in->kwargs, "it")))
                 return problem_set(why, "task", "bad_arguments", "%s needs a task and an array of items, \"it\"",
-                                   in->def->name);
+                                   in->task->def->name);
         if (!*out)
                 return problem_set(why, "task", "unknown_task", "no task is named \"%.100s\"", name ? name : "");
-        if (!((*out)->flags & TASK_PLAIN) || !(*out)->run || (*out)->run == in->def->run)
+        const struct task_def *def = (*out)->def;
+        if (!(def->flags & TASK_PLAIN) || !def->run || def->run == in->task->def->run)
                 return cant_map(name, why);
         return 0;
 }
 
-static int run_item(const struct task_input *in, const struct task_def *def, json_t *args, json_t *results,
+static int run_item(const struct task_input *in, const struct task *task, json_t *args, json_t *results,
                     struct problem *why)
 {
         struct outcome one;
         json_t *kwargs = json_object();
         const struct task_input input = {
-                .document = in->document, .args = args, .kwargs = kwargs, .arena = in->arena, .def = def
+                .document = in->document, .args = args, .kwargs = kwargs, .arena = in->arena, .task = task
         };
         int rc = kwargs ? outcome_open(&one, in->arena) : -ENOMEM;
         if (rc == 0) {
-                rc = def->run(&input, &one, why);
+                rc = task->def->run(&input, &one, why);
                 if (rc == 0 && one.canvas)
-                        rc = cant_map(def->name, why);
+                        rc = cant_map(task->def->name, why);
                 if (rc == 0)
                         rc = json_array_append(results, one.result ? one.result : json_null()) ? -ENOMEM : 0;
                 outcome_close(&one);
@@ -83,15 +84,15 @@ static int run_item(const struct task_input *in, const struct task_def *def, jso
 
 static int map_items(const struct task_input *in, struct outcome *out, struct problem *why, bool star)
 {
-        const struct task_def *def;
+        const struct task *task;
         const json_t *items = json_object_get(in->kwargs, "it");
         json_t *results = json_array();
-        int rc = results ? find_mapped(in, &def, why) : -ENOMEM;
+        int rc = results ? find_mapped(in, &task, why) : -ENOMEM;
         for (size_t i = 0; rc == 0 && i < json_array_size(items); i++) {
                 json_t *item = json_array_get(items, i);
                 json_t *args = star ? json_incref(item) : json_pack("[O]", item);
                 if (json_is_array(args))
-                        rc = run_item(in, def, args, results, why);
+                        rc = run_item(in, task, args, results, why);
                 else
                         rc = args ? problem_set(why, "task", "bad_arguments", "item %zu is no array of arguments", i)
                                   : -ENOMEM;
@@ -123,7 +124,7 @@ static json_t *argument(const struct task_input *in, size_t index, const char *n
 
 static int bad_arguments(const struct task_input *in, struct problem *why, const char *wanted)
 {
-        return problem_set(why, "task", "bad_arguments", "%s needs %s", in->def->name, wanted);
+        return problem_set(why, "task", "bad_arguments", "%s needs %s", in->task->def->name, wanted);
 }
 
 static json_t *canvas(const char *type, const char *name, json_t *kwargs_takes, json_t *options_takes)
@@ -204,7 +205,7 @@ static int no_task(const struct task_input *in, struct outcome *out, struct prob
         (void)out;
         return problem_set(why, "task", "unsupported",
                            "%s is not a real task: send the canvas with its own apply_async, or as a step of a chain",
-                           in->def->name);
+                           in->task->def->name);
 }
 
 /* ---- celery.chord_unlock: asks a result backend again and again whether a header is complete. Celery sends it only where its client's

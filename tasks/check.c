@@ -33,7 +33,7 @@ int load_check(const struct task_def *const *tasks, struct problem *why)
         for (size_t i = 0; tasks[i]; i++) {
                 const char *name = tasks[i]->name;
                 if (!name || !name[0])
-                        return problem_set(why, "task", "bad_data", "task number %zu of tasks.list has no name", i + 1);
+                        return problem_set(why, "task", "bad_data", "task number %zu has no name", i + 1);
                 const char *fault = fault_of(tasks[i]);
                 if (fault)
                         return problem_set(why, "task", "bad_data", "task %s %s", name, fault);

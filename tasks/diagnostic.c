@@ -43,7 +43,7 @@ static int sum(const struct task_input *in, struct outcome *out, struct problem 
 {
         struct total total = { 0 };
         if (!add_up(in->args, &total))
-                return not_numbers(why, in->def->name);
+                return not_numbers(why, in->task->def->name);
         const double real = total.real + (double)total.whole;
         if (total.too_large || !isfinite(real))
                 return problem_set(why, "task", "overflow", "the sum is beyond what a %s holds",
@@ -79,7 +79,8 @@ static int failed(const struct task_input *in, struct outcome *out, struct probl
         const json_t *request = json_array_get(in->args, 0), *exception = json_array_get(in->args, 1);
         const json_t *traceback = json_array_get(in->args, 2);
         if (!json_is_object(request) || !json_is_object(exception) || json_array_size(in->args) < 3)
-                return problem_set(why, "task", "bad_arguments", "%s wants request, exc and traceback", in->def->name);
+                return problem_set(why, "task", "bad_arguments", "%s wants request, exc and traceback",
+                                   in->task->def->name);
         json_t *rest = json_copy((json_t *)in->args);
         for (int i = 0; i < 3; i++)
                 json_array_remove(rest, 0);

@@ -2,7 +2,6 @@
 #include "tasks/task.h"
 
 #include "core/json.h"
-#include "tasks/waste/taxonomy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +18,7 @@ const char *document_user(const json_t *document)
 
 const char *document_lang(const json_t *document)
 {
-        const char *lang = json_text(json_object_get(document, "job"), "lang", "ko");
-        return lang_codes[lang_of(lang)];
+        return json_text(json_object_get(document, "job"), "lang", "");
 }
 
 const json_t *document_input(const json_t *document, const char *key)
@@ -43,14 +41,14 @@ static bool adds(const struct task_def *def, const char *section)
 }
 
 /* The names of the tasks that add a section, as many as fit, for the complaint when it is not there. */
-static void list_adders(const char *section, char *out, size_t size)
+static void list_adders(const struct task_set *set, const char *section, char *out, size_t size)
 {
         size_t used = 0;
         snprintf(out, size, "an earlier task");
-        for (size_t i = 0; task_registry[i] && used < size; i++)
-                if (adds(task_registry[i], section))
+        for (size_t i = 0; i < set->count && used < size; i++)
+                if (adds(set->tasks[i].def, section))
                         used += (size_t)snprintf(out + used, size - used, used ? " or %s" : "%s",
-                                                 task_registry[i]->name);
+                                                 set->tasks[i].def->name);
 }
 
 /* The names of a document's members, as many as fit. */
@@ -79,7 +77,7 @@ int document_section(const struct task_input *in, const char *name, json_type ty
                 return problem_set(why, "task", "bad_section", "the document's section \"%s\" is not %s", name,
                                    type == JSON_ARRAY ? "an array" : "an object");
         list_members(in->document, members, sizeof(members));
-        list_adders(name, adders, sizeof(adders));
+        list_adders(in->task->set, name, adders, sizeof(adders));
         return problem_set(why, "task", "missing_section",
                            "the document has no section \"%s\", which %s adds; it has %s", name, adders,
                            members[0] ? members : "nothing");

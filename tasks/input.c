@@ -7,29 +7,6 @@
 
 #include <string.h>
 
-enum { USER_ID_MOST = 200, TEXT_MOST = 4000, HISTORY_MOST = 50, UPDATES_MOST = 10000 };
-
-const struct input_key scan_input[] = {
-        { "image_url", INPUT_URL, true, 0 },
-        { "user_id", INPUT_TEXT, true, USER_ID_MOST },
-        { "text", INPUT_TEXT, false, TEXT_MOST },
-        { "lang", INPUT_LANG, false, 0 },
-        { 0 },
-};
-
-const struct input_key chat_input[] = {
-        { "text", INPUT_TEXT, true, TEXT_MOST },
-        { "user_id", INPUT_TEXT, true, USER_ID_MOST },
-        { "lang", INPUT_LANG, false, 0 },
-        { "history", INPUT_LIST, false, HISTORY_MOST },
-        { 0 },
-};
-
-const struct input_key my_input[] = {
-        { "updates", INPUT_LIST, true, UPDATES_MOST },
-        { 0 },
-};
-
 /* Where a complaint goes. */
 struct complaint {
         const char *source, *code;
@@ -123,14 +100,25 @@ static int check_text(const struct input_key *key, const json_t *value, const st
         return 0;
 }
 
+static int complain_lang(const struct input_key *key, const char *code, const struct complaint *to)
+{
+        struct buffer all = { 0 };
+        for (size_t i = 0; key->among[i]; i++)
+                buffer_addf(&all, "%s\"%s\"", i == 0 ? "" : key->among[i + 1] ? ", " : " or ", key->among[i]);
+        complain(to, "\"%s\" must be %.*s; it is \"%.40s\"", key->name, (int)all.size, (const char *)all.data, code);
+        buffer_free(&all);
+        return 1;
+}
+
 static int check_lang(const struct input_key *key, const json_t *value, const struct complaint *to)
 {
         const char *code = json_string_value(value);
         if (!code)
                 return complain(to, "\"%s\" must be a text; it is %s", key->name, json_kind(value));
-        if (strcmp(code, "ko") != 0 && strcmp(code, "en") != 0)
-                return complain(to, "\"%s\" must be \"ko\" or \"en\"; it is \"%.40s\"", key->name, code);
-        return 0;
+        for (size_t i = 0; key->among[i]; i++)
+                if (strcmp(code, key->among[i]) == 0)
+                        return 0;
+        return complain_lang(key, code, to);
 }
 
 static int check_list(const struct input_key *key, const json_t *value, const struct complaint *to)

@@ -13,7 +13,7 @@
 enum input_kind {
         INPUT_TEXT, /* at most `most` characters; a required one must not be blank */
         INPUT_URL,  /* a text whose form its task checks; no limit beside the message's own */
-        INPUT_LANG, /* "ko" or "en" */
+        INPUT_LANG, /* one of the languages that `among` names */
         INPUT_LIST, /* an array of at most `most` elements, whose form its task checks */
 };
 
@@ -22,14 +22,12 @@ struct input_key {
         enum input_kind kind;
         bool required;
         size_t most;
+        const char *const *among; /* INPUT_LANG: BCP 47 tags, NULL-terminated */
 };
-
-/* One table a pipeline, ended by a NULL name. */
-extern const struct input_key scan_input[], chat_input[], my_input[];
 
 #define INPUT_MOST_KEYS 16 /* of one table */
 
-/* Check an object against a table; a key that is null counts as absent. Returns 0; or 1 with `why` under the given source and
+/* Check an object against a table, one a pipeline, ended by a NULL name; a key that is null counts as absent. Returns 0; or 1 with `why` under the given source and
  * code: which key is missing, unknown (and which one was meant), of a wrong type or too long. */
 int input_check(const struct input_key keys[], const json_t *input, const char *source, const char *code,
                 struct problem *why);

@@ -78,15 +78,14 @@ static int taken(const char *file, const char *name, struct problem *why)
                            "%.120s: a task is named %.120s already; two tasks can't share a name", file, name);
 }
 
-int plugin_check(const char *file, const struct chard_plugin *p, const struct task_def *(*is_known)(const char *name),
-                 struct problem *why)
+int plugin_check(const char *file, const struct chard_plugin *p, plugin_taken *is_taken, void *arg, struct problem *why)
 {
         int rc = check_version(file, p, why);
         if (rc != 0)
                 return rc;
         for (size_t i = 0; rc == 0 && p->tasks[i]; i++) {
                 rc = i < MOST_TASKS ? check_task(file, p->tasks[i], why) : refuse(why, file, "it has over 200 tasks");
-                if (rc == 0 && is_known(p->tasks[i]->name))
+                if (rc == 0 && is_taken(p->tasks[i]->name, arg))
                         rc = taken(file, p->tasks[i]->name, why);
                 for (size_t k = 0; rc == 0 && k < i; k++)
                         if (strcmp(p->tasks[k]->name, p->tasks[i]->name) == 0)
@@ -97,27 +96,50 @@ int plugin_check(const char *file, const struct chard_plugin *p, const struct ta
 
 /* ---- loading ---- */
 
-/* As long as the process: the registry points there. */
-static int add_task(const struct chard_task *from)
+/* A loaded file's tasks, as a domain. */
+struct plugin {
+        struct domain domain; /* first */
+        struct plugin_task *made;
+        struct plugin_call *calls;
+        const struct task_def **list;
+};
+
+static void plugin_free(struct plugin *p)
 {
-        struct plugin_task *t = calloc(1, sizeof(*t));
-        struct plugin_call *call = calloc(1, sizeof(*call));
-        if (t && call) {
-                plugin_task_fill(t, from, call);
-                if (registry_add(&t->def) >= 0)
-                        return 0;
-        }
-        free(t);
-        free(call);
-        return -ENOMEM;
+        free(p->made);
+        free(p->calls);
+        free((void *)p->list);
+        free(p);
 }
 
-static int add_tasks(const struct chard_plugin *p)
+void plugin_unload(struct domain *d)
 {
-        int rc = 0;
-        for (size_t i = 0; rc == 0 && p->tasks[i]; i++)
-                rc = add_task(p->tasks[i]);
-        return rc;
+        if (d)
+                plugin_free((struct plugin *)d);
+}
+
+static int make_domain(const struct chard_plugin *from, struct domain **out)
+{
+        size_t count = 0;
+        while (from->tasks[count])
+                count++;
+        struct plugin *p = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        p->made = calloc(count, sizeof(*p->made));
+        p->calls = calloc(count, sizeof(*p->calls));
+        p->list = calloc(count + 1, sizeof(struct task_def *));
+        if (!p->made || !p->calls || !p->list) {
+                plugin_free(p);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < count; i++) {
+                plugin_task_fill(&p->made[i], from->tasks[i], &p->calls[i]);
+                p->list[i] = &p->made[i].def;
+        }
+        p->domain = (struct domain){ .name = "plug-in", .tasks = p->list };
+        *out = &p->domain;
+        return 0;
 }
 
 /* A constant of that name that somebody else made may be too short to look into. */
@@ -129,7 +151,8 @@ static bool is_struct(const struct chard_plugin *p)
 }
 
 /* `path` has a slash, so that no library path is searched. */
-static int load_path(const char *file, const char *path, struct problem *why)
+static int load_path(const char *file, const char *path, plugin_taken *is_taken, void *arg, struct domain **out,
+                     struct problem *why)
 {
         void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!handle)
@@ -139,35 +162,20 @@ static int load_path(const char *file, const char *path, struct problem *why)
                 dlclose(handle);
                 return refuse(why, file, "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
         }
-        const int rc = is_struct(p) ? plugin_check(file, p, task_find, why)
+        const int rc = is_struct(p) ? plugin_check(file, p, is_taken, arg, why)
                                     : refuse(why, file, "its chard_plugin is not what CHARD_PLUGIN in chard.h makes");
         if (rc == 0)
-                return add_tasks(p);
+                return make_domain(p, out);
         dlclose(handle);
         return rc;
 }
 
-static int load_file(const char *file, struct problem *why)
+int plugin_load(const char *file, plugin_taken *is_taken, void *arg, struct domain **out, struct problem *why)
 {
         char *path = realpath(file, NULL);
         if (!path)
                 return refuse(why, file, strerror(errno));
-        const int rc = load_path(file, path, why);
+        const int rc = load_path(file, path, is_taken, arg, out, why);
         free(path);
-        return rc;
-}
-
-int plugins_load(const char *files, struct problem *why)
-{
-        int rc = 0;
-        char *list = strdup(files), *save = NULL;
-        if (!list)
-                return -ENOMEM;
-        for (char *file = strtok_r(list, ",", &save); file && rc == 0; file = strtok_r(NULL, ",", &save)) {
-                file += strspn(file, " ");
-                if (*file)
-                        rc = load_file(file, why);
-        }
-        free(list);
         return rc;
 }

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tasks that were compiled outside this tree against include/chard.h: loaded from shared objects, checked, and put
- * behind the same struct task_def as those inside. They stay loaded until the process ends. */
+ * behind the same struct task_def as those inside. The objects stay loaded until the process ends. */
 #ifndef CHARD_PLUGIN_H
 #define CHARD_PLUGIN_H
 
 #include "core/problem.h"
 #include "include/chard.h"
-#include "tasks/task.h"
+#include "tasks/domain.h"
 
-/* Load the tasks of each of these files (comma-separated paths) into the registry. Before tasks_load and before other threads start.
- * Returns 0; 1 with `why` (source "settings", code "bad_plugin"), which names the file and the fault: nothing of that file was
- * added; or -ENOMEM. */
-int plugins_load(const char *files, struct problem *why);
+/* Whether a task of that name is there already. */
+typedef bool plugin_taken(const char *name, void *arg);
 
-/* Check what a file exports, before any of it is used: `is_known` says whether a name is taken. Pure.
- * Returns 0, or 1 with `why` as above. */
-int plugin_check(const char *file, const struct chard_plugin *p, const struct task_def *(*is_known)(const char *name),
-                 struct problem *why);
+/* Load the tasks of one file as a domain, to be given back with plugin_unload. Not from two threads at once.
+ * Returns 0; 1 with `why` (source "settings", code "bad_plugin"), which names the file and the fault; or -ENOMEM. */
+int plugin_load(const char *file, plugin_taken *taken, void *arg, struct domain **out, struct problem *why);
+void plugin_unload(struct domain *d);
+
+/* Check what a file exports, before any of it is used. Pure. Returns 0, or 1 with `why` as above. */
+int plugin_check(const char *file, const struct chard_plugin *p, plugin_taken *taken, void *arg, struct problem *why);
 
 /* What a plug-in's function may use while it runs. Each task has one as long as the process lives, so that what a plug-in keeps of it beyond the
  * call can be told apart. */
@@ -34,7 +35,8 @@ struct plugin_call {
 
 /* One loaded task as the engine sees it: its functions call the plug-in's, which `theirs` describes. */
 struct plugin_task {
-        struct task_def def; /* first: this is what the registry holds */
+        struct task_def def; /* first: this is what the catalogue holds */
+        struct task_prompt prompts[3];
         const struct chard_task *theirs;
         struct plugin_call *call; /* as long as the process */
 };

@@ -165,7 +165,7 @@ static int added(const struct plugin_call *c, const char *what, const char *name
         if (rc == 0)
                 return CHARD_DONE;
         problem_set(c->why, "task", "broken_task", "the %s \"%.100s\" of %.100s: %s", what, name ? name : "",
-                    c->in->def->name, fault->text[0] ? fault->text : "memory ran out");
+                    c->in->task->def->name, fault->text[0] ? fault->text : "memory ran out");
         return CHARD_BROKEN;
 }
 
@@ -264,7 +264,7 @@ static const struct plugin_task *task_of(const struct task_def *def)
 
 static struct plugin_call *enter(const struct task_input *in, struct problem *why)
 {
-        struct plugin_call *c = task_of(in->def)->call;
+        struct plugin_call *c = task_of(in->task->def)->call;
         *c = (struct plugin_call){ .input = { &calls },
                                    .request = { &calls },
                                    .reply = { &calls },
@@ -272,7 +272,7 @@ static struct plugin_call *enter(const struct task_input *in, struct problem *wh
                                    .in = in,
                                    .why = why };
         under_way = c;
-        plugin_watch_begin(in->def->name, in->def->deadline_ms);
+        plugin_watch_begin(in->task->def->name, in->task->def->deadline_ms);
         return c;
 }
 
@@ -299,12 +299,12 @@ static int verdict(int said, const struct task_def *def, struct problem *why)
 
 static int ask(const struct task_input *in, struct ai_request *request, struct problem *why)
 {
-        const int rc = ask_begin(in, in->def, request);
+        const int rc = ask_begin(in, request);
         if (rc)
                 return rc;
         struct plugin_call *c = enter(in, why);
         c->asked = request;
-        return verdict(leave(task_of(in->def)->theirs->ask(&c->input, &c->request)), in->def, why);
+        return verdict(leave(task_of(in->task->def)->theirs->ask(&c->input, &c->request)), in->task->def, why);
 }
 
 static int conclude(const struct task_input *in, const struct ai_reply *reply, struct outcome *out, struct problem *why)
@@ -312,30 +312,39 @@ static int conclude(const struct task_input *in, const struct ai_reply *reply, s
         struct plugin_call *c = enter(in, why);
         c->answered = reply;
         c->out = out;
-        return verdict(leave(task_of(in->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)), in->def, why);
+        return verdict(leave(task_of(in->task->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)),
+                       in->task->def, why);
 }
 
 static int run(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         struct plugin_call *c = enter(in, why);
         c->out = out;
-        return verdict(leave(task_of(in->def)->theirs->run(&c->input, &c->outcome)), in->def, why);
+        return verdict(leave(task_of(in->task->def)->theirs->run(&c->input, &c->outcome)), in->task->def, why);
 }
 
-static int offline(const struct ai_request *request, json_t **answer, struct problem *why)
+static int offline(const struct task_input *in, json_t **answer, struct problem *why)
 {
-        struct arena arena = { 0 };
-        const struct task_def *def = task_find(request->task);
-        const struct task_input in = { .document = request->facts, .arena = &arena, .def = def };
-        const struct plugin_call *c = enter(&in, why);
+        const struct task_def *def = in->task->def;
+        const struct plugin_call *c = enter(in, why);
         const char *text = NULL;
         int rc = verdict(leave(task_of(def)->theirs->offline(&c->input, &text)), def, why);
         if (rc == 0)
                 *answer = parsed(text, why);
         if (rc == 0 && !*answer)
                 rc = problem_set(why, "task", "broken_task", "the offline answer of %.200s is no JSON", def->name);
-        arena_free(&arena);
         return rc;
+}
+
+/* Its prompts, those that are there. */
+static void fill_prompts(struct plugin_task *t, const struct chard_task *from)
+{
+        size_t count = 0;
+        if (from->prompt_ko)
+                t->prompts[count++] = (struct task_prompt){ "ko", from->prompt_ko };
+        if (from->prompt_en)
+                t->prompts[count++] = (struct task_prompt){ "en", from->prompt_en };
+        t->def.prompts = count ? t->prompts : NULL;
 }
 
 void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struct plugin_call *call)
@@ -354,7 +363,6 @@ void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, stru
                         .flags = ((from->flags & CHARD_STATELESS) ? TASK_STATELESS : 0U) |
                                  ((from->flags & CHARD_READS_OWNED) ? TASK_READS_OWNED : 0U) |
                                  ((from->flags & CHARD_DIAGNOSTIC) ? TASK_DIAGNOSTIC : 0U),
-                        .prompt = { from->prompt_ko, from->prompt_en },
                         .schema = from->schema,
                         .ask = from->ask ? ask : NULL,
                         .conclude = from->conclude ? conclude : NULL,
@@ -362,6 +370,7 @@ void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, stru
                         .run = from->run ? run : NULL,
                 },
         };
+        fill_prompts(t, from);
         for (size_t i = 0; i < TASK_MOST_SECTIONS && from->adds[i]; i++)
                 t->def.adds[i] = from->adds[i];
 }

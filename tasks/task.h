@@ -23,9 +23,31 @@ struct retry_policy {
 struct task_input {
         const json_t *document; /* {"job":{…}, "input":{…}, sections of earlier tasks…}; never NULL, an object */
         const json_t *args, *kwargs; /* as the message has them: array, object */
-        const json_t *owned; /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
-        struct arena *arena; /* for texts and arrays that the request points to; lives until the task is acked */
-        const struct task_def *def; /* the task itself; tasks of plug-ins share their functions and need it */
+        const json_t *owned;     /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
+        struct arena *arena;     /* for texts and arrays that the request points to; lives until the task is acked */
+        const struct task *task; /* the task itself, as the catalogue made it ready */
+};
+
+/* A prompt in one language, which a BCP 47 tag names: "en", "pt-BR". */
+struct task_prompt {
+        const char *lang, *text;
+};
+
+/* A task made ready: its constant, and what its texts became. The catalogue owns it; constant, any thread. */
+struct task {
+        const struct task_def *def;
+        const struct pipeline *pipeline; /* that has it as a step; NULL = none */
+        const void *data;                /* what its domain's tasks share; NULL = nothing */
+        const json_t *schema;            /* with its domain's lists filled in; NULL = none */
+        struct task_prompt *prompts;     /* with its domain's marks filled in, ended by a NULL lang; NULL = none */
+        const struct task_set *set;      /* all tasks of its catalogue */
+        size_t index;                    /* its place among them */
+};
+
+/* All tasks of a catalogue. */
+struct task_set {
+        struct task *tasks;
+        size_t count;
 };
 
 enum { TASK_MOST_SECTIONS = 4 };
@@ -48,13 +70,11 @@ struct task_def {
         unsigned connect_timeout_ms; /* of the AI call's connection; 0 = the setting connect_timeout_ms */
         unsigned flags;
         const char *adds[TASK_MOST_SECTIONS + 1]; /* the document's sections that it writes, ended by NULL */
-        /* With a remote call: the system's turn in each language, and the schema of the answer as JSON text (an object, all properties
-         * required, none beside them). "@categories" and "@situation" in a prompt are replaced by the taxonomy, wherever they
-         * stand; a text in place of a schema's enum list names one: "@major", "@middle", "@situation". Any other mark or
-         * list is refused when the program starts. */
-        struct {
-                const char *ko, *en;
-        } prompt;
+        /* With a remote call: the system's turn in each language, ended by a NULL one (the first stands for all others), and the schema of
+         * the answer as JSON text (an object, all properties required, none beside them). Marks such as "@states" in a prompt, and a
+         * text in place of a schema's enum list, are replaced by what the task's domain says of them; others are refused when the
+         * program starts. */
+        const struct task_prompt *prompts;
         const char *schema;
         /* A task with a remote call: document -> request; reply -> sections and events. */
         int (*ask)(const struct task_input *in, struct ai_request *request, struct problem *why);
@@ -62,8 +82,8 @@ struct task_def {
                         struct problem *why);
         /* A task without: document -> sections, events, rows. */
         int (*run)(const struct task_input *in, struct outcome *out, struct problem *why);
-        /* What the offline provider answers, from request->facts alone: a new reference that fits the schema. */
-        int (*offline)(const struct ai_request *request, json_t **answer, struct problem *why);
+        /* What the offline provider answers, from the document and the domain's data alone: a new reference that fits the schema. */
+        int (*offline)(const struct task_input *in, json_t **answer, struct problem *why);
 };
 
 /* Add a section to the document (takes the value). 0 or -ENOMEM. */
@@ -89,7 +109,7 @@ void outcome_close(struct outcome *o);
 /* ---- asking: ask.c ---- */
 
 /* Begin a request: task, model, schema, deadline, the document as its facts, its language, and the system's turn. 0 or -ENOMEM. */
-int ask_begin(const struct task_input *in, const struct task_def *def, struct ai_request *request);
+int ask_begin(const struct task_input *in, struct ai_request *request);
 
 /* Add a part to what is said: to the last turn if that is of the same role, else as a new turn. `role` is a constant
  * ("system", "user", "assistant"), `text` lives as long as the arena. What users wrote goes into a user's part, never
@@ -104,7 +124,7 @@ const char *ask_json(const struct task_input *in, const json_t *value);
 
 const char *document_job(const json_t *document);  /* the job's id; "" when absent */
 const char *document_user(const json_t *document); /* user_id, or NULL */
-const char *document_lang(const json_t *document); /* "ko" or "en"; "ko" when absent */
+const char *document_lang(const json_t *document); /* a BCP 47 tag; "" when absent */
 const json_t *document_input(const json_t *document,
                              const char *key); /* a member of "input", or NULL when absent or null */
 const char *document_text(const json_t *document, const char *key); /* the same, when it is a text, else NULL */
@@ -114,29 +134,10 @@ const char *document_text(const json_t *document, const char *key); /* the same,
 int document_section(const struct task_input *in, const char *name, json_type type, const json_t **out,
                      struct problem *why);
 
-/* ---- the registry: registry.c; tasks.list has one line a task ---- */
+/* The prompt for a language, by RFC 4647, 3.4 ("en-GB" finds "en"); the first where none fits; NULL where the task has none. */
+const struct task_prompt *task_prompt(const struct task *task, const char *lang);
 
-/* All tasks, NULL-terminated: those of tasks.list, then those that were added. */
-extern const struct task_def *const *task_registry;
-
-/* The queues of all tasks, each once, in the order of the registry; but for Celery's own default queue, which Celery's clients declare as they
- * are configured. Returns how many, at most `most`. The names live as long as the program. */
-size_t task_queues(const char *queues[], size_t most);
-
-/* Add one that was loaded; it must live as long as the process. Before tasks_load and before other threads start. 0 or -ENOMEM. */
-int registry_add(const struct task_def *def);
-
-/* The task of that name, or NULL. */
-const struct task_def *task_find(const char *name);
-
-/* Make ready what the tasks and the embedded files say: taxonomy, rules, prompts, schemas; once a process, later calls cost nothing.
- * Whoever needs it calls it itself: main calls it at the start so that a binary built from broken data says so at once. Any thread.
- * Returns 0; or 1 with `why` (source "task", code "bad_data"). */
-int tasks_load(struct problem *why);
-
-/* A registered task's parsed schema, and its prompt in a language ("ko", "en") with the taxonomy filled in; NULL when it has
- * none. Constant for the process's life. */
-const json_t *task_schema(const struct task_def *def);
-const char *task_prompt(const struct task_def *def, const char *lang);
+/* The task of that name in a set, or NULL: a walk over all. Where there are many lookups, catalog_task. */
+const struct task *task_in(const struct task_set *set, const char *name);
 
 #endif

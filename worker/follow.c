@@ -7,16 +7,16 @@
 #include "worker/control.h"
 #include "worker/run.h"
 
-static bool wants_failure(const char *name, void *unused)
+static bool wants_failure(const char *name, void *catalog)
 {
-        (void)unused;
-        const struct task_def *def = task_find(name);
-        return def && def->flags & TASK_ERRBACK;
+        const struct task *task = catalog_task(catalog, name);
+        return task && task->def->flags & TASK_ERRBACK;
 }
 
 struct follow_how run_how(const struct run *run)
 {
         return (struct follow_how){ .queue_of = run_queue_of,
+                                    .arg = run->catalog,
                                     .routes = &run->worker->routes,
                                     .now_ms = clock_wall_ms(),
                                     .chords = results_chords(run->worker->results),

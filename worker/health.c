@@ -31,14 +31,6 @@ static void on_namesake(json_t *row, const struct problem *why, void *arg)
                          w->config->name);
 }
 
-static size_t registry_size(void)
-{
-        size_t size = 0;
-        while (task_registry[size])
-                size++;
-        return size;
-}
-
 int health_open(struct worker *w)
 {
         const struct pulse_config config = {
@@ -57,7 +49,7 @@ int health_open(struct worker *w)
                 .stopped = on_stopped,
                 .arg = w,
         };
-        w->rates = calloc(registry_size() + 1, sizeof(*w->rates));
+        w->rates = calloc(catalog_tasks(w->catalog)->count + 1, sizeof(*w->rates));
         if (!w->rates)
                 return -ENOMEM;
         w->store->backend->worker(w->store, w->config->name, on_namesake, w);
@@ -67,9 +59,25 @@ int health_open(struct worker *w)
 void health_count(struct worker *w, const struct run *run)
 {
         const bool failed = run->failure.id != NULL, ok = !failed && run->commit.id;
-        for (size_t i = 0; w->rates && (ok || failed) && task_registry[i]; i++)
-                if (task_registry[i] == run->def)
-                        rates_count(&w->rates[i], ok, clock_mono_ms());
+        const struct task *task = run->def && (ok || failed) ? catalog_task(w->catalog, run->def->name) : NULL;
+        if (w->rates && task)
+                rates_count(&w->rates[task->index], ok, clock_mono_ms());
+}
+
+int health_use(struct worker *w, const struct catalog *catalog)
+{
+        const struct task_set *set = catalog_tasks(catalog);
+        struct rates_row *rates = calloc(set->count + 1, sizeof(*rates));
+        if (!rates)
+                return -ENOMEM;
+        for (size_t i = 0; i < set->count; i++) {
+                const struct task *before = catalog_task(w->catalog, set->tasks[i].def->name);
+                if (before)
+                        rates[i] = w->rates[before->index];
+        }
+        free(w->rates);
+        w->rates = rates;
+        return 0;
 }
 
 void health_close(struct worker *w)
@@ -99,8 +107,9 @@ static json_t *tasks_json(const struct worker *w)
 {
         const uint64_t now_ms = clock_mono_ms();
         json_t *tasks = json_object();
-        for (size_t i = 0; task_registry[i]; i++) {
-                const struct task_def *def = task_registry[i];
+        const struct task_set *set = catalog_tasks(w->catalog);
+        for (size_t i = 0; i < set->count; i++) {
+                const struct task_def *def = set->tasks[i].def;
                 unsigned ok, failed;
                 if (!consumes(w, def->queue))
                         continue;

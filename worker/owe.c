@@ -154,10 +154,9 @@ enum step run_owed(struct run *run, const json_t *row)
         buffer_free(&text);
         (void)task_message_decode(&run->arena, run->delivery->properties, run->delivery->body,
                                   run->worker->config->max_body, &run->message, &ignored);
-        if (run->message.name)
-                run->def = task_find(run->message.name);
-        if (run->def)
-                run->pipeline = pipeline_of_task(run->message.name);
+        run->task = run->message.name ? catalog_task(run->catalog, run->message.name) : NULL;
+        run->def = run->task ? run->task->def : NULL;
+        run->pipeline = run->task ? run->task->pipeline : NULL;
         take_telling(run, telling);
         return step_of(run, telling);
 }

@@ -22,6 +22,7 @@ struct run *run_new(struct worker *w)
                 run->timer.data = run;
         }
         run->worker = w;
+        run->catalog = catalog_ref(w->catalog);
         run->previous = w->runs.previous;
         run->next = &w->runs;
         run->previous->next = run->next->previous = run;
@@ -59,6 +60,7 @@ void run_end(struct run *run)
 
         health_count(w, run);
         forget_contents(run);
+        catalog_unref(run->catalog);
         const uv_timer_t timer = run->timer; /* stopped; stays initialised */
         *run = (struct run){ .next = w->spare, .timer = timer };
         w->spare = run;
@@ -139,11 +141,10 @@ uint64_t run_spread_ms(uint64_t wait_ms)
         return wait_ms + random_bits() % (spread_ms + 1);
 }
 
-const char *run_queue_of(const char *name, void *unused)
+const char *run_queue_of(const char *name, void *catalog)
 {
-        (void)unused;
-        const struct task_def *def = task_find(name);
-        return def ? def->queue : NULL;
+        const struct task *task = catalog_task(catalog, name);
+        return task ? task->def->queue : NULL;
 }
 
 /* ---- what the store is told of it ---- */

@@ -62,6 +62,8 @@ struct run {
         enum step step;            /* the last one entered */
         struct delivery *delivery; /* owns the bytes that `message` views */
         struct delivery_tag tag;   /* of the latest delivery of this task */
+        struct catalog *catalog;   /* a reference: the one that it began with */
+        const struct task *task;   /* in it; NULL: unknown */
         const struct task_def *def;
         const struct pipeline *pipeline; /* or NULL */
         struct arena arena;
@@ -111,6 +113,7 @@ struct control;
 struct worker {
         const struct worker_config *config;
         uv_loop_t *loop;
+        struct catalog *catalog; /* a reference: for what comes next */
         struct broker *broker;
         struct store *store;
         struct ai *ai;
@@ -128,7 +131,7 @@ struct worker {
         struct releaser *releaser;
         struct teller *teller;
         struct pulse *pulse;     /* says whether it consumes */
-        struct rates_row *rates; /* how attempts fared; one a task of the registry */
+        struct rates_row *rates; /* how attempts fared; one a task of the catalogue */
         struct control *control; /* or NULL */
         const char **queues;     /* to consume; names that were added or taken away live on in `names` */
         size_t queue_count;
@@ -148,8 +151,8 @@ bool run_keeps_state(const struct run *run);
 /* Does its chain go on? */
 bool run_has_successor(const struct run *run);
 
-/* The queue of a task of that name, or NULL: a queue_of_task for message.h. */
-const char *run_queue_of(const char *name, void *unused);
+/* The queue of a task of that name, or NULL: a queue_of_task for message.h; `catalog` is a struct catalog. */
+const char *run_queue_of(const char *name, void *catalog);
 
 /* Has its call taken longer than its message allows (time_limit, soft_time_limit)? Then run->why says so, and it is not tried again. */
 bool run_out_of_time(struct run *run);
@@ -327,6 +330,8 @@ void releaser_close(struct releaser *r);
 /* Begin and end w->pulse and w->rates. Opening returns 0 or -ENOMEM. */
 int health_open(struct worker *w);
 void health_close(struct worker *w);
+/* w->catalog is about to become this one: keep the counts of tasks that are in both. 0 or -ENOMEM. */
+int health_use(struct worker *w, const struct catalog *catalog);
 /* An attempt has ended: count how, for its task. */
 void health_count(struct worker *w, const struct run *run);
 

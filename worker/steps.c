@@ -137,8 +137,8 @@ static enum step decode(struct run *run)
         struct task_message *m = &run->message;
         int code = task_message_decode(&run->arena, run->delivery->properties, run->delivery->body,
                                        run->worker->config->max_body, m, &run->why);
-        if (m->name)
-                run->def = task_find(m->name);
+        run->task = m->name ? catalog_task(run->catalog, m->name) : NULL;
+        run->def = run->task ? run->task->def : NULL;
         if (code)
                 return run_refused(run, code);
         if (!run->def) {
@@ -151,15 +151,15 @@ static enum step decode(struct run *run)
                 return place == REGISTERED_AGAIN ? STEP_END : STEP_WAIT;
         if (m->eta_ms > clock_wall_ms())
                 return schedule(run, m->retries, m->eta_ms, "eta");
-        run->pipeline = pipeline_of_task(m->name);
+        run->pipeline = run->task->pipeline;
         if (run->def->flags & TASK_PLAIN)
                 run->document = json_object();
         else
-                code = pipeline_document(m, &run->document, &run->why);
+                code = pipeline_document(m, run->pipeline, &run->document, &run->why);
         if (code)
                 return run_refused(run, code);
         run->input = (struct task_input){
-                .document = run->document, .args = m->args, .kwargs = m->kwargs, .arena = &run->arena, .def = run->def
+                .document = run->document, .args = m->args, .kwargs = m->kwargs, .arena = &run->arena, .task = run->task
         };
         const struct follow_how how = run_how(run);
         code = task_message_check(m, &how, &run->why); /* better now than after its work was paid for */

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "core/nearest.h"
+#include "tasks/offline.h"
 #include "worker/control.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
                 return -ENOMEM;
         w->config = config;
         w->loop = config->loop;
+        w->catalog = catalog_ref(config->catalog);
         w->runs.next = w->runs.previous = &w->runs;
         uv_timer_init(w->loop, &w->grace_timer);
         w->grace_timer.data = w;
@@ -52,8 +54,9 @@ static int check_queues(const struct worker_config *config, struct problem *why)
         enum { MOST = 256 };
         const char *names[MOST];
         size_t count = 0;
-        for (size_t i = 0; task_registry[i] && count < MOST; i++)
-                names[count++] = task_registry[i]->queue;
+        const struct task_set *set = catalog_tasks(config->catalog);
+        for (size_t i = 0; i < set->count && count < MOST; i++)
+                names[count++] = set->tasks[i].def->queue;
         for (size_t i = 0; i < config->queue_count; i++) {
                 size_t at = 0;
                 while (at < count && strcmp(names[at], config->queues[i]) != 0)
@@ -124,10 +127,18 @@ static int open_both(struct worker *w, struct problem *why)
         return broker_open(&w->broker, &config, &listener, why);
 }
 
+static int answer_offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why)
+{
+        const struct worker *w = arg;
+        return offline_answer(catalog_task(w->catalog, request->task), request, answer, why);
+}
+
 static int open_rest(struct worker *w, struct problem *why)
 {
         struct ai_config ai = w->config->ai;
         ai.loop = w->loop;
+        ai.offline = answer_offline;
+        ai.offline_arg = w;
         const struct results_config results = {
                 .loop = w->loop,
                 .urls = w->config->result_urls,
@@ -149,6 +160,15 @@ static int open_rest(struct worker *w, struct problem *why)
         if (!code)
                 w->store->backend->on_scheduled(w->store, on_heard, w);
         return code;
+}
+
+int worker_use(struct worker *w, struct catalog *catalog)
+{
+        if (health_use(w, catalog) < 0)
+                return -ENOMEM;
+        catalog_unref(w->catalog);
+        w->catalog = catalog_ref(catalog);
+        return 0;
 }
 
 const char *worker_provider(const struct worker *w)
@@ -199,5 +219,6 @@ void worker_close(struct worker *w)
         topology_free(&w->topology);
         task_routes_free(&w->routes);
         map_free(w->by_id);
+        catalog_unref(w->catalog);
         free(w);
 }

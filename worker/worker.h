@@ -5,8 +5,8 @@
 #define CHARD_WORKER_H
 
 #include "ai/ai.h"
+#include "catalog/catalog.h"
 #include "core/problem.h"
-#include "tasks/task.h"
 
 #include <uv.h>
 
@@ -35,6 +35,7 @@ enum worker_events {
 
 struct worker_config {
         uv_loop_t *loop;
+        struct catalog *catalog; /* what it can do; the worker takes a reference of its own */
         const char *broker_urls, *broker_ca_file;
         const char *store_url;
         const char *result_urls; /* as results_config says */
@@ -66,6 +67,10 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
 /* Begin to end: the first call stops consuming and lets what runs finish within the grace time, then hands the rest back;
  * the second call hands back at once. Never waits; the loop stops turning for this worker when all is done. */
 void worker_stop(struct worker *w);
+
+/* From the next delivery on do what this catalogue says; what runs goes on with the one that it began with. Loop thread. 0 or -ENOMEM: then
+ * nothing has changed. */
+int worker_use(struct worker *w, struct catalog *catalog);
 
 /* "openai" or "offline"; constant. */
 const char *worker_provider(const struct worker *w);

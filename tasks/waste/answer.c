@@ -30,8 +30,9 @@ int answer_basis(const struct task_input *in, struct answer_basis *out, struct p
                 return rc;
         const char *middle = json_text(section, "middle", "");
         *out = (struct answer_basis){
+                .taxonomy = taxonomy_of(in),
                 .lang = lang_of(document_lang(in->document)),
-                .category = middle_find(middle),
+                .category = middle_find(taxonomy_of(in), middle),
                 .classification = section,
         };
         if (!out->category)
@@ -40,8 +41,8 @@ int answer_basis(const struct task_input *in, struct answer_basis *out, struct p
                                    middle);
         if (!out->category->rule)
                 return 0;
-        out->rule = rule_for(out->category, json_text(section, "item", NULL), json_object_get(section, "situation"),
-                             out->lang);
+        out->rule = rule_for(out->taxonomy, out->category, json_text(section, "item", NULL),
+                             json_object_get(section, "situation"), out->lang);
         return out->rule ? 0 : -ENOMEM;
 }
 
@@ -54,7 +55,7 @@ void answer_basis_clear(struct answer_basis *b)
 int answer_say(const struct task_input *in, const struct answer_basis *b, struct ai_request *request)
 {
         JSON_OWNED json_t *both = json_pack("{s:O, s:O?}", "classification", b->classification, "rule", b->rule);
-        const char *exceptions = rule_exceptions(b->category, b->lang);
+        const char *exceptions = rule_exceptions(b->taxonomy, b->category, b->lang);
         int rc = ask_say(in, request, "user", AI_TEXT, both ? ask_json(in, both) : NULL);
         return rc == 0 && exceptions ? ask_say(in, request, "user", AI_TEXT, exceptions) : rc;
 }

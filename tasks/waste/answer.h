@@ -7,6 +7,7 @@
 #include "tasks/waste/taxonomy.h"
 
 struct answer_basis {
+        const struct taxonomy *taxonomy;
         enum lang lang;
         const struct category *category;
         const json_t *classification; /* the document's section, borrowed */

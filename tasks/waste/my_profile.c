@@ -4,13 +4,14 @@
 #include "core/json.h"
 #include "core/nearest.h"
 #include "tasks/input.h"
+#include "tasks/waste/waste.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 /* Changes many profiles at once; one bad element and none is changed. */
-static int run(const struct task_input *in, struct outcome *out, struct problem *why);
+static int my_profile_run(const struct task_input *in, struct outcome *out, struct problem *why);
 
 const struct task_def my_profile = {
         .name = "my.profile",
@@ -18,7 +19,7 @@ const struct task_def my_profile = {
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 10000,
         .adds = { "profile" },
-        .run = run,
+        .run = my_profile_run,
 };
 
 enum { USER_ID_MOST = 200, FIELD_MOST = 64, VALUE_MOST = 16384 };
@@ -127,7 +128,7 @@ static int change_profile(const struct task_input *in, const char *user_id, json
         return outcome_event(out, "profile", user_id, "ProfileUpdated", event);
 }
 
-static int run(const struct task_input *in, struct outcome *out, struct problem *why)
+static int my_profile_run(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         const char *user_id;
         json_t *fields;

@@ -25,10 +25,12 @@ static void add_file_name(const char *url, struct buffer *out)
         }
 }
 
-int offline_classify(const json_t *document, json_t **answer)
+int offline_classify(const struct task_input *in, json_t **answer)
 {
+        const struct taxonomy *t = taxonomy_of(in);
+        const json_t *document = in->document;
         struct buffer seen = { 0 };
-        struct word_match match = { .category = middle_find("unclassified") };
+        struct word_match match = { .category = middle_find(t, "unclassified") };
         const char *text = document_text(document, "text"), *url = document_text(document, "image_url");
         buffer_add_string(&seen, text ? text : "");
         buffer_add_byte(&seen, '\n');
@@ -36,10 +38,10 @@ int offline_classify(const json_t *document, json_t **answer)
         buffer_add_byte(&seen, '\0');
         if (seen.failed)
                 return -ENOMEM;
-        words_category((const char *)seen.data, &match);
+        words_category(t, (const char *)seen.data, &match);
         *answer =
                 json_pack("{s:s, s:s, s:s?, s:o}", "major", match.category->major->slug, "middle", match.category->slug,
-                          "item", match.item, "situation", words_situation((const char *)seen.data));
+                          "item", match.item, "situation", words_situation(t, (const char *)seen.data));
         buffer_free(&seen);
         return *answer ? 0 : -ENOMEM;
 }

@@ -3,10 +3,12 @@
 #ifndef CHARD_WASTE_OFFLINE_H
 #define CHARD_WASTE_OFFLINE_H
 
+#include "tasks/task.h"
+
 #include <jansson.h>
 
 /* {"major", "middle", "item", "situation"} from the words of the document's text and the file name of its image URL;
  * unclassified where nothing is found. New reference. Returns 0 or -ENOMEM. */
-int offline_classify(const json_t *document, json_t **answer);
+int offline_classify(const struct task_input *in, json_t **answer);
 
 #endif

@@ -4,19 +4,15 @@
 #include "core/json.h"
 
 #include <ctype.h>
-#include <pthread.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What a rule says of every item in one language. */
 struct brief {
         json_t *rule; /* {"slug", "label", "steps"}, or NULL when the category has none */
-        const char *exceptions;
+        char *exceptions;
 };
-
-/* Made once, under pthread_once; constant ever after. As many as the taxonomy has categories. */
-static struct brief (*briefs)[LANG_COUNT];
-static pthread_once_t briefs_once = PTHREAD_ONCE_INIT;
 
 static bool same_item(const char *a, const char *b);
 
@@ -38,14 +34,14 @@ static json_t *item_steps(const json_t *rule, const char *item, enum lang lang)
         return json_array();
 }
 
-static json_t *not_accepted(const json_t *rule, enum lang lang)
+static json_t *not_accepted(const struct taxonomy *t, const json_t *rule, enum lang lang)
 {
         json_t *out = json_array(), *entry;
         const char *code = lang_codes[lang];
         size_t i;
         json_array_foreach(json_object_get(rule, "not_accepted"), i, entry) {
                 const char *slug = json_text(entry, "goes_to", "");
-                const struct category *c = category_find(slug);
+                const struct category *c = category_find(t, slug);
                 json_t *one =
                         json_pack("{s:s, s:s, s:s*, s:s}", "item", json_text(json_object_get(entry, "item"), code, ""),
                                   "goes_to", slug, "label", c ? c->label[lang] : NULL, "why",
@@ -82,35 +78,48 @@ static json_t *insufficiencies(const json_t *rule, const json_t *situation, enum
         return out;
 }
 
-static void make_brief(const struct category *c, enum lang lang, struct brief *out)
+static int make_brief(const struct taxonomy *t, const struct category *c, enum lang lang, struct brief *out)
 {
         if (!c->rule)
-                return;
-        JSON_OWNED json_t *exceptions = json_pack("{s:o}", "not_accepted", not_accepted(c->rule, lang));
+                return 0;
+        JSON_OWNED json_t *exceptions = json_pack("{s:o}", "not_accepted", not_accepted(t, c->rule, lang));
         out->exceptions = json_dumps(exceptions, JSON_COMPACT);
         out->rule = json_pack("{s:s, s:s, s:o}", "slug", c->slug, "label", c->label[lang], "steps",
                               in_language(json_object_get(c->rule, "steps"), lang));
+        return out->rule && out->exceptions ? 0 : -ENOMEM;
 }
 
-static void make_briefs(void)
+int rule_briefs_new(struct taxonomy *t)
 {
-        const struct taxonomy *t = taxonomy();
-        briefs = calloc(t->category_count, sizeof(*briefs));
-        for (size_t i = 0; briefs && i < t->category_count; i++)
+        t->briefs = calloc(t->category_count * LANG_COUNT, sizeof(*t->briefs));
+        if (!t->briefs)
+                return -ENOMEM;
+        for (size_t i = 0; i < t->category_count; i++)
                 for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++)
-                        make_brief(&t->categories[i], lang, &briefs[i][lang]);
+                        if (make_brief(t, &t->categories[i], lang, &t->briefs[i * LANG_COUNT + lang]) < 0)
+                                return -ENOMEM;
+        return 0;
 }
 
-static const struct brief *brief_of(const struct category *category, enum lang lang)
+void rule_briefs_free(struct taxonomy *t)
 {
-        static const struct brief none;
-        pthread_once(&briefs_once, make_briefs);
-        return briefs ? &briefs[category - taxonomy()->categories][lang] : &none;
+        for (size_t i = 0; t->briefs && i < t->category_count * LANG_COUNT; i++) {
+                json_decref(t->briefs[i].rule);
+                free(t->briefs[i].exceptions);
+        }
+        free(t->briefs);
+        t->briefs = NULL;
 }
 
-json_t *rule_for(const struct category *category, const char *item, const json_t *situation, enum lang lang)
+static const struct brief *brief_of(const struct taxonomy *t, const struct category *category, enum lang lang)
 {
-        json_t *out = json_copy(brief_of(category, lang)->rule);
+        return &t->briefs[(size_t)(category - t->categories) * LANG_COUNT + lang];
+}
+
+json_t *rule_for(const struct taxonomy *t, const struct category *category, const char *item, const json_t *situation,
+                 enum lang lang)
+{
+        json_t *out = json_copy(brief_of(t, category, lang)->rule);
         if (!out)
                 return NULL;
         json_object_set_new(out, "item_steps", item_steps(category->rule, item, lang));
@@ -118,9 +127,9 @@ json_t *rule_for(const struct category *category, const char *item, const json_t
         return out;
 }
 
-const char *rule_exceptions(const struct category *category, enum lang lang)
+const char *rule_exceptions(const struct taxonomy *t, const struct category *category, enum lang lang)
 {
-        return brief_of(category, lang)->exceptions;
+        return brief_of(t, category, lang)->exceptions;
 }
 
 /* Item names are compared without spaces and without ASCII case: the list has "PET용기", a model may say "Pet 용기". */

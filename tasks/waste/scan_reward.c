@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Awards a character for a recyclable that was prepared as its rule says. */
-static int run(const struct task_input *in, struct outcome *out, struct problem *why);
+static int scan_reward_run(const struct task_input *in, struct outcome *out, struct problem *why);
 
 const struct task_def scan_reward = {
         .name = "scan.reward",
@@ -17,7 +17,7 @@ const struct task_def scan_reward = {
         .deadline_ms = 10000,
         .flags = TASK_READS_OWNED,
         .adds = { "reward" },
-        .run = run,
+        .run = scan_reward_run,
 };
 
 /* What decides over a reward, taken from the document. */
@@ -40,7 +40,7 @@ static int read_case(const struct task_input *in, struct reward_case *c, struct 
         const char *middle = json_text(classification, "middle", "");
         *c = (struct reward_case){
                 .user_id = document_user(in->document),
-                .category = middle_find(middle),
+                .category = middle_find(taxonomy_of(in), middle),
                 .rule_found = json_array_size(rules) > 0,
                 .insufficient = json_array_size(json_object_get(answer, "insufficiencies")) > 0,
         };
@@ -95,7 +95,7 @@ static int grant(const struct task_input *in, const struct reward_case *c, struc
         return rc == 0 ? add_reward(out, c->category->character, "granted") : rc;
 }
 
-static int run(const struct task_input *in, struct outcome *out, struct problem *why)
+static int scan_reward_run(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         struct reward_case c;
         int rc = read_case(in, &c, why);

@@ -4,38 +4,52 @@
 #include "core/bytes.h"
 #include "core/embed.h"
 #include "core/json.h"
-#include "core/log.h"
+#include "tasks/waste/words.h"
 
-#include <pthread.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char *const lang_codes[LANG_COUNT] = { [LANG_KO] = "ko", [LANG_EN] = "en" };
 
-/* Written once, by load() under pthread_once; constant ever after. */
-static struct taxonomy loaded;
-static struct problem load_problem;
-static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+static int taxonomy_read(struct taxonomy *t, struct problem *why);
+static const struct category *find(const struct taxonomy *t, const char *slug, bool middles, bool majors);
 
-static void load(void);
-static const struct category *find(const char *slug, bool middles, bool majors);
-
-int taxonomy_load(struct problem *why)
+int taxonomy_new(struct taxonomy **out, struct problem *why)
 {
-        pthread_once(&load_once, load);
-        if (load_problem.code[0] && why)
-                *why = load_problem;
-        return load_problem.code[0] ? 1 : 0;
+        struct taxonomy *t = calloc(1, sizeof(*t));
+        if (!t)
+                return -ENOMEM;
+        int rc = taxonomy_read(t, why);
+        if (rc == 0)
+                rc = rule_briefs_new(t);
+        if (rc == 0)
+                rc = words_new(t, why);
+        if (rc == 0)
+                *out = t;
+        else
+                taxonomy_free(t);
+        return rc;
 }
 
-const struct taxonomy *taxonomy(void)
+void taxonomy_free(struct taxonomy *t)
 {
-        struct problem why;
-        if (taxonomy_load(&why) != 0) {
-                log_error("task", "%s", why.text);
-                abort();
-        }
-        return &loaded;
+        if (!t)
+                return;
+        words_free(t);
+        rule_briefs_free(t);
+        for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++)
+                free(t->catalogue[lang]);
+        free(t->tag_list);
+        free(t->categories);
+        free(t->characters);
+        json_decref(t->files);
+        free(t);
+}
+
+const struct taxonomy *taxonomy_of(const struct task_input *in)
+{
+        return in->task->data;
 }
 
 enum lang lang_of(const char *code)
@@ -43,35 +57,34 @@ enum lang lang_of(const char *code)
         return code && strcmp(code, lang_codes[LANG_EN]) == 0 ? LANG_EN : LANG_KO;
 }
 
-const struct category *category_find(const char *slug)
+const struct category *category_find(const struct taxonomy *t, const char *slug)
 {
-        return find(slug, true, true);
+        return find(t, slug, true, true);
 }
 
-const struct category *middle_find(const char *slug)
+const struct category *middle_find(const struct taxonomy *t, const char *slug)
 {
-        return find(slug, true, false);
+        return find(t, slug, true, false);
 }
 
-const struct category *major_find(const char *slug)
+const struct category *major_find(const struct taxonomy *t, const char *slug)
 {
-        return find(slug, false, true);
+        return find(t, slug, false, true);
 }
 
-bool is_situation_tag(const char *tag)
+bool is_situation_tag(const struct taxonomy *t, const char *tag)
 {
         size_t i;
         json_t *known;
-        json_array_foreach((json_t *)taxonomy()->tags, i, known) {
+        json_array_foreach((json_t *)t->tags, i, known) {
                 if (strcmp(json_string_value(known), tag) == 0)
                         return true;
         }
         return false;
 }
 
-static const struct category *find(const char *slug, bool middles, bool majors)
+static const struct category *find(const struct taxonomy *t, const char *slug, bool middles, bool majors)
 {
-        const struct taxonomy *t = taxonomy();
         for (size_t i = 0; slug && i < t->category_count; i++) {
                 const struct category *c = &t->categories[i];
                 if (strcmp(c->slug, slug) == 0 && ((middles && c->is_middle) || (majors && c->major == c)))
@@ -82,41 +95,47 @@ static const struct category *find(const char *slug, bool middles, bool majors)
 
 /* ---- reading the embedded files ---- */
 
-static int broken(const char *file, const char *what)
+/* What is read, and where a complaint goes. */
+struct reading {
+        struct taxonomy *taxonomy;
+        struct problem *why;
+};
+
+static int broken(const struct reading *r, const char *file, const char *what)
 {
-        return problem_set(&load_problem, "task", "bad_data", "this program was built from broken data: %s: %s", file,
-                           what);
+        return problem_set(r->why, "task", "bad_data", "this program was built from broken data: %s: %s", file, what);
 }
 
-/* A member of an embedded JSON file, which stays in memory for good; NULL, and the problem set, when it is not there. */
-static const json_t *read_file(const struct embedded_file files[], const char *name)
+/* An embedded JSON file, which lives as long as the taxonomy; NULL, and the problem set, when it is not there. */
+static const json_t *read_file(const struct reading *r, const struct embedded_file files[], const char *name)
 {
         json_t *value = NULL;
+        struct problem parse = { 0 };
         for (const struct embedded_file *f = files; f->name; f++)
-                if (strcmp(f->name, name) == 0 &&
-                    json_parse(bytes_of(f->data, f->size), "task", &value, &load_problem) == 0 &&
-                    json_array_append_new(loaded.files, value) == 0)
+                if (strcmp(f->name, name) == 0 && json_parse(bytes_of(f->data, f->size), "task", &value, &parse) == 0 &&
+                    json_array_append_new(r->taxonomy->files, value) == 0)
                         return value;
-        broken(name, load_problem.code[0] ? "it is no JSON" : "it is missing");
+        broken(r, name, parse.code[0] ? "it is no JSON" : "it is missing");
         return NULL;
 }
 
-static const json_t *read_rule(const char *slug)
+static const json_t *read_rule(const struct reading *r, const char *slug)
 {
         char name[64];
         snprintf(name, sizeof(name), "%s.json", slug);
         for (const struct embedded_file *f = embedded_rules; f->name; f++)
                 if (strcmp(f->name, name) == 0)
-                        return read_file(embedded_rules, name);
+                        return read_file(r, embedded_rules, name);
         return NULL;
 }
 
-static int read_characters(struct taxonomy *t)
+static int read_characters(const struct reading *r)
 {
-        const json_t *list = json_object_get(read_file(embedded_data, "characters.json"), "characters");
+        struct taxonomy *t = r->taxonomy;
+        const json_t *list = json_object_get(read_file(r, embedded_data, "characters.json"), "characters");
         t->characters = calloc(json_array_size(list) + 1, sizeof(*t->characters));
         if (!t->characters || json_array_size(list) == 0)
-                return broken("characters.json", "no characters");
+                return broken(r, "characters.json", "no characters");
         size_t i;
         json_t *entry;
         json_array_foreach((json_t *)list, i, entry) {
@@ -125,7 +144,7 @@ static int read_characters(struct taxonomy *t)
                 c->ko = json_text(entry, "ko", NULL);
                 c->match = json_text(entry, "match_slug", NULL);
                 if (!c->code || !c->ko || !c->match)
-                        return broken("characters.json", "a character without code, ko or match_slug");
+                        return broken(r, "characters.json", "a character without code, ko or match_slug");
         }
         return 0;
 }
@@ -143,8 +162,9 @@ static const struct character *character_of(const struct taxonomy *t, const char
         return otherwise;
 }
 
-static int add_category(struct taxonomy *t, const json_t *entry, const struct category *major)
+static int add_category(const struct reading *r, const json_t *entry, const struct category *major)
 {
+        struct taxonomy *t = r->taxonomy;
         struct category *c = &t->categories[t->category_count++];
         c->slug = json_text(entry, "slug", NULL);
         c->label[LANG_KO] = json_text(entry, "ko", NULL);
@@ -153,29 +173,31 @@ static int add_category(struct taxonomy *t, const json_t *entry, const struct ca
         c->is_middle = !json_object_get(entry, "middle");
         c->items = json_object_get(entry, "items");
         if (!c->slug || !c->label[LANG_KO] || !c->label[LANG_EN])
-                return broken("taxonomy.json", "a category without slug, ko or en");
-        c->rule = read_rule(c->slug);
+                return broken(r, "taxonomy.json", "a category without slug, ko or en");
+        c->rule = read_rule(r, c->slug);
         c->character = character_of(t, c->slug);
-        return c->character ? 0 : broken("characters.json", "no default character");
+        return c->character ? 0 : broken(r, "characters.json", "no default character");
 }
 
-static int add_major(struct taxonomy *t, const json_t *entry)
+static int add_major(const struct reading *r, const json_t *entry)
 {
+        const struct taxonomy *t = r->taxonomy;
         const struct category *major = &t->categories[t->category_count];
-        if (add_category(t, entry, NULL) != 0)
+        if (add_category(r, entry, NULL) != 0)
                 return 1;
         size_t i;
         json_t *middle;
         json_array_foreach(json_object_get(entry, "middle"), i, middle) {
-                if (add_category(t, middle, major) != 0)
+                if (add_category(r, middle, major) != 0)
                         return 1;
         }
         return 0;
 }
 
-static int read_categories(struct taxonomy *t)
+static int read_categories(const struct reading *r)
 {
-        const json_t *majors = json_object_get(read_file(embedded_data, "taxonomy.json"), "major");
+        struct taxonomy *t = r->taxonomy;
+        const json_t *majors = json_object_get(read_file(r, embedded_data, "taxonomy.json"), "major");
         size_t i, count = json_array_size(majors);
         json_t *entry;
         json_array_foreach((json_t *)majors, i, entry) {
@@ -183,24 +205,25 @@ static int read_categories(struct taxonomy *t)
         }
         t->categories = calloc(count + 1, sizeof(*t->categories));
         if (!t->categories || count == 0)
-                return broken("taxonomy.json", "no categories");
+                return broken(r, "taxonomy.json", "no categories");
         json_array_foreach((json_t *)majors, i, entry) {
-                if (add_major(t, entry) != 0)
+                if (add_major(r, entry) != 0)
                         return 1;
         }
         return 0;
 }
 
-static int read_tags(struct taxonomy *t)
+static int read_tags(const struct reading *r)
 {
+        struct taxonomy *t = r->taxonomy;
         size_t i;
         json_t *tag;
-        t->tags = json_object_get(read_file(embedded_data, "situation-tags.json"), "situation_tags");
+        t->tags = json_object_get(read_file(r, embedded_data, "situation-tags.json"), "situation_tags");
         if (json_array_size(t->tags) == 0)
-                return broken("situation-tags.json", "no tags");
+                return broken(r, "situation-tags.json", "no tags");
         json_array_foreach((json_t *)t->tags, i, tag) {
                 if (!json_is_string(tag))
-                        return broken("situation-tags.json", "a tag that is no text");
+                        return broken(r, "situation-tags.json", "a tag that is no text");
         }
         return 0;
 }
@@ -215,16 +238,16 @@ static void write_items(const json_t *items, struct buffer *out)
 }
 
 /* The text that was written, or NULL when memory ran out. */
-static const char *finish_text(struct buffer *out)
+static char *finish_text(struct buffer *out)
 {
         buffer_add_byte(out, '\0');
         if (out->failed)
                 buffer_free(out);
-        return (const char *)out->data;
+        return (char *)out->data;
 }
 
 /* One line a category: "- recyclable (Recyclables)", its middles indented, items behind a colon. */
-static const char *write_catalogue(const struct taxonomy *t, enum lang lang)
+static char *write_catalogue(const struct taxonomy *t, enum lang lang)
 {
         struct buffer out = { 0 };
         for (size_t i = 0; i < t->category_count; i++) {
@@ -236,7 +259,7 @@ static const char *write_catalogue(const struct taxonomy *t, enum lang lang)
         return finish_text(&out);
 }
 
-static const char *write_tags(const json_t *tags)
+static char *write_tags(const json_t *tags)
 {
         struct buffer out = { 0 };
         size_t i;
@@ -247,19 +270,22 @@ static const char *write_tags(const json_t *tags)
         return finish_text(&out);
 }
 
-static void load(void)
+static int taxonomy_read(struct taxonomy *t, struct problem *why)
 {
-        struct taxonomy *t = &loaded;
+        const struct reading r = { t, why };
         t->files = json_array();
-        if (read_characters(t) != 0 || read_categories(t) != 0 || read_tags(t) != 0)
-                return;
-        t->words = read_file(embedded_data, "words.json");
+        if (!t->files)
+                return -ENOMEM;
+        if (read_characters(&r) != 0 || read_categories(&r) != 0 || read_tags(&r) != 0)
+                return 1;
+        t->words = read_file(&r, embedded_data, "words.json");
+        if (!t->words)
+                return 1;
         t->tag_list = write_tags(t->tags);
-        if (!t->words || !t->tag_list)
-                return;
+        bool written = t->tag_list != NULL;
         for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++) {
                 t->catalogue[lang] = write_catalogue(t, lang);
-                if (!t->catalogue[lang])
-                        broken("taxonomy.json", "out of memory");
+                written = written && t->catalogue[lang];
         }
+        return written ? 0 : -ENOMEM;
 }

@@ -3,10 +3,9 @@
 
 #include "core/bytes.h"
 #include "core/json.h"
-#include "core/log.h"
 
 #include <ctype.h>
-#include <pthread.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,23 +23,45 @@ struct terms {
         size_t count;
 };
 
-/* Written once, by load() under pthread_once; constant ever after. */
-static struct {
+struct words {
         struct terms category, situation, waste, ignored;
-} words;
-static struct problem load_problem;
-static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+};
 
-static void load(void);
+static void words_read(const struct taxonomy *t, struct words *w, struct problem *why);
 static char *plain(const char *text);
 static char *find(char *text, const struct term *t);
 
-int words_load(struct problem *why)
+int words_new(struct taxonomy *t, struct problem *why)
 {
-        pthread_once(&load_once, load);
-        if (load_problem.code[0] && why)
-                *why = load_problem;
-        return load_problem.code[0] ? 1 : 0;
+        struct problem fault = { 0 };
+        t->terms = calloc(1, sizeof(*t->terms));
+        if (!t->terms)
+                return -ENOMEM;
+        words_read(t, t->terms, &fault);
+        if (!fault.code[0])
+                return 0;
+        *why = fault;
+        return 1;
+}
+
+static void words_free_terms(struct terms *terms)
+{
+        for (size_t i = 0; i < terms->count; i++)
+                free(terms->list[i].text);
+        free(terms->list);
+}
+
+void words_free(struct taxonomy *t)
+{
+        struct words *w = t->terms;
+        if (!w)
+                return;
+        words_free_terms(&w->category);
+        words_free_terms(&w->situation);
+        words_free_terms(&w->waste);
+        words_free_terms(&w->ignored);
+        free(w);
+        t->terms = NULL;
 }
 
 /* ---- looking ---- */
@@ -65,13 +86,13 @@ static const struct term *find_any(char *text, const struct terms *terms)
         return NULL;
 }
 
-bool words_category(const char *text, struct word_match *out)
+bool words_category(const struct taxonomy *taxonomy, const char *text, struct word_match *out)
 {
-        char *copy = words_load(NULL) == 0 ? plain(text) : NULL;
+        char *copy = plain(text);
         const struct term *t = NULL;
         if (copy) {
-                blank_all(copy, &words.ignored);
-                t = find_any(copy, &words.category);
+                blank_all(copy, &taxonomy->terms->ignored);
+                t = find_any(copy, &taxonomy->terms->category);
         }
         if (t)
                 *out = (struct word_match){ t->category, t->item };
@@ -79,20 +100,20 @@ bool words_category(const char *text, struct word_match *out)
         return t != NULL;
 }
 
-bool words_about_waste(const char *text)
+bool words_about_waste(const struct taxonomy *taxonomy, const char *text)
 {
-        char *copy = words_load(NULL) == 0 ? plain(text) : NULL;
-        bool found = copy && find_any(copy, &words.waste);
+        char *copy = plain(text);
+        bool found = copy && find_any(copy, &taxonomy->terms->waste);
         free(copy);
         return found;
 }
 
 /* What a longer phrase has said, a shorter one inside it does not say again: "not rinsed" is no "rinsed". */
-json_t *words_situation(const char *text)
+json_t *words_situation(const struct taxonomy *taxonomy, const char *text)
 {
         json_t *tags = json_array();
-        char *copy = words_load(NULL) == 0 ? plain(text) : NULL;
-        for (const struct term *t = copy ? words.situation.list : NULL; t && t->text; t++) {
+        char *copy = plain(text);
+        for (const struct term *t = copy ? taxonomy->terms->situation.list : NULL; t && t->text; t++) {
                 char *at = find(copy, t);
                 if (!at)
                         continue;
@@ -183,19 +204,21 @@ static char *plain(const char *text)
 
 /* ---- reading the lists ---- */
 
-static void out_of_memory(void)
-{
-        problem_set(&load_problem, "task", "bad_data", "out of memory");
-}
+/* Where the lists go, and what is wrong with them. */
+struct reading {
+        const struct taxonomy *taxonomy;
+        struct words *words;
+        struct problem *why;
+};
 
-static void add(struct terms *to, const char *text, struct term meaning)
+static void add(const struct reading *r, struct terms *to, const char *text, struct term meaning)
 {
         struct term *list = realloc(to->list, (to->count + 2) * sizeof(*list));
         if (list)
                 to->list = list;
         meaning.text = list ? plain(text) : NULL;
         if (!meaning.text) {
-                out_of_memory();
+                problem_set(r->why, "task", "bad_data", "out of memory");
                 return;
         }
         meaning.size = strlen(meaning.text);
@@ -207,23 +230,23 @@ static void add(struct terms *to, const char *text, struct term meaning)
         list[to->count] = (struct term){ 0 };
 }
 
-static void add_list(struct terms *to, const json_t *list, struct term meaning)
+static void add_list(const struct reading *r, struct terms *to, const json_t *list, struct term meaning)
 {
         size_t i;
         json_t *text;
         json_array_foreach((json_t *)list, i, text) {
                 if (meaning.category)
                         meaning.item = json_string_value(text);
-                add(to, json_string_value(text), meaning);
+                add(r, to, json_string_value(text), meaning);
         }
 }
 
 /* An item by its name; without what stands in brackets; and without a final "류" ("골판지류"). */
-static void add_item(const char *name, const struct category *c)
+static void add_item(const struct reading *r, const char *name, const struct category *c)
 {
         char text[128];
         const struct term meaning = { .category = c, .item = name };
-        add(&words.category, name, meaning);
+        add(r, &r->words->category, name, meaning);
         snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, "("), name);
         size_t size = strlen(text);
         while (size > 0 && text[size - 1] == ' ')
@@ -231,35 +254,36 @@ static void add_item(const char *name, const struct category *c)
         if (size > 9 && strcmp(text + size - 3, "류") == 0)
                 text[size -= 3] = '\0';
         if (size > 3 && strcmp(text, name) != 0)
-                add(&words.category, text, meaning);
+                add(r, &r->words->category, text, meaning);
 }
 
 /* What a rule sends elsewhere says what belongs there. */
-static void add_not_accepted(const json_t *rule)
+static void add_not_accepted(const struct reading *r, const json_t *rule)
 {
         size_t i;
         json_t *entry;
         json_array_foreach(json_object_get(rule, "not_accepted"), i, entry) {
-                const struct category *c = middle_find(json_text(entry, "goes_to", ""));
+                const struct category *c = middle_find(r->taxonomy, json_text(entry, "goes_to", ""));
                 const json_t *item = json_object_get(entry, "item");
                 for (enum lang lang = LANG_KO; c && lang < LANG_COUNT; lang++) {
                         const char *name = json_text(item, lang_codes[lang], "");
-                        add(&words.category, name, (struct term){ .category = c, .item = name });
+                        add(r, &r->words->category, name, (struct term){ .category = c, .item = name });
                 }
         }
 }
 
-static void add_category(const struct category *c)
+static void add_category(const struct reading *r, const struct category *c)
 {
         const json_t *targets = json_object_get(c->rule, "targets");
         size_t i;
         json_t *item;
         json_array_foreach((json_t *)c->items, i, item) {
-                add_item(json_string_value(item), c);
+                add_item(r, json_string_value(item), c);
         }
         for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++) {
-                add(&words.category, c->label[lang], (struct term){ .category = c });
-                add_list(&words.category, json_object_get(targets, lang_codes[lang]), (struct term){ .category = c });
+                add(r, &r->words->category, c->label[lang], (struct term){ .category = c });
+                add_list(r, &r->words->category, json_object_get(targets, lang_codes[lang]),
+                         (struct term){ .category = c });
         }
 }
 
@@ -278,53 +302,50 @@ static void sort(struct terms *terms)
 }
 
 /* A tag as the taxonomy spells it, so that equal tags are one value. */
-static json_t *known_tag(const char *text)
+static json_t *known_tag(const struct taxonomy *t, const char *text)
 {
         size_t i;
         json_t *tag;
-        json_array_foreach((json_t *)taxonomy()->tags, i, tag) {
+        json_array_foreach((json_t *)t->tags, i, tag) {
                 if (strcmp(json_string_value(tag), text) == 0)
                         return tag;
         }
         return NULL;
 }
 
-static void read_words(const json_t *file)
+static void read_words(const struct reading *r, const json_t *file)
 {
         const char *name;
         json_t *list;
         json_object_foreach(json_object_get(file, "category"), name, list) {
-                const struct category *c = middle_find(name);
+                const struct category *c = middle_find(r->taxonomy, name);
                 if (!c)
-                        problem_set(&load_problem, "task", "bad_data", "words.json: no category is called %s", name);
+                        problem_set(r->why, "task", "bad_data", "words.json: no category is called %s", name);
                 else
-                        add_list(&words.category, list, (struct term){ .category = c });
+                        add_list(r, &r->words->category, list, (struct term){ .category = c });
         }
         json_object_foreach(json_object_get(file, "situation"), name, list) {
-                json_t *tag = known_tag(name);
+                json_t *tag = known_tag(r->taxonomy, name);
                 if (!tag)
-                        problem_set(&load_problem, "task", "bad_data", "words.json: no situation tag is called %s",
-                                    name);
+                        problem_set(r->why, "task", "bad_data", "words.json: no situation tag is called %s", name);
                 else
-                        add_list(&words.situation, list, (struct term){ .tag = tag });
+                        add_list(r, &r->words->situation, list, (struct term){ .tag = tag });
         }
-        add_list(&words.waste, json_object_get(file, "waste"), (struct term){ 0 });
-        add_list(&words.ignored, json_object_get(file, "ignored"), (struct term){ 0 });
+        add_list(r, &r->words->waste, json_object_get(file, "waste"), (struct term){ 0 });
+        add_list(r, &r->words->ignored, json_object_get(file, "ignored"), (struct term){ 0 });
 }
 
-static void load(void)
+static void words_read(const struct taxonomy *t, struct words *w, struct problem *why)
 {
-        if (taxonomy_load(&load_problem) != 0)
-                return;
-        const struct taxonomy *t = taxonomy();
+        const struct reading r = { t, w, why };
         for (size_t i = 0; i < t->category_count; i++)
                 if (t->categories[i].is_middle)
-                        add_category(&t->categories[i]);
-        read_words(t->words);
+                        add_category(&r, &t->categories[i]);
+        read_words(&r, t->words);
         for (size_t i = 0; i < t->category_count; i++)
-                add_not_accepted(t->categories[i].rule);
-        sort(&words.category);
-        sort(&words.situation);
-        sort(&words.waste);
-        sort(&words.ignored);
+                add_not_accepted(&r, t->categories[i].rule);
+        sort(&w->category);
+        sort(&w->situation);
+        sort(&w->waste);
+        sort(&w->ignored);
 }

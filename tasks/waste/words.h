@@ -17,15 +17,17 @@ struct word_match {
 };
 
 /* What a text is about. Returns whether anything was found. */
-bool words_category(const char *text, struct word_match *out);
+bool words_category(const struct taxonomy *t, const char *text, struct word_match *out);
 
 /* The situation tags that a text speaks of; a new array, NULL when memory ran out. */
-json_t *words_situation(const char *text);
+json_t *words_situation(const struct taxonomy *t, const char *text);
 
 /* Whether a text that names no category still asks about putting something out. */
-bool words_about_waste(const char *text);
+bool words_about_waste(const struct taxonomy *t, const char *text);
 
-/* Read the lists. Called once, by tasks_load. Returns 0; or 1 with `why` (source "task", code "bad_data"). */
-int words_load(struct problem *why);
+/* Make and give back t->terms, once the categories are there; called by taxonomy.c. Returns 0; 1 with `why` (source "task", code
+ * "bad_data"); or -ENOMEM. */
+int words_new(struct taxonomy *t, struct problem *why);
+void words_free(struct taxonomy *t);
 
 #endif

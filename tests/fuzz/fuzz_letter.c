@@ -8,6 +8,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static struct catalog *shipped(void)
+{
+        static struct catalog *catalog;
+        const struct catalog_source source = { shipped_domains, shipped_pipelines, NULL };
+        if (!catalog && catalog_new(&catalog, &source, NULL) != 0)
+                abort();
+        return catalog;
+}
+
 static void must(bool holds)
 {
         if (!holds)
@@ -47,7 +56,7 @@ static void check_exported(struct arena *a, const struct dead_letter *l)
         json_t *whole = letter_json(l, LETTER_WHOLE);
         must(whole != NULL);
         if (l->died_ms > 0 && l->died_ms < 253402300799000) { /* else its time is no text */
-                must(letter_from_json(a, whole, &again, &why) == 0);
+                must(letter_from_json(shipped(), a, whole, &again, &why) == 0);
                 must(again.properties.size == l->properties.size && again.body.size == l->body.size);
                 must(strcmp(again.name, l->name) == 0 && strcmp(again.task_id, l->task_id) == 0);
         }
@@ -59,7 +68,7 @@ static void check_judged(const struct dead_letter *l)
 {
         struct message *m = NULL;
         struct problem why;
-        const enum letter_fate fate = letter_judge(l, "chat.classify", 4096, &m, &why);
+        const enum letter_fate fate = letter_judge(shipped(), l, "chat.classify", 4096, &m, &why);
         must(fate < FATE_COUNT && letter_fate_text(fate) != NULL);
         must((m == NULL) == letter_fate_hinders(fate));
         message_free(m);

@@ -15,6 +15,24 @@
 
 #define ANY "…"
 
+struct catalog *shipped(void)
+{
+        static struct catalog *catalog;
+        const struct catalog_source source = { shipped_domains, shipped_pipelines, NULL };
+        struct problem why = { 0 };
+        if (!catalog && catalog_new(&catalog, &source, &why) != 0)
+                fail_msg("the catalogue can't be built: %s", why.text);
+        return catalog;
+}
+
+static const struct task *task_of(const char *name)
+{
+        const struct task *task = catalog_task(shipped(), name);
+        if (!task)
+                fail_msg("there is no task %s", name);
+        return task;
+}
+
 json_t *json_of(const char *text)
 {
         json_error_t error;
@@ -164,8 +182,8 @@ json_t *try_ask(const char *task, const char *document)
         struct problem why = { 0 };
         struct ai_request request;
         json_t *doc = json_of(document);
-        const struct task_input in = { .document = doc, .arena = &arena };
-        int code = task_find(task)->ask(&in, &request, &why);
+        const struct task_input in = { .document = doc, .arena = &arena, .task = task_of(task) };
+        int code = in.task->def->ask(&in, &request, &why);
         json_t *shown = was_refused(task, code, &why) ? refusal(&why) : show_request(&request);
         arena_free(&arena);
         json_decref(doc);
@@ -174,13 +192,13 @@ json_t *try_ask(const char *task, const char *document)
 
 static json_t *try_outcome(const char *task, const char *document, const char *reply, const char *owned)
 {
-        const struct task_def *def = task_find(task);
+        const struct task_def *def = task_of(task)->def;
         struct arena arena = { 0 };
         struct problem why = { 0 };
         struct outcome out;
         json_t *doc = json_of(document), *has = owned ? json_of(owned) : NULL;
         struct ai_reply said = { .content = reply ? json_of(reply) : NULL };
-        const struct task_input in = { .document = doc, .owned = has, .arena = &arena };
+        const struct task_input in = { .document = doc, .owned = has, .arena = &arena, .task = task_of(task) };
         assert_int_equal(outcome_open(&out, &arena), 0);
         int code = reply ? def->conclude(&in, &said, &out, &why) : def->run(&in, &out, &why);
         assert_announced(def, out.sections);
@@ -208,11 +226,10 @@ json_t *try_args(const char *task, const char *args)
         struct arena arena = { 0 };
         struct problem why = { 0 };
         struct outcome out;
-        const struct task_def *def = task_find(task);
         json_t *all = json_of(args);
-        const struct task_input in = { .args = all, .arena = &arena, .def = def };
+        const struct task_input in = { .args = all, .arena = &arena, .task = task_of(task) };
         assert_int_equal(outcome_open(&out, &arena), 0);
-        const int code = def->run(&in, &out, &why);
+        const int code = in.task->def->run(&in, &out, &why);
         json_t *shown = was_refused(task, code, &why) ? refusal(&why) : json_incref(out.result);
         outcome_close(&out);
         arena_free(&arena);
@@ -226,10 +243,10 @@ json_t *try_offline(const char *task, const char *document)
         struct problem why = { 0 };
         struct ai_request request;
         json_t *doc = json_of(document), *answer = NULL;
-        const struct task_input in = { .document = doc, .arena = &arena };
-        int code = task_find(task)->ask(&in, &request, &why);
+        const struct task_input in = { .document = doc, .arena = &arena, .task = task_of(task) };
+        int code = in.task->def->ask(&in, &request, &why);
         if (code == 0)
-                code = offline_answer(&request, &answer, &why);
+                code = offline_answer(in.task, &request, &answer, &why);
         if (was_refused(task, code, &why))
                 answer = refusal(&why);
         else if (ai_schema_check(request.schema, answer, &why) != 0)

@@ -6,7 +6,12 @@
 #ifndef CHARD_TEST_TASK_TRY_H
 #define CHARD_TEST_TASK_TRY_H
 
+#include "catalog/catalog.h"
+
 #include <jansson.h>
+
+/* What the program ships, made ready once. */
+struct catalog *shipped(void);
 
 /* Parse JSON written with ' for "; fails the test when it is none. New reference. */
 json_t *json_of(const char *text);

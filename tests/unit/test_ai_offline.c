@@ -15,8 +15,9 @@
 static uv_loop_t loop;
 static struct ai *ai;
 
-static int hook(const struct ai_request *request, json_t **answer, struct problem *why)
+static int hook(const struct ai_request *request, json_t **answer, void *arg, struct problem *why)
 {
+        (void)arg;
         if (strcmp(request->task, "refused") == 0)
                 return problem_set(why, "provider", "no_rule", "no rule for that");
         if (strcmp(request->task, "bug") == 0)

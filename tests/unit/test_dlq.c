@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "core/utf8.h"
+#include "tests/unit/task_try.h"
 #include "dlq/keeper.h"
 #include "dlq/policy.h"
 #include "dlq/webhook.h"
@@ -200,7 +201,7 @@ static void out_and_in_again(void **state)
         read_as(&a, "q.dead", with_headers(&b, "{" TASK "," RECORD "}"), BODY, &l);
         l.edited = bytes_of_string("[[],{\"user_id\":\"u1\",\"image_url\":\"https://x.example/a.jpg\"},{}]");
         json_t *whole = letter_json(&l, LETTER_WHOLE);
-        assert_int_equal(letter_from_json(&second, whole, &read, &why), 0);
+        assert_int_equal(letter_from_json(shipped(), &second, whole, &read, &why), 0);
         assert_memory_equal(l.key, read.key, DEAD_KEY_SIZE);
         assert_true(read.body.size == l.body.size && memcmp(read.body.data, l.body.data, l.body.size) == 0);
         assert_true(read.edited.size == l.edited.size);
@@ -210,14 +211,14 @@ static void out_and_in_again(void **state)
         };
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
                 json_t *value = json_loads(bad[i], 0, NULL);
-                assert_int_equal(letter_from_json(&second, value, &read, &why), 1);
+                assert_int_equal(letter_from_json(shipped(), &second, value, &read, &why), 1);
                 json_decref(value);
         }
         static const char *const edits[] = { "", "!", "bm8gSlNPTg==",
                                              "W1tdLHt9LHt9XQ==" }; /* the last ones: no JSON, no arguments */
         for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
                 json_object_set_new(whole, "edited_base64", json_string(edits[i]));
-                assert_int_equal(letter_from_json(&second, whole, &read, &why), 1);
+                assert_int_equal(letter_from_json(shipped(), &second, whole, &read, &why), 1);
         }
         json_decref(whole);
         buffer_free(&b);
@@ -244,7 +245,7 @@ static void edited_arguments(void **state)
         read_as(&a, "scan.vision.dead", with_headers(&b, "{" TASK "," RECORD "}"), BODY, &l);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 buffer_reset(&out);
-                const int code = letter_edited_body(&l, bytes_of_string(rows[i].text), &out, &why);
+                const int code = letter_edited_body(shipped(), &l, bytes_of_string(rows[i].text), &out, &why);
                 assert_int_equal(code, rows[i].code ? 1 : 0);
                 if (rows[i].code)
                         assert_string_equal(why.code, rows[i].code);
@@ -283,8 +284,8 @@ static void fates(void **state)
                                                .job_state = rows[i].job,
                                                .error_source = "x",
                                                .error_code = "y" };
-                assert_int_equal(letter_fate(&l, rows[i].to), rows[i].fate);
-                assert_int_equal(letter_judge(&l, rows[i].to, SIZE_MAX, NULL, NULL), rows[i].fate);
+                assert_int_equal(letter_fate(shipped(), &l, rows[i].to), rows[i].fate);
+                assert_int_equal(letter_judge(shipped(), &l, rows[i].to, SIZE_MAX, NULL, NULL), rows[i].fate);
                 assert_non_null(letter_fate_text(rows[i].fate));
         }
         static const struct {
@@ -307,7 +308,7 @@ static void fates(void **state)
                                                .waits = standings[i].waits,
                                                .followed = standings[i].followed,
                                                .leased = standings[i].leased };
-                assert_int_equal(letter_fate(&l, NULL), standings[i].fate);
+                assert_int_equal(letter_fate(shipped(), &l, NULL), standings[i].fate);
         }
 }
 
@@ -337,7 +338,7 @@ static void what_a_worker_could_read(void **state)
                 struct problem why = { 0 };
                 struct message *m = NULL;
                 read_as(&a, "scan.vision.dead", with_headers(&b, rows[i].headers), rows[i].body, &l);
-                assert_int_equal(letter_judge(&l, NULL, rows[i].max_body, &m, &why), rows[i].fate);
+                assert_int_equal(letter_judge(shipped(), &l, NULL, rows[i].max_body, &m, &why), rows[i].fate);
                 assert_true((m == NULL) == (rows[i].fate == FATE_UNREADABLE));
                 if (rows[i].code)
                         assert_string_equal(why.code, rows[i].code);
@@ -435,14 +436,15 @@ static void rates(void **state)
 static void how_long_a_pipeline_may_take(void **state)
 {
         (void)state;
-        for (size_t i = 0; pipeline_registry[i]; i++) {
+        const struct pipeline *const *all = catalog_pipelines(shipped());
+        for (size_t i = 0; all[i]; i++) {
                 int64_t least = 0;
-                for (size_t n = 0; pipeline_registry[i]->steps[n]; n++) {
-                        const struct task_def *def = task_find(pipeline_registry[i]->steps[n]);
+                for (size_t n = 0; all[i]->steps[n]; n++) {
+                        const struct task_def *def = catalog_task(shipped(), all[i]->steps[n])->def;
                         least += (int64_t)def->deadline_ms * (def->retry.limit + 1);
                 }
-                assert_true(sweep_pipeline_ms(pipeline_registry[i], 0) >= least);
-                assert_true(sweep_pipeline_ms(pipeline_registry[i], 1) < least);
+                assert_true(sweep_pipeline_ms(shipped(), all[i], 0) >= least);
+                assert_true(sweep_pipeline_ms(shipped(), all[i], 1) < least);
         }
 }
 

@@ -3,6 +3,7 @@
 #include "core/json.h"
 #include "jobs/jobs.h"
 #include "store/job_cursor.h"
+#include "tests/unit/task_try.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,7 +96,7 @@ static void fake_open(struct fake *f, struct jobs **jobs)
         uv_loop_init(&f->loop);
         uv_timer_init(&f->loop, &f->answer);
         f->answer.data = f;
-        assert_int_equal(jobs_over(jobs, &f->loop, &f->store, NULL), 0);
+        assert_int_equal(jobs_over(jobs, &f->loop, shipped(), &f->store, NULL), 0);
 }
 
 static void fake_close(struct fake *f, struct jobs *jobs)

@@ -17,23 +17,22 @@
 static void every_step_is_a_task_and_every_name_is_there_once(void **state)
 {
         (void)state;
-        for (const struct pipeline *const *p = pipeline_registry; *p; p++) {
+        for (const struct pipeline *const *p = catalog_pipelines(shipped()); *p; p++) {
                 char exchange[64];
                 snprintf(exchange, sizeof(exchange), "%s.commands", (*p)->name);
                 assert_string_equal((*p)->exchange, exchange);
-                assert_ptr_equal(pipeline_find((*p)->name), *p);
+                assert_ptr_equal(catalog_pipeline(shipped(), (*p)->name), *p);
                 assert_non_null((*p)->steps[0]);
                 for (size_t i = 0; (*p)->steps[i]; i++) {
-                        assert_non_null(task_find((*p)->steps[i]));
-                        assert_ptr_equal(pipeline_of_task((*p)->steps[i]), *p);
+                        assert_non_null(catalog_task(shipped(), (*p)->steps[i]));
+                        assert_ptr_equal(catalog_task(shipped(), (*p)->steps[i])->pipeline, *p);
                 }
                 for (size_t i = 0; (*p)->input[i].name; i++)
                         assert_true(i < INPUT_MOST_KEYS);
         }
-        assert_null(pipeline_find("scann"));
-        assert_null(pipeline_find(""));
-        assert_null(pipeline_of_task("chard.echo"));
-        assert_null(pipeline_of_task("scan"));
+        assert_null(catalog_pipeline(shipped(), "scann"));
+        assert_null(catalog_pipeline(shipped(), ""));
+        assert_null(catalog_task(shipped(), "chard.echo")->pipeline);
 }
 
 /* ---- the document ---- */
@@ -51,7 +50,7 @@ static json_t *document_of(const struct row *r)
         const struct task_message task = {
                 .name = r->task, .id = "id-1", .root_id = "root-1", .args = args, .kwargs = kwargs
         };
-        int code = pipeline_document(&task, &out, &why);
+        int code = pipeline_document(&task, catalog_task(shipped(), r->task)->pipeline, &out, &why);
         assert_true(code >= 0);
         if (code > 0) {
                 assert_null(out); /* nothing that somebody could free again */
@@ -184,7 +183,7 @@ static void a_task_of_no_pipeline_takes_anything(void **state)
         (void)state;
         static const struct row rows[] = {
                 { "nothing", "chard.echo", "[]", "{}",
-                  "{'job': {'id': 'root-1', 'pipeline': null, 'user_id': null, 'lang': 'ko'}, 'input': {}}" },
+                  "{'job': {'id': 'root-1', 'pipeline': null, 'user_id': null, 'lang': null}, 'input': {}}" },
                 { "everything", "chard.echo", "[1, 'a']", "{'k': 'v', 'user_id': 'u'}",
                   "{'job': {'…': 1, 'user_id': 'u'}, 'input': {'k': 'v', 'user_id': 'u', 'args': [1, 'a']}}" },
                 { "an object that is no document", "chard.note", "[{'job': 1}]", "{}",
@@ -206,7 +205,9 @@ static void a_started_job_is_the_chain_that_a_celery_client_would_send(void **st
         struct task_message task = { 0 };
         char id[ID_TEXT_SIZE];
         json_t *input = json_of("{'image_url': 'http://x', 'user_id': 'u', 'lang': 'en'}");
-        assert_int_equal(pipeline_start(pipeline_find("scan"), input, id, &message, &why), 0);
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "scan"), catalog_tasks(shipped()), input, id,
+                                        &message, &why),
+                         0);
         assert_string_equal(message->exchange, "scan.commands");
         assert_string_equal(message->routing_key, "scan.vision");
         assert_int_equal(task_message_decode(&arena, message->properties, message->body, 1 << 20, &task, &why), 0);
@@ -235,9 +236,13 @@ static void every_job_has_ids_of_its_own(void **state)
         struct message *message = NULL;
         char first[ID_TEXT_SIZE], second[ID_TEXT_SIZE];
         json_t *input = json_of("{'updates': []}");
-        assert_int_equal(pipeline_start(pipeline_find("my"), input, first, &message, &why), 0);
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, first,
+                                        &message, &why),
+                         0);
         message_free(message);
-        assert_int_equal(pipeline_start(pipeline_find("my"), input, second, &message, &why), 0);
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, second,
+                                        &message, &why),
+                         0);
         message_free(message);
         assert_string_not_equal(first, second);
         json_decref(input);
@@ -261,7 +266,9 @@ static void a_wrong_input_starts_nothing(void **state)
                 struct message *message = NULL;
                 char id[ID_TEXT_SIZE];
                 json_t *input = json_of(rows[i].input);
-                assert_int_equal(pipeline_start(pipeline_find(rows[i].pipeline), input, id, &message, &why), 1);
+                assert_int_equal(pipeline_start(catalog_pipeline(shipped(), rows[i].pipeline), catalog_tasks(shipped()),
+                                                input, id, &message, &why),
+                                 1);
                 assert_string_equal(why.source, "pipeline");
                 assert_string_equal(why.code, "bad_input");
                 if (!strstr(why.text, rows[i].text))

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tasks_load makes of tasks' constants, and which of them it refuses. */
+/* What the catalogue makes of tasks' constants, and which of them it refuses. */
 #include "core/json.h"
 #include "tasks/load.h"
+#include "tasks/waste/taxonomy.h"
+#include "tasks/waste/waste.h"
+#include "tests/unit/task_try.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +15,12 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+/* That of the shipped tasks. */
+static const struct taxonomy *the_taxonomy(void)
+{
+        return catalog_task(shipped(), "scan.vision")->data;
+}
 
 static void assert_refused(const char *label, const char *text, int code, const struct problem *why)
 {
@@ -39,10 +48,11 @@ static void marks_are_replaced_in_any_order_and_number(void **state)
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
                 for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++) {
-                        const struct task_def def = { .name = "t", .prompt = { rows[i].prompt, rows[i].prompt } };
+                        const struct task_def def = { .name = "t" };
+                        const struct task_prompt prompt = { lang_codes[lang], rows[i].prompt };
                         struct problem why = { 0 };
                         char *filled;
-                        if (load_prompt(&def, lang, &filled, &why) != 0)
+                        if (load_prompt(&waste, the_taxonomy(), &def, &prompt, &filled, &why) != 0)
                                 fail_msg("%s: %s", rows[i].prompt, why.text);
                         char *at = filled;
                         const char *by = rows[i].order;
@@ -50,7 +60,8 @@ static void marks_are_replaced_in_any_order_and_number(void **state)
                                 const char one[2] = { *f, '\0' };
                                 const char *want = one;
                                 if (f[0] == '%' && ++f)
-                                        want = *by++ == 'c' ? taxonomy()->catalogue[lang] : taxonomy()->tag_list;
+                                        want = *by++ == 'c' ? the_taxonomy()->catalogue[lang]
+                                                            : the_taxonomy()->tag_list;
                                 if (strncmp(at, want, strlen(want)) != 0)
                                         fail_msg("%s gave: %.200s", rows[i].prompt, at);
                                 at += strlen(want);
@@ -67,12 +78,12 @@ static void unknown_marks_are_refused(void **state)
         static const char *const rows[] = { "@situations", "a @category b", "@categories and @Situation", "(@major)",
                                             "@situation_" };
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-                const struct task_def def = { .name = "the.task", .prompt = { .en = rows[i] } };
+                const struct task_def def = { .name = "the.task" };
+                const struct task_prompt prompt = { "en", rows[i] };
                 struct problem why = { 0 };
                 char *filled = NULL;
-                assert_refused(rows[i], "the.task has the mark @", load_prompt(&def, LANG_EN, &filled, &why), &why);
-                assert_null(filled);
-                assert_int_equal(load_prompt(&def, LANG_KO, &filled, &why), 0);
+                assert_refused(rows[i], "the.task has the mark @",
+                               load_prompt(&waste, the_taxonomy(), &def, &prompt, &filled, &why), &why);
                 assert_null(filled);
         }
 }
@@ -93,7 +104,7 @@ static int load_place(const char *place, const char *list, json_t **out, struct 
         const char *mark = strstr(place, "%s");
         snprintf(schema, sizeof(schema), "%.*s%s%s", (int)(mark - place), place, list, mark + 2);
         const struct task_def def = { .name = "the.task", .schema = schema };
-        return load_schema(&def, out, why);
+        return load_schema(&waste, the_taxonomy(), &def, out, why);
 }
 
 static void lists_are_filled_in_wherever_they_are_named(void **state)
@@ -104,7 +115,7 @@ static void lists_are_filled_in_wherever_they_are_named(void **state)
                 json_t *schema;
                 if (load_place(PLACES[i], "@situation", &schema, &why) != 0)
                         fail_msg("%s: %s", PLACES[i], why.text);
-                char *text = json_dumps(schema, JSON_COMPACT), *tags = json_dumps(taxonomy()->tags, JSON_COMPACT);
+                char *text = json_dumps(schema, JSON_COMPACT), *tags = json_dumps(the_taxonomy()->tags, JSON_COMPACT);
                 if (strstr(text, "@situation") || !strstr(text, tags))
                         fail_msg("%s gave %.200s", PLACES[i], text);
                 free(tags);
@@ -128,7 +139,8 @@ static void misspelt_lists_are_refused_wherever_they_are_named(void **state)
                 const struct task_def def = { .name = "the.task", .schema = broken[i] };
                 struct problem why = { 0 };
                 json_t *schema;
-                assert_refused(broken[i], "the schema of task the.task", load_schema(&def, &schema, &why), &why);
+                assert_refused(broken[i], "the schema of task the.task",
+                               load_schema(&waste, the_taxonomy(), &def, &schema, &why), &why);
                 assert_null(schema);
         }
 }
@@ -165,8 +177,8 @@ static void tasks_that_could_not_run_are_refused(void **state)
         } rows[] = {
                 { NULL, { BASE("t.t"), .run = run } },
                 { NULL, { BASE("t.t"), .ask = ask, .conclude = conclude, .schema = "{}" } },
-                { "number 2 of tasks.list has no name", { NAMED(NULL), .run = run } },
-                { "number 2 of tasks.list has no name", { NAMED(""), .run = run } },
+                { "number 2 has no name", { NAMED(NULL), .run = run } },
+                { "number 2 has no name", { NAMED(""), .run = run } },
                 { "t.t has no queue", { .name = "t.t", .deadline_ms = 1, .run = run } },
                 { "t.t has no queue", { .name = "t.t", .queue = "", .deadline_ms = 1, .run = run } },
                 { "t.t has no deadline_ms", { .name = "t.t", .queue = "q", .run = run } },
@@ -192,13 +204,91 @@ static void tasks_that_could_not_run_are_refused(void **state)
                 else if (code != 0)
                         fail_msg("row %zu: %s", i, why.text);
         }
-        assert_int_equal(load_check(task_registry, NULL), 0);
 }
 
-static int load_all(void **state)
+/* ---- languages ---- */
+
+static void the_prompt_is_the_nearest_language_s(void **state)
 {
         (void)state;
-        return tasks_load(NULL);
+        static struct task_prompt prompts[] = {
+                { "ko", "1" }, { "en", "2" }, { "pt-BR", "3" }, { "zh-Hant", "4" }, { 0 }
+        };
+        static const struct {
+                const char *lang, *text;
+        } rows[] = {
+                { "ko", "1" },      { "en", "2" }, { "EN", "2" },    { "en-GB", "2" },      { "pt-BR", "3" },
+                { "pt-br-x", "3" }, { "pt", "1" }, { "pt-PT", "1" }, { "zh-Hant-TW", "4" }, { "zh", "1" },
+                { "", "1" },        { "e", "1" },  { "en_GB", "1" }, { "-", "1" },          { "english", "1" },
+        };
+        const struct task task = { .prompts = prompts }, silent = { 0 };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+                if (strcmp(task_prompt(&task, rows[i].lang)->text, rows[i].text) != 0)
+                        fail_msg("\"%s\" gave %s", rows[i].lang, task_prompt(&task, rows[i].lang)->text);
+        assert_null(task_prompt(&silent, "en"));
+}
+
+/* ---- catalogues ---- */
+
+static const struct task_def shout = { BASE("shout"), .run = run }, whisper = { BASE("whisper"), .run = run };
+static const struct task_def *const shouts[] = { &shout, NULL }, *const both[] = { &shout, &whisper, NULL };
+
+static int refuse_data(void **data, struct problem *why)
+{
+        *data = NULL;
+        return problem_set(why, "task", "bad_data", "the data is broken");
+}
+
+static void a_mistake_in_a_catalogue_is_named(void **state)
+{
+        (void)state;
+        static const struct domain one = { .name = "one", .tasks = shouts }, two = { .name = "two", .tasks = both },
+                                   broken = { .name = "broken", .tasks = shouts, .open = refuse_data };
+        static const struct pipeline good = { .name = "good", .steps = { "shout" } },
+                                     typo = { .name = "typo", .steps = { "shout", "wisper" } };
+        static const struct {
+                const char *text;
+                const struct domain *domains[3];
+                const struct pipeline *pipelines[3];
+                const char *plugins;
+        } rows[] = {
+                { "two tasks are called shout", { &one, &two }, { NULL }, NULL },
+                { "the data is broken", { &broken }, { NULL }, NULL },
+                { "step 2 of the pipeline typo is no task: \"wisper\"; did you mean \"whisper\"?",
+                  { &two },
+                  { &typo },
+                  NULL },
+                { "two pipelines are called good", { &one }, { &good, &good }, NULL },
+                { "/no/such.so: No such file", { &one }, { &good }, " /no/such.so" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+                const struct catalog_source source = { rows[i].domains, rows[i].pipelines, rows[i].plugins };
+                struct catalog *catalog = NULL;
+                struct problem why = { 0 };
+                assert_int_equal(catalog_new(&catalog, &source, &why), 1);
+                assert_null(catalog);
+                if (!strstr(why.text, rows[i].text))
+                        fail_msg("row %zu: %s", i, why.text);
+        }
+}
+
+static void one_is_built_beside_another_that_is_in_use(void **state)
+{
+        (void)state;
+        static const struct domain old = { .name = "a", .tasks = shouts }, new = { .name = "a", .tasks = both };
+        static const struct domain *const before[] = { &old, NULL }, *const after[] = { &new, NULL };
+        static const struct pipeline *const none[] = { NULL };
+        struct catalog *first = NULL, *second = NULL;
+        assert_int_equal(catalog_new(&first, &(struct catalog_source){ before, none, NULL }, NULL), 0);
+        struct catalog *used = catalog_ref(first);
+        catalog_unref(first);
+        assert_int_equal(catalog_new(&second, &(struct catalog_source){ after, none, NULL }, NULL), 0);
+        assert_null(catalog_task(used, "whisper"));
+        assert_non_null(catalog_task(second, "whisper"));
+        assert_ptr_equal(catalog_task(used, "shout")->def, &shout);
+        catalog_unref(used);
+        catalog_unref(second);
+        catalog_unref(NULL);
 }
 
 int main(void)
@@ -209,6 +299,9 @@ int main(void)
                 cmocka_unit_test(lists_are_filled_in_wherever_they_are_named),
                 cmocka_unit_test(misspelt_lists_are_refused_wherever_they_are_named),
                 cmocka_unit_test(tasks_that_could_not_run_are_refused),
+                cmocka_unit_test(the_prompt_is_the_nearest_language_s),
+                cmocka_unit_test(a_mistake_in_a_catalogue_is_named),
+                cmocka_unit_test(one_is_built_beside_another_that_is_in_use),
         };
-        return cmocka_run_group_tests(tests, load_all, NULL);
+        return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,7 +114,7 @@ json_t *command_rate_limit(struct control *c, const json_t *arguments)
         if (limits_read_rate(rate ? rate : "", &per_hour) != 0)
                 return answer_error(
                         "Invalid rate limit string: ValueError(\"could not convert string to float: '%.40s'\")", rate);
-        if (!task_find(task))
+        if (!catalog_task(c->worker->catalog, task))
                 return answer_error("unknown task");
         if (limits_set_rate(&c->limits, task, per_hour, rate ? rate : "") < 0)
                 return answer_error("MemoryError()");
@@ -136,7 +136,7 @@ json_t *command_time_limit(struct control *c, const json_t *arguments)
 {
         const char *task = json_text(arguments, "task_name", "");
         unsigned soft_ms, hard_ms;
-        if (!task_find(task))
+        if (!catalog_task(c->worker->catalog, task))
                 return answer_error("unknown task");
         if (!read_limit(arguments, "soft", &soft_ms) || !read_limit(arguments, "hard", &hard_ms))
                 return answer_error("ValueError('a time limit is between 0 and 86400 seconds')");

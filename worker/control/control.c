@@ -309,14 +309,13 @@ static void on_joined(void *arg)
 
 static int make_tallies(struct control *c)
 {
-        size_t count = 0;
-        while (task_registry[count])
-                count++;
+        const struct task_set *set = catalog_tasks(c->worker->catalog);
+        const size_t count = set->count;
         c->tallies = calloc(count + 1, sizeof(*c->tallies));
         if (!c->tallies)
                 return -ENOMEM;
         for (size_t i = 0; i < count; i++)
-                c->tallies[i].def = task_registry[i];
+                c->tallies[i].def = set->tasks[i].def;
         c->tally_count = count;
         return 0;
 }

@@ -346,8 +346,9 @@ static void on_check(uv_check_t *check)
         d->turn_us = busy_us;
 }
 
-static int offline(const struct ai_request *request, json_t **answer, struct problem *why)
+static int offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why)
 {
+        (void)arg;
         json_t *given = json_object_get(request->facts, "answer");
         if (!given)
                 return problem_set(why, "provider", "no_facts", "there are no facts to answer from");

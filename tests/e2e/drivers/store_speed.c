@@ -24,12 +24,12 @@ struct run {
         struct store *store;
         size_t count, started, ended;
         bool events;
-        struct task *tasks;
+        struct fake_task *tasks;
         int64_t *ids;
         uint64_t scheduled_us;
 };
 
-struct task {
+struct fake_task {
         struct run *run;
         char id[ID_TEXT_SIZE];
         struct arena arena;
@@ -69,7 +69,7 @@ static void start_next(struct run *run);
 
 static void committed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
-        struct task *t = arg;
+        struct fake_task *t = arg;
         struct run *run = t->run;
 
         (void)stored;
@@ -89,7 +89,7 @@ static void claimed(const struct claim_reply *reply, void *arg)
 {
         static const char result[] =
                 "{\"job\":{\"id\":\"x\"},\"input\":{\"text\":\"hello\"},\"answer\":{\"text\":\"done\"}}";
-        struct task *t = arg;
+        struct fake_task *t = arg;
 
         if (reply->verdict != CLAIM_GRANTED)
                 die("a claim was not granted");
@@ -107,7 +107,7 @@ static void claimed(const struct claim_reply *reply, void *arg)
 
 static void start_next(struct run *run)
 {
-        struct task *t;
+        struct fake_task *t;
 
         if (run->started == run->count)
                 return;
@@ -155,7 +155,7 @@ static void schedule_next(struct run *run);
 
 static void scheduled(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
-        struct run *run = ((struct task *)arg)->run;
+        struct run *run = ((struct fake_task *)arg)->run;
 
         (void)stored;
         (void)why;
@@ -173,7 +173,7 @@ static void scheduled(enum store_result result, struct bytes stored, const struc
 static void schedule_next(struct run *run)
 {
         static struct message *message;
-        struct task *t;
+        struct fake_task *t;
 
         if (!message)
                 message = message_new("", "q", bytes_of("\0\0", 2), bytes_of_string("[[], {}, null]"));

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHARD_WASTE_H
+#define CHARD_WASTE_H
+
+#include "tasks/domain.h"
+#include "tasks/input.h"
+
+extern const struct domain waste;
+
+/* "ko" and "en", NULL-terminated: what the prompts are written in; the first is what counts where nothing is said. */
+extern const char *const waste_languages[];
+
+/* What the pipelines scan, chat and my take. */
+extern const struct input_key scan_input[], chat_input[], my_input[];
+
+#endif
