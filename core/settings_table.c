@@ -68,7 +68,7 @@ const struct setting setting_table[] = {
           "file whose content says twice a second whether this worker, or keeper of dead letters, is consuming, for probes; empty = none" },
         { "CHARD_DLQ_QUEUES", "--dlq-queues", 0, TEXT, AT(dlq_queues), "", 0, 0, { 0 },
           "queues of no task of this program whose dead letters the keeper takes as well, comma-separated: old.queue is for old.queue.dead, which must be there" },
-        { "CHARD_DLQ_POLICIES", "--dlq-policies", 0, TEXT, AT(dlq_policies), "* timeout,connection,http_5*,server_error,overloaded* after=5m rounds=3 errors=20% rate=20/s", 0, 0, { 0 },
+        { "CHARD_DLQ_POLICIES", "--dlq-policies", 0, TEXT, AT(dlq_policies), "* transient,timeout,connection,http_5* after=5m rounds=3 errors=20% rate=20/s", 0, 0, { 0 },
           "dead letters that the keeper sends back by itself: TASK CODE,… [after=5m] [rounds=3] [errors=20%] [rate=20/s]; more rules after a semicolon; empty = none" },
         { "CHARD_DLQ_WEBHOOK_URL", "--dlq-webhook-url", 0, SECRET, AT(dlq_webhook_url), "", 0, 0, { 0 },
           "incoming webhook that the keeper tells of new and growing groups of dead letters; empty = none; never logged" },

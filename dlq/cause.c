@@ -123,11 +123,12 @@ const char *letter_cause(struct arena *a, const char *message)
 
 bool letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE])
 {
-        const struct bytes parts[] = { bytes_of_string(letter->name), bytes_of_string(letter->queue),
+        const struct bytes parts[] = { bytes_of_string(letter->name),         bytes_of_string(letter->queue),
                                        bytes_of_string(letter->error_source), bytes_of_string(letter->error_code),
-                                       bytes_of_string(letter->cause) };
+                                       bytes_of_string(letter->cause),        bytes_of_string(letter->verdict) };
         unsigned char digest[DIGEST_SIZE];
-        if (!digest_of(parts, sizeof(parts) / sizeof(parts[0]), digest))
+        const size_t known = *letter->verdict ? 0 : 1; /* without one as without the field */
+        if (!digest_of(parts, sizeof(parts) / sizeof(parts[0]) - known, digest))
                 return false;
         for (size_t i = 0; i < LETTER_GROUP_SIZE / 2; i++)
                 snprintf(out + 2 * i, 3, "%02x", digest[i]);

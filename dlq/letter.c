@@ -55,6 +55,7 @@ static bool read_record(struct reading *r)
         l->error_code = header_as_text(r, "errorCode", LONGEST_NAME);
         l->error_message = header_as_text(r, "errorMessage", LONGEST_TEXT);
         l->trace_id = header_as_text(r, "trace_id", LONGEST_NAME);
+        l->verdict = header_as_text(r, "errorVerdict", LONGEST_NAME);
         l->worker = header_as_text(r, "deadWorker", LONGEST_NAME);
         at = header_as_text(r, "timestamp", CLOCK_TEXT_SIZE);
         if (at)
@@ -230,14 +231,15 @@ static bool identify(struct dead_letter *l, struct bytes headers)
         return ok;
 }
 
-enum { TEXTS = 16 };
+enum { TEXTS = 17 };
 
 static const char **text_at(struct dead_letter *l, size_t i)
 {
         const char **const texts[TEXTS] = { &l->task_id,      &l->root_id,    &l->name,          &l->queue,
                                             &l->error_source, &l->error_code, &l->error_message, &l->group,
                                             &l->cause,        &l->trace_id,   &l->user_id,       &l->worker,
-                                            &l->next_task,    &l->state,      &l->task_state,    &l->job_state };
+                                            &l->next_task,    &l->state,      &l->task_state,    &l->job_state,
+                                            &l->verdict };
         return texts[i];
 }
 

@@ -26,6 +26,7 @@ static const struct {
         { "user", offsetof(struct dead_letter, user_id) },
         { "worker", offsetof(struct dead_letter, worker) },
         { "next_task", offsetof(struct dead_letter, next_task) },
+        { "verdict", offsetof(struct dead_letter, verdict) },
 };
 enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
 

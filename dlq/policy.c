@@ -130,18 +130,19 @@ bool policy_names(const struct policy_rule *rule, const char *task)
         return fits(rule->task, task);
 }
 
-static bool has_code(const struct policy_rule *rule, const char *code)
+static bool has_code(const struct policy_rule *rule, const char *code, const char *verdict)
 {
         for (size_t i = 0; rule->codes[i]; i++)
-                if (fits(rule->codes[i], code))
+                if (fits(rule->codes[i], code) ||
+                    (strcmp(rule->codes[i], "transient") == 0 && strcmp(verdict, "transient") == 0))
                         return true;
         return false;
 }
 
-const struct policy_rule *policy_find(const struct policy *p, const char *task, const char *code)
+const struct policy_rule *policy_find(const struct policy *p, const char *task, const char *code, const char *verdict)
 {
         for (size_t i = 0; i < p->count; i++)
-                if (fits(p->rules[i].task, task) && has_code(&p->rules[i], code))
+                if (fits(p->rules[i].task, task) && has_code(&p->rules[i], code, verdict))
                         return &p->rules[i];
         return NULL;
 }

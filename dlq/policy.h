@@ -3,7 +3,7 @@
  *
  *     TASK CODE[,CODE…] [after=5m] [rounds=3] [errors=20%] [rate=20/s]; …
  *
- * A task and a code may end in '*'. An entry is sent back `after` it died, twice as long after its second death, and so on, `rounds` times in a
+ * A task and a code may end in '*'; the code "transient" stands for all that was judged so at death, in whatever words. An entry is sent back `after` it died, twice as long after its second death, and so on, `rounds` times in a
  * row at most; while more than `errors` per cent of that task's attempts of the last five minutes failed, or its model is
  * paused, it waits. The first rule that fits counts. */
 #ifndef CHARD_DLQ_POLICY_H
@@ -36,8 +36,8 @@ struct policy {
 int policy_read(struct policy *out, const char *text, struct problem *why);
 void policy_free(struct policy *p);
 
-/* The rule for a task's error code, or NULL. */
-const struct policy_rule *policy_find(const struct policy *p, const char *task, const char *code);
+/* The rule for a task's error code and the verdict at death ("" = not known), or NULL. */
+const struct policy_rule *policy_find(const struct policy *p, const char *task, const char *code, const char *verdict);
 
 /* Does the rule count for this task? */
 bool policy_names(const struct policy_rule *rule, const char *task);

@@ -248,7 +248,8 @@ static void go_on(struct reprocessor *r)
         for (; r->group < json_array_size(r->groups); r->group++, r->round = 0) {
                 const json_t *group = json_array_get(r->groups, r->group);
                 const char *task = json_text(group, "name", "");
-                const struct policy_rule *rule = policy_find(&r->policy, task, json_text(group, "code", ""));
+                const struct policy_rule *rule =
+                        policy_find(&r->policy, task, json_text(group, "code", ""), json_text(group, "verdict", ""));
                 if (!rule || r->round >= rule->rounds)
                         continue;
                 const char *why = hindrance(r, rule, task);

@@ -140,7 +140,9 @@ struct dead_record {
         unsigned attempts;
         const char *trace_id; /* or NULL: left out */
         const char *worker;   /* deadWorker: who buries it; or NULL: left out */
-        const char *id; /* deadId: this death's own, so that two that look alike are told apart; or NULL: left out */
+        const char
+                *verdict; /* errorVerdict: "transient" or "permanent", as it was judged at death; or NULL: left out */
+        const char *id;   /* deadId: this death's own, so that two that look alike are told apart; or NULL: left out */
 };
 
 /* A dead letter for queue `queue`, to exchange "chard.dead" with the queue's name as routing key: properties and body as received, the

@@ -111,6 +111,8 @@ static void add_record(struct buffer *table, const struct dead_record *record)
         header_add_number(table, "attempts", record->attempts);
         if (record->trace_id)
                 add_record_text(table, "trace_id", record->trace_id);
+        if (record->verdict)
+                add_record_text(table, "errorVerdict", record->verdict);
         if (record->worker)
                 add_record_text(table, "deadWorker", record->worker);
         if (record->id)

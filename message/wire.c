@@ -50,6 +50,7 @@ static const struct {
         { NAME("errorSource"), HEADER_DEAD },
         { NAME("errorCode"), HEADER_DEAD },
         { NAME("errorMessage"), HEADER_DEAD },
+        { NAME("errorVerdict"), HEADER_DEAD },
         { NAME("originalProperties"), HEADER_DEAD },
         { NAME("deadWorker"), HEADER_DEAD },
         { NAME("deadId"), HEADER_DEAD },

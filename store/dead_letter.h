@@ -26,6 +26,7 @@ struct dead_letter {
         const char *cause; /* the message without what differs from entry to entry */
         const char *trace_id, *user_id, *worker; /* `worker`: who buried it */
         const char *next_task;                   /* where it was going next */
+        const char *verdict;                     /* "transient" or "permanent", as it was judged at death */
         unsigned attempts;
         unsigned rounds;               /* automatic requeues in a row that led to this death; the store counts them */
         struct bytes properties, body; /* as they came; empty with data NULL where a page leaves them out */

@@ -114,6 +114,7 @@ struct failure {
         const char *pipeline;                        /* of the job, "" = none; NULL: no job row is kept */
         unsigned attempts;                           /* failed attempts so far, this one included */
         const struct problem *why;
+        bool transient; /* it may pass: told with the error to whoever buries the task later */
         const struct scheduled *again;
         unsigned tokens_in, tokens_out;
         int64_t cost_nano;

@@ -205,6 +205,7 @@ void run_describe_failure(struct run *run, const struct scheduled *again)
                 .pipeline = pipeline_name(run),
                 .attempts = m->retries + 1,
                 .why = &run->why,
+                .transient = run->transient,
                 .again = again,
                 .tokens_in = run->reply.tokens_in,
                 .tokens_out = run->reply.tokens_out,
@@ -223,6 +224,7 @@ struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZ
                 .attempts = run->message.retries + 1,
                 .trace_id = run->message.traceparent,
                 .worker = run->worker->config->name,
+                .verdict = run->transient ? "transient" : "permanent",
                 .id = id,
         };
 }

@@ -100,6 +100,7 @@ struct run {
         bool limited;     /* it waits for its place, as its rate limit has it */
         bool admitted;    /* … which lets it go */
         bool terminated;  /* revoked while it was at work */
+        bool transient;   /* what it died of may pass */
         bool doomed;      /* it died under a lease that had run out: looked at again before that counts */
         bool closing;     /* an answer said that the worker closes */
         bool unbegun;     /* an answer said that a chord can't be begun now: the result backend is away */

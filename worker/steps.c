@@ -208,6 +208,7 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
                 problem_set(&run->why, json_text(reply->error, "source", "task"),
                             json_text(reply->error, "code", "failed"), "%s",
                             json_text(reply->error, "text", "failed before"));
+                run->transient = json_is_true(json_object_get(reply->error, "transient"));
                 return STEP_BURY;
         case CLAIM_SUPERSEDED: return STEP_ACK;
         case CLAIM_REVOKED: return STEP_REVOKE;
@@ -373,6 +374,7 @@ static enum step retry(struct run *run)
         const bool committed = run->published != PUBLISH_CONFIRMED; /* only its successors are missing */
         if (!committed)
                 run->why = run->reply.why;
+        run->transient = committed || run->reply.verdict == AI_TRANSIENT;
         if (failed > run->def->retry.limit)
                 return STEP_DEAD;
         run->telling.what = committed ? TELL_NOTHING : TELL_RETRY;

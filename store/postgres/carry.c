@@ -93,16 +93,16 @@ static const struct statement dead = {
         "chard_carry_dead",
         "with made as (insert into chard.dead_letter (died_at, kept_at, settled_at, attempts, rounds, automatic, key, same, state,"
         "   task_id, root_id, name, queue, error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker,"
-        "   next_task, acts, properties, body, edited)"
+        "   next_task, verdict, acts, properties, body, edited)"
         "  select died_at, kept_at, settled_at, attempts, rounds, automatic <> 0, key, same, state,"
         "   task_id, root_id, name, queue, error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker,"
-        "   next_task, array(select a.id from chard.dead_letter_audit a where a.batch in"
+        "   next_task, coalesce(verdict, ''), array(select a.id from chard.dead_letter_audit a where a.batch in"
         "    (select b::uuid from json_array_elements_text(r.batches) as b) order by a.id),"
         "   decode(properties, 'hex'), decode(body, 'hex'), decode(edited, 'hex')"
         "  from json_to_recordset($1::text::json) as r (cursor bigint, died_at timestamptz, kept_at timestamptz, settled_at timestamptz,"
         "   attempts integer, rounds integer, automatic integer, key uuid, same uuid, state text, task_id text, root_id text,"
         "   name text, queue text, error_source text, error_code text, error_message text, group_id text, cause text, trace_id text,"
-        "   user_id text, worker text, next_task text, batches json, properties text, body text, edited text)"
+        "   user_id text, worker text, next_task text, verdict text, batches json, properties text, body text, edited text)"
         "  order by cursor on conflict do nothing returning 1) " COUNTED
 };
 

@@ -11,20 +11,20 @@
 const struct statement statement_dead_file = {
         "chard_dead_file",
         "insert into chard.dead_letter as t (key, same, died_at, attempts, task_id, root_id, name, queue, error_source,"
-        "  error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, properties, body, edited, rounds)"
+        "  error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, verdict, properties, body, edited, rounds)"
         " select key, same, timestamptz 'epoch' + died * interval '1 ms', attempts, task_id, root_id, name, queue, source,"
-        "  code, message, group_id, cause, trace_id, user_id, worker, next_task, properties, body, edited,"
+        "  code, message, group_id, cause, trace_id, user_id, worker, next_task, verdict, properties, body, edited,"
         "  case when task_id = '' then 0 else coalesce((select case when b.automatic then b.rounds + 1 else 0 end"
         "   from chard.dead_letter b where b.task_id = i.task_id order by b.task_id desc, b.entry desc limit 1), 0) end"
         " from unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int4[], $5::text[], $6::text[], $7::text[], $8::text[],"
         "  $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],"
-        "  $18::bytea[], $19::bytea[], $20::bytea[]) as i (key, same, died, attempts, task_id, root_id, name, queue, source, code, message,"
-        "  group_id, cause, trace_id, user_id, worker, next_task, properties, body, edited)"
+        "  $18::text[], $19::bytea[], $20::bytea[], $21::bytea[]) as i (key, same, died, attempts, task_id, root_id, name, queue, source, code, message,"
+        "  group_id, cause, trace_id, user_id, worker, next_task, verdict, properties, body, edited)"
         " where (select d.entry from chard.dead_letter d where d.key = i.key) is null"
         " on conflict (same) where state = 'kept' do update set key = excluded.key, died_at = excluded.died_at,"
         "  attempts = excluded.attempts, error_source = excluded.error_source, error_code = excluded.error_code,"
         "  error_message = excluded.error_message, group_id = excluded.group_id, cause = excluded.cause,"
-        "  trace_id = excluded.trace_id, worker = excluded.worker, properties = excluded.properties"
+        "  trace_id = excluded.trace_id, worker = excluded.worker, verdict = excluded.verdict, properties = excluded.properties"
         " where excluded.died_at > t.died_at"
         " returning same::text, xmax = 0"
 };
@@ -137,7 +137,7 @@ static size_t filing_size(const struct call *call)
         return l->properties.size + l->body.size + 1024;
 }
 
-enum { TEXTS = 13 };
+enum { TEXTS = 14 };
 
 struct columns {
         struct column *key, *same, *died, *attempts;
@@ -160,9 +160,9 @@ static void begin_letters(struct arguments *a, struct columns *c)
 
 static void add_letter(struct columns *c, const struct dead_letter *l)
 {
-        const char *const texts[TEXTS] = { l->task_id,    l->root_id,       l->name,     l->queue, l->error_source,
-                                           l->error_code, l->error_message, l->group,    l->cause, l->trace_id,
-                                           l->user_id,    l->worker,        l->next_task };
+        const char *const texts[TEXTS] = { l->task_id,    l->root_id,       l->name,      l->queue,  l->error_source,
+                                           l->error_code, l->error_message, l->group,     l->cause,  l->trace_id,
+                                           l->user_id,    l->worker,        l->next_task, l->verdict };
 
         column_uuid(c->key, l->key);
         column_uuid(c->same, l->same);

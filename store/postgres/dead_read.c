@@ -22,21 +22,21 @@
         "   then 4 else 0 end"
 
 /* What a page gives of an entry, the entries and their order taken from p (entry, n). */
-#define PAGE                                                                                                                    \
-        " d as materialized ("                                                                                                  \
-        "  select p.n, l.*, octet_length(l.properties) + octet_length(l.body) + coalesce(octet_length(l.edited), 0) as size"    \
-        "  from p, lateral (select * from chard.dead_letter x where x.entry = p.entry offset 0) l),"                            \
-        " s as (select d.*, sum(size) over (order by n) - size as before from d)"                                               \
-        " select entry, floor(extract(epoch from died_at) * 1000)::int8, floor(extract(epoch from kept_at) * 1000)::int8,"      \
-        "  coalesce(floor(extract(epoch from settled_at) * 1000)::int8, 0), state, task_id, root_id, name, queue,"              \
-        "  error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, attempts, rounds,"   \
-        "  octet_length(body)::int8,"                                                                                           \
-        "  case when $18::int8 & 2 = 0 then coalesce((select t.state from chard.task t where t.id = task_id), '') else '' end," \
-        "  case when $18 & 2 = 0 then coalesce((select j.state from chard.job j where j.root_id = s.root_id), '') else '' end," \
-        "  case when $18 & 2 = 0 and task_id <> '' then (" STANDING ")::int8 else 0::int8 end,"                                 \
-        "  case when $18 & 1 = 1 then properties end, case when $18 & 1 = 1 then body end,"                                     \
-        "  case when $18 & 1 = 1 or edited is null then edited else '' end,"                                                    \
-        "  case when $18 & 1 = 1 then cardinality(acts) + 1 else 0 end::int8"                                                   \
+#define PAGE                                                                                                                           \
+        " d as materialized ("                                                                                                         \
+        "  select p.n, l.*, octet_length(l.properties) + octet_length(l.body) + coalesce(octet_length(l.edited), 0) as size"           \
+        "  from p, lateral (select * from chard.dead_letter x where x.entry = p.entry offset 0) l),"                                   \
+        " s as (select d.*, sum(size) over (order by n) - size as before from d)"                                                      \
+        " select entry, floor(extract(epoch from died_at) * 1000)::int8, floor(extract(epoch from kept_at) * 1000)::int8,"             \
+        "  coalesce(floor(extract(epoch from settled_at) * 1000)::int8, 0), state, task_id, root_id, name, queue,"                     \
+        "  error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, verdict, attempts, rounds," \
+        "  octet_length(body)::int8,"                                                                                                  \
+        "  case when $18::int8 & 2 = 0 then coalesce((select t.state from chard.task t where t.id = task_id), '') else '' end,"        \
+        "  case when $18 & 2 = 0 then coalesce((select j.state from chard.job j where j.root_id = s.root_id), '') else '' end,"        \
+        "  case when $18 & 2 = 0 and task_id <> '' then (" STANDING ")::int8 else 0::int8 end,"                                        \
+        "  case when $18 & 1 = 1 then properties end, case when $18 & 1 = 1 then body end,"                                            \
+        "  case when $18 & 1 = 1 or edited is null then edited else '' end,"                                                           \
+        "  case when $18 & 1 = 1 then cardinality(acts) + 1 else 0 end::int8"                                                          \
         " from s where $18 & 1 = 0 or before < $19::int8 order by n"
 
 /* $20: twice the sort, and one more when it descends. */
@@ -74,12 +74,12 @@ const struct statement statement_dead_some = { "chard_dead_some",
 /* ---- groups, counts, history, figures, alarms: one JSON text ---- */
 
 /* What is said of a group g (group_id, count, entry, …) beside its figures. */
-#define GROUP_OF_LATEST                                                                                         \
-        " lateral (select name, queue, error_source, error_code, cause, error_message from chard.dead_letter x" \
+#define GROUP_OF_LATEST                                                                                                  \
+        " lateral (select name, queue, error_source, error_code, cause, error_message, verdict from chard.dead_letter x" \
         "  where x.entry = g.entry offset 0) l"
 #define GROUP_PAIRS                                                                                              \
         "'group', g.group_id, 'name', l.name, 'queue', l.queue, 'source', l.error_source, 'code', l.error_code," \
-        " 'cause', l.cause, 'message', l.error_message, 'count', g.count, 'entry', g.entry"
+        " 'cause', l.cause, 'verdict', l.verdict, 'message', l.error_message, 'count', g.count, 'entry', g.entry"
 
 const struct statement statement_dead_groups = {
         "chard_dead_groups",
@@ -233,7 +233,7 @@ enum {
         KEPT,
         SETTLED,
         FIRST_TEXT,
-        ATTEMPTS = 18,
+        ATTEMPTS = 19,
         ROUNDS,
         BODY_SIZE,
         TASK_STATE,
@@ -271,6 +271,7 @@ static struct dead_letter letter_of(const PGresult *r, int row)
                 .user_id = t[11],
                 .worker = t[12],
                 .next_task = t[13],
+                .verdict = t[14],
                 .attempts = (unsigned)field_number(r, row, ATTEMPTS),
                 .rounds = (unsigned)field_number(r, row, ROUNDS),
                 .body_size = field_number(r, row, BODY_SIZE),

@@ -58,7 +58,7 @@ static const char *const out_sql[CARRY_KINDS] = {
                 "  'state', state, 'task_id', task_id, 'root_id', root_id, 'name', name, 'queue', queue,"
                 "  'error_source', error_source, 'error_code', error_code, 'error_message', error_message,"
                 "  'group_id', group_id, 'cause', cause, 'trace_id', trace_id, 'user_id', user_id, 'worker', worker,"
-                "  'next_task', next_task, 'properties', hex(properties), 'body', hex(body),"
+                "  'next_task', next_task, 'verdict', verdict, 'properties', hex(properties), 'body', hex(body),"
                 "  'edited', case when c.edited is not null then hex(c.edited) end,"
                 "  'batches', (select json_group_array(lower(hex(batch))) from dead_letter_act t"
                 "   join dead_letter_audit a on a.id = t.audit where t.entry = d.entry))"

@@ -21,8 +21,8 @@ static const char before_sql[] =
 
 static const char insert_sql[] =
         "insert into dead_letter (key, same, died_at, kept_at, attempts, rounds, edited, task_id, root_id, name, queue,"
-        "  error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+        "  error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, verdict)"
+        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 
 static const char content_sql[] =
         "insert into dead_letter_content (entry, properties, body, edited) values (?1, ?2, ?3, ?4)";
@@ -30,7 +30,7 @@ static const char content_sql[] =
 /* A later death of a task whose entry nobody has looked at yet takes the place of the earlier one's record. */
 static const char renew_sql[] =
         "update dead_letter set key = ?2, died_at = ?3, attempts = ?4, error_source = ?5, error_code = ?6,"
-        "  error_message = ?7, group_id = ?8, cause = ?9, trace_id = ?10, worker = ?11 where entry = ?1";
+        "  error_message = ?7, group_id = ?8, cause = ?9, trace_id = ?10, worker = ?11, verdict = ?12 where entry = ?1";
 
 static const char renew_content_sql[] = "update dead_letter_content set properties = ?2 where entry = ?1";
 
@@ -83,6 +83,7 @@ static int renew(const struct dead_letter *l, sqlite3 *db, int64_t entry)
         bind_text(&q, l->cause);
         bind_text(&q, l->trace_id);
         bind_text(&q, l->worker);
+        bind_text(&q, l->verdict);
         rc = query_run(&q);
         if (rc != SQLITE_OK)
                 return rc;
@@ -105,9 +106,9 @@ static int count_rounds(const struct dead_letter *l, sqlite3 *db, int64_t *round
 
 static int insert_letter(const struct dead_letter *l, sqlite3 *db, int64_t rounds)
 {
-        const char *const texts[] = { l->task_id,    l->root_id,       l->name,     l->queue, l->error_source,
-                                      l->error_code, l->error_message, l->group,    l->cause, l->trace_id,
-                                      l->user_id,    l->worker,        l->next_task };
+        const char *const texts[] = { l->task_id,    l->root_id,       l->name,      l->queue,  l->error_source,
+                                      l->error_code, l->error_message, l->group,     l->cause,  l->trace_id,
+                                      l->user_id,    l->worker,        l->next_task, l->verdict };
         struct query q = query_of(db, insert_sql);
 
         bind_key(&q, l->key);

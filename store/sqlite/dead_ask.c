@@ -10,9 +10,9 @@
 #define GROUP_FIGURES                                                                                               \
         " select group_id, count(*) as count, sum(edited) as edited, count(distinct nullif(user_id, '')) as users," \
         "  min(died_at) as first, max(died_at) as last, max(entry) as entry from dead_letter"
-#define GROUP_PAIRS                                                                                              \
-        "'group', g.group_id, 'name', l.name, 'queue', l.queue, 'source', l.error_source, 'code', l.error_code," \
-        " 'cause', l.cause, 'message', l.error_message, 'count', g.count, 'entry', g.entry, 'edited', g.edited," \
+#define GROUP_PAIRS                                                                                                                    \
+        "'group', g.group_id, 'name', l.name, 'queue', l.queue, 'source', l.error_source, 'code', l.error_code,"                       \
+        " 'cause', l.cause, 'verdict', l.verdict, 'message', l.error_message, 'count', g.count, 'entry', g.entry, 'edited', g.edited," \
         " 'users', g.users, 'first_died_at', g.first / 1000, 'last_died_at', g.last / 1000"
 
 static const char groups_sql[] =

@@ -19,7 +19,7 @@
 #define PAGE                                                                                                              \
         " select d.entry, d.died_at, d.kept_at, d.settled_at, d.attempts, d.rounds, length(c.body), d.state, d.task_id,"  \
         "  d.root_id, d.name, d.queue, d.error_source, d.error_code, d.error_message, d.group_id, d.cause, d.trace_id,"   \
-        "  d.user_id, d.worker, d.next_task,"                                                                             \
+        "  d.user_id, d.worker, d.next_task, d.verdict,"                                                                  \
         "  case when ?18 & 2 = 0 then coalesce((select t.state from task t where t.id = d.task_id), '') else '' end,"     \
         "  case when ?18 & 2 = 0 then coalesce((select j.state from job j where j.root_id = d.root_id), '') else '' end," \
         "  case when ?18 & 2 = 0 and d.task_id <> '' then" STANDING " else 0 end,"                                        \
@@ -56,7 +56,7 @@ enum {
         ROUNDS,
         BODY_SIZE,
         FIRST_TEXT,
-        TEXTS = 16,
+        TEXTS = 17,
         TASK_STANDING = FIRST_TEXT + TEXTS,
         PROPERTIES,
         BODY,
@@ -89,10 +89,11 @@ static struct bytes copy_bytes(struct dead_call *c, struct query *q, int column,
 
 static bool read_letter(struct dead_call *c, struct query *q, struct dead_letter *l)
 {
-        const char **const texts[TEXTS] = { &l->state,  &l->task_id,      &l->root_id,    &l->name,
-                                            &l->queue,  &l->error_source, &l->error_code, &l->error_message,
-                                            &l->group,  &l->cause,        &l->trace_id,   &l->user_id,
-                                            &l->worker, &l->next_task,    &l->task_state, &l->job_state };
+        const char **const texts[TEXTS] = { &l->state,    &l->task_id,      &l->root_id,    &l->name,
+                                            &l->queue,    &l->error_source, &l->error_code, &l->error_message,
+                                            &l->group,    &l->cause,        &l->trace_id,   &l->user_id,
+                                            &l->worker,   &l->next_task,    &l->verdict,    &l->task_state,
+                                            &l->job_state };
         const int64_t standing = query_read_number(q, TASK_STANDING);
         bool ok = true;
 

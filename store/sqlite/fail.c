@@ -17,7 +17,7 @@ struct give_back_call {
 static const char fail_sql[] =
         "insert into task (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost_nano,"
         "  finished_at, created_at)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, json_object('source', ?7, 'code', ?8, 'text', ?9, 'attempts', ?6), ?10, ?11, ?12,"
+        " values (?1, ?2, ?3, ?4, ?5, ?6, json_patch(json_object('source', ?7, 'code', ?8, 'text', ?9, 'attempts', ?6), ?15), ?10, ?11, ?12,"
         "  case when ?5 = 'FAILURE' then ?13 end, ?13)"
         " on conflict (id) do update set state = excluded.state, attempts = max(attempts, excluded.attempts),"
         "  error = excluded.error, tokens_in = tokens_in + excluded.tokens_in,"
@@ -31,7 +31,7 @@ static const char succeeded_sql[] = "select 1 from task where id = ?1 and state 
 
 static const char job_sql[] =
         "insert into job (root_id, pipeline, state, error, created_at, updated_at, finished_at)"
-        " values (?1, ?2, 'FAILURE', json_object('source', ?3, 'code', ?4, 'text', ?5, 'attempts', ?6), ?7, ?7, ?7)"
+        " values (?1, ?2, 'FAILURE', json_patch(json_object('source', ?3, 'code', ?4, 'text', ?5, 'attempts', ?6), ?8), ?7, ?7, ?7)"
         " on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = ?7, updated_at = ?7"
         " where state <> 'SUCCESS'";
 
@@ -40,6 +40,11 @@ static const char back_sql[] = "update task set state = case when attempts > 0 t
                                " where id = ?1 and state = 'STARTED' and lease_owner = ?2";
 
 /* ---- fail ---- */
+
+static const char *transient_json(const struct failure *f)
+{
+        return f->transient ? "{\"transient\":true}" : "{}";
+}
 
 static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, bool *counts)
 {
@@ -61,6 +66,7 @@ static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, boo
         query_number(&q, f->cost_nano);
         query_number(&q, now_us);
         query_text(&q, c->call.store->owner);
+        query_text(&q, transient_json(f));
         rc = query_run(&q);
         *counts = rc == SQLITE_OK && sqlite3_changes(db) == 1;
         return rc;
@@ -77,6 +83,7 @@ static int fail_job(const struct failure *f, sqlite3 *db, int64_t now_us)
         query_text(&q, f->why->text);
         query_number(&q, f->attempts);
         query_number(&q, now_us);
+        query_text(&q, transient_json(f));
         return query_run(&q);
 }
 

@@ -445,6 +445,21 @@ def test_by_policy(chard, database, provider, reply, queues, wait_until):
     assert "round 1 of 2" in keeper.stderr
 
 
+@everywhere
+def test_what_was_transient_at_death_comes_back_in_whatever_words(chard, database, provider, queues, wait_until):
+    """By a rule for codes that name no code: the verdict that the letter brings is kept, in a group of its own, and decides."""
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker(), keeping(chard, dlq_policies="* transient after=1s rate=1000/s"):
+        jobs_of = {verdict: bury(queues, code="engine_asleep", message="zzz", headers={"errorVerdict": verdict} if verdict else {},
+                                 kwargs={"user_id": "u1", "text": "a milk carton", "lang": "en"})
+                   for verdict in ("transient", "permanent", "")}
+        wait_until(lambda: jobs.ended(database, [jobs_of["transient"]]) == {jobs_of["transient"]: "SUCCESS"}, 30)
+        left = kept(chard, 2, wait_until)
+        assert {entry["task_id"]: entry["verdict"] for entry in left} == {jobs_of["permanent"]: "permanent", jobs_of[""]: ""}
+        assert {group["verdict"] for group in dlq_json(chard, "groups")["groups"]} == {"permanent", ""}
+
+
 def test_a_policy_waits_for_better_times(chard, provider, reply, queues, wait_until):
     chard.settings |= provider.settings()
     chard.prepare()

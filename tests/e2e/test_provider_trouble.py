@@ -89,6 +89,7 @@ def test_what_never_succeeds_is_not_tried_again(chard, database, provider, queue
     assert provider.count == 1
     (letter,) = queues.take("scan.vision.dead")
     assert code is None or letter.headers["errorCode"] == code
+    assert letter.headers["errorVerdict"] == "permanent"
 
 
 @everywhere
@@ -101,7 +102,7 @@ def test_three_retries_then_dead(chard, database, provider, queues, reply):
         assert jobs.ended(database, [job_id], 60) == {job_id: "FAILURE"}
     assert provider.count == 4
     (letter,) = queues.take("scan.vision.dead")
-    assert letter.headers["attempts"] == 4 and letter.headers["errorCode"] == "schema_mismatch"
+    assert letter.headers["attempts"] == 4 and letter.headers["errorCode"] == "schema_mismatch" and letter.headers["errorVerdict"] == "transient"
     assert database.row("select attempts, state from chard.task") == {"attempts": 4, "state": "FAILURE"}
 
 

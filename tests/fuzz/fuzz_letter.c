@@ -32,9 +32,9 @@ static void must_be_clean(const char *text)
 
 static void check_texts(const struct dead_letter *l)
 {
-        const char *const texts[] = { l->task_id,    l->root_id,       l->name,     l->queue, l->error_source,
-                                      l->error_code, l->error_message, l->cause,    l->group, l->trace_id,
-                                      l->user_id,    l->worker,        l->next_task };
+        const char *const texts[] = { l->task_id,    l->root_id,       l->name,      l->queue,  l->error_source,
+                                      l->error_code, l->error_message, l->cause,     l->group,  l->trace_id,
+                                      l->user_id,    l->worker,        l->next_task, l->verdict };
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
                 must_be_clean(texts[i]);
         must(strlen(l->group) == LETTER_GROUP_SIZE - 1);

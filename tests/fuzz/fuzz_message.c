@@ -89,7 +89,7 @@ static void check_followers(const struct task_message *t, struct arena *a)
 
 static void check_dead(struct bytes properties, struct bytes body)
 {
-        const struct dead_record record = { "message", "bad_body", "text", now_ms, 1, NULL, NULL, NULL };
+        const struct dead_record record = { "message", "bad_body", "text", now_ms, 1, NULL, NULL, NULL, NULL };
         struct properties p;
         struct header h;
         struct message *m = message_dead("q", properties, body, &record);

@@ -24,7 +24,7 @@ static void check_rule(const struct policy *p, const struct policy_rule *rule)
                 must(wait >= before);
                 before = wait;
         }
-        must(policy_find(p, rule->task, rule->codes[0]) != NULL);
+        must(policy_find(p, rule->task, rule->codes[0], "") != NULL);
         must(policy_names(rule, rule->task));
 }
 

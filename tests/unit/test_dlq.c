@@ -380,17 +380,23 @@ static void policies(void **state)
                 policy_read(&p, "scan.* timeout,http_5* after=90s rounds=2 errors=50% rate=7/s; * connection ;", &why),
                 0);
         assert_int_equal(p.count, 2);
-        assert_null(policy_find(&p, "chat.answer", "timeout"));
-        const struct policy_rule *rule = policy_find(&p, "scan.vision", "http_503");
+        assert_null(policy_find(&p, "chat.answer", "timeout", "transient"));
+        const struct policy_rule *rule = policy_find(&p, "scan.vision", "http_503", "");
         assert_ptr_equal(rule, &p.rules[0]);
         assert_int_equal(rule->rounds, 2);
         assert_int_equal(rule->errors, 50);
         assert_int_equal(rule->rate, 7);
         assert_int_equal(policy_wait_ms(rule, 0), 90000);
         assert_int_equal(policy_wait_ms(rule, 2), 360000);
-        rule = policy_find(&p, "chat.answer", "connection");
+        rule = policy_find(&p, "chat.answer", "connection", "");
         assert_int_equal(rule->after_ms, 300000);
         assert_int_equal(rule->rounds, 3);
+        policy_free(&p);
+        assert_int_equal(policy_read(&p, "* transient,timeout", &why), 0);
+        assert_non_null(policy_find(&p, "t", "a_word_of_some_vendor", "transient"));
+        assert_non_null(policy_find(&p, "t", "timeout", ""));
+        assert_null(policy_find(&p, "t", "a_word_of_some_vendor", "permanent"));
+        assert_null(policy_find(&p, "t", "a_word_of_some_vendor", ""));
         policy_free(&p);
         static const char *const bad[] = { "scan.*",
                                            "scan.* after=5m",

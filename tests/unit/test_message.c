@@ -314,7 +314,7 @@ static void two_headers_of_a_name_become_one(void **state)
 /* ---- dead letters ---- */
 
 static const struct dead_record RECORD = {
-        "provider", "invalid_api_key", "no more \xED\x95\x9C", 1700000000123, 4, "trace-1", NULL, NULL
+        "provider", "invalid_api_key", "no more \xED\x95\x9C", 1700000000123, 4, "trace-1", NULL, NULL, NULL
 };
 
 static void a_dead_letter_has_its_record(void **state)

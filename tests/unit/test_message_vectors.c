@@ -162,7 +162,7 @@ static void a_retry_changes_only_retries_and_eta(void **state)
 
 static void bury(const struct vector *v)
 {
-        const struct dead_record record = { "message", "bad_body", "why", 1700000000123, 2, NULL, NULL, NULL };
+        const struct dead_record record = { "message", "bad_body", "why", 1700000000123, 2, NULL, NULL, NULL, NULL };
         struct message *m = message_dead("q", buffer_view(&v->properties), buffer_view(&v->body), &record);
         struct properties p;
         struct header h;

@@ -38,6 +38,7 @@ static void read_letter(struct request *r)
                 .user_id = json_text(l, "user_id", ""),
                 .worker = json_text(l, "worker", ""),
                 .next_task = json_text(l, "next_task", ""),
+                .verdict = json_text(l, "verdict", ""),
                 .attempts = number_of(r, "attempts", 1),
                 .properties = read_bytes(r, l, "properties"),
                 .body = read_bytes(r, l, "body"),
