@@ -34,6 +34,7 @@ static void secrets_come_while_others_log(void **state)
         const int output = open("/tmp", O_TMPFILE | O_RDWR, 0600), before = dup(STDERR_FILENO);
         assert_true(output >= 0 && before >= 0);
         dup2(output, STDERR_FILENO);
+        log_setup(LOG_INFO, false);
         log_hide("hunter2hunter2");
         for (int i = 0; i < THREADS; i++) {
                 snprintf(names[i], sizeof(names[i]), "t%d", i);

@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "tests/unit/message_support.h"
+#include "tests/unit/task_try.h"
 #include "worker/run.h"
 
 #include <stdlib.h>
@@ -206,6 +207,7 @@ static void set_up(struct bench *b)
         b->config.max_body = LARGEST_BODY;
         b->config.track_started = true;
         b->worker.config = &b->config;
+        b->worker.catalog = shipped();
         b->worker.loop = &b->loop;
         b->worker.broker = &fake.broker;
         fake.store.backend = &fake_store_backend;
