@@ -16,6 +16,7 @@ int problem_set(struct problem *p, const char *source, const char *code, const c
                 return 1;
         set_name(p->source, sizeof(p->source), "%s", source);
         set_name(p->code, sizeof(p->code), "%s", code); /* a provider's code comes from outside */
+        p->raised = NULL;
         va_list args;
         va_start(args, format);
         set(p->text, sizeof(p->text), format, args);

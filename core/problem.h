@@ -4,13 +4,20 @@
 #ifndef CHARD_CORE_PROBLEM_H
 #define CHARD_CORE_PROBLEM_H
 
+/* An exception that a task chose itself, as Python names it. All borrowed: it lives as long as the task. */
+struct raised {
+        const char *type, *module; /* "ValueError", "builtins" */
+        const char *args;          /* JSON text of an array */
+};
+
 struct problem {
         char source[16]; /* where it was found: "message", "task", "provider", "store", "broker", "settings" */
         char code[48];   /* stable, for machines: "bad_body", "unknown_task", "rate_limit_exceeded" */
         char text[512];  /* for people: what is wrong and what to do; valid UTF-8, cut at a character */
+        const struct raised *raised; /* the task's own exception, or NULL: the code says which one stands for it */
 };
 
-/* Fill in a problem; `p` may be NULL. Returns 1, so that a refusal reads `return problem_set(...)`. */
+/* Fill in a problem, without an exception; `p` may be NULL. Returns 1, so that a refusal reads `return problem_set(...)`. */
 int problem_set(struct problem *p, const char *source, const char *code, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 

@@ -195,22 +195,30 @@ CHARD_API void chard_free(char *text);
  * Its functions are pure and quick: they see no clock, no network, no database, sleep never, keep nothing in variables; all run on the worker's
  * one loop thread. One that has not returned after its task's deadline_ms (at least a second) has the worker abort: nothing else could run.
  * What they want done they say through the calls below, and the worker does it in one transaction.
- * They return CHARD_DONE; CHARD_REFUSE, best by `return chard_refuse(...)`: this document can never work; or CHARD_BROKEN: a bug of
- * the plug-in, or lack of memory. After the latter two the task is dead: kept with its reason for a person to look at and send back.
+ * They return CHARD_DONE; CHARD_REFUSE, best by `return chard_refuse(...)` or `return chard_raise(...)`: this document can never work;
+ * CHARD_AGAIN, by `return chard_retry(...)`: this attempt failed, another may not; or CHARD_BROKEN: a bug of the plug-in, or lack of memory.
+ * After CHARD_REFUSE and CHARD_BROKEN the task is dead: kept with its reason for a person to look at and send back.
  * ====================================================================================================== */
 
 #define CHARD_PLUGIN_ABI 1
 
-enum chard_verdict { CHARD_DONE = 0, CHARD_REFUSE = 1, CHARD_BROKEN = -1 };
+enum chard_verdict { CHARD_DONE = 0, CHARD_REFUSE = 1, CHARD_AGAIN = 2, CHARD_BROKEN = -1 };
 
 enum chard_task_flags {
         CHARD_STATELESS =
                 1, /* keeps nothing in the store: at-least-once, as plain Celery; adds no sections, events or rows */
         CHARD_READS_OWNED = 2, /* wants chard_owned() */
-        CHARD_DIAGNOSTIC = 4   /* not consumed unless named with -Q */
+        CHARD_DIAGNOSTIC = 4,  /* not consumed unless named with -Q */
+        CHARD_PLAIN = 8,       /* works on its arguments, has no document, and gives any JSON value (chard_result) */
+        CHARD_ERRBACK =
+                16 /* as an errback it gets (request, exc, traceback) before its own arguments, not the failed task's id */
 };
 
 enum chard_part { CHARD_TEXT = 0, CHARD_IMAGE_URL = 1 };
+
+/* For the functions below. */
+enum chard_about { CHARD_ARGUMENTS = 0, CHARD_OWN_REQUEST = 1 };
+enum chard_sending { CHARD_BESIDE = 0, CHARD_AS_RESULT = 1, CHARD_REPLACEMENT = 2 };
 
 struct chard_calls;
 
@@ -268,6 +276,11 @@ struct chard_calls {
                      const char *json);
         int (*profile)(struct chard_outcome *o, const char *user_id, const char *field, const char *json);
         int (*grant)(struct chard_outcome *o, const char *user_id, const char *code);
+        const char *(*find_about)(const struct chard_input *in, int what, const char *pointer, int as_json);
+        int (*raise)(const struct chard_input *in, const char *type, const char *module, const char *args);
+        int (*retry)(const struct chard_input *in, long delay_ms, int limit);
+        int (*result)(struct chard_outcome *o, const char *json);
+        int (*send)(struct chard_outcome *o, int how, const char *canvas);
 };
 
 /* The constant that a plug-in exports under the name chard_plugin. */
@@ -301,6 +314,29 @@ static inline const char *chard_text(const struct chard_input *in, const char *p
 static inline const char *chard_json(const struct chard_input *in, const char *pointer)
 {
         return in->calls->find(in, pointer, 1);
+}
+
+/* The same of the message's arguments, {"args": […], "kwargs": {…}}: "/args/0", "/kwargs/text". They are there beside a document too. */
+static inline const char *chard_argument_text(const struct chard_input *in, const char *pointer)
+{
+        return in->calls->find_about(in, CHARD_ARGUMENTS, pointer, 0);
+}
+static inline const char *chard_argument_json(const struct chard_input *in, const char *pointer)
+{
+        return in->calls->find_about(in, CHARD_ARGUMENTS, pointer, 1);
+}
+
+/* The same of the task's request, by the names of Celery's: "/id", "/task", "/root_id", "/parent_id", "/group", "/group_index", "/retries",
+ * "/args", "/kwargs", "/eta", "/expires", "/time_limit", "/soft_time_limit" (seconds), "/ignore_result", "/priority", "/headers", "/properties",
+ * "/stamped_headers", "/stamps", "/delivery_info" ("queue", "exchange", "routing_key", "priority", "redelivered"), "/reply_to",
+ * "/correlation_id", "/origin", "/hostname", "/shadow", "/replaced_task_nesting", "/callbacks", "/errbacks", "/chain", "/chord". */
+static inline const char *chard_request_text(const struct chard_input *in, const char *pointer)
+{
+        return in->calls->find_about(in, CHARD_OWN_REQUEST, pointer, 0);
+}
+static inline const char *chard_request_json(const struct chard_input *in, const char *pointer)
+{
+        return in->calls->find_about(in, CHARD_OWN_REQUEST, pointer, 1);
 }
 
 /* The same of the model's answer. */
@@ -339,6 +375,21 @@ static inline int chard_refuse(const struct chard_input *in, const char *name, c
         return in->calls->refuse(in, name, text);
 }
 
+/* Fail with an exception that Celery's clients see as their own: its type and module by Python's names ("ValueError", "builtins"; "Refund",
+ * "shop.errors"), its arguments a JSON array. Returns CHARD_REFUSE; a name that is none, or text that is no array, is CHARD_BROKEN. */
+static inline int chard_raise(const struct chard_input *in, const char *type, const char *module, const char *args)
+{
+        return in->calls->raise(in, type, module, args);
+}
+
+/* This attempt has failed: try again after `delay_ms`, at most `limit` times; negative = as the task's retry_… members have it. What
+ * chard_raise said before is its reason, and the exception it ends with after the last try; without one that is Celery's
+ * MaxRetriesExceededError. Returns CHARD_AGAIN. */
+static inline int chard_retry(const struct chard_input *in, long delay_ms, int limit)
+{
+        return in->calls->retry(in, delay_ms, limit);
+}
+
 /* In ask: add a part to what is said, after the prompt. `role` is "user" or "assistant"; whatever users wrote belongs into "user". The
  * text is copied. CHARD_DONE or CHARD_BROKEN. */
 static inline int chard_say(struct chard_request *r, const char *role, enum chard_part part, const char *text)
@@ -365,6 +416,31 @@ static inline int chard_profile(struct chard_outcome *o, const char *user_id, co
 static inline int chard_grant(struct chard_outcome *o, const char *user_id, const char *code)
 {
         return o->calls->grant(o, user_id, code);
+}
+
+/* The result: any JSON value, in place of the document. */
+static inline int chard_result(struct chard_outcome *o, const char *json)
+{
+        return o->calls->result(o, json);
+}
+
+/* Send a canvas, which is a signature as Celery writes one: {"task": "mail.send", "args": [], "kwargs": {}, "options": {"queue": "mail"},
+ * "subtask_type": null, "immutable": false}; all but "task" may be left out. Of a group or chain "subtask_type" is "group" or "chain", and its
+ * kwargs are {"tasks": […]}; of a chord {"header": […], "body": {…}}. It goes out once everything is stored, and again after a crash, as the
+ * same tasks. chard_send: beside the result, a child of it; chard_send_as_result: and the result is what Celery says of a canvas that was sent.
+ * chard_replace is Celery's Task.replace: the canvas stands in the task's place. Whoever gives the canvas's result gives it under this task's
+ * id, in its group and its chord; what was to follow the task, and its errbacks, follow the canvas. The task itself has no result then. */
+static inline int chard_send(struct chard_outcome *o, const char *canvas)
+{
+        return o->calls->send(o, CHARD_BESIDE, canvas);
+}
+static inline int chard_send_as_result(struct chard_outcome *o, const char *canvas)
+{
+        return o->calls->send(o, CHARD_AS_RESULT, canvas);
+}
+static inline int chard_replace(struct chard_outcome *o, const char *canvas)
+{
+        return o->calls->send(o, CHARD_REPLACEMENT, canvas);
 }
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 #ifndef CHARD_MESSAGE_CANVAS_H
 #define CHARD_MESSAGE_CANVAS_H
 
+#include "core/id.h"
 #include "message/message.h"
 
 /* What all followers of one task have in common, and what has been made of them so far. */
@@ -44,6 +45,9 @@ int canvas_apply(struct followers *f, const json_t *signature, struct bytes firs
  * returns: of a chord its body's result with the header as parent. Both are NULL when nothing was sent. */
 int canvas_send(struct followers *f, const json_t *signature, json_t **child, json_t **whole);
 
+/* The id of what stands at that place among what the task sends: the same whenever it is sent again. */
+void follower_id(const struct followers *f, const char *place, size_t index, char id[ID_TEXT_SIZE]);
+
 /* ---- any signature: successors.c ---- */
 
 /* Begin with nothing / give `rc` back, and when it is none, nothing of what was made. */
@@ -55,8 +59,17 @@ int followers_end(int rc, struct following *out);
 int followers_add(struct followers *f, const json_t *signature, struct bytes first, const char *place, size_t index,
                   json_t **result);
 
-/* What was sent is told to the client as a child of the task. */
+/* A child of the task's result (takes it; NULL adds none). / All that follows the task, given its result. */
 void followers_add_child(struct followers *f, json_t *takes);
+int followers_follow(struct followers *f, struct bytes result);
+
+/* ---- replace.c ---- */
+
+/* Send this canvas in the task's place. */
+int canvas_replace(struct followers *f, const json_t *canvas);
+
+/* May it replace a task? 0, or 1 with f->why. */
+int canvas_check_replacement(const struct followers *f, const json_t *canvas);
 
 /* ---- plain tasks: successors.c ---- */
 
@@ -68,7 +81,7 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
 /* Check a plain task; `routed`: whoever holds it says where it goes. */
 int follower_check(const struct followers *f, const json_t *signature, bool routed);
 
-/* ---- parts of a signature: canvas_parts.c; all but the first three change a signature that nobody else holds ---- */
+/* ---- parts of a signature: canvas_parts.c; all but the first four change a signature that nobody else holds ---- */
 
 enum canvas_kind { CANVAS_TASK, CANVAS_GROUP, CANVAS_CHAIN, CANVAS_CHORD };
 enum canvas_kind canvas_kind_of(const json_t *signature);
@@ -76,6 +89,7 @@ enum canvas_kind canvas_kind_of(const json_t *signature);
 /* The tasks of a group or chain, the header of a chord: an array, or NULL. */
 json_t *canvas_tasks(const json_t *signature);
 json_t *canvas_body(const json_t *signature); /* of a chord, or NULL */
+json_t *canvas_last(const json_t *signature); /* the last of a chain's or group's tasks that gives a result, or NULL */
 
 /* How many results it gives to a chord whose header it stands in. */
 size_t canvas_size(const json_t *signature);

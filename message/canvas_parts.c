@@ -2,6 +2,7 @@
 #include "message/canvas.h"
 #include "message/derived_id.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *text_of(const json_t *value, const char *key)
@@ -46,8 +47,6 @@ json_t *canvas_body(const json_t *signature)
         return json_is_object(body) ? body : NULL;
 }
 
-static json_t *last_of(const json_t *canvas);
-
 /* Does it give any result at all? */
 static bool gives_result(const json_t *signature)
 {
@@ -57,11 +56,10 @@ static bool gives_result(const json_t *signature)
         case CANVAS_CHAIN:
         case CANVAS_GROUP: break;
         }
-        return last_of(signature) != NULL;
+        return canvas_last(signature) != NULL;
 }
 
-/* The last of a chain's or group's tasks that gives a result, or NULL. */
-static json_t *last_of(const json_t *canvas)
+json_t *canvas_last(const json_t *canvas)
 {
         const json_t *tasks = canvas_tasks(canvas);
         for (size_t i = json_array_size(tasks); i > 0; i--) {
@@ -79,7 +77,7 @@ size_t canvas_size(const json_t *signature)
         switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: return 1;
         case CANVAS_CHORD: return canvas_size(canvas_body(signature));
-        case CANVAS_CHAIN: last = last_of(signature); return last ? canvas_size(last) : 0;
+        case CANVAS_CHAIN: last = canvas_last(signature); return last ? canvas_size(last) : 0;
         case CANVAS_GROUP:
                 for (size_t i = 0; i < json_array_size(tasks); i++)
                         sum += canvas_size(json_array_get(tasks, i));
@@ -98,6 +96,14 @@ json_t *canvas_options(json_t *signature)
         return options;
 }
 
+/* What a task sends after it was replaced is not what it sent before, under the same id. */
+void follower_id(const struct followers *f, const char *place, size_t index, char id[ID_TEXT_SIZE])
+{
+        char owner[MESSAGE_MAX_NAME + 16];
+        snprintf(owner, sizeof(owner), "%.*s/%u", MESSAGE_MAX_NAME, f->seed, f->of->nesting);
+        derived_id(f->of->nesting ? owner : f->seed, place, index, id);
+}
+
 const char *canvas_id(struct followers *f, json_t *signature)
 {
         char id[ID_TEXT_SIZE];
@@ -105,7 +111,7 @@ const char *canvas_id(struct followers *f, json_t *signature)
         const char *given = text_of(options, "task_id");
         if (given && *given)
                 return given;
-        derived_id(f->seed, "canvas", f->made++, id);
+        follower_id(f, "canvas", f->made++, id);
         json_object_set_new(options, "task_id", json_string(id));
         return text_of(options, "task_id");
 }
@@ -118,8 +124,8 @@ void canvas_attach(struct followers *f, json_t *signature, const char *group_id,
                 return;
         }
         if (kind == CANVAS_CHAIN) {
-                if (last_of(signature))
-                        canvas_attach(f, last_of(signature), group_id, chord, index);
+                if (canvas_last(signature))
+                        canvas_attach(f, canvas_last(signature), group_id, chord, index);
                 return;
         }
         json_t *options = canvas_options(signature);
@@ -157,8 +163,8 @@ void canvas_link(json_t *signature, const char *kind, const json_t *callbacks)
         const bool all = strcmp(kind, "link_error") == 0;
         switch (canvas_kind_of(signature)) {
         case CANVAS_CHAIN:
-                if (!all && last_of(signature))
-                        canvas_link(last_of(signature), kind, callbacks);
+                if (!all && canvas_last(signature))
+                        canvas_link(canvas_last(signature), kind, callbacks);
                 for (size_t i = 0; all && i < json_array_size(tasks); i++)
                         canvas_link(json_array_get(tasks, i), kind, callbacks);
                 return;
@@ -211,7 +217,7 @@ json_t *canvas_result(struct followers *f, json_t *signature)
 {
         switch (canvas_kind_of(signature)) {
         case CANVAS_CHORD: return canvas_body(signature) ? canvas_result(f, canvas_body(signature)) : json_null();
-        case CANVAS_CHAIN: return last_of(signature) ? canvas_result(f, last_of(signature)) : json_null();
+        case CANVAS_CHAIN: return canvas_last(signature) ? canvas_result(f, canvas_last(signature)) : json_null();
         case CANVAS_TASK: return json_pack("[[s, n], n]", canvas_id(f, signature));
         case CANVAS_GROUP: break;
         }

@@ -7,17 +7,6 @@
 
 #include <errno.h>
 
-/* What an errback of the new style learns of the task, by the names of Celery's request. New reference. */
-static json_t *request_of(const struct task_message *t, const char *worker)
-{
-        json_t *index = t->group_index < 0 ? json_null() : json_integer(t->group_index);
-        return json_pack("{s:s?, s:s?, s:O?, s:O?, s:s?, s:s?, s:s?, s:o, s:I, s:s?, s:s?, s:s?, s:s?}", "id", t->id,
-                         "task", t->name, "args", t->args, "kwargs", t->kwargs, "root_id", t->root_id, "parent_id",
-                         t->parent_id, "group", t->group_id, "group_index", index, "retries", (json_int_t)t->retries,
-                         "origin", t->origin, "reply_to", t->reply_to, "correlation_id", t->correlation_id, "hostname",
-                         worker);
-}
-
 /* Of a chord's body, which never was a message. Borrowed. */
 static struct task_message body_as_task(const struct task_message *by, const json_t *body)
 {
@@ -44,7 +33,7 @@ static int write_value(json_t *takes, struct buffer *out)
 /* request, exc and traceback, as three arguments. */
 static int write_failure(const struct task_message *failed, const struct failure_told *told, struct buffer *out)
 {
-        int rc = write_value(request_of(failed, told->worker), out);
+        int rc = write_value(task_message_identity(failed, told->worker), out);
         buffer_add_byte(out, ',');
         buffer_add(out, told->exception.data, told->exception.size);
         buffer_add_byte(out, ',');

@@ -97,6 +97,7 @@ struct task_message {
         const char *revived;     /* the death that it was brought back from (deadBefore), or NULL */
         json_int_t group_index;  /* -1 when absent */
         unsigned retries;
+        unsigned nesting; /* how often it was replaced by a canvas that goes on under its id (replaced_task_nesting) */
         int64_t eta_ms, expires_ms;            /* wall clock; 0 when absent */
         unsigned hard_limit_ms, soft_limit_ms; /* 0 when absent; from timelimit [hard, soft] in seconds */
         bool ignore_result;
@@ -189,6 +190,7 @@ struct follow_how {
         const struct task_routes *routes; /* before queue_of, and after it; or NULL */
         int64_t now_ms;                   /* wall clock: what countdown and relative expires count from */
         bool chords;                      /* somebody counts their parts */
+        const char *queue;                /* where Celery's built-in tasks can run: this task's own; or NULL */
         bool (*wants_failure)(const char *name, void *arg); /* an errback of the new style? NULL: none is */
 };
 
@@ -220,10 +222,34 @@ void following_clear(struct following *f);
 int task_message_successors(const struct task_message *done, struct bytes result, const struct follow_how *how,
                             struct following *out, struct problem *why);
 
-/* The task's work is to send this canvas (a signature) on: its messages, and what follows the task, whose result is what Celery says of a canvas
- * that it has sent; it is appended to *result as JSON text. Returns and errors as task_message_successors. */
-int task_message_sent_on(const struct task_message *done, const json_t *canvas, const struct follow_how *how,
-                         struct buffer *result, struct following *out, struct problem *why);
+/* ---- what a task sends by itself: sends.c, replace.c; "sends" is an array of {"canvas": a signature, "as": …}: "beside" its result; "result": so,
+ * too, and its result is what Celery says of a canvas that it has sent; "replacement": in its place, under its id (celery.app.task.Task.replace) ---- */
+
+/* Would they be refused? Asked before anything of the task is stored. Returns and errors as task_message_successors; also code
+ * "bad_replacement". `sends` may be NULL. */
+int task_message_check_sends(const struct task_message *t, const json_t *sends, const struct follow_how *how,
+                             struct problem *why);
+
+/* Is one of them a replacement? */
+bool sends_replace(const json_t *sends);
+
+/* Their messages, and those of what follows the task, or of its replacement, which what follows the task follows then. Where *result (JSON
+ * text) is empty and one of them says it, it is filled in. Returns and errors as task_message_successors. */
+int task_message_sends(const struct task_message *done, const json_t *sends, const struct follow_how *how,
+                       struct buffer *result, struct following *out, struct problem *why);
+
+/* ---- what a task may know of its own message: request.c ---- */
+
+/* Where it came from and who runs it; all borrowed, each may be NULL. */
+struct request_place {
+        const char *queue, *exchange, *routing_key, *worker;
+        bool redelivered;
+};
+
+/* The members of Celery's request that an errback gets: ids, name, arguments, group, retries, where it came from. / All of them: beside those
+ * times and limits, priority, headers, stamps, properties, delivery_info, and what follows. New reference; NULL when memory ran out. */
+json_t *task_message_identity(const struct task_message *t, const char *worker);
+json_t *task_message_request(const struct task_message *t, const struct request_place *place);
 
 /* Would task_message_successors refuse this task's own successors, or later ones of its chain, or the body of its chord? Asked before
  * paying for its work. Returns and errors as there. */

@@ -2,7 +2,6 @@
 /* What follows a task: celery.app.trace sends a chain's next element and the callbacks after a success. */
 #include "core/json.h"
 #include "message/canvas.h"
-#include "message/derived_id.h"
 #include "message/signature_options.h"
 #include "message/wire.h"
 
@@ -104,7 +103,7 @@ static int add_next(struct followers *f, const json_t *chain, struct bytes first
         return rc;
 }
 
-static int follow(struct followers *f, struct bytes result)
+int followers_follow(struct followers *f, struct bytes result)
 {
         const struct bytes first = result.size ? result : bytes_of_string("null");
         int rc = add_callbacks(f, f->of->callbacks, first);
@@ -117,22 +116,7 @@ int task_message_successors(const struct task_message *done, struct bytes result
                             struct following *out, struct problem *why)
 {
         struct followers f = followers_of(done, how, out, why);
-        return followers_end(follow(&f, result), out);
-}
-
-int task_message_sent_on(const struct task_message *done, const json_t *canvas, const struct follow_how *how,
-                         struct buffer *result, struct following *out, struct problem *why)
-{
-        struct followers f = followers_of(done, how, out, why);
-        json_t *child = NULL, *whole = NULL;
-        int rc = canvas_send(&f, canvas, &child, &whole);
-        if (rc == 0 && whole) {
-                followers_add_child(&f, child);
-                json_write(whole, result);
-                rc = result->failed ? -ENOMEM : follow(&f, buffer_view(result));
-        }
-        json_decref(whole);
-        return followers_end(rc, out);
+        return followers_end(followers_follow(&f, result), out);
 }
 
 int task_message_joined(const struct task_message *by, const json_t *body, struct bytes results,
@@ -317,7 +301,7 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
                 return rc;
         struct task_form *form = &s.form;
         if (!form->id || !*form->id) {
-                derived_id(f->seed, place, index, id);
+                follower_id(f, place, index, id);
                 form->id = id;
         }
         form->root_id = f->of->root_id;

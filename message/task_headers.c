@@ -40,6 +40,8 @@ static const struct known {
         { NAME("deadBefore"), read_text, offsetof(struct task_message, revived), "text or null" },
         { NAME("group_index"), read_index, offsetof(struct task_message, group_index), "a number or null" },
         { NAME("retries"), read_count, offsetof(struct task_message, retries), "a number from 0 to 2147483647" },
+        { NAME("replaced_task_nesting"), read_count, offsetof(struct task_message, nesting),
+          "a number from 0 to 2147483647" },
         { NAME("eta"), read_time, offsetof(struct task_message, eta_ms), "an ISO 8601 time or null" },
         { NAME("expires"), read_time, offsetof(struct task_message, expires_ms), "an ISO 8601 time or null" },
         { NAME("timelimit"), read_limits, 0, "[hard, soft] in seconds, each a positive number or null" },

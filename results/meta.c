@@ -72,9 +72,15 @@ void results_exception(const struct result_exception *e, struct buffer *out)
 {
         buffer_add_string(out, "{\"exc_type\": ");
         add_text(out, e->type);
-        buffer_add_string(out, ", \"exc_message\": [");
-        add_text(out, e->text);
-        buffer_add_string(out, "], \"exc_module\": ");
+        buffer_add_string(out, ", \"exc_message\": ");
+        if (e->args) {
+                buffer_add_string(out, e->args);
+        } else {
+                buffer_add_byte(out, '[');
+                add_text(out, e->text);
+                buffer_add_byte(out, ']');
+        }
+        buffer_add_string(out, ", \"exc_module\": ");
         add_text(out, e->module);
         buffer_add_string(out, "}");
 }
@@ -86,6 +92,8 @@ struct result_exception results_exception_of(const struct problem *why)
                 const char *code, *type, *module;
         } known[] = {
                 { "revoked", "TaskRevokedError", "celery.exceptions" },
+                { "retries_exhausted", "MaxRetriesExceededError", "celery.exceptions" },
+                { "bad_replacement", "ImproperlyConfigured", "celery.exceptions" },
                 { "unknown_task", "NotRegistered", "celery.exceptions" },
                 { "chord", "ChordError", "celery.exceptions" },
                 { "time_limit", "TimeLimitExceeded", "billiard.exceptions" },
@@ -106,10 +114,13 @@ struct result_exception results_exception_of(const struct problem *why)
                 { "out_of_memory", "MemoryError", "builtins" },
                 { "unsupported", "NotImplementedError", "builtins" },
         };
+        const struct raised *own = why->raised;
+        if (own)
+                return (struct result_exception){ own->type, own->module, why->text, own->args };
         if (strcmp(why->code, "expired") == 0) /* a reason of one word, as Celery has it */
-                return (struct result_exception){ "TaskRevokedError", "celery.exceptions", "expired" };
+                return (struct result_exception){ "TaskRevokedError", "celery.exceptions", "expired", NULL };
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
                 if (strcmp(known[i].code, why->code) == 0)
-                        return (struct result_exception){ known[i].type, known[i].module, why->text };
-        return (struct result_exception){ "RuntimeError", "builtins", why->text };
+                        return (struct result_exception){ known[i].type, known[i].module, why->text, NULL };
+        return (struct result_exception){ "RuntimeError", "builtins", why->text, NULL };
 }

@@ -119,10 +119,12 @@ void results_meta(const struct result_meta *m, struct buffer *out);
 /* An exception as Celery's clients make one of it: {"exc_type","exc_message","exc_module"}. */
 struct result_exception {
         const char *type, *module, *text;
+        const char *args; /* JSON text of an array; NULL: `text` alone */
 };
 void results_exception(const struct result_exception *e, struct buffer *out);
 
-/* The Python exception that stands for a problem: builtins where one says it, RuntimeError otherwise. `text` is borrowed from `why`. */
+/* The Python exception that stands for a problem: the task's own; else builtins where one says it, RuntimeError otherwise. Borrowed from
+ * `why`. */
 struct result_exception results_exception_of(const struct problem *why);
 
 /* ---- what a backend gives ---- */

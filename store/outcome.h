@@ -33,8 +33,8 @@ struct event {
 struct outcome {
         struct arena *arena;
         json_t *sections; /* what is added to the document */
-        json_t *result;   /* of a task that has no document; or NULL */
-        json_t *canvas; /* a signature that a stateless task sends on, and that says its result; or NULL. Never committed */
+        json_t *result;   /* in place of the document; or NULL */
+        json_t *sends;    /* canvases that it sends: [{"canvas","as"}], see message.h; or NULL */
         struct event *events, **events_end;
         struct row_write *writes, **writes_end;
 };

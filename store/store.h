@@ -43,6 +43,7 @@ struct claim {
         const char *pipeline;                        /* of the job, "" = none; NULL: no job row is kept */
         const char *owned_by;                        /* user whose owned characters are wanted, or NULL */
         unsigned retries; /* of the message: a claim older than the stored attempts is superseded */
+        unsigned nesting; /* of the message, how often the task was replaced: so is one older than its replacement */
         unsigned lease_ms;
 };
 
@@ -63,8 +64,9 @@ struct claim_reply {
         unsigned starts; /* how often it was started, this time included */
         uint64_t wait_ms;
         struct bytes result; /* CLAIM_DONE: JSON text */
-        json_t *error;       /* CLAIM_DEAD: {"source","code","text","attempts"} */
-        json_t *owned;       /* array, when owned_by was given */
+        json_t *sends;       /* CLAIM_DONE, CLAIM_SUPERSEDED by its replacement: what its commit said, or NULL */
+        json_t *error; /* CLAIM_DEAD: {"source","code","text","attempts"} and, where it raised one, "exception": {"type","module","args"} */
+        json_t *owned; /* array, when owned_by was given */
         struct problem why;
 };
 typedef void claim_done(const struct claim_reply *reply, void *arg);
@@ -83,7 +85,10 @@ typedef void store_done(enum store_result result, struct bytes stored, const str
 /* A finished attempt; everything borrowed until done. */
 struct commit {
         const char *id, *root_id;
-        struct bytes result;           /* the document as JSON text */
+        struct bytes
+                result; /* the document as JSON text; empty: the task is replaced, and goes on under its id as `sends` says */
+        unsigned nesting;              /* as in the claim */
+        const json_t *sends;           /* kept for whoever claims it again, or NULL */
         const struct outcome *outcome; /* events and row writes */
         bool last;                     /* nothing follows: the job succeeds */
         bool has_job;
@@ -160,6 +165,9 @@ struct owed_result {
 
 /* A JSON value (borrowed for the length of the callback), or NULL when nothing is there; `why` is set when the store failed. */
 typedef void json_done(json_t *value, const struct problem *why, void *arg);
+
+/* A failure's error record, as the store keeps it. New reference; NULL when memory ran out. Pure. */
+json_t *failure_error(const struct failure *f);
 
 struct store_backend {
         const char *const *schemes; /* NULL-terminated */

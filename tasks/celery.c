@@ -72,7 +72,7 @@ static int run_item(const struct task_input *in, const struct task *task, json_t
         int rc = kwargs ? outcome_open(&one, in->arena) : -ENOMEM;
         if (rc == 0) {
                 rc = task->def->run(&input, &one, why);
-                if (rc == 0 && one.canvas)
+                if (rc == 0 && one.sends)
                         rc = cant_map(task->def->name, why);
                 if (rc == 0)
                         rc = json_array_append(results, one.result ? one.result : json_null()) ? -ENOMEM : 0;

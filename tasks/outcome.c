@@ -19,7 +19,7 @@ void outcome_close(struct outcome *o)
                 json_decref(w->value);
         json_decref(o->sections);
         json_decref(o->result);
-        json_decref(o->canvas);
+        json_decref(o->sends);
         *o = (struct outcome){ 0 };
 }
 
@@ -35,11 +35,27 @@ int outcome_result(struct outcome *o, json_t *takes)
         return takes ? 0 : -ENOMEM;
 }
 
+static int add_send(struct outcome *o, const char *as, json_t *takes)
+{
+        json_t *send = json_pack("{s:s, s:o}", "as", as, "canvas", takes);
+        if (!o->sends)
+                o->sends = json_array();
+        return json_array_append_new(o->sends, send) == 0 ? 0 : -ENOMEM;
+}
+
+int outcome_send(struct outcome *o, json_t *takes)
+{
+        return add_send(o, "beside", takes);
+}
+
 int outcome_canvas(struct outcome *o, json_t *takes)
 {
-        json_decref(o->canvas);
-        o->canvas = takes;
-        return takes ? 0 : -ENOMEM;
+        return add_send(o, "result", takes);
+}
+
+int outcome_replace(struct outcome *o, json_t *takes)
+{
+        return add_send(o, "replacement", takes);
 }
 
 int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type,

@@ -31,6 +31,7 @@ struct plugin_call {
         const struct ai_reply *answered; /* in conclude */
         struct outcome *out;             /* in conclude and run */
         struct problem *why;
+        json_t *arguments, *about; /* owned, until the function returns; NULL = not asked for */
 };
 
 /* One loaded task as the engine sees it: its functions call the plug-in's, which `theirs` describes. */

@@ -94,6 +94,24 @@ static const char *find_reply(const struct chard_reply *r, const char *pointer, 
         return c && pointer ? told(c->in, c->answered->content, pointer, as_json) : NULL;
 }
 
+/* Made when it is first asked for, and dropped when the function returns: texts are copied. */
+static const json_t *about(struct plugin_call *c, int what)
+{
+        json_t **made = what == CHARD_ARGUMENTS ? &c->arguments : &c->about;
+        if (!*made && what == CHARD_ARGUMENTS)
+                *made = json_pack("{s:O?, s:O?}", "args", c->in->args, "kwargs", c->in->kwargs);
+        else if (!*made && what == CHARD_OWN_REQUEST)
+                *made = task_request(c->in);
+        return *made;
+}
+
+static const char *find_about(const struct chard_input *in, int what, const char *pointer, int as_json)
+{
+        struct plugin_call *c = of_input(in);
+        const char *text = c && pointer ? told(c->in, about(c, what), pointer, as_json) : NULL;
+        return as_json || !text ? text : arena_string(c->in->arena, text);
+}
+
 static const char *owned(const struct chard_input *in)
 {
         const struct plugin_call *c = of_input(in);
@@ -123,6 +141,30 @@ static int refuse(const struct chard_input *in, const char *name, const char *te
         if (c)
                 problem_set(c->why, "task", name && *name ? name : "refused", "%s", text ? text : "");
         return CHARD_REFUSE;
+}
+
+static json_t *parsed(const char *json, struct problem *why);
+
+static int raise_exception(const struct chard_input *in, const char *type, const char *module, const char *args)
+{
+        const struct plugin_call *c = of_input(in);
+        struct problem fault = { 0 };
+        if (!c)
+                return CHARD_BROKEN;
+        if (task_raise(c->in, c->why, type, module, parsed(args, &fault)) == 1)
+                return CHARD_REFUSE;
+        problem_set(c->why, "task", "broken_task", "%.100s raised what is no exception: %.100s.%.100s",
+                    c->in->task->def->name, module ? module : "(none)", type ? type : "(none)");
+        return CHARD_BROKEN;
+}
+
+static int retry(const struct chard_input *in, long delay_ms, int limit)
+{
+        const struct plugin_call *c = of_input(in);
+        if (!c)
+                return CHARD_BROKEN;
+        task_retry(c->in, c->why, delay_ms, limit);
+        return CHARD_AGAIN;
 }
 
 static bool is_utf8(const char *text)
@@ -240,6 +282,31 @@ static int grant(struct chard_outcome *o, const char *user_id, const char *code)
         return added(c, "character", code, rc, &fault);
 }
 
+static int result(struct chard_outcome *o, const char *json)
+{
+        struct problem fault = { 0 };
+        struct plugin_call *c = of_outcome(o);
+        if (!c)
+                return CHARD_BROKEN;
+        json_t *value = parsed(json, &fault);
+        return added(c, "result", "", value ? outcome_result(c->out, value) : 1, &fault);
+}
+
+static int send_canvas(struct chard_outcome *o, int how, const char *canvas)
+{
+        static int (*const sendings[])(struct outcome *, json_t *) = {
+                [CHARD_BESIDE] = outcome_send,
+                [CHARD_AS_RESULT] = outcome_canvas,
+                [CHARD_REPLACEMENT] = outcome_replace,
+        };
+        struct problem fault = { 0 };
+        struct plugin_call *c = of_outcome(o);
+        if (!c || how < CHARD_BESIDE || how > CHARD_REPLACEMENT)
+                return CHARD_BROKEN;
+        json_t *value = parsed(canvas, &fault);
+        return added(c, "canvas", "", value ? sendings[how](c->out, value) : 1, &fault);
+}
+
 static const struct chard_calls calls = {
         .size = sizeof(calls),
         .find = find,
@@ -253,6 +320,11 @@ static const struct chard_calls calls = {
         .event = event,
         .profile = profile,
         .grant = grant,
+        .find_about = find_about,
+        .raise = raise_exception,
+        .retry = retry,
+        .result = result,
+        .send = send_canvas,
 };
 
 /* ---- calling ---- */
@@ -279,6 +351,9 @@ static struct plugin_call *enter(const struct task_input *in, struct problem *wh
 static int leave(int said)
 {
         plugin_watch_end();
+        json_decref(under_way->arguments);
+        json_decref(under_way->about);
+        under_way->arguments = under_way->about = NULL;
         under_way = NULL;
         return said;
 }
@@ -289,6 +364,11 @@ static int verdict(int said, const struct task_def *def, struct problem *why)
 {
         if (said == CHARD_DONE)
                 return 0;
+        if (said == CHARD_AGAIN) {
+                if (why && !why->code[0])
+                        problem_set(why, "task", "retry", "%.200s wants to be tried again", def->name);
+                return TASK_AGAIN;
+        }
         if (why && why->code[0])
                 return 1;
         if (said == CHARD_REFUSE)
@@ -362,7 +442,9 @@ void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, stru
                         .connect_timeout_ms = from->connect_timeout_ms,
                         .flags = ((from->flags & CHARD_STATELESS) ? TASK_STATELESS : 0U) |
                                  ((from->flags & CHARD_READS_OWNED) ? TASK_READS_OWNED : 0U) |
-                                 ((from->flags & CHARD_DIAGNOSTIC) ? TASK_DIAGNOSTIC : 0U),
+                                 ((from->flags & CHARD_DIAGNOSTIC) ? TASK_DIAGNOSTIC : 0U) |
+                                 ((from->flags & CHARD_PLAIN) ? TASK_PLAIN : 0U) |
+                                 ((from->flags & CHARD_ERRBACK) ? TASK_ERRBACK : 0U),
                         .schema = from->schema,
                         .ask = from->ask ? ask : NULL,
                         .conclude = from->conclude ? conclude : NULL,

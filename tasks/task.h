@@ -7,6 +7,7 @@
 #include "ai/ai.h"
 #include "core/arena.h"
 #include "core/problem.h"
+#include "message/message.h"
 #include "store/outcome.h"
 
 #include <jansson.h>
@@ -19,6 +20,13 @@ struct retry_policy {
         unsigned cap_ms;
 };
 
+/* What a task that says TASK_AGAIN wants; filled in by task_retry. */
+struct task_wish {
+        int64_t delay_ms; /* until its next attempt; < 0: as its retry policy has it */
+        int limit;        /* failed attempts after the first before it is dead; < 0: as its retry policy has it */
+        bool unexplained; /* it raised nothing: when it may try no more, it is Celery's MaxRetriesExceededError */
+};
+
 /* What a task is given. Everything borrowed for the length of the call. */
 struct task_input {
         const json_t *document; /* {"job":{…}, "input":{…}, sections of earlier tasks…}; never NULL, an object */
@@ -26,6 +34,10 @@ struct task_input {
         const json_t *owned;     /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
         struct arena *arena;     /* for texts and arrays that the request points to; lives until the task is acked */
         const struct task *task; /* the task itself, as the catalogue made it ready */
+        const struct task_message
+                *message; /* whose task it is, and where that came from; NULL where a task is tried without one */
+        const struct request_place *place;
+        struct task_wish *wish; /* of task_retry; NULL where none can be granted */
 };
 
 /* A prompt in one language, which a BCP 47 tag names: "en", "pt-BR". */
@@ -61,7 +73,10 @@ enum task_flags {
                 16, /* as an errback it gets (request, exc, traceback) before its own arguments, not the failed task's id */
 };
 
-/* 0 = done, 1 = a documented refusal (why filled in; the task is dead), < 0 = bug or out of memory (-errno). */
+enum { TASK_AGAIN = 2 };
+
+/* 0 = done, 1 = a documented refusal (why filled in; the task is dead), TASK_AGAIN = a failed attempt, to be tried again (task_retry), < 0 = bug
+ * or out of memory (-errno). */
 struct task_def {
         const char *name, *queue;
         const char *model; /* AI_MODEL_TEXT, AI_MODEL_VISION or a name; ask may override it in the request */
@@ -89,11 +104,28 @@ struct task_def {
 /* Add a section to the document (takes the value). 0 or -ENOMEM. */
 int outcome_section(struct outcome *o, const char *name, json_t *takes);
 
-/* The result of a plain task (takes the value). 0 or -ENOMEM. */
+/* The result (takes the value): any JSON, in place of the document. 0 or -ENOMEM. */
 int outcome_result(struct outcome *o, json_t *takes);
 
-/* What a plain, stateless task is there to send on, a signature of any kind (takes the value); its result is what Celery says of it. 0 or -ENOMEM. */
+/* Send a canvas, which is a signature of any kind in Celery's form (takes the value): outcome_send beside the result; outcome_canvas likewise,
+ * and the result is what Celery says of it; outcome_replace in the task's place: whoever gives its result does so under the task's id, and what
+ * was to follow the task follows it. The messages go out once all is stored. 0 or -ENOMEM. */
+int outcome_send(struct outcome *o, json_t *takes);
 int outcome_canvas(struct outcome *o, json_t *takes);
+int outcome_replace(struct outcome *o, json_t *takes);
+
+/* ---- ending otherwise: ending.c ---- */
+
+/* Fail with an exception that Celery's clients see: its type and module by Python's names, its arguments an array (takes it). Returns 1: the task
+ * is dead; or -ENOMEM; or -EINVAL: a name that is none, or no array. */
+int task_raise(const struct task_input *in, struct problem *why, const char *type, const char *module, json_t *takes);
+
+/* Try again, after `delay_ms` and at most `limit` times (each < 0: as the retry policy has it). The reason is what task_raise said before, or none.
+ * Returns TASK_AGAIN. */
+int task_retry(const struct task_input *in, struct problem *why, int64_t delay_ms, int limit);
+
+/* All that the task may know of its own message (task_message_request). New reference; NULL when memory ran out or there is no message. */
+json_t *task_request(const struct task_input *in);
 
 /* Add an event (takes the payload; copies the texts). 0 or -ENOMEM. */
 int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type,

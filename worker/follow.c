@@ -7,6 +7,9 @@
 #include "worker/control.h"
 #include "worker/run.h"
 
+#include <errno.h>
+#include <string.h>
+
 static bool wants_failure(const char *name, void *catalog)
 {
         const struct task *task = catalog_task(catalog, name);
@@ -20,28 +23,47 @@ struct follow_how run_how(const struct run *run)
                                     .routes = &run->worker->routes,
                                     .now_ms = clock_wall_ms(),
                                     .chords = results_chords(run->worker->results),
+                                    .queue = run->delivery->queue,
                                     .wants_failure = wants_failure };
 }
 
 /* ---- publish: what follows this task ---- */
 
-enum step run_publish(struct run *run)
+/* Does what it sends say its result? */
+static bool says_result(const json_t *sends)
+{
+        for (size_t i = 0; i < json_array_size(sends); i++)
+                if (strcmp(json_text(json_array_get(sends, i), "as", ""), "result") == 0)
+                        return true;
+        return false;
+}
+
+int run_settle_result(struct run *run)
 {
         const struct follow_how how = run_how(run);
         struct following following = { 0 };
-        run->telling.what = TELL_SUCCESS;
-        int code;
-        if (run->outcome.canvas) {
-                buffer_reset(&run->result);
-                code = task_message_sent_on(&run->message, run->outcome.canvas, &how, &run->result, &following,
-                                            &run->why);
-        } else {
-                if (!run_has_successor(run) && !run->message.callbacks)
-                        return run_tell_or_ack(run);
-                if (run->result.size == 0 && !run_write_result(run))
-                        return run_out_of_memory(run);
-                code = task_message_successors(&run->message, buffer_view(&run->result), &how, &following, &run->why);
-        }
+        buffer_reset(&run->result);
+        if (run_is_replaced(run))
+                return 0;
+        if (!says_result(run->outcome.sends))
+                return run_write_result(run) ? 0 : -ENOMEM;
+        const int code =
+                task_message_sends(&run->message, run->outcome.sends, &how, &run->result, &following, &run->why);
+        following_clear(&following);
+        return code;
+}
+
+enum step run_publish(struct run *run)
+{
+        const struct follow_how how = run_how(run);
+        const json_t *sends = run->outcome.sends;
+        struct following following = { 0 };
+        run->telling.what = run_is_replaced(run) ? TELL_NOTHING : TELL_SUCCESS;
+        if (!sends && !run_has_successor(run) && !run->message.callbacks)
+                return run_tell_or_ack(run);
+        if (run->result.size == 0 && !says_result(sends) && !run_is_replaced(run) && !run_write_result(run))
+                return run_out_of_memory(run);
+        const int code = task_message_sends(&run->message, sends, &how, &run->result, &following, &run->why);
         if (code)
                 return run_refused(run, code);
         run->telling.children = json_incref(following.children);
@@ -148,7 +170,7 @@ static enum step after_publish(struct run *run)
                 "the next task's message was %s; check the queue that its signature, CHARD_TASK_ROUTES or CHARD_DEFAULT_QUEUE names; "
                 "those of this program: chard topology apply",
                 run->published == PUBLISH_RETURNED ? "returned: no queue takes it" : "refused by the broker");
-        if (run->telling.what == TELL_SUCCESS)
+        if (run->telling.what == TELL_SUCCESS || run_is_replaced(run))
                 return STEP_RETRY;
         log_error("worker", "task=%s what was to be sent at its failure: %s", run->message.id, run->why.text);
         return run->then(run);

@@ -29,6 +29,8 @@ static void adopt(struct run *running, struct run *newcomer)
  * the run is on its way into the store: it may be the scheduled message itself, out again faster than the store's answer. */
 static bool must_wait(const struct run *running, const struct run *newcomer)
 {
+        if (newcomer->message.nesting != running->message.nesting)
+                return newcomer->message.nesting > running->message.nesting; /* what replaced it */
         return newcomer->message.retries > running->message.retries ||
                (newcomer->message.retries == running->message.retries && running->again_message);
 }
@@ -47,7 +49,7 @@ enum registered intake_register(struct run *run)
                 running->behind = run;
                 return REGISTERED_BEHIND;
         }
-        if (run->message.retries < running->message.retries)
+        if (run->message.nesting < running->message.nesting || run->message.retries < running->message.retries)
                 broker_ack(w->broker, run->tag); /* an earlier attempt, long superseded */
         else
                 adopt(running, run);

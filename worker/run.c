@@ -23,6 +23,7 @@ struct run *run_new(struct worker *w)
         }
         run->worker = w;
         run->catalog = catalog_ref(w->catalog);
+        run->wish = (struct task_wish){ .delay_ms = -1, .limit = -1 };
         run->previous = w->runs.previous;
         run->next = &w->runs;
         run->previous->next = run->next->previous = run;
@@ -79,6 +80,11 @@ bool run_keeps_state(const struct run *run)
         return run->def && !(run->def->flags & TASK_STATELESS);
 }
 
+bool run_is_replaced(const struct run *run)
+{
+        return sends_replace(run->outcome.sends);
+}
+
 bool run_has_successor(const struct run *run)
 {
         return json_array_size(run->message.chain) > 0;
@@ -117,8 +123,9 @@ bool run_out_of_time(struct run *run)
 bool run_write_result(struct run *run)
 {
         buffer_reset(&run->result);
-        if (run->def->flags & TASK_PLAIN) {
-                json_write(run->outcome.result ? run->outcome.result : json_null(), &run->result);
+        const json_t *own = run->outcome.result;
+        if (own || run->def->flags & TASK_PLAIN) {
+                json_write(own ? own : json_null(), &run->result);
                 return !run->result.failed;
         }
         if (json_object_update(run->document, run->outcome.sections) != 0)
@@ -127,9 +134,16 @@ bool run_write_result(struct run *run)
         return !run->result.failed;
 }
 
+unsigned run_retry_limit(const struct run *run)
+{
+        return run->wish.limit >= 0 ? (unsigned)run->wish.limit : run->def->retry.limit;
+}
+
 uint64_t run_retry_wait_ms(const struct run *run)
 {
         const struct retry_policy *policy = &run->def->retry;
+        if (run->wish.delay_ms >= 0)
+                return (uint64_t)run->wish.delay_ms;
         const uint64_t wait_ms = backoff_ms(policy->base_ms, policy->cap_ms, run->message.retries, random_bits());
         return wait_ms < run->reply.wait_ms ? run->reply.wait_ms : wait_ms;
 }
@@ -145,6 +159,47 @@ const char *run_queue_of(const char *name, void *catalog)
 {
         const struct task *task = catalog_task(catalog, name);
         return task ? task->def->queue : NULL;
+}
+
+void run_describe_input(struct run *run)
+{
+        const struct task_message *m = &run->message;
+        const struct delivery *d = run->delivery;
+        run->place = (struct request_place){ .queue = d->queue,
+                                             .exchange = d->exchange,
+                                             .routing_key = d->routing_key,
+                                             .worker = run->worker->config->name,
+                                             .redelivered = d->redelivered };
+        run->input = (struct task_input){ .document = run->document,
+                                          .args = m->args,
+                                          .kwargs = m->kwargs,
+                                          .arena = &run->arena,
+                                          .task = run->task,
+                                          .message = m,
+                                          .place = &run->place,
+                                          .wish = &run->wish };
+}
+
+void run_recall_failure(struct run *run, const json_t *error)
+{
+        const json_t *own = json_object_get(error, "exception");
+        if (own)
+                task_raise(&run->input, &run->why, json_text(own, "type", ""), json_text(own, "module", ""),
+                           json_incref(json_object_get(own, "args")));
+        const struct raised *raised = own ? run->why.raised : NULL;
+        problem_set(&run->why, json_text(error, "source", "task"), json_text(error, "code", "failed"), "%s",
+                    json_text(error, "text", "failed before"));
+        run->why.raised = raised;
+        run->transient = json_is_true(json_object_get(error, "transient"));
+}
+
+enum step run_give_up(struct run *run)
+{
+        if (run->wish.unexplained)
+                problem_set(&run->why, "task", "retries_exhausted", "Can't retry %s[%s] args:%s kwargs:%s",
+                            run->message.name, run->message.id, ask_json(&run->input, run->message.args),
+                            ask_json(&run->input, run->message.kwargs));
+        return STEP_DEAD;
 }
 
 /* ---- what the store is told of it ---- */
@@ -164,6 +219,7 @@ void run_describe_claim(struct run *run)
                 .name = m->name,
                 .pipeline = pipeline_name(run),
                 .retries = m->retries,
+                .nesting = m->nesting,
                 .lease_ms = run_deadline_ms(run) + run->worker->config->lease_slack_ms,
         };
         if (run->def->flags & TASK_READS_OWNED)
@@ -179,10 +235,12 @@ void run_describe_commit(struct run *run)
                 .pipeline = pipeline_name(run),
                 .traceparent = run->message.traceparent,
                 .result = buffer_view(&run->result),
+                .nesting = run->message.nesting,
+                .sends = run->outcome.sends,
                 .outcome = &run->outcome,
-                .last = !run_has_successor(run),
+                .last = !run_has_successor(run) && !run_is_replaced(run),
                 .chain = run->message.chain,
-                .has_job = true,
+                .has_job = !run_is_replaced(run),
         };
         if (run->def->ask) {
                 run->commit.provider = run->reply.provider;

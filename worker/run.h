@@ -69,6 +69,8 @@ struct run {
         struct arena arena;
         struct task_message message;
         struct task_input input;
+        struct request_place place;
+        struct task_wish wish;
         json_t *document, *owned; /* owned */
         struct ai_request request;
         struct ai_call *call;  /* under way, or NULL */
@@ -149,6 +151,9 @@ void run_end(struct run *run);
 /* Does the store know of it? Not of a stateless task, nor of one that nobody knows. */
 bool run_keeps_state(const struct run *run);
 
+/* Has it put a canvas in its place? Then it has no result, and no end of its own. */
+bool run_is_replaced(const struct run *run);
+
 /* Does its chain go on? */
 bool run_has_successor(const struct run *run);
 
@@ -160,6 +165,18 @@ bool run_out_of_time(struct run *run);
 
 /* Milliseconds that its work may take. */
 unsigned run_deadline_ms(const struct run *run);
+
+/* Fill in run->input and what it points to. */
+void run_describe_input(struct run *run);
+
+/* Why it failed before, its own exception included: as the store has it. */
+void run_recall_failure(struct run *run, const json_t *error);
+
+/* It may not try again: a task that wanted to and named no reason fails as with Celery. */
+enum step run_give_up(struct run *run);
+
+/* How many failed attempts after the first it may have. */
+unsigned run_retry_limit(const struct run *run);
 
 /* Milliseconds until its next attempt: exponential with full jitter, and no sooner than the provider asked for. */
 uint64_t run_retry_wait_ms(const struct run *run);
@@ -202,6 +219,9 @@ enum step run_renew_lease(struct run *run);
 
 /* The step "publish". */
 enum step run_publish(struct run *run);
+
+/* Before it is stored: the result as text, empty where the task is replaced. 0; 1 with run->why; or -errno. */
+int run_settle_result(struct run *run);
 
 /* How what follows this task is sent, as of now. */
 struct follow_how run_how(const struct run *run);

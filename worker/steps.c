@@ -102,11 +102,25 @@ enum step run_refused(struct run *run, int code)
 /* What a task's own function said. A negative code is a bug of it, or memory that ran out: a failed attempt, so that it comes to an end. */
 static enum step stopped_by_task(struct run *run, int code)
 {
+        if (code == TASK_AGAIN) {
+                run->reply.why = run->why;
+                return STEP_RETRY;
+        }
         if (code > 0)
                 return STEP_DEAD;
         problem_set(&run->reply.why, "task", "broken", "%s said \"%s\": memory ran out, or it has a bug",
                     run->def->name, strerror(-code));
         return STEP_RETRY;
+}
+
+/* Its outcome is there. What it wants sent must be such as can be: better now than after its result was stored. */
+static enum step worked_out(struct run *run)
+{
+        const struct follow_how how = run_how(run);
+        const int code = task_message_check_sends(&run->message, run->outcome.sends, &how, &run->why);
+        if (code)
+                return run_refused(run, code);
+        return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
 }
 
 /* Safe in the store: wake the releaser in time, and let the delivery go. */
@@ -158,9 +172,7 @@ static enum step decode(struct run *run)
                 code = pipeline_document(m, run->pipeline, &run->document, &run->why);
         if (code)
                 return run_refused(run, code);
-        run->input = (struct task_input){
-                .document = run->document, .args = m->args, .kwargs = m->kwargs, .arena = &run->arena, .task = run->task
-        };
+        run_describe_input(run);
         const struct follow_how how = run_how(run);
         code = task_message_check(m, &how, &run->why); /* better now than after its work was paid for */
         if (code)
@@ -197,20 +209,25 @@ static enum step granted(struct run *run, const struct claim_reply *reply)
         return handing_back(run) ? STEP_HAND_BACK : STEP_CALL;
 }
 
+/* Where its replacement was stored and may not have gone out, it does so now. */
+static enum step superseded(struct run *run, const struct claim_reply *reply)
+{
+        if (!sends_replace(reply->sends))
+                return STEP_ACK;
+        run->outcome.sends = json_incref(reply->sends);
+        return STEP_PUBLISH;
+}
+
 static enum step after_claim(struct run *run, const struct claim_reply *reply)
 {
         switch (reply->verdict) {
         case CLAIM_GRANTED: return granted(run, reply);
         case CLAIM_DONE:
+                run->outcome.sends = json_incref(reply->sends);
                 buffer_add(&run->result, reply->result.data, reply->result.size);
                 return run->result.failed ? run_out_of_memory(run) : STEP_PUBLISH;
-        case CLAIM_DEAD:
-                problem_set(&run->why, json_text(reply->error, "source", "task"),
-                            json_text(reply->error, "code", "failed"), "%s",
-                            json_text(reply->error, "text", "failed before"));
-                run->transient = json_is_true(json_object_get(reply->error, "transient"));
-                return STEP_BURY;
-        case CLAIM_SUPERSEDED: return STEP_ACK;
+        case CLAIM_DEAD: run_recall_failure(run, reply->error); return STEP_BURY;
+        case CLAIM_SUPERSEDED: return superseded(run, reply);
         case CLAIM_REVOKED: return STEP_REVOKE;
         case CLAIM_LEASED:
                 return schedule(run, run->message.retries, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased");
@@ -235,9 +252,7 @@ static enum step work(struct run *run)
         if (outcome_open(&run->outcome, &run->arena) < 0)
                 return run_out_of_memory(run);
         const int code = run->def->run(&run->input, &run->outcome, &run->why);
-        if (code)
-                return stopped_by_task(run, code);
-        return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
+        return code ? stopped_by_task(run, code) : worked_out(run);
 }
 
 static enum step call(struct run *run)
@@ -324,9 +339,7 @@ static enum step judge(struct run *run)
         if (outcome_open(&run->outcome, &run->arena) < 0)
                 return run_out_of_memory(run);
         const int code = run->def->conclude(&run->input, &run->reply, &run->outcome, &run->why);
-        if (code)
-                return stopped_by_task(run, code);
-        return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
+        return code ? stopped_by_task(run, code) : worked_out(run);
 }
 
 /* ---- commit: result, document, events and rows in one transaction (I2, I4) ---- */
@@ -336,8 +349,9 @@ static void on_committed(enum store_result result, struct bytes stored, const st
 static enum step commit(struct run *run)
 {
         struct worker *w = run->worker;
-        if (!run_write_result(run))
-                return run_out_of_memory(run);
+        const int code = run_settle_result(run);
+        if (code)
+                return run_refused(run, code);
         run_describe_commit(run);
         w->store->backend->commit(w->store, &run->commit, on_committed, run);
         return STEP_WAIT;
@@ -375,8 +389,8 @@ static enum step retry(struct run *run)
         if (!committed)
                 run->why = run->reply.why;
         run->transient = committed || run->reply.verdict == AI_TRANSIENT;
-        if (failed > run->def->retry.limit)
-                return STEP_DEAD;
+        if (failed > run_retry_limit(run))
+                return run_give_up(run);
         run->telling.what = committed ? TELL_NOTHING : TELL_RETRY;
         const uint64_t wait_ms = run_retry_wait_ms(run);
         const int64_t due_ms = clock_wall_ms() + (int64_t)wait_ms;

@@ -10,28 +10,29 @@
 /* A fresh row's attempts are the message's retries, so that `excluded.attempts` is what the message says in the conflict branch.
  * A lease taken before the owner's last start is one of an earlier process of that name, and void.
  * `offset 0` keeps the planner from working the verdict out anew for each column. */
-#define UPSERT                                                                                                                       \
-        " insert into chard.task as t (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at)" \
-        " select id, root_id, parent_id, name, 'STARTED', 1, retries, $1::text, now() + lease_ms * interval '1 ms', now()"           \
-        " from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], $7::int8[])"                                       \
-        "  as i (id, root_id, parent_id, name, retries, lease_ms)"                                                                   \
-        " on conflict (id) do update set (state, starts, lease_owner, lease_until, started_at, name) ="                              \
-        "  (select case when may then 'STARTED' else t.state end,"                                                                   \
-        "          case when may then t.starts + 1 else t.starts end,"                                                               \
-        "          case when may then excluded.lease_owner else t.lease_owner end,"                                                  \
-        "          case when may then excluded.lease_until else t.lease_until end,"                                                  \
-        "          case when may then now() else t.started_at end,"                                                                  \
-        "          case when t.name = '' then excluded.name else t.name end"                                                         \
-        "   from (select t.state in ('PENDING', 'STARTED', 'RETRY')"                                                                 \
-        "           and excluded.attempts >= t.attempts"                                                                             \
-        "           and (t.state <> 'STARTED' or t.lease_owner is null or t.lease_owner = excluded.lease_owner"                      \
-        "             or t.lease_until <= now()"                                                                                     \
-        "             or exists (select from chard.worker w where w.name = t.lease_owner and w.started_at > t.started_at))"          \
-        "         as may offset 0) as verdict)"                                                                                      \
-        " returning id, starts, attempts, state, started_at = now() and lease_owner = $1 and state = 'STARTED' as granted,"          \
-        "  case when state = 'STARTED' and lease_owner <> $1 then (extract(epoch from lease_until - now()) * 1000)::int8 end,"       \
-        "  case when state = 'SUCCESS' then result end,"                                                                             \
-        "  case when state = 'FAILURE' then error::text end"
+#define UPSERT                                                                                                                                 \
+        " insert into chard.task as t (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at, replaced)" \
+        " select id, root_id, parent_id, name, 'STARTED', 1, retries, $1::text, now() + lease_ms * interval '1 ms', now(), nesting"            \
+        " from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], $7::int8[], $8::int4[])"                                     \
+        "  as i (id, root_id, parent_id, name, retries, lease_ms, nesting)"                                                                    \
+        " on conflict (id) do update set (state, starts, lease_owner, lease_until, started_at, name, replaced) ="                              \
+        "  (select case when may then 'STARTED' else t.state end,"                                                                             \
+        "          case when may then t.starts + 1 else t.starts end,"                                                                         \
+        "          case when may then excluded.lease_owner else t.lease_owner end,"                                                            \
+        "          case when may then excluded.lease_until else t.lease_until end,"                                                            \
+        "          case when may then now() else t.started_at end,"                                                                            \
+        "          case when t.name = '' or excluded.replaced > 0 and may then excluded.name else t.name end,"                                 \
+        "          case when may then excluded.replaced else t.replaced end"                                                                   \
+        "   from (select t.state in ('PENDING', 'STARTED', 'RETRY')"                                                                           \
+        "           and (excluded.replaced, excluded.attempts) >= (t.replaced, t.attempts)"                                                    \
+        "           and (t.state <> 'STARTED' or t.lease_owner is null or t.lease_owner = excluded.lease_owner"                                \
+        "             or t.lease_until <= now()"                                                                                               \
+        "             or exists (select from chard.worker w where w.name = t.lease_owner and w.started_at > t.started_at))"                    \
+        "         as may offset 0) as verdict)"                                                                                                \
+        " returning id, starts, attempts, state, started_at = now() and lease_owner = $1 and state = 'STARTED' as granted,"                    \
+        "  case when state = 'STARTED' and lease_owner <> $1 then (extract(epoch from lease_until - now()) * 1000)::int8 end,"                 \
+        "  case when state = 'SUCCESS' then result end,"                                                                                       \
+        "  case when state = 'FAILURE' then error::text end, replaced, sends"
 
 const struct statement statement_claim = { "chard_claim", UPSERT };
 
@@ -40,7 +41,7 @@ const struct statement statement_claim_jobs = {
         "chard_claim_jobs",
         "with claimed as (" UPSERT "),"
         " wanted as materialized ("
-        "  select distinct on (root_id collate \"C\") root_id, pipeline from unnest($8::text[], $9::text[], $10::text[]) as j (id, root_id, pipeline)"
+        "  select distinct on (root_id collate \"C\") root_id, pipeline from unnest($9::text[], $10::text[], $11::text[]) as j (id, root_id, pipeline)"
         "  where case when id in (select c.id from claimed c where c.granted) then true else false end order by root_id collate \"C\"),"
         " made as (insert into chard.job (root_id, pipeline) select root_id, pipeline from wanted on conflict (root_id) do nothing),"
         " again as (update chard.job set state = 'STARTED', error = null, finished_at = null, updated_at = now()"
@@ -62,7 +63,9 @@ enum {
         CLAIMED_GRANTED,
         CLAIMED_WAIT,
         CLAIMED_RESULT,
-        CLAIMED_ERROR
+        CLAIMED_ERROR,
+        CLAIMED_REPLACED,
+        CLAIMED_SENDS
 };
 
 static const char *claim_id(const struct call *call)
@@ -91,6 +94,7 @@ static void add_tasks(struct arguments *a, const struct group *group)
         struct column *id = arguments_array(a, COLUMN_TEXT), *root = arguments_array(a, COLUMN_TEXT);
         struct column *parent = arguments_array(a, COLUMN_TEXT), *name = arguments_array(a, COLUMN_TEXT);
         struct column *retries = arguments_array(a, COLUMN_INT4), *lease = arguments_array(a, COLUMN_INT8);
+        struct column *nesting = arguments_array(a, COLUMN_INT4);
 
         for (size_t i = 0; i < group->count; i++) {
                 const struct claim *c = group->calls[i]->what;
@@ -101,6 +105,7 @@ static void add_tasks(struct arguments *a, const struct group *group)
                 column_text(name, c->name);
                 column_int4(retries, c->retries);
                 column_int8(lease, c->lease_ms);
+                column_int4(nesting, c->nesting);
         }
 }
 
@@ -141,6 +146,12 @@ static int send_claims(struct link *link, struct group *group)
         return rc == 0 ? send_owned(link, group) : rc;
 }
 
+/* Whatever became of its replacement since: that is not this message's. */
+static bool was_replaced(const PGresult *r, int row, const struct claim *claim)
+{
+        return claim->nesting < (uint64_t)field_number(r, row, CLAIMED_REPLACED);
+}
+
 static enum claim_verdict verdict_of(const PGresult *r, int row, const struct claim *claim)
 {
         static const struct {
@@ -149,6 +160,8 @@ static enum claim_verdict verdict_of(const PGresult *r, int row, const struct cl
         } final[] = { { "SUCCESS", CLAIM_DONE }, { "FAILURE", CLAIM_DEAD }, { "REVOKED", CLAIM_REVOKED } };
         const char *state = field_text(r, row, CLAIMED_STATE);
 
+        if (was_replaced(r, row, claim))
+                return CLAIM_SUPERSEDED;
         if (field_bool(r, row, CLAIMED_GRANTED))
                 return CLAIM_GRANTED;
         for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++) {
@@ -192,6 +205,7 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
                 .verdict = verdict_of(r, row, claim),
                 .starts = (unsigned)field_number(r, row, CLAIMED_STARTS),
                 .result = field_bytes(r, row, CLAIMED_RESULT),
+                .sends = json_field(r, row, CLAIMED_SENDS),
                 .error = json_field(r, row, CLAIMED_ERROR),
                 .owned = owned_by(group, claim->owned_by, owned_row),
         };
@@ -200,6 +214,7 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
                 reply.wait_ms = wait > 0 ? (uint64_t)wait : 1;
         call_free(s, call);
         done(&reply, arg);
+        json_decref(reply.sends);
         json_decref(reply.error);
         json_decref(reply.owned);
 }

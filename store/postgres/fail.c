@@ -96,11 +96,7 @@ static void begin_failures(struct arguments *a, struct columns *c)
 
 static void add_failure(struct columns *c, const struct failure *f)
 {
-        JSON_OWNED json_t *error = json_pack("{s:s,s:s,s:s,s:I}", "source", f->why->source, "code", f->why->code,
-                                             "text", f->why->text, "attempts", (json_int_t)f->attempts);
-
-        if (f->transient)
-                json_object_set_new(error, "transient", json_true());
+        JSON_OWNED json_t *error = failure_error(f);
 
         column_text(c->id, f->id);
         column_text(c->root, f->root_id);

@@ -12,6 +12,7 @@ create table chard.task (
         cost_nano   bigint not null default 0,
         starts      integer not null default 0,
         attempts    integer not null default 0,
+        replaced    integer not null default 0,
         tokens_in   integer not null default 0,
         tokens_out  integer not null default 0,
         elapsed_ms  integer,
@@ -25,7 +26,8 @@ create table chard.task (
         provider    text,
         model       text,
         error       jsonb,
-        result      json
+        result      json,
+        sends       json
 ) with (
         fillfactor = 50,
         autovacuum_vacuum_scale_factor = 0.02,
@@ -35,6 +37,8 @@ create table chard.task (
 
 comment on column chard.task.starts is 'how often it was claimed, but for attempts that were handed back';
 comment on column chard.task.attempts is 'failed attempts';
+comment on column chard.task.replaced is 'how often it was replaced by a canvas, which goes on under its id';
+comment on column chard.task.sends is 'the canvases that it sends beside its result, or in its place: they are sent again after a crash';
 comment on column chard.task.cost_nano is 'billionths of a dollar, all attempts together';
 comment on column chard.task.result is 'as the task wrote it, byte for byte: what follows is made from it again';
 comment on column chard.task.lease_until is 'until then no other worker starts it';

@@ -11,27 +11,28 @@ struct claim_call {
         unsigned starts;
         int64_t wait_us;
         bool has_result;
-        struct buffer error, owned; /* JSON */
+        struct buffer error, owned, sends; /* JSON */
 };
 
 /* A fresh row's attempts are the message's retries. */
 static const char insert_sql[] =
         "insert into task (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at,"
-        "  created_at)"
-        " values (?1, ?2, ?3, ?4, 'STARTED', 1, ?5, ?6, ?7, ?8, ?8) on conflict (id) do nothing";
+        "  created_at, replaced)"
+        " values (?1, ?2, ?3, ?4, 'STARTED', 1, ?5, ?6, ?7, ?8, ?8, ?9) on conflict (id) do nothing";
 
 /* A lease taken before the owner's last start is one of an earlier process of that name, and void. */
 static const char judge_sql[] =
         "select state, starts, attempts, lease_until, name = '',"
         "  case when state = 'SUCCESS' then result end, case when state = 'FAILURE' then error end,"
-        "  state in ('PENDING', 'STARTED', 'RETRY') and ?2 >= attempts"
+        "  state in ('PENDING', 'STARTED', 'RETRY') and (?5, ?2) >= (replaced, attempts)"
         "   and (state <> 'STARTED' or lease_owner is null or lease_owner = ?3 or lease_until <= ?4"
-        "     or exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at))"
+        "     or exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at)),"
+        "  replaced > ?5, sends"
         " from task t where id = ?1";
 
 static const char again_sql[] =
         "update task set state = 'STARTED', starts = starts + 1, lease_owner = ?2, lease_until = ?3, started_at = ?4,"
-        "  name = case when name = '' then ?5 else name end where id = ?1";
+        "  name = case when name = '' or ?6 > 0 then ?5 else name end, replaced = ?6 where id = ?1";
 
 static const char name_sql[] = "update task set name = ?2 where id = ?1";
 
@@ -52,7 +53,9 @@ enum {
         JUDGED_NAMELESS,
         JUDGED_RESULT,
         JUDGED_ERROR,
-        JUDGED_MAY
+        JUDGED_MAY,
+        JUDGED_REPLACED,
+        JUDGED_SENDS
 };
 
 static int insert(struct claim_call *c, sqlite3 *db, int64_t now_us)
@@ -68,6 +71,7 @@ static int insert(struct claim_call *c, sqlite3 *db, int64_t now_us)
         query_text(&q, c->call.store->owner);
         query_number(&q, now_us + (int64_t)c->what->lease_ms * 1000);
         query_number(&q, now_us);
+        query_number(&q, c->what->nesting);
         rc = query_run(&q);
         if (rc == SQLITE_OK && sqlite3_changes(db) == 1)
                 c->verdict = CLAIM_GRANTED;
@@ -83,6 +87,7 @@ static int start_again(const struct claim_call *c, sqlite3 *db, int64_t now_us)
         query_number(&q, now_us + (int64_t)c->what->lease_ms * 1000);
         query_number(&q, now_us);
         query_text(&q, c->what->name);
+        query_number(&q, c->what->nesting);
         return query_run(&q);
 }
 
@@ -128,14 +133,18 @@ static int judge(struct claim_call *c, sqlite3 *db, int64_t now_us)
         query_number(&q, c->what->retries);
         query_text(&q, c->call.store->owner);
         query_number(&q, now_us);
+        query_number(&q, c->what->nesting);
         if (query_row(&q)) {
                 c->starts = (unsigned)query_read_number(&q, JUDGED_STARTS);
                 c->wait_us = query_read_number(&q, JUDGED_UNTIL) - now_us;
                 c->verdict = verdict_of(query_read_text(&q, JUDGED_STATE), query_read_number(&q, JUDGED_MAY) != 0,
                                         c->what->retries < (uint64_t)query_read_number(&q, JUDGED_ATTEMPTS));
+                if (query_read_number(&q, JUDGED_REPLACED) != 0)
+                        c->verdict = CLAIM_SUPERSEDED;
                 c->has_result = query_read_bytes(&q, JUDGED_RESULT).data != NULL;
                 keep(&c->call.text, query_read_bytes(&q, JUDGED_RESULT));
                 keep(&c->error, query_read_bytes(&q, JUDGED_ERROR));
+                keep(&c->sends, query_read_bytes(&q, JUDGED_SENDS));
                 nameless = query_read_number(&q, JUDGED_NAMELESS) != 0;
         }
         rc = query_end(&q);
@@ -175,6 +184,7 @@ static int run_claim(struct sqlite_work *work, sqlite3 *db)
         buffer_reset(&c->call.text);
         buffer_reset(&c->error);
         buffer_reset(&c->owned);
+        buffer_reset(&c->sends);
         c->has_result = false;
         c->verdict = CLAIM_LEASED;
         c->starts = 1;
@@ -185,7 +195,9 @@ static int run_claim(struct sqlite_work *work, sqlite3 *db)
                 rc = start_job(c, db, now_us);
         if (rc == SQLITE_OK && c->what->owned_by)
                 rc = read_owned(c, db);
-        return rc == SQLITE_OK && (c->call.text.failed || c->error.failed || c->owned.failed) ? SQLITE_NOMEM : rc;
+        return rc == SQLITE_OK && (c->call.text.failed || c->error.failed || c->owned.failed || c->sends.failed)
+                       ? SQLITE_NOMEM
+                       : rc;
 }
 
 static json_t *parse(const struct buffer *text)
@@ -208,6 +220,7 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
                         reply.result = buffer_view(&c->call.text);
                 if (reply.verdict == CLAIM_LEASED)
                         reply.wait_ms = c->wait_us > 1000 ? (uint64_t)c->wait_us / 1000 : 1;
+                reply.sends = parse(&c->sends);
                 reply.error = parse(&c->error);
                 reply.owned = parse(&c->owned);
         } else {
@@ -215,6 +228,7 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
                 lite_why(&c->call, end, why, &reply.why);
         }
         ((claim_done *)c->call.done)(&reply, c->call.arg);
+        json_decref(reply.sends);
         json_decref(reply.error);
         json_decref(reply.owned);
         lite_call_free(&c->call);
@@ -229,6 +243,7 @@ static void clear(struct lite_call *call)
 
         buffer_free(&c->error);
         buffer_free(&c->owned);
+        buffer_free(&c->sends);
 }
 
 void lite_claim(struct store *s, const struct claim *claim, claim_done *done, void *arg)

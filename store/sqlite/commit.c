@@ -11,12 +11,13 @@
 struct commit_call {
         struct lite_call call; /* its text: the result that is there already */
         const struct commit *what;
-        /* JSON texts, each with a NUL behind it: of the events and of the fields in their order; of what follows, or none. */
-        struct buffer payloads, values, chain;
+        /* JSON texts, each with a NUL behind it: of the events and of the fields in their order; of what follows, and of what is sent, or none. */
+        struct buffer payloads, values, chain, sends;
 };
 
 static const char look_sql[] =
-        "select case t.state when 'SUCCESS' then 1 when 'REVOKED' then 2 else 0 end, case when t.state = 'SUCCESS' then t.result end, json_valid(?2)"
+        "select case t.state when 'SUCCESS' then 1 when 'REVOKED' then 2 else 0 end, case when t.state = 'SUCCESS' then t.result end,"
+        "  coalesce(json_valid(?2), 1), coalesce(t.replaced > ?3, 0)"
         " from (select 1) left join task t on t.id = ?1";
 
 static const char owner_sql[] = "select task_id from character_owned where user_id = ?1 and code = ?2";
@@ -27,12 +28,15 @@ static const char grant_sql[] =
 
 static const char task_sql[] =
         "insert into task (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out, cost_nano,"
-        "  elapsed_ms, created_at, started_at, finished_at)"
-        " values (?1, ?2, ?3, 'SUCCESS', 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?11)"
-        " on conflict (id) do update set state = 'SUCCESS', result = excluded.result, error = null,"
+        "  elapsed_ms, created_at, started_at, finished_at, replaced, sends)"
+        " values (?1, ?2, ?3, case when ?4 is null then 'PENDING' else 'SUCCESS' end, case when ?4 is null then 0 else 1 end,"
+        "  ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, case when ?4 is null then null else ?11 end, ?12, ?13)"
+        " on conflict (id) do update set state = excluded.state, result = excluded.result, error = null,"
+        "  starts = case when ?4 is null then 0 else starts end, attempts = case when ?4 is null then 0 else attempts end,"
+        "  replaced = excluded.replaced, sends = excluded.sends,"
         "  provider = excluded.provider, model = excluded.model, tokens_in = tokens_in + excluded.tokens_in,"
         "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
-        "  elapsed_ms = excluded.elapsed_ms, finished_at = ?11, lease_owner = null, lease_until = null";
+        "  elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null";
 
 static const char job_sql[] =
         "insert into job (root_id, pipeline, state, document, created_at, updated_at, chain, last_task, finished_at)"
@@ -94,12 +98,28 @@ static const char *fault_of(struct bytes result)
         return fault;
 }
 
+/* The row's `replaced` after the commit. */
+static unsigned replaced_of(const struct commit *commit)
+{
+        return commit->nesting + (commit->result.size ? 0 : 1);
+}
+
+/* None is NULL: the task is replaced. */
+static void query_result(struct query *q, const struct commit *commit)
+{
+        if (commit->result.size)
+                query_text_bytes(q, commit->result);
+        else
+                query_text(q, NULL);
+}
+
 static int look(struct commit_call *c, sqlite3 *db)
 {
         struct query q = query_of(db, look_sql);
 
         query_text(&q, c->what->id);
-        query_text_bytes(&q, c->what->result);
+        query_result(&q, c->what);
+        query_number(&q, replaced_of(c->what) - (c->what->result.size ? 0 : 1));
         if (query_row(&q)) {
                 struct bytes before = query_read_bytes(&q, 1);
 
@@ -107,6 +127,8 @@ static int look(struct commit_call *c, sqlite3 *db)
                         c->call.refused = "the result is not valid JSON";
                 else if (query_read_number(&q, 0) != 0) /* revoked: the next claim says so */
                         c->call.result = query_read_number(&q, 0) == 1 ? STORE_ALREADY : STORE_STALE;
+                else if (query_read_number(&q, 3) != 0)
+                        c->call.result = STORE_STALE; /* its replacement has begun */
                 if (before.data)
                         buffer_add(&c->call.text, before.data, before.size);
         }
@@ -135,14 +157,15 @@ static int look_at_grants(struct commit_call *c, sqlite3 *db)
 
 /* ---- writing ---- */
 
-static int write_task(const struct commit *commit, sqlite3 *db, int64_t now_us)
+static int write_task(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 {
+        const struct commit *commit = c->what;
         struct query q = query_of(db, task_sql);
 
         query_text(&q, commit->id);
         query_text(&q, commit->root_id);
         query_text(&q, commit->name ? commit->name : "");
-        query_text_bytes(&q, commit->result);
+        query_result(&q, commit);
         query_text(&q, commit->provider);
         query_text(&q, commit->model);
         query_number(&q, commit->tokens_in);
@@ -150,6 +173,8 @@ static int write_task(const struct commit *commit, sqlite3 *db, int64_t now_us)
         query_number(&q, commit->cost_nano);
         query_number(&q, commit->elapsed_ms);
         query_number(&q, now_us);
+        query_number(&q, replaced_of(commit));
+        query_text(&q, (const char *)c->sends.data);
         return query_run(&q);
 }
 
@@ -262,7 +287,7 @@ static int write_rows(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 
 static int write_all(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 {
-        int rc = write_task(c->what, db, now_us);
+        int rc = write_task(c, db, now_us);
 
         if (rc == SQLITE_OK)
                 rc = write_events(c, db, now_us);
@@ -303,6 +328,7 @@ static void clear(struct lite_call *call)
         buffer_free(&c->payloads);
         buffer_free(&c->values);
         buffer_free(&c->chain);
+        buffer_free(&c->sends);
 }
 
 static bool fill(struct commit_call *c)
@@ -317,7 +343,9 @@ static bool fill(struct commit_call *c)
         }
         if (c->what->chain)
                 lite_add_json(&c->chain, c->what->chain);
-        return !c->payloads.failed && !c->values.failed && !c->chain.failed;
+        if (c->what->sends)
+                lite_add_json(&c->sends, c->what->sends);
+        return !c->sends.failed && !c->payloads.failed && !c->values.failed && !c->chain.failed;
 }
 
 void lite_commit(struct store *s, const struct commit *commit, store_done *done, void *arg)

@@ -2,9 +2,12 @@
 /* fail and give_back: attempts that ended without a result. */
 #include "store/sqlite/lite.h"
 
+#include "core/json.h"
+
 struct fail_call {
         struct lite_call call;
         const struct failure *what;
+        struct buffer error; /* JSON text with a NUL behind it */
 };
 
 struct give_back_call {
@@ -17,13 +20,13 @@ struct give_back_call {
 static const char fail_sql[] =
         "insert into task (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost_nano,"
         "  finished_at, created_at)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, json_patch(json_object('source', ?7, 'code', ?8, 'text', ?9, 'attempts', ?6), ?15), ?10, ?11, ?12,"
-        "  case when ?5 = 'FAILURE' then ?13 end, ?13)"
+        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+        "  case when ?5 = 'FAILURE' then ?11 end, ?11)"
         " on conflict (id) do update set state = excluded.state, attempts = max(attempts, excluded.attempts),"
         "  error = excluded.error, tokens_in = tokens_in + excluded.tokens_in,"
         "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
         "  finished_at = excluded.finished_at, lease_owner = null, lease_until = null"
-        " where state in ('PENDING', 'STARTED', 'RETRY') and (lease_owner is null or lease_owner = ?14)"
+        " where state in ('PENDING', 'STARTED', 'RETRY') and (lease_owner is null or lease_owner = ?12)"
         "  and (excluded.state = 'FAILURE' or excluded.attempts > attempts)";
 
 /* A task that has succeeded only takes its job down. */
@@ -31,8 +34,8 @@ static const char succeeded_sql[] = "select 1 from task where id = ?1 and state 
 
 static const char job_sql[] =
         "insert into job (root_id, pipeline, state, error, created_at, updated_at, finished_at)"
-        " values (?1, ?2, 'FAILURE', json_patch(json_object('source', ?3, 'code', ?4, 'text', ?5, 'attempts', ?6), ?8), ?7, ?7, ?7)"
-        " on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = ?7, updated_at = ?7"
+        " values (?1, ?2, 'FAILURE', ?3, ?4, ?4, ?4)"
+        " on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = ?4, updated_at = ?4"
         " where state <> 'SUCCESS'";
 
 static const char back_sql[] = "update task set state = case when attempts > 0 then 'RETRY' else 'PENDING' end,"
@@ -40,11 +43,6 @@ static const char back_sql[] = "update task set state = case when attempts > 0 t
                                " where id = ?1 and state = 'STARTED' and lease_owner = ?2";
 
 /* ---- fail ---- */
-
-static const char *transient_json(const struct failure *f)
-{
-        return f->transient ? "{\"transient\":true}" : "{}";
-}
 
 static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, bool *counts)
 {
@@ -58,32 +56,26 @@ static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, boo
         query_text(&q, f->name ? f->name : "");
         query_text(&q, f->again ? "RETRY" : "FAILURE");
         query_number(&q, f->attempts);
-        query_text(&q, f->why->source);
-        query_text(&q, f->why->code);
-        query_text(&q, f->why->text);
+        query_text(&q, (const char *)c->error.data);
         query_number(&q, f->tokens_in);
         query_number(&q, f->tokens_out);
         query_number(&q, f->cost_nano);
         query_number(&q, now_us);
         query_text(&q, c->call.store->owner);
-        query_text(&q, transient_json(f));
         rc = query_run(&q);
         *counts = rc == SQLITE_OK && sqlite3_changes(db) == 1;
         return rc;
 }
 
-static int fail_job(const struct failure *f, sqlite3 *db, int64_t now_us)
+static int fail_job(const struct fail_call *c, sqlite3 *db, int64_t now_us)
 {
+        const struct failure *f = c->what;
         struct query q = query_of(db, job_sql);
 
         query_text(&q, f->root_id);
         query_text(&q, f->pipeline);
-        query_text(&q, f->why->source);
-        query_text(&q, f->why->code);
-        query_text(&q, f->why->text);
-        query_number(&q, f->attempts);
+        query_text(&q, (const char *)c->error.data);
         query_number(&q, now_us);
-        query_text(&q, transient_json(f));
         return query_run(&q);
 }
 
@@ -101,17 +93,33 @@ static int run_fail(struct sqlite_work *work, sqlite3 *db)
         struct fail_call *c = (struct fail_call *)work;
         int64_t now_us = lite_now_us();
         bool counts;
-        int rc = fail_task(c, db, now_us, &counts);
+        int rc;
 
+        if (c->call.refused)
+                return SQLITE_OK;
+        rc = fail_task(c, db, now_us, &counts);
         c->call.scheduled_id = 0;
         if (rc == SQLITE_OK && c->what->again)
                 return counts ? lite_put_scheduled(&c->call, db, c->what->again) : SQLITE_OK;
         if (rc == SQLITE_OK && c->what->pipeline && !counts)
                 rc = has_succeeded(c->what, db, &counts);
-        return rc == SQLITE_OK && c->what->pipeline && counts ? fail_job(c->what, db, now_us) : rc;
+        return rc == SQLITE_OK && c->what->pipeline && counts ? fail_job(c, db, now_us) : rc;
 }
 
 static const struct sqlite_verb fail_verb = { .run = run_fail, .done = lite_stored };
+
+static void clear(struct lite_call *call)
+{
+        buffer_free(&((struct fail_call *)call)->error);
+}
+
+static bool fill(struct fail_call *c)
+{
+        JSON_OWNED json_t *error = failure_error(c->what);
+
+        lite_add_json(&c->error, error);
+        return error && !c->error.failed;
+}
 
 void lite_fail(struct store *s, const struct failure *failure, store_done *done, void *arg)
 {
@@ -122,6 +130,8 @@ void lite_fail(struct store *s, const struct failure *failure, store_done *done,
                 return;
         }
         c->what = failure;
+        c->call.clear = clear;
+        c->call.refused = fill(c) ? NULL : "out of memory";
         lite_call_start(&c->call, &fail_verb);
 }
 

@@ -257,13 +257,31 @@ static const char *const wrong[] = { "null",
                                      "{\"task\":\"known\"}",
                                      "{\"task\":1,\"kwargs\":1,\"options\":1}" };
 
+/* What a task sends is refused before its result is stored, or not at all. */
+static void try_sends(const struct task_message *task, const json_t *signature)
+{
+        static const char *const all[] = { "beside", "result", "replacement" };
+        for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+                struct following out = { 0 };
+                struct problem why = { 0 };
+                struct buffer result = { 0 };
+                json_t *sends = json_pack("[{s:s, s:O}]", "as", all[i], "canvas", signature);
+                const int before = task_message_check_sends(task, sends, &how, &why);
+                const int rc = before ? 0 : task_message_sends(task, sends, &how, &result, &out, &why);
+                if (rc != 0)
+                        fail_msg("as %s: %d before, %d after: %s", all[i], before, rc, why.text);
+                count_and_clear(&out);
+                json_decref(sends);
+                buffer_free(&result);
+        }
+}
+
 /* Whatever it is: an answer, the same one before the work as after it, and nothing left over. */
 static void try_everywhere(const json_t *signature)
 {
         struct given g;
         struct following out;
         struct problem checked = { 0 }, why = { 0 };
-        struct buffer result = { 0 };
         give(&g, "callbacks", json_pack("[O]", signature));
         const int before = task_message_check(&g.task, &how, &checked);
         const int rc = task_message_successors(&g.task, bytes_of_string("1"), &how, &out, &why);
@@ -272,14 +290,12 @@ static void try_everywhere(const json_t *signature)
         if (rc)
                 assert_true(*why.text && strcmp(why.source, "message") == 0);
         count_and_clear(&out);
-        assert_true(task_message_sent_on(&g.task, signature, &how, &result, &out, &why) >= 0);
-        count_and_clear(&out);
+        try_sends(&g.task, signature);
         assert_true(task_message_joined(&g.task, signature, bytes_of_string("[1]"), &how, &out, &why) >= 0);
         count_and_clear(&out);
         assert_true(task_message_unjoined(&g.task, signature, &failure, &how, &out, &why) >= 0);
         count_and_clear(&out);
         json_decref(signatures_abandoned(g.task.callbacks));
-        buffer_free(&result);
         take_back(&g);
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "core/log.h"
+#include "message/repr.h"
 #include "worker/control.h"
 
 #include <math.h>
@@ -96,6 +97,64 @@ json_t *command_revoke(struct control *c, const json_t *arguments)
 json_t *command_terminate(struct control *c, const json_t *arguments)
 {
         return revoke_all(c, json_object_get(arguments, "task_id"), true);
+}
+
+/* ---- revoke by stamps ---- */
+
+/* "header=value" alone or in a list, as `celery control` sends it, or an object. New reference, or NULL. */
+static json_t *stamps_given(const json_t *headers)
+{
+        if (json_is_object(headers))
+                return json_incref((json_t *)headers);
+        json_t *all = json_object();
+        for (size_t i = 0; i < id_count(headers); i++) {
+                const char *pair = json_string_value(json_is_string(headers) ? headers : json_array_get(headers, i));
+                const char *sign = pair ? strchr(pair, '=') : NULL;
+                if (sign)
+                        json_object_setn_new(all, pair, (size_t)(sign - pair), json_string(sign + 1));
+        }
+        return all;
+}
+
+static json_t *answer_stamps(const char *before, const json_t *stamps, const char *after)
+{
+        struct buffer text = { 0 };
+        repr_value(stamps, &text);
+        json_t *answer = answer_ok("%s%.*s%s", before, (int)text.size, (const char *)text.data, after);
+        buffer_free(&text);
+        return answer;
+}
+
+/* The runs change while they are ended, so one at a time; `tried` has the ids of those before. */
+static struct run *next_stamped(struct control *c, const json_t *headers, json_t *tried, json_t *ended)
+{
+        for (struct run *run = c->worker->runs.next; run != &c->worker->runs; run = run->next)
+                if (run->message.id && control_is_active(run) && !json_object_get(tried, run->message.id) &&
+                    stamped_match(headers, &run->message, ended))
+                        return run;
+        return NULL;
+}
+
+static json_t *terminate_stamped(struct control *c, const json_t *headers)
+{
+        JSON_OWNED json_t *ended = json_object(), *tried = json_object();
+        for (struct run *run; (run = next_stamped(c, headers, tried, ended));) {
+                if (json_object_set_new(tried, run->message.id, json_true()) != 0)
+                        break;
+                terminate_one(c, run->message.id);
+        }
+        return json_object_size(ended) ? answer_stamps("headers ", ended, " revoked")
+                                       : answer_stamps("headers ", headers, " were not terminated");
+}
+
+json_t *command_revoke_by_stamped_headers(struct control *c, const json_t *arguments)
+{
+        JSON_OWNED json_t *headers = stamps_given(json_object_get(arguments, "headers"));
+        if (!headers || stamped_add(&c->stamped, headers) < 0)
+                return answer_error("MemoryError()");
+        if (json_is_true(json_object_get(arguments, "terminate")))
+                return terminate_stamped(c, headers);
+        return answer_stamps("headers ", headers, " flagged as revoked, but not terminated");
 }
 
 /* ---- limits ---- */

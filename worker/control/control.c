@@ -46,6 +46,7 @@ static const struct {
         { "report", NULL, inspect_report, { NULL } },
         { "reserved", "dump_reserved", inspect_reserved, { NULL } },
         { "revoke", NULL, command_revoke, { "task_id" } },
+        { "revoke_by_stamped_headers", NULL, command_revoke_by_stamped_headers, { "headers" } },
         { "revoked", "dump_revoked", inspect_revoked, { NULL } },
         { "scheduled", "dump_schedule", inspect_scheduled, { NULL } },
         { "shutdown", NULL, command_shutdown, { NULL } },
@@ -365,6 +366,7 @@ void control_free(struct control *c)
         events_free(&c->events);
         limits_close(&c->limits);
         revoked_close(&c->revoked);
+        stamped_close(&c->stamped);
         free(c->tallies);
         free(c);
 }

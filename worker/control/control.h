@@ -8,6 +8,7 @@
 #include "worker/control/events.h"
 #include "worker/control/limits.h"
 #include "worker/control/revoked.h"
+#include "worker/control/stamped.h"
 #include "worker/run.h"
 
 /* Where an answer goes. */
@@ -29,6 +30,7 @@ struct control {
         uint64_t began_ms;
         struct revoked revoked;
         size_t revoking; /* commands whose revocations are on their way into the store */
+        struct stamped stamped;
         struct limits limits;
         struct events events;
         struct tally *tallies;
@@ -93,6 +95,7 @@ json_t *command_pool_restart(struct control *c, const json_t *arguments);
 json_t *command_pool_shrink(struct control *c, const json_t *arguments);
 json_t *command_rate_limit(struct control *c, const json_t *arguments);
 json_t *command_revoke(struct control *c, const json_t *arguments);
+json_t *command_revoke_by_stamped_headers(struct control *c, const json_t *arguments);
 json_t *command_shutdown(struct control *c, const json_t *arguments);
 json_t *command_terminate(struct control *c, const json_t *arguments);
 json_t *command_time_limit(struct control *c, const json_t *arguments);

@@ -63,11 +63,32 @@ static void succeeded(struct control *c, const struct run *run)
 {
         struct buffer result = { 0 };
         struct buffer *b = events_begin(&c->events, "task-succeeded", run->message.id);
-        repr_value(run->def->flags & TASK_PLAIN ? run->outcome.result : run->document, &result);
+        const bool plain = run->outcome.result || run->def->flags & TASK_PLAIN;
+        repr_value(plain ? run->outcome.result : run->document, &result);
         events_bytes(b, "result", buffer_view(&result));
         buffer_addf(b, ",\"runtime\":%.3f", (double)(clock_wall_ms() - run->began_ms) / 1000);
         events_end(&c->events);
         buffer_free(&result);
+}
+
+static void quote_text(const char *said, struct buffer *text)
+{
+        buffer_add_string(text, "('");
+        for (const char *at = said; *at; at++) {
+                if (*at == '\'' || *at == '\\')
+                        buffer_add_byte(text, '\\');
+                buffer_add_byte(text, (unsigned char)*at);
+        }
+        buffer_add_string(text, "')");
+}
+
+/* A tuple of one ends in ",)", a call does not. */
+static void remove_comma(struct buffer *text)
+{
+        if (text->size > 2 && text->data[text->size - 2] == ',') {
+                text->data[text->size - 2] = ')';
+                text->size--;
+        }
 }
 
 /* As Python shows an exception: ValueError('it broke'). */
@@ -75,17 +96,17 @@ static void exception_field(struct buffer *b, const struct run *run)
 {
         struct buffer text = { 0 };
         const struct result_exception e = run_exception_of(run, &run->why);
-        buffer_addf(&text, "%s('", e.type);
-        for (const char *at = e.text; *at; at++) {
-                if (*at == '\'' || *at == '\\')
-                        buffer_add_byte(&text, '\\');
-                buffer_add_byte(&text, (unsigned char)*at);
-        }
-        buffer_add_string(&text, "')");
+        JSON_OWNED json_t *args = e.args ? json_loads(e.args, JSON_ALLOW_NUL, NULL) : NULL;
+        buffer_addf(&text, "%s", e.type);
+        if (args)
+                repr_args((struct bytes){ NULL, 0 }, args, &text);
+        if (args && json_array_size(args) == 1)
+                remove_comma(&text);
+        if (!args)
+                quote_text(e.text, &text);
         events_bytes(b, "exception", buffer_view(&text));
         buffer_free(&text);
 }
-
 static void failed(struct control *c, const struct run *run, const char *type)
 {
         struct buffer *b = events_begin(&c->events, type, run->message.id);
@@ -118,7 +139,8 @@ static void ended(struct control *c, const struct run *run, enum step to)
 {
         const enum step from = run->step;
         const bool goes_on = to != STEP_DEAD && to != STEP_BURY && to != STEP_HAND_BACK && to != STEP_END;
-        if ((from == STEP_COMMIT || from == STEP_JUDGE || from == STEP_CALL) && to == STEP_PUBLISH)
+        if ((from == STEP_COMMIT || from == STEP_JUDGE || from == STEP_CALL) && to == STEP_PUBLISH &&
+            !run_is_replaced(run))
                 succeeded(c, run);
         else if (from == STEP_RETRY && goes_on)
                 failed(c, run, "task-retried");
@@ -200,7 +222,7 @@ enum step control_before_call(struct control *c, struct run *run)
 {
         if (!c)
                 return STEP_CALL;
-        if (revoked_has(&c->revoked, run->message.id))
+        if (revoked_has(&c->revoked, run->message.id) || stamped_has(&c->stamped, &run->message))
                 return STEP_REVOKE;
         if (run->began_ms)
                 return STEP_CALL;

@@ -19,6 +19,7 @@ create table task (
         lease_until integer,                     -- until then no other worker starts it
         starts      integer not null default 0,  -- how often it was claimed, but for attempts that were handed back
         attempts    integer not null default 0,  -- failed attempts
+        replaced    integer not null default 0,  -- how often it was replaced by a canvas, which goes on under its id
         tokens_in   integer not null default 0,
         tokens_out  integer not null default 0,
         cost_nano   integer not null default 0,  -- billionths of a dollar, all attempts together
@@ -26,6 +27,7 @@ create table task (
         provider    text,
         model       text,
         error       text,
+        sends       text,                        -- the canvases that it sends beside its result, or in its place: they are sent again after a crash
         result      text                         -- as the task wrote it, byte for byte; last, so that it is read only when it is asked for
 ) strict;
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task that puts a canvas in its place, as celery.app.task.Task.replace of Celery 5.7: whoever gives the canvas's result does so under the
+ * task's id, as the member of its group and chord; the task's callbacks and errbacks are the canvas's, and what is left of its chain follows. */
+#include "message/canvas.h"
+
+#include <errno.h>
+
+int canvas_check_replacement(const struct followers *f, const json_t *canvas)
+{
+        if (json_object_get(json_object_get(canvas, "options"), "chord"))
+                return problem_set(f->why, "task", "bad_replacement",
+                                   "A signature replacing a task must not be part of a chord");
+        if (canvas_kind_of(canvas) == CANVAS_CHAIN && json_array_size(canvas_tasks(canvas)) == 0)
+                return problem_set(f->why, "task", "bad_replacement", "Cannot replace with an empty chain");
+        return 0;
+}
+
+/* A group has no single result, so it becomes the header of a chord whose body gives the list. New reference. */
+static json_t *chord_of(const struct followers *f, json_t *group)
+{
+        json_t *route =
+                f->how->queue ? json_pack("{s:s, s:s}", "exchange", "", "routing_key", f->how->queue) : json_object();
+        json_t *body = json_pack("{s:s, s:[], s:{s:i}, s:o, s:n, s:b}", "task", "celery.accumulate", "args", "kwargs",
+                                 "index", 0, "options", route, "subtask_type", "immutable", 0);
+        return json_pack("{s:s, s:[], s:{s:{}, s:O, s:o}, s:{}, s:s, s:b}", "task", "celery.chord", "args", "kwargs",
+                         "kwargs", "header", group, "body", body, "options", "subtask_type", "chord", "immutable", 0);
+}
+
+static void set_nesting(const struct followers *f, json_t *signature)
+{
+        json_object_set_new(canvas_options(signature), "replaced_task_nesting",
+                            json_integer((json_int_t)f->of->nesting + 1));
+}
+
+/* The task's id is that of whoever gives the canvas's result. */
+static void hand_over_id(const struct followers *f, json_t *signature)
+{
+        json_t *heir = signature;
+        set_nesting(f, signature);
+        for (enum canvas_kind kind;
+             heir && (kind = canvas_kind_of(heir), kind == CANVAS_CHAIN || kind == CANVAS_CHORD);)
+                heir = kind == CANVAS_CHAIN ? canvas_last(heir) : canvas_body(heir);
+        if (!heir)
+                return;
+        set_nesting(f, heir);
+        json_object_set_new(canvas_options(heir), "task_id", json_string(f->of->id));
+}
+
+/* The canvas, then what is left of the task's chain. Takes it; new reference. */
+static json_t *with_rest(const struct followers *f, json_t *takes)
+{
+        json_t *rest = json_deep_copy(f->of->chain), *tasks = json_pack("[o]", takes);
+        for (size_t i = json_array_size(rest); i > 0; i--) {
+                set_nesting(f, json_array_get(rest, i - 1));
+                json_array_append(tasks, json_array_get(rest, i - 1));
+        }
+        json_decref(rest);
+        return json_pack("{s:s, s:[], s:{s:o}, s:{}, s:s, s:b}", "task", "celery.chain", "args", "kwargs", "tasks",
+                         tasks, "options", "subtask_type", "chain", "immutable", 0);
+}
+
+int canvas_replace(struct followers *f, const json_t *canvas)
+{
+        const struct task_message *t = f->of;
+        json_t *own = json_deep_copy(canvas), *child = NULL, *whole = NULL;
+        if (own && canvas_kind_of(own) == CANVAS_GROUP) {
+                json_t *chord = chord_of(f, own);
+                json_decref(own);
+                own = chord;
+        }
+        if (!own)
+                return -ENOMEM;
+        if (t->callbacks)
+                canvas_link(own, "link", t->callbacks);
+        if (t->errbacks)
+                canvas_link(own, "link_error", t->errbacks);
+        hand_over_id(f, own);
+        canvas_attach(f, own, t->group_id, t->chord, t->group_index);
+        if (json_array_size(t->chain) > 0)
+                own = with_rest(f, own);
+        const int rc = own ? canvas_send(f, own, &child, &whole) : -ENOMEM;
+        json_decref(child);
+        json_decref(whole);
+        json_decref(own);
+        return rc;
+}

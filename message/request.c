@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task's message as its request, by the names of Celery's (celery.app.task.Context). */
+#include "message/message.h"
+
+#include "core/clock.h"
+
+#include <string.h>
+
+json_t *task_message_identity(const struct task_message *t, const char *worker)
+{
+        json_t *index = t->group_index < 0 ? json_null() : json_integer(t->group_index);
+        return json_pack("{s:s?, s:s?, s:O?, s:O?, s:s?, s:s?, s:s?, s:o, s:I, s:s?, s:s?, s:s?, s:s?}", "id", t->id,
+                         "task", t->name, "args", t->args, "kwargs", t->kwargs, "root_id", t->root_id, "parent_id",
+                         t->parent_id, "group", t->group_id, "group_index", index, "retries", (json_int_t)t->retries,
+                         "origin", t->origin, "reply_to", t->reply_to, "correlation_id", t->correlation_id, "hostname",
+                         worker);
+}
+
+static json_t *time_of(int64_t at_ms)
+{
+        char text[CLOCK_TEXT_SIZE];
+        if (!at_ms)
+                return json_null();
+        clock_format(at_ms, text);
+        return json_string(text);
+}
+
+static json_t *limit_of(unsigned limit_ms)
+{
+        if (!limit_ms)
+                return json_null();
+        return limit_ms % 1000 ? json_real((double)limit_ms / 1000) : json_integer(limit_ms / 1000);
+}
+
+static void add_text(json_t *object, const char *key, struct bytes text)
+{
+        if (text.data)
+                json_object_set_new(object, key, json_stringn((const char *)text.data, text.size));
+}
+
+static json_t *properties_of(const struct properties *p)
+{
+        json_t *all = json_object();
+        add_text(all, "content_type", p->content_type);
+        add_text(all, "content_encoding", p->content_encoding);
+        add_text(all, "correlation_id", p->correlation_id);
+        add_text(all, "reply_to", p->reply_to);
+        add_text(all, "expiration", p->expiration);
+        add_text(all, "message_id", p->message_id);
+        add_text(all, "type", p->type);
+        add_text(all, "user_id", p->user_id);
+        add_text(all, "app_id", p->app_id);
+        if (p->delivery_mode >= 0)
+                json_object_set_new(all, "delivery_mode", json_integer(p->delivery_mode));
+        if (p->priority >= 0)
+                json_object_set_new(all, "priority", json_integer(p->priority));
+        if (p->timestamp >= 0)
+                json_object_set_new(all, "timestamp", json_integer(p->timestamp));
+        return all;
+}
+
+static json_t *or_null(json_t *value)
+{
+        return value ? json_incref(value) : json_null();
+}
+
+static void add_message(json_t *request, const struct task_message *t, const struct request_place *place)
+{
+        struct properties p = { .priority = -1 };
+        if (properties_read(t->properties, &p, NULL) != 0)
+                p = (struct properties){ .delivery_mode = -1, .priority = -1, .timestamp = -1 };
+        json_t *headers = headers_to_json(p.headers),
+               *priority = p.priority < 0 ? json_null() : json_integer(p.priority);
+        json_object_set_new(request, "stamped_headers", or_null(json_object_get(headers, "stamped_headers")));
+        json_object_set_new(request, "stamps", or_null(json_object_get(headers, "stamps")));
+        json_object_set_new(request, "shadow", or_null(json_object_get(headers, "shadow")));
+        json_object_set_new(request, "headers", headers);
+        json_object_set_new(request, "properties", properties_of(&p));
+        json_object_set(request, "priority", priority);
+        json_object_set_new(request, "delivery_info",
+                            json_pack("{s:s?, s:s?, s:s?, s:o, s:b}", "queue", place->queue, "exchange",
+                                      place->exchange, "routing_key", place->routing_key, "priority", priority,
+                                      "redelivered", (int)place->redelivered));
+}
+
+json_t *task_message_request(const struct task_message *t, const struct request_place *place)
+{
+        json_t *request = task_message_identity(t, place->worker);
+        if (!request)
+                return NULL;
+        json_object_set_new(request, "eta", time_of(t->eta_ms));
+        json_object_set_new(request, "expires", time_of(t->expires_ms));
+        json_object_set_new(request, "time_limit", limit_of(t->hard_limit_ms));
+        json_object_set_new(request, "soft_time_limit", limit_of(t->soft_limit_ms));
+        json_object_set_new(request, "ignore_result", json_boolean(t->ignore_result));
+        json_object_set_new(request, "replaced_task_nesting", json_integer(t->nesting));
+        json_object_set_new(request, "callbacks", or_null(t->callbacks));
+        json_object_set_new(request, "errbacks", or_null(t->errbacks));
+        json_object_set_new(request, "chain", or_null(t->chain));
+        json_object_set_new(request, "chord", or_null(t->chord));
+        add_message(request, t, place);
+        return request;
+}
