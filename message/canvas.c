@@ -215,6 +215,8 @@ static int apply_chain(struct followers *f, json_t *signature, struct bytes firs
                 prepend(begins, json_object_get(signature, "args"));
         json_t *over = options_of_first(options, steps), *of_first = NULL;
         rc = over ? apply(f, begins, first, over, &of_first) : -ENOMEM;
+        if (f->depth == 1 && !f->begun)
+                f->begun = json_incref(of_first);
         if (rc == 0 && count > 0) {
                 *result = canvas_result(f, json_array_get(steps, 0));
                 json_decref(of_first);
@@ -354,10 +356,17 @@ int canvas_send(struct followers *f, const json_t *signature, json_t **child, js
         *child = *whole = NULL;
         if (rc == 0)
                 rc = apply(f, own, (struct bytes){ NULL, 0 }, NULL, child);
+        json_t *begun = f->begun;
+        f->begun = NULL;
         if (rc == 0 && *child && canvas_kind_of(own) == CANVAS_CHORD)
                 *whole = result_with_parent(canvas_result(f, own), *child);
         else if (rc == 0)
                 *whole = json_incref(*child);
+        if (rc == 0 && begun && canvas_kind_of(own) == CANVAS_CHAIN) { /* the others are children of it */
+                json_decref(*child);
+                *child = json_incref(begun);
+        }
+        json_decref(begun);
         if (rc != 0) {
                 json_decref(*child);
                 *child = NULL;
@@ -372,6 +381,8 @@ int canvas_apply(struct followers *f, const json_t *signature, struct bytes firs
         int rc = own ? canvas_check(f, own) : -ENOMEM;
         if (rc == 0)
                 rc = apply(f, own, first, over, &made);
+        json_decref(f->begun);
+        f->begun = NULL;
         json_decref(own);
         if (rc == 0 && result)
                 *result = made;

@@ -20,6 +20,7 @@ struct followers {
         size_t tasks;
         size_t made; /* ids, for derived ones */
         unsigned depth;
+        json_t *begun; /* the result tuple of the first task of the outermost chain, for canvas_send; or NULL */
 };
 
 /* How deep canvases may nest in one another: what is written must still be read by the next worker. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two tasks of one's own, made with nothing but chard.h:
+/* Tasks of one's own, made with nothing but chard.h:
  *
  *     text.count     counts the words of a text; no model
  *     text.summary   asks the model for a summary in one sentence
+ *     text.length    the words of its argument, as a plain number
+ *     text.lengths   of each of its arguments: it puts a group of text.length in its place
  *
  *     cc -shared -fPIC -o text_tasks.so text_tasks.c $(pkg-config --cflags libchard)
  *     chard worker --tasks ./text_tasks.so */
@@ -101,4 +103,52 @@ static const struct chard_task text_summary = {
         .offline = offline,
 };
 
-CHARD_PLUGIN(&text_count, &text_summary);
+/* ---- text.length, text.lengths: as Celery's tasks, with arguments and a value ---- */
+
+static int length(const struct chard_input *in, struct chard_outcome *out)
+{
+        char value[16];
+        const char *text = chard_argument_text(in, "/args/0");
+        if (!text)
+                return chard_raise(in, "TypeError", "builtins", "[\"text.length counts the words of a text\"]");
+        snprintf(value, sizeof(value), "%u", words_in(text));
+        return chard_result(out, value);
+}
+
+static const struct chard_task text_length = {
+        .name = "text.length",
+        .queue = "text.length",
+        .deadline_ms = 10000,
+        .flags = CHARD_PLAIN,
+        .run = length,
+};
+
+static int lengths(const struct chard_input *in, struct chard_outcome *out)
+{
+        static const char begin[] =
+                "{\"task\": \"celery.group\", \"subtask_type\": \"group\", \"kwargs\": {\"tasks\": [";
+        static const char member[] = "{\"task\": \"text.length\", \"args\": [%s]}";
+        char place[32];
+        const char *text, *all = chard_argument_json(in, "/args");
+        const size_t room = sizeof(begin) + (all ? strlen(all) : 0) * (sizeof(member) + 1) + 8;
+        char *canvas = chard_allocate(in, room);
+        if (!all || !canvas)
+                return CHARD_BROKEN;
+        size_t used = (size_t)snprintf(canvas, room, "%s", begin);
+        for (int i = 0; snprintf(place, sizeof(place), "/args/%d", i), (text = chard_argument_json(in, place)); i++) {
+                used += (size_t)snprintf(canvas + used, room - used, "%s", i ? ", " : "");
+                used += (size_t)snprintf(canvas + used, room - used, member, text);
+        }
+        snprintf(canvas + used, room - used, "]}}");
+        return chard_replace(out, canvas);
+}
+
+static const struct chard_task text_lengths = {
+        .name = "text.lengths",
+        .queue = "text.lengths",
+        .deadline_ms = 10000,
+        .flags = CHARD_PLAIN,
+        .run = lengths,
+};
+
+CHARD_PLUGIN(&text_count, &text_summary, &text_length, &text_lengths);

@@ -475,7 +475,9 @@ static void what_is_sent_on_and_said_of_it(void **state)
                 struct buffer result = { 0 };
                 json_t *sent = parse(rows[i].canvas), *expected = parse(rows[i].result);
                 give(&g, "callbacks", json_pack("[{s:s}]", "task", "known"));
-                assert_int_equal(task_message_sent_on(&g.task, sent, &how, &result, &out, &why), 0);
+                json_t *sends = json_pack("[{s:s, s:O}]", "as", "result", "canvas", sent);
+                assert_int_equal(task_message_sends(&g.task, sends, &how, &result, &out, &why), 0);
+                json_decref(sends);
                 json_t *said = json_loadb((const char *)result.data, result.size, 0, NULL);
                 assert_json(said, expected, "result");
                 assert_int_equal(json_array_size(out.children), 2); /* the canvas, and the callback */

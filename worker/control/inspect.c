@@ -176,17 +176,25 @@ json_t *inspect_scheduled(struct control *c, const json_t *arguments)
 
 /* ---- what it can do ---- */
 
+/* What a Python worker would say of its task class; NULL: nothing, as of an attribute that is None there. */
 static json_t *attribute(const struct control *c, const struct task_def *def, const char *name)
 {
-        const char *rate = limits_rate(&c->limits, def->name);
-        if (strcmp(name, "rate_limit") == 0 && rate)
-                return json_sprintf("rate_limit=%s", rate);
-        if (strcmp(name, "routing_key") == 0)
-                return json_sprintf("routing_key=%s", def->queue);
-        if (strcmp(name, "exchange") == 0)
-                return json_sprintf("exchange=%s", def->queue);
+        const char *const same[][2] = { { "name", def->name },
+                                        { "queue", def->queue },
+                                        { "routing_key", def->queue },
+                                        { "exchange", def->queue },
+                                        { "rate_limit", limits_rate(&c->limits, def->name) },
+                                        { "serializer", "json" },
+                                        { "acks_late", "True" },
+                                        { "ignore_result", "False" },
+                                        { "track_started", c->worker->config->track_started ? "True" : "False" } };
+        for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+                if (strcmp(name, same[i][0]) == 0)
+                        return same[i][1] ? json_sprintf("%s=%s", name, same[i][1]) : NULL;
         if (strcmp(name, "max_retries") == 0)
                 return json_sprintf("max_retries=%u", def->retry.limit);
+        if (strcmp(name, "default_retry_delay") == 0)
+                return json_sprintf("default_retry_delay=%g", (double)def->retry.base_ms / 1000);
         return NULL;
 }
 

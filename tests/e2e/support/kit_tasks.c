@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plug-in made with nothing but chard.h: the tasks of support/kit_app.py once more, for comparing what a client sees of either. */
+#include <chard.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERRORS "support.kit_errors"
+
+static const char *format(const struct chard_input *in, const char *form, ...) __attribute__((format(printf, 2, 3)));
+
+static const char *format(const struct chard_input *in, const char *form, ...)
+{
+        va_list first, second;
+        va_start(first, form);
+        va_copy(second, first);
+        const size_t size = (size_t)vsnprintf(NULL, 0, form, first) + 1;
+        char *text = chard_allocate(in, size);
+        if (text)
+                vsnprintf(text, size, form, second);
+        va_end(first);
+        va_end(second);
+        return text ? text : "";
+}
+
+static const char *keyword(const struct chard_input *in, const char *name, const char *otherwise)
+{
+        const char *value = chard_argument_json(in, format(in, "/kwargs/%s", name));
+        return value ? value : otherwise;
+}
+
+static double number(const char *json)
+{
+        return json ? strtod(json, NULL) : 0;
+}
+
+/* ---- values ---- */
+
+static int add_up(const struct chard_input *in, const char *at, double *total)
+{
+        const char *value;
+        for (int i = 0; (value = chard_argument_json(in, format(in, "%s/%d", at, i))); i++) {
+                if (value[0] == '[') {
+                        if (!add_up(in, format(in, "%s/%d", at, i), total))
+                                return 0;
+                } else if (!strchr("-0123456789", value[0])) {
+                        return 0;
+                } else {
+                        *total += number(value);
+                }
+        }
+        return 1;
+}
+
+static int add(const struct chard_input *in, struct chard_outcome *out)
+{
+        double total = 0;
+        if (!add_up(in, "/args", &total))
+                return chard_raise(in, "TypeError", "builtins", "[\"kit.add adds numbers\"]");
+        return chard_result(out, format(in, "%g", total));
+}
+
+static int same(const struct chard_input *in, struct chard_outcome *out)
+{
+        const char *value = chard_argument_json(in, "/args/0");
+        return value ? chard_result(out, value) : chard_raise(in, "TypeError", "builtins", "[\"kit.same wants a value\"]");
+}
+
+static int told(const struct chard_input *in, struct chard_outcome *out)
+{
+        return chard_result(out, format(in, "{\"args\": %s, \"kwargs\": %s}", chard_argument_json(in, "/args"),
+                                        chard_argument_json(in, "/kwargs")));
+}
+
+/* What the request says at each of these places. */
+static int about(const struct chard_input *in, struct chard_outcome *out)
+{
+        const char *list = "", *place;
+        for (int i = 0; (place = chard_argument_text(in, format(in, "/kwargs/at/%d", i))); i++) {
+                const char *value = chard_request_json(in, place);
+                list = format(in, "%s%s%s", list, i ? "," : "", value ? value : "null");
+        }
+        return chard_result(out, format(in, "[%s]", list));
+}
+
+/* ---- failing and trying again ---- */
+
+static int fail(const struct chard_input *in, struct chard_outcome *out)
+{
+        (void)out;
+        return chard_raise(in, "KitError", ERRORS, chard_argument_json(in, "/args"));
+}
+
+static int again(const struct chard_input *in, struct chard_outcome *out)
+{
+        const long retries = (long)number(chard_request_json(in, "/retries"));
+        const int limit = (int)number(keyword(in, "limit", "3"));
+        if (retries >= (long)number(keyword(in, "times", "1")))
+                return chard_result(out, format(in, "%ld", retries));
+        if (strcmp(keyword(in, "reason", "true"), "true") == 0)
+                chard_raise(in, "KitError", ERRORS, format(in, "[\"attempt\", %ld]", retries));
+        return chard_retry(in, 20, limit);
+}
+
+/* ---- canvases ---- */
+
+static int send(const struct chard_input *in, struct chard_outcome *out)
+{
+        const int rc = chard_send(out, keyword(in, "canvas", NULL));
+        return rc == CHARD_DONE ? chard_result(out, "\"sent\"") : rc;
+}
+
+static int pass_on(const struct chard_input *in, struct chard_outcome *out)
+{
+        return chard_send_as_result(out, keyword(in, "canvas", NULL));
+}
+
+static int replace(const struct chard_input *in, struct chard_outcome *out)
+{
+        return chard_replace(out, keyword(in, "canvas", NULL));
+}
+
+/* Replaced by one that is replaced, and so on. */
+static int deeper(const struct chard_input *in, struct chard_outcome *out)
+{
+        const int left = (int)number(chard_argument_json(in, "/args/0"));
+        if (left <= 0)
+                return chard_result(out, chard_request_json(in, "/replaced_task_nesting"));
+        return chard_replace(out, format(in, "{\"task\": \"kit.deeper\", \"args\": [%d]}", left - 1));
+}
+
+/* An errback of the new style. */
+static int failed(const struct chard_input *in, struct chard_outcome *out)
+{
+        const char *task = chard_argument_json(in, "/args/0/task"), *type = chard_argument_json(in, "/args/1/exc_type");
+        const char *args = chard_argument_json(in, "/args/1/exc_message");
+        if (!task || !type || !args)
+                return chard_refuse(in, "bad_arguments", "kit.failed wants request, exc and traceback");
+        return chard_result(out, format(in, "{\"task\": %s, \"type\": %s, \"args\": %s}", task, type, args));
+}
+
+#define KIT(function, more)                                                                                             \
+        static const struct chard_task kit_##function = {                                                               \
+                .name = "kit." #function, .queue = "kit", .deadline_ms = 10000, .flags = CHARD_PLAIN | (more), .run = function \
+        }
+
+KIT(add, 0);
+KIT(same, 0);
+KIT(told, 0);
+KIT(about, 0);
+KIT(fail, 0);
+KIT(again, 0);
+KIT(send, 0);
+KIT(pass_on, 0);
+KIT(replace, 0);
+KIT(deeper, 0);
+KIT(failed, CHARD_ERRBACK);
+
+static const struct chard_task kit_volatile = { .name = "kit.volatile",
+                                                .queue = "kit",
+                                                .deadline_ms = 10000,
+                                                .flags = CHARD_PLAIN | CHARD_STATELESS,
+                                                .run = replace };
+
+CHARD_PLUGIN(&kit_add, &kit_same, &kit_told, &kit_about, &kit_fail, &kit_again, &kit_send, &kit_pass_on, &kit_replace,
+             &kit_deeper, &kit_failed, &kit_volatile);

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks of one's own in a plug-in, against the same tasks in a Python worker: what a client sees must be the same. All scenes run side by side,
+in one pair of workers."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from kit_scenes import SCENES, Kit
+from conftest import servers
+from support.database import Database
+from support.kit_app import QUEUE, make_app
+from support.program import ROOT, Chard, die_with_parent
+
+# Where Celery's own worker answers less.
+BETTER = {}
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kit")
+    (folder / "chard.h").write_bytes((ROOT / "include/chard.h").read_bytes())
+    library = folder / "kit_tasks.so"
+    subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{folder}", "-o", library,
+                    ROOT / "tests/e2e/support/kit_tasks.c"], check=True, timeout=60)
+    return library
+
+
+@contextlib.contextmanager
+def python_worker(broker_url, redis_url):
+    process = subprocess.Popen([sys.executable, ROOT / "tests/e2e/support/kit_app.py", broker_url, redis_url],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=die_with_parent, text=True)
+    try:
+        yield
+    finally:
+        process.terminate()
+        print(process.communicate(timeout=30)[1][-4000:])
+
+
+@contextlib.contextmanager
+def plugin_worker(url, redis_url, postgres, database, kit):
+    program = Chard(ROOT / "build/asan/chard", {
+        "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(database), "CHARD_AI_PROVIDER": "offline",
+        "CHARD_RESULT_URL": redis_url, "CHARD_TASKS": str(kit)})
+    program.run("migrate", check=0)
+    with program.worker(queues=QUEUE, slots=100):
+        yield
+
+
+def play(app, name):
+    try:
+        return SCENES[name](Kit(app))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@pytest.fixture(scope="module")
+def seen(rabbitmq, postgres, kit):
+    """{scene: what is seen of the plug-in, of Python}"""
+    names = [f"kit_{os.getpid()}_{side}" for side in ("chard", "python")]
+    urls, admin = [rabbitmq.add_vhost(name) for name in names], Database(postgres.url)
+    admin.run(f"create database {names[0]}")
+    with servers.Redis() as redis, contextlib.ExitStack() as stack:
+        results = [redis.url, redis.url[:-1] + "1"]
+        stack.enter_context(python_worker(urls[1], results[1]))
+        stack.enter_context(plugin_worker(urls[0], results[0], postgres, names[0], kit))
+        apps = [stack.enter_context(contextlib.closing(make_app(*pair))) for pair in zip(urls, results)]
+        for app in apps:
+            assert app.signature("kit.add", args=[1]).apply_async().get(60) == 1
+        with ThreadPoolExecutor(8) as pool:
+            played = {name: [pool.submit(play, app, name) for app in apps] for name in SCENES}
+            yield {name: [one.result() for one in both] for name, both in played.items()}
+    admin.run(f"drop database {names[0]} with (force)")
+    for name in names:
+        rabbitmq.delete_vhost(name)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_same_as_python(seen, name):
+    ours, theirs = seen[name]
+    print(f"chard:  {ours!r}\nCelery: {theirs!r}")
+    assert ours == BETTER.get(name, theirs)
