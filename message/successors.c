@@ -2,6 +2,7 @@
 /* What follows a task: celery.app.trace sends a chain's next element and the callbacks after a success. */
 #include "core/json.h"
 #include "message/canvas.h"
+#include "message/derived_id.h"
 #include "message/signature_options.h"
 #include "message/wire.h"
 

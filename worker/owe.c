@@ -27,11 +27,10 @@ static json_t *owed_json(const struct run *run)
         json_t *result = run->result.size ? json_stringn_nocheck((const char *)run->result.data, run->result.size)
                                           : json_string("");
         const char *step = t->unsent ? "publish" : "tell";
-        json_t *why =
-                json_pack("{s:s, s:s, s:s}", "source", run->why.source, "code", run->why.code, "text", run->why.text);
-        return json_pack("{s:s, s:s, s:o, s:O?, s:O?, s:o, s:I, s:b}", "step", step, "what", whats[t->what], "why", why,
-                         "children", t->children, "canvas", run->outcome.canvas, "result", result, "done_ms",
-                         (json_int_t)t->done_ms, "called", (int)t->called);
+        const struct failure failure = { .why = &run->why };
+        return json_pack("{s:s, s:s, s:o, s:O?, s:O?, s:o, s:I, s:b}", "step", step, "what", whats[t->what], "why",
+                         failure_error(&failure), "children", t->children, "sends", run->outcome.sends, "result",
+                         result, "done_ms", (json_int_t)t->done_ms, "called", (int)t->called);
 }
 
 static void on_again(uv_timer_t *timer)
@@ -112,9 +111,8 @@ static enum tell what_of(const json_t *telling)
 
 static void take_telling(struct run *run, json_t *telling)
 {
-        const json_t *why = json_object_get(telling, "why"), *result = json_object_get(telling, "result");
-        problem_set(&run->why, json_text(why, "source", ""), json_text(why, "code", ""), "%s",
-                    json_text(why, "text", ""));
+        const json_t *result = json_object_get(telling, "result");
+        run_recall_failure(run, json_object_get(telling, "why"));
         run->telling.what = what_of(telling);
         run->telling.done_ms = json_number(telling, "done_ms", 0);
         run->telling.called = json_is_true(json_object_get(telling, "called"));
@@ -124,7 +122,7 @@ static void take_telling(struct run *run, json_t *telling)
 
 static enum step step_of(struct run *run, json_t *telling)
 {
-        json_t *canvas = json_object_get(telling, "canvas");
+        json_t *sends = json_object_get(telling, "sends");
         const bool tells = strcmp(json_text(telling, "step", ""), "publish") != 0;
         run->telling.late = tells && !json_is_true(json_object_get(telling, "first"));
         if (tells) {
@@ -133,8 +131,8 @@ static enum step step_of(struct run *run, json_t *telling)
         }
         if (!run->def || outcome_open(&run->outcome, &run->arena) < 0)
                 return STEP_END; /* somebody else may know that task */
-        if (json_is_object(canvas))
-                run->outcome.canvas = json_incref(canvas);
+        if (json_is_array(sends))
+                run->outcome.sends = json_incref(sends);
         return STEP_PUBLISH;
 }
 
@@ -157,6 +155,7 @@ enum step run_owed(struct run *run, const json_t *row)
         run->task = run->message.name ? catalog_task(run->catalog, run->message.name) : NULL;
         run->def = run->task ? run->task->def : NULL;
         run->pipeline = run->task ? run->task->pipeline : NULL;
+        run->input.arena = &run->arena;
         take_telling(run, telling);
         return step_of(run, telling);
 }

@@ -26,14 +26,14 @@
         "  case when result is null then 0 else 1 end, result, provider, model, tokens_in, tokens_out, cost, elapsed,"    \
         "  now(), case when result is null then null else now() end, replaced, sends"
 
-#define ON_CONFLICT                                                                                                             \
-        " on conflict (id) do update set state = excluded.state, result = excluded.result, error = null,"                       \
-        "  provider = excluded.provider, model = excluded.model, tokens_in = t.tokens_in + excluded.tokens_in,"                 \
-        "  tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"                      \
-        "  elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null,"       \
-        "  starts = case when excluded.result is null then 0 else t.starts end,"                                                \
-        "  attempts = case when excluded.result is null then 0 else t.attempts end,"                                            \
-        "  replaced = excluded.replaced, sends = excluded.sends"                                                                \
+#define ON_CONFLICT                                                                                                                              \
+        " on conflict (id) do update set state = excluded.state, result = excluded.result, error = null,"                                        \
+        "  provider = excluded.provider, model = excluded.model, tokens_in = t.tokens_in + excluded.tokens_in,"                                  \
+        "  tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"                                       \
+        "  elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null,"                        \
+        "  starts = case when excluded.result is null then 0 else t.starts end,"                                                                 \
+        "  attempts = case when excluded.result is null then 0 else t.attempts end,"                                                             \
+        "  replaced = excluded.replaced, sends = excluded.sends"                                                                                 \
         " where t.state not in ('SUCCESS', 'REVOKED') and excluded.replaced >= t.replaced + case when excluded.result is null then 1 else 0 end" \
         " returning t.id"
 

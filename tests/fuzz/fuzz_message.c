@@ -80,8 +80,8 @@ static void check_followers(const struct task_message *t, struct arena *a)
                 check_following(&following, a);
         }
         if (t->chord) {
-                JSON_OWNED json_t *sends = json_pack("[{s:s, s:O}, {s:s, s:O}]", "as", "result", "canvas", t->chord, "as",
-                                                     "replacement", "canvas", t->chord);
+                JSON_OWNED json_t *sends = json_pack("[{s:s, s:O}, {s:s, s:O}]", "as", "result", "canvas", t->chord,
+                                                     "as", "replacement", "canvas", t->chord);
                 must(task_message_sends(t, sends, &how, &result, &following, &why) >= 0);
                 check_following(&following, a);
                 buffer_free(&result);
