@@ -36,13 +36,14 @@ void delivery_free(struct delivery *d);
 
 enum broker_state {
         BROKER_UP,      /* connected; every consumer asked for is registered */
-        BROKER_DOWN,    /* not connected; reconnecting with jittered back-off */
+        BROKER_DOWN,    /* not connected, or a consumer is missing; trying again with jittered back-off */
         BROKER_BLOCKED, /* connected, but the broker takes no publishes (memory or disk alarm) */
 };
 
 /* What a probe asks: is it consuming, and if not, what is missing. */
 struct broker_health {
         enum broker_state state;
+        bool connected; /* the connection that consumes is up, whether or not every queue can be consumed */
         unsigned consumers_wanted, consumers_registered;
         bool publisher_up;
         uint64_t last_frame_ms;    /* age of the last frame from the broker, on the consumer's connection */

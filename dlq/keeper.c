@@ -98,7 +98,7 @@ static void on_deliveries(struct delivery *list_takes, void *arg)
 static void on_broker_changed(const struct broker_health *now, void *arg)
 {
         struct dlq_keeper *k = (struct dlq_keeper *)arg;
-        const bool up = now->state != BROKER_DOWN;
+        const bool up = now->connected;
         if (up == k->broker_up || k->stopping)
                 return;
         k->broker_up = up;

@@ -86,7 +86,7 @@ static void find_fault(const struct pulse *p, uint64_t now_ms, char *why, size_t
                 snprintf(why, size, "store: not answering, %s", c->without_the_store);
         else if (p->beating && now_ms - p->asked_ms > LOOP_LATE_MS)
                 snprintf(why, size, "store: no answer for %llu ms", (unsigned long long)(now_ms - p->asked_ms));
-        else if (b.state == BROKER_DOWN)
+        else if (!b.connected)
                 snprintf(why, size, "broker: not connected: %s", b.why);
         else if (!c->complete(&b, c->arg))
                 snprintf(why, size, "broker: %u of %zu consumers registered%s%s", b.consumers_registered,

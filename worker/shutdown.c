@@ -37,7 +37,7 @@ static bool still_consuming(const struct worker *w)
 {
         struct broker_health health;
         broker_health(w->broker, &health);
-        return health.state != BROKER_DOWN && health.consumers_registered > 0;
+        return health.connected && health.consumers_registered > 0;
 }
 
 void shutdown_adjust(struct worker *w)

@@ -193,6 +193,7 @@ void amqp_health(const struct broker *broker, struct broker_health *out)
         side_status_of(&b->publisher.side, &publishing);
         const uint64_t now = clock_mono_ms(), received = atomic_load(&b->consumer.side.received_ms);
         *out = (struct broker_health){ .state = BROKER_DOWN,
+                                       .connected = consuming.up,
                                        .consumers_wanted = b->wanted,
                                        .consumers_registered =
                                                consuming.wish == b->wish || b->wanted == 0 ? consuming.registered : 0,

@@ -91,7 +91,7 @@ unsigned amqp_take_reports(struct amqp_broker *b, bool closing)
 
 static bool differs(const struct broker_health *a, const struct broker_health *b)
 {
-        return a->state != b->state || a->consumers_wanted != b->consumers_wanted ||
+        return a->state != b->state || a->connected != b->connected || a->consumers_wanted != b->consumers_wanted ||
                a->consumers_registered != b->consumers_registered || a->publisher_up != b->publisher_up ||
                strcmp(a->why, b->why) != 0;
 }

@@ -61,7 +61,9 @@ void embedded_health(const struct broker *broker, struct broker_health *out)
 {
         const struct embedded *b = (const struct embedded *)broker;
         const char *missing = NULL;
-        *out = (struct broker_health){ .state = BROKER_UP, .publisher_up = true, .unconfirmed = b->open_publishes };
+        *out = (struct broker_health){
+                .state = BROKER_UP, .connected = true, .publisher_up = true, .unconfirmed = b->open_publishes
+        };
         for (size_t i = 0; i < b->consumer_count; i++) {
                 const struct embedded_consumer *c = b->consumers[i];
                 out->consumers_wanted += c->wanted;

@@ -32,7 +32,7 @@ static void free_broker(struct embedded *b)
 
 static bool differs(const struct broker_health *a, const struct broker_health *b)
 {
-        return a->state != b->state || a->consumers_wanted != b->consumers_wanted ||
+        return a->state != b->state || a->connected != b->connected || a->consumers_wanted != b->consumers_wanted ||
                a->consumers_registered != b->consumers_registered || a->publisher_up != b->publisher_up ||
                strcmp(a->why, b->why) != 0;
 }

@@ -142,16 +142,49 @@ def test_what_is_not_confirmed_at_a_close_is_said_so(start, broker_url, toxic, r
 # --- trouble ----------------------------------------------------------------------------------------------
 
 
+def told(log, text):
+    return sum(text in line for line in list(log))
+
+
 def test_a_deleted_queue_is_declared_and_consumed_again(driver, queues):
+    """However often: one line a loss and one a return."""
     driver.consume("scan.vision")
     driver.consume("scan.answer")
-    with queues.channel() as channel:
-        channel.queue_delete("scan.vision")
-    wait_until(lambda: "queue=scan.vision the broker cancelled" in "".join(driver.log))
-    wait_until(lambda: queues.exists("scan.vision") and queues.consumers("scan.vision") == 1)
+    for deletions in range(1, 5):
+        wait_until(lambda: queues.exists("scan.vision") and queues.consumers("scan.vision") == 1)
+        queues.delete_queue("scan.vision")
+        wait_until(lambda: told(driver.log, "queue=scan.vision consuming again") == deletions, 20, f"{deletions} returns")
     driver.wait_up()
     driver.send(to("scan.vision", body="x"), to("scan.answer", body="y"))
     assert {event["queue"] for event in driver.deliveries(2)} == {"scan.vision", "scan.answer"}
+    assert told(driver.log, "queue=scan.vision not consuming: the broker cancelled the consumer") == 4
+    assert told(driver.log, "not consuming") == told(driver.log, "consuming again") == 4
+
+
+def test_a_queue_that_is_gone_is_asked_for_with_back_off(chard, rabbitmq, broker_url, queues):
+    """Declared by somebody else, who also takes it away: `chard ping` names it until it is back."""
+    chard.prepare()
+    vhost = urllib.parse.urlsplit(broker_url).path[1:]
+    node_log = rabbitmq.folder / "log" / "node.log"
+
+    def attempts():
+        return node_log.read_text(errors="replace").count(f"no queue 'scan.vision' in vhost '{vhost}'")
+
+    def ping():
+        return chard.run("ping", "chard@cancelled").stdout
+
+    with chard.worker(queues="scan.vision,scan.answer", name="chard@cancelled", declare_queues="no") as worker:
+        queues.delete_queue("scan.vision")
+        wait_until(lambda: "1 of 2 consumers registered: queue scan.vision: " in ping(), 20, "ping names the queue")
+        wait_until(lambda: attempts() >= 4, 20, "four attempts")
+        assert worker.health().startswith("not consuming: broker: 1 of 2 consumers registered: queue scan.vision: ")
+        with queues.channel() as channel:
+            channel.queue_declare("scan.vision", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+        worker.wait_log("queue=scan.vision consuming again")
+        wait_until(worker.is_ready)
+        assert attempts() < 30  # 200 ms, doubled each time, up to ten seconds
+        assert told(worker.log, "queue=scan.vision not consuming") == told(worker.log, "queue=scan.vision consuming again") == 1
+        assert "consuming" in chard.run("ping", "chard@cancelled", check=0).stdout
 
 
 def test_a_broker_that_restarts(start, own_server):
