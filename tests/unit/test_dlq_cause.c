@@ -81,7 +81,8 @@ static void group_of(const char *message, char out[LETTER_GROUP_SIZE])
                                       .queue = "scan.vision",
                                       .error_source = "provider",
                                       .error_code = "http_400",
-                                      .error_message = message };
+                                      .error_message = message,
+                                      .verdict = "" };
         letter.cause = letter_cause(&a, message);
         assert_non_null(letter.cause);
         assert_true(letter_group(&letter, out));
