@@ -6,9 +6,9 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "pipelines/failed.h"
 #include "pipelines/pipeline.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ struct sweeper {
         struct message *messages[CHUNK]; /* owned: each job's, linked by `next` */
         struct stale_item items[CHUNK];
         struct problem whys[CHUNK];
-        char types[CHUNK][64];
+        char types[CHUNK][FAILED_TYPE_SIZE];
         bool chorded[CHUNK]; /* it begins a chord */
         size_t count, restarts, left, bytes;
         bool full;     /* there may be more than are in hand */
@@ -256,13 +256,6 @@ static enum prospect look_ahead(struct sweeper *s, const json_t *job, const json
         return prospect;
 }
 
-/* "ScanFailed" for "scan". */
-static void event_type(const char *pipeline, char out[64])
-{
-        snprintf(out, 64, "%sFailed", *pipeline ? pipeline : "job");
-        out[0] = (char)toupper((unsigned char)out[0]);
-}
-
 static void describe_failure(struct sweeper *s, size_t i, const json_t *job)
 {
         struct stale_item *item = &s->items[i];
@@ -276,13 +269,11 @@ static void describe_failure(struct sweeper *s, size_t i, const json_t *job)
                     item->next_count > 1 ? " were lost twice"
                     : next               ? " was lost twice"
                                          : "");
-        event_type(pipeline, s->types[i]);
+        failed_event_type(pipeline, s->types[i]);
         item->why = why;
         item->aggregate_type = *pipeline ? pipeline : "job";
         item->event_type = s->types[i];
-        item->payload = json_pack("{s:s, s:s*, s:{s:s, s:s, s:s}}", "job_id", item->root_id, "user_id",
-                                  json_text(about, "user_id", NULL), "error", "source", why->source, "code", why->code,
-                                  "text", why->text);
+        item->payload = failed_event_payload(item->root_id, json_text(about, "user_id", NULL), why);
 }
 
 static void add_job(struct sweeper *s, const json_t *job)

@@ -304,6 +304,7 @@ static int apply_chord(struct followers *f, json_t *signature, struct bytes firs
         int rc;
         if (size > 0) {
                 count_chord(f, group_id, size, saved);
+                f->out->branches += branches_of_body(f, body);
                 rc = apply_members(f, tasks, first, over, &results);
                 if (rc == 0)
                         *result = json_pack("[[s, n], O]", group_id, results);

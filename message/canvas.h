@@ -19,6 +19,7 @@ struct followers {
         size_t bytes;         /* of all bodies */
         size_t tasks;
         size_t made; /* ids, for derived ones */
+        bool aside;  /* they are errbacks, or follow one */
         unsigned depth;
         json_t *begun; /* the result tuple of the first task of the outermost chain, for canvas_send; or NULL */
 };
@@ -81,6 +82,14 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
 
 /* Check a plain task; `routed`: whoever holds it says where it goes. */
 int follower_check(const struct followers *f, const json_t *signature, bool routed);
+
+/* ---- branches of the job: branches.c ---- */
+
+/* Does the store hear of this task, or of one that follows it? */
+bool branches_heard(const struct followers *f, const json_t *signature, const json_t *chain);
+
+/* How many branches a chord's body will be, once it is sent. */
+unsigned branches_of_body(const struct followers *f, const json_t *body);
 
 /* ---- parts of a signature: canvas_parts.c; all but the first four change a signature that nobody else holds ---- */
 

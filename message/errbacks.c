@@ -110,10 +110,12 @@ static int send(struct followers *f, json_t *errbacks_takes, const struct task_m
         char seed[ID_TEXT_SIZE];
         derived_id(failed->id, f->of->revived ? f->of->revived : "errbacks", 0, seed);
         own.seed = seed;
+        own.aside = true;
         own.parent_id = failed->id;
         own.made = 0;
         const int rc = errbacks_takes ? send_all(&own, errbacks_takes, failed, told) : -ENOMEM;
         own.seed = f->seed;
+        own.aside = f->aside;
         own.parent_id = f->parent_id;
         own.made = f->made;
         *f = own;

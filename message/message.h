@@ -101,10 +101,11 @@ struct task_message {
         int64_t eta_ms, expires_ms;            /* wall clock; 0 when absent */
         unsigned hard_limit_ms, soft_limit_ms; /* 0 when absent; from timelimit [hard, soft] in seconds */
         bool ignore_result;
-        struct bytes properties;                      /* as received, borrowed from the delivery; of protocol 1 */
-        struct bytes raw_body;                        /* … as translated into protocol 2, in the arena */
-        json_t *body;                                 /* [args, kwargs, embed], owned */
-        json_t *args, *kwargs;                        /* inside body; never NULL: array, object */
+        bool aside;              /* an errback, or what follows one: no branch of its job (header chard_aside) */
+        struct bytes properties; /* as received, borrowed from the delivery; of protocol 1 */
+        struct bytes raw_body;   /* … as translated into protocol 2, in the arena */
+        json_t *body;            /* [args, kwargs, embed], owned */
+        json_t *args, *kwargs;   /* inside body; never NULL: array, object */
         json_t *callbacks, *errbacks, *chain, *chord; /* inside body, or NULL: absent, null or an empty list */
 };
 
@@ -191,6 +192,7 @@ struct follow_how {
         int64_t now_ms;                   /* wall clock: what countdown and relative expires count from */
         bool chords;                      /* somebody counts their parts */
         const char *queue;                /* where Celery's built-in tasks can run: this task's own; or NULL */
+        bool (*keeps)(const char *name, void *arg); /* does the store hear of it? NULL: branches are not counted */
         bool (*wants_failure)(const char *name, void *arg); /* an errback of the new style? NULL: none is */
 };
 
@@ -206,6 +208,8 @@ struct following {
         struct message *messages; /* linked by `next` */
         json_t *chords; /* to be begun before anything is sent: [{"group","size","saved": the header's GroupResult, or absent}]; NULL: none */
         json_t *children; /* what the task's result says of them: [[[id, null], null or [children…]]]; NULL: none */
+        unsigned
+                branches; /* of the job, as far as how->keeps hears of them: tasks that follow, and the bodies of chords that begin */
         json_t *owners; /* of errbacks: {task's id: how many of the children were there when it was its turn}; NULL: none */
 };
 void following_clear(struct following *f);

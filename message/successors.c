@@ -14,9 +14,14 @@ struct followers followers_of(const struct task_message *of, const struct follow
                               struct problem *why)
 {
         *out = (struct following){ 0 };
-        return (struct followers){
-                .of = of, .parent_id = of->id, .seed = of->id, .how = how, .why = why, .out = out, .end = &out->messages
-        };
+        return (struct followers){ .of = of,
+                                   .parent_id = of->id,
+                                   .seed = of->id,
+                                   .aside = of->aside,
+                                   .how = how,
+                                   .why = why,
+                                   .out = out,
+                                   .end = &out->messages };
 }
 
 int followers_end(int rc, struct following *out)
@@ -311,12 +316,16 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
         form->reply_to = form->reply_to ? form->reply_to : f->of->reply_to;
         form->first = s.immutable ? (struct bytes){ NULL, 0 } : first;
         task_form_headers(form, &table);
+        if (f->aside)
+                header_add_bool(&table, "chard_aside", true);
         add_client_headers(f, &s, &table);
         task_form_body(form, &body);
         add_embed(&body, &s, chain);
         rc = link_message(f, task_form_message(form, &table, &body), form->name);
         if (rc == 0)
                 rc = too_much(f, body.size);
+        if (rc == 0 && branches_heard(f, signature, chain))
+                f->out->branches++;
         if (rc == 0 && result)
                 *result = json_pack("[[s, n], n]", form->id);
         buffer_free(&table);

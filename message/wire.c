@@ -36,6 +36,7 @@ static const struct {
         { NAME("kwargsrepr"), HEADER_TASK },
         { NAME("origin"), HEADER_TASK },
         { NAME("ignore_result"), HEADER_TASK },
+        { NAME("chard_aside"), HEADER_TASK },
         { NAME("replaced_task_nesting"), HEADER_TASK },
         { NAME("stamped_headers"), HEADER_TASK },
         { NAME("stamps"), HEADER_TASK },

@@ -90,7 +90,9 @@ struct commit {
         unsigned nesting;              /* as in the claim */
         const json_t *sends;           /* kept for whoever claims it again, or NULL */
         const struct outcome *outcome; /* events and row writes */
-        bool last;                     /* nothing follows: the job succeeds */
+        unsigned
+                branches; /* of the job that go on from here: 0 = this one ends, 1 = it goes on. Once all have ended the job succeeds, unless it
+                            * has failed or was revoked */
         bool has_job;
         const char *provider, *model; /* or NULL */
         unsigned tokens_in, tokens_out;
@@ -123,6 +125,10 @@ struct failure {
         const struct scheduled *again;
         unsigned tokens_in, tokens_out;
         int64_t cost_nano;
+        /* The event that goes into `event` and `outbox` when the job fails of it, and had not failed already; NULL: none. */
+        const char *aggregate_type, *event_type; /* "scan", "ScanFailed"; the aggregate's id is root_id */
+        const json_t *payload;
+        const char *traceparent; /* or NULL */
 };
 
 /* A handed-back attempt (paused model, shutdown): the lease ends, no attempt is counted; scheduled when `again` is set. */

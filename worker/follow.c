@@ -16,6 +16,32 @@ static bool wants_failure(const char *name, void *catalog)
         return task && task->def->flags & TASK_ERRBACK;
 }
 
+/* Does the store hear of it? */
+static bool keeps(const char *name, void *catalog)
+{
+        const struct task *task = catalog_task(catalog, name);
+        return task && !(task->def->flags & TASK_STATELESS);
+}
+
+unsigned run_branches(const struct run *run)
+{
+        const struct task_message *m = &run->message;
+        const size_t count = json_array_size(m->chain);
+        const json_t *next = json_array_get(m->chain, count - 1);
+        if (!m->callbacks && !run->outcome.sends && !json_object_get(next, "subtask_type"))
+                return next ? 1 : 0;
+        const struct follow_how how = run_how(run);
+        struct following following = { 0 };
+        struct buffer result = { 0 };
+        struct problem why; /* publish says it */
+        buffer_add(&result, run->result.data, run->result.size);
+        const int code = task_message_sends(m, run->outcome.sends, &how, &result, &following, &why);
+        const unsigned branches = code ? 1 : following.branches;
+        buffer_free(&result);
+        following_clear(&following);
+        return branches;
+}
+
 struct follow_how run_how(const struct run *run)
 {
         return (struct follow_how){ .queue_of = run_queue_of,
@@ -24,7 +50,8 @@ struct follow_how run_how(const struct run *run)
                                     .now_ms = clock_wall_ms(),
                                     .chords = results_chords(run->worker->results),
                                     .queue = run->delivery->queue,
-                                    .wants_failure = wants_failure };
+                                    .wants_failure = wants_failure,
+                                    .keeps = keeps };
 }
 
 /* ---- publish: what follows this task ---- */

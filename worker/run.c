@@ -38,6 +38,7 @@ static void forget_contents(struct run *run)
         json_decref(run->document);
         json_decref(run->owned);
         json_decref(run->reply.content);
+        json_decref(run->failed_payload);
         json_decref(run->telling.children);
         json_decref(run->telling.parts);
         following_clear(&run->following);
@@ -209,6 +210,12 @@ static const char *pipeline_name(const struct run *run)
         return run->pipeline ? run->pipeline->name : "";
 }
 
+/* NULL: an errback is no branch of its job, whose state and document stay as they are. */
+static const char *job_pipeline(const struct run *run)
+{
+        return run->message.aside ? NULL : pipeline_name(run);
+}
+
 void run_describe_claim(struct run *run)
 {
         const struct task_message *m = &run->message;
@@ -217,7 +224,7 @@ void run_describe_claim(struct run *run)
                 .root_id = m->root_id,
                 .parent_id = m->parent_id,
                 .name = m->name,
-                .pipeline = pipeline_name(run),
+                .pipeline = job_pipeline(run),
                 .retries = m->retries,
                 .nesting = m->nesting,
                 .lease_ms = run_deadline_ms(run) + run->worker->config->lease_slack_ms,
@@ -238,9 +245,9 @@ void run_describe_commit(struct run *run)
                 .nesting = run->message.nesting,
                 .sends = run->outcome.sends,
                 .outcome = &run->outcome,
-                .last = !run_has_successor(run) && !run_is_replaced(run),
+                .branches = run_branches(run),
                 .chain = run->message.chain,
-                .has_job = !run_is_replaced(run),
+                .has_job = !run->message.aside,
         };
         if (run->def->ask) {
                 run->commit.provider = run->reply.provider;
@@ -252,6 +259,19 @@ void run_describe_commit(struct run *run)
         }
 }
 
+/* Without memory for it there is none: the failure itself must not wait for that. */
+static void describe_event(struct run *run)
+{
+        const char *user = json_text(json_object_get(run->document, "job"), "user_id", NULL);
+        json_decref(run->failed_payload);
+        run->failed_payload = failed_event_payload(run->failure.root_id, user, &run->why);
+        failed_event_type(run->failure.pipeline, run->failed_type);
+        run->failure.aggregate_type = *run->failure.pipeline ? run->failure.pipeline : "job";
+        run->failure.event_type = run->failed_payload ? run->failed_type : NULL;
+        run->failure.payload = run->failed_payload;
+        run->failure.traceparent = run->message.traceparent;
+}
+
 void run_describe_failure(struct run *run, const struct scheduled *again)
 {
         const struct task_message *m = &run->message;
@@ -260,7 +280,7 @@ void run_describe_failure(struct run *run, const struct scheduled *again)
                 .root_id = m->root_id ? m->root_id : m->id,
                 .parent_id = m->parent_id,
                 .name = m->name,
-                .pipeline = pipeline_name(run),
+                .pipeline = job_pipeline(run),
                 .attempts = m->retries + 1,
                 .why = &run->why,
                 .transient = run->transient,
@@ -269,6 +289,8 @@ void run_describe_failure(struct run *run, const struct scheduled *again)
                 .tokens_out = run->reply.tokens_out,
                 .cost_nano = run->reply.cost_nano,
         };
+        if (!again && !m->aside)
+                describe_event(run);
 }
 
 struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZE])
@@ -303,7 +325,7 @@ void run_tell(const struct run *run, enum step to)
                 p.what = WORKER_TASK_STARTED;
         } else if (run->step == STEP_COMMIT && to == STEP_PUBLISH) {
                 p.what = WORKER_TASK_DONE;
-                p.last = run->commit.last;
+                p.last = run->commit.branches == 0;
                 p.elapsed_ms = run->commit.elapsed_ms;
         } else if ((run->step == STEP_RETRY || run->step == STEP_PAUSE) && to == STEP_ACK) {
                 p.what = run->step == STEP_RETRY ? WORKER_TASK_RETRIED : WORKER_TASK_PAUSED;

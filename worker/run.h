@@ -5,6 +5,7 @@
 
 #include "broker/broker.h"
 #include "core/map.h"
+#include "pipelines/failed.h"
 #include "pipelines/pipeline.h"
 #include "results/results.h"
 #include "store/store.h"
@@ -80,6 +81,8 @@ struct run {
         struct commit commit;
         struct claim claim;
         struct failure failure;
+        char failed_type[FAILED_TYPE_SIZE]; /* of the event of its failure */
+        json_t *failed_payload;             /* owned */
         struct release_lease give_back;
         struct revocation revocation;
         struct scheduled again;
@@ -222,6 +225,10 @@ enum step run_publish(struct run *run);
 
 /* Before it is stored: the result as text, empty where the task is replaced. 0; 1 with run->why; or -errno. */
 int run_settle_result(struct run *run);
+
+/* How many branches of its job go on from here: the tasks that follow, and the bodies of the chords that they begin, as far as the store
+ * hears of them. */
+unsigned run_branches(const struct run *run);
 
 /* How what follows this task is sent, as of now. */
 struct follow_how run_how(const struct run *run);

@@ -36,7 +36,8 @@
 
 const struct statement statement_claim = { "chard_claim", UPSERT };
 
-/* The job's row is there from its first task on; one that failed runs again when one of its tasks may. */
+/* The job's row is there from its first task on; one that has succeeded goes on when a task comes that nobody here sent: the body of a chord whose
+ * header's tasks are jobs of their own, say. One that has failed stays so until somebody requeues it. */
 const struct statement statement_claim_jobs = {
         "chard_claim_jobs",
         "with claimed as (" UPSERT "),"
@@ -44,8 +45,8 @@ const struct statement statement_claim_jobs = {
         "  select distinct on (root_id collate \"C\") root_id, pipeline from unnest($9::text[], $10::text[], $11::text[]) as j (id, root_id, pipeline)"
         "  where case when id in (select c.id from claimed c where c.granted) then true else false end order by root_id collate \"C\"),"
         " made as (insert into chard.job (root_id, pipeline) select root_id, pipeline from wanted on conflict (root_id) do nothing),"
-        " again as (update chard.job set state = 'STARTED', error = null, finished_at = null, updated_at = now()"
-        "  where root_id = any (array(select root_id from wanted)) and state = 'FAILURE')"
+        " again as (update chard.job set state = 'STARTED', branches = 1, finished_at = null, updated_at = now()"
+        "  where root_id = any (array(select root_id from wanted)) and state = 'SUCCESS')"
         " select * from claimed"
 };
 

@@ -13,7 +13,7 @@
 #define TRIES_MAX 5 /* of a commit that was passed over though nothing seems to stand in its way */
 
 #define TASKS                                                                                                    \
-        "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[], $7::text[], $8::text[]," \
+        "unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::json[], $7::text[], $8::text[]," \
         " $9::int4[], $10::int4[], $11::int8[], $12::int4[], $13::json[], $14::int4[], $15::json[])"
 
 #define TASK_COLUMNS \
@@ -36,6 +36,9 @@
         "  replaced = excluded.replaced, sends = excluded.sends"                                                                                 \
         " where t.state not in ('SUCCESS', 'REVOKED') and excluded.replaced >= t.replaced + case when excluded.result is null then 1 else 0 end" \
         " returning t.id"
+
+/* Its last branch has. */
+#define ENDS "j.state in ('PENDING', 'STARTED', 'RETRY') and j.branches + excluded.branches <= 1"
 
 /* Results alone, without jobs, events and row writes. */
 const struct statement statement_commit_results = { "chard_commit_results",
@@ -65,16 +68,19 @@ const struct statement statement_commit = {
         "  insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)"
         "  select id, aggregate_type, aggregate_id, type, payload, 'traceparent=' || trace from e order by n),"
         " jobs as ("
-        "  insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task)"
-        "  select distinct on (root_id collate \"C\") root_id, pipeline, job, result::text::jsonb,"
-        "   case when job = 'SUCCESS' then now() end, chain, id"
-        "  from i where job is not null and case when i.id in (select id from done) then true else false end"
-        "  order by root_id collate \"C\", job = 'SUCCESS' desc, n desc"
-        "  on conflict (root_id) do update set document = excluded.document, updated_at = now(),"
-        "   chain = excluded.chain, last_task = excluded.last_task,"
-        "   state = case when excluded.state = 'SUCCESS' then 'SUCCESS' else j.state end,"
-        "   error = case when excluded.state = 'SUCCESS' then null else j.error end,"
-        "   finished_at = coalesce(excluded.finished_at, j.finished_at)),"
+        "  insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task, branches)"
+        "  select distinct on (root_id collate \"C\") root_id, pipeline, case when more < 0 then 'SUCCESS' else 'STARTED' end,"
+        "   result::text::jsonb, case when more < 0 then now() end, chain, id, 1 + more"
+        "  from (select i.*, (sum(job) over (partition by root_id))::int4 as more from i"
+        "   where job is not null and case when i.id in (select id from done) then true else false end) i"
+        "  order by root_id collate \"C\", result is null, job, n desc"
+        "  on conflict (root_id) do update set document = coalesce(excluded.document, j.document), updated_at = now(),"
+        "   chain = case when excluded.document is null then j.chain else excluded.chain end,"
+        "   last_task = case when excluded.document is null then j.last_task else excluded.last_task end,"
+        "   branches = greatest(j.branches + excluded.branches - 1, 0),"
+        "   state = case when " ENDS " then 'SUCCESS' else j.state end,"
+        "   error = case when j.state in ('FAILURE', 'REVOKED') then j.error end,"
+        "   finished_at = case when " ENDS " then now() else j.finished_at end),"
         " fields as ("
         "  insert into chard.profile as p (user_id, fields)"
         "  select w.user_id, jsonb_object_agg(w.key, w.value order by w.n)"
@@ -133,7 +139,7 @@ static void begin_tasks(struct arguments *a, struct columns *c)
         c->id = arguments_array(a, COLUMN_TEXT);
         c->root = arguments_array(a, COLUMN_TEXT);
         c->name = arguments_array(a, COLUMN_TEXT);
-        c->job = arguments_array(a, COLUMN_TEXT);
+        c->job = arguments_array(a, COLUMN_INT8);
         c->pipeline = arguments_array(a, COLUMN_TEXT);
         c->result = arguments_array(a, COLUMN_JSON);
         c->provider = arguments_array(a, COLUMN_TEXT);
@@ -171,12 +177,13 @@ static void begin_others(struct arguments *a, struct columns *c)
 
 static void add_task(struct columns *c, const struct commit *commit)
 {
-        const char *state = commit->last ? "SUCCESS" : "STARTED";
-
         column_text(c->id, commit->id);
         column_text(c->root, commit->root_id);
         column_text(c->name, commit->name ? commit->name : "");
-        column_text(c->job, commit->has_job ? state : NULL);
+        if (commit->has_job)
+                column_int8(c->job, (int64_t)commit->branches - 1);
+        else
+                column_null(c->job);
         column_text(c->pipeline, commit->pipeline ? commit->pipeline : "");
         if (commit->result.size)
                 column_bytes(c->result, commit->result);

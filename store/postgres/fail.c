@@ -7,7 +7,7 @@
 
 /* A failed attempt counts only while the task is ours, or nobody's: whoever took it over after our lease ran out decides
  * about it. Said twice it changes nothing: the attempts are given, not counted up, and the scheduled row has its own key.
- * A task that has succeeded only takes its job down. */
+ * A task that has succeeded only takes its job down. A job that fails, and had not failed already, says so in an event. */
 const struct statement statement_fail = {
         "chard_fail",
         "with i as materialized ("
@@ -41,7 +41,25 @@ const struct statement statement_fail = {
         "    or (select t.state from chard.task t where t.id = i.id) = 'SUCCESS')"
         "  order by root_id collate \"C\", n"
         "  on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = now(), updated_at = now()"
-        "  where j.state <> 'SUCCESS')"
+        "  where j.state <> 'FAILURE' and (j.state <> 'SUCCESS' or j.root_id in"
+        "   (select i.root_id from i where i.state = 'FAILURE' and i.id in (select id from done)))"
+        "  returning j.root_id),"
+        " e as materialized ("
+        "  select distinct on (i.root_id) gen_random_uuid() as id, i.id as task_id, i.root_id, v.aggregate_type, v.type, v.payload, v.trace"
+        "  from i join unnest($22::text[], $23::text[], $24::text[], $25::jsonb[], $26::text[])"
+        "   as v (task_id, aggregate_type, type, payload, trace) on v.task_id = i.id"
+        "  where i.root_id in (select root_id from jobs)"
+        "   and (case when i.id in (select id from done) then true else false end"
+        "    or (select t.state from chard.task t where t.id = i.id) = 'SUCCESS')"
+        "  order by i.root_id, i.n),"
+        " recorded as ("
+        "  insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)"
+        "  select id, aggregate_type, root_id, type, root_id, task_id, payload,"
+        "   coalesce((select max(p.version) from chard.event p"
+        "    where p.aggregate_id = e.root_id and p.aggregate_type = e.aggregate_type), 0) + 1 from e),"
+        " sent as ("
+        "  insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)"
+        "  select id, aggregate_type, root_id, type, payload, 'traceparent=' || trace from e)"
         " select id from done"
 };
 
@@ -79,6 +97,30 @@ struct columns {
         struct column *id, *root, *parent, *name, *state, *attempts, *error, *tokens_in, *tokens_out, *cost, *pipeline;
 };
 
+struct event_columns {
+        struct column *task, *aggregate, *type, *payload, *trace;
+};
+
+static void begin_events(struct arguments *a, struct event_columns *c)
+{
+        c->task = arguments_array(a, COLUMN_TEXT);
+        c->aggregate = arguments_array(a, COLUMN_TEXT);
+        c->type = arguments_array(a, COLUMN_TEXT);
+        c->payload = arguments_array(a, COLUMN_JSONB);
+        c->trace = arguments_array(a, COLUMN_TEXT);
+}
+
+static void add_event(struct event_columns *c, const struct failure *f)
+{
+        if (f->again || !f->event_type)
+                return;
+        column_text(c->task, f->id);
+        column_text(c->aggregate, f->aggregate_type);
+        column_text(c->type, f->event_type);
+        column_json(c->payload, f->payload);
+        column_text(c->trace, f->traceparent);
+}
+
 static void begin_failures(struct arguments *a, struct columns *c)
 {
         c->id = arguments_array(a, COLUMN_TEXT);
@@ -115,16 +157,19 @@ static int send_failures(struct link *link, struct group *group)
 {
         struct arguments *a = &link->store->arguments;
         struct scheduled_columns rows;
+        struct event_columns events;
         struct columns c;
 
         arguments_reset(a);
         arguments_text(a, link->store->config.owner);
         begin_failures(a, &c);
         scheduled_begin(a, &rows);
+        begin_events(a, &events);
         for (size_t i = 0; i < group->count; i++) {
                 const struct failure *f = group->calls[i]->what;
 
                 add_failure(&c, f);
+                add_event(&events, f);
                 if (f->again)
                         scheduled_add(&rows, group->calls[i]->key, f->again, f->id);
         }

@@ -22,7 +22,8 @@ static const char *const out_sql[CARRY_KINDS] = {
         [CARRY_JOBS] =
                 "select json_object('cursor', rowid, 'root_id', root_id, 'pipeline', pipeline, 'state', state,"
                 "  'created_at', " CREATED_AT ", 'updated_at', " UPDATED_AT ", 'finished_at', " FINISHED_AT ","
-                "  'error', error, 'document', document, 'chain', chain, 'last_task', last_task, 'restarts', restarts)"
+                "  'error', error, 'document', document, 'chain', chain, 'last_task', last_task, 'restarts', restarts,"
+                "  'branches', branches)"
                 " from job where rowid > ?1 order by rowid limit ?2",
         [CARRY_TASKS] =
                 "select json_object('cursor', rowid, 'id', id, 'root_id', root_id, 'parent_id', parent_id, 'name', name,"

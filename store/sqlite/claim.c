@@ -36,11 +36,12 @@ static const char again_sql[] =
 
 static const char name_sql[] = "update task set name = ?2 where id = ?1";
 
-/* The job's row is there from its first task on; one that failed runs again when one of its tasks may. */
+/* The job's row is there from its first task on; one that has succeeded goes on when a task comes that nobody here sent: the body of a chord whose
+ * header's tasks are jobs of their own, say. One that has failed stays so until somebody requeues it. */
 static const char job_sql[] =
         "insert into job (root_id, pipeline, created_at, updated_at) values (?1, ?2, ?3, ?3)"
-        " on conflict (root_id) do update set state = 'STARTED', error = null, finished_at = null, updated_at = ?3"
-        " where state = 'FAILURE'";
+        " on conflict (root_id) do update set state = 'STARTED', branches = 1, finished_at = null, updated_at = ?3"
+        " where state = 'SUCCESS'";
 
 static const char owned_sql[] =
         "select json_group_array(code) from (select code from character_owned where user_id = ?1 order by code)";

@@ -38,13 +38,18 @@ static const char task_sql[] =
         "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
         "  elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null";
 
+/* Its last branch has. */
+#define ENDS "state in ('PENDING', 'STARTED', 'RETRY') and branches + ?3 <= 0"
+
 static const char job_sql[] =
-        "insert into job (root_id, pipeline, state, document, created_at, updated_at, chain, last_task, finished_at)"
-        " values (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, case when ?3 = 'SUCCESS' then ?5 end)"
-        " on conflict (root_id) do update set document = excluded.document, updated_at = ?5, chain = ?6, last_task = ?7,"
-        "  state = case when ?3 = 'SUCCESS' then 'SUCCESS' else state end,"
-        "  error = case when ?3 = 'SUCCESS' then null else error end,"
-        "  finished_at = coalesce(excluded.finished_at, finished_at)";
+        "insert into job (root_id, pipeline, state, document, created_at, updated_at, chain, last_task, finished_at, branches)"
+        " values (?1, ?2, case when ?3 < 0 then 'SUCCESS' else 'STARTED' end, ?4, ?5, ?5, ?6, ?7, case when ?3 < 0 then ?5 end, 1 + ?3)"
+        " on conflict (root_id) do update set document = coalesce(?4, document), updated_at = ?5,"
+        "  chain = case when ?4 is null then chain else ?6 end, last_task = case when ?4 is null then last_task else ?7 end,"
+        "  branches = max(branches + ?3, 0),"
+        "  state = case when " ENDS " then 'SUCCESS' else state end,"
+        "  error = case when state in ('FAILURE', 'REVOKED') then error end,"
+        "  finished_at = case when " ENDS " then ?5 else finished_at end";
 
 static const char profile_sql[] = "select fields from profile where user_id = ?1";
 
@@ -185,8 +190,8 @@ static int write_job(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 
         query_text(&q, commit->root_id);
         query_text(&q, commit->pipeline ? commit->pipeline : "");
-        query_text(&q, commit->last ? "SUCCESS" : "STARTED");
-        query_text_bytes(&q, commit->result);
+        query_number(&q, (int64_t)commit->branches - 1);
+        query_result(&q, commit);
         query_number(&q, now_us);
         query_text(&q, (const char *)c->chain.data);
         query_text(&q, commit->id);

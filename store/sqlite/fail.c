@@ -7,7 +7,7 @@
 struct fail_call {
         struct lite_call call;
         const struct failure *what;
-        struct buffer error; /* JSON text with a NUL behind it */
+        struct buffer error, payload; /* JSON text with a NUL behind it; that of its event too */
 };
 
 struct give_back_call {
@@ -36,7 +36,7 @@ static const char job_sql[] =
         "insert into job (root_id, pipeline, state, error, created_at, updated_at, finished_at)"
         " values (?1, ?2, 'FAILURE', ?3, ?4, ?4, ?4)"
         " on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = ?4, updated_at = ?4"
-        " where state <> 'SUCCESS'";
+        " where state <> 'FAILURE' and (state <> 'SUCCESS' or ?5)";
 
 static const char back_sql[] = "update task set state = case when attempts > 0 then 'RETRY' else 'PENDING' end,"
                                "  starts = max(starts - 1, 0), lease_owner = null, lease_until = null"
@@ -67,16 +67,36 @@ static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, boo
         return rc;
 }
 
-static int fail_job(const struct fail_call *c, sqlite3 *db, int64_t now_us)
+static int say_so(const struct fail_call *c, sqlite3 *db, int64_t now_us)
+{
+        const struct failure *f = c->what;
+        const struct lite_event event = {
+                .aggregate_type = f->aggregate_type,
+                .aggregate_id = f->root_id,
+                .type = f->event_type,
+                .root_id = f->root_id,
+                .task_id = f->id,
+                .payload = (const char *)c->payload.data,
+                .traceparent = f->traceparent,
+        };
+
+        return f->event_type ? lite_put_event(db, &event, now_us) : SQLITE_OK;
+}
+
+/* `fresh`: it is the task that fails, and not only what it leads to. A job that had failed already says nothing. */
+static int fail_job(const struct fail_call *c, sqlite3 *db, int64_t now_us, bool fresh)
 {
         const struct failure *f = c->what;
         struct query q = query_of(db, job_sql);
+        int rc;
 
         query_text(&q, f->root_id);
         query_text(&q, f->pipeline);
         query_text(&q, (const char *)c->error.data);
         query_number(&q, now_us);
-        return query_run(&q);
+        query_number(&q, fresh);
+        rc = query_run(&q);
+        return rc == SQLITE_OK && sqlite3_changes(db) == 1 ? say_so(c, db, now_us) : rc;
 }
 
 static int has_succeeded(const struct failure *f, sqlite3 *db, bool *succeeded)
@@ -92,18 +112,19 @@ static int run_fail(struct sqlite_work *work, sqlite3 *db)
 {
         struct fail_call *c = (struct fail_call *)work;
         int64_t now_us = lite_now_us();
-        bool counts;
+        bool counts, fresh;
         int rc;
 
         if (c->call.refused)
                 return SQLITE_OK;
         rc = fail_task(c, db, now_us, &counts);
+        fresh = counts;
         c->call.scheduled_id = 0;
         if (rc == SQLITE_OK && c->what->again)
                 return counts ? lite_put_scheduled(&c->call, db, c->what->again) : SQLITE_OK;
         if (rc == SQLITE_OK && c->what->pipeline && !counts)
                 rc = has_succeeded(c->what, db, &counts);
-        return rc == SQLITE_OK && c->what->pipeline && counts ? fail_job(c, db, now_us) : rc;
+        return rc == SQLITE_OK && c->what->pipeline && counts ? fail_job(c, db, now_us, fresh) : rc;
 }
 
 static const struct sqlite_verb fail_verb = { .run = run_fail, .done = lite_stored };
@@ -111,6 +132,7 @@ static const struct sqlite_verb fail_verb = { .run = run_fail, .done = lite_stor
 static void clear(struct lite_call *call)
 {
         buffer_free(&((struct fail_call *)call)->error);
+        buffer_free(&((struct fail_call *)call)->payload);
 }
 
 static bool fill(struct fail_call *c)
@@ -118,7 +140,9 @@ static bool fill(struct fail_call *c)
         JSON_OWNED json_t *error = failure_error(c->what);
 
         lite_add_json(&c->error, error);
-        return error && !c->error.failed;
+        if (c->what->event_type)
+                lite_add_json(&c->payload, c->what->payload);
+        return error && !c->error.failed && !c->payload.failed;
 }
 
 void lite_fail(struct store *s, const struct failure *failure, store_done *done, void *arg)

@@ -375,7 +375,7 @@ def test_a_failed_attempt_is_scheduled_with_it(store, database):
     assert (task(database, id)["tokens_in"], task(database, id)["error"]) == (10, None)
 
 
-def test_the_last_failure_takes_the_job_down_and_a_requeue_brings_it_back(store, database):
+def test_the_last_failure_takes_the_job_down_and_only_a_requeue_brings_it_back(store, database):
     id = new_id()
     store.one("claim", id=id, pipeline="scan")
     store.one("fail", id=id, attempts=4, pipeline="scan", text="never")
@@ -384,7 +384,78 @@ def test_the_last_failure_takes_the_job_down_and_a_requeue_brings_it_back(store,
     assert (job["state"], job["error"]["text"]) == ("FAILURE", "never") and job["finished_at"]
     database.run("update chard.task set state = 'PENDING', attempts = 0 where id = %s", id)
     assert store.one("claim", id=id, pipeline="scan")["verdict"] == "GRANTED"
+    assert database.value("select state from chard.job") == "FAILURE"
+    database.run("update chard.job set state = 'STARTED', error = null, finished_at = null")
     assert database.row("select state, error, finished_at from chard.job") == {"state": "STARTED", "error": None, "finished_at": None}
+
+
+def job_state(database, root):
+    return database.row("select state, finished_at is not null as ended from chard.job where root_id = %s", root)
+
+
+STARTED, SUCCESS, FAILURE = ({"state": state, "ended": state != "STARTED"} for state in ("STARTED", "SUCCESS", "FAILURE"))
+
+
+def test_a_job_ends_with_its_last_branch(store, database):
+    """Whatever is said twice counts once; a branch may part again."""
+    def done(id, branches):
+        store.one("claim", id=id, root_id="a", pipeline="scan")
+        answers = store.ask(*[commit(id, root_id="a", has_job=True, branches=branches)] * 2)
+        assert [answer["result"] for answer in answers] == ["DONE", "ALREADY"]
+        return job_state(database, "a")
+
+    assert [done("a", 3), done("b", 0), done("c", 1), done("c2", 2), done("d", 0), done("e", 0)] == [STARTED] * 6
+    assert done("f", 0) == SUCCESS
+
+
+def test_branches_that_end_in_one_group(store, database):
+    for id in "abc":
+        store.one("claim", id=id, root_id="a", pipeline="scan")
+    store.one("commit", id="a", root_id="a", has_job=True, branches=2)
+    store.ask(*(commit(id, root_id="a", has_job=True, branches=0) for id in "bc"))
+    assert job_state(database, "a") == SUCCESS
+
+
+def test_a_failure_stays_until_it_is_requeued(store, database):
+    """And each failure of the job is one event, whatever else fails in it."""
+    def told():
+        return [(r["version"], r["type"], r["payload"]) for r in database.rows("select version, type, payload from chard.event order by version")]
+
+    def fails(id):
+        store.one("fail", id=id, root_id="a", pipeline="scan", attempts=1, event="ScanFailed", payload={"job_id": "a", "by": id})
+
+    for id in "abcd":
+        store.one("claim", id=id, root_id="a", pipeline="scan")
+    store.one("commit", id="a", root_id="a", has_job=True, branches=3)
+    fails("b")
+    first = [(1, "ScanFailed", {"job_id": "a", "by": "b"})]
+    assert job_state(database, "a") == FAILURE and told() == first
+    fails("b")
+    fails("c")
+    assert store.one("claim", id="e", root_id="a", pipeline="scan")["verdict"] == "GRANTED"
+    store.one("commit", id="d", root_id="a", has_job=True, branches=0)
+    assert job_state(database, "a") == FAILURE and told() == first
+    assert database.value("select count(*) from chard.outbox") == 1
+    for id in "bc":
+        database.run("update chard.task set state = 'PENDING', attempts = 0 where id = %s", id)
+    database.run("update chard.job set state = 'STARTED', error = null, finished_at = null")
+    store.one("claim", id="b", root_id="a", pipeline="scan")
+    fails("b")
+    assert told() == first + [(2, "ScanFailed", {"job_id": "a", "by": "b"})]
+    database.run("update chard.task set state = 'PENDING', attempts = 0 where id = 'b'")
+    database.run("update chard.job set state = 'STARTED', error = null, finished_at = null")
+    for id, after in ("b", STARTED), ("c", SUCCESS):
+        store.one("claim", id=id, root_id="a", pipeline="scan")
+        store.one("commit", id=id, root_id="a", has_job=True, branches=0)
+        assert job_state(database, "a") == after
+
+
+def test_a_job_that_has_succeeded_goes_on_with_a_task_that_nobody_here_sent(store, database):
+    store.one("commit", id="a", has_job=True, branches=0)
+    store.one("claim", id="body", root_id="a", pipeline="scan")
+    assert job_state(database, "a") == STARTED
+    store.one("commit", id="body", root_id="a", has_job=True, branches=0)
+    assert job_state(database, "a") == SUCCESS
 
 
 def test_a_task_that_was_never_claimed_can_fail(store, database):

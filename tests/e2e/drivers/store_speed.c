@@ -100,7 +100,7 @@ static void claimed(const struct claim_reply *reply, void *arg)
         t->commit = (struct commit){ .id = t->id, .root_id = t->id, .result = bytes_of(result, sizeof(result) - 1) };
         if (t->run->events) {
                 t->commit.outcome = &t->outcome;
-                t->commit.has_job = t->commit.last = true;
+                t->commit.has_job = true; /* its only task: no branch goes on */
         }
         t->run->store->backend->commit(t->run->store, &t->commit, committed, t);
 }

@@ -28,7 +28,7 @@ static void do_commit(struct request *r, struct store *s)
                 .root_id = root ? root : id,
                 .result = result_of(r),
                 .outcome = &r->outcome,
-                .last = json_is_true(json_object_get(r->line, "last")),
+                .branches = number_of(r, "branches", json_is_true(json_object_get(r->line, "last")) ? 0 : 1),
                 .has_job = json_is_true(json_object_get(r->line, "has_job")),
                 .provider = text_of(r, "provider"),
                 .model = text_of(r, "model"),
@@ -62,6 +62,9 @@ static void do_fail(struct request *r, struct store *s)
                 .tokens_in = number_of(r, "tokens_in", 0),
                 .tokens_out = number_of(r, "tokens_out", 0),
                 .cost_nano = json_number(r->line, "cost_nano", 0),
+                .aggregate_type = "scan",
+                .event_type = text_of(r, "event"),
+                .payload = json_object_get(r->line, "payload"),
         };
         s->backend->fail(s, &r->failure, stored, r);
 }

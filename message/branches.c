@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Branches of a job: how many ends it has once this was sent. Tasks that keep no state end nothing, because the store never hears of them. */
+#include "message/canvas.h"
+
+static bool leads_to_kept(const struct follow_how *how, const json_t *value, unsigned depth);
+
+static bool any(const struct follow_how *how, const json_t *list, unsigned depth)
+{
+        bool found = json_is_object(list) && leads_to_kept(how, list, depth);
+        for (size_t i = 0; !found && i < json_array_size(list); i++)
+                found = leads_to_kept(how, json_array_get(list, i), depth);
+        return found;
+}
+
+static bool leads_to_kept(const struct follow_how *how, const json_t *signature, unsigned depth)
+{
+        const json_t *options = json_object_get(signature, "options");
+        const char *name = json_string_value(json_object_get(signature, "task"));
+        if (depth > CANVAS_DEEPEST)
+                return false;
+        if (canvas_is_plain(signature)
+                    ? name && how->keeps(name, how->arg)
+                    : any(how, canvas_tasks(signature), depth + 1) || any(how, canvas_body(signature), depth + 1))
+                return true;
+        return any(how, json_object_get(options, "chain"), depth + 1) ||
+               any(how, json_object_get(options, "link"), depth + 1);
+}
+
+bool branches_heard(const struct followers *f, const json_t *signature, const json_t *chain)
+{
+        return f->how->keeps && (leads_to_kept(f->how, signature, 0) || any(f->how, chain, 0));
+}
+
+/* By sending it for a trial. */
+unsigned branches_of_body(const struct followers *f, const json_t *body)
+{
+        struct following out = { 0 };
+        struct problem why;
+        struct followers trial = followers_of(f->of, f->how, &out, &why);
+        if (!f->how->keeps)
+                return 0;
+        trial.depth = f->depth;
+        const int rc = canvas_apply(&trial, body, bytes_of_string("[]"), NULL, NULL);
+        const unsigned branches = rc ? 1 : out.branches;
+        following_clear(&out);
+        return branches;
+}
