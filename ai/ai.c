@@ -379,6 +379,8 @@ static bool renew_key(struct ai *ai, uint64_t now_ms)
         char key[KEY_FILE_LONGEST];
         struct problem why;
         const bool renewed = key_file_read(ai->key_file, key) && openai_rekey(ai->openai, key, &why) == 0;
+        if (renewed)
+                log_hide(key);
         explicit_bzero(key, sizeof(key));
         if (!renewed)
                 return false;
@@ -398,7 +400,7 @@ static void on_watch(uv_timer_t *timer)
 void ai_tell_trouble(const struct ai *ai, ai_trouble *tell, void *arg)
 {
         if (ai->told)
-                tell("endpoint", &ai->why, arg);
+                tell("endpoint", &ai->why, true, arg);
         models_tell(ai->models, tell, arg);
 }
 
@@ -428,7 +430,7 @@ static void on_response(const struct ai_response *response, void *arg)
         if (reply.fault == AI_FAULT_ENDPOINT)
                 renew_key(ai, now_ms);
         model_report(call->model, call->probe, response->status, call->started_ms, now_ms, random_bits(), &reply);
-        model_tell(call->model, now_ms, &reply.why);
+        model_tell(call->model, now_ms, &reply);
         tell_endpoint(ai, now_ms, &reply.why);
         finish(call, &reply);
 }

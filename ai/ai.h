@@ -59,7 +59,7 @@ enum ai_verdict {
 /* Whose fault an AI_WAIT is: not the message's (I9). */
 enum ai_fault {
         AI_FAULT_NONE,     /* nobody's: the model is asked for too often, or rests */
-        AI_FAULT_MODEL,    /* there is no such model, or not for us */
+        AI_FAULT_MODEL,    /* there is no such model, or not for us, or it takes no request of our form */
         AI_FAULT_ENDPOINT, /* key, money, address: no request passes */
 };
 
@@ -104,8 +104,8 @@ const char *ai_provider_name(const struct ai *ai);
 /* How long `model` is paused from now, in milliseconds; 0 = it may be called. */
 uint64_t ai_paused_ms(const struct ai *ai, const char *model, uint64_t now_ms);
 
-/* Tell what is paused and why: "endpoint", or a model by its name. */
-typedef void ai_trouble(const char *what, const struct problem *why, void *arg);
+/* Tell what is paused and why: "endpoint", or a model by its name. `fault`: somebody must mend it; else it rests, and comes back by itself. */
+typedef void ai_trouble(const char *what, const struct problem *why, bool fault, void *arg);
 void ai_tell_trouble(const struct ai *ai, ai_trouble *tell, void *arg);
 
 /* Ask. `done` is called exactly once, later, never from inside this call. *out (may be NULL) names the call until then.

@@ -9,7 +9,7 @@ enum complaint_kind {
         COMPLAINT_MESSAGE,  /* this request never passes */
         COMPLAINT_PASSES,   /* may pass by itself */
         COMPLAINT_LIMIT,    /* the model is asked for too often */
-        COMPLAINT_NO_MODEL, /* there is no such model, or not for us */
+        COMPLAINT_NO_MODEL, /* there is no such model, or not for us, or it takes no request of our form */
         COMPLAINT_ENDPOINT, /* nobody's request passes: key, money, address */
 };
 

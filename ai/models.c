@@ -84,18 +84,19 @@ static bool model_is_well(const struct model *m, uint64_t now_ms)
         return !breaker_is_open(&m->breaker) && limiter_paused_ms(&m->limiter, now_ms) == 0;
 }
 
-void model_tell(struct model *model, uint64_t now_ms, const struct problem *why)
+void model_tell(struct model *model, uint64_t now_ms, const struct ai_reply *reply)
 {
-        const bool well = model_is_well(model, now_ms);
-        if (well == !model->told)
+        const bool well = model_is_well(model, now_ms), fault = !well && reply->fault == AI_FAULT_MODEL;
+        if (well == !model->told && (!fault || model->fault))
                 return;
         model->told = !well;
-        model->why = *why;
+        model->fault = fault;
+        model->why = reply->why;
         if (well)
                 log_info("ai", "model %s is called again", model->name);
         else
                 log_warn("ai", "model %s is paused, now for %llu ms, and its tasks wait: %s", model->name,
-                         (unsigned long long)model_paused_ms(model, now_ms), why->text);
+                         (unsigned long long)model_paused_ms(model, now_ms), reply->why.text);
 }
 
 struct teller {
@@ -108,7 +109,7 @@ static void tell_one(void *model, void *arg)
         const struct model *m = model;
         const struct teller *t = arg;
         if (m->told)
-                t->tell(m->name, &m->why, t->arg);
+                t->tell(m->name, &m->why, m->fault, t->arg);
 }
 
 void models_tell(const struct models *all, ai_trouble *tell, void *arg)

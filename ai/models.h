@@ -15,6 +15,7 @@ struct model {
         struct limiter limiter;
         struct breaker breaker; /* its failures; and open at once when there is no such model */
         bool told;              /* that it is paused … */
+        bool fault;             /* … for a fault that somebody must mend … */
         struct problem why;     /* … and why */
         char name[];            /* as it is sent */
 };
@@ -34,8 +35,8 @@ const struct model *models_find(const struct models *all, const char *name);
 /* Milliseconds for which surely no call gets through; 0 = ask model_take. */
 uint64_t model_paused_ms(const struct model *m, uint64_t now_ms);
 
-/* A call has ended: if the model is paused by now, for `why`, or called again, log it once. / Tell of all that are paused. */
-void model_tell(struct model *m, uint64_t now_ms, const struct problem *why);
+/* A call has ended so: if the model is paused by now, or called again, log it once. / Tell of all that are paused. */
+void model_tell(struct model *m, uint64_t now_ms, const struct ai_reply *reply);
 void models_tell(const struct models *all, ai_trouble *tell, void *arg);
 
 /* What keeps every model from being called: a fault of the endpoint itself. Its breaker opens at the first one. */

@@ -20,7 +20,7 @@ typedef void log_sink(const char *line, size_t size, void *arg);
 void log_to(log_sink *sink, void *arg);
 
 /* Never to be written: wherever `secret` turns up in a line it is replaced by ***. Copies it; one shorter than
- * four characters (or NULL) is ignored. Call before other threads start. */
+ * four characters (or NULL) is ignored. Any thread; what others write at the same moment may still show it. */
 void log_hide(const char *secret);
 
 bool log_enabled(enum log_level level);

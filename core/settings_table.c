@@ -71,7 +71,7 @@ const struct setting setting_table[] = {
         { "CHARD_DLQ_POLICIES", "--dlq-policies", 0, TEXT, AT(dlq_policies), "* transient,timeout,connection,http_5* after=5m rounds=3 errors=20% rate=20/s", 0, 0, { 0 },
           "dead letters that the keeper sends back by itself: TASK CODE,… [after=5m] [rounds=3] [errors=20%] [rate=20/s]; more rules after a semicolon; empty = none" },
         { "CHARD_DLQ_WEBHOOK_URL", "--dlq-webhook-url", 0, SECRET, AT(dlq_webhook_url), "", 0, 0, { 0 },
-          "incoming webhook that the keeper tells of new and growing groups of dead letters; empty = none; never logged" },
+          "incoming webhook that the keeper tells of new and growing groups of dead letters, and of an AI endpoint that takes no requests; empty = none; never logged" },
         { "CHARD_DLQ_WEBHOOK_SHAPE", "--dlq-webhook-shape", 0, CHOICE, AT(dlq_webhook_shape), "", 0, 0, { "slack", "discord", "" },
           "form of its messages: slack or discord; empty = by the URL's host" },
         { "CHARD_DLQ_WEBHOOK_EVERY_S", "--dlq-webhook-every-s", 0, NUMBER, AT(dlq_webhook_every_s), "30", 0, 86400, { 0 },

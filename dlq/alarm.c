@@ -9,7 +9,6 @@
 #include "core/id.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "core/work.h"
 #include "dlq/webhook.h"
 
 #include <errno.h>
@@ -24,19 +23,11 @@ enum {
         LEASE_MS = 12000
 };
 
-/* One message on its way, by a thread: the loop never waits for it. */
-struct posting {
-        struct alarm *alarm;
-        char *url, *body;
-        json_t *groups;
-        struct webhook_result result;
-};
-
 struct alarm {
         struct dlq_keeper *keeper;
         uv_timer_t timer;
-        struct posting *posting; /* in flight, or NULL */
-        unsigned failures;       /* in a row */
+        json_t *posting;   /* the groups of the message in flight, or NULL */
+        unsigned failures; /* in a row */
         bool closing, closed;
         uint64_t quiet_until_ms;
 };
@@ -71,14 +62,6 @@ void alarm_stop(struct alarm *a)
         uv_timer_stop(&a->timer);
 }
 
-static void posting_free(struct posting *p)
-{
-        json_decref(p->groups);
-        free(p->url);
-        free(p->body);
-        free(p);
-}
-
 static void release_memory(struct alarm *a)
 {
         if (a->closed && !a->posting)
@@ -102,12 +85,6 @@ void alarm_close(struct alarm *a)
 
 /* ---- posting ---- */
 
-static void post(void *arg)
-{
-        struct posting *p = (struct posting *)arg;
-        webhook_post(p->url, p->body, &p->result);
-}
-
 static void on_said(json_t *value, const struct problem *why, void *arg)
 {
         (void)value, (void)arg;
@@ -122,7 +99,7 @@ static void judge(struct alarm *a, const struct webhook_result *result)
         struct store *s = a->keeper->store;
         const bool told = result->ok;
         uint64_t wait_ms = (uint64_t)a->keeper->config->webhook_every_s * 1000;
-        s->backend->dead_alarms_told(s, a->posting->groups, told, on_said, NULL);
+        s->backend->dead_alarms_told(s, a->posting, told, on_said, NULL);
         if (!told) {
                 a->failures++;
                 log_warn("dlq", "an alarm could not be delivered (try %u), and is tried again: %s", a->failures,
@@ -135,14 +112,13 @@ static void judge(struct alarm *a, const struct webhook_result *result)
         a->quiet_until_ms = clock_mono_ms() + wait_ms;
 }
 
-static void on_posted(void *arg)
+static void on_posted(const struct webhook_result *result, void *arg)
 {
-        struct posting *p = (struct posting *)arg;
-        struct alarm *a = p->alarm;
+        struct alarm *a = (struct alarm *)arg;
         if (!a->closing)
-                judge(a, &p->result);
+                judge(a, result);
+        json_decref(a->posting);
         a->posting = NULL;
-        posting_free(p);
         if (a->closing)
                 release_memory(a);
 }
@@ -167,21 +143,13 @@ static void on_tick(uv_timer_t *timer)
 
 static void on_alarms(json_t *groups, const struct problem *why, void *arg)
 {
-        static const struct work_calls calls = { post, on_posted, NULL };
         struct alarm *a = (struct alarm *)arg;
+        const struct dlq_config *c = a->keeper->config;
         if (!a->closing && !a->keeper->stopping)
                 uv_timer_start(&a->timer, on_tick, TICK_MS, TICK_MS);
         if (why || a->closing || a->keeper->stopping || json_array_size(groups) == 0)
                 return;
-        struct posting *p = calloc(1, sizeof(*p));
-        if (!p)
-                return; /* its lease ends */
-        p->alarm = a;
-        p->groups = json_incref(groups);
-        p->url = strdup(a->keeper->config->webhook_url);
-        p->body = webhook_body(a->keeper->config->webhook_shape, a->keeper->config->webhook_url, groups);
-        if (p->url && p->body && work_start(NULL, a->keeper->config->loop, &calls, p) == 0)
-                a->posting = p;
-        else
-                posting_free(p);
+        char *body = webhook_body(c->webhook_shape, c->webhook_url, groups);
+        if (webhook_send(c->loop, c->webhook_url, body, on_posted, a) == 0)
+                a->posting = json_incref(groups); /* else its lease ends */
 }

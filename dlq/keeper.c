@@ -196,6 +196,8 @@ static int open_duties(struct dlq_keeper *k, struct problem *why)
                 code = sweeper_open(&k->sweeper, k);
         if (!code)
                 code = alarm_open(&k->alarm, k, why);
+        if (!code)
+                code = outage_open(&k->outage, k);
         return code ? code : keeper_pulse_open(&k->pulse, k);
 }
 
@@ -400,6 +402,7 @@ void dlq_keeper_stop(struct dlq_keeper *k)
         reprocessor_stop(k->reprocessor);
         sweeper_stop(k->sweeper);
         alarm_stop(k->alarm);
+        outage_stop(k->outage);
         pulse_stop(k->pulse);
         uv_timer_start(&k->timer, on_time_up, k->filing ? LAST_MS : 0, 0);
 }
@@ -428,6 +431,7 @@ void dlq_keeper_close(struct dlq_keeper *k)
         reprocessor_close(k->reprocessor);
         sweeper_close(k->sweeper);
         alarm_close(k->alarm);
+        outage_close(k->outage);
         pulse_close(k->pulse);
         if (k->broker)
                 broker_close(k->broker);

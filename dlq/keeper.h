@@ -12,6 +12,7 @@ enum { KEEPER_MOST_QUEUES = 256 };
 struct reprocessor;
 struct sweeper;
 struct alarm;
+struct outage;
 struct pulse;
 struct pipeline;
 struct refused_letter;
@@ -41,6 +42,7 @@ struct dlq_keeper {
         struct reprocessor *reprocessor;
         struct sweeper *sweeper;
         struct alarm *alarm;
+        struct outage *outage;
         struct pulse *pulse;
 };
 
@@ -54,6 +56,9 @@ void sweeper_close(struct sweeper *s);
 int alarm_open(struct alarm **out, struct dlq_keeper *k, struct problem *why);
 void alarm_stop(struct alarm *a);
 void alarm_close(struct alarm *a);
+int outage_open(struct outage **out, struct dlq_keeper *k);
+void outage_stop(struct outage *o);
+void outage_close(struct outage *o);
 
 /* The keeper's pulse (worker/pulse.h). Returns 0 or -ENOMEM. */
 int keeper_pulse_open(struct pulse **out, struct dlq_keeper *k);

@@ -4,8 +4,10 @@
 #include "core/bytes.h"
 #include "core/json.h"
 #include "core/utf8.h"
+#include "core/work.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,10 +98,14 @@ static char *text_of(const json_t *groups, bool slack)
         return (char *)b.data;
 }
 
-char *webhook_body(const char *shape, const char *url, const json_t *groups)
+static bool is_discord(const char *shape, const char *url)
 {
-        const bool discord = strcmp(shape, "discord") == 0 || (!*shape && strstr(url, "discord"));
-        char *text = text_of(groups, !discord);
+        return strcmp(shape, "discord") == 0 || (!*shape && strstr(url, "discord"));
+}
+
+/* Takes the text; NULL = memory ran out. */
+static char *wrap(char *text, bool discord)
+{
         json_t *body = !text     ? NULL
                        : discord ? json_pack("{s:s, s:{s:[]}}", "content", text, "allowed_mentions", "parse")
                                  : json_pack("{s:s}", "text", text);
@@ -107,6 +113,24 @@ char *webhook_body(const char *shape, const char *url, const json_t *groups)
         json_decref(body);
         free(text);
         return dumped;
+}
+
+char *webhook_body(const char *shape, const char *url, const json_t *groups)
+{
+        const bool discord = is_discord(shape, url);
+        return wrap(text_of(groups, !discord), discord);
+}
+
+char *webhook_sentence(const char *shape, const char *url, const char *text)
+{
+        const bool discord = is_discord(shape, url);
+        struct buffer b = { 0 };
+        say(&b, text, MOST_CHARACTERS, !discord);
+        buffer_add_byte(&b, '\0');
+        if (!b.failed)
+                return wrap((char *)b.data, discord);
+        buffer_free(&b);
+        return NULL;
 }
 
 /* ---- posting ---- */
@@ -156,4 +180,46 @@ void webhook_post(const char *url, const char *body, struct webhook_result *out)
         }
         curl_slist_free_all(headers);
         curl_easy_cleanup(easy);
+}
+
+struct sending {
+        char *url, *body;
+        webhook_done *done;
+        void *arg;
+        struct webhook_result result;
+};
+
+static void sending_free(struct sending *s)
+{
+        free(s->url);
+        free(s->body);
+        free(s);
+}
+
+static void sending_run(void *arg)
+{
+        struct sending *s = (struct sending *)arg;
+        webhook_post(s->url, s->body, &s->result);
+}
+
+static void sending_done(void *arg)
+{
+        struct sending *s = (struct sending *)arg;
+        s->done(&s->result, s->arg);
+        sending_free(s);
+}
+
+int webhook_send(uv_loop_t *loop, const char *url, char *body, webhook_done *done, void *arg)
+{
+        static const struct work_calls calls = { sending_run, sending_done, NULL };
+        struct sending *s = calloc(1, sizeof(*s));
+        if (!s) {
+                free(body);
+                return -ENOMEM;
+        }
+        *s = (struct sending){ .url = strdup(url), .body = body, .done = done, .arg = arg };
+        const int result = s->url && s->body ? work_start(NULL, loop, &calls, s) : -ENOMEM;
+        if (result != 0)
+                sending_free(s);
+        return result;
 }

@@ -122,9 +122,10 @@ static json_t *tasks_json(const struct worker *w)
         return tasks;
 }
 
-static void add_trouble(const char *what, const struct problem *why, void *arg)
+static void add_trouble(const char *what, const struct problem *why, bool fault, void *arg)
 {
-        json_object_set_new((json_t *)arg, what, json_pack("{s:s, s:s}", "code", why->code, "text", why->text));
+        json_object_set_new((json_t *)arg, what,
+                            json_pack("{s:s, s:s, s:b}", "code", why->code, "text", why->text, "fault", (int)fault));
 }
 
 /* What of the AI is paused, by name. */

@@ -161,6 +161,19 @@ def test_a_task_names_its_model(chat, provider, asked, sent):
     assert provider.requests[0].json["model"] == sent
 
 
+@pytest.mark.parametrize("asked, verdict, paused", [(None, "wait", True), ("vision", "wait", True), ("my-own", "permanent", False)])
+@pytest.mark.parametrize("status, code, message", [
+    (404, "model_not_found", "The model does not exist"),
+    (400, "unsupported_parameter", "Unsupported parameter: 'max_completion_tokens' is not supported with this model."),
+])
+def test_a_tasks_own_model_is_its_own_mistake(chat, provider, reply, asked, verdict, paused, status, code, message):
+    """And nobody else waits for it; the model of the settings is everybody's."""
+    provider.behave = lambda request: reply.failure(status, code, message) if request.number == 1 else reply.fitting(request)
+    assert judged(chat.ask(model=asked)) == (verdict, code)
+    assert (chat.paused(model=asked) > 0) == paused
+    assert chat.ask(model="another")["verdict"] == "ok"
+
+
 def test_a_large_image_goes_through(chat, provider):
     image = "data:image/png;base64," + "A" * (5 << 20)
     assert chat.ask(image=image, text="가나다 \"quoted\" \\ \n")["verdict"] == "ok"

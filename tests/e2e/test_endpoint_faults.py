@@ -6,6 +6,7 @@ import json
 import pytest
 from support import jobs
 from support.place import everywhere
+from test_dlq import Receiver, keeping
 
 FAULTS = {
     "key": lambda reply: reply.failure(401, "invalid_api_key", "Incorrect API key provided"),
@@ -94,3 +95,27 @@ def test_what_never_passes_is_final_and_nobody_else_waits(chard, database, provi
         assert set(jobs.ended(database, chats(chard, 3), 30).values()) == {"SUCCESS"}
     assert [letter.headers["errorCode"] for letter in queues.take("chat.classify.dead")] == [code]
     assert provider.count == 7
+
+
+@everywhere
+def test_the_keeper_tells_the_room_of_an_outage_and_of_its_end(chard, database, provider, reply, wait_until):
+    """Once each, of two keepers, and after a refusal; a model that rests because of a limit is nobody's to mend."""
+    provider.behave = reply.always(reply.rate_limited(retry_after="2"))
+    chard.settings |= provider.settings() | {"CHARD_HOLD_MS": "0"}
+    chard.prepare()
+    room = Receiver([503])
+    hook = {"dlq_webhook_url": room.url("services/T0/B0/secret"), "dlq_webhook_every_s": 0}
+    with chard.worker(name="w1") as worker, keeping(chard, "k1", **hook) as one, keeping(chard, "k2", **hook) as two:
+        ids = chats(chard, 1)
+        worker.wait_log("is paused, now for")
+        provider.behave = reply.always(FAULTS["key"](reply))
+        ids += chats(chard, 1)
+        wait_until(lambda: len(room.posts) >= 2, 60)
+        provider.behave = reply.fitting
+        wait_until(lambda: len(room.posts) >= 3, 90)
+        assert set(jobs.ended(database, ids, 60).values()) == {"SUCCESS"}
+    told = [post["text"] for post in room.posts]
+    assert told[0] == told[1] and "The AI endpoint takes no requests" in told[0] and "Incorrect API key" in told[0]
+    assert told[2:] == ["chard: The AI endpoint takes requests again."]
+    assert not any("Model" in text for text in told)
+    assert "secret" not in one.stderr + two.stderr
