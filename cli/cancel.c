@@ -66,7 +66,7 @@ static int cancel_run(const struct command *self, int argc, char **argv)
         if (operands != 1) {
                 code = command_misuse(self, "name one job by its id");
         } else {
-                code = jobs_client_open(&c, self, &s, NULL, JOBS_STORE);
+                code = jobs_client_open(&c, self, &s, NULL, JOBS_STORE | JOBS_BROKER_OPTIONAL);
                 if (code == 0)
                         code = cancel_job(&c, argv[0], json);
                 jobs_client_close(&c);
@@ -78,7 +78,7 @@ static int cancel_run(const struct command *self, int argc, char **argv)
 const struct command command_cancel = {
         .name = "cancel",
         .summary =
-                "Cancel a job: steps that wait are revoked, one that runs ends without effect; exit code 1 when it had ended",
+                "Cancel a job: steps that wait are revoked, calls under way are stopped, nothing that runs takes effect; exit code 1 when it had ended",
         .usage = "ID [--json]",
         .example = "  chard cancel 0b2f0f0e-6d7e-4b55-a3c4-0d9a8f6c1d11",
         .run = cancel_run,

@@ -23,6 +23,7 @@ int jobs_client_open(struct jobs_client *c, const struct command *self, const st
                 .name = name,
                 .heartbeat_s = (unsigned)s->heartbeat_s,
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                .broker_optional = doors & (JOBS_BROKER_OPTIONAL & ~JOBS_BROKER),
         };
         code = jobs_open(&c->jobs, &config, &c->why);
         return code ? command_fail(self, code, &c->why) : 0;

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "jobs/jobs.h"
 
-enum jobs_doors { JOBS_STORE = 1, JOBS_BROKER = 2 };
+enum jobs_doors { JOBS_STORE = 1, JOBS_BROKER = 2, JOBS_BROKER_OPTIONAL = 6 /* one out of reach is done without */ };
 
 struct jobs_client {
         const struct command *self;

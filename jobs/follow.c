@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Following jobs. The store numbers what happens to a job; here is who has been told up to which number. One question to the store is under way at a time,
- * for all jobs that anybody follows; its answer is shared out. Where the store can't tell that something has changed it is asked every 15 ms, or less often when
- * the question itself takes long, so that following costs a store at most a fifth of a connection's time. */
-#include "core/clock.h"
+ * for all jobs that anybody follows; its answer is shared out. Where the store can't tell that something has changed it is asked 15 ms after its last answer, or
+ * later where so many jobs are followed that to look at them all takes it a while. How long the answer took says nothing of what it cost: on a busy
+ * machine a question waits for its turn, and asking less often would only add to the delay. */
 #include "core/json.h"
 #include "core/map.h"
 #include "jobs/own.h"
@@ -11,14 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOLLOW_EVERY_MS = 15, FOLLOW_TOLD_MS = 500, FOLLOW_SHARE = 4, FOLLOW_FULL = 500 };
+enum { FOLLOW_EVERY_MS = 15, FOLLOW_TOLD_MS = 500, FOLLOW_JOBS_A_MS = 20, FOLLOW_FULL = 500 };
 
 /* A job, and who follows it. */
 struct topic {
         struct watch *watch;
         struct topic *next;
         struct follower *followers;
-        size_t told; /* steps of the answer that is being shared out */
+        int64_t version; /* of the job, as its followers were told it; 0: none yet */
+        bool anew;       /* somebody has come since the question */
+        size_t told;     /* steps of the answer that is being shared out */
         char id[];
 };
 
@@ -36,7 +38,6 @@ struct watch {
         struct map *by_id;
         struct topic *topics;
         uv_timer_t timer;
-        uint64_t asked_ms;
         bool told;                /* the store says when something has changed */
         bool asking, again;       /* a question is under way; something has changed since */
         bool telling;             /* followers are being told: who goes is taken out afterwards */
@@ -117,10 +118,9 @@ static bool watch_make_room(struct watch *w)
 
 static void watch_pause(struct watch *w)
 {
-        const uint64_t took_ms = clock_mono_ms() - w->asked_ms;
         uint64_t wait_ms = w->told ? FOLLOW_TOLD_MS : FOLLOW_EVERY_MS;
-        if (took_ms * FOLLOW_SHARE > wait_ms)
-                wait_ms = took_ms * FOLLOW_SHARE;
+        if (map_count(w->by_id) / FOLLOW_JOBS_A_MS > wait_ms)
+                wait_ms = map_count(w->by_id) / FOLLOW_JOBS_A_MS;
         if (w->again)
                 wait_ms = 0;
         w->again = false;
@@ -147,6 +147,13 @@ static void topic_tell(struct topic *t, const json_t *step)
                 f->position = position;
                 f->tell(&news, NULL, f->arg);
         }
+}
+
+/* All of this version has been told, to those who were there when it was asked for. */
+static void topic_told(struct topic *t, const json_t *row)
+{
+        if (!t->anew)
+                t->version = json_number(row, "version", 0);
 }
 
 static void watch_tell_why(const struct watch *w, const struct problem *why)
@@ -187,7 +194,9 @@ static void watch_share(struct watch *w, const json_t *steps)
         json_t *step;
         json_array_foreach(steps, i, step) {
                 struct topic *t = w->closed ? NULL : map_get(w->by_id, json_text(step, "job", ""));
-                if (t)
+                if (t && json_object_get(step, "version"))
+                        topic_told(t, step);
+                else if (t)
                         topic_tell(t, step);
                 /* a full page: more of it is there */
                 w->again = w->again || (t && t->told >= FOLLOW_FULL);
@@ -218,13 +227,14 @@ static void watch_ask(struct watch *w)
         size_t count = 0;
         if (w->closed || w->asking || !w->topics)
                 return;
-        w->asked_ms = clock_mono_ms();
         if (!watch_make_room(w)) {
                 watch_pause(w);
                 return;
         }
-        for (const struct topic *t = w->topics; t; t = t->next)
-                w->asked[count++] = (struct job_follow){ .id = t->id, .after = topic_after(t) };
+        for (struct topic *t = w->topics; t; t = t->next) {
+                w->asked[count++] = (struct job_follow){ .id = t->id, .after = topic_after(t), .version = t->version };
+                t->anew = false;
+        }
         w->asking = true;
         w->again = false;
         w->store->backend->job_follow(w->store, w->asked, count, on_steps, w);
@@ -276,6 +286,8 @@ int jobs_follow(struct jobs *j, const char *id, uint64_t after, follow_tell *tel
         }
         *f = (struct follower){ .topic = t, .next = t->followers, .position = after, .tell = tell, .arg = arg };
         t->followers = f;
+        t->version = 0;
+        t->anew = true;
         *out = f;
         if (j->watch->asking || j->watch->telling)
                 j->watch->again = true;

@@ -16,7 +16,8 @@ static int jobs_open_broker(struct jobs *j, const struct jobs_config *config, st
                 .heartbeat_s = config->heartbeat_s,
                 .connect_timeout_ms = config->connect_timeout_ms,
         };
-        return config->broker_urls ? broker_open(&j->broker, &broker, &deaf, why) : 0;
+        const int code = config->broker_urls ? broker_open(&j->broker, &broker, &deaf, why) : 0;
+        return config->broker_optional && code == 1 ? 0 : code;
 }
 
 static int jobs_open_store(struct jobs *j, const struct jobs_config *config, struct problem *why)
@@ -63,6 +64,7 @@ void jobs_close(struct jobs *j)
         if (!j)
                 return;
         j->closing = true;
+        cancels_leave(j);
         if (j->watch)
                 watch_close(j->watch);
         if (j->owns && j->broker)

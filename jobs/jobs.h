@@ -27,6 +27,7 @@ struct jobs_config {
         const char *store_url;
         const char *name; /* what broker and store show of this client */
         unsigned heartbeat_s, connect_timeout_ms;
+        bool broker_optional; /* one that can't be reached counts as not open */
 };
 
 /* Connect. Waits up to connect_timeout_ms for each door. Returns 0; 1 with `why` as broker_open and store_open say it; or -errno. */
@@ -66,7 +67,7 @@ struct task_request {
 int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
               void *arg, struct problem *why);
 
-/* ---- read.c, look.c ---- */
+/* ---- read.c, look.c, cancel.c ---- */
 
 /* Read a job by the id of the job itself: as the store's `job` says it, or NULL when there is none. Borrowed for the length of the callback. */
 void jobs_read(struct jobs *j, const char *id, json_done *done, void *arg);
@@ -79,8 +80,9 @@ void jobs_look(struct jobs *j, const char *text, json_done *done, void *arg);
 /* A page of jobs, newest first, as the store's `job_list` has it. The filter is copied. */
 void jobs_list(struct jobs *j, const struct job_filter *filter, json_done *done, void *arg);
 
-/* Cancel a job by its own id: steps that wait are revoked, one that runs ends without effect. {"state": the job's now, "revoked": how many tasks}; a job that had ended keeps
- * its state. One that the store has not heard of is revoked for when it comes. */
+/* Cancel a job by its own id: steps that wait are revoked, one that runs ends without effect. {"state": the job's now, "revoked": how many tasks, "tasks": their ids}; a job
+ * that had ended keeps its state. One that the store has not heard of is revoked for when it comes. Where a broker is open that Celery's commands go through, all
+ * workers are told to stop calls that are under way, so that nobody pays for them longer; the answer comes when the broker has that command. */
 void jobs_cancel(struct jobs *j, const char *id, json_done *done, void *arg);
 
 /* Does a live worker consume this task's queue? {"consumed": bool, "workers": how many live ones there are}. */
@@ -108,7 +110,7 @@ struct job_news {
 typedef void follow_tell(const struct job_news *news, const struct problem *why, void *arg);
 
 /* Follow a job by its own id, from after a position on (0 = from the beginning), whether it is there already or not, until jobs_unfollow. However many follow, a process
- * asks once at a time: as often as every 15 ms, or where the store says when something has changed, then. Returns 0; 1 with code "no_store" in `why`; or -ENOMEM. */
+ * asks once at a time: 15 ms after the last answer (with more than 300 jobs a little later), or where the store says when something has changed, then. Returns 0; 1 with code "no_store" in `why`; or -ENOMEM. */
 int jobs_follow(struct jobs *j, const char *id, uint64_t after, follow_tell *tell, void *arg, struct follower **out,
                 struct problem *why);
 void jobs_unfollow(struct follower *f);

@@ -12,7 +12,8 @@ struct jobs {
         struct broker *broker;
         bool owns; /* the doors: they are closed with it */
         bool closing;
-        struct watch *watch; /* follow.c's; NULL until somebody follows */
+        struct watch *watch;    /* follow.c's; NULL until somebody follows */
+        struct cancel *cancels; /* cancel.c's, under way */
 };
 
 /* "no_store", "no_broker": what was asked needs a door that is not open. Returns 1. */
@@ -20,6 +21,9 @@ int jobs_without(struct problem *why, const char *door);
 
 /* Answer a json_done with why the store can't be asked; true when it has been. */
 bool jobs_unstored(const struct jobs *j, json_done *done, void *arg);
+
+/* Let those go on that are under way, without this. */
+void cancels_leave(struct jobs *j);
 
 /* End all followers; the memory goes once the loop has closed their timer. */
 void watch_close(struct watch *w);

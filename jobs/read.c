@@ -23,12 +23,6 @@ void jobs_list(struct jobs *j, const struct job_filter *filter, json_done *done,
                 j->store->backend->job_list(j->store, filter, done, arg);
 }
 
-void jobs_cancel(struct jobs *j, const char *id, json_done *done, void *arg)
-{
-        if (!jobs_unstored(j, done, arg))
-                j->store->backend->job_cancel(j->store, id, done, arg);
-}
-
 void jobs_load(struct jobs *j, json_done *done, void *arg)
 {
         if (!jobs_unstored(j, done, arg))

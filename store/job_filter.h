@@ -16,10 +16,10 @@ struct job_filter {
         unsigned limit;             /* 1 … 1000 jobs in a page */
 };
 
-/* A job that somebody follows, and the position up to which it was told. */
+/* A job that somebody follows, the position up to which it was told, and the version at which that was all; 0: ask anew. */
 struct job_follow {
         const char *id;
-        int64_t after;
+        int64_t after, version;
 };
 
 #endif

@@ -223,12 +223,14 @@ struct store_backend {
         /* What has this id, or one that begins so (at most 21 of each kind): [{"job","id","kind","name","properties","due_ms"}]; kinds: "job", "task", "dead" (a dead letter),
          * "scheduled" (a message: its job is null, its properties are given as hexadecimal), "chain" (a task that nobody has begun). */
         void (*job_find)(struct store *s, const char *prefix, json_done *done, void *arg);
-        /* What happened to these jobs, each after its position: [{"job","after","position","kind" ("task", "event", "job"),"task_id","name","state","attempt","at","payload"}],
-         * at most 500 of a job, in the order of the positions, which count from 1 without a gap and stay what they are. The ids are copied. */
+        /* What happened to these jobs, each after its position: [{"job","position","kind" ("task", "event", "job"),"task_id","name","state","attempt","at","payload"}],
+         * at most 500 of a job, in the order of the positions, which count from 1 without a gap and stay what they are. Where that is all, a backend may
+         * add {"job","version"}, and say nothing of the job while it has that version. The ids are copied. */
         void (*job_follow)(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
         /* Be told when somebody else, in this process or another, may have changed something; NULL ends it. False where a backend can't tell: ask now and then. */
         bool (*on_touched)(struct store *s, void (*touched)(void *arg), void *arg);
-        /* Revoke what has not ended of it: {"state": the job's now, "revoked": how many tasks}. One that runs commits nothing any more. */
+        /* Revoke what has not ended of it: {"state": the job's now, "revoked": how many tasks, "tasks": their ids}. One that runs commits nothing any more; one that
+         * nobody knows of yet is revoked when it is claimed. */
         void (*job_cancel)(struct store *s, const char *root_id, json_done *done, void *arg);
 
         /* {"workers": as of `workers`, "held": [{"owner","count","until"}], "scheduled": {"count","overdue","oldest_due_ms"}}; see jobs_load. */

@@ -40,7 +40,7 @@ static const char list_user[] = LIST(" and user_id = $7");
 static const char find_sql[] = "select chard.find_job($1::text, $2::text)::text";
 
 static const char follow_sql[] = "select coalesce(json_agg(step), '[]')::text"
-                                 " from chard.follow_jobs($1::text[], $2::int8[], $3::int8::int4)";
+                                 " from chard.follow_jobs($1::text[], $2::int8[], $3::int8[], $4::int8::int4)";
 
 static const char cancel_sql[] = "select chard.cancel_job($1::text)::text";
 
@@ -233,11 +233,13 @@ void pg_load(struct store *s, json_done *done, void *arg)
 
 static const char *fill_follow(struct arguments *a, const struct jobs_call *call)
 {
-        struct column *ids = arguments_array(a, COLUMN_TEXT), *afters = arguments_array(a, COLUMN_INT8);
+        struct column *ids = arguments_array(a, COLUMN_TEXT), *afters = arguments_array(a, COLUMN_INT8),
+                      *versions = arguments_array(a, COLUMN_INT8);
 
         for (size_t i = 0; i < call->count; i++) {
                 column_text(ids, call->follows[i].id);
                 column_int8(afters, call->follows[i].after);
+                column_int8(versions, call->follows[i].version);
         }
         arguments_number(a, JOB_FOLLOW_MOST);
         return follow_sql;
@@ -260,7 +262,8 @@ void pg_job_follow(struct store *s, const struct job_follow *follows, size_t cou
         copies = (struct job_follow *)(call + 1);
         at = (char *)(copies + count);
         for (size_t i = 0; i < count; i++) {
-                copies[i] = (struct job_follow){ .id = at, .after = follows[i].after };
+                copies[i] = follows[i];
+                copies[i].id = at;
                 at = stpcpy(at, follows[i].id) + 1;
         }
         call->fill = fill_follow;

@@ -96,54 +96,88 @@ language sql stable as $$ -- no settings: it is made part of who calls it, and p
                    and not exists (select from chard.job where root_id = of_job)
 $$;
 
--- The next steps of each of these jobs after a position. Two followers at a time number one after the other; nobody waits for the end of a
--- transaction that has nothing to do with the job. Events come with a task's end, so without one they need not be looked for.
-create function chard.follow_jobs(jobs text[], afters bigint[], most integer)
+-- Changes whenever what can be told of a job does: the transactions that wrote its rows, added up. A row's next version has a later one.
+create function chard.job_version(of_job text) returns bigint
+language sql stable as $$ -- no settings, as above
+        select coalesce((select xmin::text::int8 from chard.job where root_id = of_job), 0)
+             + coalesce((select xmin::text::int8 from chard.task where id = of_job), 0)
+             + coalesce((select sum(xmin::text::int8) from chard.task where root_id = of_job and root_id <> id), 0)::int8
+$$;
+
+-- The next steps of each of these jobs after a position, of those alone whose version is not the one that the caller has seen; and, once there
+-- are no more, {"job", "version"}. So a question about jobs to which nothing happens reads three index entries a job, and writes nothing.
+-- Two followers at a time number one after the other; nobody waits for the end of a transaction that has nothing to do with the job.
+-- Events come with a task's end, so without one they need not be looked for.
+create function chard.follow_jobs(jobs text[], afters bigint[], versions bigint[], most integer)
 returns table (step json) language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $$
 declare
-        f record;
+        f    record;
+        told bigint;
 begin
-        for f in select distinct w.job from unnest(jobs) as w (job), lateral chard.job_marks(w.job, false) as m
-                  where not exists (select from chard.job_step s where s.root_id = w.job and s.key = m.key) order by 1 loop
-                -- What was told must not be numbered otherwise after a crash.
-                perform set_config('synchronous_commit', 'on', true);
-                perform pg_advisory_xact_lock(hashtextextended('chard.job_step ' || f.job, 0));
-                insert into chard.job_step (at, root_id, position, key, kind, task_id, name, state, attempt, payload)
-                select m.at, f.job,
-                       coalesce((select max(s.position) from chard.job_step s where s.root_id = f.job), 0)
-                       + row_number() over (order by m.at, m.rank, m.key),
-                       m.key, m.kind, m.task_id, m.name, m.state, m.attempt, m.payload
-                  from chard.job_marks(f.job, true) m
-                 where not exists (select from chard.job_step s where s.root_id = f.job and s.key = m.key);
+        for f in select w.job, w.after, v.version from unnest(jobs, afters, versions) as w (job, after, seen),
+                        lateral (select chard.job_version(w.job) as version offset 0) as v
+                  where v.version <> w.seen order by 1 loop
+                perform from chard.job_marks(f.job, false) as m
+                  where not exists (select from chard.job_step s where s.root_id = f.job and s.key = m.key);
+                if found then
+                        -- What was told must not be numbered otherwise after a crash.
+                        perform set_config('synchronous_commit', 'on', true);
+                        perform pg_advisory_xact_lock(hashtextextended('chard.job_step ' || f.job, 0));
+                        insert into chard.job_step (at, root_id, position, key, kind, task_id, name, state, attempt, payload)
+                        select m.at, f.job,
+                               coalesce((select max(s.position) from chard.job_step s where s.root_id = f.job), 0)
+                               + row_number() over (order by m.at, m.rank, m.key),
+                               m.key, m.kind, m.task_id, m.name, m.state, m.attempt, m.payload
+                          from chard.job_marks(f.job, true) m
+                         where not exists (select from chard.job_step s where s.root_id = f.job and s.key = m.key);
+                end if;
+                return query
+                        select json_build_object('job', s.root_id, 'position', s.position, 'kind', s.kind, 'task_id', s.task_id,
+                                                 'name', s.name, 'state', s.state, 'attempt', s.attempt, 'at', s.at, 'payload', s.payload)
+                          from chard.job_step s where s.root_id = f.job and s.position > f.after
+                         order by s.position limit most;
+                get diagnostics told = row_count;
+                if told < most then
+                        return query select json_build_object('job', f.job, 'version', f.version);
+                end if;
         end loop;
-        return query
-                select json_build_object('job', s.root_id, 'after', w.after, 'position', s.position, 'kind', s.kind, 'task_id', s.task_id,
-                                         'name', s.name, 'state', s.state, 'attempt', s.attempt, 'at', s.at, 'payload', s.payload)
-                  from unnest(jobs, afters) as w (job, after),
-                       lateral (select * from chard.job_step j where j.root_id = w.job and j.position > w.after
-                                 order by j.position limit most) as s
-                 order by s.root_id, s.position;
+end
+$$;
+
+-- Forget the steps of jobs that came to their end before a time. Who comes back later still finds them numbered anew, from what the tasks' rows say.
+create function chard.forget_steps(before timestamptz) returns bigint language plpgsql volatile
+set search_path = pg_catalog, pg_temp as $$
+declare
+        forgotten bigint;
+begin
+        delete from chard.job_step where root_id in (
+                select s.root_id from chard.job_step s where s.at < before and s.kind = 'job'
+                   and not exists (select from chard.job_step n where n.root_id = s.root_id and n.at >= before));
+        get diagnostics forgotten = row_count;
+        return forgotten;
 end
 $$;
 
 -- ---- cancelling ----
 
 -- Whatever of the job has not ended never will: tasks that wait are revoked, those of its chain that nobody has begun too; one that runs finds that out
--- when it wants to commit, and leaves nothing behind. A job that has ended stays as it is. Returns {"state": the job's now, "revoked": how many tasks}.
+-- when it wants to commit, and leaves nothing behind; one that nobody knows of yet, a group's branch on its way, finds it at its claim, by the code in the job's
+-- error. A job that has ended stays as it is. Returns {"state": the job's now, "revoked": how many tasks, "tasks": their ids}.
 create function chard.cancel_job(of_job text) returns json language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $$
 declare
         was     text;
         steps   jsonb;
         revoked integer;
+        ids     json;
 begin
         select j.state, j.chain::jsonb into was, steps from chard.job j where j.root_id = of_job for update;
         if not found then
                 select t.state into was from chard.task t where t.id = of_job;
         end if;
         if was in ('SUCCESS', 'FAILURE', 'REVOKED') then
-                return json_build_object('state', was, 'revoked', 0);
+                return json_build_object('state', was, 'revoked', 0, 'tasks', '[]'::json);
         end if;
         with waiting as (
                 select t.id, t.name from chard.task t where t.id = of_job or (t.root_id = of_job and t.root_id <> t.id)
@@ -158,12 +192,14 @@ begin
                 on conflict (id) do update set state = 'REVOKED', finished_at = now(), lease_owner = null, lease_until = null
                 where t.state in ('PENDING', 'STARTED', 'RETRY') and t.root_id = excluded.root_id
                 returning t.id)
-        select count(*) into revoked from done;
-        insert into chard.job as j (root_id, state, finished_at) values (of_job, 'REVOKED', now())
-        on conflict (root_id) do update set state = 'REVOKED', finished_at = now(), updated_at = now();
-        return json_build_object('state', 'REVOKED', 'revoked', revoked);
+        select count(*), coalesce(json_agg(id order by id), '[]') into revoked, ids from done;
+        insert into chard.job as j (root_id, state, finished_at, error)
+        values (of_job, 'REVOKED', now(), '{"source": "job", "code": "cancelled", "message": "the job was cancelled"}')
+        on conflict (root_id) do update set state = 'REVOKED', finished_at = now(), updated_at = now(), error = excluded.error;
+        return json_build_object('state', 'REVOKED', 'revoked', revoked, 'tasks', ids);
 end
 $$;
 
-revoke all on function chard.find_job(text, text), chard.job_marks(text, boolean), chard.follow_jobs(text[], bigint[], integer),
+revoke all on function chard.find_job(text, text), chard.job_marks(text, boolean), chard.job_version(text),
+        chard.follow_jobs(text[], bigint[], bigint[], integer), chard.forget_steps(timestamptz),
         chard.cancel_job(text) from public;

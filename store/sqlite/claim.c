@@ -4,6 +4,8 @@
 
 #include "core/json.h"
 
+#include <string.h>
+
 struct claim_call {
         struct lite_call call; /* its text: a result */
         const struct claim *what;
@@ -19,6 +21,12 @@ static const char insert_sql[] =
         "insert into task (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at,"
         "  created_at, replaced)"
         " values (?1, ?2, ?3, ?4, 'STARTED', 1, ?5, ?6, ?7, ?8, ?8, ?9) on conflict (id) do nothing";
+
+/* A job that was cancelled takes along those of its tasks that nobody knew of yet. */
+static const char cancelled_sql[] =
+        "insert into task (id, root_id, parent_id, name, state, attempts, created_at, finished_at)"
+        " select ?1, ?2, ?3, ?4, 'REVOKED', ?5, ?6, ?6 from job"
+        " where root_id = ?2 and state = 'REVOKED' and error ->> '$.code' = 'cancelled' on conflict (id) do nothing";
 
 /* A lease taken before the owner's last start is one of an earlier process of that name, and void. */
 static const char judge_sql[] =
@@ -76,6 +84,23 @@ static int insert(struct claim_call *c, sqlite3 *db, int64_t now_us)
         rc = query_run(&q);
         if (rc == SQLITE_OK && sqlite3_changes(db) == 1)
                 c->verdict = CLAIM_GRANTED;
+        return rc;
+}
+
+static int insert_cancelled(struct claim_call *c, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, cancelled_sql);
+        int rc;
+
+        query_text(&q, c->what->id);
+        query_text(&q, c->what->root_id);
+        query_text(&q, c->what->parent_id);
+        query_text(&q, c->what->name);
+        query_number(&q, c->what->retries);
+        query_number(&q, now_us);
+        rc = query_run(&q);
+        if (rc == SQLITE_OK && sqlite3_changes(db) == 1)
+                c->verdict = CLAIM_REVOKED;
         return rc;
 }
 
@@ -189,8 +214,10 @@ static int run_claim(struct sqlite_work *work, sqlite3 *db)
         c->has_result = false;
         c->verdict = CLAIM_LEASED;
         c->starts = 1;
-        rc = insert(c, db, now_us);
-        if (rc == SQLITE_OK && c->verdict != CLAIM_GRANTED)
+        rc = strcmp(c->what->root_id, c->what->id) ? insert_cancelled(c, db, now_us) : SQLITE_OK;
+        if (rc == SQLITE_OK && c->verdict != CLAIM_REVOKED)
+                rc = insert(c, db, now_us);
+        if (rc == SQLITE_OK && c->verdict == CLAIM_LEASED)
                 rc = judge(c, db, now_us);
         if (rc == SQLITE_OK && c->verdict == CLAIM_GRANTED && c->what->pipeline)
                 rc = start_job(c, db, now_us);

@@ -42,15 +42,21 @@ static const char number_sql[] =
 #define AT ISO("at")
 
 static const char steps_sql[] =
-        "select json_object('job', root_id, 'after', ?2, 'position', position, 'kind', kind, 'task_id', task_id, 'name', name,"
+        "select json_object('job', root_id, 'position', position, 'kind', kind, 'task_id', task_id, 'name', name,"
         "  'state', state, 'attempt', attempt, 'at', " AT ", 'payload', json(payload))"
         " from job_step where root_id = ?1 and position > ?2 order by position limit ?3";
+
+struct followed {
+        const char *id;
+        int64_t after;
+        bool unseen; /* something of this one is not numbered yet */
+};
 
 struct follow_call {
         struct lite_call call; /* its text: the answer */
         bool unseen;           /* something is not numbered yet */
         size_t count;
-        struct job_follow follows[]; /* and their ids behind them */
+        struct followed follows[]; /* and their ids behind them */
 };
 
 static struct query marks_query(sqlite3 *db, const char *sql, const char *id, bool events)
@@ -63,12 +69,12 @@ static struct query marks_query(sqlite3 *db, const char *sql, const char *id, bo
         return q;
 }
 
-static int look_unseen(struct follow_call *c, sqlite3 *db, const char *id)
+static int look_unseen(struct follow_call *c, sqlite3 *db, struct followed *f)
 {
-        struct query q = marks_query(db, unseen_sql, id, false);
+        struct query q = marks_query(db, unseen_sql, f->id, false);
 
-        if (query_row(&q) && query_read_number(&q, 0))
-                c->unseen = true;
+        f->unseen = query_row(&q) && query_read_number(&q, 0);
+        c->unseen = c->unseen || f->unseen;
         return query_end(&q);
 }
 
@@ -103,8 +109,8 @@ static int run_look(struct sqlite_work *work, sqlite3 *db)
         int rc = SQLITE_OK;
 
         c->unseen = false;
-        for (size_t i = 0; i < c->count && rc == SQLITE_OK && !c->unseen; i++)
-                rc = look_unseen(c, db, c->follows[i].id);
+        for (size_t i = 0; i < c->count && rc == SQLITE_OK; i++)
+                rc = look_unseen(c, db, &c->follows[i]);
         return rc == SQLITE_OK && !c->unseen ? add_steps(c, db) : rc;
 }
 
@@ -113,15 +119,20 @@ static int run_number(struct sqlite_work *work, sqlite3 *db)
         struct follow_call *c = (struct follow_call *)work;
         int rc = SQLITE_OK;
 
+        /* Nobody else can write meanwhile: only what is new is looked at. */
         for (size_t i = 0; i < c->count && rc == SQLITE_OK; i++) {
-                struct query q = marks_query(db, number_sql, c->follows[i].id, true);
+                struct query q;
 
+                if (!c->follows[i].unseen)
+                        continue;
+                q = marks_query(db, number_sql, c->follows[i].id, true);
                 rc = query_run(&q);
         }
         return rc == SQLITE_OK ? add_steps(c, db) : rc;
 }
 
-static const struct sqlite_verb number_verb = { .run = run_number, .done = lite_read };
+/* Not waited for on the disk: what a power cut takes back is numbered anew, from the same rows. */
+static const struct sqlite_verb number_verb = { .run = run_number, .done = lite_read, .loose = true };
 
 /* Mostly there is nothing new, and then nothing is written. */
 static void looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
@@ -138,7 +149,7 @@ static const struct sqlite_verb look_verb = { .run = run_look, .done = looked, .
 
 void lite_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg)
 {
-        size_t size = sizeof(struct follow_call) + count * sizeof(*follows);
+        size_t size = sizeof(struct follow_call) + count * sizeof(struct followed);
         struct follow_call *c;
         char *at;
 
@@ -152,7 +163,7 @@ void lite_job_follow(struct store *s, const struct job_follow *follows, size_t c
         c->count = count;
         at = (char *)(c->follows + count);
         for (size_t i = 0; i < count; i++) {
-                c->follows[i] = (struct job_follow){ .id = at, .after = follows[i].after };
+                c->follows[i] = (struct followed){ .id = at, .after = follows[i].after };
                 at = stpcpy(at, follows[i].id) + 1;
         }
         lite_call_start(&c->call, &look_verb);

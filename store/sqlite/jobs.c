@@ -239,28 +239,37 @@ static const char revoke_sql[] =
         "   where job.root_id = ?1 and type = 'object')"
         " where id <> '' group by id"
         " on conflict (id) do update set state = 'REVOKED', finished_at = ?2, lease_owner = null, lease_until = null"
-        " where state in ('PENDING', 'STARTED', 'RETRY') and root_id = excluded.root_id";
+        " where state in ('PENDING', 'STARTED', 'RETRY') and root_id = excluded.root_id returning id";
 
 static const char end_sql[] =
-        "insert into job (root_id, state, created_at, updated_at, finished_at) values (?1, 'REVOKED', ?2, ?2, ?2)"
-        " on conflict (root_id) do update set state = 'REVOKED', finished_at = ?2, updated_at = ?2";
+        "insert into job (root_id, state, created_at, updated_at, finished_at, error) values (?1, 'REVOKED', ?2, ?2, ?2,"
+        "  json_object('source', 'job', 'code', 'cancelled', 'message', 'the job was cancelled'))"
+        " on conflict (root_id) do update set state = 'REVOKED', finished_at = ?2, updated_at = ?2, error = excluded.error";
 
 static int revoke_tasks(struct find_call *c, sqlite3 *db)
 {
         const int64_t now_us = lite_now_us();
         struct query q = query_of(db, revoke_sql);
-        int rc, revoked;
+        struct buffer ids = { 0 };
+        int rc, revoked = 0;
 
         query_text(&q, c->prefix);
         query_number(&q, now_us);
-        rc = query_run(&q);
-        revoked = sqlite3_changes(db);
+        while (query_row(&q)) {
+                buffer_add_string(&ids, revoked++ ? "," : "");
+                json_write_text(query_read_bytes(&q, 0), &ids);
+        }
+        rc = query_end(&q);
+        if (rc == SQLITE_OK && ids.failed)
+                rc = SQLITE_NOMEM;
+        buffer_addf(&c->call.text, "{\"state\":\"REVOKED\",\"revoked\":%d,\"tasks\":[%.*s]}", revoked, (int)ids.size,
+                    ids.size ? (const char *)ids.data : "");
+        buffer_free(&ids);
         if (rc != SQLITE_OK)
                 return rc;
         q = query_of(db, end_sql);
         query_text(&q, c->prefix);
         query_number(&q, now_us);
-        buffer_addf(&c->call.text, "{\"state\":\"REVOKED\",\"revoked\":%d}", revoked);
         return query_run(&q);
 }
 
@@ -278,7 +287,7 @@ static int run_cancel(struct sqlite_work *work, sqlite3 *db)
 
                 ended = strcmp(state, "SUCCESS") == 0 || strcmp(state, "FAILURE") == 0 || strcmp(state, "REVOKED") == 0;
                 if (ended)
-                        buffer_addf(&c->call.text, "{\"state\":\"%s\",\"revoked\":0}", state);
+                        buffer_addf(&c->call.text, "{\"state\":\"%s\",\"revoked\":0,\"tasks\":[]}", state);
         }
         rc = query_end(&q);
         return rc == SQLITE_OK && !ended ? revoke_tasks(c, db) : rc;

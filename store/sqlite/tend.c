@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeps the outbox from growing for ever: a few times a day a heartbeat deletes what is older than a week, a chunk a
- * transaction, so that nobody waits for it for long. */
+/* Keeps the outbox, and the steps that were numbered for followers, from growing for ever: a few times a day a heartbeat deletes what is older than a
+ * week, a chunk a transaction, so that nobody waits for it for long. */
 #include "store/sqlite/lite.h"
 
 #include "core/clock.h"
@@ -19,6 +19,23 @@ static const char old_sql[] = "select position, created_at from outbox order by 
 
 static const char delete_sql[] = "delete from outbox where position <= ?1";
 
+/* The steps of jobs that came to their end before ?1: of ?2 of them. */
+static const char forget_sql[] =
+        "delete from job_step where root_id in (select s.root_id from job_step s where s.kind = 'job' and s.at < ?1"
+        " and not exists (select 1 from job_step n where n.root_id = s.root_id and n.at >= ?1) limit ?2)";
+
+static int forget_steps(struct tend_call *c, sqlite3 *db, int64_t before_us)
+{
+        struct query q = query_of(db, forget_sql);
+        int rc;
+
+        query_number(&q, before_us);
+        query_number(&q, CHUNK);
+        rc = query_run(&q);
+        c->more = c->more || (rc == SQLITE_OK && sqlite3_changes(db) >= CHUNK);
+        return rc;
+}
+
 static int run_tend(struct sqlite_work *work, sqlite3 *db)
 {
         struct tend_call *c = (struct tend_call *)work;
@@ -34,11 +51,12 @@ static int run_tend(struct sqlite_work *work, sqlite3 *db)
         }
         c->more = count == CHUNK;
         rc = query_end(&q);
-        if (rc != SQLITE_OK || count == 0)
-                return rc;
-        q = query_of(db, delete_sql);
-        query_number(&q, last);
-        return query_run(&q);
+        if (rc == SQLITE_OK && count > 0) {
+                q = query_of(db, delete_sql);
+                query_number(&q, last);
+                rc = query_run(&q);
+        }
+        return rc == SQLITE_OK ? forget_steps(c, db, before_us) : rc;
 }
 
 static void tended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)

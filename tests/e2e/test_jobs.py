@@ -4,6 +4,8 @@
 import json
 import random
 import subprocess
+import threading
+import time
 
 import pytest
 from support import jobs
@@ -49,11 +51,11 @@ def latencies(steps):
     return sorted(step["heard_ms"] - datetime.fromisoformat(step["at"]).timestamp() * 1000 for step in steps)
 
 
-def test_following_is_live_and_comes_back_without_a_gap_or_a_repeat(chard, store_url, record_property):
+def test_following_is_live_and_comes_back_without_a_gap_or_a_repeat(chard, store_url):
     chard.prepare()
     ids = chats(chard, 30)
     following = Following(store_url, dict.fromkeys(ids, 0))
-    with chard.worker(slots=1):
+    with chard.worker():
         told = following.steps()
     for job in ids:
         steps = of(told, job)
@@ -65,11 +67,71 @@ def test_following_is_live_and_comes_back_without_a_gap_or_a_repeat(chard, store
     afters = {job: random.randrange(7) for job in ids}
     again = follow(store_url, afters)
     assert all(of(again, job) == of(told, job)[after:] for job, after in afters.items())
-    late = latencies(told)
-    record_property("follow_p50_ms", late[len(late) // 2])
-    record_property("follow_p95_ms", late[len(late) * 95 // 100])
-    print(f"heard after {late[len(late) // 2]:.1f} ms (p50), {late[len(late) * 95 // 100]:.1f} ms (p95)")
-    assert late[len(late) // 2] < 500  # the machine may be busy with other tests
+
+
+class Watching:
+    """Somebody who asks the store's own tables every 15 ms which tasks have ended: how late one hears of it at that moment without any of this.
+    Of a file in turn with its writers, because a step's number is written, and SQLite has one writer at a time."""
+
+    def __init__(self, database, locks):
+        self.database, self.locks, self.late, self.over = database, locks, {}, threading.Event()
+        self.thread = threading.Thread(target=self.ask)
+
+    def rows(self):
+        if self.locks:
+            with self.database.connect() as connection:
+                connection.execute("begin immediate")
+                connection.execute("commit")
+        return self.database.rows("select id, finished_at from chard.task where state = 'SUCCESS'")
+
+    def ask(self):
+        while not self.over.wait(0.015):
+            rows = self.rows()
+            now = time.time() * 1000
+            for row in rows:
+                at = row["finished_at"]
+                self.late.setdefault(row["id"], now - (at / 1000 if isinstance(at, int) else at.timestamp() * 1000))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def test_a_step_shows_in_another_process_within_50_ms(chard, store_url, database, place, record_property):
+    """At the 95th percentile; later by no more than that, on a machine that is busy, than what asks the tables."""
+    def p95(values):
+        return sorted(values)[len(values) * 95 // 100]
+
+    chard.prepare()
+    ids = chats(chard, 60)
+    following = Following(store_url, dict.fromkeys(ids, 0))
+    with chard.worker(slots=1), Watching(database, place == "file") as watching:
+        steps = following.steps()
+    heard, seen = p95(latencies([step for step in steps if step["kind"] == "task" and step["state"] == "SUCCESS"])), p95(watching.late.values())
+    record_property("follow_ms", f"p95 {heard:.1f}; who asks the tables {seen:.1f}")
+    print(f"{place}: heard after {heard:.1f} ms (p95); who asks the tables hears after {seen:.1f} ms")
+    assert heard < 50 + 2 * seen
+
+
+def test_steps_are_forgotten_a_week_after_the_end(chard, store_url, database, place):
+    chard.prepare()
+    with chard.worker():
+        old, young = chats(chard, 2)
+        jobs.ended(database, [old, young])
+    told = follow(store_url, {old: 0, young: 0})
+    if place == "servers":
+        database.run("update chard.job_step set at = at - interval '8 days' where root_id = %s", old)
+        database.run("select chard.tend()")
+    else:
+        database.run("update chard.job_step set at = at - 8 * 86400000000 where root_id = %s", old)
+        with chard.worker():  # tends when it starts
+            pass
+    assert database.rows("select distinct root_id from chard.job_step") == [{"root_id": young}]
+    assert [of(follow(store_url, {job: 2}), job) for job in (old, young)] == [of(told, job)[2:] for job in (old, young)]
 
 
 def test_who_looks_only_afterwards_hears_the_same(chard, store_url, database):
@@ -165,6 +227,7 @@ def test_what_waits_is_revoked(chard, database, queues, wait_until):
     chard.prepare()
     job, other = chats(chard, 2)
     assert json.loads(chard.run("cancel", job, "--json", check=0).stdout) == {"id": job, "state": "REVOKED", "revoked": 1}
+    assert json.loads(chard.run("job", job, "--json", check=None).stdout)["error"]["code"] == "cancelled"
     with chard.worker():
         jobs.ended(database, [other])
         wait_until(lambda: queues.depth("chat.classify") == 0, what="both messages are dealt with")
@@ -174,15 +237,59 @@ def test_what_waits_is_revoked(chard, database, queues, wait_until):
     assert chard.run("cancel", "zzz").returncode == 1
 
 
-def test_what_runs_ends_without_effect(chard, database, provider, reply, queues, wait_until):
+def test_branches_that_nobody_knows_of_yet_are_revoked_when_they_are_claimed(chard, database, queues, wait_until):
+    """Another job's are not, nor those of one that was revoked but not as a whole."""
+    chard.prepare()
+    cancelled, revoked, other = (f"{n}" * 36 for n in range(3))
+    for job in (cancelled, revoked):
+        chard.run("cancel", job, check=0)
+    database.run("update chard.job set error = null where root_id = %s", revoked)
+    kwargs = {"user_id": "u1", "text": "a milk carton", "lang": "en"}
+    body = json.dumps([[], kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]).encode()
+    for job in (cancelled, revoked, other):
+        headers = {"lang": "py", "task": "chat.classify", "id": job + "-branch", "root_id": job, "parent_id": job, "retries": 0}
+        queues.publish("chat.classify", "chat.classify", body, headers, correlation_id=job + "-branch")
+    with chard.worker():
+        wait_until(lambda: len(database.rows("select id from chard.task where parent_id is not null and finished_at is not null")) == 3,
+                   what="all are dealt with")
+        wait_until(lambda: queues.depth("chat.classify") == 0, what="all are acked")
+    states = {row["parent_id"]: row["state"] for row in database.rows("select parent_id, state from chard.task where parent_id is not null")}
+    assert states == {cancelled: "REVOKED", revoked: "SUCCESS", other: "SUCCESS"}
+
+
+@pytest.mark.parametrize("place", ["servers"])
+def test_a_call_under_way_is_stopped(chard, database, provider, reply, queues, wait_until):
+    """By Celery's own command to all workers, so that nobody pays for the answer."""
     chard.prepare()
     chard.settings |= provider.settings() | {"CHARD_AI_PROVIDER": "openai"}
-    provider.behave = lambda request: reply.fitting(request, delay=1.5)
+    provider.behave = reply.always(reply.hanging())
+    with chard.worker():
+        job, = chats(chard, 1)
+        wait_until(lambda: len(provider.requests) == 1 and provider.connections() == 1, what="the first step runs")
+        chard.run("cancel", job, check=0)
+        wait_until(lambda: provider.connections() == 0, 10, what="the call has ended")
+        wait_until(lambda: queues.depth("chat.classify") == 0, 10, what="it is acked")
+    assert database.value("select state from chard.task where id = %s", job) == "REVOKED" and provider.statuses == {}
+
+
+@pytest.mark.parametrize("place", ["servers"])
+def test_a_job_is_cancelled_without_the_broker(chard, database):
+    chard.prepare()
+    job, = chats(chard, 1)
+    chard.settings["CHARD_BROKER_URL"] = "amqp://guest:guest@127.0.0.1:1//"
+    chard.run("cancel", job, check=0)
+    assert database.value("select state from chard.job where root_id = %s", job) == "REVOKED"
+
+
+def test_what_runs_ends_without_effect(chard, database, provider, reply, queues, wait_until, place):
+    chard.prepare()
+    chard.settings |= provider.settings() | {"CHARD_AI_PROVIDER": "openai"}
+    provider.behave = lambda request: reply.fitting(request, delay=3 if place == "file" else 30)  # there it is stopped
     with chard.worker():
         job, = chats(chard, 1)
         wait_until(lambda: len(provider.requests) == 1, what="the first step runs")
         chard.run("cancel", job[:12], check=0)
-        wait_until(lambda: queues.depth("chat.classify") == 0 and sum(provider.statuses.values()) == 1, what="its reply has come")
+        wait_until(lambda: queues.depth("chat.classify") == 0, what="its reply has come, or its call was stopped")
         wait_until(lambda: database.value("select state from chard.task where id = %s", job) == "REVOKED", what="it is over")
     assert database.value("select state from chard.job where root_id = %s", job) == "REVOKED"
     assert database.rows("select * from chard.event where root_id = %s", job) == [] and len(provider.requests) == 1
@@ -234,7 +341,7 @@ def test_a_task_is_tried_without_broker_and_store(chard_bare, tmp_path):
     assert "chat.answer" in chard_bare.run("try", "chat.anser", tmp_path / "doc.json", check=2).stderr
 
 
-def test_status_says_what_is_wrong(chard, database, wait_until, provider, reply):
+def test_status_says_what_is_wrong(chard, database, queues, wait_until, provider, reply):
     chard.prepare()
     chard.settings |= provider.settings() | {"CHARD_AI_PROVIDER": "openai"}
     provider.behave = reply.always(reply.hanging())
@@ -243,6 +350,14 @@ def test_status_says_what_is_wrong(chard, database, wait_until, provider, reply)
         return json.loads(chard.run("status", "--json", check=code).stdout)
 
     assert status(1)["wrong"] == ["no worker consumes"]
+    chats(chard, 2)
+    queues.publish("", "chat.answer.dead", b"{}")
+    shown = status(1)
+    assert {"queue": "chat.classify", "depth": 2, "consumers": 0} in shown["queues"] and shown["dead"] == 1
+    assert shown["wrong"] == ["no worker consumes", "chat.classify holds 2 messages and nobody consumes it",
+                              "1 dead letters wait to be filed and no keeper runs: chard dlq keep"]
+    assert [len(queues.take(queue)) for queue in ("chat.classify", "chat.answer.dead")] == [2, 1]
+    assert "keeper  none: nobody files dead letters" in chard.run("status").stdout
     with chard.worker(name="one", grace_ms=0):
         wait_until(lambda: chard.run("status").returncode == 0, what="all is well")
         shown = status(0)
