@@ -96,8 +96,8 @@ enum publish_result {
 };
 typedef void publish_done(enum publish_result result, void *arg);
 
-/* -1: there is no such queue, or it could not be found out. */
-typedef void depth_done(int64_t messages, void *arg);
+/* -1: there is no such queue, or it could not be found out; consumers also where the backend does not count them. */
+typedef void depth_done(int64_t messages, int64_t consumers, void *arg);
 
 struct broker {
         const struct broker_backend *backend;
@@ -132,7 +132,8 @@ struct broker_backend {
 
         void (*health)(const struct broker *b, struct broker_health *out);
 
-        /* How many messages a queue holds, or all queues together (NULL), unacked ones included. NULL where a backend can't say. */
+        /* How many messages a queue holds: ready ones where the backend is RabbitMQ, unacked ones included where it is a file, which also knows all queues
+         * together (NULL). `done` comes later, also when the broker is closed or away; only when memory runs out it comes from inside. */
         void (*depth)(struct broker *b, const char *queue, depth_done *done, void *arg);
 
         /* The next three are NULL where no Celery client can connect. */

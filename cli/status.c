@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STATUS_ANSWER_MS = 15000, STATUS_STALE_MS = 10000, STATUS_QUEUES = 256 };
+enum { STATUS_ANSWER_MS = 15000, STATUS_STALE_MS = 10000, STATUS_QUEUES = 256, STATUS_NAME_SIZE = 300 };
 
 struct status {
         struct jobs_client client;
-        struct broker *broker; /* where it can say how much waits */
-        json_t *shown;         /* {"workers","keepers","paused","queues","scheduled","wrong"}; owned */
-        json_t *wrong;         /* in it: what is wrong, in words */
-        int64_t depth;
+        struct broker *broker;
+        json_t *shown; /* {"workers","keepers","paused","queues","dead","scheduled","wrong"}; owned */
+        json_t *wrong; /* in it: what is wrong, in words */
+        int64_t depth, consumers, dead;
 };
 
 static void status_wrong(struct status *s, json_t *takes)
@@ -98,21 +98,20 @@ static bool status_worker(struct status *s, const json_t *row, const json_t *loa
 
 /* ---- queues ---- */
 
-static void status_on_depth(int64_t messages, void *arg)
+static void status_on_depth(int64_t messages, int64_t consumers, void *arg)
 {
         struct status *s = (struct status *)arg;
         s->depth = messages;
+        s->consumers = consumers;
         wait_done(&s->client.wait);
 }
 
-static json_t *status_depth(struct status *s, const char *queue)
+/* Leaves in `depth` and `consumers` what the broker says of a queue, -1 where it says nothing. */
+static void status_ask_depth(struct status *s, const char *queue)
 {
-        s->depth = -1;
-        if (s->broker && s->broker->backend->depth) {
-                s->broker->backend->depth(s->broker, queue, status_on_depth, s);
-                wait_for(&s->client.wait, STATUS_ANSWER_MS);
-        }
-        return s->depth < 0 ? json_null() : json_integer(s->depth);
+        s->depth = s->consumers = -1;
+        s->broker->backend->depth(s->broker, queue, status_on_depth, s);
+        wait_for(&s->client.wait, STATUS_ANSWER_MS);
 }
 
 /* Live workers that consume a queue: those whose rows name one of its tasks. */
@@ -132,22 +131,46 @@ static int status_consumers(const struct task_set *set, const json_t *rows, cons
         return count;
 }
 
+/* A queue that holds something or has consumers is shown; what is in its dead letter queue is added up. */
+static void status_queue(struct status *s, const json_t *rows, const char *queue)
+{
+        char dead[STATUS_NAME_SIZE];
+        status_ask_depth(s, queue);
+        const int64_t depth = s->depth;
+        const int64_t consumers =
+                s->consumers >= 0 ? s->consumers : status_consumers(catalog_tasks(s->client.catalog), rows, queue);
+        if (depth > 0 && consumers == 0)
+                status_wrong(s, json_sprintf("%s holds %lld messages and nobody consumes it", queue, (long long)depth));
+        if (depth > 0 || consumers > 0)
+                json_array_append_new(json_object_get(s->shown, "queues"),
+                                      json_pack("{s:s, s:o, s:I}", "queue", queue, "depth",
+                                                depth < 0 ? json_null() : json_integer(depth), "consumers",
+                                                (json_int_t)consumers));
+        snprintf(dead, sizeof(dead), "%s.dead", queue);
+        status_ask_depth(s, dead);
+        s->dead += s->depth > 0 ? s->depth : 0;
+}
+
 static void status_queues(struct status *s, const json_t *rows)
 {
         const char *queues[STATUS_QUEUES];
         const size_t count = catalog_queues(s->client.catalog, queues, STATUS_QUEUES);
-        for (size_t i = 0; i < count; i++) {
-                const int consumers = status_consumers(catalog_tasks(s->client.catalog), rows, queues[i]);
-                json_t *depth = status_depth(s, queues[i]);
-                if (json_integer_value(depth) > 0 && consumers == 0)
-                        status_wrong(s, json_sprintf("%s holds %lld messages and nobody consumes it", queues[i],
-                                                     (long long)json_integer_value(depth)));
-                if (consumers > 0 || json_integer_value(depth) > 0)
-                        json_array_append_new(json_object_get(s->shown, "queues"),
-                                              json_pack("{s:s, s:O, s:i}", "queue", queues[i], "depth", depth,
-                                                        "consumers", consumers));
-                json_decref(depth);
-        }
+        for (size_t i = 0; i < count; i++)
+                status_queue(s, rows, queues[i]);
+}
+
+/* Who files dead letters; where none lives, what lies there stays where it is. */
+static void status_keepers(struct status *s)
+{
+        size_t i;
+        json_t *keeper;
+        bool live = false;
+        json_array_foreach(json_object_get(s->shown, "keepers"), i, keeper)
+                live = live || strcmp(json_text(keeper, "state", ""), "consuming") == 0;
+        json_object_set_new(s->shown, "dead", json_integer(s->dead));
+        if (!live && s->dead > 0)
+                status_wrong(s, json_sprintf("%lld dead letters wait to be filed and no keeper runs: chard dlq keep",
+                                             (long long)s->dead));
 }
 
 /* ---- all of it ---- */
@@ -176,7 +199,9 @@ static void status_gather(struct status *s, const json_t *rows, const json_t *lo
                 status_wrong(s, json_sprintf("%lld scheduled messages are stuck: due for more than a minute",
                                              (long long)overdue));
         json_object_set(s->shown, "scheduled", scheduled);
-        status_queues(s, rows);
+        if (s->broker)
+                status_queues(s, rows);
+        status_keepers(s);
 }
 
 static void status_print_workers(const json_t *workers, const char *what)
@@ -198,7 +223,7 @@ static void status_print_workers(const json_t *workers, const char *what)
                 putchar('\n');
         }
         if (json_array_size(workers) == 0)
-                printf("%-7s none\n", what);
+                printf("%-7s none%s\n", what, *what == 'k' ? ": nobody files dead letters (chard dlq keep)" : "");
 }
 
 static void status_print(const struct status *s)
@@ -214,6 +239,8 @@ static void status_print(const struct status *s)
                         printf(", %lld messages", (long long)json_number(row, "depth", 0));
                 putchar('\n');
         }
+        if (json_number(s->shown, "dead", 0) > 0)
+                printf("dead    %lld letters wait to be filed\n", (long long)json_number(s->shown, "dead", 0));
         printf("waiting %lld scheduled messages, %lld of them overdue\n", (long long)json_number(scheduled, "count", 0),
                (long long)json_number(scheduled, "overdue", 0));
         json_array_foreach(s->wrong, i, row)
@@ -222,23 +249,29 @@ static void status_print(const struct status *s)
                 puts("all is well");
 }
 
+/* One out of reach is a thing that is wrong, and the rest is shown. */
+static void status_open_broker(struct status *s, const struct settings *settings)
+{
+        const struct broker_listener deaf = { 0 };
+        const struct broker_config broker = { .loop = &s->client.wait.loop,
+                                              .urls = settings->broker_url,
+                                              .ca_file = setting_or_null(settings->broker_ca_file),
+                                              .name = "chard status",
+                                              .heartbeat_s = (unsigned)settings->heartbeat_s,
+                                              .connect_timeout_ms = (unsigned)settings->connect_timeout_ms };
+        if (broker_open(&s->broker, &broker, &deaf, &s->client.why))
+                status_wrong(s, json_sprintf("the broker: %s", s->client.why.text));
+}
+
 static int status_show(const struct command *self, const struct settings *settings, bool json)
 {
         struct status s = { .shown = json_pack("{s:[], s:[], s:[], s:[], s:[]}", "workers", "keepers", "paused",
                                                "queues", "wrong") };
-        const struct broker_listener deaf = { 0 };
         const json_t *rows, *load;
         s.wrong = json_object_get(s.shown, "wrong");
         int code = jobs_client_open(&s.client, self, settings, NULL, JOBS_STORE);
-        const struct broker_config broker = { .loop = &s.client.wait.loop,
-                                              .urls = settings->broker_url,
-                                              .name = "chard status",
-                                              .heartbeat_s = (unsigned)settings->heartbeat_s,
-                                              .connect_timeout_ms = (unsigned)settings->connect_timeout_ms };
-        /* RabbitMQ says how deep its queues are to those who manage it, not over this protocol's door. */
-        if (code == 0 && strncmp(settings->broker_url, "embedded:", 9) == 0 &&
-            broker_open(&s.broker, &broker, &deaf, &s.client.why))
-                code = command_fail(self, 1, &s.client.why);
+        if (code == 0)
+                status_open_broker(&s, settings);
         if (code == 0)
                 code = status_ask(&s, &rows, &load);
         if (code == 0) {

@@ -42,6 +42,9 @@ struct amqp_broker {
         size_t open_count, casual_count; /* all of them; those among them that nobody waits for */
         struct publish *spare;           /* ended ones, to be used again */
 
+        struct depth_question *depths; /* asked and not answered */
+        uint64_t depth_number;
+
         struct report *pending; /* taken from the mailbox, not looked at yet */
         bool changed;
         struct broker_health told; /* what the listener heard last */
@@ -70,6 +73,11 @@ void amqp_hand_out(struct amqp_broker *b);
 /* Work through what the threads have reported. With `closing`, deliveries are dropped: the broker puts them back by
  * itself. Returns how many threads have ended. */
 unsigned amqp_take_reports(struct amqp_broker *b, bool closing);
+
+/* depth.c: the door's call; an answer has come; end all questions with -1. */
+void amqp_depth(struct broker *b, const char *queue, depth_done *done, void *arg);
+void amqp_depth_answered(struct amqp_broker *b, const struct report *r);
+void amqp_depths_close(struct amqp_broker *b);
 
 void amqp_health(const struct broker *b, struct broker_health *out);
 

@@ -223,6 +223,7 @@ const struct broker_backend amqp_backend = {
         .ack = ack,
         .hand_back = hand_back,
         .health = amqp_health,
+        .depth = amqp_depth,
         .join = join,
         .cast = cast,
         .redeclare = redeclare,

@@ -206,19 +206,28 @@ static void obey(struct consumer *c, struct order *o)
                 c->declare_again = true;
                 break;
         case ORDER_SETTLE: consumer_settle(c, o); break;
+        case ORDER_DEPTH: break; /* asks the broker at once: see take_orders */
         case ORDER_STOP: c->stopping = true; break;
         }
 }
 
-static void take_orders(struct consumer *c)
+/* Returns 0, or -1 when one of them found the connection lost. */
+static int take_orders(struct consumer *c)
 {
         struct mail *mail = mailbox_take(c->side.box);
+        bool sound = amqp_link_up(&c->side.link);
+        int result = 0;
         while (mail) {
                 struct order *o = (struct order *)mail;
                 mail = mail->next;
+                if (o->kind == ORDER_DEPTH && consumer_depth(c, o, sound) < 0) {
+                        sound = false;
+                        result = -1;
+                }
                 obey(c, o);
                 free(o);
         }
+        return result;
 }
 
 /* ---- the thread ---- */
@@ -255,8 +264,9 @@ static void lost(struct consumer *c)
 static void turn(struct consumer *c)
 {
         amqp_link_wait(&c->side.link, mailbox_fd(c->side.box), consumer_mend_due(c));
-        take_orders(c);
-        int result = read_frames(c);
+        int result = take_orders(c);
+        if (result == 0)
+                result = read_frames(c);
         hand_over(c);
         if (result == 0)
                 result = consumer_mend(c);
@@ -291,7 +301,7 @@ static void revive(struct consumer *c)
 {
         struct problem why = { .code = "" };
         side_pause(&c->side);
-        take_orders(c);
+        (void)take_orders(c); /* there is no connection to be lost */
         if (c->stopping || clock_mono_ms() < c->side.retry_at_ms)
                 return;
         if (consumer_connect(c, c->side.link.config->connect_timeout_ms, &why) != 0) {

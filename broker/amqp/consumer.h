@@ -8,7 +8,7 @@
 #include "broker/amqp/side.h"
 #include "broker/amqp/tags.h"
 
-enum order_kind { ORDER_CONSUME, ORDER_CANCEL, ORDER_JOIN, ORDER_REDECLARE, ORDER_SETTLE, ORDER_STOP };
+enum order_kind { ORDER_CONSUME, ORDER_CANCEL, ORDER_JOIN, ORDER_REDECLARE, ORDER_DEPTH, ORDER_SETTLE, ORDER_STOP };
 
 struct settlement {
         struct delivery_tag tag;
@@ -20,7 +20,8 @@ struct order {
         struct mail mail;
         enum order_kind kind;
         unsigned wish;                   /* consume and cancel: their number */
-        const char *queue;               /* consume */
+        const char *queue;               /* consume; depth, behind the order */
+        uint64_t number;                 /* depth: which question */
         unsigned prefetch;               /* consume */
         const struct broker_bus *bus;    /* join */
         const struct topology *topology; /* redeclare */
@@ -85,6 +86,9 @@ void subscription_lost(struct subscription *s, bool open, const char *why);
 
 /* Declare the exchanges and the queue of the bus, on that channel. Returns 0, 1 with `why` or -1, as amqp_link_result. */
 int bus_declare(struct amqp_link *l, uint16_t channel, const struct broker_bus *bus, struct problem *why);
+
+/* Answer how deep a queue is: with -1 unless the link is `sound`. Returns 0, or -1 when the connection is lost. */
+int consumer_depth(struct consumer *c, const struct order *o, bool sound);
 
 /* Write the frames for a batch of acks and hand-backs. */
 void consumer_settle(struct consumer *c, struct order *o);

@@ -56,6 +56,8 @@ static void look_at(struct amqp_broker *b, struct report *r, bool closing)
                 b->changed = true;
         if (r->kind == REPORT_JOINED || r->kind == REPORT_HEARD)
                 of_bus(b, r, closing);
+        if (r->kind == REPORT_DEPTH)
+                amqp_depth_answered(b, r);
         if (r->finished.first)
                 finished(b, &r->finished);
         if (r->deliveries && (closing || !b->watch || !b->listener.deliveries))

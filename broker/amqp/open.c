@@ -124,6 +124,7 @@ void amqp_broker_close(struct broker *broker)
         end_thread(&b->consumer.side, ended);
         end_thread(&b->publisher.side, ended);
         close_publishes(b);
+        amqp_depths_close(b);
         amqp_leave(b);
 }
 

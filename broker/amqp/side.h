@@ -19,6 +19,7 @@ enum report_kind {
         REPORT_HEARD,    /* a delivery of the bus */
         REPORT_FINISHED, /* publishes, with their results */
         REPORT_CHANGED,  /* look at the status */
+        REPORT_DEPTH,    /* how deep a queue is */
         REPORT_ENDED,    /* the thread returns now; part of the side, not to be freed */
 };
 
@@ -27,6 +28,8 @@ struct report {
         enum report_kind kind;
         struct delivery *deliveries;
         struct publish_list finished;
+        uint64_t number; /* depth: of the question */
+        int64_t messages, consumers;
 };
 
 /* Written by the side's thread, read by the loop. */

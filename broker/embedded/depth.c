@@ -37,7 +37,7 @@ static void counted(struct sqlite_work *work, enum sqlite_end end, const struct 
 {
         struct count *c = (struct count *)work;
         (void)why;
-        c->done(end == SQLITE_END_COMMITTED ? c->messages : -1, c->arg);
+        c->done(end == SQLITE_END_COMMITTED ? c->messages : -1, -1, c->arg);
         free(c);
 }
 
@@ -49,7 +49,7 @@ void embedded_depth(struct broker *broker, const char *queue, depth_done *done, 
         const size_t size = queue ? strlen(queue) + 1 : 0;
         struct count *c = b->closed ? NULL : calloc(1, sizeof(*c) + size);
         if (!c) {
-                done(-1, arg);
+                done(-1, -1, arg);
                 return;
         }
         c->done = done;
