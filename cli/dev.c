@@ -56,6 +56,7 @@ static int check_file(const struct command *self, const char *db)
 static int serve(const struct command *self, struct settings *s)
 {
         struct service service;
+        struct observer live = live_view();
         struct problem why = { 0 };
         int code = store_migrate(s->store_url, (unsigned)s->connect_timeout_ms, said, NULL, &why);
         if (code)
@@ -64,7 +65,7 @@ static int serve(const struct command *self, struct settings *s)
         if (code)
                 return code;
         if (isatty(STDOUT_FILENO))
-                service.config.stepped = live_show;
+                service.config.observers = &live;
         return service_run(&service, began);
 }
 

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "core/clock.h"
+#include "tasks/task.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,50 +40,74 @@ static void put_time(void)
 }
 
 /* Whose task it is. */
-static void put_task(const struct worker_progress *p)
+static void put_task(const struct run_ids *ids)
 {
         char text[256];
-        snprintf(text, sizeof(text), "  %-5s %-*.*s  %-14s ", p->pipeline, JOB_SHOWN, JOB_SHOWN, p->root_id, p->name);
+        snprintf(text, sizeof(text), "  %-5s %-*.*s  %-14s ", ids->pipeline, JOB_SHOWN, JOB_SHOWN, ids->root_id,
+                 ids->name);
         print_plain(stdout, text);
 }
 
-static void put_why(const struct worker_progress *p)
+static void put_why(const struct problem *why)
 {
         fputs(": ", stdout);
-        print_plain(stdout, p->why->text);
+        print_plain(stdout, why->text);
 }
 
-void live_show(const struct worker_progress *p, void *unused)
+static void put_event(const struct run_event *e)
 {
-        (void)unused;
-        put_time();
-        put_task(p);
-        switch (p->what) {
-        case WORKER_TASK_STARTED:
+        switch (e->kind) {
+        case RUN_CLAIMED:
                 put(YELLOW, "…");
                 fputs(" runs", stdout);
                 break;
-        case WORKER_TASK_DONE:
+        case RUN_COMMITTED:
                 put(GREEN, "✓");
-                printf(" %u ms", p->elapsed_ms);
-                put(GREEN, p->last ? "  job done" : "");
+                printf(" %u ms", e->usage.elapsed_ms);
+                put(GREEN, e->last ? "  job done" : "");
                 break;
-        case WORKER_TASK_RETRIED:
+        case RUN_RETRYING:
                 put(YELLOW, "↻");
-                printf(" %s; again in %.1f s", p->why->code, (double)p->wait_ms / 1000);
-                put_why(p);
+                printf(" %s; again in %.1f s", e->why->code, (double)e->wait_ms / 1000);
+                put_why(e->why);
                 break;
-        case WORKER_TASK_PAUSED:
+        case RUN_PAUSED:
                 put(YELLOW, "⏸");
-                printf(" put away for %.1f s, no attempt is counted", (double)p->wait_ms / 1000);
+                printf(" put away for %.1f s, no attempt is counted", (double)e->wait_ms / 1000);
                 break;
-        case WORKER_TASK_DEAD:
+        case RUN_DEAD:
                 put(RED, "✗ ");
-                put(RED, p->why->code);
-                put_why(p);
+                put(RED, e->why->code);
+                put_why(e->why);
                 break;
         default: break;
         }
+}
+
+/* Tasks that leave no trace in the store are shown when they die. */
+static bool is_shown(const struct run_event *e)
+{
+        const bool counts = e->kind != RUN_COMMITTED || !(e->def->flags & TASK_STATELESS);
+        return e->ids.id && e->ids.name && !e->held && counts;
+}
+
+static void live_tell(struct observer *o, const struct run_event *e)
+{
+        (void)o;
+        if (!is_shown(e))
+                return;
+        put_time();
+        put_task(&e->ids);
+        put_event(e);
         putchar('\n');
         fflush(stdout);
+}
+
+struct observer live_view(void)
+{
+        return (struct observer){
+                .kinds = RUN_BIT(RUN_CLAIMED) | RUN_BIT(RUN_COMMITTED) | RUN_BIT(RUN_RETRYING) | RUN_BIT(RUN_PAUSED) |
+                         RUN_BIT(RUN_DEAD),
+                .tell = live_tell,
+        };
 }

@@ -3,9 +3,9 @@
 #ifndef CHARD_CLI_LIVE_H
 #define CHARD_CLI_LIVE_H
 
-#include "worker/worker.h"
+#include "worker/observe.h"
 
-/* Print one line on standard output: a worker_config's `stepped`. `unused` is anything. */
-void live_show(const struct worker_progress *p, void *unused);
+/* An observer that prints a line on standard output for each task that begins, is done, is put away or dies. */
+struct observer live_view(void);
 
 #endif

@@ -18,14 +18,8 @@ void control_free(struct control *c);
 /* Is something that must be stored not stored yet? shutdown_adjust is called when that ends. */
 bool control_busy(const struct control *c);
 
-/* The run goes from the step that it is in to `to`. */
-void control_tell(struct control *c, const struct run *run, enum step to);
-
 /* A task is about to begin: STEP_CALL when it may, STEP_REVOKE when it was revoked, STEP_PAUSE when its rate limit wants it to wait
  * (run->wait_ms is set). */
 enum step control_before_call(struct control *c, struct run *run);
-
-/* The message is about to be published, as what follows a task. */
-void control_sent(struct control *c, const struct message *m);
 
 #endif

@@ -4,7 +4,6 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "worker/control.h"
 #include "worker/run.h"
 
 #include <errno.h>
@@ -180,7 +179,7 @@ static enum step publish_all(struct run *run)
         for (struct message *m = first, *after; m; m = after) {
                 after = m->next;
                 m->next = NULL;
-                control_sent(run->worker->control, m);
+                run_observed(run, (struct run_event){ .kind = RUN_SENDING, .sent = m });
                 broker_publish(run->worker->broker, m, on_published, run);
         }
         return --run->publishes == 0 ? after_publish(run) : STEP_WAIT;
@@ -188,8 +187,10 @@ static enum step publish_all(struct run *run)
 
 static enum step after_publish(struct run *run)
 {
-        if (run->published == PUBLISH_CONFIRMED)
+        if (run->published == PUBLISH_CONFIRMED) {
+                run_observed(run, (struct run_event){ .kind = RUN_PUBLISHED });
                 return run->then(run);
+        }
         if (run->published == PUBLISH_CLOSED)
                 return STEP_END;
         problem_set(

@@ -8,6 +8,12 @@ static void on_given_back(enum store_result result, struct bytes stored, const s
         run_go((struct run *)arg, STEP_HAND_BACK);
 }
 
+static enum step handed_back(struct run *run)
+{
+        run_observed(run, (struct run_event){ .kind = RUN_HANDED_BACK });
+        return STEP_END;
+}
+
 /* A broker may count what is put back, or was held when the connection closed, as delivered in vain, and drops it beyond a limit (RabbitMQ's
  * quorum queues: 20 times since 4.0, as a policy says before). So the message is published once more, as a new one, and then acked. */
 static void on_sent_back(enum publish_result result, void *arg)
@@ -18,7 +24,7 @@ static void on_sent_back(enum publish_result result, void *arg)
                 broker_ack(b, run->tag);
         else if (result != PUBLISH_CLOSED)
                 broker_hand_back(b, run->tag);
-        run_go(run, STEP_END);
+        run_go(run, handed_back(run));
 }
 
 static bool can_send_back(const struct run *run)
@@ -41,15 +47,15 @@ static enum step send_back(struct run *run)
                 return STEP_WAIT;
         }
         broker_hand_back(run->worker->broker, run->tag);
-        return STEP_END;
+        return handed_back(run);
 }
 
 enum step run_hand_back(struct run *run)
 {
-        if (run->worker->phase == WORKER_CLOSED)
-                return STEP_END; /* the broker takes it back with the connection */
         if (run->owed)
                 return STEP_END; /* the row stays */
+        if (run->worker->phase == WORKER_CLOSED)
+                return handed_back(run); /* the broker takes it back with the connection */
         if (run->claimed) {
                 run->claimed = false;
                 run->give_back = (struct release_lease){ .id = run->message.id };

@@ -13,6 +13,7 @@
 /* A beat that is no older than this is one of a process that lives. */
 enum { FRESH_MS = PULSE_BEAT_MS + 1000 };
 
+static void health_tell(struct observer *o, const struct run_event *e);
 static bool complete(const struct broker_health *now, void *arg);
 static json_t *state_of(void *arg);
 static void on_changed(const char *why, bool first, void *arg);
@@ -52,16 +53,38 @@ int health_open(struct worker *w)
         w->rates = calloc(catalog_tasks(w->catalog)->count + 1, sizeof(*w->rates));
         if (!w->rates)
                 return -ENOMEM;
+        w->counting = (struct observer){
+                .kinds = RUN_BIT(RUN_COMMITTED) | RUN_BIT(RUN_RETRYING) | RUN_BIT(RUN_DEAD) | RUN_BIT(RUN_ACKED),
+                .tell = health_tell,
+        };
+        observing_add(&w->observing, &w->counting);
         w->store->backend->worker(w->store, w->config->name, on_namesake, w);
         return pulse_open(&w->pulse, &config);
 }
 
-void health_count(struct worker *w, const struct run *run)
+/* An attempt counts when it has ended: well, or not. Of a stateless task nobody asks. */
+static void health_rate(struct worker *w, const struct run_event *e, bool ok)
 {
-        const bool failed = run->failure.id != NULL, ok = !failed && run->commit.id;
-        const struct task *task = run->def && (ok || failed) ? catalog_task(w->catalog, run->def->name) : NULL;
+        const struct task *task = e->def && run_keeps_state(e->run) ? catalog_task(w->catalog, e->def->name) : NULL;
         if (w->rates && task)
                 rates_count(&w->rates[task->index], ok, clock_mono_ms());
+}
+
+static void health_tell(struct observer *o, const struct run_event *e)
+{
+        struct worker *w = (struct worker *)((char *)o - offsetof(struct worker, counting));
+        switch (e->kind) {
+        case RUN_COMMITTED: health_rate(w, e, true); break;
+        case RUN_RETRYING:
+                if (!e->committed)
+                        health_rate(w, e, false);
+                break;
+        case RUN_DEAD:
+                if (!e->again)
+                        health_rate(w, e, false);
+                break;
+        default: w->finished++; /* RUN_ACKED */
+        }
 }
 
 int health_use(struct worker *w, const struct catalog *catalog)

@@ -4,6 +4,12 @@
 
 #include "core/log.h"
 
+static enum step revoked(struct run *run)
+{
+        run_observed(run, (struct run_event){ .kind = RUN_REVOKED, .why = &run->why });
+        return run_tell_or_ack(run);
+}
+
 static void on_revoked(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
@@ -11,7 +17,7 @@ static void on_revoked(enum store_result result, struct bytes stored, const stru
         if (result == STORE_REFUSED)
                 log_error("worker", "task=%s could not be marked as revoked: %s", run->message.id, why->text);
         run->claimed = false;
-        run_go(run, result == STORE_CLOSED ? STEP_END : run_tell_or_ack(run));
+        run_go(run, result == STORE_CLOSED ? STEP_END : revoked(run));
 }
 
 enum step revoke_run(struct run *run)
@@ -22,7 +28,7 @@ enum step revoke_run(struct run *run)
         problem_set(&run->why, "task", "revoked", run->terminated ? "terminated" : "revoked");
         run->telling.what = TELL_REVOKED;
         if (!run_keeps_state(run))
-                return run_tell_or_ack(run);
+                return revoked(run);
         run->revocation = (struct revocation){ .id = m->id,
                                                .root_id = m->root_id,
                                                .parent_id = m->parent_id,

@@ -60,7 +60,6 @@ void run_end(struct run *run)
         run->next->previous = run->previous;
         w->run_count--;
 
-        health_count(w, run);
         forget_contents(run);
         catalog_unref(run->catalog);
         const uv_timer_t timer = run->timer; /* stopped; stays initialised */
@@ -309,38 +308,9 @@ struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZ
         };
 }
 
-void run_tell(const struct run *run, enum step to)
+bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason, enum run_event_kind as)
 {
-        const struct worker_config *c = run->worker->config;
-        struct worker_progress p = {
-                .id = run->message.id,
-                .root_id = run->message.root_id ? run->message.root_id : run->message.id,
-                .name = run->message.name,
-                .pipeline = run->pipeline ? run->pipeline->name : "",
-                .why = &run->why,
-        };
-        if (!c->stepped || !p.id || !p.name)
-                return;
-        if (run->step == STEP_CLAIM && to == STEP_CALL) {
-                p.what = WORKER_TASK_STARTED;
-        } else if (run->step == STEP_COMMIT && to == STEP_PUBLISH) {
-                p.what = WORKER_TASK_DONE;
-                p.last = run->commit.branches == 0;
-                p.elapsed_ms = run->commit.elapsed_ms;
-        } else if ((run->step == STEP_RETRY || run->step == STEP_PAUSE) && to == STEP_ACK) {
-                p.what = run->step == STEP_RETRY ? WORKER_TASK_RETRIED : WORKER_TASK_PAUSED;
-                const int64_t wait_ms = run->again.due_ms - clock_wall_ms();
-                p.wait_ms = wait_ms > 0 ? (uint64_t)wait_ms : 0;
-        } else if (to == STEP_BURY) {
-                p.what = WORKER_TASK_DEAD;
-        } else {
-                return;
-        }
-        c->stepped(&p, c->arg);
-}
-
-bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason)
-{
+        run->again_kind = as;
         message_free(run->again_message);
         run->again_message = task_message_again(&run->message, "", run->delivery->queue, retries);
         run->again = (struct scheduled){

@@ -9,6 +9,7 @@
 #include "pipelines/pipeline.h"
 #include "results/results.h"
 #include "store/store.h"
+#include "worker/observe.h"
 #include "worker/pulse.h"
 #include "worker/rates.h"
 #include "worker/worker.h"
@@ -86,7 +87,8 @@ struct run {
         struct release_lease give_back;
         struct revocation revocation;
         struct scheduled again;
-        struct message *again_message; /* owned */
+        struct message *again_message;  /* owned */
+        enum run_event_kind again_kind; /* what observers are told once it is in the store */
         struct problem why;
         unsigned starts;
         int64_t began_ms; /* wall clock: when its work began; 0 = not yet */
@@ -136,10 +138,12 @@ struct worker {
         uv_timer_t grace_timer;
         struct releaser *releaser;
         struct teller *teller;
-        struct pulse *pulse;     /* says whether it consumes */
-        struct rates_row *rates; /* how attempts fared; one a task of the catalogue */
-        struct control *control; /* or NULL */
-        const char **queues;     /* to consume; names that were added or taken away live on in `names` */
+        struct pulse *pulse; /* says whether it consumes */
+        struct observing observing;
+        struct observer counting; /* counts into `finished` and `rates` */
+        struct rates_row *rates;  /* how attempts fared; one a task of the catalogue */
+        struct control *control;  /* or NULL */
+        const char **queues;      /* to consume; names that were added or taken away live on in `names` */
         size_t queue_count;
         struct queue_name *names;
         unsigned slots;
@@ -199,12 +203,25 @@ void run_describe_failure(struct run *run, const struct scheduled *again);
 /* The error record of its dead letter; `id` is filled in and borrowed by it. */
 struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZE]);
 
-/* It goes from the step that it is in to `to`: tell the worker's owner, who may show it. */
-void run_tell(const struct run *run, enum step to);
-
 /* Fill in run->again: the same task as a message that waits in the store until `due_ms` (wall clock), and then goes straight to its queue, which
- * may be one that others declared, without an exchange of its name. False when memory ran out. */
-bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason);
+ * may be one that others declared, without an exchange of its name. `as` is what observers are told once it is there: RUN_PAUSED, RUN_RETRYING or
+ * RUN_SCHEDULED. False when memory ran out. */
+bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason, enum run_event_kind as);
+
+/* ---- observe.c ---- */
+
+/* Use run_observed. */
+void run_observed_as(const struct run *run, struct run_event e);
+
+/* This has happened to it: tell those who want it. `e` has its kind and what only that kind has; the rest is filled in. */
+static inline void run_observed(const struct run *run, struct run_event e)
+{
+        if (observing_wants(&run->worker->observing, e.kind))
+                run_observed_as(run, e);
+}
+
+/* run->again is safe in the store. */
+void run_observed_scheduled(const struct run *run);
 
 /* ---- lease.c: a worker that was stopped finds its leases spent, and others at work under theirs ---- */
 
@@ -277,6 +294,9 @@ enum step run_refused(struct run *run, int code);
 /* Enter `step` and the ones it leads to, until one waits or the run ends. */
 void run_go(struct run *run, enum step step);
 
+/* Its id for the log, or "?". */
+const char *run_shown_id(const struct run *run);
+
 /* "claim"; constant. */
 const char *step_name(enum step step);
 
@@ -308,6 +328,13 @@ enum registered intake_register(struct run *run);
 
 /* A run has ended: those that waited for it begin anew. */
 void intake_wake(struct run *behind);
+
+/* ---- dead.c ---- */
+
+/* The steps "dead" and "bury". / It has failed for good, and the store knows, or can't be told: STEP_BURY. */
+enum step run_dead(struct run *run);
+enum step run_bury(struct run *run);
+enum step run_died(struct run *run);
 
 /* ---- revoke.c ---- */
 
@@ -360,7 +387,5 @@ int health_open(struct worker *w);
 void health_close(struct worker *w);
 /* w->catalog is about to become this one: keep the counts of tasks that are in both. 0 or -ENOMEM. */
 int health_use(struct worker *w, const struct catalog *catalog);
-/* An attempt has ended: count how, for its task. */
-void health_count(struct worker *w, const struct run *run);
 
 #endif

@@ -26,8 +26,6 @@ static enum step pause_model(struct run *run);
 static enum step judge(struct run *run);
 static enum step commit(struct run *run);
 static enum step retry(struct run *run);
-static enum step dead(struct run *run);
-static enum step bury(struct run *run);
 static enum step ack(struct run *run);
 
 static const struct {
@@ -42,8 +40,8 @@ static const struct {
         [STEP_COMMIT] = { "commit", commit },
         [STEP_PUBLISH] = { "publish", run_publish },
         [STEP_RETRY] = { "retry", retry },
-        [STEP_DEAD] = { "dead", dead },
-        [STEP_BURY] = { "bury", bury },
+        [STEP_DEAD] = { "dead", run_dead },
+        [STEP_BURY] = { "bury", run_bury },
         [STEP_TELL] = { "tell", run_tell_result },
         [STEP_JOIN] = { "join", run_join },
         [STEP_OWE] = { "owe", run_owe },
@@ -58,7 +56,7 @@ const char *step_name(enum step step)
         return table[step].name;
 }
 
-static const char *id_of(const struct run *run)
+const char *run_shown_id(const struct run *run)
 {
         return run->message.id ? run->message.id : "?";
 }
@@ -66,10 +64,8 @@ static const char *id_of(const struct run *run)
 void run_go(struct run *run, enum step step)
 {
         while (step != STEP_WAIT) {
-                log_debug("worker", "task=%s %s -> %s", id_of(run), table[run->step].name, table[step].name);
+                log_debug("worker", "task=%s %s -> %s", run_shown_id(run), table[run->step].name, table[step].name);
                 fault_point(table[run->step].name, table[step].name);
-                run_tell(run, step);
-                control_tell(run->worker->control, run, step);
                 run->step = step;
                 if (step == STEP_END) {
                         run_end(run);
@@ -81,15 +77,10 @@ void run_go(struct run *run, enum step step)
 
 /* ---- helpers of several steps ---- */
 
-static bool handing_back(const struct run *run)
-{
-        return run->worker->phase >= WORKER_HANDING_BACK;
-}
-
 enum step run_out_of_memory(struct run *run)
 {
         problem_set(&run->why, "worker", "out_of_memory", "memory ran out while working on this task");
-        log_error("worker", "task=%s out of memory, handed back", id_of(run));
+        log_error("worker", "task=%s out of memory, handed back", run_shown_id(run));
         return STEP_HAND_BACK;
 }
 
@@ -113,6 +104,17 @@ static enum step stopped_by_task(struct run *run, int code)
         return STEP_RETRY;
 }
 
+/* Its outcome stands: in the store, or, for a stateless task, as it was worked out. */
+static enum step committed(struct run *run)
+{
+        const bool kept = run_keeps_state(run), replaced = run_is_replaced(run);
+        run_observed(run, (struct run_event){ .kind = RUN_COMMITTED,
+                                              .replaced = replaced,
+                                              .last = kept ? run->commit.branches == 0
+                                                           : !replaced && !run_has_successor(run) });
+        return STEP_PUBLISH;
+}
+
 /* Its outcome is there. What it wants sent must be such as can be: better now than after its result was stored. */
 static enum step worked_out(struct run *run)
 {
@@ -120,31 +122,48 @@ static enum step worked_out(struct run *run)
         const int code = task_message_check_sends(&run->message, run->outcome.sends, &how, &run->why);
         if (code)
                 return run_refused(run, code);
-        return run_keeps_state(run) ? STEP_COMMIT : STEP_PUBLISH;
+        return run_keeps_state(run) ? STEP_COMMIT : committed(run);
 }
 
 /* Safe in the store: wake the releaser in time, and let the delivery go. */
+static enum step after_scheduled(struct run *run, enum store_result result, const struct problem *why)
+{
+        if (result == STORE_CLOSED)
+                return STEP_END;
+        if (result == STORE_REFUSED) {
+                run->why = *why;
+                return run_died(run);
+        }
+        releaser_expect(run->worker->releaser, run->again.due_ms);
+        run_observed_scheduled(run);
+        return run_tell_or_ack(run);
+}
+
 static void on_scheduled(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
         (void)stored;
-        if (result == STORE_REFUSED)
-                run->why = *why;
-        else
-                releaser_expect(run->worker->releaser, run->again.due_ms);
-        run_go(run, result == STORE_CLOSED ? STEP_END : result == STORE_REFUSED ? STEP_BURY : run_tell_or_ack(run));
+        run_go(run, after_scheduled(run, result, why));
 }
 
 /* Put this message away until `due_ms`, without a claim to end. */
-static enum step schedule(struct run *run, unsigned retries, int64_t due_ms, const char *reason)
+static enum step schedule(struct run *run, unsigned retries, int64_t due_ms, const char *reason, enum run_event_kind as)
 {
-        if (!run_make_again(run, retries, due_ms, reason))
+        if (!run_make_again(run, retries, due_ms, reason, as))
                 return run_out_of_memory(run);
         run->worker->store->backend->schedule(run->worker->store, &run->again, on_scheduled, run);
         return STEP_WAIT;
 }
 
 /* ---- decode: bytes to a task ---- */
+
+/* It can't be worked on; memory that ran out says nothing of it. */
+static enum step unfit(struct run *run, int code)
+{
+        if (code > 0)
+                run_observed(run, (struct run_event){ .kind = RUN_RECEIVED });
+        return run_refused(run, code);
+}
 
 static enum step decode(struct run *run)
 {
@@ -154,29 +173,30 @@ static enum step decode(struct run *run)
         run->task = m->name ? catalog_task(run->catalog, m->name) : NULL;
         run->def = run->task ? run->task->def : NULL;
         if (code)
-                return run_refused(run, code);
-        if (!run->def) {
-                problem_set(&run->why, "task", "unknown_task",
-                            "no task is named \"%.100s\"; a worker that knows it must consume this queue", m->name);
-                return STEP_DEAD;
-        }
+                return unfit(run, code);
+        if (!run->def)
+                return unfit(run,
+                             problem_set(&run->why, "task", "unknown_task",
+                                         "no task is named \"%.100s\"; a worker that knows it must consume this queue",
+                                         m->name));
         const enum registered place = run_keeps_state(run) ? intake_register(run) : REGISTERED_FIRST;
         if (place != REGISTERED_FIRST)
                 return place == REGISTERED_AGAIN ? STEP_END : STEP_WAIT;
         if (m->eta_ms > clock_wall_ms())
-                return schedule(run, m->retries, m->eta_ms, "eta");
+                return schedule(run, m->retries, m->eta_ms, "eta", RUN_SCHEDULED);
         run->pipeline = run->task->pipeline;
         if (run->def->flags & TASK_PLAIN)
                 run->document = json_object();
         else
                 code = pipeline_document(m, run->pipeline, &run->document, &run->why);
         if (code)
-                return run_refused(run, code);
+                return unfit(run, code);
         run_describe_input(run);
         const struct follow_how how = run_how(run);
         code = task_message_check(m, &how, &run->why); /* better now than after its work was paid for */
         if (code)
-                return run_refused(run, code);
+                return unfit(run, code);
+        run_observed(run, (struct run_event){ .kind = RUN_RECEIVED });
         return run_keeps_state(run) ? STEP_CLAIM : STEP_CALL;
 }
 
@@ -206,7 +226,10 @@ static enum step granted(struct run *run, const struct claim_reply *reply)
                 problem_set(&run->why, "worker", "poison", "started %u times without finishing", reply->starts - 1);
                 return STEP_DEAD;
         }
-        return handing_back(run) ? STEP_HAND_BACK : STEP_CALL;
+        if (run->worker->phase >= WORKER_HANDING_BACK)
+                return STEP_HAND_BACK;
+        run_observed(run, (struct run_event){ .kind = RUN_CLAIMED });
+        return STEP_CALL;
 }
 
 /* Where its replacement was stored and may not have gone out, it does so now. */
@@ -226,12 +249,16 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
                 run->outcome.sends = json_incref(reply->sends);
                 buffer_add(&run->result, reply->result.data, reply->result.size);
                 return run->result.failed ? run_out_of_memory(run) : STEP_PUBLISH;
-        case CLAIM_DEAD: run_recall_failure(run, reply->error); return STEP_BURY;
+        case CLAIM_DEAD:
+                run_recall_failure(run, reply->error);
+                run_observed(run, (struct run_event){ .kind = RUN_DEAD, .why = &run->why, .again = true });
+                return STEP_BURY;
         case CLAIM_SUPERSEDED: return superseded(run, reply);
         case CLAIM_REVOKED: return STEP_REVOKE;
         case CLAIM_LEASED:
-                return schedule(run, run->message.retries, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased");
-        case CLAIM_REFUSED: run->why = reply->why; return STEP_BURY;
+                return schedule(run, run->message.retries, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased",
+                                RUN_SCHEDULED);
+        case CLAIM_REFUSED: run->why = reply->why; return run_died(run);
         case CLAIM_CLOSED: return STEP_END;
         }
         return STEP_END;
@@ -246,6 +273,15 @@ static void on_claimed(const struct claim_reply *reply, void *arg)
 /* ---- call: the one remote call of a task, or its own work ---- */
 
 static void on_reply(const struct ai_reply *reply, void *arg);
+
+/* The first time its work has begun. */
+static void begin(struct run *run)
+{
+        const bool first = run->began_ms == 0;
+        if (first)
+                run->began_ms = clock_wall_ms();
+        run_observed(run, (struct run_event){ .kind = RUN_CALLING, .first = first });
+}
 
 static enum step work(struct run *run)
 {
@@ -266,6 +302,7 @@ static enum step call(struct run *run)
                 return first;
         if (run->def->ask && run->claimed && !run_lease_spendable(run))
                 return run_renew_lease(run);
+        begin(run);
         run_tell_started(run);
         if (!run->def->ask)
                 return work(run);
@@ -298,6 +335,9 @@ static void on_reply(const struct ai_reply *reply, void *arg)
         json_decref(run->reply.content);
         run->reply = *reply;
         json_incref(run->reply.content);
+        if (reply->verdict != AI_CANCELLED)
+                run_observed(run, (struct run_event){ .kind = RUN_ANSWERED,
+                                                      .why = reply->verdict == AI_OK ? NULL : &run->reply.why });
         run_go(run, after_call(run));
 }
 
@@ -313,6 +353,7 @@ static void on_held(uv_timer_t *timer)
 static enum step hold(struct run *run)
 {
         run->holding = true;
+        run_observed(run, (struct run_event){ .kind = RUN_PAUSED, .wait_ms = run->wait_ms, .held = true });
         uv_timer_start(&run->timer, on_held, run->wait_ms, 0);
         return STEP_WAIT;
 }
@@ -324,8 +365,8 @@ static enum step pause_model(struct run *run)
                 return hold(run);
         const int64_t due_ms = clock_wall_ms() + (int64_t)(run->limited ? run->wait_ms : run_spread_ms(run->wait_ms));
         if (!run_keeps_state(run))
-                return schedule(run, run->message.retries, due_ms, "paused");
-        if (!run_make_again(run, run->message.retries, due_ms, "paused"))
+                return schedule(run, run->message.retries, due_ms, "paused", RUN_PAUSED);
+        if (!run_make_again(run, run->message.retries, due_ms, "paused", RUN_PAUSED))
                 return run_out_of_memory(run);
         run->give_back = (struct release_lease){ .id = run->message.id, .again = &run->again };
         run->worker->store->backend->give_back(run->worker->store, &run->give_back, on_scheduled, run);
@@ -360,11 +401,11 @@ static enum step commit(struct run *run)
 static enum step after_commit(struct run *run, enum store_result result, struct bytes stored, const struct problem *why)
 {
         switch (result) {
-        case STORE_DONE: return STEP_PUBLISH;
+        case STORE_DONE: return committed(run);
         case STORE_ALREADY: /* another run was first: what it committed is what counts */
                 buffer_reset(&run->result);
                 buffer_add(&run->result, stored.data, stored.size);
-                return run->result.failed ? run_out_of_memory(run) : STEP_PUBLISH;
+                return run->result.failed ? run_out_of_memory(run) : committed(run);
         case STORE_STALE: /* the world moved on while it was worked out: once more, with what is true now */
                 outcome_close(&run->outcome);
                 return STEP_CLAIM;
@@ -397,77 +438,12 @@ static enum step retry(struct run *run)
         log_info("worker", "task=%s name=%s attempt=%u failed code=%s, again in %llu ms: %s", run->message.id,
                  run->message.name, failed, run->why.code, (unsigned long long)wait_ms, run->why.text);
         if (committed || !run_keeps_state(run))
-                return schedule(run, failed, due_ms, "retry");
-        if (!run_make_again(run, failed, due_ms, "retry"))
+                return schedule(run, failed, due_ms, "retry", RUN_RETRYING);
+        if (!run_make_again(run, failed, due_ms, "retry", RUN_RETRYING))
                 return run_out_of_memory(run);
         run_describe_failure(run, &run->again);
         run->worker->store->backend->fail(run->worker->store, &run->failure, on_scheduled, run);
         return STEP_WAIT;
-}
-
-/* ---- dead: the store learns that it failed for good; then its dead letter (I5) ---- */
-
-static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
-{
-        struct run *run = (struct run *)arg;
-        (void)stored;
-        if (result == STORE_REFUSED)
-                log_error("worker", "task=%s could not be marked as failed: %s", id_of(run), why->text);
-        run_go(run, result == STORE_CLOSED ? STEP_END : STEP_BURY);
-}
-
-/* Whoever has taken the task over meanwhile decides what becomes of it. */
-static enum step dead(struct run *run)
-{
-        if (run_lease_over(run) && !run->doomed) {
-                run->doomed = true;
-                return STEP_CLAIM;
-        }
-        log_warn("worker", "task=%s name=%s dead source=%s code=%s: %s", id_of(run), run->def ? run->def->name : "?",
-                 run->why.source, run->why.code, run->why.text);
-        if (!run_keeps_state(run) || !run->message.id)
-                return STEP_BURY;
-        run_describe_failure(run, NULL);
-        run->worker->store->backend->fail(run->worker->store, &run->failure, on_failed, run);
-        return STEP_WAIT;
-}
-
-static void on_buried(enum publish_result result, void *arg);
-
-static enum step bury(struct run *run)
-{
-        char id[ID_TEXT_SIZE];
-        const struct dead_record record = run_describe_death(run, id);
-        run->telling.what = TELL_FAILURE;
-        struct message *letter =
-                message_dead(run->delivery->queue, run->message.properties, run->message.raw_body, &record);
-        if (!letter)
-                return run_out_of_memory(run);
-        broker_publish(run->worker->broker, letter, on_buried, run);
-        return STEP_WAIT;
-}
-
-static void on_bury_again(uv_timer_t *timer)
-{
-        struct run *run = (struct run *)timer->data;
-        run->holding = false;
-        run_go(run, STEP_BURY);
-}
-
-static void on_buried(enum publish_result result, void *arg)
-{
-        enum { AGAIN_MS = 5000 };
-        struct run *run = (struct run *)arg;
-        if (result == PUBLISH_CONFIRMED) {
-                run_go(run, run_tell_or_ack(run));
-        } else if (result == PUBLISH_CLOSED || handing_back(run)) {
-                run_go(run, STEP_END); /* unacked: the broker gives it to another */
-        } else {
-                log_error("worker", "task=%s its dead letter finds no queue %s.dead; run: chard topology apply",
-                          id_of(run), run->delivery->queue);
-                run->holding = true;
-                uv_timer_start(&run->timer, on_bury_again, AGAIN_MS, 0);
-        }
 }
 
 /* ---- ack: it is done, or safely somewhere else ---- */
@@ -479,6 +455,6 @@ static enum step ack(struct run *run)
                 return STEP_END;
         }
         broker_ack(run->worker->broker, run->tag);
-        run->worker->finished++;
+        run_observed(run, (struct run_event){ .kind = RUN_ACKED });
         return STEP_END;
 }

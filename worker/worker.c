@@ -11,6 +11,7 @@
 #include <string.h>
 
 static int check_queues(const struct worker_config *config, struct problem *why);
+static void watch(struct worker *w);
 static int open_store(void *arg, struct problem *why);
 static int open_both(struct worker *w, struct problem *why);
 static int open_rest(struct worker *w, struct problem *why);
@@ -29,6 +30,7 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         w->runs.next = w->runs.previous = &w->runs;
         uv_timer_init(w->loop, &w->grace_timer);
         w->grace_timer.data = w;
+        watch(w);
         code = task_routes_read(&w->routes, config->task_routes, config->default_queue, why);
         if (!code)
                 code = map_new(&w->by_id);
@@ -46,6 +48,14 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         }
         *out = w;
         return 0;
+}
+
+static void watch(struct worker *w)
+{
+        for (struct observer *o = w->config->observers, *next; o; o = next) {
+                next = o->next;
+                observing_add(&w->observing, o);
+        }
 }
 
 /* A misspelt queue would be declared and then consumed in vain. */

@@ -7,25 +7,9 @@
 #include "ai/ai.h"
 #include "catalog/catalog.h"
 #include "core/problem.h"
+#include "worker/observe.h"
 
 #include <uv.h>
-
-/* What has become of a task, for whoever shows it. Borrowed for the length of the call. */
-struct worker_progress {
-        enum {
-                WORKER_TASK_STARTED,
-                WORKER_TASK_DONE,
-                WORKER_TASK_RETRIED, /* it failed, and is scheduled again */
-                WORKER_TASK_PAUSED,  /* its model rests, and it is scheduled again */
-                WORKER_TASK_DEAD,
-        } what;
-        const char *id, *root_id, *name;
-        const char *pipeline;      /* "" = none */
-        bool last;                 /* DONE: nothing follows, the job has succeeded */
-        unsigned elapsed_ms;       /* DONE: of its remote call */
-        uint64_t wait_ms;          /* RETRIED, PAUSED: until it is due again */
-        const struct problem *why; /* RETRIED, DEAD */
-};
 
 enum worker_events {
         WORKER_EVENTS_ASKED, /* the worker's own; those of tasks while somebody has asked for them */
@@ -53,9 +37,9 @@ struct worker_config {
         size_t max_body;
         enum worker_events events; /* Celery's, and its remote control: where the broker has a bus */
         bool remote_control;
-        const char *health_file;                                            /* or NULL */
-        void (*stepped)(const struct worker_progress *progress, void *arg); /* or NULL; on the loop thread */
-        void *arg;
+        const char *health_file; /* or NULL */
+        struct observer
+                *observers; /* those of the worker's owner, linked by `next`, which the worker may change; or NULL */
 };
 
 struct worker;

@@ -212,9 +212,9 @@ json_t *command_enable_events(struct control *c, const json_t *arguments)
         (void)arguments;
         if (!c->events.workers)
                 return answer_error("event dispatcher unavailable");
-        if (c->events.tasks)
+        if (task_events_asked(c))
                 return answer_ok("task events already enabled");
-        c->events.tasks = true;
+        task_events_ask(c, true);
         log_info("control", "task events enabled");
         return answer_ok("task events enabled");
 }
@@ -224,10 +224,10 @@ json_t *command_disable_events(struct control *c, const json_t *arguments)
         (void)arguments;
         if (!c->events.workers)
                 return answer_error("event dispatcher unavailable");
-        if (!c->events.tasks)
+        if (!task_events_asked(c))
                 return answer_ok("task events already disabled");
         events_flush(&c->events);
-        c->events.tasks = false;
+        task_events_ask(c, false);
         log_info("control", "task events disabled");
         return answer_ok("task events disabled");
 }

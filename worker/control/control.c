@@ -340,6 +340,8 @@ int control_open(struct control **out, struct worker *w)
                                       .joined = on_joined,
                                       .heard = on_heard };
         events_open(&c->events, c);
+        task_events_open(c);
+        stats_open(c);
         *out = c;
         int code = revoked_open(&c->revoked);
         if (!code)
@@ -349,8 +351,10 @@ int control_open(struct control **out, struct worker *w)
 
 void control_stop(struct control *c)
 {
-        if (c)
-                events_close(&c->events);
+        if (!c)
+                return;
+        task_events_ask(c, false);
+        events_close(&c->events);
 }
 
 void control_free(struct control *c)

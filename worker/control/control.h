@@ -33,6 +33,8 @@ struct control {
         struct stamped stamped;
         struct limits limits;
         struct events events;
+        struct observer task_events; /* Celery's events of tasks */
+        struct observer counting;    /* counts into what follows */
         struct tally *tallies;
         size_t tally_count;
         uint64_t total;
@@ -103,6 +105,14 @@ json_t *command_time_limit(struct control *c, const json_t *arguments);
 /* revoking.c: tell the store that the tasks with these ids (an array; other values in it are passed over) are revoked, then answer
  * the command under way, or say what went wrong. Takes the answer (NULL when memory ran out). Returns NULL: it is answered later. */
 json_t *revoking_start(struct control *c, json_t *ids, json_t *answer_takes);
+
+/* ---- task_events.c, stats.c: observers, added to the worker's ---- */
+
+void task_events_open(struct control *c);
+bool task_events_asked(const struct control *c);
+void task_events_ask(struct control *c, bool on); /* send events of tasks from now on, or no more */
+
+void stats_open(struct control *c);
 
 /* How people are shown it: its shadow, as Celery has it in events, logs and lists; where it has none, its name. UTF-8; borrowed. */
 struct bytes control_name_of(const struct task_message *m);

@@ -136,9 +136,7 @@ void events_end(struct events *e)
 void events_open(struct events *e, struct control *c)
 {
         const struct worker *w = c->worker;
-        *e = (struct events){ .control = c,
-                              .workers = w->config->events != WORKER_EVENTS_OFF,
-                              .tasks = w->config->events == WORKER_EVENTS_ON };
+        *e = (struct events){ .control = c, .workers = w->config->events != WORKER_EVENTS_OFF };
         uv_timer_init(w->loop, &e->beat);
         uv_timer_init(w->loop, &e->flush);
         e->beat.data = e->flush.data = e;
@@ -149,7 +147,7 @@ void events_close(struct events *e)
 {
         events_flush(e);
         say(e, "worker-offline", "worker.offline");
-        e->workers = e->tasks = false;
+        e->workers = false;
         uv_close((uv_handle_t *)&e->beat, NULL);
         uv_close((uv_handle_t *)&e->flush, NULL);
 }

@@ -14,7 +14,7 @@ struct message;
 
 struct events {
         struct control *control;
-        bool workers, tasks; /* which are sent */
+        bool workers;        /* the worker's own are sent */
         struct buffer batch; /* task events that wait, a JSON array without its end */
         unsigned batched;
         uv_timer_t beat, flush;

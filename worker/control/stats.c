@@ -107,6 +107,23 @@ static json_t *broker_json(const struct worker_config *config)
 
 /* ---- the commands ---- */
 
+static void stats_tell(struct observer *o, const struct run_event *e)
+{
+        struct control *c = (struct control *)((char *)o - offsetof(struct control, counting));
+        if (!e->first)
+                return;
+        c->total++;
+        for (size_t i = 0; i < c->tally_count; i++)
+                if (c->tallies[i].def == e->def)
+                        c->tallies[i].count++;
+}
+
+void stats_open(struct control *c)
+{
+        c->counting = (struct observer){ .kinds = RUN_BIT(RUN_CALLING), .tell = stats_tell };
+        observing_add(&c->worker->observing, &c->counting);
+}
+
 static json_t *total_json(const struct control *c)
 {
         json_t *total = json_object();

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the engine's moves mean to those who watch, and what they have asked for. */
-#include "worker/control.h"
+/* Celery's events of tasks, as an observer of runs. It wants nothing until somebody asks for them. */
+#include "worker/control/control.h"
 
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "message/repr.h"
 #include "results/results.h"
-#include "worker/control/control.h"
 
 #include <string.h>
 
@@ -59,14 +58,14 @@ static void started(struct control *c, const struct run *run)
         events_end(&c->events);
 }
 
-static void succeeded(struct control *c, const struct run *run)
+static void succeeded(struct control *c, const struct run *run, uint64_t took_ms)
 {
         struct buffer result = { 0 };
         struct buffer *b = events_begin(&c->events, "task-succeeded", run->message.id);
         const bool plain = run->outcome.result || run->def->flags & TASK_PLAIN;
         repr_value(plain ? run->outcome.result : run->document, &result);
         events_bytes(b, "result", buffer_view(&result));
-        buffer_addf(b, ",\"runtime\":%.3f", (double)(clock_wall_ms() - run->began_ms) / 1000);
+        buffer_addf(b, ",\"runtime\":%.3f", (double)took_ms / 1000);
         events_end(&c->events);
         buffer_free(&result);
 }
@@ -135,32 +134,12 @@ static void rejected(struct control *c, const struct run *run)
         events_end(&c->events);
 }
 
-static void ended(struct control *c, const struct run *run, enum step to)
+static void died(struct control *c, const struct run *run)
 {
-        const enum step from = run->step;
-        const bool goes_on = to != STEP_DEAD && to != STEP_BURY && to != STEP_HAND_BACK && to != STEP_END;
-        if ((from == STEP_COMMIT || from == STEP_JUDGE || from == STEP_CALL) && to == STEP_PUBLISH &&
-            !run_is_replaced(run))
-                succeeded(c, run);
-        else if (from == STEP_RETRY && goes_on)
-                failed(c, run, "task-retried");
-        else if (from == STEP_DEAD && to == STEP_BURY && strcmp(run->why.code, "expired") == 0)
+        if (strcmp(run->why.code, "expired") == 0)
                 revoked(c, run, true);
-        else if (from == STEP_DEAD && to == STEP_BURY)
+        else
                 failed(c, run, "task-failed");
-        else if (from == STEP_REVOKE && goes_on)
-                revoked(c, run, false);
-        else if (from == STEP_HAND_BACK && to == STEP_END && !run->owed)
-                rejected(c, run);
-}
-
-void control_tell(struct control *c, const struct run *run, enum step to)
-{
-        if (!c || !c->events.tasks || !run->message.id || !run->message.name)
-                return;
-        if (run->step == STEP_DECODE && (to == STEP_CLAIM || to == STEP_CALL || to == STEP_DEAD))
-                received(c, run);
-        ended(c, run, to);
 }
 
 /* ---- what is sent on ---- */
@@ -175,13 +154,13 @@ static void header_field(struct buffer *b, const char *key, struct bytes headers
                 events_text(b, key, NULL);
 }
 
-void control_sent(struct control *c, const struct message *m)
+static void sent(struct control *c, const struct message *m)
 {
         struct properties p;
         struct header id;
         struct bytes text = { NULL, 0 };
         char task_id[MESSAGE_MAX_NAME + 1];
-        if (!c || !c->events.tasks || properties_read(m->properties, &p, NULL) != 0)
+        if (properties_read(m->properties, &p, NULL) != 0)
                 return;
         if (!header_find(p.headers, "id", &id) || !header_text(&id, &text) || text.size >= sizeof(task_id))
                 return;
@@ -202,35 +181,57 @@ void control_sent(struct control *c, const struct message *m)
         events_end(&c->events);
 }
 
-/* ---- what was asked for ---- */
+/* ---- which event is which ---- */
 
-static enum step begin(struct control *c, struct run *run)
+static void tell(struct control *c, const struct run_event *e)
 {
-        run->limited = false;
-        limits_time(&c->limits, run->def->name, &run->message.soft_limit_ms, &run->message.hard_limit_ms);
-        run->began_ms = clock_wall_ms();
-        c->total++;
-        for (size_t i = 0; i < c->tally_count; i++)
-                if (c->tallies[i].def == run->def)
-                        c->tallies[i].count++;
-        if (c->events.tasks)
-                started(c, run);
-        return STEP_CALL;
+        const struct run *run = e->run;
+        switch (e->kind) {
+        case RUN_RECEIVED: received(c, run); break;
+        case RUN_CALLING:
+                if (e->first)
+                        started(c, run);
+                break;
+        case RUN_COMMITTED:
+                if (!e->replaced)
+                        succeeded(c, run, e->took_ms);
+                break;
+        case RUN_SENDING: sent(c, e->sent); break;
+        case RUN_RETRYING: failed(c, run, "task-retried"); break;
+        case RUN_DEAD:
+                if (!e->again)
+                        died(c, run);
+                break;
+        case RUN_REVOKED: revoked(c, run, false); break;
+        case RUN_HANDED_BACK: rejected(c, run); break;
+        default: break;
+        }
 }
 
-enum step control_before_call(struct control *c, struct run *run)
+static void task_events_tell(struct observer *o, const struct run_event *e)
 {
-        if (!c)
-                return STEP_CALL;
-        if (revoked_has(&c->revoked, run->message.id) || stamped_has(&c->stamped, &run->message))
-                return STEP_REVOKE;
-        if (run->began_ms)
-                return STEP_CALL;
-        if (!c->limits.first || run->admitted)
-                return begin(c, run);
-        const uint64_t hold_ms = run->worker->config->hold_ms;
-        run->wait_ms = limits_take(&c->limits, run->def->name, clock_mono_ms(), hold_ms);
-        run->limited = run->wait_ms > 0;
-        run->admitted = run->wait_ms <= hold_ms;
-        return run->wait_ms ? STEP_PAUSE : begin(c, run);
+        struct control *c = (struct control *)((char *)o - offsetof(struct control, task_events));
+        if (e->ids.id && e->ids.name)
+                tell(c, e);
+}
+
+static const unsigned wanted = RUN_BIT(RUN_RECEIVED) | RUN_BIT(RUN_CALLING) | RUN_BIT(RUN_COMMITTED) |
+                               RUN_BIT(RUN_SENDING) | RUN_BIT(RUN_RETRYING) | RUN_BIT(RUN_DEAD) | RUN_BIT(RUN_REVOKED) |
+                               RUN_BIT(RUN_HANDED_BACK);
+
+void task_events_open(struct control *c)
+{
+        c->task_events.tell = task_events_tell;
+        observing_add(&c->worker->observing, &c->task_events);
+        task_events_ask(c, c->worker->config->events == WORKER_EVENTS_ON);
+}
+
+bool task_events_asked(const struct control *c)
+{
+        return c->task_events.kinds != 0;
+}
+
+void task_events_ask(struct control *c, bool on)
+{
+        observing_want(&c->worker->observing, &c->task_events, on ? wanted : 0);
 }

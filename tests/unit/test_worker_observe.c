@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each step tells what has happened, once, with what only it knows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/clock.h"
+#include "tasks/offline.h"
+#include "tests/unit/worker_fakes.h"
+
+#include <string.h>
+
+/* ---- an observer that writes all down ---- */
+
+struct notebook {
+        struct observer observer;
+        char text[1024];
+};
+
+static void note(struct notebook *n, const char *text)
+{
+        assert_true(strlen(n->text) + strlen(text) + 2 < sizeof(n->text));
+        strcat(n->text, text);
+}
+
+static void note_word(struct notebook *n, const char *text)
+{
+        if (text && *text) {
+                note(n, " ");
+                note(n, text);
+        }
+}
+
+static void on_event(struct observer *o, const struct run_event *e)
+{
+        struct notebook *n = (struct notebook *)o;
+        if (*n->text)
+                note(n, ", ");
+        note(n, run_event_name(e->kind));
+        note_word(n, e->first ? "first" : "");
+        note_word(n, e->held ? "held" : "");
+        note_word(n, e->last ? "last" : "");
+        note_word(n, e->committed ? "committed" : "");
+        note_word(n, e->again ? "again" : "");
+        note_word(n, e->reason);
+        note_word(n, e->why ? e->why->code : "");
+        note_word(n, e->wait_ms ? "waits" : "");
+        note_word(n, e->kind == RUN_ANSWERED ? e->usage.provider : "");
+        if (e->kind == RUN_SENDING)
+                note_word(n, e->sent->routing_key);
+        assert_ptr_equal(e->message, &e->run->message);
+        assert_true(e->wall_ms > 0 && clock_wall_ms() - e->wall_ms < 60000);
+        assert_string_equal(e->ids.queue, "chard.tasks");
+        if (e->ids.id) {
+                assert_string_equal(e->ids.id, "i");
+                assert_string_equal(e->ids.root_id, "i");
+                assert_int_equal(e->attempt, 1);
+        }
+}
+
+static const unsigned all_kinds = (1u << RUN_EVENT_KINDS) - 1;
+
+/* ---- what is told of a message, from its delivery to its end ---- */
+
+static void nothing(struct bench *b)
+{
+        (void)b;
+}
+
+static void done_before(struct bench *b)
+{
+        (void)b;
+        fake.claim = CLAIM_DONE;
+}
+
+static void superseded(struct bench *b)
+{
+        (void)b;
+        fake.claim = CLAIM_SUPERSEDED;
+}
+
+static void leased(struct bench *b)
+{
+        (void)b;
+        fake.claim = CLAIM_LEASED;
+}
+
+static void dead_before(struct bench *b)
+{
+        (void)b;
+        fake.claim = CLAIM_DEAD;
+}
+
+static void claim_refused(struct bench *b)
+{
+        (void)b;
+        fake.claim = CLAIM_REFUSED;
+}
+
+static void revoked(struct bench *b)
+{
+        (void)b;
+        fake.claim = CLAIM_REVOKED;
+}
+
+static void committed_by_another(struct bench *b)
+{
+        (void)b;
+        fake.commit = STORE_ALREADY;
+}
+
+static void commit_refused(struct bench *b)
+{
+        (void)b;
+        fake.commit = STORE_REFUSED;
+}
+
+static void schedule_refused(struct bench *b)
+{
+        (void)b;
+        fake.fail = STORE_REFUSED;
+}
+
+static void unroutable(struct bench *b)
+{
+        (void)b;
+        fake.publish = PUBLISH_RETURNED;
+}
+
+static void started_too_often(struct bench *b)
+{
+        b->config.max_starts = 0;
+}
+
+static void stopping(struct bench *b)
+{
+        b->worker.phase = WORKER_CLOSED; /* shutdown.c needs no more of a worker then */
+}
+
+#define NEXT \
+        "{\"task\":\"chard.same\",\"args\":[],\"kwargs\":{},\"options\":{\"task_id\":\"next\"},\"subtask_type\":null}"
+#define CHAT "[[],{\"user_id\":\"u\",\"lang\":\"en\",\"text\":\"Where does a milk carton go?\"},{}]"
+
+static const struct row {
+        const char *task, *body;
+        void (*prepare)(struct bench *b);
+        const char *told;
+} rows[] = {
+        { "chard.add", "[[1,2],{},{}]", nothing, "received, claimed, calling first, committed last, acked" },
+        { "chard.add", "[[1,2],{},{\"chain\":[" NEXT "]}]", nothing,
+          "received, claimed, calling first, committed, sending chard.tasks, published, acked" },
+        { "chard.echo", "[[],{},{}]", nothing, "received, calling first, committed last, acked" },
+        { "chat.classify", CHAT, nothing, "received, claimed, calling first, answered offline, committed last, acked" },
+        { "chard.add", "[[1,2],{},{}]", done_before, "received, acked" },
+        { "chard.add", "[[1,2],{},{}]", superseded, "received, acked" },
+        { "chard.add", "[[1,2],{},{}]", leased, "received, scheduled leased waits, acked" },
+        { "chard.add", "[[1,2],{},{}]", revoked, "received, revoked revoked, acked" },
+        { "chard.add", "[[1,2],{},{}]", dead_before, "received, dead again failed, acked" },
+        { "chard.add", "[[1,2],{},{}]", claim_refused, "received, dead refused, acked" },
+        { "chard.add", "[[1,2],{},{}]", started_too_often, "received, dead poison, acked" },
+        { "chard.add", "[[1,2],{},{}]", committed_by_another,
+          "received, claimed, calling first, committed last, acked" },
+        { "chard.add", "[[1,2],{},{}]", commit_refused, "received, claimed, calling first, dead bad_data, acked" },
+        { "chard.add", "[[\"x\"],{},{}]", nothing, "received, claimed, calling first, dead bad_arguments, acked" },
+        { "chard.fail", "[[],{\"broken\":true},{}]", nothing,
+          "received, claimed, calling first, retrying broken waits, acked" },
+        { "chard.fail", "[[],{\"broken\":true},{}]", schedule_refused,
+          "received, claimed, calling first, dead bad_data, acked" },
+        { "chard.add", "[[1,2],{},{\"chain\":[" NEXT "]}]", unroutable,
+          "received, claimed, calling first, committed, sending chard.tasks, retrying committed unroutable waits, acked" },
+        { "chard.add", "[[1,2],{},{}]", stopping, "handed back" },
+        { "no.such.task", "[[],{},{}]", nothing, "received, dead unknown_task, acked" },
+        { "chard.add", "no JSON", nothing, "received, dead bad_body, acked" },
+};
+
+static int answer_offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why)
+{
+        const struct bench *b = arg;
+        return offline_answer(catalog_task(b->worker.catalog, request->task), request, answer, why);
+}
+
+static void open_ai(struct bench *b)
+{
+        const struct ai_config config = {
+                .loop = &b->loop, .provider = "offline", .offline = answer_offline, .offline_arg = b
+        };
+        struct problem why;
+        assert_int_equal(ai_open(&b->worker.ai, &config, &why), 0);
+}
+
+static void run_row(const struct row *row)
+{
+        struct bench b;
+        struct notebook n = { .observer = { .kinds = all_kinds, .tell = on_event } };
+        bench_open(&b);
+        open_ai(&b);
+        b.config.deadline_ms = b.config.lease_slack_ms = 10000;
+        observing_add(&b.worker.observing, &n.observer);
+        row->prepare(&b);
+        bench_deliver(&b, row->task, row->body, false);
+        while (ai_in_flight(b.worker.ai) > 0)
+                uv_run(&b.loop, UV_RUN_ONCE);
+        fake_answer_all();
+        assert_string_equal(n.text, row->told);
+        ai_close(b.worker.ai);
+        bench_close(&b);
+}
+
+static void every_step_tells_its_event_once(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                run_row(&rows[i]);
+}
+
+/* ---- pauses ---- */
+
+static void a_pause_is_told_once_wherever_it_is_spent(void **state)
+{
+        (void)state;
+        static const struct {
+                uint64_t wait_ms;
+                const char *told;
+        } pauses[] = {
+                { 10, "paused held waits" },      /* within hold_ms: here */
+                { 60000, "paused waits, acked" }, /* in the store */
+        };
+        for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++) {
+                struct bench b;
+                struct notebook n = { .observer = { .tell = on_event } };
+                bench_open(&b);
+                b.config.hold_ms = b.config.lease_slack_ms = 1000;
+                fake.silent = true;
+                observing_add(&b.worker.observing, &n.observer);
+                bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
+                observing_want(&b.worker.observing, &n.observer, all_kinds);
+                struct run *run = b.worker.runs.next;
+                run->wait_ms = pauses[i].wait_ms;
+                run->claimed_ms = clock_mono_ms();
+                run_go(run, STEP_PAUSE);
+                assert_string_equal(n.text, pauses[i].told);
+                bench_close(&b);
+        }
+}
+
+/* ---- who is told ---- */
+
+static void only_what_is_wanted_is_told(void **state)
+{
+        (void)state;
+        struct bench b;
+        struct notebook one = { .observer = { .kinds = RUN_BIT(RUN_COMMITTED), .tell = on_event } };
+        struct notebook two = { .observer = { .kinds = RUN_BIT(RUN_ACKED), .tell = on_event } };
+        bench_open(&b);
+        assert_false(observing_wants(&b.worker.observing, RUN_COMMITTED));
+        observing_add(&b.worker.observing, &one.observer);
+        observing_add(&b.worker.observing, &two.observer);
+        assert_true(observing_wants(&b.worker.observing, RUN_ACKED));
+        assert_false(observing_wants(&b.worker.observing, RUN_CLAIMED));
+        bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
+        fake_answer_all();
+        assert_string_equal(one.text, "committed last");
+        assert_string_equal(two.text, "acked");
+        observing_want(&b.worker.observing, &two.observer, 0);
+        assert_false(observing_wants(&b.worker.observing, RUN_ACKED));
+        bench_close(&b);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(every_step_tells_its_event_once),
+                cmocka_unit_test(a_pause_is_told_once_wherever_it_is_spent),
+                cmocka_unit_test(only_what_is_wanted_is_told),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

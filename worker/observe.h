@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to a run, told once, by the step that does it, to whoever asked. Costs a bit test where nobody did.
+ * Celery's events, the live view of `chard dev`, counts and health are observers. Everything here happens on the loop thread. */
+#ifndef CHARD_WORKER_OBSERVE_H
+#define CHARD_WORKER_OBSERVE_H
+
+#include "core/problem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct message;
+struct run;
+struct task_def;
+struct task_message;
+
+enum run_event_kind {
+        RUN_RECEIVED,  /* its message was read, and its work, or its end, is next */
+        RUN_CLAIMED,   /* the store granted its claim, and it goes on to its work */
+        RUN_CALLING,   /* its call is about to be made, or its own work done: `first`, and again after a pause */
+        RUN_ANSWERED,  /* its call was answered: `usage`; `why` unless all was well */
+        RUN_PAUSED,    /* its model, or its rate limit, has it wait: `wait_ms`; `held` here, or put away in the store */
+        RUN_RETRYING,  /* its attempt failed, and the next is safe in the store: `wait_ms`, `why` */
+        RUN_SCHEDULED, /* its message is put away in the store for another reason: `wait_ms`, `reason` */
+        RUN_COMMITTED, /* its outcome stands: it is in the store, or, for a stateless task, worked out. `took_ms`, `usage`, `last` */
+        RUN_SENDING,     /* a message that follows it is about to be published: `sent` */
+        RUN_PUBLISHED,   /* all those messages are confirmed */
+        RUN_DEAD,        /* it failed for good: `why`; its dead letter is next. `again`: that was known before */
+        RUN_REVOKED,     /* it will never run, and the store knows */
+        RUN_HANDED_BACK, /* its message went back, for another worker */
+        RUN_ACKED,       /* its message is acked: done, or safe somewhere else */
+        RUN_EVENT_KINDS
+};
+
+/* Bits of an observer's `kinds`: RUN_BIT(RUN_DEAD) | … */
+#define RUN_BIT(kind) (1u << (kind))
+
+/* Who it is. NULL where the message has none, or none that can be read. */
+struct run_ids {
+        const char *id, *name, *parent_id;
+        const char *root_id;  /* the job's; the task's own where the message has none */
+        const char *queue;    /* it came from this one */
+        const char *pipeline; /* "" = none */
+};
+
+/* What a call used. Zero and NULL where none was made, or none answered. */
+struct run_usage {
+        const char *provider, *model;
+        unsigned tokens_in, tokens_out;
+        int64_t cost_nano;   /* billionths of a US dollar */
+        unsigned elapsed_ms; /* how long it took */
+};
+
+/* Borrowed, with all that it points at, for the length of the call. */
+struct run_event {
+        enum run_event_kind kind;
+        struct run_ids ids;
+        const struct task_message *message; /* as it came */
+        const struct task_def *def;         /* NULL: nobody knows this task */
+        unsigned attempt;                   /* from 1 */
+        int64_t wall_ms;                    /* when it happened */
+        uint64_t took_ms;                   /* since its work began; 0 = it has not */
+        struct run_usage usage;
+        const struct problem *why; /* NULL: nothing went wrong */
+        uint64_t wait_ms;          /* until it goes on */
+        const char *reason;        /* SCHEDULED: "eta", "leased" */
+        const struct message *sent;
+        const struct run *run; /* for what is part of the worker */
+        bool first, held, again;
+        bool last;      /* COMMITTED: nothing follows */
+        bool replaced;  /* COMMITTED: … but another task that it sent stands for it, and its result is that one's */
+        bool committed; /* RETRYING: its work is done and kept, only what follows it is to be sent once more */
+};
+
+/* Owned by whoever adds it, and there until the worker is closed. */
+struct observer {
+        struct observer *next;
+        unsigned kinds; /* those that it wants: RUN_BITs */
+        void (*tell)(struct observer *o, const struct run_event *e);
+};
+
+/* Those of one worker. */
+struct observing {
+        struct observer *first;
+        unsigned kinds; /* that any of them wants */
+};
+
+/* Add one; it is told after those that are there. / It wants other kinds from now on. */
+void observing_add(struct observing *all, struct observer *o);
+void observing_want(struct observing *all, struct observer *o, unsigned kinds);
+
+static inline bool observing_wants(const struct observing *all, enum run_event_kind kind)
+{
+        return all->kinds & RUN_BIT(kind);
+}
+
+/* Tell those that want it. */
+void observing_tell(const struct observing *all, const struct run_event *e);
+
+/* "received", …; constant. */
+const char *run_event_name(enum run_event_kind kind);
+
+#endif
