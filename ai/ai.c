@@ -310,6 +310,7 @@ static int post(struct ai_call *call, uint64_t now_ms)
         const struct openai_limits limits = {
                 .deadline_ms = (unsigned)(deadline - waited),
                 .connect_ms = call->request->connect_timeout_ms,
+                .traceparent = call->request->traceparent,
         };
         if (result == 0)
                 result = openai_post(ai->openai, buffer_view(&ai->body), limits, on_response, call, &call->exchange);

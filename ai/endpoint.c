@@ -204,7 +204,16 @@ int endpoint_rekey(struct endpoint *e, const char *key, struct problem *why)
         return make_headers(e, key, why);
 }
 
-void endpoint_apply_key(const struct endpoint *e, CURL *easy)
+void endpoint_apply_headers(const struct endpoint *e, CURL *easy, struct endpoint_headers *h, const char *traceparent)
 {
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, e->key->headers);
+        const bool traced = traceparent && trace_is_parent(traceparent);
+        if (h->key == e->key && !traced && !h->traced)
+                return;
+        h->key = e->key;
+        h->traced = traced;
+        if (traced) {
+                snprintf(h->line, sizeof(h->line), "traceparent: %s", traceparent);
+                h->link = (struct curl_slist){ .data = h->line, .next = e->key->headers };
+        }
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, traced ? &h->link : e->key->headers);
 }

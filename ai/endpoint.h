@@ -5,6 +5,7 @@
 #define CHARD_AI_ENDPOINT_H
 
 #include "ai/ai.h"
+#include "core/trace.h"
 
 #include <curl/curl.h>
 
@@ -37,8 +38,17 @@ int endpoint_apply(const struct endpoint *e, CURL *easy);
 /* Use another key from now on, unless it is the same. Returns 0; 1: the same, or no key that can be sent, with `why`; or -ENOMEM. */
 int endpoint_rekey(struct endpoint *e, const char *key, struct problem *why);
 
-/* Put the headers of the key in use into a handle. */
-void endpoint_apply_key(const struct endpoint *e, CURL *easy);
+/* The headers that a handle has: those of a key, and before them, when it is traced, a link of its own. Zeroed at first. */
+struct endpoint_headers {
+        const struct endpoint_key *key;
+        bool traced;
+        struct curl_slist link;
+        char line[sizeof("traceparent: ") + TRACE_PARENT_SIZE];
+};
+
+/* Put the headers of the key in use into a handle, and the traceparent, where it is one (or NULL). tracestate and baggage are not sent: they may
+ * say more of whoever asked than a provider is to know. `h` is the handle's, and lives as long. */
+void endpoint_apply_headers(const struct endpoint *e, CURL *easy, struct endpoint_headers *h, const char *traceparent);
 
 void endpoint_close(struct endpoint *e);
 

@@ -29,7 +29,7 @@ struct exchange {
         struct listed link; /* in openai->under_way */
         struct openai *openai;
         CURL *easy;
-        const struct endpoint_key *key; /* whose headers `easy` has */
+        struct endpoint_headers headers; /* that `easy` has */
         struct shard *shard;
         struct buffer request, reply;
         openai_done *done;
@@ -147,10 +147,7 @@ int openai_post(struct openai *o, struct bytes body, struct openai_limits limits
         struct exchange *x = take_spare(o);
         if (!x)
                 return -ENOMEM;
-        if (x->key != o->endpoint.key) {
-                x->key = o->endpoint.key;
-                endpoint_apply_key(&o->endpoint, x->easy);
-        }
+        endpoint_apply_headers(&o->endpoint, x->easy, &x->headers, limits.traceparent);
         curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)limits.deadline_ms);
         curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                          (long)(limits.connect_ms ? limits.connect_ms : o->connect_timeout_ms));
@@ -403,7 +400,7 @@ static void fill_response(struct exchange *x, CURLcode code, struct ai_response 
                 .transport_error = transport_error(x, code),
                 .body = buffer_view(&x->reply),
                 .now_ms = clock_wall_ms(),
-                .secret = x->key->secret,
+                .secret = x->headers.key->secret,
         };
         curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &response->status);
         if (response->status >= 300)

@@ -24,9 +24,10 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_room
  * the same name up, and TLS handshakes would run into their time-outs for want of processor time. */
 bool openai_has_room(const struct openai *o);
 
-/* Milliseconds for the whole exchange, and for its connection (0 = as the config says). */
+/* Milliseconds for the whole exchange, and for its connection (0 = as the config says). And the trace that it belongs to, or NULL. */
 struct openai_limits {
         unsigned deadline_ms, connect_ms;
+        const char *traceparent;
 };
 
 /* Post a copy of `body`. `done` is called once, later, from the loop. Returns 0 or -ENOMEM. */

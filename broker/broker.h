@@ -6,6 +6,7 @@
 
 #include "broker/topology.h"
 #include "core/bytes.h"
+#include "core/door_counts.h"
 #include "core/mailbox.h"
 #include "core/problem.h"
 #include "message/message.h"
@@ -101,7 +102,14 @@ typedef void depth_done(int64_t messages, int64_t consumers, void *arg);
 
 struct broker {
         const struct broker_backend *backend;
+        struct door_counts counts; /* read by broker_counts */
 };
+
+/* How publishes to RabbitMQ, or all work on the file, have fared since it was opened. */
+static inline const struct door_counts *broker_counts(const struct broker *b)
+{
+        return &b->counts;
+}
 
 /* One table of functions a backend. */
 struct broker_backend {

@@ -135,6 +135,17 @@ static void look_around(struct sqlite_file *f)
                 f->config.touched(f->config.arg);
 }
 
+static void count_work(struct sqlite_file *f, const struct sqlite_work *work)
+{
+        struct door_counts *counts = f->config.counts;
+        if (!counts)
+                return;
+        if (work->took_us)
+                door_counts_add(counts, 0, 0, work->took_us);
+        counts->calls++;
+        counts->errors += work->end == SQLITE_END_REFUSED;
+}
+
 /* A callback may close the file: that works through `taken` itself. */
 static void take_answers(struct sqlite_file *f)
 {
@@ -149,6 +160,7 @@ static void take_answers(struct sqlite_file *f)
                         look_around(f);
                 } else {
                         struct sqlite_work *work = (struct sqlite_work *)mail;
+                        count_work(f, work);
                         work->verb->done(work, work->end, &work->why);
                 }
         }
@@ -182,6 +194,7 @@ void sqlite_do(struct sqlite_file *f, struct sqlite_work *work, const struct sql
         work->mail.next = NULL;
         work->verb = verb;
         work->file = f;
+        work->took_us = 0;
         if (f->turn_last)
                 f->turn_last->mail.next = &work->mail;
         else

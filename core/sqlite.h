@@ -6,6 +6,7 @@
 #ifndef CHARD_CORE_SQLITE_H
 #define CHARD_CORE_SQLITE_H
 
+#include "core/door_counts.h"
 #include "core/embed.h"
 #include "core/mailbox.h"
 #include "core/problem.h"
@@ -41,6 +42,7 @@ struct sqlite_config {
         void (*touched)(
                 void *arg); /* somebody else (another process, or another handle in this one) has changed something; may be NULL */
         void *arg;
+        struct door_counts *counts; /* how the handle's work fares, kept by its loop's thread; may be NULL */
 };
 
 /* What became of a piece of work. */
@@ -69,6 +71,7 @@ struct sqlite_work {
         const struct sqlite_verb *verb;
         struct sqlite_file *file;
         enum sqlite_end end;
+        uint64_t took_us;   /* its group, told with the handle's first work in it; 0 with the others */
         struct problem why; /* a run that fails may fill it in (then with a code); otherwise it says what SQLite said */
 };
 

@@ -148,10 +148,11 @@ static int transact(struct sqlite_engine *e, unsigned *count, struct needs needs
 }
 
 /* Take the first `count` works out of the waiting ones, as they ended. */
-static void answer(struct sqlite_engine *e, unsigned count)
+static void answer(struct sqlite_engine *e, unsigned count, uint64_t took_us)
 {
         while (count-- > 0 && e->first) {
                 struct sqlite_work *w = e->first;
+                w->took_us = w->file->done_first ? 0 : took_us;
                 e->first = (struct sqlite_work *)w->mail.next;
                 if (!e->first)
                         e->last = NULL;
@@ -172,6 +173,7 @@ int sqlite_group(struct sqlite_engine *e)
 {
         struct needs needs;
         struct writers who = { 0 };
+        const uint64_t began_us = clock_mono_us();
         const unsigned all = measure(e, &needs);
         unsigned count = all;
         int code = transact(e, &count, needs, TOGETHER, &who);
@@ -189,7 +191,7 @@ int sqlite_group(struct sqlite_engine *e)
                 count = 1;
                 refuse(e, e->first, code);
         }
-        answer(e, count);
+        answer(e, count, clock_mono_us() - began_us);
         touch_others(e, &who);
         return SQLITE_OK;
 }

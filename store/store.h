@@ -6,6 +6,7 @@
 #define CHARD_STORE_H
 
 #include "core/bytes.h"
+#include "core/door_counts.h"
 #include "core/problem.h"
 #include "message/message.h"
 #include "store/dead_letter.h"
@@ -20,7 +21,14 @@
 
 struct store {
         const struct store_backend *backend;
+        struct door_counts counts; /* read by store_counts */
 };
+
+/* How its calls have fared since it was opened. */
+static inline const struct door_counts *store_counts(const struct store *s)
+{
+        return &s->counts;
+}
 
 struct store_config {
         uv_loop_t *loop;

@@ -159,6 +159,13 @@ static json_t *paused_json(const struct worker *w)
         return paused;
 }
 
+static json_t *door_json(const struct door_counts *c)
+{
+        return json_pack("{s:I, s:I, s:I, s:I, s:I}", "calls", (json_int_t)c->calls, "errors", (json_int_t)c->errors,
+                         "groups", (json_int_t)c->groups, "total_us", (json_int_t)c->total_us, "last_us",
+                         (json_int_t)c->last_us);
+}
+
 static json_t *state_of(void *arg)
 {
         const struct worker *w = (const struct worker *)arg;
@@ -166,10 +173,12 @@ static json_t *state_of(void *arg)
         if (w->phase >= WORKER_CLOSING)
                 return NULL;
         broker_health(w->broker, &b);
-        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o}", "consumers_wanted", (int)b.consumers_wanted,
-                         "consumers_registered", (int)b.consumers_registered, "in_hand", (json_int_t)w->run_count,
-                         "ai_in_flight", (json_int_t)ai_in_flight(w->ai), "finished", (json_int_t)w->finished,
-                         "publishing", (int)b.publisher_up, "tasks", tasks_json(w), "paused", paused_json(w));
+        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "consumers_wanted",
+                         (int)b.consumers_wanted, "consumers_registered", (int)b.consumers_registered, "in_hand",
+                         (json_int_t)w->run_count, "ai_in_flight", (json_int_t)ai_in_flight(w->ai), "finished",
+                         (json_int_t)w->finished, "publishing", (int)b.publisher_up, "tasks", tasks_json(w), "paused",
+                         paused_json(w), "store", door_json(store_counts(w->store)), "broker",
+                         door_json(broker_counts(w->broker)));
 }
 
 static void on_changed(const char *why, bool first, void *arg)

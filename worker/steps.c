@@ -311,6 +311,7 @@ static enum step call(struct run *run)
         if (code)
                 return stopped_by_task(run, code);
         run->request.deadline_ms = run_deadline_ms(run);
+        run->request.traceparent = run->message.traceparent;
         if (ai_ask(run->worker->ai, &run->request, on_reply, run, &run->call) < 0)
                 return run_out_of_memory(run);
         return STEP_WAIT;

@@ -55,6 +55,12 @@ struct amqp_broker {
 
 /* ---- between backend.c, open.c and loop.c ---- */
 
+/* The loop's clock, read once a turn; 0 when it is closed. */
+static inline uint64_t amqp_now_ms(const struct amqp_broker *b)
+{
+        return b->watch ? uv_now(b->watch->turn.loop) : 0;
+}
+
 int amqp_broker_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
                      struct problem *why);
 void amqp_broker_close(struct broker *b);

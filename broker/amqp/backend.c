@@ -140,7 +140,7 @@ static void publish(struct broker *broker, struct message *takes, publish_done *
         struct amqp_broker *b = of(broker);
         struct publish *p = publish_new(b);
         if (p) {
-                add(b, p, (struct publish){ .message = takes, .done = done, .arg = arg });
+                add(b, p, (struct publish){ .message = takes, .done = done, .arg = arg, .asked_ms = amqp_now_ms(b) });
                 return;
         }
         message_free(takes);
@@ -156,7 +156,7 @@ static void cast(struct broker *broker, struct message *takes)
                 return;
         }
         b->casual_count++;
-        add(b, p, (struct publish){ .message = takes, .casual = true });
+        add(b, p, (struct publish){ .message = takes, .casual = true, .asked_ms = amqp_now_ms(b) });
 }
 
 void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_result result)
@@ -171,6 +171,8 @@ void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_r
                 p->earlier->later = p->later;
         b->open_count--;
         b->casual_count -= p->casual;
+        b->base.counts.calls++;
+        b->base.counts.errors += !p->casual && result != PUBLISH_CONFIRMED;
         message_free(p->message);
         p->later = b->spare;
         b->spare = p;

@@ -31,7 +31,10 @@ static void drop(struct delivery *list)
 
 static void finished(struct amqp_broker *b, struct publish_list *list)
 {
-        struct publish *p;
+        struct publish *p = list->first; /* the one that waited longest */
+        const uint64_t now_ms = amqp_now_ms(b);
+        if (p)
+                door_counts_add(&b->base.counts, 0, 0, now_ms > p->asked_ms ? (now_ms - p->asked_ms) * 1000 : 0);
         while ((p = publish_list_take(list)))
                 amqp_publish_ended(b, p, p->result);
 }

@@ -23,6 +23,7 @@ struct publish {
         /* The loop thread's own: */
         publish_done *done;
         void *arg;
+        uint64_t asked_ms;               /* on the loop's clock */
         struct publish *earlier, *later; /* all that are open */
 };
 

@@ -120,7 +120,8 @@ static int open_file(struct embedded *b, const struct broker_config *config, str
                                             .prepare = prepare,
                                             .changed = on_changed,
                                             .touched = on_touched,
-                                            .arg = b };
+                                            .arg = b,
+                                            .counts = &b->base.counts };
         const int result = sqlite_file_open(&b->file, &file, why);
         if (result == 1)
                 snprintf(why->source, sizeof(why->source), "broker");

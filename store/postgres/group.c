@@ -294,6 +294,7 @@ static void send_group(struct link *link, struct group *group)
                 unsendable(link, group);
                 return;
         }
+        group->sent_us = clock_mono_us();
         *link->flight_end = group;
         link->flight_end = &group->next;
         link->flying++;
@@ -404,12 +405,19 @@ static struct group *take_first(struct link *link)
         return group;
 }
 
+static void count_group(struct link *link, const struct group *group)
+{
+        door_counts_add(&link->store->store.counts, group->count, group->failure ? group->count : 0,
+                        clock_mono_us() - group->sent_us);
+}
+
 /* While its calls are answered the group stays where link_close finds it: a callback may close the store. */
 void group_end(struct link *link)
 {
         struct group *group = link->flight;
         struct lane *lane = &link->store->lanes[group->verb->lane];
 
+        count_group(link, group);
         if (group->failure) {
                 group_failed(link, take_first(link));
                 return;

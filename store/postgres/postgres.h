@@ -84,6 +84,7 @@ struct group {
         const struct verb *verb;
         PGresult *results[GROUP_STATEMENTS_MAX];
         unsigned expected, got;
+        uint64_t sent_us; /* on the monotonic clock */
         PGresult *failure;
         size_t count;
         struct call *calls[];

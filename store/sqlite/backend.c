@@ -120,6 +120,7 @@ static int open_store(struct lite_store *s, const char *path, struct problem *wh
                 .changed = changed,
                 .touched = touched,
                 .arg = s,
+                .counts = &s->store.counts,
         };
 
         return open_file(&s->file, &file, why);
