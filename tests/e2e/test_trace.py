@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trace travels with a job: traceparent, tracestate and baggage are on every message that comes of one that had them."""
+
+import json
+
+import amqp
+import pytest
+from support.place import PLACES
+from support.waiting import wait_until
+
+from test_dlq import dlq, kept, keeping
+
+BASIC_CLASS = 60
+TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "vendor=t61rcWkgMzE",
+         "baggage": "userId=alice,isProduction=false"}
+
+
+@pytest.fixture(params=PLACES)
+def place(request):
+    return request.param
+
+
+def signature(task_id):
+    return {"task": "chat.answer", "args": [], "kwargs": {}, "options": {"task_id": task_id, "queue": "chat.answer"},
+            "subtask_type": None, "immutable": False}
+
+
+def publish(queues, task, args=(), kwargs=None, eta=None, **embed):
+    queue = task if task.startswith("chat.") else "chard.tasks"
+    headers = {"lang": "py", "task": task, "id": f"id-{task}-{len(embed)}", "eta": eta} | TRACE
+    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None} | embed
+    queues.publish("", queue, json.dumps([args, kwargs or {}, embed]).encode(), headers)
+
+
+def scheduled(database, reason):
+    """The headers of the one message that waits in the store for that reason."""
+    def there():
+        rows = database.rows("select properties from chard.scheduled where reason = %s", reason)
+        assert len(rows) == 1, f"{len(rows)} are scheduled: {reason}"
+        return rows
+
+    message = amqp.Message()
+    message._load_properties(BASIC_CLASS, bytes(wait_until(there)[0]["properties"]), 0)
+    return message.properties["application_headers"]
+
+
+def taken(queues, queue, count):
+    return [message.headers for message in wait_until(
+        lambda: queues.depth(queue) == count and queues.take(queue), every=0.1)]
+
+
+def test_a_trace_travels_with_all_that_comes_of_a_message(chard, database, provider, queues):
+    chard.settings |= provider.settings()
+    chard.prepare()
+    seen = {}
+    with chard.worker(queues="chat.classify,chard.tasks"):
+        publish(queues, "chat.classify", kwargs={"user_id": "u1", "lang": "en", "text": "a bottle"},
+                chain=[signature("next")], callbacks=[signature("callback")])
+        seen["successor"], seen["callback"] = taken(queues, "chat.answer", 2)
+        publish(queues, "chard.fail", ["no"], errbacks=[signature("errback")])
+        seen["errback"], = taken(queues, "chat.answer", 1)
+        publish(queues, "chard.fail", ["no"], {"broken": True})
+        seen["retry"] = scheduled(database, "retry")
+        publish(queues, "chard.add", [1, 2], eta="2099-01-01T00:00:00+00:00")
+        seen["eta"] = scheduled(database, "eta")
+    with keeping(chard):
+        entry, = kept(chard, 1, wait_until)
+        dlq(chard, "requeue", entry["entry"], "--yes")
+        seen["requeued"] = scheduled(database, "requeue")
+    for name, headers in seen.items():
+        assert {key: headers.get(key) for key in TRACE} == TRACE, name
+    asked = provider.requests[0].headers
+    assert asked["traceparent"] == TRACE["traceparent"] and not {"tracestate", "baggage"} & set(asked)
+    spans = {row["tracingspancontext"] for row in database.rows("select tracingspancontext from chard.outbox")}
+    assert spans == {f"traceparent={TRACE['traceparent']}"}
