@@ -63,6 +63,7 @@ int service_init(struct service *service, const struct command *self, struct set
                 .store_url = s->store_url,
                 .result_urls = s->result_url,
                 .result_expires_s = (unsigned)s->result_expires_s,
+                .chord_lost_ms = (unsigned)s->chord_lost_ms,
                 .declare_queues = s->declare_queues,
                 .track_started = s->track_started,
                 .task_routes = s->task_routes,

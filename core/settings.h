@@ -48,6 +48,7 @@ struct settings {
         long deadline_ms;        /* 0 = each task's own */
         long max_body_bytes;
         long result_expires_s; /* 0 = never */
+        long chord_lost_ms;    /* a chord without a size is lost after that */
         long ai_connections;   /* sockets to the provider at once */
         bool declare_queues;
         bool track_started;

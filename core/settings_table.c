@@ -18,6 +18,8 @@ const struct setting setting_table[] = {
           "where results go that Celery clients read: rpc://, redis://…, several comma-separated, or disabled://; empty = rpc:// (to a message's reply_to)" },
         { "CHARD_RESULT_EXPIRES_S", "--result-expires-s", 0, NUMBER, AT(result_expires_s), "86400", 0, 315360000, { 0 },
           "how long Redis keeps a result and a chord's counters; 0 = for ever; seconds" },
+        { "CHARD_CHORD_LOST_MS", "--chord-lost-ms", 0, NUMBER, AT(chord_lost_ms), "300000", 100, 86400000, { 0 },
+          "a chord whose size Redis does not hold that long after one of its tasks has ended is lost: its header is counted from the store, or it fails; longer than any client takes to send a chord; milliseconds" },
         { "CHARD_DECLARE_QUEUES", "--declare-queues", 0, SWITCH, AT(declare_queues), "yes", 0, 0, { 0 },
           "declare the task queues (quorum) and their exchanges; no = consume them as they stand there, classic or with priorities" },
         { "CHARD_TRACK_STARTED", "--track-started", 0, SWITCH, AT(track_started), "no", 0, 0, { 0 },

@@ -21,7 +21,7 @@ struct setting {
         const char *help;
 };
 
-enum { SETTING_COUNT = 41 };
+enum { SETTING_COUNT = 42 };
 
 extern const struct setting setting_table[SETTING_COUNT];
 

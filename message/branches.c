@@ -45,3 +45,27 @@ unsigned branches_of_body(const struct followers *f, const json_t *body)
         following_clear(&out);
         return branches;
 }
+
+/* Its last task, which is the one that a chord counts. */
+static bool counted_is_kept(const struct followers *f, const json_t *signature, unsigned depth)
+{
+        const json_t *steps = canvas_tasks(signature);
+        const char *name = json_string_value(json_object_get(signature, "task"));
+        if (depth > CANVAS_DEEPEST)
+                return false;
+        switch (canvas_kind_of(signature)) {
+        case CANVAS_TASK: return name && f->how->keeps(name, f->how->arg);
+        case CANVAS_CHAIN: return counted_is_kept(f, json_array_get(steps, json_array_size(steps) - 1), depth + 1);
+        case CANVAS_CHORD: return counted_is_kept(f, canvas_body(signature), depth + 1);
+        case CANVAS_GROUP: break;
+        }
+        return false;
+}
+
+bool branches_all_kept(const struct followers *f, const json_t *header)
+{
+        bool kept = f->how->keeps != NULL;
+        for (size_t i = 0; kept && i < json_array_size(header); i++)
+                kept = counted_is_kept(f, json_array_get(header, i), 0);
+        return kept;
+}

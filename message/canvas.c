@@ -302,6 +302,8 @@ static int apply_chord(struct followers *f, json_t *signature, struct bytes firs
         dress_body(f, body, options, group_id);
         const size_t size = dress_header(f, tasks, group_id, body, &saved);
         int rc;
+        if (!saved && branches_all_kept(f, tasks)) /* then the store can count them, too, should Redis forget */
+                json_object_set_new(body, "chord_size", json_integer((json_int_t)size));
         if (size > 0) {
                 count_chord(f, group_id, size, saved);
                 f->out->branches += branches_of_body(f, body);

@@ -91,6 +91,9 @@ bool branches_heard(const struct followers *f, const json_t *signature, const js
 /* How many branches a chord's body will be, once it is sent. */
 unsigned branches_of_body(const struct followers *f, const json_t *body);
 
+/* Does the store hear of every task that is counted of this header? False where it holds groups: their results have another shape. */
+bool branches_all_kept(const struct followers *f, const json_t *header);
+
 /* ---- parts of a signature: canvas_parts.c; all but the first four change a signature that nobody else holds ---- */
 
 enum canvas_kind { CANVAS_TASK, CANVAS_GROUP, CANVAS_CHAIN, CANVAS_CHORD };

@@ -12,6 +12,7 @@ struct join {
         struct buffer parts, group; /* keys */
         json_t *tree;               /* of the saved GroupResult, or NULL */
         json_t *ids;                /* its leaves, in order */
+        size_t count;               /* of the parts */
         chord_done *done;
         void *arg;
 };
@@ -83,13 +84,22 @@ void redis_join(struct redis_link *l, const struct bytes words[], size_t count, 
         ask(j, words, count, on_counted);
 }
 
+static long long number(const redisReply *reply, size_t i)
+{
+        const bool there = reply->type == REDIS_REPLY_ARRAY && i < reply->elements;
+        return there && reply->element[i]->type == REDIS_REPLY_INTEGER ? reply->element[i]->integer : 0;
+}
+
 static void on_counted(redisReply *reply, void *arg)
 {
+        static const enum chord_verdict verdicts[] = { CHORD_WAITS, CHORD_READY, CHORD_UNKNOWN, CHORD_LOST };
         struct join *j = (struct join *)arg;
         if (ended(j, reply))
                 return;
-        if (reply->type != REDIS_REPLY_INTEGER || reply->integer != 1) {
-                finish_with(j, CHORD_WAITS);
+        const long long said = number(reply, 0);
+        j->count = (size_t)number(reply, 1);
+        if (said != 1) {
+                finish_with(j, said >= 0 && said <= 3 ? verdicts[said] : CHORD_WAITS);
                 return;
         }
         const struct bytes words[] = { bytes_of_string("GET"), buffer_view(&j->group) };
@@ -140,7 +150,8 @@ enum chord_verdict join_members(const struct bytes members[], size_t count, stru
                 struct problem unreadable;
                 if (json_parse(members[i], "results", &part, &unreadable) != 0 || json_array_size(part) != 4) {
                         buffer_reset(results);
-                        problem_set(why, "results", "chord", "Join error: part %zu of the header can't be read", i);
+                        problem_set(why, "results", "chord_broken", "Join error: part %zu of the header can't be read",
+                                    i);
                         return CHORD_FAILED;
                 }
                 const char *id = json_string_value(json_array_get(part, 1));
@@ -165,6 +176,11 @@ static void on_members(redisReply *reply, void *arg)
         struct buffer results = { 0 };
         if (ended(j, reply))
                 return;
+        if (reply->elements !=
+            j->count) { /* flushed, or ended by whoever else got the same message, since they were counted */
+                finish_with(j, CHORD_UNKNOWN);
+                return;
+        }
         struct bytes *members = calloc(reply->elements + 1, sizeof(*members));
         if (!members) {
                 out_of_memory(j);
@@ -256,7 +272,7 @@ static bool add_tree(const json_t *node, const redisReply *reply, size_t *at, st
         struct problem unreadable;
         if (!found || found->type != REDIS_REPLY_STRING ||
             json_parse(view(found), "results", &meta, &unreadable) != 0) {
-                problem_set(why, "results", "chord", "Join error: the result of %s is missing", id ? id : "?");
+                problem_set(why, "results", "chord_broken", "Join error: the result of %s is missing", id ? id : "?");
                 return false;
         }
         if (is_failure(json_text(meta, "status", "")))

@@ -96,6 +96,7 @@ struct result_exception results_exception_of(const struct problem *why)
                 { "bad_replacement", "ImproperlyConfigured", "celery.exceptions" },
                 { "unknown_task", "NotRegistered", "celery.exceptions" },
                 { "chord", "ChordError", "celery.exceptions" },
+                { "chord_broken", "ChordError", "celery.exceptions" },
                 { "time_limit", "TimeLimitExceeded", "billiard.exceptions" },
                 { "soft_time_limit", "SoftTimeLimitExceeded", "billiard.exceptions" },
                 { "not_a_task", "InvalidTaskError", "celery.exceptions" },

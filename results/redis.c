@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Results in Redis, under the keys that Celery reads: celery-task-meta-<id>, stored with its expiry and published on the same
  * name; chords counted in celery-taskset-meta-<group>.j (a sorted set of parts), .t (more parts than thought), .s (the header's size),
- * .d (who has been counted) and .c (who starts the body). Python workers may count parts of the same chord. */
+ * .d (who has been counted), .c (who starts the body) and .w (who looks again when the size is not there). Python workers may count parts
+ * of the same chord. */
 #include "core/json.h"
 #include "core/log.h"
 #include "message/repr.h"
@@ -48,27 +49,48 @@ static const char begin_script[] = "if redis.call('GET', KEYS[1]) == 'done' then
                                    "if ARGV[3] ~= '' then put(KEYS[3], ARGV[3]) end "
                                    "return 1";
 
-/* KEYS .j .t .s .d the group's own, .c; ARGV id, member, index, expiry, seconds that a claim lasts, token. A claim of the same token is
- * the same worker's, or another's that got the same message again: it goes on with it. */
+/* KEYS .j .t .s .d the group's own, .c .w, the body's result; ARGV id, member, index, expiry, seconds that a claim lasts, token, '1' for who
+ * looks again. A claim of the same token is the same worker's, or another's that got the same message again: it goes on with it. Answers
+ * {0} others are missing, or it has ended; {1, parts} the header is complete; {2} no size: look again; {3} no size still. */
 static const char part_script[] =
-        "if redis.call('GET', KEYS[6]) == 'done' then return 0 end "
+        "if redis.call('GET', KEYS[6]) == 'done' then return {0} end "
         "local who = ARGV[1] .. ':' .. ARGV[3] "
-        "if redis.call('SADD', KEYS[4], who) == 1 then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end "
+        "local new = redis.call('SADD', KEYS[4], who) == 1 "
+        "if new then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end "
+        "local size, watcher = redis.call('GET', KEYS[3]), redis.call('GET', KEYS[7]) "
+        "local ended = not size and (watcher == 'ended' or redis.call('EXISTS', KEYS[8]) == 1 "
+        "or (not new and redis.call('ZCARD', KEYS[1]) == 0)) "
+        "if size then redis.call('DEL', KEYS[7]) elseif not watcher and not ended then redis.call('SET', KEYS[7], who) end "
         "if ARGV[4] ~= '0' then "
-        "for i = 1, 5 do redis.call('EXPIRE', KEYS[i], ARGV[4]) end end "
-        "local size = redis.call('GET', KEYS[3]) "
-        "if not size then return 0 end "
-        "local more = tonumber(redis.call('GET', KEYS[2]) or '0') "
-        "if redis.call('ZCARD', KEYS[1]) ~= tonumber(size) + more then return 0 end "
-        "if redis.call('SET', KEYS[6], ARGV[6], 'NX', 'EX', ARGV[5]) then return 1 end "
-        "if redis.call('GET', KEYS[6]) == ARGV[6] then redis.call('EXPIRE', KEYS[6], ARGV[5]) return 1 end "
-        "return 0";
+        "for i = 1, ended and 5 or 7 do if i ~= 6 then redis.call('EXPIRE', KEYS[i], ARGV[4]) end end end "
+        "if ended then return {0} end "
+        "if not size and ARGV[7] == '1' then return {3} end "
+        "if not size then return {(not watcher or watcher == who) and 2 or 0} end "
+        "local more, parts = tonumber(redis.call('GET', KEYS[2]) or '0'), redis.call('ZCARD', KEYS[1]) "
+        "if parts ~= tonumber(size) + more then return {0} end "
+        "if redis.call('SET', KEYS[6], ARGV[6], 'NX', 'EX', ARGV[5]) then return {1, parts} end "
+        "if redis.call('GET', KEYS[6]) == ARGV[6] then redis.call('EXPIRE', KEYS[6], ARGV[5]) return {1, parts} end "
+        "return {0}";
 
-/* KEYS .c .j .t .s .d; ARGV token, seconds that a latecomer is to be recognised, failed. */
-static const char end_script[] = "if ARGV[3] == '1' then redis.call('DEL', KEYS[4]) return 1 end "
+/* KEYS .c .j .s .d .w; ARGV size, expiry, parts. */
+static const char restore_script[] = "if redis.call('GET', KEYS[1]) == 'done' then return 0 end "
+                                     "for _, part in ipairs(cjson.decode(ARGV[3])) do "
+                                     "if redis.call('SADD', KEYS[4], part[1]) == 1 then "
+                                     "redis.call('ZADD', KEYS[2], part[2], part[3]) end end "
+                                     "redis.call('SET', KEYS[3], ARGV[1], 'NX') "
+                                     "redis.call('DEL', KEYS[5]) "
+                                     "if ARGV[2] ~= '0' then "
+                                     "for i = 2, 4 do redis.call('EXPIRE', KEYS[i], ARGV[2]) end end "
+                                     "return 1";
+
+/* KEYS .c .j .t .s .d .w; ARGV token, seconds that a latecomer is to be recognised, failed, expiry. */
+static const char end_script[] = "local kept = math.max(tonumber(ARGV[2]), tonumber(ARGV[4])) "
+                                 "if ARGV[3] == '1' then redis.call('DEL', KEYS[4]) "
+                                 "redis.call('SET', KEYS[6], 'ended', 'EX', kept) return 1 end "
                                  "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
                                  "redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) "
                                  "redis.call('SET', KEYS[1], 'done', 'EX', ARGV[2]) "
+                                 "redis.call('SET', KEYS[6], 'ended', 'EX', kept) "
                                  "return 1";
 
 #define CLAIM_S "60"
@@ -175,12 +197,12 @@ static void redis_store(struct results_sink *s, const struct results_address *to
 
 /* ---- chords ---- */
 
-enum chord_key { KEY_J, KEY_T, KEY_S, KEY_D, KEY_C, KEY_GROUP, KEY_COUNT };
+enum chord_key { KEY_J, KEY_T, KEY_S, KEY_D, KEY_C, KEY_W, KEY_GROUP, KEY_COUNT };
 
 /* All keys of a group in one buffer; views of them in `out`. */
 static void chord_keys(const struct redis *r, const char *group_id, struct buffer *room, struct bytes out[KEY_COUNT])
 {
-        static const char *const ends[] = { ".j", ".t", ".s", ".d", ".c", "" };
+        static const char *const ends[] = { ".j", ".t", ".s", ".d", ".c", ".w", "" };
         size_t starts[KEY_COUNT + 1] = { 0 };
         for (size_t i = 0; i < KEY_COUNT; i++) {
                 buffer_addf(room, "%s" GROUP_KEY "%s%s", redis_link_prefix(r->link), group_id, ends[i]);
@@ -215,17 +237,26 @@ static void redis_chord_end(struct results_sink *s, const char *group_id, const 
         struct bytes keys[KEY_COUNT];
         chord_keys(r, group_id, &room, keys);
         const struct bytes words[] = {
-                text("EVAL"),
-                text(end_script),
-                text("5"),
-                keys[KEY_C],
-                keys[KEY_J],
-                keys[KEY_T],
-                keys[KEY_S],
-                keys[KEY_D],
-                text(task_id),
-                text(DONE_S),
-                text(failed ? "1" : "0"),
+                text("EVAL"),     text(end_script), text("6"),   keys[KEY_C],   keys[KEY_J],  keys[KEY_T],
+                keys[KEY_S],      keys[KEY_D],      keys[KEY_W], text(task_id), text(DONE_S), text(failed ? "1" : "0"),
+                text(r->expires),
+        };
+        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
+        buffer_free(&room);
+}
+
+static void redis_chord_restore(struct results_sink *s, const char *group_id, size_t size, struct bytes parts,
+                                results_done *done, void *arg)
+{
+        struct redis *r = (struct redis *)s;
+        struct buffer room = { 0 };
+        struct bytes keys[KEY_COUNT];
+        char count[24];
+        snprintf(count, sizeof(count), "%zu", size);
+        chord_keys(r, group_id, &room, keys);
+        const struct bytes words[] = {
+                text("EVAL"), text(restore_script), text("5"),   keys[KEY_C],      keys[KEY_J], keys[KEY_S],
+                keys[KEY_D],  keys[KEY_W],          text(count), text(r->expires), parts,
         };
         ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
         buffer_free(&room);
@@ -234,18 +265,23 @@ static void redis_chord_end(struct results_sink *s, const char *group_id, const 
 static void redis_chord_part(struct results_sink *s, const struct chord_part *part, chord_done *done, void *arg)
 {
         struct redis *r = (struct redis *)s;
-        struct buffer room = { 0 };
+        struct buffer room = { 0 }, body = { 0 };
         struct bytes keys[KEY_COUNT];
         char index[24] = "+inf";
         if (part->index >= 0)
                 snprintf(index, sizeof(index), "%lld", part->index);
+        buffer_addf(&body, "%s" TASK_KEY "%s", redis_link_prefix(r->link), part->body_id ? part->body_id : "");
         chord_keys(r, part->group_id, &room, keys);
         const struct bytes words[] = {
-                text("EVAL"), text(part_script), text("6"),        keys[KEY_J],   keys[KEY_T],
-                keys[KEY_S],  keys[KEY_D],       keys[KEY_GROUP],  keys[KEY_C],   text(part->task_id),
-                part->member, text(index),       text(r->expires), text(CLAIM_S), text(part->task_id),
+                text("EVAL"),  text(part_script),   text("8"),
+                keys[KEY_J],   keys[KEY_T],         keys[KEY_S],
+                keys[KEY_D],   keys[KEY_GROUP],     keys[KEY_C],
+                keys[KEY_W],   buffer_view(&body),  text(part->task_id),
+                part->member,  text(index),         text(r->expires),
+                text(CLAIM_S), text(part->task_id), text(part->again ? "1" : "0"),
         };
         redis_join(r->link, words, sizeof(words) / sizeof(words[0]), keys[KEY_J], keys[KEY_GROUP], done, arg);
+        buffer_free(&body);
         buffer_free(&room);
 }
 
@@ -258,6 +294,7 @@ const struct results_backend results_redis = {
         .store = redis_store,
         .chord_begin = redis_chord_begin,
         .chord_part = redis_chord_part,
+        .chord_restore = redis_chord_restore,
         .chord_end = redis_chord_end,
         .close = redis_close,
 };

@@ -172,6 +172,12 @@ void results_chord_part(struct results *r, const struct chord_part *part, chord_
         r->counter->backend->chord_part(r->counter, part, done, arg);
 }
 
+void results_chord_restore(struct results *r, const char *group_id, size_t size, struct bytes parts, results_done *done,
+                           void *arg)
+{
+        r->counter->backend->chord_restore(r->counter, group_id, size, parts, done, arg);
+}
+
 void results_chord_end(struct results *r, const char *group_id, const char *task_id, bool failed, results_done *done,
                        void *arg)
 {

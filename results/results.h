@@ -77,6 +77,8 @@ struct chord_part {
         const char *group_id, *task_id;
         long long index;     /* in the header; -1 = unknown */
         struct bytes member; /* [1, id, state, result] as JSON text */
+        const char *body_id; /* of the chord's body: one that has been told of needs no header any more; or NULL */
+        bool again;          /* it found the size UNKNOWN some time ago */
 };
 
 /* Borrowed for the length of the callback. */
@@ -85,6 +87,8 @@ struct chord_reply {
                 CHORD_WAITS, /* others are missing, or somebody else has started its body: nothing to do */
                 CHORD_READY, /* this was the last one: start the body with `results`, then call results_chord_end */
                 CHORD_FAILED, /* this was the last one, and one of them failed (`why`): the body fails; then results_chord_end */
+                CHORD_UNKNOWN, /* the header's size is not there, and nobody else has been told so: ask again some time later */
+                CHORD_LOST, /* … and it was not there the last time: nobody counts this chord any more */
                 CHORD_REFUSED,
                 CHORD_AWAY,
                 CHORD_CLOSED,
@@ -92,13 +96,18 @@ struct chord_reply {
         struct bytes results; /* READY: a JSON array, in the header's order */
         struct bytes
                 cause; /* FAILED: the exception (JSON text) of the part that failed; empty where only `why` is known */
-        struct problem why;
+        struct problem why; /* FAILED: code "chord", a part has failed; "chord_broken", what they gave can't be read */
 };
 typedef void chord_done(const struct chord_reply *reply, void *arg);
 
 /* Count it, once however often it is told. The task that is answered READY or FAILED is answered so again when it asks again, as long as
  * the chord has not been ended. */
 void results_chord_part(struct results *r, const struct chord_part *part, chord_done *done, void *arg);
+
+/* Count a header that was LOST again: it has `size` results, of which these are known. `parts`: JSON text, [["id:index", "index", member]…], an
+ * index that is not known being "+inf". What was counted already is not counted twice. */
+void results_chord_restore(struct results *r, const char *group_id, size_t size, struct bytes parts, results_done *done,
+                           void *arg);
 
 /* What was READY has been started, or what FAILED has been told: nobody needs to do it again. `task_id` as in the part. */
 void results_chord_end(struct results *r, const char *group_id, const char *task_id, bool failed, results_done *done,
@@ -148,6 +157,8 @@ struct results_backend {
         void (*chord_begin)(struct results_sink *s, const char *group_id, size_t size, struct bytes saved,
                             results_done *done, void *arg);
         void (*chord_part)(struct results_sink *s, const struct chord_part *part, chord_done *done, void *arg);
+        void (*chord_restore)(struct results_sink *s, const char *group_id, size_t size, struct bytes parts,
+                              results_done *done, void *arg);
         void (*chord_end)(struct results_sink *s, const char *group_id, const char *task_id, bool failed,
                           results_done *done, void *arg);
         void (*close)(struct results_sink *s);

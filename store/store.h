@@ -111,6 +111,8 @@ struct commit {
         const char *traceparent; /* W3C trace context that the events carry on, or NULL */
         const json_t *
                 chain; /* what follows, as in the message (reversed), or NULL: kept with the job, so that a lost message can be made again */
+        const char *
+                chord_part; /* "GROUP:INDEX" where it is part of a chord's header, so that the header can be counted from here; or NULL */
 };
 
 /* Published later, or surely. */
@@ -133,6 +135,7 @@ struct failure {
         const struct scheduled *again;
         unsigned tokens_in, tokens_out;
         int64_t cost_nano;
+        const char *chord_part; /* as a commit's; counts once the task has failed for good */
         /* The event that goes into `event` and `outbox` when the job fails of it, and had not failed already; NULL: none. */
         const char *aggregate_type, *event_type; /* "scan", "ScanFailed"; the aggregate's id is root_id */
         const json_t *payload;
@@ -173,6 +176,7 @@ struct owed_result {
         const char *queue;             /* that the task's message came from */
         struct bytes properties, body; /* of that message, as received */
         struct bytes telling;          /* JSON text that only the worker reads (worker/owe.c) */
+        unsigned wait_ms;              /* nobody takes it before that long has passed */
 };
 
 /* ---- reading and tending ---- */
@@ -214,6 +218,9 @@ struct store_backend {
         /* Of those: delete the ones that were told; the others are anybody's again, at once. Copied. */
         void (*owed_settle)(struct store *s, const int64_t told[], size_t told_count, const int64_t untold[],
                             size_t untold_count, store_done *done, void *arg);
+
+        /* The parts of a chord's header that have ended, by index: [{"id","part","state","result" (text or null),"error"}], all of them. */
+        void (*chord_parts)(struct store *s, const char *group_id, json_done *done, void *arg);
 
         /* Write this worker's row: {"consuming": …} as `state`; other workers' rows older than a day go. */
         void (*beat)(struct store *s, const json_t *state, store_done *done, void *arg);

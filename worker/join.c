@@ -10,7 +10,6 @@
 #include <string.h>
 
 static void on_counted(const struct chord_reply *reply, void *arg);
-static enum step next_part(struct run *run);
 
 void run_add_part(struct run *run, json_t *row, const char *status, struct bytes result)
 {
@@ -35,14 +34,14 @@ void run_add_part(struct run *run, json_t *row, const char *status, struct bytes
         buffer_free(&member);
 }
 
-static const json_t *part_of(const struct run *run)
+const json_t *run_part(const struct run *run)
 {
         return json_array_get(run->telling.parts, run->telling.part);
 }
 
 enum step run_join(struct run *run)
 {
-        const json_t *row = part_of(run), *member = json_object_get(row, "member");
+        const json_t *row = run_part(run), *member = json_object_get(row, "member");
         if (!row)
                 return run_all_told(run);
         const struct chord_part part = {
@@ -50,6 +49,8 @@ enum step run_join(struct run *run)
                 .task_id = json_text(row, "id", ""),
                 .index = json_number(row, "group_index", -1),
                 .member = bytes_of(json_string_value(member), json_string_length(member)),
+                .body_id = json_text(json_object_get(json_object_get(row, "chord"), "options"), "task_id", NULL),
+                .again = run->telling.looks,
         };
         results_chord_part(run->worker->results, &part, on_counted, run);
         return STEP_WAIT;
@@ -62,10 +63,10 @@ static void on_ended(enum results_answer answer, const struct problem *why, void
         struct run *run = (struct run *)arg;
         (void)why; /* what is left of the chord expires */
         run->telling.away = run->telling.away || answer == RESULTS_AWAY;
-        run_go(run, answer == RESULTS_CLOSED ? STEP_END : next_part(run));
+        run_go(run, answer == RESULTS_CLOSED ? STEP_END : run_next_part(run));
 }
 
-static enum step next_part(struct run *run)
+enum step run_next_part(struct run *run)
 {
         run->telling.part++;
         return STEP_JOIN;
@@ -73,7 +74,14 @@ static enum step next_part(struct run *run)
 
 static enum step end_chord(struct run *run)
 {
-        const json_t *row = part_of(run);
+        if (run->telling.unjoined && strcmp(run->telling.unjoined->code, "chord_broken") == 0)
+                return run_fail_body(run);
+        return run_end_chord(run);
+}
+
+enum step run_end_chord(struct run *run)
+{
+        const json_t *row = run_part(run);
         results_chord_end(run->worker->results, json_text(row, "group_id", ""), json_text(row, "id", ""),
                           run->telling.unjoined != NULL, on_ended, run);
         return STEP_WAIT;
@@ -90,7 +98,7 @@ static bool make_unjoined(struct run *run)
         const struct bytes cause = run->telling.cause;
         const struct failure_told told = { .exception = cause.size ? cause : buffer_view(&exception),
                                            .worker = run->worker->config->name };
-        const json_t *body = json_object_get(part_of(run), "chord");
+        const json_t *body = json_object_get(run_part(run), "chord");
         const int code = exception.failed
                                  ? -ENOMEM
                                  : task_message_unjoined(&run->message, body, &told, &how, &run->following, &why);
@@ -130,9 +138,9 @@ static void abandon(struct run *run, const json_t *body, const struct problem *w
 }
 
 /* The body can't run: it fails, as does what follows it; and it may be part of another chord. */
-static enum step unjoin(struct run *run, const struct problem *why, struct bytes cause)
+enum step run_unjoin(struct run *run, const struct problem *why, struct bytes cause)
 {
-        const json_t *body = json_object_get(part_of(run), "chord");
+        const json_t *body = json_object_get(run_part(run), "chord");
         log_warn("worker", "task=%s its chord fails: %s", run->message.id, why->text);
         run->telling.unjoined = arena_alloc(&run->arena, sizeof(*why));
         if (!run->telling.unjoined)
@@ -159,15 +167,15 @@ static enum step send_body(struct run *run, struct bytes results)
         const struct follow_how how = run_how(run);
         struct following following = { 0 };
         struct problem why = { 0 }, told;
-        const json_t *body = json_object_get(part_of(run), "chord");
+        const json_t *body = json_object_get(run_part(run), "chord");
         run->telling.unjoined = NULL;
         const int code = task_message_joined(&run->message, body, results, &how, &following, &why);
         if (code == 0)
                 return run_send(run, &following, end_chord);
         if (code < 0)
                 return run_out_of_memory(run);
-        problem_set(&told, "results", "chord", "Callback error: %s", why.text);
-        return unjoin(run, &told, (struct bytes){ NULL, 0 });
+        problem_set(&told, "results", "chord_broken", "Callback error: %s", why.text);
+        return run_unjoin(run, &told, (struct bytes){ NULL, 0 });
 }
 
 static void on_counted(const struct chord_reply *reply, void *arg)
@@ -175,16 +183,18 @@ static void on_counted(const struct chord_reply *reply, void *arg)
         struct run *run = (struct run *)arg;
         enum step step = STEP_END;
         switch (reply->verdict) {
-        case CHORD_WAITS: step = next_part(run); break;
+        case CHORD_WAITS: step = run_next_part(run); break;
         case CHORD_READY: step = send_body(run, reply->results); break;
-        case CHORD_FAILED: step = unjoin(run, &reply->why, reply->cause); break;
+        case CHORD_FAILED: step = run_unjoin(run, &reply->why, reply->cause); break;
+        case CHORD_UNKNOWN: step = run_watch_chord(run); break;
+        case CHORD_LOST: step = run_recount(run); break;
         case CHORD_REFUSED:
                 log_error("worker", "task=%s its chord can't be counted: %s", run->message.id, reply->why.text);
-                step = next_part(run);
+                step = run_next_part(run);
                 break;
         case CHORD_AWAY:
                 run->telling.away = true;
-                step = next_part(run);
+                step = run_next_part(run);
                 break;
         case CHORD_CLOSED: break;
         }

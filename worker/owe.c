@@ -122,7 +122,12 @@ static void take_telling(struct run *run, json_t *telling)
 
 static enum step step_of(struct run *run, json_t *telling)
 {
-        json_t *sends = json_object_get(telling, "sends");
+        json_t *sends = json_object_get(telling, "sends"), *part = json_object_get(telling, "part");
+        if (part) { /* worker/chord_lost.c */
+                run->telling.parts = json_pack("[O]", part);
+                run->telling.looks = true;
+                return run->message.id && run->telling.parts ? STEP_JOIN : STEP_END;
+        }
         const bool tells = strcmp(json_text(telling, "step", ""), "publish") != 0;
         run->telling.late = tells && !json_is_true(json_object_get(telling, "first"));
         if (tells) {

@@ -215,6 +215,16 @@ static const char *job_pipeline(const struct run *run)
         return run->message.aside ? NULL : pipeline_name(run);
 }
 
+/* Without memory for it the store can't count it, should Redis forget. */
+static const char *run_chord_part(struct run *run)
+{
+        const struct task_message *m = &run->message;
+        if (!m->chord || !m->group_id)
+                return NULL;
+        return m->group_index < 0 ? arena_printf(&run->arena, "%s:+inf", m->group_id)
+                                  : arena_printf(&run->arena, "%s:%lld", m->group_id, (long long)m->group_index);
+}
+
 void run_describe_claim(struct run *run)
 {
         const struct task_message *m = &run->message;
@@ -247,6 +257,7 @@ void run_describe_commit(struct run *run)
                 .branches = run_branches(run),
                 .chain = run->message.chain,
                 .has_job = !run->message.aside,
+                .chord_part = run_chord_part(run),
         };
         if (run->def->ask) {
                 run->commit.provider = run->reply.provider;
@@ -259,11 +270,11 @@ void run_describe_commit(struct run *run)
 }
 
 /* Without memory for it there is none: the failure itself must not wait for that. */
-static void describe_event(struct run *run)
+static void run_describe_event(struct run *run)
 {
         const char *user = json_text(json_object_get(run->document, "job"), "user_id", NULL);
         json_decref(run->failed_payload);
-        run->failed_payload = failed_event_payload(run->failure.root_id, user, &run->why);
+        run->failed_payload = failed_event_payload(run->failure.root_id, user, run->failure.why);
         failed_event_type(run->failure.pipeline, run->failed_type);
         run->failure.aggregate_type = *run->failure.pipeline ? run->failure.pipeline : "job";
         run->failure.event_type = run->failed_payload ? run->failed_type : NULL;
@@ -287,9 +298,24 @@ void run_describe_failure(struct run *run, const struct scheduled *again)
                 .tokens_in = run->reply.tokens_in,
                 .tokens_out = run->reply.tokens_out,
                 .cost_nano = run->reply.cost_nano,
+                .chord_part = run_chord_part(run),
         };
         if (!again && !m->aside)
-                describe_event(run);
+                run_describe_event(run);
+}
+
+void run_describe_body_failure(struct run *run, const char *id, const char *name)
+{
+        const struct task_message *m = &run->message;
+        run->failure = (struct failure){ .id = id,
+                                         .root_id = m->root_id ? m->root_id : m->id,
+                                         .parent_id = m->id,
+                                         .name = name,
+                                         .pipeline = job_pipeline(run),
+                                         .attempts = 1,
+                                         .why = run->telling.unjoined };
+        if (!m->aside)
+                run_describe_event(run);
 }
 
 struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZE])

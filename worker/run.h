@@ -47,6 +47,7 @@ struct telling {
         bool unsent;              /* what follows it was not sent */
         bool away;                /* the result backend did not take all of it */
         bool called;              /* its errbacks have been sent */
+        bool looks;               /* the part in hand found its chord's size unknown some time ago */
         bool late;                /* it was told before, to a backend that was away */
         struct problem *unjoined; /* why its chord has failed, in the run's arena; NULL: it has not */
         bool starved;             /* memory ran out while it was told: the task goes back, and is told once more */
@@ -199,6 +200,7 @@ bool run_write_result(struct run *run);
 void run_describe_claim(struct run *run);
 void run_describe_commit(struct run *run);
 void run_describe_failure(struct run *run, const struct scheduled *again);
+void run_describe_body_failure(struct run *run, const char *id, const char *name);
 
 /* The error record of its dead letter; `id` is filled in and borrowed by it. */
 struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZE]);
@@ -282,8 +284,25 @@ void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem 
 /* A part to be counted in step "join", if the row ({"id","group_id","group_index","chord"}) is one. `result` is JSON text. */
 void run_add_part(struct run *run, json_t *row, const char *status, struct bytes result);
 
+/* The part in hand: such a row with its "member"; NULL: there is none. / Go on with the next. */
+const json_t *run_part(const struct run *run);
+enum step run_next_part(struct run *run);
+
+/* The body of the chord in hand can't run: it fails, as does what follows it. `cause` as of run_abandon. / All is sent: nobody needs to do it again. */
+enum step run_unjoin(struct run *run, const struct problem *why, struct bytes cause);
+enum step run_end_chord(struct run *run);
+
 /* STEP_JOIN, as something to be done then. */
 run_then run_then_join;
+
+/* ---- chord_lost.c ---- */
+
+/* Nobody knows the size of the chord in hand: look again some time later. / It is lost: count its header from the store, or fail it. */
+enum step run_watch_chord(struct run *run);
+enum step run_recount(struct run *run);
+
+/* Its body fails in the store, and its job with it, for a reason that is no part's failure; then run_end_chord. */
+enum step run_fail_body(struct run *run);
 
 /* ---- steps.c ---- */
 

@@ -99,6 +99,13 @@ static void on_settled(enum store_result result, struct bytes stored, const stru
                 shutdown_adjust(t->worker);
 }
 
+/* Rows may be there that are due later: no look comes much later than they want. */
+static uint64_t period_ms(const struct teller *t)
+{
+        const unsigned wait_ms = t->worker->config->chord_lost_ms;
+        return wait_ms < TELLER_PERIOD_MS ? wait_ms : TELLER_PERIOD_MS;
+}
+
 static void teller_settle(struct teller *t)
 {
         int64_t told[TELLER_BATCH], untold[TELLER_BATCH];
@@ -109,7 +116,7 @@ static void teller_settle(struct teller *t)
                 else
                         untold[untold_count++] = t->items[i].id;
         }
-        t->next_ms = clock_mono_ms() + (t->count == TELLER_BATCH && told_count ? 0 : TELLER_PERIOD_MS);
+        t->next_ms = clock_mono_ms() + (t->count == TELLER_BATCH && told_count ? 0 : period_ms(t));
         if (told_count)
                 log_info("worker", "told %zu results that were owed", told_count);
         if (t->count == 0)

@@ -24,6 +24,7 @@ struct worker_config {
         const char *store_url;
         const char *result_urls; /* as results_config says */
         unsigned result_expires_s;
+        unsigned chord_lost_ms;                  /* how long after a part has ended its chord may still have no size */
         bool declare_queues;                     /* or consume them as they stand there */
         bool track_started;                      /* tell clients that a task has begun, too */
         struct ai_config ai;                     /* its loop is filled in by the worker */

@@ -274,6 +274,7 @@ const struct store_backend store_postgres = {
         .owe = pg_owe,
         .owed_take = pg_owed_take,
         .owed_settle = pg_owed_settle,
+        .chord_parts = pg_chord_parts,
         .beat = pg_beat,
         .worker = pg_worker,
         .job = pg_job,

@@ -28,19 +28,20 @@ static const struct statement jobs = {
 static const struct statement tasks = {
         "chard_carry_tasks",
         "with made as (insert into chard.task as t (id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,"
-        "   attempts, tokens_in, tokens_out, cost_nano, elapsed_ms, provider, model, error, result, replaced, sends)"
+        "   attempts, tokens_in, tokens_out, cost_nano, elapsed_ms, provider, model, error, result, replaced, sends, chord_part)"
         "  select id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,"
         "   attempts, tokens_in, tokens_out, cost_nano, elapsed_ms, provider, model, error::jsonb, result::json,"
-        "   coalesce(replaced, 0), sends::json"
+        "   coalesce(replaced, 0), sends::json, chord_part"
         "  from json_to_recordset($1::text::json) as r (id text, root_id text, parent_id text, name text, state text,"
         "   created_at timestamptz, started_at timestamptz, finished_at timestamptz, starts integer, attempts integer,"
         "   tokens_in integer, tokens_out integer, cost_nano bigint, elapsed_ms integer, provider text, model text, error text, result text,"
-        "   replaced integer, sends text)"
+        "   replaced integer, sends text, chord_part text)"
         "  on conflict (id) do update set state = excluded.state, started_at = excluded.started_at,"
         "   finished_at = excluded.finished_at, starts = excluded.starts, attempts = excluded.attempts,"
         "   tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out, cost_nano = excluded.cost_nano,"
         "   elapsed_ms = excluded.elapsed_ms, provider = excluded.provider, model = excluded.model,"
-        "   error = excluded.error, result = excluded.result, replaced = excluded.replaced, sends = excluded.sends"
+        "   error = excluded.error, result = excluded.result, replaced = excluded.replaced, sends = excluded.sends,"
+        "   chord_part = excluded.chord_part"
         "  where t.state <> 'SUCCESS' and greatest(excluded.created_at, excluded.started_at, excluded.finished_at)"
         "   > greatest(t.created_at, t.started_at, t.finished_at) returning 1) " COUNTED
 };

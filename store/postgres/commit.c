@@ -14,17 +14,17 @@
 
 #define TASKS                                                                                                    \
         "unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::json[], $7::text[], $8::text[]," \
-        " $9::int4[], $10::int4[], $11::int8[], $12::int4[], $13::json[], $14::int4[], $15::json[])"
+        " $9::int4[], $10::int4[], $11::int8[], $12::int4[], $13::json[], $14::int4[], $15::json[], $16::text[])"
 
 #define TASK_COLUMNS \
-        "id, root_id, name, job, pipeline, result, provider, model, tokens_in, tokens_out, cost, elapsed, chain, replaced, sends"
+        "id, root_id, name, job, pipeline, result, provider, model, tokens_in, tokens_out, cost, elapsed, chain, replaced, sends, part"
 
 #define INSERT                                                                                                            \
         " insert into chard.task as t (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out," \
-        "  cost_nano, elapsed_ms, started_at, finished_at, replaced, sends)"                                              \
+        "  cost_nano, elapsed_ms, started_at, finished_at, replaced, sends, chord_part)"                                  \
         " select id, root_id, name, case when result is null then 'PENDING' else 'SUCCESS' end,"                          \
         "  case when result is null then 0 else 1 end, result, provider, model, tokens_in, tokens_out, cost, elapsed,"    \
-        "  now(), case when result is null then null else now() end, replaced, sends"
+        "  now(), case when result is null then null else now() end, replaced, sends, part"
 
 #define ON_CONFLICT                                                                                                                              \
         " on conflict (id) do update set state = excluded.state, result = excluded.result, error = null,"                                        \
@@ -33,7 +33,7 @@
         "  elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null,"                        \
         "  starts = case when excluded.result is null then 0 else t.starts end,"                                                                 \
         "  attempts = case when excluded.result is null then 0 else t.attempts end,"                                                             \
-        "  replaced = excluded.replaced, sends = excluded.sends"                                                                                 \
+        "  replaced = excluded.replaced, sends = excluded.sends, chord_part = excluded.chord_part"                                               \
         " where t.state not in ('SUCCESS', 'REVOKED') and excluded.replaced >= t.replaced + case when excluded.result is null then 1 else 0 end" \
         " returning t.id"
 
@@ -48,14 +48,14 @@ const struct statement statement_commit = {
         "chard_commit",
         "with i as materialized (select * from " TASKS " with ordinality as i (" TASK_COLUMNS ", n)),"
         " stale as ("
-        "  select g.task_id from unnest($16::text[], $17::text[], $18::text[]) as g (task_id, user_id, code)"
+        "  select g.task_id from unnest($17::text[], $18::text[], $19::text[]) as g (task_id, user_id, code)"
         "  where (select c.task_id from chard.character_owned c where c.user_id = g.user_id and c.code = g.code)"
         "   is distinct from g.task_id),"
         " done as (" INSERT
         " from i where case when i.id in (select task_id from stale) then false else true end" ON_CONFLICT "),"
         " e as materialized ("
-        "  select gen_random_uuid() as id, v.* from unnest($19::text[], $20::text[], $21::text[], $22::text[], $23::text[],"
-        "   $24::jsonb[], $25::text[]) with ordinality as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)"
+        "  select gen_random_uuid() as id, v.* from unnest($20::text[], $21::text[], $22::text[], $23::text[], $24::text[],"
+        "   $25::jsonb[], $26::text[]) with ordinality as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)"
         "  where case when v.task_id in (select id from done) then true else false end),"
         " recorded as ("
         "  insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)"
@@ -84,7 +84,7 @@ const struct statement statement_commit = {
         " fields as ("
         "  insert into chard.profile as p (user_id, fields)"
         "  select w.user_id, jsonb_object_agg(w.key, w.value order by w.n)"
-        "  from unnest($26::text[], $27::text[], $28::text[], $29::jsonb[]) with ordinality as w (task_id, user_id, key, value, n)"
+        "  from unnest($27::text[], $28::text[], $29::text[], $30::jsonb[]) with ordinality as w (task_id, user_id, key, value, n)"
         "  where case when w.task_id in (select id from done) then true else false end"
         "  group by w.user_id order by w.user_id collate \"C\""
         "  on conflict (user_id) do update set fields = p.fields || excluded.fields, updated_at = now())"
@@ -128,7 +128,7 @@ static size_t commit_size(const struct call *call)
 
 struct columns {
         struct column *id, *root, *name, *job, *pipeline, *result, *provider, *model, *tokens_in, *tokens_out, *cost,
-                *elapsed, *chain, *replaced, *sends;
+                *elapsed, *chain, *replaced, *sends, *part;
         struct column *grant_task, *grant_user, *grant_code;
         struct column *event_task, *event_root, *aggregate_type, *aggregate_id, *type, *payload, *trace;
         struct column *field_task, *field_user, *field_key, *field_value;
@@ -151,6 +151,7 @@ static void begin_tasks(struct arguments *a, struct columns *c)
         c->chain = arguments_array(a, COLUMN_JSON);
         c->replaced = arguments_array(a, COLUMN_INT4);
         c->sends = arguments_array(a, COLUMN_JSON);
+        c->part = arguments_array(a, COLUMN_TEXT);
 }
 
 static void begin_grants(struct arguments *a, struct columns *c)
@@ -198,6 +199,7 @@ static void add_task(struct columns *c, const struct commit *commit)
         column_json_text(c->chain, commit->chain);
         column_int4(c->replaced, commit->nesting + (commit->result.size ? 0 : 1));
         column_json_text(c->sends, commit->sends);
+        column_text(c->part, commit->result.size ? commit->chord_part : NULL);
 }
 
 static void add_grants(struct columns *c, const struct commit *commit)

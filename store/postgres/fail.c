@@ -12,25 +12,26 @@ const struct statement statement_fail = {
         "chard_fail",
         "with i as materialized ("
         " select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[], $8::jsonb[], $9::int4[],"
-        "  $10::int4[], $11::int8[], $12::text[]) with ordinality"
-        "  as i (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost, pipeline, n)),"
+        "  $10::int4[], $11::int8[], $12::text[], $13::text[]) with ordinality"
+        "  as i (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost, pipeline, part, n)),"
         " done as ("
         "  insert into chard.task as t (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out,"
-        "   cost_nano, finished_at)"
+        "   cost_nano, finished_at, chord_part)"
         "  select id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost,"
-        "   case when state = 'FAILURE' then now() end from i"
+        "   case when state = 'FAILURE' then now() end, part from i"
         "  on conflict (id) do update set state = excluded.state, attempts = greatest(t.attempts, excluded.attempts),"
         "   error = excluded.error, tokens_in = t.tokens_in + excluded.tokens_in,"
         "   tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"
-        "   finished_at = excluded.finished_at, lease_owner = null, lease_until = null"
+        "   finished_at = excluded.finished_at, lease_owner = null, lease_until = null,"
+        "   chord_part = excluded.chord_part"
         "  where t.state in ('PENDING', 'STARTED', 'RETRY') and (t.lease_owner is null or t.lease_owner = $1)"
         "   and (excluded.state = 'FAILURE' or excluded.attempts > t.attempts)"
         "  returning t.id),"
         " again as ("
         "  insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)"
         "  select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body"
-        "  from unnest($13::uuid[], $14::int8[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bytea[], $20::bytea[],"
-        "   $21::text[]) as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)"
+        "  from unnest($14::uuid[], $15::int8[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bytea[], $21::bytea[],"
+        "   $22::text[]) as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)"
         "  where case when s.of in (select id from done) then true else false end"
         "  on conflict (key) do nothing),"
         " jobs as ("
@@ -46,7 +47,7 @@ const struct statement statement_fail = {
         "  returning j.root_id),"
         " e as materialized ("
         "  select distinct on (i.root_id) gen_random_uuid() as id, i.id as task_id, i.root_id, v.aggregate_type, v.type, v.payload, v.trace"
-        "  from i join unnest($22::text[], $23::text[], $24::text[], $25::jsonb[], $26::text[])"
+        "  from i join unnest($23::text[], $24::text[], $25::text[], $26::jsonb[], $27::text[])"
         "   as v (task_id, aggregate_type, type, payload, trace) on v.task_id = i.id"
         "  where i.root_id in (select root_id from jobs)"
         "   and (case when i.id in (select id from done) then true else false end"
@@ -94,7 +95,8 @@ static size_t failure_size(const struct call *call)
 }
 
 struct columns {
-        struct column *id, *root, *parent, *name, *state, *attempts, *error, *tokens_in, *tokens_out, *cost, *pipeline;
+        struct column *id, *root, *parent, *name, *state, *attempts, *error, *tokens_in, *tokens_out, *cost, *pipeline,
+                *part;
 };
 
 struct event_columns {
@@ -134,6 +136,7 @@ static void begin_failures(struct arguments *a, struct columns *c)
         c->tokens_out = arguments_array(a, COLUMN_INT4);
         c->cost = arguments_array(a, COLUMN_INT8);
         c->pipeline = arguments_array(a, COLUMN_TEXT);
+        c->part = arguments_array(a, COLUMN_TEXT);
 }
 
 static void add_failure(struct columns *c, const struct failure *f)
@@ -151,6 +154,7 @@ static void add_failure(struct columns *c, const struct failure *f)
         column_int4(c->tokens_out, f->tokens_out);
         column_int8(c->cost, f->cost_nano);
         column_text(c->pipeline, f->pipeline);
+        column_text(c->part, f->again ? NULL : f->chord_part);
 }
 
 static int send_failures(struct link *link, struct group *group)

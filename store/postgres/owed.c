@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char owe_sql[] = "insert into chard.owed_result (key, task_id, queue, properties, body, telling)"
-                              " select key, task_id, queue, properties, body, telling"
-                              " from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[])"
-                              "  as s (key, task_id, queue, properties, body, telling)"
-                              " on conflict (key) do nothing";
+static const char owe_sql[] =
+        "insert into chard.owed_result (key, task_id, queue, properties, body, telling, due_at)"
+        " select key, task_id, queue, properties, body, telling, now() + wait * interval '1 ms'"
+        " from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::int8[])"
+        "  as s (key, task_id, queue, properties, body, telling, wait)"
+        " on conflict (key) do nothing";
 
 /* They are somebody's for a while: one that dies meanwhile leaves them to others. */
 static const char take_sql[] =
@@ -44,6 +45,7 @@ static int owed_send(struct link *link, struct group *group)
         struct column *key = arguments_array(a, COLUMN_UUID), *task_id = arguments_array(a, COLUMN_TEXT);
         struct column *queue = arguments_array(a, COLUMN_TEXT), *properties = arguments_array(a, COLUMN_BYTEA);
         struct column *body = arguments_array(a, COLUMN_BYTEA), *telling = arguments_array(a, COLUMN_BYTEA);
+        struct column *wait = arguments_array(a, COLUMN_INT8);
         for (size_t i = 0; i < group->count; i++) {
                 const struct owed_result *row = group->calls[i]->what;
 
@@ -53,6 +55,7 @@ static int owed_send(struct link *link, struct group *group)
                 column_bytes(properties, row->properties);
                 column_bytes(body, row->body);
                 column_bytes(telling, row->telling);
+                column_int8(wait, row->wait_ms);
         }
         return link_send_once(link, group, owe_sql);
 }

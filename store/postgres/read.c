@@ -64,6 +64,14 @@ const struct statement statement_beat = {
                       " on conflict (name) do update set state = excluded.state, beat_at = now()"
 };
 
+/* What begins alike may be another group's, whose id holds a colon: whoever reads it looks. */
+const struct statement statement_chord_parts = {
+        "chard_chord_parts",
+        "select coalesce(json_agg(json_build_object('id', id, 'part', chord_part, 'state', state, 'result', result::text, 'error', error)),"
+        "  '[]')::text"
+        " from chard.task where chord_part >= $1 || ':' and chord_part < $1 || ';' and state in ('SUCCESS', 'FAILURE')"
+};
+
 struct read_call {
         const struct statement *statement;
         char key[];
@@ -133,6 +141,11 @@ void pg_job(struct store *s, const char *root_id, json_done *done, void *arg)
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg)
 {
         read_add(s, &statement_worker, name, done, arg);
+}
+
+void pg_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg)
+{
+        read_add(s, &statement_chord_parts, group_id, done, arg);
 }
 
 void pg_workers(struct store *s, json_done *done, void *arg)

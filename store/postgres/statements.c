@@ -4,8 +4,17 @@
 #include <stddef.h>
 
 const struct statement *const statements_of_claims[] = {
-        &statement_claim,   &statement_claim_jobs, &statement_owned,  &statement_job,  &statement_worker,
-        &statement_workers, &statement_upcoming,   &statement_events, &statement_beat, NULL,
+        &statement_claim,
+        &statement_claim_jobs,
+        &statement_owned,
+        &statement_job,
+        &statement_worker,
+        &statement_workers,
+        &statement_upcoming,
+        &statement_events,
+        &statement_beat,
+        &statement_chord_parts,
+        NULL,
 };
 
 const struct statement *const statements_of_commits[] = {

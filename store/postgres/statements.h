@@ -20,7 +20,8 @@ extern const struct statement statement_schedule, statement_notify;
 /* release.c */
 extern const struct statement statement_due, statement_next, statement_forget, statement_later;
 /* read.c */
-extern const struct statement statement_job, statement_worker, statement_workers, statement_upcoming, statement_beat;
+extern const struct statement statement_job, statement_worker, statement_workers, statement_upcoming, statement_beat,
+        statement_chord_parts;
 
 /* revoke.c */
 void pg_revoke(struct store *s, const struct revocation *revocation, store_done *done, void *arg);
@@ -66,6 +67,7 @@ void pg_beat(struct store *s, const json_t *state, store_done *done, void *arg);
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg);
 void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 void pg_job(struct store *s, const char *root_id, json_done *done, void *arg);
+void pg_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
 void pg_workers(struct store *s, json_done *done, void *arg);
 void pg_upcoming(struct store *s, json_done *done, void *arg);
 void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg);

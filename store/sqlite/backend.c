@@ -240,6 +240,7 @@ const struct store_backend store_sqlite = {
         .owe = lite_owe,
         .owed_take = lite_owed_take,
         .owed_settle = lite_owed_settle,
+        .chord_parts = lite_chord_parts,
         .beat = lite_beat,
         .worker = lite_worker,
         .job = lite_job,

@@ -31,7 +31,8 @@ static const char *const out_sql[CARRY_KINDS] = {
                 ", 'finished_at', " FINISHED_AT ","
                 "  'starts', starts, 'attempts', attempts, 'tokens_in', tokens_in, 'tokens_out', tokens_out,"
                 "  'cost_nano', cost_nano, 'elapsed_ms', elapsed_ms, 'provider', provider, 'model', model, 'error', error,"
-                "  'result', result, 'replaced', replaced, 'sends', sends)"
+                "  'result', result, 'replaced', replaced, 'sends', sends,"
+                "  'chord_part', chord_part)"
                 " from task where rowid > ?1 order by rowid limit ?2",
         [CARRY_EVENTS] =
                 "select json_object('cursor', e.rowid, 'id', e.id, 'aggregate_type', e.aggregate_type,"

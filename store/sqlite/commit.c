@@ -28,12 +28,12 @@ static const char grant_sql[] =
 
 static const char task_sql[] =
         "insert into task (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out, cost_nano,"
-        "  elapsed_ms, created_at, started_at, finished_at, replaced, sends)"
+        "  elapsed_ms, created_at, started_at, finished_at, replaced, sends, chord_part)"
         " values (?1, ?2, ?3, case when ?4 is null then 'PENDING' else 'SUCCESS' end, case when ?4 is null then 0 else 1 end,"
-        "  ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, case when ?4 is null then null else ?11 end, ?12, ?13)"
+        "  ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, case when ?4 is null then null else ?11 end, ?12, ?13, ?14)"
         " on conflict (id) do update set state = excluded.state, result = excluded.result, error = null,"
         "  starts = case when ?4 is null then 0 else starts end, attempts = case when ?4 is null then 0 else attempts end,"
-        "  replaced = excluded.replaced, sends = excluded.sends,"
+        "  replaced = excluded.replaced, sends = excluded.sends, chord_part = ?14,"
         "  provider = excluded.provider, model = excluded.model, tokens_in = tokens_in + excluded.tokens_in,"
         "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
         "  elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null";
@@ -180,6 +180,7 @@ static int write_task(const struct commit_call *c, sqlite3 *db, int64_t now_us)
         query_number(&q, now_us);
         query_number(&q, replaced_of(commit));
         query_text(&q, (const char *)c->sends.data);
+        query_text(&q, commit->result.size ? commit->chord_part : NULL);
         return query_run(&q);
 }
 

@@ -19,13 +19,13 @@ struct give_back_call {
  * about it. Said twice it changes nothing: the attempts are given, not counted up. */
 static const char fail_sql[] =
         "insert into task (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost_nano,"
-        "  finished_at, created_at)"
+        "  finished_at, created_at, chord_part)"
         " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-        "  case when ?5 = 'FAILURE' then ?11 end, ?11)"
+        "  case when ?5 = 'FAILURE' then ?11 end, ?11, ?13)"
         " on conflict (id) do update set state = excluded.state, attempts = max(attempts, excluded.attempts),"
         "  error = excluded.error, tokens_in = tokens_in + excluded.tokens_in,"
         "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
-        "  finished_at = excluded.finished_at, lease_owner = null, lease_until = null"
+        "  finished_at = excluded.finished_at, lease_owner = null, lease_until = null, chord_part = ?13"
         " where state in ('PENDING', 'STARTED', 'RETRY') and (lease_owner is null or lease_owner = ?12)"
         "  and (excluded.state = 'FAILURE' or excluded.attempts > attempts)";
 
@@ -62,6 +62,7 @@ static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, boo
         query_number(&q, f->cost_nano);
         query_number(&q, now_us);
         query_text(&q, c->call.store->owner);
+        query_text(&q, f->again ? NULL : f->chord_part);
         rc = query_run(&q);
         *counts = rc == SQLITE_OK && sqlite3_changes(db) == 1;
         return rc;

@@ -130,6 +130,7 @@ void lite_beat(struct store *s, const json_t *state, store_done *done, void *arg
 void lite_worker(struct store *s, const char *name, json_done *done, void *arg);
 void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
 
+void lite_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
 void lite_workers(struct store *s, json_done *done, void *arg);
 void lite_upcoming(struct store *s, json_done *done, void *arg);
 void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);

@@ -24,7 +24,7 @@ struct owed_settle_call {
 
 static const char owe_sql[] =
         "insert into owed_result (key, created_at, due_at, task_id, queue, properties, body, telling)"
-        " values (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7) on conflict (key) do nothing";
+        " values (?1, ?2, ?8, ?3, ?4, ?5, ?6, ?7) on conflict (key) do nothing";
 
 static const char take_sql[] = "update owed_result set due_at = ?2 where id in"
                                " (select id from owed_result where due_at <= ?1 order by id limit ?3)"
@@ -40,15 +40,17 @@ static const char untold_sql[] = "update owed_result set due_at = 0 where id = ?
 static int owe_run(struct sqlite_work *work, sqlite3 *db)
 {
         struct owe_call *c = (struct owe_call *)work;
+        const int64_t now_us = lite_now_us();
         struct query q = query_of(db, owe_sql);
 
         query_blob(&q, bytes_of(c->call.key, KEY_SIZE));
-        query_number(&q, lite_now_us());
+        query_number(&q, now_us);
         query_text(&q, c->what->task_id);
         query_text(&q, c->what->queue);
         query_blob(&q, c->what->properties);
         query_blob(&q, c->what->body);
         query_blob(&q, c->what->telling);
+        query_number(&q, now_us + (int64_t)c->what->wait_ms * 1000);
         return query_run(&q);
 }
 

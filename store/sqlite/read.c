@@ -139,6 +139,22 @@ static int run_upcoming(struct sqlite_work *work, sqlite3 *db)
         return lite_add_rows(&c->call.text, &q);
 }
 
+/* What begins alike may be another group's, whose id holds a colon: whoever reads it looks. */
+static const char chord_parts_sql[] =
+        "select json_object('id', id, 'part', chord_part, 'state', state, 'result', result, 'error', json(error)) from task"
+        " where chord_part >= ?1 || ':' and chord_part < ?1 || ';' and state in ('SUCCESS', 'FAILURE')";
+
+static int run_chord_parts(struct sqlite_work *work, sqlite3 *db)
+{
+        struct read_call *c = (struct read_call *)work;
+        struct query q = query_of(db, chord_parts_sql);
+
+        buffer_reset(&c->call.text);
+        query_text(&q, c->key);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static const struct sqlite_verb chord_parts_verb = { .run = run_chord_parts, .done = lite_read, .reads = true };
 static const struct sqlite_verb upcoming_verb = { .run = run_upcoming, .done = lite_read, .reads = true };
 static const struct sqlite_verb job_verb = { .run = run_job, .done = lite_read, .reads = true };
 static const struct sqlite_verb worker_verb = { .run = run_worker, .done = lite_read, .reads = true };
@@ -165,6 +181,11 @@ void lite_job(struct store *s, const char *root_id, json_done *done, void *arg)
 void lite_worker(struct store *s, const char *name, json_done *done, void *arg)
 {
         read_start(s, &worker_verb, name, done, arg);
+}
+
+void lite_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg)
+{
+        read_start(s, &chord_parts_verb, group_id, done, arg);
 }
 
 void lite_workers(struct store *s, json_done *done, void *arg)

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A chord that Redis has forgotten: flushed, expired, evicted. A missing size alone proves nothing, because Celery's client sets it just before
+ * it sends the header's last task. So the first part that finds none leaves a row in the store (chord_lost_ms), and whoever takes that row
+ * looks again. If there is still no size, the header is counted anew from the store: what is told of a part is there, and how many there are
+ * stands in its message, where a worker began the chord and the store hears of all its parts. Where that can't be known the chord fails and says so. */
+#include "worker/run.h"
+
+#include "core/json.h"
+#include "core/log.h"
+
+#include <string.h>
+
+/* ---- looking again ---- */
+
+static void on_watched(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        (void)stored;
+        buffer_reset(&run->owing_text);
+        if (result == STORE_REFUSED)
+                log_error("worker", "task=%s nobody looks whether its chord is lost: %s", run->message.id, why->text);
+        run_go(run, result == STORE_CLOSED ? STEP_END : run_next_part(run));
+}
+
+enum step run_watch_chord(struct run *run)
+{
+        JSON_OWNED json_t *telling = json_pack("{s:s, s:O}", "step", "look", "part", run_part(run));
+        buffer_reset(&run->owing_text);
+        json_write(telling, &run->owing_text);
+        if (!telling || run->owing_text.failed)
+                return run_out_of_memory(run);
+        run->owing = (struct owed_result){ .task_id = run->message.id,
+                                           .queue = run->delivery->queue,
+                                           .properties = run->delivery->properties,
+                                           .body = run->delivery->body,
+                                           .telling = buffer_view(&run->owing_text),
+                                           .wait_ms = run->worker->config->chord_lost_ms };
+        run->worker->store->backend->owe(run->worker->store, &run->owing, on_watched, run);
+        return STEP_WAIT;
+}
+
+/* ---- counting from the store ---- */
+
+static const char *group_of(const struct run *run)
+{
+        return json_text(run_part(run), "group_id", "");
+}
+
+/* Its index as text; NULL: it is another group's. */
+static const char *index_of(const char *part, const char *group_id)
+{
+        const size_t size = strlen(group_id);
+        const char *index = strncmp(part, group_id, size) == 0 && part[size] == ':' ? part + size + 1 : NULL;
+        return index && !strchr(index, ':') ? index : NULL;
+}
+
+static void add_exception(const json_t *error, struct buffer *out)
+{
+        struct problem why;
+        problem_set(&why, json_text(error, "source", ""), json_text(error, "code", ""), "%s",
+                    json_text(error, "text", ""));
+        const struct result_exception e = results_exception_of(&why);
+        results_exception(&e, out);
+}
+
+/* ["id:index", "index", member] */
+static void add_part(const json_t *row, const char *index, struct buffer *out)
+{
+        const json_t *id = json_object_get(row, "id"), *result = json_object_get(row, "result");
+        const char *state = json_text(row, "state", "");
+        struct buffer who = { 0 }, member = { 0 };
+        buffer_addf(&who, "%s:%s", json_text(row, "id", ""), index);
+        buffer_add_string(&member, "[1, ");
+        json_write(id, &member);
+        buffer_addf(&member, ", \"%s\", ", state);
+        if (strcmp(state, "SUCCESS") == 0)
+                buffer_add(&member, json_string_length(result) ? json_string_value(result) : "null",
+                           json_string_length(result) ? json_string_length(result) : strlen("null"));
+        else
+                add_exception(json_object_get(row, "error"), &member);
+        buffer_add_byte(&member, ']');
+        out->failed = out->failed || who.failed || member.failed;
+        buffer_add_string(out, out->size > 1 ? ",[" : "[");
+        json_write_text(buffer_view(&who), out);
+        buffer_add_byte(out, ',');
+        json_write_text(bytes_of_string(index), out);
+        buffer_add_byte(out, ',');
+        json_write_text(buffer_view(&member), out);
+        buffer_add_byte(out, ']');
+        buffer_free(&who);
+        buffer_free(&member);
+}
+
+static void on_restored(enum results_answer answer, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        run->telling.looks = false;
+        if (answer == RESULTS_REFUSED)
+                log_error("worker", "task=%s its chord can't be counted again: %s", run->message.id, why->text);
+        run_go(run, answer == RESULTS_DONE ? STEP_JOIN : STEP_END); /* the row stays */
+}
+
+static void on_parts(json_t *rows, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        struct buffer parts = { 0 };
+        const json_int_t size = json_number(json_object_get(run_part(run), "chord"), "chord_size", 0);
+        buffer_add_byte(&parts, '[');
+        for (size_t i = 0; i < json_array_size(rows); i++) {
+                const json_t *row = json_array_get(rows, i);
+                const char *index = index_of(json_text(row, "part", ""), group_of(run));
+                if (index)
+                        add_part(row, index, &parts);
+        }
+        buffer_add_byte(&parts, ']');
+        if (why)
+                log_error("worker", "task=%s the parts of its chord can't be read: %s", run->message.id, why->text);
+        if (why || parts.failed)
+                run_go(run, STEP_END); /* the row stays */
+        else
+                results_chord_restore(run->worker->results, group_of(run), (size_t)size, buffer_view(&parts),
+                                      on_restored, run);
+        buffer_free(&parts);
+}
+
+enum step run_recount(struct run *run)
+{
+        const json_t *chord = json_object_get(run_part(run), "chord");
+        struct problem lost;
+        if (json_number(chord, "chord_size", 0) > 0) {
+                log_warn("worker", "task=%s Redis has lost the counters of its chord: counted from the store",
+                         run->message.id);
+                run->worker->store->backend->chord_parts(run->worker->store, group_of(run), on_parts, run);
+                return STEP_WAIT;
+        }
+        problem_set(
+                &lost, "results", "chord_broken",
+                "Join error: Redis has lost the counters of this chord, and nobody else knows the size of its header");
+        return run_unjoin(run, &lost, (struct bytes){ NULL, 0 });
+}
+
+/* ---- the job ---- */
+
+static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        (void)stored;
+        if (result == STORE_REFUSED)
+                log_error("worker", "task=%s the failure of its chord can't be stored: %s", run->message.id, why->text);
+        run_go(run, result == STORE_CLOSED ? STEP_END : run_end_chord(run));
+}
+
+static bool is_kept(const struct run *run, const char *name)
+{
+        const struct task *task = catalog_task(run->catalog, name);
+        return task && !(task->def->flags & TASK_STATELESS);
+}
+
+enum step run_fail_body(struct run *run)
+{
+        const json_t *body = json_object_get(run_part(run), "chord");
+        JSON_OWNED json_t *alone = json_pack("[O]", body), *rows = signatures_abandoned(alone);
+        const char *id = json_text(json_array_get(rows, 0), "id", NULL), *name = json_text(body, "task", "");
+        const bool plain = !json_is_string(json_object_get(body, "subtask_type"));
+        if (!id || run->message.aside || !run->def || run->def->flags & TASK_STATELESS ||
+            (plain && !is_kept(run, name)))
+                return run_end_chord(run);
+        id = arena_string(&run->arena, id);
+        if (!id)
+                return run_out_of_memory(run);
+        run_describe_body_failure(run, id, name);
+        run->worker->store->backend->fail(run->worker->store, &run->failure, on_failed, run);
+        return STEP_WAIT;
+}
