@@ -14,8 +14,10 @@ static const struct broker_backend *const BACKENDS[] = {
         &embedded_backend,
 };
 
-static const struct broker_backend *backend_of(const char *scheme, size_t size)
+const struct broker_backend *broker_backend_of(const char *urls)
 {
+        const char *scheme = urls + strspn(urls, " \t\r\n");
+        const size_t size = strcspn(scheme, ":");
         for (size_t i = 0; i < sizeof(BACKENDS) / sizeof(*BACKENDS); i++)
                 for (const char *const *s = BACKENDS[i]->schemes; *s; s++)
                         if (strlen(*s) == size && strncasecmp(*s, scheme, size) == 0)
@@ -26,10 +28,7 @@ static const struct broker_backend *backend_of(const char *scheme, size_t size)
 int broker_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
                 struct problem *why)
 {
-        const char *url = config->urls ? config->urls : "";
-        url += strspn(url, " \t\r\n");
-        const size_t size = strcspn(url, ":");
-        const struct broker_backend *backend = backend_of(url, size);
+        const struct broker_backend *backend = broker_backend_of(config->urls ? config->urls : "");
         if (!backend)
                 return problem_set(
                         why, "broker", "bad_url",

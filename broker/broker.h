@@ -165,6 +165,9 @@ struct broker_backend {
 int broker_open(struct broker **out, const struct broker_config *config, const struct broker_listener *listener,
                 struct problem *why);
 
+/* The backend that the first URL's scheme names, or NULL. */
+const struct broker_backend *broker_backend_of(const char *urls);
+
 static inline int broker_consume(struct broker *b, const char *queue, unsigned prefetch)
 {
         return b->backend->consume(b, queue, prefetch);

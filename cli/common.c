@@ -55,6 +55,7 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
         log_setup(level == LOG_INFO && !self->serves ? LOG_WARN : level, strcmp(s->log_format, "json") == 0);
         log_hide(s->openai_api_key);
         hide_password(s->broker_url);
+        hide_password(s->broker_admin_url);
         hide_password(s->store_url);
         return true;
 }

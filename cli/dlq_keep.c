@@ -57,6 +57,7 @@ struct dlq_config keep_config(const struct settings *s, const struct catalog *ca
                 .catalog = catalog,
                 .broker_urls = s->broker_url,
                 .broker_ca_file = setting_or_null(s->broker_ca_file),
+                .broker_admin_url = setting_or_null(s->broker_admin_url),
                 .store_url = s->store_url,
                 .name = name,
                 .heartbeat_s = (unsigned)s->heartbeat_s,

@@ -60,6 +60,7 @@ int service_init(struct service *service, const struct command *self, struct set
                 .catalog = service->catalog,
                 .broker_urls = s->broker_url,
                 .broker_ca_file = setting_or_null(s->broker_ca_file),
+                .broker_admin_url = setting_or_null(s->broker_admin_url),
                 .store_url = s->store_url,
                 .result_urls = s->result_url,
                 .result_expires_s = (unsigned)s->result_expires_s,

@@ -11,8 +11,9 @@
 #include <stdio.h>
 
 struct settings {
-        char *broker_url;     /* one or more, comma-separated; tried in turn */
-        char *broker_ca_file; /* PEM, for amqps */
+        char *broker_url;       /* one or more, comma-separated; tried in turn */
+        char *broker_ca_file;   /* PEM, for amqps */
+        char *broker_admin_url; /* RabbitMQ's management API, or empty */
         char *store_url;
         char *ai_provider; /* "offline", "openai", or empty: openai where a key or a base URL is set */
         char *openai_base_url;

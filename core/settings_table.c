@@ -12,6 +12,8 @@ const struct setting setting_table[] = {
           "the broker: amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://… (several, comma-separated, are tried in turn), or embedded:FILE; empty = the file of `chard dev` in this folder, else amqp://guest:guest@127.0.0.1:5672/" },
         { "CHARD_BROKER_CA_FILE", "--broker-ca-file", 0, TEXT, AT(broker_ca_file), "", 0, 0, { 0 },
           "PEM file of the authority that signed the broker's certificate (amqps); empty = the system's" },
+        { "CHARD_BROKER_ADMIN_URL", "--broker-admin-url", 0, TEXT, AT(broker_admin_url), "", 0, 0, { 0 },
+          "RabbitMQ's management API, which shows what settings of queues lose messages: http://USER:PASSWORD@HOST:15672 (without a user, the broker's); workers and keepers look at their start; empty = `chard topology` tries the usual port of the broker's host" },
         { "CHARD_STORE_URL", "--store-url", 0, TEXT, AT(store_url), "", 0, 0, { 0 },
           "the store: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or sqlite:FILE; empty = the file of `chard dev` in this folder, else postgresql://127.0.0.1:5432/chard" },
         { "CHARD_RESULT_URL", "--result-url", 0, SECRET, AT(result_url), "", 0, 0, { 0 },

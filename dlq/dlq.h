@@ -17,6 +17,7 @@ struct dlq_config {
         uv_loop_t *loop;
         const struct catalog *catalog;
         const char *broker_urls, *broker_ca_file;
+        const char *broker_admin_url; /* where the broker's settings are looked at, at the start; or NULL */
         const char *store_url;
         const char *name; /* this keeper's own */
         unsigned heartbeat_s, connect_timeout_ms;

@@ -3,6 +3,7 @@
  * A letter that is there already is acked too, so a crash in between, or a second keeper, files nothing twice. */
 #include "dlq/keeper.h"
 
+#include "broker/inspect.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "tasks/task.h"
@@ -187,6 +188,15 @@ static int open_results(struct dlq_keeper *k, struct problem *why)
         return results_open(&k->results, &config, why);
 }
 
+static int inspect_broker(struct dlq_keeper *k)
+{
+        const struct dlq_config *c = k->config;
+        const char *queues[KEEPER_MOST_QUEUES];
+        const size_t count = catalog_queues(c->catalog, queues, KEEPER_MOST_QUEUES);
+        return inspection_start(&k->inspection, c->loop, c->broker_urls, c->broker_ca_file, c->broker_admin_url, queues,
+                                count);
+}
+
 static int open_duties(struct dlq_keeper *k, struct problem *why)
 {
         int code = open_results(k, why);
@@ -198,7 +208,9 @@ static int open_duties(struct dlq_keeper *k, struct problem *why)
                 code = alarm_open(&k->alarm, k, why);
         if (!code)
                 code = outage_open(&k->outage, k);
-        return code ? code : keeper_pulse_open(&k->pulse, k);
+        if (!code)
+                code = keeper_pulse_open(&k->pulse, k);
+        return code ? code : inspect_broker(k);
 }
 
 /* Take letters exactly while the store can file them, and no more at once than fit. */
@@ -425,6 +437,7 @@ static void release_memory(uv_handle_t *timer)
 void dlq_keeper_close(struct dlq_keeper *k)
 {
         k->stopping = k->ended = true;
+        inspection_end(k->inspection);
         if (k->store)
                 k->store->backend->close(k->store); /* filings under way end here */
         results_close(k->results);

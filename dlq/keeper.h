@@ -44,6 +44,7 @@ struct dlq_keeper {
         struct alarm *alarm;
         struct outage *outage;
         struct pulse *pulse;
+        struct inspection *inspection; /* of the broker's settings; or NULL */
 };
 
 /* Each duty: open it, 0 or as dlq_keeper_open; let it begin nothing more; give it back (the store is closed by then). */

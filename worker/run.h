@@ -117,6 +117,7 @@ struct run {
 
 struct releaser;
 struct teller;
+struct inspection;
 struct control;
 
 struct worker {
@@ -139,7 +140,8 @@ struct worker {
         uv_timer_t grace_timer;
         struct releaser *releaser;
         struct teller *teller;
-        struct pulse *pulse; /* says whether it consumes */
+        struct inspection *inspection; /* of the broker's settings; or NULL */
+        struct pulse *pulse;           /* says whether it consumes */
         struct observing observing;
         struct observer counting; /* counts into `finished` and `rates` */
         struct rates_row *rates;  /* how attempts fared; one a task of the catalogue */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/run.h"
 
+#include "broker/inspect.h"
 #include "core/log.h"
 #include "core/nearest.h"
 #include "tasks/offline.h"
@@ -168,6 +169,9 @@ static int open_rest(struct worker *w, struct problem *why)
         if (!code)
                 code = control_open(&w->control, w);
         if (!code)
+                code = inspection_start(&w->inspection, w->loop, w->config->broker_urls, w->config->broker_ca_file,
+                                        w->config->broker_admin_url, w->config->queues, w->config->queue_count);
+        if (!code)
                 w->store->backend->on_scheduled(w->store, on_heard, w);
         return code;
 }
@@ -208,6 +212,7 @@ static void close_runs(struct worker *w)
 void worker_close(struct worker *w)
 {
         w->phase = WORKER_CLOSED;
+        inspection_end(w->inspection);
         releaser_close(w->releaser);
         teller_close(w->teller);
         w->teller = NULL;

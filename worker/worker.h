@@ -21,6 +21,7 @@ struct worker_config {
         uv_loop_t *loop;
         struct catalog *catalog; /* what it can do; the worker takes a reference of its own */
         const char *broker_urls, *broker_ca_file;
+        const char *broker_admin_url; /* where the broker's settings are looked at, at the start; or NULL */
         const char *store_url;
         const char *result_urls; /* as results_config says */
         unsigned result_expires_s;

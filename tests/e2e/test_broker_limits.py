@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What RabbitMQ would drop by itself: messages delivered more often than a queue's delivery limit, and such that expire while nobody consumes."""
+"""What RabbitMQ would drop by itself: messages delivered more often than a queue's delivery limit, and such that expire while nobody consumes; and
+how chard sees that, and keeps it from that, where the management API lets it."""
 
+import itertools
+import re
 import urllib.parse
 
 import pytest
@@ -14,22 +17,37 @@ RESTARTS = 25
 
 
 def set_policy(rabbitmq, url, **definition):
-    vhost = urllib.parse.quote(url.rpartition("/")[2], safe="")
+    vhost = url.rpartition("/")[2]
     rabbitmq.api("PUT", f"policies/{vhost}/limits", {"pattern": "^scan\\.vision$", "apply-to": "queues", "definition": definition})
 
 
-@pytest.fixture(params=["a policy", "RabbitMQ 4"])
-def limited(request, chard_release):
+@pytest.fixture(scope="module")
+def rabbitmq4():
+    with servers.RabbitMQ(four=True, management=True) as server:
+        yield server
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["RabbitMQ 3", "RabbitMQ 4"])
+def broker(request):
+    """A server of each version with its management API, and the URL of a virtual host of the test's own."""
+    server = request.getfixturevalue("rabbitmq4" if request.param == "RabbitMQ 4" else "rabbitmq")
+    vhost = f"limits/{next(_numbers)}"
+    yield server, server.add_vhost(vhost)
+    server.delete_vhost(vhost)
+
+
+@pytest.fixture
+def limited(broker, chard_release):
     """A queue that drops what was delivered 20 times: because a policy says so, or because RabbitMQ 4 always does."""
-    if request.param == "RabbitMQ 4":
-        with servers.RabbitMQ(four=True) as server:
-            chard = chard_release.with_settings(broker_url=server.url)
-            chard.prepare()
-            yield chard, Queues(server.url)
-        return
-    chard_release.prepare()
-    set_policy(request.getfixturevalue("rabbitmq"), request.getfixturevalue("broker_url"), **{"delivery-limit": 20})
-    yield chard_release, request.getfixturevalue("queues")
+    server, url = broker
+    chard = chard_release.with_settings(broker_url=url)
+    chard.prepare()
+    if not server.four:
+        set_policy(server, url, **{"delivery-limit": 20})
+    return chard, Queues(url)
 
 
 @pytest.mark.timeout(180)
@@ -44,7 +62,7 @@ def test_orderly_restarts_count_as_no_delivery(limited, provider, reply, wait_un
             wait_until(lambda: provider.in_flight == 1, 20)
         wait_until(lambda: provider.in_flight == 0 and queues.depth(QUEUE) == 1, 20, f"after {restart + 1} stops")
     message, = queues.take(QUEUE)
-    assert message.headers.get("x-delivery-count", 0) == 0
+    assert "x-delivery-count" not in message.headers  # which is there from the second delivery on
 
 
 def test_expired_while_nobody_consumes(chard, rabbitmq, broker_url, app_of, redis, queues, database, wait_until):
@@ -68,3 +86,130 @@ def test_expired_while_nobody_consumes(chard, rabbitmq, broker_url, app_of, redi
     finally:
         keeper.terminate()
         keeper.wait()
+
+
+# --- seeing it ------------------------------------------------------------------------------------------
+
+
+def set_policies(server, url, policies):
+    """{queue: definition}, before chard's own."""
+    vhost = url.rpartition("/")[2]
+    for queue, definition in policies.items():
+        server.api("PUT", f"policies/{vhost}/of-the-operator-{queue}",
+                   {"pattern": f"^{re.escape(queue)}$", "apply-to": "queues", "priority": 7, "definition": definition})
+
+
+def told(done):
+    """Of a check or an apply: {queue: what is said of it}."""
+    return {queue: (kind, text) for kind, queue, text in re.findall(r"^(LOSES|note) +(\S+) +(.*)$", done.stdout, re.M)}
+
+
+@pytest.fixture
+def admin(broker, chard):
+    """chard with the broker's management API, which takes the broker's login where the URL has none."""
+    server, url = broker
+    port = urllib.parse.urlsplit(server.api_url).port
+    return chard.with_settings(broker_url=url, broker_admin_url=f"http://127.0.0.1:{port}")
+
+
+def test_what_limits_lose_is_seen_and_kept_from(broker, admin):
+    server, url = broker
+    blind = admin.with_settings(broker_admin_url="")
+    applied = blind.run("topology", "apply", check=0)
+    unseen = blind.run("topology", "check", check=3)
+    for done in (applied, unseen):  # nobody is at the usual port
+        assert "management API at http://127.0.0.1:15672/api" in done.stderr and "AMQP shows neither" in done.stderr
+        assert done.stderr.count("rabbitmqctl set_policy 'chard-") == len(blind.run("topology", "policies").stdout.splitlines())
+
+    lost = told(admin.run("topology", "check", check=1))
+    kind, text = lost["scan.vision"]
+    assert kind == "LOSES" and "no dead-letter exchange" in text and "lets expire (expires) while nobody consumes" in text
+    assert ("delivered 20 times" in text) == server.four
+    assert not any(queue.endswith(".dead") for queue in lost)
+
+    for _ in range(2):
+        assert told(admin.run("topology", "apply", check=0)) == {}
+    done = admin.run("topology", "check", check=0)
+    assert told(done) == {} and "no message gets lost" in done.stdout
+    policies = {one["name"]: one for one in server.api("GET", f"policies/{url.rpartition('/')[2]}")}
+    assert policies["chard-scan.vision"]["definition"]["dead-letter-exchange"] == "chard.dead"
+
+
+def test_an_operators_settings_are_judged_and_left_alone(broker, admin):
+    server, url = broker
+    admin.run("topology", "apply", check=0)
+    routed = {"dead-letter-exchange": "chard.dead", "dead-letter-routing-key": "chat.classify"}
+    set_policies(server, url, {
+        "scan.vision": {"message-ttl": 5000},
+        "scan.answer": {"expires": 600_000, "delivery-limit": 30},
+        "scan.reward": {"dead-letter-exchange": "nowhere"},
+        "chat.classify": routed | {"max-length": 10, "delivery-limit": 1_000_000},
+        "chat.answer": {"dead-letter-exchange": "chard.dead"},
+        "my.profile.dead": {"max-length-bytes": 1000},
+        "celery_delayed_3": {"expires": 900_000},
+    })
+    Queues(url).delete_queue("my.profile")
+    done = admin.run("topology", "check", check=1)
+    found = told(done)
+    for queue, kind, text in (
+            ("scan.vision", "LOSES", "what waits longer than 5 s (message-ttl)"),
+            ("scan.answer", "LOSES", "what was delivered 30 times"),
+            ("scan.answer", "LOSES", "is deleted, with all that it holds, when nobody consumes for 600 s (expires)"),
+            ("scan.reward", "LOSES", "the dead-letter exchange nowhere, which is not there"),
+            ("chat.classify", "note", "the oldest of more than 10 messages (max-length, overflow drop-head) becomes a dead letter"),
+            ("chat.answer", "LOSES", "without a dead-letter-routing-key"),
+            ("my.profile.dead", "LOSES", "the oldest of more than 1000 bytes"),
+            ("my.profile", "LOSES", "is not there"),
+            ("celery_delayed_3", "LOSES", "when nobody consumes for 900 s")):
+        assert found[queue][0] == kind and text in done.stdout, (queue, done.stdout)
+    again = admin.run("topology", "apply", check=0)
+    assert "note   scan.vision          has the policy of-the-operator-scan.vision, which is left as it is" in again.stdout
+    policies = {one["name"]: one["definition"] for one in server.api("GET", f"policies/{url.rpartition('/')[2]}")}
+    assert policies["of-the-operator-scan.vision"] == {"message-ttl": 5000}
+
+
+def test_who_may_not_look_is_told_so(broker, admin):
+    server, url = broker
+    server.api("PUT", "users/nobody", {"password": "geheim77", "tags": ""})
+    try:
+        api = urllib.parse.urlsplit(server.api_url)
+        refused = admin.with_settings(broker_admin_url=f"http://nobody:geheim77@127.0.0.1:{api.port}/api/")
+        done = refused.run("topology", "check", check=3)
+        assert "refuses the user nobody" in done.stderr and "needs the tag policymaker" in done.stderr
+        assert refused.run("topology", "apply", check=3).stdout.startswith("declared:")
+        assert "geheim77" not in done.stderr + done.stdout
+    finally:
+        server.api("DELETE", "users/nobody")
+    for wrong in ("amqp://x", "127.0.0.1:15672"):
+        assert "CHARD_BROKER_ADMIN_URL" in admin.with_settings(broker_admin_url=wrong).run("topology", "check", check=2).stderr
+
+
+def test_a_file_loses_nothing(chard_bare, tmp_path):
+    chard = chard_bare.with_settings(broker_url=f"embedded:{tmp_path}/chard.db")
+    for verb, told in (("apply", "declared"), ("check", "no message gets lost")):
+        done = chard.run("topology", verb, check=0)
+        assert told in done.stdout and not done.stderr
+
+
+@pytest.mark.parametrize("broker", ["RabbitMQ 3"], indirect=True)
+def test_workers_and_keepers_say_it_at_their_start(admin, toxic, broker):
+    admin.prepare()
+    lost = r"queue=scan\.vision has no dead-letter exchange: lost is "
+    clean = admin.with_settings(broker_admin_url="")
+    clean_admin = admin.settings["CHARD_BROKER_ADMIN_URL"]
+    vhost = admin.settings["CHARD_BROKER_URL"].rpartition("/")[2]
+    broker[0].api("DELETE", f"policies/{vhost}/chard-scan.vision")
+    with admin.worker(queues="scan.vision,scan.answer") as worker:
+        worker.wait_log(lost)
+        worker.wait_log("chard topology check says where")
+    assert "scan.answer has no" not in worker.stderr
+    keeper = admin.start("dlq", "keep")
+    keeper.wait_log(lost)
+    keeper.terminate()
+    assert keeper.wait() == 0
+    # An API that never answers holds nobody up.
+    link = toxic(urllib.parse.urlsplit(clean_admin).port)
+    link.half_open()
+    with clean.worker(queues="scan.vision", broker_admin_url=link.url(clean_admin)) as worker:
+        worker.terminate()
+        assert worker.wait(5) == 0
