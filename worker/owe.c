@@ -28,9 +28,10 @@ static json_t *owed_json(const struct run *run)
                                           : json_string("");
         const char *step = t->unsent ? "publish" : "tell";
         const struct failure failure = { .why = &run->why };
-        return json_pack("{s:s, s:s, s:o, s:O?, s:O?, s:o, s:I, s:b}", "step", step, "what", whats[t->what], "why",
-                         failure_error(&failure), "children", t->children, "sends", run->outcome.sends, "result",
-                         result, "done_ms", (json_int_t)t->done_ms, "called", (int)t->called);
+        return json_pack("{s:s, s:s, s:s, s:o, s:O?, s:O?, s:o, s:I, s:b}", "step", step, "what", whats[t->what],
+                         "worker", run->worker->config->name, "why", failure_error(&failure), "children", t->children,
+                         "sends", run->outcome.sends, "result", result, "done_ms", (json_int_t)t->done_ms, "called",
+                         (int)t->called);
 }
 
 static void on_again(uv_timer_t *timer)
@@ -114,6 +115,7 @@ static void take_telling(struct run *run, json_t *telling)
         const json_t *result = json_object_get(telling, "result");
         run_recall_failure(run, json_object_get(telling, "why"));
         run->telling.what = what_of(telling);
+        run->telling.worker = arena_string(&run->arena, json_text(telling, "worker", run->worker->config->name));
         run->telling.done_ms = json_number(telling, "done_ms", 0);
         run->telling.called = json_is_true(json_object_get(telling, "called"));
         if (json_string_length(result))

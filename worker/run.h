@@ -48,6 +48,7 @@ struct telling {
         bool away;                /* the result backend did not take all of it */
         bool called;              /* its errbacks have been sent */
         bool looks;               /* the part in hand found its chord's size unknown some time ago */
+        const char *worker;       /* that ran it, where another one tells (in the run's arena); else NULL */
         bool late;                /* it was told before, to a backend that was away */
         struct problem *unjoined; /* why its chord has failed, in the run's arena; NULL: it has not */
         bool starved;             /* memory ran out while it was told: the task goes back, and is told once more */

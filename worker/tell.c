@@ -81,13 +81,18 @@ struct result_exception run_exception_of(const struct run *run, const struct pro
         return e;
 }
 
+static const char *ran_by(const struct run *run)
+{
+        return run->telling.worker ? run->telling.worker : run->worker->config->name;
+}
+
 void run_add_traceback(const struct run *run, const struct problem *why, struct buffer *out)
 {
         const struct result_exception e = run_exception_of(run, why);
         const struct task_message *m = &run->message;
         buffer_addf(out, "Traceback (most recent call last):\n  worker %s, task %s[%s], attempt %u, in %s\n%s.%s: %s",
-                    run->worker->config->name, m->name ? m->name : "?", m->id, m->retries + 1, why->source, e.module,
-                    e.type, why->text);
+                    ran_by(run), m->name ? m->name : "?", m->id, m->retries + 1, why->source, e.module, e.type,
+                    why->text);
 }
 
 /* False when memory ran out: then neither is whole, and neither may be used. */
@@ -276,7 +281,7 @@ static int make_errbacks(struct run *run, struct following *following, struct pr
         const bool whole = describe_failure(run, &run->why, &exception, &traceback);
         const struct failure_told told = { .exception = buffer_view(&exception),
                                            .traceback = (const char *)traceback.data,
-                                           .worker = run->worker->config->name };
+                                           .worker = ran_by(run) };
         const int code = !whole ? -ENOMEM : task_message_errbacks(&run->message, &told, &how, following, why);
         buffer_free(&exception);
         buffer_free(&traceback);

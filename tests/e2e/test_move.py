@@ -8,6 +8,7 @@ import signal
 import sqlite3
 
 import pytest
+import redis
 from support import jobs
 from support.program import ROOT, Chard
 from support.waiting import wait_until as wait
@@ -103,6 +104,26 @@ def test_a_retry_that_waits_is_carried(small, chard, database, provider, reply, 
     with contextlib.closing(sqlite3.connect(file)) as look:
         assert look.execute("select count(*) from scheduled").fetchone() == (0,)
     assert work_off(chard, [id]) == {id: "SUCCESS"}
+
+
+def test_results_that_are_owed_are_carried(small, chard, database, private_redis, file):
+    """Owed while Redis was away, told by whoever has one after the move."""
+    server = private_redis()
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    server.kill()
+    id = submit_chat(small, 1)
+    with contextlib.closing(sqlite3.connect(file)) as look, small.worker(result_url=server.url):
+        def owed():
+            return look.execute("select count(*) from owed_result").fetchone()[0]
+        wait_for_end(small, id, 60)
+        count = wait(lambda: owed() >= 2 and owed(), 30, "the results of both tasks are owed")
+    move(chard, file, check=0)
+    assert database.value("select count(*) from chard.owed_result") == count
+    server.start()
+    with chard.worker(result_url=server.url), redis.Redis.from_url(server.url) as store:
+        wait(lambda: database.value("select count(*) from chard.owed_result") == 0, 30, "they are told")
+        assert json.loads(store.get(f"celery-task-meta-{id}"))["status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("frozen", [False, True])

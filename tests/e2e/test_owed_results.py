@@ -64,6 +64,7 @@ def test_owed_by_a_worker_that_was_killed(chard, app_of, private_redis, queues, 
         assert unbegun.get(30) == {"args": [[11, 21]], "kwargs": {}}
         with pytest.raises(ValueError, match="it had to"):
             app.AsyncResult(failed.id).get(30)
+        assert "worker first, task chard.fail" in app.AsyncResult(failed.id).traceback  # who ran it, not who told it
         assert app.AsyncResult("errback").get(30) == failed.id
         assert app.AsyncResult(scan).get(30)["job"]["id"] == scan
         wait_until(lambda: owed() == 0)
