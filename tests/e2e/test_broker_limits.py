@@ -51,7 +51,7 @@ def limited(broker, chard_release):
 
 
 @pytest.mark.timeout(180)
-def test_orderly_restarts_count_as_no_delivery(limited, provider, reply, wait_until):
+def test_orderly_restarts_count_as_no_delivery(request, limited, provider, reply, wait_until):
     """A worker stopped 25 times with a message in hand: the message is there, and new."""
     chard, queues = limited
     provider.behave = lambda _request: reply.hanging()
@@ -62,7 +62,8 @@ def test_orderly_restarts_count_as_no_delivery(limited, provider, reply, wait_un
             wait_until(lambda: provider.in_flight == 1, 20)
         wait_until(lambda: provider.in_flight == 0 and queues.depth(QUEUE) == 1, 20, f"after {restart + 1} stops")
     message, = queues.take(QUEUE)
-    assert "x-delivery-count" not in message.headers  # which is there from the second delivery on
+    # As what was never delivered: RabbitMQ 3.10 says 0 of it, RabbitMQ 4 says nothing.
+    assert message.headers.get("x-delivery-count") == (None if "RabbitMQ 4" in request.node.name else 0)
 
 
 def test_expired_while_nobody_consumes(chard, rabbitmq, broker_url, app_of, redis, queues, database, wait_until):
