@@ -153,6 +153,10 @@ int64_t ai_duration_ms(const char *value);
  * (code "schema_mismatch", the text names the place as a JSON pointer). */
 int ai_schema_check(const json_t *schema, const json_t *value, struct problem *why);
 
+/* Would a provider take `schema` in strict mode (OpenAI guide "Structured outputs", "Supported schemas")? Returns 0; 1 with `why` (code "bad_data"; the text
+ * begins with the place, "at /properties/a: …"). Any thread. */
+int ai_schema_strict(const json_t *schema, struct problem *why);
+
 /* The request's JSON as it goes over the wire, appended to `out`. Returns 0 or -ENOMEM. */
 int ai_request_write(const struct ai_request *request, const char *model, struct buffer *out);
 

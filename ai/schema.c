@@ -4,6 +4,7 @@
  * Sources: JSON Schema draft 2020-12, Validation; OpenAI guide "Structured outputs", "Supported schemas". */
 #include "ai/ai.h"
 #include "ai/quote.h"
+#include "ai/schema.h"
 #include "core/hex.h"
 #include "core/utf8.h"
 
@@ -88,7 +89,6 @@ static int check_bound(const struct bound *bound, const struct spot *s);
 static const char *kind_of(const json_t *value);
 static bool is_type(const json_t *value, const char *type);
 static bool same(const json_t *a, const json_t *b);
-static const json_t *resolve(const json_t *root, const char *ref);
 
 int ai_schema_check(const json_t *schema, const json_t *value, struct problem *why)
 {
@@ -177,7 +177,7 @@ static int check_any_of(const struct spot *s)
 static int check_ref(const struct spot *s)
 {
         const char *ref = json_string_value(s->rule);
-        const json_t *target = ref ? resolve(s->check->root, ref) : NULL;
+        const json_t *target = ref ? schema_resolve(s->check->root, ref) : NULL;
         if (!target)
                 return breaks(s, "the schema refers to '%.60s', which it does not have", ref ? ref : "");
         return check_value(s->check, target, s->value, s->at);
@@ -370,8 +370,7 @@ static const char *pointer_step(const char *at, char *out, size_t room)
         return at;
 }
 
-/* The schema at "#" or "#/$defs/name…", or NULL. */
-static const json_t *resolve(const json_t *root, const char *ref)
+const json_t *schema_resolve(const json_t *root, const char *ref)
 {
         char step[128];
         if (*ref++ != '#')

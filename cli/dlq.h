@@ -91,6 +91,9 @@ const char *view_age(int64_t then_ms, int64_t now_ms, char out[32]);
 /* Print a text's first `width` columns' worth of characters, what would steer a terminal as spaces, padded when `pad`. */
 void view_text(const char *text, size_t width, bool pad);
 
+/* How many characters wide a column must be that shows the text `key` of all these rows whole: at least as wide as its `title`. */
+size_t view_column(const json_t *rows, const char *key, const char *title);
+
 /* Print all of a text in the same way. */
 void view_plain(const char *text);
 

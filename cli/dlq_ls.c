@@ -50,32 +50,47 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
         client_on_json(NULL, why, &l->client);
 }
 
-static void print_entry(const json_t *e, int64_t now_ms, size_t width)
+/* The columns of a page: names and codes are shown whole, since people search and write rules by them; the text gets what is left. */
+struct columns {
+        size_t task, code, rest;
+};
+
+static size_t rest_of(const struct columns *c, size_t others)
+{
+        const size_t width = view_width(160), used = c->task + c->code + others;
+        return width > used + 40 ? width - used : 40;
+}
+
+static void print_entry(const json_t *e, int64_t now_ms, const struct columns *columns)
 {
         int64_t died_ms = now_ms;
         char age[32];
         clock_parse(json_text(e, "died_at", ""), &died_ms);
         printf("%8lld  %-7s  ", (long long)json_number(e, "entry", 0), view_age(died_ms, now_ms, age));
-        view_text(json_text(e, "task", ""), 16, true);
+        view_text(json_text(e, "task", ""), columns->task, true);
         fputs("  ", stdout);
-        view_text(json_text(e, "code", ""), 20, true);
+        view_text(json_text(e, "code", ""), columns->code, true);
         printf("  %3lld  ", (long long)json_number(e, "attempts", 0));
         if (strcmp(json_text(e, "state", ""), "kept") != 0)
                 printf("[%s] ", json_text(e, "state", ""));
-        view_text(json_text(e, "message", ""), width > 100 ? width - 66 : 40, false);
+        view_text(json_text(e, "message", ""), columns->rest, false);
         putchar('\n');
 }
 
 static void print_page(const struct listing *l, long long total)
 {
-        const size_t shown = json_array_size(l->entries), width = view_width(160);
+        const size_t shown = json_array_size(l->entries);
+        struct columns columns = { view_column(l->entries, "task", "TASK"), view_column(l->entries, "code", "CODE"),
+                                   0 };
+        columns.rest = rest_of(&columns, 30);
         const int64_t now_ms = clock_wall_ms();
         size_t i;
         json_t *e;
         if (shown > 0)
-                printf("%8s  %-7s  %-16s  %-20s  %3s  %s\n", "ENTRY", "DIED", "TASK", "CODE", "TRY", "MESSAGE");
+                printf("%8s  %-7s  %-*s  %-*s  %3s  %s\n", "ENTRY", "DIED", (int)columns.task, "TASK",
+                       (int)columns.code, "CODE", "TRY", "MESSAGE");
         json_array_foreach(l->entries, i, e)
-                print_entry(e, now_ms, width);
+                print_entry(e, now_ms, &columns);
         if (shown == 0)
                 puts(total ? "no more entries" : "no such entries");
         else if ((long long)shown < total)
@@ -159,17 +174,17 @@ const struct command command_dlq_ls = {
 
 /* ---- groups ---- */
 
-static void print_group(const json_t *g, int64_t now_ms, size_t width)
+static void print_group(const json_t *g, int64_t now_ms, const struct columns *columns)
 {
         char age[32];
         view_text(json_text(g, "group", ""), 12, true);
         printf("  %8lld  %-7s  ", (long long)json_number(g, "count", 0),
                view_age(json_number(g, "last_died_at", 0), now_ms, age));
-        view_text(json_text(g, "name", ""), 16, true);
+        view_text(json_text(g, "name", ""), columns->task, true);
         fputs("  ", stdout);
-        view_text(json_text(g, "code", ""), 20, true);
+        view_text(json_text(g, "code", ""), columns->code, true);
         fputs("  ", stdout);
-        view_text(json_text(g, "cause", ""), width > 100 ? width - 78 : 40, false);
+        view_text(json_text(g, "cause", ""), columns->rest, false);
         putchar('\n');
 }
 
@@ -223,9 +238,12 @@ static void print_groups(const struct listing *l, const json_t *groups, size_t t
                 puts(total ? "no more groups" : "no such entries");
                 return;
         }
-        printf("%-12s  %8s  %-7s  %-16s  %-20s  %s\n", "GROUP", "ENTRIES", "LATEST", "TASK", "CODE", "CAUSE");
+        struct columns columns = { view_column(groups, "name", "TASK"), view_column(groups, "code", "CODE"), 0 };
+        columns.rest = rest_of(&columns, 42);
+        printf("%-12s  %8s  %-7s  %-*s  %-*s  %s\n", "GROUP", "ENTRIES", "LATEST", (int)columns.task, "TASK",
+               (int)columns.code, "CODE", "CAUSE");
         json_array_foreach(groups, i, g)
-                print_group(g, now_ms, view_width(160));
+                print_group(g, now_ms, &columns);
         if (shown < total)
                 printf("%zu of %zu%s; the next ones: --offset %zu\n", shown, total, total == MOST ? " or more" : "",
                        l->query.offset + shown);

@@ -7,15 +7,20 @@
 
 #include <stdio.h>
 
-static void print_row(const json_t *row, int64_t now_ms)
+/* Of the columns with names. */
+struct widths {
+        size_t task, queue, code;
+};
+
+static void print_row(const json_t *row, int64_t now_ms, const struct widths *w)
 {
         char age[32] = "-";
         const json_int_t oldest = json_number(row, "oldest_died_at", 0);
-        view_text(json_text(row, "name", ""), 16, true);
+        view_text(json_text(row, "name", ""), w->task, true);
         fputs("  ", stdout);
-        view_text(json_text(row, "queue", ""), 16, true);
+        view_text(json_text(row, "queue", ""), w->queue, true);
         fputs("  ", stdout);
-        view_text(json_text(row, "code", ""), 20, true);
+        view_text(json_text(row, "code", ""), w->code, true);
         printf("  %8lld  %-7s  %8lld %8lld %8lld  %8lld %8lld %8lld\n", (long long)json_number(row, "kept", 0),
                oldest ? view_age(oldest, now_ms, age) : age, (long long)json_number(row, "in_1m", 0),
                (long long)json_number(row, "in_5m", 0), (long long)json_number(row, "in_1h", 0),
@@ -35,12 +40,15 @@ static void print_stats(const json_t *stats)
         if (json_number(stats, "oldest_died_at", 0))
                 printf(", the oldest died %s ago", view_age(json_number(stats, "oldest_died_at", 0), now_ms, age));
         putchar('\n');
-        if (json_array_size(json_object_get(stats, "rows")) == 0)
+        const json_t *rows = json_object_get(stats, "rows");
+        if (json_array_size(rows) == 0)
                 return;
-        printf("%-16s  %-16s  %-20s  %8s  %-7s  %8s %8s %8s  %8s %8s %8s\n", "TASK", "QUEUE", "CODE", "KEPT", "OLDEST",
-               "IN 1 MIN", "5 MIN", "1 H", "OUT 1 MIN", "5 MIN", "1 H");
+        const struct widths w = { view_column(rows, "name", "TASK"), view_column(rows, "queue", "QUEUE"),
+                                  view_column(rows, "code", "CODE") };
+        printf("%-*s  %-*s  %-*s  %8s  %-7s  %8s %8s %8s  %8s %8s %8s\n", (int)w.task, "TASK", (int)w.queue, "QUEUE",
+               (int)w.code, "CODE", "KEPT", "OLDEST", "IN 1 MIN", "5 MIN", "1 H", "OUT 1 MIN", "5 MIN", "1 H");
         json_array_foreach(json_object_get(stats, "rows"), i, row)
-                print_row(row, now_ms);
+                print_row(row, now_ms, &w);
 }
 
 static int run(const struct command *self, int argc, char **argv)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/dlq.h"
 
+#include "core/json.h"
 #include "core/utf8.h"
 
 #include <stdio.h>
@@ -31,6 +32,18 @@ void view_text(const char *text, size_t width, bool pad)
         free(prefix);
         for (size_t i = shown; pad && i < width; i++)
                 putchar(' ');
+}
+
+size_t view_column(const json_t *rows, const char *key, const char *title)
+{
+        size_t width = strlen(title), i;
+        json_t *row;
+        json_array_foreach((json_t *)rows, i, row) {
+                const char *text = json_text(row, key, "");
+                const size_t characters = utf8_count(text, strlen(text));
+                width = characters > width ? characters : width;
+        }
+        return width;
 }
 
 void view_plain(const char *text)

@@ -10,11 +10,14 @@ struct raised {
         const char *args;          /* JSON text of an array */
 };
 
+/* Codes come from providers and plug-ins, too, and are never cut: as long as a task's name may be. */
+enum { PROBLEM_CODE_SIZE = 256 };
+
 struct problem {
         char source[16]; /* where it was found: "message", "task", "provider", "store", "broker", "settings" */
-        char code[48];   /* stable, for machines: "bad_body", "unknown_task", "rate_limit_exceeded" */
-        char text[512];  /* for people: what is wrong and what to do; valid UTF-8, cut at a character */
-        const struct raised *raised; /* the task's own exception, or NULL: the code says which one stands for it */
+        char code[PROBLEM_CODE_SIZE]; /* stable, for machines: "bad_body", "unknown_task", "rate_limit_exceeded" */
+        char text[512];               /* for people: what is wrong and what to do; valid UTF-8, cut at a character */
+        const struct raised *raised;  /* the task's own exception, or NULL: the code says which one stands for it */
 };
 
 /* Fill in a problem, without an exception; `p` may be NULL. Returns 1, so that a refusal reads `return problem_set(...)`. */

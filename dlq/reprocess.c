@@ -26,7 +26,7 @@ struct reprocessor {
         size_t group;   /* the one in hand */
         unsigned round; /* of it */
         struct dlq_bulk *bulk;
-        char scope[160], reason[80], told[64];
+        char scope[2 * PROBLEM_CODE_SIZE], reason[80], told[64];
 };
 
 static void on_tick(uv_timer_t *timer);

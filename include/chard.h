@@ -44,7 +44,7 @@ enum chard_code {
 /* Begin with { 0 }: it is written on failure only, and calls that take what others made keep the first reason that is in it. */
 struct chard_error {
         int code;       /* an enum chard_code */
-        char name[48];  /* finer than code and stable, for programs: "bad_json", "ValueError" */
+        char name[256]; /* finer than code and stable, for programs: "bad_json", "ValueError" */
         char text[512]; /* for people: what is wrong; UTF-8 */
 };
 

@@ -8,7 +8,7 @@
 
 void failed_event_type(const char *pipeline, char out[FAILED_TYPE_SIZE])
 {
-        snprintf(out, FAILED_TYPE_SIZE, "%.50sFailed", pipeline && *pipeline ? pipeline : "job");
+        snprintf(out, FAILED_TYPE_SIZE, "%.256sFailed", pipeline && *pipeline ? pipeline : "job");
         out[0] = (char)toupper((unsigned char)out[0]);
 }
 

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#define FAILED_TYPE_SIZE 64
+#define FAILED_TYPE_SIZE 264 /* no name of a pipeline is cut */
 
 /* "ScanFailed" for "scan", "JobFailed" for a job of no pipeline ("" or NULL). */
 void failed_event_type(const char *pipeline, char out[FAILED_TYPE_SIZE]);

@@ -2,6 +2,7 @@
 /* What the task files say, made ready: prompts with their marks filled in, answer schemas parsed. */
 #include "tasks/load.h"
 
+#include "ai/ai.h"
 #include "core/bytes.h"
 #include "core/json.h"
 
@@ -83,6 +84,15 @@ int load_schema(const struct domain *domain, const void *data, const struct task
         json_decref(*out);
         *out = NULL;
         return 1;
+}
+
+int load_strict(const struct task_def *def, const json_t *schema, struct problem *why)
+{
+        struct problem found = { 0 };
+        if (ai_schema_strict(schema, &found) == 0)
+                return 0;
+        return problem_set(why, "task", "bad_data", "no provider takes the schema of task %s: %s", def->name,
+                           found.text);
 }
 
 /* ---- prompts ---- */
@@ -177,6 +187,8 @@ int load_task(const struct domain *domain, struct task *task, struct problem *wh
         int rc = load_prompts(domain, task, why);
         if (rc == 0)
                 rc = load_schema(domain, task->data, task->def, &schema, why);
+        if (rc == 0 && schema)
+                rc = load_strict(task->def, schema, why);
         task->schema = schema;
         return rc;
 }

@@ -18,6 +18,9 @@ int load_check(const struct task_def *const *tasks, struct problem *why);
 int load_schema(const struct domain *domain, const void *data, const struct task_def *def, json_t **out,
                 struct problem *why);
 
+/* Whether a provider would take a task's schema in strict mode: see ai_schema_strict. The text has the place as a JSON pointer. */
+int load_strict(const struct task_def *def, const json_t *schema, struct problem *why);
+
 /* One of its prompts with its marks replaced: in *out, to be freed; NULL on refusal. A mark is an '@' and the letters, digits and '_'
  * behind it, unless such a character is before it (as in an e-mail address) or none behind it. */
 int load_prompt(const struct domain *domain, const void *data, const struct task_def *def,

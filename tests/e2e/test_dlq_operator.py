@@ -306,6 +306,22 @@ def test_stats_name_the_queue(chard, queues, wait_until):
     assert head.split()[:3] == ["TASK", "QUEUE", "CODE"] and row.split()[:3] == ["chat.answer", "scan.vision", "timeout"]
 
 
+def test_names_and_codes_are_shown_whole(chard, queues, wait_until):
+    """People search and write policies by them."""
+    code = "model_context_window_exceeded_" + "by_far_" * 20 + "x" * 60
+    chard.prepare()
+    bury(queues, "scan.vision", code=code, headers={"task": "a.task.with.a.rather.long.name"})
+    bury(queues, "scan.vision")
+    with keeping(chard):
+        kept(chard, 2, wait_until)
+    for verb in ("ls", "groups", "stats"):
+        lines = dlq(chard, verb).stdout.splitlines()
+        row = next(line for line in lines if code in line.split())
+        assert "a.task.with.a.rather.long.name" in row.split(), verb
+        head = next(line for line in lines if "CODE" in line)
+        assert head.index("CODE") == row.index(code), verb
+
+
 # --- the keeper -----------------------------------------------------------------------------------------
 
 

@@ -228,6 +228,29 @@ def test_a_function_that_never_returns_ends_the_worker_and_then_the_task(chard, 
     assert queues.depth("hanging.one.dead") == 1
 
 
+ASKS = """
+static int ask(const struct chard_input *in, struct chard_request *request) { (void)in, (void)request; return CHARD_DONE; }
+static int conclude(const struct chard_input *in, const struct chard_reply *reply, struct chard_outcome *out)
+{ (void)in, (void)reply, (void)out; return CHARD_DONE; }
+static const struct chard_task t = { .name = "a.b", .queue = "a.b", .deadline_ms = 1000, .schema = SCHEMA, .ask = ask, .conclude = conclude };
+CHARD_PLUGIN(&t);
+"""
+OPEN = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize("schema, wanted", [
+    (OPEN, 'at its root: "additionalProperties": false is missing'),
+    (OPEN | {"additionalProperties": False, "required": []}, 'at its root: "required" lacks the property "a"'),
+    (OPEN | {"additionalProperties": False, "properties": {"a": {"typ": "string"}}},
+     'at /properties/a: there is no keyword "typ" in strict mode; did you mean "type"?'),
+])
+def test_a_schema_that_no_provider_takes_stops_the_start(chard_bare, compile, schema, wanted):
+    source = f"#include <chard.h>\n#define SCHEMA {json.dumps(json.dumps(schema))}\n{ASKS}"
+    done = chard_bare.run("worker", "--tasks", compile("schema", source, "-Wno-missing-field-initializers"), check=2)
+    assert "task a.b" in done.stderr and wanted in done.stderr
+    no_report(done.stderr)
+
+
 BROKEN = {
     "json": ("return chard_section(out, \"x\", \"{no json\");", "the section \"x\" of broken.one"),
     "no_json": ("return chard_section(out, \"x\", NULL);", "the section \"x\" of broken.one: there is no JSON"),

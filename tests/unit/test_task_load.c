@@ -145,6 +145,18 @@ static void misspelt_lists_are_refused_wherever_they_are_named(void **state)
         }
 }
 
+static void a_schema_that_strict_mode_refuses_is_named_with_its_task(void **state)
+{
+        (void)state;
+        const struct task_def def = { .name = "the.task", .schema = "{\"type\": \"object\"}" };
+        struct problem why = { 0 };
+        json_t *schema;
+        assert_int_equal(load_schema(&waste, the_taxonomy(), &def, &schema, &why), 0);
+        assert_refused("open", "the schema of task the.task: at its root: \"additionalProperties\": false is missing",
+                       load_strict(&def, schema, &why), &why);
+        json_decref(schema);
+}
+
 /* ---- constants ---- */
 
 static int ask(const struct task_input *in, struct ai_request *request, struct problem *why)
@@ -298,6 +310,7 @@ int main(void)
                 cmocka_unit_test(unknown_marks_are_refused),
                 cmocka_unit_test(lists_are_filled_in_wherever_they_are_named),
                 cmocka_unit_test(misspelt_lists_are_refused_wherever_they_are_named),
+                cmocka_unit_test(a_schema_that_strict_mode_refuses_is_named_with_its_task),
                 cmocka_unit_test(tasks_that_could_not_run_are_refused),
                 cmocka_unit_test(the_prompt_is_the_nearest_language_s),
                 cmocka_unit_test(a_mistake_in_a_catalogue_is_named),
