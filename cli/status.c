@@ -198,6 +198,11 @@ static void status_gather(struct status *s, const json_t *rows, const json_t *lo
         if (overdue > 0)
                 status_wrong(s, json_sprintf("%lld scheduled messages are stuck: due for more than a minute",
                                              (long long)overdue));
+        const json_int_t unroutable = json_number(scheduled, "unroutable", 0);
+        if (unroutable > 0)
+                status_wrong(
+                        s, json_sprintf("no queue takes %lld scheduled messages; see: chard scheduled ls --unroutable",
+                                        (long long)unroutable));
         json_object_set(s->shown, "scheduled", scheduled);
         if (s->broker)
                 status_queues(s, rows);

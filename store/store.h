@@ -163,10 +163,17 @@ struct due {
         int64_t id;
         int64_t due_ms;
         struct message *message;
+        unsigned returns; /* how often it was published before and no queue took it */
 };
 /* `due` is borrowed for the length of the callback; next_ms = wall clock of the next one after these, or 0 = none known.
  * The rows stay locked for this worker until forget is called with those that were confirmed. */
 typedef void release_done(struct due *due, size_t count, int64_t next_ms, void *arg);
+
+/* What became of released rows, by their ids; copied. */
+struct forgetting {
+        const int64_t *confirmed, *returned; /* returned: no queue took them */
+        size_t confirmed_count, returned_count;
+};
 
 /* ---- results owed ---- */
 
@@ -205,8 +212,8 @@ struct store_backend {
         /* Lock and hand over up to `limit` due messages; one release at a time. */
         void (*release)(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
         /* Delete the rows that were confirmed; the others of this release become due again ten seconds later, so that
-         * what no queue takes never blocks what others do; then call done. */
-        void (*forget)(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
+         * what no queue takes never blocks what others do; then call done. Those that no queue took are counted as such. */
+        void (*forget)(struct store *s, const struct forgetting *what, store_done *done, void *arg);
         /* Told when somebody else scheduled something due at about `due_ms` (LISTEN/NOTIFY). */
         void (*on_scheduled)(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg);
 
@@ -221,6 +228,12 @@ struct store_backend {
 
         /* The parts of a chord's header that have ended, by index: [{"id","part","state","result" (text or null),"error"}], all of them. */
         void (*chord_parts)(struct store *s, const char *group_id, json_done *done, void *arg);
+        /* Scheduled messages, the first due first: [{"id","task_id","reason","exchange","routing_key","due_ms","created_ms","returns","size"}]. `which` picks those that
+         * fit all of its members: {"ids": […], "reason": text, "unroutable": true (no queue took them when they were last published), "limit": N}. Copied. */
+        void (*scheduled_list)(struct store *s, const json_t *which, json_done *done, void *arg);
+        /* Delete them, and write down who did, in dead_letter_audit, in the same transaction: {…, "who","note","scope","operation"}. Those that are being
+         * published at this moment stay. Answers with what was deleted, as scheduled_list does. */
+        void (*scheduled_drop)(struct store *s, const json_t *which, json_done *done, void *arg);
 
         /* Write this worker's row: {"consuming": …} as `state`; other workers' rows older than a day go. */
         void (*beat)(struct store *s, const json_t *state, store_done *done, void *arg);
@@ -248,7 +261,7 @@ struct store_backend {
          * nobody knows of yet is revoked when it is claimed. */
         void (*job_cancel)(struct store *s, const char *root_id, json_done *done, void *arg);
 
-        /* {"workers": as of `workers`, "held": [{"owner","count","until"}], "scheduled": {"count","overdue","oldest_due_ms"}}; see jobs_load. */
+        /* {"workers": as of `workers`, "held": [{"owner","count","until"}], "scheduled": {"count","overdue","unroutable","oldest_due_ms"}}; see jobs_load. */
         void (*load)(struct store *s, json_done *done, void *arg);
 
         /* At most `limit` outbox rows after the position `since` (NULL or "" = from the first), in an order in which nothing is ever put

@@ -19,12 +19,17 @@ struct releaser {
         uv_timer_t timer;
         int64_t next_ms; /* wall clock of the next look */
         bool asked, forgetting, stopped, full;
-        int64_t ids[BATCH]; /* of the batch under way: those confirmed come first */
+        int64_t confirmed[BATCH], returned[BATCH]; /* of the batch under way */
         struct release_item {
                 struct releaser *releaser;
                 int64_t id;
+                unsigned returns; /* before this time */
         } items[BATCH];
-        size_t waiting, confirmed;
+        size_t waiting, confirmed_count, returned_count;
+        struct news {
+                size_t lost, found; /* those that no queue took for the first time, and those that one took at last */
+                int64_t first;      /* of the lost ones */
+        } news;
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -118,7 +123,8 @@ static void on_batch(struct due *due, size_t count, int64_t next_ms, void *arg)
         if (next_ms && (!r->next_ms || next_ms < r->next_ms))
                 r->next_ms = next_ms;
         r->full = count == BATCH;
-        r->confirmed = 0;
+        r->confirmed_count = r->returned_count = 0;
+        r->news = (struct news){ 0 };
         r->waiting =
                 r->stopped ? 0 : count; /* the rows of a batch that is left here are unlocked as the store closes */
         if (r->waiting == 0) {
@@ -128,9 +134,28 @@ static void on_batch(struct due *due, size_t count, int64_t next_ms, void *arg)
         for (size_t i = 0; i < count; i++) {
                 struct message *message = due[i].message;
                 due[i].message = NULL;
-                r->items[i] = (struct release_item){ .releaser = r, .id = due[i].id };
+                r->items[i] = (struct release_item){ .releaser = r, .id = due[i].id, .returns = due[i].returns };
                 broker_publish(r->worker->broker, message, on_item, &r->items[i]);
         }
+}
+
+static void note_lost(struct releaser *r, const struct release_item *item)
+{
+        if (item->returns == 0 && r->news.lost++ == 0)
+                r->news.first = item->id;
+}
+
+/* The store counts the returns, so each message is told of once, whoever tries it again. */
+static void tell_news(const struct news *news)
+{
+        if (news->lost > 0)
+                log_warn("worker",
+                         "no queue takes %zu scheduled %s (the first: %lld): tried again every 10 s; "
+                         "see: chard scheduled ls --unroutable",
+                         news->lost, news->lost == 1 ? "message" : "messages", (long long)news->first);
+        if (news->found > 0)
+                log_info("worker", "%zu scheduled %s found a queue at last", news->found,
+                         news->found == 1 ? "message has" : "messages have");
 }
 
 static void on_item(enum publish_result result, void *arg)
@@ -138,15 +163,19 @@ static void on_item(enum publish_result result, void *arg)
         const struct release_item *item = (const struct release_item *)arg;
         struct releaser *r = item->releaser;
         struct worker *w = r->worker;
-        if (result == PUBLISH_CONFIRMED)
-                r->ids[r->confirmed++] = item->id;
-        else if (result != PUBLISH_CLOSED)
-                log_warn("worker", "scheduled message %lld finds no queue; tried again in 10 s; see chard.scheduled",
-                         (long long)item->id);
+        if (result == PUBLISH_CONFIRMED) {
+                r->confirmed[r->confirmed_count++] = item->id;
+                r->news.found += item->returns > 0;
+        } else if (result != PUBLISH_CLOSED) {
+                r->returned[r->returned_count++] = item->id;
+                note_lost(r, item);
+        }
         if (--r->waiting > 0)
                 return;
+        tell_news(&r->news);
         r->forgetting = true;
-        w->store->backend->forget(w->store, r->ids, r->confirmed, on_forgotten, r);
+        const struct forgetting what = { r->confirmed, r->returned, r->confirmed_count, r->returned_count };
+        w->store->backend->forget(w->store, &what, on_forgotten, r);
 }
 
 static void on_forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)

@@ -58,7 +58,29 @@ static const char load_sql[] =
         "   from chard.worker), '[]'),"
         "  'scheduled', (select json_build_object('count', count(*),"
         "   'overdue', count(*) filter (where due_at < clock_timestamp() - interval '1 min'),"
+        "   'unroutable', count(*) filter (where returns > 0),"
         "   'oldest_due_ms', (extract(epoch from min(due_at)) * 1000)::int8) from chard.scheduled))::text";
+
+/* $1: what the caller picks, as JSON. */
+#define SCHEDULED_FITS                                                                                                           \
+        " ($1::json -> 'ids' is null or id = any (array(select i::int8 from json_array_elements_text($1::json -> 'ids') as i)))" \
+        " and ($1::json ->> 'reason' is null or reason = $1::json ->> 'reason')"                                                 \
+        " and ($1::json ->> 'unroutable' is null or returns > 0)"
+#define SCHEDULED_ROW                                                                                                         \
+        "json_build_object('id', id, 'task_id', task_id, 'reason', reason, 'exchange', exchange, 'routing_key', routing_key," \
+        " 'due_ms', (extract(epoch from due_at) * 1000)::int8, 'created_ms', (extract(epoch from created_at) * 1000)::int8,"  \
+        " 'returns', returns, 'size', octet_length(body)) order by due_at, id"
+
+static const char scheduled_list_sql[] = "select coalesce(json_agg(" SCHEDULED_ROW
+                                         "), '[]')::text from (select * from chard.scheduled where" SCHEDULED_FITS
+                                         " order by due_at, id limit ($1::json ->> 'limit')::int8) as s";
+
+static const char scheduled_drop_sql[] =
+        "with gone as (delete from chard.scheduled where" SCHEDULED_FITS " returning *),"
+        " told as (insert into chard.dead_letter_audit (batch, operation, action, who, reason, scope, entries)"
+        "  select gen_random_uuid(), $1::json ->> 'operation', 'drop', $1::json ->> 'who', $1::json ->> 'note',"
+        "   $1::json ->> 'scope', count(*) from gone having count(*) > 0)"
+        " select coalesce(json_agg(" SCHEDULED_ROW "), '[]')::text from gone";
 
 /* One call of any of them: how it fills the arguments in, and the statement. */
 struct jobs_call {
@@ -227,6 +249,46 @@ void pg_load(struct store *s, json_done *done, void *arg)
         }
         call->fill = fill_load;
         call_add(pg_of(s), &verb_jobs, call, call, (void (*)(void))done, arg);
+}
+
+/* ---- scheduled messages, as an operator sees them ---- */
+
+static const char *fill_scheduled_list(struct arguments *a, const struct jobs_call *call)
+{
+        arguments_text(a, call->id);
+        return scheduled_list_sql;
+}
+
+static const char *fill_scheduled_drop(struct arguments *a, const struct jobs_call *call)
+{
+        arguments_text(a, call->id);
+        return scheduled_drop_sql;
+}
+
+static void scheduled_ask(struct store *s, const struct verb *verb,
+                          const char *(*fill)(struct arguments *a, const struct jobs_call *call), const json_t *which,
+                          json_done *done, void *arg)
+{
+        char *text = json_dumps(which, JSON_COMPACT);
+        struct jobs_call *call = text ? call_of_id(text) : NULL;
+
+        free(text);
+        if (!call) {
+                refuse_memory(done, arg);
+                return;
+        }
+        call->fill = fill;
+        call_add(pg_of(s), verb, call, call, (void (*)(void))done, arg);
+}
+
+void pg_scheduled_list(struct store *s, const json_t *which, json_done *done, void *arg)
+{
+        scheduled_ask(s, &verb_jobs, fill_scheduled_list, which, done, arg);
+}
+
+void pg_scheduled_drop(struct store *s, const json_t *which, json_done *done, void *arg)
+{
+        scheduled_ask(s, &verb_cancel, fill_scheduled_drop, which, done, arg);
 }
 
 /* ---- follow ---- */

@@ -9,7 +9,7 @@
 
 const struct statement statement_due = {
         "chard_due",
-        "select id, floor(extract(epoch from due_at) * 1000)::int8, exchange, routing_key, properties, body"
+        "select id, floor(extract(epoch from due_at) * 1000)::int8, exchange, routing_key, properties, body, returns"
         " from chard.scheduled where due_at <= timestamptz 'epoch' + $1::int8 * interval '1 ms'"
         " order by due_at limit $2::int8 for update skip locked"
 };
@@ -24,7 +24,9 @@ const struct statement statement_forget = { "chard_forget", "delete from chard.s
 
 /* What no queue took must not stand first in line for ever. */
 const struct statement statement_later = {
-        "chard_later", "update chard.scheduled set due_at = now() + interval '10 s' where id = any ($1::int8[])"
+        "chard_later",
+        "update chard.scheduled set due_at = now() + interval '10 s',"
+        "  returns = returns + case when id = any ($2::int8[]) then 1 else 0 end where id = any ($1::int8[])"
 };
 
 struct release_call {
@@ -33,8 +35,8 @@ struct release_call {
 };
 
 struct forget_call {
-        size_t count;
-        int64_t ids[];
+        size_t count, returned;
+        int64_t ids[]; /* the confirmed ones, then the returned ones */
 };
 
 /* ---- release ---- */
@@ -71,6 +73,7 @@ static struct due *due_of(const PGresult *r, size_t count)
 
                 due[i].id = field_number(r, row, 0);
                 due[i].due_ms = field_number(r, row, 1);
+                due[i].returns = (unsigned)field_number(r, row, 6);
                 due[i].message = message_new(field_text(r, row, 2), field_text(r, row, 3), field_bytes(r, row, 4),
                                              field_bytes(r, row, 5));
                 if (!due[i].message) {
@@ -120,7 +123,7 @@ static void answer_release(struct link *link, struct group *group)
         call_free(s, call);
         remember(s, due, count);
         if (count == 0) /* nobody will call forget */
-                pg_forget(&s->store, NULL, 0, nothing_to_do, NULL);
+                pg_forget(&s->store, &(struct forgetting){ 0 }, nothing_to_do, NULL);
         done(due, count, next_ms, arg);
         free_due(due, count);
 }
@@ -155,17 +158,12 @@ void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *d
 
 /* ---- forget ---- */
 
-static int send_ids(struct link *link, struct group *group, const struct statement *statement, const int64_t *ids,
-                    size_t count)
+static void add_ids(struct arguments *a, const int64_t *ids, size_t count)
 {
-        struct arguments *a = &link->store->arguments;
-        struct column *c;
+        struct column *c = arguments_array(a, COLUMN_INT8);
 
-        arguments_reset(a);
-        c = arguments_array(a, COLUMN_INT8);
         for (size_t i = 0; i < count; i++)
                 column_int8(c, ids[i]);
-        return link_send(link, group, statement);
 }
 
 static int send_forget(struct link *link, struct group *group)
@@ -174,10 +172,16 @@ static int send_forget(struct link *link, struct group *group)
         struct pg_store *s = link->store;
         int rc = 0;
 
+        arguments_reset(&s->arguments);
+        add_ids(&s->arguments, call->ids, call->count);
         if (call->count > 0)
-                rc = send_ids(link, group, &statement_forget, call->ids, call->count);
-        if (rc == 0 && link->in_transaction && call->count < s->released_count)
-                rc = send_ids(link, group, &statement_later, s->released, s->released_count);
+                rc = link_send(link, group, &statement_forget);
+        if (rc == 0 && link->in_transaction && call->count < s->released_count) {
+                arguments_reset(&s->arguments);
+                add_ids(&s->arguments, s->released, s->released_count);
+                add_ids(&s->arguments, call->ids + call->count, call->returned);
+                rc = link_send(link, group, &statement_later);
+        }
         return rc == 0 ? link_send_bare(link, group, "commit") : rc;
 }
 
@@ -197,9 +201,10 @@ const struct verb verb_forget = {
         .refuse = refuse_done,
 };
 
-void pg_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg)
+void pg_forget(struct store *s, const struct forgetting *what, store_done *done, void *arg)
 {
-        struct forget_call *call = malloc(sizeof(*call) + count * sizeof(int64_t));
+        const size_t confirmed = what->confirmed_count, returned = what->returned_count;
+        struct forget_call *call = malloc(sizeof(*call) + (confirmed + returned) * sizeof(int64_t));
         struct problem why;
 
         if (!call) {
@@ -207,8 +212,11 @@ void pg_forget(struct store *s, const int64_t ids[], size_t count, store_done *d
                 done(STORE_REFUSED, bytes_of(NULL, 0), &why, arg);
                 return;
         }
-        call->count = count;
-        if (count > 0)
-                memcpy(call->ids, ids, count * sizeof(int64_t));
+        call->count = confirmed;
+        call->returned = returned;
+        if (confirmed > 0)
+                memcpy(call->ids, what->confirmed, confirmed * sizeof(int64_t));
+        if (returned > 0)
+                memcpy(call->ids + confirmed, what->returned, returned * sizeof(int64_t));
         call_add(pg_of(s), &verb_forget, call, call, (void (*)(void))done, arg);
 }

@@ -32,6 +32,8 @@ void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg
 void pg_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
 bool pg_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
 void pg_load(struct store *s, json_done *done, void *arg);
+void pg_scheduled_list(struct store *s, const json_t *which, json_done *done, void *arg);
+void pg_scheduled_drop(struct store *s, const json_t *which, json_done *done, void *arg);
 void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);
 
 /* owed.c */
@@ -62,7 +64,7 @@ extern const struct statement *const statements_of_claims[],
         *const statements_of_commits[], *const statements_of_releases[], *const statements_of_dead[];
 
 void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
-void pg_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
+void pg_forget(struct store *s, const struct forgetting *what, store_done *done, void *arg);
 void pg_beat(struct store *s, const json_t *state, store_done *done, void *arg);
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg);
 void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);

@@ -13,7 +13,8 @@ create table chard.scheduled (
         reason      text not null,
         task_id     text collate "C",
         properties  bytea not null,
-        body        bytea not null
+        body        bytea not null,
+        returns     integer not null default 0
 ) with (
         autovacuum_vacuum_scale_factor = 0,
         autovacuum_vacuum_threshold = 5000,
@@ -24,6 +25,8 @@ create table chard.scheduled (
 
 comment on column chard.scheduled.properties is
         'AMQP 0-9-1 basic properties as on the wire: property flags, then the present properties, header table included';
+
+comment on column chard.scheduled.returns is 'how often it was published and no queue took it';
 
 create index scheduled_due on chard.scheduled (due_at);
 

@@ -58,7 +58,7 @@ static const char load_sql[] =
                          ","
                          "   'beat_at', " BEAT_AT
                          ", 'age_ms', max(0, (?1 - beat_at) / 1000))) from (select * from worker order by name)),"
-                         "  'scheduled', (select json_object('count', count(*), 'overdue', sum(due_at < ?1 - 60000000), 'oldest_due_ms', min(due_at) / 1000)"
+                         "  'scheduled', (select json_object('count', count(*), 'overdue', sum(due_at < ?1 - 60000000), 'unroutable', sum(returns > 0), 'oldest_due_ms', min(due_at) / 1000)"
                          "   from scheduled))";
 
 struct find_call {

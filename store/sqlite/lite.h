@@ -120,7 +120,7 @@ void lite_give_back(struct store *s, const struct release_lease *release, store_
 void lite_schedule(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg);
 void lite_revoke(struct store *s, const struct revocation *revocation, store_done *done, void *arg);
 void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
-void lite_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg);
+void lite_forget(struct store *s, const struct forgetting *what, store_done *done, void *arg);
 void lite_on_scheduled(struct store *s, void (*heard)(int64_t due_ms, void *arg), void *arg);
 void lite_owe(struct store *s, const struct owed_result *owed, store_done *done, void *arg);
 void lite_owed_take(struct store *s, unsigned limit, json_done *done, void *arg);
@@ -140,6 +140,8 @@ void lite_job_find(struct store *s, const char *prefix, json_done *done, void *a
 void lite_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
 bool lite_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
 void lite_load(struct store *s, json_done *done, void *arg);
+void lite_scheduled_list(struct store *s, const json_t *which, json_done *done, void *arg);
+void lite_scheduled_drop(struct store *s, const json_t *which, json_done *done, void *arg);
 void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);

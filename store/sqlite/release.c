@@ -18,14 +18,14 @@ struct release_call {
         int64_t next_us; /* 0 = none */
 };
 
-/* Rows by their ids: those that were confirmed, and all that were locked. */
+/* Rows by their ids: those that were confirmed, all that were locked, and those that no queue took. */
 struct forget_call {
         struct lite_call call;
-        size_t count, locked;
-        int64_t ids[];
+        size_t count, locked, returned;
+        int64_t ids[]; /* in this order */
 };
 
-static const char due_sql[] = "select id, due_at, exchange, routing_key, properties, body from scheduled"
+static const char due_sql[] = "select id, due_at, exchange, routing_key, properties, body, returns from scheduled"
                               " where due_at <= ?1 and (locked_until is null or locked_until <= ?2)"
                               " order by due_at limit ?3";
 
@@ -47,6 +47,9 @@ static const char forget_sql[] = "delete from scheduled where id = ?1";
 /* What no queue took must not stand first in line for ever. */
 static const char later_sql[] = "update scheduled set due_at = ?3, locked_by = null, locked_until = null"
                                 " where id = ?1 and locked_by = ?2";
+
+static const char returned_sql[] =
+        "update scheduled set due_at = ?3, returns = returns + 1 where id = ?1 and locked_by = ?2";
 
 static void free_due(struct release_call *c)
 {
@@ -89,6 +92,7 @@ static bool add_due(struct release_call *c, struct query *q)
         *due = (struct due){
                 .id = query_read_number(q, 0),
                 .due_ms = query_read_number(q, 1) / 1000,
+                .returns = (unsigned)query_read_number(q, 6),
                 .message = message_new(query_read_text(q, 2), query_read_text(q, 3), query_read_bytes(q, 4),
                                        query_read_bytes(q, 5)),
         };
@@ -215,12 +219,16 @@ static int forget(int64_t id, sqlite3 *db)
 static int run_forget(struct sqlite_work *work, sqlite3 *db)
 {
         struct forget_call *c = (struct forget_call *)work;
+        const int64_t *locked = c->ids + c->count, *returned = locked + c->locked, later_us = lite_now_us() + LATER_US;
+        const char *owner = c->call.store->owner;
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
                 rc = forget(c->ids[i], db);
-        for (size_t i = c->count; rc == SQLITE_OK && i < c->count + c->locked; i++)
-                rc = change(c->ids[i], db, later_sql, c->call.store->owner, lite_now_us() + LATER_US);
+        for (size_t i = 0; rc == SQLITE_OK && i < c->returned; i++)
+                rc = change(returned[i], db, returned_sql, owner, later_us);
+        for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
+                rc = change(locked[i], db, later_sql, owner, later_us);
         return rc;
 }
 
@@ -228,27 +236,31 @@ static int run_forget(struct sqlite_work *work, sqlite3 *db)
 static const struct sqlite_verb forget_verb = { .run = run_forget, .done = lite_stored, .loose = true };
 
 /* The locked ones are only looked at where not all of them were confirmed. */
-static struct forget_call *new_forget(struct lite_store *s, const int64_t ids[], size_t count, size_t locked,
+static struct forget_call *new_forget(struct lite_store *s, const struct forgetting *what, size_t locked,
                                       void (*done)(void), void *arg)
 {
-        struct forget_call *c = lite_call_new(s, sizeof(*c) + (count + locked) * sizeof(int64_t), done, arg);
+        const size_t count = what->confirmed_count, returned = what->returned_count;
+        struct forget_call *c = lite_call_new(s, sizeof(*c) + (count + locked + returned) * sizeof(int64_t), done, arg);
 
         if (!c)
                 return NULL;
         c->count = count;
         c->locked = locked;
+        c->returned = returned;
         if (count > 0)
-                memcpy(c->ids, ids, count * sizeof(int64_t));
+                memcpy(c->ids, what->confirmed, count * sizeof(int64_t));
+        if (returned > 0)
+                memcpy(c->ids + count + locked, what->returned, returned * sizeof(int64_t));
         if (locked > 0)
                 memcpy(c->ids + count, s->released, locked * sizeof(int64_t));
         return c;
 }
 
-void lite_forget(struct store *s, const int64_t ids[], size_t count, store_done *done, void *arg)
+void lite_forget(struct store *s, const struct forgetting *what, store_done *done, void *arg)
 {
         struct lite_store *lite = lite_of(s);
-        size_t locked = count < lite->released_count ? lite->released_count : 0;
-        struct forget_call *c = new_forget(lite, ids, count, locked, (void (*)(void))done, arg);
+        size_t locked = what->confirmed_count < lite->released_count ? lite->released_count : 0;
+        struct forget_call *c = new_forget(lite, what, locked, (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_stored(done, arg);
@@ -286,7 +298,8 @@ static const struct sqlite_verb renew_verb = { .run = run_renew, .done = renewed
 void lite_renew(uv_timer_t *timer)
 {
         struct lite_store *s = timer->data;
-        struct forget_call *c = s->renewing ? NULL : new_forget(s, NULL, 0, s->released_count, NULL, NULL);
+        const struct forgetting none = { 0 };
+        struct forget_call *c = s->renewing ? NULL : new_forget(s, &none, s->released_count, NULL, NULL);
 
         if (!c)
                 return;
@@ -317,7 +330,8 @@ static const struct sqlite_verb unlock_verb = { .run = run_unlock, .done = renew
 
 void lite_unlock(struct lite_store *s)
 {
-        struct forget_call *c = s->released_count > 0 ? new_forget(s, NULL, 0, s->released_count, NULL, NULL) : NULL;
+        const struct forgetting none = { 0 };
+        struct forget_call *c = s->released_count > 0 ? new_forget(s, &none, s->released_count, NULL, NULL) : NULL;
 
         if (c)
                 lite_call_start_unseen(&c->call, &unlock_verb);

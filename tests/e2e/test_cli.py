@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from support import jobs
 
-COMMANDS = ["dev", "worker", "submit", "send", "try", "status", "job", "jobs", "cancel", "ping", "topology", "migrate", "events", "move", "help", "version"]
+COMMANDS = ["dev", "worker", "submit", "send", "try", "status", "job", "jobs", "cancel", "ping", "topology", "migrate", "events", "scheduled", "move", "help", "version"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -11,7 +11,7 @@ import pytest
 from support import jobs
 from support.place import PLACES
 from support.program import OPTIONS, die_with_parent, plain_environment
-from support.store import DRIVERS
+from support.store import DRIVERS, Store
 
 place = pytest.fixture(params=PLACES)(lambda request: request.param)
 
@@ -374,3 +374,38 @@ def test_status_says_what_is_wrong(chard, database, queues, wait_until, provider
     dead = next(worker for worker in shown["workers"] if worker["name"] == "two")
     assert dead["state"] == "dead" and dead["held"]["count"] == 1 and any("two is dead and holds 1" in wrong for wrong in shown["wrong"])
     assert "WRONG   two is dead" in chard.run("status").stdout
+
+
+def test_what_no_queue_takes_is_told_once_and_can_be_dropped(chard, database, store_url, wait_until):
+    """At each try, every ten seconds, the log said so again, and nothing but SQL could end it."""
+    def listed(*words):
+        return json.loads(chard.run("scheduled", "ls", "--json", *words, check=0).stdout)
+
+    chard.prepare()
+    store = Store(store_url, "scheduler")
+    now_ms = int(time.time() * 1000)
+    store.ask(*[{"do": "schedule", "due_ms": now_ms + due, "exchange": "no.queue", "routing_key": "no.queue", "task_id": f"lost{n}", "reason": "enqueue"}
+                for n, due in enumerate((0, 0, 3600000))])
+    store.end()
+    with chard.worker() as worker:
+        worker.wait_log("no queue takes")
+        for tries in (1, 2, 3):
+            wait_until(lambda: [row["returns"] for row in listed("--unroutable")] == [tries, tries])  # noqa: B023
+            database.run("update chard.scheduled set due_at = due_at - interval '1 hour' where task_id in ('lost0', 'lost1')"
+                         if "postgresql" in store_url else
+                         "update scheduled set due_at = due_at - 3600000000 where task_id in ('lost0', 'lost1')")
+        assert sum("no queue takes 2 scheduled messages" in line for line in worker.stderr.splitlines()) == 1
+        assert worker.stderr.count("no queue takes") == 1
+        shown = chard.run("scheduled", "ls", check=0).stdout.splitlines()
+        assert "NOQUEUE" in shown[0] and sum("no.queue" in line for line in shown) == 3
+        status = chard.run("status", check=1).stdout
+        assert "WRONG   no queue takes 2 scheduled messages" in status
+        refused = chard.run("scheduled", "drop", "--unroutable", check=2)
+        assert "2 messages would be dropped: say --yes" in refused.stderr
+        first, second = (row["id"] for row in listed("--unroutable"))
+        wait_until(lambda: chard.run("scheduled", "drop", str(first), "--note", "never was one").returncode == 0)
+        wait_until(lambda: "1 dropped" in chard.run("scheduled", "drop", "--unroutable", "--yes").stdout)
+        assert listed("--unroutable") == [] and [row["task_id"] for row in listed()] == ["lost2"]
+        assert chard.run("scheduled", "drop", str(second)).returncode == 1
+    notes = [row["reason"] for row in database.rows("select reason from chard.dead_letter_audit where action = 'drop' order by id")]
+    assert notes == ["never was one", ""]

@@ -533,6 +533,37 @@ def test_confirmed_rows_go_and_others_come_again_later(store, database):
     store.one("forget", ids=[])
 
 
+def test_what_no_queue_takes_is_counted_listed_and_dropped(store, database):
+    due_ms = int(time.time() * 1000)
+    store.ask(*[{"do": "schedule", "due_ms": due_ms + n, "reason": "eta" if n else "retry", "routing_key": f"q{n}", "task_id": f"t{n}"} for n in range(4)])
+
+    def listed(**which):
+        return store.one("scheduled_list", which=which)["value"]
+
+    rows = listed()
+    assert [(row["task_id"], row["reason"], row["routing_key"], row["returns"], row["due_ms"]) for row in rows] == [
+        (f"t{n}", "eta" if n else "retry", f"q{n}", 0, due_ms + n) for n in range(4)]
+    assert [row["id"] for row in listed(limit=2)] == [row["id"] for row in rows[:2]]
+    ids = [row["id"] for row in rows]
+    for returns in (0, 1):
+        due = store.one("release", now_ms=due_ms + 60000)["due"]
+        assert {d["id"]: d["returns"] for d in due} == {ids[0]: 0, ids[1]: returns, ids[2]: returns, ids[3]: 0}
+        store.one("forget", ids=[], returned=[ids[1], ids[2]])  # the others: the broker went away, say
+    assert {row["id"]: row["returns"] for row in listed(unroutable=True)} == {ids[1]: 2, ids[2]: 2}
+    assert [row["id"] for row in listed(reason="retry")] == [ids[0]] and listed(reason="eta", ids=[ids[0]]) == []
+
+    audit = {"who": "os:me", "note": "never was one", "scope": "by test", "operation": "o1"}
+    held = store.one("release", now_ms=due_ms + 60000, limit=1)["due"]
+    store.one("forget", ids=[])
+    assert len(held) == 1
+    gone = store.one("scheduled_drop", which=audit | {"ids": [ids[1], ids[3], 999999]})["value"]
+    assert {row["id"] for row in gone} == {ids[1], ids[3]} and {row["id"] for row in listed()} == {ids[0], ids[2]}
+    assert store.one("scheduled_drop", which=audit | {"ids": [ids[1]]})["value"] == []  # nothing was done, and nothing is written down
+    assert [row["id"] for row in store.one("scheduled_drop", which=audit | {"unroutable": True})["value"]] == [ids[2]]
+    assert [(a["operation"], a["action"], a["who"], a["reason"], a["scope"], a["entries"]) for a in
+            database.rows("select * from chard.dead_letter_audit order by id")] == [("o1", "drop", "os:me", "never was one", "by test", n) for n in (2, 1)]
+
+
 def test_two_releasers_never_get_the_same_row(opened):
     now = int(time.time() * 1000)
     first, second = opened("w1"), opened("w2")

@@ -97,7 +97,8 @@ create table scheduled (
         exchange     text not null,
         routing_key  text not null,
         properties   blob not null, -- AMQP 0-9-1 basic properties as on the wire
-        body         blob not null
+        body         blob not null,
+        returns      integer not null default 0 -- how often it was published and no queue took it
 ) strict;
 
 create index scheduled_due on scheduled (due_at);

@@ -195,10 +195,11 @@ static void released(struct due *due, size_t count, int64_t next_ms, void *arg)
                 struct message *m = due[i].message;
 
                 due[i].message = NULL;
-                json_array_append_new(rows, json_pack("{s:I,s:I,s:s,s:s,s:o,s:o}", "id", (json_int_t)due[i].id,
-                                                      "due_ms", (json_int_t)due[i].due_ms, "exchange", m->exchange,
-                                                      "routing_key", m->routing_key, "properties_hex",
-                                                      hex(m->properties), "body", text_or_null(m->body)));
+                json_array_append_new(rows,
+                                      json_pack("{s:I,s:i,s:I,s:s,s:s,s:o,s:o}", "id", (json_int_t)due[i].id, "returns",
+                                                (int)due[i].returns, "due_ms", (json_int_t)due[i].due_ms, "exchange",
+                                                m->exchange, "routing_key", m->routing_key, "properties_hex",
+                                                hex(m->properties), "body", text_or_null(m->body)));
                 message_free(m);
         }
         answer(arg, json_pack("{s:o,s:I}", "due", rows, "next_ms", (json_int_t)next_ms));
@@ -245,6 +246,8 @@ static const struct {
         { "schedule", do_schedule },
         { "release", do_release },
         { "forget", do_forget },
+        { "scheduled_list", do_scheduled_list },
+        { "scheduled_drop", do_scheduled_drop },
         { "beat", do_beat },
         { "worker", do_worker },
         { "job", do_job },

@@ -134,7 +134,8 @@ static void released(struct due *due, size_t count, int64_t next_ms, void *arg)
         for (size_t i = 0; i < count; i++)
                 run->ids[i] = due[i].id;
         run->ended += count;
-        run->store->backend->forget(run->store, run->ids, count, forgotten, run);
+        const struct forgetting what = { .confirmed = run->ids, .confirmed_count = count };
+        run->store->backend->forget(run->store, &what, forgotten, run);
 }
 
 static void forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)

@@ -86,16 +86,37 @@ static void do_release(struct request *r, struct store *s)
                             r);
 }
 
+static int64_t *read_ids(const json_t *list, size_t *count)
+{
+        int64_t *ids = calloc(json_array_size(list) + 1, sizeof(*ids));
+
+        *count = ids ? json_array_size(list) : 0;
+        for (size_t i = 0; i < *count; i++)
+                ids[i] = json_integer_value(json_array_get(list, i));
+        return ids;
+}
+
 static void do_forget(struct request *r, struct store *s)
 {
-        const json_t *list = json_object_get(r->line, "ids");
-        size_t count = json_array_size(list);
-        int64_t *ids = calloc(count + 1, sizeof(*ids));
+        struct forgetting what = { 0 };
+        int64_t *confirmed = read_ids(json_object_get(r->line, "ids"), &what.confirmed_count);
+        int64_t *returned = read_ids(json_object_get(r->line, "returned"), &what.returned_count);
 
-        for (size_t i = 0; ids && i < count; i++)
-                ids[i] = json_integer_value(json_array_get(list, i));
-        s->backend->forget(s, ids, ids ? count : 0, stored, r);
-        free(ids);
+        what.confirmed = confirmed;
+        what.returned = returned;
+        s->backend->forget(s, &what, stored, r);
+        free(confirmed);
+        free(returned);
+}
+
+static void do_scheduled_list(struct request *r, struct store *s)
+{
+        s->backend->scheduled_list(s, json_object_get(r->line, "which"), read_back, r);
+}
+
+static void do_scheduled_drop(struct request *r, struct store *s)
+{
+        s->backend->scheduled_drop(s, json_object_get(r->line, "which"), read_back, r);
 }
 
 static void do_beat(struct request *r, struct store *s)
