@@ -41,6 +41,7 @@ int dlq_keeper_open(struct dlq_keeper **out, const struct dlq_config *config, st
         struct dlq_keeper *k = calloc(1, sizeof(*k));
         if (!k)
                 return -ENOMEM;
+        absence_init(&k->store_absence, "store", "store", "");
         k->config = config;
         uv_timer_init(config->loop, &k->timer);
         uv_timer_init(config->loop, &k->back_timer);
@@ -65,9 +66,9 @@ static void on_store_changed(bool up, const char *why, void *arg)
 {
         struct dlq_keeper *k = (struct dlq_keeper *)arg;
         if (up)
-                log_info("dlq", "store up");
+                absence_back(&k->store_absence, 1, clock_mono_ms());
         else
-                log_warn("dlq", "store away, dead letters stay in their queues: %s", why ? why : "no answer");
+                absence_lost(&k->store_absence, 1, why, clock_mono_ms());
         adjust(k);
 }
 
@@ -94,19 +95,6 @@ static void on_deliveries(struct delivery *list_takes, void *arg)
                 next = d->next;
                 file((struct dlq_keeper *)arg, d);
         }
-}
-
-static void on_broker_changed(const struct broker_health *now, void *arg)
-{
-        struct dlq_keeper *k = (struct dlq_keeper *)arg;
-        const bool up = now->connected;
-        if (up == k->broker_up || k->stopping)
-                return;
-        k->broker_up = up;
-        if (up)
-                log_info("dlq", "broker up");
-        else
-                log_warn("dlq", "broker away: %s", now->why);
 }
 
 static bool is_listed(const struct dlq_keeper *k, const char *queue)
@@ -160,7 +148,7 @@ static int open_broker(struct dlq_keeper *k, struct problem *why)
                 code = list_queues(k, why);
         if (code)
                 return code;
-        const struct broker_listener listener = { .arg = k, .deliveries = on_deliveries, .changed = on_broker_changed };
+        const struct broker_listener listener = { .arg = k, .deliveries = on_deliveries };
         const struct broker_config config = {
                 .loop = k->config->loop,
                 .urls = k->config->broker_urls,
@@ -431,6 +419,7 @@ static void release_memory(uv_handle_t *timer)
         topology_free(&k->topology);
         task_routes_free(&k->routes);
         arena_free(&k->arena);
+        absence_destroy(&k->store_absence);
         free(k);
 }
 

@@ -4,6 +4,7 @@
 #define CHARD_DLQ_KEEPER_H
 
 #include "broker/broker.h"
+#include "core/absence.h"
 #include "dlq/dlq.h"
 #include "results/results.h"
 
@@ -20,6 +21,7 @@ struct refused_letter;
 struct dlq_keeper {
         const struct dlq_config *config;
         struct store *store;
+        struct absence store_absence;
         struct broker *broker;
         struct results *results; /* or NULL: no chord can be begun */
         struct topology topology;
@@ -35,7 +37,7 @@ struct dlq_keeper {
         unsigned long refused;       /* times that a letter was refused in every form */
         struct refused_letter *back; /* such letters, unacked, until they go back to their queues */
         uint64_t complained_ms;
-        bool consuming, broker_up, stopping, ended;
+        bool consuming, stopping, ended;
         uv_timer_t timer;      /* how long stopping may take */
         uv_timer_t back_timer; /* when refused letters go back */
         unsigned closed;       /* of these two */

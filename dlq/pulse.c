@@ -37,6 +37,7 @@ int keeper_pulse_open(struct pulse **out, struct dlq_keeper *k)
                 .store = k->store,
                 .queue_count = k->queue_count,
                 .heartbeat_s = k->config->heartbeat_s,
+                .store_absence = &k->store_absence,
                 .health_file = k->config->health_file,
                 .area = "dlq",
                 .without_the_store = "so dead letters stay in their queues",

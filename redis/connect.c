@@ -66,8 +66,9 @@ void link_away(struct redis_link *l, const char *why)
                 return;
         const bool at_once = pass_over(l);
         if (!l->told && !at_once)
-                log_warn("results", "%s away: %s; what is to be stored waits",
-                         l->asking ? "Redis's sentinels" : "Redis", why);
+                l->absence.what = l->asking ? "Redis's sentinels" : "Redis";
+        if (l->told || !at_once)
+                absence_lost(&l->absence, 1, why, clock_mono_ms());
         l->told = l->told || !at_once;
         l->failures += !at_once;
         link_stop_dialling(l);
@@ -154,8 +155,8 @@ static void is_greeted(struct redis_link *l)
 void link_serves(struct redis_link *l)
 {
         l->failures = 0;
-        if (l->told)
-                log_info("results", "Redis is back");
+        l->absence.what = "Redis";
+        absence_back(&l->absence, 1, clock_mono_ms());
         l->told = false;
         l->away_ms = 0;
 }

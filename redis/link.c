@@ -33,6 +33,7 @@ static void release(struct redis_link *l)
         free(l->master.name);
         free(l->master.port);
         redis_address_free(&l->address);
+        absence_destroy(&l->absence);
         free(l);
 }
 
@@ -47,6 +48,7 @@ int redis_link_open(struct redis_link **out, uv_loop_t *loop, unsigned connect_t
         l->address = *address;
         *address = (struct redis_address){ 0 };
         l->end = &l->first;
+        absence_init(&l->absence, "results", "Redis", "; what is to be stored waits");
         l->away_ms = clock_mono_ms();
         const int rc = l->address.tls.on ? redis_tls_context(&l->tls, &l->address.tls, why) : 0;
         if (rc) {

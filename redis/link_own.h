@@ -3,6 +3,7 @@
 #ifndef CHARD_REDIS_LINK_OWN_H
 #define CHARD_REDIS_LINK_OWN_H
 
+#include "core/absence.h"
 #include "redis/link.h"
 #include "redis/wire.h"
 
@@ -28,7 +29,8 @@ struct redis_link {
         uint64_t away_ms;             /* since when it serves nobody; 0 = it does */
         uint64_t next_ms;             /* of the next try while it is away */
         unsigned failures, greetings;
-        bool told;                    /* that it is away */
+        bool told;                    /* it is away, and that is known */
+        struct absence absence;       /* what the log says of that */
         struct request *first, **end; /* without an answer, in the order of their coming … */
         struct request *unsent;       /* … from here on not sent over this connection */
 };

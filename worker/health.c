@@ -41,6 +41,7 @@ int health_open(struct worker *w)
                 .queue_count = w->config->queue_count,
                 .heartbeat_s = w->config->heartbeat_s,
                 .publishes = true,
+                .store_absence = &w->store_absence,
                 .health_file = w->config->health_file,
                 .area = "worker",
                 .without_the_store = "so no work is taken",

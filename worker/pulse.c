@@ -23,6 +23,7 @@ struct pulse {
         uint64_t last_look_ms;
         unsigned looks;
         bool consuming, said, stopping;
+        bool told, begun;    /* what was told last is that it does not consume; it was told once that it does */
         bool beating, again; /* a beat is under way; what it said is out of date */
         uint64_t asked_ms;   /* when the beat under way was sent */
         char why[256];
@@ -141,6 +142,23 @@ static void beat(struct pulse *p)
         c->store->backend->beat(c->store, state, on_beaten, p);
 }
 
+/* The broker and the store are told of where they are noticed; silence of the one, and this process's own standing still, only here. */
+static bool pulse_follows(const char *why)
+{
+        return strncmp(why, "store:", 6) == 0 ||
+               (strncmp(why, "broker:", 7) == 0 && strncmp(why, "broker: silent", 14) != 0);
+}
+
+static void pulse_tell(struct pulse *p, const char *why, bool first)
+{
+        const bool consumes = *why == '\0', begins = consumes && !p->begun;
+        if (consumes ? !p->told && p->begun : pulse_follows(why))
+                return;
+        p->told = !consumes;
+        p->begun = p->begun || consumes;
+        p->config.changed(why, first || begins, p->config.arg);
+}
+
 void pulse_look(struct pulse *p)
 {
         char why[sizeof(p->why)];
@@ -155,7 +173,9 @@ void pulse_look(struct pulse *p)
         p->consuming = consuming;
         p->said = p->said || changed;
         if (changed)
-                p->config.changed(why, first, p->config.arg);
+                pulse_tell(p, why, first);
+        if (p->config.store_absence)
+                absence_look(p->config.store_absence, now_ms);
         write_file(p);
         if (changed || p->looks % BEAT_EVERY == 0)
                 beat(p);

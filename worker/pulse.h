@@ -6,6 +6,7 @@
 #define CHARD_WORKER_PULSE_H
 
 #include "broker/broker.h"
+#include "core/absence.h"
 #include "store/store.h"
 
 #include <uv.h>
@@ -22,6 +23,7 @@ struct pulse_config {
         size_t queue_count; /* that it should consume */
         unsigned heartbeat_s;
         bool publishes;                /* a broker that takes no publishes is a fault, too */
+        struct absence *store_absence; /* told by who opened the store; looked at here. May be NULL */
         const char *health_file;       /* NULL or "" = none */
         const char *area;              /* of the log, where that file can't be written */
         const char *without_the_store; /* what a store that is away comes to: "so no work is taken" */
@@ -32,7 +34,8 @@ struct pulse_config {
         /* What its row says besides "consuming" and "why", as an object that the caller owns; NULL: it is about to close, tell no more. */
         json_t *(*state)(void *arg);
 
-        /* It consumes (`why` is empty), or no longer does; `first` is what is found once it has started. */
+        /* It consumes (`why` is empty), or no longer does; `first` is what is found once it has started. Not called for what follows from a broker or a store
+         * that is away, which is told as that (core/absence.h). */
         void (*changed)(const char *why, bool first, void *arg);
 
         /* After pulse_stop: its row has been told, or never will be. May be NULL. */

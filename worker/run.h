@@ -127,6 +127,7 @@ struct worker {
         struct catalog *catalog; /* a reference: for what comes next */
         struct broker *broker;
         struct store *store;
+        struct absence store_absence;
         struct ai *ai;
         struct results *results;
         struct topology topology;

@@ -2,6 +2,7 @@
 #include "worker/run.h"
 
 #include "broker/inspect.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/nearest.h"
 #include "tasks/offline.h"
@@ -25,6 +26,7 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         struct worker *w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
+        absence_init(&w->store_absence, "store", "store", "");
         w->config = config;
         w->loop = config->loop;
         w->catalog = catalog_ref(config->catalog);
@@ -85,9 +87,9 @@ static void on_store_changed(bool up, const char *why, void *arg)
 {
         struct worker *w = (struct worker *)arg;
         if (up)
-                log_info("worker", "store up");
+                absence_back(&w->store_absence, 1, clock_mono_ms());
         else
-                log_warn("worker", "store away: %s", why ? why : "no answer");
+                absence_lost(&w->store_absence, 1, why, clock_mono_ms());
         if (w->broker)
                 intake_adjust(w);
         if (w->pulse)
@@ -235,5 +237,6 @@ void worker_close(struct worker *w)
         task_routes_free(&w->routes);
         map_free(w->by_id);
         catalog_unref(w->catalog);
+        absence_destroy(&w->store_absence);
         free(w);
 }

@@ -26,6 +26,7 @@ struct amqp_broker {
         struct broker_listener listener;
         const struct broker_bus *bus; /* once it is joined */
         struct mailbox *reports;      /* from both sides */
+        struct absence absence;       /* its two connections are its parts */
         struct consumer consumer;
         struct publisher publisher;
         struct watch *watch;

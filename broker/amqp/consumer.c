@@ -253,7 +253,7 @@ static void show(struct consumer *c)
 
 static void lost(struct consumer *c)
 {
-        log_warn("broker", "consuming connection lost: %s; reconnecting", c->side.link.why.text);
+        side_tell_away(&c->side);
         for (size_t i = 0; i < c->count; i++) {
                 subscription_ended(c->subscriptions[i], false, "not connected");
                 c->subscriptions[i]->retry_at_ms = 0;
@@ -293,7 +293,6 @@ int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *wh
                 amqp_link_drop(l);
                 return 1;
         }
-        log_info("broker", "connected to %s", l->peer);
         return 0;
 }
 
@@ -305,8 +304,10 @@ static void revive(struct consumer *c)
         if (c->stopping || clock_mono_ms() < c->side.retry_at_ms)
                 return;
         if (consumer_connect(c, c->side.link.config->connect_timeout_ms, &why) != 0) {
-                log_warn("broker", "%s", why.text);
+                side_tell_away(&c->side);
                 side_failed(&c->side);
+        } else {
+                side_tell_up(&c->side);
         }
         show(c);
 }

@@ -2,6 +2,7 @@
 /* A broker's beginning and end. */
 #include "broker/amqp/amqp.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/work.h"
 
 #include <errno.h>
@@ -47,6 +48,7 @@ void amqp_leave(struct amqp_broker *b)
         publisher_free(&b->publisher);
         mailbox_free(b->reports);
         config_free(&b->config);
+        absence_destroy(&b->absence);
         free(b);
 }
 
@@ -228,6 +230,9 @@ static int prepare(struct amqp_broker *b)
                 result = side_init(&b->consumer.side, &b->config, "consume", b->reports);
         if (!result)
                 result = side_init(&b->publisher.side, &b->config, "publish", b->reports);
+        b->consumer.side.absence = b->publisher.side.absence = &b->absence;
+        b->consumer.side.part = 1;
+        b->publisher.side.part = 2;
         return result;
 }
 
@@ -239,6 +244,7 @@ int amqp_broker_open(struct broker **out, const struct broker_config *config, co
                 return -ENOMEM;
         b->base.backend = &amqp_backend;
         b->listener = *listener;
+        absence_init(&b->absence, "broker", "broker", "");
         atomic_store(&b->users, 1);
         int result = prepare(b);
         if (!result)
@@ -249,6 +255,7 @@ int amqp_broker_open(struct broker **out, const struct broker_config *config, co
                 amqp_leave(b);
                 return result;
         }
+        log_info("broker", "connected to %s", b->consumer.side.link.peer);
         result = start(b, config->loop);
         if (result) {
                 amqp_broker_close(&b->base);

@@ -128,7 +128,7 @@ static void show(struct publisher *p)
 
 static void lost(struct publisher *p)
 {
-        log_warn("broker", "publishing connection lost: %s; reconnecting", p->side.link.why.text);
+        side_tell_away(&p->side);
         publisher_again(p);
         p->blocked = false;
         side_lost(&p->side);
@@ -162,9 +162,11 @@ static void revive(struct publisher *p)
         if (result == 0)
                 result = send_waiting(p);
         if (result) {
-                log_warn("broker", "cannot publish yet: %s", s->link.why.text);
+                side_tell_away(s);
                 amqp_link_drop(&s->link);
                 side_failed(s);
+        } else {
+                side_tell_up(s);
         }
         show(p);
 }

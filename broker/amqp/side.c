@@ -52,6 +52,16 @@ int side_connect(struct side *s, unsigned timeout_ms)
         return result;
 }
 
+void side_tell_up(struct side *s)
+{
+        absence_back(s->absence, s->part, clock_mono_ms());
+}
+
+void side_tell_away(struct side *s)
+{
+        absence_lost(s->absence, s->part, s->link.why.text, clock_mono_ms());
+}
+
 void side_failed(struct side *s)
 {
         const unsigned addresses = (unsigned)s->link.config->addresses.count;

@@ -8,6 +8,7 @@
 #include "broker/amqp/window.h"
 #include "broker/broker.h"
 #include "core/mailbox.h"
+#include "core/absence.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -53,6 +54,9 @@ struct side {
         struct side_status status;
         _Atomic uint64_t received_ms; /* when the last frame came, on the monotonic clock */
 
+        struct absence *absence; /* where it is told that this connection (a part of it) is away; borrowed */
+        unsigned part;
+
         size_t next_address;
         unsigned failures; /* to connect, or to stay connected for a while, in a row */
         uint64_t up_since_ms, retry_at_ms;
@@ -69,6 +73,10 @@ void side_free(struct side *s);
 
 /* Try the next address. Returns 0, or 1 with s->link.why. */
 int side_connect(struct side *s, unsigned timeout_ms);
+
+/* It works / it does not, with s->link.why: what the log says of it. */
+void side_tell_up(struct side *s);
+void side_tell_away(struct side *s);
 
 /* The attempt failed: set when to try again, at once while there are addresses that were not tried yet. */
 void side_failed(struct side *s);

@@ -94,7 +94,7 @@ def test_the_broker_is_away(chard, database, queues, broker_url, rabbitmq, toxic
     link = toxic(rabbitmq.port)
     with chard.worker(queues="chard.note", broker_url=link.url(broker_url)) as worker:
         link.refuse()
-        worker.wait_log("not consuming: broker")
+        worker.wait_log("broker away")
         assert dlq_json(chard, "requeue", "--all", "--yes")["requeued"] == 300
         assert database.value("select count(*) from chard.scheduled") == 300
         link.heal()

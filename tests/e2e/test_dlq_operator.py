@@ -379,7 +379,7 @@ def test_a_probe_of_the_keeper(chard, queues, store_url, toxic, postgres, wait_u
         assert "store" in ping("--file", health).stdout
         link.heal()
         wait_until(lambda: ping("--file", health).returncode == 0)
-        keeper.wait_log("keeping again")
+        keeper.wait_log("store is back")
     assert ping("--file", health).stdout == "not consuming: stopping\n"
 
 

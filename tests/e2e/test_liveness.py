@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Never alive but idle: each link is cut in turn, and both the report and the recovery are seen."""
 
+import re
 import signal
 
 import pytest
 from support import jobs
+from test_dlq import keeping
 
 HEARTBEAT_S = 2
 
@@ -103,6 +105,42 @@ def test_a_store_that_restarts(chard, private_postgres, wait_until):
         wait_until(worker.is_ready, 60)
         done = chard.run("submit", "chat", "user_id=u1", "text=a milk carton", "lang=en", "--wait", "30")
         assert done.returncode == 0, done.stderr
+
+
+def troubles(process, since):
+    """What it said above "debug" of what it depends on: {"broker away": 1, …}; and every warning that is none of these."""
+    told, others = {}, []
+    for line in process.stderr.splitlines()[since:]:
+        _, level, _, text = line.split(maxsplit=3)
+        known = re.match(r"(broker|store|Redis) (away|is back)", text)
+        if known:
+            told[known[0]] = told.get(known[0], 0) + 1
+        elif level in ("warn", "error") or "consum" in text or "connect" in text:
+            others.append(line)
+    return told, others
+
+
+def test_a_restart_of_everything_is_two_lines_each(chard, private_rabbitmq, private_postgres, private_redis, wait_until):
+    """23 lines were seen where one for each loss and each return is promised."""
+    servers = broker, store, redis = private_rabbitmq(), private_postgres(), private_redis()
+    chard.settings |= {"CHARD_BROKER_URL": broker.url, "CHARD_STORE_URL": store.url, "CHARD_RESULT_URL": redis.url}
+    chard.prepare()
+    names = "broker", "store", "Redis"
+    with chard.worker(heartbeat_s=HEARTBEAT_S) as worker, keeping(chard) as keeper:
+        begun = {process: len(process.stderr.splitlines()) for process in (worker, keeper)}
+        for server in servers:
+            server.kill()
+        for process in begun:
+            wait_until(lambda: all(f"{name} away" in process.stderr for name in names), 30)  # noqa: B023
+        for server in servers:
+            server.start()
+        for process in begun:
+            wait_until(lambda: all(f"{name} is back" in process.stderr for name in names), 60)  # noqa: B023
+        wait_until(worker.is_ready, 60)
+        for process, since in begun.items():
+            told, others = troubles(process, since)
+            assert told == dict.fromkeys([f"{name} {what}" for name in names for what in ("away", "is back")], 1), process.stderr
+            assert others == [], process.stderr
 
 
 def test_a_loop_that_stands_still(chard, wait_until):
