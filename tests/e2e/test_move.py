@@ -91,6 +91,18 @@ def test_again_moves_nothing_twice(small, chard, database, queues, file):
     assert database.value("select count(*) from chard.outbox") == 2
 
 
+def test_the_servers_urls_come_from_files(small, chard, file, tmp_path, queues):
+    """Where no `ps` and no /proc/PID/environ shows their passwords."""
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    submit_chat(small, 1)
+    for name in ("CHARD_STORE_URL", "CHARD_BROKER_URL"):
+        (tmp_path / name).write_text(chard.settings.pop(name) + "\n")
+        chard.settings[f"{name}_FILE"] = str(tmp_path / name)
+    assert moved(move(chard, file, check=0))["messages"] == 1
+    assert queues.depth("chat.classify") == 1
+
+
 def test_a_retry_that_waits_is_carried(small, chard, database, provider, reply, file):
     provider.behave = lambda request: reply.failure(500)
     small.settings |= provider.settings()

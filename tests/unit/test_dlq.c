@@ -371,6 +371,37 @@ static void webhook_addresses(void **state)
 
 /* ---- policies, rates, limits, rooms ---- */
 
+/* The wait doubles with each round, up to the longest that a rule may name, whatever the round. */
+static void a_policy_s_wait_grows_to_its_limit(void **state)
+{
+        (void)state;
+        static const int64_t day_ms = 86400000, most_ms = POLICY_MOST_DAYS * day_ms;
+        static const struct {
+                const char *rules;
+                unsigned round;
+                int64_t wait_ms;
+        } rows[] = {
+                { "* x after=1ms", 0, 1 },
+                { "* x after=1ms", 20, 1 << 20 },
+                { "* x after=1ms", 21, 1 << 20 },
+                { "* x after=1ms", UINT32_MAX, 1 << 20 },
+                { "* x after=1825d", 1, 3650 * day_ms },
+                { "* x after=1826d", 1, most_ms },
+                { "* x after=3650d", 0, most_ms },
+                { "* x after=3650d", 20, most_ms },
+                { "* x after=3650d", UINT32_MAX, most_ms },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct policy p;
+                struct problem why;
+                assert_int_equal(policy_read(&p, rows[i].rules, &why), 0);
+                const int64_t wait_ms = policy_wait_ms(&p.rules[0], rows[i].round);
+                policy_free(&p);
+                if (wait_ms != rows[i].wait_ms)
+                        fail_msg("%s, round %u: %lld ms", rows[i].rules, rows[i].round, (long long)wait_ms);
+        }
+}
+
 static void policies(void **state)
 {
         (void)state;
@@ -526,6 +557,7 @@ int main(void)
                 cmocka_unit_test(what_a_worker_could_read),
                 cmocka_unit_test(webhook_addresses),
                 cmocka_unit_test(policies),
+                cmocka_unit_test(a_policy_s_wait_grows_to_its_limit),
                 cmocka_unit_test(rates),
                 cmocka_unit_test(how_long_a_pipeline_may_take),
                 cmocka_unit_test(what_a_room_is_told),
