@@ -37,6 +37,9 @@
 
 enum {
         MOST_POINTS = 200000, /* of one test */
+        MOST_LOOKED =
+                3000, /* allocations of one test that are told apart by their places; who makes more makes them in the same places */
+        MOST_LOOKS = 20000,
         MOST_FRAMES = 24,
         SECONDS = 20, /* that one run may take */
         EXIT_FAILED = 40,
@@ -52,6 +55,8 @@ struct record {
 static struct {
         bool armed, counting;
         unsigned long count, fail_at; /* 0: none fails */
+        unsigned long most;           /* that are counted */
+        unsigned long looks;          /* at who allocates */
         struct record *record;
         CMUnitTestFunction test;
         void *group_state;
@@ -91,10 +96,12 @@ static void remember(void *const *frames, int count)
 /* Shall this allocation fail? */
 static bool fails(bool by_library)
 {
-        if (!shortage.armed)
-                return false;
+        const unsigned long last = shortage.counting ? shortage.most : shortage.fail_at;
+        if (!shortage.armed || shortage.count >= last || shortage.looks > MOST_LOOKS)
+                return false; /* unwinding takes time */
         void *frames[MOST_FRAMES];
         if (by_library || shortage.counting) {
+                shortage.looks++;
                 shortage.armed = false; /* unwinding may allocate */
                 const int depth = backtrace(frames, MOST_FRAMES);
                 shortage.armed = true;
@@ -249,7 +256,7 @@ static void run_in_child(const struct CMUnitTest *test, unsigned long fail_at, i
         struct CMUnitTest armed = *test;
         armed.test_func = armed_test;
         shortage.test = test->test_func;
-        shortage.count = 0;
+        shortage.count = shortage.looks = 0;
         shortage.fail_at = fail_at;
         shortage.counting = fail_at == 0;
         dup2(output, STDOUT_FILENO);
@@ -311,18 +318,25 @@ static bool is_new(const struct record *r, unsigned long at)
         return true;
 }
 
-/* SHORT_MEMORY_SECONDS: after so long a program tries no further place. */
-static bool time_is_up(void)
+static double seconds(void)
 {
-        static time_t end;
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* SHORT_MEMORY_SECONDS: what a program may take. Each test gets its share of what those before it have left. Returns when this one's is over. */
+static double share_of(size_t tests_left)
+{
+        static double end;
         const char *most = getenv("SHORT_MEMORY_SECONDS");
-        if (!end && most)
-                end = time(NULL) + strtol(most, NULL, 10);
-        return most && time(NULL) > end;
+        if (end == 0)
+                end = most ? seconds() + strtod(most, NULL) : 1e18;
+        return seconds() + (end - seconds()) / (double)tests_left;
 }
 
 /* Returns how many of its runs ended badly. */
-static unsigned run_short(const struct CMUnitTest *test, int output, unsigned long *runs)
+static unsigned run_short(const struct CMUnitTest *test, int output, double until, unsigned long *runs)
 {
         enum { MOST_SHOWN = 5 };
         struct record *r = shortage.record;
@@ -333,7 +347,7 @@ static unsigned run_short(const struct CMUnitTest *test, int output, unsigned lo
                 bad++, show(output);
         const unsigned long count = r->count < MOST_POINTS ? r->count : MOST_POINTS;
         for (unsigned long i = 0; i < count && bad < MOST_SHOWN; i++) {
-                if (time_is_up())
+                if (seconds() > until)
                         break;
                 if (!all && !is_new(r, i))
                         continue;
@@ -356,6 +370,7 @@ int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
         void *unused[MOST_FRAMES];
         backtrace(unused, MOST_FRAMES); /* loads what it needs, once */
         json_set_alloc_funcs(json_malloc, free);
+        shortage.most = strcmp(getenv("SHORT_MEMORY"), "all") == 0 ? MOST_POINTS : MOST_LOOKED;
         shortage.record =
                 mmap(NULL, sizeof(*shortage.record), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         const int output = open("/tmp", O_TMPFILE | O_RDWR, 0600);
@@ -366,7 +381,9 @@ int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
         printf("1..%zu\n", count);
         for (size_t i = 0; i < count; i++) {
                 unsigned long runs = 0;
-                const unsigned bad = only && strcmp(only, tests[i].name) != 0 ? 0 : run_short(&tests[i], output, &runs);
+                const unsigned bad = only && strcmp(only, tests[i].name) != 0
+                                             ? 0
+                                             : run_short(&tests[i], output, share_of(count - i), &runs);
                 failed += bad > 0;
                 printf("%s %zu - %s, short of memory %lu times\n", bad ? "not ok" : "ok", i + 1, tests[i].name, runs);
         }

@@ -345,11 +345,15 @@ static void a_command_may_have_no_flags_of_its_own(void **state)
         int operands;
         char *none[] = { NULL }, **before = environ;
         environ = none;
-        assert_int_equal(settings_load(&s, NULL, argv, 2, &operands, &why), 0);
+        int rc = settings_load(&s, NULL, argv, 2, &operands, &why);
+        environ = before;
+        assert_int_equal(rc, 0);
         assert_int_equal(s.slots, 3);
         settings_free(&s);
         environ = NULL;
-        assert_int_equal(settings_load(&s, NULL, argv, 2, &operands, NULL), 0);
+        rc = settings_load(&s, NULL, argv, 2, &operands, NULL);
+        environ = before;
+        assert_int_equal(rc, 0);
         settings_free(&s);
         settings_free(&s);
         environ = before;

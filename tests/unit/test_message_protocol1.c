@@ -24,6 +24,7 @@ static int decode(struct bytes headers, const char *body, struct arena *a, struc
         const struct bytes p = bytes_of(arena_copy(a, m.properties.data, m.properties.size), m.properties.size);
         const struct bytes b = bytes_of(arena_copy(a, m.body.data, m.body.size), m.body.size);
         made_free(&m);
+        assert_true((p.data || !p.size) && (b.data || !b.size)); /* memory ran out: nothing was received */
         return task_message_decode(a, p, b, LARGEST_BODY, t, why);
 }
 
