@@ -126,10 +126,12 @@ def test_a_restart_of_everything_is_two_lines_each(chard, private_rabbitmq, priv
     chard.settings |= {"CHARD_BROKER_URL": broker.url, "CHARD_STORE_URL": store.url, "CHARD_RESULT_URL": redis.url}
     chard.prepare()
     names = "broker", "store", "Redis"
-    with chard.worker(heartbeat_s=HEARTBEAT_S) as worker, keeping(chard) as keeper:
+    with keeping(chard) as keeper, chard.worker(heartbeat_s=HEARTBEAT_S) as worker:
+        chard.run("submit", "chat", "user_id=u1", "text=a milk carton", "lang=en", "--wait", "60", check=0)  # all that begins has begun
         begun = {process: len(process.stderr.splitlines()) for process in (worker, keeper)}
-        for server in servers:
-            server.kill()
+        broker.stop()  # in order: one that is killed may forget an exchange that it has just declared
+        store.kill()
+        redis.kill()
         for process in begun:
             wait_until(lambda: all(f"{name} away" in process.stderr for name in names), 30)  # noqa: B023
         for server in servers:
