@@ -46,6 +46,19 @@ static void hand_over_id(const struct followers *f, json_t *signature)
         json_object_set_new(canvas_options(heir), "task_id", json_string(f->of->id));
 }
 
+/* A chain that becomes part of a longer one keeps what was linked to it as a whole: its callbacks with its last task, its errbacks with each. */
+static void push_down_links(json_t *chain)
+{
+        static const char *const kinds[] = { "link", "link_error" };
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+                json_t *links = json_incref(json_object_get(canvas_options(chain), kinds[i]));
+                json_object_del(canvas_options(chain), kinds[i]);
+                if (links && !json_is_null(links))
+                        canvas_link(chain, kinds[i], links);
+                json_decref(links);
+        }
+}
+
 /* The canvas, then what is left of the task's chain. Takes it; new reference. */
 static json_t *with_rest(const struct followers *f, json_t *takes)
 {
@@ -70,6 +83,8 @@ int canvas_replace(struct followers *f, const json_t *canvas)
         }
         if (!own)
                 return -ENOMEM;
+        if (canvas_kind_of(own) == CANVAS_CHAIN)
+                push_down_links(own);
         if (t->callbacks)
                 canvas_link(own, "link", t->callbacks);
         if (t->errbacks)

@@ -50,6 +50,14 @@ def with_link(t, canvas):
     return [value_of(result), value_of(t.app.AsyncResult(key))]
 
 
+def with_inner(t, canvas, kind, heir):
+    """The canvas that replaces a task within a chain has a callback or an errback of its own."""
+    key = uuid.uuid4().hex
+    getattr(canvas, kind)(heir.set(task_id=key) if kind == "link" else t.failed(key).set(task_id=key))
+    result = chain(t.replace(canvas=canvas), t.add(3)).apply_async()
+    return [value_of(result), value_of(t.app.AsyncResult(key))]
+
+
 def ids_in(canvas_of, t):
     """Who a task says it is, as seen from the canvas's own result."""
     result = canvas_of(t.about(at=["/id", "/root_id", "/parent_id", "/group"])).apply_async()
@@ -162,6 +170,9 @@ SCENES = {
     "its_link": lambda t: with_link(t, t.replace(canvas=t.add(1, 2))),
     "its_link_by_a_chain": lambda t: with_link(t, t.replace(canvas=chain(t.add(1), t.add(2)))),
     "its_link_by_a_chord": lambda t: with_link(t, t.replace(canvas=chord([t.add(1), t.add(2)], t.add()))),
+    "a_chain_with_its_own_link": lambda t: with_inner(t, chain(t.add(1), t.add(2)), "link", t.told("linked")),
+    "a_chord_with_its_own_link": lambda t: with_inner(t, chord([t.add(1), t.add(2)], t.add()), "link", t.told("linked")),
+    "a_chain_with_its_own_errback": lambda t: with_inner(t, chain(t.add(1), t.fail("why")), "link_error", None),
     "its_id_stays": lambda t: (lambda r: value_of(r)[0] == r.id)(t.replace(canvas=t.about(at=["/id"])).apply_async()),
     "its_stamps_stay": lambda t: sent(stamped(t.replace(canvas=t.about(at=["/stamps/color"])), color="blue")),
     # errbacks of the new style
