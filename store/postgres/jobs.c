@@ -42,7 +42,7 @@ static const char find_sql[] = "select chard.find_job($1::text, $2::text)::text"
 static const char follow_sql[] = "select coalesce(json_agg(step), '[]')::text"
                                  " from chard.follow_jobs($1::text[], $2::int8[], $3::int8[], $4::int8::int4)";
 
-static const char cancel_sql[] = "select chard.cancel_job($1::text)::text";
+static const char cancel_sql[] = "select chard.cancel_job(id)::text from unnest($1::text[]) as id";
 
 static const char load_sql[] =
         "with held as ("
@@ -114,13 +114,38 @@ const struct verb verb_jobs = {
         .refuse = refuse_json,
 };
 
-/* Like the others, but what it did must last. */
+static const char *cancel_id(const struct call *call)
+{
+        return ((const struct jobs_call *)call->what)->id;
+}
+
+static int send_cancel(struct link *link, struct group *group)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *ids;
+
+        arguments_reset(a);
+        ids = arguments_array(a, COLUMN_TEXT);
+        for (size_t i = 0; i < group->count; i++)
+                column_text(ids, cancel_id(group->calls[i]));
+        return link_send_once(link, group, cancel_sql);
+}
+
+static void answer_cancel(struct link *link, struct group *group)
+{
+        for (size_t i = 0; i < group->count; i++)
+                answer_json_row(link, group, i);
+}
+
+/* What it did must last. Whoever asks for it can ask again. */
 const struct verb verb_cancel = {
         .lane = LANE_CANCEL,
         .link = LINK_COMMITS,
-        .most = 1,
-        .send = send_jobs,
-        .answer = answer_json,
+        .most = GROUP_CALLS_MAX,
+        .tries = READ_TRIES,
+        .id = cancel_id,
+        .send = send_cancel,
+        .answer = answer_cancel,
         .refuse = refuse_json,
 };
 
@@ -203,12 +228,6 @@ static const char *fill_find(struct arguments *a, const struct jobs_call *call)
         return find_sql;
 }
 
-static const char *fill_cancel(struct arguments *a, const struct jobs_call *call)
-{
-        arguments_text(a, call->id);
-        return cancel_sql;
-}
-
 void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg)
 {
         struct jobs_call *call = call_of_id(prefix);
@@ -229,7 +248,6 @@ void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *
                 refuse_memory(done, arg);
                 return;
         }
-        call->fill = fill_cancel;
         call_add(pg_of(s), &verb_cancel, call, call, (void (*)(void))done, arg);
 }
 

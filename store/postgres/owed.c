@@ -90,6 +90,7 @@ const struct verb verb_owed_take = {
         .lane = LANE_OWED_TAKE,
         .link = LINK_COMMITS,
         .most = 1,
+        .tries = READ_TRIES, /* asked again by the one who takes */
         .send = owed_send_take,
         .answer = answer_json,
         .refuse = refuse_json,

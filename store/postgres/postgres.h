@@ -194,6 +194,7 @@ void refuse_done(struct call *call, enum store_result result, const struct probl
 
 /* read.c: the same for verbs with a json_done whose one statement gives one JSON text, or no row. */
 void answer_json(struct link *link, struct group *group);
+void answer_json_row(struct link *link, struct group *group, size_t row); /* the call of the same number */
 void refuse_json(struct call *call, enum store_result result, const struct problem *why);
 
 /* Send as many groups as the link's lanes hold and its pipeline takes. */

@@ -86,19 +86,29 @@ static int send_read(struct link *link, struct group *group)
         return link_send(link, group, call->statement);
 }
 
-void answer_json(struct link *link, struct group *group)
+void answer_json_row(struct link *link, struct group *group, size_t row)
 {
-        struct call *call = group_take(group, 0);
-        json_done *done = (json_done *)call->done;
+        struct call *call = group_take(group, row);
         const PGresult *r = group->results[0];
         struct problem why;
         json_t *value = NULL;
+        int rc;
+
+        if (!call)
+                return; /* a callback has closed the store */
+        rc = PQntuples(r) > (int)row ? json_parse(field_bytes(r, (int)row, 0), "store", &value, &why) : 0;
+
+        json_done *done = (json_done *)call->done;
         void *arg = call->arg;
-        int rc = PQntuples(r) > 0 ? json_parse(field_bytes(r, 0, 0), "store", &value, &why) : 0;
 
         call_free(link->store, call);
         done(value, rc != 0 ? &why : NULL, arg);
         json_decref(value);
+}
+
+void answer_json(struct link *link, struct group *group)
+{
+        answer_json_row(link, group, 0);
 }
 
 void refuse_json(struct call *call, enum store_result result, const struct problem *why)

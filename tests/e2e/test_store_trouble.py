@@ -269,6 +269,25 @@ def test_one_that_alone_can_not_be_stored_holds_nobody_up(ready_url, opened, wai
     assert every.count("t7 can't be stored") == 1
 
 
+@pytest.mark.parametrize("do", ["owed_take", "job_cancel", "job"])
+def test_what_only_asks_is_refused_after_a_few_tries(ready_url, opened, do):
+    store, database = opened(ready_url), Database(ready_url)
+    store.ask(*claims(["warm"]), *commits(["up"]))
+    for table in ("task", "owed_result"):
+        database.run(f"alter table chard.{table} rename to {table}_away")
+    answer = store.one(do, id="a")
+    assert answer["why"]["code"] == "refused" and "does not exist" in answer["why"]["text"] and store.changes() == []
+
+
+def test_jobs_are_cancelled_as_a_set(ready_url, opened):
+    store = opened(ready_url)
+    ids = [f"j{n % 80}" for n in range(100)]
+    store.ask(*claims(sorted(set(ids))))
+    answers = store.ask(*[{"do": "job_cancel", "id": id} for id in ids])
+    assert {a["value"]["state"] for a in answers} == {"REVOKED"} and sum(a["value"]["revoked"] for a in answers) == 80
+    assert Database(ready_url).value("select count(*) from chard.task where state = 'REVOKED'") == 80
+
+
 # --- opening ------------------------------------------------------------------------------------------
 
 SECRET = "s3cr3t-p4ss"
