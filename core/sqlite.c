@@ -195,6 +195,7 @@ void sqlite_do(struct sqlite_file *f, struct sqlite_work *work, const struct sql
         work->verb = verb;
         work->file = f;
         work->took_us = 0;
+        work->setback = (struct sqlite_setback){ 0 };
         if (f->turn_last)
                 f->turn_last->mail.next = &work->mail;
         else

@@ -48,7 +48,7 @@ struct sqlite_config {
 /* What became of a piece of work. */
 enum sqlite_end {
         SQLITE_END_COMMITTED,
-        SQLITE_END_REFUSED, /* it failed alone, too: `problem` says why; nothing of it was stored */
+        SQLITE_END_REFUSED, /* for its data, or it asked in vain: `problem` says why; nothing of it was stored */
         SQLITE_END_CLOSED,  /* the handle was closed first: it was not done */
 };
 
@@ -61,7 +61,11 @@ struct sqlite_verb {
         int (*run)(struct sqlite_work *work, sqlite3 *db);
         /* On the handle's loop thread, after the commit is durable, or with why not. The work is the callee's again. */
         void (*done)(struct sqlite_work *work, enum sqlite_end end, const struct problem *why);
+        /* What a piece of work is about, for the log: "commit: t7"'s two parts. Both may be NULL. */
+        const char *name;
+        const char *(*about)(const struct sqlite_work *work);
         bool reads; /* changes nothing: needs no commit of its own */
+        bool asks;  /* as `reads`, though it changes something: nothing is lost when it is refused after a few tries */
         bool loose; /* a power cut (not a crash of the process) may undo it: with nothing else in its group, nobody waits for the disk */
 };
 
@@ -71,8 +75,16 @@ struct sqlite_work {
         const struct sqlite_verb *verb;
         struct sqlite_file *file;
         enum sqlite_end end;
-        uint64_t took_us;   /* its group, told with the handle's first work in it; 0 with the others */
-        struct problem why; /* a run that fails may fill it in (then with a code); otherwise it says what SQLite said */
+        uint64_t took_us; /* its group, told with the handle's first work in it; 0 with the others */
+        struct problem
+                why; /* a run that fails may fill it in (then with a code), and is refused; otherwise it says what SQLite said */
+        struct sqlite_setback {
+                int code;       /* what SQLite said in the last try; SQLITE_OK: it went well */
+                unsigned tries; /* that failed */
+                uint64_t due_ms;
+                bool overtaken; /* others of its verb were stored since it failed last */
+                bool alone;     /* it is the only one that can't be stored, and that was told */
+        } setback;
 };
 
 /* Open a file. Blocks up to timeout_ms. Returns 0; 1 with `why`, whose source the caller sets (codes "bad_path": no path, or no plain file;
@@ -81,7 +93,8 @@ struct sqlite_work {
 int sqlite_file_open(struct sqlite_file **out, const struct sqlite_config *config, struct problem *why);
 
 /* Hand over a piece of work: done in the order of the calls, durable together with its neighbours. Work that the file can't take just now (disk full,
- * locked by another process) waits, and is repeated with back-off until the file is closed. */
+ * locked by another process, an error that nobody knows) waits, and is repeated with back-off until the file is closed. What fails while
+ * others are stored waits alone, and is overtaken; it is refused only for its data. */
 void sqlite_do(struct sqlite_file *file, struct sqlite_work *work, const struct sqlite_verb *verb);
 
 bool sqlite_file_up(const struct sqlite_file *file);

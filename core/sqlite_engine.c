@@ -39,6 +39,15 @@ void sqlite_end(struct sqlite_work *work, enum sqlite_end end)
         file->done_last = work;
 }
 
+void sqlite_append(struct sqlite_engine *e, struct sqlite_work *work)
+{
+        if (e->last)
+                e->last->mail.next = &work->mail;
+        else
+                e->first = work;
+        e->last = work;
+}
+
 static void send_answers(struct sqlite_file *file)
 {
         if (file->done_first)
@@ -61,21 +70,10 @@ static void tell(struct sqlite_engine *e, bool down, const char *why)
         }
 }
 
-static void describe(const struct sqlite_engine *e, int code, char out[SQLITE_WHY_SIZE])
+uint64_t sqlite_random(struct sqlite_engine *e)
 {
-        const int error = sqlite3_system_errno(e->db);
-        switch (code & 0xff) {
-        case SQLITE_FULL: snprintf(out, SQLITE_WHY_SIZE, "%.180s can't be written: the disk is full", e->path); break;
-        case SQLITE_BUSY:
-        case SQLITE_LOCKED: snprintf(out, SQLITE_WHY_SIZE, "%.180s is locked by another program", e->path); break;
-        case SQLITE_IOERR:
-        case SQLITE_READONLY:
-        case SQLITE_CANTOPEN:
-                snprintf(out, SQLITE_WHY_SIZE, "%.120s can't be written: %.60s (%.50s)", e->path, sqlite3_errstr(code),
-                         error ? strerror(error) : "no system error");
-                break;
-        default: snprintf(out, SQLITE_WHY_SIZE, "%.120s: %.100s", e->path, sqlite3_errstr(code)); break;
-        }
+        e->random = e->random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        return e->random >> 1;
 }
 
 static void failed(struct sqlite_engine *e, int code, const char *why, uint64_t now)
@@ -83,13 +81,23 @@ static void failed(struct sqlite_engine *e, int code, const char *why, uint64_t 
         char text[SQLITE_WHY_SIZE];
         if (e->failures == 0)
                 e->failing_since_ms = now;
-        e->random = e->random * UINT64_C(6364136223846793005) + 1442695040888963407;
-        e->retry_at_ms = now + 5 + backoff_ms(RETRY_BASE_MS, RETRY_CAP_MS, e->failures++, e->random >> 1);
+        e->retry_at_ms = now + 5 + backoff_ms(RETRY_BASE_MS, RETRY_CAP_MS, e->failures++, sqlite_random(e));
         if (!why && (code & 0xff) == SQLITE_BUSY && now - e->failing_since_ms < LOCKED_MS)
                 return;
         if (!why)
-                describe(e, code, text);
+                sqlite_describe(e, code, text);
         tell(e, true, why ? why : text);
+}
+
+/* The file takes transactions. Does it take what waits? */
+static void works(struct sqlite_engine *e)
+{
+        const char *stuck = sqlite_stuck(e);
+        e->failures = 0;
+        if (stuck)
+                tell(e, true, stuck);
+        else if (e->down)
+                tell(e, false, "");
 }
 
 static void do_group(struct sqlite_engine *e)
@@ -106,9 +114,7 @@ static void do_group(struct sqlite_engine *e)
                 failed(e, code, NULL, clock_mono_ms());
                 return;
         }
-        e->failures = 0;
-        if (e->down)
-                tell(e, false, "");
+        works(e);
         for (struct sqlite_file *f = e->files; f; f = f->next)
                 send_answers(f);
 }
@@ -145,21 +151,20 @@ static void detach(struct sqlite_engine *e, struct sqlite_control *c)
                 if (w->verb && w->file == c->file) {
                         sqlite_end(w, SQLITE_END_CLOSED);
                 } else {
-                        if (e->last)
-                                e->last->mail.next = &w->mail;
-                        else
-                                e->first = w;
-                        e->last = w;
                         w->mail.next = NULL;
+                        sqlite_append(e, w);
                 }
                 w = next;
         }
+        sqlite_parked_close(e, c->file);
         send_answers(c->file);
         struct sqlite_file **at = &e->files;
         while (*at && *at != c->file)
                 at = &(*at)->next;
         if (*at)
                 *at = c->file->next;
+        if (e->failures == 0)
+                works(e); /* without what waited for this handle */
         reply(e, c, 0);
 }
 
@@ -247,7 +252,7 @@ static int time_to_wait(const struct sqlite_engine *e, uint64_t now)
 {
         if (!e->db)
                 return -1;
-        const int watch = sqlite_watch_wait(e, now);
+        const int watch = sqlite_parked_wait(e, now, sqlite_watch_wait(e, now));
         if (!e->first)
                 return watch;
         const int retry = e->retry_at_ms > now ? (int)(e->retry_at_ms - now) : 0;
@@ -272,7 +277,8 @@ void *sqlite_engine_run(void *engine)
                 wait_and_look(e);
                 while (e->first && !e->first->verb && !e->stop)
                         obey(e, take_control(e));
-                if (e->first && clock_mono_ms() >= e->retry_at_ms)
+                sqlite_unpark(e, clock_mono_ms());
+                if (e->first && e->first->verb && clock_mono_ms() >= e->retry_at_ms)
                         do_group(e);
                 while (e->failures && obey_out_of_turn(e)) {
                 }

@@ -86,7 +86,10 @@ struct sqlite_engine {
         struct sqlite_statements statements;
         struct sqlite_watch watch;
         struct sqlite_file *files;
-        struct sqlite_work *first, *last; /* waiting */
+        struct sqlite_work *first, *last; /* waiting for the next group */
+        struct sqlite_work *parked;       /* each waiting for its own time */
+        unsigned most;                    /* of one group: less after a commit that failed */
+        uint64_t began_us;                /* the group under way */
         unsigned failures;                /* in a row */
         uint64_t failing_since_ms, retry_at_ms;
         int log_pages, log_tried; /* of the write-ahead log: its length, and at which one it was last carried over */
@@ -102,17 +105,47 @@ void sqlite_shut(struct sqlite_engine *e);
 
 /* ---- sqlite_group.c ---- */
 
-/* Do some of the waiting works, from the first on, in one transaction; they are ended and given to their handles' done lists. Returns SQLITE_OK, or
- * why the file can't take them now: then nothing is done, and all still wait. */
+/* Do some of the waiting works, from the first on, in one transaction; they are ended and given to their handles' done lists, or parked. Returns
+ * SQLITE_OK, or why the file can't take them now: then nothing is done, and all still wait. */
 int sqlite_group(struct sqlite_engine *e);
 
-/* Is this the file's trouble, rather than the piece of work's? */
-bool sqlite_is_trouble(int code);
+/* ---- sqlite_trouble.c ---- */
+
+/* Does the code that the connection has just returned speak of the data? Then, and only then, work is refused. */
+bool sqlite_is_data(sqlite3 *db, int code);
+
+/* What the connection has just said, in a user's words. */
+void sqlite_describe(const struct sqlite_engine *e, int code, char out[SQLITE_WHY_SIZE]);
+
+/* ---- sqlite_setback.c ---- */
+
+/* A work that failed, but not for its data: it waits for its own time. */
+void sqlite_park(struct sqlite_engine *e, struct sqlite_work *work);
+
+/* A work of this verb was stored: so may be the parked ones, if it isn't for them that they failed. */
+void sqlite_overtake(struct sqlite_engine *e, const struct sqlite_verb *verb);
+
+/* Let those wait for the next group again whose time has come. */
+void sqlite_unpark(struct sqlite_engine *e, uint64_t now_ms);
+
+/* Milliseconds until the first one's time, or `most`. */
+int sqlite_parked_wait(const struct sqlite_engine *e, uint64_t now_ms, int most);
+
+/* The handle goes: its parked works end as closed. */
+void sqlite_parked_close(struct sqlite_engine *e, const struct sqlite_file *file);
+
+/* Why the file counts as one that takes nothing, or NULL: works wait that may not be the only ones to fail. */
+const char *sqlite_stuck(const struct sqlite_engine *e);
+
+/* Does it wait for as long as it takes? */
+bool sqlite_is_patient(const struct sqlite_work *work);
 
 /* ---- sqlite_engine.c ---- */
 
 void *sqlite_engine_run(void *engine);
 void sqlite_end(struct sqlite_work *work, enum sqlite_end end);
+void sqlite_append(struct sqlite_engine *e, struct sqlite_work *work); /* to those that wait for the next group */
+uint64_t sqlite_random(struct sqlite_engine *e);
 /* Tell a handle's loop that there is something to look at. */
 void sqlite_wake(struct sqlite_file *file);
 

@@ -184,7 +184,7 @@ static int apply(struct sqlite_engine *e, const struct sqlite_config *config, in
         for (size_t i = (size_t)from; i < part->count; i++) {
                 const struct embedded_file *file = &part->migrations[i];
                 const int code = sqlite3_exec(e->db, (const char *)file->data, NULL, NULL, NULL);
-                if (code && !sqlite_is_trouble(code))
+                if (code && ((code & 0xff) == SQLITE_ERROR || sqlite_is_data(e->db, code)))
                         return problem_set(why, "sqlite", "migration_failed", "%s: %s/%s: %s", e->path, part->name,
                                            file->name, sqlite3_errmsg(e->db));
                 if (code)

@@ -232,7 +232,7 @@ static void done(struct sqlite_work *work, enum sqlite_end end, const struct pro
                 embedded_turn(b);
 }
 
-static const struct sqlite_verb CLAIM = { .run = run, .done = done, .loose = true };
+static const struct sqlite_verb CLAIM = { .run = run, .done = done, .loose = true, .name = "take messages" };
 
 void embedded_claim(struct embedded *b)
 {

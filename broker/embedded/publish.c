@@ -84,7 +84,7 @@ static void ended(struct sqlite_work *work, enum sqlite_end end, const struct pr
         free(p);
 }
 
-static const struct sqlite_verb PUBLISH = { .run = run, .done = ended };
+static const struct sqlite_verb PUBLISH = { .run = run, .done = ended, .name = "publish" };
 
 void embedded_publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
 {

@@ -147,7 +147,7 @@ static void buried(struct sqlite_work *work, enum sqlite_end end, const struct p
         embedded_peek(b);
 }
 
-static const struct sqlite_verb BURY = { .run = run_bury, .done = buried };
+static const struct sqlite_verb BURY = { .run = run_bury, .done = buried, .name = "put back messages" };
 
 static void looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {

@@ -59,7 +59,7 @@ static void done(struct sqlite_work *work, enum sqlite_end end, const struct pro
         free(work);
 }
 
-static const struct sqlite_verb SETTLE = { .run = run, .done = done };
+static const struct sqlite_verb SETTLE = { .run = run, .done = done, .name = "acks" };
 
 /* ---- on the loop ---- */
 

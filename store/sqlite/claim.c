@@ -262,8 +262,15 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
         lite_call_free(&c->call);
 }
 
+static const char *claim_about(const struct sqlite_work *work)
+{
+        return ((const struct claim_call *)work)->what->id;
+}
+
 /* A claim that is lost in a power cut is only claimed again: it need not wait for the disk. */
-static const struct sqlite_verb verb = { .run = run_claim, .done = claim_answered, .loose = true };
+static const struct sqlite_verb verb = {
+        .run = run_claim, .done = claim_answered, .loose = true, .name = "claim", .about = claim_about
+};
 
 static void clear(struct lite_call *call)
 {

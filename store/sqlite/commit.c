@@ -323,7 +323,14 @@ static int run_commit(struct sqlite_work *work, sqlite3 *db)
         return write_all(c, db, lite_now_us());
 }
 
-static const struct sqlite_verb verb = { .run = run_commit, .done = lite_stored };
+static const char *commit_about(const struct sqlite_work *work)
+{
+        return ((const struct commit_call *)work)->what->id;
+}
+
+static const struct sqlite_verb verb = {
+        .run = run_commit, .done = lite_stored, .name = "commit", .about = commit_about
+};
 
 /* ---- on the loop thread ---- */
 

@@ -163,7 +163,7 @@ static int run_file(struct sqlite_work *work, sqlite3 *db)
         return known ? SQLITE_OK : file_new(l, db);
 }
 
-static const struct sqlite_verb file_verb = { .run = run_file, .done = lite_stored };
+static const struct sqlite_verb file_verb = { .run = run_file, .done = lite_stored, .name = "dead letter" };
 
 void lite_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg)
 {
@@ -391,7 +391,7 @@ static void settled(struct sqlite_work *work, enum sqlite_end end, const struct 
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb settle_verb = { .run = run_settle, .done = settled };
+static const struct sqlite_verb settle_verb = { .run = run_settle, .done = settled, .name = "settle" };
 
 void lite_dead_settle(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg)
 {
@@ -461,7 +461,7 @@ static int run_edit(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK ? write_edit(c, db) : rc;
 }
 
-static const struct sqlite_verb edit_verb = { .run = run_edit, .done = lite_stored };
+static const struct sqlite_verb edit_verb = { .run = run_edit, .done = lite_stored, .name = "edit" };
 
 void lite_dead_edit(struct store *s, const struct dead_edit *edit, store_done *done, void *arg)
 {

@@ -237,8 +237,8 @@ static const struct sqlite_verb groups_verb = { .run = run_groups, .done = lite_
 static const struct sqlite_verb count_verb = { .run = run_count, .done = lite_read, .reads = true };
 static const struct sqlite_verb history_verb = { .run = run_history, .done = lite_read, .reads = true };
 static const struct sqlite_verb stats_verb = { .run = run_stats, .done = lite_read, .reads = true };
-static const struct sqlite_verb alarms_verb = { .run = run_alarms, .done = lite_read };
-static const struct sqlite_verb told_verb = { .run = run_told, .done = lite_read };
+static const struct sqlite_verb alarms_verb = { .run = run_alarms, .done = lite_read, .asks = true };
+static const struct sqlite_verb told_verb = { .run = run_told, .done = lite_read, .asks = true };
 
 /* A call for an answer in JSON; NULL when memory ran out, and then it was refused. */
 static struct dead_call *ask(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)

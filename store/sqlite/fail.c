@@ -128,7 +128,14 @@ static int run_fail(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK && c->what->pipeline && counts ? fail_job(c, db, now_us, fresh) : rc;
 }
 
-static const struct sqlite_verb fail_verb = { .run = run_fail, .done = lite_stored };
+static const char *fail_about(const struct sqlite_work *work)
+{
+        return ((const struct fail_call *)work)->what->id;
+}
+
+static const struct sqlite_verb fail_verb = {
+        .run = run_fail, .done = lite_stored, .name = "fail", .about = fail_about
+};
 
 static void clear(struct lite_call *call)
 {
@@ -175,7 +182,14 @@ static int run_give_back(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK && c->what->again ? lite_put_scheduled(&c->call, db, c->what->again) : rc;
 }
 
-static const struct sqlite_verb give_back_verb = { .run = run_give_back, .done = lite_stored };
+static const char *give_back_about(const struct sqlite_work *work)
+{
+        return ((const struct give_back_call *)work)->what->id;
+}
+
+static const struct sqlite_verb give_back_verb = {
+        .run = run_give_back, .done = lite_stored, .name = "give back", .about = give_back_about
+};
 
 void lite_give_back(struct store *s, const struct release_lease *release, store_done *done, void *arg)
 {

@@ -132,7 +132,7 @@ static int run_number(struct sqlite_work *work, sqlite3 *db)
 }
 
 /* Not waited for on the disk: what a power cut takes back is numbered anew, from the same rows. */
-static const struct sqlite_verb number_verb = { .run = run_number, .done = lite_read, .loose = true };
+static const struct sqlite_verb number_verb = { .run = run_number, .done = lite_read, .loose = true, .asks = true };
 
 /* Mostly there is nothing new, and then nothing is written. */
 static void looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)

@@ -293,7 +293,7 @@ static int run_cancel(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK && !ended ? revoke_tasks(c, db) : rc;
 }
 
-static const struct sqlite_verb cancel_verb = { .run = run_cancel, .done = lite_read };
+static const struct sqlite_verb cancel_verb = { .run = run_cancel, .done = lite_read, .asks = true };
 
 void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg)
 {

@@ -54,7 +54,7 @@ static int owe_run(struct sqlite_work *work, sqlite3 *db)
         return query_run(&q);
 }
 
-static const struct sqlite_verb owe_verb = { .run = owe_run, .done = lite_stored };
+static const struct sqlite_verb owe_verb = { .run = owe_run, .done = lite_stored, .name = "owed result" };
 
 void lite_owe(struct store *s, const struct owed_result *owed, store_done *done, void *arg)
 {
@@ -83,7 +83,9 @@ static int owed_take_run(struct sqlite_work *work, sqlite3 *db)
         return lite_add_rows(&c->call.text, &q);
 }
 
-static const struct sqlite_verb owed_take_verb = { .run = owed_take_run, .done = lite_read, .loose = true };
+static const struct sqlite_verb owed_take_verb = {
+        .run = owed_take_run, .done = lite_read, .loose = true, .asks = true
+};
 
 void lite_owed_take(struct store *s, unsigned limit, json_done *done, void *arg)
 {

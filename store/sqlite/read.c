@@ -214,7 +214,7 @@ static int run_beat(struct sqlite_work *work, sqlite3 *db)
         return query_run(&q);
 }
 
-static const struct sqlite_verb beat_verb = { .run = run_beat, .done = lite_stored, .loose = true };
+static const struct sqlite_verb beat_verb = { .run = run_beat, .done = lite_stored, .loose = true, .asks = true };
 
 static void clear_beat(struct lite_call *call)
 {

@@ -293,7 +293,7 @@ static void renewed(struct sqlite_work *work, enum sqlite_end end, const struct 
         lite_call_free(call);
 }
 
-static const struct sqlite_verb renew_verb = { .run = run_renew, .done = renewed, .loose = true };
+static const struct sqlite_verb renew_verb = { .run = run_renew, .done = renewed, .loose = true, .asks = true };
 
 void lite_renew(uv_timer_t *timer)
 {
@@ -326,7 +326,7 @@ static int run_unlock(struct sqlite_work *work, sqlite3 *db)
         return rc;
 }
 
-static const struct sqlite_verb unlock_verb = { .run = run_unlock, .done = renewed, .loose = true };
+static const struct sqlite_verb unlock_verb = { .run = run_unlock, .done = renewed, .loose = true, .asks = true };
 
 void lite_unlock(struct lite_store *s)
 {

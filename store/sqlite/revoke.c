@@ -65,7 +65,14 @@ static int run_revoke(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK ? revoke_job(r, db, now_us) : rc;
 }
 
-static const struct sqlite_verb revoke_verb = { .run = run_revoke, .done = lite_stored };
+static const char *revoke_about(const struct sqlite_work *work)
+{
+        return ((const struct revoke_call *)work)->what->id;
+}
+
+static const struct sqlite_verb revoke_verb = {
+        .run = run_revoke, .done = lite_stored, .name = "revoke", .about = revoke_about
+};
 
 void lite_revoke(struct store *s, const struct revocation *revocation, store_done *done, void *arg)
 {

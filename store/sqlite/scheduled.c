@@ -54,7 +54,7 @@ static int run_schedule(struct sqlite_work *work, sqlite3 *db)
         return lite_put_scheduled(&c->call, db, c->what);
 }
 
-static const struct sqlite_verb schedule_verb = { .run = run_schedule, .done = lite_stored };
+static const struct sqlite_verb schedule_verb = { .run = run_schedule, .done = lite_stored, .name = "schedule" };
 
 void lite_schedule(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg)
 {

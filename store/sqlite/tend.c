@@ -72,7 +72,7 @@ static void tended(struct sqlite_work *work, enum sqlite_end end, const struct p
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb verb = { .run = run_tend, .done = tended, .loose = true };
+static const struct sqlite_verb verb = { .run = run_tend, .done = tended, .loose = true, .asks = true };
 
 void lite_tend(struct lite_store *s)
 {

@@ -9,6 +9,7 @@ import random
 import resource
 import shutil
 import sqlite3
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -184,12 +185,125 @@ def test_calls_that_wait_are_told_when_the_store_closes(opened, database, wait_u
 
 
 def test_what_the_database_refuses_harms_only_itself(opened, database):
-    database.run("create trigger refusing before insert on task when new.id like 'bad%' begin select raise(abort, 'not this one'); end")
+    database.run("create unique index one_bad on task (substr(id, 1, 3)) where id like 'bad%'")
     store = opened()
-    answers = store.ask(*claims(["a", "bad1", "b"]), *commits(["a", "bad2", "b"]))
+    answers = store.ask(*claims(["bad0", "a", "bad1", "b"]), *commits(["a", "bad2", "b"]))[1:]
     assert [a.get("verdict") or a["result"] for a in answers] == ["GRANTED", "REFUSED", "GRANTED", "DONE", "REFUSED", "DONE"]
-    assert "not this one" in answers[1]["why"]["text"] and answers[1]["why"]["code"] == "refused"
+    assert "UNIQUE constraint failed" in answers[1]["why"]["text"] and answers[1]["why"]["code"] == "refused"
     every_event_once(database, ["a", "b"])
+
+
+@pytest.mark.parametrize("result", ["[" * 2500 + "]" * 2500, '{"a":', "[1] [2]"], ids=["deep", "cut", "two"])
+def test_json_that_sqlite_can_not_read_is_refused(opened, database, result):
+    store = opened()
+    bad, good = store.ask({"do": "commit", "id": "a", "result_hex": result.encode().hex()}, *commits(["b"]))
+    assert (bad["result"], good["result"]) == ("REFUSED", "DONE") and store.changes() == []
+
+
+def one_of_each():
+    """A call of every verb that writes a task's rows."""
+    letter = {"do": "dead_file", "key": str(uuid.uuid4()), "task_id": "f", "queue": "q"}
+    return claims(["a"]) + commits(["b"]) + [
+        {"do": "fail", "id": "c"}, {"do": "fail", "id": "d", "again": {"in_ms": 60000}}, {"do": "schedule", "in_ms": 60000},
+        {"do": "give_back", "id": "e", "again": {"in_ms": 60000}}, {"do": "revoke", "id": "g"}, letter]
+
+
+@contextlib.contextmanager
+def raising(database, when="true"):
+    """Triggers that stop what writes a task's rows."""
+    places = [(table, what) for table in ("task", "event", "scheduled", "dead_letter") for what in ("insert", "update")]
+    for table, what in places:
+        condition = f"when {when}" if table == "task" or when == "true" else "when false"
+        database.run(f"create trigger refuse_{table}_{what} before {what} on {table} {condition} begin select raise(abort, 'not now'); end")
+    yield
+    for table, what in places:
+        database.run(f"drop trigger refuse_{table}_{what}")
+
+
+@contextlib.contextmanager
+def tables_away(database):
+    for table in ("task", "scheduled", "dead_letter"):
+        database.run(f"alter table {table} rename to {table}_away")
+    yield
+    for table in ("task", "scheduled", "dead_letter"):
+        database.run(f"alter table {table}_away rename to {table}")
+
+
+@pytest.mark.parametrize("trouble", [lambda database: database.locked(), raising, tables_away], ids=["locked", "trigger", "tables away"])
+def test_what_is_not_about_the_data_waits_however_often_it_fails(opened, database, wait_until, trouble):
+    """Every verb; more tries than let others in; one loss and one return."""
+    store = opened()
+    store.ask(*claims(["warm"]), *commits(["up"]), {"do": "give_back", "id": "none"})
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(trouble(database))
+        numbers = store.send(*one_of_each())
+        wait_until(lambda: store.changes() == [False], 10, "the loss is told")
+        time_over = time.monotonic() + 2.5
+        wait_until(lambda: time.monotonic() > time_over)
+        assert not [store.answers[n] for n in numbers if n in store.answers] and store.changes() == [False]
+    answers = store.wait(numbers, 20)
+    assert [a.get("verdict", a.get("result")) for a in answers] == ["GRANTED"] + ["DONE"] * 7
+    wait_until(lambda: store.changes() == [False, True] and store.up(), 5, "the return is told once")
+
+
+@contextlib.contextmanager
+def little_room(store, path):
+    """The disk takes small transactions, not large ones."""
+    everything = resource.prlimit(store.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(store.process.pid, resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal") + 2000000, everything[1]))
+    yield
+    resource.prlimit(store.process.pid, resource.RLIMIT_FSIZE, everything)
+
+
+@pytest.mark.parametrize("how", ["trigger", "disk"])
+def test_one_that_alone_can_not_be_stored_holds_nobody_up(path, opened, database, wait_until, how):
+    store = opened()
+    ids = [f"t{n}" for n in range(50)]
+    store.ask(*claims(ids))
+    calls = commits(ids)
+    if how == "disk":
+        calls[7]["result"] = {"by": "x" * 4000000}
+    with raising(database, "new.id = 't7'") if how == "trigger" else little_room(store, path):
+        numbers = store.send(*calls)
+        others = [n for n, id in zip(numbers, ids) if id != "t7"]
+        assert {a["result"] for a in store.wait(others, 20)} == {"DONE"}
+        for round in range(3):
+            assert store.one("commit", id=f"more{round}", result={})["result"] == "DONE"
+        wait_until(lambda: "t7 can't be stored, and waits alone" in "".join(store._errors), 20, "it is told")
+        wait_until(lambda: store.up(), 10, "the others are served")
+        assert numbers[7] not in store.answers
+    assert store.wait([numbers[7]], 20)[0]["result"] == "DONE"
+    assert "".join(store._errors).count("t7 can't be stored") == 1
+
+
+def test_one_that_fails_alone_lets_others_in_again(opened, database, wait_until):
+    """Nobody else came to show whether it is the only one."""
+    store = opened()
+    with raising(database, "new.id = 't7'"):
+        number, = store.send(*commits(["t7"]))
+        wait_until(lambda: store.changes() == [False], 10, "the loss is told")
+        wait_until(lambda: store.changes() == [False, True], 20, "it is tried whether others can be stored")
+        assert store.one("commit", id="other", result={})["result"] == "DONE" and number not in store.answers
+    assert store.wait([number], 20)[0]["result"] == "DONE"
+    assert store.changes() == [False, True]
+
+
+def test_what_waits_alone_is_told_when_the_store_closes(opened, database, wait_until):
+    store = opened()
+    with raising(database, "new.id = 't7'"):
+        number, = store.send(*commits(["t7"]))
+        wait_until(lambda: store.changes() == [False], 10, "the loss is told")
+        store.send({"do": "close"})
+        assert store.wait([number])[0]["result"] == "CLOSED"
+
+
+@pytest.mark.parametrize("do, fields", [("owed_take", {}), ("job_cancel", {"id": "a"}), ("job", {"id": "a"}), ("beat", {"state": {}})])
+def test_what_only_asks_is_refused_after_a_few_tries(opened, database, wait_until, do, fields):
+    store = opened()
+    for table in ("task", "worker", "owed_result"):
+        database.run(f"alter table {table} rename to {table}_away")
+    answer = store.one(do, **fields)
+    assert answer["why"]["code"] == "refused" and "no such table" in answer["why"]["text"] and store.changes() == []
 
 
 # --- several processes on one file ----------------------------------------------------------------------

@@ -269,6 +269,8 @@ static const struct {
         { "stale_find", do_stale_find },
         { "stale_settle", do_stale_settle },
         { "revoke", do_revoke },
+        { "owed_take", do_owed_take },
+        { "job_cancel", do_job_cancel },
 };
 
 static void handle(struct driver *d, struct bytes text)

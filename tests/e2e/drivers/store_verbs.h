@@ -134,6 +134,16 @@ static void do_job(struct request *r, struct store *s)
         s->backend->job(s, json_text(r->line, "id", ""), read_back, r);
 }
 
+static void do_owed_take(struct request *r, struct store *s)
+{
+        s->backend->owed_take(s, 10, read_back, r);
+}
+
+static void do_job_cancel(struct request *r, struct store *s)
+{
+        s->backend->job_cancel(s, json_text(r->line, "id", ""), read_back, r);
+}
+
 static void do_revoke(struct request *r, struct store *s)
 {
         const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
