@@ -64,7 +64,7 @@ void client_on_result(enum store_result result, struct bytes stored, const struc
         struct dlq_client *c = (struct dlq_client *)arg;
         (void)stored;
         c->result = result;
-        heard(c, result == STORE_REFUSED || result == STORE_CLOSED ? why : NULL);
+        heard(c, result == STORE_REFUSED || result == STORE_CLOSED || result == STORE_STARVED ? why : NULL);
 }
 
 const char *client_who(void)

@@ -119,7 +119,7 @@ static void on_filed(enum store_result result, struct bytes stored, const struct
         i->open--;
         i->filed += result == STORE_DONE;
         i->there += result == STORE_ALREADY;
-        if (result == STORE_REFUSED || result == STORE_CLOSED) {
+        if (result != STORE_DONE && result != STORE_ALREADY) {
                 i->refused++;
                 complain(i, one->line, why ? why->text : "the store was closed");
         }

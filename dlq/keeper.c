@@ -304,7 +304,9 @@ static void on_owed(enum store_result result, struct bytes stored, const struct 
         (void)stored;
         if (result == STORE_REFUSED)
                 log_error("dlq", "task=%s its client can't be told that it expired: %s", f->letter.task_id, why->text);
-        if (result != STORE_CLOSED)
+        if (result == STORE_STARVED)
+                put_back_later(f, why);
+        else if (result != STORE_CLOSED)
                 broker_ack(f->keeper->broker, f->delivery->tag);
         end_filing(f);
 }
@@ -343,6 +345,8 @@ static void on_filed(enum store_result result, struct bytes stored, const struct
         } else if (result == STORE_REFUSED) {
                 if (file_reduced(f))
                         return;
+                put_back_later(f, why);
+        } else if (result == STORE_STARVED) {
                 put_back_later(f, why);
         }
         end_filing(f);

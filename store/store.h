@@ -64,6 +64,7 @@ enum claim_verdict {
         CLAIM_REVOKED,    /* it was revoked: drop this message */
         CLAIM_REFUSED,    /* the store can't take this task's data (`why`) */
         CLAIM_CLOSED,     /* the store was closed; nothing is known */
+        CLAIM_STARVED,    /* memory ran out before the store was asked: nothing has happened */
 };
 
 /* Borrowed for the length of the callback. */
@@ -87,6 +88,7 @@ enum store_result {
         STORE_STALE, /* commit: a grant was owned already, or the task was revoked meanwhile; nothing committed, claim again */
         STORE_REFUSED, /* the data can't be stored (`why`); harms only this task */
         STORE_CLOSED,  /* the store was closed first: it may or may not have happened */
+        STORE_STARVED, /* memory ran out before the store was asked (`why`): nothing has happened, ask again or hand back */
 };
 typedef void store_done(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
 

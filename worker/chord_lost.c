@@ -19,7 +19,9 @@ static void on_watched(enum store_result result, struct bytes stored, const stru
         buffer_reset(&run->owing_text);
         if (result == STORE_REFUSED)
                 log_error("worker", "task=%s nobody looks whether its chord is lost: %s", run->message.id, why->text);
-        run_go(run, result == STORE_CLOSED ? STEP_END : run_next_part(run));
+        run_go(run, result == STORE_CLOSED    ? STEP_END
+                    : result == STORE_STARVED ? run_out_of_memory(run)
+                                              : run_next_part(run));
 }
 
 enum step run_watch_chord(struct run *run)
@@ -147,7 +149,9 @@ static void on_failed(enum store_result result, struct bytes stored, const struc
         (void)stored;
         if (result == STORE_REFUSED)
                 log_error("worker", "task=%s the failure of its chord can't be stored: %s", run->message.id, why->text);
-        run_go(run, result == STORE_CLOSED ? STEP_END : run_end_chord(run));
+        run_go(run, result == STORE_CLOSED    ? STEP_END
+                    : result == STORE_STARVED ? run_out_of_memory(run)
+                                              : run_end_chord(run));
 }
 
 static bool is_kept(const struct run *run, const char *name)

@@ -16,7 +16,9 @@ static void on_failed(enum store_result result, struct bytes stored, const struc
         (void)stored;
         if (result == STORE_REFUSED)
                 log_error("worker", "task=%s could not be marked as failed: %s", run_shown_id(run), why->text);
-        run_go(run, result == STORE_CLOSED ? STEP_END : run_died(run));
+        run_go(run, result == STORE_CLOSED    ? STEP_END
+                    : result == STORE_STARVED ? run_out_of_memory(run)
+                                              : run_died(run));
 }
 
 /* Whoever has taken the task over meanwhile decides what becomes of it. */

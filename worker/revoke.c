@@ -16,6 +16,10 @@ static void on_revoked(enum store_result result, struct bytes stored, const stru
         (void)stored;
         if (result == STORE_REFUSED)
                 log_error("worker", "task=%s could not be marked as revoked: %s", run->message.id, why->text);
+        if (result == STORE_STARVED) {
+                run_go(run, run_out_of_memory(run));
+                return;
+        }
         run->claimed = false;
         run_go(run, result == STORE_CLOSED ? STEP_END : revoked(run));
 }

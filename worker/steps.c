@@ -130,6 +130,8 @@ static enum step after_scheduled(struct run *run, enum store_result result, cons
 {
         if (result == STORE_CLOSED)
                 return STEP_END;
+        if (result == STORE_STARVED)
+                return run_out_of_memory(run);
         if (result == STORE_REFUSED) {
                 run->why = *why;
                 return run_died(run);
@@ -260,6 +262,7 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
                                 RUN_SCHEDULED);
         case CLAIM_REFUSED: run->why = reply->why; return run_died(run);
         case CLAIM_CLOSED: return STEP_END;
+        case CLAIM_STARVED: return run_out_of_memory(run);
         }
         return STEP_END;
 }
@@ -412,6 +415,7 @@ static enum step after_commit(struct run *run, enum store_result result, struct 
                 return STEP_CLAIM;
         case STORE_REFUSED: run->why = *why; return STEP_DEAD;
         case STORE_CLOSED: return STEP_END;
+        case STORE_STARVED: return run_out_of_memory(run);
         }
         return STEP_END;
 }

@@ -255,7 +255,10 @@ static void answer_claims(struct link *link, struct group *group)
 
 static void refuse_claim(struct call *call, enum store_result result, const struct problem *why)
 {
-        struct claim_reply reply = { .verdict = result == STORE_CLOSED ? CLAIM_CLOSED : CLAIM_REFUSED, .why = *why };
+        struct claim_reply reply = { .verdict = result == STORE_CLOSED    ? CLAIM_CLOSED
+                                                : result == STORE_STARVED ? CLAIM_STARVED
+                                                                          : CLAIM_REFUSED,
+                                     .why = *why };
 
         ((claim_done *)call->done)(&reply, call->arg);
 }

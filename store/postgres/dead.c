@@ -237,7 +237,7 @@ void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done 
 
         if (!filing) {
                 problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(STORE_REFUSED, bytes_of(NULL, 0), &why, arg);
+                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
                 return;
         }
         filing->letter = letter;

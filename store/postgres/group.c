@@ -91,7 +91,9 @@ void call_add(struct pg_store *s, const struct verb *verb, const void *what, voi
         struct call *call = s->closing ? NULL : calloc(1, sizeof(*call));
 
         if (!call) {
-                refuse_now(verb, what, own, done, arg, s->closing ? STORE_CLOSED : STORE_REFUSED);
+                if (verb->lane == LANE_FORGET && !s->closing)
+                        forget_starved(s);
+                refuse_now(verb, what, own, done, arg, s->closing ? STORE_CLOSED : STORE_STARVED);
                 return;
         }
         call->what = what;

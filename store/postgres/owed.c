@@ -156,7 +156,7 @@ void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, co
 
         if (!call) {
                 problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(STORE_REFUSED, bytes_of(NULL, 0), &why, arg);
+                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
                 return;
         }
         *call = (struct owed_call){ told_count, untold_count };

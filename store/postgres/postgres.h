@@ -193,6 +193,7 @@ void answer_done(struct link *link, struct group *group);
 void refuse_done(struct call *call, enum store_result result, const struct problem *why);
 
 /* read.c: the same for verbs with a json_done whose one statement gives one JSON text, or no row. */
+void forget_starved(struct pg_store *s);
 void answer_json(struct link *link, struct group *group);
 void answer_json_row(struct link *link, struct group *group, size_t row); /* the call of the same number */
 void refuse_json(struct call *call, enum store_result result, const struct problem *why);

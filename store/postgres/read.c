@@ -194,7 +194,13 @@ const struct verb verb_beat = {
 void pg_beat(struct store *s, const json_t *state, store_done *done, void *arg)
 {
         char *text = json_dumps(state, JSON_COMPACT | JSON_ENCODE_ANY);
+        struct problem why;
 
+        if (!text) {
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
+                return;
+        }
         call_add(pg_of(s), &verb_beat, text, text, (void (*)(void))done, arg);
         tend_when_due(pg_of(s));
 }

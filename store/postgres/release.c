@@ -201,6 +201,12 @@ const struct verb verb_forget = {
         .refuse = refuse_done,
 };
 
+/* Nobody will end the transaction that holds the rows: with its connection it is rolled back, and they are due again. */
+void forget_starved(struct pg_store *s)
+{
+        link_lose(&s->links[LINK_RELEASES], "out of memory", false);
+}
+
 void pg_forget(struct store *s, const struct forgetting *what, store_done *done, void *arg)
 {
         const size_t confirmed = what->confirmed_count, returned = what->returned_count;
@@ -209,7 +215,8 @@ void pg_forget(struct store *s, const struct forgetting *what, store_done *done,
 
         if (!call) {
                 problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(STORE_REFUSED, bytes_of(NULL, 0), &why, arg);
+                forget_starved(pg_of(s));
+                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
                 return;
         }
         call->count = confirmed;

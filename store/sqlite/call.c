@@ -116,7 +116,7 @@ void lite_refuse_stored(store_done *done, void *arg)
         struct problem why;
 
         out_of_memory(&why);
-        done(STORE_REFUSED, bytes_of(NULL, 0), &why, arg);
+        done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
 }
 
 /* ---- verbs with a json_done ---- */

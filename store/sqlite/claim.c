@@ -284,7 +284,7 @@ static void clear(struct lite_call *call)
 void lite_claim(struct store *s, const struct claim *claim, claim_done *done, void *arg)
 {
         struct claim_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
-        struct claim_reply reply = { .verdict = CLAIM_REFUSED };
+        struct claim_reply reply = { .verdict = CLAIM_STARVED };
 
         if (!c) {
                 problem_set(&reply.why, "store", "out_of_memory", "out of memory");

@@ -84,23 +84,25 @@ static bool is_utf8(const char *text)
 }
 
 /* SQLite keeps whatever it is given as text. */
-static const char *fault_of(struct bytes result)
+static int find_fault(struct bytes result, const char **fault)
 {
         struct buffer text = { 0 };
-        const char *fault = NULL;
+        int rc = SQLITE_OK;
 
-        if (result.size > 0 && memchr(result.data, '\0', result.size))
-                return "the result holds a NUL byte";
+        if (result.size > 0 && memchr(result.data, '\0', result.size)) {
+                *fault = "the result holds a NUL byte";
+                return SQLITE_OK;
+        }
         if (is_ascii(result))
-                return NULL;
+                return SQLITE_OK;
         buffer_add(&text, result.data, result.size);
         buffer_add_byte(&text, '\0');
         if (text.failed)
-                fault = "out of memory";
+                rc = SQLITE_NOMEM;
         else if (!is_utf8((const char *)text.data))
-                fault = "the result is not UTF-8";
+                *fault = "the result is not UTF-8";
         buffer_free(&text);
-        return fault;
+        return rc;
 }
 
 /* The row's `replaced` after the commit. */
@@ -305,14 +307,14 @@ static int write_all(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 static int run_commit(struct sqlite_work *work, sqlite3 *db)
 {
         struct commit_call *c = (struct commit_call *)work;
-        int rc;
+        int rc = SQLITE_OK;
 
         buffer_reset(&c->call.text);
         c->call.result = STORE_DONE;
         if (!c->call.refused)
-                c->call.refused = fault_of(c->what->result);
-        if (c->call.refused)
-                return SQLITE_OK;
+                rc = find_fault(c->what->result, &c->call.refused);
+        if (rc != SQLITE_OK || c->call.refused)
+                return rc;
         rc = look(c, db);
         if (rc == SQLITE_OK && c->call.text.failed)
                 rc = SQLITE_NOMEM;
@@ -371,6 +373,10 @@ void lite_commit(struct store *s, const struct commit *commit, store_done *done,
         }
         c->what = commit;
         c->call.clear = clear;
-        c->call.refused = fill(c) ? NULL : "out of memory";
+        if (!fill(c)) {
+                lite_call_free(&c->call);
+                lite_refuse_stored(done, arg);
+                return;
+        }
         lite_call_start(&c->call, &verb);
 }

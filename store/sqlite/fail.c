@@ -163,7 +163,11 @@ void lite_fail(struct store *s, const struct failure *failure, store_done *done,
         }
         c->what = failure;
         c->call.clear = clear;
-        c->call.refused = fill(c) ? NULL : "out of memory";
+        if (!fill(c)) {
+                lite_call_free(&c->call);
+                lite_refuse_stored(done, arg);
+                return;
+        }
         lite_call_start(&c->call, &fail_verb);
 }
 

@@ -102,7 +102,7 @@ void lite_add_json(struct buffer *b, const json_t *value);
 /* Append the statement's rows, each a JSON text, as an array, and end it. SQLITE_OK or the error. */
 int lite_add_rows(struct buffer *text, struct query *q);
 
-/* Memory ran out before there was a call. */
+/* Memory ran out before there was a call: nothing has happened. */
 void lite_refuse_stored(store_done *done, void *arg);
 void lite_refuse_read(json_done *done, void *arg);
 

@@ -226,14 +226,15 @@ void lite_beat(struct store *s, const json_t *state, store_done *done, void *arg
         struct beat_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
         char *text = json_dumps(state, JSON_COMPACT | JSON_ENCODE_ANY);
 
-        if (!c) {
+        if (!c || !text) {
                 free(text);
+                if (c)
+                        lite_call_free(&c->call);
                 lite_refuse_stored(done, arg);
                 return;
         }
-        c->state = text ? text : strdup("{}");
+        c->state = text;
         c->call.clear = clear_beat;
-        c->call.refused = c->state ? NULL : "out of memory";
         lite_tend(lite_of(s));
         lite_call_start(&c->call, &beat_verb);
 }

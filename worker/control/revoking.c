@@ -42,7 +42,7 @@ static void on_marked(enum store_result result, struct bytes stored, const struc
 {
         struct revoking *r = (struct revoking *)arg;
         (void)stored;
-        if (result == STORE_REFUSED) {
+        if (result == STORE_REFUSED || result == STORE_STARVED) {
                 r->refused++;
                 r->why = *why;
         } else if (result == STORE_CLOSED) {

@@ -164,8 +164,8 @@ static void answer(struct request *r, json_t *fields)
 
 static void claimed(const struct claim_reply *reply, void *arg)
 {
-        static const char *const names[] = { "GRANTED", "DONE",    "DEAD",    "SUPERSEDED",
-                                             "LEASED",  "REVOKED", "REFUSED", "CLOSED" };
+        static const char *const names[] = { "GRANTED", "DONE",    "DEAD",   "SUPERSEDED", "LEASED",
+                                             "REVOKED", "REFUSED", "CLOSED", "STARVED" };
         json_t *fields = json_pack("{s:s,s:i,s:I,s:o,s:O?,s:O?,s:o}", "verdict", names[reply->verdict], "starts",
                                    (int)reply->starts, "wait_ms", (json_int_t)reply->wait_ms, "result",
                                    text_or_null(reply->result), "error", reply->error, "owned", reply->owned, "why",
@@ -176,7 +176,7 @@ static void claimed(const struct claim_reply *reply, void *arg)
 
 static void stored(enum store_result result, struct bytes before, const struct problem *why, void *arg)
 {
-        static const char *const names[] = { "DONE", "ALREADY", "STALE", "REFUSED", "CLOSED" };
+        static const char *const names[] = { "DONE", "ALREADY", "STALE", "REFUSED", "CLOSED", "STARVED" };
 
         answer(arg, json_pack("{s:s,s:o,s:o}", "result", names[result], "stored", text_or_null(before), "why",
                               problem_json(why)));
