@@ -246,15 +246,17 @@ $(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 C_FILES  = $(LIB_SRC) $(CLI_SRC) $(LIBCHARD_SRC)
 TEST_C   = $(UNIT_SRC) $(UNIT_SUPPORT) $(DRIVER_SRC) $(FUZZ_SRC) $(sort $(wildcard bench/*.c examples/*/*.c))
 ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/c-producer/*.c examples/plugin/*.c tests/*.h tests/unit/*.[ch] tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
-TIDY     = $(patsubst %.c,build/lint/%.tidy,$(C_FILES) $(TEST_C))
+TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
+TIDY_TESTS = $(TEST_C:%.c=build/lint/%.tidy)
 
-lint: lint-format lint-tidy lint-cppcheck ## clang-format, clang-tidy and cppcheck
+lint: lint-format lint-tidy lint-tidy-tests lint-cppcheck ## clang-format, clang-tidy and cppcheck
 
-.PHONY: lint-format lint-tidy lint-cppcheck
+.PHONY: lint-format lint-tidy lint-tidy-tests lint-cppcheck
 lint-format:
 	@$(if $(ALL_C),clang-format --dry-run -Werror $(ALL_C))
 
 lint-tidy: $(TIDY)
+lint-tidy-tests: $(TIDY_TESTS)
 
 # One file at a time, again only when it or something that it includes has changed.
 build/lint/%.tidy: %.c .clang-tidy tests/.clang-tidy bench/.clang-tidy
