@@ -16,6 +16,6 @@ struct file_kind {
 enum { FILE_KIND_BYTES = 32 }; /* so many first bytes are enough */
 
 /* Never fails; a kind without a name is one that is not known. Any thread. */
-struct file_kind file_kind_of(struct bytes start);
+struct file_kind file_kind_of(struct bytes b);
 
 #endif

@@ -164,20 +164,26 @@ static void watch_tell_why(const struct watch *w, const struct problem *why)
                                 f->tell(NULL, why, f->arg);
 }
 
+/* Take out who has gone, or everybody. */
+static void topic_sweep(struct topic *topic, bool all)
+{
+        for (struct follower **f = &topic->followers; *f;) {
+                struct follower *follower = *f;
+                if (!follower->gone && !all) {
+                        f = &follower->next;
+                        continue;
+                }
+                *f = follower->next;
+                free(follower);
+        }
+}
+
 /* Take out who has gone, and jobs that nobody follows any more. */
 static void watch_sweep(struct watch *w)
 {
         for (struct topic **t = &w->topics; *t;) {
                 struct topic *topic = *t;
-                for (struct follower **f = &topic->followers; *f;) {
-                        struct follower *follower = *f;
-                        if (follower->gone || w->closed) {
-                                *f = follower->next;
-                                free(follower);
-                        } else {
-                                f = &follower->next;
-                        }
-                }
+                topic_sweep(topic, w->closed);
                 if (topic->followers) {
                         t = &topic->next;
                         continue;

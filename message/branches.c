@@ -2,7 +2,7 @@
 /* Branches of a job: how many ends it has once this was sent. Tasks that keep no state end nothing, because the store never hears of them. */
 #include "message/canvas.h"
 
-static bool leads_to_kept(const struct follow_how *how, const json_t *value, unsigned depth);
+static bool leads_to_kept(const struct follow_how *how, const json_t *signature, unsigned depth);
 
 static bool any(const struct follow_how *how, const json_t *list, unsigned depth)
 {

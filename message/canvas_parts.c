@@ -59,9 +59,9 @@ static bool gives_result(const json_t *signature)
         return canvas_last(signature) != NULL;
 }
 
-json_t *canvas_last(const json_t *canvas)
+json_t *canvas_last(const json_t *signature)
 {
-        const json_t *tasks = canvas_tasks(canvas);
+        const json_t *tasks = canvas_tasks(signature);
         for (size_t i = json_array_size(tasks); i > 0; i--) {
                 json_t *task = json_array_get(tasks, i - 1);
                 if (gives_result(task))

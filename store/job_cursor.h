@@ -31,7 +31,7 @@ struct job_list_call {
 
 /* How many bytes a copy takes; and copy it into so many, suitably aligned. Returns 0, or 1 with `why` as job_cursor_read. */
 size_t job_list_size(const struct job_filter *filter);
-int job_list_copy(const struct job_filter *filter, struct job_list_call *out, struct problem *why);
+int job_list_copy(const struct job_filter *f, struct job_list_call *c, struct problem *why);
 
 /* The first text behind all that begin with `prefix`; `out` holds as many bytes as the prefix and its end. An empty prefix has none: returns false. */
 bool job_prefix_upto(const char *prefix, char *out);
