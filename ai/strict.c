@@ -19,8 +19,8 @@ struct strict {
         unsigned depth;
 };
 
-/* 0 = fine, 1 = not; then s->why says why. `rule` is a keyword's value, `schema` the object that it stands in. */
-typedef int strict_rule(struct strict *s, const json_t *rule, const json_t *schema);
+/* 0 = fine, 1 = not; then s->why says why. `rule` is a keyword's value, `within` the object that it stands in. */
+typedef int strict_rule(struct strict *s, const json_t *rule, const json_t *within);
 
 static strict_rule strict_any, strict_type, strict_choices, strict_properties, strict_named, strict_closed,
         strict_schema, strict_alternatives, strict_ref;

@@ -54,7 +54,7 @@ static int submit_run(const struct command *self, int argc, char **argv)
                 code = command_misuse(self, "--lines takes the pipeline's name and nothing else");
         else if ((r.catalog = command_catalog(self, &s, &code)))
                 code = read_request(self, &r, file, argv, operands);
-        if (code == 0)
+        if (code == 0 && r.pipeline)
                 code = lines ? submit_lines(self, &s, r.catalog, r.pipeline->name) : submit(self, &s, &r);
         json_decref(r.whole);
         json_decref(r.input);

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Files that are part of the program: migrations, the taxonomy, the rules. scripts/embed turns each set
- * of files into one array at build time, so that the binary needs no folder beside it.
+/* Files that are part of the program: migrations, the data of its tasks. scripts/embed turns each set of files into one array at build time,
+ * so that the binary needs no folder beside it. A set is declared where it is used; those of the engine are here.
  *
  * All of it is constant and may be read from any thread. A set's entries are sorted by name, in byte
  * order; after the last one follows an entry whose name is NULL. */
@@ -26,13 +26,5 @@ extern const size_t embedded_sqlite_store_count;
 /* The embedded broker's, broker/embedded/schema/ *.sql. */
 extern const struct embedded_file embedded_sqlite_broker[];
 extern const size_t embedded_sqlite_broker_count;
-
-/* What tasks need to know: the taxonomy and other tables, tasks/waste/data/ *.json. */
-extern const struct embedded_file embedded_data[];
-extern const size_t embedded_data_count;
-
-/* The recycling rules, tasks/waste/rules/ *.json. */
-extern const struct embedded_file embedded_rules[];
-extern const size_t embedded_rules_count;
 
 #endif

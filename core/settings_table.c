@@ -27,7 +27,7 @@ const struct setting setting_table[] = {
         { "CHARD_TRACK_STARTED", "--track-started", 0, SWITCH, AT(track_started), "no", 0, 0, { 0 },
           "tell clients STARTED when a task begins, as Celery's task_track_started" },
         { "CHARD_AI_PROVIDER", "--ai-provider", 0, CHOICE, AT(ai_provider), "", 0, 0, { "openai", "offline", "" },
-          "who answers: openai (any OpenAI-compatible endpoint) or offline (taxonomy and rules alone); empty = openai where a key or a base URL is set" },
+          "who answers: openai (any OpenAI-compatible endpoint) or offline (what the tasks themselves answer); empty = openai where a key or a base URL is set" },
         { "OPENAI_BASE_URL", "--openai-base-url", 0, TEXT, AT(openai_base_url), "", 0, 0, { 0 },
           "the endpoint, up to and with /v1; empty = OpenAI's own" },
         { "OPENAI_API_KEY", "--openai-api-key", 0, SECRET, AT(openai_api_key), "", 0, 0, { 0 },

@@ -30,7 +30,7 @@ static void cause_mark(struct buffer *out, const char *mark)
 static const char *cause_quote(struct buffer *out, const char *text, const char *at, const char *end)
 {
         const struct mask_quote q = mask_quote(text, at, end);
-        if (q.size == 0)
+        if (!q.inner)
                 return NULL;
         if (mask_is_sentence(text, at) || (q.inner_size <= LONGEST_QUOTED_NAME && mask_is_name(text, &q, end))) {
                 buffer_add_byte(out, '"');

@@ -24,8 +24,8 @@ size_t mask_plural_size(const char *at, const char *end);
 
 /* A quotation, in any script's marks, from its opening mark to its closing one; one that is cut off goes to the end. */
 struct mask_quote {
-        size_t size; /* 0: none begins there */
-        const char *inner;
+        size_t size;
+        const char *inner; /* NULL: none begins there */
         size_t inner_size;
 };
 struct mask_quote mask_quote(const char *text, const char *at, const char *end);

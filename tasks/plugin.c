@@ -126,8 +126,8 @@ static int make_domain(const struct chard_plugin *from, struct domain **out)
         struct plugin *p = calloc(1, sizeof(*p));
         if (!p)
                 return -ENOMEM;
-        p->made = calloc(count, sizeof(*p->made));
-        p->calls = calloc(count, sizeof(*p->calls));
+        p->made = calloc(count + 1, sizeof(*p->made));
+        p->calls = calloc(count + 1, sizeof(*p->calls));
         p->list = calloc(count + 1, sizeof(struct task_def *));
         if (!p->made || !p->calls || !p->list) {
                 plugin_free(p);

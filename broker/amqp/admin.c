@@ -161,7 +161,8 @@ static int take_login(struct admin *a, const char *user, const char *password)
 
 static int take_base(struct admin *a, const char *scheme, const char *host, const char *port, const char *path)
 {
-        size_t size = path ? strlen(path) : 0;
+        path = path ? path : "";
+        size_t size = strlen(path);
         while (size && path[size - 1] == '/')
                 size--;
         if (size >= 4 && strncmp(path + size - 4, "/api", 4) == 0)
@@ -170,7 +171,7 @@ static int take_base(struct admin *a, const char *scheme, const char *host, cons
         free(a->base);
         a->base = NULL;
         return asprintf(&a->base, "%s://%s%s%s:%s%.*s/api", scheme, v6 ? "[" : "", host, v6 ? "]" : "", port, (int)size,
-                        path ? path : "") < 0
+                        path) < 0
                        ? -ENOMEM
                        : 0;
 }

@@ -2,8 +2,8 @@
 #include "tasks/waste/taxonomy.h"
 
 #include "core/bytes.h"
-#include "core/embed.h"
 #include "core/json.h"
+#include "tasks/waste/waste.h"
 #include "tasks/waste/words.h"
 
 #include <errno.h>

@@ -2,10 +2,15 @@
 #ifndef CHARD_WASTE_H
 #define CHARD_WASTE_H
 
+#include "core/embed.h"
 #include "tasks/domain.h"
 #include "tasks/input.h"
 
 extern const struct domain waste;
+
+/* The taxonomy and other tables, tasks/waste/data/ *.json; the rules, tasks/waste/rules/ *.json. */
+extern const struct embedded_file embedded_data[], embedded_rules[];
+extern const size_t embedded_data_count, embedded_rules_count;
 
 /* "ko" and "en", NULL-terminated: what the prompts are written in; the first is what counts where nothing is said. */
 extern const char *const waste_languages[];

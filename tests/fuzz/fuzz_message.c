@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A delivery: two bytes with the length of the properties (big-endian), the properties, the body. Whatever is taken as a task must
  * also be one when it is published again, and so must all that follows it; whatever is not must still make a dead letter. */
+#include "core/json.h"
 #include "message/message.h"
 
 #include <stdlib.h>

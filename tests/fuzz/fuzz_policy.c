@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; rc == 0 && i < p.count; i++)
                 check_rule(&p, &p.rules[i]);
         if (rc == 0)
-                policy_find(&p, text, text);
+                policy_find(&p, text, text, text);
         policy_free(&p);
         free(text);
         return 0;

@@ -24,7 +24,7 @@ SUM = task("py.sum")
 
 
 class Error(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_int), ("name", ctypes.c_char * 48), ("text", ctypes.c_char * 512)]
+    _fields_ = [("code", ctypes.c_int), ("name", ctypes.c_char * 256), ("text", ctypes.c_char * 512)]
 
 
 class Ids(ctypes.Structure):
