@@ -220,6 +220,7 @@ static bool begin(struct reprocessor *r, const struct policy_rule *rule, const j
         snprintf(r->reason, sizeof(r->reason), "round %u of %u", r->round + 1, rule->rounds);
         const struct dlq_bulk_config config = {
                 .store = r->keeper->store,
+                .catalog = r->keeper->config->catalog,
                 .filter = { .group = json_text(group, "group", ""),
                             .by_round = true,
                             .round = r->round,

@@ -36,6 +36,7 @@ static const struct verb *const verbs[LANE_COUNT] = {
         [LANE_EVENTS] = &verb_events,
         [LANE_JOBS] = &verb_jobs,
         [LANE_CANCEL] = &verb_cancel,
+        [LANE_DROP] = &verb_drop,
         [LANE_COMMIT] = &verb_commit,
         [LANE_FAIL] = &verb_fail,
         [LANE_GIVE_BACK] = &verb_give_back,

@@ -149,6 +149,16 @@ const struct verb verb_cancel = {
         .refuse = refuse_json,
 };
 
+const struct verb verb_drop = {
+        .lane = LANE_DROP,
+        .link = LINK_COMMITS,
+        .most = 1,
+        .tries = READ_TRIES,
+        .send = send_jobs,
+        .answer = answer_json,
+        .refuse = refuse_json,
+};
+
 static void refuse_memory(json_done *done, void *arg)
 {
         struct problem why;
@@ -306,7 +316,7 @@ void pg_scheduled_list(struct store *s, const json_t *which, json_done *done, vo
 
 void pg_scheduled_drop(struct store *s, const json_t *which, json_done *done, void *arg)
 {
-        scheduled_ask(s, &verb_cancel, fill_scheduled_drop, which, done, arg);
+        scheduled_ask(s, &verb_drop, fill_scheduled_drop, which, done, arg);
 }
 
 /* ---- follow ---- */

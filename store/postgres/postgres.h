@@ -36,6 +36,7 @@ enum lane_id {
         LANE_EVENTS,
         LANE_JOBS,
         LANE_CANCEL,
+        LANE_DROP,
         LANE_COMMIT,
         LANE_FAIL,
         LANE_GIVE_BACK,
@@ -106,9 +107,9 @@ struct verb {
 };
 
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
-        verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_dead_file, verb_dead_page,
-        verb_dead_ask, verb_dead_settle, verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry, verb_revoke,
-        verb_owe, verb_owed_take, verb_owed_settle, verb_probe_claims, verb_probe_commits, verb_probe_dead;
+        verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
+        verb_dead_page, verb_dead_ask, verb_dead_settle, verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry,
+        verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
 struct lane {
         const struct verb *verb;
