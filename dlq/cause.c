@@ -11,6 +11,8 @@
 
 enum { LONGEST_CAUSE = 240, LONGEST_QUOTED_NAME = 60 };
 
+/* The parts add what they make of the text at `at`, and return how many of its bytes that is: 0 = it is none of theirs. */
+
 static void cause_add(struct buffer *out, const char *text, const char *end, bool in_quote);
 
 /* Where a word may begin: ids and numbers inside of names ("gpt-4o", "utf8") are part of them. */
@@ -27,11 +29,11 @@ static void cause_mark(struct buffer *out, const char *mark)
 /* ---- quotations ---- */
 
 /* A quotation is data, but for a name ("max_tokens", field "model") and for a vendor's own sentence in an error of JSON ("message": "…"). */
-static const char *cause_quote(struct buffer *out, const char *text, const char *at, const char *end)
+static size_t cause_quote(struct buffer *out, const char *text, const char *at, const char *end)
 {
         const struct mask_quote q = mask_quote(text, at, end);
         if (!q.inner)
-                return NULL;
+                return 0;
         if (mask_is_sentence(text, at) || (q.inner_size <= LONGEST_QUOTED_NAME && mask_is_name(text, &q, end))) {
                 buffer_add_byte(out, '"');
                 cause_add(out, q.inner, q.inner + q.inner_size, true);
@@ -39,37 +41,36 @@ static const char *cause_quote(struct buffer *out, const char *text, const char 
         } else {
                 cause_mark(out, "\"…\"");
         }
-        return at + q.size;
+        return q.size;
 }
 
 /* ---- numbers ---- */
 
 /* "1 second" and "2 seconds" are one. */
-static const char *cause_unit(struct buffer *out, const char *at, const char *end)
+static size_t cause_unit(struct buffer *out, const char *at, const char *end)
 {
         const size_t size = mask_plural_size(at, end);
-        if (size == 0)
-                return at;
-        buffer_add(out, at, size - 1);
-        return at + size;
+        if (size > 0)
+                buffer_add(out, at, size - 1);
+        return size;
 }
 
-static const char *cause_number(struct buffer *out, const char *text, const char *at, const char *end)
+static size_t cause_number(struct buffer *out, const char *text, const char *at, const char *end)
 {
         const size_t size = mask_number(at, end);
         if (size == 0)
-                return NULL;
+                return 0;
         if (mask_is_code(text, at, size, end)) {
                 buffer_add(out, at, size);
-                return at + size;
+                return size;
         }
         cause_mark(out, "<n>");
-        return cause_unit(out, at + size, end);
+        return size + cause_unit(out, at + size, end);
 }
 
 /* ---- all words ---- */
 
-static const char *cause_word(struct buffer *out, const char *text, const char *at, const char *end)
+static size_t cause_word(struct buffer *out, const char *text, const char *at, const char *end)
 {
         static const struct {
                 size_t (*size)(const char *at, const char *end);
@@ -82,33 +83,34 @@ static const char *cause_word(struct buffer *out, const char *text, const char *
                 const size_t size = masks[i].size(at, end);
                 if (size > 0) {
                         cause_mark(out, masks[i].mark);
-                        return at + size;
+                        return size;
                 }
         }
         return cause_number(out, text, at, end);
 }
 
 /* A whole character; blanks in a row are one. */
-static const char *cause_character(struct buffer *out, const char *text, const char *at, const char *end)
+static size_t cause_character(struct buffer *out, const char *text, const char *at, const char *end)
 {
         if (isspace((unsigned char)*at)) {
                 if (at == text || !isspace((unsigned char)at[-1]))
                         buffer_add_byte(out, ' ');
-                return at + 1;
+                return 1;
         }
-        do {
-                buffer_add_byte(out, (unsigned char)*at++);
-        } while (at < end && ((unsigned char)*at & 0xc0) == 0x80);
-        return at;
+        size_t size = 1;
+        while (at + size < end && ((unsigned char)at[size] & 0xc0) == 0x80)
+                size++;
+        buffer_add(out, at, size);
+        return size;
 }
 
 static void cause_add(struct buffer *out, const char *text, const char *end, bool in_quote)
 {
         for (const char *at = text; at < end && out->size < LONGEST_CAUSE;) {
-                const char *after = in_quote ? NULL : cause_quote(out, text, at, end);
-                if (!after && cause_at_word(text, at))
-                        after = cause_word(out, text, at, end);
-                at = after ? after : cause_character(out, text, at, end);
+                size_t size = in_quote ? 0 : cause_quote(out, text, at, end);
+                if (size == 0 && cause_at_word(text, at))
+                        size = cause_word(out, text, at, end);
+                at += size ? size : cause_character(out, text, at, end);
         }
 }
 

@@ -141,7 +141,7 @@ def test_an_outage_with_16000_in_flight(chard_release, database, provider, queue
     chard = chard_release
     provider.keep = False
     provider.behave = lambda _request: reply.hanging()
-    chard.settings |= provider.settings() | {"CHARD_SLOTS": str(count), "CHARD_DEADLINE_MS": "300000", "CHARD_GRACE_MS": "1000"}
+    chard.settings |= provider.settings() | {"CHARD_SLOTS": str(count), "CHARD_DEADLINE_MS": "300000", "CHARD_CONNECT_TIMEOUT_MS": "60000", "CHARD_GRACE_MS": "1000"}
     chard.prepare()
     vhost = chard.settings["CHARD_BROKER_URL"].rpartition("/")[2]
     inputs = [{"user_id": f"u{n}", "text": "Where does a milk carton go?", "lang": "en"} for n in range(count)]
