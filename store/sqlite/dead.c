@@ -241,9 +241,11 @@ static const char task_sql[] =
         "update task set state = 'PENDING', starts = 0, attempts = 0, error = null, finished_at = null, lease_owner = null,"
         "  lease_until = null where id = (select task_id from dead_letter where entry = ?1 and task_id <> '')";
 
+/* A job with another dead branch stays what it is until that one comes back too. */
 static const char job_sql[] =
         "update job set state = 'STARTED', error = null, finished_at = null, updated_at = ?2, restarts = 0"
-        " where root_id = (select root_id from dead_letter where entry = ?1 and root_id <> '') and state = 'FAILURE'";
+        " where root_id = (select root_id from dead_letter where entry = ?1 and root_id <> '') and state = 'FAILURE'"
+        " and not exists (select 1 from task o where o.root_id = job.root_id and o.state = 'FAILURE')";
 
 static const char task_id_sql[] = "select task_id from dead_letter where entry = ?1 and task_id <> ''";
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A job that branches ends with its last branch (I11), whatever it branches by; one of which a branch is dead stays a FAILURE."""
 
+import json
+
 import pytest
 from celery import chain, chord, group
 from support.celery_app import QUEUE
+from test_dlq import dlq, dlq_json, keeping, kept
 
 LATER = "scan.vision"  # consumed by the second worker alone
 
@@ -58,3 +61,52 @@ def test_a_job_ends_with_its_last_branch(chard, app_of, redis, backend, wait_unt
         assert set(states().values()) == {"STARTED"}
         with chard.worker(queues=f"{QUEUE},{LATER}", result_url=redis.url, name="second"):
             wait_until(lambda: set(states().values()) == {"FAILURE" if dies else "SUCCESS"}, 20)
+
+
+# Of each kind of edge that a branch passes: before what it does is stored, after, and between the message that it sends and its own ack.
+@pytest.mark.parametrize("edge", ["claim/call", "commit/publish", "publish/tell", "tell/join", "ack/end"])
+def test_killed_among_branches(chard_fault, app_of, redis, backend, wait_until, edge):
+    """A worker that dies again and again, each time one message later: every job ends, every task has run, and nothing has run beside it."""
+    app = app_of(redis.url)
+    chard = chard_fault
+    chard.settings |= {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_MAX_STARTS": "100"}
+    chard.prepare()
+
+    def add(*args):
+        return app.signature("chard.add", args, queue=QUEUE)
+    add.body = app.signature("chard.args", queue=QUEUE)
+    sent = {name: make(add, add(9)).apply_async() for name, make in CANVASES.items()}
+    for deaths in range(3):
+        with chard.worker(queues=QUEUE, result_url=redis.url, name="first", env={"CHARD_FAULT": f"{edge}:{deaths + 1}"}, ready=False) as worker:
+            worker.expected = {-9}
+            assert worker.wait(60) == -9, f"nothing passed {edge} for the {deaths + 1}th time"
+    with chard.worker(queues=QUEUE, result_url=redis.url, name="first"):
+        wait_until(lambda: {(row["state"], row["branches"]) for row in backend.database.rows("select state, branches from chard.job")} == {("SUCCESS", 0)}, 40)
+        assert sent["group"].get(20) == [3, 10] and sent["chains"].get(20) == [6, 14] and sent["chord"].get(20)["args"] == [[3, 10]]
+    states = [row["state"] for row in backend.database.rows("select state from chard.task")]
+    assert states == ["SUCCESS"] * 20
+
+
+def test_dead_branches_requeued_one_by_one(chard, app_of, redis, backend, wait_until):
+    """Each mended by its operator; the job is no success before the last of them is."""
+    app = app_of(redis.url)
+    chard.prepare()
+
+    def add(*args):
+        return app.signature("chard.add", args, queue=QUEUE)
+    sent = chain(add(1), group(add(2), add("no number"), chain(add("nor this"), add(5)))).apply_async()
+    root = sent.parent.id
+
+    def job():
+        (row,) = backend.database.rows("select state, branches from chard.job where root_id = %s", root)
+        return row["state"], row["branches"]
+
+    with chard.worker(queues=QUEUE, result_url=redis.url), keeping(chard, dlq_queues=QUEUE):
+        found = kept(chard, 2, wait_until)
+        assert {letter["job"] for letter in found} == {root} and job() == ("FAILURE", 2)
+        for letter, left in zip(found, (("FAILURE", 1), ("SUCCESS", 0))):
+            shown = dlq_json(chard, "show", letter["entry"])
+            dlq(chard, "edit", letter["entry"], "--file", "-", input=json.dumps({"args": [shown["args"][0], 4], "kwargs": {}}))
+            dlq(chard, "requeue", letter["entry"])
+            wait_until(lambda: job() == left, 20)  # noqa: B023
+    assert {row["state"] for row in backend.database.rows("select state from chard.task")} == {"SUCCESS"}
