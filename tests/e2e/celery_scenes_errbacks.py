@@ -132,12 +132,22 @@ def errback_on_the_header_too(app, t):
     return [seen(result), e.ran(2, body=result, **header_of(result))]
 
 
-@scene
-def errbacks_in_a_chain_of_chords(app, t):
+def chain_of_chords(app, t, fails_in, adds_in):
     e = Errbacks(app, t)
-    canvas = group(t.fail("x"), t.add(1)) | t.same().on_error(e.one("A")) | group(t.same(), t.same()) | t.same().on_error(e.one("B"))
+    header = group(t.fail("x").set(countdown=fails_in), t.add(1).set(countdown=adds_in))
+    canvas = header | t.same().on_error(e.one("A")) | group(t.same(), t.same()) | t.same().on_error(e.one("B"))
     result = canvas.apply_async()
     return [seen(result), [row[0] for row in e.ran(1)]]
+
+
+@scene
+def errbacks_in_a_chain_of_chords_that_fails_early(app, t):
+    return chain_of_chords(app, t, fails_in=0, adds_in=1)
+
+
+@scene
+def errbacks_in_a_chain_of_chords_that_fails_late(app, t):
+    return chain_of_chords(app, t, fails_in=1, adds_in=0)
 
 
 @scene
