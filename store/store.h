@@ -60,12 +60,16 @@ enum claim_verdict {
         CLAIM_DONE,       /* it has succeeded before: `result` is there, publish what follows */
         CLAIM_DEAD,       /* it has failed for good before: `error` is there, make sure of its dead letter */
         CLAIM_SUPERSEDED, /* a later attempt of it is scheduled: drop this message */
-        CLAIM_LEASED,     /* somebody runs it: come back in wait_ms */
+        CLAIM_LEASED,     /* somebody runs it, or has its answer: come back in wait_ms */
         CLAIM_REVOKED,    /* it was revoked: drop this message */
         CLAIM_REFUSED,    /* the store can't take this task's data (`why`) */
         CLAIM_CLOSED,     /* the store was closed; nothing is known */
         CLAIM_STARVED,    /* memory ran out before the store was asked: nothing has happened */
 };
+
+/* A lease that is over is kept for a task that its owner's last beat names in "uncommitted": what it paid for waits to be committed. Not of an owner
+ * that has been silent for 20 s. */
+enum { CLAIM_AGAIN_MS = 1000 }; /* until when somebody else then looks again */
 
 /* Borrowed for the length of the callback. */
 struct claim_reply {

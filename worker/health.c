@@ -167,6 +167,17 @@ static json_t *door_json(const struct door_counts *c)
                          (json_int_t)c->last_us);
 }
 
+/* Tasks whose answers were paid for and wait to be committed, the oldest first. */
+static json_t *uncommitted_json(const struct worker *w)
+{
+        enum { MOST = 1000 };
+        json_t *ids = json_array();
+        for (const struct run *run = w->runs.next; run != &w->runs && json_array_size(ids) < MOST; run = run->next)
+                if (run_waits_to_commit(run))
+                        json_array_append_new(ids, json_string(run->message.id));
+        return ids;
+}
+
 static json_t *state_of(void *arg)
 {
         const struct worker *w = (const struct worker *)arg;
@@ -174,12 +185,12 @@ static json_t *state_of(void *arg)
         if (w->phase >= WORKER_CLOSING)
                 return NULL;
         broker_health(w->broker, &b);
-        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "consumers_wanted",
+        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "consumers_wanted",
                          (int)b.consumers_wanted, "consumers_registered", (int)b.consumers_registered, "in_hand",
                          (json_int_t)w->run_count, "ai_in_flight", (json_int_t)ai_in_flight(w->ai), "finished",
                          (json_int_t)w->finished, "publishing", (int)b.publisher_up, "tasks", tasks_json(w), "paused",
-                         paused_json(w), "store", door_json(store_counts(w->store)), "broker",
-                         door_json(broker_counts(w->broker)));
+                         paused_json(w), "uncommitted", uncommitted_json(w), "store", door_json(store_counts(w->store)),
+                         "broker", door_json(broker_counts(w->broker)));
 }
 
 static void on_changed(const char *why, bool first, void *arg)

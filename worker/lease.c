@@ -26,6 +26,11 @@ bool run_lease_spendable(const struct run *run)
         return lease_age_ms(run) < FRESH_MS || run_lease_covers(run, 0);
 }
 
+bool run_waits_to_commit(const struct run *run)
+{
+        return run->step == STEP_COMMIT && run->claimed && run->def->ask;
+}
+
 static void on_renewed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         (void)stored, (void)why;

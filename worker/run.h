@@ -234,6 +234,9 @@ void run_observed_scheduled(const struct run *run);
 /* Has it run out, so that another may have the task? */
 bool run_lease_over(const struct run *run);
 
+/* Is what it paid for on its way into the store? However long that takes, nobody else should buy it meanwhile. */
+bool run_waits_to_commit(const struct run *run);
+
 /* Does it cover a wait of wait_ms and a whole call after it? */
 bool run_lease_covers(const struct run *run, uint64_t wait_ms);
 

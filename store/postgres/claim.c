@@ -30,7 +30,8 @@
         "   from (select t.state in ('PENDING', 'STARTED', 'RETRY')"                                                                                         \
         "           and (excluded.replaced, excluded.attempts) >= (t.replaced, t.attempts)"                                                                  \
         "           and (t.state <> 'STARTED' or t.lease_owner is null or t.lease_owner = excluded.lease_owner"                                              \
-        "             or t.lease_until <= now()"                                                                                                             \
+        "             or t.lease_until <= now() and not exists (select from chard.worker w where w.name = t.lease_owner"                                     \
+        "               and w.beat_at > now() - interval '20 s' and w.state -> 'uncommitted' ? t.id)"                                                        \
         "             or exists (select from chard.worker w where w.name = t.lease_owner and w.started_at > t.started_at))"                                  \
         "         as may offset 0) as verdict)"                                                                                                              \
         " returning id, starts, attempts, state, started_at = now() and lease_owner = $1 and state = 'STARTED' as granted,"                                  \
@@ -216,7 +217,7 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
         };
 
         if (reply.verdict == CLAIM_LEASED)
-                reply.wait_ms = wait > 0 ? (uint64_t)wait : 1;
+                reply.wait_ms = wait > 0 ? (uint64_t)wait : CLAIM_AGAIN_MS;
         call_free(s, call);
         done(&reply, arg);
         json_decref(reply.sends);

@@ -33,7 +33,9 @@ static const char judge_sql[] =
         "select state, starts, attempts, lease_until, name = '',"
         "  case when state = 'SUCCESS' then result end, case when state = 'FAILURE' then error end,"
         "  state in ('PENDING', 'STARTED', 'RETRY') and (?5, ?2) >= (replaced, attempts)"
-        "   and (state <> 'STARTED' or lease_owner is null or lease_owner = ?3 or lease_until <= ?4"
+        "   and (state <> 'STARTED' or lease_owner is null or lease_owner = ?3"
+        "     or lease_until <= ?4 and not exists (select 1 from worker w, json_each(w.state, '$.uncommitted') u"
+        "       where w.name = t.lease_owner and w.beat_at > ?4 - 20000000 and u.value = t.id)"
         "     or exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at)),"
         "  replaced > ?5, sends"
         " from task t where id = ?1";
@@ -247,7 +249,7 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
                 if (c->has_result)
                         reply.result = buffer_view(&c->call.text);
                 if (reply.verdict == CLAIM_LEASED)
-                        reply.wait_ms = c->wait_us > 1000 ? (uint64_t)c->wait_us / 1000 : 1;
+                        reply.wait_ms = c->wait_us > 0 ? (uint64_t)c->wait_us / 1000 + 1 : CLAIM_AGAIN_MS;
                 reply.sends = parse(&c->sends);
                 reply.error = parse(&c->error);
                 reply.owned = parse(&c->owned);

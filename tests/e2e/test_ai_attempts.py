@@ -2,10 +2,12 @@
 """What may be paid for is one attempt, and is recorded: no request is sent again behind chard's back, no lease is spent after its end, and what
 arrived while a process stood still counts."""
 
+import contextlib
 import json
 import os
 import signal
 import time
+import urllib.parse
 
 import pytest
 from support import jobs
@@ -96,6 +98,28 @@ def test_a_lease_that_ran_out_is_not_spent(chard, database, provider, reply, pla
     assert database.value("select sum(attempts) from chard.task") == 0
     if place == "file":
         assert database.value("select max(starts) from chard.task") == 1, "claiming again is no start"
+
+
+def test_an_answer_that_waits_for_the_store_is_not_bought_again(chard, database, provider, toxic, broker_url, wait_until):
+    """Its worker can't commit, has lost its delivery, and its lease runs out: another one has the task, and waits too."""
+    links = {name: toxic(urllib.parse.urlsplit(broker_url).port) for name in ("one", "other")}
+    chard.settings |= provider.settings() | {"CHARD_DEADLINE_MS": "1000", "CHARD_LEASE_SLACK_MS": "1500", "CHARD_HEARTBEAT_S": "1"}
+    chard.prepare()
+    with contextlib.ExitStack() as stack:
+        for name, link in links.items():
+            stack.enter_context(chard.worker(name=name, broker_url=link.url(broker_url)))
+        with database.connect(autocommit=False) as locker:
+            locker.execute("lock table chard.event in access exclusive mode")
+            job_id = jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
+            wait_until(lambda: provider.count == 1 and provider.in_flight == 0)
+            link = links[database.value("select lease_owner from chard.task")]
+            link.refuse()
+            wait_until(lambda: database.value("select now() > lease_until + interval '3 s' from chard.task"))
+            assert provider.count == 1
+        assert jobs.ended(database, [job_id], 30) == {job_id: "SUCCESS"}
+        link.heal()
+    assert provider.count == 2
+    assert database.value("select max(starts) from chard.task") == 1
 
 
 def test_the_pause_of_each_model_is_told(chard, provider, reply, wait_until):

@@ -151,6 +151,28 @@ def test_a_live_lease_holds_off_others_until_it_ends(opened, wait_until):
     assert took_over["starts"] == 2
 
 
+def test_a_lease_is_kept_beyond_its_end_while_its_owner_says_that_the_answer_waits(opened, wait_until):
+    """What was paid for is on its way into the store, however long that takes; until the owner says so no more, or nothing at all."""
+    first, second = opened("w1", mode="release"), opened("w2")
+    for id in ("waits", "forgotten"):
+        first.one("claim", id=id, lease_ms=1)
+    first.one("beat", state={"uncommitted": ["other", "waits"]})
+    wait_until(lambda: second.one("claim", id="forgotten", lease_ms=60000)["verdict"] == "GRANTED")
+    answer = second.one("claim", id="waits")
+    assert answer["verdict"] == "LEASED" and 500 <= answer["wait_ms"] <= 2000
+    assert first.one("claim", id="waits", lease_ms=1)["verdict"] == "GRANTED"
+    first.one("beat", state={"uncommitted": []})
+    wait_until(lambda: second.one("claim", id="waits")["verdict"] == "GRANTED")
+
+
+def test_a_worker_that_is_silent_keeps_no_lease(opened, database, wait_until):
+    first, second = opened("w1", mode="release"), opened("w2")
+    first.one("claim", id="t", lease_ms=1)
+    first.one("beat", state={"uncommitted": ["t"]})
+    database.run("update chard.worker set beat_at = %s where name = 'w1'", now() - datetime.timedelta(seconds=21))
+    wait_until(lambda: second.one("claim", id="t")["verdict"] == "GRANTED")
+
+
 def test_the_own_lease_is_adopted(opened):
     id = new_id()
     assert opened("w1").one("claim", id=id)["verdict"] == "GRANTED"
