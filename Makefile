@@ -110,7 +110,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help program libchard unit drivers fuzzers asan tsan fault deps test check coverage lint format run \
-        run-servers bench install uninstall clean FORCE
+        run-servers bench proof install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
 
@@ -145,6 +145,11 @@ bench: ## measure everything beside its raw ceiling
 	@scripts/deps test
 	@$(MAKE) --no-print-directory -j$(JOBS) all benches
 	@scripts/bench
+
+proof: ## 30 minutes of jobs under random faults, then an auditor of servers and provider; MINUTES=N SEED=N
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/proof $(MINUTES:%=--minutes %) $(SEED:%=--seed %)
 
 deps: ## install what building, running and testing need (Debian 12)
 	@scripts/deps test

@@ -152,6 +152,36 @@ def test_a_half_open_link_is_silent_and_closes_nothing(toxic, echo):
     assert link.recv(100) == b"lost?"
 
 
+def test_a_link_can_be_mute(toxic, echo):
+    """What is sent arrives: the answer to it comes once the link is healed."""
+    between = toxic(echo)
+    link = open_link(between.port)
+    assert echoes(link)
+    between.mute()
+    link.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        echoes(link, b"heard?")
+    between.heal()
+    link.settimeout(5)
+    assert link.recv(100) == b"heard?"
+    assert echoes(link)
+
+
+def test_an_abandoned_link_is_silent_until_it_is_healed(toxic, echo):
+    between = toxic(echo)
+    link = open_link(between.port)
+    assert echoes(link)
+    between.abandon()
+    link.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        echoes(link)
+    assert echoes(open_link(between.port)), "a new one passes"
+    between.heal()
+    link.settimeout(5)
+    with pytest.raises(OSError):
+        assert echoes(link)
+
+
 def test_a_link_can_be_slow(toxic, echo):
     between = toxic(echo)
     between.delay(0.2)

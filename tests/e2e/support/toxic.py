@@ -22,8 +22,9 @@ class Toxic:
         self._delay = 0.0
         self._links = []  # of each connection its writers: towards the client, and the server's once it is there
         self._server = None
-        self._open = asyncio.Event()
-        self._open.set()
+        self._forth, self._back, self._whole = (asyncio.Event() for _ in range(3))
+        for gate in (self._forth, self._back, self._whole):
+            gate.set()
         loop.run(self._start())
 
     def url(self, url):
@@ -46,7 +47,16 @@ class Toxic:
     def half_open(self):
         """Nothing passes any more, old connections and new, yet none is closed: what a pulled cable looks
         like to both ends. What is sent meanwhile is taken, and passes after heal()."""
-        self._loop.run(self._set_open(False))
+        self._loop.run(self._shut(self._forth, self._back))
+
+    def mute(self):
+        """What the client sends passes, what the server answers does not, until heal()."""
+        self._loop.run(self._shut(self._back))
+
+    def abandon(self):
+        """The server's ends are reset, the client's stay open and silent until heal(): what a client sees of a host that lost its
+        power, or a firewall that forgot. New connections pass."""
+        self._loop.run(self._abandon())
 
     def delay(self, seconds):
         """Everything takes this much longer, each way. The order stays."""
@@ -74,27 +84,28 @@ class Toxic:
         writers = [writer]
         self._links.append(writers)
         try:
-            await self._open.wait()
+            await self._forth.wait()
             far_reader, far_writer = await asyncio.open_connection(*self.target)
             writers.append(far_writer)
-            pumps = [asyncio.ensure_future(self._pump(reader, far_writer)),
-                     asyncio.ensure_future(self._pump(far_reader, writer))]
+            pumps = [asyncio.ensure_future(self._pump(reader, far_writer, self._forth)),
+                     asyncio.ensure_future(self._pump(far_reader, writer, self._back))]
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             for pump in pumps:
                 pump.cancel()
+            await self._whole.wait()
         except OSError:
             pass
         finally:
             self._end(writers)
 
-    async def _pump(self, reader, writer):
+    async def _pump(self, reader, writer, gate):
         """Carries one direction until its end. A delay is a queue, so that it costs no throughput."""
         late = asyncio.Queue()
-        carrier = asyncio.ensure_future(self._carry(late, writer))
+        carrier = asyncio.ensure_future(self._carry(late, writer, gate))
         try:
             while chunk := await reader.read(CHUNK):
                 late.put_nowait((asyncio.get_running_loop().time() + self._delay, chunk))
-                await self._open.wait()
+                await gate.wait()
             late.put_nowait(None)
             await carrier
         except OSError:
@@ -102,12 +113,12 @@ class Toxic:
         finally:
             carrier.cancel()
 
-    async def _carry(self, late, writer):
+    async def _carry(self, late, writer, gate):
         with contextlib.suppress(OSError):
             while entry := await late.get():
                 due, chunk = entry
                 await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-                await self._open.wait()
+                await gate.wait()
                 writer.write(chunk)
                 await writer.drain()
 
@@ -122,8 +133,15 @@ class Toxic:
         if writers in self._links:
             self._links.remove(writers)
 
-    async def _set_open(self, is_open):
-        self._open.set() if is_open else self._open.clear()
+    async def _shut(self, *gates):
+        for gate in gates:
+            gate.clear()
+
+    async def _abandon(self):
+        self._whole.clear()
+        for _, *far in list(self._links):
+            for writer in far:
+                writer.transport.abort()
 
     async def _cut(self):
         for writers in list(self._links):
@@ -136,6 +154,7 @@ class Toxic:
         await self._cut()
 
     async def _heal(self):
-        await self._set_open(True)
+        for gate in (self._forth, self._back, self._whole):
+            gate.set()
         if self._server is None:
             await self._start()
