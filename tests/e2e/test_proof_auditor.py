@@ -40,7 +40,7 @@ def findings():
 
 def test_what_is_well_passes(findings):
     assert auditor.judge(findings) == []
-    assert auditor.explain(findings) == {"kill": 1}
+    assert auditor.explain(findings)["answers bought again"] == {"kill": 1}
 
 
 def swap_versions(f):
@@ -52,9 +52,9 @@ def doubled_event(f):
     f["outbox"].append(f["outbox"][1] | {"id": "another"})
 
 
-def dead(f):
+def dead(f, **more):
     f["letters"].append({"entry": 1, "task_id": "b", "root_id": "a", "name": "chat.answer", "state": "kept", "attempts": 4, "error_code": "timeout",
-                         "error_message": "", "verdict": "transient", "automatic": False, "died": 24})
+                         "error_message": "", "verdict": "transient", "automatic": False, "died": 24} | more)
 
 
 def fault(f, kind, target, begin, end):
@@ -124,7 +124,7 @@ def test_what_is_false_is_found(findings, change, what):
 def test_what_explains_a_second_call(findings, kind, target, begin, end, why):
     fault(findings, kind, target, begin, end)
     assert auditor.judge(findings) == []
-    assert auditor.explain(findings) == {why: 1}
+    assert auditor.explain(findings)["answers bought again"] == {why: 1}
 
 
 def test_who_took_it_over_may_call_a_moment_after_its_first_owner_came_back(findings):
@@ -138,6 +138,27 @@ def test_what_was_not_answered_may_be_asked_again(findings, broken):
     findings["faults"].clear()
     findings["calls"][0]["fate"] = broken
     assert auditor.judge(findings) == []
+
+
+def outage(f, calls):
+    """The second task dies in it, is sent back, and is done."""
+    dead(f, state="resolved", attempts=4)
+    f["events"].append(f["events"][1] | {"id": "x", "version": 3})
+    f["events"][1] |= {"id": "f", "type": "ChatFailed"}
+    f["outbox"] = [{key: event[key] for key in ("id", "aggregate_type", "aggregate_id", "type")} for event in f["events"]]
+    f["calls"][2]["at"], f["calls"][2]["end"] = 24.1, 25.1
+    f["calls"] += [call("chat.answer", 3 + n, 23.6 + n / 20, fate="broken", end=23.61 + n / 20) for n in range(calls)]
+
+
+def test_who_used_up_its_attempts_in_an_outage_may_be_sent_back(findings):
+    outage(findings, 4)
+    assert auditor.judge(findings) == []
+    assert sum(auditor.explain(findings)["used up their attempts in an outage, sent back, done"].values()) == 1
+
+
+def test_nobody_dies_of_attempts_that_the_book_does_not_have(findings):
+    outage(findings, 3)
+    assert {one["what"] for one in auditor.judge(findings)} == {"dead"}
 
 
 def revoked(findings):

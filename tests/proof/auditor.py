@@ -4,7 +4,7 @@ there were; it shares no code with chard, nor with what its tests read by.
 
     read(folder, postgresql, rabbitmq, redis) -> findings       plain values, all that was seen
     judge(findings) -> [{"what", "about", "says"}]              what should not be; empty when all is well
-    explain(findings) -> {"kill": n, …}                         why answers were bought again
+    explain(findings) -> {title: {why: n}}                      answers that were bought again, and why; and the like
 """
 
 import collections
@@ -90,13 +90,14 @@ def judge(findings):
 
 def explain(findings):
     judge = Judge(findings)
-    judge.calls()
-    return dict(judge.bought_again)
+    judge.all()
+    return {"answers bought again": dict(judge.bought_again), "used up their attempts in an outage, sent back, done": dict(judge.sent_back)}
 
 
 class Judge:
     def __init__(self, findings):
-        self.f, self.wrong, self.bought_again = findings, [], collections.Counter()
+        self.f, self.wrong = findings, []
+        self.bought_again, self.sent_back = collections.Counter(), collections.Counter()
         self.tasks = {task["id"]: task for task in findings["tasks"]}
         self.jobs = {job["root_id"]: job for job in findings["jobs"]}
         self.by_root = collections.defaultdict(list)
@@ -270,12 +271,27 @@ class Judge:
     # --- dead letters ---------------------------------------------------------------------------------
 
     def letters(self):
-        for letter in self.f["letters"]:
-            about = f"{letter['name']} {letter['task_id']}"
-            one = self.expected.get(letter["task_id"])
-            if one and one["revoked"] and letter["error_code"] in ("revoked", "expired"):
+        """None is of a healthy task; but one may have used up its attempts while the endpoint was out, and have been sent back by the policy, and
+        be done. The book then has a failure for each of its attempts."""
+        before = {}
+        for letter in sorted(self.f["letters"], key=lambda letter: letter["died"]):
+            about, one = f"{letter['name']} {letter['task_id']}", self.expected.get(letter["task_id"])
+            since = before.get(letter["task_id"], 0)
+            before[letter["task_id"]] = letter["died"]
+            if one and one["revoked"] and letter["error_code"] == "revoked":
                 continue
-            self.say("dead", about, f"{letter['error_code']} after {letter['attempts']} attempts ({letter['verdict']}), now {letter['state']}: {letter['error_message'][:200]}")
+            done = self.tasks.get(letter["task_id"], {}).get("state") == "SUCCESS"
+            if letter["verdict"] == "transient" and letter["state"] != "kept" and done and self.failures(letter, since) >= letter["attempts"] > 1:
+                self.sent_back[letter["error_code"]] += 1
+                continue
+            self.say("dead", about, f"{letter['error_code']} after {letter['attempts']} attempts ({letter['verdict']}), now {letter['state']}:"
+                                    f" {letter['error_message'][:200]}")
+
+    def failures(self, letter, since):
+        tag = next((wanted["tag"] for wanted in self.expected.get(letter["task_id"], {"tasks": []})["tasks"] if wanted["name"] == letter["name"]
+                    and self.find(wanted) is self.tasks.get(letter["task_id"])), None)
+        return sum(call["fate"] != "whole" and since < call["at"] < letter["died"] for call in self.f["calls"]
+                   if (call["tag"], call["step"]) == (tag, letter["name"]))
 
     def exits(self):
         """A process that starts while a server is away may say so and end (3). It may not fall over."""
