@@ -42,7 +42,7 @@ struct ai_request {
         unsigned deadline_ms;        /* for the whole call */
         unsigned connect_timeout_ms; /* for its connection; 0 = the one of ai_config */
         const json_t *facts; /* what the offline provider answers from: the task's document; never sent anywhere */
-        const char *lang;    /* "ko", "en" */
+        const char *lang;    /* a BCP 47 tag */
         const char
                 *traceparent; /* W3C trace context: sent as the header of that name where it is well formed; or NULL */
         /* The text of a part, or NULL: one that stays as it is for the process's life, so that its encoding is kept. */

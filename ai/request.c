@@ -133,7 +133,7 @@ static bool eight_plain(const char *text)
         return !((x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & tops);
 }
 
-/* utf8_next, with a short cut for three bytes without special cases: most Korean is that. 0 = broken. */
+/* utf8_next, with a short cut for three bytes without special cases: most text of East Asia is that. 0 = broken. */
 static size_t character(const char *text)
 {
         const unsigned char *at = (const unsigned char *)text;

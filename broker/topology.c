@@ -77,7 +77,7 @@ static void bind_exchange(struct table *t, char *takes_name, char *takes_source,
                                       .routing_key = takes_key });
 }
 
-/* The exchange of a queue's domain: "scan.commands" for "scan.vision". */
+/* The exchange of a queue's domain: "order.commands" for "order.pay". */
 static char *domain_exchange(const char *queue)
 {
         return text("%.*s.commands", (int)strcspn(queue, "."), queue);

@@ -52,6 +52,10 @@ struct catalog *command_catalog(const struct command *self, const struct setting
 /* Print "chard NAME: …" on stderr and return the exit code that fits the problem; `code` is what the failing call returned. */
 int command_fail(const struct command *self, int code, const struct problem *why);
 
+/* store_migrate, with the views of the facts of what this program ships. */
+int command_migrate_store(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg),
+                          struct problem *why);
+
 /* Print a usage error on stderr; returns EXIT_USAGE. */
 int command_misuse(const struct command *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -58,7 +58,7 @@ static int serve(const struct command *self, struct settings *s)
         struct service service;
         struct observer live = live_view();
         struct problem why = { 0 };
-        int code = store_migrate(s->store_url, (unsigned)s->connect_timeout_ms, said, NULL, &why);
+        int code = command_migrate_store(s->store_url, (unsigned)s->connect_timeout_ms, said, &why);
         if (code)
                 return command_fail(self, code, &why);
         code = service_init(&service, self, s, true);

@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/command.h"
 
+#include "pipelines/pipeline.h"
 #include "store/store.h"
 
 #include <stdio.h>
+
+enum { MOST_VIEW_LISTS = 16 };
+
+int command_migrate_store(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg),
+                          struct problem *why)
+{
+        const struct fact_view *views[MOST_VIEW_LISTS];
+        shipped_views(views, MOST_VIEW_LISTS);
+        return store_migrate(
+                &(struct store_migration){
+                        .url = url, .connect_timeout_ms = connect_timeout_ms, .views = views, .said = said },
+                why);
+}
 
 static void say(const char *line, void *arg)
 {
@@ -21,7 +35,7 @@ static int run(const struct command *self, int argc, char **argv)
         if (operands > 0)
                 code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
         else {
-                code = store_migrate(s.store_url, (unsigned)s.connect_timeout_ms, say, NULL, &why);
+                code = command_migrate_store(s.store_url, (unsigned)s.connect_timeout_ms, say, &why);
                 if (code)
                         code = command_fail(self, code, &why);
         }

@@ -100,7 +100,7 @@ static int open_stores(struct move *m)
         free(from);
         if (code)
                 return code;
-        code = store_migrate(m->to_store, (unsigned)m->settings->connect_timeout_ms, NULL, NULL, &why);
+        code = command_migrate_store(m->to_store, (unsigned)m->settings->connect_timeout_ms, NULL, &why);
         return code ? command_fail(m->self, code, &why) : open_store(m, m->to_store, false, &m->to);
 }
 
@@ -138,7 +138,7 @@ const struct command command_move = {
         .example =
                 "  chard move --from sqlite:chard.db --to postgresql://chard@db/chard --broker amqp://chard@rabbit/prod",
         .details =
-                "Carried are jobs, tasks, events and unsent outbox rows, profiles, dead letters, scheduled and waiting messages. Stop chard dev and\n"
+                "Carried are jobs, tasks, events and unsent outbox rows, facts, dead letters, scheduled and waiting messages. Stop chard dev and\n"
                 "its workers first. It may be interrupted and run again: what is there already is left as it is, and nothing runs twice.",
         .serverless = true,
         .run = run,

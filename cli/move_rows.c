@@ -10,9 +10,9 @@
 enum { PAGE = 500, ANSWER_MS = 60000 };
 
 static const char *const names[CARRY_KINDS] = {
-        [CARRY_JOBS] = "jobs",         [CARRY_TASKS] = "tasks",         [CARRY_EVENTS] = "events",
-        [CARRY_OWNED] = "characters",  [CARRY_PROFILES] = "profiles",   [CARRY_AUDITS] = "audit rows",
-        [CARRY_DEAD] = "dead letters", [CARRY_UNTOLD] = "results owed", [CARRY_SCHEDULED] = "scheduled",
+        [CARRY_JOBS] = "jobs",           [CARRY_TASKS] = "tasks",         [CARRY_EVENTS] = "events",
+        [CARRY_FACTS] = "facts",         [CARRY_AUDITS] = "audit rows",   [CARRY_DEAD] = "dead letters",
+        [CARRY_UNTOLD] = "results owed", [CARRY_SCHEDULED] = "scheduled",
 };
 
 static void note(struct carrying *c, const struct problem *why)

@@ -114,15 +114,15 @@ static void try_show_outcome(json_t *shown, const struct outcome *o)
                 json_array_append_new(events, json_pack("{s:s, s:s, s:s, s:O}", "type", e->type, "aggregate_type",
                                                         e->aggregate_type, "aggregate_id", e->aggregate_id, "payload",
                                                         e->payload));
-        for (const struct row_write *w = o->writes; w; w = w->next)
-                json_array_append_new(
-                        facts, json_pack("{s:s, s:s, s:O?}", "owner", w->user_id, "key", w->key, "value", w->value));
+        for (const struct fact *f = o->facts; f; f = f->next)
+                json_array_append_new(facts, json_pack("{s:s, s:s, s:s, s:O, s:b}", "kind", f->kind, "owner", f->owner,
+                                                       "key", f->key, "value", f->value, "once", f->mode == FACT_ONCE));
         if (o->result)
                 json_object_set(shown, "result", o->result);
         else
                 json_object_set(shown, "sections", o->sections);
         json_object_set_new(shown, "events", events);
-        json_object_set_new(shown, "rows", facts);
+        json_object_set_new(shown, "facts", facts);
 }
 
 /* A refusal is a result of the try, and shown as one. */
@@ -190,7 +190,6 @@ static int try_run_on(const struct command *self, const struct settings *s, cons
                 .in = { .document = document,
                         .args = args ? args : none,
                         .kwargs = kwargs ? kwargs : given,
-                        .owned = none,
                         .arena = &arena,
                         .task = task },
                 .shown = json_pack("{s:s}", "task", task->def->name),

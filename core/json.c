@@ -45,3 +45,43 @@ bool json_has_nul(const json_t *value)
         }
         return false;
 }
+
+/* ---- pointers ---- */
+
+static size_t json_unescape(const char *token, size_t size, char *out)
+{
+        size_t used = 0;
+        for (size_t i = 0; i < size; i++) {
+                const bool escape = token[i] == '~' && i + 1 < size && (token[i + 1] == '0' || token[i + 1] == '1');
+                if (escape)
+                        i++;
+                out[used++] = escape ? (token[i] == '0' ? '~' : '/') : token[i];
+        }
+        return used;
+}
+
+static const json_t *json_element(const json_t *array, const char *token, size_t size)
+{
+        size_t index = 0;
+        if (size == 0 || size > 9 || (size > 1 && token[0] == '0') || strspn(token, "0123456789") < size)
+                return NULL;
+        for (size_t i = 0; i < size; i++)
+                index = index * 10 + (size_t)(token[i] - '0');
+        return json_array_get(array, index);
+}
+
+const json_t *json_at(const json_t *value, const char *pointer)
+{
+        char key[256];
+        while (value && *pointer) {
+                const size_t size = strcspn(pointer + 1, "/");
+                if (*pointer != '/' || size > sizeof(key))
+                        return NULL;
+                if (json_is_array(value))
+                        value = json_element(value, pointer + 1, size);
+                else
+                        value = json_object_getn(value, key, json_unescape(pointer + 1, size, key));
+                pointer += 1 + size;
+        }
+        return value;
+}

@@ -29,6 +29,9 @@ const char *json_text(const json_t *object, const char *key, const char *otherwi
 /* A member that is an integer (or a real without fraction), else `otherwise`. */
 json_int_t json_number(const json_t *object, const char *key, json_int_t otherwise);
 
+/* The part of a value at a JSON pointer (RFC 6901; "" is the value itself), or NULL when there is none, or a key in it is over 256 bytes. Borrowed. */
+const json_t *json_at(const json_t *value, const char *pointer);
+
 /* True when the value or any part of it, keys too, holds the NUL character, which PostgreSQL's jsonb refuses. */
 bool json_has_nul(const json_t *value);
 

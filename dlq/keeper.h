@@ -27,7 +27,7 @@ struct dlq_keeper {
         struct topology topology;
         struct task_routes routes;
         struct arena arena;
-        const char *queues[KEEPER_MOST_QUEUES]; /* "scan.vision.dead"; in the arena */
+        const char *queues[KEEPER_MOST_QUEUES]; /* "text.summary.dead"; in the arena */
         size_t queue_count;
         size_t filing; /* letters on their way into the store … */
         size_t bytes;  /* … and how much they hold */

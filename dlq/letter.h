@@ -9,7 +9,7 @@
 #include "catalog/catalog.h"
 #include "store/dead_letter.h"
 
-/* Read a message of the queue `dead_queue` ("scan.vision.dead"). Texts live in the arena, bytes stay the caller's; every text is UTF-8 without
+/* Read a message of the queue `dead_queue` ("text.summary.dead"). Texts live in the arena, bytes stay the caller's; every text is UTF-8 without
  * NUL. Bodies of up to max_body are looked into for the user and the next task. Always fills in *out; false when memory ran out, or the keys that tell it from
  * others could not be made: such a letter must not be filed. */
 bool letter_read(struct arena *a, const char *dead_queue, struct bytes properties, struct bytes body, size_t max_body,

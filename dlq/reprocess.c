@@ -21,7 +21,7 @@ struct reprocessor {
         struct policy policy;
         uv_timer_t timer;
         unsigned tick_ms;
-        json_t *fare;   /* {"scan.vision": {"ok", "failed", "paused_ms"}}: all fresh workers together */
+        json_t *fare;   /* {"text.summary": {"ok", "failed", "paused_ms"}}: all fresh workers together */
         json_t *groups; /* of what is kept */
         size_t group;   /* the one in hand */
         unsigned round; /* of it */

@@ -206,12 +206,11 @@ enum chard_verdict { CHARD_DONE = 0, CHARD_REFUSE = 1, CHARD_AGAIN = 2, CHARD_BR
 
 enum chard_task_flags {
         CHARD_STATELESS =
-                1, /* keeps nothing in the store: at-least-once, as plain Celery; adds no sections, events or rows */
-        CHARD_READS_OWNED = 2, /* wants chard_owned() */
-        CHARD_DIAGNOSTIC = 4,  /* not consumed unless named with -Q */
-        CHARD_PLAIN = 8,       /* works on its arguments, has no document, and gives any JSON value (chard_result) */
+                1, /* keeps nothing in the store: at-least-once, as plain Celery; adds no sections, events or facts */
+        CHARD_DIAGNOSTIC = 2, /* not consumed unless named with -Q */
+        CHARD_PLAIN = 4,      /* works on its arguments, has no document, and gives any JSON value (chard_result) */
         CHARD_ERRBACK =
-                16 /* as an errback it gets (request, exc, traceback) before its own arguments, not the failed task's id */
+                8 /* as an errback it gets (request, exc, traceback) before its own arguments, not the failed task's id */
 };
 
 enum chard_part { CHARD_TEXT = 0, CHARD_IMAGE_URL = 1 };
@@ -237,6 +236,16 @@ struct chard_outcome { /* what shall be stored */
         const struct chard_calls *calls;
 };
 
+/* The system's turn in one language, which a BCP 47 tag names: "en", "pt-BR". */
+struct chard_prompt {
+        const char *lang, *text;
+};
+
+/* Facts that a task wants to see: those of a kind about the owner whose name is at a JSON pointer (RFC 6901) of the document, "/job/user_id". */
+struct chard_sees {
+        const char *kind, *owner;
+};
+
 /* One task. A zeroed member means "none" unless it says otherwise. Texts and functions are constants of the plug-in. */
 struct chard_task {
         const char *name; /* what callers send: "text.summary"; 1 to 255 bytes, unknown to the worker so far */
@@ -244,12 +253,14 @@ struct chard_task {
                 queue; /* where it waits; 1 to 250 bytes, printable, without spaces, commas or a beginning "amq." or end ".dead" */
         const char *model; /* NULL = the text model, "vision" = the vision model, or a model's own name */
         unsigned retry_limit, retry_base_ms,
-                retry_cap_ms;              /* failed attempts after the first; back-off 0 … min(cap, base * 2^n) */
-        unsigned deadline_ms;              /* of the AI call, or of the storage work; > 0 */
-        unsigned connect_timeout_ms;       /* of the AI call's connection; 0 = the setting */
-        unsigned flags;                    /* enum chard_task_flags */
-        const char *adds[5];               /* names of the sections that it writes, ended by NULL */
-        const char *prompt_ko, *prompt_en; /* the system's turn */
+                retry_cap_ms;        /* failed attempts after the first; back-off 0 … min(cap, base * 2^n) */
+        unsigned deadline_ms;        /* of the AI call, or of the storage work; > 0 */
+        unsigned connect_timeout_ms; /* of the AI call's connection; 0 = the setting */
+        unsigned flags;              /* enum chard_task_flags */
+        const char *adds[5];         /* names of the sections that it writes, ended by NULL */
+        struct chard_sees sees[5];   /* facts that it reads with chard_fact, ended by a NULL kind */
+        const struct chard_prompt
+                *prompts;   /* in any number of languages, ended by a NULL lang; the first stands for all others */
         const char *schema; /* JSON schema of the answer: an object, all properties required, none beside them */
         /* Either ask, conclude and schema: one call to a model … */
         int (*ask)(const struct chard_input *in, struct chard_request *request);
@@ -266,7 +277,7 @@ struct chard_calls {
         size_t size;
         const char *(*find)(const struct chard_input *in, const char *pointer, int as_json);
         const char *(*find_reply)(const struct chard_reply *r, const char *pointer, int as_json);
-        const char *(*owned)(const struct chard_input *in);
+        const char *(*fact)(const struct chard_input *in, const char *kind, const char *owner, const char *key);
         const char *(*quote)(const struct chard_input *in, const char *text);
         char *(*allocate)(const struct chard_input *in, size_t size);
         int (*refuse)(const struct chard_input *in, const char *name, const char *text);
@@ -274,8 +285,10 @@ struct chard_calls {
         int (*section)(struct chard_outcome *o, const char *name, const char *json);
         int (*event)(struct chard_outcome *o, const char *of_type, const char *of_id, const char *type,
                      const char *json);
-        int (*profile)(struct chard_outcome *o, const char *user_id, const char *field, const char *json);
-        int (*grant)(struct chard_outcome *o, const char *user_id, const char *code);
+        int (*fact_once)(struct chard_outcome *o, const char *kind, const char *owner, const char *key,
+                         const char *json);
+        int (*fact_merge)(struct chard_outcome *o, const char *kind, const char *owner, const char *key,
+                          const char *json);
         const char *(*find_about)(const struct chard_input *in, int what, const char *pointer, int as_json);
         int (*raise)(const struct chard_input *in, const char *type, const char *module, const char *args);
         int (*retry)(const struct chard_input *in, long delay_ms, int limit);
@@ -349,10 +362,16 @@ static inline const char *chard_reply_json(const struct chard_reply *r, const ch
         return r->calls->find_reply(r, pointer, 1);
 }
 
-/* With CHARD_READS_OWNED: a JSON array of the character codes that the document's user owns; else NULL. */
-static inline const char *chard_owned(const struct chard_input *in)
+/* A fact of a kind that the task's `sees` names: its value as JSON text. NULL when there is none. */
+static inline const char *chard_fact(const struct chard_input *in, const char *kind, const char *owner, const char *key)
 {
-        return in->calls->owned(in);
+        return in->calls->fact(in, kind, owner, key);
+}
+
+/* All facts of such a kind about an owner: a JSON object of keys and values. NULL when the task does not see them. */
+static inline const char *chard_facts(const struct chard_input *in, const char *kind, const char *owner)
+{
+        return in->calls->fact(in, kind, owner, NULL);
 }
 
 /* A text as a JSON string, quotes included; "null" for NULL and for what is no UTF-8. NULL when memory ran out. */
@@ -398,8 +417,8 @@ static inline int chard_say(struct chard_request *r, const char *role, enum char
 }
 
 /* Add a section to the document ("job" and "input" are not to be written; of two with one name the later counts); an event to the outbox
- * (`of_type`, `of_id`: what it is about, "chat" and the job's id); a field of a user's profile; a character to its user. The JSON is parsed
- * at once; text that is none is CHARD_BROKEN, since only a bug makes it. */
+ * (`of_type`, `of_id`: what it is about, "order" and its id). The JSON is parsed at once; text that is none is CHARD_BROKEN, since only a bug makes
+ * it. */
 static inline int chard_section(struct chard_outcome *o, const char *name, const char *json)
 {
         return o->calls->section(o, name, json);
@@ -409,13 +428,19 @@ static inline int chard_event(struct chard_outcome *o, const char *of_type, cons
 {
         return o->calls->event(o, of_type, of_id, type, json);
 }
-static inline int chard_profile(struct chard_outcome *o, const char *user_id, const char *field, const char *json)
+
+/* Keep a fact, (kind, owner, key) -> any JSON value, in the transaction of the task's result. Once: whoever is first writes it, and it stays as it
+ * is. If another task was first, nothing of this one is kept and it runs again: so it sees that kind, and looks before it writes. Merge: the
+ * key's value from now on; a fact that was written once is passed over. In SQL: select value from chard.fact where kind = … . */
+static inline int chard_fact_once(struct chard_outcome *o, const char *kind, const char *owner, const char *key,
+                                  const char *json)
 {
-        return o->calls->profile(o, user_id, field, json);
+        return o->calls->fact_once(o, kind, owner, key, json);
 }
-static inline int chard_grant(struct chard_outcome *o, const char *user_id, const char *code)
+static inline int chard_fact_merge(struct chard_outcome *o, const char *kind, const char *owner, const char *key,
+                                   const char *json)
 {
-        return o->calls->grant(o, user_id, code);
+        return o->calls->fact_merge(o, kind, owner, key, json);
 }
 
 /* The result: any JSON value, in place of the document. */

@@ -28,6 +28,10 @@ struct domain;
 extern const struct domain *const shipped_domains[];
 extern const struct pipeline *const shipped_pipelines[];
 
+/* The lists of views by which these domains' facts show in SQL, for store_migrate; NULL-terminated, one of `most` is that NULL. */
+struct fact_view;
+void shipped_views(const struct fact_view *lists[], size_t most);
+
 /* Build the message that starts a job from its input (an object); writes the job's id (= its first task's id). `set` has its tasks.
  * Returns 0; 1 with `why` (source "pipeline", code "bad_input"): which key is missing, unknown or of which wrong type; or -ENOMEM. */
 int pipeline_start(const struct pipeline *p, const struct task_set *set, const json_t *input, char job_id[ID_TEXT_SIZE],

@@ -9,8 +9,7 @@ enum carried {
         CARRY_JOBS,
         CARRY_TASKS,
         CARRY_EVENTS, /* with those outbox rows that are still there */
-        CARRY_OWNED,
-        CARRY_PROFILES,
+        CARRY_FACTS,
         CARRY_AUDITS, /* what was done to dead letters */
         CARRY_DEAD,
         CARRY_UNTOLD, /* results that are owed */

@@ -74,9 +74,9 @@ typedef void dead_page_done(const struct dead_letter *letters, size_t count, con
 /* Who does something, for the audit. */
 struct dead_act {
         const char *operation; /* one text for all batches of one operation (a UUID) */
-        const char *who;       /* "os:alice", "policy:scan.vision timeout", "key:…" */
+        const char *who;       /* "os:alice", "policy:text.summary timeout", "key:…" */
         const char *reason;    /* or "" */
-        const char *scope;     /* what was asked for, in words: "--code timeout --task scan.vision" */
+        const char *scope;     /* what was asked for, in words: "--code timeout --task text.summary" */
         bool automatic;        /* a policy's doing: counts as a round */
 };
 
@@ -165,7 +165,7 @@ struct stale_item {
         bool restart;
         /* … or the job and its open tasks fail with this error, those that never came as well, and an event says so in `event` and `outbox` … */
         const struct problem *why;
-        const char *aggregate_type, *event_type; /* "scan", "ScanFailed"; the aggregate's id is root_id */
+        const char *aggregate_type, *event_type; /* "order", "OrderFailed"; the aggregate's id is root_id */
         const json_t *payload;
         /* … or, with neither, it is left alone, and found again only when its limit has passed once more. */
 };

@@ -41,12 +41,11 @@ int store_open(struct store **out, const struct store_config *config, struct pro
         return backend ? backend->open(out, config, why) : 1;
 }
 
-int store_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg,
-                  struct problem *why)
+int store_migrate(const struct store_migration *migration, struct problem *why)
 {
-        const struct store_backend *backend = backend_of(url, why);
+        const struct store_backend *backend = backend_of(migration->url, why);
 
-        return backend ? backend->migrate(url, connect_timeout_ms, said, arg, why) : 1;
+        return backend ? backend->migrate(migration, why) : 1;
 }
 
 json_t *failure_error(const struct failure *f)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door to the store: verbs of this domain, never SQL outside a backend. Everything is called on, and answered on, the
+/* The door to the store: verbs of tasks and jobs, never SQL outside a backend. Everything is called on, and answered on, the
  * loop thread; no call waits. Calls that arrive while a transaction is under way go together in the next one.
  * While the store is away calls wait here and are repeated when it is back: every verb may safely be repeated. */
 #ifndef CHARD_STORE_H
@@ -11,6 +11,7 @@
 #include "message/message.h"
 #include "store/dead_letter.h"
 #include "store/carry.h"
+#include "store/fact.h"
 #include "store/job_filter.h"
 #include "store/outcome.h"
 
@@ -49,7 +50,8 @@ struct store_config {
 struct claim {
         const char *id, *root_id, *parent_id, *name; /* parent_id may be NULL; all borrowed until done */
         const char *pipeline;                        /* of the job, "" = none; NULL: no job row is kept */
-        const char *owned_by;                        /* user whose owned characters are wanted, or NULL */
+        const struct fact_set *sees;                 /* facts that are wanted; those without an owner are passed over */
+        unsigned see_count;
         unsigned retries; /* of the message: a claim older than the stored attempts is superseded */
         unsigned nesting; /* of the message, how often the task was replaced: so is one older than its replacement */
         unsigned lease_ms;
@@ -79,7 +81,7 @@ struct claim_reply {
         struct bytes result; /* CLAIM_DONE: JSON text */
         json_t *sends;       /* CLAIM_DONE, CLAIM_SUPERSEDED by its replacement: what its commit said, or NULL */
         json_t *error; /* CLAIM_DEAD: {"source","code","text","attempts"} and, where it raised one, "exception": {"type","module","args"} */
-        json_t *owned; /* array, when owned_by was given */
+        json_t *facts; /* {kind: {owner: {key: value}}}, each that was asked for; NULL when none was */
         struct problem why;
 };
 typedef void claim_done(const struct claim_reply *reply, void *arg);
@@ -89,7 +91,7 @@ typedef void claim_done(const struct claim_reply *reply, void *arg);
 enum store_result {
         STORE_DONE,
         STORE_ALREADY, /* commit: another run of this task was first; `result` is what it committed */
-        STORE_STALE, /* commit: a grant was owned already, or the task was revoked meanwhile; nothing committed, claim again */
+        STORE_STALE, /* commit: somebody else wrote a fact of the kind that is written once, or the task was revoked meanwhile; nothing committed, claim again */
         STORE_REFUSED, /* the data can't be stored (`why`); harms only this task */
         STORE_CLOSED,  /* the store was closed first: it may or may not have happened */
         STORE_STARVED, /* memory ran out before the store was asked (`why`): nothing has happened, ask again or hand back */
@@ -103,7 +105,7 @@ struct commit {
                 result; /* the document as JSON text; empty: the task is replaced, and goes on under its id as `sends` says */
         unsigned nesting;              /* as in the claim */
         const json_t *sends;           /* kept for whoever claims it again, or NULL */
-        const struct outcome *outcome; /* events and row writes */
+        const struct outcome *outcome; /* events and facts */
         unsigned
                 branches; /* of the job that go on from here: 0 = this one ends, 1 = it goes on. Once all have ended the job succeeds, unless it
                             * has failed or was revoked */
@@ -143,7 +145,7 @@ struct failure {
         int64_t cost_nano;
         const char *chord_part; /* as a commit's; counts once the task has failed for good */
         /* The event that goes into `event` and `outbox` when the job fails of it, and had not failed already; NULL: none. */
-        const char *aggregate_type, *event_type; /* "scan", "ScanFailed"; the aggregate's id is root_id */
+        const char *aggregate_type, *event_type; /* "order", "OrderFailed"; the aggregate's id is root_id */
         const json_t *payload;
         const char *traceparent; /* or NULL */
 };
@@ -199,6 +201,16 @@ typedef void json_done(json_t *value, const struct problem *why, void *arg);
 
 /* A failure's error record, as the store keeps it. New reference; NULL when memory ran out. Pure. */
 json_t *failure_error(const struct failure *f);
+
+/* ---- migrating ---- */
+
+struct store_migration {
+        const char *url;
+        unsigned connect_timeout_ms;               /* 0 = 5000 */
+        const struct fact_view *const *views;      /* lists of views, NULL-terminated; NULL = none */
+        void (*said)(const char *line, void *arg); /* hears one line a step; or NULL */
+        void *arg;
+};
 
 struct store_backend {
         const char *const *schemes; /* NULL-terminated */
@@ -333,15 +345,13 @@ struct store_backend {
         /* Answer every open call with CLOSED and give all back. The loop must turn until it is idle: its handles close there. */
         void (*close)(struct store *s);
 
-        /* Bring the schema to this binary's version; safe to run twice and from two processes at once. Blocks. `said` hears one line a step.
+        /* Bring the schema to this binary's version, and make the views; safe to run twice and from two processes at once. Blocks.
          * Returns 0; 1 with `why`; or -errno. */
-        int (*migrate)(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg),
-                       void *arg, struct problem *why);
+        int (*migrate)(const struct store_migration *migration, struct problem *why);
 };
 
 /* Open the backend that the URL's scheme names. Errors as backend->open, and 1 with code "bad_url" for an unknown scheme. */
 int store_open(struct store **out, const struct store_config *config, struct problem *why);
-int store_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg,
-                  struct problem *why);
+int store_migrate(const struct store_migration *migration, struct problem *why);
 
 #endif

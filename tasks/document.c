@@ -82,3 +82,8 @@ int document_section(const struct task_input *in, const char *name, json_type ty
                            "the document has no section \"%s\", which %s adds; it has %s", name, adders,
                            members[0] ? members : "nothing");
 }
+
+const json_t *task_facts(const struct task_input *in, const char *kind, const char *owner)
+{
+        return json_object_get(json_object_get(in->facts, kind), owner);
+}

@@ -5,6 +5,7 @@
 #define CHARD_DOMAIN_H
 
 #include "core/problem.h"
+#include "store/fact.h"
 #include "tasks/task.h"
 
 #include <jansson.h>
@@ -25,6 +26,8 @@ struct domain {
         /* What a mark of `size` bytes in a prompt stands for, such as "@categories", in the prompt's language; or NULL. Lives as long
          * as the data. May be NULL. */
         const char *(*mark)(const void *data, const char *mark, size_t size, const char *lang);
+
+        const struct fact_view *views; /* how its facts show in SQL, ended by one without a name; or NULL */
 
         const char *lists, *marks; /* the names of both, for complaints: "@major and @middle"; or NULL */
 };

@@ -7,7 +7,7 @@ int outcome_open(struct outcome *o, struct arena *arena)
 {
         *o = (struct outcome){ .arena = arena, .sections = json_object() };
         o->events_end = &o->events;
-        o->writes_end = &o->writes;
+        o->facts_end = &o->facts;
         return o->sections ? 0 : -ENOMEM;
 }
 
@@ -15,8 +15,8 @@ void outcome_close(struct outcome *o)
 {
         for (struct event *e = o->events; e; e = e->next)
                 json_decref(e->payload);
-        for (struct row_write *w = o->writes; w; w = w->next)
-                json_decref(w->value);
+        for (struct fact *f = o->facts; f; f = f->next)
+                json_decref(f->value);
         json_decref(o->sections);
         json_decref(o->result);
         json_decref(o->sends);
@@ -75,18 +75,29 @@ int outcome_event(struct outcome *o, const char *aggregate_type, const char *agg
         return e->aggregate_type && e->aggregate_id && e->type ? 0 : -ENOMEM;
 }
 
-int outcome_write(struct outcome *o, enum row_kind kind, const char *user_id, const char *key, json_t *takes)
+static int add_fact(struct outcome *o, const struct fact *as, json_t *takes)
 {
-        struct row_write *w = arena_alloc(o->arena, sizeof(*w));
-        if (!w) {
+        struct fact *f = arena_alloc(o->arena, sizeof(*f));
+        if (!f || !takes) {
                 json_decref(takes);
                 return -ENOMEM;
         }
-        w->kind = kind;
-        w->user_id = arena_string(o->arena, user_id);
-        w->key = arena_string(o->arena, key);
-        w->value = takes;
-        *o->writes_end = w;
-        o->writes_end = &w->next;
-        return w->user_id && w->key ? 0 : -ENOMEM;
+        f->mode = as->mode;
+        f->kind = arena_string(o->arena, as->kind);
+        f->owner = arena_string(o->arena, as->owner);
+        f->key = arena_string(o->arena, as->key);
+        f->value = takes;
+        *o->facts_end = f;
+        o->facts_end = &f->next;
+        return f->kind && f->owner && f->key ? 0 : -ENOMEM;
+}
+
+int outcome_fact_once(struct outcome *o, const char *kind, const char *owner, const char *key, json_t *takes)
+{
+        return add_fact(o, &(struct fact){ .mode = FACT_ONCE, .kind = kind, .owner = owner, .key = key }, takes);
+}
+
+int outcome_fact_merge(struct outcome *o, const char *kind, const char *owner, const char *key, json_t *takes)
+{
+        return add_fact(o, &(struct fact){ .mode = FACT_MERGE, .kind = kind, .owner = owner, .key = key }, takes);
 }

@@ -68,8 +68,10 @@ static int check_task(const char *file, const struct chard_task *t, struct probl
         if (bad)
                 return problem_set(why, "settings", "bad_plugin", "%.120s: the queue \"%.60s\" of task %.60s %s", file,
                                    t->queue ? t->queue : "", t->name, bad);
-        plugin_task_fill(&made, t, NULL);
-        return load_check(alone, &fault) == 0 ? 0 : refuse(why, file, fault.text);
+        const int rc = plugin_task_fill(&made, t, NULL);
+        const bool sound = rc == 0 && load_check(alone, &fault) == 0;
+        plugin_task_clear(&made);
+        return rc != 0 || sound ? rc : refuse(why, file, fault.text);
 }
 
 static int taken(const char *file, const char *name, struct problem *why)
@@ -99,6 +101,7 @@ int plugin_check(const char *file, const struct chard_plugin *p, plugin_taken *i
 /* A loaded file's tasks, as a domain. */
 struct plugin {
         struct domain domain; /* first */
+        size_t count;
         struct plugin_task *made;
         struct plugin_call *calls;
         const struct task_def **list;
@@ -106,6 +109,8 @@ struct plugin {
 
 static void plugin_free(struct plugin *p)
 {
+        for (size_t i = 0; p->made && i < p->count; i++)
+                plugin_task_clear(&p->made[i]);
         free(p->made);
         free(p->calls);
         free((void *)p->list);
@@ -133,9 +138,14 @@ static int make_domain(const struct chard_plugin *from, struct domain **out)
                 plugin_free(p);
                 return -ENOMEM;
         }
-        for (size_t i = 0; i < count; i++) {
-                plugin_task_fill(&p->made[i], from->tasks[i], &p->calls[i]);
-                p->list[i] = &p->made[i].def;
+        for (p->count = 0; p->count < count; p->count++) {
+                struct plugin_task *t = &p->made[p->count];
+                if (plugin_task_fill(t, from->tasks[p->count], &p->calls[p->count]) != 0) {
+                        plugin_task_clear(t);
+                        plugin_free(p);
+                        return -ENOMEM;
+                }
+                p->list[p->count] = &t->def;
         }
         p->domain = (struct domain){ .name = "plug-in", .tasks = p->list };
         *out = &p->domain;

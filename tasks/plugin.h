@@ -36,13 +36,14 @@ struct plugin_call {
 
 /* One loaded task as the engine sees it: its functions call the plug-in's, which `theirs` describes. */
 struct plugin_task {
-        struct task_def def; /* first: this is what the catalogue holds */
-        struct task_prompt prompts[3];
+        struct task_def def;         /* first: this is what the catalogue holds */
+        struct task_prompt *prompts; /* owned; NULL = none */
         const struct chard_task *theirs;
         struct plugin_call *call; /* as long as the process */
 };
 
-/* `call` may be NULL when it is only to be looked at. */
-void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struct plugin_call *call);
+/* `call` may be NULL when it is only to be looked at. Returns 0 or -ENOMEM; to be cleared either way. */
+int plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struct plugin_call *call);
+void plugin_task_clear(struct plugin_task *t);
 
 #endif

@@ -35,48 +35,9 @@ static struct plugin_call *of_outcome(const struct chard_outcome *o)
 
 /* ---- reading ---- */
 
-static size_t unescape(const char *token, size_t size, char *out)
-{
-        size_t used = 0;
-        for (size_t i = 0; i < size; i++) {
-                const bool escape = token[i] == '~' && i + 1 < size && (token[i + 1] == '0' || token[i + 1] == '1');
-                if (escape)
-                        i++;
-                out[used++] = escape ? (token[i] == '0' ? '~' : '/') : token[i];
-        }
-        return used;
-}
-
-static const json_t *element(const json_t *array, const char *token, size_t size)
-{
-        size_t index = 0;
-        if (size == 0 || size > 9 || (size > 1 && token[0] == '0') || strspn(token, "0123456789") < size)
-                return NULL;
-        for (size_t i = 0; i < size; i++)
-                index = index * 10 + (size_t)(token[i] - '0');
-        return json_array_get(array, index);
-}
-
-/* RFC 6901. */
-static const json_t *at_pointer(const json_t *value, const char *pointer)
-{
-        char key[256];
-        while (value && *pointer) {
-                const size_t size = strcspn(pointer + 1, "/");
-                if (*pointer != '/' || size > sizeof(key))
-                        return NULL;
-                if (json_is_array(value))
-                        value = element(value, pointer + 1, size);
-                else
-                        value = json_object_getn(value, key, unescape(pointer + 1, size, key));
-                pointer += 1 + size;
-        }
-        return value;
-}
-
 static const char *told(const struct task_input *in, const json_t *value, const char *pointer, int as_json)
 {
-        value = at_pointer(value, pointer);
+        value = json_at(value, pointer);
         if (!value)
                 return NULL;
         return as_json ? ask_json(in, value) : json_string_value(value);
@@ -112,10 +73,13 @@ static const char *find_about(const struct chard_input *in, int what, const char
         return as_json || !text ? text : arena_string(c->in->arena, text);
 }
 
-static const char *owned(const struct chard_input *in)
+static const char *fact(const struct chard_input *in, const char *kind, const char *owner, const char *key)
 {
         const struct plugin_call *c = of_input(in);
-        return c && c->in->owned ? ask_json(c->in, c->in->owned) : NULL;
+        const json_t *value = c && kind && owner ? task_facts(c->in, kind, owner) : NULL;
+        if (key)
+                value = json_object_get(value, key);
+        return value ? ask_json(c->in, value) : NULL;
 }
 
 static const char *quote(const struct chard_input *in, const char *text)
@@ -257,29 +221,29 @@ static int event(struct chard_outcome *o, const char *of_type, const char *of_id
         return added(c, "event", type, rc, &fault);
 }
 
-static int profile(struct chard_outcome *o, const char *user_id, const char *field, const char *json)
+static int write_fact(struct chard_outcome *o, enum fact_mode mode, const char *kind, const char *owner,
+                      const char *key, const char *json)
 {
         struct problem fault = { 0 };
         struct plugin_call *c = of_outcome(o);
         int rc = 1;
         if (!c)
                 return CHARD_BROKEN;
-        json_t *value = texts(user_id, field, "", &fault) ? parsed(json, &fault) : NULL;
+        json_t *value = texts(kind, owner, key, &fault) ? parsed(json, &fault) : NULL;
         if (value)
-                rc = outcome_write(c->out, ROW_PROFILE_FIELD, user_id, field, value);
-        return added(c, "profile field", field, rc, &fault);
+                rc = mode == FACT_ONCE ? outcome_fact_once(c->out, kind, owner, key, value)
+                                       : outcome_fact_merge(c->out, kind, owner, key, value);
+        return added(c, "fact", key, rc, &fault);
 }
 
-static int grant(struct chard_outcome *o, const char *user_id, const char *code)
+static int fact_once(struct chard_outcome *o, const char *kind, const char *owner, const char *key, const char *json)
 {
-        struct problem fault = { 0 };
-        struct plugin_call *c = of_outcome(o);
-        int rc = 1;
-        if (!c)
-                return CHARD_BROKEN;
-        if (texts(user_id, code, "", &fault))
-                rc = outcome_write(c->out, ROW_CHARACTER_GRANT, user_id, code, NULL);
-        return added(c, "character", code, rc, &fault);
+        return write_fact(o, FACT_ONCE, kind, owner, key, json);
+}
+
+static int fact_merge(struct chard_outcome *o, const char *kind, const char *owner, const char *key, const char *json)
+{
+        return write_fact(o, FACT_MERGE, kind, owner, key, json);
 }
 
 static int result(struct chard_outcome *o, const char *json)
@@ -311,15 +275,15 @@ static const struct chard_calls calls = {
         .size = sizeof(calls),
         .find = find,
         .find_reply = find_reply,
-        .owned = owned,
+        .fact = fact,
         .quote = quote,
         .allocate = allocate,
         .refuse = refuse,
         .say = say,
         .section = section,
         .event = event,
-        .profile = profile,
-        .grant = grant,
+        .fact_once = fact_once,
+        .fact_merge = fact_merge,
         .find_about = find_about,
         .raise = raise_exception,
         .retry = retry,
@@ -416,18 +380,30 @@ static int offline(const struct task_input *in, json_t **answer, struct problem 
         return rc;
 }
 
-/* Its prompts, those that are there. */
-static void fill_prompts(struct plugin_task *t, const struct chard_task *from)
+/* Its prompts, as the engine has them. */
+static int fill_prompts(struct plugin_task *t, const struct chard_prompt *from)
 {
         size_t count = 0;
-        if (from->prompt_ko)
-                t->prompts[count++] = (struct task_prompt){ "ko", from->prompt_ko };
-        if (from->prompt_en)
-                t->prompts[count++] = (struct task_prompt){ "en", from->prompt_en };
-        t->def.prompts = count ? t->prompts : NULL;
+        while (from && from[count].lang)
+                count++;
+        if (count == 0)
+                return 0;
+        t->prompts = calloc(count + 1, sizeof(*t->prompts));
+        if (!t->prompts)
+                return -ENOMEM;
+        for (size_t i = 0; i < count; i++)
+                t->prompts[i] = (struct task_prompt){ from[i].lang, from[i].text };
+        t->def.prompts = t->prompts;
+        return 0;
 }
 
-void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struct plugin_call *call)
+void plugin_task_clear(struct plugin_task *t)
+{
+        free(t->prompts);
+        t->prompts = NULL;
+}
+
+int plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struct plugin_call *call)
 {
         const bool vision = from->model && strcmp(from->model, "vision") == 0;
         *t = (struct plugin_task){
@@ -441,7 +417,6 @@ void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, stru
                         .deadline_ms = from->deadline_ms,
                         .connect_timeout_ms = from->connect_timeout_ms,
                         .flags = ((from->flags & CHARD_STATELESS) ? TASK_STATELESS : 0U) |
-                                 ((from->flags & CHARD_READS_OWNED) ? TASK_READS_OWNED : 0U) |
                                  ((from->flags & CHARD_DIAGNOSTIC) ? TASK_DIAGNOSTIC : 0U) |
                                  ((from->flags & CHARD_PLAIN) ? TASK_PLAIN : 0U) |
                                  ((from->flags & CHARD_ERRBACK) ? TASK_ERRBACK : 0U),
@@ -452,7 +427,9 @@ void plugin_task_fill(struct plugin_task *t, const struct chard_task *from, stru
                         .run = from->run ? run : NULL,
                 },
         };
-        fill_prompts(t, from);
         for (size_t i = 0; i < TASK_MOST_SECTIONS && from->adds[i]; i++)
                 t->def.adds[i] = from->adds[i];
+        for (size_t i = 0; i < TASK_MOST_SEES && from->sees[i].kind; i++)
+                t->def.sees[i] = (struct task_sees){ from->sees[i].kind, from->sees[i].owner };
+        return fill_prompts(t, from->prompts);
 }

@@ -31,7 +31,8 @@ struct task_wish {
 struct task_input {
         const json_t *document; /* {"job":{…}, "input":{…}, sections of earlier tasks…}; never NULL, an object */
         const json_t *args, *kwargs; /* as the message has them: array, object */
-        const json_t *owned;     /* with TASK_READS_OWNED: array of the character codes that the user owns; else NULL */
+        const json_t
+                *facts; /* those that it sees: {kind: {owner: {key: value}}}; NULL where it sees none (task_facts) */
         struct arena *arena;     /* for texts and arrays that the request points to; lives until the task is acked */
         const struct task *task; /* the task itself, as the catalogue made it ready */
         const struct task_message
@@ -62,15 +63,20 @@ struct task_set {
         size_t count;
 };
 
-enum { TASK_MOST_SECTIONS = 4 };
+enum { TASK_MOST_SECTIONS = 4, TASK_MOST_SEES = 4 };
+
+/* Facts that a task wants to see: those of a kind about the owner whose name is at a JSON pointer into the document, "/job/user_id". Where
+ * there is no text, it sees none. */
+struct task_sees {
+        const char *kind, *owner;
+};
 
 enum task_flags {
-        TASK_STATELESS = 1,   /* keeps nothing in the store: at-least-once, as plain Celery */
-        TASK_READS_OWNED = 2, /* wants input->owned of the document's job.user_id */
-        TASK_DIAGNOSTIC = 4,  /* not consumed unless named with -Q */
-        TASK_PLAIN = 8,       /* works on args and kwargs, has no document, and gives any JSON value (outcome_result) */
+        TASK_STATELESS = 1,  /* keeps nothing in the store: at-least-once, as plain Celery */
+        TASK_DIAGNOSTIC = 2, /* not consumed unless named with -Q */
+        TASK_PLAIN = 4,      /* works on args and kwargs, has no document, and gives any JSON value (outcome_result) */
         TASK_ERRBACK =
-                16, /* as an errback it gets (request, exc, traceback) before its own arguments, not the failed task's id */
+                8, /* as an errback it gets (request, exc, traceback) before its own arguments, not the failed task's id */
 };
 
 enum { TASK_AGAIN = 2 };
@@ -84,7 +90,8 @@ struct task_def {
         unsigned deadline_ms;        /* of the AI call, or of the storage work */
         unsigned connect_timeout_ms; /* of the AI call's connection; 0 = the setting connect_timeout_ms */
         unsigned flags;
-        const char *adds[TASK_MOST_SECTIONS + 1]; /* the document's sections that it writes, ended by NULL */
+        const char *adds[TASK_MOST_SECTIONS + 1];  /* the document's sections that it writes, ended by NULL */
+        struct task_sees sees[TASK_MOST_SEES + 1]; /* what the claim brings along, ended by a NULL kind */
         /* With a remote call: the system's turn in each language, ended by a NULL one (the first stands for all others), and the schema of
          * the answer as JSON text (an object, all properties required, none beside them). Marks such as "@states" in a prompt, and a
          * text in place of a schema's enum list, are replaced by what the task's domain says of them; others are refused when the
@@ -95,7 +102,7 @@ struct task_def {
         int (*ask)(const struct task_input *in, struct ai_request *request, struct problem *why);
         int (*conclude)(const struct task_input *in, const struct ai_reply *reply, struct outcome *out,
                         struct problem *why);
-        /* A task without: document -> sections, events, rows. */
+        /* A task without: document -> sections, events, facts. */
         int (*run)(const struct task_input *in, struct outcome *out, struct problem *why);
         /* What the offline provider answers, from the document and the domain's data alone: a new reference that fits the schema. */
         int (*offline)(const struct task_input *in, json_t **answer, struct problem *why);
@@ -131,8 +138,11 @@ json_t *task_request(const struct task_input *in);
 int outcome_event(struct outcome *o, const char *aggregate_type, const char *aggregate_id, const char *type,
                   json_t *takes);
 
-/* Add a row write (takes the value, which may be NULL; copies the texts). 0 or -ENOMEM. */
-int outcome_write(struct outcome *o, enum row_kind kind, const char *user_id, const char *key, json_t *takes);
+/* Write a fact (takes the value; copies the texts). 0 or -ENOMEM. Once: it is the owner's from now on and never changes; if another task was first,
+ * nothing of this outcome is committed, and the task runs again: a task that writes so sees that kind. Merge: the key's value from now on;
+ * one that was written once is passed over. */
+int outcome_fact_once(struct outcome *o, const char *kind, const char *owner, const char *key, json_t *takes);
+int outcome_fact_merge(struct outcome *o, const char *kind, const char *owner, const char *key, json_t *takes);
 
 /* Open an outcome over an arena / drop its JSON. */
 int outcome_open(struct outcome *o, struct arena *arena);
@@ -160,6 +170,9 @@ const char *document_lang(const json_t *document); /* a BCP 47 tag; "" when abse
 const json_t *document_input(const json_t *document,
                              const char *key); /* a member of "input", or NULL when absent or null */
 const char *document_text(const json_t *document, const char *key); /* the same, when it is a text, else NULL */
+
+/* What the task sees of a kind about an owner: {key: value}. Borrowed; NULL where it sees no such facts. */
+const json_t *task_facts(const struct task_input *in, const char *kind, const char *owner);
 
 /* A section that an earlier task added, which must be of the given JSON type (JSON_OBJECT, JSON_ARRAY).
  * Returns 0; 1 with `why`: code "missing_section" names it, the task that adds it and what is there, "bad_section" its wrong type. */

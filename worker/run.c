@@ -36,7 +36,7 @@ static void forget_contents(struct run *run)
         outcome_close(&run->outcome);
         task_message_clear(&run->message);
         json_decref(run->document);
-        json_decref(run->owned);
+        json_decref(run->facts);
         json_decref(run->reply.content);
         json_decref(run->failed_payload);
         json_decref(run->telling.children);
@@ -237,9 +237,11 @@ void run_describe_claim(struct run *run)
                 .retries = m->retries,
                 .nesting = m->nesting,
                 .lease_ms = run_deadline_ms(run) + run->worker->config->lease_slack_ms,
+                .sees = run->sees,
         };
-        if (run->def->flags & TASK_READS_OWNED)
-                run->claim.owned_by = json_text(json_object_get(run->document, "job"), "user_id", NULL);
+        for (const struct task_sees *s = run->def->sees; s->kind; s++)
+                run->sees[run->claim.see_count++] =
+                        (struct fact_set){ s->kind, json_string_value(json_at(run->document, s->owner)) };
 }
 
 void run_describe_commit(struct run *run)

@@ -75,7 +75,7 @@ struct run {
         struct task_input input;
         struct request_place place;
         struct task_wish wish;
-        json_t *document, *owned; /* owned */
+        json_t *document, *facts; /* owned */
         struct ai_request request;
         struct ai_call *call;  /* under way, or NULL */
         struct ai_reply reply; /* its content is owned here */
@@ -83,6 +83,7 @@ struct run {
         struct buffer result; /* the document as JSON text */
         struct commit commit;
         struct claim claim;
+        struct fact_set sees[TASK_MOST_SEES]; /* of the claim */
         struct failure failure;
         char failed_type[FAILED_TYPE_SIZE]; /* of the event of its failure */
         json_t *failed_payload;             /* owned */

@@ -219,9 +219,9 @@ static enum step granted(struct run *run, const struct claim_reply *reply)
 {
         run->claimed = true;
         run->starts = reply->starts;
-        json_decref(run->owned);
-        run->owned = json_incref(reply->owned);
-        run->input.owned = run->owned;
+        json_decref(run->facts);
+        run->facts = json_incref(reply->facts);
+        run->input.facts = run->facts;
         if (run->doomed)
                 return STEP_DEAD;
         if (reply->starts > run->worker->config->max_starts) {

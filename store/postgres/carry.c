@@ -68,20 +68,14 @@ static const struct statement events = {
         "  where unsent = 1 order by cursor) " COUNTED
 };
 
-static const struct statement owned = {
-        "chard_carry_owned",
-        "with made as (insert into chard.character_owned (user_id, code, task_id, granted_at)"
-        "  select user_id, code, task_id, granted_at"
-        "  from json_to_recordset($1::text::json) as r (user_id text, code text, task_id text, granted_at timestamptz)"
-        "  on conflict do nothing returning 1) " COUNTED
-};
-
-static const struct statement profiles = {
-        "chard_carry_profiles",
-        "with made as (insert into chard.profile as t (user_id, updated_at, fields) select user_id, updated_at, fields::jsonb"
-        "  from json_to_recordset($1::text::json) as r (user_id text, updated_at timestamptz, fields text)"
-        "  on conflict (user_id) do update set updated_at = excluded.updated_at, fields = excluded.fields"
-        "  where excluded.updated_at > t.updated_at returning 1) " COUNTED
+/* What was written once stays as it is here. */
+static const struct statement facts = {
+        "chard_carry_facts",
+        "with made as (insert into chard.fact as t (at, once, kind, owner, key, task_id, value)"
+        "  select at, once <> 0, kind, owner, key, task_id, value::jsonb"
+        "  from json_to_recordset($1::text::json) as r (at timestamptz, once integer, kind text, owner text, key text, task_id text, value text)"
+        "  on conflict (kind, owner, key) do update set at = excluded.at, task_id = excluded.task_id, value = excluded.value"
+        "  where not t.once and excluded.at > t.at returning 1) " COUNTED
 };
 
 static const struct statement audits = {
@@ -130,9 +124,8 @@ static const struct statement untold = {
 };
 
 static const struct statement *const of_kind[CARRY_KINDS] = {
-        [CARRY_JOBS] = &jobs,   [CARRY_TASKS] = &tasks,       [CARRY_EVENTS] = &events,
-        [CARRY_OWNED] = &owned, [CARRY_PROFILES] = &profiles, [CARRY_AUDITS] = &audits,
-        [CARRY_DEAD] = &dead,   [CARRY_UNTOLD] = &untold,     [CARRY_SCHEDULED] = &scheduled,
+        [CARRY_JOBS] = &jobs,     [CARRY_TASKS] = &tasks, [CARRY_EVENTS] = &events, [CARRY_FACTS] = &facts,
+        [CARRY_AUDITS] = &audits, [CARRY_DEAD] = &dead,   [CARRY_UNTOLD] = &untold, [CARRY_SCHEDULED] = &scheduled,
 };
 
 struct carry_call {

@@ -55,10 +55,10 @@ const struct statement statement_claim_jobs = {
         " select * from claimed"
 };
 
-const struct statement statement_owned = {
-        "chard_owned",
-        "select u.user_id, (select json_agg(c.code order by c.code) from chard.character_owned c where c.user_id = u.user_id)::text"
-        " from unnest($1::text[]) with ordinality as u (user_id, n) order by n"
+const struct statement statement_facts = {
+        "chard_facts",
+        "select s.kind, s.owner, (select json_object_agg(f.key, f.value) from chard.fact f where f.kind = s.kind and f.owner = s.owner)::text"
+        " from unnest($1::text[], $2::text[]) with ordinality as s (kind, owner, n) order by n"
 };
 
 enum {
@@ -79,20 +79,26 @@ static const char *claim_id(const struct call *call)
         return ((const struct claim *)call->what)->id;
 }
 
-static int send_owned(struct link *link, struct group *group)
+/* One row for every set that a claim asks for, in the order of the claims. */
+static int send_sees(struct link *link, struct group *group)
 {
         struct arguments *a = &link->store->arguments;
-        struct column *users;
+        struct column *kind, *owner;
 
         arguments_reset(a);
-        users = arguments_array(a, COLUMN_TEXT);
+        kind = arguments_array(a, COLUMN_TEXT);
+        owner = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < group->count; i++) {
                 const struct claim *c = group->calls[i]->what;
 
-                if (c->owned_by)
-                        column_text(users, c->owned_by);
+                for (unsigned s = 0; s < c->see_count; s++) {
+                        if (!c->sees[s].owner)
+                                continue;
+                        column_text(kind, c->sees[s].kind);
+                        column_text(owner, c->sees[s].owner);
+                }
         }
-        return users->count > 0 ? link_send(link, group, &statement_owned) : 0;
+        return kind->count > 0 ? link_send(link, group, &statement_facts) : 0;
 }
 
 static void add_tasks(struct arguments *a, const struct group *group)
@@ -149,7 +155,7 @@ static int send_claims(struct link *link, struct group *group)
                 a->count = without_jobs;
                 rc = link_send(link, group, &statement_claim);
         }
-        return rc == 0 ? send_owned(link, group) : rc;
+        return rc == 0 ? send_sees(link, group) : rc;
 }
 
 /* Whatever became of its replacement since: that is not this message's. */
@@ -186,21 +192,28 @@ static json_t *json_field(const PGresult *r, int row, int column)
         return value;
 }
 
-/* What the user owns. There is one row for every claim that asked, in the order of the claims. */
-static json_t *owned_by(const struct group *group, const char *user, int *row)
+/* The facts that a claim asked for, which begin at `*row` of their result. */
+static json_t *facts_of(const struct group *group, const struct claim *claim, int *row)
 {
         const PGresult *r = group->got > 1 ? group->results[1] : NULL;
-        json_t *owned = NULL;
+        json_t *facts = claim->see_count > 0 ? json_object() : NULL;
 
-        if (!user)
-                return NULL;
-        if (r && *row < PQntuples(r) && strcmp(field_text(r, *row, 0), user) == 0)
-                owned = json_field(r, *row, 1);
-        ++*row;
-        return owned ? owned : json_array();
+        for (unsigned s = 0; s < claim->see_count; s++) {
+                const struct fact_set *set = &claim->sees[s];
+                struct bytes found = { 0 };
+
+                if (!set->owner)
+                        continue;
+                if (r && *row < PQntuples(r) && strcmp(field_text(r, *row, 0), set->kind) == 0 &&
+                    strcmp(field_text(r, *row, 1), set->owner) == 0)
+                        found = field_bytes(r, *row, 2);
+                ++*row;
+                (void)fact_found(facts, set, found);
+        }
+        return facts;
 }
 
-static void answer_claim(struct pg_store *s, const struct group *group, struct call *call, int row, int *owned_row)
+static void answer_claim(struct pg_store *s, const struct group *group, struct call *call, int row, int *fact_row)
 {
         const struct claim *claim = call->what;
         claim_done *done = (claim_done *)call->done;
@@ -213,7 +226,7 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
                 .result = field_bytes(r, row, CLAIMED_RESULT),
                 .sends = json_field(r, row, CLAIMED_SENDS),
                 .error = json_field(r, row, CLAIMED_ERROR),
-                .owned = owned_by(group, claim->owned_by, owned_row),
+                .facts = facts_of(group, claim, fact_row),
         };
 
         if (reply.verdict == CLAIM_LEASED)
@@ -222,7 +235,7 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
         done(&reply, arg);
         json_decref(reply.sends);
         json_decref(reply.error);
-        json_decref(reply.owned);
+        json_decref(reply.facts);
 }
 
 /* Rows come back in the order in which they were sent, ids sorted; if they ever don't, they are found all the same. */
@@ -241,14 +254,14 @@ static int row_of(const PGresult *r, size_t guess, const char *id)
 
 static void answer_claims(struct link *link, struct group *group)
 {
-        int owned_row = 0;
+        int fact_row = 0;
 
         for (size_t i = 0; i < group->count; i++) {
                 struct call *call = group_take(group, i);
                 int row = call ? row_of(group->results[0], i, claim_id(call)) : -1;
 
                 if (row >= 0)
-                        answer_claim(link->store, group, call, row, &owned_row);
+                        answer_claim(link->store, group, call, row, &fact_row);
                 else if (call)
                         call_again(link->store, &verb_claim, call);
         }

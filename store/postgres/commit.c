@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* commit: result, document, events and row writes of finished tasks, one statement and one transaction a group.
+/* commit: result, document, events and facts of finished tasks, one statement and one transaction a group.
  *
  * A task counts once: the upsert passes over what has succeeded before, and everything else hangs on the rows that it
  * returns. Conditions of the form `case when x in (select …) then true else false end` keep the planner from turning them
  * into joins: they are looked up in a hash whatever it believes about the sizes.
  *
- * Grants come first, with the tasks' rows locked: `do nothing` leaves what somebody owns already, then a task with a grant
- * that is not its own is stale, and what it did get is taken back. */
+ * Facts that are written once come first, with the tasks' rows locked: `do nothing` leaves what somebody wrote already, then a task whose fact is
+ * not its own is stale, and what it did write is taken back. */
 #include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"
 
@@ -40,7 +40,15 @@
 /* Its last branch has. */
 #define ENDS "j.state in ('PENDING', 'STARTED', 'RETRY') and j.branches + excluded.branches <= 1"
 
-/* Results alone, without jobs, events and row writes. */
+/* The same everywhere, so that two commits that write the same facts wait for one another instead of locking each other out. */
+#define FACT_ORDER "kind collate \"C\", owner collate \"C\", key collate \"C\""
+
+/* Of a task whose result, or whose replacement, is not there yet. */
+#define UNFINISHED                                                     \
+        " not exists (select from chard.task t where t.id = g.task_id" \
+        "  and (t.state = 'SUCCESS' or t.replaced > g.nesting))"
+
+/* Results alone, without jobs, events and facts. */
 const struct statement statement_commit_results = { "chard_commit_results",
                                                     INSERT " from " TASKS " as i (" TASK_COLUMNS ")" ON_CONFLICT };
 
@@ -48,14 +56,14 @@ const struct statement statement_commit = {
         "chard_commit",
         "with i as materialized (select * from " TASKS " with ordinality as i (" TASK_COLUMNS ", n)),"
         " stale as ("
-        "  select g.task_id from unnest($17::text[], $18::text[], $19::text[]) as g (task_id, user_id, code)"
-        "  where (select c.task_id from chard.character_owned c where c.user_id = g.user_id and c.code = g.code)"
+        "  select g.task_id from unnest($17::text[], $18::text[], $19::text[], $20::text[]) as g (task_id, kind, owner, key)"
+        "  where (select f.task_id from chard.fact f where f.kind = g.kind and f.owner = g.owner and f.key = g.key)"
         "   is distinct from g.task_id),"
         " done as (" INSERT
         " from i where case when i.id in (select task_id from stale) then false else true end" ON_CONFLICT "),"
         " e as materialized ("
-        "  select gen_random_uuid() as id, v.* from unnest($20::text[], $21::text[], $22::text[], $23::text[], $24::text[],"
-        "   $25::jsonb[], $26::text[]) with ordinality as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)"
+        "  select gen_random_uuid() as id, v.* from unnest($21::text[], $22::text[], $23::text[], $24::text[], $25::text[],"
+        "   $26::jsonb[], $27::text[]) with ordinality as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)"
         "  where case when v.task_id in (select id from done) then true else false end),"
         " recorded as ("
         "  insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)"
@@ -81,33 +89,37 @@ const struct statement statement_commit = {
         "   state = case when " ENDS " then 'SUCCESS' else j.state end,"
         "   error = case when j.state in ('FAILURE', 'REVOKED') then j.error end,"
         "   finished_at = case when " ENDS " then now() else j.finished_at end),"
-        " fields as ("
-        "  insert into chard.profile as p (user_id, fields)"
-        "  select w.user_id, jsonb_object_agg(w.key, w.value order by w.n)"
-        "  from unnest($27::text[], $28::text[], $29::text[], $30::jsonb[]) with ordinality as w (task_id, user_id, key, value, n)"
+        " merged as ("
+        "  insert into chard.fact as f (once, kind, owner, key, task_id, value)"
+        "  select distinct on (" FACT_ORDER ") false, kind, owner, key, task_id, value"
+        "  from unnest($28::text[], $29::text[], $30::text[], $31::text[], $32::jsonb[]) with ordinality"
+        "   as w (task_id, kind, owner, key, value, n)"
         "  where case when w.task_id in (select id from done) then true else false end"
-        "  group by w.user_id order by w.user_id collate \"C\""
-        "  on conflict (user_id) do update set fields = p.fields || excluded.fields, updated_at = now())"
+        "  order by " FACT_ORDER ", n desc"
+        "  on conflict (kind, owner, key) do update set value = excluded.value, task_id = excluded.task_id, at = now()"
+        "  where not f.once)"
         " select id from done"
 };
 
 const struct statement statement_lock = { "chard_lock",
                                           "select from chard.task where id = any ($1::text[]) order by id for update" };
 
-const struct statement statement_grant = {
-        "chard_grant",
-        "insert into chard.character_owned (task_id, user_id, code)"
-        " select task_id, user_id, code from unnest($1::text[], $2::text[], $3::text[]) as g (task_id, user_id, code)"
-        " where (select t.state from chard.task t where t.id = g.task_id) is distinct from 'SUCCESS'"
-        " order by user_id collate \"C\", code collate \"C\" on conflict (user_id, code) do nothing"
+const struct statement statement_once = {
+        "chard_once",
+        "insert into chard.fact (once, task_id, kind, owner, key, value)"
+        " select true, task_id, kind, owner, key, value"
+        " from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::jsonb[]) with ordinality"
+        "  as g (task_id, kind, owner, key, nesting, value, n)"
+        " where" UNFINISHED " order by " FACT_ORDER ", n on conflict (kind, owner, key) do nothing"
 };
 
-const struct statement statement_ungrant = {
-        "chard_ungrant", "delete from chard.character_owned where ctid = any (array("
-                         " select (select c.ctid from chard.character_owned c"
-                         "   where c.user_id = g.user_id and c.code = g.code and c.task_id = g.task_id)"
-                         " from unnest($1::text[], $2::text[], $3::text[]) as g (task_id, user_id, code)"
-                         " where (select t.state from chard.task t where t.id = g.task_id) is distinct from 'SUCCESS'))"
+const struct statement statement_undo_once = {
+        "chard_undo_once",
+        "delete from chard.fact where ctid = any (array("
+        " select (select f.ctid from chard.fact f"
+        "   where f.kind = g.kind and f.owner = g.owner and f.key = g.key and f.task_id = g.task_id)"
+        " from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[]) as g (task_id, kind, owner, key, nesting)"
+        " where" UNFINISHED "))"
 };
 
 const struct statement statement_resolve = { "chard_resolve",
@@ -129,9 +141,9 @@ static size_t commit_size(const struct call *call)
 struct columns {
         struct column *id, *root, *name, *job, *pipeline, *result, *provider, *model, *tokens_in, *tokens_out, *cost,
                 *elapsed, *chain, *replaced, *sends, *part;
-        struct column *grant_task, *grant_user, *grant_code;
+        struct column *once_task, *once_kind, *once_owner, *once_key;
         struct column *event_task, *event_root, *aggregate_type, *aggregate_id, *type, *payload, *trace;
-        struct column *field_task, *field_user, *field_key, *field_value;
+        struct column *merge_task, *merge_kind, *merge_owner, *merge_key, *merge_value;
 };
 
 static void begin_tasks(struct arguments *a, struct columns *c)
@@ -154,11 +166,12 @@ static void begin_tasks(struct arguments *a, struct columns *c)
         c->part = arguments_array(a, COLUMN_TEXT);
 }
 
-static void begin_grants(struct arguments *a, struct columns *c)
+static void begin_once(struct arguments *a, struct columns *c)
 {
-        c->grant_task = arguments_array(a, COLUMN_TEXT);
-        c->grant_user = arguments_array(a, COLUMN_TEXT);
-        c->grant_code = arguments_array(a, COLUMN_TEXT);
+        c->once_task = arguments_array(a, COLUMN_TEXT);
+        c->once_kind = arguments_array(a, COLUMN_TEXT);
+        c->once_owner = arguments_array(a, COLUMN_TEXT);
+        c->once_key = arguments_array(a, COLUMN_TEXT);
 }
 
 static void begin_others(struct arguments *a, struct columns *c)
@@ -170,10 +183,11 @@ static void begin_others(struct arguments *a, struct columns *c)
         c->type = arguments_array(a, COLUMN_TEXT);
         c->payload = arguments_array(a, COLUMN_JSONB);
         c->trace = arguments_array(a, COLUMN_TEXT);
-        c->field_task = arguments_array(a, COLUMN_TEXT);
-        c->field_user = arguments_array(a, COLUMN_TEXT);
-        c->field_key = arguments_array(a, COLUMN_TEXT);
-        c->field_value = arguments_array(a, COLUMN_JSONB);
+        c->merge_task = arguments_array(a, COLUMN_TEXT);
+        c->merge_kind = arguments_array(a, COLUMN_TEXT);
+        c->merge_owner = arguments_array(a, COLUMN_TEXT);
+        c->merge_key = arguments_array(a, COLUMN_TEXT);
+        c->merge_value = arguments_array(a, COLUMN_JSONB);
 }
 
 static void add_task(struct columns *c, const struct commit *commit)
@@ -202,30 +216,37 @@ static void add_task(struct columns *c, const struct commit *commit)
         column_text(c->part, commit->result.size ? commit->chord_part : NULL);
 }
 
-static void add_grants(struct columns *c, const struct commit *commit)
+/* The first fact from `f` on that is written in that way, or NULL. */
+static const struct fact *fact_in_mode(const struct fact *f, enum fact_mode mode)
 {
-        const struct row_write *w = commit->outcome ? commit->outcome->writes : NULL;
+        while (f && f->mode != mode)
+                f = f->next;
+        return f;
+}
 
-        for (; w; w = w->next) {
-                if (w->kind != ROW_CHARACTER_GRANT)
-                        continue;
-                column_text(c->grant_task, commit->id);
-                column_text(c->grant_user, w->user_id);
-                column_text(c->grant_code, w->key);
+static const struct fact *first_fact(const struct commit *commit, enum fact_mode mode)
+{
+        return fact_in_mode(commit->outcome ? commit->outcome->facts : NULL, mode);
+}
+
+static void add_once(struct columns *c, const struct commit *commit)
+{
+        for (const struct fact *f = first_fact(commit, FACT_ONCE); f; f = fact_in_mode(f->next, FACT_ONCE)) {
+                column_text(c->once_task, commit->id);
+                column_text(c->once_kind, f->kind);
+                column_text(c->once_owner, f->owner);
+                column_text(c->once_key, f->key);
         }
 }
 
-static void add_fields(struct columns *c, const struct commit *commit)
+static void add_merges(struct columns *c, const struct commit *commit)
 {
-        const struct row_write *w = commit->outcome ? commit->outcome->writes : NULL;
-
-        for (; w; w = w->next) {
-                if (w->kind != ROW_PROFILE_FIELD)
-                        continue;
-                column_text(c->field_task, commit->id);
-                column_text(c->field_user, w->user_id);
-                column_text(c->field_key, w->key);
-                column_json(c->field_value, w->value);
+        for (const struct fact *f = first_fact(commit, FACT_MERGE); f; f = fact_in_mode(f->next, FACT_MERGE)) {
+                column_text(c->merge_task, commit->id);
+                column_text(c->merge_kind, f->kind);
+                column_text(c->merge_owner, f->owner);
+                column_text(c->merge_key, f->key);
+                column_json(c->merge_value, f->value);
         }
 }
 
@@ -244,18 +265,30 @@ static void add_events(struct columns *c, const struct commit *commit)
         }
 }
 
-/* A statement that takes the grants alone. */
-static int send_grants(struct link *link, struct group *group, const struct statement *statement)
+/* How many of their parameters the statements take that are about facts written once. */
+enum { LOCK_TAKES = 1, ONCE_TAKES = 6, UNDO_TAKES = 5 };
+
+/* A statement that takes the facts that are written once alone. */
+static int send_once(struct link *link, struct group *group, const struct statement *statement, unsigned takes)
 {
         struct arguments *a = &link->store->arguments;
         struct columns c;
+        struct column *nesting, *value;
 
         arguments_reset(a);
-        begin_grants(a, &c);
-        for (size_t i = 0; i < group->count; i++)
-                add_grants(&c, group->calls[i]->what);
-        if (statement == &statement_lock)
-                a->count = 1; /* the tasks' ids */
+        begin_once(a, &c);
+        nesting = arguments_array(a, COLUMN_INT4);
+        value = arguments_array(a, COLUMN_JSONB);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct commit *commit = group->calls[i]->what;
+
+                add_once(&c, commit);
+                for (const struct fact *f = first_fact(commit, FACT_ONCE); f; f = fact_in_mode(f->next, FACT_ONCE)) {
+                        column_int4(nesting, commit->nesting);
+                        column_json(value, f->value);
+                }
+        }
+        a->count = takes;
         return link_send(link, group, statement);
 }
 
@@ -269,47 +302,43 @@ static int send_all(struct link *link, struct group *group)
         arguments_reset(a);
         begin_tasks(a, &c);
         tasks = a->count;
-        begin_grants(a, &c);
+        begin_once(a, &c);
         begin_others(a, &c);
         for (size_t i = 0; i < group->count; i++) {
                 const struct commit *commit = group->calls[i]->what;
 
                 add_task(&c, commit);
-                add_grants(&c, commit);
+                add_once(&c, commit);
                 add_events(&c, commit);
-                add_fields(&c, commit);
+                add_merges(&c, commit);
                 plain = plain && !commit->has_job;
         }
-        plain = plain && c.grant_task->count + c.event_task->count + c.field_task->count == 0;
+        plain = plain && c.once_task->count + c.event_task->count + c.merge_task->count == 0;
         if (plain)
                 a->count = tasks;
         return link_send(link, group, plain ? &statement_commit_results : &statement_commit);
 }
 
-static bool has_grants(const struct commit *commit)
+static bool writes_once(const struct commit *commit)
 {
-        const struct row_write *w = commit->outcome ? commit->outcome->writes : NULL;
-
-        while (w && w->kind != ROW_CHARACTER_GRANT)
-                w = w->next;
-        return w != NULL;
+        return first_fact(commit, FACT_ONCE) != NULL;
 }
 
 static int send_commits(struct link *link, struct group *group)
 {
-        bool grants = false;
+        bool once = false;
         int rc = 0;
 
-        for (size_t i = 0; i < group->count && !grants; i++)
-                grants = has_grants(group->calls[i]->what);
-        if (grants)
-                rc = send_grants(link, group, &statement_lock);
-        if (grants && rc == 0)
-                rc = send_grants(link, group, &statement_grant);
+        for (size_t i = 0; i < group->count && !once; i++)
+                once = writes_once(group->calls[i]->what);
+        if (once)
+                rc = send_once(link, group, &statement_lock, LOCK_TAKES);
+        if (once && rc == 0)
+                rc = send_once(link, group, &statement_once, ONCE_TAKES);
         if (rc == 0)
                 rc = send_all(link, group);
-        if (grants && rc == 0)
-                rc = send_grants(link, group, &statement_ungrant);
+        if (once && rc == 0)
+                rc = send_once(link, group, &statement_undo_once, UNDO_TAKES);
         return rc;
 }
 
@@ -385,7 +414,7 @@ static void answer_resolved(struct link *link, struct group *group)
                         continue;
                 if (find(group->results[0], commit_id(call), &row))
                         call_done(link->store, call, STORE_ALREADY, field_bytes(group->results[0], row, 1));
-                else if (has_grants(call->what) || call->passed++ >= TRIES_MAX)
+                else if (writes_once(call->what) || call->passed++ >= TRIES_MAX)
                         call_done(link->store, call, STORE_STALE, bytes_of(NULL, 0));
                 else
                         call_again(link->store, &verb_commit, call);

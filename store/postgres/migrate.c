@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* migrate: the numbered files of store/schema/, each in one transaction, once. An advisory lock keeps two at once apart:
- * the second one waits, and finds everything done. */
+/* migrate: the numbered files of store/schema/, each in one transaction, once; then the views of facts, where they are not there as they
+ * should be. An advisory lock keeps two at once apart: the second one waits, and finds everything done. */
 #include "store/postgres/postgres.h"
 
 #include "core/clock.h"
@@ -28,8 +28,7 @@ static const char applied_sql[] = "select version, checksum from chard.schema_ve
 struct migration {
         PGconn *pg;
         struct patience patience;
-        void (*said)(const char *line, void *arg);
-        void *arg;
+        const struct store_migration *asked;
         struct problem *why;
 };
 
@@ -38,8 +37,8 @@ static void say(const struct migration *m, const char *verb, const char *name)
         char line[256];
 
         snprintf(line, sizeof(line), "%s %s", verb, name);
-        if (m->said)
-                m->said(line, m->arg);
+        if (m->asked->said)
+                m->asked->said(line, m->asked->arg);
 }
 
 /* FNV-1a, 64 bits: tells an edited file from the one that was applied; no defence against anybody.
@@ -116,13 +115,47 @@ static int apply_missing(const struct migration *m)
         return rc;
 }
 
-int pg_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg,
-               struct problem *why)
+/* A view is left alone while its comment says that it is this one: making it anew would wait for everybody who reads it. */
+static int make_view(const struct migration *m, const struct fact_view *view)
 {
-        unsigned timeout = connect_timeout_ms ? connect_timeout_ms : CONNECT_MS;
-        struct migration m = { .patience = { clock_mono_ms() + timeout, -1 }, .said = said, .arg = arg, .why = why };
+        struct buffer query = { 0 }, sql = { 0 };
+        int rc;
+
+        fact_view_query(view, "chard.fact", "jsonb_object_agg(key, value)", &query);
+        buffer_add_byte(&query, '\0');
+        buffer_addf(
+                &sql,
+                "do $do$ begin if obj_description(to_regclass('chard.%s'), 'pg_class') is distinct from $q$%s$q$ then"
+                " create or replace view chard.%s as %s;"
+                " comment on view chard.%s is $q$%s$q$; end if; end $do$",
+                view->name, (const char *)query.data, view->name, (const char *)query.data, view->name,
+                (const char *)query.data);
+        buffer_add_byte(&sql, '\0');
+        rc = query.failed || sql.failed ? -ENOMEM
+                                        : session_run(m->pg, (const char *)sql.data, &m->patience, NULL, NULL, m->why);
+        buffer_free(&query);
+        buffer_free(&sql);
+        return rc;
+}
+
+static int make_views(const struct migration *m)
+{
+        const struct fact_view *const *list = m->asked->views;
+        int rc = 0;
+
+        for (; rc == 0 && list && *list; list++) {
+                for (const struct fact_view *view = *list; rc == 0 && view->name; view++)
+                        rc = make_view(m, view);
+        }
+        return rc;
+}
+
+int pg_migrate(const struct store_migration *migration, struct problem *why)
+{
+        unsigned timeout = migration->connect_timeout_ms ? migration->connect_timeout_ms : CONNECT_MS;
+        struct migration m = { .patience = { clock_mono_ms() + timeout, -1 }, .asked = migration, .why = why };
         struct address address;
-        int rc = address_read(&address, url, "chard migrate", timeout, ANSWER_TIMEOUT_MS, why);
+        int rc = address_read(&address, migration->url, "chard migrate", timeout, ANSWER_TIMEOUT_MS, why);
 
         if (rc != 0)
                 return rc;
@@ -132,6 +165,8 @@ int pg_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const 
                 rc = session_run(m.pg, prepare_sql, &m.patience, NULL, NULL, why);
         if (rc == 0)
                 rc = apply_missing(&m);
+        if (rc == 0)
+                rc = make_views(&m);
         if (m.pg)
                 PQfinish(m.pg);
         address_free(&address);

@@ -290,7 +290,6 @@ void tend_give_up(struct pg_store *s);
 
 /* ---- migrate.c ---- */
 
-int pg_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg), void *arg,
-               struct problem *why);
+int pg_migrate(const struct store_migration *migration, struct problem *why);
 
 #endif

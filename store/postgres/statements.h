@@ -9,10 +9,10 @@
 extern const struct store_backend store_postgres;
 
 /* claim.c */
-extern const struct statement statement_claim, statement_claim_jobs, statement_owned;
+extern const struct statement statement_claim, statement_claim_jobs, statement_facts;
 /* commit.c */
-extern const struct statement statement_commit_results, statement_commit, statement_lock, statement_grant,
-        statement_ungrant, statement_resolve;
+extern const struct statement statement_commit_results, statement_commit, statement_lock, statement_once,
+        statement_undo_once, statement_resolve;
 /* fail.c */
 extern const struct statement statement_fail, statement_give_back;
 /* scheduled.c */

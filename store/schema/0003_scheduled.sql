@@ -181,7 +181,7 @@ returns text language sql volatile security definer set search_path = pg_catalog
 $$;
 
 -- Enqueue a chain by its tasks' names; the first gets the arguments. Returns the job's id.
---     select chard.enqueue_chain(array['scan.vision', 'scan.answer', 'scan.reward'], '{"image_url": "…", "user_id": "u1"}');
+--     select chard.enqueue_chain(array['text.fetch', 'text.summary', 'text.send'], '{"url": "…", "user_id": "u1"}');
 create function chard.enqueue_chain(names text[], kwargs jsonb default '{}', args jsonb default '[]', queues text[] default null,
                                     due timestamptz default now(), id text default null, expires timestamptz default null,
                                     traceparent text default null)

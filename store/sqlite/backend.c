@@ -181,8 +181,7 @@ static size_t lite_waiting(const struct store *store)
 
 /* Says something also when nothing was to do. */
 struct teller {
-        void (*said)(const char *line, void *arg);
-        void *arg;
+        const struct store_migration *asked;
         bool spoke;
 };
 
@@ -191,26 +190,78 @@ static void tell(const char *line, void *arg)
         struct teller *t = arg;
 
         t->spoke = true;
-        if (t->said)
-                t->said(line, t->arg);
+        if (t->asked->said)
+                t->asked->said(line, t->asked->arg);
 }
 
-static int lite_migrate(const char *url, unsigned connect_timeout_ms, void (*said)(const char *line, void *arg),
-                        void *arg, struct problem *why)
+static const char view_sql[] = "select sql from sqlite_master where type = 'view' and name = ?1";
+
+/* Whether there is a view of that name, and whether it is this one. */
+static int look_at_view(sqlite3 *db, const char *name, const char *wanted, bool *there, bool *same)
+{
+        struct query q = query_of(db, view_sql);
+
+        query_text(&q, name);
+        *there = query_row(&q);
+        *same = *there && strcmp(query_read_text(&q, 0), wanted) == 0;
+        return query_end(&q);
+}
+
+/* A view is left alone while it is this one: making it anew has everybody prepare their statements again. */
+static int make_view(sqlite3 *db, const struct fact_view *view)
+{
+        static const char keys[] =
+                "json_group_object(key, case when json_valid(value) then json(value) else value end)";
+        struct buffer create = { 0 }, drop = { 0 };
+        bool there, same = false;
+        int rc;
+
+        buffer_addf(&create, "create view %s as ", view->name);
+        fact_view_query(view, "fact", keys, &create);
+        buffer_add_byte(&create, '\0');
+        buffer_addf(&drop, "drop view %s", view->name);
+        buffer_add_byte(&drop, '\0');
+        rc = create.failed || drop.failed ? SQLITE_NOMEM
+                                          : look_at_view(db, view->name, (const char *)create.data, &there, &same);
+        if (rc == SQLITE_OK && there && !same)
+                rc = sqlite3_exec(db, (const char *)drop.data, NULL, NULL, NULL);
+        if (rc == SQLITE_OK && !same)
+                rc = sqlite3_exec(db, (const char *)create.data, NULL, NULL, NULL);
+        buffer_free(&create);
+        buffer_free(&drop);
+        return rc;
+}
+
+/* On the file's thread, while the opener waits. */
+static int make_views(sqlite3 *db, void *arg)
+{
+        const struct teller *t = arg;
+        const struct fact_view *const *list = t->asked->views;
+        int rc = SQLITE_OK;
+
+        for (; rc == SQLITE_OK && list && *list; list++) {
+                for (const struct fact_view *view = *list; rc == SQLITE_OK && view->name; view++)
+                        rc = make_view(db, view);
+        }
+        return rc;
+}
+
+static int lite_migrate(const struct store_migration *migration, struct problem *why)
 {
         uv_loop_t loop;
         struct sqlite_part part = tables();
-        struct teller teller = { .said = said, .arg = arg };
+        struct teller teller = { .asked = migration };
         struct sqlite_file *file;
         struct sqlite_config config = {
                 .loop = &loop,
                 .part = &part,
-                .timeout_ms = connect_timeout_ms ? connect_timeout_ms : CONNECT_MS,
+                .timeout_ms = migration->connect_timeout_ms ? migration->connect_timeout_ms : CONNECT_MS,
                 .migrate = true,
+                .prepare = migration->views ? make_views : NULL,
                 .said = tell,
                 .arg = &teller,
         };
-        int rc = read_url(url, &config.path, why);
+        int rc = read_url(migration->url, &config.path, why);
 
         if (rc != 0)
                 return rc;

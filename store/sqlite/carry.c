@@ -10,7 +10,6 @@ struct carry_call {
 };
 
 #define UPDATED_AT ISO("updated_at")
-#define GRANTED_AT ISO("granted_at")
 #define DUE_AT     ISO("due_at")
 #define DIED_AT    ISO("died_at")
 #define KEPT_AT    ISO("kept_at")
@@ -42,13 +41,9 @@ static const char *const out_sql[CARRY_KINDS] = {
                                         "  'unsent', o.id is not null, 'tracingspancontext', o.tracingspancontext)"
                                         " from (select rowid, * from event where rowid > ?1 order by rowid limit ?2) as e"
                                         " left join outbox as o on o.id = e.id order by e.rowid",
-        [CARRY_OWNED] = "select json_object('cursor', n, 'user_id', user_id, 'code', code, 'task_id', task_id,"
-                        "  'granted_at', " GRANTED_AT ")"
-                        " from (select row_number() over (order by user_id, code) as n, * from character_owned)"
-                        " where n > ?1 order by n limit ?2",
-        [CARRY_PROFILES] = "select json_object('cursor', rowid, 'user_id', user_id, 'updated_at', " UPDATED_AT ","
-                           "  'fields', fields)"
-                           " from profile where rowid > ?1 order by rowid limit ?2",
+        [CARRY_FACTS] = "select json_object('cursor', rowid, 'at', " AT ", 'once', once, 'kind', kind, 'owner', owner,"
+                        "  'key', key, 'task_id', task_id, 'value', value)"
+                        " from fact where rowid > ?1 order by rowid limit ?2",
         [CARRY_AUDITS] =
                 "select json_object('cursor', id, 'at', " AT ", 'batch', lower(hex(batch)), 'operation', operation,"
                 "  'action', action, 'who', who, 'reason', reason, 'scope', scope, 'entries', entries)"

@@ -13,7 +13,8 @@ struct claim_call {
         unsigned starts;
         int64_t wait_us;
         bool has_result;
-        struct buffer error, owned, sends; /* JSON */
+        struct buffer error, sends; /* JSON */
+        struct buffer facts; /* of each set that has an owner, in their order: an object as JSON, and a NUL byte */
 };
 
 /* A fresh row's attempts are the message's retries. */
@@ -53,8 +54,7 @@ static const char job_sql[] =
         " on conflict (root_id) do update set state = 'STARTED', branches = 1, finished_at = null, updated_at = ?3"
         " where state = 'SUCCESS'";
 
-static const char owned_sql[] =
-        "select json_group_array(code) from (select code from character_owned where user_id = ?1 order by code)";
+static const char facts_sql[] = "select json_quote(key), value from fact where kind = ?1 and owner = ?2 order by key";
 
 enum {
         JUDGED_STATE,
@@ -193,14 +193,35 @@ static int start_job(const struct claim_call *c, sqlite3 *db, int64_t now_us)
         return query_run(&q);
 }
 
-static int read_owned(struct claim_call *c, sqlite3 *db)
+static int read_set(struct claim_call *c, sqlite3 *db, const struct fact_set *set)
 {
-        struct query q = query_of(db, owned_sql);
+        struct query q = query_of(db, facts_sql);
+        char before = '{';
 
-        query_text(&q, c->what->owned_by);
-        if (query_row(&q))
-                keep(&c->owned, query_read_bytes(&q, 0));
+        query_text(&q, set->kind);
+        query_text(&q, set->owner);
+        while (query_row(&q)) {
+                buffer_add_byte(&c->facts, (unsigned char)before);
+                keep(&c->facts, query_read_bytes(&q, 0));
+                buffer_add_byte(&c->facts, ':');
+                keep(&c->facts, query_read_bytes(&q, 1));
+                before = ',';
+        }
+        if (before == '{')
+                buffer_add_byte(&c->facts, '{');
+        buffer_add(&c->facts, "}", 2); /* and its NUL byte */
         return query_end(&q);
+}
+
+static int read_facts(struct claim_call *c, sqlite3 *db)
+{
+        int rc = SQLITE_OK;
+
+        for (unsigned i = 0; i < c->what->see_count && rc == SQLITE_OK; i++) {
+                if (c->what->sees[i].owner)
+                        rc = read_set(c, db, &c->what->sees[i]);
+        }
+        return rc;
 }
 
 static int run_claim(struct sqlite_work *work, sqlite3 *db)
@@ -211,7 +232,7 @@ static int run_claim(struct sqlite_work *work, sqlite3 *db)
 
         buffer_reset(&c->call.text);
         buffer_reset(&c->error);
-        buffer_reset(&c->owned);
+        buffer_reset(&c->facts);
         buffer_reset(&c->sends);
         c->has_result = false;
         c->verdict = CLAIM_LEASED;
@@ -223,9 +244,9 @@ static int run_claim(struct sqlite_work *work, sqlite3 *db)
                 rc = judge(c, db, now_us);
         if (rc == SQLITE_OK && c->verdict == CLAIM_GRANTED && c->what->pipeline)
                 rc = start_job(c, db, now_us);
-        if (rc == SQLITE_OK && c->what->owned_by)
-                rc = read_owned(c, db);
-        return rc == SQLITE_OK && (c->call.text.failed || c->error.failed || c->owned.failed || c->sends.failed)
+        if (rc == SQLITE_OK)
+                rc = read_facts(c, db);
+        return rc == SQLITE_OK && (c->call.text.failed || c->error.failed || c->facts.failed || c->sends.failed)
                        ? SQLITE_NOMEM
                        : rc;
 }
@@ -237,6 +258,20 @@ static json_t *parse(const struct buffer *text)
         if (text->size > 0)
                 (void)json_parse(buffer_view(text), "store", &value, NULL);
         return value;
+}
+
+static json_t *facts_of(const struct claim_call *c)
+{
+        const char *text = (const char *)c->facts.data;
+        json_t *facts = c->what->see_count > 0 ? json_object() : NULL;
+
+        for (unsigned i = 0; i < c->what->see_count; i++) {
+                if (!c->what->sees[i].owner)
+                        continue;
+                (void)fact_found(facts, &c->what->sees[i], bytes_of_string(text));
+                text += strlen(text) + 1;
+        }
+        return facts;
 }
 
 static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
@@ -252,7 +287,7 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
                         reply.wait_ms = c->wait_us > 0 ? (uint64_t)c->wait_us / 1000 + 1 : CLAIM_AGAIN_MS;
                 reply.sends = parse(&c->sends);
                 reply.error = parse(&c->error);
-                reply.owned = parse(&c->owned);
+                reply.facts = facts_of(c);
         } else {
                 reply = (struct claim_reply){ .verdict = end == SQLITE_END_CLOSED ? CLAIM_CLOSED : CLAIM_REFUSED };
                 lite_why(&c->call, end, why, &reply.why);
@@ -260,7 +295,7 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
         ((claim_done *)c->call.done)(&reply, c->call.arg);
         json_decref(reply.sends);
         json_decref(reply.error);
-        json_decref(reply.owned);
+        json_decref(reply.facts);
         lite_call_free(&c->call);
 }
 
@@ -279,7 +314,7 @@ static void clear(struct lite_call *call)
         struct claim_call *c = (struct claim_call *)call;
 
         buffer_free(&c->error);
-        buffer_free(&c->owned);
+        buffer_free(&c->facts);
         buffer_free(&c->sends);
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* commit: result, document, events and row writes of a finished task. What can be wrong with them is looked for first, so
+/* commit: result, document, events and facts of a finished task. What can be wrong with them is looked for first, so
  * that a refused or stale commit has written nothing. */
 #include "store/sqlite/lite.h"
 
-#include "core/json.h"
 #include "core/utf8.h"
 
 #include <stdlib.h>
@@ -11,20 +10,25 @@
 struct commit_call {
         struct lite_call call; /* its text: the result that is there already */
         const struct commit *what;
-        /* JSON texts, each with a NUL behind it: of the events and of the fields in their order; of what follows, and of what is sent, or none. */
+        /* JSON texts, each with a NUL behind it: of the events and of the facts in their order; of what follows, and of what is sent, or none. */
         struct buffer payloads, values, chain, sends;
 };
 
 static const char look_sql[] =
         "select case t.state when 'SUCCESS' then 1 when 'REVOKED' then 2 else 0 end, case when t.state = 'SUCCESS' then t.result end,"
-        "  coalesce(json_valid(?2), 1), coalesce(t.replaced > ?3, 0)"
+        "  ?2 is null or json_valid(?2), coalesce(t.replaced > ?3, 0)"
         " from (select 1) left join task t on t.id = ?1";
 
-static const char owner_sql[] = "select task_id from character_owned where user_id = ?1 and code = ?2";
+static const char writer_sql[] = "select task_id from fact where kind = ?1 and owner = ?2 and key = ?3";
 
-static const char grant_sql[] =
-        "insert into character_owned (user_id, code, task_id, granted_at) values (?1, ?2, ?3, ?4)"
-        " on conflict (user_id, code) do nothing";
+static const char once_sql[] =
+        "insert into fact (kind, owner, key, once, at, task_id, value) values (?1, ?2, ?3, 1, ?4, ?5, ?6)"
+        " on conflict (kind, owner, key) do nothing";
+
+static const char merge_sql[] =
+        "insert into fact (kind, owner, key, at, task_id, value) values (?1, ?2, ?3, ?4, ?5, ?6)"
+        " on conflict (kind, owner, key) do update set at = ?4, task_id = ?5, value = ?6"
+        " where once = 0";
 
 static const char task_sql[] =
         "insert into task (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out, cost_nano,"
@@ -51,14 +55,9 @@ static const char job_sql[] =
         "  error = case when state in ('FAILURE', 'REVOKED') then error end,"
         "  finished_at = case when " ENDS " then ?5 else finished_at end";
 
-static const char profile_sql[] = "select fields from profile where user_id = ?1";
-
-static const char fields_sql[] = "insert into profile (user_id, fields, updated_at) values (?1, ?2, ?3)"
-                                 " on conflict (user_id) do update set fields = excluded.fields, updated_at = ?3";
-
-static const struct row_write *writes_of(const struct commit *commit)
+static const struct fact *facts_of(const struct commit *commit)
 {
-        return commit->outcome ? commit->outcome->writes : NULL;
+        return commit->outcome ? commit->outcome->facts : NULL;
 }
 
 /* ---- before anything is written ---- */
@@ -142,19 +141,20 @@ static int look(struct commit_call *c, sqlite3 *db)
         return query_end(&q);
 }
 
-/* A grant that somebody else's task made. */
-static int look_at_grants(struct commit_call *c, sqlite3 *db)
+/* A fact to be written once that somebody else's task wrote. */
+static int look_at_facts(struct commit_call *c, sqlite3 *db)
 {
         int rc = SQLITE_OK;
 
-        for (const struct row_write *w = writes_of(c->what); w && rc == SQLITE_OK; w = w->next) {
+        for (const struct fact *f = facts_of(c->what); f && rc == SQLITE_OK; f = f->next) {
                 struct query q;
 
-                if (w->kind != ROW_CHARACTER_GRANT)
+                if (f->mode != FACT_ONCE)
                         continue;
-                q = query_of(db, owner_sql);
-                query_text(&q, w->user_id);
-                query_text(&q, w->key);
+                q = query_of(db, writer_sql);
+                query_text(&q, f->kind);
+                query_text(&q, f->owner);
+                query_text(&q, f->key);
                 if (query_row(&q) && strcmp(query_read_text(&q, 0), c->what->id) != 0)
                         c->call.result = STORE_STALE;
                 rc = query_end(&q);
@@ -222,73 +222,27 @@ static int write_events(const struct commit_call *c, sqlite3 *db, int64_t now_us
         return rc;
 }
 
-static int write_grant(const struct commit *commit, sqlite3 *db, const struct row_write *w, int64_t now_us)
+static int write_fact(const struct commit *commit, sqlite3 *db, const struct fact *f, const char *value, int64_t now_us)
 {
-        struct query q = query_of(db, grant_sql);
+        struct query q = query_of(db, f->mode == FACT_ONCE ? once_sql : merge_sql);
 
-        query_text(&q, w->user_id);
-        query_text(&q, w->key);
-        query_text(&q, commit->id);
+        query_text(&q, f->kind);
+        query_text(&q, f->owner);
+        query_text(&q, f->key);
         query_number(&q, now_us);
+        query_text(&q, commit->id);
+        query_text(&q, value);
         return query_run(&q);
 }
 
-/* The user's fields as they are now; an empty object where there are none. NULL when memory ran out. */
-static json_t *read_fields(sqlite3 *db, const char *user_id, int *rc)
-{
-        struct query q = query_of(db, profile_sql);
-        json_t *fields = NULL;
-
-        query_text(&q, user_id);
-        if (query_row(&q)) {
-                struct bytes text = query_read_bytes(&q, 0);
-
-                fields = json_loadb((const char *)text.data, text.size, JSON_ALLOW_NUL, NULL);
-        }
-        *rc = query_end(&q);
-        if (!json_is_object(fields)) {
-                json_decref(fields);
-                fields = json_object();
-        }
-        return fields;
-}
-
-/* SQLite's own json_set can't name every key, and json_patch takes a null for a deletion. These JSON values
- * never leave this thread. */
-static int write_field(sqlite3 *db, const struct row_write *w, const char *value, int64_t now_us)
-{
-        struct buffer text = { 0 };
-        struct query q;
-        int rc;
-        JSON_OWNED json_t *fields = read_fields(db, w->user_id, &rc);
-
-        json_object_set_new(fields, w->key, json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
-        json_write(fields, &text);
-        if (rc == SQLITE_OK && (!json_object_get(fields, w->key) || text.failed))
-                rc = SQLITE_NOMEM;
-        if (rc == SQLITE_OK) {
-                q = query_of(db, fields_sql);
-                query_text(&q, w->user_id);
-                query_text_bytes(&q, buffer_view(&text));
-                query_number(&q, now_us);
-                rc = query_run(&q);
-        }
-        buffer_free(&text);
-        return rc;
-}
-
-static int write_rows(const struct commit_call *c, sqlite3 *db, int64_t now_us)
+static int write_facts(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 {
         const char *value = (const char *)c->values.data;
         int rc = SQLITE_OK;
 
-        for (const struct row_write *w = writes_of(c->what); w && rc == SQLITE_OK; w = w->next) {
-                if (w->kind == ROW_CHARACTER_GRANT) {
-                        rc = write_grant(c->what, db, w, now_us);
-                } else {
-                        rc = write_field(db, w, value, now_us);
-                        value += strlen(value) + 1;
-                }
+        for (const struct fact *f = facts_of(c->what); f && rc == SQLITE_OK; f = f->next) {
+                rc = write_fact(c->what, db, f, value, now_us);
+                value += strlen(value) + 1;
         }
         return rc;
 }
@@ -301,7 +255,7 @@ static int write_all(const struct commit_call *c, sqlite3 *db, int64_t now_us)
                 rc = write_events(c, db, now_us);
         if (rc == SQLITE_OK && c->what->has_job)
                 rc = write_job(c, db, now_us);
-        return rc == SQLITE_OK ? write_rows(c, db, now_us) : rc;
+        return rc == SQLITE_OK ? write_facts(c, db, now_us) : rc;
 }
 
 static int run_commit(struct sqlite_work *work, sqlite3 *db)
@@ -319,7 +273,7 @@ static int run_commit(struct sqlite_work *work, sqlite3 *db)
         if (rc == SQLITE_OK && c->call.text.failed)
                 rc = SQLITE_NOMEM;
         if (rc == SQLITE_OK && !c->call.refused && c->call.result == STORE_DONE)
-                rc = look_at_grants(c, db);
+                rc = look_at_facts(c, db);
         if (rc != SQLITE_OK || c->call.refused || c->call.result != STORE_DONE)
                 return rc;
         return write_all(c, db, lite_now_us());
@@ -352,10 +306,8 @@ static bool fill(struct commit_call *c)
 
         for (const struct event *e = outcome ? outcome->events : NULL; e; e = e->next)
                 lite_add_json(&c->payloads, e->payload);
-        for (const struct row_write *w = writes_of(c->what); w; w = w->next) {
-                if (w->kind == ROW_PROFILE_FIELD)
-                        lite_add_json(&c->values, w->value);
-        }
+        for (const struct fact *f = facts_of(c->what); f; f = f->next)
+                lite_add_json(&c->values, f->value);
         if (c->what->chain)
                 lite_add_json(&c->chain, c->what->chain);
         if (c->what->sends)

@@ -119,7 +119,7 @@ static int change_profile(const struct task_input *in, const char *user_id, json
         const char *field;
         json_t *value;
         json_object_foreach(fields, field, value) {
-                int rc = outcome_write(out, ROW_PROFILE_FIELD, user_id, field, json_incref(value));
+                int rc = outcome_fact_merge(out, FACT_PROFILE, user_id, field, json_incref(value));
                 if (rc != 0)
                         return rc;
         }

@@ -3,6 +3,7 @@
 
 #include "core/json.h"
 #include "tasks/waste/taxonomy.h"
+#include "tasks/waste/waste.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,7 +16,7 @@ const struct task_def scan_reward = {
         .queue = "scan.reward",
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 10000,
-        .flags = TASK_READS_OWNED,
+        .sees = { { FACT_CHARACTER, "/job/user_id" } },
         .adds = { "reward" },
         .run = scan_reward_run,
 };
@@ -64,17 +65,6 @@ static const char *not_due(const struct reward_case *c)
         return strcmp(c->category->major->slug, "recyclable") == 0 ? NULL : "not_recyclable";
 }
 
-static bool owns(const json_t *owned, const char *code)
-{
-        size_t i;
-        json_t *entry;
-        json_array_foreach((json_t *)owned, i, entry) {
-                if (json_is_string(entry) && strcmp(json_string_value(entry), code) == 0)
-                        return true;
-        }
-        return false;
-}
-
 static int add_reward(struct outcome *out, const struct character *character, const char *reason)
 {
         bool received = strcmp(reason, "granted") == 0, owned = strcmp(reason, "already_owned") == 0;
@@ -91,7 +81,7 @@ static int grant(const struct task_input *in, const struct reward_case *c, struc
                                   code, "reward_type", "character", "category", c->category->slug);
         int rc = outcome_event(out, "scan", job, "RewardGranted", event);
         if (rc == 0)
-                rc = outcome_write(out, ROW_CHARACTER_GRANT, c->user_id, code, NULL);
+                rc = outcome_fact_once(out, FACT_CHARACTER, c->user_id, code, json_null());
         return rc == 0 ? add_reward(out, c->category->character, "granted") : rc;
 }
 
@@ -104,7 +94,7 @@ static int scan_reward_run(const struct task_input *in, struct outcome *out, str
         const char *reason = not_due(&c);
         if (reason)
                 return add_reward(out, NULL, reason);
-        if (owns(in->owned, c.category->character->code))
+        if (json_object_get(task_facts(in, FACT_CHARACTER, c.user_id), c.category->character->code))
                 return add_reward(out, c.category->character, "already_owned");
         return grant(in, &c, out);
 }

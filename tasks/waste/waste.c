@@ -89,6 +89,14 @@ static const char *waste_mark(const void *data, const char *mark, size_t size, c
         return size == strlen("@situation") && memcmp(mark, "@situation", size) == 0 ? t->tag_list : NULL;
 }
 
+static const struct fact_view waste_views[] = {
+        { "character_owned",
+          FACT_CHARACTER,
+          { { "granted_at", FACT_AT }, { "user_id", FACT_OWNER }, { "code", FACT_KEY }, { "task_id", FACT_TASK } } },
+        { "profile", FACT_PROFILE, { { "updated_at", FACT_AT }, { "user_id", FACT_OWNER }, { "fields", FACT_KEYS } } },
+        { 0 },
+};
+
 const struct domain waste = {
         .name = "waste",
         .tasks = waste_tasks,
@@ -96,6 +104,7 @@ const struct domain waste = {
         .close = waste_close,
         .list = waste_list,
         .mark = waste_mark,
+        .views = waste_views,
         .lists = "@major, @middle and @situation",
         .marks = "@categories and @situation",
 };

@@ -8,6 +8,10 @@
 
 extern const struct domain waste;
 
+/* The facts of its tasks, by their kinds. A character is a user's once, by its code; a profile's fields are merged, by their names. */
+#define FACT_CHARACTER "character"
+#define FACT_PROFILE   "profile"
+
 /* The taxonomy and other tables, tasks/waste/data/ *.json; the rules, tasks/waste/rules/ *.json. */
 extern const struct embedded_file embedded_data[], embedded_rules[];
 extern const size_t embedded_data_count, embedded_rules_count;

@@ -19,11 +19,11 @@ def server(private_postgres):
 
 
 def commits(worker):
-    """Every third one of all workers but the first grants what another is granting: it has its transaction's id, then waits,
+    """Every third one of all workers but the first writes once what another is writing: it has its transaction's id, then waits,
     then takes its snapshot."""
     return [{"do": "commit", "id": f"{worker}-{n}", "result": {}, "has_job": True,
              "events": [{"aggregate_id": f"a{(n + k) % AGGREGATES}", "type": "Tested", "payload": {}} for k in range(2)],
-             "grants": [{"user_id": f"u{n % 40}", "code": code} for code in (f"a-{worker}-{n}", "of-all")] if n % 3 == 0 and worker != "w0" else []}
+             "facts": [{"once": True, "kind": "badge", "owner": f"u{n % 40}", "key": code, "value": None} for code in (f"a-{worker}-{n}", "of-all")] if n % 3 == 0 and worker != "w0" else []}
             for n in range(COMMITS)]
 
 
@@ -54,8 +54,8 @@ def test_versions_come_out_in_order_from_the_outbox_and_from_the_log(server, wai
     database.run("select pg_create_logical_replication_slot(%s, 'pgoutput')", SLOT)
     stores = [Store(server.url, f"w{n}") for n in range(WORKERS)]
     with database.connect(autocommit=False) as other:
-        other.execute("insert into chard.character_owned (user_id, code, task_id)"
-                      " select 'u' || n, 'of-all', 'another' from generate_series(0, 39) n")
+        other.execute("insert into chard.fact (once, kind, owner, key, task_id, value)"
+                      " select true, 'badge', 'u' || n, 'of-all', 'another', 'null' from generate_series(0, 39) n")
         numbers = [store.send(*commits(f"w{n}")) for n, store in enumerate(stores) if n > 0]
         wait_until(lambda: database.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") > 0)
         numbers.insert(0, stores[0].send(*commits("w0")))

@@ -64,7 +64,14 @@ def test_everything_arrives(small, chard, database, file):
     before = {id: json.loads(small.run("job", id, "--json").stdout) for id in finished}
     events = [json.loads(line) for line in small.run("events", "--json").stdout.splitlines()]
     waiting = [submit_chat(small, n) for n in range(5)]
+    with contextlib.closing(sqlite3.connect(file)) as look:
+        granted = look.execute("select user_id, code, task_id from character_owned").fetchall()
+        profiles = {user: json.loads(fields) for user, fields in look.execute("select user_id, fields from profile")}
+    assert len(granted) == 1 and sorted(profiles) == ["user-james", "user-minji"]
     done = move(chard, file, check=0)
+    assert moved(done)["facts"] == 5
+    assert [tuple(row.values()) for row in database.rows("select user_id, code, task_id from chard.character_owned")] == granted
+    assert {row["user_id"]: row["fields"] for row in database.rows("select user_id, fields from chard.profile")} == profiles
     assert moved(done)["messages"] == 5 and moved(done)["jobs"] == 2 and moved(done)["events"] == len(events)
 
     after = {id: json.loads(chard.run("job", id, "--json").stdout) for id in finished}

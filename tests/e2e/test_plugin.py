@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from support.place import everywhere
 from support.program import ROOT, no_report
 from support.waiting import wait_until
 
@@ -87,6 +88,62 @@ def test_a_model_answers_the_example(chard, example, broker_url, provider, reply
         assert finished(chard, result.id)["document"]["summary"] == {"sentence": "Numbers."}
 
 
+@pytest.mark.parametrize("lang, begins", [("en-GB", "Sum up"), ("ko", "아래 글을"), ("pt-br", "Resuma"), ("de", "Sum up")])
+def test_the_prompt_is_in_the_documents_language(chard, example, broker_url, provider, reply, lang, begins):
+    """In any number of them, by their tags; the first stands for all others."""
+    provider.behave = reply.always(reply.completion({"sentence": "Numbers."}))
+    chard.settings |= {"CHARD_TASKS": str(example)} | provider.settings()
+    chard.prepare()
+    with chard.worker(queues="text.summary"):
+        result = sig(client(broker_url), "text.summary", text="one two three", lang=lang).apply_async()
+        assert finished(chard, result.id)["state"] == "SUCCESS"
+    assert provider.requests[0].json["messages"][0]["content"].startswith(begins)
+
+
+# A badge is a player's once, and counts what its player has; a setting is merged.
+FACTS = """
+#include <chard.h>
+#include <stdio.h>
+#include <string.h>
+static int run(const struct chard_input *in, struct chard_outcome *out)
+{
+        char section[200];
+        const char *player = chard_text(in, "/input/player"), *badge = chard_text(in, "/input/badge");
+        const char *has = chard_fact(in, "badge", player, badge), *all = chard_facts(in, "setting", player);
+        if (chard_facts(in, "badge", "somebody else") || chard_facts(in, "unseen", player) || !all)
+                return chard_refuse(in, "seen", "it sees what it did not ask for");
+        snprintf(section, sizeof(section), "{\\"had\\": %s, \\"settings\\": %s}", has ? has : "null", all);
+        if (!has && chard_fact_once(out, "badge", player, badge, "{\\"level\\": 1}") != CHARD_DONE)
+                return CHARD_BROKEN;
+        return chard_fact_merge(out, "setting", player, "latest", chard_quote(in, badge)) == CHARD_DONE ? chard_section(out, "badge", section)
+                                                                                                        : CHARD_BROKEN;
+}
+static const struct chard_task t = { .name = "badge.give", .queue = "badge.give", .deadline_ms = 5000, .adds = { "badge" },
+                                     .sees = { { "badge", "/input/player" }, { "setting", "/input/player" } }, .run = run };
+CHARD_PLUGIN(&t);
+"""
+
+
+@everywhere
+def test_facts_are_kept_and_seen(chard, compile, database):
+    """Six at once want to be the first: one is, and all others see it."""
+    def give(player, badge):
+        return chard.run("send", "badge.give", f"player={player}", f"badge={badge}", check=0).stdout.strip()
+
+    chard.settings["CHARD_TASKS"] = str(compile("facts", FACTS, "-Wno-missing-field-initializers"))
+    chard.prepare()
+    ids = [give("p1", "gold") for _ in range(6)] + [give("p2", "tin")]
+    with chard.worker(queues="badge.give"):
+        documents = [finished(chard, id)["document"] for id in ids]
+        after = finished(chard, give("p1", "tin"))["document"]["badge"]
+    assert [d["badge"]["had"] for d in documents].count(None) == 2
+    assert [d["badge"]["had"] for d in documents].count({"level": 1}) == 5
+    assert after == {"had": None, "settings": {"latest": "gold"}}
+    assert {(row["kind"], row["owner"], row["key"], json.dumps(row["value"])) for row in database.rows("select * from chard.fact")} == {
+        ("badge", "p1", "gold", '{"level": 1}'), ("badge", "p1", "tin", '{"level": 1}'), ("badge", "p2", "tin", '{"level": 1}'),
+        ("setting", "p1", "latest", '"tin"'), ("setting", "p2", "latest", '"tin"')}
+
+
 def test_several_files_and_their_queues(chard_bare, example, compile):
     other = compile("other", HEAD % "return chard_section(out, \"x\", \"1\");" + TASK % ("more.one", "more.one") + "CHARD_PLUGIN(&t);")
     shown = chard_bare.run("topology", "show", "--tasks", f"{example},{other}", check=0).stdout
@@ -118,6 +175,10 @@ REFUSALS = {
     "twice": (ONE + TASK % ("a.b", "a.b") + "CHARD_PLUGIN(&t, &t);", "named a.b already"),
     "comma": (ONE + TASK % ("a.b", "a,b") + "CHARD_PLUGIN(&t);", "without spaces and commas"),
     "dead": (ONE + TASK % ("a.b", "a.dead") + "CHARD_PLUGIN(&t);", "must not end in .dead"),
+    "no_language": (ONE + 'static const struct chard_prompt p[] = { { "en_GB", "x" }, { 0, 0 } };'
+                    + TASK.replace(".run", ".prompts = p, .run") % ("a.b", "q") + "CHARD_PLUGIN(&t);", "no BCP 47 tag"),
+    "no_pointer": (ONE + TASK.replace(".run", '.sees = { { "badge", "user" } }, .run') % ("a.b", "q") + "CHARD_PLUGIN(&t);",
+                   "without a JSON pointer to their owner"),
     "reserved": (ONE + TASK % ("a.b", "amq.b") + "CHARD_PLUGIN(&t);", "reserved"),
     "no_queue": (ONE + TASK % ("a.b", "") + "CHARD_PLUGIN(&t);", "1 to 250 bytes"),
     "no_deadline": (ONE + 'static const struct chard_task t = { .name = "a.b", .queue = "q", .run = run };CHARD_PLUGIN(&t);',
@@ -145,7 +206,7 @@ OLDER = """
 static const struct chard_task *const tasks[] = { &t, 0 };
 CHARD_API extern const struct chard_plugin chard_plugin;
 const struct chard_plugin chard_plugin = { CHARD_PLUGIN_ABI, sizeof(struct chard_plugin), sizeof(struct chard_task),
-                                           offsetof(struct chard_calls, grant), tasks };
+                                           offsetof(struct chard_calls, fact_once), tasks };
 """
 
 # A thread of the plug-in's own, and what was kept of an earlier task's call, reach nothing.
@@ -158,7 +219,8 @@ static void *use(void *arg)
         struct both *b = arg;
         b->reached = chard_text(b->in, "/job/id") || chard_json(b->in, "") || chard_quote(b->in, "x") || chard_allocate(b->in, 8) ||
                      chard_section(b->out, "x", "1") == CHARD_DONE || chard_event(b->out, "t", "i", "T", "{}") == CHARD_DONE ||
-                     chard_profile(b->out, "u", "f", "1") == CHARD_DONE || chard_grant(b->out, "u", "c") == CHARD_DONE;
+                     chard_fact_merge(b->out, "k", "u", "f", "1") == CHARD_DONE || chard_fact_once(b->out, "k", "u", "c", "1") == CHARD_DONE ||
+                     chard_facts(b->in, "k", "u");
         chard_refuse(b->in, "other_thread", "said by another thread");
         return NULL;
 }
@@ -258,8 +320,9 @@ BROKEN = {
     "not_its_own": ("return chard_section(out, \"job\", \"{}\");", "not a task's to write"),
     "event": ("return chard_event(out, \"t\", NULL, \"T\", \"{}\");", "the event \"T\" of broken.one: a text is missing"),
     "bytes": ("return chard_event(out, \"t\", \"i\", \"\\xff\", \"{}\");", "a text is not UTF-8"),
-    "user": ("return chard_profile(out, NULL, \"f\", \"1\");", "a text is missing"),
-    "code": ("return chard_grant(out, \"u\", NULL);", "a text is missing"),
+    "owner": ("return chard_fact_merge(out, \"k\", NULL, \"f\", \"1\");", "the fact \"f\" of broken.one: a text is missing"),
+    "key": ("return chard_fact_once(out, \"k\", \"u\", NULL, \"1\");", "a text is missing"),
+    "fact": ("return chard_fact_once(out, \"k\", \"u\", \"f\", \"{no json\");", "the fact \"f\" of broken.one"),
     "pointer": ("(void)out; return chard_text(in, NULL) || chard_json(in, NULL) ? CHARD_DONE : chard_refuse(in, NULL, NULL);", "refused"),
     "silent": ("(void)out; return -1;", "broken.one returned -1"),
     "unreasoned": ("(void)out; return CHARD_REFUSE;", "refused it without saying why"),

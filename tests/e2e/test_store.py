@@ -30,6 +30,19 @@ def event(aggregate, kind="Tested", **fields):
     return {"aggregate_type": "scan", "aggregate_id": aggregate, "type": kind, "payload": {"a": 1}} | fields
 
 
+def once(owner, key, value=None, kind="badge"):
+    return {"once": True, "kind": kind, "owner": owner, "key": key, "value": value}
+
+
+def merge(owner, key, value, kind="setting"):
+    return {"kind": kind, "owner": owner, "key": key, "value": value}
+
+
+def facts(database):
+    """{(kind, owner, key): (value, who wrote it)}"""
+    return {(row["kind"], row["owner"], row["key"]): (row["value"], row["task_id"]) for row in database.rows("select * from chard.fact")}
+
+
 @pytest.fixture
 def database(backend):
     return backend.database
@@ -70,7 +83,7 @@ def task(database, id):
 def test_a_first_claim_is_granted_and_leaves_task_and_job(store, database):
     id = new_id()
     answer = store.one("claim", id=id, name="scan.vision", pipeline="scan", lease_ms=5000)
-    assert (answer["verdict"], answer["starts"], answer["owned"]) == ("GRANTED", 1, None)
+    assert (answer["verdict"], answer["starts"], answer["facts"]) == ("GRANTED", 1, None)
     row = task(database, id)
     assert (row["state"], row["name"], row["root_id"], row["lease_owner"]) == ("STARTED", "scan.vision", id, "w1")
     assert 4 < (row["lease_until"] - row["started_at"]).total_seconds() < 6
@@ -199,10 +212,39 @@ def test_an_older_message_than_the_scheduled_retry_is_superseded(store):
     assert store.one("claim", id=id, retries=0)["verdict"] == "SUPERSEDED"
 
 
-def test_owned_characters_come_with_the_claim(store, database):
-    database.run("insert into chard.character_owned (user_id, code, task_id) values ('u1', 'b', 'x'), ('u1', 'a', 'x'), ('u2', 'c', 'x')")
-    answers = store.ask(claim("o1", owned_by="u2"), claim("o2"), claim("o3", owned_by="u1"), claim("o4", owned_by="u3"))
-    assert [a["owned"] for a in answers] == [["c"], None, ["a", "b"], []]
+def test_the_facts_that_a_task_sees_come_with_the_claim(store):
+    """Of any kinds and owners; an owner that the document does not name is nobody's."""
+    store.one("commit", id="x", facts=[once("u1", "b"), once("u1", "a", {"n": 1}), once("u2", "c", "ü\"\\"), merge("u1", "lang", "en")])
+    answers = store.ask(claim("o1", sees=[["badge", "u2"]]), claim("o2"), claim("o3", sees=[["badge", "u1"], ["setting", "u1"]]),
+                        claim("o4", sees=[["badge", "u3"]]), claim("o5", sees=[["badge", None], ["badge", "u2"], ["badge", "u1"]]),
+                        claim("o6", sees=[["badge", None]]))
+    assert [a["facts"] for a in answers] == [
+        {"badge": {"u2": {"c": "ü\"\\"}}}, None, {"badge": {"u1": {"a": {"n": 1}, "b": None}}, "setting": {"u1": {"lang": "en"}}},
+        {"badge": {"u3": {}}}, {"badge": {"u2": {"c": "ü\"\\"}, "u1": {"a": {"n": 1}, "b": None}}}, {}]
+
+
+def test_facts_of_a_kind_show_as_a_view(store, database):
+    """As a domain declares them: a row a fact, or a row an owner with all its keys."""
+    store.one("commit", id="t", facts=[once("u1", "c1", kind="character"), merge("u1", "lang", "en", kind="profile"),
+                                       merge("u1", "level", 3, kind="profile"), merge("u1", "other", 1)])
+    assert database.row("select user_id, code, task_id from chard.character_owned") == {"user_id": "u1", "code": "c1", "task_id": "t"}
+    assert database.row("select user_id, fields from chard.profile") == {"user_id": "u1", "fields": {"lang": "en", "level": 3}}
+    assert abs(database.value("select updated_at from chard.profile") - now()) < datetime.timedelta(minutes=1)
+    assert database.value("select granted_at from chard.character_owned") == database.value("select at from chard.fact where kind = 'character'")
+
+
+def test_a_view_that_is_another_is_made_anew(backend):
+    assert migrate(backend.url)[1]["rc"] == 0
+    database = backend.database
+    definitions = lambda: [row["definition"] for row in database.rows(
+        "select pg_get_viewdef('chard.profile'::regclass) as definition" if backend.name == "postgresql" else
+        "select sql as definition from sqlite_master where name = 'profile'")]
+    wanted = definitions()
+    database.run("drop view chard.profile")
+    database.run("create view chard.profile as select at as updated_at, owner as user_id, value as fields from chard.fact")
+    assert definitions() != wanted
+    assert migrate(backend.url)[1]["rc"] == 0
+    assert definitions() == wanted
 
 
 def test_the_same_id_twice_in_a_group_breaks_nothing(store):
@@ -233,7 +275,7 @@ def test_a_commit_writes_everything_of_the_task(store, database):
     answer = store.one("commit", id=id, result=document, has_job=True, last=True, provider="openai", model="m", tokens_in=10,
                        tokens_out=20, cost_nano=1234567, elapsed_ms=77, traceparent="00-ab-cd-01",
                        events=[event(id, "ScanRewarded"), event(id, "RewardGranted", payload={"character_id": "c"})],
-                       grants=[{"user_id": "u", "code": "c"}], fields=[{"user_id": "u", "key": "level", "value": 3}])
+                       facts=[once("u", "c"), merge("u", "level", 3)])
     assert answer["result"] == "DONE"
     row = task(database, id)
     assert (row["state"], row["result"], row["tokens_in"], row["tokens_out"], row["cost_nano"], row["elapsed_ms"]) == \
@@ -248,8 +290,7 @@ def test_a_commit_writes_everything_of_the_task(store, database):
     assert {o["tracingspancontext"] for o in outbox} == {"traceparent=00-ab-cd-01"}
     job = database.row("select * from chard.job")
     assert (job["state"], job["document"], job["error"]) == ("SUCCESS", document, None) and job["finished_at"]
-    assert database.row("select user_id, code, task_id from chard.character_owned") == {"user_id": "u", "code": "c", "task_id": id}
-    assert database.row("select user_id, fields from chard.profile") == {"user_id": "u", "fields": {"level": 3}}
+    assert facts(database) == {("badge", "u", "c"): (None, id), ("setting", "u", "level"): (3, id)}
 
 
 def test_a_job_goes_on_until_its_last_task(store, database):
@@ -269,41 +310,55 @@ def test_a_job_goes_on_until_its_last_task(store, database):
 def test_only_the_first_commit_of_a_task_counts(store, database):
     id = new_id()
     store.one("claim", id=id)
-    first = store.one("commit", id=id, result={"run": 1}, events=[event(id)], fields=[{"user_id": "u", "key": "k", "value": 1}])
-    second = store.one("commit", id=id, result={"run": 2}, events=[event(id)], grants=[{"user_id": "u", "code": "c"}],
-                       fields=[{"user_id": "u", "key": "k", "value": 2}])
+    first = store.one("commit", id=id, result={"run": 1}, events=[event(id)], facts=[merge("u", "k", 1)])
+    second = store.one("commit", id=id, result={"run": 2}, events=[event(id)], facts=[once("u", "c"), merge("u", "k", 2)])
     assert (first["result"], second["result"], json.loads(second["stored"])) == ("DONE", "ALREADY", {"run": 1})
     assert database.value("select count(*) from chard.outbox") == 1
-    assert database.value("select fields from chard.profile") == {"k": 1}
-    assert database.value("select count(*) from chard.character_owned") == 0
+    assert facts(database) == {("setting", "u", "k"): (1, id)}
 
 
-def test_a_stale_grant_commits_nothing_of_its_task_and_all_of_the_others(store, database):
+def test_a_stale_fact_commits_nothing_of_its_task_and_all_of_the_others(store, database):
     store.ask(*[claim(id) for id in ("g1", "g2", "g3", "g4")])
-    store.one("commit", id="g1", grants=[{"user_id": "u", "code": "paper"}])
-    answers = store.ask(commit("g2", grants=[{"user_id": "u", "code": "glass"}, {"user_id": "u", "code": "paper"}], events=[event("g2")]),
-                        commit("g3", grants=[{"user_id": "u", "code": "metal"}]), commit("g4"))
+    store.one("commit", id="g1", facts=[once("u", "paper")])
+    answers = store.ask(commit("g2", facts=[once("u", "glass"), once("u", "paper"), merge("u", "k", 1)], events=[event("g2")]),
+                        commit("g3", facts=[once("u", "metal")]), commit("g4"))
     assert [a["result"] for a in answers] == ["STALE", "DONE", "DONE"]
-    assert {r["code"] for r in database.rows("select code from chard.character_owned")} == {"paper", "metal"}
+    assert facts(database) == {("badge", "u", "paper"): (None, "g1"), ("badge", "u", "metal"): (None, "g3")}
     assert task(database, "g2")["state"] == "STARTED"
     assert database.value("select count(*) from chard.outbox") == 0
-    fresh = store.one("claim", id="g2", owned_by="u")
-    assert (fresh["verdict"], fresh["owned"]) == ("GRANTED", ["metal", "paper"])
+    fresh = store.one("claim", id="g2", sees=[["badge", "u"]])
+    assert (fresh["verdict"], fresh["facts"]) == ("GRANTED", {"badge": {"u": {"metal": None, "paper": None}}})
 
 
-def test_two_tasks_of_one_group_cannot_both_grant_the_same(store, database):
-    answers = store.ask(*[commit(f"d{n}", grants=[{"user_id": "u", "code": "c"}]) for n in range(5)])
+def test_a_fact_that_is_written_once_stays_as_it_is(store, database):
+    """Merging passes over it; who would write once what was merged is not the first either; the writer itself may say it twice."""
+    assert store.one("commit", id="a", facts=[once("u", "k", 1), once("u", "k", 2), merge("u", "k", 3, kind="badge"), merge("u", "m", 1, kind="badge")])["result"] == "DONE"
+    assert store.one("commit", id="b", facts=[merge("u", "k", 4, kind="badge"), merge("u", "m", 5, kind="badge"), merge("u", "m", 6, kind="badge")])["result"] == "DONE"
+    assert store.one("commit", id="c", facts=[once("u", "m", 7)])["result"] == "STALE"
+    assert facts(database) == {("badge", "u", "k"): (1, "a"), ("badge", "u", "m"): (6, "b")}
+
+
+def test_a_task_that_is_replaced_keeps_its_facts(store, database):
+    """A second copy of the commit changes nothing of them."""
+    commit = {"do": "commit", "id": "r", "result_hex": "", "facts": [once("u", "k"), merge("u", "l", 1)], "sends": []}
+    store.one("claim", id="r")
+    assert [store.ask(commit)[0]["result"] for _ in range(2)] == ["DONE", "STALE"]
+    assert facts(database) == {("badge", "u", "k"): (None, "r"), ("setting", "u", "l"): (1, "r")}
+
+
+def test_two_tasks_of_one_group_cannot_both_write_once_the_same(store, database):
+    answers = store.ask(*[commit(f"d{n}", facts=[once("u", "c")]) for n in range(5)])
     assert sorted(a["result"] for a in answers) == ["DONE"] + ["STALE"] * 4
-    assert database.value("select count(*) from chard.character_owned") == 1
+    assert len(facts(database)) == 1
 
 
-def test_two_workers_cannot_both_grant_the_same(opened, database):
+def test_two_workers_cannot_both_write_once_the_same(opened, database):
     workers = [opened("w1"), opened("w2")]
-    numbers = [worker.send(*[commit(f"{k}-{n}", grants=[{"user_id": f"u{n}", "code": "c"}]) for n in range(300)])
+    numbers = [worker.send(*[commit(f"{k}-{n}", facts=[once(f"u{n}", "c")]) for n in range(300)])
                for k, worker in enumerate(workers)]
     results = [[a["result"] for a in worker.wait(numbers[k])] for k, worker in enumerate(workers)]
     assert all(sorted(pair) == ["DONE", "STALE"] for pair in zip(*results))
-    assert database.value("select count(*) from chard.character_owned") == 300
+    assert len(facts(database)) == 300
 
 
 def test_versions_of_an_aggregate_have_no_gap_and_no_double_across_workers(opened, database):
@@ -349,16 +404,25 @@ def test_bad_rows_among_500_harm_only_themselves(store, database):
     assert database.value("select count(*) from chard.outbox") == 500 - len(bad)
 
 
-def test_ten_thousand_profile_fields_are_one_commit(store, database):
-    fields = [{"user_id": f"u{n % 5000}", "key": f"f{n % 2}", "value": {"n": n}} for n in range(10000)]
+def test_two_workers_that_merge_the_same_facts_in_other_orders_wait_for_one_another(opened, database):
+    workers = [opened("w1"), opened("w2")]
+    keys = [f"k{n}" for n in range(50)]
+    numbers = [worker.send(*[commit(f"{k}-{n}", facts=[merge("u", key, k) for key in (keys if (n + k) % 2 else reversed(keys))]) for n in range(40)])
+               for k, worker in enumerate(workers)]
+    assert {a["result"] for k, worker in enumerate(workers) for a in worker.wait(numbers[k])} == {"DONE"}
+    assert len(facts(database)) == 50
+
+
+def test_ten_thousand_facts_are_one_commit(store, database):
+    fields = [merge(f"u{n % 5000}", f"f{n % 2}", {"n": n}, kind="profile") for n in range(10000)]
     events = [event(f"u{n}", "ProfileUpdated", aggregate_type="profile") for n in range(5000)]
     started = time.monotonic()
-    assert store.one("commit", id="my", fields=fields, events=events, has_job=True, last=True)["result"] == "DONE"
-    print(f"10,000 profile fields and 5,000 events: {time.monotonic() - started:.2f} s")
+    assert store.one("commit", id="my", facts=fields, events=events, has_job=True, last=True)["result"] == "DONE"
+    print(f"10,000 facts and 5,000 events: {time.monotonic() - started:.2f} s")
     assert database.value("select count(*) from chard.profile") == 5000
     assert database.value("select fields from chard.profile where user_id = 'u4999'") == {"f1": {"n": 9999}}
     assert len(store.one("job", id="my")["value"]["events"]) == 5000
-    store.one("commit", id="my2", fields=[{"user_id": "u1", "key": "f1", "value": None}, {"user_id": "u1", "key": "new", "value": "x"}])
+    store.one("commit", id="my2", facts=[merge("u1", "f1", None, kind="profile"), merge("u1", "new", "x", kind="profile")])
     assert database.value("select fields from chard.profile where user_id = 'u1'") == {"f1": None, "new": "x"}
 
 

@@ -52,7 +52,7 @@ def test_migrate_fills_an_empty_database_once(store_url, database):
     again, last = migrate(store_url)
     assert last["rc"] == 0 and again == [f"up to date: {versions[-1]['name']}"]
     tables = {r["relname"] for r in database.rows("select relname from pg_class where relnamespace = 'chard'::regnamespace")}
-    assert tables >= {"task", "job", "outbox", "event", "scheduled", "dead_letter", "profile", "character_owned", "worker",
+    assert tables >= {"task", "job", "outbox", "event", "scheduled", "dead_letter", "fact", "profile", "character_owned", "worker",
                       "heartbeat", "schema_version", "outbox_default"}
 
 

@@ -455,7 +455,7 @@ def test_json_that_postgresql_would_refuse_is_kept(opened):
 
 def test_a_profile_keeps_keys_of_any_kind(opened, database):
     keys = ['plain', 'with "quotes"', 'dots.and$signs[0]', "", "ü\\"]
-    opened().one("commit", id="t", fields=[{"user_id": "u", "key": key, "value": key} for key in keys])
+    opened().one("commit", id="t", facts=[{"kind": "profile", "owner": "u", "key": key, "value": key} for key in keys])
     assert database.value("select fields from profile") == {key: key for key in keys}
 
 

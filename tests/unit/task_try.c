@@ -141,24 +141,24 @@ static json_t *show_request(const struct ai_request *request)
 
 static json_t *show_outcome(const struct outcome *o)
 {
-        json_t *events = json_array(), *writes = json_array();
+        json_t *events = json_array(), *facts = json_array();
         for (const struct event *e = o->events; e; e = e->next) {
                 json_t *of = json_sprintf("%s %s", e->aggregate_type, e->aggregate_id);
                 json_array_append_new(events,
                                       json_pack("{s:o, s:s, s:O}", "of", of, "type", e->type, "payload", e->payload));
         }
-        for (const struct row_write *w = o->writes; w; w = w->next) {
-                const char *kind = w->kind == ROW_CHARACTER_GRANT ? "grant" : "profile";
-                json_t *what = json_sprintf("%s %s", w->user_id, w->key);
-                json_array_append_new(writes, json_pack("{s:o, s:O*}", kind, what, "value", w->value));
+        for (const struct fact *f = o->facts; f; f = f->next) {
+                json_t *what = json_sprintf("%s %s %s", f->kind, f->owner, f->key);
+                json_array_append_new(facts, json_pack("{s:o, s:O}", f->mode == FACT_ONCE ? "once" : "merge", what,
+                                                       "value", f->value));
         }
         json_t *shown = json_pack("{s:O}", "sections", o->sections);
         if (json_array_size(events))
                 json_object_set(shown, "events", events);
-        if (json_array_size(writes))
-                json_object_set(shown, "writes", writes);
+        if (json_array_size(facts))
+                json_object_set(shown, "facts", facts);
         json_decref(events);
-        json_decref(writes);
+        json_decref(facts);
         return shown;
 }
 
@@ -190,15 +190,15 @@ json_t *try_ask(const char *task, const char *document)
         return shown;
 }
 
-static json_t *try_outcome(const char *task, const char *document, const char *reply, const char *owned)
+static json_t *try_outcome(const char *task, const char *document, const char *reply, const char *facts)
 {
         const struct task_def *def = task_of(task)->def;
         struct arena arena = { 0 };
         struct problem why = { 0 };
         struct outcome out;
-        json_t *doc = json_of(document), *has = owned ? json_of(owned) : NULL;
+        json_t *doc = json_of(document), *has = facts ? json_of(facts) : NULL;
         struct ai_reply said = { .content = reply ? json_of(reply) : NULL };
-        const struct task_input in = { .document = doc, .owned = has, .arena = &arena, .task = task_of(task) };
+        const struct task_input in = { .document = doc, .facts = has, .arena = &arena, .task = task_of(task) };
         assert_int_equal(outcome_open(&out, &arena), 0);
         int code = reply ? def->conclude(&in, &said, &out, &why) : def->run(&in, &out, &why);
         assert_announced(def, out.sections);
@@ -216,9 +216,9 @@ json_t *try_conclude(const char *task, const char *document, const char *reply)
         return try_outcome(task, document, reply, NULL);
 }
 
-json_t *try_run(const char *task, const char *document, const char *owned)
+json_t *try_run(const char *task, const char *document, const char *facts)
 {
-        return try_outcome(task, document, NULL, owned);
+        return try_outcome(task, document, NULL, facts);
 }
 
 json_t *try_args(const char *task, const char *args)

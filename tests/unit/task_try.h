@@ -23,11 +23,11 @@ void assert_outcome(const char *label, const char *expected, json_t *takes);
  * or {"refused": {"source", "code", "text"}}. */
 json_t *try_ask(const char *task, const char *document);
 
-/* What a task makes of a document, by conclude(reply), or by run() with `owned` when `reply` is NULL:
- * {"sections": {…}, "events": [{"of": "scan job-1", "type", "payload"}…], "writes": [{"grant" | "profile": "user key", "value"}…]},
+/* What a task makes of a document, by conclude(reply), or by run() seeing `facts` when `reply` is NULL:
+ * {"sections": {…}, "events": [{"of": "scan job-1", "type", "payload"}…], "facts": [{"once" | "merge": "kind owner key", "value"}…]},
  * empty lists left out, or {"refused": …}. */
 json_t *try_conclude(const char *task, const char *document, const char *reply);
-json_t *try_run(const char *task, const char *document, const char *owned);
+json_t *try_run(const char *task, const char *document, const char *facts);
 
 /* What a task without a document makes of its arguments: its result, or {"refused": …}. */
 json_t *try_args(const char *task, const char *args);

@@ -264,6 +264,47 @@ static void members_have_short_reads(void **state)
                 assert_int_equal(json_number(value, none[i], -1), -1);
 }
 
+/* Source of the first fourteen: RFC 6901, section 5. */
+static void a_pointer_finds_a_part(void **state)
+{
+        (void)state;
+        JSON_OWNED json_t *value =
+                parsed("{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,\"i\\\\j\":5,"
+                       "\"k\\\"l\":6,\" \":7,\"m~n\":8}");
+        static const struct {
+                const char *pointer, *found;
+        } rows[] = {
+                { "/foo", "[\"bar\",\"baz\"]" },
+                { "/foo/0", "\"bar\"" },
+                { "/", "0" },
+                { "/a~1b", "1" },
+                { "/c%d", "2" },
+                { "/e^f", "3" },
+                { "/g|h", "4" },
+                { "/i\\j", "5" },
+                { "/k\"l", "6" },
+                { "/ ", "7" },
+                { "/m~0n", "8" },
+                { "/foo/1", "\"baz\"" },
+                { "/foo/2", NULL },
+                { "/foo/01", NULL },
+                { "/foo/-", NULL },
+                { "/foo/", NULL },
+                { "/foo/0/x", NULL },
+                { "/absent", NULL },
+                { "foo", NULL },
+        };
+        assert_ptr_equal(json_at(value, ""), value);
+        assert_null(json_at(NULL, "/a"));
+        for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+                const json_t *found = json_at(value, rows[i].pointer);
+                char *text = found ? json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+                if (!text != !rows[i].found || (text && strcmp(text, rows[i].found) != 0))
+                        fail_msg("%s found %s", rows[i].pointer, text ? text : "nothing");
+                free(text);
+        }
+}
+
 static void what_is_no_object_has_no_members(void **state)
 {
         (void)state;
@@ -316,6 +357,7 @@ int main(void)
                 cmocka_unit_test(nesting_is_limited),
                 cmocka_unit_test(brackets_in_texts_do_not_nest),
                 cmocka_unit_test(members_have_short_reads),
+                cmocka_unit_test(a_pointer_finds_a_part),
                 cmocka_unit_test(what_is_no_object_has_no_members),
                 cmocka_unit_test(a_nul_is_found_at_any_depth),
                 cmocka_unit_test(writing_nothing_is_a_failure),

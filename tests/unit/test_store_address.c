@@ -73,7 +73,9 @@ static void test_a_bad_url_is_told_without_its_password(void **state)
                 assert_int_equal(store_open(&store, &config, &why), 1);
                 assert_string_equal(why.code, "bad_url");
                 assert_null(strstr(why.text, "SECRET"));
-                assert_int_equal(store_migrate(urls[i], 1000, NULL, NULL, &why), 1);
+                assert_int_equal(
+                        store_migrate(&(struct store_migration){ .url = urls[i], .connect_timeout_ms = 1000 }, &why),
+                        1);
                 assert_string_equal(why.code, "bad_url");
                 assert_null(strstr(why.text, "SECRET"));
         }

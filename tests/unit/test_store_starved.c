@@ -81,7 +81,9 @@ static void nothing_is_refused_for_want_of_memory(void **state)
         snprintf(url, sizeof(url), "sqlite:%s/t.db", folder);
         uv_loop_init(&loop);
         const struct store_config config = { .loop = &loop, .url = url, .owner = "w" };
-        const bool opened = store_migrate(url, 1000, NULL, NULL, NULL) == 0 && store_open(&s, &config, NULL) == 0;
+        const bool opened =
+                store_migrate(&(struct store_migration){ .url = url, .connect_timeout_ms = 1000 }, NULL) == 0 &&
+                store_open(&s, &config, NULL) == 0;
         if (opened) {
                 ask_all(s, &loop, value);
                 s->backend->close(s);

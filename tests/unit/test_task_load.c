@@ -180,6 +180,12 @@ static int run(const struct task_input *in, struct outcome *out, struct problem 
 #define BASE(name_)  .name = name_, .queue = "q", .retry = { .limit = 3, .base_ms = 10, .cap_ms = 10 }, .deadline_ms = 1
 #define NAMED(name_) .name = name_, .queue = "q", .deadline_ms = 1
 
+static const struct task_prompt prompts_of_three[] = { { "en", "a" }, { "pt-BR", "b" }, { "zh-Hant-TW", "c" }, { 0 } };
+static const struct task_prompt prompts_bad[] = { { "en", "a" }, { "pt_BR", "b" }, { 0 } };
+static const struct task_prompt prompts_cut[] = { { "en-", "a" }, { 0 } };
+static const struct task_prompt prompts_twice[] = { { "en", "a" }, { "EN", "b" }, { 0 } };
+static const struct task_prompt prompts_silent[] = { { "en", NULL }, { 0 } };
+
 static void tasks_that_could_not_run_are_refused(void **state)
 {
         (void)state;
@@ -204,6 +210,23 @@ static void tasks_that_could_not_run_are_refused(void **state)
                 { "t.t has ask but no schema", { BASE("t.t"), .ask = ask, .conclude = conclude } },
                 { "t.t has run, but also conclude", { BASE("t.t"), .run = run, .conclude = conclude } },
                 { "t.t has run, but also a schema", { BASE("t.t"), .run = run, .schema = "{}" } },
+                { NULL, { BASE("t.t"), .run = run, .sees = { { "badge", "/job/user_id" } } } },
+                { "t.t sees facts without a kind", { BASE("t.t"), .run = run, .sees = { { "", "/job/user_id" } } } },
+                { "t.t sees facts without a kind, or without a JSON pointer",
+                  { BASE("t.t"), .run = run, .sees = { { "badge", "user_id" } } } },
+                { "t.t sees facts without a kind, or without a JSON pointer",
+                  { BASE("t.t"), .run = run, .sees = { { "badge", NULL } } } },
+                { "t.t sees facts, but has no document",
+                  { BASE("t.t"), .run = run, .flags = TASK_PLAIN, .sees = { { "badge", "/a" } } } },
+                { "t.t sees facts, but has no document or keeps nothing",
+                  { BASE("t.t"), .run = run, .flags = TASK_STATELESS, .sees = { { "badge", "/a" } } } },
+                { NULL, { BASE("t.t"), .run = run, .prompts = prompts_of_three } },
+                { "t.t has a prompt whose language is no BCP 47 tag",
+                  { BASE("t.t"), .run = run, .prompts = prompts_bad } },
+                { "t.t has a prompt whose language is no BCP 47 tag",
+                  { BASE("t.t"), .run = run, .prompts = prompts_cut } },
+                { "t.t has two prompts in one language", { BASE("t.t"), .run = run, .prompts = prompts_twice } },
+                { "t.t has a prompt without a text", { BASE("t.t"), .run = run, .prompts = prompts_silent } },
                 { "two tasks are called first", { BASE("first"), .run = run } },
         };
         static const struct task_def first = { BASE("first"), .run = run };

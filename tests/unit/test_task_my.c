@@ -42,16 +42,16 @@ static void every_changed_profile_gets_its_rows_and_one_event(void **state)
                   " 'fields': {'nickname': '민지', 'lang': 'ko'}}},"
                   "{'of': 'profile b', 'type': 'ProfileUpdated', 'payload': {'job_id': 'job-1', 'user_id': 'b',"
                   " 'fields': {'notifications': true}}}],"
-                  "'writes': [{'profile': 'a nickname', 'value': '민지'}, {'profile': 'a lang', 'value': 'ko'},"
-                  " {'profile': 'b notifications', 'value': true}]}" },
+                  "'facts': [{'merge': 'profile a nickname', 'value': '민지'}, {'merge': 'profile a lang', 'value': 'ko'},"
+                  " {'merge': 'profile b notifications', 'value': true}]}" },
                 { "a later element wins",
                   MY("[" SET("a", "x", "1") ", " SET("b", "x", "2") ", " SET("a", "x", "3") "]"),
                   "{'sections': {'profile': {'profiles': 2, 'fields': 2}},"
                   "'events': [{'…': 1, 'of': 'profile a', 'payload': {'…': 1, 'fields': {'x': 3}}},"
                   " {'…': 1, 'of': 'profile b', 'payload': {'…': 1, 'fields': {'x': 2}}}],"
-                  "'writes': [{'profile': 'a x', 'value': 3}, {'profile': 'b x', 'value': 2}]}" },
+                  "'facts': [{'merge': 'profile a x', 'value': 3}, {'merge': 'profile b x', 'value': 2}]}" },
                 { "any JSON is a value", MY("[" SET("a", "n", "null") ", " SET("a", "o", "{'k': [1, 2.5]}") "]"),
-                  "{'…': 1, 'writes': [{'profile': 'a n', 'value': null}, {'profile': 'a o', 'value': {'k': [1, 2.5]}}]}" },
+                  "{'…': 1, 'facts': [{'merge': 'profile a n', 'value': null}, {'merge': 'profile a o', 'value': {'k': [1, 2.5]}}]}" },
         };
         EACH(rows);
 }
@@ -115,7 +115,7 @@ static void ten_thousand_go_in_one_task_and_one_more_does_not(void **state)
         (void)state;
         json_t *got = run_many(10000, SET("last", "level", "1"));
         assert_int_equal(json_array_size(json_object_get(got, "events")), 10000);
-        assert_int_equal(json_array_size(json_object_get(got, "writes")), 10000);
+        assert_int_equal(json_array_size(json_object_get(got, "facts")), 10000);
         json_decref(got);
         assert_outcome("one bad among them", REFUSED("bad_update", "updates[9999].field must be a text; it is null"),
                        run_many(10000, "{'user_id': 'a', 'field': null, 'value': 1}"));
@@ -130,7 +130,7 @@ static void a_value_is_at_most_16_kib(void **state)
         for (int size = 16382; size <= 16383; size++) {
                 assert_true(asprintf(&document, MY("[{'user_id': 'a', 'field': 'x', 'value': '%0*d'}]"), size, 0) > 0);
                 assert_outcome("with its quotes",
-                               size == 16382 ? "{'…': 1, 'writes': '…'}" : REFUSED("bad_update", "at most 16384 bytes"),
+                               size == 16382 ? "{'…': 1, 'facts': '…'}" : REFUSED("bad_update", "at most 16384 bytes"),
                                try_run("my.profile", document, NULL));
                 free(document);
         }

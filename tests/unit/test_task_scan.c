@@ -357,17 +357,19 @@ static void reward_follows_the_three_conditions(void **state)
 {
         (void)state;
         static const struct {
-                const char *label, *document, *owned, *expected;
+                const char *label, *document, *facts, *expected;
         } rows[] = {
                 { "due", DONE(CLASS("recyclable", "clear-pet", "null", ""), "{'slug': 'clear-pet'}", GOOD), "[]",
                   "{'sections': {'reward': {'received': true, 'already_owned': false,"
                   " 'character': {'code': 'char-petty', 'ko': '페티'}, 'reason': 'granted'}},"
                   "'events': [{'of': 'scan job-1', 'type': 'RewardGranted', 'payload': {'job_id': 'job-1', 'user_id': 'u-1',"
                   " 'character_id': 'char-petty', 'reward_type': 'character', 'category': 'clear-pet'}}],"
-                  "'writes': [{'grant': 'u-1 char-petty'}]}" },
-                { "another one owned", DONE(CLASS("recyclable", "metal", "null", ""), "{}", GOOD), "['char-petty']",
-                  "{'…': 1, 'writes': [{'grant': 'u-1 char-metally'}]}" },
-                { "owned", DONE(CLASS("recyclable", "clear-pet", "null", ""), "{}", GOOD), "['char-eco', 'char-petty']",
+                  "'facts': [{'once': 'character u-1 char-petty', 'value': null}]}" },
+                { "another one owned", DONE(CLASS("recyclable", "metal", "null", ""), "{}", GOOD),
+                  "{'character': {'u-1': {'char-petty': null}}}",
+                  "{'…': 1, 'facts': [{'once': 'character u-1 char-metally', 'value': null}]}" },
+                { "owned", DONE(CLASS("recyclable", "clear-pet", "null", ""), "{}", GOOD),
+                  "{'character': {'u-1': {'char-eco': null, 'char-petty': null}}}",
                   "{'sections': {'reward': {'received': false, 'already_owned': true,"
                   " 'character': {'code': 'char-petty', 'ko': '페티'}, 'reason': 'already_owned'}}}" },
                 { "no rule", DONE(CLASS("recyclable", "clear-pet", "null", ""), "", GOOD), "[]",
@@ -398,7 +400,7 @@ static void reward_follows_the_three_conditions(void **state)
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
                 assert_outcome(rows[i].label, rows[i].expected,
-                               try_run("scan.reward", rows[i].document, rows[i].owned));
+                               try_run("scan.reward", rows[i].document, rows[i].facts));
 }
 
 static void every_recyclable_has_its_own_character(void **state)
@@ -413,7 +415,8 @@ static void every_recyclable_has_its_own_character(void **state)
         for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
                 char document[512], expected[128];
                 snprintf(document, sizeof(document), DONE("'middle': '%s'", "{}", GOOD), pairs[i][0]);
-                snprintf(expected, sizeof(expected), "{'…': 1, 'writes': [{'grant': 'u-1 %s'}]}", pairs[i][1]);
+                snprintf(expected, sizeof(expected), "{'…': 1, 'facts': [{'once': 'character u-1 %s', 'value': null}]}",
+                         pairs[i][1]);
                 assert_outcome(pairs[i][0], expected, try_run("scan.reward", document, "[]"));
         }
 }

@@ -116,17 +116,14 @@ create table owed_result (
         telling    blob not null
 ) strict;
 
--- A character is a user's once; task_id says which task granted it.
-create table character_owned (
-        user_id    text not null,
-        code       text not null,
-        task_id    text not null,
-        granted_at integer not null default (cast((julianday('now') - 2440587.5) * 86400000 as integer) * 1000),
-        primary key (user_id, code)
-) strict, without rowid;
-
-create table profile (
-        user_id    text primary key,
-        updated_at integer not null default (cast((julianday('now') - 2440587.5) * 86400000 as integer) * 1000),
-        fields     text not null default '{}'
+-- Facts: (kind, owner, key) -> value; task_id says which task wrote it. One that was written once stays as it is.
+create table fact (
+        kind    text not null,
+        owner   text not null,
+        key     text not null,
+        once    integer not null default 0,
+        at      integer not null default (cast((julianday('now') - 2440587.5) * 86400000 as integer) * 1000),
+        task_id text not null,
+        value   text not null,
+        primary key (kind, owner, key)
 ) strict;

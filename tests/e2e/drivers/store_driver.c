@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/json.h"
+#include "pipelines/pipeline.h"
 #include "store/store.h"
 #include "tasks/task.h"
 #include "tests/hex.h"
@@ -41,6 +42,7 @@ struct request {
         struct problem why;
         struct scheduled scheduled;
         struct buffer result;
+        struct fact_set sees[4];
         union {
                 struct claim claim;
                 struct commit commit;
@@ -112,12 +114,24 @@ static void read_outcome(struct request *r)
                 outcome_event(&r->outcome, json_text(item, "aggregate_type", "scan"),
                               json_text(item, "aggregate_id", ""), json_text(item, "type", "Tested"),
                               json_incref(json_object_get(item, "payload")));
-        json_array_foreach(json_object_get(r->line, "grants"), i, item)
-                outcome_write(&r->outcome, ROW_CHARACTER_GRANT, json_text(item, "user_id", ""),
-                              json_text(item, "code", ""), NULL);
-        json_array_foreach(json_object_get(r->line, "fields"), i, item)
-                outcome_write(&r->outcome, ROW_PROFILE_FIELD, json_text(item, "user_id", ""),
-                              json_text(item, "key", ""), json_incref(json_object_get(item, "value")));
+        json_array_foreach(json_object_get(r->line, "facts"), i, item)
+                (json_is_true(json_object_get(item, "once")) ? outcome_fact_once : outcome_fact_merge)(
+                        &r->outcome, json_text(item, "kind", ""), json_text(item, "owner", ""),
+                        json_text(item, "key", ""), json_incref(json_object_get(item, "value")));
+}
+
+/* [[kind, owner or null], …] */
+static unsigned read_sees(struct request *r)
+{
+        size_t i;
+        json_t *set;
+
+        json_array_foreach(json_object_get(r->line, "sees"), i, set) {
+                if (i < sizeof(r->sees) / sizeof(r->sees[0]))
+                        r->sees[i] = (struct fact_set){ json_string_value(json_array_get(set, 0)),
+                                                        json_string_value(json_array_get(set, 1)) };
+        }
+        return (unsigned)i;
 }
 
 /* {"due_ms", "in_ms", "exchange", "routing_key", "properties_hex", "body", "reason", "task_id"} */
@@ -168,7 +182,7 @@ static void claimed(const struct claim_reply *reply, void *arg)
                                              "REVOKED", "REFUSED", "CLOSED", "STARVED" };
         json_t *fields = json_pack("{s:s,s:i,s:I,s:o,s:O?,s:O?,s:o}", "verdict", names[reply->verdict], "starts",
                                    (int)reply->starts, "wait_ms", (json_int_t)reply->wait_ms, "result",
-                                   text_or_null(reply->result), "error", reply->error, "owned", reply->owned, "why",
+                                   text_or_null(reply->result), "error", reply->error, "facts", reply->facts, "why",
                                    problem_json(&reply->why));
 
         answer(arg, fields);
@@ -387,8 +401,13 @@ static void said(const char *line, void *arg)
 static int migrate(const char *url)
 {
         struct problem why = { 0 };
-        int rc = store_migrate(url, 3000, said, NULL, &why);
+        const struct fact_view *views[8];
+        int rc;
 
+        shipped_views(views, 8);
+        rc = store_migrate(
+                &(struct store_migration){ .url = url, .connect_timeout_ms = 3000, .views = views, .said = said },
+                &why);
         print(json_pack("{s:i,s:o}", "rc", rc, "why", problem_json(&why)));
         return rc == 0 ? 0 : 3;
 }

@@ -11,7 +11,8 @@ static void do_claim(struct request *r, struct store *s)
                 .parent_id = text_of(r, "parent_id"),
                 .name = json_text(r->line, "name", "test.task"),
                 .pipeline = text_of(r, "pipeline"),
-                .owned_by = text_of(r, "owned_by"),
+                .sees = r->sees,
+                .see_count = read_sees(r),
                 .retries = number_of(r, "retries", 0),
                 .lease_ms = number_of(r, "lease_ms", 60000),
         };
@@ -40,6 +41,7 @@ static void do_commit(struct request *r, struct store *s)
                 .pipeline = text_of(r, "pipeline"),
                 .traceparent = text_of(r, "traceparent"),
                 .chain = json_object_get(r->line, "chain"),
+                .sends = json_object_get(r->line, "sends"),
         };
         s->backend->commit(s, &r->commit, stored, r);
 }

@@ -128,7 +128,7 @@ class SqliteTables:
     refuses_nul = False
     TIMES = {"created_at", "started_at", "finished_at", "updated_at", "lease_until", "due_at", "beat_at", "granted_at",
              "locked_until", "died_at", "kept_at", "at"}
-    JSON = {"result", "error", "document", "payload", "fields"}
+    JSON = {"result", "error", "document", "payload", "fields", "value"}
 
     def __init__(self, url):
         self.path = url.removeprefix("sqlite:")

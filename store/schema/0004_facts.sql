@@ -1,19 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Rows that tasks change beside their results, and tasks that are dead.
+-- Facts that tasks keep beside their results, and tasks that are dead.
 
--- A character is a user's once; task_id says which task granted it.
-create table chard.character_owned (
-        granted_at timestamptz not null default now(),
-        user_id    text collate "C" not null,
-        code       text collate "C" not null,
-        task_id    text collate "C" not null,
-        primary key (user_id, code)
-);
-
-create table chard.profile (
-        updated_at timestamptz not null default now(),
-        user_id    text collate "C" primary key,
-        fields     jsonb not null default '{}'
+-- (kind, owner, key) -> value; task_id says which task wrote it. One that was written once stays as it is. Views of the kinds that a domain
+-- wants to show are made after the migrations.
+create table chard.fact (
+        at      timestamptz not null default now(),
+        once    boolean not null default false,
+        kind    text collate "C" not null,
+        owner   text collate "C" not null,
+        key     text collate "C" not null,
+        task_id text collate "C" not null,
+        value   jsonb not null,
+        primary key (kind, owner, key)
 ) with (
         fillfactor = 70,
         autovacuum_vacuum_scale_factor = 0.02
