@@ -197,12 +197,24 @@ static int unjoin_group(struct followers *f, const json_t *group, const struct f
         return rc;
 }
 
+/* A body that is in the header of another chord fails that one with it: errbacks that a client linked to both are called of the outer one, once. New
+ * reference. */
+static json_t *errbacks_of_body(const json_t *body)
+{
+        JSON_OWNED json_t *outer = errbacks_of(json_object_get(json_object_get(body, "options"), "chord"));
+        json_t *own = errbacks_of(body);
+        for (size_t i = json_array_size(own); i > 0; i--)
+                if (holds(outer, json_array_get(own, i - 1), json_array_size(outer)))
+                        json_array_remove(own, i - 1);
+        return own;
+}
+
 static int unjoin(struct followers *f, const json_t *body, const struct failure_told *told)
 {
         const struct task_message failed = body_as_task(f->of, body);
         if (canvas_kind_of(body) == CANVAS_GROUP)
                 return unjoin_group(f, body, told);
-        const int rc = send(f, errbacks_of(body), &failed, told);
+        const int rc = send(f, errbacks_of_body(body), &failed, told);
         return rc == 0 && canvas_kind_of(body) == CANVAS_CHORD ? unjoin(f, canvas_body(body), told) : rc;
 }
 

@@ -156,3 +156,17 @@ def children_of_a_part_with_links(app, t):
     e = Errbacks(app, t)
     result = chord([t.fail("x").set(countdown=0), t.add(1).set(countdown=1, link=[t.add(5)])], t.same().on_error(e.one("A"))).apply_async()
     return [seen(result), e.ran(1, body=result), [row[:2] for row in shape(result)]]
+
+
+@scene
+def errback_of_a_chord_whose_header_has_a_chord(app, t):
+    """The inner chord fails, and fails the outer one: once."""
+    e = Errbacks(app, t)
+    inner = chord([t.add(1), t.fail("x")], t.same().set(immutable=True))
+    outer = chord(group([t.add(3), inner]), t.same())
+    outer.link_error(e.one("A"))
+    result = outer.apply_async()
+    owners = header_of(result) | {"body": result}
+    first = [seen(result), e.ran(1, **owners)]
+    seen(t.add(1).apply_async(countdown=1))  # what came second has run by then
+    return [*first, e.ran(1, **owners)]

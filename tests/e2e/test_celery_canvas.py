@@ -29,6 +29,9 @@ BETTER = {
     "errbacks_of_a_body_that_is_a_chord": [{"ValueError": ["x"]}, ["A", "B"]],
     # The inner body fails as a part of the outer header. Celery leaves the outer body waiting for ever.
     "errbacks_of_two_chords_failed_by_one_task": [{"ChordError": ["Dependency ID raised ValueError('x')"]}, ["A", "B"]],
+    # The same; an errback that the client linked to both bodies is called once, of the outer one.
+    "errback_of_a_chord_whose_header_has_a_chord":
+        [{"ChordError": ["Dependency ID raised ValueError('x')"]}, [["A", "body", True]], [["A", "body", True]]],
 }
 
 
