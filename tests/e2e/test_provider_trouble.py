@@ -152,7 +152,7 @@ def test_an_outage_with_16000_in_flight(chard_release, database, provider, queue
 
     with chard.worker(queues="chat.classify", name="chard@outage"), RoundTrips(queues) as trips:
         jobs.submit_many(chard, "chat", inputs)
-        wait_until(lambda: provider.in_flight == count, 200, f"{count} calls in flight", every=0.2)
+        wait_until(lambda: provider.in_flight == count, 400, f"{count} calls in flight", every=0.2)
 
         provider.stop()  # every connection is reset, new ones are refused
         began = time.monotonic()
