@@ -71,6 +71,12 @@ static void count(struct breaker *b, bool failed, uint64_t now_ms)
         }
         b->slice[at].calls++;
         b->slice[at].failed += failed;
+        if (!failed || b->row_second + BREAKER_SLICES <= second)
+                b->row = 0;
+        if (failed) {
+                b->row++;
+                b->row_second = second;
+        }
 }
 
 static bool mostly_failing(const struct breaker *b, uint64_t now_ms)
@@ -83,7 +89,7 @@ static bool mostly_failing(const struct breaker *b, uint64_t now_ms)
                 calls += b->slice[i].calls;
                 failed += b->slice[i].failed;
         }
-        return calls >= BREAKER_LEAST && failed * 100 >= calls * BREAKER_FAILED_PERCENT;
+        return b->row >= BREAKER_ROW || (calls >= BREAKER_LEAST && failed * 100 >= calls * BREAKER_FAILED_PERCENT);
 }
 
 /* Twice as long each time, and a quarter of it at random, so that several processes do not probe together. */
@@ -95,5 +101,6 @@ static void open_now(struct breaker *b, uint64_t now_ms, uint64_t random)
         if (open_ms > BREAKER_OPEN_MAX_MS)
                 open_ms = BREAKER_OPEN_MAX_MS;
         b->opened++;
+        b->row = 0;
         b->until_ms = now_ms + open_ms * 3 / 4 + random % (open_ms / 4 + 1);
 }

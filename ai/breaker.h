@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stops calling one model when its provider is down: it counts how the calls of the last ten seconds ended, and once most of
- * them failed it lets nobody through for a while, then one call at a time to see whether the provider is back.
+ * them failed, or many in a row, it lets nobody through for a while, then one call at a time to see whether the provider is back.
  * Pure: time (monotonic milliseconds) and random bits come in. Owned by the loop thread.
  * Source of the pattern: M. Nygard, "Release It!", "Circuit Breaker". */
 #ifndef CHARD_AI_BREAKER_H
@@ -12,7 +12,8 @@
 enum {
         BREAKER_SLICES = 10,     /* the window, in slices of … */
         BREAKER_SLICE_MS = 1000, /* … one second */
-        BREAKER_LEAST = 20,      /* fewer calls in the window say nothing */
+        BREAKER_LEAST = 20,      /* fewer calls in the window say nothing, … */
+        BREAKER_ROW = 10,        /* … but for so many failures in a row: more than two tasks have attempts */
         BREAKER_FAILED_PERCENT = 50,
         BREAKER_OPEN_MIN_MS = 2000,   /* stays open this long the first time … */
         BREAKER_OPEN_MAX_MS = 30000,  /* … doubling to this while probes fail */
@@ -31,6 +32,8 @@ struct breaker {
                 uint64_t second; /* which slice this is, counted from time 0 */
                 unsigned calls, failed;
         } slice[BREAKER_SLICES];
+        uint64_t row_second; /* of the last failure … */
+        unsigned row; /* … of so many since the last call that was answered, none a whole window after the one before */
         uint64_t until_ms; /* open until then, half-open after; 0 = closed */
         bool probing;      /* half-open, and one call is out */
         unsigned opened;   /* times in a row without a good probe */

@@ -179,9 +179,12 @@ void model_report(struct model *m, unsigned probe, long status, uint64_t started
         report_model(m, probe, end, now_ms, random, reply);
         if (reply->verdict == AI_OK)
                 limiter_succeeded(&m->limiter, started_ms);
+        const bool out = end == BREAKER_FAILED && breaker_is_open(&m->breaker);
+        if (out) /* the model's fault, and no attempt of the task */
+                reply->verdict = AI_WAIT;
         if (reply->verdict != AI_WAIT)
                 return;
-        if (reply->fault == AI_FAULT_NONE)
+        if (reply->fault == AI_FAULT_NONE && !out)
                 limiter_pause(&m->limiter, started_ms, reply->wait_ms, now_ms, random);
         reply->wait_ms = model_paused_ms(m, now_ms);
         if (reply->wait_ms == 0) /* it came back after the pause that it belongs to */

@@ -44,6 +44,29 @@ def test_jobs_wait_while_the_endpoint_serves_nobody(chard, database, provider, q
     assert len(told) == 2, "one line for the loss and one for the return"
 
 
+OUTAGES = {
+    "503": lambda reply: reply.failure(503, message="no healthy upstream"),
+    "broken off": lambda reply: reply.Reply(cut=0),
+}
+
+
+@everywhere
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_nobody_dies_in_an_outage_that_meets_few_calls(chard, database, provider, queues, reply, outage):
+    """A dozen jobs are too few for a share of calls to say anything; many failures in a row do, and after that no attempt is used up."""
+    provider.behave = reply.always(OUTAGES[outage](reply))
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker() as worker:
+        ids = chats(chard, 12)
+        worker.wait_log("is paused, now for")
+        # Probes go on by themselves; to wait for a dozen of them would take minutes.
+        provider.behave = reply.fitting
+        assert set(jobs.ended(database, ids, 60).values()) == {"SUCCESS"}
+    assert not queues.take("chat.classify.dead")
+    assert database.value("select max(attempts) from chard.task") <= 2
+
+
 def test_a_revoked_key_is_replaced_in_its_file(chard, database, provider, reply, tmp_path):
     """The new key counts at once, whoever was refused before is asked again, and no job is the worse for it."""
     key = tmp_path / "key"

@@ -23,7 +23,7 @@ static bool is_open(const struct breaker *b, uint64_t now_ms)
         return breaker_open_ms(b, now_ms) > 0;
 }
 
-/* Calls of the last ten seconds, and whether they open it. */
+/* Calls of the last ten seconds, never many failures in a row, and whether they open it. */
 static void it_opens_when_most_calls_fail(void **state)
 {
         (void)state;
@@ -31,28 +31,47 @@ static void it_opens_when_most_calls_fail(void **state)
                 int answered, failed;
                 bool open;
         } rows[] = {
-                { 0, 19, false }, { 0, 20, true },      { 10, 10, true },     { 11, 10, false },
+                { 9, 9, false },  { 10, 10, true },     { 11, 10, false },
                 { 20, 0, false }, { 1000, 999, false }, { 1000, 1000, true },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct breaker b = { 0 };
-                report(&b, BREAKER_ANSWERED, rows[i].answered, T0);
                 report(&b, BREAKER_NEITHER, 100, T0);
-                report(&b, BREAKER_FAILED, rows[i].failed, T0);
+                report(&b, BREAKER_ANSWERED, rows[i].answered - rows[i].failed, T0);
+                for (int n = 0; n < rows[i].failed; n++) {
+                        report(&b, BREAKER_ANSWERED, 1, T0);
+                        report(&b, BREAKER_FAILED, 1, T0);
+                }
                 if (is_open(&b, T0) != rows[i].open)
                         fail_msg("%d answered, %d failed", rows[i].answered, rows[i].failed);
         }
+}
+
+/* However few there are, and however many went well before. */
+static void it_opens_when_many_fail_in_a_row(void **state)
+{
+        (void)state;
+        struct breaker b = { 0 };
+        report(&b, BREAKER_ANSWERED, 1000, T0);
+        report(&b, BREAKER_FAILED, BREAKER_ROW - 1, T0);
+        report(&b, BREAKER_NEITHER, 1, T0);
+        assert_false(is_open(&b, T0));
+        report(&b, BREAKER_ANSWERED, 1, T0);
+        report(&b, BREAKER_FAILED, BREAKER_ROW - 1, T0);
+        assert_false(is_open(&b, T0));
+        report(&b, BREAKER_FAILED, 1, T0);
+        assert_true(is_open(&b, T0));
 }
 
 static void what_is_older_than_the_window_is_forgotten(void **state)
 {
         (void)state;
         struct breaker b = { 0 };
-        report(&b, BREAKER_FAILED, 19, T0);
+        report(&b, BREAKER_FAILED, BREAKER_ROW - 1, T0);
         report(&b, BREAKER_FAILED, 1, T0 + BREAKER_SLICES * BREAKER_SLICE_MS);
         assert_false(is_open(&b, T0 + BREAKER_SLICES * BREAKER_SLICE_MS));
         b = (struct breaker){ 0 };
-        report(&b, BREAKER_FAILED, 19, T0);
+        report(&b, BREAKER_FAILED, BREAKER_ROW - 1, T0);
         report(&b, BREAKER_FAILED, 1, T0 + (BREAKER_SLICES - 1) * BREAKER_SLICE_MS);
         assert_true(is_open(&b, T0 + (BREAKER_SLICES - 1) * BREAKER_SLICE_MS));
 }
@@ -95,7 +114,7 @@ static void then_one_call_at_a_time_finds_out(void **state)
         assert_true(breaker_report(&b, true, BREAKER_ANSWERED, later, 0));
         for (int i = 0; i < 1000; i++)
                 assert_int_equal(breaker_take(&b, later, 0, &other), 0);
-        report(&b, BREAKER_FAILED, BREAKER_LEAST - 1, later); /* it begins anew */
+        report(&b, BREAKER_FAILED, BREAKER_ROW - 1, later); /* it begins anew */
         assert_false(is_open(&b, later));
 }
 
@@ -130,6 +149,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(it_opens_when_most_calls_fail),
+                cmocka_unit_test(it_opens_when_many_fail_in_a_row),
                 cmocka_unit_test(what_is_older_than_the_window_is_forgotten),
                 cmocka_unit_test(while_open_nobody_gets_through),
                 cmocka_unit_test(then_one_call_at_a_time_finds_out),

@@ -100,6 +100,35 @@ static void only_a_failing_provider_opens_the_breaker(void **state)
         }
 }
 
+/* While it is out, what fails is no attempt of anybody's: neither the call that showed it, nor those that were under way, nor a probe. */
+static void a_failure_of_a_model_that_is_out_is_a_wait(void **state)
+{
+        (void)state;
+        unsigned probe;
+        uint64_t wait_ms;
+        struct ai_reply reply;
+        for (int i = 0; i < 2 * BREAKER_ROW; i++) {
+                reply = (struct ai_reply){ .verdict = AI_TRANSIENT };
+                problem_set(&reply.why, "provider", "connection", "it broke");
+                model_report(model, 0, 0, T0, T0, 0, &reply);
+                assert_int_equal(reply.verdict, i < BREAKER_ROW - 1 ? AI_TRANSIENT : AI_WAIT);
+        }
+        assert_int_equal(reply.wait_ms, model_paused_ms(model, T0));
+        assert_string_equal(reply.why.code, "connection");
+        const uint64_t later = T0 + reply.wait_ms;
+        assert_true(model_take(model, later, 0, &probe, &wait_ms) && probe);
+        reply = (struct ai_reply){ .verdict = AI_TRANSIENT };
+        model_report(model, probe, 503, later, later, 0, &reply);
+        assert_int_equal(reply.verdict, AI_WAIT);
+        assert_true(reply.wait_ms > wait_ms && reply.wait_ms == model_paused_ms(model, later));
+        /* What the model answered, however wrongly, is the task's own affair, and ends the outage. */
+        const uint64_t after = later + reply.wait_ms;
+        assert_true(model_take(model, after, 0, &probe, &wait_ms) && probe);
+        reply = (struct ai_reply){ .verdict = AI_TRANSIENT };
+        model_report(model, probe, 200, after, after, 0, &reply);
+        assert_int_equal(reply.verdict, AI_TRANSIENT);
+}
+
 static void the_way_back_is_one_probe_and_then_a_ramp(void **state)
 {
         (void)state;
@@ -159,6 +188,7 @@ int main(void)
                 WITH_MODELS(a_429_pauses_one_model_and_no_other),
                 WITH_MODELS(a_429_without_a_length_gets_one),
                 WITH_MODELS(only_a_failing_provider_opens_the_breaker),
+                WITH_MODELS(a_failure_of_a_model_that_is_out_is_a_wait),
                 WITH_MODELS(the_way_back_is_one_probe_and_then_a_ramp),
                 WITH_MODELS(a_probe_that_meets_a_429_closes_the_breaker_but_pauses),
                 WITH_MODELS(a_probe_that_never_went_out_is_given_back),
