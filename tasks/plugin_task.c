@@ -76,7 +76,9 @@ static const char *find_about(const struct chard_input *in, int what, const char
 static const char *fact(const struct chard_input *in, const char *kind, const char *owner, const char *key)
 {
         const struct plugin_call *c = of_input(in);
-        const json_t *value = c && kind && owner ? task_facts(c->in, kind, owner) : NULL;
+        if (!c || !kind || !owner)
+                return NULL;
+        const json_t *value = task_facts(c->in, kind, owner);
         if (key)
                 value = json_object_get(value, key);
         return value ? ask_json(c->in, value) : NULL;

@@ -175,8 +175,6 @@ static void check_url(const char *url)
                 redis_address_free(&a);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char *text = strndup(size ? (const char *)data : "", size), *rest = text;

@@ -56,7 +56,7 @@ static void the_cut_leaves_no_part_of_the_key(void **state)
                 quote_words(bytes_of(text, sizeof(text)), KEY, out);
                 assert_true(strlen(out) < QUOTE_SIZE);
                 for (size_t i = 0; i + 6 <= strlen(KEY); i++)
-                        assert_null(memmem(out, strlen(out), KEY + i, 6));
+                        assert_null(memmem(out, strlen(out), &KEY[i], 6));
         }
 }
 
