@@ -88,7 +88,7 @@ def table(title, counts):
 
 
 def report(options, findings, jobs, faults, wrong):
-    version = subprocess.run([ROOT / "build/chard", "--version"], capture_output=True, text=True).stdout.strip()
+    version = subprocess.run([ROOT / "build/chard", "version"], capture_output=True, text=True).stdout.strip()
     print(f"\n{time.strftime('%Y-%m-%d')}, {version}, seed {options.seed}, {options.minutes:g} minutes")
     table(f"faults: {sum(faults.values())}", faults)
     table(f"submissions: {sum(jobs.values())}", jobs)
