@@ -31,8 +31,6 @@ class Load:
         self.app.conf.update(task_default_queue_type="quorum", task_default_exchange_type="topic", task_create_missing_queue_type="quorum",
                              task_create_missing_queue_exchange_type="topic", broker_transport_options={"confirm_publish": True},
                              broker_connection_timeout=5, result_expires=86400)
-        self.app.backend.on_task_call = lambda *_: None  # it subscribes to no result: the auditor reads them all
-        self.app.backend.remove_pending_result = lambda result: result
         # Declares nothing and knows of no quorum queue, so an ETA goes along as a header; kombu's delayed delivery dead-letters from queue to queue, of
         # which RabbitMQ promises nothing when it is killed.
         self.early = celery.Celery("proof-early", broker=world.rabbitmq.url, backend="disabled://", set_as_current=False)
@@ -54,6 +52,8 @@ class Load:
         self.early.close()
 
     def _run(self):
+        backend = self.app.backend  # this thread's own; it subscribes to no result: the auditor reads them all
+        backend.on_task_call, backend.remove_pending_result = (lambda *_: None), (lambda result: result)
         shapes = [shape for shape, weight in SHAPES.items() for _ in range(weight)]
         while not self.ending.wait(self.chance.expovariate(self.rate)):
             shape = self.chance.choice(shapes)
