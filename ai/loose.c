@@ -142,6 +142,8 @@ static const unsigned char *repair_bare(const unsigned char *at, const unsigned 
 void loose_repair(struct bytes text, struct buffer *out)
 {
         text = loose_trim(text);
+        if (text.size == 0)
+                return;
         const unsigned char *at = text.data, *end = text.data + text.size;
         while (at < end && !out->failed) {
                 if (*at == '"')

@@ -181,6 +181,8 @@ static json_t *read_value(struct reader *r, int depth)
 
 static json_t *read_all(struct bytes text)
 {
+        if (text.size == 0)
+                return NULL;
         struct reader r = { .at = text.data, .end = text.data + text.size };
         json_t *value = read_value(&r, 0);
         skip_space(&r);

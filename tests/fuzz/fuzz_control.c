@@ -129,6 +129,16 @@ static struct ai *offline_ai(uv_loop_t *loop)
         return ai;
 }
 
+static struct catalog *the_catalog(void)
+{
+        static struct catalog *catalog;
+        const struct catalog_source source = { shipped_domains, shipped_pipelines, NULL };
+        struct problem why = { 0 };
+        if (!catalog)
+                must(catalog_new(&catalog, &source, &why) == 0);
+        return catalog;
+}
+
 static uv_loop_t *the_loop(void)
 {
         static uv_loop_t loop;
@@ -163,7 +173,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                             .broker = &broker,
                             .store = &store,
                             .ai = offline_ai(loop),
-                            .phase = WORKER_FINISHING,
+                            .catalog = the_catalog(),
+                            .phase = WORKER_CLOSING,
                             .consuming = true };
         w.runs.next = w.runs.previous = &w.runs;
         fake.properties = bytes_of(size >= 2 ? data + 2 : data, head);
