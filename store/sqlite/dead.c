@@ -245,7 +245,8 @@ static const char task_sql[] =
 static const char job_sql[] =
         "update job set state = 'STARTED', error = null, finished_at = null, updated_at = ?2, restarts = 0"
         " where root_id = (select root_id from dead_letter where entry = ?1 and root_id <> '') and state = 'FAILURE'"
-        " and not exists (select 1 from task o where o.root_id = job.root_id and o.state = 'FAILURE')";
+        " and not exists (select 1 from task o where o.id = job.root_id and o.state = 'FAILURE')"
+        " and not exists (select 1 from task o where o.root_id = job.root_id and o.root_id <> o.id and o.state = 'FAILURE')";
 
 static const char task_id_sql[] = "select task_id from dead_letter where entry = ?1 and task_id <> ''";
 
