@@ -165,7 +165,9 @@ def test_nobody_else_gets_in_meanwhile(small, chard, file):
     running = chard.start("move", "--from", f"sqlite:{file}", "--to", chard.settings["CHARD_STORE_URL"],
                           "--broker", chard.settings["CHARD_BROKER_URL"])
     wait(lambda: any("jobs" in line for line in running.out) or not running.running(), what="it moves")
+    running.signal(signal.SIGSTOP)  # so that it is at it for as long as the other one tries
     other = small.run("worker", env={"CHARD_CONNECT_TIMEOUT_MS": 100}, timeout=90)
+    running.signal(signal.SIGCONT)
     assert running.wait() == 0
     assert other.returncode == 3 and "lock" in other.stderr
 
