@@ -32,7 +32,7 @@ struct settings {
         char *events;            /* "asked", "on", "off" */
         char *remote_control;    /* "yes", "no" */
         char *dlq_queues;        /* queues of no task here whose dead letters are kept too, comma-separated */
-        char *dlq_policies;      /* which dead letters are sent back by themselves; see dlq/policy.h */
+        char *dlq_policies;      /* which dead letters are sent back by themselves; see duties/policy.h */
         char *dlq_webhook_url;   /* secret */
         char *dlq_webhook_shape; /* "slack", "discord", or empty: by the URL's host */
         long dlq_webhook_every_s;

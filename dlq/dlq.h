@@ -24,7 +24,7 @@ struct dlq_config {
         size_t max_body;      /* bodies up to this size are looked into */
         unsigned deadline_ms; /* of every AI call, or 0: each task's own */
         const char *queues;   /* of no task here, whose dead letters are kept too, comma-separated; NULL or "" = none */
-        const char *policies; /* which entries are sent back by themselves: dlq/policy.h */
+        const char *policies; /* which entries are sent back by themselves: duties/policy.h */
         unsigned stale_every_s;  /* between two looks for jobs that got stuck; 0 = never */
         unsigned stale_slack_s;  /* what a job is given beyond what its tasks may take */
         const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */

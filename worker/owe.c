@@ -3,7 +3,7 @@
  * holds the task's message and what was to be said; whoever takes it (worker/teller.c) goes on where this run stopped, at "publish" when a
  * chord that follows could not be begun, else at "tell". All that is told may be told again, so a row needs no more than that. Stateless tasks
  * go the same way: their row is the only place that holds their result. The keeper leaves rows as well, for messages that expired while
- * nobody consumed them (dlq/keeper.c): those are told for the first time ("first"). Nothing here costs anything while the backend is up. */
+ * nobody consumed them (duties/keeper.c): those are told for the first time ("first"). Nothing here costs anything while the backend is up. */
 #include "worker/run.h"
 
 #include "core/json.h"

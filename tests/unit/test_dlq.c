@@ -10,9 +10,9 @@
 #include "core/json.h"
 #include "core/utf8.h"
 #include "tests/unit/task_try.h"
-#include "dlq/keeper.h"
-#include "dlq/policy.h"
-#include "dlq/webhook.h"
+#include "duties/keeper.h"
+#include "duties/policy.h"
+#include "duties/webhook.h"
 #include "pipelines/pipeline.h"
 #include "worker/rates.h"
 

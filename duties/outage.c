@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tells the chat room that an AI endpoint or a model takes no requests, and that it takes them again. The workers say so in their rows. Of several keepers
  * the first by name tells; the others note that it was told. What a keeper told is in its memory: one that starts while an outage lasts tells of it. */
-#include "dlq/keeper.h"
+#include "duties/keeper.h"
 
 #include "core/bytes.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "dlq/webhook.h"
+#include "duties/webhook.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper from inside: what its duties share. */
-#ifndef CHARD_DLQ_KEEPER_H
-#define CHARD_DLQ_KEEPER_H
+#ifndef CHARD_DUTIES_KEEPER_H
+#define CHARD_DUTIES_KEEPER_H
 
 #include "broker/broker.h"
 #include "core/absence.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Brings dead letters from their queues into the store: read, file (grouped with its neighbours), ack after the commit.
  * A letter that is there already is acked too, so a crash in between, or a second keeper, files nothing twice. */
-#include "dlq/keeper.h"
+#include "duties/keeper.h"
 
 #include "broker/inspect.h"
 #include "core/clock.h"

@@ -3,7 +3,7 @@
 #include "worker/pulse.h"
 
 #include "core/log.h"
-#include "dlq/keeper.h"
+#include "duties/keeper.h"
 
 /* While it has all that it may hold in hand it takes no more: that is keeping, too. */
 static bool complete(const struct broker_health *now, void *arg)

@@ -2,14 +2,14 @@
 /* Tells a chat room (Slack, Discord, or what takes the same form) of new groups and of growing ones. The store gives what is due to one keeper at a time and
  * remembers what was told only after the room took it: a keeper that dies in between has it told again. All that is due at once goes into one message, and
  * messages keep a distance. */
-#include "dlq/keeper.h"
+#include "duties/keeper.h"
 
 #include "core/backoff.h"
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "dlq/webhook.h"
+#include "duties/webhook.h"
 
 #include <errno.h>
 #include <stdlib.h>

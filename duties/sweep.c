@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looks for jobs that do not move any more. One whose next task's message was lost gets it once more, with the same ids, so that a message
  * which only took its time does no harm; any other fails, with an event that lets others make good for it. */
-#include "dlq/keeper.h"
+#include "duties/keeper.h"
 
 #include "core/clock.h"
 #include "core/json.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sends dead letters back by the policy's rules: looks at how the tasks fare, then at which groups there are, then requeues what is due of
  * each, round by round. Several keepers may do so at once: an entry is requeued once. */
-#include "dlq/keeper.h"
+#include "duties/keeper.h"
 
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/nearest.h"
-#include "dlq/policy.h"
+#include "duties/policy.h"
 #include "tasks/task.h"
 
 #include <errno.h>

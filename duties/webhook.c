@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dlq/webhook.h"
+#include "duties/webhook.h"
 
 #include "core/bytes.h"
 #include "core/json.h"

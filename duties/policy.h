@@ -6,8 +6,8 @@
  * A task and a code may end in '*'; the code "transient" stands for all that was judged so at death, in whatever words. An entry is sent back `after` it died, twice as long after its second death, and so on, `rounds` times in a
  * row at most; while more than `errors` per cent of that task's attempts of the last five minutes failed, or its model is
  * paused, it waits. The first rule that fits counts. */
-#ifndef CHARD_DLQ_POLICY_H
-#define CHARD_DLQ_POLICY_H
+#ifndef CHARD_DUTIES_POLICY_H
+#define CHARD_DUTIES_POLICY_H
 
 #include "core/problem.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dlq/policy.h"
+#include "duties/policy.h"
 
 #include <errno.h>
 #include <stdlib.h>

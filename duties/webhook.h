@@ -2,8 +2,8 @@
 /* One message to an incoming webhook. Sources: api.slack.com, "Sending messages using incoming webhooks" ({"text"}); Discord's developer
  * documentation, "Execute Webhook" ({"content"}, at most 2000 characters; "allowed_mentions"); what Slack takes for markup: "Formatting text for app
  * surfaces". */
-#ifndef CHARD_DLQ_WEBHOOK_H
-#define CHARD_DLQ_WEBHOOK_H
+#ifndef CHARD_DUTIES_WEBHOOK_H
+#define CHARD_DUTIES_WEBHOOK_H
 
 #include <jansson.h>
 #include <stdbool.h>
