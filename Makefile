@@ -251,9 +251,12 @@ ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/
 TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
 TIDY_TESTS = $(TEST_C:%.c=build/lint/%.tidy)
 
-lint: lint-format lint-tidy lint-tidy-tests lint-cppcheck ## clang-format, clang-tidy and cppcheck
+lint: lint-house lint-format lint-tidy lint-tidy-tests lint-cppcheck ## the laws of the house, clang-format, clang-tidy and cppcheck
 
-.PHONY: lint-format lint-tidy lint-tidy-tests lint-cppcheck
+.PHONY: lint-house lint-format lint-tidy lint-tidy-tests lint-cppcheck
+lint-house:
+	@scripts/check-house
+
 lint-format:
 	@$(if $(ALL_C),clang-format --dry-run -Werror $(ALL_C))
 

@@ -2,6 +2,8 @@
 """What must hold of the tree itself. No servers, no program."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -32,3 +34,34 @@ def test_the_engine_holds_no_word_of_the_domain_that_it_ships_with(folder):
     found = [f"{path.relative_to(ROOT)}:{number}: {line.strip()}" for path in files
              for number, line in enumerate(path.read_text().splitlines(), 1) if DOMAIN.search(line)]
     assert not found, "\n".join(found)
+
+
+GUARDED = {  # what breaks a law: the files that do, and what is said of it
+    "order": ({"core/a.c": '#include "worker/b.h"\n', "worker/b.h": ""}, "core/a.c:1: includes worker/b.h"),
+    "circle": ({"core/a.c": '#include "core/b.h"\n', "core/a.h": "", "core/b.h": '#include "core/a.h"\n'}, "core/a: includes core/b"),
+    "size": ({f"core/a{number}.c": "" for number in range(40)}, "core/: 40 sources"),
+    "global": ({"core/a.c": "static const int one = 1;\nint two = 2;\n"}, "core/a.c:2: two"),
+    "pointer": ({"core/a.c": "static const char *const one[] = { 0 };\nstatic const char *two;\n"}, "core/a.c:2: two"),
+    "struct": ({"core/a.c": "struct a { int b; };\nstatic struct { struct { int c; } d; } two = { { 0 } };\n"}, "core/a.c:2: two"),
+    "inside": ({"core/a.c": "int f(void)\n{\n        int one = 1;\n        static int two;\n        return one + two++;\n}\n"}, "core/a.c:4: two"),
+    "name": ({"core/a.c": "static int run(void)\n{\n        return 1;\n}\n", "core/b.c": "static int run(void)\n{\n        return 2;\n}\n"},
+             "core/a.c: run() is also in core/b.c"),
+    "public": ({"core/a.c": "int run(void)\n{\n        return 1;\n}\n", "lib/b.c": "static void run(const char *s)\n{\n}\n"}, "lib/b.c: run()"),
+}
+
+
+@pytest.mark.parametrize("law", GUARDED)
+def test_what_breaks_a_law_of_the_house_is_found(law, tmp_path):
+    files, said = GUARDED[law]
+    for name, text in {"scripts/check-house": re.sub(r"^EXCEPT = \{.*?^\}", "EXCEPT = {}", (ROOT / "scripts/check-house").read_text(), flags=re.S | re.M), **files}.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    shutil.copymode(ROOT / "scripts/check-house", tmp_path / "scripts/check-house")
+    done = subprocess.run([tmp_path / "scripts/check-house"], capture_output=True, text=True)
+    assert done.returncode == 1 and said in done.stdout, done.stdout + done.stderr
+
+
+def test_the_house_keeps_its_laws():
+    done = subprocess.run([ROOT / "scripts/check-house"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
