@@ -91,8 +91,8 @@ UNIT_SRC     := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_SUPPORT := $(sort $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
 UNIT_OBJ      = $(UNIT_SUPPORT:%.c=$(OUT)/%.o)
 UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
-# They are linked with a copy of the engine whose allocations tests/unit/short_memory.c can let fail.
-UNIT_ENGINE   = $(OUT)/tests/unit/engine.a
+# They are linked with a copy of the commands (without main), of libchard and of the engine whose allocations tests/unit/short_memory.c can let fail.
+UNIT_PARTS    = $(OUT)/tests/unit/cli.a $(OUT)/tests/unit/lib.a $(OUT)/tests/unit/engine.a
 SHORT         = malloc=short_malloc calloc=short_calloc realloc=short_realloc strdup=short_strdup strndup=short_strndup \
                 asprintf=short_asprintf vasprintf=short_vasprintf EVP_MD_CTX_new=short_digest_new EVP_DigestInit_ex=short_digest_init \
                 EVP_DigestUpdate=short_digest_update EVP_DigestFinal_ex=short_digest_final
@@ -215,14 +215,20 @@ $(OUT)/flags $(OUT)/objects: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(TEXT))' >$@
 
-$(UNIT): %: %.o $(UNIT_OBJ) $(UNIT_ENGINE)
+$(UNIT): %: %.o $(UNIT_OBJ) $(UNIT_PARTS)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -Wl,--wrap=_cmocka_run_group_tests -o $@ $< $(UNIT_OBJ) $(UNIT_ENGINE) -lcmocka $(LIBS)
+	$(Q)$(LINK) -Wl,--wrap=_cmocka_run_group_tests -o $@ $< $(UNIT_OBJ) $(UNIT_PARTS) -lcmocka $(LIBS)
 
 # A test that falls over a NULL while memory is short has failed; only the engine may not do so.
 $(OUT)/tests/unit/%.o: CFLAGS += -fno-sanitize=null,nonnull-attribute
 
-$(UNIT_ENGINE): $(ENGINE)
+$(OUT)/cli.a: $(filter-out $(OUT)/cli/main.o,$(CLI_OBJ))
+$(OUT)/lib.a: $(LIBCHARD_OBJ)
+$(OUT)/cli.a $(OUT)/lib.a:
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(UNIT_PARTS): $(OUT)/tests/unit/%.a: $(OUT)/%.a
 	@mkdir -p $(@D)
 	$(Q)$(OBJCOPY) $(SHORT:%=--redefine-sym %) --rename-section .text=engine_text,alloc,code,readonly,load,contents $< $@
 
