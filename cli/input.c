@@ -4,7 +4,7 @@
 #include "core/bytes.h"
 #include "core/file_kind.h"
 #include "core/json.h"
-#include "message/base64.h"
+#include "message/wire/base64.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "dlq/letter.h"
 
 #include "core/json.h"
-#include "message/base64.h"
+#include "message/wire/base64.h"
 #include "pipelines/pipeline.h"
 
 #include <errno.h>

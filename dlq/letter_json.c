@@ -3,7 +3,7 @@
 
 #include "core/clock.h"
 #include "core/json.h"
-#include "message/base64.h"
+#include "message/wire/base64.h"
 
 #include <errno.h>
 #include <string.h>

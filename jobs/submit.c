@@ -5,7 +5,7 @@
 #include "core/json.h"
 #include "core/nearest.h"
 #include "jobs/own.h"
-#include "message/task_form.h"
+#include "message/task/task_form.h"
 #include "pipelines/pipeline.h"
 
 #include <errno.h>

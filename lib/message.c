@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/json.h"
 #include "lib/lib.h"
-#include "message/signature_options.h"
-#include "message/wire.h"
+#include "message/canvas/signature_options.h"
+#include "message/wire/wire.h"
 
 #include <errno.h>
 

@@ -36,7 +36,7 @@ struct message {
 struct message *message_new(const char *exchange, const char *routing_key, struct bytes properties, struct bytes body);
 void message_free(struct message *m);
 
-/* ---- reading and editing properties: properties.c, headers.c, headers_json.c ---- */
+/* ---- reading and editing properties: wire/properties.c, wire/headers.c, wire/headers_json.c ---- */
 
 /* Basic properties as views into the encoded bytes; absent ones are empty (data NULL). Not NUL-terminated. */
 struct properties {
@@ -87,7 +87,7 @@ void header_add_json(struct buffer *table, const char *name,
 /* A header table as a JSON object for people to read (bytes that are no UTF-8 as base64 text). New reference or NULL. */
 json_t *headers_to_json(struct bytes table);
 
-/* ---- a task: task_message.c, task_headers.c, republish.c ---- */
+/* ---- a task: task/task_message.c, task/task_headers.c, task/republish.c ---- */
 
 /* A decoded task. Texts live in the arena given to the decoder (NUL-terminated), JSON in `body`. */
 struct task_message {
@@ -161,7 +161,7 @@ struct message *message_dead(const char *queue, struct bytes properties, struct 
 int message_revive(const char *queue, struct bytes properties, struct bytes body, struct message **out,
                    struct problem *why);
 
-/* ---- signatures and chains: signature.c, successors.c, errbacks.c ---- */
+/* ---- signatures and chains: task/chain_message.c, canvas/successors.c, canvas/errbacks.c ---- */
 
 /* A task to be sent. All borrowed; the JSON is read only. */
 struct signature {
@@ -226,7 +226,7 @@ void following_clear(struct following *f);
 int task_message_successors(const struct task_message *done, struct bytes result, const struct follow_how *how,
                             struct following *out, struct problem *why);
 
-/* ---- what a task sends by itself: sends.c, replace.c; "sends" is an array of {"canvas": a signature, "as": …}: "beside" its result; "result": so,
+/* ---- what a task sends by itself: canvas/sends.c, canvas/replace.c; "sends" is an array of {"canvas": a signature, "as": …}: "beside" its result; "result": so,
  * too, and its result is what Celery says of a canvas that it has sent; "replacement": in its place, under its id (celery.app.task.Task.replace) ---- */
 
 /* Would they be refused? Asked before anything of the task is stored. Returns and errors as task_message_successors; also code
@@ -242,7 +242,7 @@ bool sends_replace(const json_t *sends);
 int task_message_sends(const struct task_message *done, const json_t *sends, const struct follow_how *how,
                        struct buffer *result, struct following *out, struct problem *why);
 
-/* ---- what a task may know of its own message: request.c ---- */
+/* ---- what a task may know of its own message: task/request.c ---- */
 
 /* Where it came from and who runs it; all borrowed, each may be NULL. */
 struct request_place {
@@ -281,7 +281,7 @@ json_t *signatures_abandoned(const json_t *signatures);
 /* Free a list linked by `next`. */
 void message_free_list(struct message *first);
 
-/* ---- typed JSON, as kombu >= 5.3 writes it: typed_json.c ---- */
+/* ---- typed JSON, as kombu >= 5.3 writes it: wire/typed_json.c ---- */
 
 enum typed_kind {
         TYPED_NONE,

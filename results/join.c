@@ -2,7 +2,7 @@
 #include "results/join.h"
 
 #include "core/json.h"
-#include "message/repr.h"
+#include "message/wire/repr.h"
 
 #include <stdlib.h>
 #include <string.h>

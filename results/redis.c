@@ -5,7 +5,7 @@
  * of the same chord. */
 #include "core/json.h"
 #include "core/log.h"
-#include "message/repr.h"
+#include "message/wire/repr.h"
 #include "redis/link.h"
 #include "results/join.h"
 #include "results/results.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a task ends other than with its outcome: an exception of its own, another try. */
 #include "core/json.h"
-#include "message/repr.h"
+#include "message/wire/repr.h"
 #include "tasks/task.h"
 
 #include <ctype.h>

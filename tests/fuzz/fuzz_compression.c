@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A compressed body: one byte says how (of those that are known), the rest is the stream. However it explodes, no more comes out than
  * was allowed, and no more memory is held than a few times that. */
-#include "message/compression.h"
+#include "message/wire/compression.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message_support.h"
 
-#include "message/base64.h"
+#include "message/wire/base64.h"
 
 #include <dirent.h>
 #include <setjmp.h>

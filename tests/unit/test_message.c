@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What chard sends: chains, retries, dead letters. */
 #include "message_support.h"
-#include "message/base64.h"
-#include "message/wire.h"
+#include "message/wire/base64.h"
+#include "message/wire/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compressed bodies: each kind, whole, cut short, damaged, and one that grows beyond what is allowed. */
-#include "message/compression.h"
+#include "message/wire/compression.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small parts of message/: typed JSON, keys of delayed delivery, base64, derived ids, arguments as people see them. */
 #include "message_support.h"
-#include "message/base64.h"
-#include "message/derived_id.h"
-#include "message/repr.h"
-#include "message/wire.h"
+#include "message/wire/base64.h"
+#include "message/canvas/derived_id.h"
+#include "message/wire/repr.h"
+#include "message/wire/wire.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* traceparent, tracestate and baggage are on every message that is made from one that had them, and stand there once. */
-#include "message/wire.h"
+#include "message/wire/wire.h"
 #include "message_support.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message_support.h"
-#include "message/wire.h"
+#include "message/wire/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

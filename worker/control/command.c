@@ -4,7 +4,7 @@
 
 #include "core/json.h"
 #include "core/log.h"
-#include "message/repr.h"
+#include "message/wire/repr.h"
 #include "worker/control.h"
 
 #include <math.h>

@@ -5,7 +5,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "message/repr.h"
+#include "message/wire/repr.h"
 #include "results/results.h"
 
 #include <string.h>

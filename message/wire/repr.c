@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/repr.h"
+#include "message/wire/repr.h"
 
-#include "message/wire.h"
+#include "message/wire/wire.h"
 
 /* As Celery's task_repr_maxlevels: what lies deeper is shown as "...". */
 enum { LEVELS = 3 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/canvas.h"
+#include "message/canvas/canvas.h"
 
 #include "core/json.h"
-#include "message/signature_options.h"
+#include "message/canvas/signature_options.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A task that puts a canvas in its place, as celery.app.task.Task.replace of Celery 5.7: whoever gives the canvas's result does so under the
  * task's id, as the member of its group and chord; the task's callbacks and errbacks are the canvas's, and what is left of its chain follows. */
-#include "message/canvas.h"
+#include "message/canvas/canvas.h"
 
 #include <errno.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/task_headers.h"
+#include "message/task/task_headers.h"
 
 #include "core/clock.h"
 #include "core/utf8.h"
-#include "message/wire.h"
+#include "message/wire/wire.h"
 
 #include <errno.h>
 #include <limits.h>

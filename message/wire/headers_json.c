@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Field tables from and to JSON: for stamps and custom headers on the way out, for people on the way in. */
 #include "core/clock.h"
-#include "message/base64.h"
-#include "message/wire.h"
+#include "message/wire/base64.h"
+#include "message/wire/wire.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/compression.h"
+#include "message/wire/compression.h"
 
-#include "message/wire.h"
+#include "message/wire/wire.h"
 
 #include <bzlib.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this folder share below message.h: AMQP's big-endian numbers, the values inside tables and arrays,
  * and which headers are whose. Pure. */
-#ifndef CHARD_MESSAGE_WIRE_H
-#define CHARD_MESSAGE_WIRE_H
+#ifndef CHARD_MESSAGE_WIRE_WIRE_H
+#define CHARD_MESSAGE_WIRE_WIRE_H
 
 #include "message/message.h"
 

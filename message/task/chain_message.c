@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/clock.h"
 #include "core/json.h"
-#include "message/task_form.h"
+#include "message/task/task_form.h"
 
 #include <stdlib.h>
 

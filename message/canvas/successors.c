@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What follows a task: celery.app.trace sends a chain's next element and the callbacks after a success. */
 #include "core/json.h"
-#include "message/canvas.h"
-#include "message/derived_id.h"
-#include "message/signature_options.h"
-#include "message/wire.h"
+#include "message/canvas/canvas.h"
+#include "message/canvas/derived_id.h"
+#include "message/canvas/signature_options.h"
+#include "message/wire/wire.h"
 
 #include <errno.h>
 

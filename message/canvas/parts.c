@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/canvas.h"
-#include "message/derived_id.h"
+#include "message/canvas/canvas.h"
+#include "message/canvas/derived_id.h"
 
 #include <stdio.h>
 #include <string.h>

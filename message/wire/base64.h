@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base64 as RFC 4648, section 4: the standard alphabet, padded. Pure. */
-#ifndef CHARD_MESSAGE_BASE64_H
-#define CHARD_MESSAGE_BASE64_H
+#ifndef CHARD_MESSAGE_WIRE_BASE64_H
+#define CHARD_MESSAGE_WIRE_BASE64_H
 
 #include "core/bytes.h"
 

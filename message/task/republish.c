@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A message once more: to its queue again, or to the dead letters. What chard doesn't know stays as it came. */
 #include "core/clock.h"
-#include "message/base64.h"
-#include "message/wire.h"
+#include "message/wire/base64.h"
+#include "message/wire/wire.h"
 
 #include <errno.h>
 

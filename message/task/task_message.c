@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/json.h"
-#include "message/base64.h"
-#include "message/compression.h"
-#include "message/protocol1.h"
-#include "message/task_headers.h"
-#include "message/wire.h"
+#include "message/wire/base64.h"
+#include "message/wire/compression.h"
+#include "message/task/protocol1.h"
+#include "message/task/task_headers.h"
+#include "message/wire/wire.h"
 
 #include <errno.h>
 #include <stdio.h>

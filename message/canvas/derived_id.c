@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/derived_id.h"
+#include "message/canvas/derived_id.h"
 
 #include <inttypes.h>
 #include <stdio.h>

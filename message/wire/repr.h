@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values as Python would print them, cut short: what Flower and logs show of a task (headers argsrepr and kwargsrepr).
  * For people only; nothing reads it back. Pure. */
-#ifndef CHARD_MESSAGE_REPR_H
-#define CHARD_MESSAGE_REPR_H
+#ifndef CHARD_MESSAGE_WIRE_REPR_H
+#define CHARD_MESSAGE_WIRE_REPR_H
 
 #include "core/bytes.h"
 

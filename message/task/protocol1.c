@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/protocol1.h"
+#include "message/task/protocol1.h"
 
 #include "core/json.h"
-#include "message/task_form.h"
-#include "message/wire.h"
+#include "message/task/task_form.h"
+#include "message/wire/wire.h"
 
 #include <errno.h>
 

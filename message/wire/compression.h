@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compressed bodies. Pure. */
-#ifndef CHARD_MESSAGE_COMPRESSION_H
-#define CHARD_MESSAGE_COMPRESSION_H
+#ifndef CHARD_MESSAGE_WIRE_COMPRESSION_H
+#define CHARD_MESSAGE_WIRE_COMPRESSION_H
 
 #include "core/bytes.h"
 #include "core/problem.h"

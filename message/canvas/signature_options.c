@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/signature_options.h"
+#include "message/canvas/signature_options.h"
 
-#include "message/wire.h"
+#include "message/wire/wire.h"
 
 #include <math.h>
 

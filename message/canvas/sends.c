@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a task sends by itself, beside its result or in its place. */
 #include "core/json.h"
-#include "message/canvas.h"
+#include "message/canvas/canvas.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/task_form.h"
+#include "message/task/task_form.h"
 
 #include "core/json.h"
-#include "message/repr.h"
-#include "message/wire.h"
+#include "message/wire/repr.h"
+#include "message/wire/wire.h"
 
 static void add_text(struct buffer *table, const char *name, const char *text)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Field tables. The letters are those that RabbitMQ and its clients really use ("l" is 64 bits, "s" 16 bits; see
  * rabbitmq.com, "AMQP 0-9-1 errata", section 3), with py-amqp's "U" besides. */
-#include "message/wire.h"
+#include "message/wire/wire.h"
 
 enum { NAME_MAX_SIZE = 255 };
 

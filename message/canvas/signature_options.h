@@ -5,7 +5,7 @@
 #define CHARD_MESSAGE_SIGNATURE_OPTIONS_H
 
 #include "core/clock.h"
-#include "message/task_form.h"
+#include "message/task/task_form.h"
 
 /* All borrowed from the signature; the texts that had to be made are inside. */
 struct signature_read {

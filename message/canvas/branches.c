@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Branches of a job: how many ends it has once this was sent. Tasks that keep no state end nothing, because the store never hears of them. */
-#include "message/canvas.h"
+#include "message/canvas/canvas.h"
 
 static bool leads_to_kept(const struct follow_how *how, const json_t *signature, unsigned depth);
 

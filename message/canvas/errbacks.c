@@ -2,8 +2,8 @@
 /* What a failure sends: errbacks, as celery.backends.base of Celery 5.7 tells those of the old style from those of the new one. The former
  * get the failed task's id; the latter (request, exc, traceback), which Celery hands over in its own process and chard in a message. */
 #include "core/json.h"
-#include "message/canvas.h"
-#include "message/derived_id.h"
+#include "message/canvas/canvas.h"
+#include "message/canvas/derived_id.h"
 
 #include <errno.h>
 

@@ -94,7 +94,7 @@ unsigned branches_of_body(const struct followers *f, const json_t *body);
 /* Does the store hear of every task that is counted of this header? False where it holds groups: their results have another shape. */
 bool branches_all_kept(const struct followers *f, const json_t *header);
 
-/* ---- parts of a signature: canvas_parts.c; all but the first four change a signature that nobody else holds ---- */
+/* ---- parts of a signature: parts.c; all but the first four change a signature that nobody else holds ---- */
 
 enum canvas_kind { CANVAS_TASK, CANVAS_GROUP, CANVAS_CHAIN, CANVAS_CHORD };
 enum canvas_kind canvas_kind_of(const json_t *signature);
@@ -132,7 +132,7 @@ json_t *canvas_result(struct followers *f, json_t *signature);
  * Celery freezes a header: a group's tasks reversed, where it stood. */
 json_t *canvas_flat(json_t *tasks, bool frozen);
 
-/* ---- chains: canvas_chain.c ---- */
+/* ---- chains: chain.c ---- */
 
 /* Take a chain apart into what is sent one after the other, in reverse; groups before a task become chords. *out: a new array.
  * Returns 0; 1 with `why` when it nests too deep; or -ENOMEM. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A chain, taken apart from its end: chains within are spliced in, a group before a task becomes a chord with that task as its body. */
-#include "message/canvas.h"
+#include "message/canvas/canvas.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/wire.h"
+#include "message/wire/wire.h"
 
 size_t utf8_cut(struct bytes text, size_t limit)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who waits in vain once a task has failed: celery.backends.base fails the later elements of its chain, and the bodies of chords. Here the
  * tasks of groups and headers within are found too, so that nobody waits for them for ever. */
-#include "message/canvas.h"
+#include "message/canvas/canvas.h"
 
 #include "core/json.h"
 
