@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `chard events`: what happened, for people and for scripts that need no Kafka. */
-#include "cli/command.h"
+#include "cli/common/command.h"
 
+#include "cli/common/view.h"
+#include "cli/common/wait.h"
 #include "core/json.h"
 #include "store/store.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/command.h"
+#include "cli/common/command.h"
 
+#include "cli/common/wait.h"
 #include "core/json.h"
 #include "store/store.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* chard scheduled: the messages that wait in the store, seen and dropped. */
-#include "cli/dlq.h"
+#include "cli/common/flags.h"
 
+#include "cli/common/store_client.h"
+#include "cli/common/view.h"
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
@@ -16,7 +18,7 @@
 enum { SCHEDULED_LIMIT = 50, SCHEDULED_MOST = 10000 };
 
 struct picking {
-        struct dlq_client client;
+        struct store_client client;
         const char *reason, *limit_text, *note;
         bool unroutable, json, yes;
         unsigned limit;
@@ -98,8 +100,8 @@ static void scheduled_print_all(const json_t *rows)
 static int scheduled_list(struct picking *p)
 {
         json_object_set_new(p->which, "limit", json_integer(p->limit));
-        p->client.store->backend->scheduled_list(p->client.store, p->which, client_on_json, &p->client);
-        return client_wait(&p->client);
+        p->client.store->backend->scheduled_list(p->client.store, p->which, store_client_on_json, &p->client);
+        return store_client_wait(&p->client);
 }
 
 static int scheduled_ls(struct picking *p)
@@ -139,7 +141,7 @@ static void scheduled_audit(struct picking *p)
         snprintf(scope, sizeof(scope), "scheduled messages%s%s%s%s", p->reason ? " --reason " : "",
                  p->reason ? p->reason : "", p->unroutable ? " --unroutable" : "", named ? ", named" : "");
         utf8_repair(scope, strlen(scope) == sizeof(scope) - 1);
-        json_object_set_new(p->which, "who", json_string(client_who()));
+        json_object_set_new(p->which, "who", json_string(store_client_who(&p->client)));
         json_object_set_new(p->which, "note", json_string(p->note ? p->note : ""));
         json_object_set_new(p->which, "scope", json_string(scope));
         json_object_set_new(p->which, "operation", json_string(operation));
@@ -151,8 +153,8 @@ static int scheduled_drop(struct picking *p)
         if (code)
                 return code;
         scheduled_audit(p);
-        p->client.store->backend->scheduled_drop(p->client.store, p->which, client_on_json, &p->client);
-        code = client_wait(&p->client);
+        p->client.store->backend->scheduled_drop(p->client.store, p->which, store_client_on_json, &p->client);
+        code = store_client_wait(&p->client);
         if (code)
                 return code;
         const size_t dropped = json_array_size(p->client.value),
@@ -191,10 +193,10 @@ static int scheduled_with(const struct command *self, int argc, char **argv, boo
         if (code == 0 && drops && json_object_size(p.which) == 0)
                 code = command_misuse(self, "say which: their numbers, --reason or --unroutable");
         if (code == 0) {
-                code = client_open(&p.client, self, &s);
+                code = store_client_open(&p.client, self, &s);
                 if (code == 0)
                         code = drops ? scheduled_drop(&p) : scheduled_ls(&p);
-                client_close(&p.client);
+                store_client_close(&p.client);
         }
         json_decref(p.which);
         settings_free(&s);

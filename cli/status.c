@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `chard status`: who works, who is dead and what he holds, what is paused or stuck. */
-#include "cli/jobs_client.h"
+#include "cli/jobs/client.h"
 
 #include "broker/broker.h"
+#include "cli/common/view.h"
 #include "core/json.h"
 #include "tasks/task.h"
 

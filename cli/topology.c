@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/command.h"
+#include "cli/common/command.h"
 
 #include "broker/check.h"
+#include "cli/common/view.h"
+#include "cli/common/wait.h"
 
 #include <stdio.h>
 #include <stdlib.h>

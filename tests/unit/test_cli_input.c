@@ -7,9 +7,10 @@
 
 #include <cmocka.h>
 
-#include "cli/dlq.h"
-#include "cli/input.h"
-#include "cli/times.h"
+#include "cli/common/flags.h"
+#include "cli/common/input.h"
+#include "cli/common/times.h"
+#include "cli/dlq/filter.h"
 #include "core/clock.h"
 #include "tests/unit/task_try.h"
 

@@ -7,8 +7,9 @@
 
 #include <cmocka.h>
 
-#include "cli/command.h"
-#include "cli/job_view.h"
+#include "cli/common/command.h"
+#include "cli/common/view.h"
+#include "cli/jobs/view.h"
 #include "core/json.h"
 #include "tests/unit/task_try.h"
 

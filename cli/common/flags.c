@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/common/flags.h"
+
+#include "core/utf8.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool flag_number(const struct command *self, const char *flag, const char *value, unsigned least, unsigned most,
+                 unsigned *out)
+{
+        char *end;
+        if (!value)
+                return true;
+        errno = 0;
+        const long number = strtol(value, &end, 10);
+        if (end != value && (!*end || strcmp(end, "/s") == 0) && number >= (long)least && number <= (long)most &&
+            errno == 0) {
+                *out = (unsigned)number;
+                return true;
+        }
+        command_misuse(self, "%s: \"%.40s\" is no number from %u to %u%s", flag, value, least, most,
+                       least ? "; leave it out to have no such limit" : "");
+        return false;
+}
+
+bool text_is_utf8(const char *text)
+{
+        size_t size = 0;
+        for (; *text; text += size)
+                if (!utf8_next(text, &size))
+                        return false;
+        return true;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chard dlq keep: the keeper as a process. */
+#include "cli/serve/keep.h"
+
+#include "cli/dlq/dlq.h"
+#include "core/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct process {
+        uv_loop_t loop;
+        uv_signal_t term, interrupt;
+        struct dlq_keeper *keeper;
+};
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+        struct process *p = (struct process *)handle->data;
+        log_info("dlq", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        dlq_keeper_stop(p->keeper);
+}
+
+static void on_stopped(void *arg)
+{
+        uv_stop(&((struct process *)arg)->loop);
+}
+
+static int serve(const struct command *self, struct process *p, const struct dlq_config *config)
+{
+        struct problem why = { 0 };
+        const int code = dlq_keeper_open(&p->keeper, config, &why);
+        if (code) {
+                uv_run(&p->loop, UV_RUN_DEFAULT);
+                return command_fail(self, code, &why);
+        }
+        p->term.data = p->interrupt.data = p;
+        uv_signal_init(&p->loop, &p->term);
+        uv_signal_init(&p->loop, &p->interrupt);
+        uv_signal_start(&p->term, on_signal, SIGTERM);
+        uv_signal_start(&p->interrupt, on_signal, SIGINT);
+        uv_run(&p->loop, UV_RUN_DEFAULT);
+        dlq_keeper_close(p->keeper);
+        uv_close((uv_handle_t *)&p->term, NULL);
+        uv_close((uv_handle_t *)&p->interrupt, NULL);
+        uv_run(&p->loop, UV_RUN_DEFAULT);
+        log_info("dlq", "stopped");
+        return EXIT_DONE;
+}
+
+struct dlq_config keep_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                              const char *name)
+{
+        log_hide(s->dlq_webhook_url);
+        return (struct dlq_config){
+                .loop = loop,
+                .catalog = catalog,
+                .broker_urls = s->broker_url,
+                .broker_ca_file = setting_or_null(s->broker_ca_file),
+                .broker_admin_url = setting_or_null(s->broker_admin_url),
+                .store_url = s->store_url,
+                .name = name,
+                .heartbeat_s = (unsigned)s->heartbeat_s,
+                .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                .max_body = (size_t)s->max_body_bytes,
+                .deadline_ms = (unsigned)s->deadline_ms,
+                .queues = s->dlq_queues,
+                .policies = s->dlq_policies,
+                .stale_every_s = (unsigned)s->stale_every_s,
+                .stale_slack_s = (unsigned)s->stale_slack_s,
+                .result_urls = s->result_url,
+                .result_expires_s = (unsigned)s->result_expires_s,
+                .task_routes = s->task_routes,
+                .default_queue = s->default_queue,
+                .webhook_url = s->dlq_webhook_url,
+                .webhook_shape = s->dlq_webhook_shape,
+                .webhook_every_s = (unsigned)s->dlq_webhook_every_s,
+                .webhook_quiet_s = (unsigned)s->dlq_webhook_quiet_s,
+        };
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+        struct settings s;
+        struct process p = { 0 };
+        int operands, code;
+        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+                return code;
+        if (operands > 0) {
+                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
+                settings_free(&s);
+                return code;
+        }
+        struct catalog *catalog = command_catalog(self, &s, &code);
+        if (!catalog) {
+                settings_free(&s);
+                return code;
+        }
+        char host[128] = "localhost", name[256];
+        gethostname(host, sizeof(host) - 1);
+        if (*s.name)
+                snprintf(name, sizeof(name), "%s", s.name);
+        else
+                snprintf(name, sizeof(name), "keeper@%s", host);
+        struct dlq_config config = keep_config(&s, catalog, &p.loop, name);
+        config.health_file = setting_or_null(s.health_file);
+        config.stopped = on_stopped;
+        config.arg = &p;
+        uv_loop_init(&p.loop);
+        log_info("dlq", "chard " CHARD_VERSION " keeps dead letters as %s", name);
+        code = serve(self, &p, &config);
+        uv_loop_close(&p.loop);
+        catalog_unref(catalog);
+        settings_free(&s);
+        return code;
+}
+
+const struct command command_dlq_keep = {
+        .name = "dlq keep",
+        .summary = "File dead letters in the store until SIGTERM, and look after them",
+        .usage = "[-n NAME] [--tasks FILE,…] [--dlq-queues QUEUE,…]",
+        .example =
+                "  chard dlq keep\n"
+                "  chard dlq keep --tasks ./mine.so --dlq-queues old.queue   the letters of a plug-in's queues, and of old.queue.dead",
+        .details = "One is enough; several may run at once, and each entry is filed once.",
+        .serves = true,
+        .run = run,
+};

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/serve/serve.h"
+
+#include "cli/serve/keep.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static bool is_in(const char *queue, const char *const queues[], size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(queues[i], queue) == 0)
+                        return true;
+        return false;
+}
+
+/* The queues named, or all but the diagnostic ones; the names point into `text`. */
+static size_t choose_queues(const struct catalog *catalog, char *text, const char *queues[])
+{
+        size_t count = 0;
+        for (char *save, *name = strtok_r(text, ", ", &save); name && count < SERVE_MOST_QUEUES;
+             name = strtok_r(NULL, ", ", &save))
+                queues[count++] = name;
+        if (count)
+                return count;
+        const struct task_set *set = catalog_tasks(catalog);
+        for (size_t i = 0; i < set->count && count < SERVE_MOST_QUEUES; i++) {
+                const struct task_def *def = set->tasks[i].def;
+                if (!(def->flags & TASK_DIAGNOSTIC) && !is_in(def->queue, queues, count))
+                        queues[count++] = def->queue;
+        }
+        return count;
+}
+
+static void choose_name(const struct settings *s, char *out, size_t size)
+{
+        char host[128] = "localhost";
+        gethostname(host, sizeof(host) - 1);
+        if (*s->name)
+                snprintf(out, size, "%s", s->name);
+        else
+                snprintf(out, size, "chard@%s", host);
+}
+
+int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps)
+{
+        int code = 0;
+        *service = (struct service){ .self = self, .keeps = keeps };
+        service->catalog = command_catalog(self, s, &code);
+        if (!service->catalog)
+                return code;
+        choose_name(s, service->name, sizeof(service->name));
+        service->config = (struct worker_config){
+                .loop = &service->loop,
+                .catalog = service->catalog,
+                .broker_urls = s->broker_url,
+                .broker_ca_file = setting_or_null(s->broker_ca_file),
+                .broker_admin_url = setting_or_null(s->broker_admin_url),
+                .store_url = s->store_url,
+                .result_urls = s->result_url,
+                .result_expires_s = (unsigned)s->result_expires_s,
+                .chord_lost_ms = (unsigned)s->chord_lost_ms,
+                .declare_queues = s->declare_queues,
+                .track_started = s->track_started,
+                .task_routes = s->task_routes,
+                .default_queue = s->default_queue,
+                .ai = {
+                        .provider = s->ai_provider,
+                        .base_url = s->openai_base_url,
+                        .api_key = s->openai_api_key,
+                        .api_key_file = getenv("OPENAI_API_KEY_FILE"),
+                        .model = s->openai_model,
+                        .vision_model = s->openai_vision_model,
+                        .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                        .max_connections = s->ai_connections,
+                        .http2_plain = s->ai_http2_plain,
+                },
+                .name = service->name,
+                .queues = service->queues,
+                .queue_count = choose_queues(service->catalog, s->queues, service->queues),
+                .slots = (unsigned)s->slots,
+                .heartbeat_s = (unsigned)s->heartbeat_s,
+                .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                .grace_ms = (unsigned)s->grace_ms,
+                .hold_ms = (unsigned)s->hold_ms,
+                .max_starts = (unsigned)s->max_starts,
+                .lease_slack_ms = (unsigned)s->lease_slack_ms,
+                .deadline_ms = (unsigned)s->deadline_ms,
+                .max_body = (size_t)s->max_body_bytes,
+                .events = strcmp(s->events, "on") == 0    ? WORKER_EVENTS_ON :
+                          strcmp(s->events, "off") == 0   ? WORKER_EVENTS_OFF :
+                                                            WORKER_EVENTS_ASKED,
+                .remote_control = strcmp(s->remote_control, "yes") == 0,
+                .health_file = setting_or_null(s->health_file),
+        };
+        snprintf(service->keeper_name, sizeof(service->keeper_name), "%.*s/keeper", (int)sizeof(service->name) - 1,
+                 service->name);
+        service->keep = keep_config(s, service->catalog, &service->loop, service->keeper_name);
+        return 0;
+}
+
+/* Thousands of calls are thousands of sockets. */
+static void raise_file_limit(void)
+{
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+        struct service *s = (struct service *)handle->data;
+        log_info("worker", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        worker_stop(s->worker);
+        if (s->keeper)
+                dlq_keeper_stop(s->keeper);
+}
+
+static void on_keeper_stopped(void *arg)
+{
+        ((struct service *)arg)->keeper_stopped = true;
+}
+
+static void on_turn(uv_prepare_t *handle)
+{
+        (void)handle;
+        memory_follow();
+}
+
+static int open_all(struct service *s, struct problem *why)
+{
+        int code = worker_open(&s->worker, &s->config, why);
+        if (code || !s->keeps)
+                return code;
+        s->keep.stopped = on_keeper_stopped;
+        s->keep.arg = s;
+        code = dlq_keeper_open(&s->keeper, &s->keep, why);
+        if (code)
+                worker_close(s->worker);
+        return code;
+}
+
+/* The worker has come to its end. */
+static void close_all(struct service *s)
+{
+        while (s->keeper && !s->keeper_stopped)
+                uv_run(&s->loop, UV_RUN_ONCE);
+        if (s->keeper)
+                dlq_keeper_close(s->keeper);
+        worker_close(s->worker);
+}
+
+static void hear_signals(struct service *s)
+{
+        s->term.data = s->interrupt.data = s;
+        uv_signal_init(&s->loop, &s->term);
+        uv_signal_init(&s->loop, &s->interrupt);
+        uv_signal_start(&s->term, on_signal, SIGTERM);
+        uv_signal_start(&s->interrupt, on_signal, SIGINT);
+}
+
+static void follow_memory(struct service *s)
+{
+        uv_prepare_init(&s->loop, &s->turn);
+        uv_prepare_start(&s->turn, on_turn);
+        uv_unref((uv_handle_t *)&s->turn);
+}
+
+static int serve(struct service *s, void (*began)(struct service *s))
+{
+        struct problem why = { 0 };
+        const int code = open_all(s, &why);
+        if (code)
+                return command_fail(s->self, code, &why);
+        hear_signals(s);
+        follow_memory(s);
+        if (began)
+                began(s);
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+        /* Until all is closed a further signal is heard and changes nothing; it no longer keeps the loop turning. */
+        uv_unref((uv_handle_t *)&s->term);
+        uv_unref((uv_handle_t *)&s->interrupt);
+        close_all(s);
+        uv_close((uv_handle_t *)&s->term, NULL);
+        uv_close((uv_handle_t *)&s->interrupt, NULL);
+        uv_close((uv_handle_t *)&s->turn, NULL);
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+        log_info("worker", "stopped");
+        return EXIT_DONE;
+}
+
+int service_run(struct service *s, void (*began)(struct service *s))
+{
+        raise_file_limit();
+        memory_prepare();
+        uv_loop_init(&s->loop);
+        log_info("worker", "chard " CHARD_VERSION " starts as %s", s->name);
+        const int code = serve(s, began);
+        uv_loop_close(&s->loop);
+        catalog_unref(s->catalog);
+        return code;
+}

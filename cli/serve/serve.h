@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running a worker until it is told to stop: what `chard worker` and `chard dev` share. */
+#ifndef CHARD_CLI_SERVE_SERVE_H
+#define CHARD_CLI_SERVE_SERVE_H
+
+#include "cli/common/command.h"
+#include "dlq/dlq.h"
+#include "worker/worker.h"
+
+enum { SERVE_MOST_QUEUES = 256 };
+
+struct service {
+        const struct command *self;
+        struct catalog *catalog;
+        uv_loop_t loop;
+        uv_signal_t term, interrupt;
+        uv_prepare_t turn;
+        const char *queues[SERVE_MOST_QUEUES]; /* point into the settings */
+        char name[256], keeper_name[264];
+        struct worker_config config;
+        struct worker *worker;
+        bool keeps; /* dead letters are kept here too */
+        struct dlq_config keep;
+        struct dlq_keeper *keeper;
+        bool keeper_stopped;
+};
+
+/* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until
+ * service_run. Returns 0, or an exit code after saying why. */
+int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps);
+
+/* Serve until SIGTERM or SIGINT has ended it. `began`, unless NULL, is called once it consumes. Returns an exit code, after saying why. */
+int service_run(struct service *s, void (*began)(struct service *s));
+
+#endif
