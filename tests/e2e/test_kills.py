@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two hundred SIGKILLs at random moments under load, on one file: nothing lost, nothing doubled."""
+"""SIGKILLs at random moments under load, on one file: nothing lost, nothing doubled. CHARD_TEST_KILLS says how many."""
 
 import json
+import os
 import random
 import subprocess
 import time
@@ -10,7 +11,7 @@ from support.place import FileBroker
 from support.program import ROOT, Chard, die_with_parent
 from support.store import SqliteTables
 
-KILLS = 200
+KILLS = int(os.environ.get("CHARD_TEST_KILLS", "80"))
 WORKERS = ["chard@one", "chard@two"]
 SETTINGS = {
     "CHARD_AI_PROVIDER": "offline",
@@ -69,7 +70,7 @@ class Crowd:
         assert [process.wait(60) for process in self.running.values()] == [0, 0]
 
 
-def test_two_hundred_kills(tmp_path, wait_until):
+def test_many_kills(tmp_path, wait_until):
     file, chance = tmp_path / "chard.db", random.Random()
     seed = time.time_ns()
     chance.seed(seed)
@@ -91,7 +92,7 @@ def test_two_hundred_kills(tmp_path, wait_until):
         wait_until(lambda: open_work() == (0, 0, 0), 60, "all work is done")
         crowd.end()
     done = {row["root_id"] for row in tables.rows("select root_id from job where state = 'SUCCESS'")}
-    assert len(crowd.confirmed) > 500 and crowd.confirmed <= done, f"lost: {crowd.confirmed - done}"
+    assert len(crowd.confirmed) > 2 * KILLS and crowd.confirmed <= done, f"lost: {crowd.confirmed - done}"
     assert tables.value("select count(*) from outbox") == 2 * len(done) == tables.value("select count(*) from event")
     assert tables.value("select count(*) from (select distinct aggregateid, type from outbox)") == 2 * len(done)
     with tables.connect() as connection:

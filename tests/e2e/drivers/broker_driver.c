@@ -281,14 +281,15 @@ static void on_input(uv_poll_t *handle, int status, int events)
                 do_close(t, NULL);
                 return;
         }
+        size_t from = 0, looked = t->line.size;
         t->line.size += (size_t)count;
-        size_t from = 0;
-        for (size_t i = 0; i < t->line.size; i++) {
-                if (t->line.data[i] != '\n')
-                        continue;
-                obey(t, bytes_of(t->line.data + from, i - from));
-                from = i + 1;
+        for (const unsigned char *end; (end = memchr(t->line.data + looked, '\n', t->line.size - looked));) {
+                looked = (size_t)(end - t->line.data) + 1;
+                obey(t, bytes_of(t->line.data + from, looked - 1 - from));
+                from = looked;
         }
+        if (from == 0)
+                return; /* a long line goes on */
         memmove(t->line.data, t->line.data + from, t->line.size - from);
         t->line.size -= from;
 }

@@ -339,6 +339,8 @@ static void handle_lines(struct driver *d, size_t fresh)
                 handle(d, bytes_of(d->line.data + start, i - start));
                 start = i + 1;
         }
+        if (start == 0)
+                return; /* a long line goes on */
         memmove(d->line.data, d->line.data + start, d->line.size - start);
         d->line.size -= start;
 }
