@@ -3,7 +3,7 @@
  * content, only integers, no depth), so that both ways always come to the same result. */
 #include "ai/envelope.h"
 
-#include "core/hex.h"
+#include "core/text/hex.h"
 
 #include <string.h>
 

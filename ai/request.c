@@ -4,7 +4,7 @@
 #include "ai/request.h"
 
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <errno.h>
 #include <string.h>

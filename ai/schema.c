@@ -2,11 +2,12 @@
 /* Does an answer fit its JSON Schema? The keywords are those that structured outputs know, bar "pattern" and "format", which
  * the provider alone enforces; any other keyword is ignored, as JSON Schema has it.
  * Sources: JSON Schema draft 2020-12, Validation; OpenAI guide "Structured outputs", "Supported schemas". */
+#include "ai/schema.h"
+
 #include "ai/ai.h"
 #include "ai/quote.h"
-#include "ai/schema.h"
-#include "core/hex.h"
-#include "core/utf8.h"
+#include "core/text/hex.h"
+#include "core/text/utf8.h"
 
 #include <math.h>
 #include <stdarg.h>

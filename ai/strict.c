@@ -3,8 +3,9 @@
  * Source: OpenAI guide "Structured outputs", "Supported schemas": each object lists all of its properties as required and allows no
  * others; the root is an object; keywords that are not supported are refused, so that a misspelt one is, too. */
 #include "ai/ai.h"
+
 #include "ai/schema.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
 #include "broker/topology.h"
 #include "core/bytes.h"
 #include "core/door_counts.h"
-#include "core/mailbox.h"
 #include "core/problem.h"
+#include "core/thread/mailbox.h"
 #include "message/message.h"
 
 #include <stdbool.h>

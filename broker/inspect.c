@@ -3,7 +3,7 @@
 
 #include "broker/check.h"
 #include "core/log.h"
-#include "core/work.h"
+#include "core/thread/work.h"
 
 #include <errno.h>
 #include <stdlib.h>

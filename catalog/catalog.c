@@ -2,7 +2,7 @@
 #include "catalog/catalog.h"
 
 #include "core/map.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "tasks/load.h"
 #include "tasks/plugin.h"
 

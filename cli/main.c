@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/common/command.h"
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
 #include "core/absence.h"
 
 #include "core/log.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "core/log.h"
 
 #include "core/clock.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <errno.h>
 #include <pthread.h>

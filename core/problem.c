@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/problem.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdarg.h>
 #include <stddef.h>

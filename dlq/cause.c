@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is left of an error message when what differs from entry to entry is taken out, word by word from left to right. A word that might be either stays:
  * two causes in one group hide one of them, two groups of one cause do not. */
-#include "core/digest.h"
+#include "core/text/digest.h"
+
 #include "dlq/letter.h"
 #include "dlq/mask.h"
 

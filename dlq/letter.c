@@ -2,9 +2,9 @@
 #include "dlq/letter.h"
 
 #include "core/clock.h"
-#include "core/digest.h"
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/digest.h"
+#include "core/text/utf8.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "duties/policy.h"
 #include "tasks/task.h"
 

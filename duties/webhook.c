@@ -3,8 +3,8 @@
 
 #include "core/bytes.h"
 #include "core/json.h"
-#include "core/utf8.h"
-#include "core/work.h"
+#include "core/text/utf8.h"
+#include "core/thread/work.h"
 
 #include <curl/curl.h>
 #include <errno.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting a job, and sending any one task: the message goes to the broker, its confirm is the answer. */
 #include "core/clock.h"
+
 #include "core/id.h"
 #include "core/json.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "jobs/own.h"
 #include "message/task/task_form.h"
 #include "pipelines/pipeline.h"

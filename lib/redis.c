@@ -2,9 +2,10 @@
 /* Redis as celery.backends.redis uses it, as much as a client needs: reading and awaiting results, and a chord's size. hiredis's blocking
  * calls do, because whoever calls here waits anyway. */
 #include "core/bytes.h"
+
 #include "core/clock.h"
-#include "core/dial.h"
 #include "core/json.h"
+#include "core/net/dial.h"
 #include "lib/lib.h"
 #include "redis/address.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signatures: built as the JSON that Celery makes of its own. */
 #include "core/bytes.h"
+
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "lib/lib.h"
 
 #include <stdlib.h>

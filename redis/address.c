@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "redis/address.h"
 
-#include "core/url.h"
+#include "core/text/url.h"
 
 #include <ctype.h>
 #include <errno.h>

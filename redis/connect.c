@@ -2,11 +2,12 @@
 /* How a link gets to its server: the sentinels' word where there are any, the first address of a name that answers,
  * the greeting. */
 #include "core/backoff.h"
+
 #include "core/clock.h"
-#include "core/dial.h"
 #include "core/id.h"
 #include "core/log.h"
-#include "core/work.h"
+#include "core/net/dial.h"
+#include "core/thread/work.h"
 #include "redis/link_own.h"
 
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Results as Celery writes them: the member order is that of Backend._get_result_meta. */
 #include "core/clock.h"
+
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "results/results.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tasks/image_url.h"
 
-#include "core/file_kind.h"
+#include "core/text/file_kind.h"
 
 #include <ctype.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 #include "tasks/input.h"
 
 #include "core/bytes.h"
-#include "core/nearest.h"
-#include "core/utf8.h"
+#include "core/text/nearest.h"
+#include "core/text/utf8.h"
 
 #include <string.h>
 

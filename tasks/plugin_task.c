@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between the engine's types and those of include/chard.h: JSON as values here, as text there. */
 #include "core/bytes.h"
+
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "tasks/plugin.h"
 #include "tasks/plugin_watch.h"
 

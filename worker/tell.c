@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "broker/inspect.h"
 #include "core/clock.h"
 #include "core/log.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "tasks/offline.h"
 #include "worker/control.h"
 

@@ -4,8 +4,8 @@
 #ifndef CHARD_BROKER_AMQP_AMQP_H
 #define CHARD_BROKER_AMQP_AMQP_H
 
-#include "broker/amqp/consumer.h"
-#include "broker/amqp/publisher.h"
+#include "broker/amqp/consume/consumer.h"
+#include "broker/amqp/publish/publisher.h"
 #include "broker/broker.h"
 
 extern const struct broker_backend amqp_backend;
@@ -25,7 +25,7 @@ struct amqp_broker {
         struct amqp_link_config config;
         struct broker_listener listener;
         const struct broker_bus *bus; /* once it is joined */
-        struct mailbox *reports;      /* from both sides */
+        struct mailbox *reports;      /* from both threads */
         struct absence absence;       /* its two connections are its parts */
         struct consumer consumer;
         struct publisher publisher;

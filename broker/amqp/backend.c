@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The door's calls, on the loop thread: they note what is wanted; amqp_hand_out passes it on. */
 #include "broker/amqp/amqp.h"
+
 #include "core/clock.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ static int send_order(struct amqp_broker *b, const struct order *order)
         if (!o)
                 return -ENOMEM;
         *o = *order;
-        mailbox_put(b->consumer.side.box, &o->mail);
+        mailbox_put(b->consumer.io.box, &o->mail);
         return 0;
 }
 
@@ -190,10 +191,10 @@ static void say_why(struct broker_health *h, const char *why, const char *otherw
 void amqp_health(const struct broker *broker, struct broker_health *out)
 {
         struct amqp_broker *b = (struct amqp_broker *)(uintptr_t)broker;
-        struct side_status consuming, publishing;
-        side_status_of(&b->consumer.side, &consuming);
-        side_status_of(&b->publisher.side, &publishing);
-        const uint64_t now = clock_mono_ms(), received = atomic_load(&b->consumer.side.received_ms);
+        struct io_status consuming, publishing;
+        io_thread_status_of(&b->consumer.io, &consuming);
+        io_thread_status_of(&b->publisher.io, &publishing);
+        const uint64_t now = clock_mono_ms(), received = atomic_load(&b->consumer.io.received_ms);
         *out = (struct broker_health){ .state = BROKER_DOWN,
                                        .connected = consuming.up,
                                        .consumers_wanted = b->wanted,

@@ -2,7 +2,8 @@
 /* How deep a queue is: a passive declaration, whose answer counts messages and consumers (AMQP 0-9-1, queue.declare-ok). It goes over the consuming
  * connection, because the publishing one may be blocked. */
 #include "broker/amqp/amqp.h"
-#include "broker/amqp/declare.h"
+
+#include "broker/amqp/connection/declare.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ void amqp_depth(struct broker *broker, const char *queue, depth_done *done, void
         o->kind = ORDER_DEPTH;
         o->number = q->number;
         o->queue = memcpy(o + 1, queue, size);
-        mailbox_put(b->consumer.side.box, &o->mail);
+        mailbox_put(b->consumer.io.box, &o->mail);
 }
 
 void amqp_depth_answered(struct amqp_broker *b, const struct report *r)
@@ -55,7 +56,7 @@ void amqp_depths_close(struct amqp_broker *b)
         }
 }
 
-/* ---- on the consuming side's thread ---- */
+/* ---- on the consuming thread ---- */
 
 /* Returns 0 with the counts, 1 where there is no such queue, or -1. */
 static int depth_ask(struct amqp_link *l, const char *queue, struct report *r)
@@ -89,7 +90,7 @@ int consumer_depth(struct consumer *c, const struct order *o, bool sound)
         r->kind = REPORT_DEPTH;
         r->number = o->number;
         r->messages = r->consumers = -1;
-        const int result = sound ? depth_ask(&c->side.link, o->queue, r) : 0;
-        mailbox_put(c->side.to_loop, &r->mail);
+        const int result = sound ? depth_ask(&c->io.link, o->queue, r) : 0;
+        mailbox_put(c->io.to_loop, &r->mail);
         return result < 0 ? -1 : 0;
 }

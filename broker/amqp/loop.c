@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the loop and the two threads meet. */
 #include "broker/amqp/amqp.h"
+
 #include "core/log.h"
 
 #include <errno.h>
@@ -10,12 +11,12 @@
 void amqp_hand_out(struct amqp_broker *b)
 {
         if (b->settling) {
-                mailbox_put(b->consumer.side.box, &b->settling->mail);
+                mailbox_put(b->consumer.io.box, &b->settling->mail);
                 b->settling = NULL;
                 b->settling_capacity = 0;
         }
         if (b->publishing.first) {
-                mailbox_put_list(b->publisher.side.box, &b->publishing.first->mail, &b->publishing.last->mail);
+                mailbox_put_list(b->publisher.io.box, &b->publishing.first->mail, &b->publishing.last->mail);
                 b->publishing = (struct publish_list){ 0 };
         }
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A broker's beginning and end. */
 #include "broker/amqp/amqp.h"
+
 #include "core/clock.h"
 #include "core/log.h"
-#include "core/work.h"
+#include "core/thread/work.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -76,16 +77,16 @@ static void *run_publisher(void *arg)
 static void tell_to_stop(struct amqp_broker *b)
 {
         amqp_hand_out(b);
-        mailbox_put(b->consumer.side.box, &b->stop->mail);
+        mailbox_put(b->consumer.io.box, &b->stop->mail);
         b->stop = NULL; /* freed by who obeys it */
-        mailbox_put(b->publisher.side.box, &b->publisher.stop.mail);
+        mailbox_put(b->publisher.io.box, &b->publisher.stop.mail);
 }
 
 /* Wait for the threads, and for what they still report. Returns false when time was over first. */
 static bool await_threads(struct amqp_broker *b)
 {
         const uint64_t deadline = clock_mono_ms() + CLOSE_MS;
-        unsigned left = (unsigned)b->consumer.side.started + b->publisher.side.started;
+        unsigned left = (unsigned)b->consumer.io.started + b->publisher.io.started;
         for (;;) {
                 left -= amqp_take_reports(b, true);
                 const uint64_t now = clock_mono_ms();
@@ -96,7 +97,7 @@ static bool await_threads(struct amqp_broker *b)
         }
 }
 
-static void end_thread(struct side *s, bool ended)
+static void end_thread(struct io_thread *s, bool ended)
 {
         if (!s->started)
                 return;
@@ -123,8 +124,8 @@ void amqp_broker_close(struct broker *broker)
         tell_to_stop(b);
         const bool ended = await_threads(b);
         amqp_unwatch(b);
-        end_thread(&b->consumer.side, ended);
-        end_thread(&b->publisher.side, ended);
+        end_thread(&b->consumer.io, ended);
+        end_thread(&b->publisher.io, ended);
         close_publishes(b);
         amqp_depths_close(b);
         amqp_leave(b);
@@ -199,10 +200,10 @@ static int connect_meanwhile(struct amqp_broker *b, const struct broker_config *
         return result;
 }
 
-static int start_side(struct amqp_broker *b, struct side *s, void *(*main)(void *))
+static int start_side(struct amqp_broker *b, struct io_thread *s, void *(*main)(void *))
 {
         amqp_stay(b);
-        const int result = side_start(s, main, b);
+        const int result = io_thread_start(s, main, b);
         if (result)
                 atomic_fetch_sub(&b->users, 1);
         return result;
@@ -211,11 +212,11 @@ static int start_side(struct amqp_broker *b, struct side *s, void *(*main)(void 
 static int start(struct amqp_broker *b, uv_loop_t *loop)
 {
         int result = amqp_watch(b, loop);
-        b->publisher.side.next_address = b->consumer.side.next_address;
+        b->publisher.io.next_address = b->consumer.io.next_address;
         if (!result)
-                result = start_side(b, &b->consumer.side, run_consumer);
+                result = start_side(b, &b->consumer.io, run_consumer);
         if (!result)
-                result = start_side(b, &b->publisher.side, run_publisher);
+                result = start_side(b, &b->publisher.io, run_publisher);
         return result;
 }
 
@@ -227,12 +228,12 @@ static int prepare(struct amqp_broker *b)
         b->stop->kind = ORDER_STOP;
         int result = mailbox_new(&b->reports);
         if (!result)
-                result = side_init(&b->consumer.side, &b->config, "consume", b->reports);
+                result = io_thread_init(&b->consumer.io, &b->config, "consume", b->reports);
         if (!result)
-                result = side_init(&b->publisher.side, &b->config, "publish", b->reports);
-        b->consumer.side.absence = b->publisher.side.absence = &b->absence;
-        b->consumer.side.part = 1;
-        b->publisher.side.part = 2;
+                result = io_thread_init(&b->publisher.io, &b->config, "publish", b->reports);
+        b->consumer.io.absence = b->publisher.io.absence = &b->absence;
+        b->consumer.io.part = 1;
+        b->publisher.io.part = 2;
         return result;
 }
 
@@ -255,7 +256,7 @@ int amqp_broker_open(struct broker **out, const struct broker_config *config, co
                 amqp_leave(b);
                 return result;
         }
-        log_info("broker", "connected to %s", b->consumer.side.link.peer);
+        log_info("broker", "connected to %s", b->consumer.io.link.peer);
         result = start(b, config->loop);
         if (result) {
                 amqp_broker_close(&b->base);

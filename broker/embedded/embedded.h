@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The backend without a server: queues as tables of one SQLite file (core/sqlite.h), which several processes may share.
+/* The backend without a server: queues as tables of one SQLite file (core/sqlite/sqlite.h), which several processes may share.
  *
  * The loop keeps the consumers and what is unacked; the file's thread does what is asked of it as pieces of work ("verbs"), grouped with
  * everybody else's. A publish is a durable insert; a claim gives a batch of messages to this session; an ack deletes.
@@ -13,7 +13,7 @@
 #include "broker/broker.h"
 #include "broker/embedded/held.h"
 #include "broker/embedded/route.h"
-#include "core/sqlite.h"
+#include "core/sqlite/sqlite.h"
 
 extern const struct broker_backend embedded_backend;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/embedded/route.h"
 
-#include "core/sqlite.h"
+#include "core/sqlite/sqlite.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include "catalog/catalog.h"
 #include "core/problem.h"
-#include "core/settings.h"
+#include "core/settings/settings.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -24,7 +24,7 @@ static bool is_named_like_one(const char *name)
         return false;
 }
 
-/* SQLite's header and, at byte 68, the application id that core/sqlite_open.c gives its files.
+/* SQLite's header and, at byte 68, the application id that core/sqlite/open.c gives its files.
  * Source: SQLite, "Database File Format", section 1.3. */
 static bool is_chards(const char *path)
 {

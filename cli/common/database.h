@@ -4,7 +4,7 @@
 #define CHARD_CLI_COMMON_DATABASE_H
 
 #include "core/problem.h"
-#include "core/settings.h"
+#include "core/settings/settings.h"
 
 #define DATABASE_FILE "chard.db"
 

@@ -2,8 +2,8 @@
 #include "cli/common/input.h"
 
 #include "core/bytes.h"
-#include "core/file_kind.h"
 #include "core/json.h"
+#include "core/text/file_kind.h"
 #include "message/wire/base64.h"
 
 #include <errno.h>

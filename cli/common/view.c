@@ -2,7 +2,7 @@
 #include "cli/common/view.h"
 
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

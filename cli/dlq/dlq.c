@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/dlq/dlq.h"
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "cli/common/flags.h"
 #include "cli/common/times.h"
 #include "core/clock.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include "cli/dlq/filter.h"
 #include "core/clock.h"
 #include "core/json.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "dlq/dlq.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "cli/jobs/view.h"
 #include "core/clock.h"
 #include "core/json.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "pipelines/pipeline.h"
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include "core/arena.h"
 #include "core/bytes.h"
 #include "core/json.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "tasks/offline.h"
 #include "tasks/task.h"
 

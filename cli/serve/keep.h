@@ -3,7 +3,7 @@
 #ifndef CHARD_CLI_SERVE_KEEP_H
 #define CHARD_CLI_SERVE_KEEP_H
 
-#include "core/settings.h"
+#include "core/settings/settings.h"
 #include "dlq/dlq.h"
 
 /* A keeper as the settings have it; they and `name` are borrowed as long as it lives. */

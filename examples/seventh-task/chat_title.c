@@ -2,7 +2,7 @@
 #include "tasks/task.h"
 
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
 #include "message/task/task_headers.h"
 
 #include "core/clock.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "message/wire/wire.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "core/backoff.h"
 #include "core/clock.h"
 #include "core/id.h"
-#include "core/work.h"
+#include "core/thread/work.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 
 #include "core/bytes.h"
 #include "core/clock.h"
-#include "core/dial.h"
 #include "core/embed.h"
+#include "core/net/dial.h"
 
 #include <errno.h>
 #include <poll.h>

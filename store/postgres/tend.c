@@ -5,7 +5,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "core/work.h"
+#include "core/thread/work.h"
 
 #include <poll.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <endian.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * that a refused or stale commit has written nothing. */
 #include "store/sqlite/lite.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 /* Dead letters: pages of them. */
 #include "store/sqlite/dead.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SQLite backend from inside: each call of a verb is a piece of work for the file's thread (core/sqlite.h), which does
+/* The SQLite backend from inside: each call of a verb is a piece of work for the file's thread (core/sqlite/sqlite.h), which does
  * what has come together in one transaction.
  *
  *     claim()  ->  call  ->  run, on the file's thread  ->  done, on the loop thread  ->  answer
@@ -10,7 +10,7 @@
 #ifndef CHARD_STORE_SQLITE_LITE_H
 #define CHARD_STORE_SQLITE_LITE_H
 
-#include "core/sqlite.h"
+#include "core/sqlite/sqlite.h"
 #include "store/sqlite/query.h"
 #include "store/store.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/sqlite/query.h"
 
-#include "core/sqlite.h"
+#include "core/sqlite/sqlite.h"
 
 struct query query_of(sqlite3 *db, const char *constant_sql)
 {

@@ -2,7 +2,7 @@
 #include "tasks/waste/classify.h"
 
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "tasks/waste/taxonomy.h"
 
 #include <errno.h>

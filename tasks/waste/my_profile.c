@@ -2,7 +2,7 @@
 #include "tasks/task.h"
 
 #include "core/json.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "tasks/input.h"
 #include "tasks/waste/waste.h"
 

@@ -2,8 +2,8 @@
 #include "tasks/waste/offline.h"
 
 #include "core/bytes.h"
-#include "core/hex.h"
 #include "core/json.h"
+#include "core/text/hex.h"
 #include "tasks/task.h"
 #include "tasks/waste/words.h"
 

@@ -4,7 +4,7 @@
 #include "ai/content.h"
 #include "ai/loose.h"
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "ai/ai.h"
 #include "ai/envelope.h"
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* Any text becomes a request that jansson can read, and comes out of it as it went in if it was UTF-8. */
 #include "ai/ai.h"
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * complains in is UTF-8. */
 #include "ai/ai.h"
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

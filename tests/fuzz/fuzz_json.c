@@ -2,7 +2,7 @@
 /* Any bytes are JSON or are refused with a reason in UTF-8; JSON is the same when written and read again, and it is read and
  * written as jansson does it. */
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever lies in a dead-letter queue: two bytes with the length of the properties (big-endian), the properties, the body. It becomes an entry
  * with clean texts, can be shown, exported and read again as the same entry; where it can be sent, it is without what burial added. */
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "dlq/letter.h"
 
 #include <stdlib.h>

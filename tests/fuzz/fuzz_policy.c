@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The setting that says which dead letters are sent back by themselves: every rule that is taken is within its bounds, and anything else has a reason. */
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "duties/policy.h"
 
 #include <stdlib.h>

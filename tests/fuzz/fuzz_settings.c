@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any environment and any words give settings within their ranges, or a reason in UTF-8.
  * The input is one word a line: the environment, an empty line, the words after the sub-command. */
-#include "core/settings.h"
-#include "core/settings_table.h"
-#include "core/utf8.h"
+#include "core/settings/settings.h"
+#include "core/settings/table.h"
+#include "core/text/utf8.h"
 
 #include <stdint.h>
 #include <stdlib.h>

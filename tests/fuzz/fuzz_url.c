@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* URLs of brokers (an even first byte) and of Redis (an odd one): whatever is taken has a host and a port, and no reason quotes a password. */
-#include "broker/amqp/address.h"
-#include "core/utf8.h"
+#include "broker/amqp/connection/address.h"
+#include "core/text/utf8.h"
 #include "redis/address.h"
 
 #include <stdint.h>

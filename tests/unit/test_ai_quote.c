@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ai/quote.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

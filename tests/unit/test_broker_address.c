@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/amqp/address.h"
+#include "broker/amqp/connection/address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

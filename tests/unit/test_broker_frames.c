@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames byte by byte, and deliveries put together from them. The decoder is rabbitmq-c's, not ours. */
-#include "broker/amqp/content.h"
-#include "broker/amqp/frames.h"
+#include "broker/amqp/consume/content.h"
+#include "broker/amqp/connection/frames.h"
 #include "tests/hex.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which deliveries are unsettled, and which frames a batch of acks and hand-backs becomes. */
-#include "broker/amqp/consumer.h"
-#include "broker/amqp/tags.h"
+#include "broker/amqp/consume/consumer.h"
+#include "broker/amqp/consume/tags.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -148,14 +148,14 @@ static void tear_down(struct fixture *f)
 {
         tags_clear(&f->first.tags);
         tags_clear(&f->second.tags);
-        buffer_free(&f->c.side.link.out);
+        buffer_free(&f->c.io.link.out);
 }
 
 /* "2+5* 2-7" = channel 2: ack up to 5 (multiple), hand back 7. */
 static char *frames_written(struct fixture *f)
 {
         struct buffer text = { 0 };
-        const struct buffer *out = &f->c.side.link.out;
+        const struct buffer *out = &f->c.io.link.out;
         assert_int_equal(out->size % 21, 0);
         for (size_t at = 0; at < out->size; at += 21) {
                 const unsigned char *d = out->data + at;
@@ -180,7 +180,7 @@ static void check_batch(struct fixture *f, const char *text, const char *expecte
                                                                                           : channel == 3 ? 9
                                                                                                          : 1 },
                                                                   .ack = sign == '+' };
-        f->c.side.link.out.size = 0;
+        f->c.io.link.out.size = 0;
         consumer_settle(&f->c, o);
         char *written = frames_written(f);
         assert_string_equal(written, expected);

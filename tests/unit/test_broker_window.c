@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Publishes in flight: confirms, returns, refusals. */
-#include "broker/amqp/window.h"
+#include "broker/amqp/publish/window.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order in which addresses are tried; connections to addresses of this machine; work that is abandoned. */
-#include "core/dial.h"
-#include "core/work.h"
+#include "core/net/dial.h"
+#include "core/thread/work.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

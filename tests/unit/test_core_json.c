@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What one thread can see of a mailbox; test_mailbox_threads.c has several. */
-#include "core/mailbox.h"
+#include "core/thread/mailbox.h"
 
 #include <poll.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/nearest.h"
-#include "core/settings_table.h"
+#include "core/text/nearest.h"
+#include "core/settings/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/settings.h"
-#include "core/settings_table.h"
-#include "core/utf8.h"
+#include "core/settings/settings.h"
+#include "core/settings/table.h"
+#include "core/text/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* URLs of servers, and %XX. */
-#include "core/hex.h"
-#include "core/url.h"
+#include "core/text/hex.h"
+#include "core/text/url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

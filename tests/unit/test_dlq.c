@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "core/json.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "tests/unit/task_try.h"
 #include "duties/keeper.h"
 #include "duties/policy.h"

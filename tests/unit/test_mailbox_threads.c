@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hand-over between threads, for ThreadSanitizer too. Nothing here sleeps: the receiver polls the eventfd,
  * and a wake-up that never comes ends the poll at its deadline. */
-#include "core/mailbox.h"
+#include "core/thread/mailbox.h"
 
 #include <poll.h>
 #include <pthread.h>

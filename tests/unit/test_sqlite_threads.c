@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The database file's thread, for ThreadSanitizer too: work from several loops goes into one file, in order, each piece once;
  * a bad piece harms only itself; and what one writes the others hear of. */
-#include "core/sqlite.h"
+#include "core/sqlite/sqlite.h"
 
 #include <fcntl.h>
 #include <pthread.h>

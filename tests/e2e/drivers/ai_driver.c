@@ -16,7 +16,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "core/settings.h"
+#include "core/settings/settings.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/amqp/connection/frames.h"
+
+enum frame_type { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3, FRAME_HEARTBEAT = 8 };
+
+#define FRAME_HEAD        7
+#define FRAME_END         0xCE
+#define CLASS_BASIC       60
+#define METHOD_PUBLISH    40
+#define METHOD_ACK        80
+#define METHOD_NACK       120
+#define PUBLISH_MANDATORY 1
+#define NACK_REQUEUE      2
+#define PERSISTENT        2
+#define TRANSIENT         1
+#define HEADER_FIXED      12 /* class, weight, body size */
+
+/* Property flags, highest first: one bit a property in this order. Bit 0 would announce a second flag word. */
+enum property_kind { SHORT_TEXT, TABLE, OCTET, TIME };
+#define FLAG_DELIVERY_MODE 0x1000U
+#define FLAGS_KNOWN        0xFFFCU
+static const enum property_kind PROPERTIES[] = {
+        SHORT_TEXT, /* content-type, 0x8000 */
+        SHORT_TEXT, /* content-encoding */
+        TABLE,      /* headers */
+        OCTET,      /* delivery-mode, 0x1000 */
+        OCTET,      /* priority */
+        SHORT_TEXT, /* correlation-id */
+        SHORT_TEXT, /* reply-to */
+        SHORT_TEXT, /* expiration */
+        SHORT_TEXT, /* message-id */
+        TIME,       /* timestamp */
+        SHORT_TEXT, /* type */
+        SHORT_TEXT, /* user-id */
+        SHORT_TEXT, /* app-id */
+        SHORT_TEXT, /* cluster-id, 0x0004 */
+};
+#define PROPERTY_COUNT (sizeof(PROPERTIES) / sizeof(*PROPERTIES))
+
+static unsigned char *put16(unsigned char *to, uint16_t value)
+{
+        *to++ = (unsigned char)(value >> 8);
+        *to++ = (unsigned char)value;
+        return to;
+}
+
+static unsigned char *put32(unsigned char *to, uint32_t value)
+{
+        return put16(put16(to, (uint16_t)(value >> 16)), (uint16_t)value);
+}
+
+static unsigned char *put64(unsigned char *to, uint64_t value)
+{
+        return put32(put32(to, (uint32_t)(value >> 32)), (uint32_t)value);
+}
+
+static unsigned char *put_bytes(unsigned char *to, const void *data, size_t size)
+{
+        if (size)
+                memcpy(to, data, size);
+        return to + size;
+}
+
+static unsigned char *put_short_text(unsigned char *to, const char *text)
+{
+        const size_t size = strlen(text);
+        *to++ = (unsigned char)size;
+        return put_bytes(to, text, size);
+}
+
+static unsigned char *put_head(unsigned char *to, enum frame_type type, uint16_t channel, size_t payload)
+{
+        *to++ = (unsigned char)type;
+        return put32(put16(to, channel), (uint32_t)payload);
+}
+
+/* Room for a frame whose payload has this size, with its head and end written; NULL when memory ran out. */
+static unsigned char *frame(struct buffer *out, enum frame_type type, uint16_t channel, size_t payload)
+{
+        unsigned char *start = buffer_reserve(out, payload + FRAME_OVERHEAD);
+        if (!start)
+                return NULL;
+        out->size += payload + FRAME_OVERHEAD;
+        start[FRAME_HEAD + payload] = FRAME_END;
+        return put_head(start, type, channel, payload);
+}
+
+void frame_heartbeat(struct buffer *out)
+{
+        frame(out, FRAME_HEARTBEAT, 0, 0);
+}
+
+static void settle(struct buffer *out, uint16_t channel, uint16_t method, uint64_t tag, unsigned bits)
+{
+        unsigned char *to = frame(out, FRAME_METHOD, channel, 13);
+        if (!to)
+                return;
+        to = put64(put16(put16(to, CLASS_BASIC), method), tag);
+        *to = (unsigned char)bits;
+}
+
+void frame_ack(struct buffer *out, uint16_t channel, uint64_t tag, bool multiple)
+{
+        settle(out, channel, METHOD_ACK, tag, multiple);
+}
+
+void frame_hand_back(struct buffer *out, uint16_t channel, uint64_t tag, bool multiple)
+{
+        settle(out, channel, METHOD_NACK, tag, NACK_REQUEUE | multiple);
+}
+
+void frame_method(struct buffer *out, uint16_t channel, uint32_t id, struct bytes arguments)
+{
+        unsigned char *to = frame(out, FRAME_METHOD, channel, 4 + arguments.size);
+        if (to)
+                put_bytes(put32(to, id), arguments.data, arguments.size);
+}
+
+/* The size of the property that starts at `at`, or 0 when it does not fit. */
+static size_t property_size(enum property_kind kind, struct bytes p, size_t at)
+{
+        size_t size = kind == TIME ? 8 : 1;
+        if (kind == SHORT_TEXT && at < p.size)
+                size = 1 + (size_t)p.data[at];
+        if (kind == TABLE) {
+                if (p.size - at < 4)
+                        return 0;
+                const unsigned char *d = p.data + at;
+                size = 4 + ((size_t)d[0] << 24 | (size_t)d[1] << 16 | (size_t)d[2] << 8 | d[3]);
+        }
+        return size <= p.size - at ? size : 0;
+}
+
+static unsigned property_flags(struct bytes p)
+{
+        return (unsigned)p.data[0] << 8 | p.data[1];
+}
+
+/* Where the first property whose flag is below `flag` starts: the end for 0. 0 when the bytes are malformed before it. */
+static size_t property_offset(struct bytes p, unsigned flag)
+{
+        size_t at = 2;
+        for (size_t i = 0; i < PROPERTY_COUNT; i++) {
+                const unsigned bit = 0x8000U >> i;
+                if (bit < flag)
+                        break;
+                if (!(property_flags(p) & bit))
+                        continue;
+                const size_t size = property_size(PROPERTIES[i], p, at);
+                if (size == 0)
+                        return 0;
+                at += size;
+        }
+        return at;
+}
+
+/* RabbitMQ's direct reply-to. What follows in such a key is a token that RabbitMQ made; at another one its 3.10 fails, and ends the
+ * connection. */
+static bool is_direct_reply(const struct message *m)
+{
+        static const char direct[] = "amq.rabbitmq.reply-to";
+        return !*m->exchange && strncmp(m->routing_key, direct, sizeof(direct) - 1) == 0;
+}
+
+bool frame_can_publish(const struct message *m, size_t frame_max)
+{
+        const struct bytes p = m->properties;
+        if (strlen(m->exchange) > 255 || strlen(m->routing_key) > 255 || is_direct_reply(m))
+                return false;
+        if (p.size < 2 || p.size + HEADER_FIXED + 1 + FRAME_OVERHEAD > frame_max)
+                return false;
+        return (property_flags(p) & ~FLAGS_KNOWN) == 0 && property_offset(p, 0) == p.size;
+}
+
+static void publish_header(struct buffer *out, uint16_t channel, const struct message *m, unsigned char delivery_mode)
+{
+        const struct bytes p = m->properties;
+        const unsigned flags = property_flags(p);
+        const size_t behind =
+                property_offset(p, FLAG_DELIVERY_MODE); /* where the properties after delivery-mode start */
+        const size_t before = flags & FLAG_DELIVERY_MODE ? behind - 1 : behind;
+        unsigned char *to = frame(out, FRAME_HEADER, channel, HEADER_FIXED + before + 1 + (p.size - behind));
+        if (!to)
+                return;
+        to = put64(put16(put16(to, CLASS_BASIC), 0), m->body.size);
+        to = put16(to, (uint16_t)(flags | FLAG_DELIVERY_MODE));
+        to = put_bytes(to, p.data + 2, before - 2);
+        *to++ = delivery_mode;
+        put_bytes(to, p.data + behind, p.size - behind);
+}
+
+static void publish_method(struct buffer *out, uint16_t channel, const struct message *m, unsigned char bits)
+{
+        const size_t payload = 4 + 2 + 1 + strlen(m->exchange) + 1 + strlen(m->routing_key) + 1;
+        unsigned char *to = frame(out, FRAME_METHOD, channel, payload);
+        if (!to)
+                return;
+        to = put16(put16(put16(to, CLASS_BASIC), METHOD_PUBLISH), 0);
+        to = put_short_text(put_short_text(to, m->exchange), m->routing_key);
+        *to = bits;
+}
+
+void frame_publish(struct buffer *out, uint16_t channel, const struct message *m)
+{
+        publish_method(out, channel, m, PUBLISH_MANDATORY);
+        publish_header(out, channel, m, PERSISTENT);
+}
+
+void frame_cast(struct buffer *out, uint16_t channel, const struct message *m)
+{
+        publish_method(out, channel, m, 0);
+        publish_header(out, channel, m, TRANSIENT);
+}
+
+void frame_body(struct buffer *out, uint16_t channel, struct bytes piece)
+{
+        unsigned char *to = frame(out, FRAME_BODY, channel, piece.size);
+        if (to)
+                put_bytes(to, piece.data, piece.size);
+}

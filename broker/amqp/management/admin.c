@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/amqp/management/admin.h"
+
+#include "broker/amqp/connection/address.h"
+#include "core/bytes.h"
+#include "core/json.h"
+#include "core/text/url.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define USER_AGENT "chard/" CHARD_VERSION
+
+enum { CONNECT_MS = 1500, ANSWER_MS = 5000, ANSWER_MOST = 16 << 20 };
+
+struct admin {
+        CURL *easy;
+        const atomic_bool *stop; /* or NULL */
+        char *base;              /* "http://rabbit:15672/api" */
+        char *user;              /* for complaints */
+        char *vhost;             /* encoded */
+        struct buffer answer;
+        unsigned major;
+};
+
+/* ---- one exchange ---- */
+
+static size_t on_body(char *data, size_t one, size_t size, void *arg)
+{
+        struct admin *a = arg;
+        if (a->answer.size + size > ANSWER_MOST)
+                return 0;
+        buffer_add(&a->answer, data, one * size);
+        return a->answer.failed ? 0 : one * size;
+}
+
+static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+        const struct admin *admin = arg;
+        (void)a, (void)b, (void)c, (void)d;
+        return admin->stop && atomic_load(admin->stop);
+}
+
+static int unreachable(const struct admin *a, const char *what, struct problem *why)
+{
+        return problem_set(why, "broker", "unreachable", "RabbitMQ's management API at %.200s: %.200s", a->base, what);
+}
+
+static int refused(const struct admin *a, long status, struct problem *why)
+{
+        JSON_OWNED json_t *body = NULL;
+        (void)json_parse(buffer_view(&a->answer), "broker", &body, NULL);
+        const char *reason = json_text(body, "reason", "no reason given");
+        if (status == 401 || status == 403)
+                return problem_set(why, "broker", "access_refused",
+                                   "RabbitMQ's management API at %.120s refuses the user %.60s (%.120s): "
+                                   "it needs the tag policymaker, to see policies as well as to set them",
+                                   a->base, a->user, reason);
+        return problem_set(why, "broker", "refused", "RabbitMQ's management API at %.120s answers %ld: %.200s", a->base,
+                           status, reason);
+}
+
+/* 0 with the answer's body in a->answer and its status, or 1. */
+static int exchange(struct admin *a, const char *url, const char *body, long *status, struct problem *why)
+{
+        char said[CURL_ERROR_SIZE] = "";
+        struct curl_slist *headers = body ? curl_slist_append(NULL, "Content-Type: application/json") : NULL;
+        buffer_reset(&a->answer);
+        curl_easy_setopt(a->easy, CURLOPT_URL, url);
+        curl_easy_setopt(a->easy, CURLOPT_ERRORBUFFER, said);
+        curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(a->easy, CURLOPT_CUSTOMREQUEST, body ? "PUT" : "GET");
+        curl_easy_setopt(a->easy, CURLOPT_POSTFIELDS, body);
+        if (!body)
+                curl_easy_setopt(a->easy, CURLOPT_HTTPGET, 1L);
+        const CURLcode code = curl_easy_perform(a->easy);
+        curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, status);
+        curl_easy_setopt(a->easy, CURLOPT_ERRORBUFFER, NULL);
+        curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, NULL);
+        curl_slist_free_all(headers);
+        return code == CURLE_OK ? 0 : unreachable(a, *said ? said : curl_easy_strerror(code), why);
+}
+
+/* BASE/KIND/VHOST[/NAME][REST], or NULL when memory ran out. */
+static char *path_of(const struct admin *a, const char *kind, const char *name, const char *rest)
+{
+        char *encoded = name ? curl_easy_escape(a->easy, name, 0) : NULL, *url = NULL;
+        if ((name && !encoded) || asprintf(&url, "%s/%s/%s%s%s%s", a->base, kind, a->vhost, name ? "/" : "",
+                                           name ? encoded : "", rest ? rest : "") < 0)
+                url = NULL;
+        curl_free(encoded);
+        return url;
+}
+
+static int get(struct admin *a, const char *url, json_t **out, struct problem *why)
+{
+        long status = 0;
+        int result = exchange(a, url, NULL, &status, why);
+        *out = NULL;
+        if (result || status == 404)
+                return result;
+        if (status != 200)
+                return refused(a, status, why);
+        if (json_parse(buffer_view(&a->answer), "broker", out, NULL))
+                return unreachable(a, "what answers there is no such API", why);
+        return 0;
+}
+
+int admin_get(struct admin *a, const char *kind, const char *name, const char *rest, json_t **out, struct problem *why)
+{
+        char *url = path_of(a, kind, name, rest);
+        const int result = url ? get(a, url, out, why) : -ENOMEM;
+        free(url);
+        return result;
+}
+
+int admin_put(struct admin *a, const char *kind, const char *name, const json_t *value, struct problem *why)
+{
+        long status = 0;
+        char *url = path_of(a, kind, name, NULL), *body = json_dumps(value, JSON_COMPACT);
+        int result = url && body ? exchange(a, url, body, &status, why) : -ENOMEM;
+        if (result == 0 && status / 100 != 2)
+                result = refused(a, status, why);
+        free(url);
+        free(body);
+        return result;
+}
+
+/* ---- where it is ---- */
+
+unsigned admin_broker_major(const struct admin *a)
+{
+        return a->major;
+}
+
+/* It answers, and knows its version. */
+static int greet(struct admin *a, struct problem *why)
+{
+        JSON_OWNED json_t *overview = NULL;
+        char *url = NULL;
+        const int result = asprintf(&url, "%s/overview", a->base) < 0 ? -ENOMEM : get(a, url, &overview, why);
+        free(url);
+        if (result)
+                return result;
+        a->major = (unsigned)strtoul(json_text(overview, "rabbitmq_version", "0"), NULL, 10);
+        return a->major ? 0 : unreachable(a, "what answers there is not RabbitMQ", why);
+}
+
+static int take_login(struct admin *a, const char *user, const char *password)
+{
+        free(a->user);
+        a->user = strdup(user);
+        if (!a->user)
+                return -ENOMEM;
+        curl_easy_setopt(a->easy, CURLOPT_USERNAME, user);
+        return curl_easy_setopt(a->easy, CURLOPT_PASSWORD, password) == CURLE_OK ? 0 : -ENOMEM;
+}
+
+static int take_base(struct admin *a, const char *scheme, const char *host, const char *port, const char *path)
+{
+        path = path ? path : "";
+        size_t size = strlen(path);
+        while (size && path[size - 1] == '/')
+                size--;
+        if (size >= 4 && strncmp(path + size - 4, "/api", 4) == 0)
+                size -= 4;
+        const bool v6 = strchr(host, ':') != NULL;
+        free(a->base);
+        a->base = NULL;
+        return asprintf(&a->base, "%s://%s%s%s:%s%.*s/api", scheme, v6 ? "[" : "", host, v6 ? "]" : "", port, (int)size,
+                        path) < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+/* The URL that a setting gives. */
+static int at_url(struct admin *a, const char *text, const struct address *broker, struct problem *why)
+{
+        struct url u = { 0 };
+        int result = url_read(text, &u);
+        const bool tls = !result && strcasecmp(u.scheme, "https") == 0;
+        if (result > 0 || (!result && (!u.host || (!tls && strcasecmp(u.scheme, "http") != 0))))
+                result = problem_set(why, "broker", "bad_url",
+                                     "CHARD_BROKER_ADMIN_URL reads http://USER:PASSWORD@HOST:15672, or https://…");
+        if (!result)
+                result = take_base(a, tls ? "https" : "http", u.host,
+                                   u.port ? u.port
+                                   : tls  ? "15671"
+                                          : "15672",
+                                   u.path);
+        if (!result)
+                result = take_login(a, u.user ? u.user : broker->user,
+                                    u.user ? (u.password ? u.password : "") : broker->password);
+        url_free(&u);
+        return result ? result : greet(a, why);
+}
+
+/* A password that goes to the broker in TLS goes nowhere without. */
+static int at_usual_port(struct admin *a, const struct address *broker, struct problem *why)
+{
+        int result = take_base(a, broker->tls ? "https" : "http", broker->host, broker->tls ? "15671" : "15672", NULL);
+        if (!result)
+                result = take_login(a, broker->user, broker->password);
+        return result ? result : greet(a, why);
+}
+
+static int find(struct admin *a, const struct broker_check_config *config, const struct address_list *brokers,
+                struct problem *why)
+{
+        int result = 1;
+        if (config->admin_url && *config->admin_url)
+                return at_url(a, config->admin_url, &brokers->items[0], why);
+        for (size_t i = 0; i < brokers->count && result == 1; i++)
+                result = at_usual_port(a, &brokers->items[i], why);
+        return result;
+}
+
+static void prepare(struct admin *a, const struct broker_check_config *config)
+{
+        curl_easy_setopt(a->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+        curl_easy_setopt(a->easy, CURLOPT_FOLLOWLOCATION, 0L);
+        curl_easy_setopt(a->easy, CURLOPT_PROXY, "");
+        curl_easy_setopt(a->easy, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(a->easy, CURLOPT_USERAGENT, USER_AGENT);
+        curl_easy_setopt(a->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        curl_easy_setopt(a->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+        curl_easy_setopt(a->easy, CURLOPT_TIMEOUT_MS, (long)ANSWER_MS);
+        curl_easy_setopt(a->easy, CURLOPT_WRITEFUNCTION, on_body);
+        curl_easy_setopt(a->easy, CURLOPT_WRITEDATA, a);
+        curl_easy_setopt(a->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(a->easy, CURLOPT_XFERINFODATA, a);
+        curl_easy_setopt(a->easy, CURLOPT_NOPROGRESS, 0L);
+        if (config->ca_file)
+                curl_easy_setopt(a->easy, CURLOPT_CAINFO, config->ca_file);
+}
+
+static int open_for(struct admin *a, const struct broker_check_config *config, const struct address_list *brokers,
+                    struct problem *why)
+{
+        char *vhost;
+        a->stop = config->stop;
+        a->easy = curl_easy_init();
+        if (!a->easy)
+                return -ENOMEM;
+        prepare(a, config);
+        vhost = curl_easy_escape(a->easy, brokers->items[0].vhost, 0);
+        a->vhost = vhost ? strdup(vhost) : NULL;
+        curl_free(vhost);
+        return a->vhost ? find(a, config, brokers, why) : -ENOMEM;
+}
+
+int admin_open(struct admin **out, const struct broker_check_config *config, struct problem *why)
+{
+        struct address_list brokers = { 0 };
+        struct admin *a = calloc(1, sizeof(*a));
+        int result = a ? address_list_parse(&brokers, config->urls, why) : -ENOMEM;
+        if (!a)
+                return result;
+        curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, and safe beside other threads since curl 7.84 */
+        if (!result)
+                result = open_for(a, config, &brokers, why);
+        address_list_free(&brokers);
+        if (result)
+                admin_close(a);
+        else
+                *out = a;
+        return result;
+}
+
+void admin_close(struct admin *a)
+{
+        curl_easy_cleanup(a->easy);
+        curl_global_cleanup();
+        buffer_free(&a->answer);
+        free(a->base);
+        free(a->user);
+        free(a->vhost);
+        free(a);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What RabbitMQ's settings do to chard's queues, and the policies that keep them from losing messages; both by its management API. */
+#include "broker/amqp/management/admin.h"
+
+#include "broker/amqp/amqp.h"
+#include "core/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMNS "?columns=name,type,durable,auto_delete,arguments"
+
+/* The API, and what it says of all queues. */
+struct checker {
+        struct admin *admin;
+        json_t *policies, *operator_policies;
+};
+
+static int checker_open(struct checker *c, const struct broker_check_config *config, struct problem *why)
+{
+        *c = (struct checker){ NULL, NULL, NULL };
+        int result = admin_open(&c->admin, config, why);
+        if (!result)
+                result = admin_get(c->admin, "policies", NULL, NULL, &c->policies, why);
+        /* Not everybody may see these; RabbitMQ before 3.7 has none. */
+        if (!result && admin_get(c->admin, "operator-policies", NULL, NULL, &c->operator_policies, NULL) < 0)
+                result = -ENOMEM;
+        return result;
+}
+
+static void checker_close(struct checker *c)
+{
+        json_decref(c->policies);
+        json_decref(c->operator_policies);
+        if (c->admin)
+                admin_close(c->admin);
+}
+
+/* ---- looking ---- */
+
+static int read_default_route(struct admin *a, const char *queue, enum dead_route *out, struct problem *why)
+{
+        JSON_OWNED json_t *there = NULL;
+        const int result = queue ? admin_get(a, "queues", queue, COLUMNS, &there, why) : 0;
+        *out = there ? DEAD_ROUTE_OPEN : DEAD_ROUTE_UNBOUND;
+        return result;
+}
+
+static int read_route(struct admin *a, const struct queue_limits *limits, enum dead_route *out, struct problem *why)
+{
+        JSON_OWNED json_t *exchange = NULL;
+        JSON_OWNED json_t *bindings = NULL;
+        *out = DEAD_ROUTE_NONE;
+        if (!limits->dead_exchange)
+                return 0;
+        if (!*limits->dead_exchange)
+                return read_default_route(a, limits->dead_key, out, why);
+        int result = admin_get(a, "exchanges", limits->dead_exchange, NULL, &exchange, why);
+        *out = DEAD_ROUTE_MISSING;
+        if (result || !exchange)
+                return result;
+        result = admin_get(a, "exchanges", limits->dead_exchange, "/bindings/source", &bindings, why);
+        *out = bindings_route(bindings, json_text(exchange, "type", ""), limits->dead_key) ? DEAD_ROUTE_OPEN
+                                                                                           : DEAD_ROUTE_UNBOUND;
+        return result;
+}
+
+static void tell_unread(const char *queue, const char *policy, risk_tell *tell, void *arg)
+{
+        char text[300];
+        snprintf(text, sizeof(text), "has a policy, perhaps: whether the pattern of %.120s fits can't be told here",
+                 policy);
+        tell(RISK_NOTE, queue, text, arg);
+}
+
+static int check_queue(struct checker *c, const struct topology_row *row, risk_tell *tell, void *arg,
+                       struct problem *why)
+{
+        const enum queue_role role = queue_role_of(row);
+        enum dead_route route = DEAD_ROUTE_OPEN;
+        struct queue_limits limits;
+        const char *unread = NULL;
+        JSON_OWNED json_t *queue = NULL;
+        int result = admin_get(c->admin, "queues", row->name, COLUMNS, &queue, why);
+        if (result == 0 && !queue)
+                tell(RISK_LOSS, row->name, "is not there: chard topology apply declares it", arg);
+        if (result || !queue)
+                return result;
+        queue_limits_read(queue, policy_of_queue(c->policies, queue, &unread),
+                          policy_of_queue(c->operator_policies, queue, &unread), admin_broker_major(c->admin), &limits);
+        if (unread && role != QUEUE_OF_DELAY)
+                tell_unread(row->name, unread, tell, arg);
+        if (role != QUEUE_OF_DELAY)
+                result = read_route(c->admin, &limits, &route, why);
+        if (result == 0)
+                queue_limits_judge(row->name, role, &limits, route, tell, arg);
+        return result;
+}
+
+static int amqp_check(const struct broker_check_config *config, risk_tell *tell, void *arg, struct problem *why)
+{
+        struct checker c;
+        int result = checker_open(&c, config, why);
+        for (size_t i = 0; i < config->topology->count && result == 0; i++) {
+                const struct topology_row *row = &config->topology->rows[i];
+                if (row->kind == TOPOLOGY_QUEUE && !(config->briefly && queue_role_of(row) == QUEUE_OF_DELAY))
+                        result = check_queue(&c, row, tell, arg, why);
+        }
+        checker_close(&c);
+        return result;
+}
+
+/* ---- setting ---- */
+
+static int set_policy(struct admin *a, const char *queue, const char *name, json_t *definition, struct problem *why)
+{
+        char *pattern = queue_policy_pattern(queue);
+        JSON_OWNED json_t *policy = pattern ? json_pack("{s:s, s:O, s:s, s:i}", "pattern", pattern, "definition",
+                                                        definition, "apply-to", "queues", "priority", 0)
+                                            : NULL;
+        const int result = policy ? admin_put(a, "policies", name, policy, why) : -ENOMEM;
+        free(pattern);
+        return result;
+}
+
+/* Of all policies that fit a queue only one applies, so another one's is not replaced by chard's. */
+static void tell_other(const char *queue, const char *policy, const json_t *definition, risk_tell *tell, void *arg)
+{
+        char *wanted = json_dumps(definition, 0), *text = NULL;
+        if (wanted && asprintf(&text, "has the policy %.80s, which is left as it is; what chard wants there: %s",
+                               policy, wanted) >= 0)
+                tell(RISK_NOTE, queue, text, arg);
+        free(text);
+        free(wanted);
+}
+
+static int protect_queue(struct checker *c, const char *queue, risk_tell *tell, void *arg, struct problem *why)
+{
+        JSON_OWNED json_t *there = NULL;
+        JSON_OWNED json_t *definition = queue_policy_definition(queue);
+        char *name = queue_policy_name(queue);
+        int result = definition && name ? admin_get(c->admin, "queues", queue, COLUMNS, &there, why) : -ENOMEM;
+        const json_t *policy = policy_of_queue(c->policies, there, NULL);
+        const bool right = json_equal(json_object_get(policy, "definition"), definition);
+        if (result == 0 && !right && policy && strcmp(json_text(policy, "name", ""), name) != 0)
+                tell_other(queue, json_text(policy, "name", ""), definition, tell, arg);
+        else if (result == 0 && !right)
+                result = set_policy(c->admin, queue, name, definition, why);
+        free(name);
+        return result;
+}
+
+static int amqp_protect(const struct broker_check_config *config, risk_tell *tell, void *arg, struct problem *why)
+{
+        struct checker c;
+        int result = checker_open(&c, config, why);
+        for (size_t i = 0; i < config->topology->count && result == 0; i++) {
+                const struct topology_row *row = &config->topology->rows[i];
+                if (row->kind == TOPOLOGY_QUEUE && queue_role_of(row) == QUEUE_OF_TASKS)
+                        result = protect_queue(&c, row->name, tell, arg, why);
+        }
+        checker_close(&c);
+        return result;
+}
+
+const struct broker_checker amqp_checker = {
+        .backend = &amqp_backend,
+        .check = amqp_check,
+        .protect = amqp_protect,
+};

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/amqp/publish/window.h"
+
+#include <errno.h>
+
+void publish_list_add(struct publish_list *list, struct publish *p)
+{
+        p->mail.next = NULL;
+        if (list->last)
+                list->last->mail.next = &p->mail;
+        else
+                list->first = p;
+        list->last = p;
+        list->count++;
+}
+
+/* `mail` is a publish's first member. */
+static struct publish *publish_of(struct mail *mail)
+{
+        return (struct publish *)mail;
+}
+
+struct publish *publish_list_take(struct publish_list *list)
+{
+        struct publish *p = list->first;
+        if (!p)
+                return NULL;
+        list->first = publish_of(p->mail.next);
+        if (!list->first)
+                list->last = NULL;
+        list->count--;
+        return p;
+}
+
+void publish_list_prepend(struct publish_list *list, struct publish_list *front)
+{
+        if (!front->first)
+                return;
+        front->last->mail.next = list->first ? &list->first->mail : NULL;
+        if (!list->first)
+                list->last = front->last;
+        list->first = front->first;
+        list->count += front->count;
+        *front = (struct publish_list){ 0 };
+}
+
+static struct publish **slot(struct window *w, uint64_t number)
+{
+        return &w->slots[number % WINDOW_SIZE];
+}
+
+static void advance(struct window *w)
+{
+        while (w->oldest < w->next && !*slot(w, w->oldest))
+                w->oldest++;
+}
+
+void window_add(struct window *w, struct publish *p)
+{
+        p->returned = false;
+        *slot(w, w->next++) = p;
+        w->count++;
+}
+
+static void finish(struct window *w, uint64_t number, enum publish_result result, struct publish_list *finished)
+{
+        struct publish *p = *slot(w, number);
+        if (!p)
+                return;
+        *slot(w, number) = NULL;
+        w->count--;
+        p->result = p->returned && result == PUBLISH_CONFIRMED ? PUBLISH_RETURNED : result;
+        publish_list_add(finished, p);
+}
+
+int window_settle(struct window *w, uint64_t number, bool multiple, bool refused, struct publish_list *finished)
+{
+        const enum publish_result result = refused ? PUBLISH_REFUSED : PUBLISH_CONFIRMED;
+        const uint64_t end = w->next - w->writing; /* the first that was not sent */
+        if (number >= end || (number == 0 && !multiple))
+                return -EPROTO;
+        const uint64_t last = number == 0 ? end - 1 : number;
+        for (uint64_t n = multiple || last < w->oldest ? w->oldest : last; n <= last; n++)
+                finish(w, n, result, finished);
+        advance(w);
+        return 0;
+}
+
+static bool same(struct bytes a, struct bytes b)
+{
+        return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static bool addressed_to(const struct message *m, struct bytes exchange, struct bytes routing_key)
+{
+        return same(bytes_of_string(m->exchange), exchange) && same(bytes_of_string(m->routing_key), routing_key);
+}
+
+/* The oldest that could have come back; `exact` asks for the same content too. 0 when there is none. */
+static uint64_t find_returned(struct window *w, struct bytes exchange, struct bytes routing_key,
+                              struct bytes properties, uint64_t body_size, bool exact)
+{
+        uint64_t number = w->return_from > w->oldest ? w->return_from : w->oldest;
+        for (; number < w->next; number++) {
+                const struct publish *p = *slot(w, number);
+                if (!p || p->returned || !addressed_to(p->message, exchange, routing_key))
+                        continue;
+                if (!exact || (p->message->body.size == body_size && same(p->message->properties, properties)))
+                        return number;
+        }
+        return 0;
+}
+
+bool window_returned(struct window *w, struct bytes exchange, struct bytes routing_key, struct bytes properties,
+                     uint64_t body_size)
+{
+        uint64_t number = find_returned(w, exchange, routing_key, properties, body_size, true);
+        if (!number)
+                number = find_returned(w, exchange, routing_key, properties, body_size, false);
+        if (!number)
+                return false;
+        (*slot(w, number))->returned = true;
+        w->return_from = number + 1;
+        return true;
+}
+
+size_t window_refuse_exchange(struct window *w, struct bytes exchange, struct publish_list *finished)
+{
+        size_t count = 0;
+        for (uint64_t n = w->oldest; n < w->next; n++) {
+                const struct publish *p = *slot(w, n);
+                if (p && same(bytes_of_string(p->message->exchange), exchange)) {
+                        finish(w, n, PUBLISH_REFUSED, finished);
+                        count++;
+                }
+        }
+        advance(w);
+        return count;
+}
+
+void window_restart(struct window *w, struct publish_list *again)
+{
+        for (uint64_t n = w->oldest; n < w->next; n++) {
+                struct publish *p = *slot(w, n);
+                if (p)
+                        publish_list_add(again, p);
+                *slot(w, n) = NULL;
+        }
+        w->oldest = w->next = w->return_from = 1;
+        w->count = 0;
+        w->writing = false;
+}
