@@ -25,7 +25,7 @@
 
 enum {
         SWEEP_MS = 100,         /* how often waiting calls are looked through */
-        NO_ROOM_WAIT_MS = 1000, /* who found no room may ask again after this, up to twice as much */
+        NO_ROOM_WAIT_MS = 1000, /* who found no room, or no memory, may ask again after this, up to twice as much */
         DEFAULT_DEADLINE_MS = 60000,
         OPEN_HANDLES = 3,
         WATCH_MS = 1000,           /* how often the key's file is looked at while the endpoint takes no requests */
@@ -327,7 +327,7 @@ static void start(struct ai_call *call, uint64_t now_ms)
                 return;
         }
         model_forget(call->model, call->probe, now_ms);
-        answer_soon(call, REASON_NO_MEMORY, 0);
+        answer_soon(call, REASON_NO_MEMORY, NO_ROOM_WAIT_MS + random_bits() % NO_ROOM_WAIT_MS);
 }
 
 /* Who has waited long enough, or waits for a model that has been paused since, is told so. */
@@ -454,7 +454,7 @@ static void finish(struct ai_call *call, struct ai_reply *reply)
 static void tell_reason(const struct ai_call *call, struct ai_reply *reply)
 {
         memset(reply, 0, sizeof(*reply));
-        reply->verdict = call->reason == REASON_NO_MEMORY ? AI_TRANSIENT : AI_WAIT;
+        reply->verdict = AI_WAIT;
         reply->wait_ms = call->wait_ms;
         reply->provider = "openai";
         snprintf(reply->model, sizeof(reply->model), "%s", call->model->name);

@@ -49,11 +49,13 @@ struct ai_request {
         const char *constant;
 };
 
+#define AI_NEVER UINT64_MAX
+
 /* How a reply is judged. Only AI_OK carries content. */
 enum ai_verdict {
         AI_OK,
         AI_TRANSIENT, /* may succeed later: time-outs, 5xx, broken JSON, an answer that breaks its schema; burns an attempt */
-        AI_WAIT, /* the model or the endpoint is paused (429, breaker open, a bad key): wait_ms, burns no attempt */
+        AI_WAIT, /* the model or the endpoint is paused (429, breaker open, a bad key), and nothing was done for us: wait_ms, burns no attempt */
         AI_PERMANENT, /* never: refused content, a request that is bad or too large */
         AI_CANCELLED, /* taken back by ai_cancel or ai_close: as if never called */
 };
@@ -69,8 +71,13 @@ struct ai_reply {
         enum ai_verdict verdict;
         enum ai_fault fault;
         struct problem why; /* when not AI_OK: source "provider" */
-        uint64_t wait_ms;   /* AI_WAIT: how long; AI_TRANSIENT: what Retry-After asked for, or 0 */
-        json_t *content;    /* AI_OK: the answer, checked against the schema; borrowed for the length of the callback */
+        uint64_t
+                wait_ms; /* AI_WAIT: how long; AI_TRANSIENT: what Retry-After asked for, or how long its model is paused, or 0 */
+        bool whole; /* the model has answered, if only with what nobody can use: what is wrong is between the model and the message, not the endpoint */
+        bool out;   /* AI_TRANSIENT: it failed while its model was out, or showed that it is */
+        uint64_t
+                served_ago_ms; /* AI_TRANSIENT: when this process was last given something whole by that model; AI_NEVER: not since it began */
+        json_t *content; /* AI_OK: the answer, checked against the schema; borrowed for the length of the callback */
         const char *provider; /* "openai", "offline"; constant */
         char model[64];       /* as the provider named it */
         unsigned tokens_in, tokens_out;

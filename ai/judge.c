@@ -119,6 +119,7 @@ static bool judge_plainly(const struct ai_response *response, const json_t *sche
         struct envelope envelope;
         struct buffer scratch = { 0 };
         const bool plain = envelope_read(response->body, &envelope, &scratch) == 0;
+        reply->whole = plain;
         if (plain) {
                 take_usage(envelope.model, envelope.tokens_in, envelope.tokens_out, response->secret, reply);
                 judge_content(envelope.content, response, schema, reply);
@@ -247,6 +248,7 @@ static void judge_answer(const json_t *body, const struct ai_response *response,
         const enum finish finish = read_finish(reason);
         struct said said;
         content_read(json_is_object(message) ? message : choice, &said);
+        reply->whole = !said.nothing;
         take_usage(bytes_of_string(json_text(body, "model", "")), token_count(usage, "prompt_tokens", "input_tokens"),
                    token_count(usage, "completion_tokens", "output_tokens"), response->secret, reply);
         if (*said.refusal)

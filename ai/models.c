@@ -171,6 +171,16 @@ static void report_model(struct model *m, unsigned probe, enum breaker_end end, 
                 limiter_ramp(&m->limiter, now_ms);
 }
 
+/* How long whoever is to wait has to. */
+static uint64_t pause_for(struct model *m, uint64_t started_ms, uint64_t now_ms, uint64_t random,
+                          const struct ai_reply *reply)
+{
+        if (reply->fault == AI_FAULT_NONE)
+                limiter_pause(&m->limiter, started_ms, reply->wait_ms, now_ms, random);
+        const uint64_t wait_ms = model_paused_ms(m, now_ms);
+        return wait_ms ? wait_ms : 1; /* it came back after the pause that it belongs to */
+}
+
 void model_report(struct model *m, unsigned probe, long status, uint64_t started_ms, uint64_t now_ms, uint64_t random,
                   struct ai_reply *reply)
 {
@@ -179,16 +189,14 @@ void model_report(struct model *m, unsigned probe, long status, uint64_t started
         report_model(m, probe, end, now_ms, random, reply);
         if (reply->verdict == AI_OK)
                 limiter_succeeded(&m->limiter, started_ms);
-        const bool out = end == BREAKER_FAILED && breaker_is_open(&m->breaker);
-        if (out) /* the model's fault, and no attempt of the task */
-                reply->verdict = AI_WAIT;
-        if (reply->verdict != AI_WAIT)
-                return;
-        if (reply->fault == AI_FAULT_NONE && !out)
-                limiter_pause(&m->limiter, started_ms, reply->wait_ms, now_ms, random);
-        reply->wait_ms = model_paused_ms(m, now_ms);
-        if (reply->wait_ms == 0) /* it came back after the pause that it belongs to */
-                reply->wait_ms = 1;
+        if (reply->whole)
+                m->served_ms = now_ms;
+        reply->served_ago_ms = m->served_ms ? now_ms - m->served_ms : AI_NEVER;
+        reply->out = end == BREAKER_FAILED && breaker_is_open(&m->breaker);
+        if (reply->out)
+                reply->wait_ms = longer(reply->wait_ms, model_paused_ms(m, now_ms));
+        else if (reply->verdict == AI_WAIT)
+                reply->wait_ms = pause_for(m, started_ms, now_ms, random, reply);
 }
 
 void model_forget(struct model *m, unsigned probe, uint64_t now_ms)

@@ -17,6 +17,7 @@ struct model {
         bool told;              /* that it is paused … */
         bool fault;             /* … for a fault that somebody must mend … */
         struct problem why;     /* … and why */
+        uint64_t served_ms;     /* when it last answered something whole; 0 = never */
         char name[];            /* as it is sent */
 };
 
@@ -48,8 +49,8 @@ void models_endpoint_renewed(struct models *all, uint64_t now_ms);
 /* Ask to call now. True: go, and *probe must be given back to model_report or model_forget. False: not before *wait_ms (> 0). */
 bool model_take(struct model *m, uint64_t now_ms, uint64_t random, unsigned *probe, uint64_t *wait_ms);
 
-/* A call that began at `started_ms` ended with this HTTP status (0 = none) and was judged so. What failed while the breaker is open, or opened it, becomes
- * AI_WAIT. For AI_WAIT the reply gets the wait that this model now has. */
+/* A call that began at `started_ms` ended with this HTTP status (0 = none) and was judged so. The reply learns how the model is: `out` and
+ * `served_ago_ms`, and, for AI_WAIT and where it is out, the wait that the model now has. */
 void model_report(struct model *m, unsigned probe, long status, uint64_t started_ms, uint64_t now_ms, uint64_t random,
                   struct ai_reply *reply);
 

@@ -89,6 +89,13 @@ json_t *headers_to_json(struct bytes table);
 
 /* ---- a task: task/task_message.c, task/task_headers.c, task/republish.c ---- */
 
+/* What a message says of its failed attempts beside their number. All zero: nothing. */
+struct task_failures {
+        unsigned excused; /* so many of them do not count against the limit (chard_excused) */
+        int64_t first_ms,
+                last_ms; /* wall clock: when the first and the latest failed (chard_failed_first, chard_failed_last) */
+};
+
 /* A decoded task. Texts live in the arena given to the decoder (NUL-terminated), JSON in `body`. */
 struct task_message {
         const char *name, *id, *root_id; /* never NULL; root_id falls back to id */
@@ -97,6 +104,7 @@ struct task_message {
         const char *revived;     /* the death that it was brought back from (deadBefore), or NULL */
         json_int_t group_index;  /* -1 when absent */
         unsigned retries;
+        struct task_failures failures;
         unsigned nesting; /* how often it was replaced by a canvas that goes on under its id (replaced_task_nesting) */
         int64_t eta_ms, expires_ms;            /* wall clock; 0 when absent */
         unsigned hard_limit_ms, soft_limit_ms; /* 0 when absent; from timelimit [hard, soft] in seconds */
@@ -134,6 +142,10 @@ void task_message_clear(struct task_message *t);
  * NULL when memory ran out. */
 struct message *task_message_again(const struct task_message *t, const char *exchange, const char *routing_key,
                                    unsigned retries);
+
+/* The same after a failed attempt: retries one more, and what is known of its failures now. */
+struct message *task_message_retry(const struct task_message *t, const char *exchange, const char *routing_key,
+                                   const struct task_failures *failures);
 
 /* An error record for a dead letter. */
 struct dead_record {

@@ -140,6 +140,7 @@ struct failure {
         unsigned attempts;                           /* failed attempts so far, this one included */
         const struct problem *why;
         bool transient; /* it may pass: told with the error to whoever buries the task later */
+        bool excused; /* it was the endpoint's fault: its start is given back, as if it had been handed back; only with `again` */
         const struct scheduled *again;
         unsigned tokens_in, tokens_out;
         int64_t cost_nano;

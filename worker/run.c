@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "worker/excuse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -134,9 +135,21 @@ bool run_write_result(struct run *run)
         return !run->result.failed;
 }
 
-unsigned run_retry_limit(const struct run *run)
+static unsigned retry_limit(const struct run *run)
 {
         return run->wish.limit >= 0 ? (unsigned)run->wish.limit : run->def->retry.limit;
+}
+
+bool run_attempts_used_up(struct run *run)
+{
+        const struct task_message *m = &run->message;
+        const struct failed_attempt attempt = { .reply = &run->reply,
+                                                .now_ms = clock_wall_ms(),
+                                                .patience_ms =
+                                                        1000 * (uint64_t)run->worker->config->outage_patience_s };
+        run->failures = excuse_add(&m->failures, m->retries, &attempt);
+        run->excused = run->failures.excused > m->failures.excused;
+        return excuse_counted(&run->failures, m->retries, &attempt) > retry_limit(run);
 }
 
 uint64_t run_retry_wait_ms(const struct run *run)
@@ -145,6 +158,8 @@ uint64_t run_retry_wait_ms(const struct run *run)
         if (run->wish.delay_ms >= 0)
                 return (uint64_t)run->wish.delay_ms;
         const uint64_t wait_ms = backoff_ms(policy->base_ms, policy->cap_ms, run->message.retries, random_bits());
+        if (run->reply.out)
+                return run_spread_ms(wait_ms < run->reply.wait_ms ? run->reply.wait_ms : wait_ms);
         return wait_ms < run->reply.wait_ms ? run->reply.wait_ms : wait_ms;
 }
 
@@ -296,6 +311,7 @@ void run_describe_failure(struct run *run, const struct scheduled *again)
                 .attempts = m->retries + 1,
                 .why = &run->why,
                 .transient = run->transient,
+                .excused = run->excused,
                 .again = again,
                 .tokens_in = run->reply.tokens_in,
                 .tokens_out = run->reply.tokens_out,
@@ -340,7 +356,9 @@ bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const cha
 {
         run->again_kind = as;
         message_free(run->again_message);
-        run->again_message = task_message_again(&run->message, "", run->delivery->queue, retries);
+        run->again_message = as == RUN_RETRYING && run->def->ask
+                                     ? task_message_retry(&run->message, "", run->delivery->queue, &run->failures)
+                                     : task_message_again(&run->message, "", run->delivery->queue, retries);
         run->again = (struct scheduled){
                 .message = run->again_message,
                 .due_ms = due_ms,

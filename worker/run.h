@@ -93,6 +93,8 @@ struct run {
         struct message *again_message;  /* owned */
         enum run_event_kind again_kind; /* what observers are told once it is in the store */
         struct problem why;
+        struct task_failures failures; /* its message's, and the one that brought it to "retry" */
+        bool excused;                  /* … which does not count */
         unsigned starts;
         int64_t began_ms; /* wall clock: when its work began; 0 = not yet */
         struct telling telling;
@@ -188,8 +190,8 @@ void run_recall_failure(struct run *run, const json_t *error);
 /* It may not try again: a task that wanted to and named no reason fails as with Celery. */
 enum step run_give_up(struct run *run);
 
-/* How many failed attempts after the first it may have. */
-unsigned run_retry_limit(const struct run *run);
+/* Another attempt of it has failed: does it leave none to try? Fills in run->failures and run->excused. */
+bool run_attempts_used_up(struct run *run);
 
 /* Milliseconds until its next attempt: exponential with full jitter, and no sooner than the provider asked for. */
 uint64_t run_retry_wait_ms(const struct run *run);

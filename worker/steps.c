@@ -435,13 +435,15 @@ static enum step retry(struct run *run)
         if (!committed)
                 run->why = run->reply.why;
         run->transient = committed || run->reply.verdict == AI_TRANSIENT;
-        if (failed > run_retry_limit(run))
+        if (run_attempts_used_up(run))
                 return run_give_up(run);
         run->telling.what = committed ? TELL_NOTHING : TELL_RETRY;
         const uint64_t wait_ms = run_retry_wait_ms(run);
         const int64_t due_ms = clock_wall_ms() + (int64_t)wait_ms;
-        log_info("worker", "task=%s name=%s attempt=%u failed code=%s, again in %llu ms: %s", run->message.id,
-                 run->message.name, failed, run->why.code, (unsigned long long)wait_ms, run->why.text);
+        log_info("worker", "task=%s name=%s attempt=%u failed code=%s%s, again in %llu ms: %s", run->message.id,
+                 run->message.name, failed, run->why.code,
+                 run->excused ? ", which does not count: the endpoint has served nobody since" : "",
+                 (unsigned long long)wait_ms, run->why.text);
         if (committed || !run_keeps_state(run))
                 return schedule(run, failed, due_ms, "retry", RUN_RETRYING);
         if (!run_make_again(run, failed, due_ms, "retry", RUN_RETRYING))

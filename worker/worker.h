@@ -35,7 +35,7 @@ struct worker_config {
         size_t queue_count;
         unsigned slots; /* prefetch of each queue */
         unsigned heartbeat_s, connect_timeout_ms;
-        unsigned grace_ms, hold_ms, max_starts, lease_slack_ms, deadline_ms;
+        unsigned grace_ms, hold_ms, max_starts, lease_slack_ms, deadline_ms, outage_patience_s;
         size_t max_body;
         enum worker_events events; /* Celery's, and its remote control: where the broker has a bus */
         bool remote_control;

@@ -90,6 +90,7 @@ int service_init(struct service *service, const struct command *self, struct set
                 .hold_ms = (unsigned)s->hold_ms,
                 .max_starts = (unsigned)s->max_starts,
                 .lease_slack_ms = (unsigned)s->lease_slack_ms,
+                .outage_patience_s = (unsigned)s->outage_patience_s,
                 .deadline_ms = (unsigned)s->deadline_ms,
                 .max_body = (size_t)s->max_body_bytes,
                 .events = strcmp(s->events, "on") == 0    ? WORKER_EVENTS_ON :

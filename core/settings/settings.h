@@ -44,6 +44,7 @@ struct settings {
         long grace_ms;           /* time to finish at shutdown */
         long hold_ms;            /* a pause up to this long is held in the process, a longer one is scheduled */
         long max_starts;         /* a task started this often without finishing is poison */
+        long outage_patience_s;  /* so long an endpoint that is out costs a task no attempts */
         long lease_slack_ms;     /* added to a task's deadline for its lease */
         long connect_timeout_ms; /* to the provider, broker and store */
         long deadline_ms;        /* 0 = each task's own */

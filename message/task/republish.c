@@ -44,8 +44,26 @@ static struct message *message_from(const char *exchange, const char *routing_ke
         return m;
 }
 
-struct message *task_message_again(const struct task_message *t, const char *exchange, const char *routing_key,
-                                   unsigned retries)
+static const char *const of_failures[] = { "chard_excused", "chard_failed_first", "chard_failed_last" };
+
+static bool is_of_failures(struct bytes name)
+{
+        for (size_t i = 0; i < sizeof(of_failures) / sizeof(of_failures[0]); i++)
+                if (bytes_equal(name, bytes_of_string(of_failures[i])))
+                        return true;
+        return false;
+}
+
+static void add_failures(struct buffer *table, const struct task_failures *failures)
+{
+        const int64_t values[] = { failures->excused, failures->first_ms, failures->last_ms };
+        for (size_t i = 0; i < sizeof(of_failures) / sizeof(of_failures[0]); i++)
+                header_add_number(table, of_failures[i], values[i]);
+}
+
+/* `failures`: what is new of them; NULL: nothing. */
+static struct message *publish_again(const struct task_message *t, const char *exchange, const char *routing_key,
+                                     unsigned retries, const struct task_failures *failures)
 {
         struct properties p;
         struct buffer table = { 0 };
@@ -53,11 +71,26 @@ struct message *task_message_again(const struct task_message *t, const char *exc
         bool has_retries = false;
         properties_read(t->properties, &p, NULL); /* the decoder has read them before */
         for (size_t at = 0; header_next(p.headers, &at, &h);)
-                add_again(&table, &h, retries, &has_retries);
+                if (!failures || !is_of_failures(h.name))
+                        add_again(&table, &h, retries, &has_retries);
         if (!has_retries)
                 header_add_number(&table, "retries", retries);
+        if (failures)
+                add_failures(&table, failures);
         drop_spent(&p);
         return message_from(exchange, routing_key, &p, &table, t->raw_body);
+}
+
+struct message *task_message_again(const struct task_message *t, const char *exchange, const char *routing_key,
+                                   unsigned retries)
+{
+        return publish_again(t, exchange, routing_key, retries, NULL);
+}
+
+struct message *task_message_retry(const struct task_message *t, const char *exchange, const char *routing_key,
+                                   const struct task_failures *failures)
+{
+        return publish_again(t, exchange, routing_key, t->retries + 1, failures);
 }
 
 /* ---- dead ---- */
@@ -153,7 +186,7 @@ static void add_revived(struct buffer *table, const struct header *h, struct byt
 {
         if (bytes_equal(h->name, bytes_of_string("expires")))
                 header_add_null(table, "expires");
-        else if (header_owner_of(h->name) != HEADER_DEAD && !is_of_record(h->name, all))
+        else if (header_owner_of(h->name) != HEADER_DEAD && !is_of_record(h->name, all) && !is_of_failures(h->name))
                 add_again(table, h, 0, has_retries);
 }
 

@@ -17,7 +17,7 @@ struct reading {
 };
 typedef int read_header(struct reading *r, const struct header *h, void *field);
 
-static read_header read_text, read_count, read_index, read_time, read_limits, read_bool, read_form;
+static read_header read_text, read_count, read_ms, read_index, read_time, read_limits, read_bool, read_form;
 
 #define NAME(text)                                              \
         {                                                       \
@@ -42,6 +42,12 @@ static const struct known {
         { NAME("retries"), read_count, offsetof(struct task_message, retries), "a number from 0 to 2147483647" },
         { NAME("replaced_task_nesting"), read_count, offsetof(struct task_message, nesting),
           "a number from 0 to 2147483647" },
+        { NAME("chard_excused"), read_count, offsetof(struct task_message, failures.excused),
+          "a number from 0 to 2147483647" },
+        { NAME("chard_failed_first"), read_ms, offsetof(struct task_message, failures.first_ms),
+          "a number that is not negative" },
+        { NAME("chard_failed_last"), read_ms, offsetof(struct task_message, failures.last_ms),
+          "a number that is not negative" },
         { NAME("eta"), read_time, offsetof(struct task_message, eta_ms), "an ISO 8601 time or null" },
         { NAME("expires"), read_time, offsetof(struct task_message, expires_ms), "an ISO 8601 time or null" },
         { NAME("timelimit"), read_limits, 0, "[hard, soft] in seconds, each a positive number or null" },
@@ -126,6 +132,16 @@ static int read_count(struct reading *r, const struct header *h, void *field)
         if (h->kind != 'V' && (!header_number(h, &number) || number < 0 || number > INT_MAX))
                 return 1;
         *out = (unsigned)number;
+        return 0;
+}
+
+static int read_ms(struct reading *r, const struct header *h, void *field)
+{
+        (void)r;
+        int64_t number = 0;
+        if (h->kind != 'V' && (!header_number(h, &number) || number < 0))
+                return 1;
+        *(int64_t *)field = number;
         return 0;
 }
 

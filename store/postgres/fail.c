@@ -12,8 +12,8 @@ const struct statement statement_fail = {
         "chard_fail",
         "with i as materialized ("
         " select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[], $8::jsonb[], $9::int4[],"
-        "  $10::int4[], $11::int8[], $12::text[], $13::text[]) with ordinality"
-        "  as i (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost, pipeline, part, n)),"
+        "  $10::int4[], $11::int8[], $12::text[], $13::text[], $28::int4[]) with ordinality"
+        "  as i (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost, pipeline, part, excused, n)),"
         " done as ("
         "  insert into chard.task as t (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out,"
         "   cost_nano, finished_at, chord_part)"
@@ -23,7 +23,8 @@ const struct statement statement_fail = {
         "   error = excluded.error, tokens_in = t.tokens_in + excluded.tokens_in,"
         "   tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"
         "   finished_at = excluded.finished_at, lease_owner = null, lease_until = null,"
-        "   chord_part = excluded.chord_part"
+        "   chord_part = excluded.chord_part,"
+        "   starts = case when t.id in (select i.id from i where i.excused > 0) then greatest(t.starts - 1, 0) else t.starts end"
         "  where t.state in ('PENDING', 'STARTED', 'RETRY') and (t.lease_owner is null or t.lease_owner = $1)"
         "   and (excluded.state = 'FAILURE' or excluded.attempts > t.attempts)"
         "  returning t.id),"
@@ -96,7 +97,7 @@ static size_t failure_size(const struct call *call)
 
 struct columns {
         struct column *id, *root, *parent, *name, *state, *attempts, *error, *tokens_in, *tokens_out, *cost, *pipeline,
-                *part;
+                *part, *excused;
 };
 
 struct event_columns {
@@ -155,6 +156,7 @@ static void add_failure(struct columns *c, const struct failure *f)
         column_int8(c->cost, f->cost_nano);
         column_text(c->pipeline, f->pipeline);
         column_text(c->part, f->again ? NULL : f->chord_part);
+        column_int4(c->excused, f->again && f->excused);
 }
 
 static int send_failures(struct link *link, struct group *group)
@@ -169,6 +171,7 @@ static int send_failures(struct link *link, struct group *group)
         begin_failures(a, &c);
         scheduled_begin(a, &rows);
         begin_events(a, &events);
+        c.excused = arguments_array(a, COLUMN_INT4);
         for (size_t i = 0; i < group->count; i++) {
                 const struct failure *f = group->calls[i]->what;
 

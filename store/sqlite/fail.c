@@ -25,7 +25,8 @@ static const char fail_sql[] =
         " on conflict (id) do update set state = excluded.state, attempts = max(attempts, excluded.attempts),"
         "  error = excluded.error, tokens_in = tokens_in + excluded.tokens_in,"
         "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
-        "  finished_at = excluded.finished_at, lease_owner = null, lease_until = null, chord_part = ?13"
+        "  finished_at = excluded.finished_at, lease_owner = null, lease_until = null, chord_part = ?13,"
+        "  starts = max(starts - ?14, 0)"
         " where state in ('PENDING', 'STARTED', 'RETRY') and (lease_owner is null or lease_owner = ?12)"
         "  and (excluded.state = 'FAILURE' or excluded.attempts > attempts)";
 
@@ -63,6 +64,7 @@ static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, boo
         query_number(&q, now_us);
         query_text(&q, c->call.store->owner);
         query_text(&q, f->again ? NULL : f->chord_part);
+        query_number(&q, f->again && f->excused);
         rc = query_run(&q);
         *counts = rc == SQLITE_OK && sqlite3_changes(db) == 1;
         return rc;

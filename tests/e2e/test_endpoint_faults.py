@@ -16,6 +16,20 @@ FAULTS = {
 }
 
 
+def hurry(chard, database, wait_until, done):
+    """Wait for it without waiting for back-offs: what is scheduled is due."""
+    postgres = chard.settings["CHARD_STORE_URL"].startswith("postgres")
+    now = "now()" if postgres else "0"
+
+    def look():
+        database.run(f"update chard.scheduled set due_at = {now} where due_at > {now}")
+        if postgres:
+            database.run("select pg_notify('chard_scheduled', '1')")
+        return done()
+
+    wait_until(look, 60, every=0.2)
+
+
 def chats(chard, count):
     return jobs.submit_many(chard, "chat", [{"user_id": f"u{n}", "text": "a milk carton", "lang": "en"} for n in range(count)])
 
@@ -53,8 +67,9 @@ OUTAGES = {
 @everywhere
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_nobody_dies_in_an_outage_that_meets_few_calls(chard, database, provider, queues, reply, outage):
-    """A dozen jobs are too few for a share of calls to say anything; many failures in a row do, and after that no attempt is used up."""
-    provider.behave = reply.always(OUTAGES[outage](reply))
+    """A dozen jobs are too few for a share of calls to say anything; many failures in a row do."""
+    failed = []
+    provider.behave = lambda _request: failed.append(1) or OUTAGES[outage](reply)
     chard.settings |= provider.settings()
     chard.prepare()
     with chard.worker() as worker:
@@ -64,7 +79,57 @@ def test_nobody_dies_in_an_outage_that_meets_few_calls(chard, database, provider
         provider.behave = reply.fitting
         assert set(jobs.ended(database, ids, 60).values()) == {"SUCCESS"}
     assert not queues.take("chat.classify.dead")
-    assert database.value("select max(attempts) from chard.task") <= 2
+    assert database.value("select sum(attempts) from chard.task") == len(failed), \
+        "each request is an attempt that is recorded"
+
+
+@everywhere
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_nobody_dies_in_an_outage_that_meets_one_task(chard, database, provider, queues, reply, wait_until, outage):
+    """One job alone uses up more attempts than it has, before and after a restart, and lives; nor is it poison for it."""
+    provider.behave = reply.always(OUTAGES[outage](reply))
+    chard.settings |= provider.settings() | {"CHARD_MAX_STARTS": "2"}
+    chard.prepare()
+    for least in (4, 6):
+        with chard.worker():
+            ids = chats(chard, 1) if least == 4 else ids
+            hurry(chard, database, wait_until, lambda: provider.count >= least)  # noqa: B023
+    provider.behave = reply.fitting
+    with chard.worker():
+        hurry(chard, database, wait_until, lambda: set(jobs.ended(database, ids, 0.1).values()) == {"SUCCESS"})
+    assert not queues.take("chat.classify.dead")
+
+
+@everywhere
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_breaks_the_endpoint_alone_ends(chard, database, provider, queues, reply, wait_until, count):
+    """Nobody else was served, and yet there is an end: when the patience is over."""
+    provider.behave = reply.always(reply.failure(500))
+    chard.settings |= provider.settings() | {"CHARD_OUTAGE_PATIENCE_S": "3"}
+    chard.prepare()
+    with chard.worker():
+        ids = chats(chard, count)
+        hurry(chard, database, wait_until, lambda: set(jobs.ended(database, ids, 0.1).values()) == {"FAILURE"})
+    letters = queues.take("chat.classify.dead")
+    assert len(letters) == count and all(letter.headers["attempts"] >= 4 for letter in letters)
+    assert sum(letter.headers["attempts"] for letter in letters) == provider.count
+    assert {letter.headers["errorVerdict"] for letter in letters} == {"transient"}
+
+
+@everywhere
+def test_who_breaks_it_while_others_are_served_ends_as_ever(chard, database, provider, queues, reply, wait_until):
+    provider.behave = lambda request: reply.failure(500) if b"cursed" in request.body else reply.fitting(request)
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker():
+        cursed = jobs.submit(chard, "chat", user_id="u1", text="cursed", lang="en")
+        wait_until(lambda: provider.statuses[500] == 1)
+        for _ in range(4):
+            assert set(jobs.ended(database, chats(chard, 1), 30).values()) == {"SUCCESS"}
+            hurry(chard, database, wait_until, lambda seen=provider.statuses[500]: provider.statuses[500] > seen)
+        assert jobs.ended(database, [cursed], 30) == {cursed: "FAILURE"}
+    (letter,) = queues.take("chat.classify.dead")
+    assert letter.headers["attempts"] == provider.statuses[500] >= 4
 
 
 def test_a_revoked_key_is_replaced_in_its_file(chard, database, provider, reply, tmp_path):

@@ -251,6 +251,43 @@ static void each_response_is_judged(void **state)
         json_decref(schema);
 }
 
+/* Has the model itself said something? Else the endpoint may be out. */
+static void what_comes_whole_is_told_from_what_does_not(void **state)
+{
+        (void)state;
+        static const struct {
+                struct ai_response response;
+                const char *body;
+                bool whole;
+        } said[] = {
+                { { .status = 200 }, ANSWER(BOTTLE), true },
+                { { .status = 200 }, ANSWER("\"sure!\""), true },
+                { { .status = 200 }, ANSWER("\"{}\""), true },
+                { { .status = 200 },
+                  "{\"choices\":[{\"finish_reason\":\"length\",\"message\":{\"content\":\"{\"}}]}",
+                  true },
+                { { .status = 200 }, "{\"choices\":[]}", false },
+                { { .status = 200 }, "<html>back soon</html>", false },
+                { { .status = 200 }, "", false },
+                { { .status = 200 }, ERROR("500", "null"), false },
+                { { .status = 200, .transport_error = "cut" }, ANSWER(BOTTLE), false },
+                { { .status = 503 }, "", false },
+                { { .status = 429 }, "", false },
+                { { .timed_out = true }, "", false },
+        };
+        json_t *schema = glass_schema();
+        for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+                struct ai_reply reply;
+                struct ai_response response = said[i].response;
+                response.body = bytes_of_string(said[i].body);
+                ai_judge(&response, schema, &reply);
+                if (reply.whole != said[i].whole)
+                        fail_msg("%zu: %s", i, said[i].body);
+                json_decref(reply.content);
+        }
+        json_decref(schema);
+}
+
 static void an_answer_brings_its_content_and_its_price(void **state)
 {
         (void)state;
@@ -367,6 +404,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_response_is_judged),
+                cmocka_unit_test(what_comes_whole_is_told_from_what_does_not),
                 cmocka_unit_test(an_answer_brings_its_content_and_its_price),
                 cmocka_unit_test(a_useless_answer_was_paid_all_the_same),
                 cmocka_unit_test(hostile_numbers_do_no_harm),

@@ -100,8 +100,8 @@ static void only_a_failing_provider_opens_the_breaker(void **state)
         }
 }
 
-/* While it is out, what fails is no attempt of anybody's: neither the call that showed it, nor those that were under way, nor a probe. */
-static void a_failure_of_a_model_that_is_out_is_a_wait(void **state)
+/* The call that shows it, those that are under way, and each probe that fails. */
+static void a_failure_of_a_model_that_is_out_says_so(void **state)
 {
         (void)state;
         unsigned probe;
@@ -111,7 +111,8 @@ static void a_failure_of_a_model_that_is_out_is_a_wait(void **state)
                 reply = (struct ai_reply){ .verdict = AI_TRANSIENT };
                 problem_set(&reply.why, "provider", "connection", "it broke");
                 model_report(model, 0, 0, T0, T0, 0, &reply);
-                assert_int_equal(reply.verdict, i < BREAKER_ROW - 1 ? AI_TRANSIENT : AI_WAIT);
+                assert_int_equal(reply.verdict, AI_TRANSIENT);
+                assert_int_equal(reply.out, i >= BREAKER_ROW - 1);
         }
         assert_int_equal(reply.wait_ms, model_paused_ms(model, T0));
         assert_string_equal(reply.why.code, "connection");
@@ -119,14 +120,42 @@ static void a_failure_of_a_model_that_is_out_is_a_wait(void **state)
         assert_true(model_take(model, later, 0, &probe, &wait_ms) && probe);
         reply = (struct ai_reply){ .verdict = AI_TRANSIENT };
         model_report(model, probe, 503, later, later, 0, &reply);
-        assert_int_equal(reply.verdict, AI_WAIT);
+        assert_true(reply.out);
         assert_true(reply.wait_ms > wait_ms && reply.wait_ms == model_paused_ms(model, later));
         /* What the model answered, however wrongly, is the task's own affair, and ends the outage. */
         const uint64_t after = later + reply.wait_ms;
         assert_true(model_take(model, after, 0, &probe, &wait_ms) && probe);
         reply = (struct ai_reply){ .verdict = AI_TRANSIENT };
         model_report(model, probe, 200, after, after, 0, &reply);
-        assert_int_equal(reply.verdict, AI_TRANSIENT);
+        assert_false(reply.out);
+}
+
+/* What Retry-After asked for, where that is longer. */
+static void who_is_out_waits_as_long_as_it_says(void **state)
+{
+        (void)state;
+        for (int i = 0; i < BREAKER_ROW; i++)
+                assert_int_equal(ended(AI_TRANSIENT, "http_503", 503, 90000, T0), 90000);
+}
+
+static void it_is_known_when_a_model_served_somebody(void **state)
+{
+        (void)state;
+        struct ai_reply failed = { .verdict = AI_TRANSIENT }, unfit = { .verdict = AI_TRANSIENT, .whole = true };
+        struct ai_reply limited = { .verdict = AI_WAIT }, good = { .verdict = AI_OK, .whole = true };
+        model_report(model, 0, 503, T0, T0, 0, &failed);
+        assert_true(failed.served_ago_ms == AI_NEVER);
+        model_report(model, 0, 429, T0, T0, 0, &limited);
+        model_report(model, 0, 503, T0, T0, 0, &failed);
+        assert_true(failed.served_ago_ms == AI_NEVER);
+        model_report(model, 0, 200, T0, T0 + 10, 0, &good);
+        model_report(model, 0, 503, T0, T0 + 15, 0, &failed);
+        assert_int_equal(failed.served_ago_ms, 5);
+        model_report(models_get(all, "other"), 0, 503, T0, T0 + 15, 0, &failed);
+        assert_true(failed.served_ago_ms == AI_NEVER);
+        model_report(model, 0, 200, T0, T0 + 20, 0, &unfit);
+        model_report(model, 0, 503, T0, T0 + 21, 0, &failed);
+        assert_int_equal(failed.served_ago_ms, 1);
 }
 
 static void the_way_back_is_one_probe_and_then_a_ramp(void **state)
@@ -188,7 +217,9 @@ int main(void)
                 WITH_MODELS(a_429_pauses_one_model_and_no_other),
                 WITH_MODELS(a_429_without_a_length_gets_one),
                 WITH_MODELS(only_a_failing_provider_opens_the_breaker),
-                WITH_MODELS(a_failure_of_a_model_that_is_out_is_a_wait),
+                WITH_MODELS(a_failure_of_a_model_that_is_out_says_so),
+                WITH_MODELS(who_is_out_waits_as_long_as_it_says),
+                WITH_MODELS(it_is_known_when_a_model_served_somebody),
                 WITH_MODELS(the_way_back_is_one_probe_and_then_a_ramp),
                 WITH_MODELS(a_probe_that_meets_a_429_closes_the_breaker_but_pauses),
                 WITH_MODELS(a_probe_that_never_went_out_is_given_back),

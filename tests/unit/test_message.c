@@ -270,6 +270,45 @@ static void a_retry_has_its_headers(void **state)
         }
 }
 
+/* They travel with the task, through what puts it away and another failure, but not beyond its death. */
+static void what_is_known_of_failures_stays_with_the_task(void **state)
+{
+        (void)state;
+        static const struct task_failures first = { 1, 1700000000123, 1700000009123 },
+                                          second = { 2, 1700000000123, 1700000099123 };
+        struct arena a = { 0 };
+        struct task_message t;
+        struct made made = make_task(bytes_of("\7retriesI\0\0\0\1", 13), "[[],{},null]");
+        decode_made(&made, &a, &t);
+        assert_int_equal(t.failures.excused + (uint64_t)t.failures.first_ms + (uint64_t)t.failures.last_ms, 0);
+        struct message *m = task_message_retry(&t, "", "q", &first), *put_away, *again, *revived = NULL;
+        struct problem why;
+        task_message_clear(&t);
+        decode_message(m, &a, &t);
+        assert_int_equal(t.retries, 2);
+        assert_memory_equal(&t.failures, &first, sizeof(first));
+        put_away = task_message_again(&t, "", "q", 2);
+        task_message_clear(&t);
+        decode_message(put_away, &a, &t);
+        assert_memory_equal(&t.failures, &first, sizeof(first));
+        again = task_message_retry(&t, "", "q", &second);
+        task_message_clear(&t);
+        decode_message(again, &a, &t);
+        assert_int_equal(t.retries, 3);
+        assert_memory_equal(&t.failures, &second, sizeof(second));
+        assert_int_equal(message_revive("q", again->properties, again->body, &revived, &why), 0);
+        task_message_clear(&t);
+        decode_message(revived, &a, &t);
+        assert_int_equal(t.failures.excused + (uint64_t)t.failures.first_ms + (uint64_t)t.failures.last_ms, 0);
+        task_message_clear(&t);
+        message_free(m);
+        message_free(put_away);
+        message_free(again);
+        message_free(revived);
+        made_free(&made);
+        arena_free(&a);
+}
+
 static void a_retry_keeps_its_properties_but_those_that_are_spent(void **state)
 {
         (void)state;
@@ -462,6 +501,7 @@ int main(void)
                 cmocka_unit_test(a_chain_is_read_as_it_was_meant),
                 cmocka_unit_test(a_chain_of_one_goes_to_its_queue),
                 cmocka_unit_test(messages_are_those_that_celery_was_shown),
+                cmocka_unit_test(what_is_known_of_failures_stays_with_the_task),
                 cmocka_unit_test(a_retry_has_its_headers),
                 cmocka_unit_test(a_retry_keeps_its_properties_but_those_that_are_spent),
                 cmocka_unit_test(two_headers_of_a_name_become_one),

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/excuse.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { NOW = 1000000, PATIENCE = 60000 };
+
+#define NOTHING_WHOLE(ago)                                                         \
+        {                                                                          \
+                .verdict = AI_TRANSIENT, .elapsed_ms = 500, .served_ago_ms = (ago) \
+        }
+#define WHOLE(ago)                                                                                \
+        {                                                                                         \
+                .verdict = AI_TRANSIENT, .elapsed_ms = 500, .served_ago_ms = (ago), .whole = true \
+        }
+#define OUT(ago)                                                                                \
+        {                                                                                       \
+                .verdict = AI_TRANSIENT, .elapsed_ms = 500, .served_ago_ms = (ago), .out = true \
+        }
+
+static const struct {
+        const char *name;
+        struct ai_reply reply;
+        struct task_failures before;
+        unsigned retries;
+        uint64_t patience_ms;
+        unsigned excused, counted;
+} ROWS[] = {
+        /* the first failure: its own time says */
+        { "nobody was ever served", NOTHING_WHOLE(AI_NEVER), { 0 }, 0, PATIENCE, 1, 0 },
+        { "nobody while it was under way", NOTHING_WHOLE(500), { 0 }, 0, PATIENCE, 1, 0 },
+        { "somebody while it was under way", NOTHING_WHOLE(499), { 0 }, 0, PATIENCE, 0, 1 },
+        { "somebody, but the model is out", OUT(1), { 0 }, 0, PATIENCE, 1, 0 },
+        /* later ones: the time since the last failure says */
+        { "nobody since the last", NOTHING_WHOLE(3000), { 1, NOW - 9000, NOW - 3000 }, 1, PATIENCE, 2, 0 },
+        { "somebody since the last", NOTHING_WHOLE(2999), { 1, NOW - 9000, NOW - 3000 }, 1, PATIENCE, 1, 1 },
+        { "the fourth of its own", NOTHING_WHOLE(10), { 0, NOW - 9000, NOW - 3000 }, 3, PATIENCE, 0, 4 },
+        { "the fourth, of an outage", NOTHING_WHOLE(AI_NEVER), { 3, NOW - 9000, NOW - 3000 }, 3, PATIENCE, 4, 0 },
+        { "a worker that has just begun", NOTHING_WHOLE(AI_NEVER), { 0, NOW - 9000, NOW - 3000 }, 3, PATIENCE, 1, 3 },
+        /* what is between the model and the message */
+        { "an answer that breaks its schema", WHOLE(AI_NEVER), { 0 }, 0, PATIENCE, 0, 1 },
+        { "the same while the model is out",
+          { .verdict = AI_TRANSIENT, .whole = true, .out = true },
+          { 0 },
+          0,
+          PATIENCE,
+          0,
+          1 },
+        { "the task's own judgement", { .verdict = AI_OK, .served_ago_ms = AI_NEVER }, { 0 }, 0, PATIENCE, 0, 1 },
+        /* its end */
+        { "patience", NOTHING_WHOLE(AI_NEVER), { 7, NOW - PATIENCE + 1, NOW - 3000 }, 7, PATIENCE, 8, 0 },
+        { "no more", NOTHING_WHOLE(AI_NEVER), { 7, NOW - PATIENCE, NOW - 3000 }, 7, PATIENCE, 7, 8 },
+        { "none at all", OUT(AI_NEVER), { 0 }, 0, 0, 0, 1 },
+        { "no more, few attempts", NOTHING_WHOLE(AI_NEVER), { 1, NOW - PATIENCE, NOW - 3000 }, 1, PATIENCE, 1, 2 },
+        /* what others may write */
+        { "a failure in the future", NOTHING_WHOLE(0), { 0, NOW + 5000, NOW + 5000 }, 1, PATIENCE, 1, 1 },
+        { "more excused than tried", NOTHING_WHOLE(10), { 99, NOW - 9000, NOW - 3000 }, 2, PATIENCE, 2, 1 },
+        { "the longest row",
+          NOTHING_WHOLE(AI_NEVER),
+          { INT32_MAX, 1, NOW - 1 },
+          INT32_MAX,
+          UINT64_MAX,
+          INT32_MAX + 1u,
+          0 },
+};
+
+static void each_failure_is_weighed(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+                const struct failed_attempt a = { &ROWS[i].reply, NOW, ROWS[i].patience_ms };
+                const struct task_failures after = excuse_add(&ROWS[i].before, ROWS[i].retries, &a);
+                const unsigned counted = excuse_counted(&after, ROWS[i].retries, &a);
+                if (after.excused != ROWS[i].excused || counted != ROWS[i].counted)
+                        fail_msg("%s: %u excused, %u count", ROWS[i].name, after.excused, counted);
+                assert_int_equal(after.last_ms, NOW);
+                assert_true(after.first_ms > 0 && after.first_ms <= NOW);
+        }
+}
+
+/* Alone, failing each time, tried every second: it ends when the patience does, with four attempts at least. */
+static void who_breaks_it_alone_ends(void **state)
+{
+        (void)state;
+        static const struct ai_reply reply = NOTHING_WHOLE(AI_NEVER);
+        struct task_failures failures = { 0 };
+        unsigned retries = 0;
+        int64_t now_ms = NOW;
+        for (;; retries++, now_ms += 1000) {
+                const struct failed_attempt a = { &reply, now_ms, PATIENCE };
+                failures = excuse_add(&failures, retries, &a);
+                if (excuse_counted(&failures, retries, &a) > 3)
+                        break;
+        }
+        assert_int_equal(now_ms, NOW + PATIENCE);
+        assert_int_equal(retries, PATIENCE / 1000);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(each_failure_is_weighed),
+                cmocka_unit_test(who_breaks_it_alone_ends),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

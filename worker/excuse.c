@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/excuse.h"
+
+/* A clock that was set back, or a message that comes from the future, must not make the patience longer. */
+static uint64_t since_ms(int64_t then_ms, int64_t now_ms)
+{
+        return then_ms < now_ms ? (uint64_t)(now_ms - then_ms) : 0;
+}
+
+static bool is_patient(const struct task_failures *failures, const struct failed_attempt *a)
+{
+        return since_ms(failures->first_ms, a->now_ms) < a->patience_ms;
+}
+
+/* A process that has begun lately, and has not been served yet, knows of nobody. */
+static bool served_meanwhile(const struct task_failures *before, const struct failed_attempt *a)
+{
+        const uint64_t meanwhile_ms =
+                before->last_ms ? since_ms(before->last_ms, a->now_ms) : (uint64_t)a->reply->elapsed_ms;
+        return a->reply->served_ago_ms < meanwhile_ms;
+}
+
+static bool is_excused(const struct task_failures *before, const struct failed_attempt *a)
+{
+        const struct ai_reply *r = a->reply;
+        return r->verdict == AI_TRANSIENT && !r->whole && (r->out || !served_meanwhile(before, a));
+}
+
+struct task_failures excuse_add(const struct task_failures *before, unsigned retries, const struct failed_attempt *a)
+{
+        struct task_failures after = *before;
+        if (after.excused > retries)
+                after.excused = retries;
+        if (after.first_ms == 0 || after.first_ms > a->now_ms)
+                after.first_ms = a->now_ms;
+        after.excused += is_patient(&after, a) && is_excused(before, a);
+        after.last_ms = a->now_ms;
+        return after;
+}
+
+unsigned excuse_counted(const struct task_failures *after, unsigned retries, const struct failed_attempt *a)
+{
+        return is_patient(after, a) ? retries + 1 - after->excused : retries + 1;
+}
