@@ -164,7 +164,7 @@ libchard: $(LIBCHARD_SO) $(LIBCHARD_A)
 unit: $(UNIT)
 drivers: $(DRIVERS)
 fuzzers: $(FUZZ)
-benches: $(BENCH)
+benches: $(BENCH) $(OUT)/tests/e2e/drivers/jobs_driver
 
 $(PROGRAM): $(CLI_OBJ) $(ENGINE)
 	@echo '  LINK  $@'
