@@ -70,6 +70,10 @@ EMBED_SETS   = schema data rules sqlite_store sqlite_broker
 EMBED_schema = $(wildcard store/schema/*.sql)
 EMBED_sqlite_store = $(wildcard store/sqlite/schema/*.sql)
 EMBED_sqlite_broker = $(wildcard broker/embedded/schema/*.sql)
+# The named statements of the store's backends become part of it too: see scripts/statements.
+SQL_SETS     = postgres sqlite
+SQL_postgres = pg_sql $(wildcard store/postgres/sql/*.sql)
+SQL_sqlite   = lite_sql $(wildcard store/sqlite/sql/*.sql)
 EMBED_data   = $(wildcard tasks/waste/data/*.json)
 EMBED_rules  = $(wildcard tasks/waste/rules/*.json)
 
@@ -83,7 +87,7 @@ LIBCHARD_A    = $(LIBCHARD_DIR)/libchard.a
 LIBCHARD_NEEDS = librabbitmq jansson libuv libssl libcrypto sqlite3 hiredis
 LIBCHARD_LIBS = $(eval LIBCHARD_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBCHARD_NEEDS)) -lpthread -lm)$(LIBCHARD_LIBS)
 
-LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o)
+LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o) $(SQL_SETS:%=$(OUT)/gen/sql_%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(OUT)/%.o)
 
 # Unit tests: every tests/unit/test_*.c is a program; the other files there are linked into each of them.
@@ -205,6 +209,10 @@ $(OUT)/gen/%.o: $(OUT)/gen/%.c $(OUT)/flags
 $(EMBED_SETS:%=$(OUT)/gen/embedded_%.c): $(OUT)/gen/embedded_%.c: scripts/embed $$(EMBED_$$*) $$(sort $$(dir $$(EMBED_$$*)))
 	@mkdir -p $(@D)
 	$(Q)scripts/embed $* $(EMBED_$*) >$@
+
+$(SQL_SETS:%=$(OUT)/gen/sql_%.c): $(OUT)/gen/sql_%.c: scripts/statements $$(filter %.sql,$$(SQL_$$*)) $$(sort $$(dir $$(filter %.sql,$$(SQL_$$*))))
+	@mkdir -p $(@D)
+	$(Q)scripts/statements $(SQL_$*) >$@
 
 # These change when the compiler or its flags do, and when a source file comes or goes.
 $(OUT)/flags: TEXT = $(COMPILE)

@@ -5,7 +5,7 @@
 #include "cli/common/view.h"
 #include "cli/common/wait.h"
 #include "core/json.h"
-#include "store/store.h"
+#include "store/read.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -145,7 +145,7 @@ static void on_page(json_t *page, const struct problem *why, void *arg)
 /* Returns 0, or an exit code after saying why. */
 static int read_page(struct reader *r)
 {
-        r->store->backend->events(r->store, r->position, PAGE, on_page, r);
+        r->store->read->events(r->store, r->position, PAGE, on_page, r);
         while (!wait_for(&r->wait, ANSWER_MS)) {
                 if (r->follow && !r->ended)
                         continue; /* the store is away: what is asked comes when it is back */

@@ -3,7 +3,7 @@
 
 #include "cli/common/wait.h"
 #include "core/json.h"
-#include "store/store.h"
+#include "store/read.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ static int ping_worker(const struct command *self, const struct settings *s, con
                 wait_close(&a.wait);
                 return code;
         }
-        store->backend->worker(store, name, on_row, &a);
+        store->read->worker(store, name, on_row, &a);
         if (!wait_for(&a.wait, ANSWER_MS)) {
                 fprintf(stderr, "chard ping: the store does not answer\n");
                 code = EXIT_UNREACHABLE;

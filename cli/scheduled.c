@@ -8,6 +8,7 @@
 #include "core/id.h"
 #include "core/json.h"
 #include "core/text/utf8.h"
+#include "store/schedule.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -100,7 +101,7 @@ static void scheduled_print_all(const json_t *rows)
 static int scheduled_list(struct picking *p)
 {
         json_object_set_new(p->which, "limit", json_integer(p->limit));
-        p->client.store->backend->scheduled_list(p->client.store, p->which, store_client_on_json, &p->client);
+        p->client.store->schedule->list(p->client.store, p->which, store_client_on_json, &p->client);
         return store_client_wait(&p->client);
 }
 
@@ -153,7 +154,7 @@ static int scheduled_drop(struct picking *p)
         if (code)
                 return code;
         scheduled_audit(p);
-        p->client.store->backend->scheduled_drop(p->client.store, p->which, store_client_on_json, &p->client);
+        p->client.store->schedule->drop(p->client.store, p->which, store_client_on_json, &p->client);
         code = store_client_wait(&p->client);
         if (code)
                 return code;

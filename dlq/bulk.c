@@ -57,7 +57,7 @@ int dlq_bulk_start(struct dlq_bulk **out, const struct dlq_bulk_config *config)
                 b->config.act.operation = b->operation;
         }
         *out = b;
-        config->store->backend->dead_count(config->store, &b->config.filter, on_count, b);
+        config->store->dead->count(config->store, &b->config.filter, on_count, b);
         return 0;
 }
 
@@ -127,7 +127,7 @@ static void read_on(struct dlq_bulk *b)
                 .max_bytes = BATCH_BYTES,
         };
         b->reading = true;
-        b->config.store->backend->dead_read(b->config.store, &query, on_page, b);
+        b->config.store->dead->read(b->config.store, &query, on_page, b);
 }
 
 static void add_untried(struct batch *batch, int64_t entry, enum letter_fate fate)
@@ -232,7 +232,7 @@ static void settle_next(struct dlq_bulk *b)
                                           .items = b->settling->items,
                                           .count = b->settling->count };
         if (b->settle.count > 0)
-                b->config.store->backend->dead_settle(b->config.store, &b->settle, on_settled, b);
+                b->config.store->dead->settle(b->config.store, &b->settle, on_settled, b);
         else
                 batch_done(b);
 }
@@ -266,7 +266,7 @@ static bool go_on_alone(struct dlq_bulk *b)
 
 static void settle_again(struct dlq_bulk *b)
 {
-        b->config.store->backend->dead_settle(b->config.store, &b->settle, on_settled, b);
+        b->config.store->dead->settle(b->config.store, &b->settle, on_settled, b);
 }
 
 static void tally_outcomes(struct dlq_bulk *b, const enum dead_outcome *outcomes, size_t count)

@@ -6,7 +6,7 @@
 
 #include "catalog/catalog.h"
 #include "dlq/letter.h"
-#include "store/store.h"
+#include "store/dead_letter.h"
 
 #include <uv.h>
 

@@ -99,7 +99,7 @@ static void judge(struct alarm *a, const struct webhook_result *result)
         struct store *s = a->keeper->store;
         const bool told = result->ok;
         uint64_t wait_ms = (uint64_t)a->keeper->config->webhook_every_s * 1000;
-        s->backend->dead_alarms_told(s, a->posting, told, on_said, NULL);
+        s->dead->alarms_told(s, a->posting, told, on_said, NULL);
         if (!told) {
                 a->failures++;
                 log_warn("dlq", "an alarm could not be delivered (try %u), and is tried again: %s", a->failures,
@@ -138,7 +138,7 @@ static void on_tick(uv_timer_t *timer)
         if (a->posting || clock_mono_ms() < a->quiet_until_ms || !s->backend->up(s))
                 return;
         uv_timer_stop(&a->timer);
-        s->backend->dead_alarms(s, &query, on_alarms, a);
+        s->dead->alarms(s, &query, on_alarms, a);
 }
 
 static void on_alarms(json_t *groups, const struct problem *why, void *arg)

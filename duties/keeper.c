@@ -275,7 +275,7 @@ static bool file_reduced(struct filing *f)
         if (f->reduced || k->stopping || !letter_reduce(&f->arena, &f->letter))
                 return false;
         f->reduced = true;
-        k->store->backend->dead_file(k->store, &f->letter, on_filed, f);
+        k->store->dead->file(k->store, &f->letter, on_filed, f);
         return true;
 }
 
@@ -325,7 +325,7 @@ static bool owe_expired(struct filing *f)
                                         .properties = f->delivery->properties,
                                         .body = f->delivery->body,
                                         .telling = bytes_of_string(telling) };
-        f->keeper->store->backend->owe(f->keeper->store, &f->owed, on_owed, f);
+        f->keeper->store->run->owe(f->keeper->store, &f->owed, on_owed, f);
         return true;
 }
 
@@ -375,7 +375,7 @@ static void file(struct dlq_keeper *k, struct delivery *takes)
                 end_filing(f);
                 return;
         }
-        k->store->backend->dead_file(k->store, &f->letter, on_filed, f);
+        k->store->dead->file(k->store, &f->letter, on_filed, f);
 }
 
 /* ---- ending ---- */

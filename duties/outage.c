@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "duties/webhook.h"
+#include "store/read.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -97,7 +98,7 @@ static void on_tick(uv_timer_t *timer)
         if (o->asking || o->posting || clock_mono_ms() < o->quiet_until_ms || !s->backend->up(s))
                 return;
         o->asking = true;
-        s->backend->workers(s, on_rows, o);
+        s->read->workers(s, on_rows, o);
 }
 
 static void read_row(const json_t *row, struct outlook *look)

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/text/nearest.h"
 #include "duties/policy.h"
+#include "store/read.h"
 #include "tasks/task.h"
 
 #include <errno.h>
@@ -120,7 +121,7 @@ static void on_tick(uv_timer_t *timer)
         struct reprocessor *r = (struct reprocessor *)timer->data;
         struct store *s = r->keeper->store;
         if (s->backend->up(s))
-                s->backend->workers(s, on_workers, r);
+                s->read->workers(s, on_workers, r);
         else
                 rest(r);
 }
@@ -165,7 +166,7 @@ static void on_workers(json_t *workers, const struct problem *why, void *arg)
         r->fare = json_object();
         json_array_foreach(workers, i, worker)
                 add_worker(r->fare, worker);
-        r->keeper->store->backend->dead_groups(r->keeper->store, &kept, MOST_GROUPS, on_groups, r);
+        r->keeper->store->dead->groups(r->keeper->store, &kept, MOST_GROUPS, on_groups, r);
 }
 
 static void on_groups(json_t *groups, const struct problem *why, void *arg)

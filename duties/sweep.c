@@ -146,7 +146,7 @@ static void on_tick(uv_timer_t *timer)
         struct sweeper *s = (struct sweeper *)timer->data;
         struct store *store = s->keeper->store;
         if (store->backend->up(store))
-                store->backend->stale_find(store, &s->query, on_found, s);
+                store->dead->stale_find(store, &s->query, on_found, s);
         else
                 rest(s);
 }
@@ -319,7 +319,7 @@ static void on_found(json_t *jobs, const struct problem *why, void *arg)
 static void settle(struct sweeper *s)
 {
         s->waiting = false;
-        s->keeper->store->backend->stale_settle(s->keeper->store, s->items, s->count, on_settled, s);
+        s->keeper->store->dead->stale_settle(s->keeper->store, s->items, s->count, on_settled, s);
 }
 
 static void settle_without_chords(struct sweeper *s);

@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "jobs/own.h"
 #include "message/message.h"
+#include "store/run.h"
 
 #include <stdlib.h>
 
@@ -103,5 +104,5 @@ void jobs_cancel(struct jobs *j, const char *id, json_done *done, void *arg)
         }
         *c = (struct cancel){ .jobs = j, .next = j->cancels, .done = done, .arg = arg };
         j->cancels = c;
-        j->store->backend->job_cancel(j->store, id, on_cancelled, c);
+        j->store->run->cancel(j->store, id, on_cancelled, c);
 }

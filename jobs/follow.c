@@ -88,7 +88,7 @@ static struct watch *watch_new(struct jobs *j)
         w->store = j->store;
         uv_timer_init(j->loop, &w->timer);
         w->timer.data = w;
-        w->told = w->store->backend->on_touched(w->store, on_touched, w);
+        w->told = w->store->read->on_touched(w->store, on_touched, w);
         return w;
 }
 
@@ -243,13 +243,13 @@ static void watch_ask(struct watch *w)
         }
         w->asking = true;
         w->again = false;
-        w->store->backend->job_follow(w->store, w->asked, count, on_steps, w);
+        w->store->read->job_follow(w->store, w->asked, count, on_steps, w);
 }
 
 void watch_close(struct watch *w)
 {
         w->closed = true;
-        w->store->backend->on_touched(w->store, NULL, NULL);
+        w->store->read->on_touched(w->store, NULL, NULL);
         uv_close((uv_handle_t *)&w->timer, on_timer_gone);
         if (!w->telling)
                 watch_sweep(w);

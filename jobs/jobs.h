@@ -8,7 +8,7 @@
 #include "broker/broker.h"
 #include "catalog/catalog.h"
 #include "core/problem.h"
-#include "store/store.h"
+#include "store/read.h"
 
 #include <jansson.h>
 #include <stdbool.h>

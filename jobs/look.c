@@ -140,7 +140,7 @@ static void look_on_found(json_t *rows, const struct problem *why, void *arg)
         const json_t *row = json_array_get(chosen, 0);
         if (strcmp(json_text(row, "kind", ""), "scheduled") == 0)
                 l->scheduled = look_pending(l, row);
-        l->store->backend->job(l->store, json_text(row, "job", ""), look_on_job, l);
+        l->store->read->job(l->store, json_text(row, "job", ""), look_on_job, l);
 }
 
 void jobs_look(struct jobs *j, const char *text, json_done *done, void *arg)
@@ -157,5 +157,5 @@ void jobs_look(struct jobs *j, const char *text, json_done *done, void *arg)
         }
         *l = (struct look){ .catalog = j->catalog, .store = j->store, .done = done, .arg = arg };
         memcpy(l->text, text, size);
-        j->store->backend->job_find(j->store, text, look_on_found, l);
+        j->store->read->job_find(j->store, text, look_on_found, l);
 }

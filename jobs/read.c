@@ -14,19 +14,19 @@ enum { READ_STALE_MS = 10000 };
 void jobs_read(struct jobs *j, const char *id, json_done *done, void *arg)
 {
         if (!jobs_unstored(j, done, arg))
-                j->store->backend->job(j->store, id, done, arg);
+                j->store->read->job(j->store, id, done, arg);
 }
 
 void jobs_list(struct jobs *j, const struct job_filter *filter, json_done *done, void *arg)
 {
         if (!jobs_unstored(j, done, arg))
-                j->store->backend->job_list(j->store, filter, done, arg);
+                j->store->read->job_list(j->store, filter, done, arg);
 }
 
 void jobs_load(struct jobs *j, json_done *done, void *arg)
 {
         if (!jobs_unstored(j, done, arg))
-                j->store->backend->load(j->store, done, arg);
+                j->store->read->load(j->store, done, arg);
 }
 
 /* ---- who consumes ---- */
@@ -76,5 +76,5 @@ void jobs_consumed(struct jobs *j, const char *task, json_done *done, void *arg)
         }
         *c = (struct consumed_call){ .done = done, .arg = arg };
         memcpy(c->task, task, size);
-        j->store->backend->workers(j->store, on_workers, c);
+        j->store->read->workers(j->store, on_workers, c);
 }

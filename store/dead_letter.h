@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store keeps of dead letters and of stale jobs: the structs that its verbs take and give. Times are
+/* The store's door to dead letters and to stale jobs, and the structs that its verbs take and give. Times are
  * milliseconds since 1970 (wall clock); texts and bytes are borrowed as each verb says. */
 #ifndef CHARD_DEAD_LETTER_H
 #define CHARD_DEAD_LETTER_H
 
 #include "core/bytes.h"
-#include "core/problem.h"
 #include "message/message.h"
+#include "store/store.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -172,5 +172,40 @@ struct stale_item {
 
 /* `settled`: how many were; the others have moved since, or another sweeper holds the lock. */
 typedef void stale_settled(size_t settled, const struct problem *why, void *arg);
+
+/* ---- the door ---- */
+
+struct store_dead {
+        /* File one; borrowed until done. DONE; ALREADY: it or its task is there as a kept entry, or its key as any entry; REFUSED; CLOSED. */
+        void (*file)(struct store *s, const struct dead_letter *letter, store_done *done, void *arg);
+        /* A page of them. The query and what it points to are copied. */
+        void (*read)(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg);
+        /* Groups of what the filter leaves, most entries first: [{"group","name","queue","source","code","cause","message" (of the latest),"count","edited",
+         * "users","first_died_at","last_died_at" (ms),"entry" (the latest)}]. */
+        void (*groups)(struct store *s, const struct dead_filter *filter, unsigned limit, json_done *done, void *arg);
+        /* How many entries the filter leaves, as {"count","upto" (the highest entry, 0 = none),"edited"}. */
+        void (*count)(struct store *s, const struct dead_filter *filter, json_done *done, void *arg);
+        void (*settle)(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg);
+        /* DONE; ALREADY: the entry is not there, not kept, or of another version. */
+        void (*edit)(struct store *s, const struct dead_edit *edit, store_done *done, void *arg);
+        /* What was done to an entry, oldest first: [{"at" (ms),"action","who","reason","scope","operation","count" (of that batch)}]. */
+        void (*history)(struct store *s, int64_t entry, json_done *done, void *arg);
+        /* What is kept and what came and went: {"at" (ms),"kept","groups","oldest_died_at" (ms or null),"rows":[{"name","queue","code","kept","oldest_died_at",
+         * "in_1m","in_5m","in_1h","out_1m","out_5m","out_1h"}]}, a row for each task and code that has any of these, most kept first. */
+        void (*stats)(struct store *s, json_done *done, void *arg);
+        /* Groups that deserve an alarm: [{as of `groups`, "new": bool,"before": count at its last alarm}]. Who gets them says afterwards
+         * whether they were told (alarms_told); meanwhile, and until the lease ends, nobody else gets them. */
+        void (*alarms)(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg);
+        /* What became of groups that `alarms` gave: somebody was told of so many entries, or nobody was. Copied. */
+        void (*alarms_told)(struct store *s, const json_t *groups, bool told, json_done *done, void *arg);
+
+        /* Jobs that have not ended and have not moved for their limit, none of whose tasks runs under a live lease or has a message scheduled, oldest first:
+         * [{"id","pipeline","state","updated_us","restarts","document","last": {"id","name","parent_id","result","chain"} or null}].
+         * "last": its latest task that succeeded, when something follows it in the chain and no task of the job names it as its parent. */
+        void (*stale_find)(struct store *s, const struct stale_query *query, json_done *done, void *arg);
+        /* Do it, in one transaction, under an advisory lock that only one sweeper has at a time. `items` borrowed until done. */
+        void (*stale_settle)(struct store *s, const struct stale_item *items, size_t count, stale_settled *done,
+                             void *arg);
+};
 
 #endif

@@ -4,7 +4,7 @@
 #define CHARD_STORE_JOB_CURSOR_H
 
 #include "core/problem.h"
-#include "store/job_filter.h"
+#include "store/read.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/store.h"
+#include "store/run.h"
 
 #include <string.h>
 #include <strings.h>
@@ -37,8 +37,17 @@ static const struct store_backend *backend_of(const char *url, struct problem *w
 int store_open(struct store **out, const struct store_config *config, struct problem *why)
 {
         const struct store_backend *backend = backend_of(config->url, why);
+        int rc = backend ? backend->open(out, config, why) : 1;
 
-        return backend ? backend->open(out, config, why) : 1;
+        if (rc == 0) {
+                (*out)->run = backend->run;
+                (*out)->schedule = backend->schedule;
+                (*out)->read = backend->read;
+                (*out)->dead = backend->dead;
+                (*out)->inbox = backend->inbox;
+                (*out)->carry = backend->carry;
+        }
+        return rc;
 }
 
 int store_migrate(const struct store_migration *migration, struct problem *why)

@@ -7,6 +7,7 @@
 
 #include "core/json.h"
 #include "core/log.h"
+#include "store/read.h"
 
 #include <string.h>
 
@@ -37,7 +38,7 @@ enum step run_watch_chord(struct run *run)
                                            .body = run->delivery->body,
                                            .telling = buffer_view(&run->owing_text),
                                            .wait_ms = run->worker->config->chord_lost_ms };
-        run->worker->store->backend->owe(run->worker->store, &run->owing, on_watched, run);
+        run->worker->store->run->owe(run->worker->store, &run->owing, on_watched, run);
         return STEP_WAIT;
 }
 
@@ -132,7 +133,7 @@ enum step run_recount(struct run *run)
         if (json_number(chord, "chord_size", 0) > 0) {
                 log_warn("worker", "task=%s Redis has lost the counters of its chord: counted from the store",
                          run->message.id);
-                run->worker->store->backend->chord_parts(run->worker->store, group_of(run), on_parts, run);
+                run->worker->store->read->chord_parts(run->worker->store, group_of(run), on_parts, run);
                 return STEP_WAIT;
         }
         problem_set(
@@ -173,6 +174,6 @@ enum step run_fail_body(struct run *run)
         if (!id)
                 return run_out_of_memory(run);
         run_describe_body_failure(run, id, name);
-        run->worker->store->backend->fail(run->worker->store, &run->failure, on_failed, run);
+        run->worker->store->run->fail(run->worker->store, &run->failure, on_failed, run);
         return STEP_WAIT;
 }

@@ -33,7 +33,7 @@ enum step run_dead(struct run *run)
         if (!run_keeps_state(run) || !run->message.id)
                 return run_died(run);
         run_describe_failure(run, NULL);
-        run->worker->store->backend->fail(run->worker->store, &run->failure, on_failed, run);
+        run->worker->store->run->fail(run->worker->store, &run->failure, on_failed, run);
         return STEP_WAIT;
 }
 

@@ -59,7 +59,7 @@ enum step run_hand_back(struct run *run)
         if (run->claimed) {
                 run->claimed = false;
                 run->give_back = (struct release_lease){ .id = run->message.id };
-                run->worker->store->backend->give_back(run->worker->store, &run->give_back, on_given_back, run);
+                run->worker->store->run->give_back(run->worker->store, &run->give_back, on_given_back, run);
                 return STEP_WAIT;
         }
         return send_back(run);

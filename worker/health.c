@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "store/read.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ int health_open(struct worker *w)
                 .tell = health_tell,
         };
         observing_add(&w->observing, &w->counting);
-        w->store->backend->worker(w->store, w->config->name, on_namesake, w);
+        w->store->read->worker(w->store, w->config->name, on_namesake, w);
         return pulse_open(&w->pulse, &config);
 }
 

@@ -41,6 +41,6 @@ enum step run_renew_lease(struct run *run)
 {
         run->claimed = false;
         run->give_back = (struct release_lease){ .id = run->message.id };
-        run->worker->store->backend->give_back(run->worker->store, &run->give_back, on_renewed, run);
+        run->worker->store->run->give_back(run->worker->store, &run->give_back, on_renewed, run);
         return STEP_WAIT;
 }

@@ -71,7 +71,7 @@ enum step run_owe(struct run *run)
                                            .properties = run->delivery->properties,
                                            .body = run->delivery->body,
                                            .telling = buffer_view(&run->owing_text) };
-        run->worker->store->backend->owe(run->worker->store, &run->owing, on_owed, run);
+        run->worker->store->run->owe(run->worker->store, &run->owing, on_owed, run);
         return STEP_WAIT;
 }
 

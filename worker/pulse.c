@@ -139,7 +139,7 @@ static void beat(struct pulse *p)
                 return;
         p->beating = true;
         p->asked_ms = clock_mono_ms();
-        c->store->backend->beat(c->store, state, on_beaten, p);
+        c->store->run->beat(c->store, state, on_beaten, p);
 }
 
 /* The broker and the store are told of where they are noticed; silence of the one, and this process's own standing still, only here. */

@@ -7,7 +7,7 @@
 
 #include "broker/broker.h"
 #include "core/absence.h"
-#include "store/store.h"
+#include "store/run.h"
 
 #include <uv.h>
 

@@ -101,7 +101,7 @@ static void on_timer(uv_timer_t *timer)
                 return;
         }
         r->asked = true;
-        w->store->backend->release(w->store, clock_wall_ms(), BATCH, on_batch, r);
+        w->store->schedule->release(w->store, clock_wall_ms(), BATCH, on_batch, r);
 }
 
 static void end_batch(struct releaser *r)
@@ -175,7 +175,7 @@ static void on_item(enum publish_result result, void *arg)
         tell_news(&r->news);
         r->forgetting = true;
         const struct forgetting what = { r->confirmed, r->returned, r->confirmed_count, r->returned_count };
-        w->store->backend->forget(w->store, &what, on_forgotten, r);
+        w->store->schedule->forget(w->store, &what, on_forgotten, r);
 }
 
 static void on_forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)

@@ -39,6 +39,6 @@ enum step revoke_run(struct run *run)
                                                .name = m->name,
                                                .pipeline = run->pipeline ? run->pipeline->name : "",
                                                .ours = true };
-        w->store->backend->revoke(w->store, &run->revocation, on_revoked, run);
+        w->store->run->revoke(w->store, &run->revocation, on_revoked, run);
         return STEP_WAIT;
 }

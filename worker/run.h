@@ -8,7 +8,7 @@
 #include "pipelines/failed.h"
 #include "pipelines/pipeline.h"
 #include "results/results.h"
-#include "store/store.h"
+#include "store/run.h"
 #include "worker/observe.h"
 #include "worker/pulse.h"
 #include "worker/rates.h"

@@ -153,7 +153,7 @@ static enum step schedule(struct run *run, unsigned retries, int64_t due_ms, con
 {
         if (!run_make_again(run, retries, due_ms, reason, as))
                 return run_out_of_memory(run);
-        run->worker->store->backend->schedule(run->worker->store, &run->again, on_scheduled, run);
+        run->worker->store->schedule->add(run->worker->store, &run->again, on_scheduled, run);
         return STEP_WAIT;
 }
 
@@ -211,7 +211,7 @@ static enum step claim(struct run *run)
         struct worker *w = run->worker;
         run_describe_claim(run);
         run->claimed_ms = clock_mono_ms();
-        w->store->backend->claim(w->store, &run->claim, on_claimed, run);
+        w->store->run->claim(w->store, &run->claim, on_claimed, run);
         return STEP_WAIT;
 }
 
@@ -373,7 +373,7 @@ static enum step pause_model(struct run *run)
         if (!run_make_again(run, run->message.retries, due_ms, "paused", RUN_PAUSED))
                 return run_out_of_memory(run);
         run->give_back = (struct release_lease){ .id = run->message.id, .again = &run->again };
-        run->worker->store->backend->give_back(run->worker->store, &run->give_back, on_scheduled, run);
+        run->worker->store->run->give_back(run->worker->store, &run->give_back, on_scheduled, run);
         return STEP_WAIT;
 }
 
@@ -398,7 +398,7 @@ static enum step commit(struct run *run)
         if (code)
                 return run_refused(run, code);
         run_describe_commit(run);
-        w->store->backend->commit(w->store, &run->commit, on_committed, run);
+        w->store->run->commit(w->store, &run->commit, on_committed, run);
         return STEP_WAIT;
 }
 
@@ -449,7 +449,7 @@ static enum step retry(struct run *run)
         if (!run_make_again(run, failed, due_ms, "retry", RUN_RETRYING))
                 return run_out_of_memory(run);
         run_describe_failure(run, &run->again);
-        run->worker->store->backend->fail(run->worker->store, &run->failure, on_scheduled, run);
+        run->worker->store->run->fail(run->worker->store, &run->failure, on_scheduled, run);
         return STEP_WAIT;
 }
 

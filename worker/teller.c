@@ -87,7 +87,7 @@ static void teller_look(uv_timer_t *timer)
                 return;
         t->was_away = false;
         t->asked = true;
-        w->store->backend->owed_take(w->store, TELLER_BATCH, on_rows, t);
+        w->store->run->owed_take(w->store, TELLER_BATCH, on_rows, t);
 }
 
 static void on_settled(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
@@ -122,7 +122,7 @@ static void teller_settle(struct teller *t)
         if (t->count == 0)
                 return;
         t->settling = true;
-        t->worker->store->backend->owed_settle(t->worker->store, told, told_count, untold, untold_count, on_settled, t);
+        t->worker->store->run->owed_settle(t->worker->store, told, told_count, untold, untold_count, on_settled, t);
 }
 
 static void teller_ended(struct teller *t)

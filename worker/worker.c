@@ -174,7 +174,7 @@ static int open_rest(struct worker *w, struct problem *why)
                 code = inspection_start(&w->inspection, w->loop, w->config->broker_urls, w->config->broker_ca_file,
                                         w->config->broker_admin_url, w->config->queues, w->config->queue_count);
         if (!code)
-                w->store->backend->on_scheduled(w->store, on_heard, w);
+                w->store->schedule->on_scheduled(w->store, on_heard, w);
         return code;
 }
 

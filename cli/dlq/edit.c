@@ -54,7 +54,7 @@ static int look(struct editing *e)
                                           .limit = 1,
                                           .content = true };
         const char *name = e->client.self->name;
-        e->client.store->backend->dead_read(e->client.store, &query, on_page, e);
+        e->client.store->dead->read(e->client.store, &query, on_page, e);
         const int code = store_client_wait(&e->client);
         if (code)
                 return code;
@@ -170,7 +170,7 @@ static int store_body(struct editing *e)
                          .scope = e->undo ? "--undo" : "" },
                 .body = e->undo ? bytes_of(NULL, 0) : buffer_view(&e->body),
         };
-        e->client.store->backend->dead_edit(e->client.store, &edit, store_client_on_result, &e->client);
+        e->client.store->dead->edit(e->client.store, &edit, store_client_on_result, &e->client);
         const int code = store_client_wait(&e->client);
         if (code)
                 return code;

@@ -47,7 +47,7 @@ static int export_state(struct exporting *e, const char *state)
                 const struct dead_query query = {
                         .filter = e->filter, .limit = PAGE, .content = true, .plain = true, .max_bytes = PAGE_BYTES
                 };
-                e->client.store->backend->dead_read(e->client.store, &query, on_page, e);
+                e->client.store->dead->read(e->client.store, &query, on_page, e);
                 code = store_client_wait(&e->client);
         } while (code == 0 && e->page > 0);
         return code;
@@ -151,7 +151,7 @@ static int import_line(struct importing *i, struct bytes text)
                 return 0;
         }
         i->open++;
-        i->client.store->backend->dead_file(i->client.store, &one->letter, on_filed, one);
+        i->client.store->dead->file(i->client.store, &one->letter, on_filed, one);
         return 0;
 }
 

@@ -107,12 +107,12 @@ static int list(struct listing *l, const struct settings *s, const struct comman
         int code = store_client_open(&l->client, self, s);
         l->entries = json_array();
         if (code == 0) {
-                const struct store_backend *backend = l->client.store->backend;
-                backend->dead_read(l->client.store, &l->query, on_page, l);
+                const struct store_dead *door = l->client.store->dead;
+                door->read(l->client.store, &l->query, on_page, l);
                 code = store_client_wait(&l->client);
         }
         if (code == 0) {
-                l->client.store->backend->dead_count(l->client.store, &l->query.filter, store_client_on_json,
+                l->client.store->dead->count(l->client.store, &l->query.filter, store_client_on_json,
                                                      &l->client);
                 code = store_client_wait(&l->client);
         }
@@ -259,7 +259,7 @@ static int group(struct listing *l, const struct settings *s, const struct comma
 {
         int code = store_client_open(&l->client, self, s);
         if (code == 0) {
-                l->client.store->backend->dead_groups(l->client.store, &l->query.filter, MOST, store_client_on_json,
+                l->client.store->dead->groups(l->client.store, &l->query.filter, MOST, store_client_on_json,
                                                       &l->client);
                 code = store_client_wait(&l->client);
         }

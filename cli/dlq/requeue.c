@@ -96,7 +96,7 @@ static void ask_for_missing(struct doing *d)
         query.filter.after = query.filter.upto = 0;
         if (doing_missing(d) == 0)
                 return;
-        d->client.store->backend->dead_read(d->client.store, &query, on_named, d);
+        d->client.store->dead->read(d->client.store, &query, on_named, d);
         store_client_wait(&d->client);
 }
 

@@ -146,7 +146,7 @@ static int show(const struct command *self, const struct settings *s, int64_t en
                                           .content = true };
         int code = store_client_open(&showing.client, self, s);
         if (code == 0) {
-                showing.client.store->backend->dead_read(showing.client.store, &query, on_page, &showing);
+                showing.client.store->dead->read(showing.client.store, &query, on_page, &showing);
                 code = store_client_wait(&showing.client);
         }
         if (code == 0 && !showing.letter) {
@@ -154,7 +154,7 @@ static int show(const struct command *self, const struct settings *s, int64_t en
                 code = EXIT_FAILED;
         }
         if (code == 0) {
-                showing.client.store->backend->dead_history(showing.client.store, entry, store_client_on_json,
+                showing.client.store->dead->history(showing.client.store, entry, store_client_on_json,
                                                             &showing.client);
                 code = store_client_wait(&showing.client);
         }

@@ -69,7 +69,7 @@ static int run(const struct command *self, int argc, char **argv)
         }
         code = store_client_open(&client, self, &s);
         if (code == 0) {
-                client.store->backend->dead_stats(client.store, store_client_on_json, &client);
+                client.store->dead->stats(client.store, store_client_on_json, &client);
                 code = store_client_wait(&client);
         }
         if (code == 0 && json)

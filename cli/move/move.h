@@ -6,7 +6,7 @@
 #include "broker/broker.h"
 #include "cli/common/command.h"
 #include "cli/common/wait.h"
-#include "store/store.h"
+#include "store/carry.h"
 
 /* One kind of row on its way. */
 struct carrying {

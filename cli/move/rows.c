@@ -10,9 +10,9 @@
 enum { PAGE = 500, ANSWER_MS = 60000 };
 
 static const char *const names[CARRY_KINDS] = {
-        [CARRY_JOBS] = "jobs",           [CARRY_TASKS] = "tasks",         [CARRY_EVENTS] = "events",
-        [CARRY_FACTS] = "facts",         [CARRY_AUDITS] = "audit rows",   [CARRY_DEAD] = "dead letters",
-        [CARRY_UNTOLD] = "results owed", [CARRY_SCHEDULED] = "scheduled",
+        [CARRY_JOBS] = "jobs",         [CARRY_TASKS] = "tasks",         [CARRY_EVENTS] = "events",
+        [CARRY_FACTS] = "facts",       [CARRY_INBOX] = "inbox rows",    [CARRY_AUDITS] = "audit rows",
+        [CARRY_DEAD] = "dead letters", [CARRY_UNTOLD] = "results owed", [CARRY_SCHEDULED] = "scheduled",
 };
 
 static void note(struct carrying *c, const struct problem *why)
@@ -58,7 +58,7 @@ static int hear(struct carrying *c)
 
 static int take_in(struct carrying *c, const json_t *rows)
 {
-        c->move->to->backend->carry_in(c->move->to, c->kind, rows, on_taken, c);
+        c->move->to->carry->in(c->move->to, c->kind, rows, on_taken, c);
         return hear(c);
 }
 
@@ -93,7 +93,7 @@ static int carry_page(struct carrying *c)
         c->cursor = json_number(json_array_get(c->page, json_array_size(c->page) - 1), "cursor", 0);
         if (c->refused)
                 return 0; /* nothing is taken away that may not have arrived */
-        c->move->from->backend->carry_off(c->move->from, c->kind, c->cursor, on_off, c);
+        c->move->from->carry->off(c->move->from, c->kind, c->cursor, on_off, c);
         code = hear(c);
         return code || !c->failed ? code : command_fail(c->move->self, 1, &c->why);
 }
@@ -101,7 +101,7 @@ static int carry_page(struct carrying *c)
 static int carry_kind(struct carrying *c)
 {
         for (;;) {
-                c->move->from->backend->carry_out(c->move->from, c->kind, c->cursor, PAGE, on_page, c);
+                c->move->from->carry->out(c->move->from, c->kind, c->cursor, PAGE, on_page, c);
                 int code = hear(c);
                 if (code == 0 && c->failed)
                         code = command_fail(c->move->self, 1, &c->why);
@@ -118,7 +118,7 @@ static int carry_kind(struct carrying *c)
 
 int move_rows(struct move *m)
 {
-        if (!m->from->backend->carry_out || !m->to->backend->carry_in)
+        if (!m->from->carry->out || !m->to->carry->in)
                 return command_misuse(m->self, "these two stores can't be moved between");
         for (enum carried kind = 0; kind < CARRY_KINDS; kind++) {
                 struct carrying *c = &m->rows;

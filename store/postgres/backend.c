@@ -56,6 +56,7 @@ static const struct verb *const verbs[LANE_COUNT] = {
         [LANE_OWE] = &verb_owe,
         [LANE_OWED_TAKE] = &verb_owed_take,
         [LANE_OWED_SETTLE] = &verb_owed_settle,
+        [LANE_INBOX] = &verb_inbox,
         [LANE_PROBE_CLAIMS] = &verb_probe_claims,
         [LANE_PROBE_COMMITS] = &verb_probe_commits,
         [LANE_PROBE_DEAD] = &verb_probe_dead,
@@ -260,49 +261,74 @@ static size_t pg_waiting(const struct store *s)
 
 static const char *const schemes[] = { "postgresql", "postgres", NULL };
 
-const struct store_backend store_postgres = {
-        .schemes = schemes,
-        .open = pg_open,
+static const struct store_run pg_run_door = {
         .claim = pg_claim,
         .commit = pg_commit,
         .fail = pg_fail,
         .give_back = pg_give_back,
-        .schedule = pg_schedule,
         .revoke = pg_revoke,
-        .release = pg_release,
-        .forget = pg_forget,
-        .on_scheduled = pg_on_scheduled,
+        .cancel = pg_job_cancel,
         .owe = pg_owe,
         .owed_take = pg_owed_take,
         .owed_settle = pg_owed_settle,
-        .chord_parts = pg_chord_parts,
         .beat = pg_beat,
+};
+
+static const struct store_schedule pg_schedule_door = {
+        .add = pg_schedule,
+        .release = pg_release,
+        .forget = pg_forget,
+        .on_scheduled = pg_on_scheduled,
+        .list = pg_scheduled_list,
+        .drop = pg_scheduled_drop,
+        .upcoming = pg_upcoming,
+};
+
+static const struct store_read pg_read_door = {
         .worker = pg_worker,
         .job = pg_job,
         .job_list = pg_job_list,
         .job_find = pg_job_find,
         .job_follow = pg_job_follow,
         .on_touched = pg_on_touched,
-        .job_cancel = pg_job_cancel,
         .load = pg_load,
-        .scheduled_list = pg_scheduled_list,
-        .scheduled_drop = pg_scheduled_drop,
-        .events = pg_events,
-        .carry_in = pg_carry_in,
         .workers = pg_workers,
-        .upcoming = pg_upcoming,
-        .dead_file = pg_dead_file,
-        .dead_read = pg_dead_read,
-        .dead_groups = pg_dead_groups,
-        .dead_count = pg_dead_count,
-        .dead_settle = pg_dead_settle,
-        .dead_edit = pg_dead_edit,
-        .dead_history = pg_dead_history,
-        .dead_stats = pg_dead_stats,
-        .dead_alarms = pg_dead_alarms,
-        .dead_alarms_told = pg_dead_alarms_told,
+        .events = pg_events,
+        .chord_parts = pg_chord_parts,
+};
+
+static const struct store_dead pg_dead_door = {
+        .file = pg_dead_file,
+        .read = pg_dead_read,
+        .groups = pg_dead_groups,
+        .count = pg_dead_count,
+        .settle = pg_dead_settle,
+        .edit = pg_dead_edit,
+        .history = pg_dead_history,
+        .stats = pg_dead_stats,
+        .alarms = pg_dead_alarms,
+        .alarms_told = pg_dead_alarms_told,
         .stale_find = pg_stale_find,
         .stale_settle = pg_stale_settle,
+};
+
+static const struct store_inbox pg_inbox_door = {
+        .apply = pg_inbox_apply,
+};
+
+static const struct store_carry pg_carry_door = {
+        .in = pg_carry_in,
+};
+
+const struct store_backend store_postgres = {
+        .schemes = schemes,
+        .open = pg_open,
+        .run = &pg_run_door,
+        .schedule = &pg_schedule_door,
+        .read = &pg_read_door,
+        .dead = &pg_dead_door,
+        .inbox = &pg_inbox_door,
+        .carry = &pg_carry_door,
         .up = pg_up,
         .waiting = pg_waiting,
         .close = pg_close,

@@ -78,6 +78,13 @@ static const struct statement facts = {
         "  where not t.once and excluded.at > t.at returning 1) " COUNTED
 };
 
+static const struct statement acted = {
+        "chard_carry_inbox",
+        "with made as (insert into chard.inbox (at, consumer, event_id) select at, consumer, event_id"
+        "  from json_to_recordset($1::text::json) as r (at timestamptz, consumer text, event_id text)"
+        "  on conflict do nothing returning 1) " COUNTED
+};
+
 static const struct statement audits = {
         "chard_carry_audits",
         "with made as (insert into chard.dead_letter_audit (at, batch, operation, action, who, reason, scope, entries)"
@@ -124,8 +131,9 @@ static const struct statement untold = {
 };
 
 static const struct statement *const of_kind[CARRY_KINDS] = {
-        [CARRY_JOBS] = &jobs,     [CARRY_TASKS] = &tasks, [CARRY_EVENTS] = &events, [CARRY_FACTS] = &facts,
-        [CARRY_AUDITS] = &audits, [CARRY_DEAD] = &dead,   [CARRY_UNTOLD] = &untold, [CARRY_SCHEDULED] = &scheduled,
+        [CARRY_JOBS] = &jobs,   [CARRY_TASKS] = &tasks,   [CARRY_EVENTS] = &events,
+        [CARRY_FACTS] = &facts, [CARRY_INBOX] = &acted,   [CARRY_AUDITS] = &audits,
+        [CARRY_DEAD] = &dead,   [CARRY_UNTOLD] = &untold, [CARRY_SCHEDULED] = &scheduled,
 };
 
 struct carry_call {

@@ -7,6 +7,7 @@
  *
  * Facts that are written once come first, with the tasks' rows locked: `do nothing` leaves what somebody wrote already, then a task whose fact is
  * not its own is stale, and what it did write is taken back. */
+#include "store/postgres/effects.h"
 #include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"
 
@@ -141,9 +142,6 @@ static size_t commit_size(const struct call *call)
 struct columns {
         struct column *id, *root, *name, *job, *pipeline, *result, *provider, *model, *tokens_in, *tokens_out, *cost,
                 *elapsed, *chain, *replaced, *sends, *part;
-        struct column *once_task, *once_kind, *once_owner, *once_key;
-        struct column *event_task, *event_root, *aggregate_type, *aggregate_id, *type, *payload, *trace;
-        struct column *merge_task, *merge_kind, *merge_owner, *merge_key, *merge_value;
 };
 
 static void begin_tasks(struct arguments *a, struct columns *c)
@@ -164,30 +162,6 @@ static void begin_tasks(struct arguments *a, struct columns *c)
         c->replaced = arguments_array(a, COLUMN_INT4);
         c->sends = arguments_array(a, COLUMN_JSON);
         c->part = arguments_array(a, COLUMN_TEXT);
-}
-
-static void begin_once(struct arguments *a, struct columns *c)
-{
-        c->once_task = arguments_array(a, COLUMN_TEXT);
-        c->once_kind = arguments_array(a, COLUMN_TEXT);
-        c->once_owner = arguments_array(a, COLUMN_TEXT);
-        c->once_key = arguments_array(a, COLUMN_TEXT);
-}
-
-static void begin_others(struct arguments *a, struct columns *c)
-{
-        c->event_task = arguments_array(a, COLUMN_TEXT);
-        c->event_root = arguments_array(a, COLUMN_TEXT);
-        c->aggregate_type = arguments_array(a, COLUMN_TEXT);
-        c->aggregate_id = arguments_array(a, COLUMN_TEXT);
-        c->type = arguments_array(a, COLUMN_TEXT);
-        c->payload = arguments_array(a, COLUMN_JSONB);
-        c->trace = arguments_array(a, COLUMN_TEXT);
-        c->merge_task = arguments_array(a, COLUMN_TEXT);
-        c->merge_kind = arguments_array(a, COLUMN_TEXT);
-        c->merge_owner = arguments_array(a, COLUMN_TEXT);
-        c->merge_key = arguments_array(a, COLUMN_TEXT);
-        c->merge_value = arguments_array(a, COLUMN_JSONB);
 }
 
 static void add_task(struct columns *c, const struct commit *commit)
@@ -216,53 +190,9 @@ static void add_task(struct columns *c, const struct commit *commit)
         column_text(c->part, commit->result.size ? commit->chord_part : NULL);
 }
 
-/* The first fact from `f` on that is written in that way, or NULL. */
-static const struct fact *fact_in_mode(const struct fact *f, enum fact_mode mode)
+static struct effects effects_of(const struct commit *commit)
 {
-        while (f && f->mode != mode)
-                f = f->next;
-        return f;
-}
-
-static const struct fact *first_fact(const struct commit *commit, enum fact_mode mode)
-{
-        return fact_in_mode(commit->outcome ? commit->outcome->facts : NULL, mode);
-}
-
-static void add_once(struct columns *c, const struct commit *commit)
-{
-        for (const struct fact *f = first_fact(commit, FACT_ONCE); f; f = fact_in_mode(f->next, FACT_ONCE)) {
-                column_text(c->once_task, commit->id);
-                column_text(c->once_kind, f->kind);
-                column_text(c->once_owner, f->owner);
-                column_text(c->once_key, f->key);
-        }
-}
-
-static void add_merges(struct columns *c, const struct commit *commit)
-{
-        for (const struct fact *f = first_fact(commit, FACT_MERGE); f; f = fact_in_mode(f->next, FACT_MERGE)) {
-                column_text(c->merge_task, commit->id);
-                column_text(c->merge_kind, f->kind);
-                column_text(c->merge_owner, f->owner);
-                column_text(c->merge_key, f->key);
-                column_json(c->merge_value, f->value);
-        }
-}
-
-static void add_events(struct columns *c, const struct commit *commit)
-{
-        const struct event *e = commit->outcome ? commit->outcome->events : NULL;
-
-        for (; e; e = e->next) {
-                column_text(c->event_task, commit->id);
-                column_text(c->event_root, commit->root_id);
-                column_text(c->aggregate_type, e->aggregate_type);
-                column_text(c->aggregate_id, e->aggregate_id);
-                column_text(c->type, e->type);
-                column_json(c->payload, e->payload);
-                column_text(c->trace, commit->traceparent);
-        }
+        return (struct effects){ commit->id, commit->root_id, commit->traceparent, commit->outcome };
 }
 
 /* How many of their parameters the statements take that are about facts written once. */
@@ -272,18 +202,19 @@ enum { LOCK_TAKES = 1, ONCE_TAKES = 6, UNDO_TAKES = 5 };
 static int send_once(struct link *link, struct group *group, const struct statement *statement, unsigned takes)
 {
         struct arguments *a = &link->store->arguments;
-        struct columns c;
+        struct effect_columns c;
         struct column *nesting, *value;
 
         arguments_reset(a);
-        begin_once(a, &c);
+        effects_begin_once(a, &c);
         nesting = arguments_array(a, COLUMN_INT4);
         value = arguments_array(a, COLUMN_JSONB);
         for (size_t i = 0; i < group->count; i++) {
                 const struct commit *commit = group->calls[i]->what;
+                const struct effects e = effects_of(commit);
 
-                add_once(&c, commit);
-                for (const struct fact *f = first_fact(commit, FACT_ONCE); f; f = fact_in_mode(f->next, FACT_ONCE)) {
+                effects_add_once(&c, &e);
+                for (const struct fact *f = effects_once(&e, NULL); f; f = effects_once(&e, f)) {
                         column_int4(nesting, commit->nesting);
                         column_json(value, f->value);
                 }
@@ -295,6 +226,7 @@ static int send_once(struct link *link, struct group *group, const struct statem
 static int send_all(struct link *link, struct group *group)
 {
         struct arguments *a = &link->store->arguments;
+        struct effect_columns effects;
         struct columns c;
         bool plain = true;
         unsigned tasks;
@@ -302,18 +234,19 @@ static int send_all(struct link *link, struct group *group)
         arguments_reset(a);
         begin_tasks(a, &c);
         tasks = a->count;
-        begin_once(a, &c);
-        begin_others(a, &c);
+        effects_begin_once(a, &effects);
+        effects_begin(a, &effects);
         for (size_t i = 0; i < group->count; i++) {
                 const struct commit *commit = group->calls[i]->what;
 
+                const struct effects e = effects_of(commit);
+
                 add_task(&c, commit);
-                add_once(&c, commit);
-                add_events(&c, commit);
-                add_merges(&c, commit);
+                effects_add_once(&effects, &e);
+                effects_add(&effects, &e);
                 plain = plain && !commit->has_job;
         }
-        plain = plain && c.once_task->count + c.event_task->count + c.merge_task->count == 0;
+        plain = plain && effects_none(&effects);
         if (plain)
                 a->count = tasks;
         return link_send(link, group, plain ? &statement_commit_results : &statement_commit);
@@ -321,7 +254,9 @@ static int send_all(struct link *link, struct group *group)
 
 static bool writes_once(const struct commit *commit)
 {
-        return first_fact(commit, FACT_ONCE) != NULL;
+        const struct effects e = effects_of(commit);
+
+        return effects_once(&e, NULL) != NULL;
 }
 
 static int send_commits(struct link *link, struct group *group)

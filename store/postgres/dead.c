@@ -281,14 +281,6 @@ static int send_entries(struct link *link, struct group *group, const struct dea
         return link_send(link, group, statement);
 }
 
-/* The key of a scheduled row, made from the batch's and the item's place, so that a repeated batch has the same. */
-static void item_key(const unsigned char batch[KEY_SIZE], size_t item, unsigned char out[KEY_SIZE])
-{
-        memcpy(out, batch, KEY_SIZE);
-        out[KEY_SIZE - 1] ^= (unsigned char)(item & 0xff);
-        out[KEY_SIZE - 2] ^= (unsigned char)(item >> 8 & 0xff);
-}
-
 struct item_columns {
         struct column *entry, *key, *due, *exchange, *routing_key, *properties, *body, *version;
 };
@@ -297,7 +289,7 @@ static void add_item(struct item_columns *c, const struct call *call, size_t n, 
 {
         unsigned char key[KEY_SIZE];
 
-        item_key(call->key, n, key);
+        store_key_part(call->key, n, key);
         column_int8(c->entry, item->entry);
         column_uuid(c->key, key);
         column_int8(c->due, item->due_ms);

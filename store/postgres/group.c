@@ -3,7 +3,6 @@
 #include "store/postgres/postgres.h"
 
 #include "core/clock.h"
-#include "core/id.h"
 #include "core/log.h"
 #include "store/postgres/trouble.h"
 
@@ -41,19 +40,6 @@ static struct call *pop(struct lane *lane)
                 lane->end = &lane->first;
         lane->count--;
         return call;
-}
-
-/* A key that sorts by time, so that new rows go to one end of its index: 48 bits of milliseconds, the rest random
- * (UUID version 7, RFC 9562). */
-static void make_key(unsigned char key[KEY_SIZE])
-{
-        uint64_t head = (uint64_t)clock_wall_ms() << 16 | (random_bits() & 0x0fff) | 0x7000;
-        uint64_t tail = (random_bits() >> 2) | 0x8000000000000000;
-
-        head = htobe64(head);
-        tail = htobe64(tail);
-        memcpy(key, &head, sizeof(head));
-        memcpy(key + sizeof(head), &tail, sizeof(tail));
 }
 
 static void flush(uv_prepare_t *handle)
@@ -101,7 +87,7 @@ void call_add(struct pg_store *s, const struct verb *verb, const void *what, voi
         call->done = done;
         call->arg = arg;
         call->cap = verb->most;
-        make_key(call->key);
+        store_key_make(call->key);
         s->open_calls++;
         push_back(&s->lanes[verb->lane], call);
         flush_soon(s);

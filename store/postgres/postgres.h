@@ -8,11 +8,16 @@
 #ifndef CHARD_STORE_POSTGRES_H
 #define CHARD_STORE_POSTGRES_H
 
+#include "store/carry.h"
+#include "store/dead_letter.h"
+#include "store/inbox.h"
+#include "store/key.h"
 #include "store/postgres/address.h"
 #include "store/postgres/column.h"
 #include "store/postgres/reply.h"
 #include "store/postgres/session.h"
-#include "store/store.h"
+#include "store/read.h"
+#include "store/run.h"
 
 #include <stdatomic.h>
 
@@ -22,7 +27,6 @@
 #define GROUPS_IN_FLIGHT     2
 #define ANSWER_TIMEOUT_MS    10000
 #define READ_TRIES           5 /* of what changes nothing, or only says that we live */
-#define KEY_SIZE             16
 
 struct pg_store;
 struct link;
@@ -56,6 +60,7 @@ enum lane_id {
         LANE_OWE,
         LANE_OWED_TAKE,
         LANE_OWED_SETTLE,
+        LANE_INBOX,
         LANE_PROBE_CLAIMS,
         LANE_PROBE_COMMITS,
         LANE_PROBE_DEAD,
@@ -109,7 +114,8 @@ struct verb {
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
         verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
         verb_dead_page, verb_dead_ask, verb_dead_settle, verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry,
-        verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_probe_claims, verb_probe_commits, verb_probe_dead;
+        verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox, verb_probe_claims, verb_probe_commits,
+        verb_probe_dead;
 
 struct lane {
         const struct verb *verb;
@@ -155,7 +161,8 @@ struct pg_store {
         struct link links[LINK_COUNT];
         struct arguments arguments;
         size_t open_calls;
-        struct call *parked; /* calls that failed, until their pause is over */
+        uint64_t inbox_serial; /* of the newest inbox call */
+        struct call *parked;   /* calls that failed, until their pause is over */
         uv_timer_t parked_timer;
         uv_prepare_t flush; /* sends what was called during this turn of the loop, before it waits */
         bool flush_on;

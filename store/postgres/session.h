@@ -6,14 +6,10 @@
 
 #include "core/problem.h"
 #include "store/postgres/address.h"
+#include "store/statement.h"
 
 #include <libpq-fe.h>
 #include <stdint.h>
-
-struct statement {
-        const char *name; /* as prepared */
-        const char *sql;
-};
 
 /* What a session is for; constant. */
 struct session_kind {

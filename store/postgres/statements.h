@@ -42,6 +42,10 @@ void pg_owed_take(struct store *s, unsigned limit, json_done *done, void *arg);
 void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, const int64_t untold[],
                     size_t untold_count, store_done *done, void *arg);
 
+/* inbox.c */
+extern const struct statement pg_sql_inbox, pg_sql_inbox_once, pg_sql_inbox_undo_once;
+void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg);
+
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
 

@@ -44,7 +44,7 @@ create table chard.heartbeat (
 
 insert into chard.heartbeat (name) values ('chard');
 
--- Make the outbox's partitions of today and the coming week, drop those of days more than keep_days ago, and forget the steps that were
+-- Make the outbox's partitions of today and the coming week, drop those of days more than keep_days ago, and forget what consumers acted on 30 days ago and the steps that were
 -- numbered for followers of jobs which ended before that.
 -- Returns how many were made and dropped. Run by migrate and by every worker now and then; another one at the same
 -- time is left to do it alone. Days are those of UTC.
@@ -83,6 +83,7 @@ begin
         end loop;
         delete from chard.outbox_default where created_at < at::date - keep_days;
         perform chard.forget_steps(at::date - keep_days);
+        perform chard.forget_inbox(at::date - 30);
         return changes;
 end
 $$;

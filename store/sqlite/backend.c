@@ -276,50 +276,75 @@ static int lite_migrate(const struct store_migration *migration, struct problem 
         return rc;
 }
 
-const struct store_backend store_sqlite = {
-        .schemes = schemes,
-        .open = lite_open,
+static const struct store_run lite_run_door = {
         .claim = lite_claim,
         .commit = lite_commit,
         .fail = lite_fail,
         .give_back = lite_give_back,
-        .schedule = lite_schedule,
         .revoke = lite_revoke,
-        .release = lite_release,
-        .forget = lite_forget,
-        .on_scheduled = lite_on_scheduled,
+        .cancel = lite_job_cancel,
         .owe = lite_owe,
         .owed_take = lite_owed_take,
         .owed_settle = lite_owed_settle,
-        .chord_parts = lite_chord_parts,
         .beat = lite_beat,
+};
+
+static const struct store_schedule lite_schedule_door = {
+        .add = lite_schedule,
+        .release = lite_release,
+        .forget = lite_forget,
+        .on_scheduled = lite_on_scheduled,
+        .list = lite_scheduled_list,
+        .drop = lite_scheduled_drop,
+        .upcoming = lite_upcoming,
+};
+
+static const struct store_read lite_read_door = {
         .worker = lite_worker,
         .job = lite_job,
         .job_list = lite_job_list,
         .job_find = lite_job_find,
         .job_follow = lite_job_follow,
         .on_touched = lite_on_touched,
-        .job_cancel = lite_job_cancel,
         .load = lite_load,
-        .scheduled_list = lite_scheduled_list,
-        .scheduled_drop = lite_scheduled_drop,
-        .events = lite_events,
-        .carry_out = lite_carry_out,
-        .carry_off = lite_carry_off,
         .workers = lite_workers,
-        .upcoming = lite_upcoming,
-        .dead_file = lite_dead_file,
-        .dead_read = lite_dead_read,
-        .dead_groups = lite_dead_groups,
-        .dead_count = lite_dead_count,
-        .dead_settle = lite_dead_settle,
-        .dead_edit = lite_dead_edit,
-        .dead_history = lite_dead_history,
-        .dead_stats = lite_dead_stats,
-        .dead_alarms = lite_dead_alarms,
-        .dead_alarms_told = lite_dead_alarms_told,
+        .events = lite_events,
+        .chord_parts = lite_chord_parts,
+};
+
+static const struct store_dead lite_dead_door = {
+        .file = lite_dead_file,
+        .read = lite_dead_read,
+        .groups = lite_dead_groups,
+        .count = lite_dead_count,
+        .settle = lite_dead_settle,
+        .edit = lite_dead_edit,
+        .history = lite_dead_history,
+        .stats = lite_dead_stats,
+        .alarms = lite_dead_alarms,
+        .alarms_told = lite_dead_alarms_told,
         .stale_find = lite_stale_find,
         .stale_settle = lite_stale_settle,
+};
+
+static const struct store_inbox lite_inbox_door = {
+        .apply = lite_inbox_apply,
+};
+
+static const struct store_carry lite_carry_door = {
+        .out = lite_carry_out,
+        .off = lite_carry_off,
+};
+
+const struct store_backend store_sqlite = {
+        .schemes = schemes,
+        .open = lite_open,
+        .run = &lite_run_door,
+        .schedule = &lite_schedule_door,
+        .read = &lite_read_door,
+        .dead = &lite_dead_door,
+        .inbox = &lite_inbox_door,
+        .carry = &lite_carry_door,
         .up = lite_up,
         .waiting = lite_waiting,
         .close = lite_close,

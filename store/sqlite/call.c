@@ -2,12 +2,9 @@
 /* What all verbs share: a call's way to the file's thread and back. */
 #include "store/sqlite/lite.h"
 
-#include "core/clock.h"
-#include "core/id.h"
 #include "core/json.h"
 #include "core/text/utf8.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -19,14 +16,6 @@ int64_t lite_now_us(void)
         return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* It sorts by time, so that new rows go to one end of its index. */
-static void make_key(unsigned char key[KEY_SIZE])
-{
-        uint64_t parts[2] = { htobe64((uint64_t)lite_now_us()), random_bits() };
-
-        memcpy(key, parts, sizeof(parts));
-}
-
 void *lite_call_new(struct lite_store *s, size_t size, void (*done)(void), void *arg)
 {
         struct lite_call *call = calloc(1, size);
@@ -36,7 +25,7 @@ void *lite_call_new(struct lite_store *s, size_t size, void (*done)(void), void 
         call->store = s;
         call->done = done;
         call->arg = arg;
-        make_key(call->key);
+        store_key_make(call->key);
         lite_hold(s);
         return call;
 }

@@ -44,6 +44,8 @@ static const char *const out_sql[CARRY_KINDS] = {
         [CARRY_FACTS] = "select json_object('cursor', rowid, 'at', " AT ", 'once', once, 'kind', kind, 'owner', owner,"
                         "  'key', key, 'task_id', task_id, 'value', value)"
                         " from fact where rowid > ?1 order by rowid limit ?2",
+        [CARRY_INBOX] = "select json_object('cursor', rowid, 'at', " AT ", 'consumer', consumer, 'event_id', event_id)"
+                        " from inbox where rowid > ?1 order by rowid limit ?2",
         [CARRY_AUDITS] =
                 "select json_object('cursor', id, 'at', " AT ", 'batch', lower(hex(batch)), 'operation', operation,"
                 "  'action', action, 'who', who, 'reason', reason, 'scope', scope, 'entries', entries)"

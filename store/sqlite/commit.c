@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* commit: result, document, events and facts of a finished task. What can be wrong with them is looked for first, so
  * that a refused or stale commit has written nothing. */
-#include "store/sqlite/lite.h"
+#include "store/sqlite/effects.h"
 
 #include "core/text/utf8.h"
 
@@ -10,25 +10,15 @@
 struct commit_call {
         struct lite_call call; /* its text: the result that is there already */
         const struct commit *what;
-        /* JSON texts, each with a NUL behind it: of the events and of the facts in their order; of what follows, and of what is sent, or none. */
-        struct buffer payloads, values, chain, sends;
+        struct effects effects;
+        struct buffer chain,
+                sends; /* JSON texts of what follows, and of what is sent, each with a NUL behind it; or none */
 };
 
 static const char look_sql[] =
         "select case t.state when 'SUCCESS' then 1 when 'REVOKED' then 2 else 0 end, case when t.state = 'SUCCESS' then t.result end,"
         "  ?2 is null or json_valid(?2), coalesce(t.replaced > ?3, 0)"
         " from (select 1) left join task t on t.id = ?1";
-
-static const char writer_sql[] = "select task_id from fact where kind = ?1 and owner = ?2 and key = ?3";
-
-static const char once_sql[] =
-        "insert into fact (kind, owner, key, once, at, task_id, value) values (?1, ?2, ?3, 1, ?4, ?5, ?6)"
-        " on conflict (kind, owner, key) do nothing";
-
-static const char merge_sql[] =
-        "insert into fact (kind, owner, key, at, task_id, value) values (?1, ?2, ?3, ?4, ?5, ?6)"
-        " on conflict (kind, owner, key) do update set at = ?4, task_id = ?5, value = ?6"
-        " where once = 0";
 
 static const char task_sql[] =
         "insert into task (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out, cost_nano,"
@@ -54,11 +44,6 @@ static const char job_sql[] =
         "  state = case when " ENDS " then 'SUCCESS' else state end,"
         "  error = case when state in ('FAILURE', 'REVOKED') then error end,"
         "  finished_at = case when " ENDS " then ?5 else finished_at end";
-
-static const struct fact *facts_of(const struct commit *commit)
-{
-        return commit->outcome ? commit->outcome->facts : NULL;
-}
 
 /* ---- before anything is written ---- */
 
@@ -141,27 +126,6 @@ static int look(struct commit_call *c, sqlite3 *db)
         return query_end(&q);
 }
 
-/* A fact to be written once that somebody else's task wrote. */
-static int look_at_facts(struct commit_call *c, sqlite3 *db)
-{
-        int rc = SQLITE_OK;
-
-        for (const struct fact *f = facts_of(c->what); f && rc == SQLITE_OK; f = f->next) {
-                struct query q;
-
-                if (f->mode != FACT_ONCE)
-                        continue;
-                q = query_of(db, writer_sql);
-                query_text(&q, f->kind);
-                query_text(&q, f->owner);
-                query_text(&q, f->key);
-                if (query_row(&q) && strcmp(query_read_text(&q, 0), c->what->id) != 0)
-                        c->call.result = STORE_STALE;
-                rc = query_end(&q);
-        }
-        return rc;
-}
-
 /* ---- writing ---- */
 
 static int write_task(const struct commit_call *c, sqlite3 *db, int64_t now_us)
@@ -201,66 +165,19 @@ static int write_job(const struct commit_call *c, sqlite3 *db, int64_t now_us)
         return query_run(&q);
 }
 
-static int write_events(const struct commit_call *c, sqlite3 *db, int64_t now_us)
-{
-        const char *payload = (const char *)c->payloads.data;
-        int rc = SQLITE_OK;
-
-        for (const struct event *e = c->what->outcome ? c->what->outcome->events : NULL; e && rc == SQLITE_OK;
-             e = e->next) {
-                rc = lite_put_event(db,
-                                    &(struct lite_event){ .aggregate_type = e->aggregate_type,
-                                                          .aggregate_id = e->aggregate_id,
-                                                          .type = e->type,
-                                                          .root_id = c->what->root_id,
-                                                          .task_id = c->what->id,
-                                                          .payload = payload,
-                                                          .traceparent = c->what->traceparent },
-                                    now_us);
-                payload += strlen(payload) + 1;
-        }
-        return rc;
-}
-
-static int write_fact(const struct commit *commit, sqlite3 *db, const struct fact *f, const char *value, int64_t now_us)
-{
-        struct query q = query_of(db, f->mode == FACT_ONCE ? once_sql : merge_sql);
-
-        query_text(&q, f->kind);
-        query_text(&q, f->owner);
-        query_text(&q, f->key);
-        query_number(&q, now_us);
-        query_text(&q, commit->id);
-        query_text(&q, value);
-        return query_run(&q);
-}
-
-static int write_facts(const struct commit_call *c, sqlite3 *db, int64_t now_us)
-{
-        const char *value = (const char *)c->values.data;
-        int rc = SQLITE_OK;
-
-        for (const struct fact *f = facts_of(c->what); f && rc == SQLITE_OK; f = f->next) {
-                rc = write_fact(c->what, db, f, value, now_us);
-                value += strlen(value) + 1;
-        }
-        return rc;
-}
-
 static int write_all(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 {
         int rc = write_task(c, db, now_us);
 
-        if (rc == SQLITE_OK)
-                rc = write_events(c, db, now_us);
         if (rc == SQLITE_OK && c->what->has_job)
                 rc = write_job(c, db, now_us);
-        return rc == SQLITE_OK ? write_facts(c, db, now_us) : rc;
+        return rc == SQLITE_OK ? effects_write(&c->effects, db, now_us) : rc;
 }
 
 static int run_commit(struct sqlite_work *work, sqlite3 *db)
 {
         struct commit_call *c = (struct commit_call *)work;
+        bool stale = false;
         int rc = SQLITE_OK;
 
         buffer_reset(&c->call.text);
@@ -273,7 +190,9 @@ static int run_commit(struct sqlite_work *work, sqlite3 *db)
         if (rc == SQLITE_OK && c->call.text.failed)
                 rc = SQLITE_NOMEM;
         if (rc == SQLITE_OK && !c->call.refused && c->call.result == STORE_DONE)
-                rc = look_at_facts(c, db);
+                rc = effects_look(&c->effects, db, &stale);
+        if (stale)
+                c->call.result = STORE_STALE;
         if (rc != SQLITE_OK || c->call.refused || c->call.result != STORE_DONE)
                 return rc;
         return write_all(c, db, lite_now_us());
@@ -294,25 +213,22 @@ static void clear(struct lite_call *call)
 {
         struct commit_call *c = (struct commit_call *)call;
 
-        buffer_free(&c->payloads);
-        buffer_free(&c->values);
+        effects_free(&c->effects);
         buffer_free(&c->chain);
         buffer_free(&c->sends);
 }
 
 static bool fill(struct commit_call *c)
 {
-        const struct outcome *outcome = c->what->outcome;
-
-        for (const struct event *e = outcome ? outcome->events : NULL; e; e = e->next)
-                lite_add_json(&c->payloads, e->payload);
-        for (const struct fact *f = facts_of(c->what); f; f = f->next)
-                lite_add_json(&c->values, f->value);
         if (c->what->chain)
                 lite_add_json(&c->chain, c->what->chain);
         if (c->what->sends)
                 lite_add_json(&c->sends, c->what->sends);
-        return !c->sends.failed && !c->payloads.failed && !c->values.failed && !c->chain.failed;
+        c->effects = (struct effects){ .writer = c->what->id,
+                                       .root_id = c->what->root_id,
+                                       .traceparent = c->what->traceparent,
+                                       .outcome = c->what->outcome };
+        return effects_fill(&c->effects) && !c->sends.failed && !c->chain.failed;
 }
 
 void lite_commit(struct store *s, const struct commit *commit, store_done *done, void *arg)

@@ -314,9 +314,7 @@ static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
         if (query_row(&q))
                 task_id = strdup(query_read_text(&q, 0));
         rc = query_end(&q);
-        memcpy(key, c->call.key, KEY_SIZE);
-        key[KEY_SIZE - 1] ^= (unsigned char)(i & 0xff);
-        key[KEY_SIZE - 2] ^= (unsigned char)(i >> 8 & 0xff);
+        store_key_part(c->call.key, i, key);
         row.task_id = task_id;
         if (rc == SQLITE_OK)
                 rc = lite_put_keyed(&c->call, db, key, &row);

@@ -11,10 +11,13 @@
 #define CHARD_STORE_SQLITE_LITE_H
 
 #include "core/sqlite/sqlite.h"
+#include "store/carry.h"
+#include "store/dead_letter.h"
+#include "store/inbox.h"
+#include "store/key.h"
+#include "store/read.h"
+#include "store/run.h"
 #include "store/sqlite/query.h"
-#include "store/store.h"
-
-#define KEY_SIZE 16
 
 struct lite_store;
 
@@ -143,6 +146,8 @@ void lite_load(struct store *s, json_done *done, void *arg);
 void lite_scheduled_list(struct store *s, const json_t *which, json_done *done, void *arg);
 void lite_scheduled_drop(struct store *s, const json_t *which, json_done *done, void *arg);
 void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);
+
+void lite_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
 void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);

@@ -145,9 +145,7 @@ static int send_again(struct settle_call *c, const struct stale_next *next, sqli
         unsigned char key[KEY_SIZE];
         size_t n = c->sent++;
 
-        memcpy(key, c->call.key, KEY_SIZE);
-        for (size_t i = 1; n > 0; i++, n >>= 8)
-                key[KEY_SIZE - i] ^= (unsigned char)(n & 0xff);
+        store_key_part(c->call.key, n, key);
         return lite_put_keyed(&c->call, db, key, &row);
 }
 

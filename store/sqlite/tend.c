@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeps the outbox, and the steps that were numbered for followers, from growing for ever: a few times a day a heartbeat deletes what is older than a
- * week, a chunk a transaction, so that nobody waits for it for long. */
+/* Keeps the outbox, the steps that were numbered for followers and what consumers acted on from growing for ever: a few times a day a heartbeat deletes
+ * what is old, a chunk a transaction, so that nobody waits for it for long. */
 #include "store/sqlite/lite.h"
+#include "store/sqlite/statements.h"
 
 #include "core/clock.h"
 
 #define EVERY_MS (6u * 3600 * 1000)
 #define KEEP_US  ((int64_t)7 * 24 * 3600 * 1000000)
+#define INBOX_US ((int64_t)30 * 24 * 3600 * 1000000) /* that long it is known what consumers acted on */
 #define CHUNK    1000
 
 struct tend_call {
@@ -36,6 +38,18 @@ static int forget_steps(struct tend_call *c, sqlite3 *db, int64_t before_us)
         return rc;
 }
 
+static int forget_inbox(struct tend_call *c, sqlite3 *db, int64_t before_us)
+{
+        struct query q = query_of(db, lite_sql_inbox_forget.sql);
+        int rc;
+
+        query_number(&q, before_us);
+        query_number(&q, CHUNK);
+        rc = query_run(&q);
+        c->more = c->more || (rc == SQLITE_OK && sqlite3_changes(db) >= CHUNK);
+        return rc;
+}
+
 static int run_tend(struct sqlite_work *work, sqlite3 *db)
 {
         struct tend_call *c = (struct tend_call *)work;
@@ -56,7 +70,9 @@ static int run_tend(struct sqlite_work *work, sqlite3 *db)
                 query_number(&q, last);
                 rc = query_run(&q);
         }
-        return rc == SQLITE_OK ? forget_steps(c, db, before_us) : rc;
+        if (rc == SQLITE_OK)
+                rc = forget_steps(c, db, before_us);
+        return rc == SQLITE_OK ? forget_inbox(c, db, before_us + KEEP_US - INBOX_US) : rc;
 }
 
 static void tended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)

@@ -204,9 +204,12 @@ def test_two_files_into_one_place(chard, database, tmp_path):
         one.run("migrate", check=0)
         one.run("topology", "apply", check=0)
         assert set(work_off(one, [jobs.submit(one, "my", **jobs.example("my-profile.json")["input"])]).values()) == {"SUCCESS"}
-        assert moved(move(chard, tmp_path / f"{name}.db", check=0))["events"] == 2
-        assert moved(move(chard, tmp_path / f"{name}.db", check=0))["events"] == 0
+        with contextlib.closing(sqlite3.connect(tmp_path / f"{name}.db", isolation_level=None)) as look:
+            look.execute("insert into inbox (consumer, event_id, at) values ('points', ?, 1)", [name])
+        first, again = [moved(move(chard, tmp_path / f"{name}.db", check=0)) for _ in range(2)]
+        assert (first["events"], first["inbox rows"], again["events"], again["inbox rows"]) == (2, 1, 0, 0)
     assert database.value("select count(*) from chard.outbox") == 4
+    assert database.value("select string_agg(event_id, '' order by event_id) from chard.inbox") == "ab"
     assert database.value("select count(distinct (aggregate_id, version)) from chard.event") == 4
 
 

@@ -91,13 +91,13 @@ static void fake_job(struct store *s, const char *id, json_done *done, void *arg
         fake_later(fake_of(s), strcmp(id, "gone") == 0 ? NULL : json_pack("{s:s}", "id", id), done, arg);
 }
 
-static const struct store_backend fake_backend = {
+static const struct store_read fake_reads = {
         .job_follow = fake_follow, .on_touched = fake_touched, .job_find = fake_find, .job = fake_job
 };
 
 static void fake_open(struct fake *f, struct jobs **jobs)
 {
-        *f = (struct fake){ .store.backend = &fake_backend };
+        *f = (struct fake){ .store.read = &fake_reads };
         uv_loop_init(&f->loop);
         uv_timer_init(&f->loop, &f->answer);
         f->answer.data = f;

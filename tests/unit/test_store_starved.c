@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a store answers when memory is short: it was not asked, or it waits. A refusal would be a verdict about the data, which kills a task. */
-#include "store/store.h"
+#include "store/inbox.h"
+#include "store/run.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -36,6 +37,14 @@ static void on_stored(enum store_result result, struct bytes stored, const struc
         ((struct asked *)arg)->open--;
 }
 
+static void on_applied(const enum store_result *results, size_t count, const struct problem *why, void *arg)
+{
+        (void)why;
+        for (size_t i = 0; i < count; i++)
+                never_refused(results[i] == STORE_REFUSED);
+        ((struct asked *)arg)->open--;
+}
+
 static void wait_answered(uv_loop_t *loop, const struct asked *a)
 {
         while (a->open > 0)
@@ -56,16 +65,19 @@ static void ask_all(struct store *s, uv_loop_t *loop, json_t *state)
         };
         const struct revocation revocation = { .id = "c", .root_id = "c", .name = "n" };
         const struct owed_result owed = { .task_id = "a", .queue = "q", .telling = bytes_of_string("{}") };
-        struct asked a = { .open = 5 };
+        const struct inbox_item items[] = { { .consumer = "c", .event_id = "e1" },
+                                            { .consumer = "c", .event_id = "e2" } };
+        struct asked a = { .open = 6 };
 
-        s->backend->claim(s, &claim, on_claimed, &a);
-        (s->backend->fail)(s, &failure, on_stored, &a); /* cmocka has a macro of this name */
-        s->backend->revoke(s, &revocation, on_stored, &a);
-        s->backend->owe(s, &owed, on_stored, &a);
-        s->backend->beat(s, state, on_stored, &a);
+        s->run->claim(s, &claim, on_claimed, &a);
+        (s->run->fail)(s, &failure, on_stored, &a); /* cmocka has a macro of this name */
+        s->run->revoke(s, &revocation, on_stored, &a);
+        s->run->owe(s, &owed, on_stored, &a);
+        s->run->beat(s, state, on_stored, &a);
+        inbox_apply(s, items, 2, on_applied, &a);
         wait_answered(loop, &a);
         a.open = 1;
-        s->backend->commit(s, &commit, on_stored, &a);
+        s->run->commit(s, &commit, on_stored, &a);
         wait_answered(loop, &a);
 }
 

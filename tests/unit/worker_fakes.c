@@ -163,12 +163,12 @@ static void fake_revoke(struct store *s, const struct revocation *revocation, st
         fake_say(STORE_DONE, done, arg);
 }
 
-static const struct store_backend fake_store_backend = { .claim = fake_claim,
-                                                         .commit = fake_commit,
-                                                         .fail = fake_fail,
-                                                         .give_back = fake_give_back,
-                                                         .schedule = fake_schedule,
-                                                         .revoke = fake_revoke };
+static const struct store_run fake_runs = { .claim = fake_claim,
+                                            .commit = fake_commit,
+                                            .fail = fake_fail,
+                                            .give_back = fake_give_back,
+                                            .revoke = fake_revoke };
+static const struct store_schedule fake_schedules = { .add = fake_schedule };
 
 /* Answer all that waits, and what comes of that. */
 void fake_answer_all(void)
@@ -201,7 +201,8 @@ void bench_open(struct bench *b)
         b->worker.catalog = shipped();
         b->worker.loop = &b->loop;
         b->worker.broker = &fake.broker;
-        fake.store.backend = &fake_store_backend;
+        fake.store.run = &fake_runs;
+        fake.store.schedule = &fake_schedules;
         b->worker.store = &fake.store;
         b->config.max_starts = 5;
         assert_int_equal(map_new(&b->worker.by_id), 0);

@@ -170,7 +170,7 @@ json_t *inspect_scheduled(struct control *c, const json_t *arguments)
         asking->control = c;
         asking->to = *c->asking;
         *c->asking = (struct answer){ 0 };
-        c->worker->store->backend->upcoming(c->worker->store, on_upcoming, asking);
+        c->worker->store->schedule->upcoming(c->worker->store, on_upcoming, asking);
         return NULL;
 }
 

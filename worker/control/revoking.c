@@ -61,7 +61,7 @@ static bool is_to_mark(const struct control *c, const char *id)
 
 json_t *revoking_start(struct control *c, json_t *ids, json_t *answer_takes)
 {
-        const struct store_backend *store = c->worker->store->backend;
+        const struct store_run *store = c->worker->store->run;
         const size_t count = json_array_size(ids);
         struct revoking *r = answer_takes ? calloc(1, sizeof(*r) + count * sizeof(r->what[0])) : NULL;
         if (!r) {

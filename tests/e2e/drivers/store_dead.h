@@ -155,7 +155,7 @@ static void stale_were_settled(size_t count, const struct problem *why, void *ar
 static void do_dead_file(struct request *r, struct store *s)
 {
         read_letter(r);
-        s->backend->dead_file(s, &r->letter, stored, r);
+        s->dead->file(s, &r->letter, stored, r);
 }
 
 static void do_dead_read(struct request *r, struct store *s)
@@ -171,7 +171,7 @@ static void do_dead_read(struct request *r, struct store *s)
         };
 
         read_filter(r, &query.filter);
-        s->backend->dead_read(s, &query, page_read, r);
+        s->dead->read(s, &query, page_read, r);
 }
 
 static void do_dead_groups(struct request *r, struct store *s)
@@ -179,7 +179,7 @@ static void do_dead_groups(struct request *r, struct store *s)
         struct dead_filter filter;
 
         read_filter(r, &filter);
-        s->backend->dead_groups(s, &filter, number_of(r, "limit", 100), read_back, r);
+        s->dead->groups(s, &filter, number_of(r, "limit", 100), read_back, r);
 }
 
 static void do_dead_count(struct request *r, struct store *s)
@@ -187,7 +187,7 @@ static void do_dead_count(struct request *r, struct store *s)
         struct dead_filter filter;
 
         read_filter(r, &filter);
-        s->backend->dead_count(s, &filter, read_back, r);
+        s->dead->count(s, &filter, read_back, r);
 }
 
 static void do_dead_settle(struct request *r, struct store *s)
@@ -208,7 +208,7 @@ static void do_dead_settle(struct request *r, struct store *s)
                 .items = list,
                 .count = json_array_size(items),
         };
-        s->backend->dead_settle(s, &r->settle, settled, r);
+        s->dead->settle(s, &r->settle, settled, r);
 }
 
 static void do_dead_edit(struct request *r, struct store *s)
@@ -217,17 +217,17 @@ static void do_dead_edit(struct request *r, struct store *s)
                                       .version = json_number(r->line, "version", 0),
                                       .act = read_act(r),
                                       .body = read_bytes(r, r->line, "body") };
-        s->backend->dead_edit(s, &r->edit, stored, r);
+        s->dead->edit(s, &r->edit, stored, r);
 }
 
 static void do_dead_history(struct request *r, struct store *s)
 {
-        s->backend->dead_history(s, json_number(r->line, "entry", 0), read_back, r);
+        s->dead->history(s, json_number(r->line, "entry", 0), read_back, r);
 }
 
 static void do_dead_stats(struct request *r, struct store *s)
 {
-        s->backend->dead_stats(s, read_back, r);
+        s->dead->stats(s, read_back, r);
 }
 
 static void do_dead_alarms(struct request *r, struct store *s)
@@ -239,13 +239,13 @@ static void do_dead_alarms(struct request *r, struct store *s)
                                           .lease_ms = json_number(r->line, "lease_ms", 60000),
                                           .limit = number_of(r, "limit", 10) };
 
-        s->backend->dead_alarms(s, &query, read_back, r);
+        s->dead->alarms(s, &query, read_back, r);
 }
 
 static void do_dead_alarms_told(struct request *r, struct store *s)
 {
-        s->backend->dead_alarms_told(s, json_object_get(r->line, "groups"),
-                                     json_is_true(json_object_get(r->line, "told")), read_back, r);
+        s->dead->alarms_told(s, json_object_get(r->line, "groups"), json_is_true(json_object_get(r->line, "told")),
+                             read_back, r);
 }
 
 static void do_stale_find(struct request *r, struct store *s)
@@ -258,7 +258,7 @@ static void do_stale_find(struct request *r, struct store *s)
         json_object_foreach(limits, pipeline, ms)
                 list[count++] = (struct stale_limit){ pipeline, json_integer_value(ms) };
         r->stale = (struct stale_query){ list, count, number_of(r, "limit", 100) };
-        s->backend->stale_find(s, &r->stale, read_back, r);
+        s->dead->stale_find(s, &r->stale, read_back, r);
 }
 
 static const struct stale_next *read_next(struct request *r, const json_t *list)
@@ -296,5 +296,5 @@ static void do_stale_settle(struct request *r, struct store *s)
                         .payload = restart ? NULL : json_object_get(item, "payload"),
                 };
         }
-        s->backend->stale_settle(s, list, json_array_size(items), stale_were_settled, r);
+        s->dead->stale_settle(s, list, json_array_size(items), stale_were_settled, r);
 }

@@ -11,7 +11,10 @@
 #include "core/log.h"
 #include "core/json.h"
 #include "pipelines/pipeline.h"
-#include "store/store.h"
+#include "store/dead_letter.h"
+#include "store/inbox.h"
+#include "store/read.h"
+#include "store/run.h"
 #include "tasks/task.h"
 #include "tests/hex.h"
 
@@ -43,6 +46,8 @@ struct request {
         struct scheduled scheduled;
         struct buffer result;
         struct fact_set sees[4];
+        struct inbox_item *items;
+        size_t item_count;
         union {
                 struct claim claim;
                 struct commit commit;
@@ -104,20 +109,24 @@ static struct bytes result_of(struct request *r)
         return buffer_view(&r->result);
 }
 
-static void read_outcome(struct request *r)
+static void read_outcome_of(struct request *r, const json_t *from, struct outcome *outcome)
 {
         size_t i;
         json_t *item;
 
-        outcome_open(&r->outcome, &r->arena);
-        json_array_foreach(json_object_get(r->line, "events"), i, item)
-                outcome_event(&r->outcome, json_text(item, "aggregate_type", "scan"),
-                              json_text(item, "aggregate_id", ""), json_text(item, "type", "Tested"),
-                              json_incref(json_object_get(item, "payload")));
-        json_array_foreach(json_object_get(r->line, "facts"), i, item)
+        outcome_open(outcome, &r->arena);
+        json_array_foreach(json_object_get(from, "events"), i, item)
+                outcome_event(outcome, json_text(item, "aggregate_type", "scan"), json_text(item, "aggregate_id", ""),
+                              json_text(item, "type", "Tested"), json_incref(json_object_get(item, "payload")));
+        json_array_foreach(json_object_get(from, "facts"), i, item)
                 (json_is_true(json_object_get(item, "once")) ? outcome_fact_once : outcome_fact_merge)(
-                        &r->outcome, json_text(item, "kind", ""), json_text(item, "owner", ""),
-                        json_text(item, "key", ""), json_incref(json_object_get(item, "value")));
+                        outcome, json_text(item, "kind", ""), json_text(item, "owner", ""), json_text(item, "key", ""),
+                        json_incref(json_object_get(item, "value")));
+}
+
+static void read_outcome(struct request *r)
+{
+        read_outcome_of(r, r->line, &r->outcome);
 }
 
 /* [[kind, owner or null], …] */
@@ -134,29 +143,42 @@ static unsigned read_sees(struct request *r)
         return (unsigned)i;
 }
 
-/* {"due_ms", "in_ms", "exchange", "routing_key", "properties_hex", "body", "reason", "task_id"} */
-static const struct scheduled *read_scheduled(struct request *r, const json_t *from)
+static struct message *plain_message(const json_t *from)
 {
         struct buffer properties = { 0 };
-        const char *body = json_text(from, "body", "");
+        struct message *m;
 
-        if (!json_is_object(from))
-                return NULL;
         unhex(json_text(from, "properties_hex", "0000"), &properties);
-        r->message = message_new(json_text(from, "exchange", ""), json_text(from, "routing_key", "q"),
-                                 buffer_view(&properties), bytes_of_string(body));
+        m = message_new(json_text(from, "exchange", ""), json_text(from, "routing_key", "q"), buffer_view(&properties),
+                        bytes_of_string(json_text(from, "body", "")));
         buffer_free(&properties);
-        r->scheduled = (struct scheduled){
-                .message = r->message,
+        return m;
+}
+
+/* {"due_ms", "in_ms", "exchange", "routing_key", "properties_hex", "body", "reason", "task_id"} */
+static struct scheduled scheduled_of(const json_t *from, const struct message *m)
+{
+        return (struct scheduled){
+                .message = m,
                 .due_ms = json_number(from, "due_ms", clock_wall_ms() + json_number(from, "in_ms", 0)),
                 .reason = json_text(from, "reason", "test"),
                 .task_id = json_text(from, "task_id", NULL),
         };
+}
+
+static const struct scheduled *read_scheduled(struct request *r, const json_t *from)
+{
+        if (!json_is_object(from))
+                return NULL;
+        r->message = plain_message(from);
+        r->scheduled = scheduled_of(from, r->message);
         return &r->scheduled;
 }
 
 static void request_free(struct request *r)
 {
+        for (size_t i = 0; i < r->item_count; i++)
+                outcome_close((struct outcome *)(uintptr_t)r->items[i].outcome);
         outcome_close(&r->outcome);
         arena_free(&r->arena);
         message_free(r->message);
@@ -188,11 +210,11 @@ static void claimed(const struct claim_reply *reply, void *arg)
         answer(arg, fields);
 }
 
+static const char *const result_names[] = { "DONE", "ALREADY", "STALE", "REFUSED", "CLOSED", "STARVED" };
+
 static void stored(enum store_result result, struct bytes before, const struct problem *why, void *arg)
 {
-        static const char *const names[] = { "DONE", "ALREADY", "STALE", "REFUSED", "CLOSED", "STARVED" };
-
-        answer(arg, json_pack("{s:s,s:o,s:o}", "result", names[result], "stored", text_or_null(before), "why",
+        answer(arg, json_pack("{s:s,s:o,s:o}", "result", result_names[result], "stored", text_or_null(before), "why",
                               problem_json(why)));
 }
 
@@ -284,6 +306,7 @@ static const struct {
         { "stale_settle", do_stale_settle },
         { "revoke", do_revoke },
         { "owed_take", do_owed_take },
+        { "inbox", do_inbox },
         { "job_cancel", do_job_cancel },
 };
 
@@ -382,7 +405,7 @@ static int drive(int argc, char **argv)
                 print(json_pack("{s:s,s:i,s:o}", "heard", "refused", "rc", rc, "why", problem_json(&why)));
                 return 3;
         }
-        d.store->backend->on_scheduled(d.store, heard, &d);
+        d.store->schedule->on_scheduled(d.store, heard, &d);
         uv_poll_init(&d.loop, &d.input, STDIN_FILENO);
         d.input.data = &d;
         uv_check_init(&d.loop, &d.after);

@@ -9,7 +9,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "store/postgres/column.h"
-#include "store/store.h"
+#include "store/run.h"
 #include "tasks/task.h"
 
 #include <libpq-fe.h>
@@ -102,7 +102,7 @@ static void claimed(const struct claim_reply *reply, void *arg)
                 t->commit.outcome = &t->outcome;
                 t->commit.has_job = true; /* its only task: no branch goes on */
         }
-        t->run->store->backend->commit(t->run->store, &t->commit, committed, t);
+        t->run->store->run->commit(t->run->store, &t->commit, committed, t);
 }
 
 static void start_next(struct run *run)
@@ -119,7 +119,7 @@ static void start_next(struct run *run)
                                    .name = "test.noop",
                                    .lease_ms = 60000,
                                    .pipeline = run->events ? "scan" : NULL };
-        run->store->backend->claim(run->store, &t->claim, claimed, t);
+        run->store->run->claim(run->store, &t->claim, claimed, t);
 }
 
 /* ---- schedule, release, forget ---- */
@@ -135,7 +135,7 @@ static void released(struct due *due, size_t count, int64_t next_ms, void *arg)
                 run->ids[i] = due[i].id;
         run->ended += count;
         const struct forgetting what = { .confirmed = run->ids, .confirmed_count = count };
-        run->store->backend->forget(run->store, &what, forgotten, run);
+        run->store->schedule->forget(run->store, &what, forgotten, run);
 }
 
 static void forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
@@ -149,7 +149,7 @@ static void forgotten(enum store_result result, struct bytes stored, const struc
         if (run->ended >= run->count)
                 run->store->backend->close(run->store);
         else
-                run->store->backend->release(run->store, clock_wall_ms(), 1000, released, run);
+                run->store->schedule->release(run->store, clock_wall_ms(), 1000, released, run);
 }
 
 static void schedule_next(struct run *run);
@@ -168,7 +168,7 @@ static void scheduled(enum store_result result, struct bytes stored, const struc
         }
         run->scheduled_us = clock_mono_us();
         run->ended = 0;
-        run->store->backend->release(run->store, clock_wall_ms(), 1000, released, run);
+        run->store->schedule->release(run->store, clock_wall_ms(), 1000, released, run);
 }
 
 static void schedule_next(struct run *run)
@@ -183,7 +183,7 @@ static void schedule_next(struct run *run)
         t = &run->tasks[run->started++];
         t->run = run;
         t->scheduled = (struct scheduled){ .message = message, .due_ms = clock_wall_ms(), .reason = "retry" };
-        run->store->backend->schedule(run->store, &t->scheduled, scheduled, t);
+        run->store->schedule->add(run->store, &t->scheduled, scheduled, t);
 }
 
 /* ---- running ---- */

@@ -16,7 +16,7 @@ static void do_claim(struct request *r, struct store *s)
                 .retries = number_of(r, "retries", 0),
                 .lease_ms = number_of(r, "lease_ms", 60000),
         };
-        s->backend->claim(s, &r->claim, claimed, r);
+        s->run->claim(s, &r->claim, claimed, r);
 }
 
 static void do_commit(struct request *r, struct store *s)
@@ -43,7 +43,7 @@ static void do_commit(struct request *r, struct store *s)
                 .chain = json_object_get(r->line, "chain"),
                 .sends = json_object_get(r->line, "sends"),
         };
-        s->backend->commit(s, &r->commit, stored, r);
+        s->run->commit(s, &r->commit, stored, r);
 }
 
 static void do_fail(struct request *r, struct store *s)
@@ -68,24 +68,24 @@ static void do_fail(struct request *r, struct store *s)
                 .event_type = text_of(r, "event"),
                 .payload = json_object_get(r->line, "payload"),
         };
-        s->backend->fail(s, &r->failure, stored, r);
+        s->run->fail(s, &r->failure, stored, r);
 }
 
 static void do_give_back(struct request *r, struct store *s)
 {
         r->release = (struct release_lease){ text_of(r, "id"), read_scheduled(r, json_object_get(r->line, "again")) };
-        s->backend->give_back(s, &r->release, stored, r);
+        s->run->give_back(s, &r->release, stored, r);
 }
 
 static void do_schedule(struct request *r, struct store *s)
 {
-        s->backend->schedule(s, read_scheduled(r, r->line), stored, r);
+        s->schedule->add(s, read_scheduled(r, r->line), stored, r);
 }
 
 static void do_release(struct request *r, struct store *s)
 {
-        s->backend->release(s, json_number(r->line, "now_ms", clock_wall_ms()), number_of(r, "limit", 1000), released,
-                            r);
+        s->schedule->release(s, json_number(r->line, "now_ms", clock_wall_ms()), number_of(r, "limit", 1000), released,
+                             r);
 }
 
 static int64_t *read_ids(const json_t *list, size_t *count)
@@ -106,44 +106,44 @@ static void do_forget(struct request *r, struct store *s)
 
         what.confirmed = confirmed;
         what.returned = returned;
-        s->backend->forget(s, &what, stored, r);
+        s->schedule->forget(s, &what, stored, r);
         free(confirmed);
         free(returned);
 }
 
 static void do_scheduled_list(struct request *r, struct store *s)
 {
-        s->backend->scheduled_list(s, json_object_get(r->line, "which"), read_back, r);
+        s->schedule->list(s, json_object_get(r->line, "which"), read_back, r);
 }
 
 static void do_scheduled_drop(struct request *r, struct store *s)
 {
-        s->backend->scheduled_drop(s, json_object_get(r->line, "which"), read_back, r);
+        s->schedule->drop(s, json_object_get(r->line, "which"), read_back, r);
 }
 
 static void do_beat(struct request *r, struct store *s)
 {
-        s->backend->beat(s, json_object_get(r->line, "state"), stored, r);
+        s->run->beat(s, json_object_get(r->line, "state"), stored, r);
 }
 
 static void do_worker(struct request *r, struct store *s)
 {
-        s->backend->worker(s, json_text(r->line, "name", ""), read_back, r);
+        s->read->worker(s, json_text(r->line, "name", ""), read_back, r);
 }
 
 static void do_job(struct request *r, struct store *s)
 {
-        s->backend->job(s, json_text(r->line, "id", ""), read_back, r);
+        s->read->job(s, json_text(r->line, "id", ""), read_back, r);
 }
 
 static void do_owed_take(struct request *r, struct store *s)
 {
-        s->backend->owed_take(s, 10, read_back, r);
+        s->run->owed_take(s, 10, read_back, r);
 }
 
 static void do_job_cancel(struct request *r, struct store *s)
 {
-        s->backend->job_cancel(s, json_text(r->line, "id", ""), read_back, r);
+        s->run->cancel(s, json_text(r->line, "id", ""), read_back, r);
 }
 
 static void do_revoke(struct request *r, struct store *s)
@@ -158,17 +158,61 @@ static void do_revoke(struct request *r, struct store *s)
                 .pipeline = text_of(r, "pipeline"),
                 .ours = json_is_true(json_object_get(r->line, "ours")),
         };
-        s->backend->revoke(s, &r->revocation, stored, r);
+        s->run->revoke(s, &r->revocation, stored, r);
+}
+
+static void inbox_applied(const enum store_result *results, size_t count, const struct problem *why, void *arg)
+{
+        json_t *names = json_array();
+
+        for (size_t i = 0; i < count; i++)
+                json_array_append_new(names, json_string(result_names[results[i]]));
+        answer(arg, json_pack("{s:o,s:o}", "results", names, "why", problem_json(why)));
+}
+
+/* One item of an inbox: {"consumer", "event", "root_id", "events", "facts", "messages"}. */
+static void read_item(struct request *r, const json_t *from, struct inbox_item *item)
+{
+        const json_t *messages = json_object_get(from, "messages");
+        struct outcome *outcome = arena_alloc(&r->arena, sizeof(*outcome));
+        struct scheduled *rows = arena_alloc(&r->arena, (json_array_size(messages) + 1) * sizeof(*rows));
+
+        read_outcome_of(r, from, outcome);
+        *item = (struct inbox_item){ .consumer = json_text(from, "consumer", "test"),
+                                     .event_id = json_text(from, "event", ""),
+                                     .root_id = json_text(from, "root_id", NULL),
+                                     .traceparent = json_text(from, "traceparent", NULL),
+                                     .outcome = outcome,
+                                     .messages = rows,
+                                     .message_count = json_array_size(messages) };
+        for (size_t i = 0; i < item->message_count; i++) {
+                struct message *m = plain_message(json_array_get(messages, i));
+
+                m->next = r->messages;
+                r->messages = m;
+                rows[i] = scheduled_of(json_array_get(messages, i), m);
+        }
+}
+
+static void do_inbox(struct request *r, struct store *s)
+{
+        const json_t *items = json_object_get(r->line, "items");
+
+        r->item_count = json_array_size(items);
+        r->items = arena_alloc(&r->arena, (r->item_count + 1) * sizeof(*r->items));
+        for (size_t i = 0; i < r->item_count; i++)
+                read_item(r, json_array_get(items, i), &r->items[i]);
+        inbox_apply(s, r->items, r->item_count, inbox_applied, r);
 }
 
 static void do_workers(struct request *r, struct store *s)
 {
-        s->backend->workers(s, read_back, r);
+        s->read->workers(s, read_back, r);
 }
 
 static void do_events(struct request *r, struct store *s)
 {
-        s->backend->events(s, text_of(r, "since"), number_of(r, "limit", 1000), read_back, r);
+        s->read->events(s, text_of(r, "since"), number_of(r, "limit", 1000), read_back, r);
 }
 
 /* What message/ makes of properties and a body that were written elsewhere: by SQL, say. */

@@ -1,0 +1,50 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- An event's effects, once: nothing happens where the consumer's row is there already. Facts that are written once come first; what an item wrote that
+-- came to nothing is taken back.
+
+-- Of an event that its consumer has not acted on.
+-- part: not_acted_on
+not exists (select from chard.inbox i where i.consumer = g.consumer and i.event_id = g.event_id)
+
+-- statement: inbox_once
+insert into chard.fact (once, task_id, kind, owner, key, value)
+select true, task_id, kind, owner, key, value
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[]) with ordinality
+        as g (task_id, kind, owner, key, consumer, event_id, value, n)
+where {{not_acted_on}}
+order by {{fact_order}}, n
+on conflict (kind, owner, key) do nothing
+
+-- statement: inbox
+with i as materialized (
+        select consumer, event_id, consumer || '/' || event_id as id from unnest($1::text[], $2::text[]) as i (consumer, event_id)),
+{{stale($3, $4, $5, $6)}},
+done as (
+        insert into chard.inbox (consumer, event_id)
+        select consumer, event_id from i
+        where case when id in (select task_id from stale) then false else true end
+        order by consumer collate "C", event_id collate "C"
+        on conflict (consumer, event_id) do nothing
+        returning consumer || '/' || event_id as id),
+{{append_events($7, $8, $9, $10, $11, $12, $13)}},
+{{merge_facts($14, $15, $16, $17, $18)}},
+scheduled as (
+        insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)
+        select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body
+        from unnest($19::uuid[], $20::int8[], $21::text[], $22::text[], $23::text[], $24::text[], $25::bytea[], $26::bytea[],
+                    $27::text[]) as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)
+        where case when s.of in (select id from done) then true else false end
+        on conflict (key) do nothing)
+select id, true from done
+union all
+select i.id, false from i
+where i.id in (select task_id from stale)
+  and not exists (select from chard.inbox b where b.consumer = i.consumer and b.event_id = i.event_id)
+
+-- statement: inbox_undo_once
+delete from chard.fact
+where ctid = any (array(
+        select (select f.ctid from chard.fact f where f.kind = g.kind and f.owner = g.owner and f.key = g.key and f.task_id = g.task_id)
+        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+                as g (task_id, kind, owner, key, consumer, event_id)
+        where {{not_acted_on}}))
