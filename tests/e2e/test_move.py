@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import sqlite3
+import time
 
 import pytest
 import redis
@@ -205,7 +206,7 @@ def test_two_files_into_one_place(chard, database, tmp_path):
         one.run("topology", "apply", check=0)
         assert set(work_off(one, [jobs.submit(one, "my", **jobs.example("my-profile.json")["input"])]).values()) == {"SUCCESS"}
         with contextlib.closing(sqlite3.connect(tmp_path / f"{name}.db", isolation_level=None)) as look:
-            look.execute("insert into inbox (consumer, event_id, at) values ('points', ?, 1)", [name])
+            look.execute("insert into inbox (consumer, event_id, at) values ('points', ?, ?)", [name, int(time.time() * 1e6)])
         first, again = [moved(move(chard, tmp_path / f"{name}.db", check=0)) for _ in range(2)]
         assert (first["events"], first["inbox rows"], again["events"], again["inbox rows"]) == (2, 1, 0, 0)
     assert database.value("select count(*) from chard.outbox") == 4
