@@ -112,8 +112,7 @@ static int list(struct listing *l, const struct settings *s, const struct comman
                 code = store_client_wait(&l->client);
         }
         if (code == 0) {
-                l->client.store->dead->count(l->client.store, &l->query.filter, store_client_on_json,
-                                                     &l->client);
+                l->client.store->dead->count(l->client.store, &l->query.filter, store_client_on_json, &l->client);
                 code = store_client_wait(&l->client);
         }
         const json_int_t total = json_number(l->client.value, "count", 0);
@@ -260,7 +259,7 @@ static int group(struct listing *l, const struct settings *s, const struct comma
         int code = store_client_open(&l->client, self, s);
         if (code == 0) {
                 l->client.store->dead->groups(l->client.store, &l->query.filter, MOST, store_client_on_json,
-                                                      &l->client);
+                                              &l->client);
                 code = store_client_wait(&l->client);
         }
         if (code == 0) {

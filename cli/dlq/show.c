@@ -154,8 +154,7 @@ static int show(const struct command *self, const struct settings *s, int64_t en
                 code = EXIT_FAILED;
         }
         if (code == 0) {
-                showing.client.store->dead->history(showing.client.store, entry, store_client_on_json,
-                                                            &showing.client);
+                showing.client.store->dead->history(showing.client.store, entry, store_client_on_json, &showing.client);
                 code = store_client_wait(&showing.client);
         }
         if (code == 0) {

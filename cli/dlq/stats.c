@@ -6,6 +6,7 @@
 #include "cli/common/view.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "store/dead_letter.h"
 
 #include <stdio.h>
 
