@@ -36,7 +36,7 @@ static void tell_risk(enum risk risk, const char *queue, const char *text, void 
         ((struct inspection *)arg)->risks++;
 }
 
-static void look(void *arg)
+static void broker_inspect_look(void *arg)
 {
         struct inspection *i = arg;
         struct problem why = { 0 };
@@ -60,12 +60,12 @@ static void on_looked(void *arg)
         ((struct inspection *)arg)->work = NULL;
 }
 
-static void on_forgotten(void *arg)
+static void broker_inspect_on_forgotten(void *arg)
 {
         inspection_free(arg);
 }
 
-static bool copy(struct inspection *i, const char *urls, const char *ca_file, const char *admin_url)
+static bool broker_inspect_copy(struct inspection *i, const char *urls, const char *ca_file, const char *admin_url)
 {
         i->urls = strdup(urls);
         i->admin_url = strdup(admin_url);
@@ -76,12 +76,13 @@ static bool copy(struct inspection *i, const char *urls, const char *ca_file, co
 int inspection_start(struct inspection **out, uv_loop_t *loop, const char *urls, const char *ca_file,
                      const char *admin_url, const char *const queues[], size_t count)
 {
-        static const struct work_calls calls = { look, on_looked, on_forgotten };
+        static const struct work_calls calls = { broker_inspect_look, on_looked, broker_inspect_on_forgotten };
         *out = NULL;
         if (!admin_url)
                 return 0;
         struct inspection *i = calloc(1, sizeof(*i));
-        int result = i && copy(i, urls, ca_file, admin_url) ? topology_build(&i->topology, queues, count) : -ENOMEM;
+        int result = i && broker_inspect_copy(i, urls, ca_file, admin_url) ? topology_build(&i->topology, queues, count)
+                                                                           : -ENOMEM;
         if (!result)
                 result = work_start(&i->work, loop, &calls, i);
         if (result && i)

@@ -58,7 +58,7 @@ static int64_t number_of(const struct source *from, const char *name)
 }
 
 /* The argument counts, else the operator's. */
-static const char *text_of(const struct source *from, const char *name)
+static const char *broker_limits_text_of(const struct source *from, const char *name)
 {
         const char *text = json_string_value(argument_of(from, name));
         if (!text)
@@ -125,7 +125,7 @@ void queue_limits_read(const json_t *queue, const json_t *policy, const json_t *
         const struct source from = { json_object_get(queue, "arguments"),
                                      json_object_get(operator_policy, "definition"),
                                      json_object_get(policy, "definition") };
-        const char *overflow = text_of(&from, "overflow");
+        const char *overflow = broker_limits_text_of(&from, "overflow");
         *out = (struct queue_limits){
                 .durable = json_is_true(json_object_get(queue, "durable")),
                 .auto_delete = json_is_true(json_object_get(queue, "auto_delete")),
@@ -135,8 +135,8 @@ void queue_limits_read(const json_t *queue, const json_t *policy, const json_t *
                 .length = number_of(&from, "max-length"),
                 .bytes = number_of(&from, "max-length-bytes"),
                 .rejects = overflow && strncmp(overflow, "reject-publish", strlen("reject-publish")) == 0,
-                .dead_exchange = text_of(&from, "dead-letter-exchange"),
-                .dead_key = text_of(&from, "dead-letter-routing-key"),
+                .dead_exchange = broker_limits_text_of(&from, "dead-letter-exchange"),
+                .dead_key = broker_limits_text_of(&from, "dead-letter-routing-key"),
         };
 }
 

@@ -43,7 +43,7 @@ static void free_row(struct topology_row *row)
 }
 
 /* Add a row, taking its texts. */
-static void add(struct table *t, struct topology_row row)
+static void topology_add(struct table *t, struct topology_row row)
 {
         const bool complete = row.name && (row.kind != TOPOLOGY_BINDING || (row.source && row.routing_key)) &&
                               (!row.overflow_reject || row.dead_letter_exchange);
@@ -55,26 +55,26 @@ static void add(struct table *t, struct topology_row row)
                 t->rows[t->count++] = row;
 }
 
-static void add_exchange(struct table *t, char *takes_name)
+static void topology_add_exchange(struct table *t, char *takes_name)
 {
-        add(t, (struct topology_row){ .kind = TOPOLOGY_EXCHANGE, .name = takes_name });
+        topology_add(t, (struct topology_row){ .kind = TOPOLOGY_EXCHANGE, .name = takes_name });
 }
 
 static void bind_queue(struct table *t, const char *queue, char *takes_source, char *takes_key)
 {
-        add(t, (struct topology_row){ .kind = TOPOLOGY_BINDING,
-                                      .name = strdup(queue),
-                                      .source = takes_source,
-                                      .routing_key = takes_key });
+        topology_add(t, (struct topology_row){ .kind = TOPOLOGY_BINDING,
+                                               .name = strdup(queue),
+                                               .source = takes_source,
+                                               .routing_key = takes_key });
 }
 
 static void bind_exchange(struct table *t, char *takes_name, char *takes_source, char *takes_key)
 {
-        add(t, (struct topology_row){ .kind = TOPOLOGY_BINDING,
-                                      .to_exchange = true,
-                                      .name = takes_name,
-                                      .source = takes_source,
-                                      .routing_key = takes_key });
+        topology_add(t, (struct topology_row){ .kind = TOPOLOGY_BINDING,
+                                               .to_exchange = true,
+                                               .name = takes_name,
+                                               .source = takes_source,
+                                               .routing_key = takes_key });
 }
 
 /* The exchange of a queue's domain: "order.commands" for "order.pay". */
@@ -97,15 +97,15 @@ static void add_domain(struct table *t, const char *queue)
         if (name && has_exchange(t, name))
                 free(name);
         else
-                add_exchange(t, name);
+                topology_add_exchange(t, name);
 }
 
 /* A task queue, its own exchange, and where both get their messages from. The binding `#.Q` beside `Q` is for what native
  * delayed delivery brings: it keeps its digits in front of the key. */
 static void add_task_queue(struct table *t, const char *queue)
 {
-        add_exchange(t, strdup(queue));
-        add(t, (struct topology_row){ .kind = TOPOLOGY_QUEUE, .name = strdup(queue) });
+        topology_add_exchange(t, strdup(queue));
+        topology_add(t, (struct topology_row){ .kind = TOPOLOGY_QUEUE, .name = strdup(queue) });
         bind_queue(t, queue, strdup(queue), strdup(queue));
         bind_queue(t, queue, strdup(queue), text("#.%s", queue));
         bind_queue(t, queue, domain_exchange(queue), strdup(queue));
@@ -114,7 +114,8 @@ static void add_task_queue(struct table *t, const char *queue)
 static void add_dead_queue(struct table *t, const char *queue)
 {
         char *name = text("%s.dead", queue);
-        add(t, (struct topology_row){ .kind = TOPOLOGY_QUEUE, .name = text("%s.dead", queue), .never_drop = true });
+        topology_add(
+                t, (struct topology_row){ .kind = TOPOLOGY_QUEUE, .name = text("%s.dead", queue), .never_drop = true });
         if (name)
                 bind_queue(t, name, strdup(DEAD_LETTERS), strdup(queue));
         else
@@ -142,12 +143,12 @@ static char *level_key(int level, char digit)
 
 static void add_level(struct table *t, int level)
 {
-        add_exchange(t, level_name(level));
-        add(t, (struct topology_row){ .kind = TOPOLOGY_QUEUE,
-                                      .name = level_name(level),
-                                      .ttl_ms = (1L << level) * 1000,
-                                      .dead_letter_exchange = level_name(level - 1),
-                                      .overflow_reject = true });
+        topology_add_exchange(t, level_name(level));
+        topology_add(t, (struct topology_row){ .kind = TOPOLOGY_QUEUE,
+                                               .name = level_name(level),
+                                               .ttl_ms = (1L << level) * 1000,
+                                               .dead_letter_exchange = level_name(level - 1),
+                                               .overflow_reject = true });
         char *queue = level_name(level);
         if (queue)
                 bind_queue(t, queue, level_name(level), level_key(level, '1'));
@@ -160,7 +161,7 @@ static void add_delayed_delivery(struct table *t)
 {
         for (int level = LEVELS - 1; level >= 0; level--)
                 add_level(t, level);
-        add_exchange(t, strdup(DELIVERY));
+        topology_add_exchange(t, strdup(DELIVERY));
         for (int level = LEVELS - 1; level >= 0; level--)
                 bind_exchange(t, level_name(level - 1), level_name(level), level_key(level, '0'));
 }
@@ -174,7 +175,7 @@ int topology_build(struct topology *out, const char *const queues[], size_t coun
                 add_domain(&t, queues[i]);
         for (size_t i = 0; i < count; i++)
                 add_task_queue(&t, queues[i]);
-        add_exchange(&t, strdup(DEAD_LETTERS));
+        topology_add_exchange(&t, strdup(DEAD_LETTERS));
         for (size_t i = 0; i < count; i++)
                 add_dead_queue(&t, queues[i]);
         add_delayed_delivery(&t);

@@ -4,7 +4,7 @@
 #include "core/map.h"
 #include "core/text/nearest.h"
 #include "tasks/load.h"
-#include "tasks/plugin.h"
+#include "tasks/plugin/plugin.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -28,9 +28,9 @@ struct reader {
         bool ended; /* by a signal */
 };
 
-static int read_all(struct reader *r);
+static int events_command_read_all(struct reader *r);
 
-static void on_signal(uv_signal_t *handle, int number)
+static void events_command_on_signal(uv_signal_t *handle, int number)
 {
         struct reader *r = (struct reader *)handle->data;
         (void)number;
@@ -49,7 +49,7 @@ static int open_reader(struct reader *r, const struct settings *s)
         for (int i = 0; i < 2; i++) {
                 uv_signal_init(&r->wait.loop, &r->signals[i]);
                 r->signals[i].data = r;
-                uv_signal_start(&r->signals[i], on_signal, numbers[i]);
+                uv_signal_start(&r->signals[i], events_command_on_signal, numbers[i]);
         }
         return code ? command_fail(r->self, code, &r->why) : 0;
 }
@@ -63,7 +63,7 @@ static void close_reader(struct reader *r)
         wait_close(&r->wait);
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int events_command_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         struct reader r = { .self = self };
@@ -91,7 +91,7 @@ static int run(const struct command *self, int argc, char **argv)
                 wait_open(&r.wait);
                 code = open_reader(&r, &s);
                 if (code == 0)
-                        code = read_all(&r);
+                        code = events_command_read_all(&r);
                 close_reader(&r);
         }
         settings_free(&s);
@@ -112,7 +112,7 @@ static void print_for_people(const json_t *row)
         putchar('\n');
 }
 
-static void print_row(struct reader *r, const json_t *row)
+static void events_command_print_row(struct reader *r, const json_t *row)
 {
         snprintf(r->position, sizeof(r->position), "%s", json_text(row, "position", ""));
         if (*r->id) {
@@ -128,7 +128,7 @@ static void print_row(struct reader *r, const json_t *row)
         putchar('\n');
 }
 
-static void on_page(json_t *page, const struct problem *why, void *arg)
+static void events_command_on_page(json_t *page, const struct problem *why, void *arg)
 {
         struct reader *r = (struct reader *)arg;
         size_t i;
@@ -138,14 +138,14 @@ static void on_page(json_t *page, const struct problem *why, void *arg)
                 r->why = *why;
         r->count = json_array_size(page);
         json_array_foreach(page, i, row)
-                print_row(r, row);
+                events_command_print_row(r, row);
         wait_done(&r->wait);
 }
 
 /* Returns 0, or an exit code after saying why. */
 static int read_page(struct reader *r)
 {
-        r->store->read->events(r->store, r->position, PAGE, on_page, r);
+        r->store->read->events(r->store, r->position, PAGE, events_command_on_page, r);
         while (!wait_for(&r->wait, ANSWER_MS)) {
                 if (r->follow && !r->ended)
                         continue; /* the store is away: what is asked comes when it is back */
@@ -155,7 +155,7 @@ static int read_page(struct reader *r)
         return r->failed ? command_fail(r->self, 1, &r->why) : 0;
 }
 
-static int read_all(struct reader *r)
+static int events_command_read_all(struct reader *r)
 {
         for (;;) {
                 const int code = read_page(r);
@@ -189,5 +189,5 @@ const struct command command_events = {
                 "Who reacts to events keeps the last position and begins after it the next time: then none is missed or seen twice.\n"
                 "A position is its store's own; after chard move begin after the last event's \"id\".\n"
                 "The outbox holds the last seven days; a job's own events stay with the job (chard job ID).",
-        .run = run,
+        .run = events_command_run,
 };

@@ -12,7 +12,7 @@ static void print_commands(void)
         puts("\nEach has --help with an example. Settings: chard help settings");
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int help_command_run(const struct command *self, int argc, char **argv)
 {
         bool markdown = false;
         const struct own_flag own[] = { { "--markdown", 0, &markdown, NULL, NULL, "as a table for a reference page" },
@@ -47,5 +47,5 @@ const struct command command_help = {
         .usage = "[settings|COMMAND]",
         .example = "  chard help settings",
         .serverless = true,
-        .run = run,
+        .run = help_command_run,
 };

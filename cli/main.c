@@ -30,7 +30,7 @@ const struct command *const commands[] = {
         NULL,
 };
 
-static const struct command *find(const char *name)
+static const struct command *main_find(const char *name)
 {
         if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
                 return &command_help;
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
                 command_help.run(&command_help, 0, argv + 1);
                 return EXIT_USAGE;
         }
-        const struct command *command = find(argv[1]);
+        const struct command *command = main_find(argv[1]);
         if (!command)
                 return unknown(argv[1]);
         const int code = command->run(command, argc - 2, argv + 2);

@@ -19,13 +19,13 @@ int command_migrate_store(const char *url, unsigned connect_timeout_ms, void (*s
                 why);
 }
 
-static void say(const char *line, void *arg)
+static void migrate_command_say(const char *line, void *arg)
 {
         (void)arg;
         puts(line);
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int migrate_command_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         struct problem why = { 0 };
@@ -35,7 +35,7 @@ static int run(const struct command *self, int argc, char **argv)
         if (operands > 0)
                 code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
         else {
-                code = command_migrate_store(s.store_url, (unsigned)s.connect_timeout_ms, say, &why);
+                code = command_migrate_store(s.store_url, (unsigned)s.connect_timeout_ms, migrate_command_say, &why);
                 if (code)
                         code = command_fail(self, code, &why);
         }
@@ -48,5 +48,5 @@ const struct command command_migrate = {
         .summary = "Bring the store's schema to this version; safe to run twice and from two places at once",
         .usage = "[--store-url URL]",
         .example = "  chard migrate --store-url postgresql://chard@db.internal/chard",
-        .run = run,
+        .run = migrate_command_run,
 };

@@ -40,7 +40,7 @@ static void print_paused(json_t *paused)
                 printf("paused: %s: %s\n", what, json_text(why, "text", ""));
 }
 
-static int report(const char *name, const json_t *row, bool json)
+static int ping_command_report(const char *name, const json_t *row, bool json)
 {
         const json_t *state = json_object_get(row, "state");
         const json_int_t age_ms = json_number(row, "age_ms", 0);
@@ -84,7 +84,7 @@ static int ping_worker(const struct command *self, const struct settings *s, con
                 printf("%s: no worker of that name has ever run here\n", name);
                 code = EXIT_FAILED;
         } else {
-                code = report(name, a.row, json);
+                code = ping_command_report(name, a.row, json);
         }
         store->backend->close(store);
         wait_close(&a.wait);
@@ -113,7 +113,7 @@ static int ping_file(const struct command *self, const char *path)
         return strncmp(line, "consuming", 9) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int ping_command_run(const struct command *self, int argc, char **argv)
 {
         bool json = false;
         const char *file = NULL;
@@ -145,5 +145,5 @@ const struct command command_ping = {
         .details =
                 "The answer comes from consuming itself: consumers registered, frames coming, loop turning, store answering.\n"
                 "If one is missing it says which.",
-        .run = run,
+        .run = ping_command_run,
 };

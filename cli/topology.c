@@ -89,7 +89,7 @@ static int cannot_see(struct layout *t, int code, const struct problem *why)
         return code;
 }
 
-static int check(struct layout *t)
+static int topology_command_check(struct layout *t)
 {
         struct problem why = { 0 };
         const struct broker_check_config config = check_config(t);
@@ -121,7 +121,7 @@ static int protect(struct layout *t)
         return code ? command_fail(t->self, code, &why) : EXIT_DONE;
 }
 
-static int apply(struct layout *t)
+static int topology_command_apply(struct layout *t)
 {
         struct wait w;
         struct problem why = { 0 };
@@ -152,7 +152,7 @@ static int apply(struct layout *t)
 
 /* ---- verbs ---- */
 
-static int show(struct layout *t)
+static int topology_command_show(struct layout *t)
 {
         topology_print(&t->topology, stdout);
         return EXIT_DONE;
@@ -166,7 +166,10 @@ static int print_policies(struct layout *t)
 static const struct verb {
         const char *name;
         int (*run)(struct layout *t);
-} VERBS[] = { { "show", show }, { "apply", apply }, { "check", check }, { "policies", print_policies } };
+} VERBS[] = { { "show", topology_command_show },
+              { "apply", topology_command_apply },
+              { "check", topology_command_check },
+              { "policies", print_policies } };
 
 static const struct verb *verb_of(const char *name)
 {
@@ -190,7 +193,7 @@ static int run_verb(const struct verb *verb, const struct command *self, const s
         return code;
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int topology_command_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         int operands, code;
@@ -215,5 +218,5 @@ const struct command command_topology = {
                 "management API does (CHARD_BROKER_ADMIN_URL; without it, port 15672 of the broker's host is tried, or 15671 for amqps).\n"
                 "apply sets a policy for each queue there; check says what is lost, with exit code 1, or 3 where nobody lets it look.\n"
                 "policies prints the same as lines for rabbitmqctl.",
-        .run = run,
+        .run = topology_command_run,
 };

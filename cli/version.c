@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static int run(const struct command *self, int argc, char **argv)
+static int version_command_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         int operands, code;
@@ -20,5 +20,5 @@ const struct command command_version = {
         .usage = "",
         .example = "  chard version",
         .serverless = true,
-        .run = run,
+        .run = version_command_run,
 };

@@ -33,7 +33,7 @@ static struct arena_block *block_new(struct arena *a, size_t least)
         return block;
 }
 
-static void *take(struct arena *a, size_t size)
+static void *arena_take(struct arena *a, size_t size)
 {
         const size_t align = _Alignof(max_align_t);
         if (size > SIZE_MAX / 4)
@@ -50,7 +50,7 @@ static void *take(struct arena *a, size_t size)
 
 void *arena_alloc(struct arena *a, size_t size)
 {
-        void *at = take(a, size ? size : 1);
+        void *at = arena_take(a, size ? size : 1);
         return at ? memset(at, 0, size) : NULL;
 }
 
@@ -58,7 +58,7 @@ char *arena_copy(struct arena *a, const void *data, size_t size)
 {
         if (!data || size == SIZE_MAX)
                 return NULL;
-        char *at = take(a, size + 1);
+        char *at = arena_take(a, size + 1);
         if (!at)
                 return NULL;
         memcpy(at, data, size);
@@ -77,7 +77,7 @@ char *arena_printf(struct arena *a, const char *format, ...)
         va_start(args, format);
         int size = vsnprintf(NULL, 0, format, args);
         va_end(args);
-        char *at = size < 0 ? NULL : take(a, (size_t)size + 1);
+        char *at = size < 0 ? NULL : arena_take(a, (size_t)size + 1);
         if (!at)
                 return NULL;
         va_start(args, format);

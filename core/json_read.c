@@ -17,16 +17,16 @@ static json_t *read_value(struct reader *r, int depth);
 
 /* ---- what stands between values ---- */
 
-static void skip_space(struct reader *r)
+static void json_skip_space(struct reader *r)
 {
         while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
                 r->at++;
 }
 
 /* Take the byte if it comes next, with the space before it. */
-static bool take(struct reader *r, unsigned char wanted)
+static bool json_read_take(struct reader *r, unsigned char wanted)
 {
-        skip_space(r);
+        json_skip_space(r);
         if (r->at == r->end || *r->at != wanted)
                 return false;
         r->at++;
@@ -57,7 +57,7 @@ static bool add_escape(struct reader *r)
 }
 
 /* The rest of a string behind its quote. Borrowed: from the input where it has no escape, else from r->text. */
-static bool read_text(struct reader *r, struct bytes *out, bool *ascii)
+static bool json_read_text(struct reader *r, struct bytes *out, bool *ascii)
 {
         const unsigned char *start = r->at;
         *ascii = true;
@@ -85,7 +85,7 @@ static json_t *read_string(struct reader *r)
 {
         struct bytes text;
         bool ascii;
-        if (!read_text(r, &text, &ascii))
+        if (!json_read_text(r, &text, &ascii))
                 return NULL;
         return ascii ? json_stringn_nocheck((const char *)text.data, text.size)
                      : json_stringn((const char *)text.data, text.size);
@@ -94,7 +94,7 @@ static json_t *read_string(struct reader *r)
 /* ---- numbers ---- */
 
 /* What is no plain integer of at most 18 digits is left to jansson. */
-static json_t *read_number(struct reader *r)
+static json_t *json_read_number(struct reader *r)
 {
         enum { MOST_DIGITS = 18 };
         const bool negative = *r->at == '-';
@@ -114,7 +114,7 @@ static json_t *read_number(struct reader *r)
 static json_t *read_array(struct reader *r, int depth)
 {
         json_t *array = json_array();
-        if (!array || take(r, ']'))
+        if (!array || json_read_take(r, ']'))
                 return array;
         do {
                 json_t *value = read_value(r, depth + 1);
@@ -122,8 +122,8 @@ static json_t *read_array(struct reader *r, int depth)
                         json_decref(array);
                         return NULL;
                 }
-        } while (take(r, ','));
-        if (take(r, ']'))
+        } while (json_read_take(r, ','));
+        if (json_read_take(r, ']'))
                 return array;
         json_decref(array);
         return NULL;
@@ -136,7 +136,8 @@ static bool read_member(struct reader *r, json_t *object, int depth)
         char key[MOST_KEY];
         struct bytes text;
         bool ascii;
-        if (!take(r, '"') || !read_text(r, &text, &ascii) || text.size >= MOST_KEY || !take(r, ':'))
+        if (!json_read_take(r, '"') || !json_read_text(r, &text, &ascii) || text.size >= MOST_KEY ||
+            !json_read_take(r, ':'))
                 return false;
         memcpy(key, text.data, text.size); /* the next string may take r->text's place, and jansson wants a NUL */
         key[text.size] = '\0';
@@ -149,15 +150,15 @@ static bool read_member(struct reader *r, json_t *object, int depth)
 static json_t *read_object(struct reader *r, int depth)
 {
         json_t *object = json_object();
-        if (!object || take(r, '}'))
+        if (!object || json_read_take(r, '}'))
                 return object;
         do {
                 if (!read_member(r, object, depth)) {
                         json_decref(object);
                         return NULL;
                 }
-        } while (take(r, ','));
-        if (take(r, '}'))
+        } while (json_read_take(r, ','));
+        if (json_read_take(r, '}'))
                 return object;
         json_decref(object);
         return NULL;
@@ -165,7 +166,7 @@ static json_t *read_object(struct reader *r, int depth)
 
 static json_t *read_value(struct reader *r, int depth)
 {
-        skip_space(r);
+        json_skip_space(r);
         if (r->at == r->end || (depth >= JSON_MAX_DEPTH && (*r->at == '{' || *r->at == '[')))
                 return NULL;
         switch (*r->at) {
@@ -175,17 +176,17 @@ static json_t *read_value(struct reader *r, int depth)
         case 't': return take_word(r, "true", json_true());
         case 'f': return take_word(r, "false", json_false());
         case 'n': return take_word(r, "null", json_null());
-        default: return *r->at == '-' || (*r->at >= '0' && *r->at <= '9') ? read_number(r) : NULL;
+        default: return *r->at == '-' || (*r->at >= '0' && *r->at <= '9') ? json_read_number(r) : NULL;
         }
 }
 
-static json_t *read_all(struct bytes text)
+static json_t *json_read_all(struct bytes text)
 {
         if (text.size == 0)
                 return NULL;
         struct reader r = { .at = text.data, .end = text.data + text.size };
         json_t *value = read_value(&r, 0);
-        skip_space(&r);
+        json_skip_space(&r);
         if (value && r.at != r.end) {
                 json_decref(value);
                 value = NULL;
@@ -238,7 +239,7 @@ static int ask_jansson(struct bytes text, const char *source, json_t **out, stru
 
 int json_parse(struct bytes text, const char *source, json_t **out, struct problem *why)
 {
-        json_t *value = read_all(text);
+        json_t *value = json_read_all(text);
         if (!value)
                 return ask_jansson(text, source, out, why);
         *out = value;

@@ -11,12 +11,12 @@
 /* Deeper than anything that is read; only a value that holds itself gets there. */
 enum { MOST_DEPTH = 2 * JSON_MAX_DEPTH };
 
-static void write_value(const json_t *value, struct buffer *b, int depth);
+static void json_write_value(const json_t *value, struct buffer *b, int depth);
 
 void json_write(const json_t *value, struct buffer *b)
 {
         if (value)
-                write_value(value, b, 0);
+                json_write_value(value, b, 0);
         else
                 b->failed = true;
 }
@@ -78,7 +78,7 @@ static void write_array(const json_t *array, struct buffer *b, int depth)
         for (size_t i = 0; i < count; i++) {
                 if (i)
                         buffer_add_byte(b, ',');
-                write_value(json_array_get(array, i), b, depth + 1);
+                json_write_value(json_array_get(array, i), b, depth + 1);
         }
         buffer_add_byte(b, ']');
 }
@@ -92,12 +92,12 @@ static void write_object(json_t *object, struct buffer *b, int depth)
                         buffer_add_byte(b, ',');
                 json_write_text(bytes_of_string(json_object_iter_key(at)), b);
                 buffer_add_byte(b, ':');
-                write_value(json_object_iter_value(at), b, depth + 1);
+                json_write_value(json_object_iter_value(at), b, depth + 1);
         }
         buffer_add_byte(b, '}');
 }
 
-static void write_value(const json_t *value, struct buffer *b, int depth)
+static void json_write_value(const json_t *value, struct buffer *b, int depth)
 {
         if (depth > MOST_DEPTH) {
                 b->failed = true;

@@ -133,7 +133,7 @@ static unsigned control_of(const char *text)
 }
 
 /* One character as the line shows it: a value from outside must not forge a second line. Returns its bytes. */
-static size_t show(const char *text, size_t size, char out[8])
+static size_t log_show(const char *text, size_t size, char out[8])
 {
         const unsigned control = control_of(text);
         if (control && log_state.json)
@@ -160,7 +160,7 @@ static void write_line(enum log_level level, const char *where, const char *text
                                  when, level_names[level], where);
         for (size_t size; *text; text += size) {
                 utf8_next(text, &size);
-                const size_t more = show(text, size, shown);
+                const size_t more = log_show(text, size, shown);
                 if (used + more + TAIL_SIZE > sizeof(line)) {
                         was_cut = true;
                         break;

@@ -51,7 +51,7 @@ int map_new(struct map **out)
 }
 
 /* Where the key stands, or the free place where it belongs. */
-static struct entry *find(const struct map *m, const char *key, uint64_t hash)
+static struct entry *map_find(const struct map *m, const char *key, uint64_t hash)
 {
         size_t at = hash & (m->capacity - 1);
         while (m->entries[at].key && (m->entries[at].hash != hash || strcmp(m->entries[at].key, key) != 0))
@@ -61,10 +61,10 @@ static struct entry *find(const struct map *m, const char *key, uint64_t hash)
 
 void *map_get(const struct map *m, const char *key)
 {
-        return find(m, key, hash_of(m, key))->value;
+        return map_find(m, key, hash_of(m, key))->value;
 }
 
-static int grow(struct map *m)
+static int map_grow(struct map *m)
 {
         struct map larger = { .capacity = m->capacity * 2, .seed = m->seed, .count = m->count };
         larger.entries = calloc(larger.capacity, sizeof(*larger.entries));
@@ -72,7 +72,7 @@ static int grow(struct map *m)
                 return -ENOMEM;
         for (size_t i = 0; i < m->capacity; i++)
                 if (m->entries[i].key)
-                        *find(&larger, m->entries[i].key, m->entries[i].hash) = m->entries[i];
+                        *map_find(&larger, m->entries[i].key, m->entries[i].hash) = m->entries[i];
         free(m->entries);
         *m = larger;
         return 0;
@@ -81,12 +81,12 @@ static int grow(struct map *m)
 int map_put(struct map *m, const char *key, void *value)
 {
         const uint64_t hash = hash_of(m, key);
-        struct entry *at = find(m, key, hash);
+        struct entry *at = map_find(m, key, hash);
         if (!at->key) {
                 if (m->count + 1 > m->capacity / 2) {
-                        if (grow(m) < 0)
+                        if (map_grow(m) < 0)
                                 return -ENOMEM;
-                        at = find(m, key, hash);
+                        at = map_find(m, key, hash);
                 }
                 m->count++;
         }
@@ -95,7 +95,7 @@ int map_put(struct map *m, const char *key, void *value)
 }
 
 /* Close the gap so that probing needs no grave markers: move back whoever would not be found across it. */
-static void close_gap(struct map *m, size_t gap)
+static void map_close_gap(struct map *m, size_t gap)
 {
         const size_t mask = m->capacity - 1;
         for (size_t at = (gap + 1) & mask; m->entries[at].key; at = (at + 1) & mask) {
@@ -110,12 +110,12 @@ static void close_gap(struct map *m, size_t gap)
 
 void *map_take(struct map *m, const char *key)
 {
-        struct entry *at = find(m, key, hash_of(m, key));
+        struct entry *at = map_find(m, key, hash_of(m, key));
         if (!at->key)
                 return NULL;
         void *value = at->value;
         m->count--;
-        close_gap(m, (size_t)(at - m->entries));
+        map_close_gap(m, (size_t)(at - m->entries));
         return value;
 }
 

@@ -44,7 +44,7 @@ static bool read_consumes(const json_t *state, const char *task)
                json_object_get(json_object_get(state, "tasks"), task);
 }
 
-static void on_workers(json_t *rows, const struct problem *why, void *arg)
+static void jobs_read_on_workers(json_t *rows, const struct problem *why, void *arg)
 {
         struct consumed_call *c = (struct consumed_call *)arg;
         bool consumed = false;
@@ -76,5 +76,5 @@ void jobs_consumed(struct jobs *j, const char *task, json_done *done, void *arg)
         }
         *c = (struct consumed_call){ .done = done, .arg = arg };
         memcpy(c->task, task, size);
-        j->store->read->workers(j->store, on_workers, c);
+        j->store->read->workers(j->store, jobs_read_on_workers, c);
 }

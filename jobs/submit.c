@@ -36,7 +36,7 @@ static void submit_why(enum publish_result result, struct problem *why)
         problem_set(why, "broker", words[result].code, "%s", words[result].text);
 }
 
-static void on_published(enum publish_result result, void *arg)
+static void jobs_submit_on_published(enum publish_result result, void *arg)
 {
         struct ticket *t = (struct ticket *)arg;
         struct problem why;
@@ -56,7 +56,7 @@ static int submit_message(struct jobs *j, struct message *takes, const char *id,
         t->done = done;
         t->arg = arg;
         snprintf(t->id, sizeof(t->id), "%s", id);
-        broker_publish(j->broker, takes, on_published, t);
+        broker_publish(j->broker, takes, jobs_submit_on_published, t);
         return 0;
 }
 

@@ -120,7 +120,7 @@ static int bad_document(const struct task_message *task, const char *what, struc
                            task->name, what);
 }
 
-static int check_form(const struct task_message *task, struct problem *why)
+static int pipeline_document_check_form(const struct task_message *task, struct problem *why)
 {
         const json_t *given = json_array_get(task->args, 0), *job = json_object_get(given, "job");
         const json_t *user_id = json_object_get(job, "user_id");
@@ -162,7 +162,7 @@ static json_t *own_job(const struct task_message *task, const struct pipeline *p
 
 static int from_document(const struct task_message *task, const struct pipeline *p, json_t **out, struct problem *why)
 {
-        if (check_form(task, why) != 0)
+        if (pipeline_document_check_form(task, why) != 0)
                 return 1;
         json_t *given = json_array_get(task->args, 0);
         json_t *document = json_copy(given), *job = own_job(task, p, json_object_get(given, "job"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which tasks and pipelines this program has: whoever adds some names them here. */
 #include "pipelines/pipeline.h"
-#include "tasks/builtin.h"
+#include "tasks/builtin/builtin.h"
 #include "tasks/waste/waste.h"
 
 extern const struct pipeline pipeline_scan, pipeline_chat, pipeline_my;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* As Python has it: a name, and a dotted one. */
-static bool is_name(const char *text, bool dotted)
+static bool task_ending_is_name(const char *text, bool dotted)
 {
         const size_t size = text ? strlen(text) : 0;
         for (size_t i = 0; i < size; i++)
@@ -60,7 +60,7 @@ static int ending_raise(const struct task_input *in, struct problem *why, const 
 int task_raise(const struct task_input *in, struct problem *why, const char *type, const char *module, json_t *takes)
 {
         JSON_OWNED json_t *args = takes;
-        if (!is_name(type, false) || !is_name(module, true) || !json_is_array(args))
+        if (!task_ending_is_name(type, false) || !task_ending_is_name(module, true) || !json_is_array(args))
                 return args ? -EINVAL : -ENOMEM;
         return ending_raise(in, why, type, module, args);
 }

@@ -17,9 +17,9 @@ static const char base64_mark[] = ";base64,";
 static int check_remote(const char *url, size_t size, const char *authority, struct problem *why);
 static int check_data(const char *url, size_t size, struct problem *why);
 
-__attribute__((format(printf, 2, 3))) static int bad(struct problem *why, const char *format, ...);
+__attribute__((format(printf, 2, 3))) static int image_url_bad(struct problem *why, const char *format, ...);
 
-static bool starts_with(const char *text, const char *prefix)
+static bool image_url_starts_with(const char *text, const char *prefix)
 {
         return strncasecmp(text, prefix, strlen(prefix)) == 0;
 }
@@ -27,16 +27,17 @@ static bool starts_with(const char *text, const char *prefix)
 int image_url_check(const char *url, size_t size, struct problem *why)
 {
         if (strlen(url) != size)
-                return bad(why, "image_url holds the NUL character");
-        if (starts_with(url, "https://"))
+                return image_url_bad(why, "image_url holds the NUL character");
+        if (image_url_starts_with(url, "https://"))
                 return check_remote(url, size, url + strlen("https://"), why);
-        if (starts_with(url, "http://"))
+        if (image_url_starts_with(url, "http://"))
                 return check_remote(url, size, url + strlen("http://"), why);
-        if (starts_with(url, data_scheme))
+        if (image_url_starts_with(url, data_scheme))
                 return check_data(url, size, why);
         if (size == 0)
-                return bad(why, "image_url is empty");
-        return bad(why, "image_url must begin with http://, https:// or data:image/; it begins with \"%.40s\"", url);
+                return image_url_bad(why, "image_url is empty");
+        return image_url_bad(
+                why, "image_url must begin with http://, https:// or data:image/; it begins with \"%.40s\"", url);
 }
 
 /* ---- http and https ---- */
@@ -48,7 +49,7 @@ static bool is_host_byte(unsigned char c)
         return isalnum(c) || c >= 0x80 || strchr("-._~%!$&'()*+,;=", c) != NULL;
 }
 
-static bool is_name(const char *host, size_t size)
+static bool image_url_is_name(const char *host, size_t size)
 {
         for (size_t i = 0; i < size; i++)
                 if (!host[i] || !is_host_byte((unsigned char)host[i]))
@@ -79,18 +80,18 @@ static bool good_authority(const char *authority, size_t size)
         size_t host_size = colon ? (size_t)(colon - host) : left;
         if (colon && !is_port(colon + 1, left - host_size - 1))
                 return false;
-        return is_name(host, host_size) || is_bracketed(host, host_size);
+        return image_url_is_name(host, host_size) || is_bracketed(host, host_size);
 }
 
 static int check_remote(const char *url, size_t size, const char *authority, struct problem *why)
 {
         if (size > IMAGE_URL_MAX)
-                return bad(why, "image_url is %zu bytes long; at most %d are taken", size, IMAGE_URL_MAX);
+                return image_url_bad(why, "image_url is %zu bytes long; at most %d are taken", size, IMAGE_URL_MAX);
         for (const char *c = url; *c; c++)
                 if ((unsigned char)*c <= ' ' || *c == 0x7f)
-                        return bad(why, "image_url holds a space or control character at byte %td", c - url);
+                        return image_url_bad(why, "image_url holds a space or control character at byte %td", c - url);
         if (!good_authority(authority, strcspn(authority, "/?#\\")))
-                return bad(why, "image_url has no valid host: \"%.60s\"", url);
+                return image_url_bad(why, "image_url has no valid host: \"%.60s\"", url);
         return 0;
 }
 
@@ -103,9 +104,9 @@ static const char *data_start(const char *url, size_t size)
         const char *type = url + strlen(data_scheme);
         const char *comma = memchr(url, ',', size < longest ? size : longest);
         const size_t mark = strlen(base64_mark);
-        if (!comma || !starts_with(type, "image/") || comma + 1 < type + strlen("image/x") + mark)
+        if (!comma || !image_url_starts_with(type, "image/") || comma + 1 < type + strlen("image/x") + mark)
                 return NULL;
-        if (!starts_with(comma + 1 - mark, base64_mark))
+        if (!image_url_starts_with(comma + 1 - mark, base64_mark))
                 return NULL;
         for (const char *c = type + strlen("image/"); c < comma; c++)
                 if (!isalnum((unsigned char)*c) && !strchr("+-.;=\"_", *c))
@@ -146,26 +147,27 @@ static int check_data(const char *url, size_t size, struct problem *why)
 {
         const char *start = data_start(url, size);
         if (!start)
-                return bad(why, "image_url must be data:image/TYPE;base64,DATA; it begins with \"%.40s\"", url);
+                return image_url_bad(why, "image_url must be data:image/TYPE;base64,DATA; it begins with \"%.40s\"",
+                                     url);
         size_t count = size - (size_t)(start - url), padding = 0, good = 0;
         while (padding < 2 && padding < count && start[count - 1 - padding] == '=')
                 padding++;
         while (good < count - padding && is_base64((unsigned char)start[good]))
                 good++;
         if (good < count - padding)
-                return bad(why, "image_url's base64 data is broken at byte %zu", good);
+                return image_url_bad(why, "image_url's base64 data is broken at byte %zu", good);
         if (good < 2 || good % 4 == 1 || (padding && count % 4 != 0))
-                return bad(why, "image_url's base64 data is %s", good ? "cut short" : "empty");
+                return image_url_bad(why, "image_url's base64 data is %s", good ? "cut short" : "empty");
         const struct file_kind kind = kind_of_data(start, good);
         if (kind.name && !kind.is_picture)
-                return bad(why, "image_url holds %s; models take PNG, JPEG, GIF and WebP", kind.name);
+                return image_url_bad(why, "image_url holds %s; models take PNG, JPEG, GIF and WebP", kind.name);
         return 0;
 }
 
 bool image_url_mark(const char *url, size_t size, char *out, size_t out_size)
 {
         out[0] = '\0';
-        if (!starts_with(url, data_scheme))
+        if (!image_url_starts_with(url, data_scheme))
                 return false;
         const char *start = data_start(url, size);
         size_t head = start ? (size_t)(start - url) : strlen(data_scheme);
@@ -176,7 +178,7 @@ bool image_url_mark(const char *url, size_t size, char *out, size_t out_size)
         return true;
 }
 
-static int bad(struct problem *why, const char *format, ...)
+static int image_url_bad(struct problem *why, const char *format, ...)
 {
         char text[sizeof(why->text)];
         va_list args;

@@ -21,7 +21,7 @@ struct source {
         const struct task_def *def;
 };
 
-static json_t *list_of(const struct source *from, const char *name)
+static json_t *task_load_list_of(const struct source *from, const char *name)
 {
         return from->domain->list ? from->domain->list(from->data, name) : NULL;
 }
@@ -32,7 +32,7 @@ static int expand_enum(const struct source *from, json_t *object, const char **u
         const char *name = json_string_value(json_object_get(object, "enum"));
         if (!name)
                 return 0;
-        json_t *list = list_of(from, name);
+        json_t *list = task_load_list_of(from, name);
         if (list)
                 return json_object_set_new(object, "enum", list) == 0 ? 0 : 1;
         *unknown = name;
@@ -97,7 +97,7 @@ int load_strict(const struct task_def *def, const json_t *schema, struct problem
 
 /* ---- prompts ---- */
 
-static bool is_word(char c)
+static bool task_load_is_word(char c)
 {
         return isalnum((unsigned char)c) || c == '_';
 }
@@ -106,9 +106,9 @@ static bool is_word(char c)
 static size_t mark_at(const char *text, size_t start, size_t at)
 {
         size_t size = 1;
-        if (text[at] != '@' || (at > start && is_word(text[at - 1])))
+        if (text[at] != '@' || (at > start && task_load_is_word(text[at - 1])))
                 return 0;
-        while (is_word(text[at + size]))
+        while (task_load_is_word(text[at + size]))
                 size++;
         return size > 1 ? size : 0;
 }
@@ -120,7 +120,8 @@ static const char *meaning(const struct source *from, const char *mark, size_t s
 }
 
 /* One pass, so that an '@' of the data's own is never taken for a mark. */
-static int fill(const struct source *from, const struct task_prompt *prompt, struct buffer *out, struct problem *why)
+static int task_load_fill(const struct source *from, const struct task_prompt *prompt, struct buffer *out,
+                          struct problem *why)
 {
         const struct task_def *def = from->def;
         const char *text = prompt->text;
@@ -150,7 +151,7 @@ int load_prompt(const struct domain *domain, const void *data, const struct task
         const struct source from = { domain, data, def };
         struct buffer filled = { 0 };
         *out = NULL;
-        if (fill(&from, prompt, &filled, why) != 0) {
+        if (task_load_fill(&from, prompt, &filled, why) != 0) {
                 buffer_free(&filled);
                 return 1;
         }

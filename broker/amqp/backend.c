@@ -46,7 +46,7 @@ static int want(struct amqp_broker *b, const char *queue)
         return 0;
 }
 
-static int consume(struct broker *broker, const char *queue, unsigned prefetch)
+static int amqp_backend_consume(struct broker *broker, const char *queue, unsigned prefetch)
 {
         struct amqp_broker *b = of(broker);
         const int result = want(b, queue);
@@ -57,20 +57,20 @@ static int consume(struct broker *broker, const char *queue, unsigned prefetch)
                                                        .prefetch = prefetch });
 }
 
-static void cancel(struct broker *broker)
+static void amqp_backend_cancel(struct broker *broker)
 {
         struct amqp_broker *b = of(broker);
         b->wanted = 0;
         send_order(b, &(struct order){ .kind = ORDER_CANCEL, .wish = ++b->wish });
 }
 
-static int join(struct broker *b, const struct broker_bus *bus)
+static int amqp_backend_join(struct broker *b, const struct broker_bus *bus)
 {
         of(b)->bus = bus;
         return send_order(of(b), &(struct order){ .kind = ORDER_JOIN, .queue = bus->queue, .prefetch = 1, .bus = bus });
 }
 
-static int redeclare(struct broker *b, const struct topology *topology)
+static int amqp_backend_redeclare(struct broker *b, const struct topology *topology)
 {
         return send_order(of(b), &(struct order){ .kind = ORDER_REDECLARE, .topology = topology });
 }
@@ -78,7 +78,7 @@ static int redeclare(struct broker *b, const struct topology *topology)
 /* ---- settling ---- */
 
 /* Room for one more in this turn's batch, or NULL. */
-static struct settlement *room(struct amqp_broker *b)
+static struct settlement *amqp_backend_room(struct amqp_broker *b)
 {
         struct order *o = b->settling;
         if (!o || o->count == b->settling_capacity) {
@@ -95,21 +95,21 @@ static struct settlement *room(struct amqp_broker *b)
 }
 
 /* Out of memory costs a redelivery, not the message: what is not acked comes again. */
-static void settle(struct broker *broker, struct delivery_tag tag, bool ack)
+static void amqp_backend_settle(struct broker *broker, struct delivery_tag tag, bool ack)
 {
-        struct settlement *s = room(of(broker));
+        struct settlement *s = amqp_backend_room(of(broker));
         if (s)
                 *s = (struct settlement){ .tag = tag, .ack = ack };
 }
 
-static void ack(struct broker *b, struct delivery_tag tag)
+static void amqp_backend_ack(struct broker *b, struct delivery_tag tag)
 {
-        settle(b, tag, true);
+        amqp_backend_settle(b, tag, true);
 }
 
 static void hand_back(struct broker *b, struct delivery_tag tag)
 {
-        settle(b, tag, false);
+        amqp_backend_settle(b, tag, false);
 }
 
 /* ---- publishing ---- */
@@ -125,7 +125,7 @@ static struct publish *publish_new(struct amqp_broker *b)
 }
 
 /* Give it to the publisher at the end of this turn of the loop. */
-static void add(struct amqp_broker *b, struct publish *p, struct publish init)
+static void amqp_backend_add(struct amqp_broker *b, struct publish *p, struct publish init)
 {
         *p = init;
         p->earlier = b->open_publishes;
@@ -136,12 +136,14 @@ static void add(struct amqp_broker *b, struct publish *p, struct publish init)
         publish_list_add(&b->publishing, p);
 }
 
-static void publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
+static void amqp_backend_publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
 {
         struct amqp_broker *b = of(broker);
         struct publish *p = publish_new(b);
         if (p) {
-                add(b, p, (struct publish){ .message = takes, .done = done, .arg = arg, .asked_ms = amqp_now_ms(b) });
+                amqp_backend_add(
+                        b, p,
+                        (struct publish){ .message = takes, .done = done, .arg = arg, .asked_ms = amqp_now_ms(b) });
                 return;
         }
         message_free(takes);
@@ -157,7 +159,7 @@ static void cast(struct broker *broker, struct message *takes)
                 return;
         }
         b->casual_count++;
-        add(b, p, (struct publish){ .message = takes, .casual = true, .asked_ms = amqp_now_ms(b) });
+        amqp_backend_add(b, p, (struct publish){ .message = takes, .casual = true, .asked_ms = amqp_now_ms(b) });
 }
 
 void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_result result)
@@ -220,15 +222,15 @@ static const char *const SCHEMES[] = { "amqp", "amqps", NULL };
 const struct broker_backend amqp_backend = {
         .schemes = SCHEMES,
         .open = amqp_broker_open,
-        .consume = consume,
-        .cancel = cancel,
-        .publish = publish,
-        .ack = ack,
+        .consume = amqp_backend_consume,
+        .cancel = amqp_backend_cancel,
+        .publish = amqp_backend_publish,
+        .ack = amqp_backend_ack,
         .hand_back = hand_back,
         .health = amqp_health,
         .depth = amqp_depth,
-        .join = join,
+        .join = amqp_backend_join,
         .cast = cast,
-        .redeclare = redeclare,
+        .redeclare = amqp_backend_redeclare,
         .close = amqp_broker_close,
 };

@@ -21,7 +21,7 @@ void amqp_hand_out(struct amqp_broker *b)
         }
 }
 
-static void drop(struct delivery *list)
+static void amqp_loop_drop(struct delivery *list)
 {
         while (list) {
                 struct delivery *next = list->next;
@@ -49,7 +49,7 @@ static void of_bus(const struct amqp_broker *b, struct report *r, bool closing)
         if (r->kind == REPORT_HEARD && hears)
                 b->bus->heard(r->deliveries, b->bus->arg);
         else
-                drop(r->deliveries);
+                amqp_loop_drop(r->deliveries);
         r->deliveries = NULL;
 }
 
@@ -65,14 +65,14 @@ static void look_at(struct amqp_broker *b, struct report *r, bool closing)
         if (r->finished.first)
                 finished(b, &r->finished);
         if (r->deliveries && (closing || !b->watch || !b->listener.deliveries))
-                drop(r->deliveries);
+                amqp_loop_drop(r->deliveries);
         else if (r->deliveries)
                 b->listener.deliveries(r->deliveries, b->listener.arg);
         free(r);
 }
 
 /* Add what the mailbox holds behind what is pending already. */
-static void collect(struct amqp_broker *b)
+static void amqp_loop_collect(struct amqp_broker *b)
 {
         struct report *more = (struct report *)mailbox_take(b->reports), **end = &b->pending;
         while (*end)
@@ -83,7 +83,7 @@ static void collect(struct amqp_broker *b)
 unsigned amqp_take_reports(struct amqp_broker *b, bool closing)
 {
         unsigned ended = 0;
-        collect(b);
+        amqp_loop_collect(b);
         while (b->pending) {
                 struct report *r = b->pending;
                 b->pending = (struct report *)r->mail.next;
@@ -95,7 +95,7 @@ unsigned amqp_take_reports(struct amqp_broker *b, bool closing)
         return ended;
 }
 
-static bool differs(const struct broker_health *a, const struct broker_health *b)
+static bool amqp_loop_differs(const struct broker_health *a, const struct broker_health *b)
 {
         return a->state != b->state || a->connected != b->connected || a->consumers_wanted != b->consumers_wanted ||
                a->consumers_registered != b->consumers_registered || a->publisher_up != b->publisher_up ||
@@ -107,7 +107,7 @@ static void tell_changes(struct amqp_broker *b)
         struct broker_health now;
         b->changed = false;
         amqp_health(&b->base, &now);
-        if (!differs(&now, &b->told))
+        if (!amqp_loop_differs(&now, &b->told))
                 return;
         b->told = now;
         if (b->listener.changed)
@@ -136,7 +136,7 @@ static void before_poll(uv_prepare_t *handle)
                 amqp_hand_out(w->broker);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void amqp_loop_on_closed(uv_handle_t *handle)
 {
         struct watch *w = handle->data;
         if (--w->open_handles == 0)
@@ -171,6 +171,6 @@ void amqp_unwatch(struct amqp_broker *b)
                 return;
         b->watch = NULL;
         w->broker = NULL;
-        uv_close((uv_handle_t *)&w->reports, on_closed);
-        uv_close((uv_handle_t *)&w->turn, on_closed);
+        uv_close((uv_handle_t *)&w->reports, amqp_loop_on_closed);
+        uv_close((uv_handle_t *)&w->turn, amqp_loop_on_closed);
 }

@@ -133,18 +133,18 @@ void amqp_broker_close(struct broker *broker)
 
 /* ---- the beginning ---- */
 
-static char *copy(const char *text)
+static char *amqp_open_copy(const char *text)
 {
         return text && *text ? strdup(text) : NULL;
 }
 
-static int configure(struct amqp_broker *b, const struct broker_config *c, struct problem *why)
+static int amqp_open_configure(struct amqp_broker *b, const struct broker_config *c, struct problem *why)
 {
         const int result = address_list_parse(&b->config.addresses, c->urls, why);
         if (result)
                 return result;
-        b->config.ca_file = copy(c->ca_file);
-        b->config.name = copy(c->name);
+        b->config.ca_file = amqp_open_copy(c->ca_file);
+        b->config.name = amqp_open_copy(c->name);
         b->config.heartbeat_s = c->heartbeat_s > UINT16_MAX ? UINT16_MAX : c->heartbeat_s;
         b->config.connect_timeout_ms = c->connect_timeout_ms ? c->connect_timeout_ms : 10000;
         b->consumer.topology = c->topology;
@@ -209,7 +209,7 @@ static int start_side(struct amqp_broker *b, struct io_thread *s, void *(*main)(
         return result;
 }
 
-static int start(struct amqp_broker *b, uv_loop_t *loop)
+static int amqp_open_start(struct amqp_broker *b, uv_loop_t *loop)
 {
         int result = amqp_watch(b, loop);
         b->publisher.io.next_address = b->consumer.io.next_address;
@@ -220,7 +220,7 @@ static int start(struct amqp_broker *b, uv_loop_t *loop)
         return result;
 }
 
-static int prepare(struct amqp_broker *b)
+static int amqp_open_prepare(struct amqp_broker *b)
 {
         b->stop = calloc(1, sizeof(*b->stop));
         if (!b->stop)
@@ -247,9 +247,9 @@ int amqp_broker_open(struct broker **out, const struct broker_config *config, co
         b->listener = *listener;
         absence_init(&b->absence, "broker", "broker", "");
         atomic_store(&b->users, 1);
-        int result = prepare(b);
+        int result = amqp_open_prepare(b);
         if (!result)
-                result = configure(b, config, why);
+                result = amqp_open_configure(b, config, why);
         if (!result)
                 result = connect_meanwhile(b, config, why);
         if (result) {
@@ -257,7 +257,7 @@ int amqp_broker_open(struct broker **out, const struct broker_config *config, co
                 return result;
         }
         log_info("broker", "connected to %s", b->consumer.io.link.peer);
-        result = start(b, config->loop);
+        result = amqp_open_start(b, config->loop);
         if (result) {
                 amqp_broker_close(&b->base);
                 return result;

@@ -10,7 +10,7 @@
 /* What prefetch 0 stands for: no limit. */
 enum { UNLIMITED = 1 << 20 };
 
-static struct embedded_consumer *find(const struct embedded *b, const char *queue)
+static struct embedded_consumer *embedded_backend_find(const struct embedded *b, const char *queue)
 {
         for (size_t i = 0; i < b->consumer_count; i++)
                 if (strcmp(b->consumers[i]->queue, queue) == 0)
@@ -18,7 +18,7 @@ static struct embedded_consumer *find(const struct embedded *b, const char *queu
         return NULL;
 }
 
-static struct embedded_consumer *add(struct embedded *b, const char *queue)
+static struct embedded_consumer *embedded_backend_add(struct embedded *b, const char *queue)
 {
         if (b->consumer_count == b->consumer_capacity) {
                 const size_t capacity = b->consumer_capacity ? 2 * b->consumer_capacity : 8;
@@ -37,11 +37,11 @@ static struct embedded_consumer *add(struct embedded *b, const char *queue)
         return c;
 }
 
-static int consume(struct broker *broker, const char *queue, unsigned prefetch)
+static int embedded_backend_consume(struct broker *broker, const char *queue, unsigned prefetch)
 {
         struct embedded *b = (struct embedded *)broker;
-        struct embedded_consumer *c = find(b, queue);
-        if (!c && !(c = add(b, queue)))
+        struct embedded_consumer *c = embedded_backend_find(b, queue);
+        if (!c && !(c = embedded_backend_add(b, queue)))
                 return -ENOMEM;
         c->prefetch = prefetch ? prefetch : UNLIMITED;
         c->wanted = c->more = true;
@@ -49,7 +49,7 @@ static int consume(struct broker *broker, const char *queue, unsigned prefetch)
         return 0;
 }
 
-static void cancel(struct broker *broker)
+static void embedded_backend_cancel(struct broker *broker)
 {
         struct embedded *b = (struct embedded *)broker;
         for (size_t i = 0; i < b->consumer_count; i++)
@@ -86,8 +86,8 @@ static const char *const SCHEMES[] = { "embedded", NULL };
 const struct broker_backend embedded_backend = {
         .schemes = SCHEMES,
         .open = embedded_open,
-        .consume = consume,
-        .cancel = cancel,
+        .consume = embedded_backend_consume,
+        .cancel = embedded_backend_cancel,
         .publish = embedded_publish,
         .ack = embedded_ack,
         .hand_back = embedded_hand_back,

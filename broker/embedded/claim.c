@@ -55,7 +55,7 @@ int embedded_find_queue(sqlite3 *db, struct ask *ask)
         return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static void drop(struct ask *ask)
+static void embedded_claim_drop(struct ask *ask)
 {
         while (ask->first) {
                 struct delivery *next = ask->first->next;
@@ -101,7 +101,7 @@ static struct delivery *read_delivery(sqlite3_stmt *s)
         return d;
 }
 
-static void append(struct ask *ask, struct delivery *d)
+static void embedded_claim_append(struct ask *ask, struct delivery *d)
 {
         if (ask->last)
                 ask->last->next = d;
@@ -127,7 +127,7 @@ static int read_ready(sqlite3 *db, struct ask *ask)
                 struct delivery *d = read_delivery(s);
                 if (!d)
                         return SQLITE_NOMEM;
-                append(ask, d);
+                embedded_claim_append(ask, d);
                 bytes += d->body.size;
         }
         ask->more = ask->got == ask->want || bytes >= CLAIM_BYTES;
@@ -135,7 +135,7 @@ static int read_ready(sqlite3 *db, struct ask *ask)
 }
 
 /* Nobody else writes meanwhile: what is ready up to the last one is what was read. */
-static int mark(sqlite3 *db, const struct ask *ask, int64_t session)
+static int embedded_claim_mark(sqlite3 *db, const struct ask *ask, int64_t session)
 {
         sqlite3_stmt *s = sqlite_statement(db, "update broker_entry set owner = ?2, deliveries = deliveries + 1"
                                                " where queue = ?1 and owner = 0 and id <= ?3");
@@ -150,16 +150,16 @@ static int mark(sqlite3 *db, const struct ask *ask, int64_t session)
 
 static int claim_one(sqlite3 *db, struct ask *ask, int64_t session)
 {
-        drop(ask); /* of an earlier run */
+        embedded_claim_drop(ask); /* of an earlier run */
         int code = embedded_find_queue(db, ask);
         if (!code && ask->exists && ask->want)
                 code = read_ready(db, ask);
         if (!code && ask->got)
-                code = mark(db, ask, session);
+                code = embedded_claim_mark(db, ask, session);
         return code;
 }
 
-static int run(struct sqlite_work *work, sqlite3 *db)
+static int embedded_claim_run(struct sqlite_work *work, sqlite3 *db)
 {
         struct claim *c = (struct claim *)work;
         int code = SQLITE_OK;
@@ -171,7 +171,7 @@ static int run(struct sqlite_work *work, sqlite3 *db)
 /* ---- back on the loop ---- */
 
 /* Give each its number, and note who has it. */
-static void number(struct embedded *b, const struct ask *ask)
+static void embedded_claim_number(struct embedded *b, const struct ask *ask)
 {
         struct embedded_consumer *c = ask->consumer;
         for (struct delivery *d = ask->first; d; d = d->next) {
@@ -188,7 +188,7 @@ static void take_result(struct embedded *b, struct ask *ask)
         c->missing = !ask->exists;
         c->queue_id = ask->queue_id;
         c->more = c->more || ask->more;
-        number(b, ask);
+        embedded_claim_number(b, ask);
 }
 
 static struct delivery *joined(const struct claim *c)
@@ -206,7 +206,7 @@ static struct delivery *joined(const struct claim *c)
         return first;
 }
 
-static void done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void embedded_claim_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct claim *c = (struct claim *)work;
         struct embedded *b = c->broker;
@@ -215,7 +215,7 @@ static void done(struct sqlite_work *work, enum sqlite_end end, const struct pro
                 log_error("broker", "messages can't be taken: %s", why->text);
         if (b->closed || end != SQLITE_END_COMMITTED) {
                 for (size_t i = 0; i < c->count; i++) {
-                        drop(&c->asks[i]); /* what was taken goes back when the session ends */
+                        embedded_claim_drop(&c->asks[i]); /* what was taken goes back when the session ends */
                         c->asks[i].consumer->more = true;
                 }
                 return;
@@ -232,7 +232,9 @@ static void done(struct sqlite_work *work, enum sqlite_end end, const struct pro
                 embedded_turn(b);
 }
 
-static const struct sqlite_verb CLAIM = { .run = run, .done = done, .loose = true, .name = "take messages" };
+static const struct sqlite_verb CLAIM = {
+        .run = embedded_claim_run, .done = embedded_claim_done, .loose = true, .name = "take messages"
+};
 
 void embedded_claim(struct embedded *b)
 {

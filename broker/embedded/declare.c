@@ -20,7 +20,7 @@ static bool leads_to_delay(const struct topology *t, const struct topology_row *
         return false;
 }
 
-static int run(sqlite3 *db, sqlite3_stmt *s)
+static int embedded_declare_run(sqlite3 *db, sqlite3_stmt *s)
 {
         if (!s)
                 return sqlite3_errcode(db);
@@ -54,12 +54,14 @@ static int declare_row(sqlite3 *db, const struct topology_row *row)
 {
         switch (row->kind) {
         case TOPOLOGY_EXCHANGE:
-                return run(db, with_name(db, "insert into broker_exchange (name) values (?1) on conflict do nothing",
-                                         row->name));
+                return embedded_declare_run(
+                        db, with_name(db, "insert into broker_exchange (name) values (?1) on conflict do nothing",
+                                      row->name));
         case TOPOLOGY_QUEUE:
-                return run(db, with_name(db, "insert into broker_queue (name) values (?1) on conflict do nothing",
-                                         row->name));
-        case TOPOLOGY_BINDING: return run(db, binding_of(db, row));
+                return embedded_declare_run(
+                        db,
+                        with_name(db, "insert into broker_queue (name) values (?1) on conflict do nothing", row->name));
+        case TOPOLOGY_BINDING: return embedded_declare_run(db, binding_of(db, row));
         }
         return SQLITE_MISUSE;
 }
@@ -75,5 +77,5 @@ int embedded_declare(sqlite3 *db, const struct topology *topology)
         }
         if (sqlite3_total_changes64(db) == before)
                 return SQLITE_OK;
-        return run(db, sqlite_statement(db, "update broker_declared set version = version + 1"));
+        return embedded_declare_run(db, sqlite_statement(db, "update broker_declared set version = version + 1"));
 }

@@ -18,7 +18,7 @@ static const char one_sql[] =
         "select (select count(*) from broker_entry where queue = q.id) from broker_queue as q where q.name = ?1";
 static const char all_sql[] = "select count(*) from broker_entry";
 
-static int run(struct sqlite_work *work, sqlite3 *db)
+static int embedded_depth_run(struct sqlite_work *work, sqlite3 *db)
 {
         struct count *c = (struct count *)work;
         sqlite3_stmt *s = sqlite_statement(db, c->all ? all_sql : one_sql);
@@ -41,7 +41,7 @@ static void counted(struct sqlite_work *work, enum sqlite_end end, const struct 
         free(c);
 }
 
-static const struct sqlite_verb COUNT = { .run = run, .done = counted, .reads = true };
+static const struct sqlite_verb COUNT = { .run = embedded_depth_run, .done = counted, .reads = true };
 
 void embedded_depth(struct broker *broker, const char *queue, depth_done *done, void *arg)
 {

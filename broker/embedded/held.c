@@ -9,7 +9,7 @@ static size_t home(const struct held *h, uint64_t number)
         return (size_t)((number * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (h->capacity - 1);
 }
 
-static void put(struct held *h, struct held_entry entry)
+static void embedded_held_put(struct held *h, struct held_entry entry)
 {
         size_t at = home(h, entry.number);
         while (h->slots[at].number)
@@ -29,7 +29,7 @@ int held_reserve(struct held *h, size_t more)
                 return -ENOMEM;
         for (size_t i = 0; i < h->capacity; i++)
                 if (h->slots[i].number)
-                        put(&larger, h->slots[i]);
+                        embedded_held_put(&larger, h->slots[i]);
         free(h->slots);
         *h = larger;
         return 0;
@@ -37,13 +37,13 @@ int held_reserve(struct held *h, size_t more)
 
 uint64_t held_add(struct held *h, struct embedded_consumer *consumer, int64_t id)
 {
-        put(h, (struct held_entry){ .number = ++h->last, .consumer = consumer, .id = id });
+        embedded_held_put(h, (struct held_entry){ .number = ++h->last, .consumer = consumer, .id = id });
         h->count++;
         return h->last;
 }
 
 /* Move up what was pushed past the slot that is free now, so that a search never stops short of it. */
-static void close_gap(struct held *h, size_t gap)
+static void embedded_held_close_gap(struct held *h, size_t gap)
 {
         const size_t mask = h->capacity - 1;
         for (size_t at = (gap + 1) & mask; h->slots[at].number; at = (at + 1) & mask) {
@@ -67,7 +67,7 @@ bool held_take(struct held *h, uint64_t number, struct held_entry *out)
                 return false;
         *out = h->slots[at];
         h->count--;
-        close_gap(h, at);
+        embedded_held_close_gap(h, at);
         return true;
 }
 

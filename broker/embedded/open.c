@@ -30,7 +30,7 @@ static void free_broker(struct embedded *b)
 
 /* ---- one turn of the loop ---- */
 
-static bool differs(const struct broker_health *a, const struct broker_health *b)
+static bool embedded_open_differs(const struct broker_health *a, const struct broker_health *b)
 {
         return a->state != b->state || a->connected != b->connected || a->consumers_wanted != b->consumers_wanted ||
                a->consumers_registered != b->consumers_registered || a->publisher_up != b->publisher_up ||
@@ -41,7 +41,7 @@ void embedded_tell(struct embedded *b)
 {
         struct broker_health now;
         embedded_health(&b->base, &now);
-        if (!differs(&now, &b->told))
+        if (!embedded_open_differs(&now, &b->told))
                 return;
         b->told = now;
         if (b->listener.changed)
@@ -54,7 +54,7 @@ void embedded_hand_over(struct embedded *b)
         embedded_claim(b);
 }
 
-static void on_turn(uv_idle_t *turn)
+static void embedded_open_on_turn(uv_idle_t *turn)
 {
         struct embedded *b = turn->data;
         uv_idle_stop(turn);
@@ -65,17 +65,17 @@ static void on_turn(uv_idle_t *turn)
 void embedded_turn(struct embedded *b)
 {
         if (!b->closed)
-                uv_idle_start(&b->turn, on_turn);
+                uv_idle_start(&b->turn, embedded_open_on_turn);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void embedded_open_on_timer(uv_timer_t *timer)
 {
         embedded_session_look(timer->data);
 }
 
 /* ---- what the file tells ---- */
 
-static void on_changed(bool up, const char *why, void *arg)
+static void embedded_open_on_changed(bool up, const char *why, void *arg)
 {
         struct embedded *b = arg;
         b->blocked = !up;
@@ -87,12 +87,12 @@ static void on_changed(bool up, const char *why, void *arg)
         embedded_tell(b);
 }
 
-static void on_touched(void *arg)
+static void embedded_open_on_touched(void *arg)
 {
         embedded_peek(arg);
 }
 
-static int prepare(sqlite3 *db, void *arg)
+static int embedded_open_prepare(sqlite3 *db, void *arg)
 {
         struct embedded *b = arg;
         int code = embedded_session_open(b, db);
@@ -104,12 +104,12 @@ static int prepare(sqlite3 *db, void *arg)
 /* ---- opening ---- */
 
 /* "embedded:FILE", also with the slashes that people are used to. */
-static char *path_of(const char *url)
+static char *embedded_open_path_of(const char *url)
 {
         return strdup(strchr(url, ':') + 1);
 }
 
-static int open_file(struct embedded *b, const struct broker_config *config, struct problem *why)
+static int embedded_open_file(struct embedded *b, const struct broker_config *config, struct problem *why)
 {
         const struct sqlite_part part = { "broker", embedded_sqlite_broker, embedded_sqlite_broker_count };
         const struct sqlite_config file = { .loop = config->loop,
@@ -117,9 +117,9 @@ static int open_file(struct embedded *b, const struct broker_config *config, str
                                             .part = &part,
                                             .timeout_ms = config->connect_timeout_ms,
                                             .migrate = true,
-                                            .prepare = prepare,
-                                            .changed = on_changed,
-                                            .touched = on_touched,
+                                            .prepare = embedded_open_prepare,
+                                            .changed = embedded_open_on_changed,
+                                            .touched = embedded_open_on_touched,
                                             .arg = b,
                                             .counts = &b->base.counts };
         const int result = sqlite_file_open(&b->file, &file, why);
@@ -128,13 +128,13 @@ static int open_file(struct embedded *b, const struct broker_config *config, str
         return result;
 }
 
-static void start(struct embedded *b, uv_loop_t *loop)
+static void embedded_open_start(struct embedded *b, uv_loop_t *loop)
 {
         uv_idle_init(loop, &b->turn);
         uv_timer_init(loop, &b->timer);
         b->turn.data = b->timer.data = b;
         b->uv_handles = 2;
-        uv_timer_start(&b->timer, on_timer, LOOK_MS, LOOK_MS);
+        uv_timer_start(&b->timer, embedded_open_on_timer, LOOK_MS, LOOK_MS);
         b->told.state = BROKER_DOWN;
         embedded_turn(b); /* to tell that it is up */
 }
@@ -154,22 +154,22 @@ int embedded_open(struct broker **out, const struct broker_config *config, const
         b->topology = config->topology;
         b->name = config->name ? config->name : "";
         b->lock_fd = -1;
-        b->path = path_of(config->urls);
-        result = b->path ? open_file(b, config, why ? why : &unheard) : -ENOMEM;
+        b->path = embedded_open_path_of(config->urls);
+        result = b->path ? embedded_open_file(b, config, why ? why : &unheard) : -ENOMEM;
         b->topology = NULL;
         b->name = NULL;
         if (result) {
                 free_broker(b);
                 return result;
         }
-        start(b, config->loop);
+        embedded_open_start(b, config->loop);
         *out = &b->base;
         return 0;
 }
 
 /* ---- closing ---- */
 
-static void on_uv_closed(uv_handle_t *handle)
+static void embedded_open_on_uv_closed(uv_handle_t *handle)
 {
         struct embedded *b = handle->data;
         if (--b->uv_handles == 0)
@@ -187,6 +187,6 @@ void embedded_close(struct broker *broker)
         sqlite_file_close(b->file);
         close(b->lock_fd);
         b->lock_fd = -1;
-        uv_close((uv_handle_t *)&b->turn, on_uv_closed);
-        uv_close((uv_handle_t *)&b->timer, on_uv_closed);
+        uv_close((uv_handle_t *)&b->turn, embedded_open_on_uv_closed);
+        uv_close((uv_handle_t *)&b->timer, embedded_open_on_uv_closed);
 }

@@ -3,7 +3,7 @@
  * are any; most changes are of no interest here. */
 #include "broker/embedded/embedded.h"
 
-static int look(sqlite3 *db, struct ask *ask)
+static int embedded_peek_look(sqlite3 *db, struct ask *ask)
 {
         ask->more = false;
         int code = embedded_find_queue(db, ask);
@@ -18,16 +18,16 @@ static int look(sqlite3 *db, struct ask *ask)
         return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int run(struct sqlite_work *work, sqlite3 *db)
+static int embedded_peek_run(struct sqlite_work *work, sqlite3 *db)
 {
         const struct peek *p = (struct peek *)work;
         int code = SQLITE_OK;
         for (size_t i = 0; i < p->count && !code; i++)
-                code = look(db, &p->asks[i]);
+                code = embedded_peek_look(db, &p->asks[i]);
         return code;
 }
 
-static void done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void embedded_peek_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct peek *p = (struct peek *)work;
         struct embedded *b = p->broker;
@@ -44,7 +44,7 @@ static void done(struct sqlite_work *work, enum sqlite_end end, const struct pro
                 embedded_peek(b);
 }
 
-static const struct sqlite_verb PEEK = { .run = run, .done = done, .reads = true };
+static const struct sqlite_verb PEEK = { .run = embedded_peek_run, .done = embedded_peek_done, .reads = true };
 
 void embedded_peek(struct embedded *b)
 {

@@ -44,7 +44,7 @@ static int insert_entry(sqlite3 *db, int64_t queue)
 }
 
 /* As RabbitMQ: a missing exchange is an error of the publisher's, a key that leads nowhere comes back. */
-static int run(struct sqlite_work *work, sqlite3 *db)
+static int embedded_publish_run(struct sqlite_work *work, sqlite3 *db)
 {
         struct publish *p = (struct publish *)work;
         const struct message *m = p->message;
@@ -65,7 +65,7 @@ static int run(struct sqlite_work *work, sqlite3 *db)
         return code;
 }
 
-static void ended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void embedded_publish_ended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct publish *p = (struct publish *)work;
         struct embedded *b = p->broker;
@@ -84,7 +84,9 @@ static void ended(struct sqlite_work *work, enum sqlite_end end, const struct pr
         free(p);
 }
 
-static const struct sqlite_verb PUBLISH = { .run = run, .done = ended, .name = "publish" };
+static const struct sqlite_verb PUBLISH = { .run = embedded_publish_run,
+                                            .done = embedded_publish_ended,
+                                            .name = "publish" };
 
 void embedded_publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
 {

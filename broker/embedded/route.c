@@ -28,7 +28,7 @@ static bool word_is(const char *word, char c)
         return word[0] == c && word_end(word) == word + 1;
 }
 
-static bool same_word(const char *a, const char *b)
+static bool embedded_route_same_word(const char *a, const char *b)
 {
         const size_t size = (size_t)(word_end(a) - a);
         return size == (size_t)(word_end(b) - b) && memcmp(a, b, size) == 0;
@@ -44,7 +44,7 @@ bool route_matches(const char *pattern, const char *key)
                         star_key = key;
                         if (!star)
                                 return true;
-                } else if (pattern && (word_is(pattern, '*') || same_word(pattern, key))) {
+                } else if (pattern && (word_is(pattern, '*') || embedded_route_same_word(pattern, key))) {
                         pattern = next_word(pattern);
                         key = next_word(key);
                 } else if (star) {
@@ -70,7 +70,7 @@ static int count_rows(sqlite3 *db, const char *constant_sql, size_t *out)
         return SQLITE_OK;
 }
 
-static const char *text_of(struct router *r, sqlite3_stmt *s, int column)
+static const char *embedded_route_text_of(struct router *r, sqlite3_stmt *s, int column)
 {
         return arena_copy(&r->arena, sqlite3_column_text(s, column), (size_t)sqlite3_column_bytes(s, column));
 }
@@ -80,19 +80,20 @@ typedef bool read_row(struct router *r, sqlite3_stmt *s, size_t at);
 
 static bool read_exchange(struct router *r, sqlite3_stmt *s, size_t at)
 {
-        return (r->exchanges[at] = text_of(r, s, 0)) != NULL;
+        return (r->exchanges[at] = embedded_route_text_of(r, s, 0)) != NULL;
 }
 
 static bool read_queue(struct router *r, sqlite3_stmt *s, size_t at)
 {
-        r->queues[at] = (struct route_queue){ text_of(r, s, 0), sqlite3_column_int64(s, 1) };
+        r->queues[at] = (struct route_queue){ embedded_route_text_of(r, s, 0), sqlite3_column_int64(s, 1) };
         return r->queues[at].name != NULL;
 }
 
 static bool read_binding(struct router *r, sqlite3_stmt *s, size_t at)
 {
         struct route_binding *b = &r->bindings[at];
-        *b = (struct route_binding){ text_of(r, s, 0), text_of(r, s, 1), text_of(r, s, 2), sqlite3_column_int(s, 3) };
+        *b = (struct route_binding){ embedded_route_text_of(r, s, 0), embedded_route_text_of(r, s, 1),
+                                     embedded_route_text_of(r, s, 2), sqlite3_column_int(s, 3) };
         return b->source && b->routing_key && b->destination;
 }
 
@@ -111,7 +112,7 @@ static int read_rows(struct router *r, sqlite3 *db, const char *constant_sql, si
 }
 
 /* Everything is read inside one transaction, so the counts fit. */
-static int read_all(struct router *r, sqlite3 *db)
+static int embedded_route_read_all(struct router *r, sqlite3 *db)
 {
         int code = count_rows(db, "select count(*) from broker_exchange", &r->exchange_count);
         if (!code)
@@ -137,7 +138,7 @@ static int read_all(struct router *r, sqlite3 *db)
 static int load(struct router *r, sqlite3 *db, int64_t version)
 {
         router_free(r);
-        const int code = read_all(r, db);
+        const int code = embedded_route_read_all(r, db);
         if (code)
                 router_free(r);
         r->version = version;
@@ -159,7 +160,7 @@ static void add_queue(struct search *s, const char *name)
                         s->queues_seen[i] = true;
 }
 
-static bool add_exchange(struct search *s, const char *name)
+static bool embedded_route_add_exchange(struct search *s, const char *name)
 {
         for (size_t i = 0; i < s->r->exchange_count; i++)
                 if (strcmp(s->r->exchanges[i], name) == 0)
@@ -174,7 +175,7 @@ static void follow(struct search *s, const char *exchange)
                 if (strcmp(b->source, exchange) != 0 || !route_matches(b->routing_key, s->key))
                         continue;
                 if (b->to_exchange)
-                        add_exchange(s, b->destination);
+                        embedded_route_add_exchange(s, b->destination);
                 else
                         add_queue(s, b->destination);
         }
@@ -203,7 +204,7 @@ static struct route *make_route(struct router *r, const char *exchange, const ch
         bool *done = arena_alloc(&scratch, r->exchange_count + 1);
         struct route *route = arena_alloc(&r->arena, sizeof(*route) + (r->queue_count + 1) * sizeof(int64_t));
         if (s.exchanges_seen && s.queues_seen && done && route && (route->key = arena_string(&r->arena, name))) {
-                route->exchange_exists = !*exchange || add_exchange(&s, exchange);
+                route->exchange_exists = !*exchange || embedded_route_add_exchange(&s, exchange);
                 if (*exchange)
                         spread(&s, done);
                 else
@@ -228,7 +229,7 @@ static int current_version(sqlite3 *db, int64_t *out)
 }
 
 /* Exchange and key as one text: the exchange's size keeps them apart. */
-static char *name_of(const char *exchange, const char *key, char *room, size_t size)
+static char *embedded_route_name_of(const char *exchange, const char *key, char *room, size_t size)
 {
         char *made = room;
         const int wanted = snprintf(room, size, "%zu %s %s", strlen(exchange), exchange, key);
@@ -248,7 +249,7 @@ int router_find(struct router *r, sqlite3 *db, const char *exchange, const char 
                 code = load(r, db, version);
         if (code)
                 return code;
-        char *name = name_of(exchange, key, room, sizeof(room));
+        char *name = embedded_route_name_of(exchange, key, room, sizeof(room));
         if (!name)
                 return SQLITE_NOMEM;
         *out = map_get(r->routes, name);

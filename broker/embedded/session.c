@@ -35,7 +35,7 @@ static bool is_dead(const struct embedded *b, int64_t session)
 
 /* ---- on the file's thread ---- */
 
-static int finish(sqlite3 *db, sqlite3_stmt *s)
+static int embedded_session_finish(sqlite3 *db, sqlite3_stmt *s)
 {
         if (!s)
                 return sqlite3_errcode(db);
@@ -48,7 +48,7 @@ static int with_id(sqlite3 *db, const char *constant_sql, int64_t id)
         sqlite3_stmt *s = sqlite_statement(db, constant_sql);
         if (s)
                 sqlite3_bind_int64(s, 1, id);
-        return finish(db, s);
+        return embedded_session_finish(db, s);
 }
 
 /* Everything that a session has unacked goes back to where it stood. */
@@ -94,7 +94,7 @@ static int register_session(struct embedded *b, sqlite3 *db)
         sqlite3_bind_text(s, 1, b->name, -1, SQLITE_STATIC);
         sqlite3_bind_int64(s, 2, getpid());
         sqlite3_bind_int64(s, 3, clock_wall_ms());
-        const int code = finish(db, s);
+        const int code = embedded_session_finish(db, s);
         b->session = sqlite3_last_insert_rowid(db);
         return code;
 }
@@ -114,13 +114,13 @@ int embedded_session_start(struct embedded *b, sqlite3 *db)
         return fcntl(b->lock_fd, F_OFD_SETLK, &lock) ? SQLITE_IOERR : SQLITE_OK;
 }
 
-static int run_look(struct sqlite_work *work, sqlite3 *db)
+static int embedded_session_run_look(struct sqlite_work *work, sqlite3 *db)
 {
         struct census *c = (struct census *)work;
         return find_dead(c->broker, db, c);
 }
 
-static int run_bury(struct sqlite_work *work, sqlite3 *db)
+static int embedded_session_run_bury(struct sqlite_work *work, sqlite3 *db)
 {
         return bury(db, (struct census *)work);
 }
@@ -147,9 +147,11 @@ static void buried(struct sqlite_work *work, enum sqlite_end end, const struct p
         embedded_peek(b);
 }
 
-static const struct sqlite_verb BURY = { .run = run_bury, .done = buried, .name = "put back messages" };
+static const struct sqlite_verb BURY = { .run = embedded_session_run_bury,
+                                         .done = buried,
+                                         .name = "put back messages" };
 
-static void looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void embedded_session_looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct census *c = (struct census *)work;
         (void)why;
@@ -160,7 +162,9 @@ static void looked(struct sqlite_work *work, enum sqlite_end end, const struct p
         sqlite_do(c->broker->file, &c->work, &BURY);
 }
 
-static const struct sqlite_verb LOOK = { .run = run_look, .done = looked, .reads = true };
+static const struct sqlite_verb LOOK = { .run = embedded_session_run_look,
+                                         .done = embedded_session_looked,
+                                         .reads = true };
 
 static void left(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {

@@ -43,7 +43,7 @@ static int settle_one(sqlite3 *db, const struct embedded_settlement *t, int64_t 
         return code || sqlite3_changes64(db) == 0 ? code : delete_message(db, t->id);
 }
 
-static int run(struct sqlite_work *work, sqlite3 *db)
+static int embedded_settle_run(struct sqlite_work *work, sqlite3 *db)
 {
         const struct settling *batch = (struct settling *)work;
         int code = SQLITE_OK;
@@ -52,19 +52,19 @@ static int run(struct sqlite_work *work, sqlite3 *db)
         return code;
 }
 
-static void done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void embedded_settle_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         if (end == SQLITE_END_REFUSED)
                 log_error("broker", "acks are lost, their messages come again: %s", why->text);
         free(work);
 }
 
-static const struct sqlite_verb SETTLE = { .run = run, .done = done, .name = "acks" };
+static const struct sqlite_verb SETTLE = { .run = embedded_settle_run, .done = embedded_settle_done, .name = "acks" };
 
 /* ---- on the loop ---- */
 
 /* Room for one more in this turn's batch, or NULL. */
-static struct embedded_settlement *room(struct embedded *b)
+static struct embedded_settlement *embedded_settle_room(struct embedded *b)
 {
         struct settling *batch = b->settling;
         if (!batch || batch->count == batch->capacity) {
@@ -82,13 +82,13 @@ static struct embedded_settlement *room(struct embedded *b)
 }
 
 /* Out of memory costs a redelivery when the session ends, not the message. */
-static void settle(struct broker *broker, struct delivery_tag tag, bool ack)
+static void embedded_settle_one(struct broker *broker, struct delivery_tag tag, bool ack)
 {
         struct embedded *b = (struct embedded *)broker;
         struct held_entry held;
         if (b->closed || tag.epoch != 1 || !held_take(&b->held, tag.number, &held))
                 return;
-        struct embedded_settlement *s = room(b);
+        struct embedded_settlement *s = embedded_settle_room(b);
         if (s)
                 *s = (struct embedded_settlement){ held.consumer->queue_id, held.id, ack };
         held.consumer->unacked--;
@@ -99,12 +99,12 @@ static void settle(struct broker *broker, struct delivery_tag tag, bool ack)
 
 void embedded_ack(struct broker *b, struct delivery_tag tag)
 {
-        settle(b, tag, true);
+        embedded_settle_one(b, tag, true);
 }
 
 void embedded_hand_back(struct broker *b, struct delivery_tag tag)
 {
-        settle(b, tag, false);
+        embedded_settle_one(b, tag, false);
 }
 
 void embedded_settle(struct embedded *b)

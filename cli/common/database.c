@@ -69,7 +69,7 @@ static void consider(struct finding *f, const char *name)
 }
 
 /* The chard database of this folder; "" when there is none. */
-static int find(char *out, size_t size, struct problem *why)
+static int database_find(char *out, size_t size, struct problem *why)
 {
         struct finding f = { .rank = 0 };
         DIR *folder = opendir(".");
@@ -104,7 +104,7 @@ int database_use(struct settings *s, const char *file)
         char found[256];
         struct problem why;
         if (!file)
-                file = find(found, sizeof(found), &why) == 0 && *found ? found : DATABASE_FILE;
+                file = database_find(found, sizeof(found), &why) == 0 && *found ? found : DATABASE_FILE;
         const int code = replace(&s->broker_url, "embedded:", file);
         return code ? code : replace(&s->store_url, "sqlite:", file);
 }
@@ -114,7 +114,7 @@ int database_choose(struct settings *s, unsigned *guessed, struct problem *why)
         char found[256] = "";
         *guessed = 0;
         if (!*s->broker_url && !*s->store_url) {
-                const int code = find(found, sizeof(found), why);
+                const int code = database_find(found, sizeof(found), why);
                 if (code || *found)
                         return code ? code : database_use(s, found);
         }

@@ -12,7 +12,7 @@
 
 enum { LARGEST_FILE = 20 << 20 };
 
-static int read_file(const char *path, struct buffer *out, struct problem *why)
+static int input_read_file(const char *path, struct buffer *out, struct problem *why)
 {
         FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
         if (!file)
@@ -48,14 +48,14 @@ static json_t *value_of_file(struct bytes content)
         return value;
 }
 
-static int read_value(const char *key, const char *text, json_t **out, struct problem *why)
+static int input_read_value(const char *key, const char *text, json_t **out, struct problem *why)
 {
         if (text[0] != '@') {
                 *out = json_string(text);
                 return *out ? 0 : problem_set(why, "input", "bad_input", "%.60s: the text is not valid UTF-8", key);
         }
         struct buffer content = { 0 };
-        int refused = read_file(text + 1, &content, why);
+        int refused = input_read_file(text + 1, &content, why);
         if (!refused) {
                 const struct file_kind kind = file_kind_of(buffer_view(&content));
                 *out = value_of_file(buffer_view(&content));
@@ -82,7 +82,7 @@ int input_word(json_t *input, const char *word, struct problem *why)
         const bool typed = equals[-1] == ':';
         snprintf(key, sizeof(key), "%.*s", (int)(equals - word - typed), word);
         const int refused = typed ? json_parse(bytes_of_string(equals + 1), "input", &value, why)
-                                  : read_value(key, equals + 1, &value, why);
+                                  : input_read_value(key, equals + 1, &value, why);
         if (refused) {
                 json_decref(value);
                 return refused;
@@ -95,7 +95,7 @@ int input_word(json_t *input, const char *word, struct problem *why)
 int input_file(const char *path, json_t **whole, const char **pipeline, json_t **input, struct problem *why)
 {
         struct buffer content = { 0 };
-        int refused = read_file(path, &content, why);
+        int refused = input_read_file(path, &content, why);
         if (!refused)
                 refused = json_parse(buffer_view(&content), "input", whole, why);
         buffer_free(&content);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/common/wait.h"
 
-static void on_time_up(uv_timer_t *timer)
+static void wait_on_time_up(uv_timer_t *timer)
 {
         struct wait *w = (struct wait *)timer->data;
         w->timed_out = true;
@@ -19,7 +19,7 @@ void wait_open(struct wait *w)
 bool wait_for(struct wait *w, uint64_t ms)
 {
         w->timed_out = false;
-        uv_timer_start(&w->timer, on_time_up, ms, 0);
+        uv_timer_start(&w->timer, wait_on_time_up, ms, 0);
         while (!w->done && !w->timed_out)
                 uv_run(&w->loop, UV_RUN_ONCE);
         uv_timer_stop(&w->timer);

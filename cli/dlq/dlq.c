@@ -34,7 +34,7 @@ static void print_verbs(const struct command *self)
         printf("\nEach has --help with an example.\n\nexample:\n%s\n", self->example);
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int dlq_run(const struct command *self, int argc, char **argv)
 {
         const char *names[16];
         size_t count = 0;
@@ -60,5 +60,5 @@ const struct command command_dlq = {
                    "  chard dlq ls --code timeout --since 2h\n"
                    "  chard dlq show 17\n"
                    "  chard dlq requeue --group 1f0c9a77b2e4 --rate 50/s --reason \"the provider is back\"",
-        .run = run,
+        .run = dlq_run,
 };

@@ -122,7 +122,7 @@ void doing_print_json(const struct doing *d)
 
 /* ---- of what was named ---- */
 
-static const char *why_not(int fate, int outcome)
+static const char *doing_why_not(int fate, int outcome)
 {
         if (fate == FATE_SENT || fate == FATE_RESUMED || fate == FATE_SUCCEEDED ||
             (fate >= 0 && letter_fate_dooms((enum letter_fate)fate)))
@@ -143,16 +143,16 @@ static const char *why_not(int fate, int outcome)
         }
 }
 
-static int by_number(const void *a, const void *b)
+static int doing_by_number(const void *a, const void *b)
 {
         const int64_t one = ((const struct named *)a)->entry, two = ((const struct named *)b)->entry;
         return one < two ? -1 : one > two;
 }
 
-static struct named *find(struct doing *d, int64_t entry)
+static struct named *doing_find(struct doing *d, int64_t entry)
 {
         const struct named key = { .entry = entry };
-        return d->named_count ? bsearch(&key, d->named, d->named_count, sizeof(key), by_number) : NULL;
+        return d->named_count ? bsearch(&key, d->named, d->named_count, sizeof(key), doing_by_number) : NULL;
 }
 
 static bool is_missing(const struct named *named)
@@ -173,7 +173,7 @@ void doing_found(struct doing *d, const struct dead_letter *letter)
         static const char *const states[][2] = { { "requeued", "it was requeued already" },
                                                  { "discarded", "it was discarded already" },
                                                  { "resolved", "it was closed already: its task has succeeded" } };
-        struct named *found = find(d, letter->entry);
+        struct named *found = doing_find(d, letter->entry);
         for (size_t i = 0; found && is_missing(found) && i < sizeof(states) / sizeof(states[0]); i++)
                 if (strcmp(states[i][0], letter->state) == 0)
                         found->why = states[i][1];
@@ -182,10 +182,10 @@ void doing_found(struct doing *d, const struct dead_letter *letter)
 void doing_became(int64_t entry, int fate, int outcome, void *arg)
 {
         struct doing *d = (struct doing *)arg;
-        struct named *found = find(d, entry);
+        struct named *found = doing_find(d, entry);
         if (!found)
                 return;
-        found->why = why_not(fate, outcome);
+        found->why = doing_why_not(fate, outcome);
         found->of_task = fate >= 0 || outcome == DEAD_ALIVE || outcome == DEAD_WAITING || outcome == DEAD_REVOKED;
 }
 

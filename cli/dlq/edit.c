@@ -32,7 +32,7 @@ struct editing {
 };
 
 /* The letter is borrowed for the length of the callback: what is made of it is made here. */
-static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
+static void dlq_edit_on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
 {
         struct editing *e = (struct editing *)arg;
         struct problem *out = &e->client.why;
@@ -48,13 +48,13 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
         store_client_on_json(NULL, why, &e->client);
 }
 
-static int look(struct editing *e)
+static int dlq_edit_look(struct editing *e)
 {
         const struct dead_query query = { .filter = { .entries = &e->entry, .entry_count = 1 },
                                           .limit = 1,
                                           .content = true };
         const char *name = e->client.self->name;
-        e->client.store->dead->read(e->client.store, &query, on_page, e);
+        e->client.store->dead->read(e->client.store, &query, dlq_edit_on_page, e);
         const int code = store_client_wait(&e->client);
         if (code)
                 return code;
@@ -69,7 +69,7 @@ static int look(struct editing *e)
 
 /* ---- files and the editor ---- */
 
-static bool read_all(FILE *file, struct buffer *out)
+static bool dlq_edit_read_all(FILE *file, struct buffer *out)
 {
         unsigned char *room;
         size_t got = 1;
@@ -81,11 +81,11 @@ static bool read_all(FILE *file, struct buffer *out)
         return !out->failed && !ferror(file);
 }
 
-static bool read_file(struct editing *e, const char *path)
+static bool dlq_edit_read_file(struct editing *e, const char *path)
 {
         const bool standard = strcmp(path, "-") == 0;
         FILE *file = standard ? stdin : fopen(path, "re");
-        const bool ok = file && read_all(file, &e->text);
+        const bool ok = file && dlq_edit_read_all(file, &e->text);
         if (!ok)
                 fprintf(stderr, "chard %s: can't read \"%s\": %s\n", e->client.self->name, path, strerror(errno));
         if (file && !standard)
@@ -93,7 +93,7 @@ static bool read_file(struct editing *e, const char *path)
         return ok;
 }
 
-static bool write_file(int fd, struct bytes text)
+static bool dlq_edit_write_file(int fd, struct bytes text)
 {
         FILE *file = fdopen(fd, "w");
         if (!file)
@@ -131,13 +131,13 @@ static bool run_editor(const char *path)
         return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static bool make_file(struct editing *e)
+static bool dlq_edit_make_file(struct editing *e)
 {
         const char *folder = getenv("TMPDIR");
         snprintf(e->path, sizeof(e->path), "%s/chard-entry-%lld-XXXXXX.json", folder && *folder ? folder : "/tmp",
                  (long long)e->entry);
         const int fd = mkstemps(e->path, 5);
-        const bool ok = fd >= 0 && write_file(fd, buffer_view(&e->text));
+        const bool ok = fd >= 0 && dlq_edit_write_file(fd, buffer_view(&e->text));
         if (!ok)
                 fprintf(stderr, "chard %s: can't write %s: %s\n", e->client.self->name, e->path, strerror(errno));
         if (!ok && fd >= 0)
@@ -151,7 +151,7 @@ static bool make_file(struct editing *e)
 static int say_refused(struct editing *e)
 {
         e->phase = CONFLICT;
-        const int code = look(e);
+        const int code = dlq_edit_look(e);
         if (code)
                 return code;
         fprintf(stderr,
@@ -194,13 +194,13 @@ static bool is_unchanged(const struct editing *e, struct bytes before)
 /* Beside the exit codes: its task would not take it, which was said; it is as it was; there is nothing to take. */
 enum { EDIT_WRONG = -1, EDIT_SAME = -2, EDIT_NONE = -3 };
 
-static int take(struct editing *e, struct bytes before)
+static int dlq_edit_take(struct editing *e, struct bytes before)
 {
         if (is_unchanged(e, before))
                 return EDIT_SAME;
         e->phase = CHECKING;
         buffer_reset(&e->body);
-        const int code = look(e);
+        const int code = dlq_edit_look(e);
         if (code)
                 return code;
         if (e->code) {
@@ -229,19 +229,19 @@ static bool wants_again(const struct editing *e)
 static int edit_by_hand(struct editing *e, struct bytes before)
 {
         int code = EDIT_WRONG;
-        if (!make_file(e))
+        if (!dlq_edit_make_file(e))
                 return EXIT_FAILED;
         do {
                 const bool ended_well = run_editor(e->path);
                 if (!ended_well)
                         fprintf(stderr, "chard %s: the editor failed, nothing was changed\n", e->client.self->name);
-                if (!read_file(e, e->path))
+                if (!dlq_edit_read_file(e, e->path))
                         return EXIT_FAILED;
                 if (!ended_well) {
                         code = is_unchanged(e, before) ? EDIT_NONE : EXIT_FAILED;
                         break;
                 }
-                code = take(e, before);
+                code = dlq_edit_take(e, before);
         } while (code == EDIT_WRONG && wants_again(e));
         if (code == EXIT_DONE || code == EDIT_SAME || code == EDIT_NONE)
                 unlink(e->path);
@@ -252,9 +252,9 @@ static int edit_by_hand(struct editing *e, struct bytes before)
         return code;
 }
 
-static int change(struct editing *e)
+static int dlq_edit_change(struct editing *e)
 {
-        int code = look(e);
+        int code = dlq_edit_look(e);
         if (code)
                 return code;
         if (e->code)
@@ -265,7 +265,7 @@ static int change(struct editing *e)
                 buffer_add(&e->text, before.data, before.size);
                 code = edit_by_hand(e, buffer_view(&before));
         } else {
-                code = read_file(e, e->file) ? take(e, buffer_view(&before)) : EXIT_FAILED;
+                code = dlq_edit_read_file(e, e->file) ? dlq_edit_take(e, buffer_view(&before)) : EXIT_FAILED;
         }
         buffer_free(&before);
         if (code == EDIT_SAME)
@@ -276,13 +276,13 @@ static int change(struct editing *e)
 static int undo(struct editing *e)
 {
         e->phase = UNDOING;
-        const int code = look(e);
+        const int code = dlq_edit_look(e);
         if (code)
                 return code;
         return e->edited ? store_body(e) : say_unchanged(e);
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int dlq_edit_run(const struct command *self, int argc, char **argv)
 {
         struct editing e = { 0 };
         const struct own_flag own[] = {
@@ -305,7 +305,7 @@ static int run(const struct command *self, int argc, char **argv)
         } else if (filter_read(self, &none, argv, 1, &e.entry, &filter, &code)) {
                 code = store_client_open(&e.client, self, &s);
                 if (code == 0)
-                        code = e.undo ? undo(&e) : change(&e);
+                        code = e.undo ? undo(&e) : dlq_edit_change(&e);
                 store_client_close(&e.client);
         }
         buffer_free(&e.text);
@@ -319,5 +319,5 @@ const struct command command_dlq_edit = {
         .summary = "Change an entry's arguments in $EDITOR; the original is kept",
         .usage = "ENTRY [--file FILE] [--undo] [--reason TEXT]",
         .example = "  chard dlq edit 17",
-        .run = run,
+        .run = dlq_edit_run,
 };

@@ -25,7 +25,7 @@ struct exporting {
         size_t count, page;
 };
 
-static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
+static void dlq_export_on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
 {
         struct exporting *e = (struct exporting *)arg;
         for (size_t i = 0; i < count; i++) {
@@ -47,7 +47,7 @@ static int export_state(struct exporting *e, const char *state)
                 const struct dead_query query = {
                         .filter = e->filter, .limit = PAGE, .content = true, .plain = true, .max_bytes = PAGE_BYTES
                 };
-                e->client.store->dead->read(e->client.store, &query, on_page, e);
+                e->client.store->dead->read(e->client.store, &query, dlq_export_on_page, e);
                 code = store_client_wait(&e->client);
         } while (code == 0 && e->page > 0);
         return code;
@@ -108,14 +108,14 @@ struct imported {
         size_t line;
 };
 
-static void complain(const struct importing *i, size_t line, const char *why)
+static void dlq_export_complain(const struct importing *i, size_t line, const char *why)
 {
         fprintf(stderr, "chard %s: line %zu: ", i->client.self->name, line);
         print_plain(stderr, why);
         putc('\n', stderr);
 }
 
-static void on_filed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+static void dlq_export_on_filed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct imported *one = (struct imported *)arg;
         struct importing *i = one->importing;
@@ -125,7 +125,7 @@ static void on_filed(enum store_result result, struct bytes stored, const struct
         i->there += result == STORE_ALREADY;
         if (result != STORE_DONE && result != STORE_ALREADY) {
                 i->refused++;
-                complain(i, one->line, why ? why->text : "the store was closed");
+                dlq_export_complain(i, one->line, why ? why->text : "the store was closed");
         }
         arena_free(&one->arena);
         free(one);
@@ -144,18 +144,18 @@ static int import_line(struct importing *i, struct bytes text)
         if (!code)
                 code = letter_from_json(i->client.catalog, &one->arena, value, &one->letter, &why);
         if (code) {
-                complain(i, i->line, code > 0 ? why.text : strerror(-code));
+                dlq_export_complain(i, i->line, code > 0 ? why.text : strerror(-code));
                 i->refused++;
                 arena_free(&one->arena);
                 free(one);
                 return 0;
         }
         i->open++;
-        i->client.store->dead->file(i->client.store, &one->letter, on_filed, one);
+        i->client.store->dead->file(i->client.store, &one->letter, dlq_export_on_filed, one);
         return 0;
 }
 
-static int drain(struct importing *i, size_t most)
+static int dlq_export_drain(struct importing *i, size_t most)
 {
         while (i->open > most) {
                 const int code = store_client_wait(&i->client);
@@ -178,13 +178,13 @@ static int import_file(struct importing *i, FILE *file)
                 code = import_line(i, bytes_of(line, (size_t)size)) < 0 ? EXIT_FAILED : 0;
                 uv_run(&i->client.wait.loop, UV_RUN_NOWAIT);
                 if (code == 0)
-                        code = drain(i, WINDOW);
+                        code = dlq_export_drain(i, WINDOW);
         }
         if (code == 0 && !feof(file))
                 error = errno ? errno : EIO;
         free(line);
         if (code == 0)
-                code = drain(i, 0);
+                code = dlq_export_drain(i, 0);
         if (error)
                 fprintf(stderr, "chard %s: can't read on after line %zu: %s; mend that and say it again\n",
                         i->client.self->name, i->line, strerror(error));
@@ -192,7 +192,7 @@ static int import_file(struct importing *i, FILE *file)
 }
 
 /* Opening a folder does no harm, reading from it does. */
-static FILE *open_file(const char *path)
+static FILE *dlq_export_open_file(const char *path)
 {
         struct stat info;
         FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
@@ -214,7 +214,7 @@ static int run_import(const struct command *self, int argc, char **argv)
         if (!command_load(self, own, &s, argc, argv, &operands, &code))
                 return code;
         const char *path = operands == 1 ? argv[0] : "-";
-        FILE *file = open_file(path);
+        FILE *file = dlq_export_open_file(path);
         if (operands > 1) {
                 code = command_misuse(self, "name one file, or none for standard input");
         } else if (!file) {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool read_times(const struct command *self, const struct filter_flags *flags, struct dead_filter *out)
+static bool filter_read_times(const struct command *self, const struct filter_flags *flags, struct dead_filter *out)
 {
         if (flags->since && !time_read(flags->since, &out->since_ms)) {
                 command_misuse(self, "--since: \"%.60s\" is no time; write 2h (ago), or 2026-11-21T08:00:00Z",
@@ -54,7 +54,7 @@ static bool read_entry(const struct command *self, const char *word, int64_t *ou
         return false;
 }
 
-static int by_number(const void *a, const void *b)
+static int filter_by_number(const void *a, const void *b)
 {
         const int64_t one = *(const int64_t *)a, two = *(const int64_t *)b;
         return one < two ? -1 : one > two;
@@ -94,13 +94,13 @@ bool filter_read(const struct command *self, const struct filter_flags *flags, c
         };
         if (!check_values(self, flags))
                 return false;
-        if ((flags->state && !read_state(self, flags->state, &out->state)) || !read_times(self, flags, out))
+        if ((flags->state && !read_state(self, flags->state, &out->state)) || !filter_read_times(self, flags, out))
                 return false;
         for (int i = 0; i < count; i++)
                 if (!read_entry(self, operands[i], &entries[i]))
                         return false;
         if (count > 0) {
-                qsort(entries, (size_t)count, sizeof(entries[0]), by_number);
+                qsort(entries, (size_t)count, sizeof(entries[0]), filter_by_number);
                 out->entries = entries;
                 out->entry_count = (size_t)count;
                 if (!flags->state)

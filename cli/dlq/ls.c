@@ -47,7 +47,7 @@ static int read_sort(const struct command *self, const char *word, const char *c
 
 /* ---- ls ---- */
 
-static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
+static void dlq_ls_on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
 {
         struct listing *l = (struct listing *)arg;
         for (size_t i = 0; i < count; i++)
@@ -60,7 +60,7 @@ struct columns {
         size_t task, code, rest;
 };
 
-static size_t rest_of(const struct columns *c, size_t others)
+static size_t dlq_ls_rest_of(const struct columns *c, size_t others)
 {
         const size_t width = view_width(160), used = c->task + c->code + others;
         return width > used + 40 ? width - used : 40;
@@ -87,7 +87,7 @@ static void print_page(const struct listing *l, long long total)
         const size_t shown = json_array_size(l->entries);
         struct columns columns = { view_column(l->entries, "task", "TASK"), view_column(l->entries, "code", "CODE"),
                                    0 };
-        columns.rest = rest_of(&columns, 30);
+        columns.rest = dlq_ls_rest_of(&columns, 30);
         const int64_t now_ms = clock_wall_ms();
         size_t i;
         json_t *e;
@@ -108,7 +108,7 @@ static int list(struct listing *l, const struct settings *s, const struct comman
         l->entries = json_array();
         if (code == 0) {
                 const struct store_dead *door = l->client.store->dead;
-                door->read(l->client.store, &l->query, on_page, l);
+                door->read(l->client.store, &l->query, dlq_ls_on_page, l);
                 code = store_client_wait(&l->client);
         }
         if (code == 0) {
@@ -244,7 +244,7 @@ static void print_groups(const struct listing *l, const json_t *groups, size_t t
                 return;
         }
         struct columns columns = { view_column(groups, "name", "TASK"), view_column(groups, "code", "CODE"), 0 };
-        columns.rest = rest_of(&columns, 42);
+        columns.rest = dlq_ls_rest_of(&columns, 42);
         printf("%-12s  %8s  %-7s  %-*s  %-*s  %s\n", "GROUP", "ENTRIES", "LATEST", (int)columns.task, "TASK",
                (int)columns.code, "CODE", "CAUSE");
         json_array_foreach(groups, i, g)
@@ -276,7 +276,7 @@ static int group(struct listing *l, const struct settings *s, const struct comma
         return code;
 }
 
-static int run_groups(const struct command *self, int argc, char **argv)
+static int dlq_ls_run_groups(const struct command *self, int argc, char **argv)
 {
         struct listing l = { 0 };
         const struct own_flag own[] = {
@@ -317,5 +317,5 @@ const struct command command_dlq_groups = {
         .example = "  chard dlq groups --since 24h --sort latest",
         .details =
                 "A group is one task, queue, error source, code and shape of the message: ids, numbers and URLs in it don't count.",
-        .run = run_groups,
+        .run = dlq_ls_run_groups,
 };

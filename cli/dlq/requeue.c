@@ -18,7 +18,7 @@ enum { SILENCE_MS = 60000, MOST_RATE = 1000000, MOST_NAMED = 10000 };
 
 /* ---- running a bulk ---- */
 
-static void on_progress(const struct dlq_tally *tally, void *arg)
+static void dlq_requeue_on_progress(const struct dlq_tally *tally, void *arg)
 {
         struct doing *d = (struct doing *)arg;
         d->tally = *tally;
@@ -31,7 +31,7 @@ static void on_progress(const struct dlq_tally *tally, void *arg)
         wait_done(&d->client.wait);
 }
 
-static void on_done(enum dlq_end end, const struct dlq_tally *tally, void *arg)
+static void dlq_requeue_on_done(enum dlq_end end, const struct dlq_tally *tally, void *arg)
 {
         struct doing *d = (struct doing *)arg;
         if (isatty(STDERR_FILENO))
@@ -43,7 +43,7 @@ static void on_done(enum dlq_end end, const struct dlq_tally *tally, void *arg)
         wait_done(&d->client.wait);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void dlq_requeue_on_signal(uv_signal_t *handle, int number)
 {
         struct doing *d = (struct doing *)handle->data;
         (void)number;
@@ -100,7 +100,7 @@ static void ask_for_missing(struct doing *d)
         store_client_wait(&d->client);
 }
 
-static int report(struct doing *d, int code)
+static int dlq_requeue_report(struct doing *d, int code)
 {
         const char *name = d->client.self->name;
         if (!code && d->end == DLQ_ENDED)
@@ -161,7 +161,7 @@ static bool rehearsed(struct doing *d, int *code)
 {
         *code = run_bulk(d, true);
         if (*code || d->end != DLQ_ENDED) {
-                *code = report(d, *code);
+                *code = dlq_requeue_report(d, *code);
                 return false;
         }
         if (d->tally.total == 0) {
@@ -184,7 +184,7 @@ static void watch_signals(struct doing *d)
         for (size_t i = 0; i < 2; i++) {
                 uv_signal_init(&d->client.wait.loop, &d->signals[i]);
                 d->signals[i].data = d;
-                uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+                uv_signal_start(&d->signals[i], dlq_requeue_on_signal, numbers[i]);
                 uv_unref((uv_handle_t *)&d->signals[i]);
         }
 }
@@ -198,10 +198,11 @@ static int perform(struct doing *d)
         d->config.filter.upto = d->tally.upto; /* no more than was looked at */
         watch_signals(d);                      /* not before: until now Ctrl-C ends it, and nothing was done */
         code = run_bulk(d, false);
-        return code == 0 && d->end == DLQ_ENDED && d->tally.total == 0 ? say_nothing_there(d) : report(d, code);
+        return code == 0 && d->end == DLQ_ENDED && d->tally.total == 0 ? say_nothing_there(d)
+                                                                       : dlq_requeue_report(d, code);
 }
 
-static bool is_queue(const struct catalog *catalog, const char *name)
+static bool dlq_requeue_is_queue(const struct catalog *catalog, const char *name)
 {
         const struct task_set *set = catalog_tasks(catalog);
         for (size_t i = 0; i < set->count; i++)
@@ -213,7 +214,7 @@ static bool is_queue(const struct catalog *catalog, const char *name)
 static int do_it(struct doing *d, const struct settings *s, const struct command *self, char *scope)
 {
         int code = store_client_open(&d->client, self, s);
-        if (code == 0 && d->to && !is_queue(d->client.catalog, d->to))
+        if (code == 0 && d->to && !dlq_requeue_is_queue(d->client.catalog, d->to))
                 code = command_misuse(self, "--to: no task of this program has the queue \"%.100s\"", d->to);
         if (code == 0) {
                 d->config.store = d->client.store;
@@ -224,8 +225,8 @@ static int do_it(struct doing *d, const struct settings *s, const struct command
                                                    .scope = scope };
                 d->config.rate = d->rate;
                 d->config.to = d->to;
-                d->config.progress = on_progress;
-                d->config.done = on_done;
+                d->config.progress = dlq_requeue_on_progress;
+                d->config.done = dlq_requeue_on_done;
                 d->config.became = doing_became;
                 d->config.max_body = (size_t)s->max_body_bytes;
                 d->config.arg = d;

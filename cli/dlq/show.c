@@ -31,7 +31,7 @@ static void add_prospect(struct showing *s, const struct dead_letter *l)
         json_object_set_new(s->letter, "on_requeue", json_string(text));
 }
 
-static void on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
+static void dlq_show_on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
 {
         struct showing *s = (struct showing *)arg;
         if (count > 0) {
@@ -146,7 +146,7 @@ static int show(const struct command *self, const struct settings *s, int64_t en
                                           .content = true };
         int code = store_client_open(&showing.client, self, s);
         if (code == 0) {
-                showing.client.store->dead->read(showing.client.store, &query, on_page, &showing);
+                showing.client.store->dead->read(showing.client.store, &query, dlq_show_on_page, &showing);
                 code = store_client_wait(&showing.client);
         }
         if (code == 0 && !showing.letter) {
@@ -169,7 +169,7 @@ static int show(const struct command *self, const struct settings *s, int64_t en
         return code;
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int dlq_show_run(const struct command *self, int argc, char **argv)
 {
         bool json = false;
         const struct own_flag own[] = { { "--json", 0, &json, NULL, NULL, "print one JSON object" }, { 0 } };
@@ -193,5 +193,5 @@ const struct command command_dlq_show = {
         .summary = "Show everything about one entry, and what was done to it",
         .usage = "ENTRY [--json]",
         .example = "  chard dlq show 17",
-        .run = run,
+        .run = dlq_show_run,
 };

@@ -15,7 +15,7 @@ struct widths {
         size_t task, queue, code;
 };
 
-static void print_row(const json_t *row, int64_t now_ms, const struct widths *w)
+static void dlq_stats_print_row(const json_t *row, int64_t now_ms, const struct widths *w)
 {
         char age[32] = "-";
         const json_int_t oldest = json_number(row, "oldest_died_at", 0);
@@ -51,10 +51,10 @@ static void print_stats(const json_t *stats)
         printf("%-*s  %-*s  %-*s  %8s  %-7s  %8s %8s %8s  %8s %8s %8s\n", (int)w.task, "TASK", (int)w.queue, "QUEUE",
                (int)w.code, "CODE", "KEPT", "OLDEST", "IN 1 MIN", "5 MIN", "1 H", "OUT 1 MIN", "5 MIN", "1 H");
         json_array_foreach(json_object_get(stats, "rows"), i, row)
-                print_row(row, now_ms, &w);
+                dlq_stats_print_row(row, now_ms, &w);
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int dlq_stats_run(const struct command *self, int argc, char **argv)
 {
         bool json = false;
         const struct own_flag own[] = { { "--json", 0, &json, NULL, NULL, "print one JSON object" }, { 0 } };
@@ -87,5 +87,5 @@ const struct command command_dlq_stats = {
         .summary = "Say how many entries there are of each task and error code, how old, and how many came and went",
         .usage = "[--json]",
         .example = "  chard dlq stats",
-        .run = run,
+        .run = dlq_stats_run,
 };

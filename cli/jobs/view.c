@@ -158,7 +158,7 @@ static const json_t *answer_of(const json_t *job, const struct pipeline *p)
 }
 
 /* From its first task's beginning to its end; -1 when that can't be told. */
-static double seconds_of(const json_t *job)
+static double job_view_seconds_of(const json_t *job)
 {
         int64_t from_ms, to_ms;
         if (clock_parse(json_text(job, "created_at", ""), &from_ms) ||
@@ -198,7 +198,7 @@ static void print_result(const json_t *job, const struct pipeline *pipeline)
 
 void job_print_answer(const json_t *job, const struct pipeline *pipeline)
 {
-        const double seconds = seconds_of(job);
+        const double seconds = job_view_seconds_of(job);
         if (is_state(job, "SUCCESS"))
                 print_result(job, pipeline);
         fputs("\n", stdout);

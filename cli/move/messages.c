@@ -30,7 +30,7 @@ struct parcel {
 };
 
 static int open_brokers(struct shipping *s);
-static int drain(struct shipping *s);
+static int move_messages_drain(struct shipping *s);
 
 int move_open_brokers(struct move *m)
 {
@@ -47,7 +47,7 @@ int move_messages(struct move *m)
         for (size_t i = 0; i < s->name_count; i++)
                 if (broker_consume(s->from, s->names[i], PREFETCH) < 0)
                         return EXIT_FAILED;
-        const int code = drain(s);
+        const int code = move_messages_drain(s);
         if (code == 0)
                 printf("%-14s %8zu moved\n", "messages", s->moved);
         m->refused += s->refused;
@@ -71,7 +71,7 @@ void move_close_brokers(struct move *m)
 
 /* ---- one message ---- */
 
-static void on_published(enum publish_result result, void *arg)
+static void move_messages_on_published(enum publish_result result, void *arg)
 {
         struct parcel *p = (struct parcel *)arg;
         struct shipping *s = p->shipping;
@@ -98,10 +98,10 @@ static void ship(struct shipping *s, const struct delivery *d)
         }
         *p = (struct parcel){ .shipping = s, .tag = d->tag, .queue = d->queue };
         s->open++;
-        broker_publish(s->to, message, on_published, p);
+        broker_publish(s->to, message, move_messages_on_published, p);
 }
 
-static void on_deliveries(struct delivery *list_takes, void *arg)
+static void move_messages_on_deliveries(struct delivery *list_takes, void *arg)
 {
         struct shipping *s = (struct shipping *)arg;
         for (struct delivery *d = list_takes, *next; d; d = next) {
@@ -129,10 +129,10 @@ static int name_queues(struct shipping *s)
         return topology_build(&s->topology, queues, count);
 }
 
-static int open_broker(struct shipping *s, const char *url, struct broker **out)
+static int move_messages_open_broker(struct shipping *s, const char *url, struct broker **out)
 {
         const struct settings *settings = s->move->settings;
-        const struct broker_listener listener = { .arg = s, .deliveries = on_deliveries };
+        const struct broker_listener listener = { .arg = s, .deliveries = move_messages_on_deliveries };
         struct problem why = { 0 };
         const struct broker_config config = {
                 .loop = &s->move->wait.loop,
@@ -151,9 +151,9 @@ static int open_brokers(struct shipping *s)
 {
         if (name_queues(s) < 0)
                 return EXIT_FAILED;
-        int code = open_broker(s, s->move->to_broker, &s->to);
+        int code = move_messages_open_broker(s, s->move->to_broker, &s->to);
         if (code == 0)
-                code = open_broker(s, s->move->from_broker_url, &s->from);
+                code = move_messages_open_broker(s, s->move->from_broker_url, &s->from);
         return code;
 }
 
@@ -189,7 +189,7 @@ static void stay_behind(struct shipping *s)
         s->refused = s->left;
 }
 
-static int drain(struct shipping *s)
+static int move_messages_drain(struct shipping *s)
 {
         for (size_t before = SIZE_MAX;;) {
                 while (wait_for(&s->move->wait, s->open ? SILENCE_MS : QUIET_MS))

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int move(struct move *m);
+static int move_command_all(struct move *m);
 
 static int check_words(const struct command *self, const char *from, const char *to, const char *broker)
 {
@@ -37,7 +37,7 @@ static const char *named_elsewhere(const char *variable, const char *value)
         return (text && *text) || (path && *path) ? value : NULL;
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int move_command_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         struct move m = { .self = self, .settings = &s };
@@ -60,7 +60,7 @@ static int run(const struct command *self, int argc, char **argv)
         if (code == 0) {
                 m.file = strchr(from, ':') + 1;
                 wait_open(&m.wait);
-                code = move(&m);
+                code = move_command_all(&m);
                 wait_close(&m.wait);
         }
         free(m.from_broker_url);
@@ -70,7 +70,7 @@ static int run(const struct command *self, int argc, char **argv)
 
 /* ---- all of it ---- */
 
-static int open_store(struct move *m, const char *url, bool alone, struct store **out)
+static int move_command_open_store(struct move *m, const char *url, bool alone, struct store **out)
 {
         struct problem why = { 0 };
         const struct store_config config = { .loop = &m->wait.loop,
@@ -96,15 +96,15 @@ static int open_stores(struct move *m)
         }
         if (asprintf(&from, "sqlite:%s", m->file) < 0)
                 return EXIT_FAILED;
-        code = open_store(m, from, true, &m->from);
+        code = move_command_open_store(m, from, true, &m->from);
         free(from);
         if (code)
                 return code;
         code = command_migrate_store(m->to_store, (unsigned)m->settings->connect_timeout_ms, NULL, &why);
-        return code ? command_fail(m->self, code, &why) : open_store(m, m->to_store, false, &m->to);
+        return code ? command_fail(m->self, code, &why) : move_command_open_store(m, m->to_store, false, &m->to);
 }
 
-static int move(struct move *m)
+static int move_command_all(struct move *m)
 {
         int code = open_stores(m);
         if (code == 0)
@@ -141,5 +141,5 @@ const struct command command_move = {
                 "Carried are jobs, tasks, events and unsent outbox rows, facts, dead letters, scheduled and waiting messages. Stop chard dev and\n"
                 "its workers first. It may be interrupted and run again: what is there already is left as it is, and nothing runs twice.",
         .serverless = true,
-        .run = run,
+        .run = move_command_run,
 };

@@ -15,7 +15,7 @@ static const char *const names[CARRY_KINDS] = {
         [CARRY_DEAD] = "dead letters", [CARRY_UNTOLD] = "results owed", [CARRY_SCHEDULED] = "scheduled",
 };
 
-static void note(struct carrying *c, const struct problem *why)
+static void move_rows_note(struct carrying *c, const struct problem *why)
 {
         c->failed = why != NULL;
         if (why)
@@ -23,19 +23,19 @@ static void note(struct carrying *c, const struct problem *why)
         wait_done(&c->move->wait);
 }
 
-static void on_page(json_t *page, const struct problem *why, void *arg)
+static void move_rows_on_page(json_t *page, const struct problem *why, void *arg)
 {
         struct carrying *c = (struct carrying *)arg;
         json_decref(c->page);
         c->page = json_incref(page);
-        note(c, why);
+        move_rows_note(c, why);
 }
 
 static void on_taken(json_t *answer, const struct problem *why, void *arg)
 {
         struct carrying *c = (struct carrying *)arg;
         c->carried += (size_t)json_number(answer, "carried", 0);
-        note(c, why);
+        move_rows_note(c, why);
 }
 
 static void on_off(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
@@ -44,11 +44,11 @@ static void on_off(enum store_result result, struct bytes stored, const struct p
         (void)stored;
         if (result != STORE_DONE && !why)
                 problem_set(&closed, "store", "closed", "the store was closed");
-        note((struct carrying *)arg, result == STORE_DONE ? NULL : why ? why : &closed);
+        move_rows_note((struct carrying *)arg, result == STORE_DONE ? NULL : why ? why : &closed);
 }
 
 /* Returns 0, or an exit code after saying that there is no answer; what was answered is in `c`. */
-static int hear(struct carrying *c)
+static int move_rows_hear(struct carrying *c)
 {
         if (wait_for(&c->move->wait, ANSWER_MS))
                 return 0;
@@ -59,7 +59,7 @@ static int hear(struct carrying *c)
 static int take_in(struct carrying *c, const json_t *rows)
 {
         c->move->to->carry->in(c->move->to, c->kind, rows, on_taken, c);
-        return hear(c);
+        return move_rows_hear(c);
 }
 
 /* A page that the target refuses: row by row, so that only the one that it can't store stays behind. */
@@ -94,15 +94,15 @@ static int carry_page(struct carrying *c)
         if (c->refused)
                 return 0; /* nothing is taken away that may not have arrived */
         c->move->from->carry->off(c->move->from, c->kind, c->cursor, on_off, c);
-        code = hear(c);
+        code = move_rows_hear(c);
         return code || !c->failed ? code : command_fail(c->move->self, 1, &c->why);
 }
 
 static int carry_kind(struct carrying *c)
 {
         for (;;) {
-                c->move->from->carry->out(c->move->from, c->kind, c->cursor, PAGE, on_page, c);
-                int code = hear(c);
+                c->move->from->carry->out(c->move->from, c->kind, c->cursor, PAGE, move_rows_on_page, c);
+                int code = move_rows_hear(c);
                 if (code == 0 && c->failed)
                         code = command_fail(c->move->self, 1, &c->why);
                 if (code == 0 && json_array_size(c->page) == 0)

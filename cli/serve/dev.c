@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void said(const char *line, void *arg)
+static void dev_said(const char *line, void *arg)
 {
         (void)arg;
         log_info("dev", "%s", line);
@@ -53,12 +53,12 @@ static int check_file(const struct command *self, const char *db)
         return command_misuse(self, "--db: \"%.60s\" is no file's name", db);
 }
 
-static int serve(const struct command *self, struct settings *s)
+static int dev_serve(const struct command *self, struct settings *s)
 {
         struct service service;
         struct observer live = live_view();
         struct problem why = { 0 };
-        int code = command_migrate_store(s->store_url, (unsigned)s->connect_timeout_ms, said, &why);
+        int code = command_migrate_store(s->store_url, (unsigned)s->connect_timeout_ms, dev_said, &why);
         if (code)
                 return command_fail(self, code, &why);
         code = service_init(&service, self, s, true);
@@ -69,7 +69,7 @@ static int serve(const struct command *self, struct settings *s)
         return service_run(&service, began);
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int dev_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         const char *db = NULL, *port = NULL;
@@ -91,7 +91,7 @@ static int run(const struct command *self, int argc, char **argv)
         else if (database_use(&s, db) < 0)
                 code = EXIT_FAILED;
         else
-                code = serve(self, &s);
+                code = dev_serve(self, &s);
         settings_free(&s);
         return code;
 }
@@ -106,5 +106,5 @@ const struct command command_dev = {
                 "Several `chard worker` on this machine may share the file. When it gets too small: chard move.",
         .serves = true,
         .serverless = true,
-        .run = run,
+        .run = dev_run,
 };

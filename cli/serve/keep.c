@@ -15,19 +15,19 @@ struct process {
         struct dlq_keeper *keeper;
 };
 
-static void on_signal(uv_signal_t *handle, int number)
+static void keep_on_signal(uv_signal_t *handle, int number)
 {
         struct process *p = (struct process *)handle->data;
         log_info("dlq", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
         dlq_keeper_stop(p->keeper);
 }
 
-static void on_stopped(void *arg)
+static void keep_on_stopped(void *arg)
 {
         uv_stop(&((struct process *)arg)->loop);
 }
 
-static int serve(const struct command *self, struct process *p, const struct dlq_config *config)
+static int keep_serve(const struct command *self, struct process *p, const struct dlq_config *config)
 {
         struct problem why = { 0 };
         const int code = dlq_keeper_open(&p->keeper, config, &why);
@@ -38,8 +38,8 @@ static int serve(const struct command *self, struct process *p, const struct dlq
         p->term.data = p->interrupt.data = p;
         uv_signal_init(&p->loop, &p->term);
         uv_signal_init(&p->loop, &p->interrupt);
-        uv_signal_start(&p->term, on_signal, SIGTERM);
-        uv_signal_start(&p->interrupt, on_signal, SIGINT);
+        uv_signal_start(&p->term, keep_on_signal, SIGTERM);
+        uv_signal_start(&p->interrupt, keep_on_signal, SIGINT);
         uv_run(&p->loop, UV_RUN_DEFAULT);
         dlq_keeper_close(p->keeper);
         uv_close((uv_handle_t *)&p->term, NULL);
@@ -80,7 +80,7 @@ struct dlq_config keep_config(const struct settings *s, const struct catalog *ca
         };
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int keep_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         struct process p = { 0 };
@@ -105,11 +105,11 @@ static int run(const struct command *self, int argc, char **argv)
                 snprintf(name, sizeof(name), "keeper@%s", host);
         struct dlq_config config = keep_config(&s, catalog, &p.loop, name);
         config.health_file = setting_or_null(s.health_file);
-        config.stopped = on_stopped;
+        config.stopped = keep_on_stopped;
         config.arg = &p;
         uv_loop_init(&p.loop);
         log_info("dlq", "chard " CHARD_VERSION " keeps dead letters as %s", name);
-        code = serve(self, &p, &config);
+        code = keep_serve(self, &p, &config);
         uv_loop_close(&p.loop);
         catalog_unref(catalog);
         settings_free(&s);
@@ -125,5 +125,5 @@ const struct command command_dlq_keep = {
                 "  chard dlq keep --tasks ./mine.so --dlq-queues old.queue   the letters of a plug-in's queues, and of old.queue.dead",
         .details = "One is enough; several may run at once, and each entry is filed once.",
         .serves = true,
-        .run = run,
+        .run = keep_run,
 };

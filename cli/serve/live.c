@@ -18,7 +18,7 @@ enum { JOB_SHOWN = 8 }; /* bytes of its id: enough to tell those on one screen a
 #define DIM    "\033[2m"
 #define PLAIN  "\033[0m"
 
-static void put(const char *colour, const char *text)
+static void live_put(const char *colour, const char *text)
 {
         const bool colours = print_colours(stdout);
         if (colours)
@@ -37,7 +37,7 @@ static void put_time(void)
         localtime_r(&seconds, &local);
         snprintf(text, sizeof(text), "%02d:%02d:%02d.%03d", local.tm_hour, local.tm_min, local.tm_sec,
                  (int)(now_ms % 1000));
-        put(DIM, text);
+        live_put(DIM, text);
 }
 
 /* Whose task it is. */
@@ -59,26 +59,26 @@ static void put_event(const struct run_event *e)
 {
         switch (e->kind) {
         case RUN_CLAIMED:
-                put(YELLOW, "…");
+                live_put(YELLOW, "…");
                 fputs(" runs", stdout);
                 break;
         case RUN_COMMITTED:
-                put(GREEN, "✓");
+                live_put(GREEN, "✓");
                 printf(" %u ms", e->usage.elapsed_ms);
-                put(GREEN, e->last ? "  job done" : "");
+                live_put(GREEN, e->last ? "  job done" : "");
                 break;
         case RUN_RETRYING:
-                put(YELLOW, "↻");
+                live_put(YELLOW, "↻");
                 printf(" %s; again in %.1f s", e->why->code, (double)e->wait_ms / 1000);
                 put_why(e->why);
                 break;
         case RUN_PAUSED:
-                put(YELLOW, "⏸");
+                live_put(YELLOW, "⏸");
                 printf(" put away for %.1f s, no attempt is counted", (double)e->wait_ms / 1000);
                 break;
         case RUN_DEAD:
-                put(RED, "✗ ");
-                put(RED, e->why->code);
+                live_put(RED, "✗ ");
+                live_put(RED, e->why->code);
                 put_why(e->why);
                 break;
         default: break;

@@ -115,7 +115,7 @@ static void raise_file_limit(void)
         }
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void service_on_signal(uv_signal_t *handle, int number)
 {
         struct service *s = (struct service *)handle->data;
         log_info("worker", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -129,7 +129,7 @@ static void on_keeper_stopped(void *arg)
         ((struct service *)arg)->keeper_stopped = true;
 }
 
-static void on_turn(uv_prepare_t *handle)
+static void service_on_turn(uv_prepare_t *handle)
 {
         (void)handle;
         memory_follow();
@@ -163,14 +163,14 @@ static void hear_signals(struct service *s)
         s->term.data = s->interrupt.data = s;
         uv_signal_init(&s->loop, &s->term);
         uv_signal_init(&s->loop, &s->interrupt);
-        uv_signal_start(&s->term, on_signal, SIGTERM);
-        uv_signal_start(&s->interrupt, on_signal, SIGINT);
+        uv_signal_start(&s->term, service_on_signal, SIGTERM);
+        uv_signal_start(&s->interrupt, service_on_signal, SIGINT);
 }
 
 static void follow_memory(struct service *s)
 {
         uv_prepare_init(&s->loop, &s->turn);
-        uv_prepare_start(&s->turn, on_turn);
+        uv_prepare_start(&s->turn, service_on_turn);
         uv_unref((uv_handle_t *)&s->turn);
 }
 

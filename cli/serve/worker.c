@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/serve/serve.h"
 
-static int run(const struct command *self, int argc, char **argv)
+static int worker_command_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         struct service service;
@@ -28,5 +28,5 @@ const struct command command_worker = {
                 "The first SIGTERM or SIGINT stops consuming and finishes what runs within the grace time, a second one hands everything\n"
                 "back at once. What is handed back counts as no attempt.",
         .serves = true,
-        .run = run,
+        .run = worker_command_run,
 };

@@ -348,7 +348,7 @@ static void describe_kind(const struct setting *row, char out[CHOICES_SIZE])
                 snprintf(out, CHOICES_SIZE, "%s%.100s", names[row->kind], list_choices(row, choices));
 }
 
-static void print_row(FILE *out, bool markdown, const struct setting *row)
+static void settings_print_row(FILE *out, bool markdown, const struct setting *row)
 {
         char letter[8] = "", kind[CHOICES_SIZE];
         if (row->letter)
@@ -368,7 +368,7 @@ void settings_print(FILE *out, bool markdown)
         if (markdown)
                 fputs("| environment | flag | type | default | meaning |\n| --- | --- | --- | --- | --- |\n", out);
         for (size_t i = 0; i < SETTING_COUNT; i++)
-                print_row(out, markdown, &setting_table[i]);
+                settings_print_row(out, markdown, &setting_table[i]);
         if (!markdown)
                 fputs("\nEach variable may be replaced by NAME_FILE, naming a file that holds the value (for secrets).\n"
                       "A flag wins over the environment; an empty variable counts as not set.\n",

@@ -57,7 +57,7 @@ static void send_answers(struct sqlite_file *file)
 
 /* ---- trouble ---- */
 
-static void tell(struct sqlite_engine *e, bool down, const char *why)
+static void sqlite_engine_tell(struct sqlite_engine *e, bool down, const char *why)
 {
         pthread_mutex_lock(&e->lock);
         const bool changed = e->down != down;
@@ -76,7 +76,7 @@ uint64_t sqlite_random(struct sqlite_engine *e)
         return e->random >> 1;
 }
 
-static void failed(struct sqlite_engine *e, int code, const char *why, uint64_t now)
+static void sqlite_engine_failed(struct sqlite_engine *e, int code, const char *why, uint64_t now)
 {
         char text[SQLITE_WHY_SIZE];
         if (e->failures == 0)
@@ -86,7 +86,7 @@ static void failed(struct sqlite_engine *e, int code, const char *why, uint64_t 
                 return;
         if (!why)
                 sqlite_describe(e, code, text);
-        tell(e, true, why ? why : text);
+        sqlite_engine_tell(e, true, why ? why : text);
 }
 
 /* The file takes transactions. Does it take what waits? */
@@ -95,9 +95,9 @@ static void works(struct sqlite_engine *e)
         const char *stuck = sqlite_stuck(e);
         e->failures = 0;
         if (stuck)
-                tell(e, true, stuck);
+                sqlite_engine_tell(e, true, stuck);
         else if (e->down)
-                tell(e, false, "");
+                sqlite_engine_tell(e, false, "");
 }
 
 static void do_group(struct sqlite_engine *e)
@@ -106,12 +106,12 @@ static void do_group(struct sqlite_engine *e)
         if (!sqlite_watch_is_there(e)) {
                 snprintf(gone, sizeof(gone),
                          "%.120s was deleted or replaced: put it back, or stop what uses it and start again", e->path);
-                failed(e, SQLITE_CANTOPEN, gone, clock_mono_ms());
+                sqlite_engine_failed(e, SQLITE_CANTOPEN, gone, clock_mono_ms());
                 return;
         }
         const int code = sqlite_group(e);
         if (code) {
-                failed(e, code, NULL, clock_mono_ms());
+                sqlite_engine_failed(e, code, NULL, clock_mono_ms());
                 return;
         }
         works(e);
@@ -121,7 +121,7 @@ static void do_group(struct sqlite_engine *e)
 
 /* ---- what is asked of the thread itself ---- */
 
-static void reply(struct sqlite_engine *e, struct sqlite_control *c, int result)
+static void sqlite_engine_reply(struct sqlite_engine *e, struct sqlite_control *c, int result)
 {
         pthread_mutex_lock(&e->lock);
         c->result = result;
@@ -138,7 +138,7 @@ static void attach(struct sqlite_engine *e, struct sqlite_control *c)
                 e->files = c->file;
                 c->file->up = !e->down; /* its loop waits for the reply */
         }
-        reply(e, c, result);
+        sqlite_engine_reply(e, c, result);
 }
 
 /* What of its work is still waiting here the file could not take. */
@@ -165,10 +165,10 @@ static void detach(struct sqlite_engine *e, struct sqlite_control *c)
                 *at = c->file->next;
         if (e->failures == 0)
                 works(e); /* without what waited for this handle */
-        reply(e, c, 0);
+        sqlite_engine_reply(e, c, 0);
 }
 
-static void obey(struct sqlite_engine *e, struct sqlite_control *c)
+static void sqlite_engine_obey(struct sqlite_engine *e, struct sqlite_control *c)
 {
         switch (c->ask) {
         case SQLITE_ASK_ATTACH: attach(e, c); break;
@@ -200,11 +200,11 @@ static bool obey_out_of_turn(struct sqlite_engine *e)
         *at = (struct sqlite_work *)c->work.mail.next;
         if (!*at)
                 e->last = before;
-        obey(e, c);
+        sqlite_engine_obey(e, c);
         return true;
 }
 
-static void collect(struct sqlite_engine *e)
+static void sqlite_engine_collect(struct sqlite_engine *e)
 {
         struct sqlite_work *more = (struct sqlite_work *)mailbox_take(e->inbox);
         if (!more)
@@ -264,7 +264,7 @@ static void wait_and_look(struct sqlite_engine *e)
         struct pollfd fds[2] = { { .fd = mailbox_fd(e->inbox), .events = POLLIN },
                                  { .fd = e->db ? e->watch.inotify : -1, .events = POLLIN } };
         poll(fds, 2, time_to_wait(e, clock_mono_ms()));
-        collect(e);
+        sqlite_engine_collect(e);
         if (e->db && sqlite_watch_look(e, fds[1].revents != 0, clock_mono_ms()))
                 touch_all(e);
 }
@@ -276,7 +276,7 @@ void *sqlite_engine_run(void *engine)
         while (!e->stop) {
                 wait_and_look(e);
                 while (e->first && !e->first->verb && !e->stop)
-                        obey(e, take_control(e));
+                        sqlite_engine_obey(e, take_control(e));
                 sqlite_unpark(e, clock_mono_ms());
                 if (e->first && e->first->verb && clock_mono_ms() >= e->retry_at_ms)
                         do_group(e);

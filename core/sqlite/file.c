@@ -98,7 +98,7 @@ static void engine_leave(struct sqlite_engine *e)
 }
 
 /* Ask the thread for something, after all that was handed over, and wait for it. */
-static int ask(struct sqlite_file *f, enum sqlite_ask what, struct problem *why)
+static int sqlite_file_ask(struct sqlite_file *f, enum sqlite_ask what, struct problem *why)
 {
         struct sqlite_engine *e = f->engine;
         struct sqlite_control c = { .ask = what, .file = f, .why = why };
@@ -175,7 +175,7 @@ static void on_answers(uv_poll_t *poll, int status, int events)
 
 /* ---- handing over ---- */
 
-static void hand_over(struct sqlite_file *f)
+static void sqlite_file_hand_over(struct sqlite_file *f)
 {
         if (f->turn_first)
                 mailbox_put_list(f->engine->inbox, &f->turn_first->mail, &f->turn_last->mail);
@@ -183,10 +183,10 @@ static void hand_over(struct sqlite_file *f)
 }
 
 /* An idle handle, not a prepare one: while it waits for its turn the loop doesn't sleep, even if the work came from inside somebody's prepare. */
-static void on_turn(uv_idle_t *turn)
+static void sqlite_file_on_turn(uv_idle_t *turn)
 {
         uv_idle_stop(turn);
-        hand_over(turn->data);
+        sqlite_file_hand_over(turn->data);
 }
 
 void sqlite_do(struct sqlite_file *f, struct sqlite_work *work, const struct sqlite_verb *verb)
@@ -201,7 +201,7 @@ void sqlite_do(struct sqlite_file *f, struct sqlite_work *work, const struct sql
         else
                 f->turn_first = work;
         f->turn_last = work;
-        uv_idle_start(&f->turn, on_turn);
+        uv_idle_start(&f->turn, sqlite_file_on_turn);
 }
 
 bool sqlite_file_up(const struct sqlite_file *f)
@@ -213,7 +213,7 @@ bool sqlite_file_up(const struct sqlite_file *f)
 
 /* The file itself must not be opened beside SQLite: closing it again would drop this process's locks on it. One that was not there until
  * now nobody has locked. */
-static int make_file(const char *path, struct problem *why)
+static int sqlite_file_make_file(const char *path, struct problem *why)
 {
         const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST)
@@ -231,7 +231,7 @@ static int look_at_path(const struct sqlite_config *config, struct stat *st, str
         if (stat(path, st) && errno == ENOENT && !config->migrate)
                 return problem_set(why, "sqlite", "schema_missing",
                                    "there is no file %s: `chard migrate` or `chard dev` makes it", path);
-        if (stat(path, st) && errno == ENOENT && make_file(path, why))
+        if (stat(path, st) && errno == ENOENT && sqlite_file_make_file(path, why))
                 return 1;
         if (stat(path, st))
                 return problem_set(why, "sqlite", "unreachable", "%s can't be opened: %s", path, strerror(errno));
@@ -259,7 +259,7 @@ static void handle_free(struct sqlite_file *f)
         free(f);
 }
 
-static void on_uv_closed(uv_handle_t *handle)
+static void sqlite_file_on_uv_closed(uv_handle_t *handle)
 {
         struct sqlite_file *f = handle->data;
         if (--f->uv_handles == 0)
@@ -267,7 +267,7 @@ static void on_uv_closed(uv_handle_t *handle)
 }
 
 /* Hang it into the loop. */
-static int watch(struct sqlite_file *f)
+static int sqlite_file_watch(struct sqlite_file *f)
 {
         uv_idle_init(f->config.loop, &f->turn);
         f->turn.data = f->poll.data = f;
@@ -283,9 +283,9 @@ static int watch(struct sqlite_file *f)
 static void unwatch(struct sqlite_file *f)
 {
         const bool polled = f->uv_handles == 2;
-        uv_close((uv_handle_t *)&f->turn, on_uv_closed);
+        uv_close((uv_handle_t *)&f->turn, sqlite_file_on_uv_closed);
         if (polled)
-                uv_close((uv_handle_t *)&f->poll, on_uv_closed);
+                uv_close((uv_handle_t *)&f->poll, sqlite_file_on_uv_closed);
 }
 
 int sqlite_file_open(struct sqlite_file **out, const struct sqlite_config *config, struct problem *why)
@@ -301,13 +301,13 @@ int sqlite_file_open(struct sqlite_file **out, const struct sqlite_config *confi
                 handle_free(f);
                 return -ENOMEM;
         }
-        int result = ask(f, SQLITE_ASK_ATTACH, why);
+        int result = sqlite_file_ask(f, SQLITE_ASK_ATTACH, why);
         if (result) {
                 engine_leave(f->engine);
                 handle_free(f);
                 return result;
         }
-        result = watch(f);
+        result = sqlite_file_watch(f);
         if (result) {
                 sqlite_file_close(f);
                 return result;
@@ -320,9 +320,9 @@ void sqlite_file_close(struct sqlite_file *f)
 {
         struct sqlite_engine *e = f->engine;
         f->closed = true;
-        hand_over(f);
+        sqlite_file_hand_over(f);
         atomic_fetch_add(&e->leaving, 1);
-        ask(f, SQLITE_ASK_DETACH, NULL);
+        sqlite_file_ask(f, SQLITE_ASK_DETACH, NULL);
         atomic_fetch_sub(&e->leaving, 1);
         unwatch(f);
         take_answers(f);

@@ -71,7 +71,7 @@ static const char *code_name(int code, char out[24])
         }
 }
 
-static void refuse(struct sqlite_engine *e, struct sqlite_work *w, int code)
+static void sqlite_group_refuse(struct sqlite_engine *e, struct sqlite_work *w, int code)
 {
         char name[24];
         const bool said = (sqlite3_errcode(e->db) & 0xff) == (code & 0xff);
@@ -96,7 +96,7 @@ static int run_one(struct sqlite_engine *e, struct sqlite_work *w)
         w->setback.code = SQLITE_OK;
         const int code = w->verb->run(w, e->db);
         if (code != SQLITE_OK && (w->why.code[0] || sqlite_is_data(e->db, code)))
-                refuse(e, w, code);
+                sqlite_group_refuse(e, w, code);
         else if (code != SQLITE_OK)
                 set_back(e, w, code);
         sqlite_statements_reset(e);
@@ -167,7 +167,7 @@ static int transact_apart(struct sqlite_engine *e, struct needs needs, unsigned 
         return transact(e, needs, p);
 }
 
-static struct sqlite_work *take(struct sqlite_engine *e)
+static struct sqlite_work *sqlite_group_take(struct sqlite_engine *e)
 {
         struct sqlite_work *w = e->first;
         e->first = (struct sqlite_work *)w->mail.next;
@@ -185,7 +185,7 @@ static void put_first(struct sqlite_engine *e, struct sqlite_work *w)
         e->first = w;
 }
 
-static void succeeded(struct sqlite_engine *e, struct sqlite_work *w)
+static void sqlite_group_succeeded(struct sqlite_engine *e, struct sqlite_work *w)
 {
         if (w->setback.alone && w->end == SQLITE_END_COMMITTED)
                 log_info("sqlite", "file=%s %s: what waited alone is stored, after %u tries", e->path,
@@ -217,7 +217,7 @@ static void answer(struct sqlite_engine *e, unsigned count, struct sqlite_work *
 {
         struct sqlite_work *ended = NULL, **end = &ended;
         while (count-- > 0 && e->first) {
-                struct sqlite_work *w = take(e);
+                struct sqlite_work *w = sqlite_group_take(e);
                 if (w->setback.code) {
                         w->mail.next = failed ? &failed->mail : NULL;
                         failed = w;
@@ -231,7 +231,7 @@ static void answer(struct sqlite_engine *e, unsigned count, struct sqlite_work *
                 ended = (struct sqlite_work *)w->mail.next;
                 if (w->end == SQLITE_END_COMMITTED)
                         note_overtaken(failed, w->verb);
-                succeeded(e, w);
+                sqlite_group_succeeded(e, w);
         }
         park_all(e, failed);
 }
@@ -245,7 +245,7 @@ static void touch_others(struct sqlite_engine *e, const struct writers *who)
                 }
 }
 
-static int finish(struct sqlite_engine *e, const struct pass *p, struct sqlite_work *failed)
+static int sqlite_group_finish(struct sqlite_engine *e, const struct pass *p, struct sqlite_work *failed)
 {
         e->most = 4 * e->most < GROUP_MAX ? 4 * e->most : GROUP_MAX;
         answer(e, p->count, failed);
@@ -258,11 +258,11 @@ static int without_first(struct sqlite_engine *e, int code)
 {
         struct needs needs;
         struct pass p;
-        struct sqlite_work *first = take(e);
+        struct sqlite_work *first = sqlite_group_take(e);
         const unsigned others = measure(e, &needs, e->most);
         set_back(e, first, code);
         if (others > 0 && needs.write && transact_apart(e, needs, others, &p) == SQLITE_OK)
-                return finish(e, &p, first);
+                return sqlite_group_finish(e, &p, first);
         if (e->failures < PATIENCE)
                 put_first(e, first);
         else
@@ -273,8 +273,8 @@ static int without_first(struct sqlite_engine *e, int code)
 static int refuse_first(struct sqlite_engine *e, int code)
 {
         const struct pass p = { .count = 1 };
-        refuse(e, e->first, code);
-        return finish(e, &p, NULL);
+        sqlite_group_refuse(e, e->first, code);
+        return sqlite_group_finish(e, &p, NULL);
 }
 
 /* The commit failed: less may fit. */
@@ -301,7 +301,7 @@ int sqlite_group(struct sqlite_engine *e)
         if (code && p.stage == AT_PIECE && p.count > 0) /* one ended the transaction: those before it go without it */
                 code = transact_apart(e, needs, p.count, &p);
         if (!code)
-                return finish(e, &p, NULL);
+                return sqlite_group_finish(e, &p, NULL);
         if (p.stage == AT_BEGIN)
                 return code;
         return p.stage == AT_COMMIT ? commit_less(e, &p, code) : without_first(e, code);

@@ -123,7 +123,7 @@ static int open_connection(struct sqlite_engine *e, struct problem *why)
         return code ? explain(e, code, why) : 0;
 }
 
-static int missing(const struct sqlite_engine *e, struct problem *why)
+static int sqlite_open_missing(const struct sqlite_engine *e, struct problem *why)
 {
         return problem_set(why, "sqlite", "schema_missing",
                            "%s holds nothing of chard's yet: `chard migrate` or `chard dev` makes it", e->path);
@@ -179,7 +179,8 @@ static int too_new(const struct sqlite_engine *e, const struct sqlite_part *part
 }
 
 /* Inside a transaction. */
-static int apply(struct sqlite_engine *e, const struct sqlite_config *config, int64_t from, struct problem *why)
+static int sqlite_open_apply(struct sqlite_engine *e, const struct sqlite_config *config, int64_t from,
+                             struct problem *why)
 {
         const struct sqlite_part *part = config->part;
         for (size_t i = (size_t)from; i < part->count; i++) {
@@ -195,7 +196,7 @@ static int apply(struct sqlite_engine *e, const struct sqlite_config *config, in
         return code ? explain(e, code, why) : 0;
 }
 
-static void say(const struct sqlite_config *config, int64_t from)
+static void sqlite_open_say(const struct sqlite_config *config, int64_t from)
 {
         char line[200];
         for (size_t i = (size_t)from; config->said && i < config->part->count; i++) {
@@ -218,13 +219,13 @@ static int migrate(struct sqlite_engine *e, const struct sqlite_config *config, 
         if (!result && version > (int64_t)config->part->count)
                 result = too_new(e, config->part, version, why);
         if (!result)
-                result = apply(e, config, version, why);
+                result = sqlite_open_apply(e, config, version, why);
         if (!result && (code = sqlite3_exec(e->db, "commit", NULL, NULL, NULL)) != SQLITE_OK)
                 result = explain(e, code, why);
         if (!sqlite3_get_autocommit(e->db))
                 sqlite3_exec(e->db, "rollback", NULL, NULL, NULL);
         if (!result)
-                say(config, version);
+                sqlite_open_say(config, version);
         return result;
 }
 
@@ -241,7 +242,7 @@ static int check_part(struct sqlite_engine *e, const struct sqlite_config *confi
         if (config->migrate)
                 return migrate(e, config, why);
         if (version == 0)
-                return missing(e, why);
+                return sqlite_open_missing(e, why);
         return problem_set(
                 why, "sqlite", "schema_too_old",
                 "%s was written by an older chard (%s tables of version %lld; this program needs %zu): run `chard migrate`",
@@ -249,7 +250,7 @@ static int check_part(struct sqlite_engine *e, const struct sqlite_config *confi
 }
 
 /* What the opener wants to stand there. */
-static int prepare(struct sqlite_engine *e, const struct sqlite_config *config, struct problem *why)
+static int sqlite_open_prepare(struct sqlite_engine *e, const struct sqlite_config *config, struct problem *why)
 {
         if (!config->prepare)
                 return 0;
@@ -285,7 +286,7 @@ static int open_database(struct sqlite_engine *e, const struct sqlite_config *co
         if (open_connection(e, why) || (config->alone && shut_out(e, why)) || is_ours(e, &empty, why))
                 return 1;
         if (empty && !config->migrate)
-                return missing(e, why);
+                return sqlite_open_missing(e, why);
         int code = use_log(e);
         if (!code)
                 code = sqlite3_exec(e->db, settings_sql, NULL, NULL, NULL);
@@ -301,7 +302,7 @@ int sqlite_open(struct sqlite_engine *e, const struct sqlite_config *config, str
         e->patience_ms = config->timeout_ms;
         int result = first ? open_database(e, config, why) : check_part(e, config, why);
         if (!result)
-                result = prepare(e, config, why);
+                result = sqlite_open_prepare(e, config, why);
         e->patience_ms = usual;
         if (result && first)
                 sqlite_shut(e);

@@ -34,7 +34,7 @@ static struct sqlite_work *after(const struct sqlite_work *w)
 }
 
 /* Nothing else waits to be written. */
-static bool is_only_one(const struct sqlite_engine *e)
+static bool sqlite_setback_is_only_one(const struct sqlite_engine *e)
 {
         for (const struct sqlite_work *w = e->parked; w; w = after(w))
                 if (sqlite_is_patient(w))
@@ -42,25 +42,25 @@ static bool is_only_one(const struct sqlite_engine *e)
         return !e->first;
 }
 
-static const char *about(const struct sqlite_work *w)
+static const char *sqlite_setback_about(const struct sqlite_work *w)
 {
         const char *what = w->verb->about ? w->verb->about(w) : NULL;
         return what ? what : "a piece of work";
 }
 
-static void tell_alone(const struct sqlite_engine *e, struct sqlite_work *w)
+static void sqlite_setback_tell_alone(const struct sqlite_engine *e, struct sqlite_work *w)
 {
         w->setback.alone = true;
         log_warn("sqlite", "file=%s %s: %s can't be stored, and waits alone: %s", e->path,
-                 w->verb->name ? w->verb->name : "work", about(w), w->why.text);
+                 w->verb->name ? w->verb->name : "work", sqlite_setback_about(w), w->why.text);
 }
 
-static void judge(const struct sqlite_engine *e, struct sqlite_work *w)
+static void sqlite_setback_judge(const struct sqlite_engine *e, struct sqlite_work *w)
 {
         if (w->setback.alone || !sqlite_is_patient(w))
                 return;
-        if (w->setback.overtaken || (w->setback.tries >= TRIES_BEFORE_TRIAL && is_only_one(e)))
-                tell_alone(e, w);
+        if (w->setback.overtaken || (w->setback.tries >= TRIES_BEFORE_TRIAL && sqlite_setback_is_only_one(e)))
+                sqlite_setback_tell_alone(e, w);
 }
 
 void sqlite_park(struct sqlite_engine *e, struct sqlite_work *w)
@@ -70,7 +70,7 @@ void sqlite_park(struct sqlite_engine *e, struct sqlite_work *w)
                 sqlite_end(w, SQLITE_END_REFUSED);
                 return;
         }
-        judge(e, w);
+        sqlite_setback_judge(e, w);
         w->setback.overtaken = false;
         w->setback.due_ms = clock_mono_ms() + PAUSE_FLOOR_MS +
                             backoff_ms(PAUSE_BASE_MS, w->setback.alone ? ALONE_CAP_MS : PAUSE_CAP_MS, w->setback.tries,

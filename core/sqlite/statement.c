@@ -22,7 +22,7 @@ static size_t slot_of(const struct sqlite_statements *s, const char *sql)
 }
 
 /* Room for one more, at most half full. */
-static bool grow(struct sqlite_statements *s)
+static bool sqlite_statement_grow(struct sqlite_statements *s)
 {
         if (s->count * 2 < s->capacity)
                 return true;
@@ -57,7 +57,7 @@ sqlite3_stmt *sqlite_statement(sqlite3 *db, const char *constant_sql)
 {
         struct sqlite_statements *s = own;
         sqlite3_stmt *made = NULL;
-        if (!s || !grow(s)) {
+        if (!s || !sqlite_statement_grow(s)) {
                 /* Leaves an error code behind for the caller, as a statement that can't be prepared does. */
                 sqlite3_prepare_v2(db, "no room for another statement", -1, &made, NULL);
                 return made;

@@ -58,7 +58,7 @@ int sqlite_watch_wait(const struct sqlite_engine *e, uint64_t now_ms)
         return e->watch.look_at_ms > now_ms ? (int)(e->watch.look_at_ms - now_ms) : 0;
 }
 
-static void drain(int fd)
+static void sqlite_watch_drain(int fd)
 {
         char events[4096];
         while (read(fd, events, sizeof(events)) > 0) {
@@ -69,7 +69,7 @@ bool sqlite_watch_look(struct sqlite_engine *e, bool readable, uint64_t now_ms)
 {
         struct sqlite_watch *w = &e->watch;
         if (readable) {
-                drain(w->inotify);
+                sqlite_watch_drain(w->inotify);
                 w->soon_ms = SOONEST_MS;
                 w->soon_until_ms = now_ms + ATTENTION_MS;
         } else if (now_ms < w->look_at_ms) {

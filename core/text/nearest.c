@@ -13,7 +13,7 @@ static size_t smaller(size_t a, size_t b)
         return a < b ? a : b;
 }
 
-static bool same(char a, char b)
+static bool nearest_same(char a, char b)
 {
         return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
@@ -29,9 +29,9 @@ static size_t edits(const char *a, const char *b)
         for (size_t i = 1; a[i - 1]; i++) {
                 now[0] = i;
                 for (size_t j = 1; j <= width; j++) {
-                        const size_t change = same(a[i - 1], b[j - 1]) ? 0 : 1;
+                        const size_t change = nearest_same(a[i - 1], b[j - 1]) ? 0 : 1;
                         now[j] = smaller(smaller(last[j] + 1, now[j - 1] + 1), last[j - 1] + change);
-                        if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
+                        if (i > 1 && j > 1 && nearest_same(a[i - 1], b[j - 2]) && nearest_same(a[i - 2], b[j - 1]))
                                 now[j] = smaller(now[j], before[j - 2] + 1);
                 }
                 size_t *spare = before;
@@ -42,7 +42,7 @@ static size_t edits(const char *a, const char *b)
         return last[width];
 }
 
-static bool ends_word(char c)
+static bool nearest_ends_word(char c)
 {
         return c != '\0' && strchr("-_.", c) != NULL;
 }
@@ -53,7 +53,7 @@ static size_t mark_of(const char *typed, const char *const names[], size_t count
         size_t mark = 0;
         for (size_t size = 1; typed[size - 1]; size++) {
                 size_t shared = 0;
-                for (size_t i = 0; ends_word(typed[size - 1]) && i < count; i++)
+                for (size_t i = 0; nearest_ends_word(typed[size - 1]) && i < count; i++)
                         shared += strncmp(typed, names[i], size) == 0;
                 if (2 * shared > count)
                         mark = size;
@@ -67,8 +67,8 @@ static bool is_part(const char *part, const char *whole)
         const size_t size = strlen(part), all = strlen(whole);
         if (size < LEAST_PART || size >= all)
                 return false;
-        return (ends_word(whole[size]) && strncasecmp(whole, part, size) == 0) ||
-               (ends_word(whole[all - size - 1]) && strcasecmp(whole + all - size, part) == 0);
+        return (nearest_ends_word(whole[size]) && strncasecmp(whole, part, size) == 0) ||
+               (nearest_ends_word(whole[all - size - 1]) && strcasecmp(whole + all - size, part) == 0);
 }
 
 const char *nearest_name(const char *typed, const char *const names[], size_t count)

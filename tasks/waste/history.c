@@ -15,7 +15,7 @@ static const char *known_role(const json_t *turn)
         return strcmp(role, "assistant") == 0 ? "assistant" : NULL;
 }
 
-static int bad(struct problem *why, size_t i, const char *what, const char *is)
+static int waste_history_bad(struct problem *why, size_t i, const char *what, const char *is)
 {
         return problem_set(why, "task", "bad_input", "history[%zu]%s; it is %s", i, what, is);
 }
@@ -24,16 +24,16 @@ static int check_turn(const json_t *turn, size_t i, struct problem *why)
 {
         const json_t *content = json_object_get(turn, "content");
         if (!json_is_object(turn))
-                return bad(why, i, " must be {\"role\", \"content\"}", json_kind(turn));
+                return waste_history_bad(why, i, " must be {\"role\", \"content\"}", json_kind(turn));
         if (!known_role(turn))
-                return bad(why, i, ".role must be \"user\" or \"assistant\"",
-                           json_text(turn, "role", json_kind(json_object_get(turn, "role"))));
+                return waste_history_bad(why, i, ".role must be \"user\" or \"assistant\"",
+                                         json_text(turn, "role", json_kind(json_object_get(turn, "role"))));
         if (!json_is_string(content))
-                return bad(why, i, ".content must be a text", json_kind(content));
+                return waste_history_bad(why, i, ".content must be a text", json_kind(content));
         if (strlen(json_string_value(content)) != json_string_length(content))
-                return bad(why, i, ".content must be a text without the NUL character", "one with it");
+                return waste_history_bad(why, i, ".content must be a text without the NUL character", "one with it");
         if (json_string_length(content) > HISTORY_CONTENT_MOST)
-                return bad(why, i, ".content must be at most 16000 bytes long", "longer");
+                return waste_history_bad(why, i, ".content must be at most 16000 bytes long", "longer");
         return 0;
 }
 

@@ -32,7 +32,7 @@ struct update {
         json_t *value;
 };
 
-static int bad(struct problem *why, size_t i, const char *what, const char *is)
+static int my_profile_bad(struct problem *why, size_t i, const char *what, const char *is)
 {
         return problem_set(why, "task", "bad_update", "updates[%zu]%s; it is %.80s", i, what, is);
 }
@@ -63,14 +63,14 @@ static bool is_field_name(const char *name)
         return islower((unsigned char)name[0]) && name[size] == '\0' && size <= FIELD_MOST;
 }
 
-static int check_value(const json_t *value, size_t i, struct problem *why)
+static int my_profile_check_value(const json_t *value, size_t i, struct problem *why)
 {
         if (!value)
-                return bad(why, i, ".value must be there (null clears a field)", "absent");
+                return my_profile_bad(why, i, ".value must be there (null clears a field)", "absent");
         if (json_has_nul(value))
-                return bad(why, i, ".value must be free of the NUL character", "not");
+                return my_profile_bad(why, i, ".value must be free of the NUL character", "not");
         if (json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > VALUE_MOST)
-                return bad(why, i, ".value must be at most 16384 bytes long", "longer");
+                return my_profile_bad(why, i, ".value must be at most 16384 bytes long", "longer");
         return 0;
 }
 
@@ -78,23 +78,25 @@ static int check_update(const json_t *element, size_t i, struct update *u, struc
 {
         const json_t *user = json_object_get(element, "user_id"), *field = json_object_get(element, "field");
         if (!json_is_object(element))
-                return bad(why, i, " must be {\"user_id\", \"field\", \"value\"}", json_kind(element));
+                return my_profile_bad(why, i, " must be {\"user_id\", \"field\", \"value\"}", json_kind(element));
         if (check_keys(element, i, why) != 0)
                 return 1;
         *u = (struct update){ json_string_value(user), json_string_value(field), json_object_get(element, "value") };
         if (!u->user_id || !u->user_id[0])
-                return bad(why, i, ".user_id must be a text that is not empty", user ? json_kind(user) : "absent");
+                return my_profile_bad(why, i, ".user_id must be a text that is not empty",
+                                      user ? json_kind(user) : "absent");
         if (strlen(u->user_id) != json_string_length(user) || json_string_length(user) > USER_ID_MOST)
-                return bad(why, i, ".user_id must be at most 200 bytes long, without the NUL character", u->user_id);
+                return my_profile_bad(why, i, ".user_id must be at most 200 bytes long, without the NUL character",
+                                      u->user_id);
         if (!u->field)
-                return bad(why, i, ".field must be a text", json_kind(field));
+                return my_profile_bad(why, i, ".field must be a text", json_kind(field));
         if (strlen(u->field) != json_string_length(field) || !is_field_name(u->field))
-                return bad(why, i, ".field must be a name such as \"nickname\" (a-z, 0-9, _)", u->field);
-        return check_value(u->value, i, why);
+                return my_profile_bad(why, i, ".field must be a name such as \"nickname\" (a-z, 0-9, _)", u->field);
+        return my_profile_check_value(u->value, i, why);
 }
 
 /* Collect {user: {field: value}}: later elements win, users and fields keep the order in which they first came. */
-static int collect(const json_t *updates, json_t *profiles, struct problem *why)
+static int my_profile_collect(const json_t *updates, json_t *profiles, struct problem *why)
 {
         size_t i;
         json_t *element;
@@ -136,7 +138,7 @@ static int my_profile_run(const struct task_input *in, struct outcome *out, stru
         JSON_OWNED json_t *profiles = json_object();
         if (input_check(my_input, json_object_get(in->document, "input"), "task", "bad_input", why) != 0)
                 return 1;
-        int rc = collect(document_input(in->document, "updates"), profiles, why);
+        int rc = my_profile_collect(document_input(in->document, "updates"), profiles, why);
         if (rc != 0)
                 return rc;
         json_object_foreach(profiles, user_id, fields) {

@@ -1,51 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Looking things up. */
 #include "tasks/waste/taxonomy.h"
 
-#include "core/bytes.h"
-#include "core/json.h"
-#include "tasks/waste/waste.h"
-#include "tasks/waste/words.h"
-
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *const lang_codes[LANG_COUNT] = { [LANG_KO] = "ko", [LANG_EN] = "en" };
 
-static int taxonomy_read(struct taxonomy *t, struct problem *why);
-static const struct category *find(const struct taxonomy *t, const char *slug, bool middles, bool majors);
-
-int taxonomy_new(struct taxonomy **out, struct problem *why)
-{
-        struct taxonomy *t = calloc(1, sizeof(*t));
-        if (!t)
-                return -ENOMEM;
-        int rc = taxonomy_read(t, why);
-        if (rc == 0)
-                rc = rule_briefs_new(t);
-        if (rc == 0)
-                rc = words_new(t, why);
-        if (rc == 0)
-                *out = t;
-        else
-                taxonomy_free(t);
-        return rc;
-}
-
-void taxonomy_free(struct taxonomy *t)
-{
-        if (!t)
-                return;
-        words_free(t);
-        rule_briefs_free(t);
-        for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++)
-                free(t->catalogue[lang]);
-        free(t->tag_list);
-        free(t->categories);
-        free(t->characters);
-        json_decref(t->files);
-        free(t);
-}
+static const struct category *taxonomy_find(const struct taxonomy *t, const char *slug, bool middles, bool majors);
 
 const struct taxonomy *taxonomy_of(const struct task_input *in)
 {
@@ -59,17 +20,17 @@ enum lang lang_of(const char *code)
 
 const struct category *category_find(const struct taxonomy *t, const char *slug)
 {
-        return find(t, slug, true, true);
+        return taxonomy_find(t, slug, true, true);
 }
 
 const struct category *middle_find(const struct taxonomy *t, const char *slug)
 {
-        return find(t, slug, true, false);
+        return taxonomy_find(t, slug, true, false);
 }
 
 const struct category *major_find(const struct taxonomy *t, const char *slug)
 {
-        return find(t, slug, false, true);
+        return taxonomy_find(t, slug, false, true);
 }
 
 bool is_situation_tag(const struct taxonomy *t, const char *tag)
@@ -83,7 +44,7 @@ bool is_situation_tag(const struct taxonomy *t, const char *tag)
         return false;
 }
 
-static const struct category *find(const struct taxonomy *t, const char *slug, bool middles, bool majors)
+static const struct category *taxonomy_find(const struct taxonomy *t, const char *slug, bool middles, bool majors)
 {
         for (size_t i = 0; slug && i < t->category_count; i++) {
                 const struct category *c = &t->categories[i];
@@ -91,201 +52,4 @@ static const struct category *find(const struct taxonomy *t, const char *slug, b
                         return c;
         }
         return NULL;
-}
-
-/* ---- reading the embedded files ---- */
-
-/* What is read, and where a complaint goes. */
-struct reading {
-        struct taxonomy *taxonomy;
-        struct problem *why;
-};
-
-static int broken(const struct reading *r, const char *file, const char *what)
-{
-        return problem_set(r->why, "task", "bad_data", "this program was built from broken data: %s: %s", file, what);
-}
-
-/* An embedded JSON file, which lives as long as the taxonomy; NULL, and the problem set, when it is not there. */
-static const json_t *read_file(const struct reading *r, const struct embedded_file files[], const char *name)
-{
-        json_t *value = NULL;
-        struct problem parse = { 0 };
-        for (const struct embedded_file *f = files; f->name; f++)
-                if (strcmp(f->name, name) == 0 && json_parse(bytes_of(f->data, f->size), "task", &value, &parse) == 0 &&
-                    json_array_append_new(r->taxonomy->files, value) == 0)
-                        return value;
-        broken(r, name, parse.code[0] ? "it is no JSON" : "it is missing");
-        return NULL;
-}
-
-static const json_t *read_rule(const struct reading *r, const char *slug)
-{
-        char name[64];
-        snprintf(name, sizeof(name), "%s.json", slug);
-        for (const struct embedded_file *f = embedded_rules; f->name; f++)
-                if (strcmp(f->name, name) == 0)
-                        return read_file(r, embedded_rules, name);
-        return NULL;
-}
-
-static int read_characters(const struct reading *r)
-{
-        struct taxonomy *t = r->taxonomy;
-        const json_t *list = json_object_get(read_file(r, embedded_data, "characters.json"), "characters");
-        t->characters = calloc(json_array_size(list) + 1, sizeof(*t->characters));
-        if (!t->characters || json_array_size(list) == 0)
-                return broken(r, "characters.json", "no characters");
-        size_t i;
-        json_t *entry;
-        json_array_foreach((json_t *)list, i, entry) {
-                struct character *c = &t->characters[t->character_count++];
-                c->code = json_text(entry, "code", NULL);
-                c->ko = json_text(entry, "ko", NULL);
-                c->match = json_text(entry, "match_slug", NULL);
-                if (!c->code || !c->ko || !c->match)
-                        return broken(r, "characters.json", "a character without code, ko or match_slug");
-        }
-        return 0;
-}
-
-/* Two levels: the category's own character, else the default one. */
-static const struct character *character_of(const struct taxonomy *t, const char *slug)
-{
-        const struct character *otherwise = NULL;
-        for (size_t i = 0; i < t->character_count; i++) {
-                if (strcmp(t->characters[i].match, slug) == 0)
-                        return &t->characters[i];
-                if (strcmp(t->characters[i].match, "default") == 0)
-                        otherwise = &t->characters[i];
-        }
-        return otherwise;
-}
-
-static int add_category(const struct reading *r, const json_t *entry, const struct category *major)
-{
-        struct taxonomy *t = r->taxonomy;
-        struct category *c = &t->categories[t->category_count++];
-        c->slug = json_text(entry, "slug", NULL);
-        c->label[LANG_KO] = json_text(entry, "ko", NULL);
-        c->label[LANG_EN] = json_text(entry, "en", NULL);
-        c->major = major ? major : c;
-        c->is_middle = !json_object_get(entry, "middle");
-        c->items = json_object_get(entry, "items");
-        if (!c->slug || !c->label[LANG_KO] || !c->label[LANG_EN])
-                return broken(r, "taxonomy.json", "a category without slug, ko or en");
-        c->rule = read_rule(r, c->slug);
-        c->character = character_of(t, c->slug);
-        return c->character ? 0 : broken(r, "characters.json", "no default character");
-}
-
-static int add_major(const struct reading *r, const json_t *entry)
-{
-        const struct taxonomy *t = r->taxonomy;
-        const struct category *major = &t->categories[t->category_count];
-        if (add_category(r, entry, NULL) != 0)
-                return 1;
-        size_t i;
-        json_t *middle;
-        json_array_foreach(json_object_get(entry, "middle"), i, middle) {
-                if (add_category(r, middle, major) != 0)
-                        return 1;
-        }
-        return 0;
-}
-
-static int read_categories(const struct reading *r)
-{
-        struct taxonomy *t = r->taxonomy;
-        const json_t *majors = json_object_get(read_file(r, embedded_data, "taxonomy.json"), "major");
-        size_t i, count = json_array_size(majors);
-        json_t *entry;
-        json_array_foreach((json_t *)majors, i, entry) {
-                count += json_array_size(json_object_get(entry, "middle"));
-        }
-        t->categories = calloc(count + 1, sizeof(*t->categories));
-        if (!t->categories || count == 0)
-                return broken(r, "taxonomy.json", "no categories");
-        json_array_foreach((json_t *)majors, i, entry) {
-                if (add_major(r, entry) != 0)
-                        return 1;
-        }
-        return 0;
-}
-
-static int read_tags(const struct reading *r)
-{
-        struct taxonomy *t = r->taxonomy;
-        size_t i;
-        json_t *tag;
-        t->tags = json_object_get(read_file(r, embedded_data, "situation-tags.json"), "situation_tags");
-        if (json_array_size(t->tags) == 0)
-                return broken(r, "situation-tags.json", "no tags");
-        json_array_foreach((json_t *)t->tags, i, tag) {
-                if (!json_is_string(tag))
-                        return broken(r, "situation-tags.json", "a tag that is no text");
-        }
-        return 0;
-}
-
-static void write_items(const json_t *items, struct buffer *out)
-{
-        size_t i;
-        json_t *item;
-        json_array_foreach((json_t *)items, i, item) {
-                buffer_addf(out, "%s%s", i ? ", " : ": ", json_string_value(item));
-        }
-}
-
-/* The text that was written, or NULL when memory ran out. */
-static char *finish_text(struct buffer *out)
-{
-        buffer_add_byte(out, '\0');
-        if (out->failed)
-                buffer_free(out);
-        return (char *)out->data;
-}
-
-/* One line a category: "- recyclable (Recyclables)", its middles indented, items behind a colon. */
-static char *write_catalogue(const struct taxonomy *t, enum lang lang)
-{
-        struct buffer out = { 0 };
-        for (size_t i = 0; i < t->category_count; i++) {
-                const struct category *c = &t->categories[i];
-                buffer_addf(&out, "%s- %s (%s)", c->major == c ? "" : "  ", c->slug, c->label[lang]);
-                write_items(c->items, &out);
-                buffer_add_string(&out, "\n");
-        }
-        return finish_text(&out);
-}
-
-static char *write_tags(const json_t *tags)
-{
-        struct buffer out = { 0 };
-        size_t i;
-        json_t *tag;
-        json_array_foreach((json_t *)tags, i, tag) {
-                buffer_addf(&out, "%s%s", i ? ", " : "", json_string_value(tag));
-        }
-        return finish_text(&out);
-}
-
-static int taxonomy_read(struct taxonomy *t, struct problem *why)
-{
-        const struct reading r = { t, why };
-        t->files = json_array();
-        if (!t->files)
-                return -ENOMEM;
-        if (read_characters(&r) != 0 || read_categories(&r) != 0 || read_tags(&r) != 0)
-                return 1;
-        t->words = read_file(&r, embedded_data, "words.json");
-        if (!t->words)
-                return 1;
-        t->tag_list = write_tags(t->tags);
-        bool written = t->tag_list != NULL;
-        for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++) {
-                t->catalogue[lang] = write_catalogue(t, lang);
-                written = written && t->catalogue[lang];
-        }
-        return written ? 0 : -ENOMEM;
 }

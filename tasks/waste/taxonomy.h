@@ -80,7 +80,7 @@ json_t *rule_for(const struct taxonomy *t, const struct category *category, cons
  * "why"}…]}; NULL when it has no rule. Constant. */
 const char *rule_exceptions(const struct taxonomy *t, const struct category *category, enum lang lang);
 
-/* Make and give back t->briefs, once the categories are there; called by taxonomy.c. 0 or -ENOMEM. */
+/* Make and give back t->briefs, once the categories are there; called by read.c. 0 or -ENOMEM. */
 int rule_briefs_new(struct taxonomy *t);
 void rule_briefs_free(struct taxonomy *t);
 

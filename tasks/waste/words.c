@@ -29,7 +29,7 @@ struct words {
 
 static void words_read(const struct taxonomy *t, struct words *w, struct problem *why);
 static char *plain(const char *text);
-static char *find(char *text, const struct term *t);
+static char *waste_words_find(char *text, const struct term *t);
 
 int words_new(struct taxonomy *t, struct problem *why)
 {
@@ -74,14 +74,14 @@ static void blank(char *at, size_t size)
 static void blank_all(char *text, const struct terms *terms)
 {
         for (const struct term *t = terms->list; t && t->text; t++)
-                for (char *at = find(text, t); at; at = find(at, t))
+                for (char *at = waste_words_find(text, t); at; at = waste_words_find(at, t))
                         blank(at, t->size);
 }
 
 static const struct term *find_any(char *text, const struct terms *terms)
 {
         for (const struct term *t = terms->list; t && t->text; t++)
-                if (find(text, t))
+                if (waste_words_find(text, t))
                         return t;
         return NULL;
 }
@@ -114,10 +114,10 @@ json_t *words_situation(const struct taxonomy *taxonomy, const char *text)
         json_t *tags = json_array();
         char *copy = plain(text);
         for (const struct term *t = copy ? taxonomy->terms->situation.list : NULL; t && t->text; t++) {
-                char *at = find(copy, t);
+                char *at = waste_words_find(copy, t);
                 if (!at)
                         continue;
-                for (; at; at = find(at, t))
+                for (; at; at = waste_words_find(at, t))
                         blank(at, t->size);
                 size_t i = 0;
                 while (i < json_array_size(tags) && json_array_get(tags, i) != t->tag)
@@ -153,7 +153,7 @@ static bool is_particle(const char *at)
 }
 
 /* English words end where letters end, or with a plural's s. */
-static bool ends_word(const char *after)
+static bool waste_words_ends_word(const char *after)
 {
         if (after[0] == 'e' && after[1] == 's')
                 return !is_word_byte(after[2]);
@@ -172,11 +172,11 @@ static bool stands_alone(const char *text, const char *at, const struct term *t)
                 return false;
         if (is_wide(t->text[0]) && t->size == 3 && is_wide(after[0]))
                 return is_particle(after);
-        return is_wide(t->text[t->size - 1]) || ends_word(after);
+        return is_wide(t->text[t->size - 1]) || waste_words_ends_word(after);
 }
 
 /* Where a term stands in a text, or NULL. */
-static char *find(char *text, const struct term *t)
+static char *waste_words_find(char *text, const struct term *t)
 {
         for (char *at = strstr(text, t->text); at; at = strstr(at + 1, t->text))
                 if (stands_alone(text, at, t))
@@ -211,7 +211,7 @@ struct reading {
         struct problem *why;
 };
 
-static void add(const struct reading *r, struct terms *to, const char *text, struct term meaning)
+static void waste_words_add(const struct reading *r, struct terms *to, const char *text, struct term meaning)
 {
         struct term *list = realloc(to->list, (to->count + 2) * sizeof(*list));
         if (list)
@@ -230,23 +230,23 @@ static void add(const struct reading *r, struct terms *to, const char *text, str
         list[to->count] = (struct term){ 0 };
 }
 
-static void add_list(const struct reading *r, struct terms *to, const json_t *list, struct term meaning)
+static void waste_words_add_list(const struct reading *r, struct terms *to, const json_t *list, struct term meaning)
 {
         size_t i;
         json_t *text;
         json_array_foreach((json_t *)list, i, text) {
                 if (meaning.category)
                         meaning.item = json_string_value(text);
-                add(r, to, json_string_value(text), meaning);
+                waste_words_add(r, to, json_string_value(text), meaning);
         }
 }
 
 /* An item by its name; without what stands in brackets; and without a final "류" ("골판지류"). */
-static void add_item(const struct reading *r, const char *name, const struct category *c)
+static void waste_words_add_item(const struct reading *r, const char *name, const struct category *c)
 {
         char text[128];
         const struct term meaning = { .category = c, .item = name };
-        add(r, &r->words->category, name, meaning);
+        waste_words_add(r, &r->words->category, name, meaning);
         snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, "("), name);
         size_t size = strlen(text);
         while (size > 0 && text[size - 1] == ' ')
@@ -254,7 +254,7 @@ static void add_item(const struct reading *r, const char *name, const struct cat
         if (size > 9 && strcmp(text + size - 3, "류") == 0)
                 text[size -= 3] = '\0';
         if (size > 3 && strcmp(text, name) != 0)
-                add(r, &r->words->category, text, meaning);
+                waste_words_add(r, &r->words->category, text, meaning);
 }
 
 /* What a rule sends elsewhere says what belongs there. */
@@ -267,23 +267,23 @@ static void add_not_accepted(const struct reading *r, const json_t *rule)
                 const json_t *item = json_object_get(entry, "item");
                 for (enum lang lang = LANG_KO; c && lang < LANG_COUNT; lang++) {
                         const char *name = json_text(item, lang_codes[lang], "");
-                        add(r, &r->words->category, name, (struct term){ .category = c, .item = name });
+                        waste_words_add(r, &r->words->category, name, (struct term){ .category = c, .item = name });
                 }
         }
 }
 
-static void add_category(const struct reading *r, const struct category *c)
+static void waste_words_add_category(const struct reading *r, const struct category *c)
 {
         const json_t *targets = json_object_get(c->rule, "targets");
         size_t i;
         json_t *item;
         json_array_foreach((json_t *)c->items, i, item) {
-                add_item(r, json_string_value(item), c);
+                waste_words_add_item(r, json_string_value(item), c);
         }
         for (enum lang lang = LANG_KO; lang < LANG_COUNT; lang++) {
-                add(r, &r->words->category, c->label[lang], (struct term){ .category = c });
-                add_list(r, &r->words->category, json_object_get(targets, lang_codes[lang]),
-                         (struct term){ .category = c });
+                waste_words_add(r, &r->words->category, c->label[lang], (struct term){ .category = c });
+                waste_words_add_list(r, &r->words->category, json_object_get(targets, lang_codes[lang]),
+                                     (struct term){ .category = c });
         }
 }
 
@@ -322,17 +322,17 @@ static void read_words(const struct reading *r, const json_t *file)
                 if (!c)
                         problem_set(r->why, "task", "bad_data", "words.json: no category is called %s", name);
                 else
-                        add_list(r, &r->words->category, list, (struct term){ .category = c });
+                        waste_words_add_list(r, &r->words->category, list, (struct term){ .category = c });
         }
         json_object_foreach(json_object_get(file, "situation"), name, list) {
                 json_t *tag = known_tag(r->taxonomy, name);
                 if (!tag)
                         problem_set(r->why, "task", "bad_data", "words.json: no situation tag is called %s", name);
                 else
-                        add_list(r, &r->words->situation, list, (struct term){ .tag = tag });
+                        waste_words_add_list(r, &r->words->situation, list, (struct term){ .tag = tag });
         }
-        add_list(r, &r->words->waste, json_object_get(file, "waste"), (struct term){ 0 });
-        add_list(r, &r->words->ignored, json_object_get(file, "ignored"), (struct term){ 0 });
+        waste_words_add_list(r, &r->words->waste, json_object_get(file, "waste"), (struct term){ 0 });
+        waste_words_add_list(r, &r->words->ignored, json_object_get(file, "ignored"), (struct term){ 0 });
 }
 
 static void words_read(const struct taxonomy *t, struct words *w, struct problem *why)
@@ -340,7 +340,7 @@ static void words_read(const struct taxonomy *t, struct words *w, struct problem
         const struct reading r = { t, w, why };
         for (size_t i = 0; i < t->category_count; i++)
                 if (t->categories[i].is_middle)
-                        add_category(&r, &t->categories[i]);
+                        waste_words_add_category(&r, &t->categories[i]);
         read_words(&r, t->words);
         for (size_t i = 0; i < t->category_count; i++)
                 add_not_accepted(&r, t->categories[i].rule);

@@ -25,7 +25,7 @@ json_t *words_situation(const struct taxonomy *t, const char *text);
 /* Whether a text that names no category still asks about putting something out. */
 bool words_about_waste(const struct taxonomy *t, const char *text);
 
-/* Make and give back t->terms, once the categories are there; called by taxonomy.c. Returns 0; 1 with `why` (source "task", code
+/* Make and give back t->terms, once the categories are there; called by read.c. Returns 0; 1 with `why` (source "task", code
  * "bad_data"); or -ENOMEM. */
 int words_new(struct taxonomy *t, struct problem *why);
 void words_free(struct taxonomy *t);

@@ -20,7 +20,7 @@ static struct span span_of(const char *from, const char *to)
 }
 
 /* Cut `s` at the first `c`: what follows goes to *rest. False, and nothing changed, when there is none. */
-static bool cut(struct span *s, char c, struct span *rest)
+static bool amqp_address_cut(struct span *s, char c, struct span *rest)
 {
         const char *found = memchr(s->at, c, s->size);
         if (!found)
@@ -31,14 +31,14 @@ static bool cut(struct span *s, char c, struct span *rest)
 }
 
 /* Decode into *out. Returns 0, 1 for a malformed escape or an encoded NUL, or -ENOMEM. */
-static int decode(struct span s, char **out)
+static int amqp_address_decode(struct span s, char **out)
 {
         bool malformed = false, zero = false;
         *out = url_decode(s.at, s.size, &malformed, &zero);
         return malformed || zero ? 1 : *out ? 0 : -ENOMEM;
 }
 
-static int bad_url(struct problem *why, size_t number, const char *what)
+static int amqp_address_bad_url(struct problem *why, size_t number, const char *what)
 {
         return problem_set(why, "broker", "bad_url",
                            "broker URL %zu: %s; it reads amqp://USER:PASSWORD@HOST:PORT/VHOST", number, what);
@@ -81,13 +81,13 @@ static bool host_and_port(struct span *host, int *port)
         struct span rest = { "", 0 };
         if (host->size && host->at[0] == '[') {
                 *host = span_of(host->at + 1, host->at + host->size);
-                if (!cut(host, ']', &rest))
+                if (!amqp_address_cut(host, ']', &rest))
                         return false;
                 if (rest.size == 0)
                         return true;
                 return rest.at[0] == ':' && port_of(span_of(rest.at + 1, rest.at + rest.size), port);
         }
-        return !cut(host, ':', &rest) || port_of(rest, port);
+        return !amqp_address_cut(host, ':', &rest) || port_of(rest, port);
 }
 
 /* The user part may hold any '@' that was not encoded; the last one ends it, as browsers have it. */
@@ -113,7 +113,7 @@ static int decode_parts(struct address *a, const struct parts *p)
                 { p->user, &a->user }, { p->password, &a->password }, { p->host, &a->host }, { p->vhost, &a->vhost }
         };
         for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-                const int result = decode(texts[i].from, texts[i].to);
+                const int result = amqp_address_decode(texts[i].from, texts[i].to);
                 if (result)
                         return result;
         }
@@ -125,30 +125,30 @@ static int parse_one(struct address *a, struct span url, size_t number, struct p
         struct parts p = { .user = { "guest", 5 }, .password = { "guest", 5 }, .vhost = { "/", 1 } };
         struct span path = { "", 0 };
         if (!scheme_of(&url, &a->tls))
-                return bad_url(why, number, "it starts with neither amqp:// nor amqps://");
+                return amqp_address_bad_url(why, number, "it starts with neither amqp:// nor amqps://");
         a->port = a->tls ? 5671 : 5672;
         p.host = url;
-        cut(&p.host, '/', &path);
+        amqp_address_cut(&p.host, '/', &path);
         if (path.size)
                 p.vhost = path;
         struct span user = { "", 0 };
         cut_user(&p.host, &user);
         if (user.size) {
                 p.user = user;
-                if (!cut(&p.user, ':', &p.password))
+                if (!amqp_address_cut(&p.user, ':', &p.password))
                         p.password = (struct span){ "", 0 };
         }
         if (!host_and_port(&p.host, &a->port))
-                return bad_url(why, number, "its port is no number from 1 to 65535");
+                return amqp_address_bad_url(why, number, "its port is no number from 1 to 65535");
         if (p.host.size == 0)
                 p.host = (struct span){ "localhost", 9 };
         if (memchr(p.vhost.at, '?', p.vhost.size) || memchr(p.host.at, '?', p.host.size))
-                return bad_url(why, number, "options after '?' are not understood");
+                return amqp_address_bad_url(why, number, "options after '?' are not understood");
         const int result = decode_parts(a, &p);
-        return result > 0 ? bad_url(why, number, "a %XX in it is malformed") : result;
+        return result > 0 ? amqp_address_bad_url(why, number, "a %XX in it is malformed") : result;
 }
 
-static struct span trimmed(struct span s)
+static struct span amqp_address_trimmed(struct span s)
 {
         while (s.size && strchr(" \t\r\n", s.at[0]))
                 s = span_of(s.at + 1, s.at + s.size);
@@ -166,7 +166,7 @@ int address_list_parse(struct address_list *out, const char *urls, struct proble
         int result = out->items ? 0 : -ENOMEM;
         for (const char *at = urls; !result && *at;) {
                 const char *end = at + strcspn(at, ",;");
-                const struct span url = trimmed(span_of(at, end));
+                const struct span url = amqp_address_trimmed(span_of(at, end));
                 if (url.size) {
                         out->count++;
                         result = parse_one(&out->items[out->count - 1], url, out->count, why);

@@ -86,7 +86,7 @@ static int send_binding(struct amqp_link *l, const struct topology_row *row)
         return send_method(l, AMQP_QUEUE_BIND_METHOD, &to_queue);
 }
 
-static int send_rows(struct amqp_link *l, const struct topology *t)
+static int amqp_declare_send_rows(struct amqp_link *l, const struct topology *t)
 {
         int result = 0;
         for (size_t i = 0; i < t->count && result == 0; i++) {
@@ -155,7 +155,7 @@ int topology_declare(struct amqp_link *l, const struct topology *t, other_frame 
         amqp_channel_open(l->conn, DECLARE_CHANNEL);
         int result = amqp_link_result(l, DECLARE_CHANNEL, "opening a channel", why);
         if (result == 0)
-                result = send_rows(l, t);
+                result = amqp_declare_send_rows(l, t);
         if (result == 0)
                 result = await_rows(l, t, other, arg, why);
         if (result < 0 || amqp_link_settle(l, l->config->connect_timeout_ms) < 0)

@@ -90,7 +90,7 @@ void frame_heartbeat(struct buffer *out)
         frame(out, FRAME_HEARTBEAT, 0, 0);
 }
 
-static void settle(struct buffer *out, uint16_t channel, uint16_t method, uint64_t tag, unsigned bits)
+static void frames_settle(struct buffer *out, uint16_t channel, uint16_t method, uint64_t tag, unsigned bits)
 {
         unsigned char *to = frame(out, FRAME_METHOD, channel, 13);
         if (!to)
@@ -101,12 +101,12 @@ static void settle(struct buffer *out, uint16_t channel, uint16_t method, uint64
 
 void frame_ack(struct buffer *out, uint16_t channel, uint64_t tag, bool multiple)
 {
-        settle(out, channel, METHOD_ACK, tag, multiple);
+        frames_settle(out, channel, METHOD_ACK, tag, multiple);
 }
 
 void frame_hand_back(struct buffer *out, uint16_t channel, uint64_t tag, bool multiple)
 {
-        settle(out, channel, METHOD_NACK, tag, NACK_REQUEUE | multiple);
+        frames_settle(out, channel, METHOD_NACK, tag, NACK_REQUEUE | multiple);
 }
 
 void frame_method(struct buffer *out, uint16_t channel, uint32_t id, struct bytes arguments)

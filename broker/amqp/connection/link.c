@@ -43,7 +43,7 @@ static bool decoded_waiting(struct amqp_link *l)
         return amqp_frames_enqueued(l->conn) || amqp_data_in_buffer(l->conn) || (l->tls && SSL_pending(l->tls) > 0);
 }
 
-static size_t unwritten(const struct amqp_link *l)
+static size_t amqp_link_unwritten(const struct amqp_link *l)
 {
         return l->out.size - l->written;
 }
@@ -53,7 +53,7 @@ static uint64_t heartbeat_due(const struct amqp_link *l, uint64_t now)
 {
         const uint64_t send_at = l->sent_ms + l->heartbeat_ms / 2;
         const uint64_t silent_at = l->received_ms + 2 * l->heartbeat_ms;
-        const uint64_t at = send_at < silent_at && unwritten(l) == 0 ? send_at : silent_at;
+        const uint64_t at = send_at < silent_at && amqp_link_unwritten(l) == 0 ? send_at : silent_at;
         return at > now ? at - now : 0;
 }
 
@@ -68,7 +68,7 @@ static int wait_time(const struct amqp_link *l, int timeout_ms)
 void amqp_link_wait(struct amqp_link *l, int box_fd, int timeout_ms)
 {
         struct pollfd fds[2] = { { .fd = l->fd, .events = POLLIN }, { .fd = box_fd, .events = POLLIN } };
-        if (unwritten(l))
+        if (amqp_link_unwritten(l))
                 fds[0].events |= POLLOUT;
         if (poll(fds, 2, decoded_waiting(l) ? 0 : wait_time(l, timeout_ms)) <= 0)
                 return;
@@ -122,7 +122,7 @@ static ssize_t write_some(struct amqp_link *l, const void *data, size_t size)
 
 static void forget_written(struct amqp_link *l)
 {
-        const size_t left = unwritten(l);
+        const size_t left = amqp_link_unwritten(l);
         if (left && l->written < MOVE_FROM)
                 return;
         memmove(l->out.data, l->out.data + l->written, left);
@@ -134,8 +134,8 @@ static int write_out(struct amqp_link *l)
 {
         if (l->out.failed)
                 return amqp_link_fail(l, "unreachable", "out of memory");
-        while (unwritten(l)) {
-                const ssize_t count = write_some(l, l->out.data + l->written, unwritten(l));
+        while (amqp_link_unwritten(l)) {
+                const ssize_t count = write_some(l, l->out.data + l->written, amqp_link_unwritten(l));
                 if (count < 0)
                         return amqp_link_fail(l, "unreachable", "the connection was closed");
                 if (count == 0)
@@ -150,7 +150,7 @@ static int write_out(struct amqp_link *l)
 
 int amqp_link_flush(struct amqp_link *l)
 {
-        if (unwritten(l) || l->out.failed) {
+        if (amqp_link_unwritten(l) || l->out.failed) {
                 const int result = write_out(l);
                 if (result)
                         return result;
@@ -161,7 +161,7 @@ int amqp_link_flush(struct amqp_link *l)
         if (now > l->received_ms + 2 * l->heartbeat_ms)
                 return amqp_link_fail(l, "unreachable", "it has been silent for two heartbeats (%u s)",
                                       (unsigned)(2 * l->heartbeat_ms / 1000));
-        if (now < l->sent_ms + l->heartbeat_ms / 2 || unwritten(l))
+        if (now < l->sent_ms + l->heartbeat_ms / 2 || amqp_link_unwritten(l))
                 return 0;
         frame_heartbeat(&l->out);
         return write_out(l);
@@ -176,7 +176,7 @@ int amqp_link_settle(struct amqp_link *l, unsigned timeout_ms)
                 const uint64_t now = clock_mono_ms();
                 struct pollfd socket = { .fd = l->fd, .events = POLLOUT };
                 poll(&socket, 1, now < deadline ? (int)(deadline - now) : 0);
-                if (unwritten(l) == 0 && socket.revents & POLLOUT)
+                if (amqp_link_unwritten(l) == 0 && socket.revents & POLLOUT)
                         return 0;
                 if (now >= deadline)
                         return amqp_link_fail(l, "unreachable", "it reads nothing that is sent to it");

@@ -36,7 +36,7 @@ static int on_verified(int ok, X509_STORE_CTX *store)
         return ok;
 }
 
-static bool accept_only(SSL_CTX *context, const char *host)
+static bool amqp_tls_accept_only(SSL_CTX *context, const char *host)
 {
         X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);
         if (is_ip_address(host))
@@ -74,7 +74,7 @@ amqp_socket_t *tls_socket_new(struct amqp_link *l, const char *host)
                 amqp_link_fail(l, "unreachable", "no certificates can be read from the CA file %s", l->config->ca_file);
                 return NULL;
         }
-        if (!accept_only(context, host)) {
+        if (!amqp_tls_accept_only(context, host)) {
                 amqp_link_fail(l, "unreachable", "TLS cannot check the host name %s", host);
                 return NULL;
         }

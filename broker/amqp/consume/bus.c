@@ -6,7 +6,7 @@
 
 enum { QUEUE_TTL_MS = 300000, QUEUE_EXPIRES_MS = 10000 };
 
-static amqp_table_entry_t number(const char *key, int32_t value)
+static amqp_table_entry_t amqp_bus_number(const char *key, int32_t value)
 {
         return (amqp_table_entry_t){ .key = amqp_cstring_bytes(key),
                                      .value = { .kind = AMQP_FIELD_KIND_I32, .value.i32 = value } };
@@ -22,7 +22,8 @@ static int declare_exchange(struct amqp_link *l, uint16_t channel, const char *n
 
 static int declare_queue(struct amqp_link *l, uint16_t channel, const struct broker_bus *bus, struct problem *why)
 {
-        amqp_table_entry_t limits[] = { number("x-message-ttl", QUEUE_TTL_MS), number("x-expires", QUEUE_EXPIRES_MS) };
+        amqp_table_entry_t limits[] = { amqp_bus_number("x-message-ttl", QUEUE_TTL_MS),
+                                        amqp_bus_number("x-expires", QUEUE_EXPIRES_MS) };
         const amqp_table_t arguments = { .num_entries = 2, .entries = limits };
         amqp_queue_declare(l->conn, channel, amqp_cstring_bytes(bus->queue), 0, 0, 1, 1, arguments);
         const int result = amqp_link_result(l, channel, bus->queue, why);

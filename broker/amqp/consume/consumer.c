@@ -48,7 +48,7 @@ static int delivered(struct consumer *c, struct subscription *s, struct delivery
         return 0;
 }
 
-static int content(struct consumer *c, struct subscription *s, const amqp_frame_t *frame)
+static int consumer_content(struct consumer *c, struct subscription *s, const amqp_frame_t *frame)
 {
         struct delivery *d = NULL;
         const int result = content_frame(&s->content, frame, &d);
@@ -68,26 +68,26 @@ static void cancelled(struct consumer *c, struct subscription *s)
         c->declare_again = c->topology && !s->bus;
 }
 
-static void channel_closed(struct consumer *c, struct subscription *s, const amqp_channel_close_t *close)
+static void consumer_channel_closed(struct consumer *c, struct subscription *s, const amqp_channel_close_t *close)
 {
         struct problem why = { .code = "" };
         amqp_link_channel_closed(&c->io.link, s->channel, close, "the broker closed the channel", &why);
         subscription_lost(s, false, why.text);
 }
 
-static int connection_method(struct consumer *c, const amqp_method_t *method)
+static int consumer_connection_method(struct consumer *c, const amqp_method_t *method)
 {
         return method->id == AMQP_CONNECTION_CLOSE_METHOD ? amqp_link_connection_closed(&c->io.link, method->decoded)
                                                           : 0;
 }
 
-static int method(struct consumer *c, struct subscription *s, const amqp_frame_t *frame)
+static int consumer_method(struct consumer *c, struct subscription *s, const amqp_frame_t *frame)
 {
         const amqp_method_t *m = &frame->payload.method;
         switch (m->id) {
         case AMQP_BASIC_DELIVER_METHOD: content_start(&s->content, m->decoded); return 0;
         case AMQP_BASIC_CANCEL_METHOD: cancelled(c, s); break;
-        case AMQP_CHANNEL_CLOSE_METHOD: channel_closed(c, s, m->decoded); break;
+        case AMQP_CHANNEL_CLOSE_METHOD: consumer_channel_closed(c, s, m->decoded); break;
         default: break;
         }
         content_clear(&s->content); /* what was begun is over, and its method is rabbitmq-c's memory */
@@ -99,14 +99,15 @@ int consumer_frame(const amqp_frame_t *frame, void *consumer)
 {
         struct consumer *c = consumer;
         if (frame->channel == 0)
-                return frame->frame_type == AMQP_FRAME_METHOD ? connection_method(c, &frame->payload.method) : 0;
+                return frame->frame_type == AMQP_FRAME_METHOD ? consumer_connection_method(c, &frame->payload.method)
+                                                              : 0;
         struct subscription *s = of_channel(c, frame->channel);
         if (!s || !s->open)
                 return 0;
-        return frame->frame_type == AMQP_FRAME_METHOD ? method(c, s, frame) : content(c, s, frame);
+        return frame->frame_type == AMQP_FRAME_METHOD ? consumer_method(c, s, frame) : consumer_content(c, s, frame);
 }
 
-static int read_frames(struct consumer *c)
+static int consumer_read_frames(struct consumer *c)
 {
         amqp_frame_t frame;
         int result;
@@ -129,7 +130,7 @@ static void free_deliveries(struct delivery *list)
 }
 
 /* One report a wake-up. When memory runs out they stay for the next one. */
-static void hand_over(struct consumer *c)
+static void consumer_hand_over(struct consumer *c)
 {
         if (c->first && io_thread_report(&c->io, REPORT_DELIVERIES, c->first, NULL) == 0)
                 c->first = c->last = NULL;
@@ -159,7 +160,7 @@ static struct subscription *add_subscription(struct consumer *c, const char *que
         return s;
 }
 
-static struct subscription *consume(struct consumer *c, const struct order *o)
+static struct subscription *consumer_consume(struct consumer *c, const struct order *o)
 {
         struct subscription *s = of_queue(c, o->queue);
         if (!s)
@@ -175,32 +176,32 @@ static struct subscription *consume(struct consumer *c, const struct order *o)
         return s;
 }
 
-static void cancel(struct consumer *c)
+static void consumer_cancel(struct consumer *c)
 {
         for (size_t i = 0; i < c->count; i++)
                 if (!c->subscriptions[i]->bus)
                         c->subscriptions[i]->wanted = false;
 }
 
-static void join(struct consumer *c, const struct order *o)
+static void consumer_join(struct consumer *c, const struct order *o)
 {
-        struct subscription *s = consume(c, o);
+        struct subscription *s = consumer_consume(c, o);
         if (s)
                 s->bus = o->bus;
 }
 
-static void obey(struct consumer *c, struct order *o)
+static void consumer_obey(struct consumer *c, struct order *o)
 {
         switch (o->kind) {
         case ORDER_CONSUME:
                 c->wish = o->wish;
-                consume(c, o);
+                consumer_consume(c, o);
                 break;
         case ORDER_CANCEL:
                 c->wish = o->wish;
-                cancel(c);
+                consumer_cancel(c);
                 break;
-        case ORDER_JOIN: join(c, o); break;
+        case ORDER_JOIN: consumer_join(c, o); break;
         case ORDER_REDECLARE:
                 c->topology = o->topology;
                 c->declare_again = true;
@@ -212,7 +213,7 @@ static void obey(struct consumer *c, struct order *o)
 }
 
 /* Returns 0, or -1 when one of them found the connection lost. */
-static int take_orders(struct consumer *c)
+static int consumer_take_orders(struct consumer *c)
 {
         struct mail *mail = mailbox_take(c->io.box);
         bool sound = amqp_link_up(&c->io.link);
@@ -224,7 +225,7 @@ static int take_orders(struct consumer *c)
                         sound = false;
                         result = -1;
                 }
-                obey(c, o);
+                consumer_obey(c, o);
                 free(o);
         }
         return result;
@@ -232,7 +233,7 @@ static int take_orders(struct consumer *c)
 
 /* ---- the thread ---- */
 
-static void show(struct consumer *c)
+static void consumer_show(struct consumer *c)
 {
         struct io_status now = { .up = amqp_link_up(&c->io.link), .wish = c->wish };
         /* What came while a consumer was being cancelled is told first: whoever hears that it is cancelled expects nothing more. */
@@ -251,7 +252,7 @@ static void show(struct consumer *c)
         io_thread_set_status(&c->io, &now);
 }
 
-static void lost(struct consumer *c)
+static void consumer_lost(struct consumer *c)
 {
         io_thread_tell_away(&c->io);
         for (size_t i = 0; i < c->count; i++) {
@@ -261,20 +262,20 @@ static void lost(struct consumer *c)
         io_thread_lost(&c->io);
 }
 
-static void turn(struct consumer *c)
+static void consumer_turn(struct consumer *c)
 {
         amqp_link_wait(&c->io.link, mailbox_fd(c->io.box), consumer_mend_due(c));
-        int result = take_orders(c);
+        int result = consumer_take_orders(c);
         if (result == 0)
-                result = read_frames(c);
-        hand_over(c);
+                result = consumer_read_frames(c);
+        consumer_hand_over(c);
         if (result == 0)
                 result = consumer_mend(c);
         if (result == 0)
                 result = amqp_link_flush(&c->io.link);
         if (result < 0)
-                lost(c);
-        show(c);
+                consumer_lost(c);
+        consumer_show(c);
 }
 
 int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *why)
@@ -296,11 +297,11 @@ int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *wh
         return 0;
 }
 
-static void revive(struct consumer *c)
+static void consumer_revive(struct consumer *c)
 {
         struct problem why = { .code = "" };
         io_thread_pause(&c->io);
-        (void)take_orders(c); /* there is no connection to be lost */
+        (void)consumer_take_orders(c); /* there is no connection to be lost */
         if (c->stopping || clock_mono_ms() < c->io.retry_at_ms)
                 return;
         if (consumer_connect(c, c->io.link.config->connect_timeout_ms, &why) != 0) {
@@ -309,19 +310,19 @@ static void revive(struct consumer *c)
         } else {
                 io_thread_tell_up(&c->io);
         }
-        show(c);
+        consumer_show(c);
 }
 
 void *consumer_main(void *consumer)
 {
         struct consumer *c = consumer;
         pthread_setname_np(pthread_self(), "chard-consume");
-        show(c);
+        consumer_show(c);
         while (!c->stopping) {
                 if (amqp_link_up(&c->io.link))
-                        turn(c);
+                        consumer_turn(c);
                 else
-                        revive(c);
+                        consumer_revive(c);
         }
         amqp_link_close(&c->io.link, GOODBYE_MS);
         io_thread_end(&c->io);

@@ -11,7 +11,7 @@ void content_start(struct content *c, const amqp_basic_deliver_t *method)
         c->method = method;
 }
 
-static unsigned char *put(unsigned char *to, amqp_bytes_t from)
+static unsigned char *content_put(unsigned char *to, amqp_bytes_t from)
 {
         if (from.len)
                 memcpy(to, from.bytes, from.len);
@@ -28,17 +28,17 @@ static struct delivery *delivery_new(const amqp_basic_deliver_t *method, amqp_by
         unsigned char *at = (unsigned char *)(d + 1);
         *d = (struct delivery){ .tag.number = method->delivery_tag, .redelivered = method->redelivered };
         d->exchange = (const char *)at;
-        at = put(at, method->exchange);
+        at = content_put(at, method->exchange);
         *at++ = '\0';
         d->routing_key = (const char *)at;
-        at = put(at, method->routing_key);
+        at = content_put(at, method->routing_key);
         *at++ = '\0';
         d->properties = bytes_of(at, properties.len);
-        d->body = bytes_of(put(at, properties), body_size);
+        d->body = bytes_of(content_put(at, properties), body_size);
         return d;
 }
 
-static int complete(struct content *c, struct delivery **out)
+static int content_complete(struct content *c, struct delivery **out)
 {
         if (c->filled < c->delivery->body.size)
                 return 0;
@@ -56,7 +56,7 @@ static int start_body(struct content *c, const amqp_frame_t *frame, struct deliv
                 return -EPROTO;
         c->delivery = delivery_new(c->method, frame->payload.properties.raw, (size_t)size);
         c->method = NULL;
-        return c->delivery ? complete(c, out) : -ENOMEM;
+        return c->delivery ? content_complete(c, out) : -ENOMEM;
 }
 
 static int add_piece(struct content *c, amqp_bytes_t piece, struct delivery **out)
@@ -66,9 +66,9 @@ static int add_piece(struct content *c, amqp_bytes_t piece, struct delivery **ou
         if (piece.len > c->delivery->body.size - c->filled)
                 return -EPROTO;
         /* The bytes are ours until the delivery is given away, and read only from then on. */
-        put((unsigned char *)(uintptr_t)c->delivery->body.data + c->filled, piece);
+        content_put((unsigned char *)(uintptr_t)c->delivery->body.data + c->filled, piece);
         c->filled += piece.len;
-        return complete(c, out);
+        return content_complete(c, out);
 }
 
 int content_frame(struct content *c, const amqp_frame_t *frame, struct delivery **out)

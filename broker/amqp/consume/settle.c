@@ -12,7 +12,7 @@ static struct subscription *of_epoch(const struct consumer *c, uint32_t epoch)
 }
 
 /* Mark those of the batch that are acks (or those that are not) as settled; what is not outstanding gets number 0. */
-static void mark(struct consumer *c, struct order *o, bool ack)
+static void consumer_settle_mark(struct consumer *c, struct order *o, bool ack)
 {
         for (size_t i = 0; i < o->count; i++) {
                 struct settlement *it = &o->settlements[i];
@@ -64,7 +64,7 @@ void consumer_settle(struct consumer *c, struct order *o)
          * back. */
         static const bool passes[] = { false, true };
         for (size_t i = 0; i < 2; i++) {
-                mark(c, o, passes[i]);
+                consumer_settle_mark(c, o, passes[i]);
                 write_batch(c, o, passes[i]);
         }
 }

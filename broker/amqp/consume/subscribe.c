@@ -36,7 +36,7 @@ void subscription_lost(struct subscription *s, bool open, const char *why)
 }
 
 /* The broker closed the channel over what we asked. */
-static void refused(struct consumer *c, struct subscription *s, const struct problem *why)
+static void consumer_subscribe_refused(struct consumer *c, struct subscription *s, const struct problem *why)
 {
         subscription_lost(s, false, why->text);
         c->declare_again = c->topology && !s->bus;
@@ -64,7 +64,7 @@ static void name_consumer(struct consumer *c, struct subscription *s)
         snprintf(s->tag, sizeof(s->tag), "%.110s/%.110s/%u", name ? name : "chard", s->queue, ++c->registrations);
 }
 
-static int ask(struct consumer *c, struct subscription *s, struct problem *why)
+static int consumer_subscribe_ask(struct consumer *c, struct subscription *s, struct problem *why)
 {
         struct amqp_link *l = &c->io.link;
         int result = open_channel(c, s, why);
@@ -92,9 +92,9 @@ static int subscribe(struct consumer *c, struct subscription *s)
                 return 0;
         if (amqp_link_settle(&c->io.link, c->io.link.config->connect_timeout_ms) < 0)
                 return -1;
-        const int result = ask(c, s, &why);
+        const int result = consumer_subscribe_ask(c, s, &why);
         if (result > 0)
-                refused(c, s, &why);
+                consumer_subscribe_refused(c, s, &why);
         if (result)
                 return result < 0 ? -1 : 0;
         if (s->told)
@@ -138,7 +138,7 @@ static bool outdated(const struct subscription *s)
         return s->registered && (!s->wanted || s->registered_prefetch != s->prefetch);
 }
 
-static bool missing(const struct subscription *s)
+static bool consumer_subscribe_missing(const struct subscription *s)
 {
         return s->wanted && !s->registered;
 }
@@ -147,7 +147,7 @@ static int mend_one(struct consumer *c, struct subscription *s)
 {
         if (outdated(s) && unsubscribe(c, s) < 0)
                 return -1;
-        if (!missing(s) || clock_mono_ms() < s->retry_at_ms)
+        if (!consumer_subscribe_missing(s) || clock_mono_ms() < s->retry_at_ms)
                 return 0;
         if (c->declare_again && declare_again(c) < 0)
                 return -1;
@@ -166,7 +166,7 @@ int consumer_mend_due(const struct consumer *c)
 {
         uint64_t first = UINT64_MAX;
         for (size_t i = 0; i < c->count; i++)
-                if (missing(c->subscriptions[i]) && c->subscriptions[i]->retry_at_ms < first)
+                if (consumer_subscribe_missing(c->subscriptions[i]) && c->subscriptions[i]->retry_at_ms < first)
                         first = c->subscriptions[i]->retry_at_ms;
         if (first == UINT64_MAX)
                 return -1;

@@ -6,7 +6,7 @@
 
 enum { WORD = 64, FIRST_CAPACITY = 1024, GAP_MOST = UINT16_MAX };
 
-static uint64_t *word(const struct tags *t, uint64_t tag)
+static uint64_t *tags_word(const struct tags *t, uint64_t tag)
 {
         return &t->bits[(tag & (t->capacity - 1)) / WORD];
 }
@@ -16,13 +16,13 @@ static uint64_t bit(uint64_t tag)
         return UINT64_C(1) << (tag % WORD);
 }
 
-static bool settled(const struct tags *t, uint64_t tag)
+static bool tags_settled(const struct tags *t, uint64_t tag)
 {
-        return *word(t, tag) & bit(tag);
+        return *tags_word(t, tag) & bit(tag);
 }
 
 /* Make the ring large enough for one more delivery. One slow task among many quick ones stretches it. */
-static int grow(struct tags *t)
+static int tags_grow(struct tags *t)
 {
         struct tags larger = *t;
         larger.capacity = t->capacity ? t->capacity * 2 : FIRST_CAPACITY;
@@ -30,8 +30,8 @@ static int grow(struct tags *t)
         if (!larger.bits)
                 return -ENOMEM;
         for (uint64_t tag = t->oldest; tag < t->next; tag++)
-                if (settled(t, tag))
-                        *word(&larger, tag) |= bit(tag);
+                if (tags_settled(t, tag))
+                        *tags_word(&larger, tag) |= bit(tag);
         free(t->bits);
         *t = larger;
         return 0;
@@ -44,14 +44,14 @@ int tags_delivered(struct tags *t, uint64_t tag)
         if (t->next == 0)
                 t->oldest = t->next = tag;
         while (tag + 1 - t->oldest > t->capacity) {
-                const int result = grow(t);
+                const int result = tags_grow(t);
                 if (result)
                         return result;
         }
         /* RabbitMQ leaves no gaps; if it did, what was never delivered counts as settled. */
         for (; t->next < tag; t->next++)
-                *word(t, t->next) |= bit(t->next);
-        *word(t, tag) &= ~bit(tag);
+                *tags_word(t, t->next) |= bit(t->next);
+        *tags_word(t, tag) &= ~bit(tag);
         t->next = tag + 1;
         t->unsettled++;
         return 0;
@@ -59,16 +59,16 @@ int tags_delivered(struct tags *t, uint64_t tag)
 
 bool tags_settle(struct tags *t, uint64_t tag)
 {
-        if (tag < t->oldest || tag >= t->next || settled(t, tag))
+        if (tag < t->oldest || tag >= t->next || tags_settled(t, tag))
                 return false;
-        *word(t, tag) |= bit(tag);
+        *tags_word(t, tag) |= bit(tag);
         t->unsettled--;
         return true;
 }
 
 void tags_advance(struct tags *t)
 {
-        while (t->oldest < t->next && settled(t, t->oldest))
+        while (t->oldest < t->next && tags_settled(t, t->oldest))
                 t->oldest++;
 }
 

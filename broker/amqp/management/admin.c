@@ -28,7 +28,7 @@ struct admin {
 
 /* ---- one exchange ---- */
 
-static size_t on_body(char *data, size_t one, size_t size, void *arg)
+static size_t amqp_admin_on_body(char *data, size_t one, size_t size, void *arg)
 {
         struct admin *a = arg;
         if (a->answer.size + size > ANSWER_MOST)
@@ -37,7 +37,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
         return a->answer.failed ? 0 : one * size;
 }
 
-static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+static int amqp_admin_on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
         const struct admin *admin = arg;
         (void)a, (void)b, (void)c, (void)d;
@@ -49,7 +49,7 @@ static int unreachable(const struct admin *a, const char *what, struct problem *
         return problem_set(why, "broker", "unreachable", "RabbitMQ's management API at %.200s: %.200s", a->base, what);
 }
 
-static int refused(const struct admin *a, long status, struct problem *why)
+static int amqp_admin_refused(const struct admin *a, long status, struct problem *why)
 {
         JSON_OWNED json_t *body = NULL;
         (void)json_parse(buffer_view(&a->answer), "broker", &body, NULL);
@@ -85,7 +85,7 @@ static int exchange(struct admin *a, const char *url, const char *body, long *st
 }
 
 /* BASE/KIND/VHOST[/NAME][REST], or NULL when memory ran out. */
-static char *path_of(const struct admin *a, const char *kind, const char *name, const char *rest)
+static char *amqp_admin_path_of(const struct admin *a, const char *kind, const char *name, const char *rest)
 {
         char *encoded = name ? curl_easy_escape(a->easy, name, 0) : NULL, *url = NULL;
         if ((name && !encoded) || asprintf(&url, "%s/%s/%s%s%s%s", a->base, kind, a->vhost, name ? "/" : "",
@@ -95,7 +95,7 @@ static char *path_of(const struct admin *a, const char *kind, const char *name, 
         return url;
 }
 
-static int get(struct admin *a, const char *url, json_t **out, struct problem *why)
+static int amqp_admin_get(struct admin *a, const char *url, json_t **out, struct problem *why)
 {
         long status = 0;
         int result = exchange(a, url, NULL, &status, why);
@@ -103,7 +103,7 @@ static int get(struct admin *a, const char *url, json_t **out, struct problem *w
         if (result || status == 404)
                 return result;
         if (status != 200)
-                return refused(a, status, why);
+                return amqp_admin_refused(a, status, why);
         if (json_parse(buffer_view(&a->answer), "broker", out, NULL))
                 return unreachable(a, "what answers there is no such API", why);
         return 0;
@@ -111,8 +111,8 @@ static int get(struct admin *a, const char *url, json_t **out, struct problem *w
 
 int admin_get(struct admin *a, const char *kind, const char *name, const char *rest, json_t **out, struct problem *why)
 {
-        char *url = path_of(a, kind, name, rest);
-        const int result = url ? get(a, url, out, why) : -ENOMEM;
+        char *url = amqp_admin_path_of(a, kind, name, rest);
+        const int result = url ? amqp_admin_get(a, url, out, why) : -ENOMEM;
         free(url);
         return result;
 }
@@ -120,10 +120,10 @@ int admin_get(struct admin *a, const char *kind, const char *name, const char *r
 int admin_put(struct admin *a, const char *kind, const char *name, const json_t *value, struct problem *why)
 {
         long status = 0;
-        char *url = path_of(a, kind, name, NULL), *body = json_dumps(value, JSON_COMPACT);
+        char *url = amqp_admin_path_of(a, kind, name, NULL), *body = json_dumps(value, JSON_COMPACT);
         int result = url && body ? exchange(a, url, body, &status, why) : -ENOMEM;
         if (result == 0 && status / 100 != 2)
-                result = refused(a, status, why);
+                result = amqp_admin_refused(a, status, why);
         free(url);
         free(body);
         return result;
@@ -137,11 +137,12 @@ unsigned admin_broker_major(const struct admin *a)
 }
 
 /* It answers, and knows its version. */
-static int greet(struct admin *a, struct problem *why)
+static int amqp_admin_greet(struct admin *a, struct problem *why)
 {
         JSON_OWNED json_t *overview = NULL;
         char *url = NULL;
-        const int result = asprintf(&url, "%s/overview", a->base) < 0 ? -ENOMEM : get(a, url, &overview, why);
+        const int result =
+                asprintf(&url, "%s/overview", a->base) < 0 ? -ENOMEM : amqp_admin_get(a, url, &overview, why);
         free(url);
         if (result)
                 return result;
@@ -195,7 +196,7 @@ static int at_url(struct admin *a, const char *text, const struct address *broke
                 result = take_login(a, u.user ? u.user : broker->user,
                                     u.user ? (u.password ? u.password : "") : broker->password);
         url_free(&u);
-        return result ? result : greet(a, why);
+        return result ? result : amqp_admin_greet(a, why);
 }
 
 /* A password that goes to the broker in TLS goes nowhere without. */
@@ -204,11 +205,11 @@ static int at_usual_port(struct admin *a, const struct address *broker, struct p
         int result = take_base(a, broker->tls ? "https" : "http", broker->host, broker->tls ? "15671" : "15672", NULL);
         if (!result)
                 result = take_login(a, broker->user, broker->password);
-        return result ? result : greet(a, why);
+        return result ? result : amqp_admin_greet(a, why);
 }
 
-static int find(struct admin *a, const struct broker_check_config *config, const struct address_list *brokers,
-                struct problem *why)
+static int amqp_admin_find(struct admin *a, const struct broker_check_config *config,
+                           const struct address_list *brokers, struct problem *why)
 {
         int result = 1;
         if (config->admin_url && *config->admin_url)
@@ -218,7 +219,7 @@ static int find(struct admin *a, const struct broker_check_config *config, const
         return result;
 }
 
-static void prepare(struct admin *a, const struct broker_check_config *config)
+static void amqp_admin_prepare(struct admin *a, const struct broker_check_config *config)
 {
         curl_easy_setopt(a->easy, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(a->easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -228,9 +229,9 @@ static void prepare(struct admin *a, const struct broker_check_config *config)
         curl_easy_setopt(a->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         curl_easy_setopt(a->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
         curl_easy_setopt(a->easy, CURLOPT_TIMEOUT_MS, (long)ANSWER_MS);
-        curl_easy_setopt(a->easy, CURLOPT_WRITEFUNCTION, on_body);
+        curl_easy_setopt(a->easy, CURLOPT_WRITEFUNCTION, amqp_admin_on_body);
         curl_easy_setopt(a->easy, CURLOPT_WRITEDATA, a);
-        curl_easy_setopt(a->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(a->easy, CURLOPT_XFERINFOFUNCTION, amqp_admin_on_progress);
         curl_easy_setopt(a->easy, CURLOPT_XFERINFODATA, a);
         curl_easy_setopt(a->easy, CURLOPT_NOPROGRESS, 0L);
         if (config->ca_file)
@@ -245,11 +246,11 @@ static int open_for(struct admin *a, const struct broker_check_config *config, c
         a->easy = curl_easy_init();
         if (!a->easy)
                 return -ENOMEM;
-        prepare(a, config);
+        amqp_admin_prepare(a, config);
         vhost = curl_easy_escape(a->easy, brokers->items[0].vhost, 0);
         a->vhost = vhost ? strdup(vhost) : NULL;
         curl_free(vhost);
-        return a->vhost ? find(a, config, brokers, why) : -ENOMEM;
+        return a->vhost ? amqp_admin_find(a, config, brokers, why) : -ENOMEM;
 }
 
 int admin_open(struct admin **out, const struct broker_check_config *config, struct problem *why)

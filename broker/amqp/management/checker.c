@@ -75,8 +75,8 @@ static void tell_unread(const char *queue, const char *policy, risk_tell *tell, 
         tell(RISK_NOTE, queue, text, arg);
 }
 
-static int check_queue(struct checker *c, const struct topology_row *row, risk_tell *tell, void *arg,
-                       struct problem *why)
+static int amqp_checker_check_queue(struct checker *c, const struct topology_row *row, risk_tell *tell, void *arg,
+                                    struct problem *why)
 {
         const enum queue_role role = queue_role_of(row);
         enum dead_route route = DEAD_ROUTE_OPEN;
@@ -106,7 +106,7 @@ static int amqp_check(const struct broker_check_config *config, risk_tell *tell,
         for (size_t i = 0; i < config->topology->count && result == 0; i++) {
                 const struct topology_row *row = &config->topology->rows[i];
                 if (row->kind == TOPOLOGY_QUEUE && !(config->briefly && queue_role_of(row) == QUEUE_OF_DELAY))
-                        result = check_queue(&c, row, tell, arg, why);
+                        result = amqp_checker_check_queue(&c, row, tell, arg, why);
         }
         checker_close(&c);
         return result;

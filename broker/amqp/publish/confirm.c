@@ -61,7 +61,7 @@ static void find_culprit(struct publisher *p, uint16_t code, amqp_bytes_t text)
         p->careful = p->window.count;
 }
 
-static int channel_closed(struct publisher *p, const amqp_channel_close_t *close)
+static int confirm_channel_closed(struct publisher *p, const amqp_channel_close_t *close)
 {
         struct problem why = { .code = "" };
         amqp_link_channel_closed(&p->io.link, PUBLISH_CHANNEL, close, "a publish closed the channel", &why);
@@ -71,7 +71,7 @@ static int channel_closed(struct publisher *p, const amqp_channel_close_t *close
         return publisher_open_channel(p);
 }
 
-static int connection_method(struct publisher *p, const amqp_method_t *method)
+static int confirm_connection_method(struct publisher *p, const amqp_method_t *method)
 {
         const amqp_connection_close_t *close = method->decoded;
         switch (method->id) {
@@ -91,7 +91,7 @@ static int connection_method(struct publisher *p, const amqp_method_t *method)
         }
 }
 
-static int settled(struct publisher *p, uint64_t number, bool multiple, bool refused)
+static int confirm_settled(struct publisher *p, uint64_t number, bool multiple, bool refused)
 {
         /* What is still being sent is ours: nobody else may end it. */
         if (window_settle(&p->window, number, multiple, refused, &p->finished) < 0)
@@ -101,15 +101,15 @@ static int settled(struct publisher *p, uint64_t number, bool multiple, bool ref
         return 0;
 }
 
-static int method(struct publisher *p, const amqp_method_t *method)
+static int confirm_method(struct publisher *p, const amqp_method_t *method)
 {
         const amqp_basic_ack_t *ack = method->decoded;
         const amqp_basic_nack_t *nack = method->decoded;
         switch (method->id) {
-        case AMQP_BASIC_ACK_METHOD: return settled(p, ack->delivery_tag, ack->multiple, false);
-        case AMQP_BASIC_NACK_METHOD: return settled(p, nack->delivery_tag, nack->multiple, true);
+        case AMQP_BASIC_ACK_METHOD: return confirm_settled(p, ack->delivery_tag, ack->multiple, false);
+        case AMQP_BASIC_NACK_METHOD: return confirm_settled(p, nack->delivery_tag, nack->multiple, true);
         case AMQP_BASIC_RETURN_METHOD: p->returned = method->decoded; return 0;
-        case AMQP_CHANNEL_CLOSE_METHOD: return channel_closed(p, method->decoded);
+        case AMQP_CHANNEL_CLOSE_METHOD: return confirm_channel_closed(p, method->decoded);
         default: break;
         }
         p->returned = NULL;
@@ -129,11 +129,12 @@ static void came_back(struct publisher *p, const amqp_frame_t *header)
 int publisher_frame(struct publisher *p, const amqp_frame_t *frame)
 {
         if (frame->channel == 0)
-                return frame->frame_type == AMQP_FRAME_METHOD ? connection_method(p, &frame->payload.method) : 0;
+                return frame->frame_type == AMQP_FRAME_METHOD ? confirm_connection_method(p, &frame->payload.method)
+                                                              : 0;
         if (frame->channel != PUBLISH_CHANNEL)
                 return 0;
         if (frame->frame_type == AMQP_FRAME_METHOD)
-                return method(p, &frame->payload.method);
+                return confirm_method(p, &frame->payload.method);
         if (frame->frame_type == AMQP_FRAME_HEADER && p->returned)
                 came_back(p, frame);
         amqp_link_release(&p->io.link, PUBLISH_CHANNEL);

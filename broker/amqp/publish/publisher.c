@@ -12,7 +12,7 @@ enum {
         OUT_LIMIT = 256 * 1024, /* encoded ahead of the socket */
 };
 
-static size_t unwritten(const struct publisher *p)
+static size_t publisher_unwritten(const struct publisher *p)
 {
         return p->io.link.out.size - p->io.link.written;
 }
@@ -59,9 +59,9 @@ static void continue_body(struct publisher *p)
 }
 
 /* Encode what may go. Returns true when only the room for it ended. */
-static bool fill(struct publisher *p)
+static bool publisher_fill(struct publisher *p)
 {
-        while (unwritten(p) < OUT_LIMIT && !p->io.link.out.failed) {
+        while (publisher_unwritten(p) < OUT_LIMIT && !p->io.link.out.failed) {
                 if (p->current)
                         continue_body(p);
                 else if (may_start(p))
@@ -75,15 +75,15 @@ static bool fill(struct publisher *p)
 static int send_waiting(struct publisher *p)
 {
         for (;;) {
-                const bool more = fill(p);
+                const bool more = publisher_fill(p);
                 if (amqp_link_flush(&p->io.link) < 0)
                         return -1;
-                if (!more || unwritten(p))
+                if (!more || publisher_unwritten(p))
                         return 0;
         }
 }
 
-static int read_frames(struct publisher *p)
+static int publisher_read_frames(struct publisher *p)
 {
         amqp_frame_t frame;
         int result;
@@ -96,7 +96,7 @@ static int read_frames(struct publisher *p)
         return result;
 }
 
-static void take_orders(struct publisher *p)
+static void publisher_take_orders(struct publisher *p)
 {
         struct mail *mail = mailbox_take(p->io.box);
         while (mail) {
@@ -110,13 +110,13 @@ static void take_orders(struct publisher *p)
 }
 
 /* When memory runs out they stay for the next time. */
-static void hand_over(struct publisher *p)
+static void publisher_hand_over(struct publisher *p)
 {
         if (p->finished.first)
                 io_thread_report(&p->io, REPORT_FINISHED, NULL, &p->finished);
 }
 
-static void show(struct publisher *p)
+static void publisher_show(struct publisher *p)
 {
         struct io_status now = { .up = amqp_link_up(&p->io.link), .blocked = p->blocked };
         if (!now.up)
@@ -126,7 +126,7 @@ static void show(struct publisher *p)
         io_thread_set_status(&p->io, &now);
 }
 
-static void lost(struct publisher *p)
+static void publisher_lost(struct publisher *p)
 {
         io_thread_tell_away(&p->io);
         publisher_again(p);
@@ -134,24 +134,24 @@ static void lost(struct publisher *p)
         io_thread_lost(&p->io);
 }
 
-static void turn(struct publisher *p)
+static void publisher_turn(struct publisher *p)
 {
         amqp_link_wait(&p->io.link, mailbox_fd(p->io.box), -1);
-        take_orders(p);
-        int result = read_frames(p);
+        publisher_take_orders(p);
+        int result = publisher_read_frames(p);
         if (result == 0)
                 result = send_waiting(p);
         if (result < 0)
-                lost(p);
-        hand_over(p);
-        show(p);
+                publisher_lost(p);
+        publisher_hand_over(p);
+        publisher_show(p);
 }
 
-static void revive(struct publisher *p)
+static void publisher_revive(struct publisher *p)
 {
         struct io_thread *s = &p->io;
         io_thread_pause(s);
-        take_orders(p);
+        publisher_take_orders(p);
         if (p->stopping || clock_mono_ms() < s->retry_at_ms)
                 return;
         int result = io_thread_connect(s, s->link.config->connect_timeout_ms);
@@ -168,7 +168,7 @@ static void revive(struct publisher *p)
         } else {
                 io_thread_tell_up(s);
         }
-        show(p);
+        publisher_show(p);
 }
 
 void *publisher_main(void *publisher)
@@ -177,11 +177,11 @@ void *publisher_main(void *publisher)
         pthread_setname_np(pthread_self(), "chard-publish");
         while (!p->stopping) {
                 if (amqp_link_up(&p->io.link))
-                        turn(p);
+                        publisher_turn(p);
                 else
-                        revive(p);
+                        publisher_revive(p);
         }
-        hand_over(p);
+        publisher_hand_over(p);
         amqp_link_close(&p->io.link, GOODBYE_MS);
         io_thread_end(&p->io);
         return NULL;

@@ -49,7 +49,7 @@ static struct publish **slot(struct window *w, uint64_t number)
         return &w->slots[number % WINDOW_SIZE];
 }
 
-static void advance(struct window *w)
+static void window_advance(struct window *w)
 {
         while (w->oldest < w->next && !*slot(w, w->oldest))
                 w->oldest++;
@@ -62,7 +62,7 @@ void window_add(struct window *w, struct publish *p)
         w->count++;
 }
 
-static void finish(struct window *w, uint64_t number, enum publish_result result, struct publish_list *finished)
+static void window_finish(struct window *w, uint64_t number, enum publish_result result, struct publish_list *finished)
 {
         struct publish *p = *slot(w, number);
         if (!p)
@@ -81,19 +81,20 @@ int window_settle(struct window *w, uint64_t number, bool multiple, bool refused
                 return -EPROTO;
         const uint64_t last = number == 0 ? end - 1 : number;
         for (uint64_t n = multiple || last < w->oldest ? w->oldest : last; n <= last; n++)
-                finish(w, n, result, finished);
-        advance(w);
+                window_finish(w, n, result, finished);
+        window_advance(w);
         return 0;
 }
 
-static bool same(struct bytes a, struct bytes b)
+static bool window_same(struct bytes a, struct bytes b)
 {
         return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
 static bool addressed_to(const struct message *m, struct bytes exchange, struct bytes routing_key)
 {
-        return same(bytes_of_string(m->exchange), exchange) && same(bytes_of_string(m->routing_key), routing_key);
+        return window_same(bytes_of_string(m->exchange), exchange) &&
+               window_same(bytes_of_string(m->routing_key), routing_key);
 }
 
 /* The oldest that could have come back; `exact` asks for the same content too. 0 when there is none. */
@@ -105,7 +106,7 @@ static uint64_t find_returned(struct window *w, struct bytes exchange, struct by
                 const struct publish *p = *slot(w, number);
                 if (!p || p->returned || !addressed_to(p->message, exchange, routing_key))
                         continue;
-                if (!exact || (p->message->body.size == body_size && same(p->message->properties, properties)))
+                if (!exact || (p->message->body.size == body_size && window_same(p->message->properties, properties)))
                         return number;
         }
         return 0;
@@ -129,12 +130,12 @@ size_t window_refuse_exchange(struct window *w, struct bytes exchange, struct pu
         size_t count = 0;
         for (uint64_t n = w->oldest; n < w->next; n++) {
                 const struct publish *p = *slot(w, n);
-                if (p && same(bytes_of_string(p->message->exchange), exchange)) {
-                        finish(w, n, PUBLISH_REFUSED, finished);
+                if (p && window_same(bytes_of_string(p->message->exchange), exchange)) {
+                        window_finish(w, n, PUBLISH_REFUSED, finished);
                         count++;
                 }
         }
-        advance(w);
+        window_advance(w);
         return count;
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Celery app whose tasks both know: chard has them built in (tasks/diagnostic.c), and here they are in Python. As a program it is
+"""A Celery app whose tasks both know: chard has them built in (tasks/builtin/diagnostic.c), and here they are in Python. As a program it is
 the Python worker that chard is compared with: celery_app.py BROKER-URL RESULT-URL"""
 
 import sys

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CHARD_BUILTIN_H
-#define CHARD_BUILTIN_H
+#ifndef CHARD_TASKS_BUILTIN_BUILTIN_H
+#define CHARD_TASKS_BUILTIN_BUILTIN_H
 
 #include "tasks/domain.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/plugin.h"
+#include "tasks/plugin/plugin.h"
 
 #include "tasks/load.h"
 
@@ -12,7 +12,7 @@
 
 enum { LONGEST_NAME = 255, LONGEST_QUEUE = 250, MOST_TASKS = 200 };
 
-static int refuse(struct problem *why, const char *file, const char *what)
+static int plugin_load_refuse(struct problem *why, const char *file, const char *what)
 {
         return problem_set(why, "settings", "bad_plugin", "%.200s: %s", file, what);
 }
@@ -28,21 +28,21 @@ static int check_version(const char *file, const struct chard_plugin *p, struct 
                                    file, p->abi, CHARD_PLUGIN_ABI);
         if (p->size != sizeof(*p) || p->task_size != sizeof(struct chard_task) ||
             p->calls_size > sizeof(struct chard_calls))
-                return refuse(why, file,
-                              "its structs have other sizes than this chard's: compile it against this "
-                              "version's chard.h, for the same processor");
+                return plugin_load_refuse(why, file,
+                                          "its structs have other sizes than this chard's: compile it against this "
+                                          "version's chard.h, for the same processor");
         if (!p->tasks || !p->tasks[0])
-                return refuse(why, file, "it exports no task; see CHARD_PLUGIN in chard.h");
+                return plugin_load_refuse(why, file, "it exports no task; see CHARD_PLUGIN in chard.h");
         return 0;
 }
 
-static bool begins(const char *text, const char *with)
+static bool plugin_load_begins(const char *text, const char *with)
 {
         return strncmp(text, with, strlen(with)) == 0;
 }
 
 /* A queue's name goes into lists separated by commas, exchanges of its own, and its dead letters' queue. */
-static const char *queue_fault(const char *queue)
+static const char *plugin_load_queue_fault(const char *queue)
 {
         const size_t size = queue ? strlen(queue) : 0;
         if (size == 0 || size > LONGEST_QUEUE)
@@ -50,7 +50,8 @@ static const char *queue_fault(const char *queue)
         for (size_t i = 0; i < size; i++)
                 if (!isgraph((unsigned char)queue[i]) || queue[i] == ',')
                         return "must be printable ASCII without spaces and commas";
-        if (begins(queue, "amq.") || begins(queue, "celery_delayed") || strcmp(queue, "chard.dead") == 0)
+        if (plugin_load_begins(queue, "amq.") || plugin_load_begins(queue, "celery_delayed") ||
+            strcmp(queue, "chard.dead") == 0)
                 return "is reserved by the broker or by chard";
         if (size > 5 && strcmp(queue + size - 5, ".dead") == 0)
                 return "must not end in .dead, as queues of dead letters do";
@@ -63,18 +64,18 @@ static int check_task(const char *file, const struct chard_task *t, struct probl
         struct problem fault = { 0 };
         const struct task_def *alone[] = { &made.def, NULL };
         if (!t->name || !*t->name || strlen(t->name) > LONGEST_NAME)
-                return refuse(why, file, "a task's name must have 1 to 255 bytes");
-        const char *bad = queue_fault(t->queue);
+                return plugin_load_refuse(why, file, "a task's name must have 1 to 255 bytes");
+        const char *bad = plugin_load_queue_fault(t->queue);
         if (bad)
                 return problem_set(why, "settings", "bad_plugin", "%.120s: the queue \"%.60s\" of task %.60s %s", file,
                                    t->queue ? t->queue : "", t->name, bad);
         const int rc = plugin_task_fill(&made, t, NULL);
         const bool sound = rc == 0 && load_check(alone, &fault) == 0;
         plugin_task_clear(&made);
-        return rc != 0 || sound ? rc : refuse(why, file, fault.text);
+        return rc != 0 || sound ? rc : plugin_load_refuse(why, file, fault.text);
 }
 
-static int taken(const char *file, const char *name, struct problem *why)
+static int plugin_load_taken(const char *file, const char *name, struct problem *why)
 {
         return problem_set(why, "settings", "bad_plugin",
                            "%.120s: a task is named %.120s already; two tasks can't share a name", file, name);
@@ -86,12 +87,13 @@ int plugin_check(const char *file, const struct chard_plugin *p, plugin_taken *i
         if (rc != 0)
                 return rc;
         for (size_t i = 0; rc == 0 && p->tasks[i]; i++) {
-                rc = i < MOST_TASKS ? check_task(file, p->tasks[i], why) : refuse(why, file, "it has over 200 tasks");
+                rc = i < MOST_TASKS ? check_task(file, p->tasks[i], why)
+                                    : plugin_load_refuse(why, file, "it has over 200 tasks");
                 if (rc == 0 && is_taken(p->tasks[i]->name, arg))
-                        rc = taken(file, p->tasks[i]->name, why);
+                        rc = plugin_load_taken(file, p->tasks[i]->name, why);
                 for (size_t k = 0; rc == 0 && k < i; k++)
                         if (strcmp(p->tasks[k]->name, p->tasks[i]->name) == 0)
-                                rc = taken(file, p->tasks[i]->name, why);
+                                rc = plugin_load_taken(file, p->tasks[i]->name, why);
         }
         return rc;
 }
@@ -170,10 +172,12 @@ static int load_path(const char *file, const char *path, plugin_taken *is_taken,
         const struct chard_plugin *p = dlsym(handle, "chard_plugin");
         if (!p) {
                 dlclose(handle);
-                return refuse(why, file, "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
+                return plugin_load_refuse(why, file,
+                                          "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
         }
         const int rc = is_struct(p) ? plugin_check(file, p, is_taken, arg, why)
-                                    : refuse(why, file, "its chard_plugin is not what CHARD_PLUGIN in chard.h makes");
+                                    : plugin_load_refuse(why, file,
+                                                         "its chard_plugin is not what CHARD_PLUGIN in chard.h makes");
         if (rc == 0)
                 return make_domain(p, out);
         dlclose(handle);
@@ -184,7 +188,7 @@ int plugin_load(const char *file, plugin_taken *is_taken, void *arg, struct doma
 {
         char *path = realpath(file, NULL);
         if (!path)
-                return refuse(why, file, strerror(errno));
+                return plugin_load_refuse(why, file, strerror(errno));
         const int rc = load_path(file, path, is_taken, arg, out, why);
         free(path);
         return rc;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tasks that were compiled outside this tree against include/chard.h: loaded from shared objects, checked, and put
  * behind the same struct task_def as those inside. The objects stay loaded until the process ends. */
-#ifndef CHARD_PLUGIN_H
-#define CHARD_PLUGIN_H
+#ifndef CHARD_TASKS_PLUGIN_PLUGIN_H
+#define CHARD_TASKS_PLUGIN_PLUGIN_H
 
 #include "core/problem.h"
 #include "include/chard.h"

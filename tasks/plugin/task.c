@@ -4,8 +4,8 @@
 
 #include "core/json.h"
 #include "core/text/utf8.h"
-#include "tasks/plugin.h"
-#include "tasks/plugin_watch.h"
+#include "tasks/plugin/plugin.h"
+#include "tasks/plugin/watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static struct plugin_call *of_outcome(const struct chard_outcome *o)
 
 /* ---- reading ---- */
 
-static const char *told(const struct task_input *in, const json_t *value, const char *pointer, int as_json)
+static const char *plugin_task_told(const struct task_input *in, const json_t *value, const char *pointer, int as_json)
 {
         value = json_at(value, pointer);
         if (!value)
@@ -44,20 +44,20 @@ static const char *told(const struct task_input *in, const json_t *value, const 
         return as_json ? ask_json(in, value) : json_string_value(value);
 }
 
-static const char *find(const struct chard_input *in, const char *pointer, int as_json)
+static const char *plugin_task_find(const struct chard_input *in, const char *pointer, int as_json)
 {
         const struct plugin_call *c = of_input(in);
-        return c && pointer ? told(c->in, c->in->document, pointer, as_json) : NULL;
+        return c && pointer ? plugin_task_told(c->in, c->in->document, pointer, as_json) : NULL;
 }
 
 static const char *find_reply(const struct chard_reply *r, const char *pointer, int as_json)
 {
         const struct plugin_call *c = of_reply(r);
-        return c && pointer ? told(c->in, c->answered->content, pointer, as_json) : NULL;
+        return c && pointer ? plugin_task_told(c->in, c->answered->content, pointer, as_json) : NULL;
 }
 
 /* Made when it is first asked for, and dropped when the function returns: texts are copied. */
-static const json_t *about(struct plugin_call *c, int what)
+static const json_t *plugin_task_about(struct plugin_call *c, int what)
 {
         json_t **made = what == CHARD_ARGUMENTS ? &c->arguments : &c->about;
         if (!*made && what == CHARD_ARGUMENTS)
@@ -70,7 +70,7 @@ static const json_t *about(struct plugin_call *c, int what)
 static const char *find_about(const struct chard_input *in, int what, const char *pointer, int as_json)
 {
         struct plugin_call *c = of_input(in);
-        const char *text = c && pointer ? told(c->in, about(c, what), pointer, as_json) : NULL;
+        const char *text = c && pointer ? plugin_task_told(c->in, plugin_task_about(c, what), pointer, as_json) : NULL;
         return as_json || !text ? text : arena_string(c->in->arena, text);
 }
 
@@ -94,7 +94,7 @@ static const char *quote(const struct chard_input *in, const char *text)
         return value ? ask_json(c->in, value) : "null";
 }
 
-static char *allocate(const struct chard_input *in, size_t size)
+static char *plugin_task_allocate(const struct chard_input *in, size_t size)
 {
         const struct plugin_call *c = of_input(in);
         return c ? arena_alloc(c->in->arena, size) : NULL;
@@ -102,7 +102,7 @@ static char *allocate(const struct chard_input *in, size_t size)
 
 /* ---- answering ---- */
 
-static int refuse(const struct chard_input *in, const char *name, const char *text)
+static int plugin_task_refuse(const struct chard_input *in, const char *name, const char *text)
 {
         const struct plugin_call *c = of_input(in);
         if (c)
@@ -125,7 +125,7 @@ static int raise_exception(const struct chard_input *in, const char *type, const
         return CHARD_BROKEN;
 }
 
-static int retry(const struct chard_input *in, long delay_ms, int limit)
+static int plugin_task_retry(const struct chard_input *in, long delay_ms, int limit)
 {
         const struct plugin_call *c = of_input(in);
         if (!c)
@@ -134,7 +134,7 @@ static int retry(const struct chard_input *in, long delay_ms, int limit)
         return CHARD_AGAIN;
 }
 
-static bool is_utf8(const char *text)
+static bool plugin_task_is_utf8(const char *text)
 {
         size_t size;
         while (*text) {
@@ -145,11 +145,11 @@ static bool is_utf8(const char *text)
         return true;
 }
 
-static int say(struct chard_request *r, const char *role, int part, const char *text)
+static int plugin_task_say(struct chard_request *r, const char *role, int part, const char *text)
 {
         const struct plugin_call *c = of_request(r);
         const bool user = role && strcmp(role, "user") == 0;
-        if (!c || !text || !is_utf8(text) || (!user && (!role || strcmp(role, "assistant") != 0)))
+        if (!c || !text || !plugin_task_is_utf8(text) || (!user && (!role || strcmp(role, "assistant") != 0)))
                 return CHARD_BROKEN;
         const char *kept = arena_string(c->in->arena, text);
         return ask_say(c->in, c->asked, user ? "user" : "assistant", part == CHARD_IMAGE_URL ? AI_IMAGE_URL : AI_TEXT,
@@ -185,7 +185,7 @@ static bool texts(const char *a, const char *b, const char *c, struct problem *f
         for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
                 if (!all[i])
                         return problem_set(fault, "task", "bad_text", "a text is missing") == 0;
-                if (!is_utf8(all[i]))
+                if (!plugin_task_is_utf8(all[i]))
                         return problem_set(fault, "task", "bad_text", "a text is not UTF-8") == 0;
         }
         return true;
@@ -224,8 +224,8 @@ static int event(struct chard_outcome *o, const char *of_type, const char *of_id
         return added(c, "event", type, rc, &fault);
 }
 
-static int write_fact(struct chard_outcome *o, enum fact_mode mode, const char *kind, const char *owner,
-                      const char *key, const char *json)
+static int plugin_task_write_fact(struct chard_outcome *o, enum fact_mode mode, const char *kind, const char *owner,
+                                  const char *key, const char *json)
 {
         struct problem fault = { 0 };
         struct plugin_call *c = of_outcome(o);
@@ -241,12 +241,12 @@ static int write_fact(struct chard_outcome *o, enum fact_mode mode, const char *
 
 static int fact_once(struct chard_outcome *o, const char *kind, const char *owner, const char *key, const char *json)
 {
-        return write_fact(o, FACT_ONCE, kind, owner, key, json);
+        return plugin_task_write_fact(o, FACT_ONCE, kind, owner, key, json);
 }
 
 static int fact_merge(struct chard_outcome *o, const char *kind, const char *owner, const char *key, const char *json)
 {
-        return write_fact(o, FACT_MERGE, kind, owner, key, json);
+        return plugin_task_write_fact(o, FACT_MERGE, kind, owner, key, json);
 }
 
 static int result(struct chard_outcome *o, const char *json)
@@ -276,20 +276,20 @@ static int send_canvas(struct chard_outcome *o, int how, const char *canvas)
 
 static const struct chard_calls calls = {
         .size = sizeof(calls),
-        .find = find,
+        .find = plugin_task_find,
         .find_reply = find_reply,
         .fact = fact,
         .quote = quote,
-        .allocate = allocate,
-        .refuse = refuse,
-        .say = say,
+        .allocate = plugin_task_allocate,
+        .refuse = plugin_task_refuse,
+        .say = plugin_task_say,
         .section = section,
         .event = event,
         .fact_once = fact_once,
         .fact_merge = fact_merge,
         .find_about = find_about,
         .raise = raise_exception,
-        .retry = retry,
+        .retry = plugin_task_retry,
         .result = result,
         .send = send_canvas,
 };
@@ -301,7 +301,7 @@ static const struct plugin_task *task_of(const struct task_def *def)
         return (const struct plugin_task *)def;
 }
 
-static struct plugin_call *enter(const struct task_input *in, struct problem *why)
+static struct plugin_call *plugin_task_enter(const struct task_input *in, struct problem *why)
 {
         struct plugin_call *c = task_of(in->task->def)->call;
         *c = (struct plugin_call){ .input = { &calls },
@@ -327,7 +327,7 @@ static int leave(int said)
 
 /* A plug-in's verdict in the engine's terms. A bug is no lack of memory, which the engine would have tried again at once: the task
  * is dead, and an operator can send it back once the plug-in is mended. */
-static int verdict(int said, const struct task_def *def, struct problem *why)
+static int plugin_task_verdict(int said, const struct task_def *def, struct problem *why)
 {
         if (said == CHARD_DONE)
                 return 0;
@@ -344,38 +344,40 @@ static int verdict(int said, const struct task_def *def, struct problem *why)
                            said);
 }
 
-static int ask(const struct task_input *in, struct ai_request *request, struct problem *why)
+static int plugin_task_ask(const struct task_input *in, struct ai_request *request, struct problem *why)
 {
         const int rc = ask_begin(in, request);
         if (rc)
                 return rc;
-        struct plugin_call *c = enter(in, why);
+        struct plugin_call *c = plugin_task_enter(in, why);
         c->asked = request;
-        return verdict(leave(task_of(in->task->def)->theirs->ask(&c->input, &c->request)), in->task->def, why);
+        return plugin_task_verdict(leave(task_of(in->task->def)->theirs->ask(&c->input, &c->request)), in->task->def,
+                                   why);
 }
 
 static int conclude(const struct task_input *in, const struct ai_reply *reply, struct outcome *out, struct problem *why)
 {
-        struct plugin_call *c = enter(in, why);
+        struct plugin_call *c = plugin_task_enter(in, why);
         c->answered = reply;
         c->out = out;
-        return verdict(leave(task_of(in->task->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)),
-                       in->task->def, why);
+        return plugin_task_verdict(leave(task_of(in->task->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)),
+                                   in->task->def, why);
 }
 
-static int run(const struct task_input *in, struct outcome *out, struct problem *why)
+static int plugin_task_run(const struct task_input *in, struct outcome *out, struct problem *why)
 {
-        struct plugin_call *c = enter(in, why);
+        struct plugin_call *c = plugin_task_enter(in, why);
         c->out = out;
-        return verdict(leave(task_of(in->task->def)->theirs->run(&c->input, &c->outcome)), in->task->def, why);
+        return plugin_task_verdict(leave(task_of(in->task->def)->theirs->run(&c->input, &c->outcome)), in->task->def,
+                                   why);
 }
 
 static int offline(const struct task_input *in, json_t **answer, struct problem *why)
 {
         const struct task_def *def = in->task->def;
-        const struct plugin_call *c = enter(in, why);
+        const struct plugin_call *c = plugin_task_enter(in, why);
         const char *text = NULL;
-        int rc = verdict(leave(task_of(def)->theirs->offline(&c->input, &text)), def, why);
+        int rc = plugin_task_verdict(leave(task_of(def)->theirs->offline(&c->input, &text)), def, why);
         if (rc == 0)
                 *answer = parsed(text, why);
         if (rc == 0 && !*answer)
@@ -424,10 +426,10 @@ int plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struc
                                  ((from->flags & CHARD_PLAIN) ? TASK_PLAIN : 0U) |
                                  ((from->flags & CHARD_ERRBACK) ? TASK_ERRBACK : 0U),
                         .schema = from->schema,
-                        .ask = from->ask ? ask : NULL,
+                        .ask = from->ask ? plugin_task_ask : NULL,
                         .conclude = from->conclude ? conclude : NULL,
                         .offline = from->offline ? offline : NULL,
-                        .run = from->run ? run : NULL,
+                        .run = from->run ? plugin_task_run : NULL,
                 },
         };
         for (size_t i = 0; i < TASK_MOST_SECTIONS && from->adds[i]; i++)

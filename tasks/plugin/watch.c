@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/plugin_watch.h"
+#include "tasks/plugin/watch.h"
 
 #include "core/log.h"
 
@@ -22,7 +22,7 @@ static struct {
         bool started;   /* the loop thread's */
 } watch;
 
-static void give_up(void)
+static void plugin_watch_give_up(void)
 {
         log_error(
                 "plugin",
@@ -32,7 +32,7 @@ static void give_up(void)
         abort(); /* the core shows where it hung */
 }
 
-static void *look(void *arg)
+static void *plugin_watch_look(void *arg)
 {
         const struct timespec tick = { 0, TICK_MS * 1000000L };
         uint64_t seen = 0, waited_ms = 0;
@@ -43,19 +43,19 @@ static void *look(void *arg)
                 waited_ms = call && call == seen ? waited_ms + TICK_MS : 0;
                 seen = call;
                 if (waited_ms > atomic_load(&watch.limit_ms) && atomic_load(&watch.call) == call)
-                        give_up();
+                        plugin_watch_give_up();
         }
         return NULL;
 }
 
 /* Without the thread there is no watch: not worth refusing work for. */
-static void start(void)
+static void plugin_watch_start(void)
 {
         pthread_t thread;
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        if (pthread_create(&thread, NULL, look, NULL) == 0)
+        if (pthread_create(&thread, NULL, plugin_watch_look, NULL) == 0)
                 pthread_detach(thread);
         else
                 log_warn("plugin", "no thread could be started to watch the plug-ins' functions");
@@ -66,7 +66,7 @@ void plugin_watch_begin(const char *task, unsigned limit_ms)
 {
         if (!watch.started) {
                 watch.started = true;
-                start();
+                plugin_watch_start();
         }
         atomic_store(&watch.task, task);
         atomic_store(&watch.limit_ms, limit_ms > LEAST_MS ? limit_ms : LEAST_MS);

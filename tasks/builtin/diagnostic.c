@@ -51,20 +51,20 @@ static int sum(const struct task_input *in, struct outcome *out, struct problem 
         return outcome_result(out, total.is_real ? json_real(real) : json_integer(total.whole));
 }
 
-static int same(const struct task_input *in, struct outcome *out, struct problem *why)
+static int diagnostic_same(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         (void)why;
         json_t *only = json_array_size(in->args) == 1 ? json_array_get(in->args, 0) : (json_t *)in->args;
         return outcome_result(out, json_incref(only));
 }
 
-static int told(const struct task_input *in, struct outcome *out, struct problem *why)
+static int diagnostic_told(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         (void)why;
         return outcome_result(out, json_pack("{s:O, s:O}", "args", in->args, "kwargs", in->kwargs));
 }
 
-static int fail(const struct task_input *in, struct outcome *out, struct problem *why)
+static int diagnostic_fail(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         const char *text = json_string_value(json_array_get(in->args, json_array_size(in->args) - 1));
         (void)out;
@@ -74,7 +74,7 @@ static int fail(const struct task_input *in, struct outcome *out, struct problem
 }
 
 /* An errback of the new style: what it was told, but for what no two workers say alike. */
-static int failed(const struct task_input *in, struct outcome *out, struct problem *why)
+static int diagnostic_failed(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         const json_t *request = json_array_get(in->args, 0), *exception = json_array_get(in->args, 1);
         const json_t *traceback = json_array_get(in->args, 2);
@@ -94,7 +94,7 @@ static int failed(const struct task_input *in, struct outcome *out, struct probl
 }
 
 const struct task_def chard_add = { .name = "chard.add", .run = sum, DIAGNOSTIC };
-const struct task_def chard_same = { .name = "chard.same", .run = same, DIAGNOSTIC };
-const struct task_def chard_args = { .name = "chard.args", .run = told, DIAGNOSTIC };
-const struct task_def chard_fail = { .name = "chard.fail", .run = fail, DIAGNOSTIC };
-const struct task_def chard_failed = { .name = "chard.failed", .run = failed, DIAGNOSTIC | TASK_ERRBACK };
+const struct task_def chard_same = { .name = "chard.same", .run = diagnostic_same, DIAGNOSTIC };
+const struct task_def chard_args = { .name = "chard.args", .run = diagnostic_told, DIAGNOSTIC };
+const struct task_def chard_fail = { .name = "chard.fail", .run = diagnostic_fail, DIAGNOSTIC };
+const struct task_def chard_failed = { .name = "chard.failed", .run = diagnostic_failed, DIAGNOSTIC | TASK_ERRBACK };

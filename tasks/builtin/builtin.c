@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/builtin.h"
+#include "tasks/builtin/builtin.h"
 
 extern const struct task_def chard_echo, chard_note, chard_add, chard_same, chard_args, chard_fail, chard_failed,
         celery_accumulate, celery_backend_cleanup, celery_map, celery_starmap, celery_chain, celery_group, celery_chord,

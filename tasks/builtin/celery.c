@@ -116,7 +116,7 @@ static int starmap(const struct task_input *in, struct outcome *out, struct prob
 
 /* ---- celery.group, .chord, .chunks: a canvas that is sent on from here ---- */
 
-static json_t *argument(const struct task_input *in, size_t index, const char *name)
+static json_t *celery_argument(const struct task_input *in, size_t index, const char *name)
 {
         json_t *given = json_array_get(in->args, index);
         return given ? given : json_object_get(in->kwargs, name);
@@ -149,10 +149,10 @@ static json_t *with_arguments(const json_t *tasks, const json_t *first)
         return all;
 }
 
-static int send_group(const struct task_input *in, struct outcome *out, struct problem *why)
+static int celery_send_group(const struct task_input *in, struct outcome *out, struct problem *why)
 {
-        const json_t *tasks = argument(in, 0, "tasks"), *id = argument(in, 2, "group_id");
-        const json_t *first = argument(in, 3, "partial_args");
+        const json_t *tasks = celery_argument(in, 0, "tasks"), *id = celery_argument(in, 2, "group_id");
+        const json_t *first = celery_argument(in, 3, "partial_args");
         if (!json_is_array(tasks) || !json_is_string(id))
                 return bad_arguments(in, why, "an array of signatures, \"tasks\", and a \"group_id\"");
         json_t *kwargs = json_pack("{s:o}", "tasks", with_arguments(tasks, first));
@@ -161,8 +161,8 @@ static int send_group(const struct task_input *in, struct outcome *out, struct p
 
 static int send_chord(const struct task_input *in, struct outcome *out, struct problem *why)
 {
-        const json_t *header = argument(in, 0, "header"), *body = argument(in, 1, "body");
-        const json_t *first = argument(in, 2, "partial_args");
+        const json_t *header = celery_argument(in, 0, "header"), *body = celery_argument(in, 1, "body");
+        const json_t *first = celery_argument(in, 2, "partial_args");
         if (json_is_object(header))
                 header = json_object_get(json_object_get(header, "kwargs"), "tasks");
         if (!json_is_array(header) || !json_is_object(body))
@@ -173,7 +173,7 @@ static int send_chord(const struct task_input *in, struct outcome *out, struct p
 }
 
 /* Every n items are one celery.starmap. New reference. */
-static json_t *cut(const json_t *task, const json_t *items, size_t n)
+static json_t *celery_cut(const json_t *task, const json_t *items, size_t n)
 {
         json_t *parts = json_array(), *part = NULL;
         for (size_t i = 0; i < json_array_size(items); i++) {
@@ -190,11 +190,12 @@ static json_t *cut(const json_t *task, const json_t *items, size_t n)
 
 static int send_chunks(const struct task_input *in, struct outcome *out, struct problem *why)
 {
-        const json_t *task = argument(in, 0, "task"), *items = argument(in, 1, "it"), *n = argument(in, 2, "n");
+        const json_t *task = celery_argument(in, 0, "task"), *items = celery_argument(in, 1, "it"),
+                     *n = celery_argument(in, 2, "n");
         if (!task || !json_is_array(items) || json_integer_value(n) < 1)
                 return bad_arguments(in, why,
                                      "a \"task\", an array of items, \"it\", and their number in a part, \"n\"");
-        json_t *parts = cut(task, items, (size_t)json_integer_value(n));
+        json_t *parts = celery_cut(task, items, (size_t)json_integer_value(n));
         return outcome_canvas(out, canvas("group", "celery.group", json_pack("{s:o}", "tasks", parts), json_object()));
 }
 
@@ -211,7 +212,7 @@ static int no_task(const struct task_input *in, struct outcome *out, struct prob
 /* ---- celery.chord_unlock: asks a result backend again and again whether a header is complete. Celery sends it only where its client's
  * backend can't count, and no such backend is one that results are stored in here: it would never be complete ---- */
 
-static int unlock(const struct task_input *in, struct outcome *out, struct problem *why)
+static int celery_unlock(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         (void)in, (void)out;
         return problem_set(
@@ -225,7 +226,7 @@ const struct task_def celery_backend_cleanup = { .name = "celery.backend_cleanup
 const struct task_def celery_map = { .name = "celery.map", .run = map, BUILT_IN };
 const struct task_def celery_starmap = { .name = "celery.starmap", .run = starmap, BUILT_IN };
 const struct task_def celery_chain = { .name = "celery.chain", .run = no_task, BUILT_IN };
-const struct task_def celery_group = { .name = "celery.group", .run = send_group, BUILT_IN };
+const struct task_def celery_group = { .name = "celery.group", .run = celery_send_group, BUILT_IN };
 const struct task_def celery_chord = { .name = "celery.chord", .run = send_chord, BUILT_IN };
 const struct task_def celery_chunks = { .name = "celery.chunks", .run = send_chunks, BUILT_IN };
-const struct task_def celery_chord_unlock = { .name = "celery.chord_unlock", .run = unlock, BUILT_IN };
+const struct task_def celery_chord_unlock = { .name = "celery.chord_unlock", .run = celery_unlock, BUILT_IN };
