@@ -57,8 +57,7 @@ static int broken(const struct reading *r, const char *file, const char *what)
 }
 
 /* An embedded JSON file, which lives as long as the taxonomy; NULL, and the problem set, when it is not there. */
-static const json_t *taxonomy_read_read_file(const struct reading *r, const struct embedded_file files[],
-                                             const char *name)
+static const json_t *taxonomy_read_file(const struct reading *r, const struct embedded_file files[], const char *name)
 {
         json_t *value = NULL;
         struct problem parse = { 0 };
@@ -76,15 +75,14 @@ static const json_t *taxonomy_read_rule(const struct reading *r, const char *slu
         snprintf(name, sizeof(name), "%s.json", slug);
         for (const struct embedded_file *f = embedded_rules; f->name; f++)
                 if (strcmp(f->name, name) == 0)
-                        return taxonomy_read_read_file(r, embedded_rules, name);
+                        return taxonomy_read_file(r, embedded_rules, name);
         return NULL;
 }
 
 static int read_characters(const struct reading *r)
 {
         struct taxonomy *t = r->taxonomy;
-        const json_t *list =
-                json_object_get(taxonomy_read_read_file(r, embedded_data, "characters.json"), "characters");
+        const json_t *list = json_object_get(taxonomy_read_file(r, embedded_data, "characters.json"), "characters");
         t->characters = calloc(json_array_size(list) + 1, sizeof(*t->characters));
         if (!t->characters || json_array_size(list) == 0)
                 return broken(r, "characters.json", "no characters");
@@ -149,7 +147,7 @@ static int add_major(const struct reading *r, const json_t *entry)
 static int read_categories(const struct reading *r)
 {
         struct taxonomy *t = r->taxonomy;
-        const json_t *majors = json_object_get(taxonomy_read_read_file(r, embedded_data, "taxonomy.json"), "major");
+        const json_t *majors = json_object_get(taxonomy_read_file(r, embedded_data, "taxonomy.json"), "major");
         size_t i, count = json_array_size(majors);
         json_t *entry;
         json_array_foreach((json_t *)majors, i, entry) {
@@ -170,7 +168,7 @@ static int read_tags(const struct reading *r)
         struct taxonomy *t = r->taxonomy;
         size_t i;
         json_t *tag;
-        t->tags = json_object_get(taxonomy_read_read_file(r, embedded_data, "situation-tags.json"), "situation_tags");
+        t->tags = json_object_get(taxonomy_read_file(r, embedded_data, "situation-tags.json"), "situation_tags");
         if (json_array_size(t->tags) == 0)
                 return broken(r, "situation-tags.json", "no tags");
         json_array_foreach((json_t *)t->tags, i, tag) {
@@ -230,7 +228,7 @@ static int taxonomy_read(struct taxonomy *t, struct problem *why)
                 return -ENOMEM;
         if (read_characters(&r) != 0 || read_categories(&r) != 0 || read_tags(&r) != 0)
                 return 1;
-        t->words = taxonomy_read_read_file(&r, embedded_data, "words.json");
+        t->words = taxonomy_read_file(&r, embedded_data, "words.json");
         if (!t->words)
                 return 1;
         t->tag_list = write_tags(t->tags);
