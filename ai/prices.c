@@ -63,11 +63,11 @@ static const struct price prices[] = {
         { "mistral-small", DOLLARS(0.15), DOLLARS(0.6) },
 };
 
-static const struct price *find(const char *model);
+static const struct price *ai_prices_find(const char *model);
 
 int64_t ai_cost_nano(const char *model, unsigned tokens_in, unsigned tokens_out)
 {
-        const struct price *price = model ? find(model) : NULL;
+        const struct price *price = model ? ai_prices_find(model) : NULL;
         return price ? price->in * tokens_in + price->out * tokens_out : 0;
 }
 
@@ -77,7 +77,7 @@ static bool names(const char *model, const char *name, size_t size)
         return strncmp(model, name, size) == 0 && strchr("-:@", model[size]) != NULL;
 }
 
-static const struct price *find(const char *model)
+static const struct price *ai_prices_find(const char *model)
 {
         const struct price *best = NULL;
         size_t best_size = 0;

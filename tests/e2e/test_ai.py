@@ -480,7 +480,7 @@ def test_http2_where_tls_agrees_on_it(driver, certificates):
     chat = driver(OPENAI_BASE_URL=f"https://127.0.0.1:{server.port}/v1", SSL_CERT_FILE=certificates.authority)
     assert chat.ask()["verdict"] == "ok"
     assert chat.batch(1000)["verdicts"] == {"ok": 1000}
-    # A hundred calls each, so ten are needed. While n of them are full, up to n more are made at once (ai/room.c), of which not all
+    # A hundred calls each, so ten are needed. While n of them are full, up to n more are made at once (ai/http/admission.c), of which not all
     # may be needed in the end: it doubles at most.
     seen = server.seen()
     assert seen["requests"] == 1001 and seen["sessions"] < 20

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an endpoint sends as JSON, and an assistant's message in it. Repaired text stays as it is when it is
  * repaired again, and what is read from a message lies inside of it. */
-#include "ai/content.h"
-#include "ai/loose.h"
+#include "ai/wire/content.h"
+#include "ai/wire/loose.h"
 #include "core/json.h"
 #include "core/text/utf8.h"
 

@@ -2,7 +2,7 @@
 /* A response: its status, then six header values, a line each ("-" = not there), then the body. Whatever comes, the verdict is in order,
  * nothing of the key is shown, and the fast way of reading an answer agrees with jansson. */
 #include "ai/ai.h"
-#include "ai/envelope.h"
+#include "ai/wire/envelope.h"
 #include "core/json.h"
 #include "core/text/utf8.h"
 

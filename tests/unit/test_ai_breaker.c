@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ai/breaker.h"
+#include "ai/gate/breaker.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

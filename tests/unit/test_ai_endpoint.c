@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ai/endpoint.h"
+#include "ai/http/endpoint.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ai/envelope.h"
+#include "ai/wire/envelope.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

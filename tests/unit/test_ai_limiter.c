@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ai/limiter.h"
+#include "ai/gate/limiter.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

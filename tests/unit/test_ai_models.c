@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ai/models.h"
+#include "ai/gate/models.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

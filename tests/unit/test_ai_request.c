@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ai/ai.h"
-#include "ai/formats.h"
+#include "ai/wire/formats.h"
 #include "core/json.h"
 
 #include <setjmp.h>
