@@ -568,7 +568,7 @@ def test_an_outage_with_thousands_in_flight(driver, provider, reply, wait_until)
     wait_until(lambda: provider.in_flight == 5000, 30)
     provider.stop()
     result = chat.answer(lost, 30)
-    assert result["verdicts"] == {"transient": 9, "wait": 4991}, "the tenth failure in a row is nobody's attempt, nor are those after it"
+    assert result["verdicts"] == {"transient": 5000}, "each may have been paid for, and is an attempt that is recorded"
     waiting = chat.send(do="batch", count=5000, patient=True)
     assert judged(chat.ask()) == ("wait", "paused")
     before = provider.count

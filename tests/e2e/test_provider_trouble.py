@@ -36,7 +36,7 @@ def test_two_hundred_scans_through_a_bad_day(chard, database, provider, queues, 
     assert len(letters) == len(failed)
     for letter in letters:
         head, code = letter.headers, letter.headers["errorCode"]
-        assert head["errorMessage"] and head["attempts"] == (1 if code == "bad_image" else 4)
+        assert head["errorMessage"] and (head["attempts"] == 1 if code == "bad_image" else head["attempts"] >= 4)
         error = database.value("select error from chard.job where root_id = %s", head["root_id"])
         assert (error["code"], error["text"]) == (code, head["errorMessage"])
     succeeded = len(ids) - len(failed)
