@@ -205,6 +205,7 @@ void run_recall_failure(struct run *run, const json_t *error)
         problem_set(&run->why, json_text(error, "source", "task"), json_text(error, "code", "failed"), "%s",
                     json_text(error, "text", "failed before"));
         run->why.raised = raised;
+        run->died_of = (unsigned)json_number(error, "attempts", 0);
         run->transient = json_is_true(json_object_get(error, "transient"));
 }
 
@@ -344,7 +345,7 @@ struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZ
                 .code = run->why.code,
                 .text = run->why.text,
                 .at_ms = clock_wall_ms(),
-                .attempts = run->message.retries + 1,
+                .attempts = run->died_of > run->message.retries ? run->died_of : run->message.retries + 1,
                 .trace_id = run->message.traceparent,
                 .worker = run->worker->config->name,
                 .verdict = run->transient ? "transient" : "permanent",

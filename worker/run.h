@@ -113,6 +113,7 @@ struct run {
         bool admitted;    /* … which lets it go */
         bool terminated;  /* revoked while it was at work */
         bool transient;   /* what it died of may pass */
+        unsigned died_of; /* that many attempts, as the store has it; 0 = not known */
         bool doomed;      /* it died under a lease that had run out: looked at again before that counts */
         bool closing;     /* an answer said that the worker closes */
         bool unbegun;     /* an answer said that a chord can't be begun now: the result backend is away */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dead letters when things break: everything killed during a bulk requeue; many at once; and one whole night."""
 
+import datetime
 import json
 import random
 import re
@@ -9,6 +10,7 @@ import signal
 from support import jobs
 from support.database import Database
 from support.letters import leave_rows, letters, publish
+from support.place import everywhere
 from test_dlq import Receiver, dlq_json, entries, keeping, kept
 
 COUNT = 2000
@@ -19,6 +21,22 @@ def died(database, broker_url, count, causes, **more):
     made = letters(count, causes, **more)
     leave_rows(database, made)
     publish(broker_url, [("chard.dead", "chard.note")], made)
+
+
+@everywhere
+def test_an_older_message_of_a_dead_task(chard, database, queues, wait_until):
+    """A worker that stood still comes back with it: the letter is filed once more, as what it was."""
+    chard.prepare()
+    # No word of it is read again: what killed it stands in the store.
+    database.run("insert into chard.task (id, root_id, name, state, attempts, error, created_at) values ('t', 't', 'chat.classify', 'FAILURE', 4, %s, %s)",
+                 json.dumps({"source": "provider", "code": "timeout", "text": "too late", "attempts": 4, "transient": True}),
+                 datetime.datetime.now(datetime.timezone.utc))
+    with chard.worker():
+        queues.publish("", "chat.classify", json.dumps([[], {"user_id": "u1", "text": "a can", "lang": "en"}, None]).encode(),
+                       {"lang": "py", "task": "chat.classify", "id": "t", "root_id": "t", "retries": 0})
+        wait_until(lambda: queues.depth("chat.classify.dead") == 1)
+    (letter,) = queues.take("chat.classify.dead")
+    assert (letter.headers["attempts"], letter.headers["errorCode"], letter.headers["errorVerdict"]) == (4, "timeout", "transient")
 
 
 def test_killed_while_requeueing(chard_release, private_rabbitmq, private_postgres, wait_until):
