@@ -49,7 +49,9 @@ static const char begin_script[] = "if redis.call('GET', KEYS[1]) == 'done' then
                                    "if ARGV[3] ~= '' then put(KEYS[3], ARGV[3]) end "
                                    "return 1";
 
-/* KEYS .j .t .s .d the group's own, .c .w, the body's result; ARGV id, member, index, expiry, seconds that a claim lasts, token, '1' for who
+/* A part that failed, was sent once more and succeeds takes its failure's place; when the chord has failed with it, .w says what its size was, and once
+ * the last of its failures is mended it is complete like any other. Where somebody is failing the chord at this moment, it looks again later.
+ * KEYS .j .t .s .d the group's own, .c .w, the body's result; ARGV id, member, index, expiry, seconds that a claim lasts, token, '1' for who
  * looks again. A claim of the same token is the same worker's, or another's that got the same message again: it goes on with it. Answers
  * {0} others are missing, or it has ended; {1, parts} the header is complete; {2} no size: look again; {3} no size still. */
 static const char part_script[] =
@@ -57,8 +59,20 @@ static const char part_script[] =
         "local who = ARGV[1] .. ':' .. ARGV[3] "
         "local new = redis.call('SADD', KEYS[4], who) == 1 "
         "if new then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end "
+        "local function succeeded(member) return string.match(member, '^%[1, ?\"[^\"]*\", ?\"(%u+)\"') == 'SUCCESS' end "
+        "local mended = false "
+        "if not new and succeeded(ARGV[2]) then "
+        "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[3], ARGV[3])) do "
+        "if not succeeded(old) then redis.call('ZREM', KEYS[1], old) mended = true end end "
+        "if mended then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end end "
+        "if not new and succeeded(ARGV[2]) then "
+        "local was = string.match(redis.call('GET', KEYS[7]) or '', '^failed:(%d+)$') "
+        "local members = redis.call('ZRANGE', KEYS[1], 0, -1) "
+        "local whole = was and #members == tonumber(was) + tonumber(redis.call('GET', KEYS[2]) or '0') "
+        "for _, member in ipairs(members) do whole = whole and succeeded(member) end "
+        "if whole then redis.call('SET', KEYS[3], was) redis.call('DEL', KEYS[7]) end end "
         "local size, watcher = redis.call('GET', KEYS[3]), redis.call('GET', KEYS[7]) "
-        "local ended = not size and (watcher == 'ended' or redis.call('EXISTS', KEYS[8]) == 1 "
+        "local ended = not size and (watcher == 'ended' or string.find(watcher or '', '^failed:') or redis.call('EXISTS', KEYS[8]) == 1 "
         "or (not new and redis.call('ZCARD', KEYS[1]) == 0)) "
         "if size then redis.call('DEL', KEYS[7]) elseif not watcher and not ended then redis.call('SET', KEYS[7], who) end "
         "if ARGV[4] ~= '0' then "
@@ -70,7 +84,7 @@ static const char part_script[] =
         "if parts ~= tonumber(size) + more then return {0} end "
         "if redis.call('SET', KEYS[6], ARGV[6], 'NX', 'EX', ARGV[5]) then return {1, parts} end "
         "if redis.call('GET', KEYS[6]) == ARGV[6] then redis.call('EXPIRE', KEYS[6], ARGV[5]) return {1, parts} end "
-        "return {0}";
+        "return {mended and 2 or 0}";
 
 /* KEYS .c .j .s .d .w; ARGV size, expiry, parts. */
 static const char restore_script[] = "if redis.call('GET', KEYS[1]) == 'done' then return 0 end "
@@ -85,8 +99,15 @@ static const char restore_script[] = "if redis.call('GET', KEYS[1]) == 'done' th
 
 /* KEYS .c .j .t .s .d .w; ARGV token, seconds that a latecomer is to be recognised, failed, expiry. */
 static const char end_script[] = "local kept = math.max(tonumber(ARGV[2]), tonumber(ARGV[4])) "
-                                 "if ARGV[3] == '1' then redis.call('DEL', KEYS[4]) "
-                                 "redis.call('SET', KEYS[6], 'ended', 'EX', kept) return 1 end "
+                                 "if ARGV[3] == '1' then "
+                                 "local size = redis.call('GET', KEYS[4]) "
+                                 "if size then redis.call('SET', KEYS[6], 'failed:' .. size) "
+                                 "elseif not string.find(redis.call('GET', KEYS[6]) or '', '^failed:') then "
+                                 "redis.call('SET', KEYS[6], 'ended') end "
+                                 "if ARGV[4] ~= '0' or not size then redis.call('EXPIRE', KEYS[6], kept) end "
+                                 "redis.call('DEL', KEYS[4]) "
+                                 "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end "
+                                 "return 1 end "
                                  "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
                                  "redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) "
                                  "redis.call('SET', KEYS[1], 'done', 'EX', ARGV[2]) "

@@ -87,6 +87,40 @@ def test_killed_among_branches(chard_fault, app_of, redis, backend, wait_until, 
     assert states == ["SUCCESS"] * 20
 
 
+@pytest.mark.parametrize("by", ["worker", "client"])
+def test_a_chord_whose_dead_parts_come_back(chard, app_of, redis, backend, wait_until, by):
+    """It failed with them; once the last of them is mended its body runs, once, with all of them. Its errbacks were told once."""
+    app = app_of(redis.url)
+    chard.prepare()
+
+    def add(*args):
+        return app.signature("chard.add", args, queue=QUEUE)
+
+    def state(task_id):
+        return app.AsyncResult(task_id).state  # another one each time: it keeps an end that it has seen
+
+    body = app.signature("chard.args", queue=QUEUE).on_error(app.signature("chard.same", queue=QUEUE, task_id=f"errback-{by}"))
+    if by == "worker":
+        sent = chain(add(1), chord([add(2), add("no number"), add("nor this")], body)).apply_async()
+        wanted = [[3, 5, 5]]
+    else:
+        sent = chord([add(2, 0), add("no number", 1), add("nor this", 1)], body).apply_async()
+        wanted = [[2, 5, 5]]
+    with chard.worker(queues=QUEUE, result_url=redis.url), keeping(chard, dlq_queues=QUEUE):
+        found = kept(chard, 2, wait_until)
+        wait_until(lambda: state(sent.id) == "FAILURE" and state(f"errback-{by}") == "SUCCESS")
+        for letter in found:
+            assert state(sent.id) == "FAILURE"
+            dlq(chard, "edit", letter["entry"], "--file", "-", input=json.dumps({"args": [1, 4], "kwargs": {}}))
+            dlq(chard, "requeue", letter["entry"])
+            wait_until(lambda: state(letter["task_id"]) == "SUCCESS")  # noqa: B023
+        wait_until(lambda: state(sent.id) == "SUCCESS")
+        assert app.backend.get_task_meta(sent.id)["result"] == {"args": wanted, "kwargs": {}}
+    rows = backend.database.rows("select id, state, starts from chard.task")
+    assert {row["state"] for row in rows} == {"SUCCESS"}
+    assert {row["state"] for row in backend.database.rows("select state from chard.job")} == {"SUCCESS"}
+
+
 def test_dead_branches_requeued_one_by_one(chard, app_of, redis, backend, wait_until):
     """Each mended by its operator; the job is no success before the last of them is."""
     app = app_of(redis.url)
