@@ -58,7 +58,11 @@ static int wait_for(PGconn *pg, short events, const struct patience *patience, s
                 int ready;
 
                 if (now >= patience->deadline_ms)
-                        return problem_set(why, "store", "unreachable", "PostgreSQL did not answer in time");
+                        return problem_set(
+                                why, "store", "unreachable", "PostgreSQL %s",
+                                PQstatus(pg) == CONNECTION_OK
+                                        ? "took the connection and did not answer in time: is one of chard's tables locked?"
+                                        : "did not answer in time");
                 ready = poll(fds, 2, (int)(patience->deadline_ms - now < 60000 ? patience->deadline_ms - now : 60000));
                 if (ready > 0 && fds[1].revents)
                         return problem_set(why, "store", "unreachable", "given up");

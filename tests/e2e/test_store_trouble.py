@@ -344,3 +344,12 @@ def test_the_schema_must_be_of_this_version(store_url, database):
     assert migrate(store_url)[1]["why"]["code"] == "schema_too_new"
     database.run("delete from chard.schema_version where version >= %s", newest)
     assert Store(store_url).first["why"]["code"] == "schema_too_old"
+
+
+@pytest.mark.parametrize("table", ["outbox", "event"])
+def test_a_start_behind_a_lock_says_so(chard, database, table):
+    chard.prepare()
+    with database.connect(autocommit=False) as blocker:
+        blocker.execute(f"lock table chard.{table} in access exclusive mode")
+        done = chard.run("worker", "--connect-timeout-ms", "300", check=3)
+    assert "is one of chard's tables locked?" in done.stderr

@@ -149,23 +149,48 @@ class Faults:
         going = []
         return Fault(kind, target, 0.1, lambda: going.append(self.aside(work)), lambda: going[0](), holds)
 
-    def _hold_lock(self, statement, seconds):
+    def _hold_lock(self, statement, seconds, meanwhile=lambda: None):
         with contextlib.suppress(psycopg.Error), psycopg.connect(self.world.postgres.url, connect_timeout=5) as link:
             link.execute("set lock_timeout = '5s'")
             link.execute(statement)
+            meanwhile()
             time.sleep(seconds)
             link.rollback()
 
     def lock_table(self):
         table = self.chance.choice(["task", "job", "event", "outbox", "scheduled", "dead_letter", "worker", "owed_result"])
-        mode = self.chance.choice(["access exclusive", "share"])
+        mode = self.chance.choice(["access exclusive", "exclusive", "share"])
         return self._lock(f"table lock {table}", "lock", self.chance.choice([2, 8, 20, 38, 45]), f"lock table chard.{table} in {mode} mode")
 
     def lock_rows(self):
         table = self.chance.choice(["task where state in ('STARTED', 'PENDING', 'RETRY')", "job where state = 'STARTED'",
-                                    "task where finished_at > now() - interval '3 s'", "scheduled", "worker"])
+                                    "task where finished_at > now() - interval '3 s'", "scheduled", "worker", "dead_letter"])
         return self._lock(f"row lock {table.split()[0]}", "lock", self.chance.choice([2, 8, 20, 38, 45]),
                           f"select from chard.{table} limit {self.chance.choice([1, 5, 1000])} for update")
+
+    def lock_start(self):
+        """Somebody holds a table that a starting process looks at."""
+        name, table, seconds = self.chance.choice([*WORKERS, KEEPER]), self.chance.choice(["outbox", "event", "job", "dead_letter"]), self.chance.choice([2, 8, 20])
+        process, locked, going = self.world.processes[name], threading.Event(), []
+
+        def begin():
+            killed = Fault("kill", name, 0, None, None)
+            killed.at = time.time()
+            process.popen.kill()
+            process.popen.wait()
+            for what in ("begins", "ends"):
+                self._say(killed, what)
+            statement = f"lock table chard.{table} in access exclusive mode"
+            going.append(self.aside(lambda: self._hold_lock(statement, seconds, locked.set)))
+
+        def end():
+            """Started by this thread: a process dies with the thread that started it."""
+            holds = going[0]()
+            if process.ended() and (locked.is_set() or not holds):
+                process.start()
+            return holds or process.ended()
+
+        return Fault(f"start behind {table}", name, 0.1, begin, end, {name, "lock"})
 
     # --- servers --------------------------------------------------------------------------------------
 
@@ -200,6 +225,12 @@ class Faults:
         return Fault(f"outage {trouble}", "provider", self.chance.uniform(1, 20), lambda: setattr(book, "trouble", trouble),
                      lambda: setattr(book, "trouble", None))
 
+    def few_failures(self):
+        """Fewer in a row than open a breaker, among whatever waits: chords too."""
+        trouble, calls = self.chance.choice([name for name in TROUBLE if name not in ("401", "429", "hang")]), self.chance.randint(2, 9)
+        return Fault("few failures", "provider", 2, lambda: setattr(self.world.book, "few", (trouble, calls)),
+                     lambda: setattr(self.world.book, "few", None))
+
     def revoke_key(self):
         book = self.world.book
         return Fault("key revoked", "provider", self.chance.uniform(3, 25), lambda: setattr(book, "trouble", "401"),
@@ -221,6 +252,6 @@ class Faults:
 
 
 KINDS = {Faults.kill: 8, Faults.terminate: 4, Faults.stop: 3, Faults.cut: 6, Faults.refuse: 3, Faults.black_hole: 4, Faults.mute: 3,
-         Faults.half_open: 3, Faults.lock_table: 3, Faults.lock_rows: 3, Faults.restart_rabbitmq: 1, Faults.restart_postgres: 2,
+         Faults.half_open: 3, Faults.lock_table: 3, Faults.lock_rows: 3, Faults.lock_start: 2, Faults.restart_rabbitmq: 1, Faults.restart_postgres: 2,
          Faults.restart_redis: 1, Faults.outage: 3, Faults.revoke_key: 2, Faults.one_outage: 2, Faults.hold_provider: 2,
-         Faults.cut_provider: 2}
+         Faults.cut_provider: 2, Faults.few_failures: 3}

@@ -41,7 +41,15 @@ class Book:
     def __init__(self, seed):
         self.calls = []
         self.trouble = None  # a key of TROUBLE, for all workers
+        self.few = None  # (a key of TROUBLE, calls): for so many calls more
         self.chance = random.Random(seed)
+
+    def trouble_now(self):
+        if self.trouble or not self.few:
+            return self.trouble
+        trouble, left = self.few
+        self.few = (trouble, left - 1) if left > 1 else None
+        return trouble
 
     def write(self, path):
         with open(path, "w", encoding="utf-8") as file:
@@ -84,7 +92,7 @@ class Endpoint(Provider):
                 "end": None, "fate": "broken"}
         self.book.calls.append(line)
         self._of[protocol] = line
-        trouble = self.trouble or self.book.trouble
+        trouble = self.trouble or self.book.trouble_now()
         line["why"] = trouble or ""
         if trouble == "reset":
             protocol.transport.abort()

@@ -108,7 +108,7 @@ class World:
 
     def heal(self):
         """Whatever is still broken works again."""
-        self.book.trouble = None
+        self.book.trouble = self.book.few = None
         for endpoint in self.endpoints.values():
             endpoint.trouble = None
             endpoint.release()
