@@ -38,6 +38,12 @@ struct task_failures excuse_add(const struct task_failures *before, unsigned ret
         return after;
 }
 
+uint64_t excuse_wait_ms(unsigned excused)
+{
+        enum { FIRST_MS = 500, MOST_DOUBLED = 6 };
+        return (uint64_t)FIRST_MS << (excused <= MOST_DOUBLED ? excused - (excused > 0) : MOST_DOUBLED);
+}
+
 unsigned excuse_counted(const struct task_failures *after, unsigned retries, const struct failed_attempt *a)
 {
         return is_patient(after, a) ? retries + 1 - after->excused : retries + 1;

@@ -23,4 +23,7 @@ struct task_failures excuse_add(const struct task_failures *before, unsigned ret
 /* How many of its failures count, of which it has had retries + 1; `after` is what excuse_add returned. Once the patience is over all do. */
 unsigned excuse_counted(const struct task_failures *after, unsigned retries, const struct failed_attempt *a);
 
+/* The least milliseconds until the next attempt after one that is excused, of so many: an outage must not be met as often as a task's own back-off may allow. */
+uint64_t excuse_wait_ms(unsigned excused);
+
 #endif

@@ -157,7 +157,9 @@ uint64_t run_retry_wait_ms(const struct run *run)
         const struct retry_policy *policy = &run->def->retry;
         if (run->wish.delay_ms >= 0)
                 return (uint64_t)run->wish.delay_ms;
-        const uint64_t wait_ms = backoff_ms(policy->base_ms, policy->cap_ms, run->message.retries, random_bits());
+        uint64_t wait_ms = backoff_ms(policy->base_ms, policy->cap_ms, run->message.retries, random_bits());
+        if (run->excused && wait_ms < excuse_wait_ms(run->failures.excused))
+                wait_ms = excuse_wait_ms(run->failures.excused);
         if (run->reply.out)
                 return run_spread_ms(wait_ms < run->reply.wait_ms ? run->reply.wait_ms : wait_ms);
         return wait_ms < run->reply.wait_ms ? run->reply.wait_ms : wait_ms;

@@ -104,11 +104,24 @@ static void who_breaks_it_alone_ends(void **state)
         assert_int_equal(retries, PATIENCE / 1000);
 }
 
+static void an_outage_is_met_less_and_less_often(void **state)
+{
+        (void)state;
+        static const struct {
+                unsigned excused;
+                uint64_t wait_ms;
+        } waits[] = { { 0, 500 },   { 1, 500 },   { 2, 1000 },          { 6, 16000 },
+                      { 7, 32000 }, { 8, 32000 }, { UINT32_MAX, 32000 } };
+        for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+                assert_int_equal(excuse_wait_ms(waits[i].excused), waits[i].wait_ms);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_failure_is_weighed),
                 cmocka_unit_test(who_breaks_it_alone_ends),
+                cmocka_unit_test(an_outage_is_met_less_and_less_often),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
