@@ -97,7 +97,7 @@ def test_a_chord_whose_dead_parts_come_back(chard, app_of, redis, backend, wait_
         return app.signature("chard.add", args, queue=QUEUE)
 
     def state(task_id):
-        return app.AsyncResult(task_id).state  # another one each time: it keeps an end that it has seen
+        return app.backend.get_task_meta(task_id)["status"]  # an AsyncResult keeps an end that it has seen
 
     body = app.signature("chard.args", queue=QUEUE).on_error(app.signature("chard.same", queue=QUEUE, task_id=f"errback-{by}"))
     if by == "worker":
