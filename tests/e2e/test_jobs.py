@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs as those see them who do not run them: found by any id, listed, followed live, cancelled; on servers and on one file."""
 
+import concurrent.futures
 import json
 import random
 import subprocess
@@ -294,6 +295,29 @@ def test_what_runs_ends_without_effect(chard, database, provider, reply, queues,
     assert database.value("select state from chard.job where root_id = %s", job) == "REVOKED"
     assert database.rows("select * from chard.event where root_id = %s", job) == [] and len(provider.requests) == 1
     assert queues.depth("chat.answer") == 0
+
+
+def test_cancelled_at_any_moment(chard, database, provider, reply, queues, wait_until):
+    """While it is claimed, called, committed, passed on: what cancel said is how the job ends, and no step takes effect after it."""
+    chance = random.Random(7)
+    chard.prepare()
+    chard.settings |= provider.settings() | {"CHARD_AI_PROVIDER": "openai"}
+    provider.behave = lambda request: reply.fitting(request, delay=chance.uniform(0, 0.1))
+    with chard.worker(slots=2), concurrent.futures.ThreadPoolExecutor(3) as pool:
+        ids = chats(chard, 40)
+        # Those that come last first, so that somewhere between they meet those that are running.
+        said = dict(pool.map(lambda job: (job, chard.run("cancel", job).returncode), reversed(ids)))
+        wait_until(lambda: queues.depth("chat.classify") == queues.depth("chat.answer") == 0, what="all is acked")
+        wait_until(lambda: not database.rows("select root_id from chard.job where state not in ('SUCCESS', 'REVOKED')"), what="all have ended")
+    states = {row["root_id"]: row["state"] for row in database.rows("select root_id, state from chard.job")}
+    events = {job: [] for job in ids}
+    for row in database.rows("select root_id, type from chard.event order by version"):
+        events[row["root_id"]].append(row["type"])
+    assert states == {job: "REVOKED" if said.get(job) == 0 else "SUCCESS" for job in ids}
+    for job in ids:
+        told = ["ChatClassified", "ChatAnswered"]
+        assert events[job] == told if states[job] == "SUCCESS" else events[job] in ([], told[:1]), (job, states[job], events[job])
+    assert {"SUCCESS", "REVOKED"} == set(states.values())
 
 
 # ---- sending any task ----
