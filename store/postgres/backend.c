@@ -19,14 +19,14 @@
 
 static const struct session_kind kinds[LINK_COUNT] = {
         /* A claim that is lost in a crash is only claimed again: it need not wait for the disk. */
-        [LINK_CLAIMS] = { "claims", "set synchronous_commit = off; listen chard_scheduled; ", statements_of_claims },
+        [LINK_CLAIMS] = { "claims", "set synchronous_commit = off; listen chard_scheduled; ", pg_sql_prepared_claims },
         /* What is committed stays, whatever the server's default is. */
-        [LINK_COMMITS] = { "commits", COMMIT_FOR_GOOD, statements_of_commits },
+        [LINK_COMMITS] = { "commits", COMMIT_FOR_GOOD, pg_sql_prepared_commits },
         /* A forgotten row that comes back is published again, which claims make harmless. */
-        [LINK_RELEASES] = { "releases", "set synchronous_commit = off; ", statements_of_releases },
+        [LINK_RELEASES] = { "releases", "set synchronous_commit = off; ", pg_sql_prepared_releases },
         /* A page of entries is read along an index. The planner, which thinks little of what filters leave, would rather collect all
          * that is kept, by a bitmap, and sort it, for every page. */
-        [LINK_DEAD] = { "dead letters", "set enable_bitmapscan = off; " COMMIT_FOR_GOOD, statements_of_dead },
+        [LINK_DEAD] = { "dead letters", "set enable_bitmapscan = off; " COMMIT_FOR_GOOD, pg_sql_prepared_dead },
 };
 
 static const struct verb *const verbs[LANE_COUNT] = {
@@ -110,10 +110,6 @@ void store_changed(struct pg_store *s, const char *why)
                 s->config.changed(up, up ? NULL : why, s->config.arg);
 }
 
-/* Leases of an earlier process of this name are void from here on: a claim compares their time with the worker's start. */
-static const char void_leases[] = "insert into chard.worker (name) values ($1::text)"
-                                  " on conflict (name) do update set started_at = now()";
-
 static void init(struct pg_store *s, const struct store_config *config)
 {
         s->config = *config;
@@ -155,7 +151,7 @@ static int connect_first(struct pg_store *s, PGconn **pg, struct problem *why)
         int rc = session_open(&s->address, &kinds[LINK_CLAIMS], s->answer_timeout_ms, &patience, pg, why);
 
         if (rc == 0 && s->config.release_leases) {
-                rc = session_execute(*pg, void_leases, s->config.owner, &patience, why);
+                rc = session_execute(*pg, pg_sql_void_leases.sql, s->config.owner, &patience, why);
                 if (rc != 0)
                         PQfinish(*pg);
         }

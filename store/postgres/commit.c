@@ -13,120 +13,6 @@
 
 #define TRIES_MAX 5 /* of a commit that was passed over though nothing seems to stand in its way */
 
-#define TASKS                                                                                                    \
-        "unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::json[], $7::text[], $8::text[]," \
-        " $9::int4[], $10::int4[], $11::int8[], $12::int4[], $13::json[], $14::int4[], $15::json[], $16::text[])"
-
-#define TASK_COLUMNS \
-        "id, root_id, name, job, pipeline, result, provider, model, tokens_in, tokens_out, cost, elapsed, chain, replaced, sends, part"
-
-#define INSERT                                                                                                            \
-        " insert into chard.task as t (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out," \
-        "  cost_nano, elapsed_ms, started_at, finished_at, replaced, sends, chord_part)"                                  \
-        " select id, root_id, name, case when result is null then 'PENDING' else 'SUCCESS' end,"                          \
-        "  case when result is null then 0 else 1 end, result, provider, model, tokens_in, tokens_out, cost, elapsed,"    \
-        "  now(), case when result is null then null else now() end, replaced, sends, part"
-
-#define ON_CONFLICT                                                                                                                              \
-        " on conflict (id) do update set state = excluded.state, result = excluded.result, error = null,"                                        \
-        "  provider = excluded.provider, model = excluded.model, tokens_in = t.tokens_in + excluded.tokens_in,"                                  \
-        "  tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"                                       \
-        "  elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null,"                        \
-        "  starts = case when excluded.result is null then 0 else t.starts end,"                                                                 \
-        "  attempts = case when excluded.result is null then 0 else t.attempts end,"                                                             \
-        "  replaced = excluded.replaced, sends = excluded.sends, chord_part = excluded.chord_part"                                               \
-        " where t.state not in ('SUCCESS', 'REVOKED') and excluded.replaced >= t.replaced + case when excluded.result is null then 1 else 0 end" \
-        " returning t.id"
-
-/* Its last branch has. */
-#define ENDS "j.state in ('PENDING', 'STARTED', 'RETRY') and j.branches + excluded.branches <= 1"
-
-/* The same everywhere, so that two commits that write the same facts wait for one another instead of locking each other out. */
-#define FACT_ORDER "kind collate \"C\", owner collate \"C\", key collate \"C\""
-
-/* Of a task whose result, or whose replacement, is not there yet. */
-#define UNFINISHED                                                     \
-        " not exists (select from chard.task t where t.id = g.task_id" \
-        "  and (t.state = 'SUCCESS' or t.replaced > g.nesting))"
-
-/* Results alone, without jobs, events and facts. */
-const struct statement statement_commit_results = { "chard_commit_results",
-                                                    INSERT " from " TASKS " as i (" TASK_COLUMNS ")" ON_CONFLICT };
-
-const struct statement statement_commit = {
-        "chard_commit",
-        "with i as materialized (select * from " TASKS " with ordinality as i (" TASK_COLUMNS ", n)),"
-        " stale as ("
-        "  select g.task_id from unnest($17::text[], $18::text[], $19::text[], $20::text[]) as g (task_id, kind, owner, key)"
-        "  where (select f.task_id from chard.fact f where f.kind = g.kind and f.owner = g.owner and f.key = g.key)"
-        "   is distinct from g.task_id),"
-        " done as (" INSERT
-        " from i where case when i.id in (select task_id from stale) then false else true end" ON_CONFLICT "),"
-        " e as materialized ("
-        "  select gen_random_uuid() as id, v.* from unnest($21::text[], $22::text[], $23::text[], $24::text[], $25::text[],"
-        "   $26::jsonb[], $27::text[]) with ordinality as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)"
-        "  where case when v.task_id in (select id from done) then true else false end),"
-        " recorded as ("
-        "  insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)"
-        "  select id, aggregate_type, aggregate_id, type, root_id, task_id, payload,"
-        "   coalesce((select max(p.version) from chard.event p"
-        "    where p.aggregate_id = e.aggregate_id and p.aggregate_type = e.aggregate_type), 0)"
-        "   + row_number() over (partition by aggregate_type, aggregate_id order by n)"
-        "  from e),"
-        " sent as ("
-        "  insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)"
-        "  select id, aggregate_type, aggregate_id, type, payload, 'traceparent=' || trace from e order by n),"
-        " jobs as ("
-        "  insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task, branches)"
-        "  select distinct on (root_id collate \"C\") root_id, pipeline, case when more < 0 then 'SUCCESS' else 'STARTED' end,"
-        "   result::text::jsonb, case when more < 0 then now() end, chain, id, 1 + more"
-        "  from (select i.*, (sum(job) over (partition by root_id))::int4 as more from i"
-        "   where job is not null and case when i.id in (select id from done) then true else false end) i"
-        "  order by root_id collate \"C\", result is null, job, n desc"
-        "  on conflict (root_id) do update set document = coalesce(excluded.document, j.document), updated_at = now(),"
-        "   chain = case when excluded.document is null then j.chain else excluded.chain end,"
-        "   last_task = case when excluded.document is null then j.last_task else excluded.last_task end,"
-        "   branches = greatest(j.branches + excluded.branches - 1, 0),"
-        "   state = case when " ENDS " then 'SUCCESS' else j.state end,"
-        "   error = case when j.state in ('FAILURE', 'REVOKED') then j.error end,"
-        "   finished_at = case when " ENDS " then now() else j.finished_at end),"
-        " merged as ("
-        "  insert into chard.fact as f (once, kind, owner, key, task_id, value)"
-        "  select distinct on (" FACT_ORDER ") false, kind, owner, key, task_id, value"
-        "  from unnest($28::text[], $29::text[], $30::text[], $31::text[], $32::jsonb[]) with ordinality"
-        "   as w (task_id, kind, owner, key, value, n)"
-        "  where case when w.task_id in (select id from done) then true else false end"
-        "  order by " FACT_ORDER ", n desc"
-        "  on conflict (kind, owner, key) do update set value = excluded.value, task_id = excluded.task_id, at = now()"
-        "  where not f.once)"
-        " select id from done"
-};
-
-const struct statement statement_lock = { "chard_lock",
-                                          "select from chard.task where id = any ($1::text[]) order by id for update" };
-
-const struct statement statement_once = {
-        "chard_once",
-        "insert into chard.fact (once, task_id, kind, owner, key, value)"
-        " select true, task_id, kind, owner, key, value"
-        " from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::jsonb[]) with ordinality"
-        "  as g (task_id, kind, owner, key, nesting, value, n)"
-        " where" UNFINISHED " order by " FACT_ORDER ", n on conflict (kind, owner, key) do nothing"
-};
-
-const struct statement statement_undo_once = {
-        "chard_undo_once",
-        "delete from chard.fact where ctid = any (array("
-        " select (select f.ctid from chard.fact f"
-        "   where f.kind = g.kind and f.owner = g.owner and f.key = g.key and f.task_id = g.task_id)"
-        " from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[]) as g (task_id, kind, owner, key, nesting)"
-        " where" UNFINISHED "))"
-};
-
-const struct statement statement_resolve = { "chard_resolve",
-                                             "select id, case when state = 'SUCCESS' then result end from chard.task"
-                                             " where id = any ($1::text[]) and state = 'SUCCESS' order by id" };
-
 static const char *commit_id(const struct call *call)
 {
         return ((const struct commit *)call->what)->id;
@@ -249,7 +135,7 @@ static int send_all(struct link *link, struct group *group)
         plain = plain && effects_none(&effects);
         if (plain)
                 a->count = tasks;
-        return link_send(link, group, plain ? &statement_commit_results : &statement_commit);
+        return link_send(link, group, plain ? &pg_sql_commit_results : &pg_sql_commit);
 }
 
 static bool writes_once(const struct commit *commit)
@@ -267,13 +153,13 @@ static int send_commits(struct link *link, struct group *group)
         for (size_t i = 0; i < group->count && !once; i++)
                 once = writes_once(group->calls[i]->what);
         if (once)
-                rc = send_once(link, group, &statement_lock, LOCK_TAKES);
+                rc = send_once(link, group, &pg_sql_lock, LOCK_TAKES);
         if (once && rc == 0)
-                rc = send_once(link, group, &statement_once, ONCE_TAKES);
+                rc = send_once(link, group, &pg_sql_once, ONCE_TAKES);
         if (rc == 0)
                 rc = send_all(link, group);
         if (once && rc == 0)
-                rc = send_once(link, group, &statement_undo_once, UNDO_TAKES);
+                rc = send_once(link, group, &pg_sql_undo_once, UNDO_TAKES);
         return rc;
 }
 
@@ -327,7 +213,7 @@ static int send_resolve(struct link *link, struct group *group)
         id = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < group->count; i++)
                 column_text(id, commit_id(group->calls[i]));
-        return link_send(link, group, &statement_resolve);
+        return link_send(link, group, &pg_sql_resolve);
 }
 
 static const PGresult *find(const PGresult *r, const char *id, int *found)

@@ -8,16 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const struct statement statement_events = {
-        "chard_events",
-        "select coalesce(json_agg(json_build_object('position', xact || '.' || number, 'id', id,"
-        "  'aggregate_type', aggregatetype, 'aggregate_id', aggregateid, 'type', type, 'payload', payload,"
-        "  'created_at', created_at, 'tracingspancontext', tracingspancontext) order by xact, number), '[]')::text"
-        " from (select * from chard.outbox"
-        "       where (xact, number) > ($1::text::xid8, $2) and xact < pg_snapshot_xmin(pg_current_snapshot())"
-        "       order by xact, number limit $3) as page"
-};
-
 struct events_call {
         char xact[24];
         int64_t number, limit;
@@ -32,7 +22,7 @@ static int send_events(struct link *link, struct group *group)
         arguments_text(a, call->xact);
         arguments_number(a, call->number);
         arguments_number(a, call->limit);
-        return link_send(link, group, &statement_events);
+        return link_send(link, group, &pg_sql_events);
 }
 
 const struct verb verb_events = {

@@ -5,79 +5,6 @@
 
 #include "core/json.h"
 
-/* A failed attempt counts only while the task is ours, or nobody's: whoever took it over after our lease ran out decides
- * about it. Said twice it changes nothing: the attempts are given, not counted up, and the scheduled row has its own key.
- * A task that has succeeded only takes its job down. A job that fails, and had not failed already, says so in an event. */
-const struct statement statement_fail = {
-        "chard_fail",
-        "with i as materialized ("
-        " select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[], $8::jsonb[], $9::int4[],"
-        "  $10::int4[], $11::int8[], $12::text[], $13::text[], $28::int4[]) with ordinality"
-        "  as i (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost, pipeline, part, excused, n)),"
-        " done as ("
-        "  insert into chard.task as t (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out,"
-        "   cost_nano, finished_at, chord_part)"
-        "  select id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost,"
-        "   case when state = 'FAILURE' then now() end, part from i"
-        "  on conflict (id) do update set state = excluded.state, attempts = greatest(t.attempts, excluded.attempts),"
-        "   error = excluded.error, tokens_in = t.tokens_in + excluded.tokens_in,"
-        "   tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,"
-        "   finished_at = excluded.finished_at, lease_owner = null, lease_until = null,"
-        "   chord_part = excluded.chord_part,"
-        "   starts = case when t.id in (select i.id from i where i.excused > 0) then greatest(t.starts - 1, 0) else t.starts end"
-        "  where t.state in ('PENDING', 'STARTED', 'RETRY') and (t.lease_owner is null or t.lease_owner = $1)"
-        "   and (excluded.state = 'FAILURE' or excluded.attempts > t.attempts)"
-        "  returning t.id),"
-        " again as ("
-        "  insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)"
-        "  select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body"
-        "  from unnest($14::uuid[], $15::int8[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bytea[], $21::bytea[],"
-        "   $22::text[]) as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)"
-        "  where case when s.of in (select id from done) then true else false end"
-        "  on conflict (key) do nothing),"
-        " jobs as ("
-        "  insert into chard.job as j (root_id, pipeline, state, error, finished_at)"
-        "  select distinct on (root_id collate \"C\") root_id, pipeline, 'FAILURE', error, now() from i"
-        "  where state = 'FAILURE' and pipeline is not null"
-        "   and (case when i.id in (select id from done) then true else false end"
-        "    or (select t.state from chard.task t where t.id = i.id) = 'SUCCESS')"
-        "  order by root_id collate \"C\", n"
-        "  on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = now(), updated_at = now()"
-        "  where j.state <> 'FAILURE' and (j.state <> 'SUCCESS' or j.root_id in"
-        "   (select i.root_id from i where i.state = 'FAILURE' and i.id in (select id from done)))"
-        "  returning j.root_id),"
-        " e as materialized ("
-        "  select distinct on (i.root_id) gen_random_uuid() as id, i.id as task_id, i.root_id, v.aggregate_type, v.type, v.payload, v.trace"
-        "  from i join unnest($23::text[], $24::text[], $25::text[], $26::jsonb[], $27::text[])"
-        "   as v (task_id, aggregate_type, type, payload, trace) on v.task_id = i.id"
-        "  where i.root_id in (select root_id from jobs)"
-        "   and (case when i.id in (select id from done) then true else false end"
-        "    or (select t.state from chard.task t where t.id = i.id) = 'SUCCESS')"
-        "  order by i.root_id, i.n),"
-        " recorded as ("
-        "  insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)"
-        "  select id, aggregate_type, root_id, type, root_id, task_id, payload,"
-        "   coalesce((select max(p.version) from chard.event p"
-        "    where p.aggregate_id = e.root_id and p.aggregate_type = e.aggregate_type), 0) + 1 from e),"
-        " sent as ("
-        "  insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)"
-        "  select id, aggregate_type, root_id, type, payload, 'traceparent=' || trace from e)"
-        " select id from done"
-};
-
-const struct statement statement_give_back = {
-        "chard_give_back",
-        "with back as ("
-        "  update chard.task set state = case when attempts > 0 then 'RETRY' else 'PENDING' end,"
-        "   starts = greatest(starts - 1, 0), lease_owner = null, lease_until = null"
-        "  where id = any ($2::text[]) and state = 'STARTED' and lease_owner = $1)"
-        " insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)"
-        " select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body"
-        " from unnest($3::uuid[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::bytea[],"
-        "  $11::text[]) as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)"
-        " on conflict (key) do nothing"
-};
-
 /* ---- fail ---- */
 
 static const char *failure_id(const struct call *call)
@@ -180,7 +107,7 @@ static int send_failures(struct link *link, struct group *group)
                 if (f->again)
                         scheduled_add(&rows, group->calls[i]->key, f->again, f->id);
         }
-        return link_send(link, group, &statement_fail);
+        return link_send(link, group, &pg_sql_fail);
 }
 
 const struct verb verb_fail = {
@@ -228,7 +155,7 @@ static int send_releases(struct link *link, struct group *group)
                 if (r->again->due_ms < first)
                         first = r->again->due_ms;
         }
-        rc = link_send(link, group, &statement_give_back);
+        rc = link_send(link, group, &pg_sql_give_back);
         return rc == 0 && first != INT64_MAX ? scheduled_notify(link, group, first) : rc;
 }
 

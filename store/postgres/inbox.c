@@ -76,7 +76,7 @@ static int inbox_send_once(struct link *link, struct group *group, const struct 
                 }
         }
         a->count = takes;
-        return link_send_once(link, group, statement->sql);
+        return link_send_once(link, group, statement);
 }
 
 static int inbox_by_serial(const void *a, const void *b)
@@ -133,7 +133,7 @@ static int inbox_send_all(struct link *link, struct group *group)
                 column_text(event, inbox_of(group->calls[i])->item->event_id);
         }
         first = inbox_add_effects(a, group);
-        rc = link_send_once(link, group, pg_sql_inbox.sql);
+        rc = link_send_once(link, group, &pg_sql_inbox);
         return rc == 0 && first != INT64_MAX ? scheduled_notify(link, group, first) : rc;
 }
 

@@ -8,83 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A page looks at so many rows along one index, and no further: what a filter leaves of them may be little. */
-#define LIST(condition)                                                                                                      \
-        "with page as materialized ("                                                                                        \
-        "  select root_id, pipeline, state, user_id, created_at, finished_at, error, document from chard.job"                \
-        "  where (created_at, root_id) < (timestamptz 'epoch' + $1::int8 * interval '1 us', $2::text)"                       \
-        "   and created_at >= timestamptz 'epoch' + $3::int8 * interval '1 ms'" condition                                    \
-        "  order by created_at desc, root_id desc limit $4::int8),"                                                          \
-        " found as materialized ("                                                                                           \
-        "  select * from page j where ($5::text = '' or j.pipeline = $5) and ($6::text = '' or j.state = $6)"                \
-        "   and ($7::text = '' or j.user_id = $7)"                                                                           \
-        "   and ($8::text = '' or exists (select from chard.task t where t.id = j.root_id and t.name = $8)"                  \
-        "    or exists (select from chard.task t where t.root_id = j.root_id and t.root_id <> t.id and t.name = $8))"        \
-        "   and ($9::text = '' or position(lower($9) in lower(j.document::text)) > 0)"                                       \
-        "  order by j.created_at desc, j.root_id desc limit $10::int8),"                                                     \
-        " behind as ("                                                                                                       \
-        "  select created_at, root_id from found where (select count(*) from found) = $10"                                   \
-        "  union all select created_at, root_id from page"                                                                   \
-        "   where (select count(*) from found) < $10 and (select count(*) from page) = $4"                                   \
-        "  order by created_at, root_id limit 1)"                                                                            \
-        " select json_build_object('jobs', coalesce((select json_agg(json_build_object('id', root_id, 'pipeline', pipeline," \
-        "   'state', state, 'user_id', user_id, 'created_at', created_at, 'finished_at', finished_at, 'error', error)"       \
-        "   order by created_at desc, root_id desc) from found), '[]'),"                                                     \
-        "  'cursor', (select (extract(epoch from created_at) * 1000000)::int8 || '.' || root_id from behind))::text"
-
-static const char list_all[] = LIST("");
-static const char list_open[] = LIST(" and state in ('PENDING', 'STARTED', 'RETRY')");
-static const char list_unlucky[] = LIST(" and state in ('FAILURE', 'REVOKED')");
-static const char list_user[] = LIST(" and user_id = $7");
-
-static const char find_sql[] = "select chard.find_job($1::text, $2::text)::text";
-
-static const char follow_sql[] = "select coalesce(json_agg(step), '[]')::text"
-                                 " from chard.follow_jobs($1::text[], $2::int8[], $3::int8[], $4::int8::int4)";
-
-static const char cancel_sql[] = "select chard.cancel_job(id)::text from unnest($1::text[]) as id";
-
-static const char load_sql[] =
-        "with held as ("
-        "  select t.lease_owner, count(*) as n, max(t.lease_until) as until from"
-        "   (select root_id from chard.job where state in ('PENDING', 'STARTED', 'RETRY') order by created_at limit 10000) as j,"
-        "   lateral (select * from chard.task where id = j.root_id"
-        "    union all select * from chard.task where root_id = j.root_id and root_id <> id) as t"
-        "  where t.state = 'STARTED' and t.lease_owner is not null group by 1)"
-        " select json_build_object('held', coalesce((select json_agg(json_build_object('owner', lease_owner, 'count', n, 'until', until)"
-        "   order by lease_owner) from held), '[]'),"
-        "  'workers', coalesce((select json_agg(json_build_object('name', name, 'state', state, 'started_at', started_at,"
-        "   'beat_at', beat_at, 'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)) order by name)"
-        "   from chard.worker), '[]'),"
-        "  'scheduled', (select json_build_object('count', count(*),"
-        "   'overdue', count(*) filter (where due_at < clock_timestamp() - interval '1 min'),"
-        "   'unroutable', count(*) filter (where returns > 0),"
-        "   'oldest_due_ms', (extract(epoch from min(due_at)) * 1000)::int8) from chard.scheduled))::text";
-
-/* $1: what the caller picks, as JSON. */
-#define SCHEDULED_FITS                                                                                                           \
-        " ($1::json -> 'ids' is null or id = any (array(select i::int8 from json_array_elements_text($1::json -> 'ids') as i)))" \
-        " and ($1::json ->> 'reason' is null or reason = $1::json ->> 'reason')"                                                 \
-        " and ($1::json ->> 'unroutable' is null or returns > 0)"
-#define SCHEDULED_ROW                                                                                                         \
-        "json_build_object('id', id, 'task_id', task_id, 'reason', reason, 'exchange', exchange, 'routing_key', routing_key," \
-        " 'due_ms', (extract(epoch from due_at) * 1000)::int8, 'created_ms', (extract(epoch from created_at) * 1000)::int8,"  \
-        " 'returns', returns, 'size', octet_length(body)) order by due_at, id"
-
-static const char scheduled_list_sql[] = "select coalesce(json_agg(" SCHEDULED_ROW
-                                         "), '[]')::text from (select * from chard.scheduled where" SCHEDULED_FITS
-                                         " order by due_at, id limit ($1::json ->> 'limit')::int8) as s";
-
-static const char scheduled_drop_sql[] =
-        "with gone as (delete from chard.scheduled where" SCHEDULED_FITS " returning *),"
-        " told as (insert into chard.dead_letter_audit (batch, operation, action, who, reason, scope, entries)"
-        "  select gen_random_uuid(), $1::json ->> 'operation', 'drop', $1::json ->> 'who', $1::json ->> 'note',"
-        "   $1::json ->> 'scope', count(*) from gone having count(*) > 0)"
-        " select coalesce(json_agg(" SCHEDULED_ROW "), '[]')::text from gone";
-
 /* One call of any of them: how it fills the arguments in, and the statement. */
 struct jobs_call {
-        const char *(*fill)(struct arguments *a, const struct jobs_call *call);
+        const struct statement *(*fill)(struct arguments *a, const struct jobs_call *call);
         const struct job_follow *follows; /* behind the call, with their ids */
         size_t count;
         const char *id;
@@ -128,7 +54,7 @@ static int send_cancel(struct link *link, struct group *group)
         ids = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < group->count; i++)
                 column_text(ids, cancel_id(group->calls[i]));
-        return link_send_once(link, group, cancel_sql);
+        return link_send_once(link, group, &pg_sql_job_cancel);
 }
 
 static void answer_cancel(struct link *link, struct group *group)
@@ -169,7 +95,7 @@ static void refuse_memory(json_done *done, void *arg)
 
 /* ---- list ---- */
 
-static const char *fill_list(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_list(struct arguments *a, const struct jobs_call *call)
 {
         const struct job_list_call *c = list_of(call);
         const struct job_filter *f = &c->filter;
@@ -191,11 +117,12 @@ static const char *fill_list(struct arguments *a, const struct jobs_call *call)
         arguments_text(a, f->text);
         arguments_number(a, f->limit);
         if (*f->user_id)
-                return list_user;
+                return &pg_sql_job_list_user;
         if (c->open)
-                return list_open;
-        return c->unlucky || strcmp(f->state, "FAILURE") == 0 || strcmp(f->state, "REVOKED") == 0 ? list_unlucky
-                                                                                                  : list_all;
+                return &pg_sql_job_list_open;
+        return c->unlucky || strcmp(f->state, "FAILURE") == 0 || strcmp(f->state, "REVOKED") == 0
+                       ? &pg_sql_job_list_unlucky
+                       : &pg_sql_job_list_all;
 }
 
 void pg_job_list(struct store *s, const struct job_filter *filter, json_done *done, void *arg)
@@ -229,13 +156,13 @@ static struct jobs_call *call_of_id(const char *id)
         return call;
 }
 
-static const char *fill_find(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_find(struct arguments *a, const struct jobs_call *call)
 {
         char *upto = (char *)(uintptr_t)(call->id + strlen(call->id) + 1);
 
         arguments_text(a, call->id);
         arguments_text(a, job_prefix_upto(call->id, upto) ? upto : "\x7f");
-        return find_sql;
+        return &pg_sql_job_find;
 }
 
 void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg)
@@ -261,10 +188,10 @@ void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *
         call_add(pg_of(s), &verb_cancel, call, call, (void (*)(void))done, arg);
 }
 
-static const char *fill_load(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_load(struct arguments *a, const struct jobs_call *call)
 {
         (void)a, (void)call;
-        return load_sql;
+        return &pg_sql_load;
 }
 
 void pg_load(struct store *s, json_done *done, void *arg)
@@ -281,21 +208,21 @@ void pg_load(struct store *s, json_done *done, void *arg)
 
 /* ---- scheduled messages, as an operator sees them ---- */
 
-static const char *fill_scheduled_list(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_scheduled_list(struct arguments *a, const struct jobs_call *call)
 {
         arguments_text(a, call->id);
-        return scheduled_list_sql;
+        return &pg_sql_scheduled_list;
 }
 
-static const char *fill_scheduled_drop(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_scheduled_drop(struct arguments *a, const struct jobs_call *call)
 {
         arguments_text(a, call->id);
-        return scheduled_drop_sql;
+        return &pg_sql_scheduled_drop;
 }
 
 static void scheduled_ask(struct store *s, const struct verb *verb,
-                          const char *(*fill)(struct arguments *a, const struct jobs_call *call), const json_t *which,
-                          json_done *done, void *arg)
+                          const struct statement *(*fill)(struct arguments *a, const struct jobs_call *call),
+                          const json_t *which, json_done *done, void *arg)
 {
         char *text = json_dumps(which, JSON_COMPACT);
         struct jobs_call *call = text ? call_of_id(text) : NULL;
@@ -321,7 +248,7 @@ void pg_scheduled_drop(struct store *s, const json_t *which, json_done *done, vo
 
 /* ---- follow ---- */
 
-static const char *fill_follow(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_follow(struct arguments *a, const struct jobs_call *call)
 {
         struct column *ids = arguments_array(a, COLUMN_TEXT), *afters = arguments_array(a, COLUMN_INT8),
                       *versions = arguments_array(a, COLUMN_INT8);
@@ -332,7 +259,7 @@ static const char *fill_follow(struct arguments *a, const struct jobs_call *call
                 column_int8(versions, call->follows[i].version);
         }
         arguments_number(a, JOB_FOLLOW_MOST);
-        return follow_sql;
+        return &pg_sql_job_follow;
 }
 
 void pg_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg)

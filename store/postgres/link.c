@@ -137,9 +137,9 @@ int link_send(struct link *link, struct group *group, const struct statement *st
         return send_arguments(link, group, statement->name, NULL);
 }
 
-int link_send_once(struct link *link, struct group *group, const char *sql)
+int link_send_once(struct link *link, struct group *group, const struct statement *statement)
 {
-        return send_arguments(link, group, NULL, sql);
+        return send_arguments(link, group, NULL, statement->sql);
 }
 
 int link_send_bare(struct link *link, struct group *group, const char *sql)

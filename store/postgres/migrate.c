@@ -2,6 +2,7 @@
 /* migrate: the numbered files of store/schema/, each in one transaction, once; then the views of facts, where they are not there as they
  * should be. An advisory lock keeps two at once apart: the second one waits, and finds everything done. */
 #include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
 
 #include "core/clock.h"
 #include "core/embed.h"
@@ -13,17 +14,6 @@
 
 #define CONNECT_MS  5000
 #define PATIENCE_MS (10u * 60 * 1000) /* for another migration to end, and for long ones */
-
-/* Creating what may be there already can collide with somebody who does the same: hence after the lock. */
-static const char prepare_sql[] =
-        "set client_min_messages = warning; set timezone = 'UTC';"
-        "select pg_advisory_lock(hashtextextended('chard.migrate', 0));"
-        "do $$ begin if to_regnamespace('chard') is null then create schema chard; end if; end $$;"
-        "create table if not exists chard.schema_version ("
-        " version integer primary key, name text not null, checksum text not null,"
-        " applied_at timestamptz not null default now(), applied_by text not null default session_user)";
-
-static const char applied_sql[] = "select version, checksum from chard.schema_version order by version";
 
 struct migration {
         PGconn *pg;
@@ -100,7 +90,7 @@ static int apply(const struct migration *m, const struct embedded_file *file)
 static int apply_missing(const struct migration *m)
 {
         PGresult *applied = NULL;
-        int rc = session_run(m->pg, applied_sql, &m->patience, &applied, NULL, m->why);
+        int rc = session_run(m->pg, pg_sql_migrate_applied.sql, &m->patience, &applied, NULL, m->why);
         int first = rc == 0 ? PQntuples(applied) : 0;
 
         if (rc == 0)
@@ -162,7 +152,7 @@ int pg_migrate(const struct store_migration *migration, struct problem *why)
         rc = session_connect(&address, &m.patience, &m.pg, why);
         m.patience.deadline_ms = clock_mono_ms() + PATIENCE_MS;
         if (rc == 0)
-                rc = session_run(m.pg, prepare_sql, &m.patience, NULL, NULL, why);
+                rc = session_run(m.pg, pg_sql_migrate_prepare.sql, &m.patience, NULL, NULL, why);
         if (rc == 0)
                 rc = apply_missing(&m);
         if (rc == 0)

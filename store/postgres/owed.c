@@ -7,27 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char owe_sql[] =
-        "insert into chard.owed_result (key, task_id, queue, properties, body, telling, due_at)"
-        " select key, task_id, queue, properties, body, telling, now() + wait * interval '1 ms'"
-        " from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::int8[])"
-        "  as s (key, task_id, queue, properties, body, telling, wait)"
-        " on conflict (key) do nothing";
-
-/* They are somebody's for a while: one that dies meanwhile leaves them to others. */
-static const char take_sql[] =
-        "with due as (select id from chard.owed_result where due_at <= now() order by id limit $1::int8"
-        "  for update skip locked),"
-        " taken as (update chard.owed_result o set due_at = now() + interval '30 s' from due where o.id = due.id"
-        "  returning o.*)"
-        " select coalesce(json_agg(json_build_object('id', id, 'task_id', task_id, 'queue', queue,"
-        "  'properties', encode(properties, 'hex'), 'body', encode(body, 'hex'), 'telling', encode(telling, 'hex'))"
-        "  order by id), '[]')::text from taken";
-
-static const char told_sql[] = "delete from chard.owed_result where id = any ($1::int8[])";
-
-static const char untold_sql[] = "update chard.owed_result set due_at = now() where id = any ($1::int8[])";
-
 /* ---- owe ---- */
 
 static size_t owed_size(const struct call *call)
@@ -57,7 +36,7 @@ static int owed_send(struct link *link, struct group *group)
                 column_bytes(telling, row->telling);
                 column_int8(wait, row->wait_ms);
         }
-        return link_send_once(link, group, owe_sql);
+        return link_send_once(link, group, &pg_sql_owe);
 }
 
 const struct verb verb_owe = {
@@ -83,7 +62,7 @@ static int owed_send_take(struct link *link, struct group *group)
 
         arguments_reset(&link->store->arguments);
         arguments_number(&link->store->arguments, *limit);
-        return link_send_once(link, group, take_sql);
+        return link_send_once(link, group, &pg_sql_owed_take);
 }
 
 const struct verb verb_owed_take = {
@@ -117,7 +96,8 @@ struct owed_call {
         int64_t ids[];
 };
 
-static int owed_send_ids(struct link *link, struct group *group, const char *sql, const int64_t *ids, size_t count)
+static int owed_send_ids(struct link *link, struct group *group, const struct statement *sql, const int64_t *ids,
+                         size_t count)
 {
         struct arguments *a = &link->store->arguments;
         struct column *c;
@@ -132,10 +112,10 @@ static int owed_send_ids(struct link *link, struct group *group, const char *sql
 static int owed_send_settle(struct link *link, struct group *group)
 {
         const struct owed_call *call = group->calls[0]->what;
-        int rc = owed_send_ids(link, group, told_sql, call->ids, call->told);
+        int rc = owed_send_ids(link, group, &pg_sql_owed_told, call->ids, call->told);
 
         if (rc == 0 && call->untold)
-                rc = owed_send_ids(link, group, untold_sql, call->ids + call->told, call->untold);
+                rc = owed_send_ids(link, group, &pg_sql_owed_untold, call->ids + call->told, call->untold);
         return rc;
 }
 

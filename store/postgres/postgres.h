@@ -249,7 +249,7 @@ int link_adopt(struct link *link, PGconn *pg);
 int link_send(struct link *link, struct group *group, const struct statement *statement);
 
 /* The same with one that is not prepared, because few processes ever need it. 0 or -errno. */
-int link_send_once(struct link *link, struct group *group, const char *sql);
+int link_send_once(struct link *link, struct group *group, const struct statement *statement);
 
 /* Add one that is not prepared and has no arguments: "begin", "commit". 0 or -errno. */
 int link_send_bare(struct link *link, struct group *group, const char *sql);

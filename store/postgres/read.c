@@ -8,70 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tasks and events of a job are found through the partial indexes, but for the one task that has the job's id and the
- * events about the job itself, which the primary keys find. A task without a job row is a job of one. */
-const struct statement statement_job = {
-        "chard_job",
-        "with tasks as materialized ("
-        "  select * from chard.task where id = $1 union all"
-        "  select * from chard.task where root_id = $1 and root_id <> id),"
-        " events as materialized ("
-        "  select * from chard.event where aggregate_id = $1 and root_id = $1 union all"
-        "  select * from chard.event where root_id = $1 and root_id <> aggregate_id),"
-        " job as ("
-        "  select pipeline, state, document, error, created_at, finished_at from chard.job where root_id = $1 union all"
-        "  select '', state, null, error, created_at, finished_at from tasks"
-        "  where id = $1 and not exists (select from chard.job where root_id = $1))"
-        " select json_build_object('id', $1, 'pipeline', pipeline, 'state', state, 'document', document, 'error', error,"
-        "  'created_at', created_at, 'finished_at', finished_at,"
-        "  'tasks', coalesce((select json_agg(json_build_object('id', id, 'parent_id', parent_id, 'name', name, 'state', state,"
-        "    'attempts', attempts, 'starts', starts, 'provider', provider, 'model', model, 'tokens_in', tokens_in,"
-        "    'tokens_out', tokens_out, 'cost_usd', round(cost_nano / 1e9, 9), 'elapsed_ms', elapsed_ms, 'error', error,"
-        "    'created_at', created_at, 'started_at', started_at, 'finished_at', finished_at)"
-        "    order by created_at, id) from tasks), '[]'),"
-        "  'events', coalesce((select json_agg(json_build_object('id', id, 'aggregate_type', aggregate_type,"
-        "    'aggregate_id', aggregate_id, 'type', type, 'version', version, 'payload', payload, 'created_at', created_at)"
-        "    order by created_at, aggregate_type, aggregate_id, version) from events), '[]'))::text"
-        " from job"
-};
-
-const struct statement statement_worker = {
-        "chard_worker",
-        "select json_build_object('name', name, 'state', state, 'started_at', started_at, 'beat_at', beat_at,"
-        "  'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8))::text"
-        " from chard.worker where name = $1"
-};
-
-const struct statement statement_workers = {
-        "chard_workers",
-        "select coalesce(json_agg(json_build_object('name', name, 'state', state, 'started_at', started_at, 'beat_at', beat_at,"
-        "  'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)) order by name), '[]')::text"
-        " from chard.worker where $1::text is not null"
-};
-
-const struct statement statement_upcoming = {
-        "chard_upcoming",
-        "select coalesce(json_agg(json_build_object('due_ms', (extract(epoch from due_at) * 1000)::int8, 'exchange', exchange,"
-        "  'routing_key', routing_key, 'properties', encode(properties, 'hex'), 'body', encode(body, 'hex')) order by due_at),"
-        "  '[]')::text"
-        " from (select * from chard.scheduled where task_id is not null and octet_length(body) <= 65536 and $1::text is not null"
-        "  order by due_at limit 100) as next"
-};
-
-const struct statement statement_beat = {
-        "chard_beat", "with gone as (delete from chard.worker where beat_at < now() - interval '1 day' and name <> $1)"
-                      " insert into chard.worker (name, state) values ($1::text, $2::jsonb)"
-                      " on conflict (name) do update set state = excluded.state, beat_at = now()"
-};
-
-/* What begins alike may be another group's, whose id holds a colon: whoever reads it looks. */
-const struct statement statement_chord_parts = {
-        "chard_chord_parts",
-        "select coalesce(json_agg(json_build_object('id', id, 'part', chord_part, 'state', state, 'result', result::text, 'error', error)),"
-        "  '[]')::text"
-        " from chard.task where chord_part >= $1 || ':' and chord_part < $1 || ';' and state in ('SUCCESS', 'FAILURE')"
-};
-
 struct read_call {
         const struct statement *statement;
         char key[];
@@ -145,27 +81,27 @@ static void read_add(struct store *s, const struct statement *statement, const c
 
 void pg_job(struct store *s, const char *root_id, json_done *done, void *arg)
 {
-        read_add(s, &statement_job, root_id, done, arg);
+        read_add(s, &pg_sql_job, root_id, done, arg);
 }
 
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg)
 {
-        read_add(s, &statement_worker, name, done, arg);
+        read_add(s, &pg_sql_worker, name, done, arg);
 }
 
 void pg_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg)
 {
-        read_add(s, &statement_chord_parts, group_id, done, arg);
+        read_add(s, &pg_sql_chord_parts, group_id, done, arg);
 }
 
 void pg_workers(struct store *s, json_done *done, void *arg)
 {
-        read_add(s, &statement_workers, "", done, arg);
+        read_add(s, &pg_sql_workers, "", done, arg);
 }
 
 void pg_upcoming(struct store *s, json_done *done, void *arg)
 {
-        read_add(s, &statement_upcoming, "", done, arg);
+        read_add(s, &pg_sql_upcoming, "", done, arg);
 }
 
 /* ---- beat ---- */
@@ -178,7 +114,7 @@ static int send_beat(struct link *link, struct group *group)
         arguments_reset(a);
         arguments_text(a, link->store->config.owner);
         arguments_jsonb(a, bytes_of_string(state ? state : "{}"));
-        return link_send(link, group, &statement_beat);
+        return link_send(link, group, &pg_sql_beat);
 }
 
 const struct verb verb_beat = {

@@ -7,28 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-const struct statement statement_due = {
-        "chard_due",
-        "select id, floor(extract(epoch from due_at) * 1000)::int8, exchange, routing_key, properties, body, returns"
-        " from chard.scheduled where due_at <= timestamptz 'epoch' + $1::int8 * interval '1 ms'"
-        " order by due_at limit $2::int8 for update skip locked"
-};
-
-/* The first one that is not due yet; due ones that are locked by others come up again only if those others fail. */
-const struct statement statement_next = {
-        "chard_next", "select ceil(extract(epoch from min(due_at)) * 1000)::int8 from chard.scheduled"
-                      " where due_at > timestamptz 'epoch' + $1::int8 * interval '1 ms'"
-};
-
-const struct statement statement_forget = { "chard_forget", "delete from chard.scheduled where id = any ($1::int8[])" };
-
-/* What no queue took must not stand first in line for ever. */
-const struct statement statement_later = {
-        "chard_later",
-        "update chard.scheduled set due_at = now() + interval '10 s',"
-        "  returns = returns + case when id = any ($2::int8[]) then 1 else 0 end where id = any ($1::int8[])"
-};
-
 struct release_call {
         int64_t now_ms;
         unsigned limit;
@@ -51,9 +29,9 @@ static int send_release(struct link *link, struct group *group)
         arguments_number(a, call->now_ms);
         arguments_number(a, call->limit);
         if (rc == 0)
-                rc = link_send(link, group, &statement_due);
+                rc = link_send(link, group, &pg_sql_due);
         a->count = 1;
-        return rc == 0 ? link_send(link, group, &statement_next) : rc;
+        return rc == 0 ? link_send(link, group, &pg_sql_next) : rc;
 }
 
 static void free_due(struct due *due, size_t count)
@@ -175,12 +153,12 @@ static int send_forget(struct link *link, struct group *group)
         arguments_reset(&s->arguments);
         add_ids(&s->arguments, call->ids, call->count);
         if (call->count > 0)
-                rc = link_send(link, group, &statement_forget);
+                rc = link_send(link, group, &pg_sql_forget);
         if (rc == 0 && link->in_transaction && call->count < s->released_count) {
                 arguments_reset(&s->arguments);
                 add_ids(&s->arguments, s->released, s->released_count);
                 add_ids(&s->arguments, call->ids + call->count, call->returned);
-                rc = link_send(link, group, &statement_later);
+                rc = link_send(link, group, &pg_sql_later);
         }
         return rc == 0 ? link_send_bare(link, group, "commit") : rc;
 }

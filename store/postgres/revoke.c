@@ -3,34 +3,6 @@
 #include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"
 
-/* One that runs under somebody's lease stays his, one that has ended stays as it is. A row made before the message came
- * learns from it whose it is. Its job ends with it. $6: the ids of those that ran under our own lease. */
-static const char sql[] =
-        "with i as materialized ("
-        "  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])"
-        "   as i (id, root_id, parent_id, name, pipeline)),"
-        " done as ("
-        "  insert into chard.task as t (id, root_id, parent_id, name, state, finished_at)"
-        "  select id, root_id, parent_id, name, 'REVOKED', now() from i"
-        "  on conflict (id) do update set state = 'REVOKED', lease_owner = null, lease_until = null,"
-        "   finished_at = coalesce(t.finished_at, now()), name = case when t.name = '' then excluded.name else t.name end,"
-        "   root_id = case when t.name = '' then excluded.root_id else t.root_id end,"
-        "   parent_id = coalesce(t.parent_id, excluded.parent_id)"
-        "  where t.state in ('PENDING', 'RETRY', 'REVOKED') or (t.state = 'STARTED' and (t.lease_owner is null"
-        "   or t.lease_until <= now() or (t.lease_owner = $7::text and t.id = any ($6::text[]))))"
-        "  returning t.id, t.root_id),"
-        " made as ("
-        "  insert into chard.job (root_id, pipeline, state, finished_at)"
-        "  select distinct on (root_id collate \"C\") root_id, pipeline, 'REVOKED', now() from i"
-        "  where pipeline is not null and case when id in (select id from done) then true else false end"
-        "  order by root_id collate \"C\""
-        "  on conflict (root_id) do update set state = 'REVOKED', finished_at = now(), updated_at = now()"
-        "  where chard.job.state in ('PENDING', 'STARTED', 'RETRY'))"
-        " update chard.job set state = 'REVOKED', finished_at = now(), updated_at = now()"
-        "  where root_id = any (array(select root_id from done"
-        "   where case when root_id in (select root_id from i where pipeline is not null) then false else true end))"
-        "  and state in ('PENDING', 'STARTED', 'RETRY')";
-
 static const char *revoke_id(const struct call *call)
 {
         return ((const struct revocation *)call->what)->id;
@@ -60,7 +32,7 @@ static int send_revokes(struct link *link, struct group *group)
                         column_text(ours, r->id);
         }
         arguments_text(a, link->store->config.owner);
-        return link_send_once(link, group, sql);
+        return link_send_once(link, group, &pg_sql_revoke);
 }
 
 const struct verb verb_revoke = {

@@ -6,17 +6,6 @@
 
 #include <stdlib.h>
 
-const struct statement statement_schedule = {
-        "chard_schedule",
-        "insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)"
-        " select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body"
-        " from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::text[])"
-        "  as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)"
-        " on conflict (key) do nothing"
-};
-
-const struct statement statement_notify = { "chard_notify", "select pg_notify('chard_scheduled', ($1::int8)::text)" };
-
 void scheduled_begin(struct arguments *a, struct scheduled_columns *c)
 {
         c->key = arguments_array(a, COLUMN_UUID);
@@ -48,7 +37,7 @@ int scheduled_notify(struct link *link, struct group *group, int64_t due_ms)
 {
         arguments_reset(&link->store->arguments);
         arguments_number(&link->store->arguments, due_ms);
-        return link_send(link, group, &statement_notify);
+        return link_send(link, group, &pg_sql_notify);
 }
 
 /* Our own notifications come back too; the engine knows of those rows already. */
@@ -83,7 +72,7 @@ static int send_rows(struct link *link, struct group *group)
                 if (row->due_ms < first)
                         first = row->due_ms;
         }
-        rc = link_send(link, group, &statement_schedule);
+        rc = link_send(link, group, &pg_sql_schedule);
         return rc == 0 ? scheduled_notify(link, group, first) : rc;
 }
 

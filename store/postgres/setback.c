@@ -10,6 +10,7 @@
  *     row? After any other error, a call that is the only one that waits lets others in again after a few tries: they will show.
  *     Such a call waits alone and holds nobody up. */
 #include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
 
 #include "core/backoff.h"
 #include "core/clock.h"
@@ -22,12 +23,6 @@
 #define ALONE_CAP_MS   60000 /* of a call that alone does not: a try may keep the others waiting for a statement's time */
 
 #define TRIES_BEFORE_TRIAL 8
-
-/* The locks that a writer needs, and a write. Inside a DO block, because LOCK wants a transaction block of its own otherwise. */
-static const char probe_sql[] =
-        "do $$ begin lock table chard.task, chard.job, chard.event, chard.outbox, chard.scheduled, chard.dead_letter"
-        " in row exclusive mode nowait;"
-        " update chard.worker set beat_at = beat_at where name = current_setting('application_name'); end $$";
 
 /* ---- calls that wait for their pause ---- */
 
@@ -132,7 +127,7 @@ void lane_works(struct pg_store *s, struct lane *lane)
 
 static int send_probe(struct link *link, struct group *group)
 {
-        return link_send_bare(link, group, probe_sql);
+        return link_send_bare(link, group, pg_sql_probe.sql);
 }
 
 static void answer_probe(struct link *link, struct group *group)

@@ -7,105 +7,6 @@
 
 #include <stdlib.h>
 
-/* What waits in `scheduled` is read once; the tasks of a job through their indexes. */
-const struct statement statement_stale_find = {
-        "chard_stale_find",
-        "with limits as materialized (select * from unnest($1::text[], $2::int8[]) as l (pipeline, ms)),"
-        " waits as materialized (select distinct task_id from chard.scheduled where task_id is not null),"
-        " open as materialized ("
-        "  select j.* from chard.job j where j.state in ('PENDING', 'STARTED', 'RETRY')"
-        "   and j.updated_at < now() - coalesce((select l.ms from limits l where l.pipeline = j.pipeline),"
-        "     (select l.ms from limits l where l.pipeline = '')) * interval '1 ms'),"
-        " stuck as materialized ("
-        "  select o.* from open o where not exists ("
-        "    select from (select * from chard.task a where a.id = o.root_id union all"
-        "     select * from chard.task b where b.root_id = o.root_id and b.root_id <> b.id offset 0) t"
-        "    where (t.state = 'STARTED' and t.lease_until > now())"
-        "     or case when t.id in (select task_id from waits) then true else false end)"
-        "  order by o.updated_at, o.root_id limit $3::int8)"
-        " select coalesce(json_agg(json_build_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state,"
-        "   'updated_us', (extract(epoch from s.updated_at) * 1000000)::int8, 'restarts', s.restarts, 'document', s.document,"
-        "   'last', case when l.id is not null then json_build_object('id', l.id, 'name', l.name, 'parent_id', l.parent_id,"
-        "     'result', l.result, 'chain', s.chain) end) order by s.updated_at, s.root_id), '[]')::text"
-        " from stuck s left join lateral ("
-        "  select k.id, k.name, k.parent_id, k.result from chard.task k"
-        "  where k.id = s.last_task and k.state = 'SUCCESS' and s.chain is not null"
-        "   and (select n.id from chard.task n where n.root_id = s.root_id and n.root_id <> n.id and n.parent_id = k.id limit 1) is null"
-        "  offset 0) l on true"
-};
-
-/* What may not change between the last look at the jobs and what is done to them: their tasks, then they themselves, each in the order in
- * which claims, commits and requeues take them, so that nobody deadlocks. */
-const struct statement statement_stale_lock_tasks = {
-        "chard_stale_lock_tasks",
-        "select from chard.task where id = any (array("
-        "  select t.id from unnest($1::text[]) as r (id), lateral (select a.id from chard.task a where a.id = r.id union all"
-        "   select b.id from chard.task b where b.root_id = r.id and b.root_id <> b.id offset 0) t)) order by id for update"
-};
-
-const struct statement statement_stale_lock_jobs = {
-        "chard_stale_lock_jobs",
-        "select from chard.job where root_id = any ($1::text[]) order by root_id collate \"C\" for update"
-};
-
-/* One sweeper at a time; whoever does not get the lock does nothing, and finds the rest on its next round. A job that was claimed since
- * it was found, or has a message scheduled, is none of the stale ones any more. */
-const struct statement statement_stale_settle = {
-        "chard_stale_settle",
-        "with lock as materialized (select pg_try_advisory_xact_lock(hashtextextended('chard.sweep', 0)) as mine),"
-        " i as materialized ("
-        "  select * from unnest($1::text[], $2::int8[], $3::int8[], $4::jsonb[], $5::text[], $6::text[], $7::jsonb[])"
-        "   with ordinality as i (root_id, updated_us, restart, error, aggregate_type, type, payload, n)),"
-        " m as materialized ("
-        "  select * from unnest($8::int8[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bytea[], $14::bytea[])"
-        "   with ordinality as m (n, task_id, name, exchange, routing_key, properties, body, place)),"
-        " j as materialized ("
-        "  select i.*, o.pipeline, o.restarts from i, lock, lateral (select * from chard.job x where x.root_id = i.root_id"
-        "   and x.state in ('PENDING', 'STARTED', 'RETRY') and (extract(epoch from x.updated_at) * 1000000)::int8 = i.updated_us"
-        "   offset 0) o where lock.mine and not exists ("
-        "   select from (select a.id, a.state, a.lease_until from chard.task a where a.id = i.root_id union all"
-        "    select b.id, b.state, b.lease_until from chard.task b where b.root_id = i.root_id and b.root_id <> b.id offset 0) t"
-        "   where (t.state = 'STARTED' and t.lease_until > now())"
-        "    or (select w.id from chard.scheduled w where w.task_id = t.id limit 1) is not null)),"
-        " jobs as ("
-        "  update chard.job b set state = case when f.error is null then b.state else 'FAILURE' end, error = f.error,"
-        "   finished_at = case when f.error is not null then now() end, updated_at = now(),"
-        "   restarts = b.restarts + f.restart"
-        "  from (select root_id as id, restart, case when restart = 0 then error end as error from j offset 0) f"
-        "  where b.root_id = f.id and b.root_id = any ($1)"
-        "   and b.state in ('PENDING', 'STARTED', 'RETRY') and (extract(epoch from b.updated_at) * 1000000)::int8 ="
-        "    (select updated_us from j where j.root_id = b.root_id)"
-        "  returning b.root_id),"
-        " failed as materialized (select * from j where error is not null and root_id in (select root_id from jobs)),"
-        " tasks as ("
-        "  update chard.task set state = 'FAILURE', finished_at = now(), lease_owner = null, lease_until = null,"
-        "   error = (select f.error from failed f where f.root_id = chard.task.root_id)"
-        "  where id = any (array(select t.id from failed f, lateral (select a.id, a.state from chard.task a where a.id = f.root_id"
-        "    union all select b.id, b.state from chard.task b where b.root_id = f.root_id and b.root_id <> b.id offset 0) t"
-        "   where t.state in ('PENDING', 'STARTED', 'RETRY')))),"
-        " missing as ("
-        "  insert into chard.task (id, root_id, name, state, error, finished_at)"
-        "  select m.task_id, f.root_id, coalesce(m.name, ''), 'FAILURE', f.error, now() from failed f, m"
-        "  where m.n = f.n and m.task_id is not null on conflict (id) do nothing),"
-        " e as materialized (select gen_random_uuid() as id, f.* from failed f where type is not null),"
-        " recorded as ("
-        "  insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)"
-        "  select id, aggregate_type, root_id, type, root_id,"
-        "   coalesce((select m.task_id from m where m.n = e.n order by m.place limit 1), root_id), payload,"
-        "   coalesce((select max(p.version) from chard.event p"
-        "    where p.aggregate_id = e.root_id and p.aggregate_type = e.aggregate_type), 0) + 1 from e),"
-        " sent as ("
-        "  insert into chard.outbox (id, aggregatetype, aggregateid, type, payload)"
-        "  select id, aggregate_type, root_id, type, payload from e order by n),"
-        " again as ("
-        "  insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)"
-        "  select md5(j.root_id || ' restart ' || j.restarts || ' ' || m.task_id)::uuid, now(), m.exchange, m.routing_key, 'restart',"
-        "   m.task_id, m.properties, m.body"
-        "  from j, m where m.n = j.n and j.restart <> 0 and m.exchange is not null and j.root_id in (select root_id from jobs)"
-        "  order by m.place on conflict (key) do nothing)"
-        " select root_id from jobs"
-};
-
 /* ---- find ---- */
 
 static int send_find(struct link *link, struct group *group)
@@ -122,7 +23,7 @@ static int send_find(struct link *link, struct group *group)
                 column_int8(ms, q->limits[i].limit_ms);
         }
         arguments_number(a, q->limit);
-        return link_send(link, group, &statement_stale_find);
+        return link_send(link, group, &pg_sql_stale_find);
 }
 
 const struct verb verb_stale_find = {
@@ -226,10 +127,10 @@ static int send_stale(struct link *link, struct group *group)
         struct arguments *a = &link->store->arguments;
         struct columns c;
         bool restarts = false;
-        int rc = send_roots(link, group, call, &statement_stale_lock_tasks);
+        int rc = send_roots(link, group, call, &pg_sql_stale_lock_tasks);
 
         if (rc == 0)
-                rc = send_roots(link, group, call, &statement_stale_lock_jobs);
+                rc = send_roots(link, group, call, &pg_sql_stale_lock_jobs);
         if (rc != 0)
                 return rc;
         arguments_reset(a);
@@ -245,7 +146,7 @@ static int send_stale(struct link *link, struct group *group)
                         add_next(&c, i, &item->next[n]);
                 restarts = restarts || item->restart;
         }
-        rc = link_send(link, group, &statement_stale_settle);
+        rc = link_send(link, group, &pg_sql_stale_settle);
         return rc == 0 && restarts ? scheduled_notify(link, group, 0) : rc;
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every prepared statement, each defined on top of the file that uses it, and which link prepares which; and the verbs
- * that are carried out beside their statements. */
+/* The statements of sql/ *.sql, those that a link prepares (NULL-terminated), and the verbs that are carried out beside their statements. */
 #ifndef CHARD_STORE_POSTGRES_STATEMENTS_H
 #define CHARD_STORE_POSTGRES_STATEMENTS_H
 
@@ -8,20 +7,40 @@
 
 extern const struct store_backend store_postgres;
 
-/* claim.c */
-extern const struct statement statement_claim, statement_claim_jobs, statement_facts;
-/* commit.c */
-extern const struct statement statement_commit_results, statement_commit, statement_lock, statement_once,
-        statement_undo_once, statement_resolve;
-/* fail.c */
-extern const struct statement statement_fail, statement_give_back;
-/* scheduled.c */
-extern const struct statement statement_schedule, statement_notify;
-/* release.c */
-extern const struct statement statement_due, statement_next, statement_forget, statement_later;
-/* read.c */
-extern const struct statement statement_job, statement_worker, statement_workers, statement_upcoming, statement_beat,
-        statement_chord_parts;
+/* carry.sql */
+extern const struct statement pg_sql_carry_jobs, pg_sql_carry_tasks, pg_sql_carry_events, pg_sql_carry_facts,
+        pg_sql_carry_inbox, pg_sql_carry_audits, pg_sql_carry_dead, pg_sql_carry_scheduled, pg_sql_carry_untold;
+/* claim.sql */
+extern const struct statement pg_sql_claim, pg_sql_claim_jobs, pg_sql_facts;
+/* commit.sql */
+extern const struct statement pg_sql_commit_results, pg_sql_commit, pg_sql_lock, pg_sql_once, pg_sql_undo_once,
+        pg_sql_resolve;
+/* dead.sql */
+extern const struct statement pg_sql_dead_file, pg_sql_dead_lock, pg_sql_dead_lock_tasks, pg_sql_dead_settle,
+        pg_sql_dead_edit, pg_sql_dead_page, pg_sql_dead_along, pg_sql_dead_along_kept, pg_sql_dead_some,
+        pg_sql_dead_groups, pg_sql_dead_count, pg_sql_dead_history, pg_sql_dead_stats, pg_sql_dead_alarms,
+        pg_sql_dead_told;
+/* fail.sql */
+extern const struct statement pg_sql_fail, pg_sql_give_back, pg_sql_owe, pg_sql_owed_take, pg_sql_owed_told,
+        pg_sql_owed_untold, pg_sql_revoke;
+/* inbox.sql */
+extern const struct statement pg_sql_inbox_once, pg_sql_inbox, pg_sql_inbox_undo_once;
+/* jobs.sql */
+extern const struct statement pg_sql_job_list_all, pg_sql_job_list_open, pg_sql_job_list_unlucky, pg_sql_job_list_user,
+        pg_sql_job_find, pg_sql_job_follow, pg_sql_job_cancel, pg_sql_load, pg_sql_scheduled_list,
+        pg_sql_scheduled_drop;
+/* read.sql */
+extern const struct statement pg_sql_events, pg_sql_job, pg_sql_worker, pg_sql_workers, pg_sql_upcoming, pg_sql_beat,
+        pg_sql_chord_parts;
+/* scheduled.sql */
+extern const struct statement pg_sql_due, pg_sql_next, pg_sql_forget, pg_sql_later, pg_sql_schedule, pg_sql_notify;
+/* stale.sql */
+extern const struct statement pg_sql_stale_find, pg_sql_stale_lock_tasks, pg_sql_stale_lock_jobs, pg_sql_stale_settle;
+/* store.sql */
+extern const struct statement pg_sql_void_leases, pg_sql_migrate_prepare, pg_sql_migrate_applied, pg_sql_probe;
+
+extern const struct statement *const pg_sql_prepared_claims[],
+        *const pg_sql_prepared_commits[], *const pg_sql_prepared_releases[], *const pg_sql_prepared_dead[];
 
 /* revoke.c */
 void pg_revoke(struct store *s, const struct revocation *revocation, store_done *done, void *arg);
@@ -42,30 +61,10 @@ void pg_owed_take(struct store *s, unsigned limit, json_done *done, void *arg);
 void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, const int64_t untold[],
                     size_t untold_count, store_done *done, void *arg);
 
-/* inbox.c */
-extern const struct statement pg_sql_inbox, pg_sql_inbox_once, pg_sql_inbox_undo_once;
 void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg);
 
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
-
-/* events.c */
-extern const struct statement statement_events;
-
-/* dead.c */
-extern const struct statement statement_dead_file, statement_dead_lock, statement_dead_lock_tasks,
-        statement_dead_settle, statement_dead_edit;
-/* dead_read.c */
-extern const struct statement statement_dead_page, statement_dead_along, statement_dead_along_kept, statement_dead_some,
-        statement_dead_groups, statement_dead_count, statement_dead_history, statement_dead_stats,
-        statement_dead_alarms, statement_dead_told;
-/* stale.c */
-extern const struct statement statement_stale_find, statement_stale_lock_tasks, statement_stale_lock_jobs,
-        statement_stale_settle;
-
-/* NULL-terminated; statements.c */
-extern const struct statement *const statements_of_claims[],
-        *const statements_of_commits[], *const statements_of_releases[], *const statements_of_dead[];
 
 void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg);
 void pg_forget(struct store *s, const struct forgetting *what, store_done *done, void *arg);

@@ -31,17 +31,9 @@ void lite_drop(struct lite_store *s)
 
 /* ---- open, close ---- */
 
-/* Leases of an earlier process of this name are void from here on: a claim compares their time with the worker's start. */
-static const char started_sql[] = "insert into worker (name, started_at, beat_at) values (?1, ?2, ?2)"
-                                  " on conflict (name) do update set started_at = ?2";
-
-static const char unlock_sql[] = "update scheduled set locked_by = null, locked_until = null where locked_by = ?1";
-
-static const char newest_sql[] = "select max(id) from scheduled";
-
 static int void_leases(const struct lite_store *s, sqlite3 *db)
 {
-        struct query q = query_of(db, started_sql);
+        struct query q = query_of(db, &lite_sql_store_started);
         int rc;
 
         query_text(&q, s->owner);
@@ -49,7 +41,7 @@ static int void_leases(const struct lite_store *s, sqlite3 *db)
         rc = query_run(&q);
         if (rc != SQLITE_OK)
                 return rc;
-        q = query_of(db, unlock_sql);
+        q = query_of(db, &lite_sql_store_unlock);
         query_text(&q, s->owner);
         return query_run(&q);
 }
@@ -63,7 +55,7 @@ static int prepare(sqlite3 *db, void *arg)
 
         if (rc != SQLITE_OK)
                 return rc;
-        q = query_of(db, newest_sql);
+        q = query_of(db, &lite_sql_store_newest);
         if (query_row(&q))
                 s->seen_id = query_read_number(&q, 0);
         return query_end(&q);
@@ -194,12 +186,10 @@ static void tell(const char *line, void *arg)
                 t->asked->said(line, t->asked->arg);
 }
 
-static const char view_sql[] = "select sql from sqlite_master where type = 'view' and name = ?1";
-
 /* Whether there is a view of that name, and whether it is this one. */
 static int look_at_view(sqlite3 *db, const char *name, const char *wanted, bool *there, bool *same)
 {
-        struct query q = query_of(db, view_sql);
+        struct query q = query_of(db, &lite_sql_store_view);
 
         query_text(&q, name);
         *there = query_row(&q);

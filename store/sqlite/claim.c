@@ -17,45 +17,6 @@ struct claim_call {
         struct buffer facts; /* of each set that has an owner, in their order: an object as JSON, and a NUL byte */
 };
 
-/* A fresh row's attempts are the message's retries. */
-static const char insert_sql[] =
-        "insert into task (id, root_id, parent_id, name, state, starts, attempts, lease_owner, lease_until, started_at,"
-        "  created_at, replaced)"
-        " values (?1, ?2, ?3, ?4, 'STARTED', 1, ?5, ?6, ?7, ?8, ?8, ?9) on conflict (id) do nothing";
-
-/* A job that was cancelled takes along those of its tasks that nobody knew of yet. */
-static const char cancelled_sql[] =
-        "insert into task (id, root_id, parent_id, name, state, attempts, created_at, finished_at)"
-        " select ?1, ?2, ?3, ?4, 'REVOKED', ?5, ?6, ?6 from job"
-        " where root_id = ?2 and state = 'REVOKED' and error ->> '$.code' = 'cancelled' on conflict (id) do nothing";
-
-/* A lease taken before the owner's last start is one of an earlier process of that name, and void. */
-static const char judge_sql[] =
-        "select state, starts, attempts, lease_until, name = '',"
-        "  case when state = 'SUCCESS' then result end, case when state = 'FAILURE' then error end,"
-        "  state in ('PENDING', 'STARTED', 'RETRY') and (?5, ?2) >= (replaced, attempts)"
-        "   and (state <> 'STARTED' or lease_owner is null or lease_owner = ?3"
-        "     or lease_until <= ?4 and not exists (select 1 from worker w, json_each(w.state, '$.uncommitted') u"
-        "       where w.name = t.lease_owner and w.beat_at > ?4 - 20000000 and u.value = t.id)"
-        "     or exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at)),"
-        "  replaced > ?5, sends"
-        " from task t where id = ?1";
-
-static const char again_sql[] =
-        "update task set state = 'STARTED', starts = starts + 1, lease_owner = ?2, lease_until = ?3, started_at = ?4,"
-        "  name = case when name = '' or ?6 > 0 then ?5 else name end, replaced = ?6 where id = ?1";
-
-static const char name_sql[] = "update task set name = ?2 where id = ?1";
-
-/* The job's row is there from its first task on; one that has succeeded goes on when a task comes that nobody here sent: the body of a chord whose
- * header's tasks are jobs of their own, say. One that has failed stays so until somebody requeues it. */
-static const char job_sql[] =
-        "insert into job (root_id, pipeline, created_at, updated_at) values (?1, ?2, ?3, ?3)"
-        " on conflict (root_id) do update set state = 'STARTED', branches = 1, finished_at = null, updated_at = ?3"
-        " where state = 'SUCCESS'";
-
-static const char facts_sql[] = "select json_quote(key), value from fact where kind = ?1 and owner = ?2 order by key";
-
 enum {
         JUDGED_STATE,
         JUDGED_STARTS,
@@ -71,7 +32,7 @@ enum {
 
 static int insert(struct claim_call *c, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, insert_sql);
+        struct query q = query_of(db, &lite_sql_claim_insert);
         int rc;
 
         query_text(&q, c->what->id);
@@ -91,7 +52,7 @@ static int insert(struct claim_call *c, sqlite3 *db, int64_t now_us)
 
 static int insert_cancelled(struct claim_call *c, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, cancelled_sql);
+        struct query q = query_of(db, &lite_sql_claim_cancelled);
         int rc;
 
         query_text(&q, c->what->id);
@@ -108,7 +69,7 @@ static int insert_cancelled(struct claim_call *c, sqlite3 *db, int64_t now_us)
 
 static int start_again(const struct claim_call *c, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, again_sql);
+        struct query q = query_of(db, &lite_sql_claim_again);
 
         query_text(&q, c->what->id);
         query_text(&q, c->call.store->owner);
@@ -122,7 +83,7 @@ static int start_again(const struct claim_call *c, sqlite3 *db, int64_t now_us)
 /* A row that was made by a commit whose claim was lost. */
 static int give_name(const struct claim_call *c, sqlite3 *db)
 {
-        struct query q = query_of(db, name_sql);
+        struct query q = query_of(db, &lite_sql_claim_name);
 
         query_text(&q, c->what->id);
         query_text(&q, c->what->name);
@@ -153,7 +114,7 @@ static void keep(struct buffer *b, struct bytes value)
 
 static int judge(struct claim_call *c, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, judge_sql);
+        struct query q = query_of(db, &lite_sql_claim_judge);
         bool nameless = false;
         int rc;
 
@@ -185,7 +146,7 @@ static int judge(struct claim_call *c, sqlite3 *db, int64_t now_us)
 
 static int start_job(const struct claim_call *c, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, job_sql);
+        struct query q = query_of(db, &lite_sql_claim_job);
 
         query_text(&q, c->what->root_id);
         query_text(&q, c->what->pipeline);
@@ -195,7 +156,7 @@ static int start_job(const struct claim_call *c, sqlite3 *db, int64_t now_us)
 
 static int read_set(struct claim_call *c, sqlite3 *db, const struct fact_set *set)
 {
-        struct query q = query_of(db, facts_sql);
+        struct query q = query_of(db, &lite_sql_claim_facts);
         char before = '{';
 
         query_text(&q, set->kind);

@@ -15,36 +15,6 @@ struct commit_call {
                 sends; /* JSON texts of what follows, and of what is sent, each with a NUL behind it; or none */
 };
 
-static const char look_sql[] =
-        "select case t.state when 'SUCCESS' then 1 when 'REVOKED' then 2 else 0 end, case when t.state = 'SUCCESS' then t.result end,"
-        "  ?2 is null or json_valid(?2), coalesce(t.replaced > ?3, 0)"
-        " from (select 1) left join task t on t.id = ?1";
-
-static const char task_sql[] =
-        "insert into task (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out, cost_nano,"
-        "  elapsed_ms, created_at, started_at, finished_at, replaced, sends, chord_part)"
-        " values (?1, ?2, ?3, case when ?4 is null then 'PENDING' else 'SUCCESS' end, case when ?4 is null then 0 else 1 end,"
-        "  ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, case when ?4 is null then null else ?11 end, ?12, ?13, ?14)"
-        " on conflict (id) do update set state = excluded.state, result = excluded.result, error = null,"
-        "  starts = case when ?4 is null then 0 else starts end, attempts = case when ?4 is null then 0 else attempts end,"
-        "  replaced = excluded.replaced, sends = excluded.sends, chord_part = ?14,"
-        "  provider = excluded.provider, model = excluded.model, tokens_in = tokens_in + excluded.tokens_in,"
-        "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
-        "  elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null";
-
-/* Its last branch has. */
-#define ENDS "state in ('PENDING', 'STARTED', 'RETRY') and branches + ?3 <= 0"
-
-static const char job_sql[] =
-        "insert into job (root_id, pipeline, state, document, created_at, updated_at, chain, last_task, finished_at, branches)"
-        " values (?1, ?2, case when ?3 < 0 then 'SUCCESS' else 'STARTED' end, ?4, ?5, ?5, ?6, ?7, case when ?3 < 0 then ?5 end, 1 + ?3)"
-        " on conflict (root_id) do update set document = coalesce(?4, document), updated_at = ?5,"
-        "  chain = case when ?4 is null then chain else ?6 end, last_task = case when ?4 is null then last_task else ?7 end,"
-        "  branches = max(branches + ?3, 0),"
-        "  state = case when " ENDS " then 'SUCCESS' else state end,"
-        "  error = case when state in ('FAILURE', 'REVOKED') then error end,"
-        "  finished_at = case when " ENDS " then ?5 else finished_at end";
-
 /* ---- before anything is written ---- */
 
 static bool is_ascii(struct bytes text)
@@ -106,7 +76,7 @@ static void query_result(struct query *q, const struct commit *commit)
 
 static int look(struct commit_call *c, sqlite3 *db)
 {
-        struct query q = query_of(db, look_sql);
+        struct query q = query_of(db, &lite_sql_commit_look);
 
         query_text(&q, c->what->id);
         query_result(&q, c->what);
@@ -131,7 +101,7 @@ static int look(struct commit_call *c, sqlite3 *db)
 static int write_task(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 {
         const struct commit *commit = c->what;
-        struct query q = query_of(db, task_sql);
+        struct query q = query_of(db, &lite_sql_commit_task);
 
         query_text(&q, commit->id);
         query_text(&q, commit->root_id);
@@ -153,7 +123,7 @@ static int write_task(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 static int write_job(const struct commit_call *c, sqlite3 *db, int64_t now_us)
 {
         const struct commit *commit = c->what;
-        struct query q = query_of(db, job_sql);
+        struct query q = query_of(db, &lite_sql_commit_job);
 
         query_text(&q, commit->root_id);
         query_text(&q, commit->pipeline ? commit->pipeline : "");

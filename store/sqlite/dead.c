@@ -12,28 +12,6 @@ struct file_call {
         const struct dead_letter *letter;
 };
 
-static const char known_sql[] = "select 1 from dead_letter where key = ?1";
-
-static const char kept_sql[] = "select entry, died_at from dead_letter where same = ?1 and state = 'kept'";
-
-static const char before_sql[] =
-        "select case when automatic then rounds + 1 else 0 end from dead_letter where task_id = ?1 order by entry desc limit 1";
-
-static const char insert_sql[] =
-        "insert into dead_letter (key, same, died_at, kept_at, attempts, rounds, edited, task_id, root_id, name, queue,"
-        "  error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker, next_task, verdict)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
-
-static const char content_sql[] =
-        "insert into dead_letter_content (entry, properties, body, edited) values (?1, ?2, ?3, ?4)";
-
-/* A later death of a task whose entry nobody has looked at yet takes the place of the earlier one's record. */
-static const char renew_sql[] =
-        "update dead_letter set key = ?2, died_at = ?3, attempts = ?4, error_source = ?5, error_code = ?6,"
-        "  error_message = ?7, group_id = ?8, cause = ?9, trace_id = ?10, worker = ?11, verdict = ?12 where entry = ?1";
-
-static const char renew_content_sql[] = "update dead_letter_content set properties = ?2 where entry = ?1";
-
 static void bind_key(struct query *q, const unsigned char key[DEAD_KEY_SIZE])
 {
         query_blob(q, bytes_of(key, DEAD_KEY_SIZE));
@@ -46,7 +24,7 @@ static void bind_text(struct query *q, const char *text)
 
 static int is_known(const struct dead_letter *l, sqlite3 *db, bool *known)
 {
-        struct query q = query_of(db, known_sql);
+        struct query q = query_of(db, &lite_sql_dead_known);
 
         bind_key(&q, l->key);
         *known = query_row(&q);
@@ -56,7 +34,7 @@ static int is_known(const struct dead_letter *l, sqlite3 *db, bool *known)
 /* `entry` 0: none is kept of this task. */
 static int find_kept(const struct dead_letter *l, sqlite3 *db, int64_t *entry, int64_t *died_us)
 {
-        struct query q = query_of(db, kept_sql);
+        struct query q = query_of(db, &lite_sql_dead_kept);
 
         *entry = *died_us = 0;
         bind_key(&q, l->same);
@@ -69,7 +47,7 @@ static int find_kept(const struct dead_letter *l, sqlite3 *db, int64_t *entry, i
 
 static int renew(const struct dead_letter *l, sqlite3 *db, int64_t entry)
 {
-        struct query q = query_of(db, renew_sql);
+        struct query q = query_of(db, &lite_sql_dead_renew);
         int rc;
 
         query_number(&q, entry);
@@ -87,7 +65,7 @@ static int renew(const struct dead_letter *l, sqlite3 *db, int64_t entry)
         rc = query_run(&q);
         if (rc != SQLITE_OK)
                 return rc;
-        q = query_of(db, renew_content_sql);
+        q = query_of(db, &lite_sql_dead_renew_content);
         query_number(&q, entry);
         query_blob(&q, l->properties);
         return query_run(&q);
@@ -95,7 +73,7 @@ static int renew(const struct dead_letter *l, sqlite3 *db, int64_t entry)
 
 static int count_rounds(const struct dead_letter *l, sqlite3 *db, int64_t *rounds)
 {
-        struct query q = query_of(db, before_sql);
+        struct query q = query_of(db, &lite_sql_dead_before);
 
         *rounds = 0;
         bind_text(&q, l->task_id);
@@ -109,7 +87,7 @@ static int insert_letter(const struct dead_letter *l, sqlite3 *db, int64_t round
         const char *const texts[] = { l->task_id,    l->root_id,       l->name,      l->queue,  l->error_source,
                                       l->error_code, l->error_message, l->group,     l->cause,  l->trace_id,
                                       l->user_id,    l->worker,        l->next_task, l->verdict };
-        struct query q = query_of(db, insert_sql);
+        struct query q = query_of(db, &lite_sql_dead_insert);
 
         bind_key(&q, l->key);
         bind_key(&q, l->same);
@@ -125,7 +103,7 @@ static int insert_letter(const struct dead_letter *l, sqlite3 *db, int64_t round
 
 static int insert_content(const struct dead_letter *l, sqlite3 *db)
 {
-        struct query q = query_of(db, content_sql);
+        struct query q = query_of(db, &lite_sql_dead_content);
 
         query_number(&q, sqlite3_last_insert_rowid(db));
         query_blob(&q, l->properties);
@@ -179,16 +157,10 @@ void lite_dead_file(struct store *s, const struct dead_letter *letter, store_don
 
 /* ---- audit ---- */
 
-static const char audit_sql[] =
-        "insert into dead_letter_audit (at, batch, operation, action, who, reason, scope, entries)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-
-static const char act_sql[] = "insert into dead_letter_act (entry, audit) values (?1, ?2)";
-
 static int audit(const struct lite_call *call, sqlite3 *db, const struct dead_act *act, const char *action,
                  size_t count, int64_t *id)
 {
-        struct query q = query_of(db, audit_sql);
+        struct query q = query_of(db, &lite_sql_dead_audit);
         int rc;
 
         query_number(&q, lite_now_us());
@@ -206,7 +178,7 @@ static int audit(const struct lite_call *call, sqlite3 *db, const struct dead_ac
 
 static int add_act(sqlite3 *db, int64_t entry, int64_t audit_id)
 {
-        struct query q = query_of(db, act_sql);
+        struct query q = query_of(db, &lite_sql_dead_act);
 
         query_number(&q, entry);
         query_number(&q, audit_id);
@@ -221,34 +193,7 @@ struct settle_call {
         enum dead_outcome outcomes[DEAD_SETTLE_MAX];
 };
 
-/* What an entry's task and job are. Without a task's row nothing stands in its way. */
-static const char look_sql[] =
-        "select d.state = 'kept', t.state,"
-        "  t.lease_until > ?2 and not exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at),"
-        "  coalesce((select j.state from job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS'"
-        "  or exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id),"
-        "  d.task_id <> '' and exists (select 1 from scheduled s where s.task_id = d.task_id),"
-        "  ?3 not in (0, (select count(*) from dead_letter_act a where a.entry = d.entry) + 1)"
-        " from dead_letter d left join task t on t.id = d.task_id and d.task_id <> '' where d.entry = ?1";
-
 enum { LOOK_KEPT, LOOK_STATE, LOOK_LEASED, LOOK_FOLLOWED, LOOK_WAITS, LOOK_CHANGED };
-
-static const char settled_sql[] = "update dead_letter set state = ?2, settled_at = ?3, automatic = ?4 where entry = ?1";
-
-static const char resolved_sql[] = "update dead_letter set state = 'resolved', settled_at = ?2 where entry = ?1";
-
-static const char task_sql[] =
-        "update task set state = 'PENDING', starts = 0, attempts = 0, error = null, finished_at = null, lease_owner = null,"
-        "  lease_until = null where id = (select task_id from dead_letter where entry = ?1 and task_id <> '')";
-
-/* A job with another dead branch stays what it is until that one comes back too. */
-static const char job_sql[] =
-        "update job set state = 'STARTED', error = null, finished_at = null, updated_at = ?2, restarts = 0"
-        " where root_id = (select root_id from dead_letter where entry = ?1 and root_id <> '') and state = 'FAILURE'"
-        " and not exists (select 1 from task o where o.id = job.root_id and o.state = 'FAILURE')"
-        " and not exists (select 1 from task o where o.root_id = job.root_id and o.root_id <> o.id and o.state = 'FAILURE')";
-
-static const char task_id_sql[] = "select task_id from dead_letter where entry = ?1 and task_id <> ''";
 
 static enum dead_outcome judge(struct query *q)
 {
@@ -268,7 +213,7 @@ static enum dead_outcome judge(struct query *q)
 
 static int look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum dead_outcome *outcome)
 {
-        struct query q = query_of(db, look_sql);
+        struct query q = query_of(db, &lite_sql_dead_look);
 
         query_number(&q, settle->items[i].entry);
         query_number(&q, lite_now_us());
@@ -291,7 +236,7 @@ static bool changes(enum dead_outcome outcome)
         return outcome == DEAD_DONE || outcome == DEAD_RESUMED || outcome == DEAD_SUCCEEDED;
 }
 
-static int run_on_entry(sqlite3 *db, const char *sql, int64_t entry, const int64_t *now_us)
+static int run_on_entry(sqlite3 *db, const struct statement *sql, int64_t entry, const int64_t *now_us)
 {
         struct query q = query_of(db, sql);
 
@@ -305,7 +250,7 @@ static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
 {
         const struct dead_item *item = &c->settle->items[i];
         struct scheduled row = { .message = item->message, .due_ms = item->due_ms, .reason = "requeue" };
-        struct query q = query_of(db, task_id_sql);
+        struct query q = query_of(db, &lite_sql_dead_task_id);
         unsigned char key[KEY_SIZE];
         char *task_id = NULL;
         int rc;
@@ -324,7 +269,7 @@ static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
 
 static int mark(const struct dead_settle *settle, size_t i, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, settled_sql);
+        struct query q = query_of(db, &lite_sql_dead_settled);
 
         query_number(&q, settle->items[i].entry);
         query_text(&q, settle->action == DEAD_DISCARD ? "discarded" : "requeued");
@@ -340,14 +285,14 @@ static int apply(struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
         int rc;
 
         if (c->outcomes[i] == DEAD_SUCCEEDED)
-                return run_on_entry(db, resolved_sql, entry, &now_us);
+                return run_on_entry(db, &lite_sql_dead_resolved, entry, &now_us);
         rc = mark(settle, i, db, now_us);
         if (rc != SQLITE_OK || settle->action == DEAD_DISCARD)
                 return rc;
         if (c->outcomes[i] == DEAD_DONE)
-                rc = run_on_entry(db, task_sql, entry, NULL);
+                rc = run_on_entry(db, &lite_sql_dead_task, entry, NULL);
         if (rc == SQLITE_OK)
-                rc = run_on_entry(db, job_sql, entry, &now_us);
+                rc = run_on_entry(db, &lite_sql_dead_job, entry, &now_us);
         return rc == SQLITE_OK && settle->items[i].message ? requeue(c, i, db) : rc;
 }
 
@@ -417,18 +362,10 @@ struct edit_call {
         const struct dead_edit *edit;
 };
 
-static const char is_kept_sql[] =
-        "select 1 from dead_letter d where entry = ?1 and state = 'kept'"
-        " and ?2 in (0, (select count(*) from dead_letter_act a where a.entry = d.entry) + 1)";
-
-static const char edited_sql[] = "update dead_letter set edited = ?2 where entry = ?1";
-
-static const char edited_content_sql[] = "update dead_letter_content set edited = ?2 where entry = ?1";
-
 static int write_edit(const struct edit_call *c, sqlite3 *db)
 {
         const struct dead_edit *edit = c->edit;
-        struct query q = query_of(db, edited_sql);
+        struct query q = query_of(db, &lite_sql_dead_edited);
         int rc;
 
         query_number(&q, edit->entry);
@@ -436,7 +373,7 @@ static int write_edit(const struct edit_call *c, sqlite3 *db)
         rc = query_run(&q);
         if (rc != SQLITE_OK)
                 return rc;
-        q = query_of(db, edited_content_sql);
+        q = query_of(db, &lite_sql_dead_edited_content);
         query_number(&q, edit->entry);
         if (edit->body.data)
                 query_blob(&q, edit->body);
@@ -446,7 +383,7 @@ static int write_edit(const struct edit_call *c, sqlite3 *db)
 static int run_edit(struct sqlite_work *work, sqlite3 *db)
 {
         struct edit_call *c = (struct edit_call *)work;
-        struct query q = query_of(db, is_kept_sql);
+        struct query q = query_of(db, &lite_sql_dead_is_kept);
         int64_t audit_id = 0;
         int rc;
 

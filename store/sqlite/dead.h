@@ -36,7 +36,7 @@ void lite_stale_settle(struct store *s, const struct stale_item *items, size_t c
 /* A reading call, with its own copy of what was asked. */
 struct dead_call {
         struct lite_call call; /* its text: a JSON answer */
-        const char *sql;
+        const struct statement *sql;
         struct dead_query query; /* its filter's texts are in `asked`, its entries in `entries` */
         struct dead_alarm_query alarm;
         int64_t entry;

@@ -6,83 +6,12 @@
 
 #define MINUTE_US ((int64_t)60 * 1000000)
 
-/* Figures of each group g, and what is said of it from its latest entry l. */
-#define GROUP_FIGURES                                                                                               \
-        " select group_id, count(*) as count, sum(edited) as edited, count(distinct nullif(user_id, '')) as users," \
-        "  min(died_at) as first, max(died_at) as last, max(entry) as entry from dead_letter"
-#define GROUP_PAIRS                                                                                                                    \
-        "'group', g.group_id, 'name', l.name, 'queue', l.queue, 'source', l.error_source, 'code', l.error_code,"                       \
-        " 'cause', l.cause, 'verdict', l.verdict, 'message', l.error_message, 'count', g.count, 'entry', g.entry, 'edited', g.edited," \
-        " 'users', g.users, 'first_died_at', g.first / 1000, 'last_died_at', g.last / 1000"
-
-static const char groups_sql[] =
-        "with g as materialized (" GROUP_FIGURES " where" DEAD_FILTER
-        "  group by group_id order by count(*) desc, group_id limit ?16)"
-        " select json_object(" GROUP_PAIRS ") from g cross join dead_letter l on l.entry = g.entry"
-        " order by g.count desc, g.group_id";
-
-static const char count_sql[] =
-        "select json_object('count', count(*), 'upto', coalesce(max(entry), 0), 'edited', coalesce(sum(edited), 0))"
-        " from dead_letter where" DEAD_FILTER;
-
-static const char history_sql[] =
-        "select json_object('at', a.at / 1000, 'action', a.action, 'who', a.who, 'reason', a.reason, 'scope', a.scope,"
-        "  'operation', a.operation, 'count', a.entries)"
-        " from dead_letter_act c join dead_letter_audit a on a.id = c.audit where c.entry = ?1 order by a.id";
-
-/* What is kept, and what went within the hour (?2, five minutes ?3, one ?4): what came within it is one of these. */
-#define RECENT                                                                                                                  \
-        "with e as materialized ("                                                                                              \
-        "  select name, queue, error_code, group_id, state, died_at, kept_at, settled_at from dead_letter where state = 'kept'" \
-        "  union all select name, queue, error_code, group_id, state, died_at, kept_at, settled_at from dead_letter"            \
-        "   where settled_at > ?2 and state <> 'kept')"
-
-static const char totals_sql[] =
-        RECENT " select json_object('at', ?1 / 1000, 'kept', count(*), 'groups', count(distinct group_id),"
-               "  'oldest_died_at', min(died_at) / 1000) from e where state = 'kept' and ?3 and ?4";
-
-static const char rates_sql[] = RECENT
-        " select json_object('name', name, 'queue', queue, 'code', error_code, 'kept', count(*) filter (where state = 'kept'),"
-        "  'oldest_died_at', min(died_at) filter (where state = 'kept') / 1000,"
-        "  'in_1m', count(*) filter (where kept_at > ?4), 'in_5m', count(*) filter (where kept_at > ?3),"
-        "  'in_1h', count(*) filter (where kept_at > ?2),"
-        "  'out_1m', count(*) filter (where settled_at > ?4), 'out_5m', count(*) filter (where settled_at > ?3),"
-        "  'out_1h', count(*) filter (where settled_at > ?2))"
-        " from e where ?1 group by name, queue, error_code"
-        " order by count(*) filter (where state = 'kept') desc, name, queue, error_code";
-
-/* A group that has gone is new when it comes again. */
-static const char gone_sql[] = "delete from dead_letter_alarm where group_id not in"
-                               " (select group_id from dead_letter where state = 'kept')";
-
-/* Of now, growth, least, quiet, limit, factor. */
-static const char due_sql[] =
-        "with g as materialized (" GROUP_FIGURES " where state = 'kept' group by group_id)"
-        " select json_object(" GROUP_PAIRS
-        ", 'new', json(case when coalesce(a.entries, 0) = 0 then 'true' else 'false' end),"
-        "  'before', coalesce(a.entries, 0)), g.group_id"
-        " from g left join dead_letter_alarm a on a.group_id = g.group_id join dead_letter l on l.entry = g.entry"
-        " where a.group_id is null"
-        "  or (a.leased_until <= ?1 and (a.entries = 0 or (g.count >= a.entries + max(?3, a.entries * ?2 / 100)"
-        "   and (a.at <= ?1 - ?4 or (?6 > 0 and g.count >= a.entries * ?6)))))"
-        " order by g.count desc, g.group_id limit ?5";
-
-/* Given to somebody: not due again before the lease ends. Until somebody was told of it its row has no entries. */
-static const char given_sql[] =
-        "insert into dead_letter_alarm (group_id, at, entries, leased_until) values (?1, 0, 0, ?2)"
-        " on conflict (group_id) do update set leased_until = ?2";
-
-/* Of groups, told, now. Nobody was told: it is due again at once. */
-static const char told_sql[] =
-        "update dead_letter_alarm set at = iif(?2, ?3, at), leased_until = 0, entries = iif(?2, g.count, entries)"
-        " from (select value ->> 'group' as id, value ->> 'count' as count from json_each(?1)) g where group_id = g.id";
-
 /* ---- groups, count, history ---- */
 
 static int run_groups(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
-        struct query q = query_of(db, groups_sql);
+        struct query q = query_of(db, &lite_sql_dead_groups);
 
         buffer_reset(&c->call.text);
         dead_bind_filter(&q, c);
@@ -106,7 +35,7 @@ static int add_row(struct buffer *text, struct query *q)
 static int run_count(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
-        struct query q = query_of(db, count_sql);
+        struct query q = query_of(db, &lite_sql_dead_count);
 
         buffer_reset(&c->call.text);
         dead_bind_filter(&q, c);
@@ -116,7 +45,7 @@ static int run_count(struct sqlite_work *work, sqlite3 *db)
 static int run_history(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
-        struct query q = query_of(db, history_sql);
+        struct query q = query_of(db, &lite_sql_dead_history);
 
         buffer_reset(&c->call.text);
         query_number(&q, c->entry);
@@ -125,7 +54,7 @@ static int run_history(struct sqlite_work *work, sqlite3 *db)
 
 /* ---- stats ---- */
 
-static struct query recent(sqlite3 *db, const char *sql)
+static struct query recent(sqlite3 *db, const struct statement *sql)
 {
         struct query q = query_of(db, sql);
         int64_t now_us = lite_now_us();
@@ -141,7 +70,7 @@ static int run_stats(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         struct buffer *text = &c->call.text;
-        struct query q = recent(db, totals_sql);
+        struct query q = recent(db, &lite_sql_dead_totals);
         int rc;
 
         buffer_reset(text);
@@ -150,7 +79,7 @@ static int run_stats(struct sqlite_work *work, sqlite3 *db)
                 return rc;
         text->size--; /* the rows come before the closing brace */
         buffer_add_string(text, ",\"rows\":");
-        q = recent(db, rates_sql);
+        q = recent(db, &lite_sql_dead_rates);
         rc = lite_add_rows(text, &q);
         buffer_add_byte(text, '}');
         return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
@@ -165,7 +94,7 @@ struct given {
 
 static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct given **given)
 {
-        struct query q = query_of(db, due_sql);
+        struct query q = query_of(db, &lite_sql_dead_due);
         const char *between = "[";
         int rc;
 
@@ -195,7 +124,7 @@ static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct giv
 
 static int give(const struct given *one, sqlite3 *db, int64_t at_us)
 {
-        struct query q = query_of(db, given_sql);
+        struct query q = query_of(db, &lite_sql_dead_given);
 
         query_text(&q, one->group);
         query_number(&q, at_us);
@@ -205,7 +134,7 @@ static int give(const struct given *one, sqlite3 *db, int64_t at_us)
 static int run_alarms(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
-        struct query q = query_of(db, gone_sql);
+        struct query q = query_of(db, &lite_sql_dead_gone);
         int64_t now_us = lite_now_us();
         struct given *given = NULL;
         int rc = query_run(&q);
@@ -222,7 +151,7 @@ static int run_alarms(struct sqlite_work *work, sqlite3 *db)
 static int run_told(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
-        struct query q = query_of(db, told_sql);
+        struct query q = query_of(db, &lite_sql_dead_told);
 
         buffer_reset(&c->call.text);
         query_text(&q, c->query.filter.text);

@@ -6,47 +6,6 @@
 
 #include <stdlib.h>
 
-#define NOW_US "cast((julianday('now') - 2440587.5) * 86400000 as integer) * 1000"
-
-/* Of the task of entry d: 1 a message of it is scheduled, 2 a task that follows it is known, 4 a worker that lives runs it. */
-#define STANDING                                                                                                             \
-        " exists (select 1 from scheduled w where w.task_id = d.task_id)"                                                    \
-        " + 2 * exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id)" \
-        " + 4 * exists (select 1 from task k where k.id = d.task_id and k.lease_until > " NOW_US                             \
-        "   and not exists (select 1 from worker w where w.name = k.lease_owner and w.started_at > k.started_at))"
-
-/* What a page gives of an entry; its content (?18 & 1) and its task's and job's states (not ?18 & 2) only where they are wanted. */
-#define PAGE                                                                                                              \
-        " select d.entry, d.died_at, d.kept_at, d.settled_at, d.attempts, d.rounds, length(c.body), d.state, d.task_id,"  \
-        "  d.root_id, d.name, d.queue, d.error_source, d.error_code, d.error_message, d.group_id, d.cause, d.trace_id,"   \
-        "  d.user_id, d.worker, d.next_task, d.verdict,"                                                                  \
-        "  case when ?18 & 2 = 0 then coalesce((select t.state from task t where t.id = d.task_id), '') else '' end,"     \
-        "  case when ?18 & 2 = 0 then coalesce((select j.state from job j where j.root_id = d.root_id), '') else '' end," \
-        "  case when ?18 & 2 = 0 and d.task_id <> '' then" STANDING " else 0 end,"                                        \
-        "  case when ?18 & 1 then c.properties end, case when ?18 & 1 then c.body end,"                                   \
-        "  case when ?18 & 1 or c.edited is null then c.edited else x'' end,"                                             \
-        "  case when ?18 & 1 then (select count(*) from dead_letter_act a where a.entry = d.entry) + 1 else 0 end"        \
-        " from p cross join dead_letter d on d.entry = p.entry cross join dead_letter_content c on c.entry = p.entry"     \
-        " order by p.n"
-
-/* ?19: twice the sort, and one more when it descends. */
-#define SORT_NUMBER " case ?19 / 2 when 0 then entry when 1 then died_at when 5 then attempts end"
-#define SORT_TEXT   " case ?19 / 2 when 2 then name when 3 then error_code when 4 then queue end"
-#define SORT                                                                                                  \
-        " case when ?19 % 2 = 0 then" SORT_NUMBER " end, case when ?19 % 2 = 1 then" SORT_NUMBER " end desc," \
-        " case when ?19 % 2 = 0 then" SORT_TEXT " end, case when ?19 % 2 = 1 then" SORT_TEXT " end desc, entry"
-
-/* Any filter, any order. */
-static const char page_sql[] = "with p as materialized (select entry, row_number() over (order by" SORT
-                               ") as n from dead_letter where" DEAD_FILTER " order by n limit ?16 offset ?17)" PAGE;
-
-/* By state, in the order of entries, from one on: what goes through all of them in batches. And the latest ones first. */
-#define ALONG "select entry from dead_letter where state = ?2 and entry > ?13 and" DEAD_FILTER
-static const char along_sql[] = "with p as materialized (select entry, entry as n from (" ALONG
-                                " order by state, entry limit ?16 offset ?17))" PAGE;
-static const char back_sql[] = "with p as materialized (select entry, -entry as n from (" ALONG
-                               " order by state desc, entry desc limit ?16 offset ?17))" PAGE;
-
 enum {
         ENTRY,
         DIED,
@@ -155,7 +114,7 @@ static int run_page(struct sqlite_work *work, sqlite3 *db)
         query_number(&q, query->limit);
         query_number(&q, query->offset);
         query_number(&q, query->content | query->plain << 1);
-        if (c->sql == page_sql)
+        if (c->sql == &lite_sql_dead_page)
                 query_number(&q, (int64_t)query->sort * 2 + query->descending);
         while (ok && size < most && query_row(&q)) {
                 ok = make_room(c) && read_letter(c, &q, &c->letters[c->count]);
@@ -197,8 +156,8 @@ void lite_dead_read(struct store *s, const struct dead_query *query, dead_page_d
         c->query = *query;
         c->query.filter = own;
         if (!*own.state || own.entry_count > 0 || query->sort != DEAD_BY_ENTRY)
-                c->sql = page_sql;
+                c->sql = &lite_sql_dead_page;
         else
-                c->sql = query->descending ? back_sql : along_sql;
+                c->sql = query->descending ? &lite_sql_dead_back : &lite_sql_dead_along;
         lite_call_start(&c->call, &verb);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/sqlite/effects.h"
 
-#include "store/sqlite/statements.h"
-
 #include <string.h>
 
 static const struct fact *effects_facts(const struct effects *e)
@@ -34,7 +32,7 @@ int effects_look(const struct effects *e, sqlite3 *db, bool *stale)
 
                 if (f->mode != FACT_ONCE)
                         continue;
-                q = query_of(db, lite_sql_fact_writer.sql);
+                q = query_of(db, &lite_sql_fact_writer);
                 query_text(&q, f->kind);
                 query_text(&q, f->owner);
                 query_text(&q, f->key);
@@ -69,7 +67,7 @@ static int effects_write_events(const struct effects *e, sqlite3 *db, int64_t no
 static int effects_write_fact(const struct effects *e, sqlite3 *db, const struct fact *f, const char *value,
                               int64_t now_us)
 {
-        struct query q = query_of(db, f->mode == FACT_ONCE ? lite_sql_fact_once.sql : lite_sql_fact_merge.sql);
+        struct query q = query_of(db, f->mode == FACT_ONCE ? &lite_sql_fact_once : &lite_sql_fact_merge);
 
         query_text(&q, f->kind);
         query_text(&q, f->owner);

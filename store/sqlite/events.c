@@ -13,25 +13,9 @@ struct events_call {
         unsigned limit;
 };
 
-static const char events_sql[] =
-        "select json_object('position', cast(position as text), 'id', id, 'aggregate_type', aggregatetype,"
-        "  'aggregate_id', aggregateid, 'type', type, 'payload', json(payload), 'created_at', " CREATED_AT ","
-        "  'tracingspancontext', tracingspancontext)"
-        " from outbox where position > ?1 order by position limit ?2";
-
-static const char event_sql[] =
-        "insert into event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)"
-        " values (?1, ?2, ?3,"
-        "  coalesce((select max(version) from event where aggregate_id = ?3 and aggregate_type = ?2), 0) + 1,"
-        "  ?4, ?5, ?6, ?7, ?8)";
-
-static const char outbox_sql[] =
-        "insert into outbox (id, aggregatetype, aggregateid, type, created_at, payload, tracingspancontext)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, 'traceparent=' || ?7)";
-
 int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
 {
-        struct query q = query_of(db, event_sql);
+        struct query q = query_of(db, &lite_sql_event_add);
         char id[ID_TEXT_SIZE];
         int rc;
 
@@ -47,7 +31,7 @@ int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
         rc = query_run(&q);
         if (rc != SQLITE_OK)
                 return rc;
-        q = query_of(db, outbox_sql);
+        q = query_of(db, &lite_sql_outbox_add);
         query_text(&q, id);
         query_text(&q, e->aggregate_type);
         query_text(&q, e->aggregate_id);
@@ -61,7 +45,7 @@ int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
 static int run_events(struct sqlite_work *work, sqlite3 *db)
 {
         struct events_call *c = (struct events_call *)work;
-        struct query q = query_of(db, events_sql);
+        struct query q = query_of(db, &lite_sql_events);
 
         buffer_reset(&c->call.text);
         query_number(&q, c->since);

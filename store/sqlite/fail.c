@@ -15,40 +15,12 @@ struct give_back_call {
         const struct release_lease *what;
 };
 
-/* A failed attempt counts only while the task is ours, or nobody's: whoever took it over after our lease ran out decides
- * about it. Said twice it changes nothing: the attempts are given, not counted up. */
-static const char fail_sql[] =
-        "insert into task (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost_nano,"
-        "  finished_at, created_at, chord_part)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-        "  case when ?5 = 'FAILURE' then ?11 end, ?11, ?13)"
-        " on conflict (id) do update set state = excluded.state, attempts = max(attempts, excluded.attempts),"
-        "  error = excluded.error, tokens_in = tokens_in + excluded.tokens_in,"
-        "  tokens_out = tokens_out + excluded.tokens_out, cost_nano = cost_nano + excluded.cost_nano,"
-        "  finished_at = excluded.finished_at, lease_owner = null, lease_until = null, chord_part = ?13,"
-        "  starts = max(starts - ?14, 0)"
-        " where state in ('PENDING', 'STARTED', 'RETRY') and (lease_owner is null or lease_owner = ?12)"
-        "  and (excluded.state = 'FAILURE' or excluded.attempts > attempts)";
-
-/* A task that has succeeded only takes its job down. */
-static const char succeeded_sql[] = "select 1 from task where id = ?1 and state = 'SUCCESS'";
-
-static const char job_sql[] =
-        "insert into job (root_id, pipeline, state, error, created_at, updated_at, finished_at)"
-        " values (?1, ?2, 'FAILURE', ?3, ?4, ?4, ?4)"
-        " on conflict (root_id) do update set state = 'FAILURE', error = excluded.error, finished_at = ?4, updated_at = ?4"
-        " where state <> 'FAILURE' and (state <> 'SUCCESS' or ?5)";
-
-static const char back_sql[] = "update task set state = case when attempts > 0 then 'RETRY' else 'PENDING' end,"
-                               "  starts = max(starts - 1, 0), lease_owner = null, lease_until = null"
-                               " where id = ?1 and state = 'STARTED' and lease_owner = ?2";
-
 /* ---- fail ---- */
 
 static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, bool *counts)
 {
         const struct failure *f = c->what;
-        struct query q = query_of(db, fail_sql);
+        struct query q = query_of(db, &lite_sql_fail);
         int rc;
 
         query_text(&q, f->id);
@@ -90,7 +62,7 @@ static int say_so(const struct fail_call *c, sqlite3 *db, int64_t now_us)
 static int fail_job(const struct fail_call *c, sqlite3 *db, int64_t now_us, bool fresh)
 {
         const struct failure *f = c->what;
-        struct query q = query_of(db, job_sql);
+        struct query q = query_of(db, &lite_sql_fail_job);
         int rc;
 
         query_text(&q, f->root_id);
@@ -104,7 +76,7 @@ static int fail_job(const struct fail_call *c, sqlite3 *db, int64_t now_us, bool
 
 static int has_succeeded(const struct failure *f, sqlite3 *db, bool *succeeded)
 {
-        struct query q = query_of(db, succeeded_sql);
+        struct query q = query_of(db, &lite_sql_fail_succeeded);
 
         query_text(&q, f->id);
         *succeeded = query_row(&q);
@@ -178,7 +150,7 @@ void lite_fail(struct store *s, const struct failure *failure, store_done *done,
 static int run_give_back(struct sqlite_work *work, sqlite3 *db)
 {
         struct give_back_call *c = (struct give_back_call *)work;
-        struct query q = query_of(db, back_sql);
+        struct query q = query_of(db, &lite_sql_give_back);
         int rc;
 
         query_text(&q, c->what->id);

@@ -7,45 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All that can be told of a job now. ?2: with its events, which come with a task's end, so without one they need not be looked for. */
-#define MARKS                                                                                                                     \
-        "with recursive t as materialized ("                                                                                      \
-        "  select * from task where id = ?1 union all select * from task where root_id = ?1 and root_id <> id),"                  \
-        " n (k) as (select 1 union all select k + 1 from n where k < (select min(1000, max(max(starts, attempts))) from t)),"     \
-        " j as (select root_id, pipeline, state, finished_at, error from job where root_id = ?1 union all"                        \
-        "  select id, '', state, finished_at, error from t where id = ?1 and not exists (select 1 from job where root_id = ?1))," \
-        " marks (at, rank, key, kind, task_id, name, state, attempt, payload) as ("                                               \
-        "  select case when k = starts then started_at else created_at + 2 * k - 2 end, 1, id || ' start ' || k,"                 \
-        "   'task', id, name, 'STARTED', k, null from t join n on k <= starts where started_at is not null"                       \
-        "  union all select case when k = attempts and state = 'RETRY' then ?3 else created_at + 2 * k - 1 end, 2,"               \
-        "   id || ' retry ' || k, 'task', id, name, 'RETRY', k, case when k = attempts and state = 'RETRY' then error end"        \
-        "   from t join n on k <= attempts - (state = 'FAILURE')"                                                                 \
-        "  union all select finished_at, 3, id || ' ' || state || ' ' || finished_at, 'task', id, name, state,"                   \
-        "   max(starts, attempts), case when state = 'FAILURE' then error end"                                                    \
-        "   from t where state in ('SUCCESS', 'FAILURE', 'REVOKED') and finished_at is not null"                                  \
-        "  union all select created_at, 4, printf('event %s/%s/%010d', aggregate_type, aggregate_id, version), 'event',"          \
-        "   task_id, type, '', 0, payload from (select * from event where ?2 and aggregate_id = ?1 and root_id = ?1"              \
-        "    union all select * from event where ?2 and root_id = ?1 and root_id <> aggregate_id)"                                \
-        "  union all select finished_at, 5, 'job ' || state || ' ' || finished_at, 'job', null, pipeline, state, 0,"              \
-        "   case when state <> 'SUCCESS' then error end"                                                                          \
-        "   from j where state in ('SUCCESS', 'FAILURE', 'REVOKED') and finished_at is not null)"
-
-#define UNSEEN "from marks m where not exists (select 1 from job_step s where s.root_id = ?1 and s.key = m.key)"
-
-static const char unseen_sql[] = MARKS " select exists (select 1 " UNSEEN ")";
-
-static const char number_sql[] =
-        "insert into job_step (root_id, position, at, key, kind, task_id, name, state, attempt, payload) " MARKS
-        " select ?1, coalesce((select max(position) from job_step where root_id = ?1), 0)"
-        "  + row_number() over (order by at, rank, key), at, key, kind, task_id, name, state, attempt, payload " UNSEEN;
-
-#define AT ISO("at")
-
-static const char steps_sql[] =
-        "select json_object('job', root_id, 'position', position, 'kind', kind, 'task_id', task_id, 'name', name,"
-        "  'state', state, 'attempt', attempt, 'at', " AT ", 'payload', json(payload))"
-        " from job_step where root_id = ?1 and position > ?2 order by position limit ?3";
-
 struct followed {
         const char *id;
         int64_t after;
@@ -59,7 +20,7 @@ struct follow_call {
         struct followed follows[]; /* and their ids behind them */
 };
 
-static struct query marks_query(sqlite3 *db, const char *sql, const char *id, bool events)
+static struct query marks_query(sqlite3 *db, const struct statement *sql, const char *id, bool events)
 {
         struct query q = query_of(db, sql);
 
@@ -71,7 +32,7 @@ static struct query marks_query(sqlite3 *db, const char *sql, const char *id, bo
 
 static int look_unseen(struct follow_call *c, sqlite3 *db, struct followed *f)
 {
-        struct query q = marks_query(db, unseen_sql, f->id, false);
+        struct query q = marks_query(db, &lite_sql_follow_unseen, f->id, false);
 
         f->unseen = query_row(&q) && query_read_number(&q, 0);
         c->unseen = c->unseen || f->unseen;
@@ -86,7 +47,7 @@ static int add_steps(struct follow_call *c, sqlite3 *db)
 
         buffer_reset(&c->call.text);
         for (size_t i = 0; i < c->count && rc == SQLITE_OK; i++) {
-                struct query q = query_of(db, steps_sql);
+                struct query q = query_of(db, &lite_sql_follow_steps);
 
                 query_text(&q, c->follows[i].id);
                 query_number(&q, c->follows[i].after);
@@ -125,7 +86,7 @@ static int run_number(struct sqlite_work *work, sqlite3 *db)
 
                 if (!c->follows[i].unseen)
                         continue;
-                q = marks_query(db, number_sql, c->follows[i].id, true);
+                q = marks_query(db, &lite_sql_follow_number, c->follows[i].id, true);
                 rc = query_run(&q);
         }
         return rc == SQLITE_OK ? add_steps(c, db) : rc;

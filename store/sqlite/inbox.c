@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inbox: the effects of an event, once. */
 #include "store/sqlite/effects.h"
-#include "store/sqlite/statements.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@ struct inbox_call {
 /* Was it acted on before, or is it stale? */
 static int inbox_look(struct inbox_call *c, sqlite3 *db)
 {
-        struct query q = query_of(db, lite_sql_inbox_look.sql);
+        struct query q = query_of(db, &lite_sql_inbox_look);
         bool stale = false;
         int rc;
 
@@ -35,7 +34,7 @@ static int inbox_write(struct inbox_call *c, sqlite3 *db)
 {
         const struct inbox_item *item = c->item;
         const int64_t now_us = lite_now_us();
-        struct query q = query_of(db, lite_sql_inbox.sql);
+        struct query q = query_of(db, &lite_sql_inbox);
         unsigned char key[KEY_SIZE];
         int rc;
 

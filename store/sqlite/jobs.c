@@ -8,59 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A page looks at so many rows along one index, and no further; the third column is NULL for those that the filter leaves out. */
-#define LIST(condition)                                                                                           \
-        "select created_at, root_id, case when (?5 = '' or pipeline = ?5) and (?6 = '' or state = ?6)"            \
-        "   and (?7 = '' or user_id = ?7)"                                                                        \
-        "   and (?8 = '' or exists (select 1 from task t where t.id = j.root_id and t.name = ?8)"                 \
-        "    or exists (select 1 from task t where t.root_id = j.root_id and t.root_id <> t.id and t.name = ?8))" \
-        "   and (?9 = '' or instr(lower(document), lower(?9)) > 0)"                                               \
-        "  then json_object('id', root_id, 'pipeline', pipeline, 'state', state, 'user_id', user_id,"             \
-        "   'created_at', " CREATED_AT ", 'finished_at', " FINISHED_AT ", 'error', json(error)) end"              \
-        " from job j where (created_at, root_id) < (?1, ?2) and created_at >= ?3" condition                       \
-        " order by created_at desc, root_id desc limit ?4"
-
-static const char list_all[] = LIST("");
-static const char list_open[] = LIST(" and state in ('PENDING', 'STARTED', 'RETRY')");
-static const char list_unlucky[] = LIST(" and state in ('FAILURE', 'REVOKED')");
-static const char list_user[] = LIST(" and user_id = ?7");
-
-#define FOUND(job, id, kind, name, properties, due)                                                               \
-        "json_object('job', " job ", 'id', " id ", 'kind', " kind ", 'name', " name ", 'properties', " properties \
-        ", 'due_ms', " due ")"
-
-static const char find_sql[] = "select * from (select " FOUND(
-        "root_id", "root_id", "'job'", "pipeline", "null",
-        "null") "  from job where root_id >= ?1 and root_id < ?2 order by root_id limit 21)"
-                " union all select * from (select " FOUND(
-                        "root_id", "id", "'task'", "name", "null",
-                        "null") "  from task where id >= ?1 and id < ?2 order by id limit 21)"
-                                " union all select * from (select " FOUND(
-                                        "root_id", "task_id", "'dead'", "name", "null",
-                                        "null") "  from dead_letter where task_id >= ?1 and task_id < ?2 order by task_id limit 21)"
-                                                " union all select * from (select " FOUND(
-                                                        "null", "task_id", "'scheduled'", "reason", "hex(properties)",
-                                                        "due_at / 1000") "  from scheduled where task_id >= ?1 and task_id < ?2 and task_id is not null order by task_id limit 21)";
-
-/* Ids of tasks that nobody has begun stand in the chains of open jobs. */
-static const char chained_sql[] = "select " FOUND(
-        "root_id", "?1", "'chain'", "''", "null",
-        "null") " from job where state in ('PENDING', 'STARTED', 'RETRY') and instr(chain, ?1) > 0 limit 21";
-
-static const char load_sql[] =
-        "select json_object('held', (select json_group_array(json_object('owner', lease_owner, 'count', n, 'until', " ISO(
-                "until") "))"
-                         "   from (select t.lease_owner, count(*) as n, max(t.lease_until) as until"
-                         "    from (select root_id from job where state in ('PENDING', 'STARTED', 'RETRY') order by created_at limit 10000) j"
-                         "    join task t on t.id = j.root_id or (t.root_id = j.root_id and t.root_id <> t.id)"
-                         "    where t.state = 'STARTED' and t.lease_owner is not null group by 1 order by 1)),"
-                         "  'workers', (select json_group_array(json_object('name', name, 'state', json(state), 'started_at', " STARTED_AT
-                         ","
-                         "   'beat_at', " BEAT_AT
-                         ", 'age_ms', max(0, (?1 - beat_at) / 1000))) from (select * from worker order by name)),"
-                         "  'scheduled', (select json_object('count', count(*), 'overdue', sum(due_at < ?1 - 60000000), 'unroutable', sum(returns > 0), 'oldest_due_ms', min(due_at) / 1000)"
-                         "   from scheduled))";
-
 struct find_call {
         struct lite_call call; /* its text: the answer */
         char *upto;
@@ -74,15 +21,16 @@ struct list_call {
 
 /* ---- list ---- */
 
-static const char *list_sql(const struct job_list_call *c)
+static const struct statement *list_sql(const struct job_list_call *c)
 {
         const char *state = c->filter.state;
 
         if (*c->filter.user_id)
-                return list_user;
+                return &lite_sql_job_list_user;
         if (c->open)
-                return list_open;
-        return c->unlucky || strcmp(state, "FAILURE") == 0 || strcmp(state, "REVOKED") == 0 ? list_unlucky : list_all;
+                return &lite_sql_job_list_open;
+        return c->unlucky || strcmp(state, "FAILURE") == 0 || strcmp(state, "REVOKED") == 0 ? &lite_sql_job_list_unlucky
+                                                                                            : &lite_sql_job_list_all;
 }
 
 static void bind_list(struct query *q, const struct job_list_call *c, unsigned rows)
@@ -158,7 +106,7 @@ void lite_job_list(struct store *s, const struct job_filter *filter, json_done *
 static int run_find(struct sqlite_work *work, sqlite3 *db)
 {
         struct find_call *c = (struct find_call *)work;
-        struct query q = query_of(db, find_sql);
+        struct query q = query_of(db, &lite_sql_job_find);
         int rc;
 
         buffer_reset(&c->call.text);
@@ -168,7 +116,7 @@ static int run_find(struct sqlite_work *work, sqlite3 *db)
         if (rc != SQLITE_OK || c->call.text.size > 2)
                 return rc;
         buffer_reset(&c->call.text);
-        q = query_of(db, chained_sql);
+        q = query_of(db, &lite_sql_job_chained);
         query_text(&q, c->prefix);
         return lite_add_rows(&c->call.text, &q);
 }
@@ -202,7 +150,7 @@ void lite_job_find(struct store *s, const char *prefix, json_done *done, void *a
 static int run_load(struct sqlite_work *work, sqlite3 *db)
 {
         struct find_call *c = (struct find_call *)work;
-        struct query q = query_of(db, load_sql);
+        struct query q = query_of(db, &lite_sql_load);
 
         buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
@@ -226,30 +174,10 @@ void lite_load(struct store *s, json_done *done, void *arg)
 
 /* ---- cancel ---- */
 
-static const char ended_sql[] =
-        "select state from (select state, 1 as n from job where root_id = ?1 union all select state, 2 from task where id = ?1)"
-        " order by n limit 1";
-
-static const char revoke_sql[] =
-        "insert into task (id, root_id, name, state, finished_at, created_at)"
-        " select id, ?1, max(coalesce(name, '')), 'REVOKED', ?2, ?2 from ("
-        "  select id, name from task where id = ?1 union all select id, name from task where root_id = ?1 and root_id <> id"
-        "  union all select ?1, ''"
-        "  union all select value ->> '$.options.task_id', value ->> '$.task' from job, json_tree(coalesce(job.chain, '[]'))"
-        "   where job.root_id = ?1 and type = 'object')"
-        " where id <> '' group by id"
-        " on conflict (id) do update set state = 'REVOKED', finished_at = ?2, lease_owner = null, lease_until = null"
-        " where state in ('PENDING', 'STARTED', 'RETRY') and root_id = excluded.root_id returning id";
-
-static const char end_sql[] =
-        "insert into job (root_id, state, created_at, updated_at, finished_at, error) values (?1, 'REVOKED', ?2, ?2, ?2,"
-        "  json_object('source', 'job', 'code', 'cancelled', 'message', 'the job was cancelled'))"
-        " on conflict (root_id) do update set state = 'REVOKED', finished_at = ?2, updated_at = ?2, error = excluded.error";
-
 static int revoke_tasks(struct find_call *c, sqlite3 *db)
 {
         const int64_t now_us = lite_now_us();
-        struct query q = query_of(db, revoke_sql);
+        struct query q = query_of(db, &lite_sql_job_revoke);
         struct buffer ids = { 0 };
         int rc, revoked = 0;
 
@@ -267,7 +195,7 @@ static int revoke_tasks(struct find_call *c, sqlite3 *db)
         buffer_free(&ids);
         if (rc != SQLITE_OK)
                 return rc;
-        q = query_of(db, end_sql);
+        q = query_of(db, &lite_sql_job_end);
         query_text(&q, c->prefix);
         query_number(&q, now_us);
         return query_run(&q);
@@ -276,7 +204,7 @@ static int revoke_tasks(struct find_call *c, sqlite3 *db)
 static int run_cancel(struct sqlite_work *work, sqlite3 *db)
 {
         struct find_call *c = (struct find_call *)work;
-        struct query q = query_of(db, ended_sql);
+        struct query q = query_of(db, &lite_sql_job_ended);
         bool ended = false;
         int rc;
 

@@ -22,26 +22,13 @@ struct owed_settle_call {
         int64_t ids[];
 };
 
-static const char owe_sql[] =
-        "insert into owed_result (key, created_at, due_at, task_id, queue, properties, body, telling)"
-        " values (?1, ?2, ?8, ?3, ?4, ?5, ?6, ?7) on conflict (key) do nothing";
-
-static const char take_sql[] = "update owed_result set due_at = ?2 where id in"
-                               " (select id from owed_result where due_at <= ?1 order by id limit ?3)"
-                               " returning json_object('id', id, 'task_id', task_id, 'queue', queue,"
-                               "  'properties', hex(properties), 'body', hex(body), 'telling', hex(telling))";
-
-static const char told_sql[] = "delete from owed_result where id = ?1";
-
-static const char untold_sql[] = "update owed_result set due_at = 0 where id = ?1";
-
 /* ---- owe ---- */
 
 static int owe_run(struct sqlite_work *work, sqlite3 *db)
 {
         struct owe_call *c = (struct owe_call *)work;
         const int64_t now_us = lite_now_us();
-        struct query q = query_of(db, owe_sql);
+        struct query q = query_of(db, &lite_sql_owe);
 
         query_blob(&q, bytes_of(c->call.key, KEY_SIZE));
         query_number(&q, now_us);
@@ -74,7 +61,7 @@ static int owed_take_run(struct sqlite_work *work, sqlite3 *db)
 {
         struct owed_take_call *c = (struct owed_take_call *)work;
         const int64_t now_us = lite_now_us();
-        struct query q = query_of(db, take_sql);
+        struct query q = query_of(db, &lite_sql_owed_take);
 
         buffer_reset(&c->call.text);
         query_number(&q, now_us);
@@ -107,7 +94,7 @@ static int owed_settle_run(struct sqlite_work *work, sqlite3 *db)
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < c->told + c->untold; i++) {
-                struct query q = query_of(db, i < c->told ? told_sql : untold_sql);
+                struct query q = query_of(db, i < c->told ? &lite_sql_owed_told : &lite_sql_owed_untold);
 
                 query_number(&q, c->ids[i]);
                 rc = query_run(&q);

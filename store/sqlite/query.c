@@ -3,9 +3,9 @@
 
 #include "core/sqlite/sqlite.h"
 
-struct query query_of(sqlite3 *db, const char *constant_sql)
+struct query query_of(sqlite3 *db, const struct statement *sql)
 {
-        struct query q = { .db = db, .statement = sqlite_statement(db, constant_sql) };
+        struct query q = { .db = db, .statement = sqlite_statement(db, sql->sql) };
 
         if (!q.statement)
                 q.rc = sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errcode(db) : SQLITE_ERROR;

@@ -5,6 +5,7 @@
 #define CHARD_STORE_SQLITE_QUERY_H
 
 #include "core/bytes.h"
+#include "store/sqlite/statements.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -17,8 +18,8 @@ struct query {
         int rc;
 };
 
-/* Begin with a constant text, of which there is one run at a time. */
-struct query query_of(sqlite3 *db, const char *constant_sql);
+/* Begin with a statement, of which there is one run at a time. */
+struct query query_of(sqlite3 *db, const struct statement *sql);
 
 /* The next parameter; all borrowed until query_end. */
 void query_text(struct query *q, const char *text);        /* NULL is null */

@@ -16,47 +16,6 @@ struct beat_call {
         char *state;
 };
 
-/* A task without a job row is a job of one. */
-static const char job_sql[] =
-        "select json_object('id', ?1, 'pipeline', pipeline, 'state', state, 'document', json(document),"
-        "  'created_at', " CREATED_AT ","
-        "  'finished_at', " FINISHED_AT ","
-        "  'error', json(error))"
-        " from (select pipeline, state, document, error, created_at, finished_at from job where root_id = ?1"
-        "  union all select '', state, null, error, created_at, finished_at from task"
-        "   where id = ?1 and not exists (select 1 from job where root_id = ?1))";
-
-/* Found through the partial index, but for the one task that has the job's id. */
-static const char tasks_sql[] =
-        "select json_object('id', id, 'parent_id', parent_id, 'name', name, 'state', state, 'attempts', attempts,"
-        "  'starts', starts, 'provider', provider, 'model', model, 'tokens_in', tokens_in, 'tokens_out', tokens_out,"
-        "  'cost_usd', cost_nano / 1e9, 'elapsed_ms', elapsed_ms, 'error', json(error),"
-        "  'created_at', " CREATED_AT ","
-        "  'started_at', " STARTED_AT ","
-        "  'finished_at', " FINISHED_AT ")"
-        " from (select * from task where id = ?1 union all select * from task where root_id = ?1 and root_id <> id)"
-        " order by created_at, id";
-
-static const char events_sql[] =
-        "select json_object('id', id, 'aggregate_type', aggregate_type, 'aggregate_id', aggregate_id, 'type', type,"
-        "  'version', version, 'payload', json(payload),"
-        "  'created_at', " CREATED_AT ")"
-        " from (select * from event where aggregate_id = ?1 and root_id = ?1"
-        "  union all select * from event where root_id = ?1 and root_id <> aggregate_id)"
-        " order by created_at, aggregate_type, aggregate_id, version";
-
-/* Of one, or of all. */
-static const char worker_sql[] = "select json_object('name', name, 'state', json(state),"
-                                 "  'started_at', " STARTED_AT ","
-                                 "  'beat_at', " BEAT_AT ","
-                                 "  'age_ms', max(0, (?1 - beat_at) / 1000))"
-                                 " from worker where ?2 is null or name = ?2 order by name";
-
-static const char beat_sql[] = "insert into worker (name, state, started_at, beat_at) values (?1, ?2, ?3, ?3)"
-                               " on conflict (name) do update set state = excluded.state, beat_at = ?3";
-
-static const char gone_sql[] = "delete from worker where beat_at < ?2 and name <> ?1";
-
 /* ---- job, worker ---- */
 
 static int finish_read(const struct read_call *c, int rc)
@@ -64,7 +23,7 @@ static int finish_read(const struct read_call *c, int rc)
         return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
 }
 
-static int add_list(struct read_call *c, sqlite3 *db, const char *name, const char *sql)
+static int add_list(struct read_call *c, sqlite3 *db, const char *name, const struct statement *sql)
 {
         struct query q = query_of(db, sql);
 
@@ -76,7 +35,7 @@ static int add_list(struct read_call *c, sqlite3 *db, const char *name, const ch
 static int run_job(struct sqlite_work *work, sqlite3 *db)
 {
         struct read_call *c = (struct read_call *)work;
-        struct query q = query_of(db, job_sql);
+        struct query q = query_of(db, &lite_sql_job);
         bool found = false;
         int rc;
 
@@ -91,9 +50,9 @@ static int run_job(struct sqlite_work *work, sqlite3 *db)
         rc = query_end(&q);
         if (rc != SQLITE_OK || !found)
                 return rc;
-        rc = add_list(c, db, "tasks", tasks_sql);
+        rc = add_list(c, db, "tasks", &lite_sql_job_tasks);
         if (rc == SQLITE_OK)
-                rc = add_list(c, db, "events", events_sql);
+                rc = add_list(c, db, "events", &lite_sql_job_events);
         buffer_add_byte(&c->call.text, '}');
         return finish_read(c, rc);
 }
@@ -101,7 +60,7 @@ static int run_job(struct sqlite_work *work, sqlite3 *db)
 static int run_worker(struct sqlite_work *work, sqlite3 *db)
 {
         struct read_call *c = (struct read_call *)work;
-        struct query q = query_of(db, worker_sql);
+        struct query q = query_of(db, &lite_sql_worker);
 
         buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
@@ -117,7 +76,7 @@ static int run_worker(struct sqlite_work *work, sqlite3 *db)
 static int run_workers(struct sqlite_work *work, sqlite3 *db)
 {
         struct read_call *c = (struct read_call *)work;
-        struct query q = query_of(db, worker_sql);
+        struct query q = query_of(db, &lite_sql_worker);
 
         buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
@@ -125,29 +84,19 @@ static int run_workers(struct sqlite_work *work, sqlite3 *db)
         return lite_add_rows(&c->call.text, &q);
 }
 
-static const char upcoming_sql[] =
-        "select json_object('due_ms', due_at / 1000, 'exchange', exchange, 'routing_key', routing_key,"
-        "  'properties', hex(properties), 'body', hex(body))"
-        " from scheduled where task_id is not null and length(body) <= 65536 order by due_at limit 100";
-
 static int run_upcoming(struct sqlite_work *work, sqlite3 *db)
 {
         struct read_call *c = (struct read_call *)work;
-        struct query q = query_of(db, upcoming_sql);
+        struct query q = query_of(db, &lite_sql_upcoming);
 
         buffer_reset(&c->call.text);
         return lite_add_rows(&c->call.text, &q);
 }
 
-/* What begins alike may be another group's, whose id holds a colon: whoever reads it looks. */
-static const char chord_parts_sql[] =
-        "select json_object('id', id, 'part', chord_part, 'state', state, 'result', result, 'error', json(error)) from task"
-        " where chord_part >= ?1 || ':' and chord_part < ?1 || ';' and state in ('SUCCESS', 'FAILURE')";
-
 static int run_chord_parts(struct sqlite_work *work, sqlite3 *db)
 {
         struct read_call *c = (struct read_call *)work;
-        struct query q = query_of(db, chord_parts_sql);
+        struct query q = query_of(db, &lite_sql_chord_parts);
 
         buffer_reset(&c->call.text);
         query_text(&q, c->key);
@@ -198,7 +147,7 @@ void lite_workers(struct store *s, json_done *done, void *arg)
 static int run_beat(struct sqlite_work *work, sqlite3 *db)
 {
         struct beat_call *c = (struct beat_call *)work;
-        struct query q = query_of(db, beat_sql);
+        struct query q = query_of(db, &lite_sql_beat);
         int64_t now_us = lite_now_us();
         int rc;
 
@@ -208,7 +157,7 @@ static int run_beat(struct sqlite_work *work, sqlite3 *db)
         rc = query_run(&q);
         if (rc != SQLITE_OK)
                 return rc;
-        q = query_of(db, gone_sql);
+        q = query_of(db, &lite_sql_beat_gone);
         query_text(&q, c->call.store->owner);
         query_number(&q, now_us - DAY_US);
         return query_run(&q);

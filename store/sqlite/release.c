@@ -25,32 +25,6 @@ struct forget_call {
         int64_t ids[]; /* in this order */
 };
 
-static const char due_sql[] = "select id, due_at, exchange, routing_key, properties, body, returns from scheduled"
-                              " where due_at <= ?1 and (locked_until is null or locked_until <= ?2)"
-                              " order by due_at limit ?3";
-
-static const char lock_sql[] = "update scheduled set locked_by = ?2, locked_until = ?3 where id = ?1";
-
-/* Only what is still ours: a process that was stopped for long may have lost its rows to another. */
-static const char renew_sql[] = "update scheduled set locked_until = ?3 where id = ?1 and locked_by = ?2";
-
-static const char unlock_sql[] =
-        "update scheduled set locked_by = null, locked_until = null where id = ?1 and locked_by = ?2";
-
-static const char next_sql[] = "select min(due_at) from scheduled where due_at > ?1";
-
-/* Others may die: then their rows are due here. */
-static const char unlocked_sql[] = "select min(locked_until) from scheduled where due_at <= ?1 and locked_until > ?2";
-
-static const char forget_sql[] = "delete from scheduled where id = ?1";
-
-/* What no queue took must not stand first in line for ever. */
-static const char later_sql[] = "update scheduled set due_at = ?3, locked_by = null, locked_until = null"
-                                " where id = ?1 and locked_by = ?2";
-
-static const char returned_sql[] =
-        "update scheduled set due_at = ?3, returns = returns + 1 where id = ?1 and locked_by = ?2";
-
 static void free_due(struct release_call *c)
 {
         for (size_t i = 0; i < c->count; i++)
@@ -102,7 +76,7 @@ static bool add_due(struct release_call *c, struct query *q)
 
 static int read_due(struct release_call *c, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, due_sql);
+        struct query q = query_of(db, &lite_sql_due);
         bool enough = true;
         int rc;
 
@@ -116,7 +90,7 @@ static int read_due(struct release_call *c, sqlite3 *db, int64_t now_us)
 }
 
 /* What locks, renews or puts off a row. */
-static int change(int64_t id, sqlite3 *db, const char *sql, const char *owner, int64_t time_us)
+static int change(int64_t id, sqlite3 *db, const struct statement *sql, const char *owner, int64_t time_us)
 {
         struct query q = query_of(db, sql);
 
@@ -126,13 +100,13 @@ static int change(int64_t id, sqlite3 *db, const char *sql, const char *owner, i
         return query_run(&q);
 }
 
-static int read_earliest(sqlite3 *db, const char *sql, int64_t due_us, int64_t now_us, int64_t *earliest_us)
+static int read_earliest(sqlite3 *db, const struct statement *sql, int64_t due_us, int64_t now_us, int64_t *earliest_us)
 {
         struct query q = query_of(db, sql);
         int64_t found_us = 0;
 
         query_number(&q, due_us);
-        if (sql == unlocked_sql)
+        if (sql == &lite_sql_release_unlocked)
                 query_number(&q, now_us);
         if (query_row(&q))
                 found_us = query_read_number(&q, 0);
@@ -151,11 +125,11 @@ static int run_release(struct sqlite_work *work, sqlite3 *db)
         c->next_us = 0;
         rc = read_due(c, db, now_us);
         if (rc == SQLITE_OK)
-                rc = read_earliest(db, next_sql, c->now_ms * 1000, now_us, &c->next_us);
+                rc = read_earliest(db, &lite_sql_release_next, c->now_ms * 1000, now_us, &c->next_us);
         if (rc == SQLITE_OK && c->count < c->limit)
-                rc = read_earliest(db, unlocked_sql, c->now_ms * 1000, now_us, &c->next_us);
+                rc = read_earliest(db, &lite_sql_release_unlocked, c->now_ms * 1000, now_us, &c->next_us);
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
-                rc = change(c->due[i].id, db, lock_sql, c->call.store->owner, now_us + LOCK_US);
+                rc = change(c->due[i].id, db, &lite_sql_release_lock, c->call.store->owner, now_us + LOCK_US);
         return rc;
 }
 
@@ -210,7 +184,7 @@ void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done 
 
 static int forget(int64_t id, sqlite3 *db)
 {
-        struct query q = query_of(db, forget_sql);
+        struct query q = query_of(db, &lite_sql_release_forget);
 
         query_number(&q, id);
         return query_run(&q);
@@ -226,9 +200,9 @@ static int run_forget(struct sqlite_work *work, sqlite3 *db)
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
                 rc = forget(c->ids[i], db);
         for (size_t i = 0; rc == SQLITE_OK && i < c->returned; i++)
-                rc = change(returned[i], db, returned_sql, owner, later_us);
+                rc = change(returned[i], db, &lite_sql_release_returned, owner, later_us);
         for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
-                rc = change(locked[i], db, later_sql, owner, later_us);
+                rc = change(locked[i], db, &lite_sql_release_later, owner, later_us);
         return rc;
 }
 
@@ -279,7 +253,7 @@ static int run_renew(struct sqlite_work *work, sqlite3 *db)
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
-                rc = change(c->ids[i], db, renew_sql, c->call.store->owner, until_us);
+                rc = change(c->ids[i], db, &lite_sql_release_renew, c->call.store->owner, until_us);
         return rc;
 }
 
@@ -309,7 +283,7 @@ void lite_renew(uv_timer_t *timer)
 
 static int unlock(int64_t id, sqlite3 *db, const char *owner)
 {
-        struct query q = query_of(db, unlock_sql);
+        struct query q = query_of(db, &lite_sql_release_unlock);
 
         query_number(&q, id);
         query_text(&q, owner);

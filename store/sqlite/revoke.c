@@ -7,31 +7,9 @@ struct revoke_call {
         const struct revocation *what;
 };
 
-/* One that runs under somebody's lease stays his, one that has ended stays as it is. A row made before the message came
- * learns from it whose it is. */
-static const char task_sql[] =
-        "insert into task (id, root_id, parent_id, name, state, finished_at, created_at)"
-        " values (?1, ?2, ?3, ?4, 'REVOKED', ?5, ?5)"
-        " on conflict (id) do update set state = 'REVOKED', lease_owner = null, lease_until = null,"
-        "  finished_at = coalesce(finished_at, ?5), root_id = case when name = '' then excluded.root_id else root_id end,"
-        "  parent_id = coalesce(parent_id, excluded.parent_id),"
-        "  name = case when name = '' then excluded.name else name end"
-        " where state in ('PENDING', 'RETRY', 'REVOKED')"
-        "  or (state = 'STARTED' and (lease_owner is null or lease_until <= ?5 or lease_owner = ?6))";
-
-/* Its job ends with it. */
-static const char job_sql[] = "update job set state = 'REVOKED', finished_at = ?2, updated_at = ?2"
-                              " where root_id = (select root_id from task where id = ?1 and state = 'REVOKED')"
-                              "  and state in ('PENDING', 'STARTED', 'RETRY')";
-
-static const char made_sql[] =
-        "insert into job (root_id, pipeline, state, created_at, updated_at, finished_at)"
-        " select root_id, ?2, 'REVOKED', ?3, ?3, ?3 from task where id = ?1 and state = 'REVOKED'"
-        " on conflict (root_id) do nothing";
-
 static int revoke_job(const struct revocation *r, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, job_sql);
+        struct query q = query_of(db, &lite_sql_revoke_job);
         int rc;
 
         query_text(&q, r->id);
@@ -39,7 +17,7 @@ static int revoke_job(const struct revocation *r, sqlite3 *db, int64_t now_us)
         rc = query_run(&q);
         if (rc != SQLITE_OK || !r->pipeline)
                 return rc;
-        q = query_of(db, made_sql);
+        q = query_of(db, &lite_sql_revoke_made);
         query_text(&q, r->id);
         query_text(&q, r->pipeline);
         query_number(&q, now_us);
@@ -51,7 +29,7 @@ static int run_revoke(struct sqlite_work *work, sqlite3 *db)
         struct revoke_call *c = (struct revoke_call *)work;
         const struct revocation *r = c->what;
         const int64_t now_us = lite_now_us();
-        struct query q = query_of(db, task_sql);
+        struct query q = query_of(db, &lite_sql_revoke_task);
         int rc;
 
         c->call.scheduled_id = 0;

@@ -15,12 +15,6 @@ struct look_call {
         int64_t seen_id, due_us;
 };
 
-static const char put_sql[] =
-        "insert into scheduled (key, due_at, created_at, reason, task_id, exchange, routing_key, properties, body)"
-        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (key) do nothing";
-
-static const char look_sql[] = "select max(id), min(due_at) from scheduled where id > ?1";
-
 int lite_put_scheduled(struct lite_call *call, sqlite3 *db, const struct scheduled *row)
 {
         return lite_put_keyed(call, db, call->key, row);
@@ -28,7 +22,7 @@ int lite_put_scheduled(struct lite_call *call, sqlite3 *db, const struct schedul
 
 int lite_put_keyed(struct lite_call *call, sqlite3 *db, const unsigned char key[KEY_SIZE], const struct scheduled *row)
 {
-        struct query q = query_of(db, put_sql);
+        struct query q = query_of(db, &lite_sql_schedule);
         int rc;
 
         query_blob(&q, bytes_of(key, KEY_SIZE));
@@ -73,7 +67,7 @@ void lite_schedule(struct store *s, const struct scheduled *scheduled, store_don
 static int run_look(struct sqlite_work *work, sqlite3 *db)
 {
         struct look_call *c = (struct look_call *)work;
-        struct query q = query_of(db, look_sql);
+        struct query q = query_of(db, &lite_sql_scheduled_look);
 
         query_number(&q, c->seen_id);
         if (query_row(&q) && query_read_number(&q, 0) > 0) {

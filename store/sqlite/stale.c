@@ -19,57 +19,12 @@ struct settle_call {
         struct buffer payloads; /* of the items in their order, each with a NUL behind it */
 };
 
-static const char find_sql[] =
-        "with open as materialized ("
-        "  select * from job j where state in ('PENDING', 'STARTED', 'RETRY')"
-        "   and updated_at < ?1 - coalesce((select value from json_each(?2) where key = j.pipeline),"
-        "     (select value from json_each(?2) where key = ''))),"
-        " stuck as materialized ("
-        "  select * from open o where not exists ("
-        "    select 1 from (select id, state, lease_until from task where id = o.root_id union all"
-        "     select id, state, lease_until from task where root_id = o.root_id and root_id <> id) t"
-        "    where (t.state = 'STARTED' and t.lease_until > ?1)"
-        "     or t.id in (select task_id from scheduled where task_id is not null))"
-        "  order by updated_at, root_id limit ?3)"
-        " select json_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state, 'updated_us', s.updated_at,"
-        "  'restarts', s.restarts, 'document', json(s.document), 'last', case when l.id is not null then"
-        "   json_object('id', l.id, 'name', l.name, 'parent_id', l.parent_id, 'result', json(l.result), 'chain', json(s.chain)) end)"
-        " from stuck s left join task l on l.id = s.last_task and l.state = 'SUCCESS' and s.chain is not null"
-        "  and not exists (select 1 from task n where n.root_id = s.root_id and n.root_id <> n.id and n.parent_id = l.id)"
-        " order by s.updated_at, s.root_id";
-
-/* Left alone when it has ended or moved since it was found, was claimed (at ?3 the lease lives), or has a message scheduled. */
-#define UNMOVED                                                                                                 \
-        " where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETRY') and not exists (" \
-        "  select 1 from (select id, state, lease_until from task where id = ?1 union all"                      \
-        "   select id, state, lease_until from task where root_id = ?1 and root_id <> id) t"                    \
-        "  where (t.state = 'STARTED' and t.lease_until > ?3)"                                                  \
-        "   or exists (select 1 from scheduled s where s.task_id = t.id))"
-
-static const char restart_sql[] =
-        "update job set restarts = restarts + ?4, error = null, finished_at = null, updated_at = ?3" UNMOVED;
-
-#define ERROR "json_object('source', ?4, 'code', ?5, 'text', ?6, 'attempts', 0)"
-
-static const char fail_sql[] =
-        "update job set state = 'FAILURE', error = " ERROR ", finished_at = ?3, updated_at = ?3" UNMOVED;
-
-static const char tasks_sql[] =
-        "update task set state = 'FAILURE', finished_at = ?2, lease_owner = null, lease_until = null,"
-        "  error = (select error from job where root_id = ?1)"
-        " where id in (select id from task where id = ?1 union all select id from task where root_id = ?1 and root_id <> id)"
-        "  and state in ('PENDING', 'STARTED', 'RETRY')";
-
-static const char missing_sql[] =
-        "insert into task (id, root_id, name, state, error, created_at, finished_at)"
-        " values (?1, ?2, ?3, 'FAILURE', (select error from job where root_id = ?2), ?4, ?4) on conflict (id) do nothing";
-
 /* ---- find ---- */
 
 static int run_find(struct sqlite_work *work, sqlite3 *db)
 {
         struct find_call *c = (struct find_call *)work;
-        struct query q = query_of(db, find_sql);
+        struct query q = query_of(db, &lite_sql_stale_find);
 
         buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
@@ -119,7 +74,7 @@ void lite_stale_find(struct store *s, const struct stale_query *query, json_done
 static int change_job(const struct stale_item *item, sqlite3 *db, int64_t now_us, bool *moved)
 {
         const bool fails = !item->restart && item->why;
-        struct query q = query_of(db, fails ? fail_sql : restart_sql);
+        struct query q = query_of(db, fails ? &lite_sql_stale_fail : &lite_sql_stale_restart);
         int rc;
 
         query_text(&q, item->root_id);
@@ -160,7 +115,7 @@ static int send_all_again(struct settle_call *c, const struct stale_item *item, 
 
 static int fail_tasks(const struct stale_item *item, sqlite3 *db, int64_t now_us)
 {
-        struct query q = query_of(db, tasks_sql);
+        struct query q = query_of(db, &lite_sql_stale_tasks);
         int rc;
 
         query_text(&q, item->root_id);
@@ -171,7 +126,7 @@ static int fail_tasks(const struct stale_item *item, sqlite3 *db, int64_t now_us
 
                 if (!next->task_id)
                         continue;
-                q = query_of(db, missing_sql);
+                q = query_of(db, &lite_sql_stale_missing);
                 query_text(&q, next->task_id);
                 query_text(&q, item->root_id);
                 query_text(&q, next->task_name ? next->task_name : "");

@@ -5,9 +5,52 @@
 
 #include "store/statement.h"
 
+/* carry.sql */
+extern const struct statement lite_sql_carry_out_jobs, lite_sql_carry_out_tasks, lite_sql_carry_out_events,
+        lite_sql_carry_out_facts, lite_sql_carry_out_inbox, lite_sql_carry_out_audits, lite_sql_carry_out_dead,
+        lite_sql_carry_out_untold, lite_sql_carry_out_scheduled, lite_sql_carry_off_dead, lite_sql_carry_off_untold,
+        lite_sql_carry_off_scheduled;
+/* claim.sql */
+extern const struct statement lite_sql_claim_insert, lite_sql_claim_cancelled, lite_sql_claim_judge,
+        lite_sql_claim_again, lite_sql_claim_name, lite_sql_claim_job, lite_sql_claim_facts;
+/* commit.sql */
+extern const struct statement lite_sql_commit_look, lite_sql_commit_task, lite_sql_commit_job;
+/* dead.sql */
+extern const struct statement lite_sql_dead_known, lite_sql_dead_kept, lite_sql_dead_before, lite_sql_dead_insert,
+        lite_sql_dead_content, lite_sql_dead_renew, lite_sql_dead_renew_content, lite_sql_dead_audit, lite_sql_dead_act,
+        lite_sql_dead_look, lite_sql_dead_settled, lite_sql_dead_resolved, lite_sql_dead_task, lite_sql_dead_job,
+        lite_sql_dead_task_id, lite_sql_dead_is_kept, lite_sql_dead_edited, lite_sql_dead_edited_content,
+        lite_sql_dead_groups, lite_sql_dead_count, lite_sql_dead_history, lite_sql_dead_totals, lite_sql_dead_rates,
+        lite_sql_dead_gone, lite_sql_dead_due, lite_sql_dead_given, lite_sql_dead_told, lite_sql_dead_page,
+        lite_sql_dead_along, lite_sql_dead_back;
 /* effects.sql */
 extern const struct statement lite_sql_fact_writer, lite_sql_fact_once, lite_sql_fact_merge;
+/* fail.sql */
+extern const struct statement lite_sql_fail, lite_sql_fail_succeeded, lite_sql_fail_job, lite_sql_give_back,
+        lite_sql_owe, lite_sql_owed_take, lite_sql_owed_told, lite_sql_owed_untold, lite_sql_revoke_task,
+        lite_sql_revoke_job, lite_sql_revoke_made;
 /* inbox.sql */
 extern const struct statement lite_sql_inbox_look, lite_sql_inbox, lite_sql_inbox_forget;
+/* jobs.sql */
+extern const struct statement lite_sql_follow_unseen, lite_sql_follow_number, lite_sql_follow_steps,
+        lite_sql_job_list_all, lite_sql_job_list_open, lite_sql_job_list_unlucky, lite_sql_job_list_user,
+        lite_sql_job_find, lite_sql_job_chained, lite_sql_load, lite_sql_job_ended, lite_sql_job_revoke,
+        lite_sql_job_end;
+/* read.sql */
+extern const struct statement lite_sql_events, lite_sql_event_add, lite_sql_outbox_add, lite_sql_job,
+        lite_sql_job_tasks, lite_sql_job_events, lite_sql_worker, lite_sql_beat, lite_sql_beat_gone, lite_sql_upcoming,
+        lite_sql_chord_parts;
+/* scheduled.sql */
+extern const struct statement lite_sql_due, lite_sql_release_lock, lite_sql_release_renew, lite_sql_release_unlock,
+        lite_sql_release_next, lite_sql_release_unlocked, lite_sql_release_forget, lite_sql_release_later,
+        lite_sql_release_returned, lite_sql_schedule, lite_sql_scheduled_look, lite_sql_scheduled_list,
+        lite_sql_scheduled_drop, lite_sql_scheduled_audit;
+/* stale.sql */
+extern const struct statement lite_sql_stale_find, lite_sql_stale_restart, lite_sql_stale_fail, lite_sql_stale_tasks,
+        lite_sql_stale_missing;
+/* store.sql */
+extern const struct statement lite_sql_store_started, lite_sql_store_unlock, lite_sql_store_newest, lite_sql_store_view;
+/* tend.sql */
+extern const struct statement lite_sql_tend_old, lite_sql_tend_delete, lite_sql_tend_forget;
 
 #endif

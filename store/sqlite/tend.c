@@ -2,7 +2,6 @@
 /* Keeps the outbox, the steps that were numbered for followers and what consumers acted on from growing for ever: a few times a day a heartbeat deletes
  * what is old, a chunk a transaction, so that nobody waits for it for long. */
 #include "store/sqlite/lite.h"
-#include "store/sqlite/statements.h"
 
 #include "core/clock.h"
 
@@ -16,19 +15,9 @@ struct tend_call {
         bool more;
 };
 
-/* Rows are numbered in the order of their times, so the old ones are the first ones. */
-static const char old_sql[] = "select position, created_at from outbox order by position limit ?1";
-
-static const char delete_sql[] = "delete from outbox where position <= ?1";
-
-/* The steps of jobs that came to their end before ?1: of ?2 of them. */
-static const char forget_sql[] =
-        "delete from job_step where root_id in (select s.root_id from job_step s where s.kind = 'job' and s.at < ?1"
-        " and not exists (select 1 from job_step n where n.root_id = s.root_id and n.at >= ?1) limit ?2)";
-
 static int forget_steps(struct tend_call *c, sqlite3 *db, int64_t before_us)
 {
-        struct query q = query_of(db, forget_sql);
+        struct query q = query_of(db, &lite_sql_tend_forget);
         int rc;
 
         query_number(&q, before_us);
@@ -40,7 +29,7 @@ static int forget_steps(struct tend_call *c, sqlite3 *db, int64_t before_us)
 
 static int forget_inbox(struct tend_call *c, sqlite3 *db, int64_t before_us)
 {
-        struct query q = query_of(db, lite_sql_inbox_forget.sql);
+        struct query q = query_of(db, &lite_sql_inbox_forget);
         int rc;
 
         query_number(&q, before_us);
@@ -53,7 +42,7 @@ static int forget_inbox(struct tend_call *c, sqlite3 *db, int64_t before_us)
 static int run_tend(struct sqlite_work *work, sqlite3 *db)
 {
         struct tend_call *c = (struct tend_call *)work;
-        struct query q = query_of(db, old_sql);
+        struct query q = query_of(db, &lite_sql_tend_old);
         int64_t before_us = lite_now_us() - KEEP_US, last = 0;
         unsigned count = 0;
         int rc;
@@ -66,7 +55,7 @@ static int run_tend(struct sqlite_work *work, sqlite3 *db)
         c->more = count == CHUNK;
         rc = query_end(&q);
         if (rc == SQLITE_OK && count > 0) {
-                q = query_of(db, delete_sql);
+                q = query_of(db, &lite_sql_tend_delete);
                 query_number(&q, last);
                 rc = query_run(&q);
         }

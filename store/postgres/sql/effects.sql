@@ -15,13 +15,8 @@ stale as (
         from unnest({{task}}::text[], {{kind}}::text[], {{owner}}::text[], {{key}}::text[]) as g (task_id, kind, owner, key)
         where (select f.task_id from chard.fact f where f.kind = g.kind and f.owner = g.owner and f.key = g.key) is distinct from g.task_id)
 
--- part: append_events(task, root, aggregate_type, aggregate_id, type, payload, trace)
-e as materialized (
-        select gen_random_uuid() as id, v.*
-        from unnest({{task}}::text[], {{root}}::text[], {{aggregate_type}}::text[], {{aggregate_id}}::text[], {{type}}::text[],
-                    {{payload}}::jsonb[], {{trace}}::text[]) with ordinality
-                as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)
-        where case when v.task_id in (select id from done) then true else false end),
+-- What `e` has goes into `event`, with the next versions of its aggregates, and into `outbox`.
+-- part: record_events
 recorded as (
         insert into chard.event (id, aggregate_type, aggregate_id, type, root_id, task_id, payload, version)
         select id, aggregate_type, aggregate_id, type, root_id, task_id, payload,
@@ -32,6 +27,15 @@ recorded as (
 sent as (
         insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)
         select id, aggregate_type, aggregate_id, type, payload, 'traceparent=' || trace from e order by n)
+
+-- part: append_events(task, root, aggregate_type, aggregate_id, type, payload, trace)
+e as materialized (
+        select gen_random_uuid() as id, v.*
+        from unnest({{task}}::text[], {{root}}::text[], {{aggregate_type}}::text[], {{aggregate_id}}::text[], {{type}}::text[],
+                    {{payload}}::jsonb[], {{trace}}::text[]) with ordinality
+                as v (task_id, root_id, aggregate_type, aggregate_id, type, payload, trace, n)
+        where case when v.task_id in (select id from done) then true else false end),
+{{record_events}}
 
 -- part: merge_facts(task, kind, owner, key, value)
 merged as (

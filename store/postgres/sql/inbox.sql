@@ -29,10 +29,7 @@ done as (
 {{append_events($7, $8, $9, $10, $11, $12, $13)}},
 {{merge_facts($14, $15, $16, $17, $18)}},
 scheduled as (
-        insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)
-        select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body
-        from unnest($19::uuid[], $20::int8[], $21::text[], $22::text[], $23::text[], $24::text[], $25::bytea[], $26::bytea[],
-                    $27::text[]) as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)
+        {{scheduled_rows($19, $20, $21, $22, $23, $24, $25, $26, $27)}}
         where case when s.of in (select id from done) then true else false end
         on conflict (key) do nothing)
 select id, true from done

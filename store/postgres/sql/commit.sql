@@ -1,0 +1,88 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+-- part: commit_tasks
+unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::json[], $7::text[], $8::text[],
+$9::int4[], $10::int4[], $11::int8[], $12::int4[], $13::json[], $14::int4[], $15::json[], $16::text[])
+
+-- part: commit_task_columns
+id, root_id, name, job, pipeline, result, provider, model, tokens_in, tokens_out, cost, elapsed, chain, replaced, sends, part
+
+-- part: commit_insert
+insert into chard.task as t (id, root_id, name, state, starts, result, provider, model, tokens_in, tokens_out,
+        cost_nano, elapsed_ms, started_at, finished_at, replaced, sends, chord_part)
+select id, root_id, name, case when result is null then 'PENDING' else 'SUCCESS' end,
+        case when result is null then 0 else 1 end, result, provider, model, tokens_in, tokens_out, cost, elapsed,
+        now(), case when result is null then null else now() end, replaced, sends, part
+
+-- part: commit_on_conflict
+on conflict (id) do update set state = excluded.state, result = excluded.result, error = null,
+        provider = excluded.provider, model = excluded.model, tokens_in = t.tokens_in + excluded.tokens_in,
+        tokens_out = t.tokens_out + excluded.tokens_out, cost_nano = t.cost_nano + excluded.cost_nano,
+        elapsed_ms = excluded.elapsed_ms, finished_at = excluded.finished_at, lease_owner = null, lease_until = null,
+        starts = case when excluded.result is null then 0 else t.starts end,
+        attempts = case when excluded.result is null then 0 else t.attempts end,
+        replaced = excluded.replaced, sends = excluded.sends, chord_part = excluded.chord_part
+where t.state not in ('SUCCESS', 'REVOKED') and excluded.replaced >= t.replaced + case when excluded.result is null then 1 else 0 end
+returning t.id
+
+-- Its last branch has.
+-- part: commit_ends
+j.state in ('PENDING', 'STARTED', 'RETRY') and j.branches + excluded.branches <= 1
+
+-- Of a task whose result, or whose replacement, is not there yet.
+-- part: commit_unfinished
+not exists (select from chard.task t where t.id = g.task_id
+        and (t.state = 'SUCCESS' or t.replaced > g.nesting))
+
+-- Results alone, without jobs, events and facts.
+-- statement: commit_results on commits
+{{commit_insert}}
+from {{commit_tasks}} as i ({{commit_task_columns}})
+{{commit_on_conflict}}
+
+-- statement: commit on commits
+with i as materialized (
+        select * from {{commit_tasks}} with ordinality as i ({{commit_task_columns}}, n)),
+{{stale($17, $18, $19, $20)}},
+done as (
+        {{commit_insert}}
+        from i where case when i.id in (select task_id from stale) then false else true end
+        {{commit_on_conflict}}),
+{{append_events($21, $22, $23, $24, $25, $26, $27)}},
+jobs as (
+        insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task, branches)
+        select distinct on (root_id collate "C") root_id, pipeline, case when more < 0 then 'SUCCESS' else 'STARTED' end,
+                result::text::jsonb, case when more < 0 then now() end, chain, id, 1 + more
+        from (select i.*, (sum(job) over (partition by root_id))::int4 as more from i
+                where job is not null and case when i.id in (select id from done) then true else false end) i
+        order by root_id collate "C", result is null, job, n desc
+        on conflict (root_id) do update set document = coalesce(excluded.document, j.document), updated_at = now(),
+                chain = case when excluded.document is null then j.chain else excluded.chain end,
+                last_task = case when excluded.document is null then j.last_task else excluded.last_task end,
+                branches = greatest(j.branches + excluded.branches - 1, 0),
+                state = case when {{commit_ends}} then 'SUCCESS' else j.state end,
+                error = case when j.state in ('FAILURE', 'REVOKED') then j.error end,
+                finished_at = case when {{commit_ends}} then now() else j.finished_at end),
+{{merge_facts($28, $29, $30, $31, $32)}}
+select id from done
+
+-- statement: lock on commits
+select from chard.task where id = any ($1::text[]) order by id for update
+
+-- statement: once on commits
+insert into chard.fact (once, task_id, kind, owner, key, value)
+select true, task_id, kind, owner, key, value
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::jsonb[]) with ordinality
+        as g (task_id, kind, owner, key, nesting, value, n)
+where {{commit_unfinished}} order by {{fact_order}}, n on conflict (kind, owner, key) do nothing
+
+-- statement: undo_once on commits
+delete from chard.fact
+where ctid = any (array(
+        select (select f.ctid from chard.fact f where f.kind = g.kind and f.owner = g.owner and f.key = g.key and f.task_id = g.task_id)
+        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[]) as g (task_id, kind, owner, key, nesting)
+        where {{commit_unfinished}}))
+
+-- statement: resolve on commits
+select id, case when state = 'SUCCESS' then result end from chard.task
+where id = any ($1::text[]) and state = 'SUCCESS' order by id

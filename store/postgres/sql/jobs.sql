@@ -1,0 +1,90 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+-- A page looks at so many rows along one index, and no further: what a filter leaves of them may be little.
+-- part: job_list_head
+with page as materialized (
+        select root_id, pipeline, state, user_id, created_at, finished_at, error, document from chard.job
+        where (created_at, root_id) < (timestamptz 'epoch' + $1::int8 * interval '1 us', $2::text)
+                and created_at >= timestamptz 'epoch' + $3::int8 * interval '1 ms'
+
+-- part: job_list_tail
+order by created_at desc, root_id desc limit $4::int8),
+found as materialized (
+        select * from page j where ($5::text = '' or j.pipeline = $5) and ($6::text = '' or j.state = $6)
+                and ($7::text = '' or j.user_id = $7)
+                and ($8::text = '' or exists (select from chard.task t where t.id = j.root_id and t.name = $8)
+                        or exists (select from chard.task t where t.root_id = j.root_id and t.root_id <> t.id and t.name = $8))
+                and ($9::text = '' or position(lower($9) in lower(j.document::text)) > 0)
+        order by j.created_at desc, j.root_id desc limit $10::int8),
+behind as (
+        select created_at, root_id from found where (select count(*) from found) = $10
+        union all select created_at, root_id from page
+                where (select count(*) from found) < $10 and (select count(*) from page) = $4
+        order by created_at, root_id limit 1)
+select json_build_object('jobs', coalesce((select json_agg(json_build_object('id', root_id, 'pipeline', pipeline,
+                'state', state, 'user_id', user_id, 'created_at', created_at, 'finished_at', finished_at, 'error', error)
+                order by created_at desc, root_id desc) from found), '[]'),
+        'cursor', (select (extract(epoch from created_at) * 1000000)::int8 || '.' || root_id from behind))::text
+
+-- statement: job_list_all
+{{job_list_head}}
+{{job_list_tail}}
+
+-- statement: job_list_open
+{{job_list_head}} and state in ('PENDING', 'STARTED', 'RETRY')
+{{job_list_tail}}
+
+-- statement: job_list_unlucky
+{{job_list_head}} and state in ('FAILURE', 'REVOKED')
+{{job_list_tail}}
+
+-- statement: job_list_user
+{{job_list_head}} and user_id = $7
+{{job_list_tail}}
+
+-- statement: job_find
+select chard.find_job($1::text, $2::text)::text
+
+-- statement: job_follow
+select coalesce(json_agg(step), '[]')::text
+from chard.follow_jobs($1::text[], $2::int8[], $3::int8[], $4::int8::int4)
+
+-- statement: job_cancel
+select chard.cancel_job(id)::text from unnest($1::text[]) as id
+
+-- statement: load
+with held as (
+        select t.lease_owner, count(*) as n, max(t.lease_until) as until from
+                (select root_id from chard.job where state in ('PENDING', 'STARTED', 'RETRY') order by created_at limit 10000) as j,
+                lateral ({{tasks_of_job(j.root_id)}}) as t
+        where t.state = 'STARTED' and t.lease_owner is not null group by 1)
+select json_build_object('held', coalesce((select json_agg(json_build_object('owner', lease_owner, 'count', n, 'until', until)
+                order by lease_owner) from held), '[]'),
+        'workers', coalesce((select json_agg(json_build_object('name', name, 'state', state, 'started_at', started_at,
+                'beat_at', beat_at, 'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)) order by name)
+                from chard.worker), '[]'),
+        'scheduled', (select json_build_object('count', count(*),
+                'overdue', count(*) filter (where due_at < clock_timestamp() - interval '1 min'),
+                'unroutable', count(*) filter (where returns > 0),
+                'oldest_due_ms', (extract(epoch from min(due_at)) * 1000)::int8) from chard.scheduled))::text
+
+-- $1: what the caller picks, as JSON.
+-- part: job_scheduled_fits
+($1::json -> 'ids' is null or id = any (array(select i::int8 from json_array_elements_text($1::json -> 'ids') as i)))
+and ($1::json ->> 'reason' is null or reason = $1::json ->> 'reason')
+and ($1::json ->> 'unroutable' is null or returns > 0)
+
+-- part: job_scheduled_row
+json_build_object('id', id, 'task_id', task_id, 'reason', reason, 'exchange', exchange, 'routing_key', routing_key,
+'due_ms', (extract(epoch from due_at) * 1000)::int8, 'created_ms', (extract(epoch from created_at) * 1000)::int8,
+'returns', returns, 'size', octet_length(body)) order by due_at, id
+
+-- statement: scheduled_list
+select coalesce(json_agg({{job_scheduled_row}}), '[]')::text from (select * from chard.scheduled where {{job_scheduled_fits}} order by due_at, id limit ($1::json ->> 'limit')::int8) as s
+
+-- statement: scheduled_drop
+with gone as (delete from chard.scheduled where {{job_scheduled_fits}} returning *),
+told as (insert into chard.dead_letter_audit (batch, operation, action, who, reason, scope, entries)
+        select gen_random_uuid(), $1::json ->> 'operation', 'drop', $1::json ->> 'who', $1::json ->> 'note',
+                $1::json ->> 'scope', count(*) from gone having count(*) > 0)
+select coalesce(json_agg({{job_scheduled_row}}), '[]')::text from gone

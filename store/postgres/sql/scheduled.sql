@@ -1,0 +1,34 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+-- statement: due on releases
+select id, floor(extract(epoch from due_at) * 1000)::int8, exchange, routing_key, properties, body, returns
+from chard.scheduled where due_at <= timestamptz 'epoch' + $1::int8 * interval '1 ms'
+order by due_at limit $2::int8 for update skip locked
+
+-- The first one that is not due yet; due ones that are locked by others come up again only if those others fail.
+-- statement: next on releases
+select ceil(extract(epoch from min(due_at)) * 1000)::int8 from chard.scheduled
+where due_at > timestamptz 'epoch' + $1::int8 * interval '1 ms'
+
+-- statement: forget on releases
+delete from chard.scheduled where id = any ($1::int8[])
+
+-- What no queue took must not stand first in line for ever.
+-- statement: later on releases
+update chard.scheduled set due_at = now() + interval '10 s',
+        returns = returns + case when id = any ($2::int8[]) then 1 else 0 end where id = any ($1::int8[])
+
+-- Rows as columns; `of` is whose they are.
+-- part: scheduled_rows(key, due, exchange, routing_key, reason, task, properties, body, of)
+insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)
+select key, timestamptz 'epoch' + due * interval '1 ms', exchange, routing_key, reason, task_id, properties, body
+from unnest({{key}}::uuid[], {{due}}::int8[], {{exchange}}::text[], {{routing_key}}::text[], {{reason}}::text[], {{task}}::text[],
+            {{properties}}::bytea[], {{body}}::bytea[], {{of}}::text[])
+        as s (key, due, exchange, routing_key, reason, task_id, properties, body, of)
+
+-- statement: schedule on commits
+{{scheduled_rows($1, $2, $3, $4, $5, $6, $7, $8, $9)}}
+on conflict (key) do nothing
+
+-- statement: notify on commits, dead
+select pg_notify('chard_scheduled', ($1::int8)::text)

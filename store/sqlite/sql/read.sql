@@ -1,0 +1,74 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+-- A job's first task has its id; the others are found through a partial index.
+-- part: tasks_of_job(job)
+select * from task where id = {{job}} union all select * from task where root_id = {{job}} and root_id <> id
+
+-- statement: events
+select json_object('position', cast(position as text), 'id', id, 'aggregate_type', aggregatetype,
+        'aggregate_id', aggregateid, 'type', type, 'payload', json(payload), 'created_at', {{iso(created_at)}},
+        'tracingspancontext', tracingspancontext)
+from outbox where position > ?1 order by position limit ?2
+
+-- statement: event_add
+insert into event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)
+values (?1, ?2, ?3,
+        coalesce((select max(version) from event where aggregate_id = ?3 and aggregate_type = ?2), 0) + 1,
+        ?4, ?5, ?6, ?7, ?8)
+
+-- statement: outbox_add
+insert into outbox (id, aggregatetype, aggregateid, type, created_at, payload, tracingspancontext)
+values (?1, ?2, ?3, ?4, ?5, ?6, 'traceparent=' || ?7)
+
+-- A task without a job row is a job of one.
+-- statement: job
+select json_object('id', ?1, 'pipeline', pipeline, 'state', state, 'document', json(document),
+        'created_at', {{iso(created_at)}},
+        'finished_at', {{iso(finished_at)}},
+        'error', json(error))
+from (select pipeline, state, document, error, created_at, finished_at from job where root_id = ?1
+        union all select '', state, null, error, created_at, finished_at from task
+                where id = ?1 and not exists (select 1 from job where root_id = ?1))
+
+-- statement: job_tasks
+select json_object('id', id, 'parent_id', parent_id, 'name', name, 'state', state, 'attempts', attempts,
+        'starts', starts, 'provider', provider, 'model', model, 'tokens_in', tokens_in, 'tokens_out', tokens_out,
+        'cost_usd', cost_nano / 1e9, 'elapsed_ms', elapsed_ms, 'error', json(error),
+        'created_at', {{iso(created_at)}},
+        'started_at', {{iso(started_at)}},
+        'finished_at', {{iso(finished_at)}})
+from ({{tasks_of_job(?1)}})
+order by created_at, id
+
+-- statement: job_events
+select json_object('id', id, 'aggregate_type', aggregate_type, 'aggregate_id', aggregate_id, 'type', type,
+        'version', version, 'payload', json(payload),
+        'created_at', {{iso(created_at)}})
+from (select * from event where aggregate_id = ?1 and root_id = ?1
+        union all select * from event where root_id = ?1 and root_id <> aggregate_id)
+order by created_at, aggregate_type, aggregate_id, version
+
+-- Of one, or of all.
+-- statement: worker
+select json_object('name', name, 'state', json(state),
+        'started_at', {{iso(started_at)}},
+        'beat_at', {{iso(beat_at)}},
+        'age_ms', max(0, (?1 - beat_at) / 1000))
+from worker where ?2 is null or name = ?2 order by name
+
+-- statement: beat
+insert into worker (name, state, started_at, beat_at) values (?1, ?2, ?3, ?3)
+on conflict (name) do update set state = excluded.state, beat_at = ?3
+
+-- statement: beat_gone
+delete from worker where beat_at < ?2 and name <> ?1
+
+-- statement: upcoming
+select json_object('due_ms', due_at / 1000, 'exchange', exchange, 'routing_key', routing_key,
+        'properties', hex(properties), 'body', hex(body))
+from scheduled where task_id is not null and length(body) <= 65536 order by due_at limit 100
+
+-- What begins alike may be another group's, whose id holds a colon: whoever reads it looks.
+-- statement: chord_parts
+select json_object('id', id, 'part', chord_part, 'state', state, 'result', result, 'error', json(error)) from task
+where chord_part >= ?1 || ':' and chord_part < ?1 || ';' and state in ('SUCCESS', 'FAILURE')

@@ -1,0 +1,62 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+-- statement: due
+select id, due_at, exchange, routing_key, properties, body, returns from scheduled
+where due_at <= ?1 and (locked_until is null or locked_until <= ?2)
+order by due_at limit ?3
+
+-- statement: release_lock
+update scheduled set locked_by = ?2, locked_until = ?3 where id = ?1
+
+-- Only what is still ours: a process that was stopped for long may have lost its rows to another.
+-- statement: release_renew
+update scheduled set locked_until = ?3 where id = ?1 and locked_by = ?2
+
+-- statement: release_unlock
+update scheduled set locked_by = null, locked_until = null where id = ?1 and locked_by = ?2
+
+-- statement: release_next
+select min(due_at) from scheduled where due_at > ?1
+
+-- Others may die: then their rows are due here.
+-- statement: release_unlocked
+select min(locked_until) from scheduled where due_at <= ?1 and locked_until > ?2
+
+-- statement: release_forget
+delete from scheduled where id = ?1
+
+-- What no queue took must not stand first in line for ever.
+-- statement: release_later
+update scheduled set due_at = ?3, locked_by = null, locked_until = null
+where id = ?1 and locked_by = ?2
+
+-- statement: release_returned
+update scheduled set due_at = ?3, returns = returns + 1 where id = ?1 and locked_by = ?2
+
+-- statement: schedule
+insert into scheduled (key, due_at, created_at, reason, task_id, exchange, routing_key, properties, body)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (key) do nothing
+
+-- statement: scheduled_look
+select max(id), min(due_at) from scheduled where id > ?1
+
+-- ?1: what the caller picks; ?2: now.
+-- part: scheduled_fits
+(?1 -> '$.ids' is null or id in (select value from json_each(?1, '$.ids')))
+and (?1 ->> '$.reason' is null or reason = ?1 ->> '$.reason')
+and (?1 ->> '$.unroutable' is null or returns > 0)
+
+-- part: scheduled_row
+json_object('id', id, 'task_id', task_id, 'reason', reason, 'exchange', exchange,
+'routing_key', routing_key, 'due_ms', due_at / 1000, 'created_ms', created_at / 1000,
+'returns', returns, 'size', length(body))
+
+-- statement: scheduled_list
+select {{scheduled_row}} from scheduled where {{scheduled_fits}} and ?2 > 0 order by due_at, id limit coalesce(?1 ->> '$.limit', -1)
+
+-- statement: scheduled_drop
+delete from scheduled where {{scheduled_fits}} and (locked_until is null or locked_until <= ?2) returning {{scheduled_row}}
+
+-- statement: scheduled_audit
+insert into dead_letter_audit (at, batch, operation, action, who, reason, scope, entries)
+values (?2, ?3, ?1 ->> '$.operation', 'drop', ?1 ->> '$.who', ?1 ->> '$.note', ?1 ->> '$.scope', ?4)
