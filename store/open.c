@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/run.h"
+#include "store/store.h"
 
 #include <string.h>
 #include <strings.h>
@@ -55,18 +55,4 @@ int store_migrate(const struct store_migration *migration, struct problem *why)
         const struct store_backend *backend = backend_of(migration->url, why);
 
         return backend ? backend->migrate(migration, why) : 1;
-}
-
-json_t *failure_error(const struct failure *f)
-{
-        const struct raised *own = f->why->raised;
-        json_t *args = own ? json_loads(own->args, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
-        json_t *exception =
-                own ? json_pack("{s:s, s:s, s:o}", "type", own->type, "module", own->module, "args", args) : NULL;
-
-        if (own && !exception)
-                return NULL;
-        return json_pack("{s:s, s:s, s:s, s:I, s:o*, s:o*}", "source", f->why->source, "code", f->why->code, "text",
-                         f->why->text, "attempts", (json_int_t)f->attempts, "exception", exception, "transient",
-                         f->transient ? json_true() : NULL);
 }

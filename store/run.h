@@ -146,7 +146,4 @@ struct store_run {
         void (*beat)(struct store *s, const json_t *state, store_done *done, void *arg);
 };
 
-/* A failure's error record, as the store keeps it. New reference; NULL when memory ran out. Pure. */
-json_t *failure_error(const struct failure *f);
-
 #endif

@@ -48,6 +48,7 @@ static const struct verb *const verbs[LANE_COUNT] = {
         [LANE_DEAD_FILE] = &verb_dead_file,
         [LANE_DEAD_PAGE] = &verb_dead_page,
         [LANE_DEAD_ASK] = &verb_dead_ask,
+        [LANE_DEAD_LOOK] = &verb_dead_look,
         [LANE_DEAD_SETTLE] = &verb_dead_settle,
         [LANE_DEAD_EDIT] = &verb_dead_edit,
         [LANE_STALE_FIND] = &verb_stale_find,

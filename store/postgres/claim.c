@@ -104,29 +104,16 @@ static int send_claims(struct link *link, struct group *group)
         return rc == 0 ? send_sees(link, group) : rc;
 }
 
-/* Whatever became of its replacement since: that is not this message's. */
-static bool was_replaced(const PGresult *r, int row, const struct claim *claim)
+static enum claim_verdict claim_judge(const PGresult *r, int row, const struct claim *claim)
 {
-        return claim->nesting < (uint64_t)field_number(r, row, CLAIMED_REPLACED);
-}
+        const struct claim_seen seen = {
+                .state = field_text(r, row, CLAIMED_STATE),
+                .granted = field_bool(r, row, CLAIMED_GRANTED),
+                .attempts = field_number(r, row, CLAIMED_ATTEMPTS),
+                .replaced = field_number(r, row, CLAIMED_REPLACED),
+        };
 
-static enum claim_verdict verdict_of(const PGresult *r, int row, const struct claim *claim)
-{
-        static const struct {
-                const char *state;
-                enum claim_verdict verdict;
-        } final[] = { { "SUCCESS", CLAIM_DONE }, { "FAILURE", CLAIM_DEAD }, { "REVOKED", CLAIM_REVOKED } };
-        const char *state = field_text(r, row, CLAIMED_STATE);
-
-        if (was_replaced(r, row, claim))
-                return CLAIM_SUPERSEDED;
-        if (field_bool(r, row, CLAIMED_GRANTED))
-                return CLAIM_GRANTED;
-        for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++) {
-                if (strcmp(state, final[i].state) == 0)
-                        return final[i].verdict;
-        }
-        return claim->retries < (uint64_t)field_number(r, row, CLAIMED_ATTEMPTS) ? CLAIM_SUPERSEDED : CLAIM_LEASED;
+        return claim_verdict_of(claim, &seen);
 }
 
 static json_t *json_field(const PGresult *r, int row, int column)
@@ -165,9 +152,8 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
         claim_done *done = (claim_done *)call->done;
         void *arg = call->arg;
         const PGresult *r = group->results[0];
-        int64_t wait = field_number(r, row, CLAIMED_WAIT);
         struct claim_reply reply = {
-                .verdict = verdict_of(r, row, claim),
+                .verdict = claim_judge(r, row, claim),
                 .starts = (unsigned)field_number(r, row, CLAIMED_STARTS),
                 .result = field_bytes(r, row, CLAIMED_RESULT),
                 .sends = json_field(r, row, CLAIMED_SENDS),
@@ -176,7 +162,7 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
         };
 
         if (reply.verdict == CLAIM_LEASED)
-                reply.wait_ms = wait > 0 ? (uint64_t)wait : CLAIM_AGAIN_MS;
+                reply.wait_ms = claim_wait_ms(field_number(r, row, CLAIMED_WAIT));
         call_free(s, call);
         done(&reply, arg);
         json_decref(reply.sends);

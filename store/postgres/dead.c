@@ -166,12 +166,77 @@ static int send_entries(struct link *link, struct group *group, const struct dea
         return link_send(link, group, statement);
 }
 
-struct item_columns {
-        struct column *entry, *key, *due, *exchange, *routing_key, *properties, *body, *version;
+/* A settling call's own: what was seen of each item, and what is to be done about it. */
+struct settling {
+        const struct dead_settle *settle;
+        unsigned seen[DEAD_SETTLE_MAX];
+        enum dead_outcome outcomes[DEAD_SETTLE_MAX];
 };
 
-static void add_item(struct item_columns *c, const struct call *call, size_t n, const struct dead_item *item)
+static int send_look(struct link *link, struct group *group)
 {
+        const struct dead_settle *settle = ((const struct settling *)group->calls[0]->what)->settle;
+        struct arguments *a = &link->store->arguments;
+        struct column *entry, *version;
+
+        arguments_reset(a);
+        column_uuid(arguments_array(a, COLUMN_UUID), group->calls[0]->key);
+        entry = arguments_array(a, COLUMN_INT8);
+        version = arguments_array(a, COLUMN_INT8);
+        for (size_t i = 0; i < settle->count; i++) {
+                column_int8(entry, settle->items[i].entry);
+                column_int8(version, settle->items[i].version);
+        }
+        return link_send(link, group, &pg_sql_dead_look);
+}
+
+static void settle_answer(struct link *link, struct call *call)
+{
+        dead_settled *done = (dead_settled *)call->done;
+        struct settling *s = call->own;
+        void *arg = call->arg;
+
+        call->own = NULL;
+        call_free(link->store, call);
+        done(s->outcomes, s->settle->count, NULL, arg);
+        free(s);
+}
+
+static bool settle_changes(const struct settling *s, size_t i)
+{
+        return (s->seen[i] & DEAD_SEEN_KEPT) && dead_outcome_changes(s->outcomes[i]);
+}
+
+/* Nothing to change is an answer too. */
+static void answer_look(struct link *link, struct group *group)
+{
+        struct call *call = group_take(group, 0);
+        struct settling *s = call->own;
+        const PGresult *r = group->results[0];
+        bool changes = false;
+
+        for (size_t i = 0; i < s->settle->count; i++) {
+                s->seen[i] = (int)i < PQntuples(r) ? (unsigned)field_number(r, (int)i, 0) : 0;
+                s->outcomes[i] = dead_outcome_of(s->settle->action, s->seen[i]);
+                changes = changes || settle_changes(s, i);
+        }
+        if (changes)
+                call_again(link->store, &verb_dead_settle, call);
+        else
+                settle_answer(link, call);
+}
+
+struct item_columns {
+        struct column *entry, *key, *due, *exchange, *routing_key, *properties, *body, *version, *seen, *outcome;
+};
+
+static void add_item(struct item_columns *c, const struct call *call, size_t n)
+{
+        static const char *const names[] = {
+                [DEAD_DONE] = "done", [DEAD_RESUMED] = "resumed", [DEAD_SUCCEEDED] = "succeeded"
+        };
+        const struct settling *s = call->what;
+        const struct dead_item *item = &s->settle->items[n];
         unsigned char key[KEY_SIZE];
 
         store_key_part(call->key, n, key);
@@ -183,6 +248,8 @@ static void add_item(struct item_columns *c, const struct call *call, size_t n, 
         column_bytes(c->properties, item->message ? item->message->properties : bytes_of("", 0));
         column_bytes(c->body, item->message ? item->message->body : bytes_of("", 0));
         column_int8(c->version, item->version);
+        column_int8(c->seen, s->seen[n]);
+        column_text(c->outcome, settle_changes(s, n) ? names[s->outcomes[n]] : NULL);
 }
 
 static int send_items(struct link *link, struct group *group, const struct dead_settle *settle)
@@ -196,12 +263,14 @@ static int send_items(struct link *link, struct group *group, const struct dead_
         struct item_columns c = { arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_UUID),
                                   arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_TEXT),
                                   arguments_array(a, COLUMN_TEXT),  arguments_array(a, COLUMN_BYTEA),
-                                  arguments_array(a, COLUMN_BYTEA), arguments_array(a, COLUMN_INT8) };
+                                  arguments_array(a, COLUMN_BYTEA), arguments_array(a, COLUMN_INT8),
+                                  arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_TEXT) };
         for (size_t i = 0; i < settle->count; i++)
-                add_item(&c, call, i, &settle->items[i]);
+                add_item(&c, call, i);
         return link_send(link, group, &pg_sql_dead_settle);
 }
 
+/* Of what is sent. */
 static int64_t first_due(const struct dead_settle *settle)
 {
         int64_t first = INT64_MAX;
@@ -215,7 +284,7 @@ static int64_t first_due(const struct dead_settle *settle)
 
 static int send_settle(struct link *link, struct group *group)
 {
-        const struct dead_settle *settle = group->calls[0]->what;
+        const struct dead_settle *settle = ((const struct settling *)group->calls[0]->what)->settle;
         int rc = send_entries(link, group, settle, &pg_sql_dead_lock);
 
         if (rc == 0)
@@ -225,34 +294,15 @@ static int send_settle(struct link *link, struct group *group)
         return rc == 0 && first_due(settle) != INT64_MAX ? scheduled_notify(link, group, first_due(settle)) : rc;
 }
 
-static enum dead_outcome outcome_of(const char *verdict)
-{
-        static const char *const names[] = {
-                [DEAD_DONE] = "done",       [DEAD_RESUMED] = "resumed", [DEAD_SUCCEEDED] = "succeeded",
-                [DEAD_ALIVE] = "alive",     [DEAD_WAITING] = "waiting", [DEAD_REVOKED] = "revoked",
-                [DEAD_CHANGED] = "changed", [DEAD_SETTLED] = "settled", [DEAD_MISSING] = "missing",
-        };
-
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-                if (strcmp(verdict, names[i]) == 0)
-                        return (enum dead_outcome)i;
-        }
-        return DEAD_MISSING;
-}
-
+/* Something has changed since it was looked at: then nothing was done, and it is looked at again. */
 static void answer_settle(struct link *link, struct group *group)
 {
         struct call *call = group_take(group, 0);
-        const PGresult *r = group->results[2];
-        size_t count = (size_t)PQntuples(r);
-        enum dead_outcome outcomes[DEAD_SETTLE_MAX];
-        dead_settled *done = (dead_settled *)call->done;
-        void *arg = call->arg;
 
-        for (size_t i = 0; i < count && i < DEAD_SETTLE_MAX; i++)
-                outcomes[i] = outcome_of(field_text(r, (int)i, 0));
-        call_free(link->store, call);
-        done(outcomes, count < DEAD_SETTLE_MAX ? count : DEAD_SETTLE_MAX, NULL, arg);
+        if (PQntuples(group->results[2]) > 0)
+                call_again(link->store, &verb_dead_look, call);
+        else
+                settle_answer(link, call);
 }
 
 static void refuse_settle(struct call *call, enum store_result result, const struct problem *why)
@@ -260,6 +310,15 @@ static void refuse_settle(struct call *call, enum store_result result, const str
         (void)result;
         ((dead_settled *)call->done)(NULL, 0, why, call->arg);
 }
+
+const struct verb verb_dead_look = {
+        .lane = LANE_DEAD_LOOK,
+        .link = LINK_DEAD,
+        .most = 1,
+        .send = send_look,
+        .answer = answer_look,
+        .refuse = refuse_settle,
+};
 
 const struct verb verb_dead_settle = {
         .lane = LANE_DEAD_SETTLE,
@@ -272,7 +331,16 @@ const struct verb verb_dead_settle = {
 
 void pg_dead_settle(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg)
 {
-        call_add(pg_of(s), &verb_dead_settle, settle, NULL, (void (*)(void))done, arg);
+        struct settling *own = settle->count <= DEAD_SETTLE_MAX ? malloc(sizeof(*own)) : NULL;
+        struct problem why;
+
+        if (!own) {
+                problem_set(&why, "store", "refused", "out of memory, or more than %d at once", DEAD_SETTLE_MAX);
+                done(NULL, 0, &why, arg);
+                return;
+        }
+        own->settle = settle;
+        call_add(pg_of(s), &verb_dead_look, own, own, (void (*)(void))done, arg);
 }
 
 /* ---- edit ---- */

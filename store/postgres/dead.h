@@ -6,19 +6,6 @@
 
 #include "store/postgres/postgres.h"
 
-/* Columns and conditions of a filter: parameters $1 … $15. */
-#define DEAD_FILTER                                                                                                                   \
-        " ($2::text = '' or state = $2) and ($3::text = '' or name = $3 or (right($3, 1) = '*' and starts_with(name, left($3, -1))))" \
-        " and ($4::text = '' or queue = $4)"                                                                                          \
-        " and ($5::text = '' or error_code = $5 or (right($5, 1) = '*' and starts_with(error_code, left($5, -1))))"                   \
-        " and ($6::text = '' or group_id = $6) and ($7::text = '' or user_id = $7)"                                                   \
-        " and ($8::text = '' or root_id = $8) and ($9::text = '' or task_id = $9)"                                                    \
-        " and ($10::text = '' or position(lower($10) in lower(error_message)) > 0)"                                                   \
-        " and ($11::int8 = 0 or died_at >= timestamptz 'epoch' + $11 * interval '1 ms')"                                              \
-        " and ($12::int8 = 0 or died_at < timestamptz 'epoch' + $12 * interval '1 ms')"                                               \
-        " and entry > $13::int8 and ($14::int8 = 0 or entry <= $14) and ($15::int8 < 0 or rounds = $15)"                              \
-        " and (cardinality($1::int8[]) = 0 or entry = any ($1))"
-
 /* A reading call's own copy of what was asked, in one block that the call frees. */
 struct dead_ask {
         const struct statement *statement;

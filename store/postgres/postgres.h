@@ -12,6 +12,7 @@
 #include "store/dead_letter.h"
 #include "store/inbox.h"
 #include "store/key.h"
+#include "store/meaning.h"
 #include "store/postgres/address.h"
 #include "store/postgres/column.h"
 #include "store/postgres/reply.h"
@@ -52,6 +53,7 @@ enum lane_id {
         LANE_DEAD_FILE,
         LANE_DEAD_PAGE,
         LANE_DEAD_ASK,
+        LANE_DEAD_LOOK,
         LANE_DEAD_SETTLE,
         LANE_DEAD_EDIT,
         LANE_STALE_FIND,
@@ -113,9 +115,9 @@ struct verb {
 
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
         verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
-        verb_dead_page, verb_dead_ask, verb_dead_settle, verb_dead_edit, verb_stale_find, verb_stale_settle, verb_carry,
-        verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox, verb_probe_claims, verb_probe_commits,
-        verb_probe_dead;
+        verb_dead_page, verb_dead_ask, verb_dead_look, verb_dead_settle, verb_dead_edit, verb_stale_find,
+        verb_stale_settle, verb_carry, verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox,
+        verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
 struct lane {
         const struct verb *verb;

@@ -74,9 +74,7 @@ static void begin_items(struct arguments *a, struct columns *c)
 
 static void add_failure(struct columns *c, const struct stale_item *item)
 {
-        JSON_OWNED json_t *error = item->why ? json_pack("{s:s,s:s,s:s,s:i}", "source", item->why->source, "code",
-                                                         item->why->code, "text", item->why->text, "attempts", 0)
-                                             : NULL;
+        JSON_OWNED json_t *error = item->why ? stale_error(item->why) : NULL;
 
         if (error)
                 column_json(c->error, error);

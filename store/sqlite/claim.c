@@ -90,22 +90,6 @@ static int give_name(const struct claim_call *c, sqlite3 *db)
         return query_run(&q);
 }
 
-static enum claim_verdict verdict_of(const char *state, bool may, bool old)
-{
-        static const struct {
-                const char *state;
-                enum claim_verdict verdict;
-        } final[] = { { "SUCCESS", CLAIM_DONE }, { "FAILURE", CLAIM_DEAD }, { "REVOKED", CLAIM_REVOKED } };
-
-        if (may)
-                return CLAIM_GRANTED;
-        for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++) {
-                if (strcmp(state, final[i].state) == 0)
-                        return final[i].verdict;
-        }
-        return old ? CLAIM_SUPERSEDED : CLAIM_LEASED;
-}
-
 static void keep(struct buffer *b, struct bytes value)
 {
         if (value.data)
@@ -126,10 +110,13 @@ static int judge(struct claim_call *c, sqlite3 *db, int64_t now_us)
         if (query_row(&q)) {
                 c->starts = (unsigned)query_read_number(&q, JUDGED_STARTS);
                 c->wait_us = query_read_number(&q, JUDGED_UNTIL) - now_us;
-                c->verdict = verdict_of(query_read_text(&q, JUDGED_STATE), query_read_number(&q, JUDGED_MAY) != 0,
-                                        c->what->retries < (uint64_t)query_read_number(&q, JUDGED_ATTEMPTS));
-                if (query_read_number(&q, JUDGED_REPLACED) != 0)
-                        c->verdict = CLAIM_SUPERSEDED;
+                const struct claim_seen seen = {
+                        .state = query_read_text(&q, JUDGED_STATE),
+                        .granted = query_read_number(&q, JUDGED_MAY) != 0,
+                        .attempts = query_read_number(&q, JUDGED_ATTEMPTS),
+                        .replaced = query_read_number(&q, JUDGED_REPLACED),
+                };
+                c->verdict = claim_verdict_of(c->what, &seen);
                 c->has_result = query_read_bytes(&q, JUDGED_RESULT).data != NULL;
                 keep(&c->call.text, query_read_bytes(&q, JUDGED_RESULT));
                 keep(&c->error, query_read_bytes(&q, JUDGED_ERROR));
@@ -245,7 +232,7 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
                 if (c->has_result)
                         reply.result = buffer_view(&c->call.text);
                 if (reply.verdict == CLAIM_LEASED)
-                        reply.wait_ms = c->wait_us > 0 ? (uint64_t)c->wait_us / 1000 + 1 : CLAIM_AGAIN_MS;
+                        reply.wait_ms = claim_wait_ms((c->wait_us + 999) / 1000);
                 reply.sends = parse(&c->sends);
                 reply.error = parse(&c->error);
                 reply.facts = facts_of(c);

@@ -193,24 +193,6 @@ struct settle_call {
         enum dead_outcome outcomes[DEAD_SETTLE_MAX];
 };
 
-enum { LOOK_KEPT, LOOK_STATE, LOOK_LEASED, LOOK_FOLLOWED, LOOK_WAITS, LOOK_CHANGED };
-
-static enum dead_outcome judge(struct query *q)
-{
-        const char *state = query_read_text(q, LOOK_STATE);
-        bool succeeded = state && strcmp(state, "SUCCESS") == 0;
-
-        if (state && strcmp(state, "REVOKED") == 0)
-                return DEAD_REVOKED;
-        if (succeeded && query_read_number(q, LOOK_FOLLOWED) != 0)
-                return DEAD_SUCCEEDED;
-        if (state && strcmp(state, "STARTED") == 0 && query_read_number(q, LOOK_LEASED) != 0)
-                return DEAD_ALIVE;
-        if (query_read_number(q, LOOK_WAITS) != 0)
-                return DEAD_WAITING;
-        return succeeded ? DEAD_RESUMED : DEAD_DONE;
-}
-
 static int look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum dead_outcome *outcome)
 {
         struct query q = query_of(db, &lite_sql_dead_look);
@@ -218,22 +200,8 @@ static int look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum de
         query_number(&q, settle->items[i].entry);
         query_number(&q, lite_now_us());
         query_number(&q, settle->items[i].version);
-        if (!query_row(&q))
-                *outcome = DEAD_MISSING;
-        else if (query_read_number(&q, LOOK_KEPT) == 0)
-                *outcome = DEAD_SETTLED;
-        else if (query_read_number(&q, LOOK_CHANGED) != 0)
-                *outcome = DEAD_CHANGED;
-        else if (settle->action == DEAD_DISCARD)
-                *outcome = DEAD_DONE;
-        else
-                *outcome = judge(&q);
+        *outcome = dead_outcome_of(settle->action, query_row(&q) ? (unsigned)query_read_number(&q, 0) : 0);
         return query_end(&q);
-}
-
-static bool changes(enum dead_outcome outcome)
-{
-        return outcome == DEAD_DONE || outcome == DEAD_RESUMED || outcome == DEAD_SUCCEEDED;
 }
 
 static int run_on_entry(sqlite3 *db, const struct statement *sql, int64_t entry, const int64_t *now_us)
@@ -267,14 +235,16 @@ static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
         return rc;
 }
 
-static int mark(const struct dead_settle *settle, size_t i, sqlite3 *db, int64_t now_us)
+static int mark(const struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
 {
+        const struct dead_settle *settle = c->settle;
         struct query q = query_of(db, &lite_sql_dead_settled);
 
         query_number(&q, settle->items[i].entry);
-        query_text(&q, settle->action == DEAD_DISCARD ? "discarded" : "requeued");
+        query_text(&q, dead_outcome_state(settle->action, c->outcomes[i]));
         query_number(&q, now_us);
-        query_number(&q, settle->act.automatic);
+        if (c->outcomes[i] != DEAD_SUCCEEDED)
+                query_number(&q, settle->act.automatic);
         return query_run(&q);
 }
 
@@ -282,12 +252,9 @@ static int apply(struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
 {
         const struct dead_settle *settle = c->settle;
         int64_t entry = settle->items[i].entry;
-        int rc;
+        int rc = mark(c, i, db, now_us);
 
-        if (c->outcomes[i] == DEAD_SUCCEEDED)
-                return run_on_entry(db, &lite_sql_dead_resolved, entry, &now_us);
-        rc = mark(settle, i, db, now_us);
-        if (rc != SQLITE_OK || settle->action == DEAD_DISCARD)
+        if (rc != SQLITE_OK || settle->action == DEAD_DISCARD || c->outcomes[i] == DEAD_SUCCEEDED)
                 return rc;
         if (c->outcomes[i] == DEAD_DONE)
                 rc = run_on_entry(db, &lite_sql_dead_task, entry, NULL);
@@ -308,7 +275,7 @@ static int run_settle(struct sqlite_work *work, sqlite3 *db)
         for (size_t i = 0; rc == SQLITE_OK && i < settle->count;
              i++) { /* each sees what those before it have scheduled */
                 rc = look(settle, i, db, &c->outcomes[i]);
-                if (rc != SQLITE_OK || !changes(c->outcomes[i]))
+                if (rc != SQLITE_OK || !dead_outcome_changes(c->outcomes[i]))
                         continue;
                 count++;
                 rc = apply(c, i, db, now_us);
@@ -317,7 +284,7 @@ static int run_settle(struct sqlite_work *work, sqlite3 *db)
                 rc = audit(&c->call, db, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue", count,
                            &audit_id);
         for (size_t i = 0; rc == SQLITE_OK && i < settle->count; i++) {
-                if (changes(c->outcomes[i]))
+                if (dead_outcome_changes(c->outcomes[i]))
                         rc = add_act(db, settle->items[i].entry, audit_id);
         }
         return rc;

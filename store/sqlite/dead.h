@@ -20,19 +20,6 @@ void lite_stale_settle(struct store *s, const struct stale_item *items, size_t c
 
 /* ---- filter.c ---- */
 
-/* Conditions of a filter: parameters ?1 … ?15. The first one is a JSON array of entries, empty for all. */
-#define DEAD_FILTER                                                                                                                 \
-        " (?2 = '' or state = ?2)"                                                                                                  \
-        " and (?3 = '' or name = ?3 or (substr(?3, -1) = '*' and substr(name, 1, length(?3) - 1) = substr(?3, 1, length(?3) - 1)))" \
-        " and (?4 = '' or queue = ?4)"                                                                                              \
-        " and (?5 = '' or error_code = ?5"                                                                                          \
-        "  or (substr(?5, -1) = '*' and substr(error_code, 1, length(?5) - 1) = substr(?5, 1, length(?5) - 1)))"                    \
-        " and (?6 = '' or group_id = ?6) and (?7 = '' or user_id = ?7) and (?8 = '' or root_id = ?8)"                               \
-        " and (?9 = '' or task_id = ?9) and (?10 = '' or instr(lower(error_message), lower(?10)) > 0)"                              \
-        " and (?11 = 0 or died_at >= ?11) and (?12 = 0 or died_at < ?12)"                                                           \
-        " and entry > ?13 and (?14 = 0 or entry <= ?14) and (?15 < 0 or rounds = ?15)"                                              \
-        " and (?1 = '[]' or entry in (select value from json_each(?1)))"
-
 /* A reading call, with its own copy of what was asked. */
 struct dead_call {
         struct lite_call call; /* its text: a JSON answer */

@@ -15,6 +15,7 @@
 #include "store/dead_letter.h"
 #include "store/inbox.h"
 #include "store/key.h"
+#include "store/meaning.h"
 #include "store/read.h"
 #include "store/run.h"
 #include "store/sqlite/query.h"
@@ -66,15 +67,6 @@ static inline struct lite_store *lite_of(struct store *s)
 
 /* Microseconds since 1970-01-01 UTC, as the tables have them. Any thread. */
 int64_t lite_now_us(void);
-
-/* How the tables' times are printed: as PostgreSQL prints them in JSON. */
-#define ISO(column)                                                                    \
-        "rtrim(rtrim(strftime('%Y-%m-%dT%H:%M:%S', " column " / 1000000, 'unixepoch')" \
-        " || printf('.%06d', " column " % 1000000), '0'), '.') || '+00:00'"
-#define CREATED_AT  ISO("created_at")
-#define STARTED_AT  ISO("started_at")
-#define FINISHED_AT ISO("finished_at")
-#define BEAT_AT     ISO("beat_at")
 
 /* ---- call.c ---- */
 

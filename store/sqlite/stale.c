@@ -16,7 +16,7 @@ struct settle_call {
         struct lite_call call;
         const struct stale_item *items;
         size_t count, settled, sent;
-        struct buffer payloads; /* of the items in their order, each with a NUL behind it */
+        struct buffer payloads, errors; /* of the items in their order, each with a NUL behind it */
 };
 
 /* ---- find ---- */
@@ -71,7 +71,7 @@ void lite_stale_find(struct store *s, const struct stale_query *query, json_done
 /* ---- settle ---- */
 
 /* Sets *moved when there was nothing to change any more. */
-static int change_job(const struct stale_item *item, sqlite3 *db, int64_t now_us, bool *moved)
+static int change_job(const struct stale_item *item, sqlite3 *db, const char *error, int64_t now_us, bool *moved)
 {
         const bool fails = !item->restart && item->why;
         struct query q = query_of(db, fails ? &lite_sql_stale_fail : &lite_sql_stale_restart);
@@ -80,13 +80,10 @@ static int change_job(const struct stale_item *item, sqlite3 *db, int64_t now_us
         query_text(&q, item->root_id);
         query_number(&q, item->updated_us);
         query_number(&q, now_us);
-        if (fails) {
-                query_text(&q, item->why->source);
-                query_text(&q, item->why->code);
-                query_text(&q, item->why->text);
-        } else {
+        if (fails)
+                query_text(&q, error);
+        else
                 query_number(&q, item->restart);
-        }
         rc = query_run(&q);
         *moved = rc == SQLITE_OK && sqlite3_changes(db) == 0;
         return rc;
@@ -150,12 +147,12 @@ static int say_so(const struct stale_item *item, sqlite3 *db, const char *payloa
         return item->event_type ? lite_put_event(db, &event, now_us) : SQLITE_OK;
 }
 
-static int settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payload)
+static int settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payload, const char *error)
 {
         const struct stale_item *item = &c->items[i];
         int64_t now_us = lite_now_us();
         bool moved;
-        int rc = change_job(item, db, now_us, &moved);
+        int rc = change_job(item, db, error, now_us, &moved);
 
         if (rc != SQLITE_OK || moved)
                 return rc;
@@ -171,14 +168,15 @@ static int settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payl
 static int run_settle(struct sqlite_work *work, sqlite3 *db)
 {
         struct settle_call *c = (struct settle_call *)work;
-        const char *payload = (const char *)c->payloads.data;
+        const char *payload = (const char *)c->payloads.data, *error = (const char *)c->errors.data;
         int rc = SQLITE_OK;
 
         c->settled = c->sent = 0;
         c->call.scheduled_id = 0;
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++) {
-                rc = settle(c, i, db, payload);
+                rc = settle(c, i, db, payload, error);
                 payload += strlen(payload) + 1;
+                error += strlen(error) + 1;
         }
         return rc;
 }
@@ -201,6 +199,7 @@ static const struct sqlite_verb settle_verb = { .run = run_settle, .done = settl
 static void clear_settle(struct lite_call *call)
 {
         buffer_free(&((struct settle_call *)call)->payloads);
+        buffer_free(&((struct settle_call *)call)->errors);
 }
 
 void lite_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg)
@@ -212,10 +211,14 @@ void lite_stale_settle(struct store *s, const struct stale_item *items, size_t c
                 c->call.clear = clear_settle;
                 c->items = items;
                 c->count = count;
-                for (size_t i = 0; i < count; i++)
+                for (size_t i = 0; i < count; i++) {
+                        JSON_OWNED json_t *error = items[i].why ? stale_error(items[i].why) : NULL;
+
                         lite_add_json(&c->payloads, items[i].payload);
+                        lite_add_json(&c->errors, error);
+                }
         }
-        if (!c || c->payloads.failed) {
+        if (!c || c->payloads.failed || c->errors.failed) {
                 if (c)
                         lite_call_free(&c->call);
                 problem_set(&why, "store", "out_of_memory", "out of memory");

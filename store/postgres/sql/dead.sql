@@ -43,67 +43,83 @@ select from chard.task where id = any (array(
         select d.task_id from unnest($1::int8[]) as e (entry), lateral (select l.task_id from chard.dead_letter l
                 where l.entry = e.entry and l.task_id <> '' offset 0) d)) order by id for update
 
--- `mine`: this very batch did it before, and its answer was lost.
--- statement: dead_settle on dead
-with prior as materialized (select id from chard.dead_letter_audit where batch = ($1::uuid[])[1]),
-i as materialized (
-        select * from unnest($8::int8[], $9::uuid[], $10::int8[], $11::text[], $12::text[], $13::bytea[], $14::bytea[],
-                $15::int8[]) with ordinality as i (entry, key, due, exchange, routing_key, properties, body, version, n)),
+-- What each of some entries is, its task and its job: a sum of enum dead_seen (store/meaning.h), which decides what that means. `mine`: this very batch
+-- settled it before, and its answer was lost.
+-- part: dead_seen(batch, i)
+prior as materialized (select id from chard.dead_letter_audit where batch = ({{batch}}::uuid[])[1]),
 u as materialized (
-        select i.n, i.entry, d.task_id, d.root_id, d.state = 'kept' as kept,
-                i.n > min(i.n) filter (where d.state = 'kept') over (partition by d.task_id) as again, case
-                        when d.entry is null then 'missing'
-                        when d.state <> 'kept' then case when not d.mine then 'settled' when d.state = 'resolved' then 'succeeded' else 'done' end
-                        when i.version not in (0, cardinality(d.acts) + 1) then 'changed'
-                        when $3 = 'discard' then 'done'
-                        when t.state = 'REVOKED' then 'revoked'
-                        when t.state = 'SUCCESS'
-                                and coalesce((select j.state from chard.job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS' then 'succeeded'
-                        when t.state = 'SUCCESS' and (select n.id from chard.task n where n.root_id = d.root_id and n.root_id <> n.id
-                                and n.parent_id = d.task_id limit 1) is not null then 'succeeded'
-                        when t.state = 'STARTED' and t.leased then 'alive'
-                        when d.task_id <> '' and (select w.id from chard.scheduled w where w.task_id = d.task_id limit 1) is not null
-                                then 'waiting'
-                        when t.state = 'SUCCESS' then 'resumed' else 'done' end as verdict
-        from i left join lateral (select l.*, l.acts @> array(select id from prior) and exists (select from prior) as mine
-                        from chard.dead_letter l where l.entry = i.entry offset 0) d on true
-                left join lateral (select k.state, k.lease_until > now() and not exists (select from chard.worker w
-                                        where w.name = k.lease_owner and w.started_at > k.started_at) as leased
-                        from chard.task k where k.id = d.task_id and d.task_id <> '' offset 0) t on true),
+        select i.n, i.entry, d.task_id, d.root_id, case when d.entry is null then 0 else 1
+                + case when d.state = 'kept' then 2 else 0 end
+                + case when d.mine then 4 else 0 end
+                + case when d.state = 'resolved' then 8 else 0 end
+                + case when i.version not in (0, cardinality(d.acts) + 1) then 16 else 0 end
+                + case t.state when 'REVOKED' then 32 when 'SUCCESS' then 64 else 0 end
+                + case when t.state = 'SUCCESS'
+                        and (coalesce((select j.state from chard.job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS'
+                             or (select n.id from chard.task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id
+                                 limit 1) is not null) then 128 else 0 end
+                + case when t.state = 'STARTED' and t.leased then 256 else 0 end
+                + case when d.task_id <> '' and (select w.id from chard.scheduled w where w.task_id = d.task_id limit 1) is not null
+                        then 512 else 0 end
+                + case when d.task_id <> '' and i.n > min(i.n) filter (where d.state = 'kept') over (partition by d.task_id)
+                        then 1024 else 0 end end as seen
+        from {{i}} i
+        left join lateral (
+                select l.*, l.acts @> array(select id from prior) and exists (select from prior) as mine
+                from chard.dead_letter l where l.entry = i.entry offset 0) d on true
+        left join lateral (
+                select k.state, k.lease_until > now() and not exists (
+                        select from chard.worker w where w.name = k.lease_owner and w.started_at > k.started_at) as leased
+                from chard.task k where k.id = d.task_id and d.task_id <> '' offset 0) t on true)
+
+-- statement: dead_look on dead
+with asked as materialized (
+        select * from unnest($2::int8[], $3::int8[]) with ordinality as i (entry, version, n)),
+{{dead_seen($1, asked)}}
+select seen::int8 from u order by n
+
+-- What was decided on what was seen is done where all of that is so still: `outcome` is null for what stays as it is.
+-- statement: dead_settle on dead
+with i as materialized (
+        select * from unnest($8::int8[], $9::uuid[], $10::int8[], $11::text[], $12::text[], $13::bytea[], $14::bytea[],
+                $15::int8[], $16::int8[], $17::text[]) with ordinality
+                as i (entry, key, due, exchange, routing_key, properties, body, version, seen, outcome, n)),
+{{dead_seen($1, i)}},
+moved as materialized (select u.n from u, i where i.n = u.n and i.seen <> u.seen),
 v as materialized (
-        select n, entry, task_id, root_id, kept, case when $3 = 'requeue' and kept and again and task_id <> ''
-                        and verdict in ('done', 'resumed') then 'waiting' else verdict end as verdict from u),
+        select u.n, u.entry, u.task_id, u.root_id, i.outcome from u, i
+        where i.n = u.n and i.outcome is not null and not exists (select from moved)),
 audit as (
         insert into chard.dead_letter_audit (batch, operation, action, who, reason, scope, entries)
         select ($1::uuid[])[1], $2::text, $3::text, $4::text, $5::text, $6::text, count(*) from v
-        where kept and verdict in ('done', 'resumed', 'succeeded') having count(*) > 0 returning id),
+        having count(*) > 0 returning id),
 settled as (
         update chard.dead_letter set state = case when $3 = 'discard' then 'discarded' else 'requeued' end, settled_at = now(),
                 automatic = $7::int8 <> 0, acts = acts || array(select id from audit)
-        where entry = any (array(select entry from v where kept and verdict in ('done', 'resumed')))),
+        where entry = any (array(select entry from v where outcome in ('done', 'resumed')))),
 resolved as (
         update chard.dead_letter set state = 'resolved', settled_at = now(), acts = acts || array(select id from audit)
-        where entry = any (array(select entry from v where kept and verdict = 'succeeded'))),
+        where entry = any (array(select entry from v where outcome = 'succeeded'))),
 tasks as (
         update chard.task set state = 'PENDING', starts = 0, attempts = 0, error = null, finished_at = null,
                 lease_owner = null, lease_until = null
-        where $3 = 'requeue' and id = any (array(select task_id from v where kept and verdict = 'done' and task_id <> ''))),
+        where $3 = 'requeue' and id = any (array(select task_id from v where outcome = 'done' and task_id <> ''))),
 jobs as (
         update chard.job set state = 'STARTED', error = null, finished_at = null, updated_at = now(), restarts = 0
         where $3 = 'requeue' and state = 'FAILURE'
-                and root_id = any (array(select root_id from v where kept and verdict in ('done', 'resumed') and root_id <> ''))
+                and root_id = any (array(select root_id from v where outcome in ('done', 'resumed') and root_id <> ''))
                 and not exists (select from chard.task o where o.id = chard.job.root_id and o.state = 'FAILURE'
-                        and o.id <> all (array(select task_id from v where kept and verdict in ('done', 'resumed'))))
+                        and o.id <> all (array(select task_id from v where outcome in ('done', 'resumed'))))
                 and not exists (select from chard.task o where o.root_id = chard.job.root_id and o.root_id <> o.id and o.state = 'FAILURE'
-                        and o.id <> all (array(select task_id from v where kept and verdict in ('done', 'resumed'))))),
+                        and o.id <> all (array(select task_id from v where outcome in ('done', 'resumed'))))),
 sent as (
         insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)
         select i.key, timestamptz 'epoch' + i.due * interval '1 ms', i.exchange, i.routing_key, 'requeue',
                 (select nullif(l.task_id, '') from chard.dead_letter l where l.entry = i.entry), i.properties, i.body
         from i where $3 = 'requeue' and i.exchange is not null
-                and case when i.n in (select n from v where kept and verdict in ('done', 'resumed')) then true else false end
+                and case when i.n in (select n from v where outcome in ('done', 'resumed')) then true else false end
         on conflict (key) do nothing)
-select verdict from v order by n
+select n from moved
 
 -- statement: dead_edit on dead
 with prior as materialized (select id from chard.dead_letter_audit where batch = ($1::uuid[])[1]),

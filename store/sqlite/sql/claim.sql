@@ -21,7 +21,7 @@ select state, starts, attempts, lease_until, name = '',
                                 or lease_until <= ?4 and not exists (select 1 from worker w, json_each(w.state, '$.uncommitted') u
                                                 where w.name = t.lease_owner and w.beat_at > ?4 - 20000000 and u.value = t.id)
                                 or exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at)),
-        replaced > ?5, sends
+        replaced, sends
 from task t where id = ?1
 
 -- statement: claim_again

@@ -45,21 +45,20 @@ values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 -- statement: dead_act
 insert into dead_letter_act (entry, audit) values (?1, ?2)
 
--- What an entry's task and job are. Without a task's row nothing stands in its way.
+-- What an entry, its task and its job are: a sum of enum dead_seen (store/meaning.h). Without a task's row nothing stands in its way.
 -- statement: dead_look
-select d.state = 'kept', t.state,
-        t.lease_until > ?2 and not exists (select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at),
-        coalesce((select j.state from job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS'
-        or exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id),
-        d.task_id <> '' and exists (select 1 from scheduled s where s.task_id = d.task_id),
-        ?3 not in (0, (select count(*) from dead_letter_act a where a.entry = d.entry) + 1)
+select 1 + 2 * (d.state = 'kept') + 8 * (d.state = 'resolved')
+        + 16 * (?3 not in (0, (select count(*) from dead_letter_act a where a.entry = d.entry) + 1))
+        + case t.state when 'REVOKED' then 32 when 'SUCCESS' then 64 else 0 end
+        + 128 * (coalesce((select j.state from job j where j.root_id = d.root_id), 'SUCCESS') = 'SUCCESS'
+                or exists (select 1 from task n where n.root_id = d.root_id and n.root_id <> n.id and n.parent_id = d.task_id))
+        + 256 * coalesce(t.state = 'STARTED' and t.lease_until > ?2 and not exists (
+                select 1 from worker w where w.name = t.lease_owner and w.started_at > t.started_at), 0)
+        + 512 * (d.task_id <> '' and exists (select 1 from scheduled s where s.task_id = d.task_id))
 from dead_letter d left join task t on t.id = d.task_id and d.task_id <> '' where d.entry = ?1
 
 -- statement: dead_settled
-update dead_letter set state = ?2, settled_at = ?3, automatic = ?4 where entry = ?1
-
--- statement: dead_resolved
-update dead_letter set state = 'resolved', settled_at = ?2 where entry = ?1
+update dead_letter set state = ?2, settled_at = ?3, automatic = coalesce(?4, automatic) where entry = ?1
 
 -- statement: dead_task
 update task set state = 'PENDING', starts = 0, attempts = 0, error = null, finished_at = null, lease_owner = null,

@@ -28,11 +28,8 @@ where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETR
 -- statement: stale_restart
 update job set restarts = restarts + ?4, error = null, finished_at = null, updated_at = ?3 {{stale_unmoved}}
 
--- part: stale_error
-json_object('source', ?4, 'code', ?5, 'text', ?6, 'attempts', 0)
-
 -- statement: stale_fail
-update job set state = 'FAILURE', error = {{stale_error}}, finished_at = ?3, updated_at = ?3 {{stale_unmoved}}
+update job set state = 'FAILURE', error = ?4, finished_at = ?3, updated_at = ?3 {{stale_unmoved}}
 
 -- statement: stale_tasks
 update task set state = 'FAILURE', finished_at = ?2, lease_owner = null, lease_until = null,

@@ -14,6 +14,7 @@ static void do_claim(struct request *r, struct store *s)
                 .sees = r->sees,
                 .see_count = read_sees(r),
                 .retries = number_of(r, "retries", 0),
+                .nesting = number_of(r, "nesting", 0),
                 .lease_ms = number_of(r, "lease_ms", 60000),
         };
         s->run->claim(s, &r->claim, claimed, r);
