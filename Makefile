@@ -67,7 +67,7 @@ ENGINE  = $(OUT)/engine.a
 
 # Files that become part of the program: a set's name, and what is in it. See core/embed.h.
 EMBED_SETS   = schema data rules sqlite_store sqlite_broker
-EMBED_schema = $(wildcard store/schema/*.sql)
+EMBED_schema = $(wildcard store/postgres/schema/*.sql)
 EMBED_sqlite_store = $(wildcard store/sqlite/schema/*.sql)
 EMBED_sqlite_broker = $(wildcard broker/embedded/schema/*.sql)
 # The named statements of the store's backends become part of it too: see scripts/statements.

@@ -15,7 +15,7 @@ struct embedded_file {
         size_t size;               /* bytes, without that NUL */
 };
 
-/* The numbered SQL migrations, store/schema/ *.sql. */
+/* The numbered SQL migrations, store/postgres/schema/ *.sql. */
 extern const struct embedded_file embedded_schema[];
 extern const size_t embedded_schema_count;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* migrate: the numbered files of store/schema/, each in one transaction, once; then the views of facts, where they are not there as they
+/* migrate: the numbered files of store/postgres/schema/, each in one transaction, once; then the views of facts, where they are not there as they
  * should be. An advisory lock keeps two at once apart: the second one waits, and finds everything done. */
 #include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"

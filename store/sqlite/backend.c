@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening and closing the SQLite store, `sqlite:FILE`. */
-#include "store/sqlite/dead.h"
+#include "store/sqlite/dead/dead.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/postgres/address.h"
+#include "store/postgres/link/address.h"
 #include "store/store.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/postgres/column.h"
+#include "store/postgres/link/column.h"
 
 #include <jansson.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/postgres/trouble.h"
+#include "store/postgres/link/trouble.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The store's tables, as store/schema/ has them for PostgreSQL, in SQLite's types: times are microseconds since 1970 (UTC),
+-- The store's tables, as store/postgres/schema/ has them for PostgreSQL, in SQLite's types: times are microseconds since 1970 (UTC),
 -- JSON is text. Read a time with datetime(created_at / 1000000, 'unixepoch').
 --
 -- What differs: JSON keeps what PostgreSQL's jsonb refuses or makes plain (the NUL character, keys that are there twice); a row

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Jobs as those see them who did not submit them: listed, found by any id, followed, cancelled; as store/schema/ has it for PostgreSQL.
+-- Jobs as those see them who did not submit them: listed, found by any id, followed, cancelled; as store/postgres/schema/ has it for PostgreSQL.
 
 alter table job add column user_id text generated always as (document ->> '$.job.user_id') virtual;
 

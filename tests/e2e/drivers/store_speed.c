@@ -8,7 +8,7 @@
  * Prints one JSON object: tasks (or pairs) a second, and this process's CPU in microseconds for each. */
 #include "core/clock.h"
 #include "core/id.h"
-#include "store/postgres/column.h"
+#include "store/postgres/link/column.h"
 #include "store/run.h"
 #include "tasks/task.h"
 

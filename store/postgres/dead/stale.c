@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs that got stuck: found in chunks, and failed or sent on. */
+#include "store/postgres/dead/dead.h"
+#include "store/postgres/statements.h"
+
+#include "core/json.h"
+
+#include <stdlib.h>
+
+/* ---- find ---- */
+
+static int send_find(struct link *link, struct group *group)
+{
+        const struct stale_query *q = group->calls[0]->what;
+        struct arguments *a = &link->store->arguments;
+        struct column *pipeline, *ms;
+
+        arguments_reset(a);
+        pipeline = arguments_array(a, COLUMN_TEXT);
+        ms = arguments_array(a, COLUMN_INT8);
+        for (size_t i = 0; i < q->limit_count; i++) {
+                column_text(pipeline, q->limits[i].pipeline);
+                column_int8(ms, q->limits[i].limit_ms);
+        }
+        arguments_number(a, q->limit);
+        return link_send(link, group, &pg_sql_stale_find);
+}
+
+const struct verb verb_stale_find = {
+        .lane = LANE_STALE_FIND,
+        .link = LINK_DEAD,
+        .most = 1,
+        .tries = READ_TRIES,
+        .send = send_find,
+        .answer = answer_json,
+        .refuse = refuse_json,
+};
+
+void pg_stale_find(struct store *s, const struct stale_query *query, json_done *done, void *arg)
+{
+        call_add(pg_of(s), &verb_stale_find, query, NULL, (void (*)(void))done, arg);
+}
+
+/* ---- settle ---- */
+
+struct settle_call {
+        const struct stale_item *items;
+        size_t count;
+};
+
+struct columns {
+        struct column *root, *updated, *restart, *error, *aggregate, *type, *payload;
+        struct column *of, *task, *name, *exchange, *key, *properties,
+                *body; /* what follows: `of` counts the jobs from 1 */
+};
+
+static void begin_items(struct arguments *a, struct columns *c)
+{
+        c->root = arguments_array(a, COLUMN_TEXT);
+        c->updated = arguments_array(a, COLUMN_INT8);
+        c->restart = arguments_array(a, COLUMN_INT8);
+        c->error = arguments_array(a, COLUMN_JSONB);
+        c->aggregate = arguments_array(a, COLUMN_TEXT);
+        c->type = arguments_array(a, COLUMN_TEXT);
+        c->payload = arguments_array(a, COLUMN_JSONB);
+        c->of = arguments_array(a, COLUMN_INT8);
+        c->task = arguments_array(a, COLUMN_TEXT);
+        c->name = arguments_array(a, COLUMN_TEXT);
+        c->exchange = arguments_array(a, COLUMN_TEXT);
+        c->key = arguments_array(a, COLUMN_TEXT);
+        c->properties = arguments_array(a, COLUMN_BYTEA);
+        c->body = arguments_array(a, COLUMN_BYTEA);
+}
+
+static void add_failure(struct columns *c, const struct stale_item *item)
+{
+        JSON_OWNED json_t *error = item->why ? stale_error(item->why) : NULL;
+
+        if (error)
+                column_json(c->error, error);
+        else
+                column_null(c->error);
+        column_text(c->aggregate, item->aggregate_type);
+        column_text(c->type, item->event_type);
+        if (item->payload)
+                column_json(c->payload, item->payload);
+        else
+                column_null(c->payload);
+}
+
+static void add_next(struct columns *c, size_t n, const struct stale_next *next)
+{
+        const struct message *m = next->message;
+
+        column_int8(c->of, (int64_t)n + 1);
+        column_text(c->task, next->task_id);
+        column_text(c->name, next->task_name);
+        column_text(c->exchange, m ? m->exchange : NULL);
+        column_text(c->key, m ? m->routing_key : NULL);
+        if (m) {
+                column_bytes(c->properties, m->properties);
+                column_bytes(c->body, m->body);
+        } else {
+                column_null(c->properties);
+                column_null(c->body);
+        }
+}
+
+static int send_roots(struct link *link, struct group *group, const struct settle_call *call,
+                      const struct statement *statement)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *root;
+
+        arguments_reset(a);
+        root = arguments_array(a, COLUMN_TEXT);
+        for (size_t i = 0; i < call->count; i++)
+                column_text(root, call->items[i].root_id);
+        return link_send(link, group, statement);
+}
+
+static int send_stale(struct link *link, struct group *group)
+{
+        const struct settle_call *call = group->calls[0]->what;
+        struct arguments *a = &link->store->arguments;
+        struct columns c;
+        bool restarts = false;
+        int rc = send_roots(link, group, call, &pg_sql_stale_lock_tasks);
+
+        if (rc == 0)
+                rc = send_roots(link, group, call, &pg_sql_stale_lock_jobs);
+        if (rc != 0)
+                return rc;
+        arguments_reset(a);
+        begin_items(a, &c);
+        for (size_t i = 0; i < call->count; i++) {
+                const struct stale_item *item = &call->items[i];
+
+                column_text(c.root, item->root_id);
+                column_int8(c.updated, item->updated_us);
+                column_int8(c.restart, item->restart);
+                add_failure(&c, item);
+                for (size_t n = 0; n < item->next_count; n++)
+                        add_next(&c, i, &item->next[n]);
+                restarts = restarts || item->restart;
+        }
+        rc = link_send(link, group, &pg_sql_stale_settle);
+        return rc == 0 && restarts ? scheduled_notify(link, group, 0) : rc;
+}
+
+static void answer_stale(struct link *link, struct group *group)
+{
+        struct call *call = group_take(group, 0);
+        stale_settled *done = (stale_settled *)call->done;
+        size_t settled = (size_t)PQntuples(group->results[2]);
+        void *arg = call->arg;
+
+        call_free(link->store, call);
+        done(settled, NULL, arg);
+}
+
+static void refuse_stale(struct call *call, enum store_result result, const struct problem *why)
+{
+        (void)result;
+        ((stale_settled *)call->done)(0, why, call->arg);
+}
+
+const struct verb verb_stale_settle = {
+        .lane = LANE_STALE_SETTLE,
+        .link = LINK_DEAD,
+        .most = 1,
+        .send = send_stale,
+        .answer = answer_stale,
+        .refuse = refuse_stale,
+};
+
+void pg_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg)
+{
+        struct settle_call *call = malloc(sizeof(*call));
+        struct problem why;
+
+        if (!call) {
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(0, &why, arg);
+                return;
+        }
+        *call = (struct settle_call){ items, count };
+        call_add(pg_of(s), &verb_stale_settle, call, call, (void (*)(void))done, arg);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the outbox in order. A position is TRANSACTION.NUMBER of a row; see store/postgres/schema/0006_outbox_order.sql and 0009_outbox_order_by_snapshot.sql. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include "core/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct events_call {
+        char xact[24];
+        int64_t number, limit;
+};
+
+static int send_events(struct link *link, struct group *group)
+{
+        const struct events_call *call = group->calls[0]->what;
+        struct arguments *a = &link->store->arguments;
+
+        arguments_reset(a);
+        arguments_text(a, call->xact);
+        arguments_number(a, call->number);
+        arguments_number(a, call->limit);
+        return link_send(link, group, &pg_sql_events);
+}
+
+const struct verb verb_events = {
+        .lane = LANE_EVENTS,
+        .link = LINK_CLAIMS,
+        .most = 1,
+        .tries = READ_TRIES,
+        .send = send_events,
+        .answer = answer_json,
+        .refuse = refuse_json,
+};
+
+/* "" stands before everything. */
+static int read_position(const char *text, struct events_call *call, struct problem *why)
+{
+        char *dot = NULL, *end = NULL;
+
+        snprintf(call->xact, sizeof(call->xact), "%d", 0);
+        if (!*text)
+                return 0;
+        snprintf(call->xact, sizeof(call->xact), "%llu", strtoull(text, &dot, 10));
+        if (*text >= '0' && *text <= '9' && *dot == '.' && dot[1] >= '0' && dot[1] <= '9')
+                call->number = strtoll(dot + 1, &end, 10);
+        if (end && *end == '\0')
+                return 0;
+        return problem_set(why, "store", "bad_position",
+                           "\"%.60s\" is no position of an event: give one as `chard events` prints it, like 742.15",
+                           text);
+}
+
+void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+{
+        struct events_call *call = calloc(1, sizeof(*call));
+        struct problem why;
+
+        if (!call || read_position(since ? since : "", call, &why)) {
+                if (!call)
+                        problem_set(&why, "store", "out_of_memory", "out of memory");
+                free(call);
+                done(NULL, &why, arg);
+                return;
+        }
+        call->limit = limit;
+        call_add(pg_of(s), &verb_events, call, call, (void (*)(void))done, arg);
+}

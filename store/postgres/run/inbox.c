@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inbox: the effects of events, once. Few processes do this: nothing is prepared for it. */
+#include "store/postgres/run/effects.h"
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include <stdlib.h>
+
+struct inbox_call {
+        const struct inbox_item *item;
+        uint64_t serial; /* in the order of the calls */
+        char id[];       /* CONSUMER/EVENT */
+};
+
+static const struct inbox_call *inbox_of(const struct call *call)
+{
+        return call->what;
+}
+
+static const char *inbox_id(const struct call *call)
+{
+        return inbox_of(call)->id;
+}
+
+static size_t inbox_size(const struct call *call)
+{
+        const struct inbox_item *item = inbox_of(call)->item;
+        size_t size = 512;
+
+        for (size_t i = 0; i < item->message_count; i++)
+                size += item->messages[i].message->properties.size + item->messages[i].message->body.size + 256;
+        return size;
+}
+
+static struct effects inbox_effects(const struct inbox_call *c)
+{
+        const struct inbox_item *item = c->item;
+
+        return (struct effects){ c->id, item->root_id ? item->root_id : "", item->traceparent, item->outcome };
+}
+
+static bool inbox_writes_once(const struct group *group)
+{
+        for (size_t i = 0; i < group->count; i++) {
+                const struct effects e = inbox_effects(inbox_of(group->calls[i]));
+
+                if (effects_once(&e, NULL))
+                        return true;
+        }
+        return false;
+}
+
+/* A statement that takes the facts that are written once alone, and so many of their parameters. */
+enum { INBOX_ONCE_TAKES = 7, INBOX_UNDO_TAKES = 6 };
+
+static int inbox_send_once(struct link *link, struct group *group, const struct statement *statement, unsigned takes)
+{
+        struct arguments *a = &link->store->arguments;
+        struct effect_columns c;
+        struct column *consumer, *event, *value;
+
+        arguments_reset(a);
+        effects_begin_once(a, &c);
+        consumer = arguments_array(a, COLUMN_TEXT);
+        event = arguments_array(a, COLUMN_TEXT);
+        value = arguments_array(a, COLUMN_JSONB);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct inbox_call *call = inbox_of(group->calls[i]);
+                const struct effects e = inbox_effects(call);
+
+                effects_add_once(&c, &e);
+                for (const struct fact *f = effects_once(&e, NULL); f; f = effects_once(&e, f)) {
+                        column_text(consumer, call->item->consumer);
+                        column_text(event, call->item->event_id);
+                        column_json(value, f->value);
+                }
+        }
+        a->count = takes;
+        return link_send_once(link, group, statement);
+}
+
+static int inbox_by_serial(const void *a, const void *b)
+{
+        const uint64_t one = inbox_of(*(struct call *const *)a)->serial,
+                       two = inbox_of(*(struct call *const *)b)->serial;
+
+        return one < two ? -1 : one > two;
+}
+
+/* In the order of the calls: the group is in that of its ids. */
+static int64_t inbox_add_effects(struct arguments *a, const struct group *group)
+{
+        const struct call *calls[GROUP_CALLS_MAX];
+        struct effect_columns effects;
+        struct scheduled_columns rows;
+        int64_t first = INT64_MAX;
+
+        for (size_t i = 0; i < group->count; i++)
+                calls[i] = group->calls[i];
+        qsort(calls, group->count, sizeof(calls[0]), inbox_by_serial);
+        effects_begin_once(a, &effects);
+        effects_begin(a, &effects);
+        scheduled_begin(a, &rows);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct inbox_call *c = inbox_of(calls[i]);
+                const struct effects e = inbox_effects(c);
+                unsigned char key[KEY_SIZE];
+
+                effects_add_once(&effects, &e);
+                effects_add(&effects, &e);
+                for (size_t m = 0; m < c->item->message_count; m++) {
+                        store_key_part(calls[i]->key, m, key);
+                        scheduled_add(&rows, key, &c->item->messages[m], c->id);
+                        if (c->item->messages[m].due_ms < first)
+                                first = c->item->messages[m].due_ms;
+                }
+        }
+        return first;
+}
+
+static int inbox_send_all(struct link *link, struct group *group)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *consumer, *event;
+        int64_t first;
+        int rc;
+
+        arguments_reset(a);
+        consumer = arguments_array(a, COLUMN_TEXT);
+        event = arguments_array(a, COLUMN_TEXT);
+        for (size_t i = 0; i < group->count; i++) {
+                column_text(consumer, inbox_of(group->calls[i])->item->consumer);
+                column_text(event, inbox_of(group->calls[i])->item->event_id);
+        }
+        first = inbox_add_effects(a, group);
+        rc = link_send_once(link, group, &pg_sql_inbox);
+        return rc == 0 && first != INT64_MAX ? scheduled_notify(link, group, first) : rc;
+}
+
+static int inbox_send(struct link *link, struct group *group)
+{
+        const bool once = inbox_writes_once(group);
+        int rc = once ? inbox_send_once(link, group, &pg_sql_inbox_once, INBOX_ONCE_TAKES) : 0;
+
+        if (rc == 0)
+                rc = inbox_send_all(link, group);
+        return rc == 0 && once ? inbox_send_once(link, group, &pg_sql_inbox_undo_once, INBOX_UNDO_TAKES) : rc;
+}
+
+/* A row for each that was stored, or was stale; none for what had been stored before. */
+static enum store_result inbox_result(const PGresult *r, const char *id)
+{
+        for (int row = 0; row < PQntuples(r); row++) {
+                if (strcmp(field_text(r, row, 0), id) == 0)
+                        return field_bool(r, row, 1) ? STORE_DONE : STORE_STALE;
+        }
+        return STORE_ALREADY;
+}
+
+static void inbox_answer(struct link *link, struct group *group)
+{
+        const PGresult *r = group->results[inbox_writes_once(group) ? 1 : 0];
+
+        for (size_t i = 0; i < group->count; i++) {
+                struct call *call = group_take(group, i);
+
+                if (call)
+                        call_done(link->store, call, inbox_result(r, inbox_id(call)), bytes_of(NULL, 0));
+        }
+}
+
+const struct verb verb_inbox = {
+        .lane = LANE_INBOX,
+        .link = LINK_COMMITS,
+        .most = GROUP_CALLS_MAX,
+        .id = inbox_id,
+        .size = inbox_size,
+        .send = inbox_send,
+        .answer = inbox_answer,
+        .refuse = refuse_done,
+};
+
+void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg)
+{
+        struct pg_store *pg = pg_of(s);
+        const size_t size = strlen(item->consumer) + strlen(item->event_id) + 2;
+        struct inbox_call *call = malloc(sizeof(*call) + size);
+        struct problem why;
+
+        if (!call) {
+                problem_set(&why, "store", "out_of_memory", "out of memory");
+                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
+                return;
+        }
+        *call = (struct inbox_call){ .item = item, .serial = ++pg->inbox_serial };
+        snprintf(call->id, size, "%s/%s", item->consumer, item->event_id);
+        call_add(pg, &verb_inbox, call, call, (void (*)(void))done, arg);
+}

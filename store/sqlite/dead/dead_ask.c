@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dead letters: groups, counts, what was done, figures, alarms: each answers with one JSON value. */
+#include "store/sqlite/dead/dead.h"
+
+#include <stdlib.h>
+
+#define MINUTE_US ((int64_t)60 * 1000000)
+
+/* ---- groups, count, history ---- */
+
+static int run_groups(struct sqlite_work *work, sqlite3 *db)
+{
+        struct dead_call *c = (struct dead_call *)work;
+        struct query q = query_of(db, &lite_sql_dead_groups);
+
+        buffer_reset(&c->call.text);
+        dead_bind_filter(&q, c);
+        query_number(&q, c->query.limit);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static int add_row(struct buffer *text, struct query *q)
+{
+        int rc;
+
+        if (query_row(q)) {
+                struct bytes row = query_read_bytes(q, 0);
+
+                buffer_add(text, row.data, row.size);
+        }
+        rc = query_end(q);
+        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+}
+
+static int run_count(struct sqlite_work *work, sqlite3 *db)
+{
+        struct dead_call *c = (struct dead_call *)work;
+        struct query q = query_of(db, &lite_sql_dead_count);
+
+        buffer_reset(&c->call.text);
+        dead_bind_filter(&q, c);
+        return add_row(&c->call.text, &q);
+}
+
+static int run_history(struct sqlite_work *work, sqlite3 *db)
+{
+        struct dead_call *c = (struct dead_call *)work;
+        struct query q = query_of(db, &lite_sql_dead_history);
+
+        buffer_reset(&c->call.text);
+        query_number(&q, c->entry);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+/* ---- stats ---- */
+
+static struct query recent(sqlite3 *db, const struct statement *sql)
+{
+        struct query q = query_of(db, sql);
+        int64_t now_us = lite_now_us();
+
+        query_number(&q, now_us);
+        query_number(&q, now_us - 60 * MINUTE_US);
+        query_number(&q, now_us - 5 * MINUTE_US);
+        query_number(&q, now_us - MINUTE_US);
+        return q;
+}
+
+static int run_stats(struct sqlite_work *work, sqlite3 *db)
+{
+        struct dead_call *c = (struct dead_call *)work;
+        struct buffer *text = &c->call.text;
+        struct query q = recent(db, &lite_sql_dead_totals);
+        int rc;
+
+        buffer_reset(text);
+        rc = add_row(text, &q);
+        if (rc != SQLITE_OK || text->size == 0)
+                return rc;
+        text->size--; /* the rows come before the closing brace */
+        buffer_add_string(text, ",\"rows\":");
+        q = recent(db, &lite_sql_dead_rates);
+        rc = lite_add_rows(text, &q);
+        buffer_add_byte(text, '}');
+        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+}
+
+/* ---- alarms ---- */
+
+struct given {
+        struct given *next;
+        char *group;
+};
+
+static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct given **given)
+{
+        struct query q = query_of(db, &lite_sql_dead_due);
+        const char *between = "[";
+        int rc;
+
+        query_number(&q, now_us);
+        query_number(&q, c->alarm.growth);
+        query_number(&q, c->alarm.least);
+        query_number(&q, c->alarm.quiet_ms * 1000);
+        query_number(&q, c->alarm.limit);
+        query_number(&q, c->alarm.factor);
+        for (; query_row(&q); between = ",") {
+                struct bytes row = query_read_bytes(&q, 0);
+                struct given *one = arena_alloc(&c->read, sizeof(*one));
+
+                buffer_add_string(&c->call.text, between);
+                buffer_add(&c->call.text, row.data, row.size);
+                if (!one || !(one->group = arena_string(&c->read, query_read_text(&q, 1)))) {
+                        query_end(&q);
+                        return SQLITE_NOMEM;
+                }
+                one->next = *given;
+                *given = one;
+        }
+        buffer_add_string(&c->call.text, *between == '[' ? "[]" : "]");
+        rc = query_end(&q);
+        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+}
+
+static int give(const struct given *one, sqlite3 *db, int64_t at_us)
+{
+        struct query q = query_of(db, &lite_sql_dead_given);
+
+        query_text(&q, one->group);
+        query_number(&q, at_us);
+        return query_run(&q);
+}
+
+static int run_alarms(struct sqlite_work *work, sqlite3 *db)
+{
+        struct dead_call *c = (struct dead_call *)work;
+        struct query q = query_of(db, &lite_sql_dead_gone);
+        int64_t now_us = lite_now_us();
+        struct given *given = NULL;
+        int rc = query_run(&q);
+
+        arena_free(&c->read);
+        buffer_reset(&c->call.text);
+        if (rc == SQLITE_OK)
+                rc = read_due(c, db, now_us, &given);
+        for (; rc == SQLITE_OK && given; given = given->next)
+                rc = give(given, db, now_us + c->alarm.lease_ms * 1000);
+        return rc;
+}
+
+static int run_told(struct sqlite_work *work, sqlite3 *db)
+{
+        struct dead_call *c = (struct dead_call *)work;
+        struct query q = query_of(db, &lite_sql_dead_told);
+
+        buffer_reset(&c->call.text);
+        query_text(&q, c->query.filter.text);
+        query_number(&q, c->told);
+        query_number(&q, lite_now_us());
+        return query_run(&q);
+}
+
+/* ---- on the loop thread ---- */
+
+static const struct sqlite_verb groups_verb = { .run = run_groups, .done = lite_read, .reads = true };
+static const struct sqlite_verb count_verb = { .run = run_count, .done = lite_read, .reads = true };
+static const struct sqlite_verb history_verb = { .run = run_history, .done = lite_read, .reads = true };
+static const struct sqlite_verb stats_verb = { .run = run_stats, .done = lite_read, .reads = true };
+static const struct sqlite_verb alarms_verb = { .run = run_alarms, .done = lite_read, .asks = true };
+static const struct sqlite_verb told_verb = { .run = run_told, .done = lite_read, .asks = true };
+
+/* A call for an answer in JSON; NULL when memory ran out, and then it was refused. */
+static struct dead_call *ask(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)
+{
+        static const struct dead_filter all = { 0 };
+        struct dead_call *c = dead_call_new(lite_of(s), filter ? filter : &all, (void (*)(void))done, arg);
+
+        if (!c)
+                lite_refuse_read(done, arg);
+        return c;
+}
+
+void lite_dead_groups(struct store *s, const struct dead_filter *filter, unsigned limit, json_done *done, void *arg)
+{
+        struct dead_call *c = ask(s, filter, done, arg);
+
+        if (!c)
+                return;
+        c->query.limit = limit;
+        lite_call_start(&c->call, &groups_verb);
+}
+
+void lite_dead_count(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)
+{
+        struct dead_call *c = ask(s, filter, done, arg);
+
+        if (c)
+                lite_call_start(&c->call, &count_verb);
+}
+
+void lite_dead_history(struct store *s, int64_t entry, json_done *done, void *arg)
+{
+        struct dead_call *c = ask(s, NULL, done, arg);
+
+        if (!c)
+                return;
+        c->entry = entry;
+        lite_call_start(&c->call, &history_verb);
+}
+
+void lite_dead_stats(struct store *s, json_done *done, void *arg)
+{
+        struct dead_call *c = ask(s, NULL, done, arg);
+
+        if (c)
+                lite_call_start(&c->call, &stats_verb);
+}
+
+void lite_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg)
+{
+        struct dead_call *c = ask(s, NULL, done, arg);
+
+        if (!c)
+                return;
+        c->alarm = *query;
+        lite_call_start(&c->call, &alarms_verb);
+}
+
+void lite_dead_alarms_told(struct store *s, const json_t *groups, bool told, json_done *done, void *arg)
+{
+        char *text = json_dumps(groups, JSON_COMPACT);
+        struct dead_call *c = ask(s, &(struct dead_filter){ .text = text ? text : "[]" }, done, arg);
+
+        free(text);
+        if (!c)
+                return;
+        c->told = told;
+        lite_call_start(&c->call, &told_verb);
+}
