@@ -12,7 +12,7 @@ static const struct store_backend *const backends[] = {
         &store_sqlite,
 };
 
-static bool has_scheme(const struct store_backend *backend, const char *url, size_t length)
+static bool open_has_scheme(const struct store_backend *backend, const char *url, size_t length)
 {
         for (const char *const *scheme = backend->schemes; *scheme; scheme++) {
                 if (strlen(*scheme) == length && strncasecmp(*scheme, url, length) == 0)
@@ -26,7 +26,7 @@ static const struct store_backend *backend_of(const char *url, struct problem *w
         size_t length = url ? strcspn(url, ":") : 0;
 
         for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-                if (has_scheme(backends[i], url ? url : "", length))
+                if (open_has_scheme(backends[i], url ? url : "", length))
                         return backends[i];
         }
         /* The URL may hold a password, and without its scheme nobody can say where. */

@@ -68,7 +68,7 @@ void store_hold(struct pg_store *s)
         atomic_fetch_add(&s->handles, 1);
 }
 
-static void release_memory(struct pg_store *s)
+static void backend_release_memory(struct pg_store *s)
 {
         for (int i = 0; i < LINK_COUNT; i++)
                 groups_free(&s->links[i]);
@@ -84,7 +84,7 @@ static void release_memory(struct pg_store *s)
 void store_drop(struct pg_store *s)
 {
         if (atomic_fetch_sub(&s->handles, 1) == 1 && s->closing)
-                release_memory(s);
+                backend_release_memory(s);
 }
 
 static bool all_up(const struct pg_store *s)
@@ -130,7 +130,7 @@ static void init(struct pg_store *s, const struct store_config *config)
 }
 
 /* From here on the loop knows the store. */
-static void start(struct pg_store *s)
+static void backend_start(struct pg_store *s)
 {
         uv_prepare_init(s->config.loop, &s->flush);
         s->flush.data = s;
@@ -196,10 +196,10 @@ static int pg_open(struct store **out, const struct store_config *config, struct
         if (rc == 0)
                 rc = connect_first(s, &pg, why);
         if (rc != 0) {
-                release_memory(s);
+                backend_release_memory(s);
                 return rc;
         }
-        start(s);
+        backend_start(s);
         rc = link_adopt(&s->links[LINK_CLAIMS], pg);
         if (rc != 0)
                 pg_close(&s->store);

@@ -22,7 +22,7 @@ struct migration {
         struct problem *why;
 };
 
-static void say(const struct migration *m, const char *verb, const char *name)
+static void migrate_say(const struct migration *m, const char *verb, const char *name)
 {
         char line[256];
 
@@ -64,7 +64,7 @@ static int compare(const struct migration *m, const PGresult *applied)
         return 0;
 }
 
-static int apply(const struct migration *m, const struct embedded_file *file)
+static int migrate_apply(const struct migration *m, const struct embedded_file *file)
 {
         struct buffer sql = { 0 };
         char sum[17];
@@ -83,7 +83,7 @@ static int apply(const struct migration *m, const struct embedded_file *file)
         if (rc > 0)
                 return problem_set(m->why, "store", "migration_failed", "%s: %s", file->name, found.text);
         if (rc == 0)
-                say(m, "applied", file->name);
+                migrate_say(m, "applied", file->name);
         return rc;
 }
 
@@ -97,16 +97,17 @@ static int apply_missing(const struct migration *m)
                 rc = compare(m, applied);
         PQclear(applied);
         for (size_t i = (size_t)first; rc == 0 && i < embedded_schema_count; i++)
-                rc = apply(m, &embedded_schema[i]);
+                rc = migrate_apply(m, &embedded_schema[i]);
         if (rc == 0)
                 rc = session_run(m->pg, "select chard.tend()", &m->patience, NULL, NULL, m->why);
         if (rc == 0 && (size_t)first == embedded_schema_count)
-                say(m, "up to date:", embedded_schema_count > 0 ? embedded_schema[first - 1].name : "nothing to do");
+                migrate_say(m, "up to date:",
+                            embedded_schema_count > 0 ? embedded_schema[first - 1].name : "nothing to do");
         return rc;
 }
 
 /* A view is left alone while its comment says that it is this one: making it anew would wait for everybody who reads it. */
-static int make_view(const struct migration *m, const struct fact_view *view)
+static int migrate_make_view(const struct migration *m, const struct fact_view *view)
 {
         struct buffer query = { 0 }, sql = { 0 };
         int rc;
@@ -128,14 +129,14 @@ static int make_view(const struct migration *m, const struct fact_view *view)
         return rc;
 }
 
-static int make_views(const struct migration *m)
+static int migrate_make_views(const struct migration *m)
 {
         const struct fact_view *const *list = m->asked->views;
         int rc = 0;
 
         for (; rc == 0 && list && *list; list++) {
                 for (const struct fact_view *view = *list; rc == 0 && view->name; view++)
-                        rc = make_view(m, view);
+                        rc = migrate_make_view(m, view);
         }
         return rc;
 }
@@ -156,7 +157,7 @@ int pg_migrate(const struct store_migration *migration, struct problem *why)
         if (rc == 0)
                 rc = apply_missing(&m);
         if (rc == 0)
-                rc = make_views(&m);
+                rc = migrate_make_views(&m);
         if (m.pg)
                 PQfinish(m.pg);
         address_free(&address);

@@ -40,7 +40,7 @@ static void tend(void *arg)
                 PQfinish(pg);
 }
 
-static void tended(void *arg)
+static void pg_tend_tended(void *arg)
 {
         struct tending *t = arg;
         struct pg_store *s = t->store;
@@ -75,7 +75,7 @@ void tend_give_up(struct pg_store *s)
 
 void tend_when_due(struct pg_store *s)
 {
-        static const struct work_calls calls = { tend, tended, tend_unwanted };
+        static const struct work_calls calls = { tend, pg_tend_tended, tend_unwanted };
         uint64_t now = clock_mono_ms();
         struct tending *t;
 

@@ -47,7 +47,7 @@ static int void_leases(const struct lite_store *s, sqlite3 *db)
 }
 
 /* On the file's thread, while the opener waits. */
-static int prepare(sqlite3 *db, void *arg)
+static int backend_prepare(sqlite3 *db, void *arg)
 {
         struct lite_store *s = arg;
         int rc = s->config.release_leases ? void_leases(s, db) : SQLITE_OK;
@@ -100,7 +100,7 @@ static int open_file(struct sqlite_file **out, const struct sqlite_config *confi
         return rc;
 }
 
-static int open_store(struct lite_store *s, const char *path, struct problem *why)
+static int backend_open_store(struct lite_store *s, const char *path, struct problem *why)
 {
         struct sqlite_config file = {
                 .loop = s->config.loop,
@@ -108,7 +108,7 @@ static int open_store(struct lite_store *s, const char *path, struct problem *wh
                 .part = &s->part,
                 .alone = s->config.alone,
                 .timeout_ms = s->config.connect_timeout_ms ? s->config.connect_timeout_ms : CONNECT_MS,
-                .prepare = prepare,
+                .prepare = backend_prepare,
                 .changed = changed,
                 .touched = touched,
                 .arg = s,
@@ -133,7 +133,7 @@ static int lite_open(struct store **out, const struct store_config *config, stru
         s->config.url = NULL;
         s->config.owner = NULL;
         s->owner = strdup(config->owner ? config->owner : "");
-        rc = s->owner ? open_store(s, path, why) : -ENOMEM;
+        rc = s->owner ? backend_open_store(s, path, why) : -ENOMEM;
         if (rc != 0) {
                 lite_drop(s);
                 return rc;
@@ -177,7 +177,7 @@ struct teller {
         bool spoke;
 };
 
-static void tell(const char *line, void *arg)
+static void backend_tell(const char *line, void *arg)
 {
         struct teller *t = arg;
 
@@ -198,7 +198,7 @@ static int look_at_view(sqlite3 *db, const char *name, const char *wanted, bool 
 }
 
 /* A view is left alone while it is this one: making it anew has everybody prepare their statements again. */
-static int make_view(sqlite3 *db, const struct fact_view *view)
+static int backend_make_view(sqlite3 *db, const struct fact_view *view)
 {
         static const char keys[] =
                 "json_group_object(key, case when json_valid(value) then json(value) else value end)";
@@ -223,7 +223,7 @@ static int make_view(sqlite3 *db, const struct fact_view *view)
 }
 
 /* On the file's thread, while the opener waits. */
-static int make_views(sqlite3 *db, void *arg)
+static int backend_make_views(sqlite3 *db, void *arg)
 {
         const struct teller *t = arg;
         const struct fact_view *const *list = t->asked->views;
@@ -231,7 +231,7 @@ static int make_views(sqlite3 *db, void *arg)
 
         for (; rc == SQLITE_OK && list && *list; list++) {
                 for (const struct fact_view *view = *list; rc == SQLITE_OK && view->name; view++)
-                        rc = make_view(db, view);
+                        rc = backend_make_view(db, view);
         }
         return rc;
 }
@@ -247,8 +247,8 @@ static int lite_migrate(const struct store_migration *migration, struct problem 
                 .part = &part,
                 .timeout_ms = migration->connect_timeout_ms ? migration->connect_timeout_ms : CONNECT_MS,
                 .migrate = true,
-                .prepare = migration->views ? make_views : NULL,
-                .said = tell,
+                .prepare = migration->views ? backend_make_views : NULL,
+                .said = backend_tell,
                 .arg = &teller,
         };
         int rc = read_url(migration->url, &config.path, why);
@@ -262,7 +262,7 @@ static int lite_migrate(const struct store_migration *migration, struct problem 
         uv_run(&loop, UV_RUN_DEFAULT);
         uv_loop_close(&loop);
         if (rc == 0 && !teller.spoke)
-                tell("up to date", &teller);
+                backend_tell("up to date", &teller);
         return rc;
 }
 

@@ -95,7 +95,7 @@ void lite_stored(struct sqlite_work *work, enum sqlite_end end, const struct pro
         lite_call_free(call);
 }
 
-static void out_of_memory(struct problem *why)
+static void call_out_of_memory(struct problem *why)
 {
         problem_set(why, "store", "out_of_memory", "out of memory");
 }
@@ -104,14 +104,14 @@ void lite_refuse_stored(store_done *done, void *arg)
 {
         struct problem why;
 
-        out_of_memory(&why);
+        call_out_of_memory(&why);
         done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
 }
 
 /* ---- verbs with a json_done ---- */
 
 /* SQLite stores any bytes as text: one row that is not UTF-8 must not hide all others. */
-static int parse(struct buffer *text, json_t **value, struct problem *why)
+static int call_parse(struct buffer *text, json_t **value, struct problem *why)
 {
         const int code = json_parse(buffer_view(text), "store", value, why);
 
@@ -136,7 +136,7 @@ void lite_read(struct sqlite_work *work, enum sqlite_end end, const struct probl
         if (failed)
                 lite_why(call, end, said, &why);
         else if (call->text.size > 0)
-                failed = parse(&call->text, &value, &why) != 0;
+                failed = call_parse(&call->text, &value, &why) != 0;
         ((json_done *)call->done)(value, failed ? &why : NULL, call->arg);
         json_decref(value);
         lite_call_free(call);
@@ -171,6 +171,6 @@ void lite_refuse_read(json_done *done, void *arg)
 {
         struct problem why;
 
-        out_of_memory(&why);
+        call_out_of_memory(&why);
         done(NULL, &why, arg);
 }

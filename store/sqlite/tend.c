@@ -64,7 +64,7 @@ static int run_tend(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK ? forget_inbox(c, db, before_us + KEEP_US - INBOX_US) : rc;
 }
 
-static void tended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void lite_tend_tended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct tend_call *c = (struct tend_call *)work;
         struct lite_store *s = c->call.store;
@@ -77,7 +77,7 @@ static void tended(struct sqlite_work *work, enum sqlite_end end, const struct p
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb verb = { .run = run_tend, .done = tended, .loose = true, .asks = true };
+static const struct sqlite_verb verb = { .run = run_tend, .done = lite_tend_tended, .loose = true, .asks = true };
 
 void lite_tend(struct lite_store *s)
 {

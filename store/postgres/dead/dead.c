@@ -137,20 +137,21 @@ void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done 
 
 /* ---- settle ---- */
 
-static const char *text_or_empty(const char *text)
+static const char *dead_text_or_empty(const char *text)
 {
         return text ? text : "";
 }
 
 /* $1 … $6. */
-static void add_act(struct arguments *a, const struct call *call, const struct dead_act *act, const char *action)
+static void pg_dead_add_act(struct arguments *a, const struct call *call, const struct dead_act *act,
+                            const char *action)
 {
         column_uuid(arguments_array(a, COLUMN_UUID), call->key);
-        arguments_text(a, text_or_empty(act->operation));
+        arguments_text(a, dead_text_or_empty(act->operation));
         arguments_text(a, action);
-        arguments_text(a, text_or_empty(act->who));
-        arguments_text(a, text_or_empty(act->reason));
-        arguments_text(a, text_or_empty(act->scope));
+        arguments_text(a, dead_text_or_empty(act->who));
+        arguments_text(a, dead_text_or_empty(act->reason));
+        arguments_text(a, dead_text_or_empty(act->scope));
 }
 
 static int send_entries(struct link *link, struct group *group, const struct dead_settle *settle,
@@ -230,7 +231,7 @@ struct item_columns {
         struct column *entry, *key, *due, *exchange, *routing_key, *properties, *body, *version, *seen, *outcome;
 };
 
-static void add_item(struct item_columns *c, const struct call *call, size_t n)
+static void dead_add_item(struct item_columns *c, const struct call *call, size_t n)
 {
         static const char *const names[] = {
                 [DEAD_DONE] = "done", [DEAD_RESUMED] = "resumed", [DEAD_SUCCEEDED] = "succeeded"
@@ -258,7 +259,7 @@ static int send_items(struct link *link, struct group *group, const struct dead_
         struct arguments *a = &link->store->arguments;
 
         arguments_reset(a);
-        add_act(a, call, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue");
+        pg_dead_add_act(a, call, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue");
         arguments_number(a, settle->act.automatic);
         struct item_columns c = { arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_UUID),
                                   arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_TEXT),
@@ -266,7 +267,7 @@ static int send_items(struct link *link, struct group *group, const struct dead_
                                   arguments_array(a, COLUMN_BYTEA), arguments_array(a, COLUMN_INT8),
                                   arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_TEXT) };
         for (size_t i = 0; i < settle->count; i++)
-                add_item(&c, call, i);
+                dead_add_item(&c, call, i);
         return link_send(link, group, &pg_sql_dead_settle);
 }
 
@@ -352,7 +353,7 @@ static int send_edit(struct link *link, struct group *group)
         struct column *body;
 
         arguments_reset(a);
-        add_act(a, group->calls[0], &edit->act, "edit");
+        pg_dead_add_act(a, group->calls[0], &edit->act, "edit");
         arguments_number(a, edit->entry);
         body = arguments_array(a, COLUMN_BYTEA);
         if (edit->body.data)

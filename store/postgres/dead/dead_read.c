@@ -20,7 +20,7 @@ static const size_t texts[] = {
 };
 enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
 
-static const char **text_at(const struct dead_filter *f, int i)
+static const char **dead_page_text_at(const struct dead_filter *f, int i)
 {
         return (const char **)((uintptr_t)f + texts[i]);
 }
@@ -33,7 +33,7 @@ static void send_filter(struct arguments *a, const struct dead_filter *f)
         for (size_t i = 0; i < f->entry_count; i++)
                 column_int8(entries, f->entries[i]);
         for (int i = 0; i < TEXTS; i++)
-                arguments_text(a, *text_at(f, i) ? *text_at(f, i) : "");
+                arguments_text(a, *dead_page_text_at(f, i) ? *dead_page_text_at(f, i) : "");
         arguments_number(a, f->since_ms);
         arguments_number(a, f->until_ms);
         arguments_number(a, f->after);
@@ -199,7 +199,7 @@ static struct dead_ask *ask_new(const struct statement *statement, const struct 
         char *at;
 
         for (int i = 0; i < TEXTS; i++)
-                size += *text_at(f, i) ? strlen(*text_at(f, i)) + 1 : 0;
+                size += *dead_page_text_at(f, i) ? strlen(*dead_page_text_at(f, i)) + 1 : 0;
         ask = calloc(1, size);
         if (!ask)
                 return NULL;
@@ -210,7 +210,7 @@ static struct dead_ask *ask_new(const struct statement *statement, const struct 
         ask->query.filter.entries = (const int64_t *)(ask + 1);
         at = (char *)(ask + 1) + entries;
         for (int i = 0; i < TEXTS; i++) {
-                const char **text = text_at(&ask->query.filter, i);
+                const char **text = dead_page_text_at(&ask->query.filter, i);
 
                 if (*text) {
                         size_t whole = strlen(*text) + 1;
@@ -223,7 +223,7 @@ static struct dead_ask *ask_new(const struct statement *statement, const struct 
         return ask;
 }
 
-static void ask_json(struct store *s, struct dead_ask *takes, json_done *done, void *arg)
+static void dead_page_ask_json(struct store *s, struct dead_ask *takes, json_done *done, void *arg)
 {
         struct problem why;
 
@@ -264,12 +264,12 @@ void pg_dead_groups(struct store *s, const struct dead_filter *filter, unsigned 
 
         if (ask)
                 ask->query.limit = limit;
-        ask_json(s, ask, done, arg);
+        dead_page_ask_json(s, ask, done, arg);
 }
 
 void pg_dead_count(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)
 {
-        ask_json(s, ask_new(&pg_sql_dead_count, filter), done, arg);
+        dead_page_ask_json(s, ask_new(&pg_sql_dead_count, filter), done, arg);
 }
 
 void pg_dead_history(struct store *s, int64_t entry, json_done *done, void *arg)
@@ -278,12 +278,12 @@ void pg_dead_history(struct store *s, int64_t entry, json_done *done, void *arg)
 
         if (ask)
                 ask->entry = entry;
-        ask_json(s, ask, done, arg);
+        dead_page_ask_json(s, ask, done, arg);
 }
 
 void pg_dead_stats(struct store *s, json_done *done, void *arg)
 {
-        ask_json(s, ask_new(&pg_sql_dead_stats, &(struct dead_filter){ 0 }), done, arg);
+        dead_page_ask_json(s, ask_new(&pg_sql_dead_stats, &(struct dead_filter){ 0 }), done, arg);
 }
 
 void pg_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg)
@@ -292,7 +292,7 @@ void pg_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_
 
         if (ask)
                 ask->alarm = *query;
-        ask_json(s, ask, done, arg);
+        dead_page_ask_json(s, ask, done, arg);
 }
 
 void pg_dead_alarms_told(struct store *s, const json_t *groups, bool told, json_done *done, void *arg)
@@ -303,5 +303,5 @@ void pg_dead_alarms_told(struct store *s, const json_t *groups, bool told, json_
         free(text);
         if (ask)
                 ask->told = told;
-        ask_json(s, ask, done, arg);
+        dead_page_ask_json(s, ask, done, arg);
 }

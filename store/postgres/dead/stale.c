@@ -72,7 +72,7 @@ static void begin_items(struct arguments *a, struct columns *c)
         c->body = arguments_array(a, COLUMN_BYTEA);
 }
 
-static void add_failure(struct columns *c, const struct stale_item *item)
+static void stale_add_failure(struct columns *c, const struct stale_item *item)
 {
         JSON_OWNED json_t *error = item->why ? stale_error(item->why) : NULL;
 
@@ -88,7 +88,7 @@ static void add_failure(struct columns *c, const struct stale_item *item)
                 column_null(c->payload);
 }
 
-static void add_next(struct columns *c, size_t n, const struct stale_next *next)
+static void stale_add_next(struct columns *c, size_t n, const struct stale_next *next)
 {
         const struct message *m = next->message;
 
@@ -139,9 +139,9 @@ static int send_stale(struct link *link, struct group *group)
                 column_text(c.root, item->root_id);
                 column_int8(c.updated, item->updated_us);
                 column_int8(c.restart, item->restart);
-                add_failure(&c, item);
+                stale_add_failure(&c, item);
                 for (size_t n = 0; n < item->next_count; n++)
-                        add_next(&c, i, &item->next[n]);
+                        stale_add_next(&c, i, &item->next[n]);
                 restarts = restarts || item->restart;
         }
         rc = link_send(link, group, &pg_sql_stale_settle);

@@ -18,7 +18,7 @@ static const struct {
         { "target_session_attrs", "read-write" }, /* of several hosts the primary, also after a failover */
 };
 
-static PQconninfoOption *option(PQconninfoOption *options, const char *keyword)
+static PQconninfoOption *address_option(PQconninfoOption *options, const char *keyword)
 {
         for (PQconninfoOption *o = options; o->keyword; o++) {
                 if (strcmp(o->keyword, keyword) == 0)
@@ -27,7 +27,7 @@ static PQconninfoOption *option(PQconninfoOption *options, const char *keyword)
         return NULL;
 }
 
-static void add(struct address *a, size_t *n, const char *keyword, const char *value)
+static void address_add(struct address *a, size_t *n, const char *keyword, const char *value)
 {
         if (*n >= ADDRESS_MAX)
                 return;
@@ -37,17 +37,17 @@ static void add(struct address *a, size_t *n, const char *keyword, const char *v
 
 static void add_unless_given(struct address *a, size_t *n, const char *keyword, const char *value)
 {
-        PQconninfoOption *given = option(a->parsed, keyword);
+        PQconninfoOption *given = address_option(a->parsed, keyword);
 
         if (given && !given->val)
-                add(a, n, keyword, value);
+                address_add(a, n, keyword, value);
 }
 
 /* A host that doesn't answer at all must not use up the time of the next one: the kernel gives up on it after its share.
  * (Linux applies TCP_USER_TIMEOUT to the handshake too.) */
 static unsigned user_timeout(PQconninfoOption *options, unsigned connect_timeout_ms, unsigned silence_ms)
 {
-        const PQconninfoOption *host = option(options, "host");
+        const PQconninfoOption *host = address_option(options, "host");
         unsigned hosts = 1, share;
 
         for (const char *at = host && host->val ? host->val : ""; *at; at++)
@@ -61,7 +61,7 @@ static unsigned user_timeout(PQconninfoOption *options, unsigned connect_timeout
 /* libpq looks at ports only while it connects, and then that looks like a server out of reach. Empty ones are the default. */
 static bool ports_are_numbers(PQconninfoOption *options)
 {
-        const PQconninfoOption *port = option(options, "port");
+        const PQconninfoOption *port = address_option(options, "port");
         const char *at = port && port->val ? port->val : "";
 
         for (;; at++) {
@@ -94,7 +94,7 @@ int address_read(struct address *a, const char *url, const char *owner, unsigned
         a->parsed = parsed;
         for (const PQconninfoOption *o = parsed; o->keyword; o++) {
                 if (o->val && strcmp(o->keyword, "connect_timeout") != 0)
-                        add(a, &n, o->keyword, o->val);
+                        address_add(a, &n, o->keyword, o->val);
         }
         snprintf(a->user_timeout, sizeof(a->user_timeout), "%u", user_timeout(parsed, connect_timeout_ms, silence_ms));
         snprintf(a->application, sizeof(a->application), "%s", owner && *owner ? owner : "chard");

@@ -92,7 +92,7 @@ void column_text(struct column *c, const char *text)
 }
 
 /* A value that is written in place: its length is known afterwards. */
-static void add_json(struct column *c, const json_t *value, bool binary)
+static void column_add_json(struct column *c, const json_t *value, bool binary)
 {
         struct buffer *b = &c->bytes;
         size_t length_at = b->size;
@@ -114,13 +114,13 @@ static void add_json(struct column *c, const json_t *value, bool binary)
 
 void column_json(struct column *c, const json_t *value)
 {
-        add_json(c, value, true);
+        column_add_json(c, value, true);
 }
 
 void column_json_text(struct column *c, const json_t *value)
 {
         if (value)
-                add_json(c, value, false);
+                column_add_json(c, value, false);
         else
                 column_null(c);
 }

@@ -42,7 +42,7 @@ static struct call *pop(struct lane *lane)
         return call;
 }
 
-static void flush(uv_prepare_t *handle)
+static void group_flush(uv_prepare_t *handle)
 {
         struct pg_store *s = handle->data;
 
@@ -57,7 +57,7 @@ static void flush_soon(struct pg_store *s)
         if (s->flush_on || s->closing)
                 return;
         s->flush_on = true;
-        uv_prepare_start(&s->flush, flush);
+        uv_prepare_start(&s->flush, group_flush);
 }
 
 static void refuse_now(const struct verb *verb, const void *what, void *own, void (*done)(void), void *arg,
@@ -174,7 +174,7 @@ static void sort_group(struct lane *lane, struct group *group)
         group->count = kept;
 }
 
-static struct group *group_of(struct lane *lane)
+static struct group *pg_group_of(struct lane *lane)
 {
         const struct verb *verb = lane->verb;
         size_t room = lane->count < verb->most ? lane->count : verb->most, bytes = 0;
@@ -220,7 +220,7 @@ static struct lane *next_lane(struct link *link)
         return NULL;
 }
 
-static void split(struct group *group)
+static void group_split(struct group *group)
 {
         unsigned half = group->count > 1 ? (unsigned)group->count / 2 : 1;
 
@@ -269,7 +269,7 @@ static void count_try(struct group *group)
 static void unsendable(struct link *link, struct group *group)
 {
         count_try(group);
-        split(group);
+        group_split(group);
         setback(link, group, false, "out of memory");
         group_free(group);
 }
@@ -297,7 +297,7 @@ void link_serve(struct link *link)
         if (lane && link->state == LINK_IDLE)
                 link_want(link);
         while (lane && link->state == LINK_READY && link->flying < GROUPS_IN_FLIGHT) {
-                struct group *group = group_of(lane);
+                struct group *group = pg_group_of(lane);
 
                 if (!group)
                         return;
@@ -325,7 +325,7 @@ static bool is_locked(const char *sqlstate)
         return sqlstate && (strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "55P03") == 0);
 }
 
-static void give_up(struct link *link, struct group *group, const struct problem *why)
+static void group_give_up(struct link *link, struct group *group, const struct problem *why)
 {
         struct lane *lane = &link->store->lanes[group->verb->lane];
 
@@ -337,14 +337,14 @@ static void group_again(struct link *link, struct group *group, bool smaller, co
 {
         log_debug("store", "%s of %zu is repeated: %s", link->kind->name, group->count, why->text);
         if (smaller)
-                split(group);
+                group_split(group);
         group_return(link, group);
 }
 
 static void group_wait(struct link *link, struct group *group, const struct problem *why)
 {
         log_debug("store", "%s of %zu waits: %s", link->kind->name, group->count, why->text);
-        split(group);
+        group_split(group);
         setback(link, group, is_locked(PQresultErrorField(group->failure, PG_DIAG_SQLSTATE)), why->text);
         group_free(group);
 }
@@ -373,7 +373,7 @@ static void group_failed(struct link *link, struct group *group)
             group->verb->link == LINK_RELEASES) /* the latter is in a transaction of its own */
                 group_lost(link, group, &why);
         else if (group->count == 1 && (trouble == TROUBLE_DATA || (most > 0 && tries_of(group) >= most)))
-                give_up(link, group, &why);
+                group_give_up(link, group, &why);
         else if (trouble == TROUBLE_DATA)
                 group_again(link, group, true, &why);
         else if (trouble == TROUBLE_RACE && tries_of(group) <= RACES_BEFORE_PAUSE)
@@ -424,7 +424,7 @@ void groups_return(struct link *link, bool smaller, const char *why)
         struct group *reversed = NULL;
 
         if (smaller && link->flight)
-                split(link->flight);
+                group_split(link->flight);
         while (link->flight) {
                 struct group *group = take_first(link);
 

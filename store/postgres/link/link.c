@@ -29,7 +29,7 @@ struct opening {
         int rc;
 };
 
-static void on_timer(uv_timer_t *timer);
+static void link_on_timer(uv_timer_t *timer);
 
 /* ---- opening ---- */
 
@@ -45,7 +45,7 @@ static void pause_then_open(struct link *link)
 {
         link->state = LINK_WAITING;
         link->lost = true;
-        uv_timer_start(&link->timer, on_timer,
+        uv_timer_start(&link->timer, link_on_timer,
                        backoff_ms(BACKOFF_BASE_MS, BACKOFF_CAP_MS, link->failures++, random_bits()), 0);
 }
 
@@ -192,7 +192,7 @@ static void drain(struct link *link)
         }
 }
 
-static void hear(struct link *link)
+static void link_hear(struct link *link)
 {
         PGnotify *note;
 
@@ -202,12 +202,12 @@ static void hear(struct link *link)
         }
 }
 
-static void watch(struct link *link)
+static void link_watch(struct link *link)
 {
         if (link->state != LINK_READY)
                 return;
         if (link->flying > 0)
-                uv_timer_start(&link->timer, on_timer, link->store->answer_timeout_ms, 0);
+                uv_timer_start(&link->timer, link_on_timer, link->store->answer_timeout_ms, 0);
         else
                 uv_timer_stop(&link->timer);
 }
@@ -224,7 +224,7 @@ static void lose_with_reason(struct link *link)
         link_lose(link, why, false);
 }
 
-static void on_socket(uv_poll_t *poll, int status, int events)
+static void link_on_socket(uv_poll_t *poll, int status, int events)
 {
         struct link *link = poll->data;
         unsigned before = link->flying;
@@ -236,7 +236,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
                 return;
         }
         drain(link);
-        hear(link);
+        link_hear(link);
         if (!link->pg)
                 return;
         if (PQstatus(link->pg) == CONNECTION_BAD) {
@@ -244,7 +244,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
                 return;
         }
         if (link->flying != before)
-                watch(link);
+                link_watch(link);
         link_serve(link);
 }
 
@@ -260,11 +260,11 @@ void link_flush(struct link *link)
                 return;
         }
         if (link->flying > 0 && !uv_is_active((uv_handle_t *)&link->timer))
-                watch(link);
+                link_watch(link);
         events = UV_READABLE | (rest > 0 ? UV_WRITABLE : 0);
         if (events != link->events) {
                 link->events = events;
-                uv_poll_start(link->poll, events, on_socket);
+                uv_poll_start(link->poll, events, link_on_socket);
         }
 }
 
@@ -324,7 +324,7 @@ void link_lose(struct link *link, const char *why, bool silent)
         store_changed(link->store, text);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void link_on_timer(uv_timer_t *timer)
 {
         struct link *link = timer->data;
 

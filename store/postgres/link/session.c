@@ -48,7 +48,7 @@ static int unreachable_why(struct problem *why, const char *text)
 }
 
 /* Wait until the socket can be read or written. Returns 0, or 1 with `why`. */
-static int wait_for(PGconn *pg, short events, const struct patience *patience, struct problem *why)
+static int session_wait_for(PGconn *pg, short events, const struct patience *patience, struct problem *why)
 {
         struct pollfd fds[2] = { { .fd = PQsocket(pg), .events = events },
                                  { .fd = patience->cancel_fd, .events = POLLIN } };
@@ -73,7 +73,7 @@ static int wait_for(PGconn *pg, short events, const struct patience *patience, s
         }
 }
 
-static const char *value_of(const struct address *a, const char *keyword)
+static const char *session_value_of(const struct address *a, const char *keyword)
 {
         const char *value = NULL;
 
@@ -87,13 +87,13 @@ static const char *value_of(const struct address *a, const char *keyword)
  * come first: hostaddr=one,other with host=name,name. `texts` holds what is added. */
 static void prefer_address_that_answers(struct address *a, const struct patience *patience, struct buffer texts[2])
 {
-        const char *host = value_of(a, "host"), *port = value_of(a, "port");
+        const char *host = session_value_of(a, "host"), *port = session_value_of(a, "port");
         const uint64_t now = clock_mono_ms();
         struct dialled d;
         size_t n = 0;
 
         if (!host || strchr("/@", *host) || strchr(host, ',') || (port && strchr(port, ',')) ||
-            value_of(a, "hostaddr") || now >= patience->deadline_ms)
+            session_value_of(a, "hostaddr") || now >= patience->deadline_ms)
                 return;
         if (dial_choose(host, port ? port : "5432", (unsigned)(patience->deadline_ms - now), patience->cancel_fd, &d) !=
                     0 ||
@@ -144,7 +144,7 @@ int session_connect(const struct address *address, const struct patience *patien
                 return problem_set(why, "store", "unreachable", given_up(patience) ? "given up" : "out of memory");
         PQsetNoticeReceiver(pg, silent, NULL);
         while (PQstatus(pg) != CONNECTION_BAD && status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
-                if (wait_for(pg, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, patience, why) != 0) {
+                if (session_wait_for(pg, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, patience, why) != 0) {
                         PQfinish(pg);
                         return 1;
                 }
@@ -163,13 +163,13 @@ int session_connect(const struct address *address, const struct patience *patien
 static int next_result(PGconn *pg, const struct patience *patience, PGresult **result, struct problem *why)
 {
         while (PQflush(pg) > 0) {
-                if (wait_for(pg, POLLIN | POLLOUT, patience, why) != 0)
+                if (session_wait_for(pg, POLLIN | POLLOUT, patience, why) != 0)
                         return 1;
                 if (!PQconsumeInput(pg))
                         return unreachable_why(why, PQerrorMessage(pg));
         }
         while (PQisBusy(pg)) {
-                if (wait_for(pg, POLLIN, patience, why) != 0)
+                if (session_wait_for(pg, POLLIN, patience, why) != 0)
                         return 1;
                 if (!PQconsumeInput(pg))
                         return unreachable_why(why, PQerrorMessage(pg));
@@ -268,7 +268,7 @@ static int apply_settings(PGconn *pg, const struct session_kind *kind, unsigned 
 }
 
 /* End what was sent in pipeline mode, and wait until all of it is answered. */
-static int finish(PGconn *pg, const struct patience *patience, struct problem *why)
+static int session_finish(PGconn *pg, const struct patience *patience, struct problem *why)
 {
         ExecStatusType status = PGRES_COMMAND_OK;
         PGresult *result = NULL;
@@ -288,20 +288,21 @@ static int finish(PGconn *pg, const struct patience *patience, struct problem *w
 }
 
 /* All statements in one round trip. Not by SQL's PREPARE: the server's views and logs would then show one long text. */
-static int prepare(PGconn *pg, const struct session_kind *kind, const struct patience *patience, struct problem *why)
+static int session_prepare(PGconn *pg, const struct session_kind *kind, const struct patience *patience,
+                           struct problem *why)
 {
         for (const struct statement *const *s = kind->prepared; *s; s++) {
                 if (PQsendPrepare(pg, (*s)->name, (*s)->sql, 0, NULL) != 1)
                         return unreachable_why(why, PQerrorMessage(pg));
         }
-        return finish(pg, patience, why);
+        return session_finish(pg, patience, why);
 }
 
 int session_execute(PGconn *pg, const char *sql, const char *text, const struct patience *patience, struct problem *why)
 {
         if (PQsendQueryParams(pg, sql, 1, NULL, &text, NULL, NULL, 0) != 1)
                 return unreachable_why(why, PQerrorMessage(pg));
-        return finish(pg, patience, why);
+        return session_finish(pg, patience, why);
 }
 
 int session_open(const struct address *address, const struct session_kind *kind, unsigned answer_timeout_ms,
@@ -317,7 +318,7 @@ int session_open(const struct address *address, const struct session_kind *kind,
         if (rc == 0 && (PQsetnonblocking(pg, 1) != 0 || PQenterPipelineMode(pg) != 1))
                 rc = unreachable_why(why, PQerrorMessage(pg));
         if (rc == 0)
-                rc = prepare(pg, kind, patience, why);
+                rc = session_prepare(pg, kind, patience, why);
         if (rc == 0)
                 *out = pg;
         else if (pg)

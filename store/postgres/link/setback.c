@@ -161,7 +161,7 @@ PROBE(verb_probe_claims, LANE_PROBE_CLAIMS, LINK_CLAIMS);
 PROBE(verb_probe_commits, LANE_PROBE_COMMITS, LINK_COMMITS);
 PROBE(verb_probe_dead, LANE_PROBE_DEAD, LINK_DEAD);
 
-static void probe(struct pg_store *s, struct lane *lane)
+static void setback_probe(struct pg_store *s, struct lane *lane)
 {
         const struct verb *verb = probes[lane->verb->link];
 
@@ -235,7 +235,7 @@ static void judge_alone(struct link *link, struct lane *lane, struct call *call,
         if (!lane->stuck && call->tries > 1 && call->wins != lane->wins) {
                 tell_alone(link, call, why);
         } else if (locked) {
-                probe(link->store, lane);
+                setback_probe(link->store, lane);
         } else if (call->tries >= TRIES_BEFORE_TRIAL && is_only_one(link, lane)) {
                 tell_alone(link, call, why);
                 try_others(link->store, lane);

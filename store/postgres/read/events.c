@@ -36,7 +36,7 @@ const struct verb verb_events = {
 };
 
 /* "" stands before everything. */
-static int read_position(const char *text, struct events_call *call, struct problem *why)
+static int pg_events_read_position(const char *text, struct events_call *call, struct problem *why)
 {
         char *dot = NULL, *end = NULL;
 
@@ -58,7 +58,7 @@ void pg_events(struct store *s, const char *since, unsigned limit, json_done *do
         struct events_call *call = calloc(1, sizeof(*call));
         struct problem why;
 
-        if (!call || read_position(since ? since : "", call, &why)) {
+        if (!call || pg_events_read_position(since ? since : "", call, &why)) {
                 if (!call)
                         problem_set(&why, "store", "out_of_memory", "out of memory");
                 free(call);

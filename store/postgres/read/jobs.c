@@ -17,7 +17,7 @@ struct jobs_call {
 };
 
 /* The list's filter stands behind its call. */
-static struct job_list_call *list_of(const struct jobs_call *call)
+static struct job_list_call *jobs_list_of(const struct jobs_call *call)
 {
         return (struct job_list_call *)(uintptr_t)(call + 1);
 }
@@ -97,7 +97,7 @@ static void refuse_memory(json_done *done, void *arg)
 
 static const struct statement *fill_list(struct arguments *a, const struct jobs_call *call)
 {
-        const struct job_list_call *c = list_of(call);
+        const struct job_list_call *c = jobs_list_of(call);
         const struct job_filter *f = &c->filter;
         int64_t created_us = c->cursor.created_us;
         const char *root_id = c->cursor.root_id;
@@ -134,7 +134,7 @@ void pg_job_list(struct store *s, const struct job_filter *filter, json_done *do
                 refuse_memory(done, arg);
                 return;
         }
-        if (job_list_copy(filter, list_of(call), &why)) {
+        if (job_list_copy(filter, jobs_list_of(call), &why)) {
                 free(call);
                 done(NULL, &why, arg);
                 return;

@@ -126,7 +126,7 @@ static json_t *json_field(const PGresult *r, int row, int column)
 }
 
 /* The facts that a claim asked for, which begin at `*row` of their result. */
-static json_t *facts_of(const struct group *group, const struct claim *claim, int *row)
+static json_t *pg_claim_facts_of(const struct group *group, const struct claim *claim, int *row)
 {
         const PGresult *r = group->got > 1 ? group->results[1] : NULL;
         json_t *facts = claim->see_count > 0 ? json_object() : NULL;
@@ -158,7 +158,7 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
                 .result = field_bytes(r, row, CLAIMED_RESULT),
                 .sends = json_field(r, row, CLAIMED_SENDS),
                 .error = json_field(r, row, CLAIMED_ERROR),
-                .facts = facts_of(group, claim, fact_row),
+                .facts = pg_claim_facts_of(group, claim, fact_row),
         };
 
         if (reply.verdict == CLAIM_LEASED)

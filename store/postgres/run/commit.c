@@ -50,7 +50,7 @@ static void begin_tasks(struct arguments *a, struct columns *c)
         c->part = arguments_array(a, COLUMN_TEXT);
 }
 
-static void add_task(struct columns *c, const struct commit *commit)
+static void commit_add_task(struct columns *c, const struct commit *commit)
 {
         column_text(c->id, commit->id);
         column_text(c->root, commit->root_id);
@@ -109,7 +109,7 @@ static int send_once(struct link *link, struct group *group, const struct statem
         return link_send(link, group, statement);
 }
 
-static int send_all(struct link *link, struct group *group)
+static int commit_send_all(struct link *link, struct group *group)
 {
         struct arguments *a = &link->store->arguments;
         struct effect_columns effects;
@@ -127,7 +127,7 @@ static int send_all(struct link *link, struct group *group)
 
                 const struct effects e = effects_of(commit);
 
-                add_task(&c, commit);
+                commit_add_task(&c, commit);
                 effects_add_once(&effects, &e);
                 effects_add(&effects, &e);
                 plain = plain && !commit->has_job;
@@ -157,7 +157,7 @@ static int send_commits(struct link *link, struct group *group)
         if (once && rc == 0)
                 rc = send_once(link, group, &pg_sql_once, ONCE_TAKES);
         if (rc == 0)
-                rc = send_all(link, group);
+                rc = commit_send_all(link, group);
         if (once && rc == 0)
                 rc = send_once(link, group, &pg_sql_undo_once, UNDO_TAKES);
         return rc;
@@ -216,7 +216,7 @@ static int send_resolve(struct link *link, struct group *group)
         return link_send(link, group, &pg_sql_resolve);
 }
 
-static const PGresult *find(const PGresult *r, const char *id, int *found)
+static const PGresult *commit_find(const PGresult *r, const char *id, int *found)
 {
         for (*found = 0; *found < PQntuples(r); ++*found) {
                 if (strcmp(field_text(r, *found, 0), id) == 0)
@@ -233,7 +233,7 @@ static void answer_resolved(struct link *link, struct group *group)
 
                 if (!call)
                         continue;
-                if (find(group->results[0], commit_id(call), &row))
+                if (commit_find(group->results[0], commit_id(call), &row))
                         call_done(link->store, call, STORE_ALREADY, field_bytes(group->results[0], row, 1));
                 else if (writes_once(call->what) || call->passed++ >= TRIES_MAX)
                         call_done(link->store, call, STORE_STALE, bytes_of(NULL, 0));

@@ -33,14 +33,14 @@ static const struct fact *effects_in_mode(const struct fact *f, enum fact_mode m
         return f;
 }
 
-static const struct fact *effects_facts(const struct effects *e)
+static const struct fact *pg_effects_facts(const struct effects *e)
 {
         return e->outcome ? e->outcome->facts : NULL;
 }
 
 const struct fact *effects_once(const struct effects *e, const struct fact *f)
 {
-        return effects_in_mode(f ? f->next : effects_facts(e), FACT_ONCE);
+        return effects_in_mode(f ? f->next : pg_effects_facts(e), FACT_ONCE);
 }
 
 void effects_add_once(struct effect_columns *c, const struct effects *e)
@@ -68,7 +68,7 @@ static void effects_add_events(struct effect_columns *c, const struct effects *e
 
 void effects_add(struct effect_columns *c, const struct effects *e)
 {
-        const struct fact *f = effects_in_mode(effects_facts(e), FACT_MERGE);
+        const struct fact *f = effects_in_mode(pg_effects_facts(e), FACT_MERGE);
 
         effects_add_events(c, e);
         for (; f; f = effects_in_mode(f->next, FACT_MERGE)) {

@@ -67,7 +67,7 @@ static void begin_failures(struct arguments *a, struct columns *c)
         c->part = arguments_array(a, COLUMN_TEXT);
 }
 
-static void add_failure(struct columns *c, const struct failure *f)
+static void fail_add_failure(struct columns *c, const struct failure *f)
 {
         JSON_OWNED json_t *error = failure_error(f);
 
@@ -102,7 +102,7 @@ static int send_failures(struct link *link, struct group *group)
         for (size_t i = 0; i < group->count; i++) {
                 const struct failure *f = group->calls[i]->what;
 
-                add_failure(&c, f);
+                fail_add_failure(&c, f);
                 add_event(&events, f);
                 if (f->again)
                         scheduled_add(&rows, group->calls[i]->key, f->again, f->id);

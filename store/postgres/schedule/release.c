@@ -34,7 +34,7 @@ static int send_release(struct link *link, struct group *group)
         return rc == 0 ? link_send(link, group, &pg_sql_next) : rc;
 }
 
-static void free_due(struct due *due, size_t count)
+static void pg_release_free_due(struct due *due, size_t count)
 {
         for (size_t i = 0; i < count; i++)
                 message_free(due[i].message);
@@ -42,7 +42,7 @@ static void free_due(struct due *due, size_t count)
 }
 
 /* The due messages, or NULL when memory ran out. */
-static struct due *due_of(const PGresult *r, size_t count)
+static struct due *release_due_of(const PGresult *r, size_t count)
 {
         struct due *due = calloc(count + 1, sizeof(*due));
 
@@ -55,7 +55,7 @@ static struct due *due_of(const PGresult *r, size_t count)
                 due[i].message = message_new(field_text(r, row, 2), field_text(r, row, 3), field_bytes(r, row, 4),
                                              field_bytes(r, row, 5));
                 if (!due[i].message) {
-                        free_due(due, count);
+                        pg_release_free_due(due, count);
                         return NULL;
                 }
         }
@@ -63,7 +63,7 @@ static struct due *due_of(const PGresult *r, size_t count)
 }
 
 /* Remember what is locked, so that forget can put off what was not confirmed. */
-static void remember(struct pg_store *s, const struct due *due, size_t count)
+static void pg_release_remember(struct pg_store *s, const struct due *due, size_t count)
 {
         free(s->released);
         s->released = calloc(count + 1, sizeof(*s->released));
@@ -80,14 +80,14 @@ static void nothing_to_do(enum store_result result, struct bytes stored, const s
         (void)arg;
 }
 
-static void answer_release(struct link *link, struct group *group)
+static void pg_release_answer_release(struct link *link, struct group *group)
 {
         struct pg_store *s = link->store;
         struct call *call = group_take(group, 0);
         const struct release_call *asked = call->what;
         int64_t now_ms = asked->now_ms, next_ms = field_number(group->results[2], 0, 0);
         size_t count = (size_t)PQntuples(group->results[1]), limit = asked->limit;
-        struct due *due = due_of(group->results[1], count);
+        struct due *due = release_due_of(group->results[1], count);
         release_done *done = (release_done *)call->done;
         void *arg = call->arg;
 
@@ -99,11 +99,11 @@ static void answer_release(struct link *link, struct group *group)
         }
         link->in_transaction = true;
         call_free(s, call);
-        remember(s, due, count);
+        pg_release_remember(s, due, count);
         if (count == 0) /* nobody will call forget */
                 pg_forget(&s->store, &(struct forgetting){ 0 }, nothing_to_do, NULL);
         done(due, count, next_ms, arg);
-        free_due(due, count);
+        pg_release_free_due(due, count);
 }
 
 static void refuse_release(struct call *call, enum store_result result, const struct problem *why)
@@ -118,7 +118,7 @@ const struct verb verb_release = {
         .link = LINK_RELEASES,
         .most = 1,
         .send = send_release,
-        .answer = answer_release,
+        .answer = pg_release_answer_release,
         .refuse = refuse_release,
 };
 
@@ -136,7 +136,7 @@ void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *d
 
 /* ---- forget ---- */
 
-static void add_ids(struct arguments *a, const int64_t *ids, size_t count)
+static void release_add_ids(struct arguments *a, const int64_t *ids, size_t count)
 {
         struct column *c = arguments_array(a, COLUMN_INT8);
 
@@ -151,13 +151,13 @@ static int send_forget(struct link *link, struct group *group)
         int rc = 0;
 
         arguments_reset(&s->arguments);
-        add_ids(&s->arguments, call->ids, call->count);
+        release_add_ids(&s->arguments, call->ids, call->count);
         if (call->count > 0)
                 rc = link_send(link, group, &pg_sql_forget);
         if (rc == 0 && link->in_transaction && call->count < s->released_count) {
                 arguments_reset(&s->arguments);
-                add_ids(&s->arguments, s->released, s->released_count);
-                add_ids(&s->arguments, call->ids + call->count, call->returned);
+                release_add_ids(&s->arguments, s->released, s->released_count);
+                release_add_ids(&s->arguments, call->ids + call->count, call->returned);
                 rc = link_send(link, group, &pg_sql_later);
         }
         return rc == 0 ? link_send_bare(link, group, "commit") : rc;

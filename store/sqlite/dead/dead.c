@@ -45,7 +45,7 @@ static int find_kept(const struct dead_letter *l, sqlite3 *db, int64_t *entry, i
         return query_end(&q);
 }
 
-static int renew(const struct dead_letter *l, sqlite3 *db, int64_t entry)
+static int dead_renew(const struct dead_letter *l, sqlite3 *db, int64_t entry)
 {
         struct query q = query_of(db, &lite_sql_dead_renew);
         int rc;
@@ -137,7 +137,7 @@ static int run_file(struct sqlite_work *work, sqlite3 *db)
                 return rc;
         c->call.result = known || entry != 0 ? STORE_ALREADY : STORE_DONE;
         if (entry != 0)
-                return l->died_ms * 1000 > died_us ? renew(l, db, entry) : SQLITE_OK;
+                return l->died_ms * 1000 > died_us ? dead_renew(l, db, entry) : SQLITE_OK;
         return known ? SQLITE_OK : file_new(l, db);
 }
 
@@ -176,7 +176,7 @@ static int audit(const struct lite_call *call, sqlite3 *db, const struct dead_ac
         return rc;
 }
 
-static int add_act(sqlite3 *db, int64_t entry, int64_t audit_id)
+static int lite_dead_add_act(sqlite3 *db, int64_t entry, int64_t audit_id)
 {
         struct query q = query_of(db, &lite_sql_dead_act);
 
@@ -193,7 +193,7 @@ struct settle_call {
         enum dead_outcome outcomes[DEAD_SETTLE_MAX];
 };
 
-static int look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum dead_outcome *outcome)
+static int dead_look(const struct dead_settle *settle, size_t i, sqlite3 *db, enum dead_outcome *outcome)
 {
         struct query q = query_of(db, &lite_sql_dead_look);
 
@@ -248,7 +248,7 @@ static int mark(const struct settle_call *c, size_t i, sqlite3 *db, int64_t now_
         return query_run(&q);
 }
 
-static int apply(struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
+static int dead_apply(struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
 {
         const struct dead_settle *settle = c->settle;
         int64_t entry = settle->items[i].entry;
@@ -263,7 +263,7 @@ static int apply(struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
         return rc == SQLITE_OK && settle->items[i].message ? requeue(c, i, db) : rc;
 }
 
-static int run_settle(struct sqlite_work *work, sqlite3 *db)
+static int dead_run_settle(struct sqlite_work *work, sqlite3 *db)
 {
         struct settle_call *c = (struct settle_call *)work;
         const struct dead_settle *settle = c->settle;
@@ -274,23 +274,23 @@ static int run_settle(struct sqlite_work *work, sqlite3 *db)
         c->call.scheduled_id = 0;
         for (size_t i = 0; rc == SQLITE_OK && i < settle->count;
              i++) { /* each sees what those before it have scheduled */
-                rc = look(settle, i, db, &c->outcomes[i]);
+                rc = dead_look(settle, i, db, &c->outcomes[i]);
                 if (rc != SQLITE_OK || !dead_outcome_changes(c->outcomes[i]))
                         continue;
                 count++;
-                rc = apply(c, i, db, now_us);
+                rc = dead_apply(c, i, db, now_us);
         }
         if (rc == SQLITE_OK && count > 0)
                 rc = audit(&c->call, db, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue", count,
                            &audit_id);
         for (size_t i = 0; rc == SQLITE_OK && i < settle->count; i++) {
                 if (dead_outcome_changes(c->outcomes[i]))
-                        rc = add_act(db, settle->items[i].entry, audit_id);
+                        rc = lite_dead_add_act(db, settle->items[i].entry, audit_id);
         }
         return rc;
 }
 
-static void settled(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
+static void dead_answered(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
 {
         struct settle_call *c = (struct settle_call *)work;
         struct problem why;
@@ -304,7 +304,7 @@ static void settled(struct sqlite_work *work, enum sqlite_end end, const struct 
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb settle_verb = { .run = run_settle, .done = settled, .name = "settle" };
+static const struct sqlite_verb settle_verb = { .run = dead_run_settle, .done = dead_answered, .name = "settle" };
 
 void lite_dead_settle(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg)
 {
@@ -362,7 +362,7 @@ static int run_edit(struct sqlite_work *work, sqlite3 *db)
                 return rc;
         rc = audit(&c->call, db, &c->edit->act, "edit", 1, &audit_id);
         if (rc == SQLITE_OK)
-                rc = add_act(db, c->edit->entry, audit_id);
+                rc = lite_dead_add_act(db, c->edit->entry, audit_id);
         return rc == SQLITE_OK ? write_edit(c, db) : rc;
 }
 

@@ -92,7 +92,7 @@ struct given {
         char *group;
 };
 
-static int read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct given **given)
+static int dead_read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct given **given)
 {
         struct query q = query_of(db, &lite_sql_dead_due);
         const char *between = "[";
@@ -142,7 +142,7 @@ static int run_alarms(struct sqlite_work *work, sqlite3 *db)
         arena_free(&c->read);
         buffer_reset(&c->call.text);
         if (rc == SQLITE_OK)
-                rc = read_due(c, db, now_us, &given);
+                rc = dead_read_due(c, db, now_us, &given);
         for (; rc == SQLITE_OK && given; given = given->next)
                 rc = give(given, db, now_us + c->alarm.lease_ms * 1000);
         return rc;
@@ -170,7 +170,7 @@ static const struct sqlite_verb alarms_verb = { .run = run_alarms, .done = lite_
 static const struct sqlite_verb told_verb = { .run = run_told, .done = lite_read, .asks = true };
 
 /* A call for an answer in JSON; NULL when memory ran out, and then it was refused. */
-static struct dead_call *ask(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)
+static struct dead_call *dead_ask(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)
 {
         static const struct dead_filter all = { 0 };
         struct dead_call *c = dead_call_new(lite_of(s), filter ? filter : &all, (void (*)(void))done, arg);
@@ -182,7 +182,7 @@ static struct dead_call *ask(struct store *s, const struct dead_filter *filter, 
 
 void lite_dead_groups(struct store *s, const struct dead_filter *filter, unsigned limit, json_done *done, void *arg)
 {
-        struct dead_call *c = ask(s, filter, done, arg);
+        struct dead_call *c = dead_ask(s, filter, done, arg);
 
         if (!c)
                 return;
@@ -192,7 +192,7 @@ void lite_dead_groups(struct store *s, const struct dead_filter *filter, unsigne
 
 void lite_dead_count(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)
 {
-        struct dead_call *c = ask(s, filter, done, arg);
+        struct dead_call *c = dead_ask(s, filter, done, arg);
 
         if (c)
                 lite_call_start(&c->call, &count_verb);
@@ -200,7 +200,7 @@ void lite_dead_count(struct store *s, const struct dead_filter *filter, json_don
 
 void lite_dead_history(struct store *s, int64_t entry, json_done *done, void *arg)
 {
-        struct dead_call *c = ask(s, NULL, done, arg);
+        struct dead_call *c = dead_ask(s, NULL, done, arg);
 
         if (!c)
                 return;
@@ -210,7 +210,7 @@ void lite_dead_history(struct store *s, int64_t entry, json_done *done, void *ar
 
 void lite_dead_stats(struct store *s, json_done *done, void *arg)
 {
-        struct dead_call *c = ask(s, NULL, done, arg);
+        struct dead_call *c = dead_ask(s, NULL, done, arg);
 
         if (c)
                 lite_call_start(&c->call, &stats_verb);
@@ -218,7 +218,7 @@ void lite_dead_stats(struct store *s, json_done *done, void *arg)
 
 void lite_dead_alarms(struct store *s, const struct dead_alarm_query *query, json_done *done, void *arg)
 {
-        struct dead_call *c = ask(s, NULL, done, arg);
+        struct dead_call *c = dead_ask(s, NULL, done, arg);
 
         if (!c)
                 return;
@@ -229,7 +229,7 @@ void lite_dead_alarms(struct store *s, const struct dead_alarm_query *query, jso
 void lite_dead_alarms_told(struct store *s, const json_t *groups, bool told, json_done *done, void *arg)
 {
         char *text = json_dumps(groups, JSON_COMPACT);
-        struct dead_call *c = ask(s, &(struct dead_filter){ .text = text ? text : "[]" }, done, arg);
+        struct dead_call *c = dead_ask(s, &(struct dead_filter){ .text = text ? text : "[]" }, done, arg);
 
         free(text);
         if (!c)

@@ -79,7 +79,7 @@ static bool read_letter(struct dead_call *c, struct query *q, struct dead_letter
         return ok;
 }
 
-static bool make_room(struct dead_call *c)
+static bool dead_page_make_room(struct dead_call *c)
 {
         size_t room = c->room > 0 ? 2 * c->room : 64;
         struct dead_letter *grown;
@@ -94,7 +94,7 @@ static bool make_room(struct dead_call *c)
         return true;
 }
 
-static size_t size_of(const struct dead_letter *l)
+static size_t dead_page_size_of(const struct dead_letter *l)
 {
         return l->properties.size + l->body.size + l->edited.size;
 }
@@ -117,9 +117,9 @@ static int run_page(struct sqlite_work *work, sqlite3 *db)
         if (c->sql == &lite_sql_dead_page)
                 query_number(&q, (int64_t)query->sort * 2 + query->descending);
         while (ok && size < most && query_row(&q)) {
-                ok = make_room(c) && read_letter(c, &q, &c->letters[c->count]);
+                ok = dead_page_make_room(c) && read_letter(c, &q, &c->letters[c->count]);
                 if (ok)
-                        size += size_of(&c->letters[c->count++]);
+                        size += dead_page_size_of(&c->letters[c->count++]);
         }
         rc = query_end(&q);
         return rc == SQLITE_OK && !ok ? SQLITE_NOMEM : rc;

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-static void clear(struct lite_call *call)
+static void filter_clear(struct lite_call *call)
 {
         struct dead_call *c = (struct dead_call *)call;
 
@@ -52,7 +52,7 @@ struct dead_call *dead_call_new(struct lite_store *s, const struct dead_filter *
 
         if (!c)
                 return NULL;
-        c->call.clear = clear;
+        c->call.clear = filter_clear;
         c->query.filter = *filter;
         if (copy_texts(c) && copy_entries(c, filter))
                 return c;

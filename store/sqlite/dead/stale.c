@@ -21,7 +21,7 @@ struct settle_call {
 
 /* ---- find ---- */
 
-static int run_find(struct sqlite_work *work, sqlite3 *db)
+static int stale_run_find(struct sqlite_work *work, sqlite3 *db)
 {
         struct find_call *c = (struct find_call *)work;
         struct query q = query_of(db, &lite_sql_stale_find);
@@ -33,7 +33,7 @@ static int run_find(struct sqlite_work *work, sqlite3 *db)
         return lite_add_rows(&c->call.text, &q);
 }
 
-static const struct sqlite_verb find_verb = { .run = run_find, .done = lite_read, .reads = true };
+static const struct sqlite_verb find_verb = { .run = stale_run_find, .done = lite_read, .reads = true };
 
 static void clear_find(struct lite_call *call)
 {
@@ -133,7 +133,7 @@ static int fail_tasks(const struct stale_item *item, sqlite3 *db, int64_t now_us
         return rc;
 }
 
-static int say_so(const struct stale_item *item, sqlite3 *db, const char *payload, int64_t now_us)
+static int stale_say_so(const struct stale_item *item, sqlite3 *db, const char *payload, int64_t now_us)
 {
         const struct lite_event event = {
                 .aggregate_type = item->aggregate_type,
@@ -147,7 +147,7 @@ static int say_so(const struct stale_item *item, sqlite3 *db, const char *payloa
         return item->event_type ? lite_put_event(db, &event, now_us) : SQLITE_OK;
 }
 
-static int settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payload, const char *error)
+static int stale_settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payload, const char *error)
 {
         const struct stale_item *item = &c->items[i];
         int64_t now_us = lite_now_us();
@@ -162,10 +162,10 @@ static int settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payl
         if (!item->why)
                 return SQLITE_OK;
         rc = fail_tasks(item, db, now_us);
-        return rc == SQLITE_OK ? say_so(item, db, payload, now_us) : rc;
+        return rc == SQLITE_OK ? stale_say_so(item, db, payload, now_us) : rc;
 }
 
-static int run_settle(struct sqlite_work *work, sqlite3 *db)
+static int stale_run_settle(struct sqlite_work *work, sqlite3 *db)
 {
         struct settle_call *c = (struct settle_call *)work;
         const char *payload = (const char *)c->payloads.data, *error = (const char *)c->errors.data;
@@ -174,14 +174,14 @@ static int run_settle(struct sqlite_work *work, sqlite3 *db)
         c->settled = c->sent = 0;
         c->call.scheduled_id = 0;
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++) {
-                rc = settle(c, i, db, payload, error);
+                rc = stale_settle(c, i, db, payload, error);
                 payload += strlen(payload) + 1;
                 error += strlen(error) + 1;
         }
         return rc;
 }
 
-static void settled(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
+static void stale_answered(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
 {
         struct settle_call *c = (struct settle_call *)work;
         struct problem why;
@@ -194,7 +194,7 @@ static void settled(struct sqlite_work *work, enum sqlite_end end, const struct 
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb settle_verb = { .run = run_settle, .done = settled };
+static const struct sqlite_verb settle_verb = { .run = stale_run_settle, .done = stale_answered };
 
 static void clear_settle(struct lite_call *call)
 {

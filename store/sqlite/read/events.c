@@ -56,7 +56,7 @@ static int run_events(struct sqlite_work *work, sqlite3 *db)
 static const struct sqlite_verb verb = { .run = run_events, .done = lite_read, .reads = true };
 
 /* "" stands before everything. */
-static int read_position(const char *text, int64_t *position, struct problem *why)
+static int lite_events_read_position(const char *text, int64_t *position, struct problem *why)
 {
         size_t digits = strspn(text, "0123456789");
 
@@ -74,7 +74,7 @@ void lite_events(struct store *s, const char *since, unsigned limit, json_done *
         struct problem why;
         int64_t position = 0;
 
-        if (read_position(since ? since : "", &position, &why)) {
+        if (lite_events_read_position(since ? since : "", &position, &why)) {
                 done(NULL, &why, arg);
                 return;
         }

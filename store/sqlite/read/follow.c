@@ -64,7 +64,7 @@ static int add_steps(struct follow_call *c, sqlite3 *db)
         return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
 }
 
-static int run_look(struct sqlite_work *work, sqlite3 *db)
+static int follow_run_look(struct sqlite_work *work, sqlite3 *db)
 {
         struct follow_call *c = (struct follow_call *)work;
         int rc = SQLITE_OK;
@@ -96,7 +96,7 @@ static int run_number(struct sqlite_work *work, sqlite3 *db)
 static const struct sqlite_verb number_verb = { .run = run_number, .done = lite_read, .loose = true, .asks = true };
 
 /* Mostly there is nothing new, and then nothing is written. */
-static void looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void follow_looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct follow_call *c = (struct follow_call *)work;
 
@@ -106,7 +106,7 @@ static void looked(struct sqlite_work *work, enum sqlite_end end, const struct p
                 lite_read(work, end, why);
 }
 
-static const struct sqlite_verb look_verb = { .run = run_look, .done = looked, .reads = true };
+static const struct sqlite_verb look_verb = { .run = follow_run_look, .done = follow_looked, .reads = true };
 
 void lite_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg)
 {

@@ -103,7 +103,7 @@ void lite_job_list(struct store *s, const struct job_filter *filter, json_done *
 
 /* ---- find ---- */
 
-static int run_find(struct sqlite_work *work, sqlite3 *db)
+static int jobs_run_find(struct sqlite_work *work, sqlite3 *db)
 {
         struct find_call *c = (struct find_call *)work;
         struct query q = query_of(db, &lite_sql_job_find);
@@ -121,7 +121,7 @@ static int run_find(struct sqlite_work *work, sqlite3 *db)
         return lite_add_rows(&c->call.text, &q);
 }
 
-static const struct sqlite_verb find_verb = { .run = run_find, .done = lite_read, .reads = true };
+static const struct sqlite_verb find_verb = { .run = jobs_run_find, .done = lite_read, .reads = true };
 
 static struct find_call *find_new(struct store *s, const char *id, json_done *done, void *arg)
 {

@@ -23,7 +23,7 @@ static int finish_read(const struct read_call *c, int rc)
         return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
 }
 
-static int add_list(struct read_call *c, sqlite3 *db, const char *name, const struct statement *sql)
+static int read_add_list(struct read_call *c, sqlite3 *db, const char *name, const struct statement *sql)
 {
         struct query q = query_of(db, sql);
 
@@ -50,9 +50,9 @@ static int run_job(struct sqlite_work *work, sqlite3 *db)
         rc = query_end(&q);
         if (rc != SQLITE_OK || !found)
                 return rc;
-        rc = add_list(c, db, "tasks", &lite_sql_job_tasks);
+        rc = read_add_list(c, db, "tasks", &lite_sql_job_tasks);
         if (rc == SQLITE_OK)
-                rc = add_list(c, db, "events", &lite_sql_job_events);
+                rc = read_add_list(c, db, "events", &lite_sql_job_events);
         buffer_add_byte(&c->call.text, '}');
         return finish_read(c, rc);
 }

@@ -90,13 +90,13 @@ static int give_name(const struct claim_call *c, sqlite3 *db)
         return query_run(&q);
 }
 
-static void keep(struct buffer *b, struct bytes value)
+static void claim_keep(struct buffer *b, struct bytes value)
 {
         if (value.data)
                 buffer_add(b, value.data, value.size);
 }
 
-static int judge(struct claim_call *c, sqlite3 *db, int64_t now_us)
+static int lite_claim_judge(struct claim_call *c, sqlite3 *db, int64_t now_us)
 {
         struct query q = query_of(db, &lite_sql_claim_judge);
         bool nameless = false;
@@ -118,9 +118,9 @@ static int judge(struct claim_call *c, sqlite3 *db, int64_t now_us)
                 };
                 c->verdict = claim_verdict_of(c->what, &seen);
                 c->has_result = query_read_bytes(&q, JUDGED_RESULT).data != NULL;
-                keep(&c->call.text, query_read_bytes(&q, JUDGED_RESULT));
-                keep(&c->error, query_read_bytes(&q, JUDGED_ERROR));
-                keep(&c->sends, query_read_bytes(&q, JUDGED_SENDS));
+                claim_keep(&c->call.text, query_read_bytes(&q, JUDGED_RESULT));
+                claim_keep(&c->error, query_read_bytes(&q, JUDGED_ERROR));
+                claim_keep(&c->sends, query_read_bytes(&q, JUDGED_SENDS));
                 nameless = query_read_number(&q, JUDGED_NAMELESS) != 0;
         }
         rc = query_end(&q);
@@ -150,9 +150,9 @@ static int read_set(struct claim_call *c, sqlite3 *db, const struct fact_set *se
         query_text(&q, set->owner);
         while (query_row(&q)) {
                 buffer_add_byte(&c->facts, (unsigned char)before);
-                keep(&c->facts, query_read_bytes(&q, 0));
+                claim_keep(&c->facts, query_read_bytes(&q, 0));
                 buffer_add_byte(&c->facts, ':');
-                keep(&c->facts, query_read_bytes(&q, 1));
+                claim_keep(&c->facts, query_read_bytes(&q, 1));
                 before = ',';
         }
         if (before == '{')
@@ -189,7 +189,7 @@ static int run_claim(struct sqlite_work *work, sqlite3 *db)
         if (rc == SQLITE_OK && c->verdict != CLAIM_REVOKED)
                 rc = insert(c, db, now_us);
         if (rc == SQLITE_OK && c->verdict == CLAIM_LEASED)
-                rc = judge(c, db, now_us);
+                rc = lite_claim_judge(c, db, now_us);
         if (rc == SQLITE_OK && c->verdict == CLAIM_GRANTED && c->what->pipeline)
                 rc = start_job(c, db, now_us);
         if (rc == SQLITE_OK)
@@ -199,7 +199,7 @@ static int run_claim(struct sqlite_work *work, sqlite3 *db)
                        : rc;
 }
 
-static json_t *parse(const struct buffer *text)
+static json_t *claim_parse(const struct buffer *text)
 {
         json_t *value = NULL;
 
@@ -208,7 +208,7 @@ static json_t *parse(const struct buffer *text)
         return value;
 }
 
-static json_t *facts_of(const struct claim_call *c)
+static json_t *lite_claim_facts_of(const struct claim_call *c)
 {
         const char *text = (const char *)c->facts.data;
         json_t *facts = c->what->see_count > 0 ? json_object() : NULL;
@@ -233,9 +233,9 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
                         reply.result = buffer_view(&c->call.text);
                 if (reply.verdict == CLAIM_LEASED)
                         reply.wait_ms = claim_wait_ms((c->wait_us + 999) / 1000);
-                reply.sends = parse(&c->sends);
-                reply.error = parse(&c->error);
-                reply.facts = facts_of(c);
+                reply.sends = claim_parse(&c->sends);
+                reply.error = claim_parse(&c->error);
+                reply.facts = lite_claim_facts_of(c);
         } else {
                 reply = (struct claim_reply){ .verdict = end == SQLITE_END_CLOSED ? CLAIM_CLOSED : CLAIM_REFUSED };
                 lite_why(&c->call, end, why, &reply.why);
@@ -257,7 +257,7 @@ static const struct sqlite_verb verb = {
         .run = run_claim, .done = claim_answered, .loose = true, .name = "claim", .about = claim_about
 };
 
-static void clear(struct lite_call *call)
+static void claim_clear(struct lite_call *call)
 {
         struct claim_call *c = (struct claim_call *)call;
 
@@ -277,6 +277,6 @@ void lite_claim(struct store *s, const struct claim *claim, claim_done *done, vo
                 return;
         }
         c->what = claim;
-        c->call.clear = clear;
+        c->call.clear = claim_clear;
         lite_call_start(&c->call, &verb);
 }

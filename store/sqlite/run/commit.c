@@ -26,7 +26,7 @@ static bool is_ascii(struct bytes text)
         return all < 0x80;
 }
 
-static bool is_utf8(const char *text)
+static bool commit_is_utf8(const char *text)
 {
         size_t size;
 
@@ -38,7 +38,7 @@ static bool is_utf8(const char *text)
 }
 
 /* SQLite keeps whatever it is given as text. */
-static int find_fault(struct bytes result, const char **fault)
+static int commit_find_fault(struct bytes result, const char **fault)
 {
         struct buffer text = { 0 };
         int rc = SQLITE_OK;
@@ -53,7 +53,7 @@ static int find_fault(struct bytes result, const char **fault)
         buffer_add_byte(&text, '\0');
         if (text.failed)
                 rc = SQLITE_NOMEM;
-        else if (!is_utf8((const char *)text.data))
+        else if (!commit_is_utf8((const char *)text.data))
                 *fault = "the result is not UTF-8";
         buffer_free(&text);
         return rc;
@@ -74,7 +74,7 @@ static void query_result(struct query *q, const struct commit *commit)
                 query_text(q, NULL);
 }
 
-static int look(struct commit_call *c, sqlite3 *db)
+static int commit_look(struct commit_call *c, sqlite3 *db)
 {
         struct query q = query_of(db, &lite_sql_commit_look);
 
@@ -153,10 +153,10 @@ static int run_commit(struct sqlite_work *work, sqlite3 *db)
         buffer_reset(&c->call.text);
         c->call.result = STORE_DONE;
         if (!c->call.refused)
-                rc = find_fault(c->what->result, &c->call.refused);
+                rc = commit_find_fault(c->what->result, &c->call.refused);
         if (rc != SQLITE_OK || c->call.refused)
                 return rc;
-        rc = look(c, db);
+        rc = commit_look(c, db);
         if (rc == SQLITE_OK && c->call.text.failed)
                 rc = SQLITE_NOMEM;
         if (rc == SQLITE_OK && !c->call.refused && c->call.result == STORE_DONE)
@@ -179,7 +179,7 @@ static const struct sqlite_verb verb = {
 
 /* ---- on the loop thread ---- */
 
-static void clear(struct lite_call *call)
+static void commit_clear(struct lite_call *call)
 {
         struct commit_call *c = (struct commit_call *)call;
 
@@ -188,7 +188,7 @@ static void clear(struct lite_call *call)
         buffer_free(&c->sends);
 }
 
-static bool fill(struct commit_call *c)
+static bool commit_fill(struct commit_call *c)
 {
         if (c->what->chain)
                 lite_add_json(&c->chain, c->what->chain);
@@ -210,8 +210,8 @@ void lite_commit(struct store *s, const struct commit *commit, store_done *done,
                 return;
         }
         c->what = commit;
-        c->call.clear = clear;
-        if (!fill(c)) {
+        c->call.clear = commit_clear;
+        if (!commit_fill(c)) {
                 lite_call_free(&c->call);
                 lite_refuse_stored(done, arg);
                 return;

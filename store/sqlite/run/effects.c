@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct fact *effects_facts(const struct effects *e)
+static const struct fact *lite_effects_facts(const struct effects *e)
 {
         return e->outcome ? e->outcome->facts : NULL;
 }
@@ -12,7 +12,7 @@ bool effects_fill(struct effects *e)
 {
         for (const struct event *event = e->outcome ? e->outcome->events : NULL; event; event = event->next)
                 lite_add_json(&e->payloads, event->payload);
-        for (const struct fact *f = effects_facts(e); f; f = f->next)
+        for (const struct fact *f = lite_effects_facts(e); f; f = f->next)
                 lite_add_json(&e->values, f->value);
         return !e->payloads.failed && !e->values.failed;
 }
@@ -27,7 +27,7 @@ int effects_look(const struct effects *e, sqlite3 *db, bool *stale)
 {
         int rc = SQLITE_OK;
 
-        for (const struct fact *f = effects_facts(e); f && rc == SQLITE_OK; f = f->next) {
+        for (const struct fact *f = lite_effects_facts(e); f && rc == SQLITE_OK; f = f->next) {
                 struct query q;
 
                 if (f->mode != FACT_ONCE)
@@ -83,7 +83,7 @@ int effects_write(const struct effects *e, sqlite3 *db, int64_t now_us)
         const char *value = (const char *)e->values.data;
         int rc = effects_write_events(e, db, now_us);
 
-        for (const struct fact *f = effects_facts(e); f && rc == SQLITE_OK; f = f->next) {
+        for (const struct fact *f = lite_effects_facts(e); f && rc == SQLITE_OK; f = f->next) {
                 rc = effects_write_fact(e, db, f, value, now_us);
                 value += strlen(value) + 1;
         }

@@ -42,7 +42,7 @@ static int fail_task(const struct fail_call *c, sqlite3 *db, int64_t now_us, boo
         return rc;
 }
 
-static int say_so(const struct fail_call *c, sqlite3 *db, int64_t now_us)
+static int fail_say_so(const struct fail_call *c, sqlite3 *db, int64_t now_us)
 {
         const struct failure *f = c->what;
         const struct lite_event event = {
@@ -71,7 +71,7 @@ static int fail_job(const struct fail_call *c, sqlite3 *db, int64_t now_us, bool
         query_number(&q, now_us);
         query_number(&q, fresh);
         rc = query_run(&q);
-        return rc == SQLITE_OK && sqlite3_changes(db) == 1 ? say_so(c, db, now_us) : rc;
+        return rc == SQLITE_OK && sqlite3_changes(db) == 1 ? fail_say_so(c, db, now_us) : rc;
 }
 
 static int has_succeeded(const struct failure *f, sqlite3 *db, bool *succeeded)
@@ -111,13 +111,13 @@ static const struct sqlite_verb fail_verb = {
         .run = run_fail, .done = lite_stored, .name = "fail", .about = fail_about
 };
 
-static void clear(struct lite_call *call)
+static void fail_clear(struct lite_call *call)
 {
         buffer_free(&((struct fail_call *)call)->error);
         buffer_free(&((struct fail_call *)call)->payload);
 }
 
-static bool fill(struct fail_call *c)
+static bool fail_fill(struct fail_call *c)
 {
         JSON_OWNED json_t *error = failure_error(c->what);
 
@@ -136,8 +136,8 @@ void lite_fail(struct store *s, const struct failure *failure, store_done *done,
                 return;
         }
         c->what = failure;
-        c->call.clear = clear;
-        if (!fill(c)) {
+        c->call.clear = fail_clear;
+        if (!fail_fill(c)) {
                 lite_call_free(&c->call);
                 lite_refuse_stored(done, arg);
                 return;

@@ -25,7 +25,7 @@ struct forget_call {
         int64_t ids[]; /* in this order */
 };
 
-static void free_due(struct release_call *c)
+static void lite_release_free_due(struct release_call *c)
 {
         for (size_t i = 0; i < c->count; i++)
                 message_free(c->due[i].message);
@@ -36,13 +36,13 @@ static void clear_release(struct lite_call *call)
 {
         struct release_call *c = (struct release_call *)call;
 
-        free_due(c);
+        lite_release_free_due(c);
         free(c->due);
 }
 
 /* ---- release ---- */
 
-static bool make_room(struct release_call *c)
+static bool release_make_room(struct release_call *c)
 {
         size_t room = c->room > 0 ? 2 * c->room : 16;
         struct due *grown;
@@ -59,7 +59,7 @@ static bool make_room(struct release_call *c)
 
 static bool add_due(struct release_call *c, struct query *q)
 {
-        struct due *due = make_room(c) ? &c->due[c->count] : NULL;
+        struct due *due = release_make_room(c) ? &c->due[c->count] : NULL;
 
         if (!due)
                 return false;
@@ -74,7 +74,7 @@ static bool add_due(struct release_call *c, struct query *q)
         return due->message != NULL;
 }
 
-static int read_due(struct release_call *c, sqlite3 *db, int64_t now_us)
+static int release_read_due(struct release_call *c, sqlite3 *db, int64_t now_us)
 {
         struct query q = query_of(db, &lite_sql_due);
         bool enough = true;
@@ -121,9 +121,9 @@ static int run_release(struct sqlite_work *work, sqlite3 *db)
         int64_t now_us = lite_now_us();
         int rc;
 
-        free_due(c);
+        lite_release_free_due(c);
         c->next_us = 0;
-        rc = read_due(c, db, now_us);
+        rc = release_read_due(c, db, now_us);
         if (rc == SQLITE_OK)
                 rc = read_earliest(db, &lite_sql_release_next, c->now_ms * 1000, now_us, &c->next_us);
         if (rc == SQLITE_OK && c->count < c->limit)
@@ -134,7 +134,7 @@ static int run_release(struct sqlite_work *work, sqlite3 *db)
 }
 
 /* Remember what is locked, so that forget can put off what was not confirmed. */
-static void remember(struct lite_store *s, const struct release_call *c)
+static void lite_release_remember(struct lite_store *s, const struct release_call *c)
 {
         free(s->released);
         s->released = calloc(c->count + 1, sizeof(*s->released));
@@ -145,7 +145,7 @@ static void remember(struct lite_store *s, const struct release_call *c)
                 uv_timer_start(&s->renew, lite_renew, RENEW_MS, RENEW_MS);
 }
 
-static void answer_release(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void lite_release_answer_release(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct release_call *c = (struct release_call *)work;
         int64_t next_ms = (c->next_us + 999) / 1000;
@@ -153,10 +153,10 @@ static void answer_release(struct sqlite_work *work, enum sqlite_end end, const 
         (void)why;
         end = lite_call_end(&c->call, end);
         if (end != SQLITE_END_COMMITTED) {
-                free_due(c);
+                lite_release_free_due(c);
                 next_ms = end == SQLITE_END_CLOSED ? 0 : c->now_ms + 1000;
         } else {
-                remember(c->call.store, c);
+                lite_release_remember(c->call.store, c);
                 if (c->count == c->limit)
                         next_ms = c->now_ms;
         }
@@ -164,7 +164,9 @@ static void answer_release(struct sqlite_work *work, enum sqlite_end end, const 
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb release_verb = { .run = run_release, .done = answer_release, .loose = true };
+static const struct sqlite_verb release_verb = { .run = run_release,
+                                                 .done = lite_release_answer_release,
+                                                 .loose = true };
 
 void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg)
 {

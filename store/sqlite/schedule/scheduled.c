@@ -64,7 +64,7 @@ void lite_schedule(struct store *s, const struct scheduled *scheduled, store_don
 
 /* ---- what others scheduled ---- */
 
-static int run_look(struct sqlite_work *work, sqlite3 *db)
+static int schedule_run_look(struct sqlite_work *work, sqlite3 *db)
 {
         struct look_call *c = (struct look_call *)work;
         struct query q = query_of(db, &lite_sql_scheduled_look);
@@ -77,7 +77,7 @@ static int run_look(struct sqlite_work *work, sqlite3 *db)
         return query_end(&q);
 }
 
-static void looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void schedule_looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct look_call *c = (struct look_call *)work;
         struct lite_store *s = c->call.store;
@@ -95,7 +95,7 @@ static void looked(struct sqlite_work *work, enum sqlite_end end, const struct p
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb look_verb = { .run = run_look, .done = looked, .reads = true };
+static const struct sqlite_verb look_verb = { .run = schedule_run_look, .done = schedule_looked, .reads = true };
 
 void lite_look(struct lite_store *s)
 {
