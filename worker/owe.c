@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "core/log.h"
+#include "store/meaning.h"
 
 #include <stdlib.h>
 #include <string.h>
