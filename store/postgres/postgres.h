@@ -19,6 +19,7 @@
 #include "store/postgres/link/session.h"
 #include "store/read.h"
 #include "store/run.h"
+#include "store/shape.h"
 
 #include <stdatomic.h>
 
@@ -205,6 +206,8 @@ void refuse_done(struct call *call, enum store_result result, const struct probl
 /* read.c: the same for verbs with a json_done whose one statement gives one JSON text, or no row. */
 void forget_starved(struct pg_store *s);
 void answer_json(struct link *link, struct group *group);
+/* read/shape.c: or whose one statement gives rows of a shape; as a list, or the only one. */
+void answer_shape(struct link *link, struct group *group, const struct shape *shape, bool list);
 void answer_json_row(struct link *link, struct group *group, size_t row); /* the call of the same number */
 void refuse_json(struct call *call, enum store_result result, const struct problem *why);
 

@@ -167,6 +167,37 @@ int lite_add_rows(struct buffer *text, struct query *q)
         return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
 }
 
+void lite_shape(struct buffer *text, struct query *q, const struct shape *shape)
+{
+        shape_add(text, shape, query_read_cell, q);
+}
+
+static int call_end_shapes(const struct buffer *text, struct query *q)
+{
+        const int rc = query_end(q);
+
+        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+}
+
+int lite_add_shapes(struct buffer *text, struct query *q, const struct shape *shape)
+{
+        const char *between = "[";
+
+        for (; query_row(q); between = ",") {
+                buffer_add_string(text, between);
+                lite_shape(text, q, shape);
+        }
+        buffer_add_string(text, *between == '[' ? "[]" : "]");
+        return call_end_shapes(text, q);
+}
+
+int lite_add_shape(struct buffer *text, struct query *q, const struct shape *shape)
+{
+        if (query_row(q))
+                lite_shape(text, q, shape);
+        return call_end_shapes(text, q);
+}
+
 void lite_refuse_read(json_done *done, void *arg)
 {
         struct problem why;

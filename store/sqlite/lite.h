@@ -18,6 +18,7 @@
 #include "store/meaning.h"
 #include "store/read.h"
 #include "store/run.h"
+#include "store/shape.h"
 #include "store/sqlite/query.h"
 
 struct lite_store;
@@ -94,8 +95,15 @@ void lite_why(const struct lite_call *call, enum sqlite_end end, const struct pr
 /* Append a JSON value as text, NULL as null, and a NUL byte. On the loop thread. */
 void lite_add_json(struct buffer *b, const json_t *value);
 
-/* Append the statement's rows, each a JSON text, as an array, and end it. SQLITE_OK or the error. */
+/* Append the statement's rows as an array, and end it; each is a JSON text, or has the columns of a shape. SQLITE_OK or the error. */
 int lite_add_rows(struct buffer *text, struct query *q);
+int lite_add_shapes(struct buffer *text, struct query *q, const struct shape *shape);
+
+/* The same with its only row, if there is one, as it is. */
+int lite_add_shape(struct buffer *text, struct query *q, const struct shape *shape);
+
+/* Append the row that the statement stands on. */
+void lite_shape(struct buffer *text, struct query *q, const struct shape *shape);
 
 /* Memory ran out before there was a call: nothing has happened. */
 void lite_refuse_stored(store_done *done, void *arg);

@@ -77,6 +77,17 @@ int64_t query_read_number(struct query *q, int column)
         return sqlite3_column_int64(q->statement, column);
 }
 
+struct cell query_read_cell(void *query, int column)
+{
+        struct query *q = query;
+
+        switch (sqlite3_column_type(q->statement, column)) {
+        case SQLITE_NULL: return (struct cell){ .null = true };
+        case SQLITE_INTEGER: return (struct cell){ .number = query_read_number(q, column) };
+        default: return (struct cell){ .bytes = query_read_bytes(q, column) };
+        }
+}
+
 int query_end(struct query *q)
 {
         if (q->statement) {

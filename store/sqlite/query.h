@@ -5,6 +5,7 @@
 #define CHARD_STORE_SQLITE_QUERY_H
 
 #include "core/bytes.h"
+#include "store/shape.h"
 #include "store/sqlite/statements.h"
 
 #include <sqlite3.h>
@@ -34,6 +35,7 @@ bool query_row(struct query *q);
 const char *query_read_text(struct query *q, int column);
 struct bytes query_read_bytes(struct query *q, int column);
 int64_t query_read_number(struct query *q, int column);
+struct cell query_read_cell(void *query, int column); /* for a shape */
 
 /* End the run, whatever of it was read. Returns SQLITE_OK, or the first error. */
 int query_end(struct query *q);

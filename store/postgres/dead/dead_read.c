@@ -181,13 +181,30 @@ static int send_ask(struct link *link, struct group *group)
         return link_send(link, group, ask->statement);
 }
 
+/* Figures are one JSON text, and so is how many were told. */
+static void dead_page_answer_ask(struct link *link, struct group *group)
+{
+        const struct statement *statement = ((const struct dead_ask *)group->calls[0]->what)->statement;
+
+        if (statement == &pg_sql_dead_groups)
+                answer_shape(link, group, shape_group, true);
+        else if (statement == &pg_sql_dead_alarms)
+                answer_shape(link, group, shape_alarm, true);
+        else if (statement == &pg_sql_dead_history)
+                answer_shape(link, group, shape_act, true);
+        else if (statement == &pg_sql_dead_count)
+                answer_shape(link, group, shape_count, false);
+        else
+                answer_json(link, group);
+}
+
 const struct verb verb_dead_ask = {
         .lane = LANE_DEAD_ASK,
         .link = LINK_DEAD,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_ask,
-        .answer = answer_json,
+        .answer = dead_page_answer_ask,
         .refuse = refuse_json,
 };
 

@@ -25,13 +25,18 @@ static int send_events(struct link *link, struct group *group)
         return link_send(link, group, &pg_sql_events);
 }
 
+static void events_answer(struct link *link, struct group *group)
+{
+        answer_shape(link, group, shape_outbox, true);
+}
+
 const struct verb verb_events = {
         .lane = LANE_EVENTS,
         .link = LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_events,
-        .answer = answer_json,
+        .answer = events_answer,
         .refuse = refuse_json,
 };
 

@@ -14,6 +14,7 @@ struct jobs_call {
         const struct job_follow *follows; /* behind the call, with their ids */
         size_t count;
         const char *id;
+        const struct shape *shape; /* of the rows of the answer; NULL: it is one JSON text */
 };
 
 /* The list's filter stands behind its call. */
@@ -30,13 +31,23 @@ static int send_jobs(struct link *link, struct group *group)
         return link_send_once(link, group, call->fill(&link->store->arguments, call));
 }
 
+static void jobs_answer(struct link *link, struct group *group)
+{
+        const struct jobs_call *call = group->calls[0]->what;
+
+        if (call->shape)
+                answer_shape(link, group, call->shape, true);
+        else
+                answer_json(link, group);
+}
+
 const struct verb verb_jobs = {
         .lane = LANE_JOBS,
         .link = LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_jobs,
-        .answer = answer_json,
+        .answer = jobs_answer,
         .refuse = refuse_json,
 };
 
@@ -81,7 +92,7 @@ const struct verb verb_drop = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_jobs,
-        .answer = answer_json,
+        .answer = jobs_answer,
         .refuse = refuse_json,
 };
 
@@ -233,6 +244,7 @@ static void scheduled_ask(struct store *s, const struct verb *verb,
                 return;
         }
         call->fill = fill;
+        call->shape = shape_scheduled;
         call_add(pg_of(s), verb, call, call, (void (*)(void))done, arg);
 }
 

@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* `shape`: of the rows of the answer; NULL: it is one JSON text. */
 struct read_call {
         const struct statement *statement;
+        const struct shape *shape;
+        bool list;
         char key[];
 };
 
@@ -53,17 +56,27 @@ void refuse_json(struct call *call, enum store_result result, const struct probl
         ((json_done *)call->done)(NULL, why, call->arg);
 }
 
+static void read_answer(struct link *link, struct group *group)
+{
+        const struct read_call *call = group->calls[0]->what;
+
+        if (call->shape)
+                answer_shape(link, group, call->shape, call->list);
+        else
+                answer_json(link, group);
+}
+
 const struct verb verb_read = {
         .lane = LANE_READ,
         .link = LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_read,
-        .answer = answer_json,
+        .answer = read_answer,
         .refuse = refuse_json,
 };
 
-static void read_add(struct store *s, const struct statement *statement, const char *key, json_done *done, void *arg)
+static void read_add(struct store *s, const struct read_call *wanted, const char *key, json_done *done, void *arg)
 {
         size_t size = strlen(key) + 1;
         struct read_call *call = malloc(sizeof(*call) + size);
@@ -74,34 +87,34 @@ static void read_add(struct store *s, const struct statement *statement, const c
                 done(NULL, &why, arg);
                 return;
         }
-        call->statement = statement;
+        *call = *wanted;
         memcpy(call->key, key, size);
         call_add(pg_of(s), &verb_read, call, call, (void (*)(void))done, arg);
 }
 
 void pg_job(struct store *s, const char *root_id, json_done *done, void *arg)
 {
-        read_add(s, &pg_sql_job, root_id, done, arg);
+        read_add(s, &(struct read_call){ &pg_sql_job, NULL, false }, root_id, done, arg);
 }
 
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg)
 {
-        read_add(s, &pg_sql_worker, name, done, arg);
+        read_add(s, &(struct read_call){ &pg_sql_worker, shape_worker, false }, name, done, arg);
 }
 
 void pg_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg)
 {
-        read_add(s, &pg_sql_chord_parts, group_id, done, arg);
+        read_add(s, &(struct read_call){ &pg_sql_chord_parts, shape_chord_part, true }, group_id, done, arg);
 }
 
 void pg_workers(struct store *s, json_done *done, void *arg)
 {
-        read_add(s, &pg_sql_workers, "", done, arg);
+        read_add(s, &(struct read_call){ &pg_sql_workers, shape_worker, true }, "", done, arg);
 }
 
 void pg_upcoming(struct store *s, json_done *done, void *arg)
 {
-        read_add(s, &pg_sql_upcoming, "", done, arg);
+        read_add(s, &(struct read_call){ &pg_sql_upcoming, shape_upcoming, true }, "", done, arg);
 }
 
 /* ---- beat ---- */

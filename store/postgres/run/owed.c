@@ -65,13 +65,18 @@ static int owed_send_take(struct link *link, struct group *group)
         return link_send_once(link, group, &pg_sql_owed_take);
 }
 
+static void owed_answer_take(struct link *link, struct group *group)
+{
+        answer_shape(link, group, shape_owed, true);
+}
+
 const struct verb verb_owed_take = {
         .lane = LANE_OWED_TAKE,
         .link = LINK_COMMITS,
         .most = 1,
         .tries = READ_TRIES, /* asked again by the one who takes */
         .send = owed_send_take,
-        .answer = answer_json,
+        .answer = owed_answer_take,
         .refuse = refuse_json,
 };
 

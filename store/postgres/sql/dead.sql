@@ -209,28 +209,26 @@ with p as materialized (
 lateral (select name, queue, error_source, error_code, cause, error_message, verdict from chard.dead_letter x
         where x.entry = g.entry offset 0) l
 
--- part: dead_group_pairs
-'group', g.group_id, 'name', l.name, 'queue', l.queue, 'source', l.error_source, 'code', l.error_code,
-'cause', l.cause, 'verdict', l.verdict, 'message', l.error_message, 'count', g.count, 'entry', g.entry
+-- Columns of shape_group.
+-- part: dead_group_row
+g.group_id, l.name, l.queue, l.error_source, l.error_code, l.cause, l.verdict, l.error_message, g.count, g.entry, g.edited, g.users, g.first, g.last
 
 -- statement: dead_groups on dead
 with g as materialized (
         select group_id, count(*) as count, count(edited) as edited, count(distinct nullif(user_id, '')) as users,
                 min(died_at) as first, max(died_at) as last, max(entry) as entry from chard.dead_letter where {{dead_filter}}
         group by group_id order by count(*) desc, group_id limit $16::int8)
-select coalesce(json_agg(json_build_object({{dead_group_pairs}}, 'edited', g.edited, 'users', g.users,
-        'first_died_at', {{ms(g.first)}}, 'last_died_at', {{ms(g.last)}}) order by g.count desc, g.group_id), '[]')::text
-from g,{{dead_group_of_latest}}
+select {{dead_group_row}} from g, {{dead_group_of_latest}}
+order by g.count desc, g.group_id
 
 -- statement: dead_count on dead
-select json_build_object('count', count(*), 'upto', coalesce(max(entry), 0), 'edited', count(edited))::text
-from chard.dead_letter where {{dead_filter}}
+select count(*), coalesce(max(entry), 0), count(edited) from chard.dead_letter where {{dead_filter}}
 
 -- statement: dead_history on dead
-select coalesce(json_agg(json_build_object('at', {{ms(a.at)}}, 'action', a.action, 'who', a.who, 'reason', a.reason,
-        'scope', a.scope, 'operation', a.operation, 'count', a.entries) order by a.id), '[]')::text
+select a.at, a.action, a.who, a.reason, a.scope, a.operation, a.entries
 from unnest((select acts from chard.dead_letter where entry = $1::int8)) as u (id),
         lateral (select * from chard.dead_letter_audit x where x.id = u.id offset 0) a
+order by a.id
 
 -- Entries that are kept, or came or went within the hour: each through its own index, and once.
 -- statement: dead_stats on dead
@@ -278,10 +276,9 @@ due as (
                         order by w.count desc, w.group_id limit $4::int8) n
         on conflict (group_id) do update set leased_until = excluded.leased_until where a.leased_until <= now()
         returning a.group_id, a.entries as before, a.entries = 0 as new)
-select coalesce(json_agg(json_build_object({{dead_group_pairs}}, 'edited', g.edited, 'users', g.users,
-        'first_died_at', {{ms(g.first)}}, 'last_died_at', {{ms(g.last)}},
-        'new', due.new, 'before', due.before) order by g.count desc, g.group_id), '[]')::text
-from due, lateral (select * from g where g.group_id = due.group_id) g,{{dead_group_of_latest}}
+select {{dead_group_row}}, due.new::int4, due.before
+from due, lateral (select * from g where g.group_id = due.group_id) g, {{dead_group_of_latest}}
+order by g.count desc, g.group_id
 
 -- Nobody was told: it is due again at once.
 -- statement: dead_told on dead

@@ -69,9 +69,7 @@ with due as (select id from chard.owed_result where due_at <= now() order by id 
         for update skip locked),
 taken as (update chard.owed_result o set due_at = now() + interval '30 s' from due where o.id = due.id
         returning o.*)
-select coalesce(json_agg(json_build_object('id', id, 'task_id', task_id, 'queue', queue,
-        'properties', encode(properties, 'hex'), 'body', encode(body, 'hex'), 'telling', encode(telling, 'hex'))
-        order by id), '[]')::text from taken
+select id, task_id, queue, properties, body, telling from taken order by id
 
 -- statement: owed_told
 delete from chard.owed_result where id = any ($1::int8[])

@@ -74,17 +74,17 @@ select json_build_object('held', coalesce((select json_agg(json_build_object('ow
 and ($1::json ->> 'reason' is null or reason = $1::json ->> 'reason')
 and ($1::json ->> 'unroutable' is null or returns > 0)
 
+-- Columns of shape_scheduled.
 -- part: job_scheduled_row
-json_build_object('id', id, 'task_id', task_id, 'reason', reason, 'exchange', exchange, 'routing_key', routing_key,
-'due_ms', (extract(epoch from due_at) * 1000)::int8, 'created_ms', (extract(epoch from created_at) * 1000)::int8,
-'returns', returns, 'size', octet_length(body)) order by due_at, id
+id, task_id, reason, exchange, routing_key, due_at, created_at, returns, octet_length(body)
 
 -- statement: scheduled_list
-select coalesce(json_agg({{job_scheduled_row}}), '[]')::text from (select * from chard.scheduled where {{job_scheduled_fits}} order by due_at, id limit ($1::json ->> 'limit')::int8) as s
+select {{job_scheduled_row}} from chard.scheduled where {{job_scheduled_fits}}
+order by due_at, id limit ($1::json ->> 'limit')::int8
 
 -- statement: scheduled_drop
 with gone as (delete from chard.scheduled where {{job_scheduled_fits}} returning *),
 told as (insert into chard.dead_letter_audit (batch, operation, action, who, reason, scope, entries)
         select gen_random_uuid(), $1::json ->> 'operation', 'drop', $1::json ->> 'who', $1::json ->> 'note',
                 $1::json ->> 'scope', count(*) from gone having count(*) > 0)
-select coalesce(json_agg({{job_scheduled_row}}), '[]')::text from gone
+select {{job_scheduled_row}} from gone order by due_at, id

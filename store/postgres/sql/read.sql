@@ -5,12 +5,10 @@
 select * from chard.task where id = {{job}} union all select * from chard.task where root_id = {{job}} and root_id <> id
 
 -- statement: events on claims
-select coalesce(json_agg(json_build_object('position', xact || '.' || number, 'id', id,
-        'aggregate_type', aggregatetype, 'aggregate_id', aggregateid, 'type', type, 'payload', payload,
-        'created_at', created_at, 'tracingspancontext', tracingspancontext) order by xact, number), '[]')::text
-from (select * from chard.outbox
-                                                where (xact, number) > ($1::text::xid8, $2) and xact < pg_snapshot_xmin(pg_current_snapshot())
-                                                order by xact, number limit $3) as page
+select xact || '.' || number, id::text, aggregatetype, aggregateid, type, payload::text, created_at, tracingspancontext
+from chard.outbox
+where (xact, number) > ($1::text::xid8, $2) and xact < pg_snapshot_xmin(pg_current_snapshot())
+order by xact, number limit $3
 
 -- Tasks and events of a job are found through the partial indexes, but for the one task that has the job's id and the events about the job itself,
 -- which the primary keys find. A task without a job row is a job of one.
@@ -35,22 +33,20 @@ select json_build_object('id', $1, 'pipeline', pipeline, 'state', state, 'docume
                         order by created_at, aggregate_type, aggregate_id, version) from events), '[]'))::text
 from job
 
+-- Columns of shape_worker.
+-- part: worker_row
+name, state::text, started_at, beat_at, greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)
+
 -- statement: worker on claims
-select json_build_object('name', name, 'state', state, 'started_at', started_at, 'beat_at', beat_at,
-        'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8))::text
-from chard.worker where name = $1
+select {{worker_row}} from chard.worker where name = $1
 
 -- statement: workers on claims
-select coalesce(json_agg(json_build_object('name', name, 'state', state, 'started_at', started_at, 'beat_at', beat_at,
-        'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)) order by name), '[]')::text
-from chard.worker where $1::text is not null
+select {{worker_row}} from chard.worker where $1::text is not null order by name
 
 -- statement: upcoming on claims
-select coalesce(json_agg(json_build_object('due_ms', (extract(epoch from due_at) * 1000)::int8, 'exchange', exchange,
-        'routing_key', routing_key, 'properties', encode(properties, 'hex'), 'body', encode(body, 'hex')) order by due_at),
-        '[]')::text
-from (select * from chard.scheduled where task_id is not null and octet_length(body) <= 65536 and $1::text is not null
-        order by due_at limit 100) as next
+select due_at, exchange, routing_key, properties, body from chard.scheduled
+where task_id is not null and octet_length(body) <= 65536 and $1::text is not null
+order by due_at limit 100
 
 -- statement: beat on claims
 with gone as (delete from chard.worker where beat_at < now() - interval '1 day' and name <> $1)
@@ -59,6 +55,5 @@ on conflict (name) do update set state = excluded.state, beat_at = now()
 
 -- What begins alike may be another group's, whose id holds a colon: whoever reads it looks.
 -- statement: chord_parts on claims
-select coalesce(json_agg(json_build_object('id', id, 'part', chord_part, 'state', state, 'result', result::text, 'error', error)),
-        '[]')::text
-from chard.task where chord_part >= $1 || ':' and chord_part < $1 || ';' and state in ('SUCCESS', 'FAILURE')
+select id, chord_part, state, result::text, error::text from chard.task
+where chord_part >= $1 || ':' and chord_part < $1 || ';' and state in ('SUCCESS', 'FAILURE')

@@ -16,7 +16,7 @@ static int run_groups(struct sqlite_work *work, sqlite3 *db)
         buffer_reset(&c->call.text);
         dead_bind_filter(&q, c);
         query_number(&q, c->query.limit);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_add_shapes(&c->call.text, &q, shape_group);
 }
 
 static int add_row(struct buffer *text, struct query *q)
@@ -39,7 +39,7 @@ static int run_count(struct sqlite_work *work, sqlite3 *db)
 
         buffer_reset(&c->call.text);
         dead_bind_filter(&q, c);
-        return add_row(&c->call.text, &q);
+        return lite_add_shape(&c->call.text, &q, shape_count);
 }
 
 static int run_history(struct sqlite_work *work, sqlite3 *db)
@@ -49,7 +49,7 @@ static int run_history(struct sqlite_work *work, sqlite3 *db)
 
         buffer_reset(&c->call.text);
         query_number(&q, c->entry);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_add_shapes(&c->call.text, &q, shape_act);
 }
 
 /* ---- stats ---- */
@@ -105,12 +105,11 @@ static int dead_read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struc
         query_number(&q, c->alarm.limit);
         query_number(&q, c->alarm.factor);
         for (; query_row(&q); between = ",") {
-                struct bytes row = query_read_bytes(&q, 0);
                 struct given *one = arena_alloc(&c->read, sizeof(*one));
 
                 buffer_add_string(&c->call.text, between);
-                buffer_add(&c->call.text, row.data, row.size);
-                if (!one || !(one->group = arena_string(&c->read, query_read_text(&q, 1)))) {
+                lite_shape(&c->call.text, &q, shape_alarm);
+                if (!one || !(one->group = arena_string(&c->read, query_read_text(&q, 0)))) {
                         query_end(&q);
                         return SQLITE_NOMEM;
                 }

@@ -50,7 +50,7 @@ static int run_events(struct sqlite_work *work, sqlite3 *db)
         buffer_reset(&c->call.text);
         query_number(&q, c->since);
         query_number(&q, c->limit);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_add_shapes(&c->call.text, &q, shape_outbox);
 }
 
 static const struct sqlite_verb verb = { .run = run_events, .done = lite_read, .reads = true };

@@ -65,12 +65,7 @@ static int run_worker(struct sqlite_work *work, sqlite3 *db)
         buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
         query_text(&q, c->key);
-        if (query_row(&q)) {
-                struct bytes row = query_read_bytes(&q, 0);
-
-                buffer_add(&c->call.text, row.data, row.size);
-        }
-        return finish_read(c, query_end(&q));
+        return lite_add_shape(&c->call.text, &q, shape_worker);
 }
 
 static int run_workers(struct sqlite_work *work, sqlite3 *db)
@@ -81,7 +76,7 @@ static int run_workers(struct sqlite_work *work, sqlite3 *db)
         buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
         query_text(&q, NULL);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_add_shapes(&c->call.text, &q, shape_worker);
 }
 
 static int run_upcoming(struct sqlite_work *work, sqlite3 *db)
@@ -90,7 +85,7 @@ static int run_upcoming(struct sqlite_work *work, sqlite3 *db)
         struct query q = query_of(db, &lite_sql_upcoming);
 
         buffer_reset(&c->call.text);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_add_shapes(&c->call.text, &q, shape_upcoming);
 }
 
 static int run_chord_parts(struct sqlite_work *work, sqlite3 *db)
@@ -100,7 +95,7 @@ static int run_chord_parts(struct sqlite_work *work, sqlite3 *db)
 
         buffer_reset(&c->call.text);
         query_text(&q, c->key);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_add_shapes(&c->call.text, &q, shape_chord_part);
 }
 
 static const struct sqlite_verb chord_parts_verb = { .run = run_chord_parts, .done = lite_read, .reads = true };

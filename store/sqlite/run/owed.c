@@ -67,7 +67,7 @@ static int owed_take_run(struct sqlite_work *work, sqlite3 *db)
         query_number(&q, now_us);
         query_number(&q, now_us + TAKEN_US);
         query_number(&q, c->limit);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_add_shapes(&c->call.text, &q, shape_owed);
 }
 
 static const struct sqlite_verb owed_take_verb = {

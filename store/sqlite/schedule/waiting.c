@@ -16,7 +16,7 @@ static int waiting_rows(struct waiting_call *c, sqlite3 *db, const struct statem
         buffer_reset(&c->call.text);
         query_text(&q, c->which);
         query_number(&q, lite_now_us());
-        return lite_add_rows(&c->call.text, &q);
+        return lite_add_shapes(&c->call.text, &q, shape_scheduled);
 }
 
 static int waiting_list(struct sqlite_work *work, sqlite3 *db)

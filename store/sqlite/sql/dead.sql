@@ -89,24 +89,21 @@ update dead_letter_content set edited = ?2 where entry = ?1
 select group_id, count(*) as count, sum(edited) as edited, count(distinct nullif(user_id, '')) as users,
         min(died_at) as first, max(died_at) as last, max(entry) as entry from dead_letter
 
--- part: dead_group_pairs
-'group', g.group_id, 'name', l.name, 'queue', l.queue, 'source', l.error_source, 'code', l.error_code,
-'cause', l.cause, 'verdict', l.verdict, 'message', l.error_message, 'count', g.count, 'entry', g.entry, 'edited', g.edited,
-'users', g.users, 'first_died_at', g.first / 1000, 'last_died_at', g.last / 1000
+-- Columns of shape_group.
+-- part: dead_group_row
+g.group_id, l.name, l.queue, l.error_source, l.error_code, l.cause, l.verdict, l.error_message, g.count, g.entry, g.edited, g.users, g.first, g.last
 
 -- statement: dead_groups
 with g as materialized ({{dead_group_figures}} where {{dead_filter}}
         group by group_id order by count(*) desc, group_id limit ?16)
-select json_object({{dead_group_pairs}}) from g cross join dead_letter l on l.entry = g.entry
+select {{dead_group_row}} from g cross join dead_letter l on l.entry = g.entry
 order by g.count desc, g.group_id
 
 -- statement: dead_count
-select json_object('count', count(*), 'upto', coalesce(max(entry), 0), 'edited', coalesce(sum(edited), 0))
-from dead_letter where {{dead_filter}}
+select count(*), coalesce(max(entry), 0), coalesce(sum(edited), 0) from dead_letter where {{dead_filter}}
 
 -- statement: dead_history
-select json_object('at', a.at / 1000, 'action', a.action, 'who', a.who, 'reason', a.reason, 'scope', a.scope,
-        'operation', a.operation, 'count', a.entries)
+select a.at, a.action, a.who, a.reason, a.scope, a.operation, a.entries
 from dead_letter_act c join dead_letter_audit a on a.id = c.audit where c.entry = ?1 order by a.id
 
 -- What is kept, and what went within the hour (?2, five minutes ?3, one ?4): what came within it is one of these.
@@ -138,8 +135,7 @@ delete from dead_letter_alarm where group_id not in
 -- Of now, growth, least, quiet, limit, factor.
 -- statement: dead_due
 with g as materialized ({{dead_group_figures}} where state = 'kept' group by group_id)
-select json_object({{dead_group_pairs}}, 'new', json(case when coalesce(a.entries, 0) = 0 then 'true' else 'false' end),
-        'before', coalesce(a.entries, 0)), g.group_id
+select {{dead_group_row}}, coalesce(a.entries, 0) = 0, coalesce(a.entries, 0)
 from g left join dead_letter_alarm a on a.group_id = g.group_id join dead_letter l on l.entry = g.entry
 where a.group_id is null
         or (a.leased_until <= ?1 and (a.entries = 0 or (g.count >= a.entries + max(?3, a.entries * ?2 / 100)

@@ -37,8 +37,7 @@ values (?1, ?2, ?8, ?3, ?4, ?5, ?6, ?7) on conflict (key) do nothing
 -- statement: owed_take
 update owed_result set due_at = ?2 where id in
 (select id from owed_result where due_at <= ?1 order by id limit ?3)
-returning json_object('id', id, 'task_id', task_id, 'queue', queue,
-        'properties', hex(properties), 'body', hex(body), 'telling', hex(telling))
+returning id, task_id, queue, properties, body, telling
 
 -- statement: owed_told
 delete from owed_result where id = ?1

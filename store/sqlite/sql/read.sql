@@ -5,9 +5,7 @@
 select * from task where id = {{job}} union all select * from task where root_id = {{job}} and root_id <> id
 
 -- statement: events
-select json_object('position', cast(position as text), 'id', id, 'aggregate_type', aggregatetype,
-        'aggregate_id', aggregateid, 'type', type, 'payload', json(payload), 'created_at', {{iso(created_at)}},
-        'tracingspancontext', tracingspancontext)
+select cast(position as text), id, aggregatetype, aggregateid, type, payload, created_at, tracingspancontext
 from outbox where position > ?1 order by position limit ?2
 
 -- statement: event_add
@@ -50,11 +48,8 @@ order by created_at, aggregate_type, aggregate_id, version
 
 -- Of one, or of all.
 -- statement: worker
-select json_object('name', name, 'state', json(state),
-        'started_at', {{iso(started_at)}},
-        'beat_at', {{iso(beat_at)}},
-        'age_ms', max(0, (?1 - beat_at) / 1000))
-from worker where ?2 is null or name = ?2 order by name
+select name, state, started_at, beat_at, max(0, (?1 - beat_at) / 1000) from worker
+where ?2 is null or name = ?2 order by name
 
 -- statement: beat
 insert into worker (name, state, started_at, beat_at) values (?1, ?2, ?3, ?3)
@@ -64,11 +59,10 @@ on conflict (name) do update set state = excluded.state, beat_at = ?3
 delete from worker where beat_at < ?2 and name <> ?1
 
 -- statement: upcoming
-select json_object('due_ms', due_at / 1000, 'exchange', exchange, 'routing_key', routing_key,
-        'properties', hex(properties), 'body', hex(body))
-from scheduled where task_id is not null and length(body) <= 65536 order by due_at limit 100
+select due_at, exchange, routing_key, properties, body from scheduled
+where task_id is not null and length(body) <= 65536 order by due_at limit 100
 
 -- What begins alike may be another group's, whose id holds a colon: whoever reads it looks.
 -- statement: chord_parts
-select json_object('id', id, 'part', chord_part, 'state', state, 'result', result, 'error', json(error)) from task
+select id, chord_part, state, result, error from task
 where chord_part >= ?1 || ':' and chord_part < ?1 || ';' and state in ('SUCCESS', 'FAILURE')

@@ -46,10 +46,9 @@ select max(id), min(due_at) from scheduled where id > ?1
 and (?1 ->> '$.reason' is null or reason = ?1 ->> '$.reason')
 and (?1 ->> '$.unroutable' is null or returns > 0)
 
+-- Columns of shape_scheduled.
 -- part: scheduled_row
-json_object('id', id, 'task_id', task_id, 'reason', reason, 'exchange', exchange,
-'routing_key', routing_key, 'due_ms', due_at / 1000, 'created_ms', created_at / 1000,
-'returns', returns, 'size', length(body))
+id, task_id, reason, exchange, routing_key, due_at, created_at, returns, length(body)
 
 -- statement: scheduled_list
 select {{scheduled_row}} from scheduled where {{scheduled_fits}} and ?2 > 0 order by due_at, id limit coalesce(?1 ->> '$.limit', -1)
