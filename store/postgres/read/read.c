@@ -56,7 +56,7 @@ void refuse_json(struct call *call, enum store_result result, const struct probl
         ((json_done *)call->done)(NULL, why, call->arg);
 }
 
-static void read_answer(struct link *link, struct group *group)
+static void pg_read_answer(struct link *link, struct group *group)
 {
         const struct read_call *call = group->calls[0]->what;
 
@@ -72,7 +72,7 @@ const struct verb verb_read = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_read,
-        .answer = read_answer,
+        .answer = pg_read_answer,
         .refuse = refuse_json,
 };
 
