@@ -15,21 +15,10 @@ struct tend_call {
         bool more;
 };
 
-static int forget_steps(struct tend_call *c, sqlite3 *db, int64_t before_us)
+/* A chunk of what is older than that. */
+static int tend_forget(struct tend_call *c, sqlite3 *db, const struct statement *statement, int64_t before_us)
 {
-        struct query q = query_of(db, &lite_sql_tend_forget);
-        int rc;
-
-        query_number(&q, before_us);
-        query_number(&q, CHUNK);
-        rc = query_run(&q);
-        c->more = c->more || (rc == SQLITE_OK && sqlite3_changes(db) >= CHUNK);
-        return rc;
-}
-
-static int forget_inbox(struct tend_call *c, sqlite3 *db, int64_t before_us)
-{
-        struct query q = query_of(db, &lite_sql_inbox_forget);
+        struct query q = query_of(db, statement);
         int rc;
 
         query_number(&q, before_us);
@@ -60,8 +49,8 @@ static int run_tend(struct sqlite_work *work, sqlite3 *db)
                 rc = query_run(&q);
         }
         if (rc == SQLITE_OK)
-                rc = forget_steps(c, db, before_us);
-        return rc == SQLITE_OK ? forget_inbox(c, db, before_us + KEEP_US - INBOX_US) : rc;
+                rc = tend_forget(c, db, &lite_sql_tend_forget, before_us);
+        return rc == SQLITE_OK ? tend_forget(c, db, &lite_sql_inbox_forget, before_us + KEEP_US - INBOX_US) : rc;
 }
 
 static void lite_tend_tended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
