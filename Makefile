@@ -72,8 +72,10 @@ EMBED_sqlite_store = $(wildcard store/sqlite/schema/*.sql)
 EMBED_sqlite_broker = $(wildcard broker/embedded/schema/*.sql)
 # The named statements of the store's backends become part of it too: see scripts/statements.
 SQL_SETS     = postgres sqlite
-SQL_postgres = pg_sql $(wildcard store/postgres/sql/*.sql)
-SQL_sqlite   = lite_sql $(wildcard store/sqlite/sql/*.sql)
+SQL_postgres = $(wildcard store/postgres/sql/*.sql)
+SQL_sqlite   = $(wildcard store/sqlite/sql/*.sql)
+SQL_PREFIX_postgres = pg_sql
+SQL_PREFIX_sqlite   = lite_sql
 EMBED_data   = $(wildcard tasks/waste/data/*.json)
 EMBED_rules  = $(wildcard tasks/waste/rules/*.json)
 
@@ -210,9 +212,9 @@ $(EMBED_SETS:%=$(OUT)/gen/embedded_%.c): $(OUT)/gen/embedded_%.c: scripts/embed 
 	@mkdir -p $(@D)
 	$(Q)scripts/embed $* $(EMBED_$*) >$@
 
-$(SQL_SETS:%=$(OUT)/gen/sql_%.c): $(OUT)/gen/sql_%.c: scripts/statements $$(filter %.sql,$$(SQL_$$*)) $$(sort $$(dir $$(filter %.sql,$$(SQL_$$*))))
+$(SQL_SETS:%=$(OUT)/gen/sql_%.c): $(OUT)/gen/sql_%.c: scripts/statements $$(SQL_$$*) $$(sort $$(dir $$(SQL_$$*)))
 	@mkdir -p $(@D)
-	$(Q)scripts/statements $(SQL_$*) >$@
+	$(Q)scripts/statements $(SQL_PREFIX_$*) $(SQL_$*) >$@
 
 # These change when the compiler or its flags do, and when a source file comes or goes.
 $(OUT)/flags: TEXT = $(COMPILE)
