@@ -40,9 +40,13 @@ int jobs_over(struct jobs **out, uv_loop_t *loop, const struct catalog *catalog,
 /* Answer what is open with code "closed", end all followers, let go of the doors that jobs_open opened. The loop must turn until it is idle. */
 void jobs_close(struct jobs *j);
 
-/* ---- submit.c ---- */
+/* ---- submit.c, hand_over.c ---- */
 
-/* The broker has confirmed the message (`why` is NULL), or it is not known to be safe: source "broker", code "returned" (no queue takes it), "refused", or
+/* From now on what is submitted while the broker is away, or is not confirmed within `after_ms`, goes into the store's scheduled messages, and counts as submitted once it is
+ * there: a worker's releaser publishes it. It may then be published twice, under the same ids. Both doors must be open. Returns 0 or -ENOMEM. */
+int jobs_outlast(struct jobs *j, unsigned after_ms);
+
+/* The broker has confirmed the message, or the store has it (`why` is NULL); or it is not known to be safe: source "broker", code "returned" (no queue takes it), "refused", or
  * "closed" (it may or may not have been submitted). */
 typedef void jobs_submitted(const char *id, const struct problem *why, void *arg);
 

@@ -67,6 +67,8 @@ void jobs_close(struct jobs *j)
         cancels_leave(j);
         if (j->watch)
                 watch_close(j->watch);
+        if (j->outlast)
+                outlast_close(j->outlast);
         if (j->owns && j->broker)
                 broker_close(j->broker);
         if (j->owns && j->store)

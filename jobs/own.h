@@ -12,8 +12,9 @@ struct jobs {
         struct broker *broker;
         bool owns; /* the doors: they are closed with it */
         bool closing;
-        struct watch *watch;    /* follow.c's; NULL until somebody follows */
-        struct cancel *cancels; /* cancel.c's, under way */
+        struct watch *watch;     /* follow.c's; NULL until somebody follows */
+        struct cancel *cancels;  /* cancel.c's, under way */
+        struct outlast *outlast; /* hand_over.c's, or NULL */
 };
 
 /* "no_store", "no_broker": what was asked needs a door that is not open. Returns 1. */
@@ -24,6 +25,12 @@ bool jobs_unstored(const struct jobs *j, json_done *done, void *arg);
 
 /* Let those go on that are under way, without this. */
 void cancels_leave(struct jobs *j);
+
+/* Bring a message to safety, then call `done` as jobs_submit says. 0 or -ENOMEM. */
+int hand_over(struct jobs *j, struct message *takes, const char *id, jobs_submitted *done, void *arg);
+
+/* Let those go on that are under way, without the store. */
+void outlast_close(struct outlast *o);
 
 /* End all followers; the memory goes once the loop has closed their timer. */
 void watch_close(struct watch *w);

@@ -16,50 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One publish until its confirm. */
-struct ticket {
-        jobs_submitted *done;
-        void *arg;
-        char id[JOBS_ID_SIZE];
-};
-
-static void submit_why(enum publish_result result, struct problem *why)
-{
-        static const struct {
-                const char *code, *text;
-        } words[] = {
-                [PUBLISH_RETURNED] = { "returned", "no queue takes it; run: chard topology apply" },
-                [PUBLISH_REFUSED] = { "refused", "the broker refused it; run: chard topology apply" },
-                [PUBLISH_CLOSED] = { "closed", "the connection ended before it was confirmed: it may or may not have "
-                                               "been submitted" },
-        };
-        problem_set(why, "broker", words[result].code, "%s", words[result].text);
-}
-
-static void jobs_submit_on_published(enum publish_result result, void *arg)
-{
-        struct ticket *t = (struct ticket *)arg;
-        struct problem why;
-        if (result != PUBLISH_CONFIRMED)
-                submit_why(result, &why);
-        t->done(t->id, result == PUBLISH_CONFIRMED ? NULL : &why, t->arg);
-        free(t);
-}
-
-static int submit_message(struct jobs *j, struct message *takes, const char *id, jobs_submitted *done, void *arg)
-{
-        struct ticket *t = calloc(1, sizeof(*t));
-        if (!t) {
-                message_free(takes);
-                return -ENOMEM;
-        }
-        t->done = done;
-        t->arg = arg;
-        snprintf(t->id, sizeof(t->id), "%s", id);
-        broker_publish(j->broker, takes, jobs_submit_on_published, t);
-        return 0;
-}
-
 /* ---- a pipeline ---- */
 
 static int submit_no_pipeline(const struct jobs *j, const char *name, struct problem *why)
@@ -88,7 +44,7 @@ int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char 
         if (code)
                 return code;
         snprintf(id, JOBS_ID_SIZE, "%s", made);
-        return submit_message(j, message, id, done, arg);
+        return hand_over(j, message, id, done, arg);
 }
 
 /* ---- any task ---- */
@@ -184,5 +140,5 @@ int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_I
                 return problem_set(why, "message", "bad_task", "the headers take more than %d bytes",
                                    MESSAGE_MAX_PROPERTIES);
         }
-        return submit_message(j, m, id, done, arg);
+        return hand_over(j, m, id, done, arg);
 }
