@@ -29,12 +29,12 @@ JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
 
 # --- what is compiled, and how -----------------------------------------------------------------------
 
-FOLDERS  = core message redis broker store results ai tasks pipelines catalog jobs worker dlq duties
+FOLDERS  = core message redis broker store results ai tasks pipelines catalog jobs worker dlq duties gateway
 LIB_SRC := $(sort $(foreach dir,$(FOLDERS),$(wildcard $(dir)/*.c $(dir)/*/*.c $(dir)/*/*/*.c)))
 CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
 HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h $(dir)/*/*/*.h)))
 
-PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite3 hiredis libzstd
+PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite3 hiredis libzstd libmicrohttpd
 # Asked at the first use, and once: the name then becomes what was answered.
 PKG_FLAGS = $(eval PKG_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_FLAGS)
 PKG_LIBS  = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)

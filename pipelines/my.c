@@ -5,6 +5,7 @@
 /* Many profile changes at once, all of them or none. */
 const struct pipeline pipeline_my = {
         .name = "my",
+        .path = "profiles",
         .exchange = "my.commands",
         .steps = { "my.profile" },
         .input = my_input,

@@ -15,6 +15,7 @@
 
 struct pipeline {
         const char *name;                          /* "scan" */
+        const char *path;                          /* POST /v1/PATH submits to it; NULL: its name */
         const char *exchange;                      /* its domain's topic exchange: "scan.commands" */
         const char *steps[PIPELINE_MAX_STEPS + 1]; /* task names, NULL-terminated */
         const struct input_key *input;             /* the keys it takes, ended by a NULL name */

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEV_PORT "8780"
+
 static void dev_said(const char *line, void *arg)
 {
         (void)arg;
@@ -27,6 +29,8 @@ static void began(struct service *s)
         printf("chard dev: broker and store are %s, answers come from %s\n", strchr(c->store_url, ':') + 1,
                offline ? "the taxonomy and the rules alone (set OPENAI_API_KEY or OPENAI_BASE_URL for a model)"
                        : "the AI provider");
+        if (s->gateway)
+                printf("HTTP is at http://127.0.0.1:%u/v1/jobs\n", gateway_port(s->gateway));
         puts("in another terminal, in this folder:\n"
              "  chard submit chat user_id=you lang=en text=\"Where does a milk carton go?\" --wait 60\n"
              "  chard events --follow\n"
@@ -40,8 +44,6 @@ static int check_port(const struct command *self, const char *port)
         const long number = strtol(port, &end, 10);
         if (end == port || *end || number < 0 || number > 65535)
                 return command_misuse(self, "--port: \"%.40s\" is no port, 0 to 65535", port);
-        fputs("chard dev: --port is kept for the HTTP gateway, which this version does not have: nothing listens there\n",
-              stderr);
         return 0;
 }
 
@@ -53,9 +55,10 @@ static int check_file(const struct command *self, const char *db)
         return command_misuse(self, "--db: \"%.60s\" is no file's name", db);
 }
 
-static int dev_serve(const struct command *self, struct settings *s)
+static int dev_serve(const struct command *self, struct settings *s, const char *port)
 {
         struct service service;
+        char listen[32], name[300];
         struct observer live = live_view();
         struct problem why = { 0 };
         int code = command_migrate_store(s->store_url, (unsigned)s->connect_timeout_ms, dev_said, &why);
@@ -66,6 +69,12 @@ static int dev_serve(const struct command *self, struct settings *s)
                 return code;
         if (isatty(STDOUT_FILENO))
                 service.config.observers = &live;
+        snprintf(listen, sizeof(listen), "127.0.0.1:%s", port ? port : DEV_PORT);
+        snprintf(name, sizeof(name), "%s/gateway", service.name);
+        service.listen = serve_gateway_config(s, service.catalog, &service.loop, name);
+        service.listen.listen = listen;
+        service.listens = true;
+        service.port_is_free = !port;
         return service_run(&service, began);
 }
 
@@ -76,7 +85,8 @@ static int dev_run(const struct command *self, int argc, char **argv)
         const struct own_flag own[] = {
                 { "--db", 0, NULL, &db, "FILE",
                   "the file that broker and store are; made where there is none (default: " DATABASE_FILE ")" },
-                { "--port", 0, NULL, &port, "N", "kept for the HTTP gateway of a later version" },
+                { "--port", 0, NULL, &port, "N",
+                  "where the HTTP gateway listens on 127.0.0.1 (default: " DEV_PORT "); 0 = a free one" },
                 { 0 },
         };
         int operands, code;
@@ -91,7 +101,7 @@ static int dev_run(const struct command *self, int argc, char **argv)
         else if (database_use(&s, db) < 0)
                 code = EXIT_FAILED;
         else
-                code = dev_serve(self, &s);
+                code = dev_serve(self, &s, port);
         settings_free(&s);
         return code;
 }
@@ -103,6 +113,7 @@ const struct command command_dev = {
         .example = "  chard dev\n  chard dev --db /var/lib/chard/team.db",
         .details =
                 "Broker and store are one SQLite file; other chard commands in the same folder find it without flags, also while this runs.\n"
+                "Programs submit and follow jobs by HTTP on --port (docs/http.md). "
                 "Several `chard worker` on this machine may share the file. When it gets too small: chard move.",
         .serves = true,
         .serverless = true,

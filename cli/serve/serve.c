@@ -105,8 +105,7 @@ int service_init(struct service *service, const struct command *self, struct set
         return 0;
 }
 
-/* Thousands of calls are thousands of sockets. */
-static void raise_file_limit(void)
+void serve_raise_file_limit(void)
 {
         struct rlimit limit;
         if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -122,11 +121,18 @@ static void service_on_signal(uv_signal_t *handle, int number)
         worker_stop(s->worker);
         if (s->keeper)
                 dlq_keeper_stop(s->keeper);
+        if (s->gateway)
+                gateway_stop(s->gateway);
 }
 
 static void on_keeper_stopped(void *arg)
 {
         ((struct service *)arg)->keeper_stopped = true;
+}
+
+static void service_on_gateway_stopped(void *arg)
+{
+        ((struct service *)arg)->gateway_stopped = true;
 }
 
 static void service_on_turn(uv_prepare_t *handle)
@@ -135,24 +141,52 @@ static void service_on_turn(uv_prepare_t *handle)
         memory_follow();
 }
 
+static int open_keeper(struct service *s, struct problem *why)
+{
+        if (!s->keeps)
+                return 0;
+        s->keep.stopped = on_keeper_stopped;
+        s->keep.arg = s;
+        return dlq_keeper_open(&s->keeper, &s->keep, why);
+}
+
+static int open_gateway(struct service *s, struct problem *why)
+{
+        if (!s->listens)
+                return 0;
+        s->listen.stopped = service_on_gateway_stopped;
+        s->listen.arg = s;
+        const int code = gateway_open(&s->gateway, &s->listen, why);
+        if (code != 1 || !s->port_is_free || strcmp(why->code, "address_in_use") != 0)
+                return code;
+        log_warn("gateway", "%s: no HTTP here; choose another port with --port", why->text);
+        return 0;
+}
+
 static int open_all(struct service *s, struct problem *why)
 {
         int code = worker_open(&s->worker, &s->config, why);
-        if (code || !s->keeps)
-                return code;
-        s->keep.stopped = on_keeper_stopped;
-        s->keep.arg = s;
-        code = dlq_keeper_open(&s->keeper, &s->keep, why);
         if (code)
+                return code;
+        code = open_gateway(s, why);
+        if (code == 0)
+                code = open_keeper(s, why);
+        if (code && s->gateway)
+                gateway_close(s->gateway);
+        if (code) {
                 worker_close(s->worker);
+                uv_run(&s->loop, UV_RUN_DEFAULT);
+        }
         return code;
 }
 
 /* The worker has come to its end. */
 static void close_all(struct service *s)
 {
-        while (s->keeper && !s->keeper_stopped)
+        while ((s->keeper && !s->keeper_stopped) || (s->gateway && !s->gateway_stopped))
                 uv_run(&s->loop, UV_RUN_ONCE);
+        if (s->gateway)
+                gateway_close(s->gateway);
         if (s->keeper)
                 dlq_keeper_close(s->keeper);
         worker_close(s->worker);
@@ -199,7 +233,7 @@ static int serve(struct service *s, void (*began)(struct service *s))
 
 int service_run(struct service *s, void (*began)(struct service *s))
 {
-        raise_file_limit();
+        serve_raise_file_limit();
         memory_prepare();
         uv_loop_init(&s->loop);
         log_info("worker", "chard " CHARD_VERSION " starts as %s", s->name);

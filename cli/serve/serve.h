@@ -5,6 +5,7 @@
 
 #include "cli/common/command.h"
 #include "dlq/dlq.h"
+#include "gateway/gateway.h"
 #include "worker/worker.h"
 
 enum { SERVE_MOST_QUEUES = 256 };
@@ -23,11 +24,23 @@ struct service {
         struct dlq_config keep;
         struct dlq_keeper *keeper;
         bool keeper_stopped;
+        bool listens;      /* requests are taken here too … */
+        bool port_is_free; /* … or not, where somebody else has the port: nobody asked for this one */
+        struct gateway_config listen;
+        struct gateway *gateway;
+        bool gateway_stopped;
 };
 
 /* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until
  * service_run. Returns 0, or an exit code after saying why. */
 int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps);
+
+/* Thousands of calls, or of requests, are thousands of sockets: as many as this process may have. */
+void serve_raise_file_limit(void);
+
+/* A gateway as the settings have it; they and `name` are borrowed as long as it lives. */
+struct gateway_config serve_gateway_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                                           const char *name);
 
 /* Serve until SIGTERM or SIGINT has ended it. `began`, unless NULL, is called once it consumes. Returns an exit code, after saying why. */
 int service_run(struct service *s, void (*began)(struct service *s));

@@ -29,6 +29,9 @@ struct settings {
         char *log_level;
         char *log_format;
         char *health_file;
+        char *gateway_listen;    /* ADDRESS:PORT */
+        char *gateway_hosts;     /* names that Host may have, comma-separated */
+        char *gateway_log;       /* "-" = standard output; empty = none */
         char *events;            /* "asked", "on", "off" */
         char *remote_control;    /* "yes", "no" */
         char *dlq_queues;        /* queues of no task here whose dead letters are kept too, comma-separated */
@@ -39,6 +42,7 @@ struct settings {
         long dlq_webhook_quiet_s;
         long stale_every_s; /* 0 = never */
         long stale_slack_s;
+        long gateway_connections;
         long slots;              /* tasks in hand at once, per queue with AI calls */
         long heartbeat_s;        /* AMQP heartbeat, seconds */
         long grace_ms;           /* time to finish at shutdown */

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from guarded import free_port
 from support import jobs
 from support.program import ROOT, die_with_parent, no_report
 from test_dev import Dev, Folder
@@ -60,16 +61,18 @@ def reader(chard, tmp_path):
 
 def test_a_minute_alone_with_it(chard_bare, tmp_path, wait_until):
     reader = Reader(chard_bare, tmp_path)
-    stays, pasted = blocks("README.md", "sh", "A minute alone with it")
+    stays, pasted, http = blocks("README.md", "sh", "A minute alone with it")
     assert STAYS.search(stays)[0].split() == ["chard", "dev"]
-    folder = Folder(tmp_path)
-    dev = Dev(folder)
+    folder, port = Folder(tmp_path), str(free_port())
+    dev = Dev(folder, "--port", port)
     try:
         wait_until(lambda: folder.run("ping", f"chard@{os.uname().nodename}").returncode == 0, what="dev consumes")
         shown = reader.paste(stays) + reader.paste(pasted)
+        followed = reader.paste(http.replace("8780", port))
     finally:
         assert dev.stop()[0] == 0
     assert "milk carton" in shown.lower() and shown.count("SUCCESS") >= 2 and "ChatAnswered" in shown and "ScanAnswered" in shown
+    assert "event: end" in followed and "SUCCESS" in followed
 
 
 def test_a_producer_in_python_reads_its_result(reader, chard, broker_url):

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chard gateway: the HTTP gateway as a process. */
+#include "cli/serve/serve.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct gateway_process {
+        uv_loop_t loop;
+        uv_signal_t term, interrupt;
+        struct gateway *gateway;
+};
+
+static void on_gateway_signal(uv_signal_t *handle, int number)
+{
+        struct gateway_process *p = (struct gateway_process *)handle->data;
+        log_info("gateway", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        gateway_stop(p->gateway);
+}
+
+static void on_gateway_stopped(void *arg)
+{
+        uv_stop(&((struct gateway_process *)arg)->loop);
+}
+
+/* Connections that can be had: some descriptors are for broker, store and log. */
+static unsigned gateway_connections(const struct settings *s)
+{
+        enum { OTHERS = 64 };
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)s->gateway_connections + OTHERS)
+                return limit.rlim_cur > 2 * OTHERS ? (unsigned)limit.rlim_cur - OTHERS : OTHERS;
+        return (unsigned)s->gateway_connections;
+}
+
+struct gateway_config serve_gateway_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                                           const char *name)
+{
+        serve_raise_file_limit();
+        return (struct gateway_config){
+                .loop = loop,
+                .catalog = catalog,
+                .broker_urls = s->broker_url,
+                .broker_ca_file = setting_or_null(s->broker_ca_file),
+                .store_url = s->store_url,
+                .name = name,
+                .heartbeat_s = (unsigned)s->heartbeat_s,
+                .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                .listen = s->gateway_listen,
+                .hosts = s->gateway_hosts,
+                .log_file = setting_or_null(s->gateway_log),
+                .connections = gateway_connections(s),
+                .body_most = (size_t)s->max_body_bytes,
+        };
+}
+
+static void gateway_hear(struct gateway_process *p)
+{
+        p->term.data = p->interrupt.data = p;
+        uv_signal_init(&p->loop, &p->term);
+        uv_signal_init(&p->loop, &p->interrupt);
+        uv_signal_start(&p->term, on_gateway_signal, SIGTERM);
+        uv_signal_start(&p->interrupt, on_gateway_signal, SIGINT);
+}
+
+static int gateway_serve(const struct command *self, const struct gateway_config *config, struct gateway_process *p)
+{
+        struct problem why = { 0 };
+        const int code = gateway_open(&p->gateway, config, &why);
+        if (code) {
+                uv_run(&p->loop, UV_RUN_DEFAULT);
+                return command_fail(self, code, &why);
+        }
+        gateway_hear(p);
+        uv_run(&p->loop, UV_RUN_DEFAULT);
+        gateway_close(p->gateway);
+        uv_close((uv_handle_t *)&p->term, NULL);
+        uv_close((uv_handle_t *)&p->interrupt, NULL);
+        uv_run(&p->loop, UV_RUN_DEFAULT);
+        log_info("gateway", "stopped");
+        return EXIT_DONE;
+}
+
+static int gateway_run(const struct command *self, int argc, char **argv)
+{
+        struct settings s;
+        struct gateway_process p = { 0 };
+        char host[128] = "localhost", name[256];
+        int operands, code = 0;
+        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+                return code;
+        struct catalog *catalog = NULL;
+        if (operands > 0)
+                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
+        else
+                catalog = command_catalog(self, &s, &code);
+        if (catalog) {
+                gethostname(host, sizeof(host) - 1);
+                snprintf(name, sizeof(name), "%s%s", *s.name ? s.name : "gateway@", *s.name ? "" : host);
+                memory_prepare();
+                uv_loop_init(&p.loop);
+                struct gateway_config config = serve_gateway_config(&s, catalog, &p.loop, name);
+                config.stopped = on_gateway_stopped;
+                config.arg = &p;
+                code = gateway_serve(self, &config, &p);
+                uv_loop_close(&p.loop);
+                catalog_unref(catalog);
+        }
+        settings_free(&s);
+        return code;
+}
+
+const struct command command_gateway = {
+        .name = "gateway",
+        .summary = "Take jobs by HTTP, and tell how they do, until SIGTERM",
+        .usage = "[--listen ADDRESS:PORT] [--gateway-hosts NAME,…] [--access-log FILE]",
+        .example = "  chard gateway\n"
+                   "  chard gateway --listen 127.0.0.1:9000 --access-log -",
+        .details =
+                "Several may run; they share nothing but broker and store. What it answers is in docs/http.md and at /openapi.json.\n"
+                "A SIGTERM ends streams and long polls, answers what is under way, and ends it.",
+        .serves = true,
+        .run = gateway_run,
+};

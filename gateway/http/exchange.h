@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request and its answer. A handler answers at once, or keeps the exchange (exchange_keep), returns, and answers later; or it answers with a stream. Loop thread. */
+#ifndef CHARD_GATEWAY_HTTP_EXCHANGE_H
+#define CHARD_GATEWAY_HTTP_EXCHANGE_H
+
+#include "core/bytes.h"
+#include "core/problem.h"
+#include "gateway/http/route.h"
+#include "gateway/http/target.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct exchange;
+
+/* ---- the request; all borrowed until it is answered ---- */
+
+const char *exchange_method(const struct exchange *x);
+const struct target *exchange_target(const struct exchange *x);
+const struct route *exchange_route(const struct exchange *x);
+struct bytes exchange_body(const struct exchange *x);
+
+/* A header's value, or NULL. Not after the answer. */
+const char *exchange_header(const struct exchange *x, const char *name);
+
+/* Keep it beyond the handler: it stays valid, though its client may leave and its time run out, until exchange_drop. Without an answer after `ms` it is
+ * answered 503 "no_answer". */
+void exchange_keep(struct exchange *x, uint64_t ms);
+void exchange_drop(struct exchange *x);
+
+/* Called once, when a kept exchange or a stream has come to its end before its handler saw to it: its client has left, its time is up, or the server stops.
+ * It may call exchange_answer, which counts only in the last case, and exchange_drop. */
+typedef void exchange_over(struct exchange *x, void *arg);
+void exchange_on_over(struct exchange *x, exchange_over *over, void *arg);
+
+/* Has it been answered, or its client left? Then an answer changes nothing. */
+bool exchange_is_over(const struct exchange *x);
+
+/* ---- the answer: the first one counts ---- */
+
+/* A further header of the answer that follows; copied. Texts from outside must be free of control characters. */
+void exchange_add_header(struct exchange *x, const char *name, const char *value);
+
+void exchange_answer(struct exchange *x, unsigned status, const char *type, struct buffer *body_takes);
+void exchange_answer_json(struct exchange *x, unsigned status, const json_t *value);
+
+/* Problem details (RFC 9457); the status is the one of the problem's code. `extra` (or NULL) has further members. */
+void exchange_answer_problem(struct exchange *x, const struct problem *why);
+void exchange_answer_status(struct exchange *x, unsigned status, const struct problem *why, const json_t *extra);
+
+/* ---- streams ---- */
+
+/* Begin an answer of unknown length: status 200, then what exchange_send gives, until exchange_end. */
+void exchange_begin(struct exchange *x, const char *type);
+/* Copied. False when the client does not read what it was sent, or memory ran out: the stream ends. */
+bool exchange_send(struct exchange *x, struct bytes text);
+void exchange_end(struct exchange *x);
+
+#endif

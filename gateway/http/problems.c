@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/http/problems.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* By source and code, since a code is the source's own word; NULL: of any source. */
+static const struct {
+        const char *source, *code;
+        unsigned status;
+} problem_table[] = {
+        { "request", "bad_target", 400 },   { "request", "bad_parameter", 400 }, { "request", "bad_framing", 400 },
+        { "request", "bad_body", 400 },     { "request", "bad_json", 400 },      { "request", "bad_origin", 403 },
+        { "request", "not_found", 404 },    { "request", "no_job", 404 },        { "request", "bad_method", 405 },
+        { "request", "too_large", 413 },    { "request", "bad_type", 415 },      { "request", "bad_coding", 415 },
+        { "request", "bad_host", 421 },     { "request", "bad_request", 422 },   { "pipeline", "bad_input", 422 },
+        { "pipeline", "no_pipeline", 422 }, { "message", "bad_task", 422 },      { "store", "bad_cursor", 400 },
+};
+
+static const struct {
+        unsigned status;
+        const char *title;
+} problem_titles[] = {
+        { 400, "Bad Request" },         { 401, "Unauthorized" },
+        { 403, "Forbidden" },           { 404, "Not Found" },
+        { 405, "Method Not Allowed" },  { 409, "Conflict" },
+        { 413, "Content Too Large" },   { 415, "Unsupported Media Type" },
+        { 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
+        { 429, "Too Many Requests" },   { 503, "Service Unavailable" },
+};
+
+unsigned problem_status(const struct problem *why)
+{
+        for (size_t i = 0; i < sizeof(problem_table) / sizeof(problem_table[0]); i++)
+                if (strcmp(problem_table[i].source, why->source) == 0 && strcmp(problem_table[i].code, why->code) == 0)
+                        return problem_table[i].status;
+        return 503;
+}
+
+const char *problem_title(unsigned status)
+{
+        for (size_t i = 0; i < sizeof(problem_titles) / sizeof(problem_titles[0]); i++)
+                if (problem_titles[i].status == status)
+                        return problem_titles[i].title;
+        return "Error";
+}
+
+json_t *problem_details(unsigned status, const struct problem *why, const json_t *extra)
+{
+        json_t *value = json_pack("{s:s+, s:s, s:i, s:s, s:s}", "type", "urn:chard:problem:", why->code, "title",
+                                  problem_title(status), "status", (int)status, "detail", why->text, "code", why->code);
+        if (value && extra && json_object_update_missing(value, (json_t *)extra)) {
+                json_decref(value);
+                return NULL;
+        }
+        return value;
+}

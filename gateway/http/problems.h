@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What clients are told went wrong. Pure. Source: RFC 9457. */
+#ifndef CHARD_GATEWAY_HTTP_PROBLEMS_H
+#define CHARD_GATEWAY_HTTP_PROBLEMS_H
+
+#include "core/problem.h"
+
+#include <jansson.h>
+
+/* The HTTP status of a problem. What is not listed is the server's fault, and may pass: 503. */
+unsigned problem_status(const struct problem *why);
+
+/* {"type","title","status","detail","code"} and the members of `extra`, or NULL. A new reference; NULL when memory ran out. */
+json_t *problem_details(unsigned status, const struct problem *why, const json_t *extra);
+
+/* "Not Found" for 404. */
+const char *problem_title(unsigned status);
+
+#endif

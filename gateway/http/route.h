@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which function serves a request: one table of routes, from which the description of the interface comes as well. Pure. */
+#ifndef CHARD_GATEWAY_HTTP_ROUTE_H
+#define CHARD_GATEWAY_HTTP_ROUTE_H
+
+#include "core/problem.h"
+#include "gateway/http/target.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct exchange;
+struct gateway;
+struct pipeline;
+
+enum route_kind { ROUTE_TEXT, ROUTE_NUMBER, ROUTE_TIME };
+
+/* A parameter of the query. */
+struct route_param {
+        const char *name;
+        enum route_kind kind;
+        long least, most; /* of a number */
+        const char *help;
+};
+
+struct route {
+        const char *method;  /* "GET" stands for HEAD too */
+        const char *pattern; /* "/v1/jobs/{id}"; a segment in braces is any text */
+        void (*serve)(struct gateway *g, struct exchange *x);
+        const struct route_param *params; /* ended by a NULL name; NULL: none */
+        const char *takes;                /* media type of its body, or NULL: it takes none */
+        const struct pipeline *pipeline;  /* that it submits to, or NULL */
+        const char *summary;
+};
+
+#define ROUTE_METHODS_SIZE 64
+
+/* The text that stood for a segment in braces; NULL where the route has no such. Borrowed from the target. */
+const char *route_part(const struct route *r, const struct target *t, const char *name);
+
+/* Find the route of a request in a table that ends with a NULL method; the first that fits counts. NULL with `why` (code "not_found"), or "bad_method" with the methods
+ * that the path takes in `allowed`, which else is empty: "GET, DELETE". */
+const struct route *route_find(const struct route *routes, const char *method, const struct target *t,
+                               char allowed[ROUTE_METHODS_SIZE], struct problem *why);
+
+/* Are these parameters the route's, and what they should be? 0, or 1 with `why` (source "request", code "bad_parameter"). */
+int route_check(const struct route *r, const struct target *t, struct problem *why);
+
+/* A parameter's number, or `otherwise` where it was not given; the route has checked it. / The same of a time, in milliseconds since 1970. */
+long route_number(const struct target *t, const char *name, long otherwise);
+long long route_time(const struct target *t, const char *name);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the server share: daemon.c, answer.c, framing.c, peers.c. */
+#ifndef CHARD_GATEWAY_HTTP_SERVER_OWN_H
+#define CHARD_GATEWAY_HTTP_SERVER_OWN_H
+
+#include "gateway/http/access_log.h"
+#include "gateway/http/server.h"
+
+#include <microhttpd.h>
+
+enum {
+        SERVER_REQUEST_MS = 30000, /* a connection must have brought its next request whole within that */
+        SERVER_SILENT_S = 30,      /* … and read what it is sent, or send, some of it within that */
+        SERVER_HEAD_BYTES =
+                16384, /* a request line and its headers, and what libmicrohttpd needs besides, take no more */
+        SERVER_STREAM_BYTES = 262144, /* a stream whose client has that much still to read is ended */
+        SERVER_MOST_HEADERS = 4,      /* of an answer, besides those that each has */
+};
+
+/* ---- peers.c: connections, those that wait for a request in the order in which they began to ---- */
+
+struct peer {
+        struct peer *next, *before;
+        int fd;
+        bool waits;
+        uint64_t since_ms;
+        char address[48];
+};
+
+struct peers {
+        struct peer *first, *last; /* of those that wait */
+        unsigned count;            /* of all */
+};
+
+struct peer *peers_add(struct peers *p, struct MHD_Connection *connection, uint64_t now_ms);
+void peers_remove(struct peers *p, struct peer *one);
+/* It has brought its request whole. / It waits for the next one. */
+void peers_serve(struct peers *p, struct peer *one);
+void peers_wait(struct peers *p, struct peer *one, uint64_t now_ms);
+/* Close those that have waited since before then; and the one that has waited longest, where there are more than `most`. */
+void peers_close_since(struct peers *p, uint64_t before_ms);
+void peers_close_beyond(struct peers *p, unsigned most);
+
+/* ---- the server, and a request ---- */
+
+struct server {
+        struct server_config config;
+        struct MHD_Daemon *daemon;
+        uv_poll_t poll;
+        uv_timer_t wake; /* libmicrohttpd's own time */
+        uv_timer_t sweep;
+        unsigned handles; /* that are not closed yet */
+        unsigned port;
+        struct peers peers;
+        struct exchange *exchanges; /* whose connections live */
+        struct access_log *log;     /* or NULL */
+        bool stopping, told_idle;
+};
+
+struct exchange {
+        struct server *server;
+        struct exchange *next, *before;
+        struct MHD_Connection *connection; /* NULL: it is over */
+        struct peer *peer;
+        unsigned references;
+        bool headed, served; /* its headers have been looked at; it was handed to its route */
+        bool suspended, closes, streams, ended;
+        char method[16];
+        struct target target;
+        const struct route *route;
+        struct buffer body;
+        size_t surplus; /* of the body beyond its limit */
+        uint64_t begun_us, until_ms;
+        exchange_over *over;
+        void *over_arg;
+        struct MHD_Response *response;
+        unsigned status;
+        uint64_t sent;
+        char code[40]; /* of the problem that was answered, for the log */
+        size_t header_count;
+        struct answer_header {
+                char name[32], *value;
+        } headers[SERVER_MOST_HEADERS];
+        struct buffer out; /* of a stream: not yet read by libmicrohttpd, from out_at on */
+        size_t out_at;
+        char raw[]; /* the target as it came */
+};
+
+/* Something was resumed: libmicrohttpd runs in the loop's next turn, once for all that was. */
+void server_turn(struct server *s);
+
+struct exchange *exchange_new(struct server *s, struct MHD_Connection *connection, const char *raw);
+
+/* Its connection ends, or goes on to the next request. */
+void exchange_leave(struct exchange *x);
+
+/* The answer that waits to be queued is queued. */
+enum MHD_Result exchange_queue(struct exchange *x);
+
+/* Tell who waits for news that the server stops, or that the time is up. */
+void exchange_tell_over(struct exchange *x);
+
+/* framing.c: what a request's head says, before its body is read. Returns 0, or 1 with `why`: then the connection must end with the answer. */
+int framing_check(const struct exchange *x, struct problem *why);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The doors, the table of routes, opening and closing. */
+#include "broker/broker.h"
+#include "core/log.h"
+#include "gateway/http/listen.h"
+#include "gateway/http/host.h"
+#include "gateway/own.h"
+#include "pipelines/pipeline.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GATEWAY_RECENT = 16384, GATEWAY_OUTLAST_MS = 2000 }; /* a broker that has not confirmed by then counts as away */
+
+#define JSON_TYPE "application/json"
+
+static const struct route gateway_routes[] = {
+        { "POST", "/v1/jobs", submit_job, submit_params, JSON_TYPE, NULL, "Submit a job" },
+        { "GET", "/v1/jobs", list_jobs, list_params, NULL, NULL, "List jobs, newest first" },
+        { "GET", "/v1/jobs/{id}", read_job, read_params, NULL, NULL, "Read a job, or wait for its end" },
+        { "GET", "/v1/jobs/{id}/events", stream_job, stream_params, NULL, NULL,
+          "Follow a job's steps as server-sent events" },
+        { "POST", "/v1/jobs:batch", submit_batch, NULL, BATCH_TYPE, NULL, "Submit many jobs, a JSON line each" },
+        { "POST", "/v1/tasks", send_any_task, NULL, JSON_TYPE, NULL, "Send one task" },
+        { "DELETE", "/v1/jobs/{id}", delete_job, NULL, NULL, NULL, "Cancel a job" },
+        { "GET", "/openapi.json", describe, NULL, NULL, NULL, "This description" },
+        { "GET", "/healthz", probe_health, NULL, NULL, NULL, "Is the process alive?" },
+        { "GET", "/readyz", probe_ready, NULL, NULL, NULL, "Can it take work, and which part is away?" },
+};
+
+enum { GATEWAY_ROUTES = sizeof(gateway_routes) / sizeof(gateway_routes[0]) };
+
+/* ---- routes: those above, and one a pipeline ---- */
+
+static int gateway_shorthand(struct gateway *g, struct route *out, size_t at, const struct pipeline *p)
+{
+        if (asprintf(&g->patterns[at], "/v1/%s", p->path ? p->path : p->name) < 0) {
+                g->patterns[at] = NULL;
+                return -ENOMEM;
+        }
+        *out = (struct route){
+                .method = "POST",
+                .pattern = g->patterns[at],
+                .serve = submit_shorthand,
+                .params = submit_params,
+                .takes = JSON_TYPE,
+                .pipeline = p,
+                .summary = "Submit a job of this pipeline: the body is its input",
+        };
+        return 0;
+}
+
+static int gateway_make_routes(struct gateway *g)
+{
+        const struct pipeline *const *all = catalog_pipelines(g->config.catalog);
+        size_t count = 0;
+        while (all[count])
+                count++;
+        g->routes = calloc(GATEWAY_ROUTES + count + 1, sizeof(*g->routes));
+        g->patterns = calloc(count + 1, sizeof(*g->patterns));
+        if (!g->routes || !g->patterns)
+                return -ENOMEM;
+        memcpy(g->routes, gateway_routes, sizeof(gateway_routes));
+        for (size_t i = 0; i < count; i++)
+                if (gateway_shorthand(g, &g->routes[GATEWAY_ROUTES + i], i, all[i]))
+                        return -ENOMEM;
+        return 0;
+}
+
+/* ---- opening ---- */
+
+static int gateway_open_store(struct gateway *g, struct problem *why)
+{
+        const struct store_config store = {
+                .loop = g->config.loop,
+                .url = g->config.store_url,
+                .owner = g->config.name,
+                .connect_timeout_ms = g->config.connect_timeout_ms,
+        };
+        return store_open(&g->store, &store, why);
+}
+
+static int gateway_open_broker(struct gateway *g, struct problem *why)
+{
+        const struct broker_listener deaf = { 0 };
+        const struct broker_config broker = {
+                .loop = g->config.loop,
+                .urls = g->config.broker_urls,
+                .ca_file = g->config.broker_ca_file,
+                .name = g->config.name,
+                .heartbeat_s = g->config.heartbeat_s,
+                .connect_timeout_ms = g->config.connect_timeout_ms,
+        };
+        return broker_open(&g->broker, &broker, &deaf, why);
+}
+
+static void on_gateway_idle(void *arg)
+{
+        const struct gateway *g = (const struct gateway *)arg;
+        if (g->config.stopped)
+                g->config.stopped(g->config.arg);
+}
+
+static int gateway_listen(struct gateway *g, struct problem *why)
+{
+        const struct server_config server = {
+                .loop = g->config.loop,
+                .listen = g->config.listen,
+                .hosts = g->config.hosts,
+                .connections = g->config.connections,
+                .body_most = g->config.body_most,
+                .log_file = g->config.log_file,
+                .routes = g->routes,
+                .gateway = g,
+                .idle = on_gateway_idle,
+                .arg = g,
+        };
+        return server_open(&g->server, &server, why);
+}
+
+/* Nothing asks for a key yet, so that only this machine may come. */
+static int gateway_check(const struct gateway_config *config, struct problem *why)
+{
+        char address[64], port[8];
+        if (listen_parts(config->listen, address, port) && !host_is_loopback(address))
+                return problem_set(
+                        why, "gateway", "no_keys",
+                        "without keys the gateway listens on this machine's own addresses only, such as 127.0.0.1:%s; "
+                        "put a proxy that asks who comes before it",
+                        port);
+        return 0;
+}
+
+int gateway_open(struct gateway **out, const struct gateway_config *config, struct problem *why)
+{
+        int code = gateway_check(config, why);
+        struct gateway *g = code ? NULL : calloc(1, sizeof(*g));
+        if (!g)
+                return code ? code : -ENOMEM;
+        g->config = *config;
+        code = gateway_make_routes(g);
+        if (code == 0)
+                code = gateway_open_store(g, why);
+        if (code == 0)
+                code = gateway_open_broker(g, why);
+        if (code == 0)
+                code = jobs_over(&g->jobs, config->loop, config->catalog, g->store, g->broker);
+        if (code == 0)
+                code = jobs_outlast(g->jobs, GATEWAY_OUTLAST_MS);
+        if (code == 0)
+                code = recent_open(&g->recent, GATEWAY_RECENT);
+        if (code == 0)
+                code = streams_open(&g->streams, config->loop, g->jobs);
+        if (code == 0)
+                code = gateway_listen(g, why);
+        if (code) {
+                gateway_close(g);
+                return code;
+        }
+        log_info("gateway", "listens on %s, port %u", config->listen, server_port(g->server));
+        *out = g;
+        return 0;
+}
+
+unsigned gateway_port(const struct gateway *g)
+{
+        return server_port(g->server);
+}
+
+void gateway_stop(struct gateway *g)
+{
+        g->stopping = true;
+        server_stop(g->server);
+}
+
+void gateway_close(struct gateway *g)
+{
+        g->stopping = true;
+        server_close(g->server);
+        streams_close(g->streams);
+        jobs_close(g->jobs);
+        if (g->broker)
+                broker_close(g->broker);
+        if (g->store)
+                g->store->backend->close(g->store);
+        for (size_t i = 0; g->patterns && g->patterns[i]; i++)
+                free(g->patterns[i]);
+        recent_close(g->recent);
+        free(g->patterns);
+        free(g->routes);
+        free(g);
+}

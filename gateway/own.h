@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the routes share: the doors, and answers that several give. */
+#ifndef CHARD_GATEWAY_OWN_H
+#define CHARD_GATEWAY_OWN_H
+
+#include "gateway/http/exchange.h"
+#include "gateway/gateway.h"
+#include "gateway/http/server.h"
+#include "gateway/recent.h"
+#include "jobs/jobs.h"
+
+enum { GATEWAY_ANSWER_MS = 30000 }; /* broker and store have that long */
+
+struct streams;
+
+struct gateway {
+        struct gateway_config config;
+        struct store *store;
+        struct broker *broker;
+        struct jobs *jobs;
+        struct server *server;
+        struct route *routes; /* owned, as is what shorthands are called */
+        char **patterns;
+        struct streams *streams;
+        struct recent *recent;
+        bool stopping;
+};
+
+/* submit.c */
+extern const struct route_param submit_params[];
+void submit_job(struct gateway *g, struct exchange *x);       /* POST /v1/jobs */
+void submit_shorthand(struct gateway *g, struct exchange *x); /* POST /v1/NAME, of a pipeline */
+
+/* A submit until it is known to be safe; of a pipeline, or (NULL) a task. NULL after an answer: memory has run out. Given back by on_job_submitted, or
+ * submission_refuse: the call that began it returned `code`, and `why` where that is 1. */
+struct submission;
+struct submission *submission_new(struct gateway *g, struct exchange *x, const struct pipeline *pipeline);
+void on_job_submitted(const char *id, const struct problem *why, void *arg);
+void submission_refuse(struct submission *s, struct exchange *x, int code, const struct problem *why);
+
+/* {"pipeline", "input"}, and nothing else. 0, or 1 with `why`. */
+int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline,
+                     struct problem *why);
+
+/* batch.c */
+#define BATCH_TYPE "application/jsonl"
+void submit_batch(struct gateway *g, struct exchange *x); /* POST /v1/jobs:batch */
+
+/* openapi.c */
+void describe(struct gateway *g, struct exchange *x); /* GET /openapi.json */
+
+/* send.c */
+void send_any_task(struct gateway *g, struct exchange *x); /* POST /v1/tasks */
+
+/* stream.c */
+extern const struct route_param stream_params[];
+void stream_job(struct gateway *g, struct exchange *x);                     /* GET /v1/jobs/{id}/events */
+int streams_open(struct streams **out, uv_loop_t *loop, struct jobs *jobs); /* 0 or -ENOMEM */
+void streams_close(struct streams *all);                                    /* before the jobs; NULL: nothing */
+
+/* read.c */
+extern const struct route_param read_params[], list_params[];
+void read_job(struct gateway *g, struct exchange *x);   /* GET /v1/jobs/{id} */
+void list_jobs(struct gateway *g, struct exchange *x);  /* GET /v1/jobs */
+void delete_job(struct gateway *g, struct exchange *x); /* DELETE /v1/jobs/{id} */
+
+/* probes.c */
+void probe_health(struct gateway *g, struct exchange *x); /* GET /healthz */
+void probe_ready(struct gateway *g, struct exchange *x);  /* GET /readyz */
+
+/* Is its state one of those that last? */
+bool job_has_ended(const json_t *job);
+
+/* "/v1/jobs/ID", the id escaped; NULL when memory ran out. The caller frees it. */
+char *job_path(const char *id);
+
+/* {"self","events"} of a job; a new reference or NULL. */
+json_t *job_links(const char *id);
+
+/* Read a body that is JSON. NULL after an answer. The caller's. */
+json_t *body_json(struct exchange *x);
+
+#endif

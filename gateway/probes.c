@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Is the process alive, and can it take work? */
+#include "core/json.h"
+#include "gateway/own.h"
+
+void probe_health(struct gateway *g, struct exchange *x)
+{
+        (void)g;
+        JSON_OWNED json_t *alive = json_pack("{s:s}", "status", "alive");
+        exchange_answer_json(x, 200, alive);
+}
+
+static json_t *probe_part(bool up, const char *why)
+{
+        return up ? json_pack("{s:b}", "up", 1) : json_pack("{s:b, s:s}", "up", 0, "why", *why ? why : "not answering");
+}
+
+void probe_ready(struct gateway *g, struct exchange *x)
+{
+        struct broker_health b;
+        broker_health(g->broker, &b);
+        const bool store = g->store->backend->up(g->store), broker = b.publisher_up && b.state != BROKER_BLOCKED;
+        /* what is submitted while the broker is away waits in the store: without that nothing can be promised */
+        const bool ready = store && !g->stopping;
+        JSON_OWNED json_t *answer = json_pack("{s:s, s:o, s:o}", "status",
+                                              g->stopping ? "stopping"
+                                              : !store    ? "away"
+                                              : broker    ? "ready"
+                                                          : "degraded",
+                                              "broker", probe_part(broker, b.why), "store", probe_part(store, ""));
+        exchange_answer_json(x, ready ? 200 : 503, answer);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A job's steps as server-sent events: each once, with its position as id, from the one after Last-Event-ID on; then `end`, whose id says that nothing follows.
+ * Source: HTML standard, "Server-sent events". */
+#include "core/clock.h"
+#include "core/json.h"
+#include "gateway/own.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STREAM_COMMENT_MS = 15000, STREAM_LOOK_MS = 1000 };
+
+#define STREAM_END "-end"
+
+const struct route_param stream_params[] = {
+        { "lastEventId", ROUTE_TEXT, 0, 0, "as the header Last-Event-ID: go on after this event" },
+        { 0 },
+};
+
+struct stream {
+        struct streams *all;
+        struct stream *next, *before; /* in the order in which they were last sent something */
+        struct exchange *exchange;
+        struct follower *follower;
+        uint64_t position, sent_ms;
+        bool ended; /* the last step said so */
+        bool asking;
+        char id[];
+};
+
+struct streams {
+        struct jobs *jobs;
+        uv_timer_t timer;
+        struct stream *first, *last;
+};
+
+static void stream_unlist(struct stream *s)
+{
+        *(s->before ? &s->before->next : &s->all->first) = s->next;
+        *(s->next ? &s->next->before : &s->all->last) = s->before;
+}
+
+static void stream_list(struct stream *s)
+{
+        s->sent_ms = clock_mono_ms();
+        s->next = NULL;
+        s->before = s->all->last;
+        *(s->before ? &s->before->next : &s->all->first) = s;
+        s->all->last = s;
+}
+
+/* It is over; the store may still owe an answer. */
+static void stream_end(struct stream *s)
+{
+        if (s->follower) {
+                jobs_unfollow(s->follower);
+                s->follower = NULL;
+                stream_unlist(s);
+                exchange_on_over(s->exchange, NULL, NULL);
+                exchange_end(s->exchange);
+                exchange_drop(s->exchange);
+        }
+        if (!s->asking)
+                free(s);
+}
+
+static bool stream_send(struct stream *s, struct bytes text)
+{
+        stream_unlist(s);
+        stream_list(s);
+        return exchange_send(s->exchange, text);
+}
+
+static void on_stream_over(struct exchange *x, void *arg)
+{
+        (void)x;
+        stream_end((struct stream *)arg);
+}
+
+/* ---- the end ---- */
+
+/* It has ended; unless somebody has sent it on meanwhile, nothing follows. */
+static void on_stream_job(json_t *job, const struct problem *why, void *arg)
+{
+        struct stream *s = (struct stream *)arg;
+        struct buffer b = { 0 };
+        s->asking = false;
+        if (!s->follower) {
+                free(s);
+                return;
+        }
+        if (why || !s->ended || !job_has_ended(job))
+                return;
+        buffer_addf(&b, "id: %llu" STREAM_END "\nevent: end\ndata: {\"state\":\"%s\"}\n\n",
+                    (unsigned long long)s->position, json_text(job, "state", ""));
+        if (!b.failed)
+                stream_send(s, buffer_view(&b));
+        buffer_free(&b);
+        stream_end(s);
+}
+
+/* ---- steps ---- */
+
+static void stream_write(struct buffer *b, const struct job_news *news)
+{
+        buffer_addf(b, "id: %llu\nevent: %s\ndata: ", (unsigned long long)news->position,
+                    json_text(news->step, "kind", "task"));
+        json_write(news->step, b); /* one line: JSON has no bare line ends */
+        buffer_add_string(b, "\n\n");
+}
+
+static void on_stream_news(const struct job_news *news, const struct problem *why, void *arg)
+{
+        struct stream *s = (struct stream *)arg;
+        struct buffer b = { 0 };
+        if (why)
+                return; /* the store is asked again */
+        s->position = news->position;
+        s->ended = news->ended;
+        stream_write(&b, news);
+        const bool sent = !b.failed && stream_send(s, buffer_view(&b));
+        buffer_free(&b);
+        if (!sent) {
+                stream_end(s);
+        } else if (news->ended && !s->asking) {
+                s->asking = true;
+                jobs_read(s->all->jobs, s->id, on_stream_job, s);
+        }
+}
+
+/* ---- beginning ---- */
+
+/* The position after which to go on. 0; 1 with `why`; or 2: the stream had come to its end. */
+static int stream_read_after(const struct exchange *x, uint64_t *after, struct problem *why)
+{
+        const char *header = exchange_header(x, "Last-Event-ID"),
+                   *value = target_value(exchange_target(x), "lastEventId");
+        const char *text = header && *header ? header : value ? value : "0";
+        const size_t digits = strspn(text, "0123456789");
+        if (digits == 0 || digits > 18 || (text[digits] && strcmp(text + digits, STREAM_END) != 0))
+                return problem_set(why, "request", "bad_parameter",
+                                   "Last-Event-ID must be the id of an event of this stream");
+        *after = strtoull(text, NULL, 10);
+        return text[digits] ? 2 : 0;
+}
+
+static struct stream *stream_new(struct streams *all, struct exchange *x, uint64_t after)
+{
+        struct problem why;
+        const char *id = route_part(exchange_route(x), exchange_target(x), "id");
+        const size_t size = strlen(id) + 1;
+        struct stream *s = calloc(1, sizeof(*s) + size);
+        if (!s)
+                return NULL;
+        *s = (struct stream){ .all = all, .exchange = x, .position = after };
+        memcpy(s->id, id, size);
+        if (jobs_follow(all->jobs, s->id, after, on_stream_news, s, &s->follower, &why)) {
+                free(s);
+                return NULL;
+        }
+        return s;
+}
+
+void stream_job(struct gateway *g, struct exchange *x)
+{
+        struct problem why;
+        struct buffer nothing = { 0 };
+        uint64_t after = 0;
+        const int code = stream_read_after(x, &after, &why);
+        struct stream *s = code || g->stopping ? NULL : stream_new(g->streams, x, after);
+        if (code == 2) { /* browsers do not come back after that */
+                exchange_answer(x, 204, "text/event-stream", &nothing);
+        } else if (code == 1) {
+                exchange_answer_problem(x, &why);
+        } else if (!s) {
+                problem_set(&why, "gateway", g->stopping ? "stopping" : "out_of_memory", "this server %s",
+                            g->stopping ? "stops" : "is out of memory");
+                exchange_answer_problem(x, &why);
+        } else {
+                exchange_keep(x, GATEWAY_ANSWER_MS);
+                exchange_begin(x, "text/event-stream");
+                exchange_on_over(x, on_stream_over, s);
+                stream_list(s);
+                stream_send(s, bytes_of_string("retry: 2000\n\n"));
+        }
+}
+
+/* ---- signs of life ---- */
+
+static void on_stream_timer(uv_timer_t *timer)
+{
+        struct streams *all = (struct streams *)timer->data;
+        const uint64_t now_ms = clock_mono_ms();
+        while (all->first && all->first->sent_ms + STREAM_COMMENT_MS <= now_ms + STREAM_LOOK_MS) {
+                struct stream *s = all->first;
+                if (!stream_send(s, bytes_of_string(":\n\n")))
+                        stream_end(s);
+        }
+}
+
+int streams_open(struct streams **out, uv_loop_t *loop, struct jobs *jobs)
+{
+        struct streams *all = calloc(1, sizeof(*all));
+        if (!all)
+                return -ENOMEM;
+        all->jobs = jobs;
+        uv_timer_init(loop, &all->timer);
+        all->timer.data = all;
+        uv_timer_start(&all->timer, on_stream_timer, STREAM_LOOK_MS, STREAM_LOOK_MS);
+        *out = all;
+        return 0;
+}
+
+static void on_streams_closed(uv_handle_t *handle)
+{
+        free(handle->data);
+}
+
+void streams_close(struct streams *all)
+{
+        if (!all)
+                return;
+        while (all->first)
+                stream_end(all->first);
+        uv_close((uv_handle_t *)&all->timer, on_streams_closed);
+}

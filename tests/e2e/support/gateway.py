@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A running gateway, and a client that sends what it is told to, well formed or not."""
+
+import http.client
+import json
+import re
+import socket
+
+from .program import no_report
+from .waiting import wait_until
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Gateway:
+    """`chard gateway` on a free port, until the `with` ends; it must then end with 0 and leave no sanitizer report."""
+
+    def __init__(self, chard, *flags, **settings):
+        self.process = chard.with_settings(**settings).start("gateway", "--listen", "127.0.0.1:0", *flags)
+        self.port = int(self.process.wait_log(r"listens on .*, port (\d+)")[1])
+        wait_until(lambda: self.get("/readyz").json["status"] == "ready", what="the gateway is ready")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.process.terminate() if self.process.running() else None
+        status = self.process.wait(60)
+        if kind:
+            self.process.show()
+            return
+        assert status == 0, self.process.stderr[-4000:]
+        no_report(self.process.stderr)
+
+    def ask(self, method, target, body=None, headers=None, timeout=60):
+        """One request on a connection of its own. A body that is no bytes is sent as JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        headers = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        try:
+            connection.request(method, target, body, headers)
+            reply = connection.getresponse()
+            return Answer(reply.status, reply.headers, reply.read())
+        finally:
+            connection.close()
+
+    def get(self, target, **options):
+        return self.ask("GET", target, **options)
+
+    def post(self, target, body, **options):
+        return self.ask("POST", target, body, **options)
+
+    def raw(self, data, timeout=20, end=True):
+        """Sends bytes as they are; returns all that came until the other side closed, or said nothing more."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout) as link:
+            link.sendall(data)
+            if end:
+                link.shutdown(socket.SHUT_WR)
+            got = b""
+            try:
+                while chunk := link.recv(65536):
+                    got += chunk
+            except (TimeoutError, ConnectionResetError):
+                pass
+            return got
+
+    def statuses(self, data, **options):
+        """Of all answers to these bytes."""
+        return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d+)", self.raw(data, **options), re.M)]
+
+    def submit(self, pipeline="chat", **values):
+        """A job's id."""
+        done = self.post("/v1/jobs", {"pipeline": pipeline, "input": {"user_id": "u1", "lang": "en", "text": "a milk carton"} | values})
+        assert done.status == 202, done.body
+        return done.json["id"]
