@@ -91,13 +91,13 @@ def judge(findings):
 def explain(findings):
     judge = Judge(findings)
     judge.all()
-    return {"answers bought again": dict(judge.bought_again), "used up their attempts in an outage, sent back, done": dict(judge.sent_back)}
+    return {"answers bought again": dict(judge.bought_again)}
 
 
 class Judge:
     def __init__(self, findings):
         self.f, self.wrong = findings, []
-        self.bought_again, self.sent_back = collections.Counter(), collections.Counter()
+        self.bought_again = collections.Counter()
         self.tasks = {task["id"]: task for task in findings["tasks"]}
         self.jobs = {job["root_id"]: job for job in findings["jobs"]}
         self.by_root = collections.defaultdict(list)
@@ -271,27 +271,12 @@ class Judge:
     # --- dead letters ---------------------------------------------------------------------------------
 
     def letters(self):
-        """None is of a healthy task; but one may have used up its attempts while the endpoint was out, and have been sent back by the policy, and
-        be done. The book then has a failure for each of its attempts."""
-        before = {}
-        for letter in sorted(self.f["letters"], key=lambda letter: letter["died"]):
-            about, one = f"{letter['name']} {letter['task_id']}", self.expected.get(letter["task_id"])
-            since = before.get(letter["task_id"], 0)
-            before[letter["task_id"]] = letter["died"]
-            if one and one["revoked"] and letter["error_code"] == "revoked":
-                continue
-            done = self.tasks.get(letter["task_id"], {}).get("state") == "SUCCESS"
-            if letter["verdict"] == "transient" and letter["state"] != "kept" and done and self.failures(letter, since) >= letter["attempts"] > 1:
-                self.sent_back[letter["error_code"]] += 1
-                continue
-            self.say("dead", about, f"{letter['error_code']} after {letter['attempts']} attempts ({letter['verdict']}), now {letter['state']}:"
-                                    f" {letter['error_message'][:200]}")
-
-    def failures(self, letter, since):
-        tag = next((wanted["tag"] for wanted in self.expected.get(letter["task_id"], {"tasks": []})["tasks"] if wanted["name"] == letter["name"]
-                    and self.find(wanted) is self.tasks.get(letter["task_id"])), None)
-        return sum(call["fate"] != "whole" and since < call["at"] < letter["died"] for call in self.f["calls"]
-                   if (call["tag"], call["step"]) == (tag, letter["name"]))
+        """None is of a healthy task, also if it was sent back and is done."""
+        for letter in self.f["letters"]:
+            one = self.expected.get(letter["task_id"])
+            if not (one and one["revoked"] and letter["error_code"] == "revoked"):
+                self.say("dead", f"{letter['name']} {letter['task_id']}", f"{letter['error_code']} after {letter['attempts']} attempts ({letter['verdict']}),"
+                                                                          f" now {letter['state']}: {letter['error_message'][:200]}")
 
     def exits(self):
         """A process that starts while a server is away may say so and end (3). It may not fall over."""
