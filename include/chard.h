@@ -217,7 +217,7 @@ enum chard_part { CHARD_TEXT = 0, CHARD_IMAGE_URL = 1 };
 
 /* For the functions below. */
 enum chard_about { CHARD_ARGUMENTS = 0, CHARD_OWN_REQUEST = 1 };
-enum chard_sending { CHARD_BESIDE = 0, CHARD_AS_RESULT = 1, CHARD_REPLACEMENT = 2 };
+enum chard_sending { CHARD_BESIDE = 0, CHARD_AS_RESULT = 1, CHARD_REPLACEMENT = 2, CHARD_INTO_CHORD = 3 };
 
 struct chard_calls;
 
@@ -269,6 +269,9 @@ struct chard_task {
         int (*offline)(const struct chard_input *in, const char **answer);
         /* … or run: no call. */
         int (*run)(const struct chard_input *in, struct chard_outcome *out);
+        /* Beside ask: its message's soft_time_limit has ended the call, and this is done in place of conclude. NULL = it fails with
+         * SoftTimeLimitExceeded. */
+        int (*overdue)(const struct chard_input *in, struct chard_outcome *out);
 };
 
 /* The worker's side of the functions below. It only ever grows, at its end, so a plug-in runs under every worker of the same
@@ -466,6 +469,13 @@ static inline int chard_send_as_result(struct chard_outcome *o, const char *canv
 static inline int chard_replace(struct chard_outcome *o, const char *canvas)
 {
         return o->calls->send(o, CHARD_REPLACEMENT, canvas);
+}
+
+/* Celery's Task.add_to_chord: the canvas is one more part of the chord whose header this task stands in; its body waits for it. A group counts as one part,
+ * which is a list. A task that is in no header fails with ValueError. */
+static inline int chard_add_to_chord(struct chard_outcome *o, const char *canvas)
+{
+        return o->calls->send(o, CHARD_INTO_CHORD, canvas);
 }
 
 #ifdef __cplusplus

@@ -218,7 +218,8 @@ struct failure_told {
 /* What follows a task. Cleared with following_clear; zeroed before. */
 struct following {
         struct message *messages; /* linked by `next` */
-        json_t *chords; /* to be begun before anything is sent: [{"group","size","saved": the header's GroupResult, or absent}]; NULL: none */
+        json_t *chords; /* to be begun before anything is sent: [{"group","size","saved": the header's GroupResult, or absent}];
+                           * with "more", the id of who adds `size` parts to a header, that one grows; NULL: none */
         json_t *children; /* what the task's result says of them: [[[id, null], null or [children…]]]; NULL: none */
         unsigned
                 branches; /* of the job, as far as how->keeps hears of them: tasks that follow, and the bodies of chords that begin */
@@ -239,10 +240,11 @@ int task_message_successors(const struct task_message *done, struct bytes result
                             struct following *out, struct problem *why);
 
 /* ---- what a task sends by itself: canvas/sends.c, canvas/replace.c; "sends" is an array of {"canvas": a signature, "as": …}: "beside" its result; "result": so,
- * too, and its result is what Celery says of a canvas that it has sent; "replacement": in its place, under its id (celery.app.task.Task.replace) ---- */
+ * too, and its result is what Celery says of a canvas that it has sent; "chord": as one more part of the chord that the task is part of
+ * (add_to_chord); "replacement": in its place, under its id (celery.app.task.Task.replace) ---- */
 
 /* Would they be refused? Asked before anything of the task is stored. Returns and errors as task_message_successors; also code
- * "bad_replacement". `sends` may be NULL. */
+ * "bad_replacement", "bad_addition". `sends` may be NULL. */
 int task_message_check_sends(const struct task_message *t, const json_t *sends, const struct follow_how *how,
                              struct problem *why);
 

@@ -107,6 +107,7 @@ struct result_exception results_exception_of(const struct problem *why)
                 { "body_too_large", "DecodeError", "kombu.exceptions" },
                 { "bad_arguments", "TypeError", "builtins" },
                 { "bad_value", "ValueError", "builtins" },
+                { "bad_addition", "ValueError", "builtins" },
                 { "overflow", "OverflowError", "builtins" },
                 { "bad_document", "ValueError", "builtins" },
                 { "missing_section", "ValueError", "builtins" },

@@ -49,6 +49,14 @@ static const char begin_script[] = "if redis.call('GET', KEYS[1]) == 'done' then
                                    "if ARGV[3] ~= '' then put(KEYS[3], ARGV[3]) end "
                                    "return 1";
 
+/* KEYS .c .t .d; ARGV who, how many, expiry. */
+static const char more_script[] = "if redis.call('GET', KEYS[1]) == 'done' then return 0 end "
+                                  "if redis.call('SADD', KEYS[3], 'more:' .. ARGV[1]) == 1 then "
+                                  "redis.call('INCRBY', KEYS[2], ARGV[2]) end "
+                                  "if ARGV[3] ~= '0' then "
+                                  "for i = 2, 3 do redis.call('EXPIRE', KEYS[i], ARGV[3]) end end "
+                                  "return 1";
+
 /* A part that failed, was sent once more and succeeds takes its failure's place; when the chord has failed with it, .w says what its size was, and once
  * the last of its failures is mended it is complete like any other. Where somebody is failing the chord at this moment, it looks again later.
  * KEYS .j .t .s .d the group's own, .c .w, the body's result; ARGV id, member, index, expiry, seconds that a claim lasts, token, '1' for who
@@ -250,6 +258,23 @@ static void redis_chord_begin(struct results_sink *s, const char *group_id, size
         buffer_free(&room);
 }
 
+static void redis_chord_more(struct results_sink *s, const char *group_id, const char *who, size_t size,
+                             results_done *done, void *arg)
+{
+        struct redis *r = (struct redis *)s;
+        struct buffer room = { 0 };
+        struct bytes keys[KEY_COUNT];
+        char count[24];
+        snprintf(count, sizeof(count), "%zu", size);
+        chord_keys(r, group_id, &room, keys);
+        const struct bytes words[] = {
+                text("EVAL"), text(more_script), text("3"),   keys[KEY_C],      keys[KEY_T],
+                keys[KEY_D],  text(who),         text(count), text(r->expires),
+        };
+        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
+        buffer_free(&room);
+}
+
 static void redis_chord_end(struct results_sink *s, const char *group_id, const char *task_id, bool failed,
                             results_done *done, void *arg)
 {
@@ -314,6 +339,7 @@ const struct results_backend results_redis = {
         .wants = redis_wants,
         .store = redis_store,
         .chord_begin = redis_chord_begin,
+        .chord_more = redis_chord_more,
         .chord_part = redis_chord_part,
         .chord_restore = redis_chord_restore,
         .chord_end = redis_chord_end,

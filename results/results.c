@@ -167,6 +167,12 @@ void results_chord_begin(struct results *r, const char *group_id, size_t size, s
         r->counter->backend->chord_begin(r->counter, group_id, size, saved, done, arg);
 }
 
+void results_chord_more(struct results *r, const char *group_id, const char *who, size_t size, results_done *done,
+                        void *arg)
+{
+        r->counter->backend->chord_more(r->counter, group_id, who, size, done, arg);
+}
+
 void results_chord_part(struct results *r, const struct chord_part *part, chord_done *done, void *arg)
 {
         r->counter->backend->chord_part(r->counter, part, done, arg);

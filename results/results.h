@@ -72,6 +72,10 @@ bool results_chords(const struct results *r);
 void results_chord_begin(struct results *r, const char *group_id, size_t size, struct bytes saved, results_done *done,
                          void *arg);
 
+/* A header grows by `size` parts; counted once for each `who`, however often it is told. To be told before the part of whoever adds them. */
+void results_chord_more(struct results *r, const char *group_id, const char *who, size_t size, results_done *done,
+                        void *arg);
+
 /* A task of a header has ended. */
 struct chord_part {
         const char *group_id, *task_id;
@@ -156,6 +160,8 @@ struct results_backend {
         /* NULL together where chords can't be counted. */
         void (*chord_begin)(struct results_sink *s, const char *group_id, size_t size, struct bytes saved,
                             results_done *done, void *arg);
+        void (*chord_more)(struct results_sink *s, const char *group_id, const char *who, size_t size,
+                           results_done *done, void *arg);
         void (*chord_part)(struct results_sink *s, const struct chord_part *part, chord_done *done, void *arg);
         void (*chord_restore)(struct results_sink *s, const char *group_id, size_t size, struct bytes parts,
                               results_done *done, void *arg);

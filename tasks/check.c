@@ -62,6 +62,8 @@ static const char *fault_of(const struct task_def *def)
                 return "has neither ask nor run";
         if (def->ask && !def->conclude)
                 return "has ask but no conclude";
+        if (def->overdue && !def->ask)
+                return "has overdue but no ask, whose call could take too long";
         if (def->ask && !def->schema)
                 return "has ask but no schema";
         if (def->run && def->conclude)

@@ -53,6 +53,11 @@ int outcome_canvas(struct outcome *o, json_t *takes)
         return add_send(o, "result", takes);
 }
 
+int outcome_add_to_chord(struct outcome *o, json_t *takes)
+{
+        return add_send(o, "chord", takes);
+}
+
 int outcome_replace(struct outcome *o, json_t *takes)
 {
         return add_send(o, "replacement", takes);

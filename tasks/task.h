@@ -104,6 +104,8 @@ struct task_def {
                         struct problem *why);
         /* A task without: document -> sections, events, facts. */
         int (*run)(const struct task_input *in, struct outcome *out, struct problem *why);
+        /* Beside ask: the message's soft time limit has ended the call; in place of conclude. NULL: that is its failure. */
+        int (*overdue)(const struct task_input *in, struct outcome *out, struct problem *why);
         /* What the offline provider answers, from the document and the domain's data alone: a new reference that fits the schema. */
         int (*offline)(const struct task_input *in, json_t **answer, struct problem *why);
 };
@@ -115,10 +117,11 @@ int outcome_section(struct outcome *o, const char *name, json_t *takes);
 int outcome_result(struct outcome *o, json_t *takes);
 
 /* Send a canvas, which is a signature of any kind in Celery's form (takes the value): outcome_send beside the result; outcome_canvas likewise,
- * and the result is what Celery says of it; outcome_replace in the task's place: whoever gives its result does so under the task's id, and what
+ * and the result is what Celery says of it; outcome_add_to_chord as one more part of the header that the task stands in; outcome_replace in the task's place: whoever gives its result does so under the task's id, and what
  * was to follow the task follows it. The messages go out once all is stored. 0 or -ENOMEM. */
 int outcome_send(struct outcome *o, json_t *takes);
 int outcome_canvas(struct outcome *o, json_t *takes);
+int outcome_add_to_chord(struct outcome *o, json_t *takes);
 int outcome_replace(struct outcome *o, json_t *takes);
 
 /* ---- ending otherwise: ending.c ---- */

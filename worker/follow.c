@@ -107,15 +107,20 @@ static void on_published(enum publish_result result, void *arg);
 static void begin_chord(struct run *run, const json_t *chord)
 {
         const json_t *tree = json_object_get(chord, "saved");
+        const char *more = json_text(chord, "more", NULL), *group = json_text(chord, "group", "");
+        const size_t size = (size_t)json_number(chord, "size", 0);
         struct buffer saved = { 0 };
+        if (more) {
+                results_chord_more(run->worker->results, group, more, size, on_begun, run);
+                return;
+        }
         if (tree)
                 json_write(tree, &saved);
         if (saved.failed) {
                 run->telling.starved = true;
                 run->publishes--;
         } else {
-                results_chord_begin(run->worker->results, json_text(chord, "group", ""),
-                                    (size_t)json_number(chord, "size", 0), buffer_view(&saved), on_begun, run);
+                results_chord_begin(run->worker->results, group, size, buffer_view(&saved), on_begun, run);
         }
         buffer_free(&saved);
 }

@@ -320,11 +320,26 @@ static enum step call(struct run *run)
         return STEP_WAIT;
 }
 
+/* Its soft time limit has ended the call, and it has something to give all the same. */
+static enum step overdue(struct run *run)
+{
+        run->why = (struct problem){ 0 };
+        if (outcome_open(&run->outcome, &run->arena) < 0)
+                return run_out_of_memory(run);
+        const int code = run->def->overdue(&run->input, &run->outcome, &run->why);
+        return code ? stopped_by_task(run, code) : worked_out(run);
+}
+
+static enum step out_of_time(struct run *run)
+{
+        return run->def->overdue && strcmp(run->why.code, "soft_time_limit") == 0 ? overdue(run) : STEP_DEAD;
+}
+
 static enum step after_call(struct run *run)
 {
         switch (run->reply.verdict) {
         case AI_OK: return STEP_JUDGE;
-        case AI_TRANSIENT: return run_out_of_time(run) ? STEP_DEAD : STEP_RETRY;
+        case AI_TRANSIENT: return run_out_of_time(run) ? out_of_time(run) : STEP_RETRY;
         case AI_WAIT: run->wait_ms = run->reply.wait_ms; return STEP_PAUSE;
         case AI_PERMANENT: run->why = run->reply.why; return STEP_DEAD;
         case AI_CANCELLED: return run->terminated ? STEP_REVOKE : STEP_HAND_BACK;

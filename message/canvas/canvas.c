@@ -343,33 +343,39 @@ static int apply(struct followers *f, json_t *signature, struct bytes first, con
         return rc;
 }
 
-/* [[id, parent], children]: the result of a chord's body knows the header. */
-static json_t *result_with_parent(json_t *takes, json_t *parent)
+/* What Celery's apply_async would return of a signature that has its ids. New reference. */
+static json_t *lineage(struct followers *f, const json_t *signature)
 {
-        json_t *first = json_array_get(takes, 0);
-        if (json_array_size(first) == 2)
-                json_array_set(first, 1, parent);
-        return takes;
+        json_t *spoilt = json_deep_copy(signature);
+        json_t *whole = spoilt ? canvas_lineage(f, spoilt, NULL) : NULL;
+        json_decref(spoilt);
+        return whole;
 }
 
 int canvas_send(struct followers *f, const json_t *signature, json_t **child, json_t **whole)
 {
         json_t *own = json_deep_copy(signature); /* it is changed on the way */
         int rc = own ? canvas_check(f, own) : -ENOMEM;
-        *child = *whole = NULL;
+        *child = NULL;
+        if (whole)
+                *whole = NULL;
+        if (rc == 0 && whole) {
+                canvas_freeze(f, own);
+                *whole = lineage(f, own);
+        }
         if (rc == 0)
                 rc = apply(f, own, (struct bytes){ NULL, 0 }, NULL, child);
         json_t *begun = f->begun;
         f->begun = NULL;
-        if (rc == 0 && *child && canvas_kind_of(own) == CANVAS_CHORD)
-                *whole = result_with_parent(canvas_result(f, own), *child);
-        else if (rc == 0)
-                *whole = json_incref(*child);
         if (rc == 0 && begun && canvas_kind_of(own) == CANVAS_CHAIN) { /* the others are children of it */
                 json_decref(*child);
                 *child = json_incref(begun);
         }
         json_decref(begun);
+        if (whole && (rc != 0 || !*child)) {
+                json_decref(*whole);
+                *whole = NULL;
+        }
         if (rc != 0) {
                 json_decref(*child);
                 *child = NULL;

@@ -43,8 +43,8 @@ int canvas_check(const struct followers *f, const json_t *signature);
  * wanted: what Celery's result of it looks like as a tuple (new reference; may be NULL: nothing was sent). Returns as task_message_successors. */
 int canvas_apply(struct followers *f, const json_t *signature, struct bytes first, const json_t *over, json_t **result);
 
-/* The same for one that is asked for by a task: *child (new reference) is what was sent as a result tuple, *whole what Celery's apply_async
- * returns: of a chord its body's result with the header as parent. Both are NULL when nothing was sent. */
+/* The same for one that is asked for by a task: *child (new reference) is what was sent as a result tuple, *whole, unless `whole` is NULL, what
+ * Celery's apply_async returns: the last task's result with those before it as its parents. Both are NULL when nothing was sent. */
 int canvas_send(struct followers *f, const json_t *signature, json_t **child, json_t **whole);
 
 /* The id of what stands at that place among what the task sends: the same whenever it is sent again. */
@@ -69,6 +69,10 @@ int followers_follow(struct followers *f, struct bytes result);
 
 /* Send this canvas in the task's place. */
 int canvas_replace(struct followers *f, const json_t *canvas);
+
+/* Send this canvas as one more part of the header of the task's chord. / May one be added, and this one? 0, or 1 with f->why. */
+int canvas_add_to_chord(struct followers *f, const json_t *canvas);
+int canvas_check_addition(const struct followers *f, const json_t *canvas);
 
 /* May it replace a task? 0, or 1 with f->why. */
 int canvas_check_replacement(const struct followers *f, const json_t *canvas);
@@ -127,6 +131,11 @@ json_t *canvas_group(json_t *tasks_takes);
 
 /* The result tuple of a signature, its ids derived where they are missing. New reference. */
 json_t *canvas_result(struct followers *f, json_t *signature);
+
+/* Give every task and group in it an id. / The result tuple of such a one, each result with the one before it as its parent, as far as Celery says
+ * it: takes `parent`, spoils the signature. New reference, or NULL. */
+void canvas_freeze(struct followers *f, json_t *signature);
+json_t *canvas_lineage(struct followers *f, json_t *signature, json_t *parent_takes);
 
 /* A group's or header's tasks, with groups among them taken apart. New array of the same (mutable) signatures. `frozen`: in the order in which
  * Celery freezes a header: a group's tasks reversed, where it stood. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A task that puts a canvas in its place, as celery.app.task.Task.replace of Celery 5.7: whoever gives the canvas's result does so under the
+/* A task that puts a canvas in its place, or adds one to the chord that it is part of (add_to_chord), as celery.app.task.Task.replace of Celery 5.7: whoever gives the canvas's result does so under the
  * task's id, as the member of its group and chord; the task's callbacks and errbacks are the canvas's, and what is left of its chain follows. */
 #include "message/canvas/canvas.h"
 
@@ -32,14 +32,21 @@ static void set_nesting(const struct followers *f, json_t *signature)
                             json_integer((json_int_t)f->of->nesting + 1));
 }
 
-/* The task's id is that of whoever gives the canvas's result. */
-static void hand_over_id(const struct followers *f, json_t *signature)
+/* Who gives its result: itself, the last of a chain, a chord's body; or NULL. */
+static json_t *heir_of(json_t *signature)
 {
         json_t *heir = signature;
-        set_nesting(f, signature);
         for (enum canvas_kind kind;
              heir && (kind = canvas_kind_of(heir), kind == CANVAS_CHAIN || kind == CANVAS_CHORD);)
                 heir = kind == CANVAS_CHAIN ? canvas_last(heir) : canvas_body(heir);
+        return heir;
+}
+
+/* The task's id is that of whoever gives the canvas's result. */
+static void hand_over_id(const struct followers *f, json_t *signature)
+{
+        json_t *heir = heir_of(signature);
+        set_nesting(f, signature);
         if (!heir)
                 return;
         set_nesting(f, heir);
@@ -75,7 +82,7 @@ static json_t *with_rest(const struct followers *f, json_t *takes)
 int canvas_replace(struct followers *f, const json_t *canvas)
 {
         const struct task_message *t = f->of;
-        json_t *own = json_deep_copy(canvas), *child = NULL, *whole = NULL;
+        json_t *own = json_deep_copy(canvas), *child = NULL;
         if (own && canvas_kind_of(own) == CANVAS_GROUP) {
                 json_t *chord = chord_of(f, own);
                 json_decref(own);
@@ -93,9 +100,53 @@ int canvas_replace(struct followers *f, const json_t *canvas)
         canvas_attach(f, own, t->group_id, t->chord, t->group_index);
         if (json_array_size(t->chain) > 0)
                 own = with_rest(f, own);
-        const int rc = own ? canvas_send(f, own, &child, &whole) : -ENOMEM;
+        const int rc = own ? canvas_send(f, own, &child, NULL) : -ENOMEM;
         json_decref(child);
-        json_decref(whole);
+        json_decref(own);
+        return rc;
+}
+
+/* ---- one more part of the chord ---- */
+
+int canvas_check_addition(const struct followers *f, const json_t *canvas)
+{
+        if (!f->of->chord || !f->of->group_id)
+                return problem_set(f->why, "task", "bad_addition", "Current task is not member of any chord");
+        if (json_object_get(json_object_get(canvas, "options"), "chord"))
+                return problem_set(f->why, "task", "bad_addition",
+                                   "what is added to a chord must not be part of another");
+        if (canvas_kind_of(canvas) == CANVAS_CHAIN && json_array_size(canvas_tasks(canvas)) == 0)
+                return problem_set(f->why, "task", "bad_addition", "an empty chain gives a chord no result");
+        return 0;
+}
+
+/* Before anything is sent, so that the header can't be complete without it. Named by who gives the result: once, however often it is told. */
+static void count_more(struct followers *f, json_t *canvas)
+{
+        json_t *heir = heir_of(canvas);
+        if (!heir || !f->how->chords)
+                return;
+        json_t *row = json_pack("{s:s, s:s, s:I}", "group", f->of->group_id, "more", canvas_id(f, heir), "size",
+                                (json_int_t)canvas_size(canvas));
+        if (!f->out->chords)
+                f->out->chords = json_array();
+        json_array_append_new(f->out->chords, row);
+}
+
+int canvas_add_to_chord(struct followers *f, const json_t *canvas)
+{
+        json_t *own = json_deep_copy(canvas), *child = NULL;
+        if (own && canvas_kind_of(own) == CANVAS_GROUP) { /* one part: the list */
+                json_t *chord = chord_of(f, own);
+                json_decref(own);
+                own = chord;
+        }
+        if (!own)
+                return -ENOMEM;
+        canvas_attach(f, own, f->of->group_id, f->of->chord, f->of->group_index);
+        count_more(f, own);
+        const int rc = canvas_send(f, own, &child, NULL);
+        followers_add_child(f, child);
         json_decref(own);
         return rc;
 }

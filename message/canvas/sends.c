@@ -28,6 +28,8 @@ int task_message_check_sends(const struct task_message *t, const json_t *sends, 
                 const json_t *send = json_array_get(sends, i), *canvas = json_object_get(send, "canvas");
                 if (is_as(send, "replacement"))
                         rc = canvas_check_replacement(&f, canvas);
+                else if (is_as(send, "chord"))
+                        rc = canvas_check_addition(&f, canvas);
                 if (rc == 0)
                         rc = canvas_check(&f, canvas);
         }
@@ -39,9 +41,11 @@ static int send_one(struct followers *f, const json_t *send, struct buffer *resu
         json_t *child = NULL, *whole = NULL;
         if (is_as(send, "replacement"))
                 return canvas_replace(f, json_object_get(send, "canvas"));
-        const int rc = canvas_send(f, json_object_get(send, "canvas"), &child, &whole);
+        if (is_as(send, "chord"))
+                return canvas_add_to_chord(f, json_object_get(send, "canvas"));
+        const int rc = canvas_send(f, json_object_get(send, "canvas"), &child, is_as(send, "result") ? &whole : NULL);
         followers_add_child(f, child);
-        if (rc == 0 && whole && result->size == 0 && is_as(send, "result"))
+        if (rc == 0 && whole && result->size == 0)
                 json_write(whole, result);
         json_decref(whole);
         return rc == 0 && result->failed ? -ENOMEM : rc;

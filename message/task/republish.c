@@ -10,15 +10,26 @@ enum { LONGEST_TEXT = 8192 };
 
 /* ---- again ---- */
 
-static void add_again(struct buffer *table, const struct header *h, unsigned retries, bool *has_retries)
+/* One attempt is not to wait for its time once more, but may still be asked which that was; the next one had none. */
+static void add_eta(struct buffer *table, const struct header *h, bool same_attempt)
+{
+        struct bytes text = { NULL, 0 };
+        header_add_null(table, "eta");
+        if (same_attempt && header_text(h, &text) && text.size > 0)
+                header_add_text(table, "chard_eta", text);
+}
+
+static void add_again(struct buffer *table, const struct header *h, unsigned retries, bool same_attempt,
+                      bool *has_retries)
 {
         if (bytes_equal(h->name, bytes_of_string("retries"))) {
                 if (!*has_retries)
                         header_add_number(table, "retries", retries);
                 *has_retries = true;
         } else if (bytes_equal(h->name, bytes_of_string("eta"))) {
-                header_add_null(table, "eta");
-        } else if (header_owner_of(h->name) != HEADER_BROKER) {
+                add_eta(table, h, same_attempt);
+        } else if (header_owner_of(h->name) != HEADER_BROKER &&
+                   (same_attempt || !bytes_equal(h->name, bytes_of_string("chard_eta")))) {
                 header_add_raw(table, h);
         }
 }
@@ -71,8 +82,9 @@ static struct message *publish_again(const struct task_message *t, const char *e
         bool has_retries = false;
         properties_read(t->properties, &p, NULL); /* the decoder has read them before */
         for (size_t at = 0; header_next(p.headers, &at, &h);)
-                if (!failures || !is_of_failures(h.name))
-                        add_again(&table, &h, retries, &has_retries);
+                if ((!failures || !is_of_failures(h.name)) &&
+                    (t->eta_ms == 0 || !bytes_equal(h.name, bytes_of_string("chard_eta"))))
+                        add_again(&table, &h, retries, retries == t->retries, &has_retries);
         if (!has_retries)
                 header_add_number(&table, "retries", retries);
         if (failures)
@@ -187,7 +199,7 @@ static void add_revived(struct buffer *table, const struct header *h, struct byt
         if (bytes_equal(h->name, bytes_of_string("expires")))
                 header_add_null(table, "expires");
         else if (header_owner_of(h->name) != HEADER_DEAD && !is_of_record(h->name, all) && !is_of_failures(h->name))
-                add_again(table, h, 0, has_retries);
+                add_again(table, h, 0, false, has_retries);
 }
 
 /* Which of its deaths this letter tells of. */

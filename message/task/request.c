@@ -64,6 +64,13 @@ static json_t *or_null(json_t *value)
         return value ? json_incref(value) : json_null();
 }
 
+/* The time before which it was not to run, as its sender wrote it. */
+static json_t *eta_of(const json_t *headers)
+{
+        json_t *eta = json_object_get(headers, "eta");
+        return or_null(json_is_string(eta) ? eta : json_object_get(headers, "chard_eta"));
+}
+
 static void add_message(json_t *request, const struct task_message *t, const struct request_place *place)
 {
         struct properties p = { .priority = -1 };
@@ -71,6 +78,7 @@ static void add_message(json_t *request, const struct task_message *t, const str
                 p = (struct properties){ .delivery_mode = -1, .priority = -1, .timestamp = -1 };
         json_t *headers = headers_to_json(p.headers),
                *priority = p.priority < 0 ? json_null() : json_integer(p.priority);
+        json_object_set_new(request, "eta", eta_of(headers));
         json_object_set_new(request, "stamped_headers", or_null(json_object_get(headers, "stamped_headers")));
         json_object_set_new(request, "stamps", or_null(json_object_get(headers, "stamps")));
         json_object_set_new(request, "shadow", or_null(json_object_get(headers, "shadow")));
@@ -88,7 +96,6 @@ json_t *task_message_request(const struct task_message *t, const struct request_
         json_t *request = task_message_identity(t, place->worker);
         if (!request)
                 return NULL;
-        json_object_set_new(request, "eta", time_of(t->eta_ms));
         json_object_set_new(request, "expires", time_of(t->expires_ms));
         json_object_set_new(request, "time_limit", limit_of(t->hard_limit_ms));
         json_object_set_new(request, "soft_time_limit", limit_of(t->soft_limit_ms));

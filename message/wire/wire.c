@@ -40,6 +40,7 @@ static const struct {
         { NAME("chard_excused"), HEADER_TASK },
         { NAME("chard_failed_first"), HEADER_TASK },
         { NAME("chard_failed_last"), HEADER_TASK },
+        { NAME("chard_eta"), HEADER_TASK },
         { NAME("replaced_task_nesting"), HEADER_TASK },
         { NAME("stamped_headers"), HEADER_TASK },
         { NAME("stamps"), HEADER_TASK },

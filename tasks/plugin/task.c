@@ -265,10 +265,11 @@ static int send_canvas(struct chard_outcome *o, int how, const char *canvas)
                 [CHARD_BESIDE] = outcome_send,
                 [CHARD_AS_RESULT] = outcome_canvas,
                 [CHARD_REPLACEMENT] = outcome_replace,
+                [CHARD_INTO_CHORD] = outcome_add_to_chord,
         };
         struct problem fault = { 0 };
         struct plugin_call *c = of_outcome(o);
-        if (!c || how < CHARD_BESIDE || how > CHARD_REPLACEMENT)
+        if (!c || how < CHARD_BESIDE || how > CHARD_INTO_CHORD)
                 return CHARD_BROKEN;
         json_t *value = parsed(canvas, &fault);
         return added(c, "canvas", "", value ? sendings[how](c->out, value) : 1, &fault);
@@ -372,6 +373,14 @@ static int plugin_task_run(const struct task_input *in, struct outcome *out, str
                                    why);
 }
 
+static int plugin_task_overdue(const struct task_input *in, struct outcome *out, struct problem *why)
+{
+        struct plugin_call *c = plugin_task_enter(in, why);
+        c->out = out;
+        return plugin_task_verdict(leave(task_of(in->task->def)->theirs->overdue(&c->input, &c->outcome)),
+                                   in->task->def, why);
+}
+
 static int offline(const struct task_input *in, json_t **answer, struct problem *why)
 {
         const struct task_def *def = in->task->def;
@@ -430,6 +439,7 @@ int plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struc
                         .conclude = from->conclude ? conclude : NULL,
                         .offline = from->offline ? offline : NULL,
                         .run = from->run ? plugin_task_run : NULL,
+                        .overdue = from->overdue ? plugin_task_overdue : NULL,
                 },
         };
         for (size_t i = 0; i < TASK_MOST_SECTIONS && from->adds[i]; i++)

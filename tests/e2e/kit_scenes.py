@@ -2,6 +2,8 @@
 """What a client may do with tasks of one's own: each scene sends something and says what is seen of it. It must be the same of the plug-in
 (support/kit_tasks.c) and of a Python worker (support/kit_app.py)."""
 
+import json
+import re
 import uuid
 
 from celery import chain, chord, group
@@ -10,6 +12,7 @@ from celery.canvas import StampingVisitor
 from support.waiting import wait_until
 
 PATIENCE = 30
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class Kit:
@@ -87,6 +90,18 @@ def revoked_by_stamp(t):
     return [said, other, [value_of(one) for one in ended], [one.state for one in ended]]
 
 
+def lineage(t, *canvases):
+    """What Celery says of canvases that a task has sent, and returned: the ids in the order in which they come."""
+    said = [sent(t.pass_on(canvas=canvas)) for canvas in canvases]
+    ids = {}
+    return json.loads(re.sub(UUID, lambda found: str(ids.setdefault(found[0], len(ids))), json.dumps(said)))
+
+
+def gathered(canvas):
+    """A chord's results, in an order."""
+    return sorted(sent(canvas), key=str)
+
+
 def children(t, canvas):
     result = canvas.apply_async()
     value_of(result)
@@ -127,6 +142,7 @@ SCENES = {
     "its_arguments": lambda t: sent(t.about(1, at=["/args/0", "/kwargs"])) and sent(t.about(at=["/kwargs"])),
     "priority": lambda t: sent(t.about(at=["/delivery_info/priority", "/properties/priority"]), priority=3),
     "its_headers": lambda t: sent(t.about(at=["/headers/x-own"]), headers={"x-own": "value"}),
+    "its_time": lambda t: (lambda said: [said[:19], len(said), said[-6:]])(sent(t.about(at=["/eta"]), eta="2020-03-04T05:06:07.500000+00:00")[0]),
     "its_limits": lambda t: sent(t.about(at=["/ignore_result", "/root_id"]), time_limit=60, soft_time_limit=50)[0],
     "its_properties": lambda t: sent(t.about(at=["/properties/app_id"]), app_id="the-app"),
     "its_stamps": lambda t: sent(stamped(t.about(at=["/stamps", "/stamped_headers"]), color="red")),
@@ -140,6 +156,24 @@ SCENES = {
     "sent_has_a_parent": lambda t: (lambda r: value_of(r) and [value_of(c) == [r.id, r.id] for c in r.children])(
         t.send(canvas=t.about(at=["/root_id", "/parent_id"])).apply_async()),
     "result_of_a_canvas": lambda t: value_of(t.app.AsyncResult(sent(t.pass_on(canvas=t.add(4)))[0][0])),
+    "result_of_a_chain": lambda t: lineage(t, chain(t.add(1), t.add(2), t.add(3)), chain(t.add(1), t.add(2))),
+    "result_of_a_group": lambda t: lineage(t, group(t.add(1), t.add(2))),
+    "result_of_a_chord": lambda t: lineage(t, chord([t.add(1), t.add(2)], t.add())),
+    "result_of_a_chain_with_a_group": lambda t: lineage(t, chain(t.add(1), group(t.add(2), t.add(3)), t.add(4))),
+    "result_of_a_chain_that_ends_in_a_group": lambda t: lineage(t, chain(t.add(1), t.add(1), group(t.add(2), t.add(3)))),
+    "result_of_chains_in_a_group": lambda t: lineage(t, group(chain(t.add(1), t.add(2)), t.add(3))),
+    "result_of_chains_in_a_chord": lambda t: lineage(t, chord([chain(t.add(1), t.add(2)), t.add(3)], chain(t.add(), t.add(1)))),
+    "result_of_a_chain_with_two_groups": lambda t: lineage(
+        t, chain(t.add(1), group(t.add(2), t.add(3)), t.add(4), group(t.add(2), t.add(3)), t.add(4))),
+    # parts added to a chord
+    "added_to_a_chord": lambda t: gathered(chord([t.grow(canvases=[t.add(1), t.add(2)]), t.add(5)], t.same())),
+    "added_to_a_chord_of_one": lambda t: gathered(chain(group([t.grow(canvases=[t.add(i) for i in range(9)])]), t.same())),
+    "a_chain_added": lambda t: gathered(chord([t.grow(canvases=[chain(t.add(1), t.add(2))]), t.add(5)], t.same())),
+    "a_chord_added": lambda t: gathered(chord([t.grow(canvases=[chord([t.add(1), t.add(2)], t.add())]), t.add(5)], t.same())),
+    "added_by_two": lambda t: gathered(chord([t.grow(canvases=[t.add(i)]) for i in range(4)], t.same())),
+    "added_by_one_that_was_added": lambda t: gathered(chord([t.grow(canvases=[t.grow(canvases=[t.add(7)])])] * 2, t.same())),
+    "what_is_added_fails": lambda t: list(sent(chord([t.grow(canvases=[t.fail("x")]), t.add(5)], t.same()))),
+    "added_to_no_chord": lambda t: sent(t.grow(canvases=[t.add(1)])),
     # replaced
     "by_a_task": lambda t: sent(t.replace(canvas=t.add(1, 2))),
     "by_a_chain": lambda t: sent(t.replace(canvas=chain(t.add(1), t.add(2), t.add(3)))),

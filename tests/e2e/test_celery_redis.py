@@ -92,7 +92,7 @@ def test_a_socket_a_user_a_prefix(chard, app_of, private_redis):
     """As narrow as an administrator may make it: a user who may touch Celery's keys only, and may not even PING."""
     server = private_redis()
     assert server.ask("ACL", "SETUSER", "worker", "on", ">s3:cr,t/", "resetkeys", "~mine_celery-task*", "resetchannels",
-                      "&mine_celery-task*", "-@all", "+eval", "+get", "+setex", "+set", "+publish", "+select", "+sadd", "+zadd",
+                      "&mine_celery-task*", "-@all", "+eval", "+get", "+setex", "+set", "+publish", "+select", "+sadd", "+incrby", "+zadd",
                       "+expire", "+zcard", "+zrange", "+del") == "+OK\r\n"
     app = app_of(f"{server.url[:-1]}3", result_backend_transport_options={"global_keyprefix": "mine"})
     password = "s3%3Acr%2Ct%2F"

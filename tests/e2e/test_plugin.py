@@ -340,3 +340,18 @@ def test_a_bug_in_a_task_makes_a_dead_letter(chard, compile, broker_url, name):
         job = finished(chard, result.id)
     assert job["state"] == "FAILURE"
     assert wanted in json.dumps(job).replace("\\", "")
+
+
+@pytest.mark.parametrize("limits, said", [({"soft_time_limit": 1, "time_limit": 40}, "late"), ({"time_limit": 1}, "TimeLimitExceeded")])
+def test_a_soft_time_limit_that_the_task_manages(chard, compile, app_of, provider, reply, private_redis, limits, said):
+    """In place of a failure it gives something else; the hard limit is none of its business."""
+    redis = private_redis()
+    provider.behave = reply.always(reply.hanging())
+    library = compile("kit_tasks", (ROOT / "tests/e2e/support/kit_tasks.c").read_text(), "-std=gnu11")
+    chard.settings |= provider.settings() | {"CHARD_TASKS": str(library), "CHARD_RESULT_URL": redis.url}
+    chard.prepare()
+    app = app_of(redis.url)
+    with chard.worker(queues="kit"):
+        result = app.send_task("kit.slow", exchange="kit", routing_key="kit", **limits)
+        value = result.get(30, propagate=False)
+    assert (value if result.state == "SUCCESS" else type(value).__name__) == said

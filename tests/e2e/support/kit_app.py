@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tasks of the plug-in support/kit_tasks.c in Python. As a program it is the worker that the plug-in is compared with:
-kit_app.py BROKER-URL RESULT-URL"""
+kit_app.py BROKER-URL RESULT-URL [OPTIONS of celery worker]; settings may stand in KIT_SETTINGS, as JSON"""
 
+import json
+import os
 import pathlib
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
@@ -60,6 +63,12 @@ def tasks_of(app):
     @app.task(name="kit.pass_on", shared=False)
     def pass_on(*_, canvas): return signature(canvas, app=app).apply_async()
 
+    @app.task(name="kit.grow", shared=False, bind=True)
+    def grow(self, *_, canvases):
+        for canvas in canvases:
+            self.add_to_chord(signature(canvas, app=app))
+        return 0
+
     @app.task(name="kit.replace", shared=False, bind=True)
     def replace(self, *_, canvas): raise self.replace(signature(canvas, app=app))
 
@@ -72,6 +81,12 @@ def tasks_of(app):
             return self.request.replaced_task_nesting
         raise self.replace(app.signature("kit.deeper", args=[left - 1]))
 
+    @app.task(name="kit.slow", shared=False)
+    def slow(until):
+        """Until there is such a file."""
+        while not os.path.exists(until):
+            time.sleep(0.02)
+
     @app.task(name="kit.failed", shared=False)
     def failed(request, exc, traceback, key):
         """Celery forgets what such an errback returns, so it stores that itself, under the id that is its last argument."""
@@ -79,15 +94,17 @@ def tasks_of(app):
         app.backend.store_result(key, said, "SUCCESS")
 
 
-def make_app(broker_url, result_url):
+def make_app(broker_url, result_url, **settings):
     app = Celery("kit", broker=broker_url, backend=result_url, set_as_current=False)
     app.conf.update(task_default_queue=QUEUE, task_default_queue_type="quorum", task_default_exchange_type="topic",
                     task_create_missing_queue_type="quorum", task_create_missing_queue_exchange_type="topic",
-                    broker_connection_retry_on_startup=True, worker_detect_quorum_queues=True)
+                    broker_connection_retry_on_startup=True, worker_detect_quorum_queues=True, task_acks_late=True)
+    app.conf.update(settings)
     tasks_of(app)
     return app
 
 
 if __name__ == "__main__":
-    make_app(*sys.argv[1:]).worker_main(["worker", "-P", "threads", "-c", "8", "-Q", QUEUE, "-l", "WARNING",
-                                         "--without-gossip", "--without-mingle", "--without-heartbeat"])
+    options = sys.argv[3:] or ["--without-gossip", "--without-heartbeat"]
+    settings = json.loads(os.environ.get("KIT_SETTINGS", "{}"))
+    make_app(*sys.argv[1:3], **settings).worker_main(["worker", "-P", "threads", "-c", "8", "-Q", QUEUE, "-l", "WARNING", "--without-mingle", *options])

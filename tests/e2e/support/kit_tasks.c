@@ -117,6 +117,18 @@ static int pass_on(const struct chard_input *in, struct chard_outcome *out)
         return chard_send_as_result(out, keyword(in, "canvas", NULL));
 }
 
+/* More parts of the chord that it is part of. */
+static int grow(const struct chard_input *in, struct chard_outcome *out)
+{
+        const char *canvas;
+        for (int i = 0; (canvas = chard_argument_json(in, format(in, "/kwargs/canvases/%d", i))); i++) {
+                const int rc = chard_add_to_chord(out, canvas);
+                if (rc != CHARD_DONE)
+                        return rc;
+        }
+        return chard_result(out, "0");
+}
+
 static int replace(const struct chard_input *in, struct chard_outcome *out)
 {
         return chard_replace(out, keyword(in, "canvas", NULL));
@@ -141,6 +153,25 @@ static int failed(const struct chard_input *in, struct chard_outcome *out)
         return chard_result(out, format(in, "{\"task\": %s, \"type\": %s, \"args\": %s}", task, type, args));
 }
 
+/* One call to a model, which takes as long as that takes. */
+static int slow_ask(const struct chard_input *in, struct chard_request *request)
+{
+        (void)in;
+        return chard_say(request, "user", CHARD_TEXT, "slow");
+}
+
+static int slow_overdue(const struct chard_input *in, struct chard_outcome *out)
+{
+        (void)in;
+        return chard_result(out, "\"late\"");
+}
+
+static int slow_conclude(const struct chard_input *in, const struct chard_reply *reply, struct chard_outcome *out)
+{
+        (void)in, (void)reply;
+        return chard_result(out, "null");
+}
+
 #define KIT(function, more)                                                                                             \
         static const struct chard_task kit_##function = {                                                               \
                 .name = "kit." #function, .queue = "kit", .deadline_ms = 10000, .flags = CHARD_PLAIN | (more), .run = function \
@@ -155,6 +186,7 @@ KIT(again, 0);
 KIT(send, 0);
 KIT(pass_on, 0);
 KIT(replace, 0);
+KIT(grow, 0);
 KIT(deeper, 0);
 KIT(failed, CHARD_ERRBACK);
 
@@ -164,5 +196,20 @@ static const struct chard_task kit_volatile = { .name = "kit.volatile",
                                                 .flags = CHARD_PLAIN | CHARD_STATELESS,
                                                 .run = replace };
 
-CHARD_PLUGIN(&kit_add, &kit_same, &kit_told, &kit_about, &kit_fail, &kit_again, &kit_send, &kit_pass_on, &kit_replace,
-             &kit_deeper, &kit_failed, &kit_volatile);
+static const struct chard_prompt slow_prompts[] = { { "en", "Take your time." }, { NULL, NULL } };
+
+static const struct chard_task kit_slow = {
+        .name = "kit.slow",
+        .queue = "kit",
+        .deadline_ms = 60000,
+        .flags = CHARD_PLAIN,
+        .prompts = slow_prompts,
+        .schema = "{\"type\": \"object\", \"properties\": {\"ok\": {\"type\": \"boolean\"}}, \"required\": [\"ok\"],"
+                  " \"additionalProperties\": false}",
+        .ask = slow_ask,
+        .conclude = slow_conclude,
+        .overdue = slow_overdue,
+};
+
+CHARD_PLUGIN(&kit_add, &kit_same, &kit_told, &kit_about, &kit_fail, &kit_again, &kit_send, &kit_pass_on, &kit_replace, &kit_grow,
+             &kit_deeper, &kit_failed, &kit_volatile, &kit_slow);
