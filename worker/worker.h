@@ -39,6 +39,7 @@ struct worker_config {
         size_t max_body;
         enum worker_events events; /* Celery's, and its remote control: where the broker has a bus */
         bool remote_control;
+        const char *plug_ins;    /* the files of tasks that the catalogue was made with, comma-separated; or NULL */
         const char *health_file; /* or NULL */
         struct observer
                 *observers; /* those of the worker's owner, linked by `next`, which the worker may change; or NULL */

@@ -69,6 +69,7 @@ int service_init(struct service *service, const struct command *self, struct set
                 .track_started = s->track_started,
                 .task_routes = s->task_routes,
                 .default_queue = s->default_queue,
+                .plug_ins = s->tasks,
                 .ai = {
                         .provider = s->ai_provider,
                         .base_url = s->openai_base_url,

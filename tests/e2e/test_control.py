@@ -140,7 +140,7 @@ def test_where_results_go(worker, ask):
 
 
 def test_queues_as_they_stand_there(worker, ask, queues, wait_until):
-    """Their kind is not known, and nothing is made up; one that is added is not declared anew."""
+    """Described as Celery's clients declare them; one that is added is not declared anew."""
     with queues.channel() as channel:
         for name in ("celery", "other"):
             channel.queue_declare(name, durable=True, auto_delete=False)
@@ -149,8 +149,8 @@ def test_queues_as_they_stand_there(worker, ask, queues, wait_until):
     shown = ask("active_queues")
     assert [one["name"] for one in shown] == ["celery", "other"]
     for one in shown:
-        assert (one["exchange"]["name"], one["exchange"]["type"], one["routing_key"]) == ("", "direct", one["name"])
-        assert one["queue_arguments"] is None and one["durable"] is None and one["no_declare"] is True
+        assert (one["exchange"]["name"], one["exchange"]["type"], one["routing_key"]) == (one["name"], "direct", one["name"])
+        assert one["queue_arguments"] is None and one["durable"] is True
     queues.publish("", "other", b"[[1],{},null]", {"lang": "py", "task": "chard.add", "id": "one"})
     wait_until(lambda: ask("stats")["total"] == {"chard.add": 1})
     assert ask("conf")["declare_queues"] is False

@@ -11,6 +11,8 @@
 #include "worker/control/stamped.h"
 #include "worker/run.h"
 
+#include <curl/curl.h>
+
 /* Where an answer goes. */
 struct answer {
         char *exchange, *routing_key, *ticket; /* exchange NULL: nobody waits for it */
@@ -63,7 +65,7 @@ size_t control_active(const struct control *c);
 /* The task under that id which is being worked on here, or NULL. */
 struct run *control_run(const struct control *c, const char *id);
 
-/* ---- inspect.c, command.c, queues.c: each command takes its arguments (an object) and gives its answer, a new reference; NULL when memory ran out ---- */
+/* ---- inspect.c, stats.c, conf.c, command.c, queues.c: each command takes its arguments (an object) and gives its answer, a new reference; NULL when memory ran out ---- */
 
 /* Is it one that AMQP can name, and the store keep? */
 bool command_is_id(const char *id);
@@ -75,7 +77,9 @@ json_t *inspect_active_queues(struct control *c, const json_t *arguments);
 json_t *inspect_clock(struct control *c, const json_t *arguments);
 json_t *inspect_conf(struct control *c, const json_t *arguments);
 json_t *inspect_hello(struct control *c, const json_t *arguments);
+json_t *inspect_memdump(struct control *c, const json_t *arguments);
 json_t *inspect_memsample(struct control *c, const json_t *arguments);
+json_t *inspect_objgraph(struct control *c, const json_t *arguments);
 json_t *inspect_ping(struct control *c, const json_t *arguments);
 json_t *inspect_query_task(struct control *c, const json_t *arguments);
 json_t *inspect_registered(struct control *c, const json_t *arguments);
@@ -113,6 +117,12 @@ bool task_events_asked(const struct control *c);
 void task_events_ask(struct control *c, bool on); /* send events of tasks from now on, or no more */
 
 void stats_open(struct control *c);
+
+/* The first of some addresses, taken apart (curl_url_cleanup); NULL when it is none. */
+CURLU *control_address(const char *urls);
+
+/* The first of them as text, without its password, and without what may hold one. New reference. */
+json_t *control_masked(const char *urls);
 
 /* How people are shown it: its shadow, as Celery has it in events, logs and lists; where it has none, its name. UTF-8; borrowed. */
 struct bytes control_name_of(const struct task_message *m);

@@ -51,14 +51,29 @@ struct origin {
         bool redelivered;
 };
 
-static json_t *task_json(const struct control *c, const struct task_message *m, struct origin from, int64_t began_ms)
+/* A text header, or null. New reference. */
+static json_t *header_json(struct bytes headers, const char *name)
+{
+        struct header h;
+        struct bytes text = { NULL, 0 };
+        json_t *value = NULL;
+        if (header_find(headers, name, &h) && header_text(&h, &text))
+                value = json_stringn((const char *)text.data, text.size);
+        return value ? value : json_null();
+}
+
+/* `safe`: its arguments as its sender shows them to people, in place of themselves. */
+static json_t *task_json(const struct control *c, const struct task_message *m, struct origin from, int64_t began_ms,
+                         bool safe)
 {
         struct properties p = { .priority = 0 };
         if (properties_read(m->properties, &p, NULL) != 0 || p.priority < 0)
                 p.priority = 0;
         const struct bytes name = control_name_of(m);
-        return json_pack("{s:s, s:s%, s:O, s:O, s:s, s:s, s:o, s:b, s:{s:s, s:s, s:i, s:b}, s:o}", "id", m->id, "name",
-                         (const char *)name.data, name.size, "args", m->args, "kwargs", m->kwargs, "type", m->name,
+        json_t *args = safe ? header_json(p.headers, "argsrepr") : json_incref(m->args);
+        json_t *kwargs = safe ? header_json(p.headers, "kwargsrepr") : json_incref(m->kwargs);
+        return json_pack("{s:s, s:s%, s:o, s:o, s:s, s:s, s:o, s:b, s:{s:s, s:s, s:i, s:b}, s:o}", "id", m->id, "name",
+                         (const char *)name.data, name.size, "args", args, "kwargs", kwargs, "type", m->name,
                          "hostname", c->worker->config->name, "time_start",
                          began_ms ? json_real((double)began_ms / 1000) : json_null(), "acknowledged", 0,
                          "delivery_info", "exchange", from.exchange, "routing_key", from.routing_key, "priority",
@@ -66,11 +81,11 @@ static json_t *task_json(const struct control *c, const struct task_message *m, 
                          began_ms ? json_integer(getpid()) : json_null());
 }
 
-static json_t *run_json(const struct control *c, const struct run *run)
+static json_t *run_json(const struct control *c, const struct run *run, bool safe)
 {
         const struct delivery *d = run->delivery;
         return task_json(c, &run->message, (struct origin){ d->exchange, d->routing_key, d->redelivered },
-                         run->began_ms);
+                         run->began_ms, safe);
 }
 
 /* A run whose message is not decoded (yet, or at all) has nothing to show. */
@@ -79,42 +94,25 @@ static bool shown(const struct run *run)
         return run->message.id && run->message.name && run->message.args && run->message.kwargs;
 }
 
-static json_t *runs_json(struct control *c, bool active)
+static json_t *runs_json(struct control *c, bool active, bool safe)
 {
         const struct worker *w = c->worker;
         json_t *list = json_array();
         for (const struct run *run = w->runs.next; run != &w->runs; run = run->next)
                 if (shown(run) && control_is_active(run) == active)
-                        json_array_append_new(list, run_json(c, run));
+                        json_array_append_new(list, run_json(c, run, safe));
         return list;
 }
 
 json_t *inspect_active(struct control *c, const json_t *arguments)
 {
-        (void)arguments;
-        return runs_json(c, true);
+        return runs_json(c, true, json_is_true(json_object_get(arguments, "safe")));
 }
 
 json_t *inspect_reserved(struct control *c, const json_t *arguments)
 {
         (void)arguments;
-        return runs_json(c, false);
-}
-
-json_t *inspect_query_task(struct control *c, const json_t *arguments)
-{
-        const json_t *ids = json_object_get(arguments, "ids");
-        json_t *found = json_object();
-        const size_t count = json_is_string(ids) ? 1 : json_array_size(ids);
-        for (size_t i = 0; i < count; i++) {
-                const char *id = json_string_value(json_is_string(ids) ? ids : json_array_get(ids, i));
-                const struct run *run = id ? control_run(c, id) : NULL;
-                if (run && shown(run))
-                        json_object_set_new(
-                                found, id,
-                                json_pack("[s, o]", control_is_active(run) ? "active" : "reserved", run_json(c, run)));
-        }
-        return found;
+        return runs_json(c, false, false);
 }
 
 /* ---- tasks that wait in the store: all workers of a store show the same ---- */
@@ -122,15 +120,53 @@ json_t *inspect_query_task(struct control *c, const json_t *arguments)
 struct asking {
         struct control *control;
         struct answer to;
+        json_t *ids, *found; /* of query_task: those that are not in hand, and what is known of the others; else NULL */
 };
+
+static void free_asking(struct asking *asking)
+{
+        json_decref(asking->ids);
+        json_decref(asking->found);
+        free(asking);
+}
+
+/* How many microseconds stand behind the second: in its sender's words where it waits for that time, for a row knows milliseconds. */
+static unsigned eta_micros(const struct task_message *m, int64_t due_ms)
+{
+        JSON_OWNED json_t *request = task_message_request(m, &(struct request_place){ .queue = NULL });
+        const char *text = json_text(request, "eta", ""), *at = strchr(text, '.');
+        unsigned micros = (unsigned)(due_ms % 1000) * 1000, digits = 0;
+        int64_t eta_ms = 0;
+        if (!at || clock_parse(text, &eta_ms) != 0 || eta_ms != due_ms)
+                return micros;
+        for (micros = 0, at++; *at >= '0' && *at <= '9' && digits < 6; at++, digits++)
+                micros = micros * 10 + (unsigned)(*at - '0');
+        for (; digits < 6; digits++)
+                micros *= 10;
+        return micros;
+}
+
+/* As Python writes a time. */
+static void write_eta(const struct task_message *m, int64_t due_ms, char out[CLOCK_TEXT_SIZE])
+{
+        const unsigned micros = eta_micros(m, due_ms);
+        clock_format(due_ms, out);
+        char *dot = strchr(out, '.');
+        const size_t room = dot ? CLOCK_TEXT_SIZE - (size_t)(dot - out) : 0;
+        if (dot && micros)
+                snprintf(dot, room, ".%06u+00:00", micros);
+        else if (dot)
+                snprintf(dot, room, "+00:00");
+}
 
 static json_t *scheduled_json(const struct control *c, const json_t *row, const struct task_message *m)
 {
         enum { PRIORITY = 6 }; /* that Celery gives what waits for its time */
         char eta[CLOCK_TEXT_SIZE];
         const struct origin from = { json_text(row, "exchange", ""), json_text(row, "routing_key", ""), false };
-        clock_format(json_number(row, "due_ms", 0), eta);
-        return json_pack("{s:s, s:i, s:o}", "eta", eta, "priority", PRIORITY, "request", task_json(c, m, from, 0));
+        write_eta(m, json_number(row, "due_ms", 0), eta);
+        return json_pack("{s:s, s:i, s:o}", "eta", eta, "priority", PRIORITY, "request",
+                         task_json(c, m, from, 0, false));
 }
 
 static void add_scheduled(const struct control *c, json_t *list, const json_t *row)
@@ -150,28 +186,83 @@ static void add_scheduled(const struct control *c, json_t *list, const json_t *r
         buffer_free(&body);
 }
 
+/* [{"eta", "priority", "request"}…] of rows; NULL when memory ran out. */
+static json_t *scheduled_list(const struct control *c, const json_t *rows)
+{
+        json_t *list = json_array();
+        for (size_t i = 0; list && i < json_array_size(rows); i++)
+                add_scheduled(c, list, json_array_get(rows, i));
+        return list;
+}
+
 static void on_upcoming(json_t *rows, const struct problem *why, void *arg)
 {
         struct asking *asking = (struct asking *)arg;
         struct control *c = asking->control;
-        json_t *list = why ? NULL : json_array();
-        for (size_t i = 0; list && i < json_array_size(rows); i++)
-                add_scheduled(c, list, json_array_get(rows, i));
-        control_answer(c, &asking->to, why ? answer_error("%s", why->text) : list);
-        free(asking);
+        control_answer(c, &asking->to, why ? answer_error("%s", why->text) : scheduled_list(c, rows));
+        free_asking(asking);
+}
+
+/* Ask for what waits; the command under way is answered then. Takes `ids` and `found`. Returns NULL, also when memory ran out. */
+static json_t *ask_upcoming(struct control *c, json_done *done, json_t *ids_takes, json_t *found_takes)
+{
+        struct asking *asking = calloc(1, sizeof(*asking));
+        if (!asking) {
+                json_decref(ids_takes);
+                json_decref(found_takes);
+                return NULL;
+        }
+        *asking = (struct asking){ .control = c, .to = *c->asking, .ids = ids_takes, .found = found_takes };
+        *c->asking = (struct answer){ 0 };
+        c->worker->store->schedule->upcoming(c->worker->store, done, asking);
+        return NULL;
 }
 
 json_t *inspect_scheduled(struct control *c, const json_t *arguments)
 {
         (void)arguments;
-        struct asking *asking = calloc(1, sizeof(*asking));
-        if (!asking)
-                return NULL;
-        asking->control = c;
-        asking->to = *c->asking;
-        *c->asking = (struct answer){ 0 };
-        c->worker->store->schedule->upcoming(c->worker->store, on_upcoming, asking);
-        return NULL;
+        return ask_upcoming(c, on_upcoming, NULL, NULL);
+}
+
+/* ---- tasks by their ids, wherever they are ---- */
+
+static void add_found(json_t *found, const char *id, const char *state, json_t *task_takes)
+{
+        json_object_set_new(found, id, json_pack("[s, o]", state, task_takes));
+}
+
+static void on_upcoming_queried(json_t *rows, const struct problem *why, void *arg)
+{
+        struct asking *asking = (struct asking *)arg;
+        struct control *c = asking->control;
+        JSON_OWNED json_t *list = why ? NULL : scheduled_list(c, rows);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                json_t *request = json_object_get(json_array_get(list, i), "request");
+                const char *id = json_text(request, "id", "");
+                if (json_object_get(asking->ids, id))
+                        add_found(asking->found, id, "scheduled", json_incref(request));
+        }
+        control_answer(c, &asking->to, json_incref(asking->found));
+        free_asking(asking);
+}
+
+json_t *inspect_query_task(struct control *c, const json_t *arguments)
+{
+        const json_t *ids = json_object_get(arguments, "ids");
+        json_t *found = json_object(), *others = json_object();
+        const size_t count = json_is_string(ids) ? 1 : json_array_size(ids);
+        for (size_t i = 0; i < count; i++) {
+                const char *id = json_string_value(json_is_string(ids) ? ids : json_array_get(ids, i));
+                const struct run *run = id ? control_run(c, id) : NULL;
+                if (run && shown(run))
+                        add_found(found, id, control_is_active(run) ? "active" : "reserved", run_json(c, run, false));
+                else if (id)
+                        json_object_set_new(others, id, json_true());
+        }
+        if (json_object_size(others) > 0 && c->worker->store->backend->up(c->worker->store))
+                return ask_upcoming(c, on_upcoming_queried, others, found);
+        json_decref(others);
+        return found;
 }
 
 /* ---- what it can do ---- */

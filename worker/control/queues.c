@@ -17,28 +17,17 @@ static bool consumed(const struct worker *w, const char *queue)
         return false;
 }
 
-/* One that was consumed as it stands there: its kind is not known, but the default exchange leads to it, as to every queue. */
-static json_t *found_queue_json(const char *queue)
+/* As kombu describes a queue. One that is consumed as it stands there (`declare` false) is what Celery's clients declare when they find none: their
+ * own description, for nobody can ask the broker for it. */
+static json_t *queue_json(const char *queue, bool declare)
 {
+        json_t *arguments = declare ? json_pack("{s:s}", "x-queue-type", "quorum") : json_null();
         return json_pack(
-                "{s:s, s:{s:s, s:s, s:n, s:b, s:b, s:b, s:n, s:b}, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:b, s:n, s:[], s:b, "
-                "s:n, s:n, s:n, s:n, s:n}",
-                "name", queue, "exchange", "name", "", "type", "direct", "arguments", "durable", 1, "passive", 0,
-                "auto_delete", 0, "delivery_mode", "no_declare", 1, "routing_key", queue, "queue_arguments",
-                "binding_arguments", "consumer_arguments", "durable", "exclusive", "auto_delete", "no_ack", 0, "alias",
-                "bindings", "no_declare", 1, "expires", "message_ttl", "max_length", "max_length_bytes",
-                "max_priority");
-}
-
-/* As kombu describes a queue. */
-static json_t *queue_json(const char *queue)
-{
-        return json_pack(
-                "{s:s, s:{s:s, s:s, s:n, s:b, s:b, s:b, s:n, s:b}, s:s, s:{s:s}, s:n, s:n, s:b, s:b, s:b, s:b, s:n, s:[], "
+                "{s:s, s:{s:s, s:s, s:n, s:b, s:b, s:b, s:n, s:b}, s:s, s:o, s:n, s:n, s:b, s:b, s:b, s:b, s:n, s:[], "
                 "s:n, s:n, s:n, s:n, s:n, s:n}",
-                "name", queue, "exchange", "name", queue, "type", "topic", "arguments", "durable", 1, "passive", 0,
-                "auto_delete", 0, "delivery_mode", "no_declare", 0, "routing_key", queue, "queue_arguments",
-                "x-queue-type", "quorum", "binding_arguments", "consumer_arguments", "durable", 1, "exclusive", 0,
+                "name", queue, "exchange", "name", queue, "type", declare ? "topic" : "direct", "arguments", "durable",
+                1, "passive", 0, "auto_delete", 0, "delivery_mode", "no_declare", 0, "routing_key", queue,
+                "queue_arguments", arguments, "binding_arguments", "consumer_arguments", "durable", 1, "exclusive", 0,
                 "auto_delete", 0, "no_ack", 0, "alias", "bindings", "no_declare", "expires", "message_ttl",
                 "max_length", "max_length_bytes", "max_priority");
 }
@@ -49,8 +38,7 @@ json_t *inspect_active_queues(struct control *c, const json_t *arguments)
         const struct worker *w = c->worker;
         json_t *list = json_array();
         for (size_t i = 0; i < w->queue_count; i++)
-                json_array_append_new(list, w->config->declare_queues ? queue_json(w->queues[i])
-                                                                      : found_queue_json(w->queues[i]));
+                json_array_append_new(list, queue_json(w->queues[i], w->config->declare_queues));
         return list;
 }
 
