@@ -5,19 +5,21 @@
 #include "cli/common/times.h"
 #include "cli/common/view.h"
 #include "core/json.h"
+#include "store/job_cursor.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIST_ANSWER_MS = 15000, LIST_PAGE = 500, LIST_MOST = 100000, LIST_LIMIT = 20 };
+/* LIST_LOOKED: a filter that no index knows looks at so many jobs, unless it is told to go on. */
+enum { LIST_ANSWER_MS = 15000, LIST_PAGE = 500, LIST_MOST = 100000, LIST_LIMIT = 20, LIST_LOOKED = 100000 };
 
 struct list {
         struct job_filter filter;
         const char *state, *since, *until, *limit;
-        unsigned wanted, printed;
-        bool json;
+        unsigned wanted, printed, looked;
+        bool json, all;
         char *cursor; /* owned */
 };
 
@@ -79,6 +81,19 @@ static void list_print(const struct list *l, const json_t *job)
         putchar('\n');
 }
 
+/* A page that gave less than was asked for has looked at as many rows as pages have. */
+static void list_count(struct list *l, size_t found)
+{
+        const bool texts = l->filter.text && *l->filter.text;
+        if (found < l->filter.limit && l->cursor)
+                l->looked += texts ? JOB_PAGE_TEXTS : JOB_PAGE_ROWS;
+}
+
+static bool list_goes_on(const struct list *l)
+{
+        return l->cursor && l->printed < l->wanted && (l->all || l->looked < LIST_LOOKED);
+}
+
 /* A page; the next one's cursor in l->cursor, or NULL there. */
 static int list_page(struct jobs_client *c, struct list *l)
 {
@@ -98,6 +113,7 @@ static int list_page(struct jobs_client *c, struct list *l)
         const char *cursor = json_text(c->value, "cursor", NULL);
         free(l->cursor);
         l->cursor = cursor ? strdup(cursor) : NULL;
+        list_count(l, json_array_size(json_object_get(c->value, "jobs")));
         return fflush(stdout) == 0 ? 0 : EXIT_FAILED;
 }
 
@@ -108,9 +124,12 @@ static int list_all(const struct command *self, const struct settings *s, struct
         if (code == 0)
                 do
                         code = list_page(&c, l);
-                while (code == 0 && l->cursor && l->printed < l->wanted);
+                while (code == 0 && list_goes_on(l));
         if (code == 0 && l->cursor && l->json)
                 printf("{\"cursor\":\"%s\"}\n", l->cursor);
+        else if (code == 0 && l->cursor && l->printed < l->wanted)
+                fprintf(stderr, "looked at %u jobs; further back: --cursor %s, or --all at once\n", l->looked,
+                        l->cursor);
         else if (code == 0 && l->cursor)
                 fprintf(stderr, "there are more: --cursor %s\n", l->cursor);
         jobs_client_close(&c);
@@ -131,6 +150,8 @@ static int list_run(const struct command *self, int argc, char **argv)
                 { "--task", 0, NULL, &l.filter.task, "NAME", "with a task of this name" },
                 { "--text", 0, NULL, &l.filter.text, "TEXT",
                   "with this text in the document, in whatever case; reads every document: say also which user or since when" },
+                { "--all", 0, &l.all, NULL, NULL,
+                  "look at all jobs; else a search that finds little ends after a hundred thousand, and says so" },
                 { "--limit", 0, NULL, &l.limit, "N", "so many at most (default: 20)" },
                 { "--cursor", 0, NULL, &l.filter.cursor, "CURSOR", "go on behind a list that was cut" },
                 { "--json", 0, &l.json, NULL, NULL,

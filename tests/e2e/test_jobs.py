@@ -4,6 +4,7 @@
 import concurrent.futures
 import json
 import random
+import re
 import subprocess
 import threading
 import time
@@ -219,6 +220,27 @@ def test_jobs_are_listed_and_filtered(chard, database):
         words = ["--cursor", rest.get("cursor", "")]
     assert sorted(seen) == sorted({*ids, mine}) and len(seen) == 6
     assert chard.run("jobs", "--cursor", "here").returncode == 2
+
+
+MANY = {
+    "postgresql": "insert into chard.job (root_id, pipeline, created_at, document) select 'job' || n, 'chat', now() - n * interval '1 s',"
+                  " jsonb_build_object('text', case when n > 100000 then 'the needle' else 'hay' end) from generate_series(1, 105001) as n",
+    "sqlite": "with recursive many(n) as (select 1 union all select n + 1 from many where n < 105001)"
+              " insert into job (root_id, pipeline, created_at, updated_at, document) select 'job' || n, 'chat', 1900000000000000 - n * 1000000,"
+              " 0, json_object('text', iif(n > 100000, 'the needle', 'hay')) from many"}
+
+
+def test_a_search_that_finds_little_ends(chard, database):
+    """It says how far it looked, and goes on from there, or looks at all."""
+    chard.prepare()
+    database.run(MANY[database.name])
+    search = ("jobs", "--text", "needle", "--limit", "1")
+    short = chard.run(*search, check=0)
+    said = re.fullmatch(r"looked at 100000 jobs; further back: --cursor (\S+), or --all at once\n", short.stderr)
+    assert short.stdout == "" and said, short
+    for words in (["--cursor", said[1]], ["--all"]):
+        assert chard.run(*search, *words, check=0).stdout.startswith("job100001 ")
+    assert json.loads(chard.run(*search, "--json", check=0).stdout) == {"cursor": said[1]}
 
 
 # ---- cancelling ----
