@@ -57,7 +57,7 @@ static const char more_script[] = "if redis.call('GET', KEYS[1]) == 'done' then 
                                   "for i = 2, 3 do redis.call('EXPIRE', KEYS[i], ARGV[3]) end end "
                                   "return 1";
 
-/* A part that failed, was sent once more and succeeds takes its failure's place; when the chord has failed with it, .w says what its size was, and once
+/* A part that failed, was sent once more and succeeds takes its failure's place (parts that it added stand at the same index); when the chord has failed with it, .w says what its size was, and once
  * the last of its failures is mended it is complete like any other. Where somebody is failing the chord at this moment, it looks again later.
  * KEYS .j .t .s .d the group's own, .c .w, the body's result; ARGV id, member, index, expiry, seconds that a claim lasts, token, '1' for who
  * looks again. A claim of the same token is the same worker's, or another's that got the same message again: it goes on with it. Answers
@@ -71,7 +71,8 @@ static const char part_script[] =
         "local mended = false "
         "if not new and succeeded(ARGV[2]) then "
         "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[3], ARGV[3])) do "
-        "if not succeeded(old) then redis.call('ZREM', KEYS[1], old) mended = true end end "
+        "if not succeeded(old) and string.find(old, '\"' .. ARGV[1] .. '\"', 1, true) then "
+        "redis.call('ZREM', KEYS[1], old) mended = true end end "
         "if mended then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end end "
         "if not new and succeeded(ARGV[2]) then "
         "local was = string.match(redis.call('GET', KEYS[7]) or '', '^failed:(%d+)$') "
