@@ -70,10 +70,14 @@ int listen_open(const char *text, int *fd, struct problem *why)
 
 unsigned listen_port(int fd)
 {
-        struct sockaddr_storage at = { 0 };
+        union {
+                struct sockaddr_storage any;
+                struct sockaddr_in four;
+                struct sockaddr_in6 six;
+        } at;
         socklen_t size = sizeof(at);
-        if (getsockname(fd, (struct sockaddr *)&at, &size))
+        memset(&at, 0, sizeof(at));
+        if (getsockname(fd, (struct sockaddr *)&at.any, &size))
                 return 0;
-        return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                              : ((struct sockaddr_in *)&at)->sin_port);
+        return ntohs(at.any.ss_family == AF_INET6 ? at.six.sin6_port : at.four.sin_port);
 }
