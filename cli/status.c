@@ -15,7 +15,7 @@ enum { STATUS_ANSWER_MS = 15000, STATUS_STALE_MS = 10000, STATUS_QUEUES = 256, S
 struct status {
         struct jobs_client client;
         struct broker *broker;
-        json_t *shown; /* {"workers","keepers","paused","queues","dead","scheduled","wrong"}; owned */
+        json_t *shown; /* {"workers","keepers","paused","queues","dead","duties","scheduled","wrong"}; owned */
         json_t *wrong; /* in it: what is wrong, in words */
         int64_t depth, consumers, dead;
 };
@@ -170,7 +170,7 @@ static void status_keepers(struct status *s)
                 live = live || strcmp(json_text(keeper, "state", ""), "consuming") == 0;
         json_object_set_new(s->shown, "dead", json_integer(s->dead));
         if (!live && s->dead > 0)
-                status_wrong(s, json_sprintf("%lld dead letters wait to be filed and no keeper runs: chard dlq keep",
+                status_wrong(s, json_sprintf("%lld dead letters wait to be filed and no keeper runs: chard keep",
                                              (long long)s->dead));
 }
 
@@ -205,6 +205,8 @@ static void status_gather(struct status *s, const json_t *rows, const json_t *lo
                         s, json_sprintf("no queue takes %lld scheduled messages; see: chard scheduled ls --unroutable",
                                         (long long)unroutable));
         json_object_set(s->shown, "scheduled", scheduled);
+        const char *leader = json_text(json_object_get(load, "leases"), "duties", NULL);
+        json_object_set_new(s->shown, "duties", json_pack("{s:s?}", "leader", leader));
         if (s->broker)
                 status_queues(s, rows);
         status_keepers(s);
@@ -229,7 +231,7 @@ static void status_print_workers(const json_t *workers, const char *what)
                 putchar('\n');
         }
         if (json_array_size(workers) == 0)
-                printf("%-7s none%s\n", what, *what == 'k' ? ": nobody files dead letters (chard dlq keep)" : "");
+                printf("%-7s none%s\n", what, *what == 'k' ? ": nobody files dead letters (chard keep)" : "");
 }
 
 static void status_print(const struct status *s)
@@ -239,6 +241,10 @@ static void status_print(const struct status *s)
         const json_t *scheduled = json_object_get(s->shown, "scheduled");
         status_print_workers(json_object_get(s->shown, "workers"), "worker");
         status_print_workers(json_object_get(s->shown, "keepers"), "keeper");
+        const char *leader = json_text(json_object_get(s->shown, "duties"), "leader", NULL);
+        printf("duties  ");
+        print_plain(stdout, leader ? leader : "nobody does them (chard keep)");
+        putchar('\n');
         json_array_foreach(json_object_get(s->shown, "queues"), i, row) {
                 printf("queue   %s  %d consumers", json_text(row, "queue", "?"), (int)json_number(row, "consumers", 0));
                 if (json_is_integer(json_object_get(row, "depth")))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dead letters' door: keeping what dies, and working with what is kept. Everything runs on one loop and answers by callbacks, so that a
+/* The dead letters' door: working with what is kept (filing.h brings it there). Everything runs on one loop and answers by callbacks, so that a
  * command, an HTTP API and a console use the same functions. What is looked at is read through the store's verbs (store/dead_letter.h). */
 #ifndef CHARD_DLQ_H
 #define CHARD_DLQ_H
@@ -9,48 +9,6 @@
 #include "store/dead_letter.h"
 
 #include <uv.h>
-
-/* ---- the keeper: keeper.c ---- */
-
-/* Everything borrowed until dlq_keeper_close. */
-struct dlq_config {
-        uv_loop_t *loop;
-        const struct catalog *catalog;
-        const char *broker_urls, *broker_ca_file;
-        const char *broker_admin_url; /* where the broker's settings are looked at, at the start; or NULL */
-        const char *store_url;
-        const char *name; /* this keeper's own */
-        unsigned heartbeat_s, connect_timeout_ms;
-        size_t max_body;      /* bodies up to this size are looked into */
-        unsigned deadline_ms; /* of every AI call, or 0: each task's own */
-        const char *queues;   /* of no task here, whose dead letters are kept too, comma-separated; NULL or "" = none */
-        const char *policies; /* which entries are sent back by themselves: duties/policy.h */
-        unsigned stale_every_s;  /* between two looks for jobs that got stuck; 0 = never */
-        unsigned stale_slack_s;  /* what a job is given beyond what its tasks may take */
-        const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */
-        unsigned result_expires_s;
-        const char *task_routes, *default_queue; /* where tasks of others go, for the same: message/routes.h; or NULL */
-        const char *health_file;                 /* says whether letters are kept; or NULL */
-        const char *webhook_url;                 /* told of new and growing groups; NULL or "" = nobody */
-        const char *webhook_shape;               /* "slack", "discord", or "": by its host */
-        unsigned webhook_every_s;                /* between two messages */
-        unsigned webhook_quiet_s;                /* before the same group is told of again */
-        void (*stopped)(void *arg);              /* after dlq_keeper_stop: nothing is on its way any more */
-        void *arg;
-};
-
-struct dlq_keeper;
-
-/* Consume the dead letters of every queue that has a task, and of those named, file each in the store, ack after its commit; and look after what
- * is kept: see the settings CHARD_DLQ_…. While the store is away nothing is consumed.
- * Returns 0; 1 with `why` (as broker_open and store_open say); or -errno. */
-int dlq_keeper_open(struct dlq_keeper **out, const struct dlq_config *config, struct problem *why);
-
-/* Take no more and finish what is on its way; then `stopped` is called, at most about three seconds later. */
-void dlq_keeper_stop(struct dlq_keeper *k);
-
-/* Give everything back; what is not acked returns to its queue. The loop must turn until it is idle: handles close there. */
-void dlq_keeper_close(struct dlq_keeper *k);
 
 /* ---- doing something to many: bulk.c ---- */
 

@@ -1,75 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keeper from inside: what its duties share. */
+/* One process's part in keeping a fleet: it files dead letters, and stands for the lead of the duties. */
 #ifndef CHARD_DUTIES_KEEPER_H
 #define CHARD_DUTIES_KEEPER_H
 
-#include "broker/broker.h"
-#include "core/absence.h"
-#include "dlq/dlq.h"
-#include "results/results.h"
+#include "duties/duties.h"
 
-enum { KEEPER_MOST_QUEUES = 256 };
-
-struct reprocessor;
-struct sweeper;
-struct alarm;
-struct outage;
-struct pulse;
-struct pipeline;
-struct refused_letter;
-
-struct dlq_keeper {
-        const struct dlq_config *config;
-        struct store *store;
-        struct absence store_absence;
-        struct broker *broker;
-        struct results *results; /* or NULL: no chord can be begun */
-        struct topology topology;
-        struct task_routes routes;
-        struct arena arena;
-        const char *queues[KEEPER_MOST_QUEUES]; /* "text.summary.dead"; in the arena */
-        size_t queue_count;
-        size_t filing; /* letters on their way into the store … */
-        size_t bytes;  /* … and how much they hold */
-        bool full;     /* too much: no more until most of it is filed */
-        bool said;
-        unsigned long filed;
-        unsigned long refused;       /* times that a letter was refused in every form */
-        struct refused_letter *back; /* such letters, unacked, until they go back to their queues */
-        uint64_t complained_ms;
-        bool consuming, stopping, ended;
-        uv_timer_t timer;      /* how long stopping may take */
-        uv_timer_t back_timer; /* when refused letters go back */
-        unsigned closed;       /* of these two */
-        struct reprocessor *reprocessor;
-        struct sweeper *sweeper;
-        struct alarm *alarm;
-        struct outage *outage;
-        struct pulse *pulse;
-        struct inspection *inspection; /* of the broker's settings; or NULL */
+/* Everything borrowed until keeper_close. */
+struct keeper_config {
+        uv_loop_t *loop;
+        const struct catalog *catalog;
+        const char *broker_urls, *broker_ca_file;
+        const char *broker_admin_url; /* where the broker's settings are looked at, at the start; or NULL */
+        const char *store_url;
+        const char *name; /* this keeper's own */
+        unsigned heartbeat_s, connect_timeout_ms;
+        size_t max_body;         /* bodies up to this size are looked into */
+        const char *queues;      /* of no task here, whose dead letters are kept too: dlq/filing.h */
+        const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */
+        unsigned result_expires_s;
+        const char *health_file;     /* says whether letters are kept; or NULL */
+        struct duties_config duties; /* what the settings say; the rest is filled in here */
+        void (*stopped)(void *arg);  /* after keeper_stop: nothing is on its way any more */
+        void *arg;
 };
 
-/* Each duty: open it, 0 or as dlq_keeper_open; let it begin nothing more; give it back (the store is closed by then). */
-int reprocessor_open(struct reprocessor **out, struct dlq_keeper *k, struct problem *why);
-void reprocessor_stop(struct reprocessor *r);
-void reprocessor_close(struct reprocessor *r);
-int sweeper_open(struct sweeper **out, struct dlq_keeper *k);
-void sweeper_stop(struct sweeper *s);
-void sweeper_close(struct sweeper *s);
-int alarm_open(struct alarm **out, struct dlq_keeper *k, struct problem *why);
-void alarm_stop(struct alarm *a);
-void alarm_close(struct alarm *a);
-int outage_open(struct outage **out, struct dlq_keeper *k);
-void outage_stop(struct outage *o);
-void outage_close(struct outage *o);
+struct keeper;
 
-/* The keeper's pulse (worker/pulse.h). Returns 0 or -ENOMEM. */
-int keeper_pulse_open(struct pulse **out, struct dlq_keeper *k);
+/* File dead letters, and do the duties while this process leads. While the store is away nothing is consumed.
+ * Returns 0; 1 with `why` (as broker_open and store_open say); or -errno. */
+int keeper_open(struct keeper **out, const struct keeper_config *config, struct problem *why);
 
-/* What a pipeline's tasks may take all together: deadlines of all attempts and the longest back-offs. `deadline_ms` in place of each task's own, or 0. */
-int64_t sweep_pipeline_ms(const struct catalog *catalog, const struct pipeline *p, unsigned deadline_ms);
+/* Take no more and finish what is on its way; then `stopped` is called, at most about three seconds later. */
+void keeper_stop(struct keeper *k);
 
-/* Nothing is on its way any more: say so, once. */
-void keeper_ended(struct dlq_keeper *k);
+/* Give everything back; what is not acked returns to its queue. The loop must turn until it is idle: handles close there. */
+void keeper_close(struct keeper *k);
 
 #endif

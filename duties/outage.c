@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells the chat room that an AI endpoint or a model takes no requests, and that it takes them again. The workers say so in their rows. Of several keepers
- * the first by name tells; the others note that it was told. What a keeper told is in its memory: one that starts while an outage lasts tells of it. */
-#include "duties/keeper.h"
+/* Tells the chat room that an AI endpoint or a model takes no requests, and that it takes them again. The workers say so in their rows. Who leads
+ * tells; the others look as well, and note after a while that it was told, so that whoever leads next neither tells it again nor forgets to tell its end.
+ * What was told is in each one's memory: a leader that starts while an outage lasts tells of it. */
+#include "duties/duty.h"
+#include "store/read.h"
 
 #include "core/bytes.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "duties/webhook.h"
-#include "store/read.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,86 +20,62 @@ enum {
         RETRY_MS = 10000,
         FRESH_MS = 10000, /* a row that is older is nobody's */
         LOOKS_GONE = 2,   /* so often in a row it must be gone: a worker that has just begun has not asked yet */
+        LOOKS_LED =
+                8, /* so often in a row another one leads before it counts as told: it may have died before it told */
 };
 
 struct outage {
-        struct dlq_keeper *keeper;
-        uv_timer_t timer;
+        struct duty_run *run;
         json_t *told;    /* what is out, as the room knows it: by name */
         json_t *posting; /* the same as it will be once the message in flight is there; or NULL */
         unsigned gone;   /* looks in a row that missed something told */
-        bool asking, closing, closed;
+        unsigned led;    /* looks in a row that another one must have told of */
         uint64_t quiet_until_ms;
 };
 
 /* What the rows say. */
 struct outlook {
-        json_t *out;       /* what is out: name -> text */
-        const char *first; /* of the living keepers, or NULL */
-        size_t workers;    /* that live */
+        json_t *out;    /* what is out: name -> text */
+        size_t workers; /* that live */
 };
 
-static void on_tick(uv_timer_t *timer);
 static void on_rows(json_t *rows, const struct problem *why, void *arg);
 
-int outage_open(struct outage **out, struct dlq_keeper *k)
+static int outage_open(struct duty_run *run, struct problem *why)
 {
-        const char *url = k->config->webhook_url;
         struct outage *o = calloc(1, sizeof(*o));
-        json_t *told = json_object();
-        if (!o || !told) {
-                json_decref(told);
-                free(o);
+        (void)why;
+        if (!o)
                 return -ENOMEM;
-        }
-        o->keeper = k;
-        o->told = told;
-        uv_timer_init(k->config->loop, &o->timer);
-        o->timer.data = o;
-        if (url && *url)
-                uv_timer_start(&o->timer, on_tick, TICK_MS, TICK_MS);
-        *out = o;
-        return 0;
+        run->state = o;
+        o->run = run;
+        o->told = json_object();
+        return o->told ? 0 : -ENOMEM;
 }
 
-void outage_stop(struct outage *o)
+static void outage_close(struct duty_run *run)
 {
-        uv_timer_stop(&o->timer);
-}
-
-static void outage_release(struct outage *o)
-{
-        if (!o->closed || o->posting)
+        struct outage *o = (struct outage *)run->state;
+        if (!o)
                 return;
         json_decref(o->told);
         free(o);
 }
 
-static void on_closed(uv_handle_t *timer)
+static uint64_t outage_period(const struct duty_run *run)
 {
-        struct outage *o = (struct outage *)timer->data;
-        o->closed = true;
-        outage_release(o);
-}
-
-void outage_close(struct outage *o)
-{
-        if (!o)
-                return;
-        o->closing = true;
-        uv_close((uv_handle_t *)&o->timer, on_closed);
+        return run->config->webhook_url && *run->config->webhook_url ? TICK_MS : 0;
 }
 
 /* ---- looking ---- */
 
-static void on_tick(uv_timer_t *timer)
+static void outage_round(struct duty_run *run)
 {
-        struct outage *o = (struct outage *)timer->data;
-        struct store *s = o->keeper->store;
-        if (o->asking || o->posting || clock_mono_ms() < o->quiet_until_ms || !s->backend->up(s))
-                return;
-        o->asking = true;
-        s->read->workers(s, on_rows, o);
+        const struct outage *o = (const struct outage *)run->state;
+        if (clock_mono_ms() < o->quiet_until_ms)
+                duty_done(run);
+        else
+                run->config->store->read->workers(run->config->store, on_rows, run->state);
 }
 
 static void read_row(const json_t *row, struct outlook *look)
@@ -108,11 +85,6 @@ static void read_row(const json_t *row, struct outlook *look)
         json_t *why;
         if (json_number(row, "age_ms", FRESH_MS) >= FRESH_MS || strcmp(json_text(state, "why", ""), "stopping") == 0)
                 return;
-        if (strcmp(json_text(state, "role", ""), "keeper") == 0) {
-                if (!look->first)
-                        look->first = json_text(row, "name", "");
-                return;
-        }
         look->workers += json_object_get(state, "paused") != NULL;
         json_object_foreach(json_object_get(state, "paused"), name, why)
                 if (json_is_true(json_object_get(why, "fault")))
@@ -158,21 +130,26 @@ static void on_posted(const struct webhook_result *result, void *arg)
         struct outage *o = (struct outage *)arg;
         if (result->ok) {
                 outage_note(o, o->posting);
-        } else if (!o->closing) {
-                log_warn("dlq", "an outage could not be told, and is told again: %s", result->why);
+        } else if (!duty_stopping(o->run)) {
+                log_warn("duties", "an outage could not be told, and is told again: %s", result->why);
                 o->quiet_until_ms = clock_mono_ms() + (result->wait_ms ? result->wait_ms : RETRY_MS);
         }
         json_decref(o->posting);
         o->posting = NULL;
-        outage_release(o);
+        duty_done(o->run);
+        duty_drop(o->run);
 }
 
-static void outage_tell(struct outage *o, const char *changes, json_t *out)
+/* True while the message is on its way. */
+static bool outage_tell(struct outage *o, const char *changes, json_t *out)
 {
-        const struct dlq_config *c = o->keeper->config;
+        const struct duties_config *c = o->run->config;
         char *body = webhook_sentence(c->webhook_shape, c->webhook_url, changes);
-        if (webhook_send(c->loop, c->webhook_url, body, on_posted, o) == 0)
-                o->posting = json_incref(out);
+        if (webhook_send(c->loop, c->webhook_url, body, on_posted, o) != 0)
+                return false;
+        o->posting = json_incref(out);
+        duty_hold(o->run);
+        return true;
 }
 
 static bool misses(json_t *out, json_t *told)
@@ -185,22 +162,26 @@ static bool misses(json_t *out, json_t *told)
         return false;
 }
 
-static void outage_compare(struct outage *o, const struct outlook *look)
+/* True while a message is on its way. */
+static bool outage_compare(struct outage *o, const struct outlook *look)
 {
         struct buffer b = { 0 };
+        bool under_way = false;
         o->gone = misses(look->out, o->told) ? o->gone + 1 : 0;
         if (look->workers == 0 || (o->gone > 0 && o->gone < LOOKS_GONE))
-                return;
+                return false;
         buffer_add_string(&b, "chard:");
         const size_t nothing = b.size;
         add_changes(&b, o->told, look->out);
-        const bool changed = b.size > nothing, mine = strcmp(look->first, o->keeper->config->name) == 0;
+        const bool changed = b.size > nothing, leads = duty_leads(o->run);
         buffer_add_byte(&b, '\0');
-        if (changed && !mine)
+        o->led = changed && !leads ? o->led + 1 : 0;
+        if (o->led >= LOOKS_LED)
                 outage_note(o, look->out);
-        else if (changed && !b.failed)
-                outage_tell(o, (const char *)b.data, look->out);
+        else if (changed && leads && !b.failed)
+                under_way = outage_tell(o, (const char *)b.data, look->out);
         buffer_free(&b);
+        return under_way;
 }
 
 static void on_rows(json_t *rows, const struct problem *why, void *arg)
@@ -209,12 +190,22 @@ static void on_rows(json_t *rows, const struct problem *why, void *arg)
         struct outlook look = { .out = json_object() };
         size_t i;
         json_t *row;
-        o->asking = false;
-        if (!why && !o->closing && !o->keeper->stopping && look.out) {
+        bool under_way = false;
+        if (!why && !duty_stopping(o->run) && look.out) {
                 json_array_foreach(rows, i, row)
                         read_row(row, &look);
-                if (look.first)
-                        outage_compare(o, &look);
+                under_way = outage_compare(o, &look);
         }
         json_decref(look.out);
+        if (!under_way)
+                duty_done(o->run);
 }
+
+const struct duty duty_outage = {
+        .name = "outage",
+        .period_ms = outage_period,
+        .round = outage_round,
+        .everywhere = true,
+        .open = outage_open,
+        .close = outage_close,
+};

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sends dead letters back by the policy's rules: looks at how the tasks fare, then at which groups there are, then requeues what is due of
- * each, round by round. Several keepers may do so at once: an entry is requeued once. */
-#include "duties/keeper.h"
+ * each, round by round. Were two at it, an entry would still be requeued once. */
+#include "duties/duty.h"
+#include "store/read.h"
 
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text/nearest.h"
+#include "dlq/dlq.h"
 #include "duties/policy.h"
-#include "store/read.h"
 #include "tasks/task.h"
 
 #include <errno.h>
@@ -18,9 +19,8 @@
 enum { TICK_MS = 10000, FRESH_MS = 30000, MOST_GROUPS = 10000, LEAST_ATTEMPTS = 5 };
 
 struct reprocessor {
-        struct dlq_keeper *keeper;
+        struct duty_run *run;
         struct policy policy;
-        uv_timer_t timer;
         unsigned tick_ms;
         json_t *fare;   /* {"text.summary": {"ok", "failed", "paused_ms"}}: all fresh workers together */
         json_t *groups; /* of what is kept */
@@ -30,7 +30,6 @@ struct reprocessor {
         char scope[2 * PROBLEM_CODE_SIZE], reason[80], told[64];
 };
 
-static void on_tick(uv_timer_t *timer);
 static void on_workers(json_t *workers, const struct problem *why, void *arg);
 static void on_groups(json_t *groups, const struct problem *why, void *arg);
 static void go_on(struct reprocessor *r);
@@ -59,71 +58,55 @@ static void warn_of_unknown(const struct catalog *catalog, const struct policy_r
         }
         const char *near = nearest_name(rule->task, names, count);
         log_warn(
-                "dlq",
+                "duties",
                 "CHARD_DLQ_POLICIES: no task of this program is \"%s\"%s%s%s; the rule counts only for tasks that chard's "
                 "workers have from a plug-in",
                 rule->task, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
-int reprocessor_open(struct reprocessor **out, struct dlq_keeper *k, struct problem *why)
+static int reprocess_open(struct duty_run *run, struct problem *why)
 {
         struct reprocessor *r = calloc(1, sizeof(*r));
         if (!r)
                 return -ENOMEM;
-        r->keeper = k;
-        const int code = policy_read(&r->policy, k->config->policies, why);
-        if (code) {
-                policy_free(&r->policy);
-                free(r);
+        r->run = run;
+        run->state = r;
+        const int code = policy_read(&r->policy, run->config->policies, why);
+        if (code)
                 return code;
-        }
         for (size_t i = 0; i < r->policy.count; i++)
-                warn_of_unknown(k->config->catalog, &r->policy.rules[i]);
-        uv_timer_init(k->config->loop, &r->timer);
-        r->timer.data = r;
+                warn_of_unknown(run->config->catalog, &r->policy.rules[i]);
         r->tick_ms = tick_of(&r->policy);
-        if (r->policy.count > 0)
-                uv_timer_start(&r->timer, on_tick, r->tick_ms, 0);
-        *out = r;
         return 0;
 }
 
-void reprocessor_stop(struct reprocessor *r)
+static void reprocess_stop(struct duty_run *run)
 {
-        uv_timer_stop(&r->timer);
+        const struct reprocessor *r = (const struct reprocessor *)run->state;
         if (r->bulk)
                 dlq_bulk_stop(r->bulk);
 }
 
-static void release_memory(uv_handle_t *timer)
+static void reprocess_close(struct duty_run *run)
 {
-        struct reprocessor *r = (struct reprocessor *)timer->data;
+        struct reprocessor *r = (struct reprocessor *)run->state;
+        if (!r)
+                return;
         policy_free(&r->policy);
         json_decref(r->fare);
         json_decref(r->groups);
         free(r);
 }
 
-void reprocessor_close(struct reprocessor *r)
+static uint64_t reprocess_period(const struct duty_run *run)
 {
-        if (r)
-                uv_close((uv_handle_t *)&r->timer, release_memory);
+        const struct reprocessor *r = (const struct reprocessor *)run->state;
+        return r->policy.count > 0 ? tick_of(&r->policy) : 0;
 }
 
-static void rest(struct reprocessor *r)
+static void reprocess_round(struct duty_run *run)
 {
-        if (!r->keeper->stopping)
-                uv_timer_start(&r->timer, on_tick, r->tick_ms, 0);
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-        struct reprocessor *r = (struct reprocessor *)timer->data;
-        struct store *s = r->keeper->store;
-        if (s->backend->up(s))
-                s->read->workers(s, on_workers, r);
-        else
-                rest(r);
+        run->config->store->read->workers(run->config->store, on_workers, run->state);
 }
 
 /* ---- how the tasks fare ---- */
@@ -158,22 +141,22 @@ static void on_workers(json_t *workers, const struct problem *why, void *arg)
         const struct dead_filter kept = { .state = "kept" };
         size_t i;
         json_t *worker;
-        if (why || r->keeper->stopping) {
-                rest(r);
+        if (why || !duty_leads(r->run)) {
+                duty_done(r->run);
                 return;
         }
         json_decref(r->fare);
         r->fare = json_object();
         json_array_foreach(workers, i, worker)
                 add_worker(r->fare, worker);
-        r->keeper->store->dead->groups(r->keeper->store, &kept, MOST_GROUPS, on_groups, r);
+        r->run->config->store->dead->groups(r->run->config->store, &kept, MOST_GROUPS, on_groups, r);
 }
 
 static void on_groups(json_t *groups, const struct problem *why, void *arg)
 {
         struct reprocessor *r = (struct reprocessor *)arg;
-        if (why || r->keeper->stopping) {
-                rest(r);
+        if (why || !duty_leads(r->run)) {
+                duty_done(r->run);
                 return;
         }
         json_decref(r->groups);
@@ -204,9 +187,9 @@ static void on_bulk_done(enum dlq_end end, const struct dlq_tally *tally, void *
         const size_t sent = tally->outcomes[DEAD_DONE] + tally->outcomes[DEAD_RESUMED];
         r->bulk = NULL;
         if (sent > 0)
-                log_info("dlq", "%zu of %s requeued by policy, %s", sent, r->scope, r->reason);
-        if (end == DLQ_FAILED || r->keeper->stopping) {
-                rest(r);
+                log_info("duties", "%zu of %s requeued by policy, %s", sent, r->scope, r->reason);
+        if (end == DLQ_FAILED || !duty_leads(r->run)) {
+                duty_done(r->run);
                 return;
         }
         r->round++;
@@ -220,14 +203,14 @@ static bool begin(struct reprocessor *r, const struct policy_rule *rule, const j
         snprintf(r->scope, sizeof(r->scope), "%s %s", task, code);
         snprintf(r->reason, sizeof(r->reason), "round %u of %u", r->round + 1, rule->rounds);
         const struct dlq_bulk_config config = {
-                .store = r->keeper->store,
-                .catalog = r->keeper->config->catalog,
+                .store = r->run->config->store,
+                .catalog = r->run->config->catalog,
                 .filter = { .group = json_text(group, "group", ""),
                             .by_round = true,
                             .round = r->round,
                             .until_ms = clock_wall_ms() - policy_wait_ms(rule, r->round) },
                 .action = DEAD_REQUEUE,
-                .max_body = r->keeper->config->max_body,
+                .max_body = r->run->config->max_body,
                 .act = { .who = "policy", .reason = r->reason, .scope = r->scope, .automatic = true },
                 .most = most > 0 ? most : 1,
                 .done = on_bulk_done,
@@ -242,7 +225,7 @@ static void tell(struct reprocessor *r, const char *task, const char *why)
         if (strcmp(r->told, why) == 0)
                 return;
         snprintf(r->told, sizeof(r->told), "%s", why);
-        log_info("dlq", "dead letters of %s wait: %s", task, why);
+        log_info("duties", "dead letters of %s wait: %s", task, why);
 }
 
 static void go_on(struct reprocessor *r)
@@ -260,5 +243,14 @@ static void go_on(struct reprocessor *r)
                 else if (begin(r, rule, group))
                         return;
         }
-        rest(r);
+        duty_done(r->run);
 }
+
+const struct duty duty_reprocess = {
+        .name = "reprocess",
+        .period_ms = reprocess_period,
+        .round = reprocess_round,
+        .open = reprocess_open,
+        .stop = reprocess_stop,
+        .close = reprocess_close,
+};

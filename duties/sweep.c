@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looks for jobs that do not move any more. One whose next task's message was lost gets it once more, with the same ids, so that a message
  * which only took its time does no harm; any other fails, with an event that lets others make good for it. */
-#include "duties/keeper.h"
+#include "duties/sweep.h"
 
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "duties/duty.h"
+#include "store/dead_letter.h"
+#include "message/message.h"
 #include "pipelines/failed.h"
 #include "pipelines/pipeline.h"
 
@@ -19,8 +22,8 @@ enum { CHUNK = 200, MOST_PIPELINES = 64, MOST_RESTARTS = 1, MOST_BYTES = 64 << 2
 enum prospect { SENT_ON, FAILS, LEFT_ALONE };
 
 struct sweeper {
-        struct dlq_keeper *keeper;
-        uv_timer_t timer;
+        struct duty_run *run;
+        struct task_routes routes;
         struct stale_limit limits[MOST_PIPELINES + 1];
         struct stale_query query;
         json_t *jobs;                    /* in hand */
@@ -39,7 +42,6 @@ struct sweeper {
         bool closing;
 };
 
-static void on_tick(uv_timer_t *timer);
 static void on_found(json_t *jobs, const struct problem *why, void *arg);
 static void begin_chords(struct sweeper *s);
 static void on_settled(size_t settled, const struct problem *why, void *arg);
@@ -70,7 +72,7 @@ int64_t sweep_pipeline_ms(const struct catalog *catalog, const struct pipeline *
 /* Jobs of no pipeline are of one task: the longest there is. */
 static void set_limits(struct sweeper *s)
 {
-        const struct dlq_config *c = s->keeper->config;
+        const struct duties_config *c = s->run->config;
         const int64_t slack_ms = (int64_t)c->stale_slack_s * 1000;
         int64_t longest = 0;
         size_t count = 0;
@@ -89,24 +91,15 @@ static void set_limits(struct sweeper *s)
 
 /* ---- opening and closing ---- */
 
-int sweeper_open(struct sweeper **out, struct dlq_keeper *k)
+static int sweep_open(struct duty_run *run, struct problem *why)
 {
         struct sweeper *s = calloc(1, sizeof(*s));
         if (!s)
                 return -ENOMEM;
-        s->keeper = k;
+        s->run = run;
+        run->state = s;
         set_limits(s);
-        uv_timer_init(k->config->loop, &s->timer);
-        s->timer.data = s;
-        if (k->config->stale_every_s > 0)
-                uv_timer_start(&s->timer, on_tick, 1000, 0);
-        *out = s;
-        return 0;
-}
-
-void sweeper_stop(struct sweeper *s)
-{
-        uv_timer_stop(&s->timer);
+        return task_routes_read(&s->routes, run->config->task_routes, run->config->default_queue, why);
 }
 
 static void free_jobs(struct sweeper *s)
@@ -123,32 +116,25 @@ static void free_jobs(struct sweeper *s)
         s->chords = s->jobs = NULL;
 }
 
-static void release_memory(uv_handle_t *timer)
+static void sweep_close(struct duty_run *run)
 {
-        free_jobs(timer->data);
-        free(timer->data);
+        struct sweeper *s = (struct sweeper *)run->state;
+        if (!s)
+                return;
+        free_jobs(s);
+        task_routes_free(&s->routes);
+        free(s);
 }
 
-void sweeper_close(struct sweeper *s)
+static uint64_t sweep_period(const struct duty_run *run)
 {
-        if (s)
-                uv_close((uv_handle_t *)&s->timer, release_memory);
+        return (uint64_t)run->config->stale_every_s * 1000;
 }
 
-static void rest(struct sweeper *s)
+static void sweep_round(struct duty_run *run)
 {
-        if (!s->keeper->stopping)
-                uv_timer_start(&s->timer, on_tick, (uint64_t)s->keeper->config->stale_every_s * 1000, 0);
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-        struct sweeper *s = (struct sweeper *)timer->data;
-        struct store *store = s->keeper->store;
-        if (store->backend->up(store))
-                store->dead->stale_find(store, &s->query, on_found, s);
-        else
-                rest(s);
+        struct sweeper *s = (struct sweeper *)run->state;
+        run->config->store->dead->stale_find(run->config->store, &s->query, on_found, s);
 }
 
 /* ---- what to do about one ---- */
@@ -164,10 +150,10 @@ static int make_following(const struct sweeper *s, const json_t *job, const json
                           struct problem *why)
 {
         const struct follow_how how = { .queue_of = queue_of,
-                                        .arg = (void *)s->keeper->config->catalog,
-                                        .routes = &s->keeper->routes,
+                                        .arg = (void *)s->run->config->catalog,
+                                        .routes = &s->routes,
                                         .now_ms = clock_wall_ms(),
-                                        .chords = s->keeper->results && results_chords(s->keeper->results) };
+                                        .chords = s->run->config->results && results_chords(s->run->config->results) };
         const struct properties none = { .delivery_mode = 2, .priority = -1, .timestamp = -1 };
         struct buffer result = { 0 }, properties = { 0 };
         properties_write(&none, &properties);
@@ -235,14 +221,14 @@ static enum prospect look_ahead(struct sweeper *s, const json_t *job, const json
         const int code = make_following(s, job, last, &following, &why);
         const bool unsupported = code > 0 && strcmp(why.code, "unsupported_canvas") == 0;
         if (unsupported)
-                log_warn("dlq", "stale job %s can't be sent on: %s", item->root_id, why.text);
+                log_warn("duties", "stale job %s can't be sent on: %s", item->root_id, why.text);
         if (code)
                 return unsupported || code < 0 || strcmp(why.code, "unroutable") == 0 ? LEFT_ALONE : FAILS;
         s->messages[s->count] = following.messages;
         following.messages = NULL;
         item->next = list_next(&s->arena, s->messages[s->count], &item->next_count);
         enum prospect prospect = FAILS;
-        if (!item->next || goes_elsewhere(s->keeper->config->catalog, item->next, item->next_count))
+        if (!item->next || goes_elsewhere(s->run->config->catalog, item->next, item->next_count))
                 prospect = LEFT_ALONE;
         else if (item->next_count > 0 && json_number(job, "restarts", 0) < MOST_RESTARTS)
                 prospect = SENT_ON;
@@ -303,8 +289,8 @@ static void on_found(json_t *jobs, const struct problem *why, void *arg)
         struct sweeper *s = (struct sweeper *)arg;
         size_t i;
         json_t *job;
-        if (why || s->keeper->stopping || json_array_size(jobs) == 0) {
-                rest(s);
+        if (why || !duty_leads(s->run) || json_array_size(jobs) == 0) {
+                duty_done(s->run);
                 return;
         }
         s->jobs = json_incref(jobs);
@@ -318,8 +304,12 @@ static void on_found(json_t *jobs, const struct problem *why, void *arg)
 
 static void settle(struct sweeper *s)
 {
+        struct store *store = s->run->config->store;
         s->waiting = false;
-        s->keeper->store->dead->stale_settle(s->keeper->store, s->items, s->count, on_settled, s);
+        if (duty_leads(s->run))
+                store->dead->stale_settle(store, s->items, s->count, on_settled, s);
+        else
+                on_settled(0, NULL, s);
 }
 
 static void settle_without_chords(struct sweeper *s);
@@ -328,11 +318,11 @@ static void on_begun(enum results_answer answer, const struct problem *why, void
 {
         struct sweeper *s = (struct sweeper *)arg;
         if (answer == RESULTS_REFUSED)
-                log_error("dlq", "a chord of a stale job can't be counted: %s", why->text);
+                log_error("duties", "a chord of a stale job can't be counted: %s", why->text);
         s->closing = s->closing || answer == RESULTS_CLOSED;
         s->away = s->away || answer == RESULTS_AWAY;
         if (--s->begins == 0 && s->waiting && !s->closing) {
-                uv_timer_stop(&s->timer);
+                duty_awake(s->run);
                 if (s->away)
                         settle_without_chords(s);
                 else
@@ -353,7 +343,7 @@ static void settle_without_chords(struct sweeper *s)
                 s->items[kept++] = s->items[i];
         }
         log_warn(
-                "dlq",
+                "duties",
                 "%zu stale jobs go on with a chord, and the results backend does not answer: they are left for the next round",
                 s->count - kept);
         s->restarts -= s->count - kept;
@@ -364,9 +354,9 @@ static void settle_without_chords(struct sweeper *s)
                 on_settled(0, NULL, s);
 }
 
-static void on_late(uv_timer_t *timer)
+static void on_late(struct duty_run *run)
 {
-        settle_without_chords((struct sweeper *)timer->data);
+        settle_without_chords((struct sweeper *)run->state);
 }
 
 /* As a worker does: whoever finishes first must find the chord that counts it. */
@@ -385,13 +375,13 @@ static void begin_chords(struct sweeper *s)
         s->begins = json_array_size(s->chords);
         s->away = false;
         s->waiting = true;
-        uv_timer_start(&s->timer, on_late, CHORDS_MS, 0);
+        duty_wait(s->run, CHORDS_MS, on_late);
         json_array_foreach(s->chords, i, chord) {
                 const json_t *tree = json_object_get(chord, "saved");
                 struct buffer saved = { 0 };
                 if (tree)
                         json_write(tree, &saved);
-                results_chord_begin(s->keeper->results, json_text(chord, "group", ""),
+                results_chord_begin(s->run->config->results, json_text(chord, "group", ""),
                                     (size_t)json_number(chord, "size", 0), buffer_view(&saved), on_begun, s);
                 buffer_free(&saved);
         }
@@ -402,13 +392,21 @@ static void on_settled(size_t settled, const struct problem *why, void *arg)
         struct sweeper *s = (struct sweeper *)arg;
         const bool more = !why && settled > 0 && s->full;
         if (why && strcmp(why->code, "closed") != 0)
-                log_error("dlq", "stale jobs could not be settled: %s", why->text);
+                log_error("duties", "stale jobs could not be settled: %s", why->text);
         if (settled > s->left)
-                log_warn("dlq", "%zu stale jobs: %zu were sent on, the others failed (first: %s)", settled - s->left,
+                log_warn("duties", "%zu stale jobs: %zu were sent on, the others failed (first: %s)", settled - s->left,
                          s->restarts, s->items[0].root_id);
         free_jobs(s);
-        if (more && !s->keeper->stopping)
-                uv_timer_start(&s->timer, on_tick, 0, 0);
+        if (more)
+                duty_done_for(s->run, 0);
         else
-                rest(s);
+                duty_done(s->run);
 }
+
+const struct duty duty_sweep = {
+        .name = "sweep",
+        .period_ms = sweep_period,
+        .round = sweep_round,
+        .open = sweep_open,
+        .close = sweep_close,
+};

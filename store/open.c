@@ -46,6 +46,7 @@ int store_open(struct store **out, const struct store_config *config, struct pro
                 (*out)->dead = backend->dead;
                 (*out)->inbox = backend->inbox;
                 (*out)->carry = backend->carry;
+                (*out)->fleet = backend->fleet;
         }
         return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chard dlq keep: the keeper as a process. */
+/* chard keep: filing dead letters and the fleet's duties, as a process. */
 #include "cli/serve/keep.h"
 
 #include "cli/dlq/dlq.h"
@@ -12,14 +12,14 @@
 struct process {
         uv_loop_t loop;
         uv_signal_t term, interrupt;
-        struct dlq_keeper *keeper;
+        struct keeper *keeper;
 };
 
 static void keep_on_signal(uv_signal_t *handle, int number)
 {
         struct process *p = (struct process *)handle->data;
         log_info("dlq", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-        dlq_keeper_stop(p->keeper);
+        keeper_stop(p->keeper);
 }
 
 static void keep_on_stopped(void *arg)
@@ -27,10 +27,10 @@ static void keep_on_stopped(void *arg)
         uv_stop(&((struct process *)arg)->loop);
 }
 
-static int keep_serve(const struct command *self, struct process *p, const struct dlq_config *config)
+static int keep_serve(const struct command *self, struct process *p, const struct keeper_config *config)
 {
         struct problem why = { 0 };
-        const int code = dlq_keeper_open(&p->keeper, config, &why);
+        const int code = keeper_open(&p->keeper, config, &why);
         if (code) {
                 uv_run(&p->loop, UV_RUN_DEFAULT);
                 return command_fail(self, code, &why);
@@ -41,7 +41,7 @@ static int keep_serve(const struct command *self, struct process *p, const struc
         uv_signal_start(&p->term, keep_on_signal, SIGTERM);
         uv_signal_start(&p->interrupt, keep_on_signal, SIGINT);
         uv_run(&p->loop, UV_RUN_DEFAULT);
-        dlq_keeper_close(p->keeper);
+        keeper_close(p->keeper);
         uv_close((uv_handle_t *)&p->term, NULL);
         uv_close((uv_handle_t *)&p->interrupt, NULL);
         uv_run(&p->loop, UV_RUN_DEFAULT);
@@ -49,11 +49,11 @@ static int keep_serve(const struct command *self, struct process *p, const struc
         return EXIT_DONE;
 }
 
-struct dlq_config keep_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
-                              const char *name)
+struct keeper_config keep_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                                 const char *name)
 {
         log_hide(s->dlq_webhook_url);
-        return (struct dlq_config){
+        return (struct keeper_config){
                 .loop = loop,
                 .catalog = catalog,
                 .broker_urls = s->broker_url,
@@ -64,19 +64,22 @@ struct dlq_config keep_config(const struct settings *s, const struct catalog *ca
                 .heartbeat_s = (unsigned)s->heartbeat_s,
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                 .max_body = (size_t)s->max_body_bytes,
-                .deadline_ms = (unsigned)s->deadline_ms,
                 .queues = s->dlq_queues,
-                .policies = s->dlq_policies,
-                .stale_every_s = (unsigned)s->stale_every_s,
-                .stale_slack_s = (unsigned)s->stale_slack_s,
                 .result_urls = s->result_url,
                 .result_expires_s = (unsigned)s->result_expires_s,
-                .task_routes = s->task_routes,
-                .default_queue = s->default_queue,
-                .webhook_url = s->dlq_webhook_url,
-                .webhook_shape = s->dlq_webhook_shape,
-                .webhook_every_s = (unsigned)s->dlq_webhook_every_s,
-                .webhook_quiet_s = (unsigned)s->dlq_webhook_quiet_s,
+                .duties = {
+                        .lease_ms = (unsigned)s->duties_lease_s * 1000,
+                        .deadline_ms = (unsigned)s->deadline_ms,
+                        .policies = s->dlq_policies,
+                        .stale_every_s = (unsigned)s->stale_every_s,
+                        .stale_slack_s = (unsigned)s->stale_slack_s,
+                        .task_routes = s->task_routes,
+                        .default_queue = s->default_queue,
+                        .webhook_url = s->dlq_webhook_url,
+                        .webhook_shape = s->dlq_webhook_shape,
+                        .webhook_every_s = (unsigned)s->dlq_webhook_every_s,
+                        .webhook_quiet_s = (unsigned)s->dlq_webhook_quiet_s,
+                },
         };
 }
 
@@ -103,7 +106,7 @@ static int keep_run(const struct command *self, int argc, char **argv)
                 snprintf(name, sizeof(name), "%s", s.name);
         else
                 snprintf(name, sizeof(name), "keeper@%s", host);
-        struct dlq_config config = keep_config(&s, catalog, &p.loop, name);
+        struct keeper_config config = keep_config(&s, catalog, &p.loop, name);
         config.health_file = setting_or_null(s.health_file);
         config.stopped = keep_on_stopped;
         config.arg = &p;
@@ -116,14 +119,26 @@ static int keep_run(const struct command *self, int argc, char **argv)
         return code;
 }
 
-const struct command command_dlq_keep = {
-        .name = "dlq keep",
-        .summary = "File dead letters in the store until SIGTERM, and look after them",
+const struct command command_keep = {
+        .name = "keep",
+        .summary = "File dead letters in the store and do the fleet's duties, until SIGTERM",
         .usage = "[-n NAME] [--tasks FILE,…] [--dlq-queues QUEUE,…]",
         .example =
-                "  chard dlq keep\n"
-                "  chard dlq keep --tasks ./mine.so --dlq-queues old.queue   the letters of a plug-in's queues, and of old.queue.dead",
-        .details = "One is enough; several may run at once, and each entry is filed once.",
+                "  chard keep\n"
+                "  chard keep --tasks ./mine.so --dlq-queues old.queue   the letters of a plug-in's queues, and of old.queue.dead",
+        .details =
+                "One is enough; several may run at once: each letter is filed once, and one of them does the duties (stale jobs,\n"
+                "automatic reprocessing, alarms) until it ends. `chard status` names it.",
+        .serves = true,
+        .run = keep_run,
+};
+
+/* Its other name. */
+const struct command command_dlq_keep = {
+        .name = "dlq keep",
+        .summary = "The same as `chard keep`",
+        .usage = "[-n NAME] [--tasks FILE,…] [--dlq-queues QUEUE,…]",
+        .example = "  chard dlq keep",
         .serves = true,
         .run = keep_run,
 };

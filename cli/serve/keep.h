@@ -4,10 +4,10 @@
 #define CHARD_CLI_SERVE_KEEP_H
 
 #include "core/settings/settings.h"
-#include "dlq/dlq.h"
+#include "duties/keeper.h"
 
 /* A keeper as the settings have it; they and `name` are borrowed as long as it lives. */
-struct dlq_config keep_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
-                              const char *name);
+struct keeper_config keep_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                                 const char *name);
 
 #endif

@@ -121,7 +121,7 @@ static void service_on_signal(uv_signal_t *handle, int number)
         log_info("worker", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
         worker_stop(s->worker);
         if (s->keeper)
-                dlq_keeper_stop(s->keeper);
+                keeper_stop(s->keeper);
         if (s->gateway)
                 gateway_stop(s->gateway);
 }
@@ -148,7 +148,7 @@ static int open_keeper(struct service *s, struct problem *why)
                 return 0;
         s->keep.stopped = on_keeper_stopped;
         s->keep.arg = s;
-        return dlq_keeper_open(&s->keeper, &s->keep, why);
+        return keeper_open(&s->keeper, &s->keep, why);
 }
 
 static int open_gateway(struct service *s, struct problem *why)
@@ -189,7 +189,7 @@ static void close_all(struct service *s)
         if (s->gateway)
                 gateway_close(s->gateway);
         if (s->keeper)
-                dlq_keeper_close(s->keeper);
+                keeper_close(s->keeper);
         worker_close(s->worker);
 }
 

@@ -4,7 +4,7 @@
 #define CHARD_CLI_SERVE_SERVE_H
 
 #include "cli/common/command.h"
-#include "dlq/dlq.h"
+#include "duties/keeper.h"
 #include "gateway/gateway.h"
 #include "worker/worker.h"
 
@@ -21,8 +21,8 @@ struct service {
         struct worker_config config;
         struct worker *worker;
         bool keeps; /* dead letters are kept here too */
-        struct dlq_config keep;
-        struct dlq_keeper *keeper;
+        struct keeper_config keep;
+        struct keeper *keeper;
         bool keeper_stopped;
         bool listens;      /* requests are taken here too … */
         bool port_is_free; /* … or not, where somebody else has the port: nobody asked for this one */

@@ -43,6 +43,7 @@ struct settings {
         long stale_every_s; /* 0 = never */
         long stale_slack_s;
         long gateway_connections;
+        long duties_lease_s;
         long slots;              /* tasks in hand at once, per queue with AI calls */
         long heartbeat_s;        /* AMQP heartbeat, seconds */
         long grace_ms;           /* time to finish at shutdown */

@@ -96,6 +96,8 @@ const struct setting setting_table[] = {
           "file that the gateway appends a JSON line to for each request; - = standard output; empty = none" },
         { "CHARD_GATEWAY_CONNECTIONS", "--gateway-connections", 0, NUMBER, AT(gateway_connections), "16384", 16, 1000000, { 0 },
           "connections to the gateway at once; beyond them the one that has waited longest for a request is closed" },
+        { "CHARD_DUTIES_LEASE_S", "--duties-lease-s", 0, NUMBER, AT(duties_lease_s), "10", 1, 3600, { 0 },
+          "how long the process that does the fleet's duties may give no sign before another one does them, in seconds; of `chard keep`" },
         { "CHARD_EVENTS", "--events", 0, CHOICE, AT(events), "asked", 0, 0, { "asked", "on", "off" },
           "Celery's events: asked = the worker's heartbeats, and those of tasks while a monitor has switched them on; on = those of tasks from the start; off = none" },
         { "CHARD_REMOTE_CONTROL", "--remote-control", 0, CHOICE, AT(remote_control), "yes", 0, 0, { "yes", "no" },

@@ -58,6 +58,7 @@ static const struct verb *const verbs[LANE_COUNT] = {
         [LANE_OWED_TAKE] = &verb_owed_take,
         [LANE_OWED_SETTLE] = &verb_owed_settle,
         [LANE_INBOX] = &verb_inbox,
+        [LANE_LEASE] = &verb_lease,
         [LANE_PROBE_CLAIMS] = &verb_probe_claims,
         [LANE_PROBE_COMMITS] = &verb_probe_commits,
         [LANE_PROBE_DEAD] = &verb_probe_dead,
@@ -317,6 +318,10 @@ static const struct store_carry pg_carry_door = {
         .in = pg_carry_in,
 };
 
+static const struct store_fleet pg_fleet_door = {
+        .lease = pg_lease,
+};
+
 const struct store_backend store_postgres = {
         .schemes = schemes,
         .open = pg_open,
@@ -326,6 +331,7 @@ const struct store_backend store_postgres = {
         .dead = &pg_dead_door,
         .inbox = &pg_inbox_door,
         .carry = &pg_carry_door,
+        .fleet = &pg_fleet_door,
         .up = pg_up,
         .waiting = pg_waiting,
         .close = pg_close,

@@ -10,6 +10,7 @@
 
 #include "store/carry.h"
 #include "store/dead_letter.h"
+#include "store/fleet.h"
 #include "store/inbox.h"
 #include "store/key.h"
 #include "store/meaning.h"
@@ -64,6 +65,7 @@ enum lane_id {
         LANE_OWED_TAKE,
         LANE_OWED_SETTLE,
         LANE_INBOX,
+        LANE_LEASE,
         LANE_PROBE_CLAIMS,
         LANE_PROBE_COMMITS,
         LANE_PROBE_DEAD,
@@ -117,7 +119,7 @@ struct verb {
 extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
         verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
         verb_dead_page, verb_dead_ask, verb_dead_look, verb_dead_settle, verb_dead_edit, verb_stale_find,
-        verb_stale_settle, verb_carry, verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox,
+        verb_stale_settle, verb_carry, verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox, verb_lease,
         verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
 struct lane {

@@ -25,6 +25,8 @@ extern const struct statement pg_sql_fail, pg_sql_give_back, pg_sql_owe, pg_sql_
         pg_sql_owed_untold, pg_sql_revoke;
 /* inbox.sql */
 extern const struct statement pg_sql_inbox_once, pg_sql_inbox, pg_sql_inbox_undo_once;
+/* fleet.sql */
+extern const struct statement pg_sql_lease_take;
 /* jobs.sql */
 extern const struct statement pg_sql_job_list_all, pg_sql_job_list_open, pg_sql_job_list_unlucky, pg_sql_job_list_user,
         pg_sql_job_find, pg_sql_job_follow, pg_sql_job_cancel, pg_sql_load, pg_sql_scheduled_list,
@@ -62,6 +64,9 @@ void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, co
                     size_t untold_count, store_done *done, void *arg);
 
 void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg);
+
+/* fleet.c */
+void pg_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);
 
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);

@@ -326,6 +326,10 @@ static const struct store_carry lite_carry_door = {
         .off = lite_carry_off,
 };
 
+static const struct store_fleet lite_fleet_door = {
+        .lease = lite_lease,
+};
+
 const struct store_backend store_sqlite = {
         .schemes = schemes,
         .open = lite_open,
@@ -335,6 +339,7 @@ const struct store_backend store_sqlite = {
         .dead = &lite_dead_door,
         .inbox = &lite_inbox_door,
         .carry = &lite_carry_door,
+        .fleet = &lite_fleet_door,
         .up = lite_up,
         .waiting = lite_waiting,
         .close = lite_close,

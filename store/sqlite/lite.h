@@ -13,6 +13,7 @@
 #include "core/sqlite/sqlite.h"
 #include "store/carry.h"
 #include "store/dead_letter.h"
+#include "store/fleet.h"
 #include "store/inbox.h"
 #include "store/key.h"
 #include "store/meaning.h"
@@ -134,6 +135,7 @@ void lite_worker(struct store *s, const char *name, json_done *done, void *arg);
 void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
 
 void lite_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
+void lite_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);
 void lite_workers(struct store *s, json_done *done, void *arg);
 void lite_upcoming(struct store *s, json_done *done, void *arg);
 void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);

@@ -31,6 +31,8 @@ extern const struct statement lite_sql_fail, lite_sql_fail_succeeded, lite_sql_f
         lite_sql_revoke_job, lite_sql_revoke_made;
 /* inbox.sql */
 extern const struct statement lite_sql_inbox_look, lite_sql_inbox, lite_sql_inbox_forget;
+/* fleet.sql */
+extern const struct statement lite_sql_lease_take, lite_sql_lease_read;
 /* jobs.sql */
 extern const struct statement lite_sql_follow_unseen, lite_sql_follow_number, lite_sql_follow_steps,
         lite_sql_job_list_all, lite_sql_job_list_open, lite_sql_job_list_unlucky, lite_sql_job_list_user,

@@ -76,7 +76,7 @@ def test_expired_while_nobody_consumes(chard, rabbitmq, broker_url, app_of, redi
     sent = [app.send_task("scan.vision", kwargs={"user_id": "u1", "image_url": jobs.PICTURE}, exchange=QUEUE, routing_key=QUEUE, expires=1)
             for app in (by_redis, by_rpc)]
     wait_until(lambda: queues.depth(f"{QUEUE}.dead") == 2, 20)
-    keeper = chard.start("dlq", "keep")
+    keeper = chard.start("keep")
     try:
         with chard.worker(queues="scan.answer", result_url=f"rpc://,{redis.url}"):
             for one in sent:
@@ -204,7 +204,7 @@ def test_workers_and_keepers_say_it_at_their_start(admin, toxic, broker):
         worker.wait_log(lost)
         worker.wait_log("chard topology check says where")
     assert "scan.answer has no" not in worker.stderr
-    keeper = admin.start("dlq", "keep")
+    keeper = admin.start("keep")
     keeper.wait_log(lost)
     keeper.terminate()
     assert keeper.wait() == 0

@@ -20,9 +20,9 @@ from support.program import die_with_parent
 
 
 @contextlib.contextmanager
-def keeping(chard, name="k1", **settings):
+def keeping(chard, name="k1", command=("keep",), **settings):
     """A keeper for the length of a `with`; it must end well."""
-    running = chard.with_settings(**settings).start("dlq", "keep", "-n", name)
+    running = chard.with_settings(**settings).start(*command, "-n", name)
     try:
         running.wait_log("keeping dead letters")
         yield running

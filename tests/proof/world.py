@@ -90,7 +90,7 @@ class World:
         for name in WORKERS:
             self.endpoints[name] = Endpoint(self.loop, self.book, name, DEADLINE_S)
             self.processes[name] = Process(self, name, ["worker", "-n", name, "-Q", QUEUES], {"OPENAI_BASE_URL": self.endpoints[name].url})
-        self.processes[KEEPER] = Process(self, KEEPER, ["dlq", "keep"], {})
+        self.processes[KEEPER] = Process(self, KEEPER, ["keep"], {})
         for process in self.processes.values():
             process.start()
         return self

@@ -66,7 +66,8 @@ select json_build_object('held', coalesce((select json_agg(json_build_object('ow
         'scheduled', (select json_build_object('count', count(*),
                 'overdue', count(*) filter (where due_at < clock_timestamp() - interval '1 min'),
                 'unroutable', count(*) filter (where returns > 0),
-                'oldest_due_ms', (extract(epoch from min(due_at)) * 1000)::int8) from chard.scheduled))::text
+                'oldest_due_ms', (extract(epoch from min(due_at)) * 1000)::int8) from chard.scheduled),
+        'leases', coalesce((select json_object_agg(name, holder) from chard.lease where until > clock_timestamp()), '{}'))::text
 
 -- $1: what the caller picks, as JSON.
 -- part: job_scheduled_fits

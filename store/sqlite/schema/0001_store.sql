@@ -54,6 +54,14 @@ create table worker (
         state      text not null default '{}'
 ) strict;
 
+-- What one process of a fleet may do at a time, and who has it. The token is that process's own: two of one name are two.
+create table lease (
+        name   text primary key,
+        holder text not null,
+        token  text not null,
+        until  integer not null
+) strict;
+
 -- Append-only; version counts each aggregate's events from 1 without a gap.
 create table event (
         id             text not null,

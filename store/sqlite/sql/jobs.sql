@@ -94,7 +94,8 @@ select json_object('held', (select json_group_array(json_object('owner', lease_o
         'workers', (select json_group_array(json_object('name', name, 'state', json(state), 'started_at', {{iso(started_at)}},
                 'beat_at', {{iso(beat_at)}}, 'age_ms', max(0, (?1 - beat_at) / 1000))) from (select * from worker order by name)),
         'scheduled', (select json_object('count', count(*), 'overdue', sum(due_at < ?1 - 60000000), 'unroutable', sum(returns > 0), 'oldest_due_ms', min(due_at) / 1000)
-                from scheduled))
+                from scheduled),
+        'leases', (select json_group_object(name, holder) from lease where until > ?1))
 
 -- statement: job_ended
 select state from (select state, 1 as n from job where root_id = ?1 union all select state, 2 from task where id = ?1)
