@@ -92,8 +92,9 @@ LIBCHARD_LIBS = $(eval LIBCHARD_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBCHARD_
 LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o) $(SQL_SETS:%=$(OUT)/gen/sql_%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(OUT)/%.o)
 
-# Unit tests: every tests/unit/test_*.c is a program; the other files there are linked into each of them.
-UNIT_SRC     := $(sort $(wildcard tests/unit/test_*.c))
+# Unit tests: every tests/unit/test_*.c is a program; the other files there are linked into each of them. So are the sketches of
+# tests/sketches/, which show where something new would go.
+UNIT_SRC     := $(sort $(wildcard tests/unit/test_*.c tests/sketches/test_*.c))
 UNIT_SUPPORT := $(sort $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
 UNIT_OBJ      = $(UNIT_SUPPORT:%.c=$(OUT)/%.o)
 UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
@@ -230,7 +231,7 @@ $(UNIT): %: %.o $(UNIT_OBJ) $(UNIT_PARTS)
 	$(Q)$(LINK) -Wl,--wrap=_cmocka_run_group_tests -o $@ $< $(UNIT_OBJ) $(UNIT_PARTS) -lcmocka $(LIBS)
 
 # A test that falls over a NULL while memory is short has failed; only the engine may not do so.
-$(OUT)/tests/unit/%.o: CFLAGS += -fno-sanitize=null,nonnull-attribute
+$(OUT)/tests/unit/%.o $(OUT)/tests/sketches/%.o: CFLAGS += -fno-sanitize=null,nonnull-attribute
 
 $(OUT)/cli.a: $(filter-out $(OUT)/cli/main.o,$(CLI_OBJ))
 $(OUT)/lib.a: $(LIBCHARD_OBJ)
@@ -263,7 +264,7 @@ $(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 
 C_FILES  = $(LIB_SRC) $(CLI_SRC) $(LIBCHARD_SRC)
 TEST_C   = $(UNIT_SRC) $(UNIT_SUPPORT) $(DRIVER_SRC) $(FUZZ_SRC) $(sort $(wildcard bench/*.c examples/*/*.c))
-ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/c-producer/*.c examples/plugin/*.c tests/*.h tests/unit/*.[ch] tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
+ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/c-producer/*.c examples/plugin/*.c tests/*.h tests/unit/*.[ch] tests/sketches/*.c tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
 TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
 TIDY_TESTS = $(TEST_C:%.c=build/lint/%.tidy)
 

@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "dlq/filing.h"
-#include "worker/pulse.h"
+#include "worker/health/pulse.h"
 
 #include <errno.h>
 #include <stdlib.h>

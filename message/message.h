@@ -15,11 +15,12 @@
 #include "core/arena.h"
 #include "core/bytes.h"
 #include "core/problem.h"
-#include "message/routes.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+struct task_routes; /* message/routes.h */
 
 /* ---- a message on its way out: message.c ---- */
 

@@ -116,7 +116,7 @@ struct owed_result {
         const char *task_id;           /* or NULL */
         const char *queue;             /* that the task's message came from */
         struct bytes properties, body; /* of that message, as received */
-        struct bytes telling;          /* JSON text that only the worker reads (worker/owe.c) */
+        struct bytes telling;          /* JSON text that only the worker reads (worker/results/owe.c) */
         unsigned wait_ms;              /* nobody takes it before that long has passed */
 };
 

@@ -4,7 +4,7 @@
 #ifndef CHARD_WORKER_CONTROL_H
 #define CHARD_WORKER_CONTROL_H
 
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 struct control;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where deliveries become runs. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/log.h"
 
@@ -77,7 +77,7 @@ static enum step pass_on(struct run *run)
         return STEP_HAND_BACK;
 }
 
-static void take(struct worker *w, struct delivery *d)
+static void intake_take(struct worker *w, struct delivery *d)
 {
         struct run *run = run_new(w);
         if (!run) {
@@ -95,7 +95,7 @@ void intake_deliveries(struct delivery *list_takes, void *arg)
 {
         for (struct delivery *d = list_takes, *next; d; d = next) {
                 next = d->next;
-                take((struct worker *)arg, d);
+                intake_take((struct worker *)arg, d);
         }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Publishes scheduled messages when they are due: a batch is locked in the store, published, confirmed, deleted.
  * A crash in between publishes the same task ids again, which the claim makes harmless. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -32,7 +32,7 @@ struct releaser {
         } news;
 };
 
-static void on_timer(uv_timer_t *timer);
+static void releaser_on_timer(uv_timer_t *timer);
 static void on_batch(struct due *due, size_t count, int64_t next_ms, void *arg);
 static void on_item(enum publish_result result, void *arg);
 static void on_forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg);
@@ -58,7 +58,7 @@ void releaser_expect(struct releaser *r, int64_t due_ms)
         if (r->asked || r->waiting)
                 return; /* the end of the batch looks at next_ms */
         const int64_t wait_ms = due_ms - clock_wall_ms();
-        uv_timer_start(&r->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+        uv_timer_start(&r->timer, releaser_on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
 }
 
 bool releaser_busy(const struct releaser *r)
@@ -72,7 +72,7 @@ void releaser_stop(struct releaser *r)
         uv_timer_stop(&r->timer);
 }
 
-static void release_memory(uv_handle_t *handle)
+static void releaser_release_memory(uv_handle_t *handle)
 {
         free(handle->data);
 }
@@ -80,7 +80,7 @@ static void release_memory(uv_handle_t *handle)
 void releaser_close(struct releaser *r)
 {
         if (r)
-                uv_close((uv_handle_t *)&r->timer, release_memory);
+                uv_close((uv_handle_t *)&r->timer, releaser_release_memory);
 }
 
 /* The store and the broker must both answer, or a batch would stay locked. */
@@ -91,7 +91,7 @@ static bool can_release(const struct worker *w)
         return health.publisher_up && health.state != BROKER_BLOCKED && w->store->backend->up(w->store);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void releaser_on_timer(uv_timer_t *timer)
 {
         struct releaser *r = (struct releaser *)timer->data;
         struct worker *w = r->worker;

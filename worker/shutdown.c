@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ending without losing anything: first finish what runs, then hand back what can't be finished, then close. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/log.h"
 #include "worker/control.h"
@@ -10,7 +10,7 @@ enum { LAST_MS = 3000 };
 
 static void begin_hand_back(struct worker *w);
 static void begin_close(struct worker *w);
-static void on_time_up(uv_timer_t *timer);
+static void shutdown_on_time_up(uv_timer_t *timer);
 
 void worker_stop(struct worker *w)
 {
@@ -23,7 +23,7 @@ void worker_stop(struct worker *w)
                 releaser_stop(w->releaser);
                 teller_stop(w->teller);
                 intake_adjust(w);
-                uv_timer_start(&w->grace_timer, on_time_up, w->config->grace_ms, 0);
+                uv_timer_start(&w->grace_timer, shutdown_on_time_up, w->config->grace_ms, 0);
                 break;
         case WORKER_FINISHING: begin_hand_back(w); break;
         default: begin_close(w); break;
@@ -47,7 +47,7 @@ void shutdown_adjust(struct worker *w)
                 begin_close(w);
 }
 
-static void on_time_up(uv_timer_t *timer)
+static void shutdown_on_time_up(uv_timer_t *timer)
 {
         struct worker *w = (struct worker *)timer->data;
         if (w->phase == WORKER_FINISHING)
@@ -62,7 +62,7 @@ static void begin_hand_back(struct worker *w)
         w->phase = WORKER_HANDING_BACK;
         if (w->run_count)
                 log_info("worker", "handing back what is not finished of %zu tasks", w->run_count);
-        uv_timer_start(&w->grace_timer, on_time_up, LAST_MS, 0);
+        uv_timer_start(&w->grace_timer, shutdown_on_time_up, LAST_MS, 0);
         for (struct run *run = w->runs.next, *next; run != &w->runs; run = next) {
                 next = run->next;
                 if (run->call) {

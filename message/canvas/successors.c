@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What follows a task: celery.app.trace sends a chain's next element and the callbacks after a success. */
 #include "core/json.h"
+
 #include "message/canvas/canvas.h"
 #include "message/canvas/derived_id.h"
 #include "message/canvas/signature_options.h"
+#include "message/routes.h"
 #include "message/wire/wire.h"
 
 #include <errno.h>

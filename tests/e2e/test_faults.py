@@ -13,7 +13,7 @@ from support.place import PLACES
 from support.program import ROOT
 from support.provider import completion, failure, rate_limited
 
-# Every edge of the table in worker/steps.c, and what must be sent in for a task to pass it.
+# Every edge of the table in worker/run/steps.c, and what must be sent in for a task to pass it.
 GOOD = ["decode/decode", "decode/claim", "claim/call", "call/judge", "judge/commit", "commit/publish", "publish/ack", "ack/end",
         "call/commit"]
 ENDINGS = {
@@ -22,7 +22,7 @@ ENDINGS = {
     "call/dead": "refused", "dead/bury": "refused", "bury/ack": "refused",
     "decode/dead": "unreadable", "decode/ack": "early",
 }
-STEP_NAMES = re.findall(r'\{ "(\w+)"', (ROOT / "worker/steps.c").read_text())
+STEP_NAMES = re.findall(r'\{ "(\w+)"', (ROOT / "worker/run/steps.c").read_text())
 
 
 @pytest.fixture(params=PLACES)

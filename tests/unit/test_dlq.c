@@ -15,7 +15,7 @@
 #include "duties/policy.h"
 #include "duties/webhook.h"
 #include "pipelines/pipeline.h"
-#include "worker/rates.h"
+#include "worker/health/rates.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/excuse.h"
+#include "worker/run/excuse.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 #define CHARD_TESTS_WORKER_FAKES_H
 
 #include "tests/unit/message_support.h"
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 enum { FAKE_MOST = 32 };
 

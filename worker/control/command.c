@@ -264,7 +264,7 @@ static void set_slots(struct control *c, long slots)
         log_info("control", "%u slots a queue", c->worker->slots);
 }
 
-static long wanted(const json_t *arguments)
+static long command_wanted(const json_t *arguments)
 {
         const json_int_t n = json_number(arguments, "n", 1);
         return n < 0 ? 0 : n > 65535 ? 65535 : (long)n;
@@ -272,13 +272,13 @@ static long wanted(const json_t *arguments)
 
 json_t *command_pool_grow(struct control *c, const json_t *arguments)
 {
-        set_slots(c, (long)c->worker->slots + wanted(arguments));
+        set_slots(c, (long)c->worker->slots + command_wanted(arguments));
         return answer_ok("pool will grow");
 }
 
 json_t *command_pool_shrink(struct control *c, const json_t *arguments)
 {
-        const long n = wanted(arguments);
+        const long n = command_wanted(arguments);
         if (n >= (long)c->worker->slots)
                 return answer_error("ValueError(\"Can't shrink below one slot: there are %u\")", c->worker->slots);
         set_slots(c, (long)c->worker->slots - n);

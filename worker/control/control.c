@@ -63,7 +63,7 @@ uint64_t control_tick(struct control *c)
         return ++c->clock;
 }
 
-static json_t *answer_text(const char *key, const char *format, va_list ap)
+static json_t *control_answer_text(const char *key, const char *format, va_list ap)
 {
         char *text = NULL;
         if (vasprintf(&text, format, ap) < 0)
@@ -77,7 +77,7 @@ json_t *answer_ok(const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
-        json_t *answer = answer_text("ok", format, ap);
+        json_t *answer = control_answer_text("ok", format, ap);
         va_end(ap);
         return answer;
 }
@@ -86,7 +86,7 @@ json_t *answer_error(const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
-        json_t *answer = answer_text("error", format, ap);
+        json_t *answer = control_answer_text("error", format, ap);
         va_end(ap);
         return answer;
 }
@@ -179,7 +179,7 @@ static struct answer read_answer(const json_t *body)
 
 /* ---- who is meant ---- */
 
-static bool listed(const json_t *destination, const char *name)
+static bool control_listed(const json_t *destination, const char *name)
 {
         for (size_t i = 0; i < json_array_size(destination); i++) {
                 const char *one = json_string_value(json_array_get(destination, i));
@@ -222,7 +222,7 @@ static bool meant(const json_t *body, const char *name)
         const json_t *destination = json_object_get(body, "destination");
         const char *pattern = json_text(body, "pattern", NULL), *matcher = json_text(body, "matcher", NULL);
         if (json_array_size(destination) > 0)
-                return listed(destination, name);
+                return control_listed(destination, name);
         if (!pattern || !*pattern || !matcher || !*matcher)
                 return true;
         if (strcmp(matcher, "pcre") == 0)
@@ -283,7 +283,7 @@ static void see_clock(struct control *c, struct bytes headers)
                 c->clock = (uint64_t)clock + 1;
 }
 
-static void on_heard(struct delivery *takes, void *arg)
+static void control_on_heard(struct delivery *takes, void *arg)
 {
         struct control *c = (struct control *)arg;
         struct properties p;
@@ -340,7 +340,7 @@ int control_open(struct control **out, struct worker *w)
                                       .events = EVENTS,
                                       .arg = c,
                                       .joined = on_joined,
-                                      .heard = on_heard };
+                                      .heard = control_on_heard };
         events_open(&c->events, c);
         task_events_open(c);
         stats_open(c);

@@ -5,11 +5,22 @@
 #ifndef CHARD_WORKER_CONTROL_CONTROL_H
 #define CHARD_WORKER_CONTROL_CONTROL_H
 
-#include "worker/control/events.h"
 #include "worker/control/limits.h"
 #include "worker/control/revoked.h"
 #include "worker/control/stamped.h"
-#include "worker/run.h"
+#include "worker/run/run.h"
+
+struct control;
+
+/* Celery's events. A worker's own (worker-online, -heartbeat, -offline) go out at once; those of tasks only when asked for
+ * (`celery control enable_events`, or the setting), some together in one message, as Celery sends them. */
+struct events {
+        struct control *control;
+        bool workers;        /* the worker's own are sent */
+        struct buffer batch; /* task events that wait, a JSON array without its end */
+        unsigned batched;
+        uv_timer_t beat, flush;
+};
 
 #include <curl/curl.h>
 
@@ -109,6 +120,27 @@ json_t *command_time_limit(struct control *c, const json_t *arguments);
 /* revoking.c: tell the store that the tasks with these ids (an array; other values in it are passed over) are revoked, then answer
  * the command under way, or say what went wrong. Takes the answer (NULL when memory ran out). Returns NULL: it is answered later. */
 json_t *revoking_start(struct control *c, json_t *ids, json_t *answer_takes);
+
+/* ---- events.c ---- */
+
+void events_open(struct events *e, struct control *c);
+
+/* The bus is there: say that the worker is online, and go on with heartbeats. */
+void events_joined(struct events *e);
+void events_heartbeat(struct events *e);
+
+/* Send what waits. */
+void events_flush(struct events *e);
+
+/* Say that the worker goes. The memory is given back by events_free, once the loop has closed the timers. */
+void events_close(struct events *e);
+void events_free(struct events *e);
+
+/* One event of a task: begin it, add to it, end it. */
+struct buffer *events_begin(struct events *e, const char *type, const char *task_id);
+void events_text(struct buffer *b, const char *key, const char *text); /* NULL is null */
+void events_bytes(struct buffer *b, const char *key, struct bytes text);
+void events_end(struct events *e);
 
 /* ---- task_events.c, stats.c: observers, added to the worker's ---- */
 

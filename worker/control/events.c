@@ -24,7 +24,7 @@ static double west_of_utc(time_t now)
         return localtime_r(&now, &local) ? (double)-local.tm_gmtoff / 3600 : 0;
 }
 
-static void begin(struct events *e, struct buffer *b, const char *type)
+static void control_events_begin(struct events *e, struct buffer *b, const char *type)
 {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
@@ -35,7 +35,7 @@ static void begin(struct events *e, struct buffer *b, const char *type)
                     (long long)now.tv_sec, now.tv_nsec / 1000, type);
 }
 
-static void publish(struct events *e, const char *routing_key, const struct buffer *body)
+static void control_events_publish(struct events *e, const char *routing_key, const struct buffer *body)
 {
         struct buffer headers = { 0 };
         header_add_text(&headers, "hostname", bytes_of_string(e->control->worker->config->name));
@@ -44,7 +44,7 @@ static void publish(struct events *e, const char *routing_key, const struct buff
 
 /* ---- the worker's own ---- */
 
-static void say(struct events *e, const char *type, const char *routing_key)
+static void control_events_say(struct events *e, const char *type, const char *routing_key)
 {
         struct utsname system = { .sysname = "" };
         struct buffer b = { 0 };
@@ -53,20 +53,20 @@ static void say(struct events *e, const char *type, const char *routing_key)
                 return;
         uname(&system);
         getloadavg(load, 3);
-        begin(e, &b, type);
+        control_events_begin(e, &b, type);
         buffer_addf(
                 &b,
                 ",\"freq\":%g,\"active\":%zu,\"processed\":%llu,\"loadavg\":[%.2f,%.2f,%.2f],\"sw_ident\":\"chard\","
                 "\"sw_ver\":\"" CHARD_VERSION "\",\"sw_sys\":\"%s\"}",
                 BEAT_MS / 1000.0, control_active(e->control), (unsigned long long)e->control->total, load[0], load[1],
                 load[2], system.sysname);
-        publish(e, routing_key, &b);
+        control_events_publish(e, routing_key, &b);
         buffer_free(&b);
 }
 
 void events_heartbeat(struct events *e)
 {
-        say(e, "worker-heartbeat", "worker.heartbeat");
+        control_events_say(e, "worker-heartbeat", "worker.heartbeat");
 }
 
 static void on_beat(uv_timer_t *timer)
@@ -76,7 +76,7 @@ static void on_beat(uv_timer_t *timer)
 
 void events_joined(struct events *e)
 {
-        say(e, "worker-online", "worker.online");
+        control_events_say(e, "worker-online", "worker.online");
         if (e->workers)
                 uv_timer_start(&e->beat, on_beat, BEAT_MS, BEAT_MS);
 }
@@ -94,7 +94,7 @@ void events_flush(struct events *e)
                 return;
         uv_timer_stop(&e->flush);
         buffer_add_byte(&e->batch, ']');
-        publish(e, "task.multi", &e->batch);
+        control_events_publish(e, "task.multi", &e->batch);
         buffer_reset(&e->batch);
         e->batched = 0;
 }
@@ -102,7 +102,7 @@ void events_flush(struct events *e)
 struct buffer *events_begin(struct events *e, const char *type, const char *task_id)
 {
         buffer_add_byte(&e->batch, e->batched ? ',' : '[');
-        begin(e, &e->batch, type);
+        control_events_begin(e, &e->batch, type);
         events_text(&e->batch, "uuid", task_id);
         return &e->batch;
 }
@@ -146,7 +146,7 @@ void events_open(struct events *e, struct control *c)
 void events_close(struct events *e)
 {
         events_flush(e);
-        say(e, "worker-offline", "worker.offline");
+        control_events_say(e, "worker-offline", "worker.offline");
         e->workers = false;
         uv_close((uv_handle_t *)&e->beat, NULL);
         uv_close((uv_handle_t *)&e->flush, NULL);

@@ -89,7 +89,7 @@ static json_t *run_json(const struct control *c, const struct run *run, bool saf
 }
 
 /* A run whose message is not decoded (yet, or at all) has nothing to show. */
-static bool shown(const struct run *run)
+static bool inspect_shown(const struct run *run)
 {
         return run->message.id && run->message.name && run->message.args && run->message.kwargs;
 }
@@ -99,7 +99,7 @@ static json_t *runs_json(struct control *c, bool active, bool safe)
         const struct worker *w = c->worker;
         json_t *list = json_array();
         for (const struct run *run = w->runs.next; run != &w->runs; run = run->next)
-                if (shown(run) && control_is_active(run) == active)
+                if (inspect_shown(run) && control_is_active(run) == active)
                         json_array_append_new(list, run_json(c, run, safe));
         return list;
 }
@@ -187,7 +187,7 @@ static void add_scheduled(const struct control *c, json_t *list, const json_t *r
 }
 
 /* [{"eta", "priority", "request"}…] of rows; NULL when memory ran out. */
-static json_t *scheduled_list(const struct control *c, const json_t *rows)
+static json_t *inspect_scheduled_list(const struct control *c, const json_t *rows)
 {
         json_t *list = json_array();
         for (size_t i = 0; list && i < json_array_size(rows); i++)
@@ -199,7 +199,7 @@ static void on_upcoming(json_t *rows, const struct problem *why, void *arg)
 {
         struct asking *asking = (struct asking *)arg;
         struct control *c = asking->control;
-        control_answer(c, &asking->to, why ? answer_error("%s", why->text) : scheduled_list(c, rows));
+        control_answer(c, &asking->to, why ? answer_error("%s", why->text) : inspect_scheduled_list(c, rows));
         free_asking(asking);
 }
 
@@ -235,7 +235,7 @@ static void on_upcoming_queried(json_t *rows, const struct problem *why, void *a
 {
         struct asking *asking = (struct asking *)arg;
         struct control *c = asking->control;
-        JSON_OWNED json_t *list = why ? NULL : scheduled_list(c, rows);
+        JSON_OWNED json_t *list = why ? NULL : inspect_scheduled_list(c, rows);
         for (size_t i = 0; i < json_array_size(list); i++) {
                 json_t *request = json_object_get(json_array_get(list, i), "request");
                 const char *id = json_text(request, "id", "");
@@ -254,7 +254,7 @@ json_t *inspect_query_task(struct control *c, const json_t *arguments)
         for (size_t i = 0; i < count; i++) {
                 const char *id = json_string_value(json_is_string(ids) ? ids : json_array_get(ids, i));
                 const struct run *run = id ? control_run(c, id) : NULL;
-                if (run && shown(run))
+                if (run && inspect_shown(run))
                         add_found(found, id, control_is_active(run) ? "active" : "reserved", run_json(c, run, false));
                 else if (id)
                         json_object_set_new(others, id, json_true());

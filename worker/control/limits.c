@@ -52,7 +52,7 @@ int limits_read_rate(const char *text, double *per_hour)
         return 1;
 }
 
-static struct limit *find(const struct limits *l, const char *task)
+static struct limit *control_limits_find(const struct limits *l, const char *task)
 {
         for (struct limit *limit = l->first; limit; limit = limit->next)
                 if (strcmp(limit->task, task) == 0)
@@ -63,7 +63,7 @@ static struct limit *find(const struct limits *l, const char *task)
 static struct limit *find_or_make(struct limits *l, const char *task)
 {
         const size_t size = strlen(task) + 1;
-        struct limit *limit = find(l, task);
+        struct limit *limit = control_limits_find(l, task);
         if (limit)
                 return limit;
         limit = calloc(1, sizeof(*limit) + size);
@@ -98,7 +98,7 @@ int limits_set_time(struct limits *l, const char *task, unsigned soft_ms, unsign
 
 uint64_t limits_take(struct limits *l, const char *task, uint64_t now_ms, uint64_t hold_ms)
 {
-        struct limit *limit = find(l, task);
+        struct limit *limit = control_limits_find(l, task);
         const double now = (double)now_ms;
         if (!limit || limit->every_ms <= 0)
                 return 0;
@@ -118,7 +118,7 @@ uint64_t limits_take(struct limits *l, const char *task, uint64_t now_ms, uint64
 
 void limits_time(const struct limits *l, const char *task, unsigned *soft_ms, unsigned *hard_ms)
 {
-        const struct limit *limit = l->first && !*soft_ms && !*hard_ms ? find(l, task) : NULL;
+        const struct limit *limit = l->first && !*soft_ms && !*hard_ms ? control_limits_find(l, task) : NULL;
         if (!limit)
                 return;
         *soft_ms = limit->soft_ms;
@@ -127,6 +127,6 @@ void limits_time(const struct limits *l, const char *task, unsigned *soft_ms, un
 
 const char *limits_rate(const struct limits *l, const char *task)
 {
-        const struct limit *limit = l->first ? find(l, task) : NULL;
+        const struct limit *limit = l->first ? control_limits_find(l, task) : NULL;
         return limit && limit->every_ms > 0 ? limit->shown : NULL;
 }

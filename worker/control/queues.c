@@ -68,7 +68,7 @@ static int redeclare(struct control *c, const char *queue)
         return code;
 }
 
-static json_t *add(struct control *c, const char *queue)
+static json_t *control_queues_add(struct control *c, const char *queue)
 {
         struct worker *w = c->worker;
         if (redeclare(c, queue) < 0 || intake_add_queue(w, queue) < 0)
@@ -110,7 +110,7 @@ json_t *command_add_consumer(struct control *c, const json_t *arguments)
                         "ValueError(\"a queue is bound to the exchange of its own name by its own name: leave out "
                         "the %s\")",
                         wrong);
-        return consumed(c->worker, queue) ? answer_ok("add consumer %s", queue) : add(c, queue);
+        return consumed(c->worker, queue) ? answer_ok("add consumer %s", queue) : control_queues_add(c, queue);
 }
 
 json_t *command_cancel_consumer(struct control *c, const json_t *arguments)

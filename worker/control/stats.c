@@ -15,7 +15,7 @@
 /* ---- addresses, as far as others may see them ---- */
 
 /* One part of a URL as JSON; null where it has none. */
-static json_t *part(CURLU *url, CURLUPart which)
+static json_t *stats_part(CURLU *url, CURLUPart which)
 {
         char *text = NULL;
         if (curl_url_get(url, which, &text, CURLU_URLDECODE) != CURLUE_OK)
@@ -55,13 +55,13 @@ static json_t *broker_json(const struct worker_config *config)
         const bool tls = strncmp(config->broker_urls, "amqps:", 6) == 0;
         const long number =
                 curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK ? strtol(port, NULL, 10) : (tls ? 5671 : 5672);
-        json_t *broker = json_pack("{s:o, s:o, s:o, s:i, s:b, s:b, s:s, s:f, s:{}, s:s, s:n, s:f, s:s, s:o}",
-                                   "hostname", part(url, CURLUPART_HOST), "userid", part(url, CURLUPART_USER),
-                                   "virtual_host", part(url, CURLUPART_PATH), "port", (int)number, "insist", 0, "ssl",
-                                   (int)tls, "transport", tls ? "amqps" : "amqp", "connect_timeout",
-                                   config->connect_timeout_ms / 1000.0, "transport_options", "login_method", "PLAIN",
-                                   "uri_prefix", "heartbeat", (double)config->heartbeat_s, "failover_strategy",
-                                   "round-robin", "alternates", alternates(config->broker_urls));
+        json_t *broker = json_pack(
+                "{s:o, s:o, s:o, s:i, s:b, s:b, s:s, s:f, s:{}, s:s, s:n, s:f, s:s, s:o}", "hostname",
+                stats_part(url, CURLUPART_HOST), "userid", stats_part(url, CURLUPART_USER), "virtual_host",
+                stats_part(url, CURLUPART_PATH), "port", (int)number, "insist", 0, "ssl", (int)tls, "transport",
+                tls ? "amqps" : "amqp", "connect_timeout", config->connect_timeout_ms / 1000.0, "transport_options",
+                "login_method", "PLAIN", "uri_prefix", "heartbeat", (double)config->heartbeat_s, "failover_strategy",
+                "round-robin", "alternates", alternates(config->broker_urls));
         curl_free(port);
         curl_url_cleanup(url);
         return broker;

@@ -106,7 +106,7 @@ static void exception_field(struct buffer *b, const struct run *run)
         events_bytes(b, "exception", buffer_view(&text));
         buffer_free(&text);
 }
-static void failed(struct control *c, const struct run *run, const char *type)
+static void task_event_failed(struct control *c, const struct run *run, const char *type)
 {
         struct buffer *b = events_begin(&c->events, type, run->message.id);
         struct buffer trace = { 0 };
@@ -139,7 +139,7 @@ static void died(struct control *c, const struct run *run)
         if (strcmp(run->why.code, "expired") == 0)
                 revoked(c, run, true);
         else
-                failed(c, run, "task-failed");
+                task_event_failed(c, run, "task-failed");
 }
 
 /* ---- what is sent on ---- */
@@ -183,7 +183,7 @@ static void sent(struct control *c, const struct message *m)
 
 /* ---- which event is which ---- */
 
-static void tell(struct control *c, const struct run_event *e)
+static void task_event_tell(struct control *c, const struct run_event *e)
 {
         const struct run *run = e->run;
         switch (e->kind) {
@@ -197,7 +197,7 @@ static void tell(struct control *c, const struct run_event *e)
                         succeeded(c, run, e->took_ms);
                 break;
         case RUN_SENDING: sent(c, e->sent); break;
-        case RUN_RETRYING: failed(c, run, "task-retried"); break;
+        case RUN_RETRYING: task_event_failed(c, run, "task-retried"); break;
         case RUN_DEAD:
                 if (!e->again)
                         died(c, run);
@@ -212,7 +212,7 @@ static void task_events_tell(struct observer *o, const struct run_event *e)
 {
         struct control *c = (struct control *)((char *)o - offsetof(struct control, task_events));
         if (e->ids.id && e->ids.name)
-                tell(c, e);
+                task_event_tell(c, e);
 }
 
 static const unsigned wanted = RUN_BIT(RUN_RECEIVED) | RUN_BIT(RUN_CALLING) | RUN_BIT(RUN_COMMITTED) |

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The step of a revoked task: the store learns that it will never run, and the delivery goes. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/log.h"
 
-static enum step revoked(struct run *run)
+static enum step run_revoke_revoked(struct run *run)
 {
         run_observed(run, (struct run_event){ .kind = RUN_REVOKED, .why = &run->why });
         return run_tell_or_ack(run);
@@ -21,7 +21,7 @@ static void on_revoked(enum store_result result, struct bytes stored, const stru
                 return;
         }
         run->claimed = false;
-        run_go(run, result == STORE_CLOSED ? STEP_END : revoked(run));
+        run_go(run, result == STORE_CLOSED ? STEP_END : run_revoke_revoked(run));
 }
 
 enum step revoke_run(struct run *run)
@@ -32,7 +32,7 @@ enum step revoke_run(struct run *run)
         problem_set(&run->why, "task", "revoked", run->terminated ? "terminated" : "revoked");
         run->telling.what = TELL_REVOKED;
         if (!run_keeps_state(run))
-                return revoked(run);
+                return run_revoke_revoked(run);
         run->revocation = (struct revocation){ .id = m->id,
                                                .root_id = m->root_id,
                                                .parent_id = m->parent_id,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the attempts of each task fared lately: counted by the minute, over five minutes. Time comes in. Owned by the loop thread. */
-#ifndef CHARD_WORKER_RATES_H
-#define CHARD_WORKER_RATES_H
+#ifndef CHARD_WORKER_HEALTH_RATES_H
+#define CHARD_WORKER_HEALTH_RATES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include <errno.h>
 #include <string.h>
@@ -101,8 +101,8 @@ enum step run_publish(struct run *run)
 static enum step publish_all(struct run *run);
 static enum step after_begun(struct run *run);
 static enum step after_publish(struct run *run);
-static void on_begun(enum results_answer answer, const struct problem *why, void *arg);
-static void on_published(enum publish_result result, void *arg);
+static void run_follow_on_begun(enum results_answer answer, const struct problem *why, void *arg);
+static void run_follow_on_published(enum publish_result result, void *arg);
 
 static void begin_chord(struct run *run, const json_t *chord)
 {
@@ -111,7 +111,7 @@ static void begin_chord(struct run *run, const json_t *chord)
         const size_t size = (size_t)json_number(chord, "size", 0);
         struct buffer saved = { 0 };
         if (more) {
-                results_chord_more(run->worker->results, group, more, size, on_begun, run);
+                results_chord_more(run->worker->results, group, more, size, run_follow_on_begun, run);
                 return;
         }
         if (tree)
@@ -120,7 +120,7 @@ static void begin_chord(struct run *run, const json_t *chord)
                 run->telling.starved = true;
                 run->publishes--;
         } else {
-                results_chord_begin(run->worker->results, group, size, buffer_view(&saved), on_begun, run);
+                results_chord_begin(run->worker->results, group, size, buffer_view(&saved), run_follow_on_begun, run);
         }
         buffer_free(&saved);
 }
@@ -156,7 +156,7 @@ static enum step after_begun(struct run *run)
         return STEP_OWE;
 }
 
-static void on_begun(enum results_answer answer, const struct problem *why, void *arg)
+static void run_follow_on_begun(enum results_answer answer, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
         if (answer == RESULTS_CLOSED) {
@@ -185,7 +185,7 @@ static enum step publish_all(struct run *run)
                 after = m->next;
                 m->next = NULL;
                 run_observed(run, (struct run_event){ .kind = RUN_SENDING, .sent = m });
-                broker_publish(run->worker->broker, m, on_published, run);
+                broker_publish(run->worker->broker, m, run_follow_on_published, run);
         }
         return --run->publishes == 0 ? after_publish(run) : STEP_WAIT;
 }
@@ -209,7 +209,7 @@ static enum step after_publish(struct run *run)
         return run->then(run);
 }
 
-static void on_published(enum publish_result result, void *arg)
+static void run_follow_on_published(enum publish_result result, void *arg)
 {
         struct run *run = (struct run *)arg;
         if (result > run->published)

@@ -5,25 +5,25 @@
  *     decode -> claim -> call -> judge -> commit -> publish -> ack
  *                          \-> pause -> ack   \-> retry -> ack      (any) -> dead -> bury -> ack
  *
- * A task that was revoked goes from claim or call to revoke and its ack (worker/revoke.c).
- * Where somebody waits for a result or counts the parts of a chord, tell and join come before that ack (worker/tell.c, join.c); where they
- * can't be done now, because the result backend is away, the store keeps what is left of them (owe, worker/owe.c).
+ * A task that was revoked goes from claim or call to revoke and its ack (worker/run/revoke.c).
+ * Where somebody waits for a result or counts the parts of a chord, tell and join come before that ack (worker/results/tell.c, join.c); where they
+ * can't be done now, because the result backend is away, the store keeps what is left of them (owe, worker/results/owe.c).
  */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "worker/control.h"
-#include "worker/fault.h"
+#include "worker/run/fault.h"
 
 #include <string.h>
 
-static enum step decode(struct run *run);
+static enum step step_decode(struct run *run);
 static enum step claim(struct run *run);
 static enum step call(struct run *run);
 static enum step pause_model(struct run *run);
-static enum step judge(struct run *run);
+static enum step step_judge(struct run *run);
 static enum step commit(struct run *run);
 static enum step retry(struct run *run);
 static enum step ack(struct run *run);
@@ -32,11 +32,11 @@ static const struct {
         const char *name;
         enum step (*enter)(struct run *run);
 } table[] = {
-        [STEP_DECODE] = { "decode", decode },
+        [STEP_DECODE] = { "decode", step_decode },
         [STEP_CLAIM] = { "claim", claim },
         [STEP_CALL] = { "call", call },
         [STEP_PAUSE] = { "pause", pause_model },
-        [STEP_JUDGE] = { "judge", judge },
+        [STEP_JUDGE] = { "judge", step_judge },
         [STEP_COMMIT] = { "commit", commit },
         [STEP_PUBLISH] = { "publish", run_publish },
         [STEP_RETRY] = { "retry", retry },
@@ -167,7 +167,7 @@ static enum step unfit(struct run *run, int code)
         return run_refused(run, code);
 }
 
-static enum step decode(struct run *run)
+static enum step step_decode(struct run *run)
 {
         struct task_message *m = &run->message;
         int code = task_message_decode(&run->arena, run->delivery->properties, run->delivery->body,
@@ -275,10 +275,10 @@ static void on_claimed(const struct claim_reply *reply, void *arg)
 
 /* ---- call: the one remote call of a task, or its own work ---- */
 
-static void on_reply(const struct ai_reply *reply, void *arg);
+static void step_on_reply(const struct ai_reply *reply, void *arg);
 
 /* The first time its work has begun. */
-static void begin(struct run *run)
+static void step_begin(struct run *run)
 {
         const bool first = run->began_ms == 0;
         if (first)
@@ -305,7 +305,7 @@ static enum step call(struct run *run)
                 return first;
         if (run->def->ask && run->claimed && !run_lease_spendable(run))
                 return run_renew_lease(run);
-        begin(run);
+        step_begin(run);
         run_tell_started(run);
         if (!run->def->ask)
                 return work(run);
@@ -315,7 +315,7 @@ static enum step call(struct run *run)
                 return stopped_by_task(run, code);
         run->request.deadline_ms = run_deadline_ms(run);
         run->request.traceparent = run->message.traceparent;
-        if (ai_ask(run->worker->ai, &run->request, on_reply, run, &run->call) < 0)
+        if (ai_ask(run->worker->ai, &run->request, step_on_reply, run, &run->call) < 0)
                 return run_out_of_memory(run);
         return STEP_WAIT;
 }
@@ -347,7 +347,7 @@ static enum step after_call(struct run *run)
         return STEP_END;
 }
 
-static void on_reply(const struct ai_reply *reply, void *arg)
+static void step_on_reply(const struct ai_reply *reply, void *arg)
 {
         struct run *run = (struct run *)arg;
         run->call = NULL;
@@ -394,7 +394,7 @@ static enum step pause_model(struct run *run)
 
 /* ---- judge: what the reply means ---- */
 
-static enum step judge(struct run *run)
+static enum step step_judge(struct run *run)
 {
         if (outcome_open(&run->outcome, &run->arena) < 0)
                 return run_out_of_memory(run);

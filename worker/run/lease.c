@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A claim is a lease: the task's deadline and some slack. It is looked at when it is spent. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/clock.h"
 

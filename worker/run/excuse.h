@@ -4,8 +4,8 @@
  * message may well be to blame. While nobody is served, as in an outage that meets few calls, it is excused, for as long as the
  * patience lasts: a message that breaks its endpoint each time, alone in its queue, comes to an end as well. Excused attempts are recorded like all others.
  * Pure. Source: none known; the rule is this program's own. */
-#ifndef CHARD_WORKER_EXCUSE_H
-#define CHARD_WORKER_EXCUSE_H
+#ifndef CHARD_WORKER_RUN_EXCUSE_H
+#define CHARD_WORKER_RUN_EXCUSE_H
 
 #include "ai/ai.h"
 #include "message/message.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells the results that are owed: rows of the store (worker/owe.c), whoever left them there, oldest first, as soon as the result backend
+/* Tells the results that are owed: rows of the store (worker/results/owe.c), whoever left them there, oldest first, as soon as the result backend
  * is back, and now and then, because another worker, or the keeper, may have left some. Each row becomes a run that goes on where the other stopped. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/clock.h"
 #include "core/json.h"
@@ -72,7 +72,7 @@ void teller_close(struct teller *t)
 
 /* ---- a batch ---- */
 
-static void on_rows(json_t *rows, const struct problem *why, void *arg);
+static void teller_on_rows(json_t *rows, const struct problem *why, void *arg);
 
 static void teller_look(uv_timer_t *timer)
 {
@@ -87,10 +87,10 @@ static void teller_look(uv_timer_t *timer)
                 return;
         t->was_away = false;
         t->asked = true;
-        w->store->run->owed_take(w->store, TELLER_BATCH, on_rows, t);
+        w->store->run->owed_take(w->store, TELLER_BATCH, teller_on_rows, t);
 }
 
-static void on_settled(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+static void teller_on_settled(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct teller *t = (struct teller *)arg;
         (void)result, (void)stored, (void)why; /* what is not deleted is told once more, which is harmless */
@@ -122,7 +122,8 @@ static void teller_settle(struct teller *t)
         if (t->count == 0)
                 return;
         t->settling = true;
-        t->worker->store->run->owed_settle(t->worker->store, told, told_count, untold, untold_count, on_settled, t);
+        t->worker->store->run->owed_settle(t->worker->store, told, told_count, untold, untold_count, teller_on_settled,
+                                           t);
 }
 
 static void teller_ended(struct teller *t)
@@ -143,7 +144,7 @@ static void teller_start(struct teller *t, const json_t *row)
         run_go(run, run_owed(run, row));
 }
 
-static void on_rows(json_t *rows, const struct problem *why, void *arg)
+static void teller_on_rows(json_t *rows, const struct problem *why, void *arg)
 {
         struct teller *t = (struct teller *)arg;
         t->asked = false;

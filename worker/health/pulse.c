@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/pulse.h"
+#include "worker/health/pulse.h"
 
 #include "core/clock.h"
 #include "core/json.h"
@@ -59,7 +59,7 @@ bool pulse_busy(const struct pulse *p)
         return p->beating && p->config.store->backend->up(p->config.store);
 }
 
-static void release_memory(uv_handle_t *timer)
+static void pulse_release_memory(uv_handle_t *timer)
 {
         free(timer->data);
 }
@@ -67,13 +67,13 @@ static void release_memory(uv_handle_t *timer)
 void pulse_close(struct pulse *p)
 {
         if (p)
-                uv_close((uv_handle_t *)&p->timer, release_memory);
+                uv_close((uv_handle_t *)&p->timer, pulse_release_memory);
 }
 
 /* ---- judging ---- */
 
 /* What keeps it from consuming, the first thing found; empty = nothing. */
-static void find_fault(const struct pulse *p, uint64_t now_ms, char *why, size_t size)
+static void pulse_find_fault(const struct pulse *p, uint64_t now_ms, char *why, size_t size)
 {
         const struct pulse_config *c = &p->config;
         struct broker_health b;
@@ -163,7 +163,7 @@ void pulse_look(struct pulse *p)
 {
         char why[sizeof(p->why)];
         const uint64_t now_ms = clock_mono_ms();
-        find_fault(p, now_ms, why, sizeof(why));
+        pulse_find_fault(p, now_ms, why, sizeof(why));
         p->last_look_ms = now_ms;
 
         /* While it starts, what is not there yet is no news. */

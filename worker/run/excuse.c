@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/excuse.h"
+#include "worker/run/excuse.h"
 
 /* A clock that was set back, or a message that comes from the future, must not make the patience longer. */
 static uint64_t since_ms(int64_t then_ms, int64_t now_ms)

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One task while it is being worked on, and the worker that works on it. Internal to worker/. */
-#ifndef CHARD_WORKER_RUN_H
-#define CHARD_WORKER_RUN_H
+#ifndef CHARD_WORKER_RUN_RUN_H
+#define CHARD_WORKER_RUN_RUN_H
 
 #include "broker/broker.h"
 #include "core/map.h"
+#include "message/routes.h"
 #include "pipelines/failed.h"
 #include "pipelines/pipeline.h"
 #include "results/results.h"
 #include "store/run.h"
+#include "worker/health/pulse.h"
+#include "worker/health/rates.h"
 #include "worker/observe.h"
-#include "worker/pulse.h"
-#include "worker/rates.h"
 #include "worker/worker.h"
 
 enum step {
@@ -218,7 +219,7 @@ struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZ
  * RUN_SCHEDULED. False when memory ran out. */
 bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason, enum run_event_kind as);
 
-/* ---- observe.c ---- */
+/* ---- observed.c ---- */
 
 /* Use run_observed. */
 void run_observed_as(const struct run *run, struct run_event e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The step "hand_back": not now, not here; no attempt is counted, and no delivery either. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 static void on_given_back(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {

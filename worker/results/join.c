@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The step "join": a task in a chord's header is counted; the one that makes it complete sends the chord's body, or, where one of them
  * has failed, fails it. Parts wait in telling.parts: the task's own, and those of tasks that failed with it. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/json.h"
 #include "core/log.h"
@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-static void on_counted(const struct chord_reply *reply, void *arg);
+static void run_join_on_counted(const struct chord_reply *reply, void *arg);
 
 void run_add_part(struct run *run, json_t *row, const char *status, struct bytes result)
 {
@@ -52,7 +52,7 @@ enum step run_join(struct run *run)
                 .body_id = json_text(json_object_get(json_object_get(row, "chord"), "options"), "task_id", NULL),
                 .again = run->telling.looks,
         };
-        results_chord_part(run->worker->results, &part, on_counted, run);
+        results_chord_part(run->worker->results, &part, run_join_on_counted, run);
         return STEP_WAIT;
 }
 
@@ -178,7 +178,7 @@ static enum step send_body(struct run *run, struct bytes results)
         return run_unjoin(run, &told, (struct bytes){ NULL, 0 });
 }
 
-static void on_counted(const struct chord_reply *reply, void *arg)
+static void run_join_on_counted(const struct chord_reply *reply, void *arg)
 {
         struct run *run = (struct run *)arg;
         enum step step = STEP_END;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The steps "dead" and "bury": the store learns that a task failed for good; then its dead letter goes out (I5). */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/log.h"
 
@@ -10,7 +10,7 @@ enum step run_died(struct run *run)
         return STEP_BURY;
 }
 
-static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+static void run_dead_on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
         (void)stored;
@@ -33,7 +33,7 @@ enum step run_dead(struct run *run)
         if (!run_keeps_state(run) || !run->message.id)
                 return run_died(run);
         run_describe_failure(run, NULL);
-        run->worker->store->run->fail(run->worker->store, &run->failure, on_failed, run);
+        run->worker->store->run->fail(run->worker->store, &run->failure, run_dead_on_failed, run);
         return STEP_WAIT;
 }
 

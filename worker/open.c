@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "broker/inspect.h"
 #include "core/clock.h"
@@ -13,8 +13,8 @@
 #include <string.h>
 
 static int check_queues(const struct worker_config *config, struct problem *why);
-static void watch(struct worker *w);
-static int open_store(void *arg, struct problem *why);
+static void worker_watch(struct worker *w);
+static int worker_open_store(void *arg, struct problem *why);
 static int open_both(struct worker *w, struct problem *why);
 static int open_rest(struct worker *w, struct problem *why);
 
@@ -33,7 +33,7 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         w->runs.next = w->runs.previous = &w->runs;
         uv_timer_init(w->loop, &w->grace_timer);
         w->grace_timer.data = w;
-        watch(w);
+        worker_watch(w);
         code = task_routes_read(&w->routes, config->task_routes, config->default_queue, why);
         if (!code)
                 code = map_new(&w->by_id);
@@ -53,7 +53,7 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         return 0;
 }
 
-static void watch(struct worker *w)
+static void worker_watch(struct worker *w)
 {
         for (struct observer *o = w->config->observers, *next; o; o = next) {
                 next = o->next;
@@ -83,7 +83,7 @@ static int check_queues(const struct worker_config *config, struct problem *why)
         return 0;
 }
 
-static void on_store_changed(bool up, const char *why, void *arg)
+static void worker_on_store_changed(bool up, const char *why, void *arg)
 {
         struct worker *w = (struct worker *)arg;
         if (up)
@@ -96,12 +96,12 @@ static void on_store_changed(bool up, const char *why, void *arg)
                 pulse_look(w->pulse);
 }
 
-static void on_heard(int64_t due_ms, void *arg)
+static void worker_on_heard(int64_t due_ms, void *arg)
 {
         releaser_expect(((struct worker *)arg)->releaser, due_ms);
 }
 
-static int open_store(void *arg, struct problem *why)
+static int worker_open_store(void *arg, struct problem *why)
 {
         struct worker *w = (struct worker *)arg;
         const struct store_config config = {
@@ -110,7 +110,7 @@ static int open_store(void *arg, struct problem *why)
                 .owner = w->config->name,
                 .release_leases = true,
                 .connect_timeout_ms = w->config->connect_timeout_ms,
-                .changed = on_store_changed,
+                .changed = worker_on_store_changed,
                 .arg = w,
         };
         return store_open(&w->store, &config, why);
@@ -134,7 +134,7 @@ static int open_both(struct worker *w, struct problem *why)
                 .heartbeat_s = w->config->heartbeat_s,
                 .connect_timeout_ms = w->config->connect_timeout_ms,
                 .topology = &w->topology,
-                .meanwhile = open_store,
+                .meanwhile = worker_open_store,
                 .meanwhile_arg = w,
         };
         return broker_open(&w->broker, &config, &listener, why);
@@ -174,7 +174,7 @@ static int open_rest(struct worker *w, struct problem *why)
                 code = inspection_start(&w->inspection, w->loop, w->config->broker_urls, w->config->broker_ca_file,
                                         w->config->broker_admin_url, w->config->queues, w->config->queue_count);
         if (!code)
-                w->store->schedule->on_scheduled(w->store, on_heard, w);
+                w->store->schedule->on_scheduled(w->store, worker_on_heard, w);
         return code;
 }
 

@@ -2,8 +2,8 @@
 /* Says whether a process consumes, from the consuming itself: consumers registered, frames coming, loop turning, store answering.
  * Looked at twice a second, and told to the process's row in the store (chard ping NAME) and to a health file (chard ping --file).
  * On the loop thread; never blocks but for writing that file. */
-#ifndef CHARD_WORKER_PULSE_H
-#define CHARD_WORKER_PULSE_H
+#ifndef CHARD_WORKER_HEALTH_PULSE_H
+#define CHARD_WORKER_HEALTH_PULSE_H
 
 #include "broker/broker.h"
 #include "core/absence.h"

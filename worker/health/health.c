@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The worker's pulse: what counts as consuming here, and what its row tells besides; a change is logged. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/clock.h"
 #include "core/json.h"
@@ -15,9 +15,9 @@
 enum { FRESH_MS = PULSE_BEAT_MS + 1000 };
 
 static void health_tell(struct observer *o, const struct run_event *e);
-static bool complete(const struct broker_health *now, void *arg);
-static json_t *state_of(void *arg);
-static void on_changed(const char *why, bool first, void *arg);
+static bool health_complete(const struct broker_health *now, void *arg);
+static json_t *health_state_of(void *arg);
+static void health_on_changed(const char *why, bool first, void *arg);
 static void on_stopped(void *arg);
 
 /* Leases are held by name: two live workers of one name would take over each other's tasks. */
@@ -46,9 +46,9 @@ int health_open(struct worker *w)
                 .health_file = w->config->health_file,
                 .area = "worker",
                 .without_the_store = "so no work is taken",
-                .complete = complete,
-                .state = state_of,
-                .changed = on_changed,
+                .complete = health_complete,
+                .state = health_state_of,
+                .changed = health_on_changed,
                 .stopped = on_stopped,
                 .arg = w,
         };
@@ -113,7 +113,7 @@ void health_close(struct worker *w)
         w->rates = NULL;
 }
 
-static bool complete(const struct broker_health *now, void *arg)
+static bool health_complete(const struct broker_health *now, void *arg)
 {
         const struct worker *w = (const struct worker *)arg;
         return now->consumers_registered >= now->consumers_wanted && now->consumers_wanted >= w->config->queue_count;
@@ -179,7 +179,7 @@ static json_t *uncommitted_json(const struct worker *w)
         return ids;
 }
 
-static json_t *state_of(void *arg)
+static json_t *health_state_of(void *arg)
 {
         const struct worker *w = (const struct worker *)arg;
         struct broker_health b;
@@ -194,7 +194,7 @@ static json_t *state_of(void *arg)
                          "broker", door_json(broker_counts(w->broker)));
 }
 
-static void on_changed(const char *why, bool first, void *arg)
+static void health_on_changed(const char *why, bool first, void *arg)
 {
         const struct worker *w = (const struct worker *)arg;
         (void)first;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/backoff.h"
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/json.h"
-#include "worker/excuse.h"
+#include "worker/run/excuse.h"
 
 #include <stdlib.h>
 #include <string.h>

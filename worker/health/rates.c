@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/rates.h"
+#include "worker/health/rates.h"
 
 enum { MINUTE_MS = 60000 };
 

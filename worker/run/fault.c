@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/fault.h"
+#include "worker/run/fault.h"
 
 #ifdef CHARD_FAULT_POINTS
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The step "owe": what is told of a task's end waits in the store while the result backend is away, and the delivery is acked (I6). A row
- * holds the task's message and what was to be said; whoever takes it (worker/teller.c) goes on where this run stopped, at "publish" when a
+ * holds the task's message and what was to be said; whoever takes it (worker/results/teller.c) goes on where this run stopped, at "publish" when a
  * chord that follows could not be begun, else at "tell". All that is told may be told again, so a row needs no more than that. Stateless tasks
  * go the same way: their row is the only place that holds their result. The keeper leaves rows as well, for messages that expired while
  * nobody consumed them (duties/keeper.c): those are told for the first time ("first"). Nothing here costs anything while the backend is up. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/json.h"
 #include "core/log.h"
@@ -42,7 +42,7 @@ static void on_again(uv_timer_t *timer)
         run_go(run, STEP_OWE);
 }
 
-static void on_owed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+static void run_owe_on_owed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
         (void)stored;
@@ -72,7 +72,7 @@ enum step run_owe(struct run *run)
                                            .properties = run->delivery->properties,
                                            .body = run->delivery->body,
                                            .telling = buffer_view(&run->owing_text) };
-        run->worker->store->run->owe(run->worker->store, &run->owing, on_owed, run);
+        run->worker->store->run->owe(run->worker->store, &run->owing, run_owe_on_owed, run);
         return STEP_WAIT;
 }
 
@@ -126,7 +126,7 @@ static void take_telling(struct run *run, json_t *telling)
 static enum step step_of(struct run *run, json_t *telling)
 {
         json_t *sends = json_object_get(telling, "sends"), *part = json_object_get(telling, "part");
-        if (part) { /* worker/chord_lost.c */
+        if (part) { /* worker/results/chord_lost.c */
                 run->telling.parts = json_pack("[O]", part);
                 run->telling.looks = true;
                 return run->message.id && run->telling.parts ? STEP_JOIN : STEP_END;

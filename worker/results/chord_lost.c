@@ -3,7 +3,7 @@
  * it sends the header's last task. So the first part that finds none leaves a row in the store (chord_lost_ms), and whoever takes that row
  * looks again. If there is still no size, the header is counted anew from the store: what is told of a part is there, and how many there are
  * stands in its message, where a worker began the chord and the store hears of all its parts. Where that can't be known the chord fails and says so. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/json.h"
 #include "core/log.h"
@@ -44,7 +44,7 @@ enum step run_watch_chord(struct run *run)
 
 /* ---- counting from the store ---- */
 
-static const char *group_of(const struct run *run)
+static const char *chord_lost_group_of(const struct run *run)
 {
         return json_text(run_part(run), "group_id", "");
 }
@@ -57,7 +57,7 @@ static const char *index_of(const char *part, const char *group_id)
         return index && !strchr(index, ':') ? index : NULL;
 }
 
-static void add_exception(const json_t *error, struct buffer *out)
+static void chord_lost_add_exception(const json_t *error, struct buffer *out)
 {
         struct problem why;
         problem_set(&why, json_text(error, "source", ""), json_text(error, "code", ""), "%s",
@@ -80,7 +80,7 @@ static void add_part(const json_t *row, const char *index, struct buffer *out)
                 buffer_add(&member, json_string_length(result) ? json_string_value(result) : "null",
                            json_string_length(result) ? json_string_length(result) : strlen("null"));
         else
-                add_exception(json_object_get(row, "error"), &member);
+                chord_lost_add_exception(json_object_get(row, "error"), &member);
         buffer_add_byte(&member, ']');
         out->failed = out->failed || who.failed || member.failed;
         buffer_add_string(out, out->size > 1 ? ",[" : "[");
@@ -111,7 +111,7 @@ static void on_parts(json_t *rows, const struct problem *why, void *arg)
         buffer_add_byte(&parts, '[');
         for (size_t i = 0; i < json_array_size(rows); i++) {
                 const json_t *row = json_array_get(rows, i);
-                const char *index = index_of(json_text(row, "part", ""), group_of(run));
+                const char *index = index_of(json_text(row, "part", ""), chord_lost_group_of(run));
                 if (index)
                         add_part(row, index, &parts);
         }
@@ -121,7 +121,7 @@ static void on_parts(json_t *rows, const struct problem *why, void *arg)
         if (why || parts.failed)
                 run_go(run, STEP_END); /* the row stays */
         else
-                results_chord_restore(run->worker->results, group_of(run), (size_t)size, buffer_view(&parts),
+                results_chord_restore(run->worker->results, chord_lost_group_of(run), (size_t)size, buffer_view(&parts),
                                       on_restored, run);
         buffer_free(&parts);
 }
@@ -133,7 +133,7 @@ enum step run_recount(struct run *run)
         if (json_number(chord, "chord_size", 0) > 0) {
                 log_warn("worker", "task=%s Redis has lost the counters of its chord: counted from the store",
                          run->message.id);
-                run->worker->store->read->chord_parts(run->worker->store, group_of(run), on_parts, run);
+                run->worker->store->read->chord_parts(run->worker->store, chord_lost_group_of(run), on_parts, run);
                 return STEP_WAIT;
         }
         problem_set(
@@ -144,7 +144,7 @@ enum step run_recount(struct run *run)
 
 /* ---- the job ---- */
 
-static void on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+static void chord_lost_on_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
         (void)stored;
@@ -174,6 +174,6 @@ enum step run_fail_body(struct run *run)
         if (!id)
                 return run_out_of_memory(run);
         run_describe_body_failure(run, id, name);
-        run->worker->store->run->fail(run->worker->store, &run->failure, on_failed, run);
+        run->worker->store->run->fail(run->worker->store, &run->failure, chord_lost_on_failed, run);
         return STEP_WAIT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the world is told of a task that has ended: the step "tell" stores its result, and FAILURE for those that can't run any more, and
  * calls its errbacks. It comes after the commit and before the ack, so a crash tells again; everything here may be repeated. */
-#include "worker/run.h"
+#include "worker/run/run.h"
 
 #include "core/clock.h"
 #include "core/json.h"
@@ -25,7 +25,7 @@ static struct results_address address_of(const struct run *run, const char *task
                                          .interim = run->telling.what == TELL_RETRY };
 }
 
-static bool wanted(const struct run *run)
+static bool run_tell_wanted(const struct run *run)
 {
         if (!run->message.id || run->message.ignore_result)
                 return false;
@@ -50,7 +50,7 @@ enum step run_tell_or_ack(struct run *run)
         const enum tell what = run->telling.what;
         if (what == TELL_NOTHING)
                 return STEP_ACK;
-        if (wanted(run) || (what != TELL_RETRY && in_chord(run)))
+        if (run_tell_wanted(run) || (what != TELL_RETRY && in_chord(run)))
                 return STEP_TELL;
         /* Those that can't run any more may be parts of chords. */
         const bool counted = run_has_successor(run) && results_chords(run->worker->results);
@@ -96,8 +96,8 @@ void run_add_traceback(const struct run *run, const struct problem *why, struct 
 }
 
 /* False when memory ran out: then neither is whole, and neither may be used. */
-static bool describe_failure(const struct run *run, const struct problem *why, struct buffer *exception,
-                             struct buffer *traceback)
+static bool run_tell_describe_failure(const struct run *run, const struct problem *why, struct buffer *exception,
+                                      struct buffer *traceback)
 {
         const struct result_exception e = run_exception_of(run, why);
         results_exception(&e, exception);
@@ -157,7 +157,7 @@ static void store_own(struct run *run)
         struct buffer children = { 0 }, exception = { 0 }, traceback = { 0 };
         if (run->telling.children)
                 json_write(run->telling.children, &children);
-        const bool whole = success || describe_failure(run, &run->why, &exception, &traceback);
+        const bool whole = success || run_tell_describe_failure(run, &run->why, &exception, &traceback);
         const struct result_meta meta = {
                 .status = status_of(run),
                 .result = success ? buffer_view(&run->result) : buffer_view(&exception),
@@ -197,7 +197,7 @@ static json_t *children_of(const struct run *run, const json_t *row)
 void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem *why, struct bytes cause)
 {
         struct buffer exception = { 0 }, traceback = { 0 };
-        if (!abandoned_takes || !describe_failure(run, why, &exception, &traceback))
+        if (!abandoned_takes || !run_tell_describe_failure(run, why, &exception, &traceback))
                 run->telling.starved = true;
         const struct bytes shown = cause.size ? cause : buffer_view(&exception);
         for (size_t i = 0; !run->telling.starved && i < json_array_size(abandoned_takes); i++) {
@@ -265,7 +265,7 @@ enum step run_tell_result(struct run *run)
         run->publishes = 1; /* nothing goes on before all is asked for */
         run->then = send_errbacks;
         run->telling.starved = false;
-        if (wanted(run))
+        if (run_tell_wanted(run))
                 store_own(run);
         if (what != TELL_RETRY && in_chord(run))
                 add_own_part(run);
@@ -278,7 +278,7 @@ static int make_errbacks(struct run *run, struct following *following, struct pr
 {
         const struct follow_how how = run_how(run);
         struct buffer exception = { 0 }, traceback = { 0 };
-        const bool whole = describe_failure(run, &run->why, &exception, &traceback);
+        const bool whole = run_tell_describe_failure(run, &run->why, &exception, &traceback);
         const struct failure_told told = { .exception = buffer_view(&exception),
                                            .traceback = (const char *)traceback.data,
                                            .worker = ran_by(run) };
@@ -324,7 +324,7 @@ static void on_ignored(enum results_answer answer, const struct problem *why, vo
 
 void run_tell_started(const struct run *run)
 {
-        if (!run->worker->config->track_started || !wanted(run))
+        if (!run->worker->config->track_started || !run_tell_wanted(run))
                 return;
         const struct results_address to = address_of(run, run->message.id);
         struct buffer who = { 0 }, text = { 0 };
