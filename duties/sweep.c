@@ -7,10 +7,11 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "duties/duty.h"
-#include "store/dead_letter.h"
 #include "message/message.h"
+#include "message/routes.h"
 #include "pipelines/failed.h"
 #include "pipelines/pipeline.h"
+#include "store/dead_letter.h"
 
 #include <errno.h>
 #include <stdio.h>
