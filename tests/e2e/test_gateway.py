@@ -3,7 +3,6 @@
 
 import concurrent.futures
 import json
-import signal
 
 import pytest
 from support import jobs
@@ -76,7 +75,7 @@ def test_a_wait_ends_with_its_time_and_with_the_server(gateway, wait_until):
         waiting = pool.submit(gateway.get, "/v1/jobs/none?wait=60")
         wait_until(lambda: waiting.running())
         assert gateway.get("/healthz").status == 200  # the other request is there by now, or its connection is
-        gateway.process.signal(signal.SIGTERM)
+        gateway.terminate()
         try:
             assert waiting.result(20).status == 404
         except ConnectionError:

@@ -3,7 +3,6 @@
 
 import http.client
 import json
-import signal
 import threading
 
 import pytest
@@ -84,7 +83,7 @@ def test_a_client_goes_on_at_another_gateway(chard, gateway):
 
 def test_a_stream_ends_with_the_server(gateway):
     idle = Events(gateway, "none")
-    gateway.process.signal(signal.SIGTERM)
+    gateway.terminate()
     assert idle.all(20) == []
 
 
@@ -92,7 +91,7 @@ def test_a_stream_ends_with_the_server(gateway):
 def test_a_quiet_stream_gives_signs_of_life(gateway, wait_until):
     idle = Events(gateway, "none")
     wait_until(lambda: idle.comments, 20, "a comment")
-    gateway.process.signal(signal.SIGTERM)
+    gateway.terminate()
     assert idle.all(20) == []
 
 

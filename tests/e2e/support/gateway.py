@@ -26,12 +26,19 @@ class Gateway:
         self.process = chard.with_settings(**settings).start("gateway", "--listen", "127.0.0.1:0", *flags)
         self.port = int(self.process.wait_log(r"listens on .*, port (\d+)")[1])
         wait_until(lambda: self.get("/readyz").json["status"] == "ready", what="the gateway is ready")
+        self.told_to_end = False
+
+    def terminate(self):
+        """A second time would have it end at once, which is no end in order."""
+        if not self.told_to_end and self.process.running():
+            self.process.terminate()
+        self.told_to_end = True
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *_):
-        self.process.terminate() if self.process.running() else None
+        self.terminate()
         status = self.process.wait(60)
         if kind:
             self.process.show()
