@@ -401,7 +401,7 @@ def test_status_says_what_is_wrong(chard, database, queues, wait_until, provider
     shown = status(1)
     assert {"queue": "chat.classify", "depth": 2, "consumers": 0} in shown["queues"] and shown["dead"] == 1
     assert shown["wrong"] == ["no worker consumes", "chat.classify holds 2 messages and nobody consumes it",
-                              "1 dead letters wait to be filed and no keeper runs: chard dlq keep"]
+                              "1 dead letters wait to be filed and no keeper runs: chard keep"]
     assert [len(queues.take(queue)) for queue in ("chat.classify", "chat.answer.dead")] == [2, 1]
     assert "keeper  none: nobody files dead letters" in chard.run("status").stdout
     with chard.worker(name="one", grace_ms=0):
