@@ -73,7 +73,7 @@ struct ai_reply {
         struct problem why; /* when not AI_OK: source "provider" */
         uint64_t
                 wait_ms; /* AI_WAIT: how long; AI_TRANSIENT: what Retry-After asked for, or how long its model is paused, or 0 */
-        bool whole; /* the model has answered, if only with what nobody can use: what is wrong is between the model and the message, not the endpoint */
+        bool whole; /* the model has answered, if only with what nobody can use, or was paid for: what is wrong is between the model and the message, not the endpoint */
         bool out;   /* AI_TRANSIENT: it failed while its model was out, or showed that it is */
         uint64_t
                 served_ago_ms; /* AI_TRANSIENT: when this process was last given something whole by that model; AI_NEVER: not since it began */
@@ -138,6 +138,7 @@ struct ai_response {
         long status; /* HTTP status, 0 when none came */
         bool timed_out;
         const char *transport_error; /* curl's words, or NULL */
+        bool too_big;                /* the transport error: the reply is larger than what is read of one */
         const char *retry_after;     /* header values, or NULL */
         const char *retry_after_ms; /* the same in milliseconds, as some gateways send it beside Retry-After; it wins */
         const char *reset_requests, *reset_tokens; /* x-ratelimit-reset-requests / -tokens: "1s", "6m0s", "20ms" */

@@ -57,8 +57,10 @@ static const char more_script[] = "if redis.call('GET', KEYS[1]) == 'done' then 
                                   "for i = 2, 3 do redis.call('EXPIRE', KEYS[i], ARGV[3]) end end "
                                   "return 1";
 
-/* A part that failed, was sent once more and succeeds takes its failure's place (parts that it added stand at the same index); when the chord has failed with it, .w says what its size was, and once
- * the last of its failures is mended it is complete like any other. Where somebody is failing the chord at this moment, it looks again later.
+/* A part that failed, was sent once more and succeeds takes its failure's place (parts that it added stand at the same index, so a member's id is
+ * read, whatever characters it is written with); when the chord has failed with it, .w says what its size was, and once the last of its failures is mended,
+ * and the last that they added has come, it is complete like any other. Where somebody is failing the chord at this moment, the one that makes it
+ * whole looks again later, and later again, until that is done.
  * KEYS .j .t .s .d the group's own, .c .w, the body's result; ARGV id, member, index, expiry, seconds that a claim lasts, token, '1' for who
  * looks again. A claim of the same token is the same worker's, or another's that got the same message again: it goes on with it. Answers
  * {0} others are missing, or it has ended; {1, parts} the header is complete; {2} no size: look again; {3} no size still. */
@@ -67,19 +69,30 @@ static const char part_script[] =
         "local who = ARGV[1] .. ':' .. ARGV[3] "
         "local new = redis.call('SADD', KEYS[4], who) == 1 "
         "if new then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end "
-        "local function succeeded(member) return string.match(member, '^%[1, ?\"[^\"]*\", ?\"(%u+)\"') == 'SUCCESS' end "
+        "local function head(member) "
+        "local at = string.match(member, '^%[1, ?()\"') "
+        "local i = at and at + 1 "
+        "while i do "
+        "local c = string.find(member, '[\"\\\\]', i) "
+        "if not c then return end "
+        "if string.byte(member, c) ~= 92 then "
+        "return string.sub(member, at, c), string.match(member, '^, ?\"(%u+)\"', c + 1) end "
+        "i = c + 2 end end "
+        "local function succeeded(member) local _, state = head(member) return state == 'SUCCESS' end "
+        "local function is_own(member) "
+        "local ok, ids = pcall(cjson.decode, '[' .. (head(member) or '') .. ']') return ok and ids[1] == ARGV[1] end "
+        "local function all_succeeded() "
+        "for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
+        "if not succeeded(member) then return false end end return true end "
         "local mended = false "
         "if not new and succeeded(ARGV[2]) then "
         "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[3], ARGV[3])) do "
-        "if not succeeded(old) and string.find(old, '\"' .. ARGV[1] .. '\"', 1, true) then "
-        "redis.call('ZREM', KEYS[1], old) mended = true end end "
+        "if not succeeded(old) and is_own(old) then redis.call('ZREM', KEYS[1], old) mended = true end end "
         "if mended then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end end "
-        "if not new and succeeded(ARGV[2]) then "
+        "if succeeded(ARGV[2]) then "
         "local was = string.match(redis.call('GET', KEYS[7]) or '', '^failed:(%d+)$') "
-        "local members = redis.call('ZRANGE', KEYS[1], 0, -1) "
-        "local whole = was and #members == tonumber(was) + tonumber(redis.call('GET', KEYS[2]) or '0') "
-        "for _, member in ipairs(members) do whole = whole and succeeded(member) end "
-        "if whole then redis.call('SET', KEYS[3], was) redis.call('DEL', KEYS[7]) end end "
+        "if was and redis.call('ZCARD', KEYS[1]) == tonumber(was) + tonumber(redis.call('GET', KEYS[2]) or '0') "
+        "and all_succeeded() then redis.call('SET', KEYS[3], was) redis.call('DEL', KEYS[7]) end end "
         "local size, watcher = redis.call('GET', KEYS[3]), redis.call('GET', KEYS[7]) "
         "local ended = not size and (watcher == 'ended' or string.find(watcher or '', '^failed:') or redis.call('EXISTS', KEYS[8]) == 1 "
         "or (not new and redis.call('ZCARD', KEYS[1]) == 0)) "
@@ -93,7 +106,7 @@ static const char part_script[] =
         "if parts ~= tonumber(size) + more then return {0} end "
         "if redis.call('SET', KEYS[6], ARGV[6], 'NX', 'EX', ARGV[5]) then return {1, parts} end "
         "if redis.call('GET', KEYS[6]) == ARGV[6] then redis.call('EXPIRE', KEYS[6], ARGV[5]) return {1, parts} end "
-        "return {mended and 2 or 0}";
+        "return {(new or mended or ARGV[7] == '1') and all_succeeded() and 2 or 0}";
 
 /* KEYS .c .j .s .d .w; ARGV size, expiry, parts. */
 static const char restore_script[] = "if redis.call('GET', KEYS[1]) == 'done' then return 0 end "

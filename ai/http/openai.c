@@ -382,13 +382,18 @@ static void openai_read_headers(CURL *easy, struct ai_response *response)
         response->remaining_tokens = header(easy, "x-ratelimit-remaining-tokens");
 }
 
+static bool is_too_big(const struct exchange *x, CURLcode code)
+{
+        return !x->again && (x->too_big || code == CURLE_FILESIZE_EXCEEDED);
+}
+
 static const char *transport_error(const struct exchange *x, CURLcode code)
 {
         if (code == CURLE_OK)
                 return NULL;
         if (x->again)
                 return "the connection was lost after the request had been sent";
-        if (x->too_big || code == CURLE_FILESIZE_EXCEEDED)
+        if (is_too_big(x, code))
                 return "the reply is larger than 8 MiB";
         return x->error[0] ? x->error : curl_easy_strerror(code);
 }
@@ -399,6 +404,7 @@ static void fill_response(struct exchange *x, CURLcode code, struct ai_response 
         *response = (struct ai_response){
                 .timed_out = code == CURLE_OPERATION_TIMEDOUT && !x->again,
                 .transport_error = transport_error(x, code),
+                .too_big = is_too_big(x, code),
                 .body = buffer_view(&x->reply),
                 .now_ms = clock_wall_ms(),
                 .secret = x->headers.key->secret,

@@ -160,6 +160,11 @@ static void judge_transport(const struct ai_response *response, struct ai_reply 
         const char *error = response->transport_error ? response->transport_error : "no response";
         redact_words(bytes_of_string(error), response->secret, words);
         reply->verdict = AI_TRANSIENT;
+        if (response->too_big && response->status >= 200 && response->status <= 299) {
+                reply->whole = true; /* as far as anybody wants to know it; it is paid for */
+                problem_set(&reply->why, "provider", "reply_too_large", "%s", words);
+                return;
+        }
         problem_set(&reply->why, "provider", response->timed_out ? "timeout" : "connection", "%s: %s",
                     response->timed_out ? "the provider did not answer in time" : "no whole reply from the provider",
                     words);
@@ -249,9 +254,9 @@ static void judge_answer(const json_t *body, const struct ai_response *response,
         const enum finish finish = read_finish(reason);
         struct said said;
         content_read(json_is_object(message) ? message : choice, &said);
-        reply->whole = !said.nothing;
         take_usage(bytes_of_string(json_text(body, "model", "")), token_count(usage, "prompt_tokens", "input_tokens"),
                    token_count(usage, "completion_tokens", "output_tokens"), response->secret, reply);
+        reply->whole = !said.nothing || reply->tokens_out > 0 || (*reason && finish != FINISH_UNKNOWN);
         if (*said.refusal)
                 model_refused(said.refusal, response->secret, reply);
         else if (finish == FINISH_REFUSED)

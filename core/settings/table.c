@@ -61,7 +61,7 @@ const struct setting setting_table[] = {
         { "CHARD_MAX_STARTS", "--max-starts", 0, NUMBER, AT(max_starts), "10", 1, 1000, { 0 },
           "a task started this often without finishing is poison and dies" },
         { "CHARD_OUTAGE_PATIENCE_S", "--outage-patience-s", 0, NUMBER, AT(outage_patience_s), "3600", 0, 2592000, { 0 },
-          "how long after a task's first failed attempt those count for nothing in which its endpoint was out: it answered nobody; 0 = all count; seconds" },
+          "for how long a task's failed attempts count for nothing while its endpoint is out: it answers nobody; 0 = all count; seconds" },
         { "CHARD_LEASE_SLACK_MS", "--lease-slack-ms", 0, NUMBER, AT(lease_slack_ms), "15000", 100, 3600000, { 0 },
           "a claim is held for the task's deadline and this much more; milliseconds" },
         { "CHARD_MAX_BODY_BYTES", "--max-body-bytes", 0, NUMBER, AT(max_body_bytes), "16777216", 1024, 134217728, { 0 },

@@ -337,7 +337,7 @@ def test_a_reply_of_nine_megabytes_is_refused(chat, provider, reply):
                                      Raw(head(Content_Length=len(large)) + large))
     for _ in range(2):
         answer = chat.ask()
-        assert judged(answer) == ("transient", "connection") and "8 MiB" in answer["text"]
+        assert judged(answer) == ("transient", "reply_too_large") and "8 MiB" in answer["text"]
     assert chat.ask()["verdict"] == "ok"
 
 

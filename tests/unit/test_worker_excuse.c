@@ -60,6 +60,10 @@ static const struct {
         { "no more", NOTHING_WHOLE(AI_NEVER), { 7, NOW - PATIENCE, NOW - 3000 }, 7, PATIENCE, 7, 8 },
         { "none at all", OUT(AI_NEVER), { 0 }, 0, 0, 0, 1 },
         { "no more, few attempts", NOTHING_WHOLE(AI_NEVER), { 1, NOW - PATIENCE, NOW - 3000 }, 1, PATIENCE, 1, 2 },
+        /* whoever was served since ends the run of failures with nobody served: the patience begins anew */
+        { "served, after the patience", NOTHING_WHOLE(10), { 7, NOW - PATIENCE, NOW - 3000 }, 8, PATIENCE, 7, 2 },
+        { "an answer, after the patience", WHOLE(0), { 7, NOW - PATIENCE, NOW - 3000 }, 8, PATIENCE, 7, 2 },
+        { "served, then out, after the patience", OUT(10), { 7, NOW - PATIENCE, NOW - 3000 }, 7, PATIENCE, 7, 1 },
         /* what others may write */
         { "a failure in the future", NOTHING_WHOLE(0), { 0, NOW + 5000, NOW + 5000 }, 1, PATIENCE, 1, 1 },
         { "more excused than tried", NOTHING_WHOLE(10), { 99, NOW - 9000, NOW - 3000 }, 2, PATIENCE, 2, 1 },
@@ -104,6 +108,47 @@ static void who_breaks_it_alone_ends(void **state)
         assert_int_equal(retries, PATIENCE / 1000);
 }
 
+/* A long outage, hours in which others were served, a short outage: it costs at most the attempt that meets it first. */
+static void a_second_outage_has_a_patience_of_its_own(void **state)
+{
+        (void)state;
+        static const struct {
+                int64_t at_ms;
+                struct ai_reply reply;
+                unsigned excused, counted;
+        } attempts[] = {
+                { 0, OUT(AI_NEVER), 1, 0 },
+                { PATIENCE - 1, NOTHING_WHOLE(AI_NEVER), 2, 0 },
+                { 5 * PATIENCE, WHOLE(0), 2, 1 },
+                { 9 * PATIENCE, OUT(3 * PATIENCE), 2, 2 },
+                { 9 * PATIENCE + 1000, OUT(3 * PATIENCE + 1000), 3, 2 },
+                { 9 * PATIENCE + 2000, NOTHING_WHOLE(3 * PATIENCE + 2000), 4, 2 },
+        };
+        struct task_failures failures = { 0 };
+        for (unsigned i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+                const struct failed_attempt a = { &attempts[i].reply, NOW + attempts[i].at_ms, PATIENCE };
+                failures = excuse_add(&failures, i, &a);
+                assert_int_equal(failures.excused, attempts[i].excused);
+                assert_int_equal(excuse_counted(&failures, i, &a), attempts[i].counted);
+        }
+}
+
+/* It takes the model out each time, and others are served in between: one attempt counts for each length of the patience. */
+static void who_breaks_it_beside_others_ends(void **state)
+{
+        (void)state;
+        static const struct ai_reply reply = OUT(500);
+        struct task_failures failures = { 0 };
+        int64_t now_ms = NOW;
+        for (unsigned retries = 0;; retries++, now_ms += 1000) {
+                const struct failed_attempt a = { &reply, now_ms, PATIENCE };
+                failures = excuse_add(&failures, retries, &a);
+                if (excuse_counted(&failures, retries, &a) > 3)
+                        break;
+        }
+        assert_int_equal(now_ms, NOW + 4 * PATIENCE);
+}
+
 static void an_outage_is_met_less_and_less_often(void **state)
 {
         (void)state;
@@ -121,6 +166,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_failure_is_weighed),
                 cmocka_unit_test(who_breaks_it_alone_ends),
+                cmocka_unit_test(who_breaks_it_beside_others_ends),
+                cmocka_unit_test(a_second_outage_has_a_patience_of_its_own),
                 cmocka_unit_test(an_outage_is_met_less_and_less_often),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

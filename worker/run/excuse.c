@@ -26,14 +26,23 @@ static bool is_excused(const struct task_failures *before, const struct failed_a
         return r->verdict == AI_TRANSIENT && !r->whole && (r->out || !served_meanwhile(before, a));
 }
 
+/* Somebody was served since: the run of failures with nobody served starts anew, and its patience with it. A message may take its model out each
+ * time, beside others that are served, so what fails while the model is out does so only once the patience is over, and counts then. */
+static bool is_new_run(const struct task_failures *before, const struct failed_attempt *a)
+{
+        return served_meanwhile(before, a) && (!a->reply->out || !is_patient(before, a));
+}
+
 struct task_failures excuse_add(const struct task_failures *before, unsigned retries, const struct failed_attempt *a)
 {
         struct task_failures after = *before;
+        const bool known = before->first_ms > 0 && before->first_ms <= a->now_ms;
+        const bool anew = known && is_new_run(before, a);
         if (after.excused > retries)
                 after.excused = retries;
-        if (after.first_ms == 0 || after.first_ms > a->now_ms)
+        if (!known || anew)
                 after.first_ms = a->now_ms;
-        after.excused += is_patient(&after, a) && is_excused(before, a);
+        after.excused += !anew && is_patient(&after, a) && is_excused(before, a);
         after.last_ms = a->now_ms;
         return after;
 }
