@@ -33,6 +33,7 @@ struct reading {
         struct follower *follower; /* while the job's end is waited for */
         uint64_t wait_ms;
         bool asking; /* the store is being asked */
+        bool again;  /* the job has ended since */
         char id[];
 };
 
@@ -88,6 +89,7 @@ static void reading_answer(struct reading *r, json_t *job)
         reading_end(r);
 }
 
+static void reading_ask(struct reading *r);
 static void reading_wait(struct reading *r);
 
 static void on_job_read(json_t *job, const struct problem *why, void *arg)
@@ -101,6 +103,8 @@ static void on_job_read(json_t *job, const struct problem *why, void *arg)
                 reading_end(r);
         } else if (job_has_ended(job) || !r->wait_ms || r->gateway->stopping) {
                 reading_answer(r, job);
+        } else if (r->again) { /* it may have ended after it was read */
+                reading_ask(r);
         } else {
                 reading_wait(r);
         }
@@ -109,6 +113,7 @@ static void on_job_read(json_t *job, const struct problem *why, void *arg)
 static void reading_ask(struct reading *r)
 {
         r->asking = true;
+        r->again = false;
         jobs_read(r->gateway->jobs, r->id, on_job_read, r);
 }
 
@@ -117,10 +122,12 @@ static void reading_ask(struct reading *r)
 static void on_read_news(const struct job_news *news, const struct problem *why, void *arg)
 {
         struct reading *r = (struct reading *)arg;
-        if (why || !news->ended || r->asking)
+        if (why || news->step)
                 return;
-        reading_unfollow(r);
-        reading_ask(r);
+        if (r->asking)
+                r->again = true;
+        else
+                reading_ask(r);
 }
 
 /* The time that was asked for is up, or the server stops: the job as it is now. */
@@ -129,25 +136,26 @@ static void on_read_over(struct exchange *x, void *arg)
         struct reading *r = (struct reading *)arg;
         reading_unfollow(r);
         r->wait_ms = 0;
+        if (!exchange_is_over(x)) {
+                exchange_keep(x, GATEWAY_ANSWER_MS); /* for the answer that is under way, or for one more */
+                exchange_drop(x);
+        }
         if (r->asking)
                 return;
-        if (exchange_is_over(x)) {
+        if (exchange_is_over(x))
                 reading_end(r);
-                return;
-        }
-        exchange_keep(x, GATEWAY_ANSWER_MS);
-        exchange_drop(x);
-        reading_ask(r);
+        else
+                reading_ask(r);
 }
 
 static void reading_wait(struct reading *r)
 {
         struct problem why;
+        if (r->follower)
+                return;
         exchange_keep(r->exchange, r->wait_ms);
         exchange_drop(r->exchange);
         exchange_on_over(r->exchange, on_read_over, r);
-        if (r->follower)
-                return;
         if (jobs_follow(r->gateway->jobs, r->id, 0, on_read_news, r, &r->follower, &why) == 0)
                 return;
         r->follower = NULL;

@@ -23,9 +23,7 @@ struct stream {
         struct stream *next, *before; /* in the order in which they were last sent something */
         struct exchange *exchange;
         struct follower *follower;
-        uint64_t position, sent_ms;
-        bool ended; /* the last step said so */
-        bool asking;
+        uint64_t sent_ms;
         char id[];
 };
 
@@ -50,19 +48,14 @@ static void stream_list(struct stream *s)
         s->all->last = s;
 }
 
-/* It is over; the store may still owe an answer. */
 static void stream_end(struct stream *s)
 {
-        if (s->follower) {
-                jobs_unfollow(s->follower);
-                s->follower = NULL;
-                stream_unlist(s);
-                exchange_on_over(s->exchange, NULL, NULL);
-                exchange_end(s->exchange);
-                exchange_drop(s->exchange);
-        }
-        if (!s->asking)
-                free(s);
+        jobs_unfollow(s->follower);
+        stream_unlist(s);
+        exchange_on_over(s->exchange, NULL, NULL);
+        exchange_end(s->exchange);
+        exchange_drop(s->exchange);
+        free(s);
 }
 
 static bool stream_send(struct stream *s, struct bytes text)
@@ -78,34 +71,17 @@ static void on_stream_over(struct exchange *x, void *arg)
         stream_end((struct stream *)arg);
 }
 
-/* ---- the end ---- */
-
-/* It has ended; unless somebody has sent it on meanwhile, nothing follows. */
-static void on_stream_job(json_t *job, const struct problem *why, void *arg)
-{
-        struct stream *s = (struct stream *)arg;
-        struct buffer b = { 0 };
-        s->asking = false;
-        if (!s->follower) {
-                free(s);
-                return;
-        }
-        if (why || !s->ended || !job_has_ended(job))
-                return;
-        buffer_addf(&b, "id: %llu" STREAM_END "\nevent: end\ndata: {\"state\":\"%s\"}\n\n",
-                    (unsigned long long)s->position, json_text(job, "state", ""));
-        if (!b.failed)
-                stream_send(s, buffer_view(&b));
-        buffer_free(&b);
-        stream_end(s);
-}
-
 /* ---- steps ---- */
 
 static void stream_write(struct buffer *b, const struct job_news *news)
 {
-        buffer_addf(b, "id: %llu\nevent: %s\ndata: ", (unsigned long long)news->position,
-                    json_text(news->step, "kind", "task"));
+        const unsigned long long position = news->position;
+        if (!news->step) {
+                buffer_addf(b, "id: %llu" STREAM_END "\nevent: end\ndata: {\"state\":\"%s\"}\n\n", position,
+                            news->state);
+                return;
+        }
+        buffer_addf(b, "id: %llu\nevent: %s\ndata: ", position, json_text(news->step, "kind", "task"));
         json_write(news->step, b); /* one line: JSON has no bare line ends */
         buffer_add_string(b, "\n\n");
 }
@@ -116,17 +92,11 @@ static void on_stream_news(const struct job_news *news, const struct problem *wh
         struct buffer b = { 0 };
         if (why)
                 return; /* the store is asked again */
-        s->position = news->position;
-        s->ended = news->ended;
         stream_write(&b, news);
         const bool sent = !b.failed && stream_send(s, buffer_view(&b));
         buffer_free(&b);
-        if (!sent) {
+        if (!sent || !news->step)
                 stream_end(s);
-        } else if (news->ended && !s->asking) {
-                s->asking = true;
-                jobs_read(s->all->jobs, s->id, on_stream_job, s);
-        }
 }
 
 /* ---- beginning ---- */
@@ -153,7 +123,7 @@ static struct stream *stream_new(struct streams *all, struct exchange *x, uint64
         struct stream *s = calloc(1, sizeof(*s) + size);
         if (!s)
                 return NULL;
-        *s = (struct stream){ .all = all, .exchange = x, .position = after };
+        *s = (struct stream){ .all = all, .exchange = x };
         memcpy(s->id, id, size);
         if (jobs_follow(all->jobs, s->id, after, on_stream_news, s, &s->follower, &why)) {
                 free(s);

@@ -8,6 +8,7 @@
 #include "jobs/own.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,9 @@ struct follower {
         uint64_t position; /* told up to here */
         follow_tell *tell;
         void *arg;
+        bool seen;      /* the step at its position has been seen: told, or come again for who begins after it */
+        bool told_all;  /* that nothing follows */
+        char state[16]; /* of the job, where that step is its end; or "" */
         bool gone;
 };
 
@@ -94,12 +98,14 @@ static struct watch *watch_new(struct jobs *j)
 
 /* ---- asking ---- */
 
-/* From where the one begins who has been told least. */
+/* From where the one begins who has been told least. Who comes back after a step needs that one too: it may have been the end. */
 static int64_t topic_after(const struct topic *t)
 {
         uint64_t least = UINT64_MAX;
-        for (const struct follower *f = t->followers; f; f = f->next)
-                least = f->position < least ? f->position : least;
+        for (const struct follower *f = t->followers; f; f = f->next) {
+                const uint64_t after = f->seen || f->position == 0 ? f->position : f->position - 1;
+                least = after < least ? after : least;
+        }
         return least > INT64_MAX ? INT64_MAX : (int64_t)least;
 }
 
@@ -130,6 +136,14 @@ static void watch_pause(struct watch *w)
 
 /* ---- telling ---- */
 
+static void follower_see(struct follower *f, const struct job_news *news)
+{
+        f->position = news->position;
+        f->seen = true;
+        f->told_all = false;
+        snprintf(f->state, sizeof(f->state), "%.15s", news->ended ? json_text(news->step, "state", "") : "");
+}
+
 static void topic_tell(struct topic *t, const json_t *step)
 {
         const uint64_t position = (uint64_t)json_number(step, "position", 0);
@@ -140,11 +154,28 @@ static void topic_tell(struct topic *t, const json_t *step)
                 .ended = strcmp(json_text(step, "kind", ""), "job") == 0,
         };
         t->told++;
-        for (struct follower *f = t->followers, *next; f && !t->watch->closed; f = next) {
-                next = f->next; /* who is taken out stays in the list while we tell */
-                if (f->gone || f->position + 1 != position)
+        for (struct follower *f = t->followers; f && !t->watch->closed; f = f->next) {
+                /* who is taken out stays in the list while we tell */
+                if (f->gone || f->position + 1 < position || (f->seen && f->position == position) ||
+                    f->position > position)
                         continue;
-                f->position = position;
+                const bool fresh = f->position != position;
+                follower_see(f, &news);
+                if (fresh)
+                        f->tell(&news, NULL, f->arg);
+        }
+}
+
+/* The answer held all that there is: where that ends with the job's end, nothing follows. */
+static void topic_tell_all(struct topic *t)
+{
+        for (struct follower *f = t->followers; f && !t->watch->closed; f = f->next) {
+                if (f->gone || f->told_all || !f->state[0])
+                        continue;
+                f->told_all = true;
+                const struct job_news news = {
+                        .job = t->id, .position = f->position, .ended = true, .state = f->state
+                };
                 f->tell(&news, NULL, f->arg);
         }
 }
@@ -207,6 +238,9 @@ static void watch_share(struct watch *w, const json_t *steps)
                 /* a full page: more of it is there */
                 w->again = w->again || (t && t->told >= FOLLOW_FULL);
         }
+        for (struct topic *t = w->topics; t && !w->closed; t = t->next)
+                if (t->told < FOLLOW_FULL)
+                        topic_tell_all(t);
 }
 
 static void on_steps(json_t *steps, const struct problem *why, void *arg)
@@ -231,7 +265,10 @@ static void on_steps(json_t *steps, const struct problem *why, void *arg)
 static void watch_ask(struct watch *w)
 {
         size_t count = 0;
-        if (w->closed || w->asking || !w->topics)
+        if (w->closed || w->asking)
+                return;
+        watch_sweep(w);
+        if (!w->topics)
                 return;
         if (!watch_make_room(w)) {
                 watch_pause(w);
@@ -304,10 +341,5 @@ int jobs_follow(struct jobs *j, const char *id, uint64_t after, follow_tell *tel
 
 void jobs_unfollow(struct follower *f)
 {
-        struct watch *w = f->topic->watch;
-        f->gone = true;
-        if (!w->telling)
-                watch_sweep(w);
-        if (!w->topics && !w->closed)
-                uv_timer_stop(&w->timer);
+        f->gone = true; /* taken out before the store is asked the next time */
 }

@@ -104,12 +104,14 @@ struct follower;
 struct job_news {
         const char *job;
         uint64_t position; /* `after`, for who comes back */
-        const json_t
-                *step; /* {"kind": "task", "event" or "job", "task_id","name","state","attempt","at","payload",…} */
-        bool ended;    /* the job has come to an end (an operator may still send it on) */
+        const json_t *
+                step; /* {"kind": "task", "event" or "job", "task_id","name","state","attempt","at","payload",…}; NULL: no further step is there */
+        bool ended; /* the step is an end of the job; of no step: the last one was (an operator may still send it on) */
+        const char *state; /* of no step: the one with which it ended; else NULL */
 };
 
-/* One step of a job, each once, in the order of the positions, from `after` + 1 on; or `why` (`news` is NULL) when the store can't be read: it is asked again.
+/* One step of a job, each once, in the order of the positions, from `after` + 1 on; then, once (and again after further steps), that the last one was an end and nothing follows it,
+ * also where that is the one at `after`; or `why` (`news` is NULL) when the store can't be read: it is asked again.
  * May call anything here, jobs_unfollow of its own follower and jobs_close too. */
 typedef void follow_tell(const struct job_news *news, const struct problem *why, void *arg);
 

@@ -46,6 +46,14 @@ def test_shorthands_are_named_by_the_pipelines(chard, gateway, database):
     assert gateway.post("/v1/my", {}).status == 404
 
 
+def test_waiting_for_a_job_that_was_opened_again_ends_with_its_time(chard, gateway, database):
+    id = gateway.submit()
+    with chard.worker():
+        jobs.ended(database, [id])
+    database.run("update chard.job set state = 'STARTED' where root_id = %s", id)
+    assert gateway.get(f"/v1/jobs/{id}?wait=1", timeout=15).json["state"] == "STARTED"
+
+
 def test_lists_go_on_where_a_page_ended(chard, gateway, database):
     ids = [gateway.submit(user_id=f"u{n % 2}") for n in range(6)]
     with chard.worker():

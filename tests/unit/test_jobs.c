@@ -65,8 +65,9 @@ static void fake_follow(struct store *s, const struct job_follow *follows, size_
                         continue;
                 }
                 for (int64_t p = follows[i].after + 1; p <= has; p++)
-                        json_array_append_new(steps, json_pack("{s:s, s:I, s:s}", "job", follows[i].id, "position",
-                                                               (json_int_t)p, "kind", p == 4 ? "job" : "task"));
+                        json_array_append_new(steps, json_pack("{s:s, s:I, s:s, s:s}", "job", follows[i].id, "position",
+                                                               (json_int_t)p, "kind", p == 4 ? "job" : "task", "state",
+                                                               p == 4 ? "SUCCESS" : "STARTED"));
                 json_array_append_new(steps, json_pack("{s:s, s:i}", "job", follows[i].id, "version", has + 1));
         }
         fake_later(f, steps, done, arg);
@@ -129,6 +130,11 @@ static void on_news(const struct job_news *news, const struct problem *why, void
         struct heard *h = (struct heard *)arg;
         const size_t size = strlen(h->text);
         assert_null(why);
+        if (!news->step) {
+                assert_true(news->ended);
+                snprintf(h->text + size, sizeof(h->text) - size, "%s ", news->state);
+                return;
+        }
         snprintf(h->text + size, sizeof(h->text) - size, "%s%llu%s ", news->job, (unsigned long long)news->position,
                  news->ended ? "!" : "");
         if (news->position != h->leave_at)
@@ -172,12 +178,37 @@ static void each_step_is_told_once_to_each(void **state)
         turn_until(&f, 3);
         f.has[0] = 4;
         turn_until(&f, 5);
-        assert_string_equal(one.text, "a1 a2 a3 a4! ");
-        assert_string_equal(two.text, "a2 a3 a4! ");
-        assert_string_equal(late.text, "a1 a2 a3 a4! ");
+        assert_string_equal(one.text, "a1 a2 a3 a4! SUCCESS ");
+        assert_string_equal(two.text, "a2 a3 a4! SUCCESS ");
+        assert_string_equal(late.text, "a1 a2 a3 a4! SUCCESS ");
         assert_string_equal(other.text, "b1 ");
         assert_int_equal(f.most_at_once, 2); /* jobs, not followers */
         assert_true(f.spared >= 2);          /* a job is not told again at the version that was told */
+        fake_close(&f, jobs);
+}
+
+/* The last step may have been an end; who comes back after it hears that, though no step follows. */
+static void the_end_is_told_once(void **state)
+{
+        struct fake f;
+        struct jobs *jobs;
+        struct heard one = { 0 }, back = { 0 }, early = { 0 }, beyond = { 0 };
+        (void)state;
+        fake_open(&f, &jobs);
+        f.has[0] = 4;
+        follow(jobs, &one, "a", 0);
+        turn_until(&f, 1);
+        follow(jobs, &back, "a", 4);
+        follow(jobs, &early, "a", 3);
+        follow(jobs, &beyond, "a", 9);
+        turn_until(&f, 4);
+        assert_string_equal(one.text, "a1 a2 a3 a4! SUCCESS ");
+        assert_string_equal(back.text, "SUCCESS ");
+        assert_string_equal(early.text, "a4! SUCCESS ");
+        assert_string_equal(beyond.text, "");
+        f.has[0] = 5; /* somebody has sent it on */
+        turn_until(&f, 6);
+        assert_string_equal(back.text, "SUCCESS a5 ");
         fake_close(&f, jobs);
 }
 
@@ -316,6 +347,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_step_is_told_once_to_each),
+                cmocka_unit_test(the_end_is_told_once),
                 cmocka_unit_test(followers_leave_while_they_are_told),
                 cmocka_unit_test(all_is_closed_from_inside),
                 cmocka_unit_test(a_touch_asks_at_once),

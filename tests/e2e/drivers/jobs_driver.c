@@ -21,6 +21,8 @@ static void on_news(const struct job_news *news, const struct problem *why, void
                 fprintf(stderr, "%s\n", why->text);
                 return;
         }
+        if (!news->step)
+                return;
         json_t *line = json_copy((json_t *)news->step);
         json_object_set_new(line, "heard_ms", json_integer(clock_wall_ms()));
         char *text = json_dumps(line, JSON_COMPACT);
