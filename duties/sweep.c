@@ -267,7 +267,8 @@ static void add_job(struct sweeper *s, const json_t *job)
 {
         struct stale_item *item = &s->items[s->count];
         *item = (struct stale_item){ .root_id = json_text(job, "id", ""),
-                                     .updated_us = json_number(job, "updated_us", 0) };
+                                     .updated_us = json_number(job, "updated_us", 0),
+                                     .since_us = json_number(job, "since_us", 0) };
         s->messages[s->count] = NULL;
         s->chorded[s->count] = false;
         switch (look_ahead(s, job, json_object_get(job, "last"), item)) {

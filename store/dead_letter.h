@@ -157,7 +157,8 @@ struct stale_next {
 /* What is done about one stale job. */
 struct stale_item {
         const char *root_id;
-        int64_t updated_us; /* as it was found: the job is left alone when it has moved since, was claimed, or has a message scheduled */
+        int64_t updated_us; /* as it was found: the job is left alone when it has moved since, or has a message scheduled, … */
+        int64_t since_us; /* … or when a task of it was claimed then or later; as it was found, too */
         const struct stale_next *next;
         size_t next_count;
         /* Either the messages of the tasks that follow are sent again, all of them or none (scheduled rows, reason "restart", with keys of

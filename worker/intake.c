@@ -25,10 +25,20 @@ static void adopt(struct run *running, struct run *newcomer)
         }
 }
 
-/* May the newcomer be what is left of the task once the run has ended? A later attempt is; so is any message that comes while
- * the run is on its way into the store: it may be the scheduled message itself, out again faster than the store's answer. */
+/* Was it brought back from another death than the run was, or the run from none? Its retries are counted anew then. */
+static bool is_of_another_life(const struct run *running, const struct run *newcomer)
+{
+        const char *before = running->message.revived, *now = newcomer->message.revived;
+        return now && (!before || strcmp(before, now) != 0);
+}
+
+/* May the newcomer be what is left of the task once the run has ended? A later attempt is, and a dead letter that was requeued while the
+ * run that died still tells its result; so is any message that comes while the run is on its way into the store: it may be the
+ * scheduled message itself, out again faster than the store's answer. Waiting is always safe: it claims afterwards. */
 static bool must_wait(const struct run *running, const struct run *newcomer)
 {
+        if (is_of_another_life(running, newcomer))
+                return true;
         if (newcomer->message.nesting != running->message.nesting)
                 return newcomer->message.nesting > running->message.nesting; /* what replaced it */
         return newcomer->message.retries > running->message.retries ||

@@ -44,9 +44,9 @@ extern const struct statement lite_sql_events, lite_sql_event_add, lite_sql_outb
         lite_sql_chord_parts;
 /* scheduled.sql */
 extern const struct statement lite_sql_due, lite_sql_release_lock, lite_sql_release_renew, lite_sql_release_unlock,
-        lite_sql_release_next, lite_sql_release_unlocked, lite_sql_release_forget, lite_sql_release_later,
-        lite_sql_release_returned, lite_sql_schedule, lite_sql_scheduled_look, lite_sql_scheduled_list,
-        lite_sql_scheduled_drop, lite_sql_scheduled_audit;
+        lite_sql_release_next, lite_sql_release_unlocked, lite_sql_release_forget, lite_sql_release_moved,
+        lite_sql_release_later, lite_sql_release_returned, lite_sql_schedule, lite_sql_scheduled_look,
+        lite_sql_scheduled_list, lite_sql_scheduled_drop, lite_sql_scheduled_audit;
 /* stale.sql */
 extern const struct statement lite_sql_stale_find, lite_sql_stale_restart, lite_sql_stale_fail, lite_sql_stale_tasks,
         lite_sql_stale_missing;

@@ -354,6 +354,7 @@ def test_alarms_that_nobody_was_told_of_are_due_again(store):
 def age(database, id, minutes=10):
     then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=minutes)
     database.run("update chard.job set updated_at = %s, created_at = %s where root_id = %s", then, then, id)
+    database.run("update chard.task set started_at = %s where root_id = %s", then, id)
 
 
 def find(store, **limits):
@@ -374,6 +375,51 @@ def test_jobs_that_do_not_move_are_found(store, database):
     assert store.one("stale_find", limits={"": 60000}, limit=1)["value"][0]["id"] == "other"
     job = find(store)[1]
     assert (job["pipeline"], job["state"], job["restarts"], job["last"]) == ("scan", "STARTED", 0, None) and job["updated_us"] > 0
+
+
+@pytest.mark.parametrize("way", ["fails and tries again", "is given back", "is claimed again", "is another's"])
+def test_a_job_whose_task_was_claimed_lately_is_not_stale(store, database, way):
+    """Its message waits in the broker, where the store can't see it: after an outage that took longer than the limit, say."""
+    store.one("claim", id="j", pipeline="scan", lease_ms=1)
+    age(database, "j")
+    job, = find(store)
+    task = "k" if way == "is another's" else "j"
+    store.one("claim", id=task, root_id="j", pipeline="scan", lease_ms=1)
+    if way == "fails and tries again":
+        store.one("fail", id="j", attempts=1, again={"in_ms": 1, "task_id": "j"})
+        database.run("delete from chard.scheduled")
+    if way == "is given back":
+        store.one("give_back", id="j")
+    assert database.value("select updated_at from chard.job") == database.value("select created_at from chard.job")
+    assert find(store) == []
+    item = {"root_id": "j", "updated_us": job["updated_us"], "since_us": job["since_us"], "next": [], "payload": {}}
+    assert store.one("stale_settle", items=[item])["settled"] == 0
+    age(database, "j")
+    job, = find(store)
+    item |= {"updated_us": job["updated_us"], "since_us": job["since_us"]}
+    assert store.one("stale_settle", items=[item])["settled"] == 1
+
+
+@pytest.mark.parametrize("state", ["STARTED", "FAILURE"])
+def test_a_message_that_is_released_moves_its_job(store, database, state):
+    """It may have waited for longer than the limit, and its task was claimed before that. A job that has ended stays as it was."""
+    for id in ("j", "other"):
+        store.one("claim", id=id, pipeline="scan", lease_ms=1)
+    store.one("claim", id="k", root_id="j", pipeline="scan")
+    store.one("fail", id="k", root_id="j", attempts=1, again={"in_ms": 1, "task_id": "k"})
+    store.one("fail", id="other", attempts=1, again={"in_ms": 1, "task_id": "other"})
+    for id in ("j", "other"):
+        age(database, id)
+    database.run("update chard.job set state = %s", state)
+    before = {row["root_id"]: row["updated_at"] for row in database.rows("select root_id, updated_at from chard.job")}
+    now_ms = int(time.time() * 1000) + 1000
+    due = store.one("release", now_ms=now_ms)["due"]
+    assert len(due) == 2
+    gone, = [d["id"] for d in due if database.value("select task_id from chard.scheduled where id = %s", d["id"]) == "k"]
+    store.one("forget", ids=[gone])
+    after = {row["root_id"]: row["updated_at"] for row in database.rows("select root_id, updated_at from chard.job")}
+    assert {id for id in before if after[id] > before[id]} == ({"j"} if state == "STARTED" else set())
+    assert find(store) == []
 
 
 def test_a_stuck_job_fails_with_its_tasks_and_says_so(store, database):

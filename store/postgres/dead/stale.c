@@ -52,6 +52,7 @@ struct columns {
         struct column *root, *updated, *restart, *error, *aggregate, *type, *payload;
         struct column *of, *task, *name, *exchange, *key, *properties,
                 *body; /* what follows: `of` counts the jobs from 1 */
+        struct column *since;
 };
 
 static void begin_items(struct arguments *a, struct columns *c)
@@ -70,6 +71,7 @@ static void begin_items(struct arguments *a, struct columns *c)
         c->key = arguments_array(a, COLUMN_TEXT);
         c->properties = arguments_array(a, COLUMN_BYTEA);
         c->body = arguments_array(a, COLUMN_BYTEA);
+        c->since = arguments_array(a, COLUMN_INT8);
 }
 
 static void stale_add_failure(struct columns *c, const struct stale_item *item)
@@ -138,6 +140,7 @@ static int send_stale(struct link *link, struct group *group)
 
                 column_text(c.root, item->root_id);
                 column_int8(c.updated, item->updated_us);
+                column_int8(c.since, item->since_us);
                 column_int8(c.restart, item->restart);
                 stale_add_failure(&c, item);
                 for (size_t n = 0; n < item->next_count; n++)

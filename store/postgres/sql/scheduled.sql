@@ -10,8 +10,15 @@ order by due_at limit $2::int8 for update skip locked
 select ceil(extract(epoch from min(due_at)) * 1000)::int8 from chard.scheduled
 where due_at > timestamptz 'epoch' + $1::int8 * interval '1 ms'
 
+-- Their jobs have moved: a message may have waited here for longer than a job may stand still, and now waits in the broker. A job that somebody holds
+-- moves by itself, and nobody waits for it here, so that nobody deadlocks.
 -- statement: forget on releases
-delete from chard.scheduled where id = any ($1::int8[])
+with gone as (delete from chard.scheduled where id = any ($1::int8[]) returning task_id),
+moved as materialized (
+        select j.root_id from chard.job j where j.state in ('PENDING', 'STARTED', 'RETRY') and j.root_id = any (array(
+                select t.root_id from chard.task t where t.id = any (array(select task_id from gone where task_id is not null))))
+        order by j.root_id collate "C" for update skip locked)
+update chard.job set updated_at = clock_timestamp() where root_id = any (array(select root_id from moved))
 
 -- What no queue took must not stand first in line for ever.
 -- statement: later on releases

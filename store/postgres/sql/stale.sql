@@ -1,21 +1,24 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- What waits in `scheduled` is read once; the tasks of a job through their indexes.
+-- What waits in `scheduled` is read once; the tasks of a job through their indexes. A task that was claimed within the limit may wait in the broker
+-- for its next try: after an outage, say.
 -- statement: stale_find on dead
 with limits as materialized (select * from unnest($1::text[], $2::int8[]) as l (pipeline, ms)),
 waits as materialized (select distinct task_id from chard.scheduled where task_id is not null),
 open as materialized (
-        select j.* from chard.job j where j.state in ('PENDING', 'STARTED', 'RETRY')
-                and j.updated_at < now() - coalesce((select l.ms from limits l where l.pipeline = j.pipeline),
-                                (select l.ms from limits l where l.pipeline = '')) * interval '1 ms'),
+        select j.*, a.since from chard.job j, lateral (select now() - coalesce((select l.ms from limits l where l.pipeline = j.pipeline),
+                (select l.ms from limits l where l.pipeline = '')) * interval '1 ms' as since) a
+        where j.state in ('PENDING', 'STARTED', 'RETRY') and j.updated_at < a.since),
 stuck as materialized (
         select o.* from open o where not exists (
                         select from ({{tasks_of_job(o.root_id)}} offset 0) t
                         where (t.state = 'STARTED' and t.lease_until > now())
+                                or (t.state in ('PENDING', 'STARTED', 'RETRY') and t.started_at >= o.since)
                                 or case when t.id in (select task_id from waits) then true else false end)
         order by o.updated_at, o.root_id limit $3::int8)
 select coalesce(json_agg(json_build_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state,
-                'updated_us', (extract(epoch from s.updated_at) * 1000000)::int8, 'restarts', s.restarts, 'document', s.document,
+                'updated_us', (extract(epoch from s.updated_at) * 1000000)::int8,
+                'since_us', floor(extract(epoch from s.since) * 1000000)::int8, 'restarts', s.restarts, 'document', s.document,
                 'last', case when l.id is not null then json_build_object('id', l.id, 'name', l.name, 'parent_id', l.parent_id,
                                 'result', l.result, 'chain', s.chain) end) order by s.updated_at, s.root_id), '[]')::text
 from stuck s left join lateral (
@@ -33,13 +36,14 @@ select from chard.task where id = any (array(
 -- statement: stale_lock_jobs on dead
 select from chard.job where root_id = any ($1::text[]) order by root_id collate "C" for update
 
--- One sweeper at a time; whoever does not get the lock does nothing, and finds the rest on its next round. A job that was claimed since it was
--- found, or has a message scheduled, is none of the stale ones any more.
+-- One sweeper at a time; whoever does not get the lock does nothing, and finds the rest on its next round. A job of which a
+-- task was claimed since it was found (or within its limit before that), or has a message scheduled, is none of the stale ones any more.
 -- statement: stale_settle on dead
 with lock as materialized (select pg_try_advisory_xact_lock(hashtextextended('chard.sweep', 0)) as mine),
 i as materialized (
-        select * from unnest($1::text[], $2::int8[], $3::int8[], $4::jsonb[], $5::text[], $6::text[], $7::jsonb[])
-                with ordinality as i (root_id, updated_us, restart, error, aggregate_type, type, payload, n)),
+        select * from unnest($1::text[], $2::int8[], $3::int8[], $4::jsonb[], $5::text[], $6::text[], $7::jsonb[],
+                        $15::int8[])
+                with ordinality as i (root_id, updated_us, restart, error, aggregate_type, type, payload, since_us, n)),
 m as materialized (
         select * from unnest($8::int8[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bytea[], $14::bytea[])
                 with ordinality as m (n, task_id, name, exchange, routing_key, properties, body, place)),
@@ -49,6 +53,8 @@ j as materialized (
                 offset 0) o where lock.mine and not exists (
                 select from ({{tasks_of_job(i.root_id)}} offset 0) t
                 where (t.state = 'STARTED' and t.lease_until > now())
+                        or (t.state in ('PENDING', 'STARTED', 'RETRY')
+                                and t.started_at >= timestamptz 'epoch' + i.since_us * interval '1 us')
                         or (select w.id from chard.scheduled w where w.task_id = t.id limit 1) is not null)),
 jobs as (
         update chard.job b set state = case when f.error is null then b.state else 'FAILURE' end, error = f.error,

@@ -84,6 +84,7 @@ static int change_job(const struct stale_item *item, sqlite3 *db, const char *er
                 query_text(&q, error);
         else
                 query_number(&q, item->restart);
+        query_number(&q, item->since_us);
         rc = query_run(&q);
         *moved = rc == SQLITE_OK && sqlite3_changes(db) == 0;
         return rc;

@@ -186,8 +186,15 @@ void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done 
 
 static int forget(int64_t id, sqlite3 *db)
 {
-        struct query q = query_of(db, &lite_sql_release_forget);
+        struct query q = query_of(db, &lite_sql_release_moved);
+        int rc;
 
+        query_number(&q, id);
+        query_number(&q, lite_now_us());
+        rc = query_run(&q);
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, &lite_sql_release_forget);
         query_number(&q, id);
         return query_run(&q);
 }

@@ -22,6 +22,11 @@ select min(due_at) from scheduled where due_at > ?1
 -- statement: release_unlocked
 select min(locked_until) from scheduled where due_at <= ?1 and locked_until > ?2
 
+-- Its job has moved: the message may have waited here for longer than a job may stand still, and now waits in the broker.
+-- statement: release_moved
+update job set updated_at = ?2 where state in ('PENDING', 'STARTED', 'RETRY') and root_id = (
+        select t.root_id from scheduled s join task t on t.id = s.task_id where s.id = ?1)
+
 -- statement: release_forget
 delete from scheduled where id = ?1
 

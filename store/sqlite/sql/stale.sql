@@ -1,28 +1,33 @@
 -- SPDX-License-Identifier: Apache-2.0
 
+-- A task that was claimed within the limit may wait in the broker for its next try: after an outage, say.
 -- statement: stale_find
-with open as materialized (
-        select * from job j where state in ('PENDING', 'STARTED', 'RETRY')
-                and updated_at < ?1 - coalesce((select value from json_each(?2) where key = j.pipeline),
-                                (select value from json_each(?2) where key = ''))),
+with judged as (
+        select *, ?1 - coalesce((select value from json_each(?2) where key = j.pipeline),
+                (select value from json_each(?2) where key = '')) as since
+        from job j where state in ('PENDING', 'STARTED', 'RETRY')),
+open as materialized (select * from judged where updated_at < since),
 stuck as materialized (
         select * from open o where not exists (
                         select 1 from ({{tasks_of_job(o.root_id)}}) t
                         where (t.state = 'STARTED' and t.lease_until > ?1)
+                                or (t.state in ('PENDING', 'STARTED', 'RETRY') and t.started_at >= o.since)
                                 or t.id in (select task_id from scheduled where task_id is not null))
         order by updated_at, root_id limit ?3)
-select json_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state, 'updated_us', s.updated_at,
+select json_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state, 'updated_us', s.updated_at, 'since_us', s.since,
         'restarts', s.restarts, 'document', json(s.document), 'last', case when l.id is not null then
                 json_object('id', l.id, 'name', l.name, 'parent_id', l.parent_id, 'result', json(l.result), 'chain', json(s.chain)) end)
 from stuck s left join task l on l.id = s.last_task and l.state = 'SUCCESS' and s.chain is not null
         and not exists (select 1 from task n where n.root_id = s.root_id and n.root_id <> n.id and n.parent_id = l.id)
 order by s.updated_at, s.root_id
 
--- Left alone when it has ended or moved since it was found, was claimed (at ?3 the lease lives), or has a message scheduled.
+-- Left alone when it has ended or moved since it was found, was claimed (at ?3 the lease lives, or it was at ?5 or later), or
+-- has a message scheduled.
 -- part: stale_unmoved
 where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETRY') and not exists (
         select 1 from ({{tasks_of_job(?1)}}) t
         where (t.state = 'STARTED' and t.lease_until > ?3)
+                or (t.state in ('PENDING', 'STARTED', 'RETRY') and t.started_at >= ?5)
                 or exists (select 1 from scheduled s where s.task_id = t.id))
 
 -- statement: stale_restart

@@ -287,6 +287,7 @@ static void do_stale_settle(struct request *r, struct store *s)
                 list[i] = (struct stale_item){
                         .root_id = json_text(item, "root_id", ""),
                         .updated_us = json_number(item, "updated_us", 0),
+                        .since_us = json_number(item, "since_us", INT64_C(1) << 52), /* far off */
                         .restart = restart,
                         .next = read_next(r, next),
                         .next_count = json_array_size(next),
