@@ -317,6 +317,15 @@ def test_only_the_first_commit_of_a_task_counts(store, database):
     assert facts(database) == {("setting", "u", "k"): (1, id)}
 
 
+def test_who_is_overtaken_leaves_no_fact(store, database):
+    """Nobody has claimed the task, so no row holds the second one up before it writes: what it wrote is taken back."""
+    first = [("insert into chard.fact (once, task_id, kind, owner, key, value) values (true, 't', 'badge', 'u', 'first', '1')",),
+             ("insert into chard.task (id, root_id, state, result) values ('t', 't', 'SUCCESS', '1')",)]
+    answers = store.wait(database.overtake(first, lambda: store.send(commit("t", facts=[once("u", "second")]), commit("v", facts=[once("u", "own")]))))
+    assert [a["result"] for a in answers] == ["ALREADY", "DONE"]
+    assert {key for _, _, key in facts(database)} == {"first", "own"}
+
+
 def test_a_stale_fact_commits_nothing_of_its_task_and_all_of_the_others(store, database):
     store.ask(*[claim(id) for id in ("g1", "g2", "g3", "g4")])
     store.one("commit", id="g1", facts=[once("u", "paper")])

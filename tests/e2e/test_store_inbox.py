@@ -107,3 +107,13 @@ def test_what_was_applied_long_ago_is_forgotten(store, database, backend, wait_u
         store.one("beat", state={})
     wait_until(lambda: database.value("select count(*) from chard.inbox") == 1)
     assert apply(store, item("old"), item("new")) == ["DONE", "ALREADY"]
+
+
+def test_who_is_overtaken_leaves_no_fact(store, database):
+    """Two processes act on one event at once and decide otherwise: what the second one wrote before it heard of the first is taken back."""
+    first = [("insert into chard.fact (once, task_id, kind, owner, key, value) values (true, 'points/e1', 'badge', 'u', 'first', '1')",),
+             ("insert into chard.inbox (consumer, event_id, at) values ('points', 'e1', %s)", now())]
+    second = {"do": "inbox", "items": [item("e1", facts=[once("u", "second")]), item("e2", facts=[once("u", "own")])]}
+    answer, = store.wait(database.overtake(first, lambda: store.send(second)))
+    assert answer["results"] == ["ALREADY", "DONE"]
+    assert {key for _, _, key in facts(database)} == {"first", "own"}

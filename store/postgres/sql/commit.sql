@@ -29,10 +29,9 @@ returning t.id
 -- part: commit_ends
 j.state in ('PENDING', 'STARTED', 'RETRY') and j.branches + excluded.branches <= 1
 
--- Of a task whose result, or whose replacement, is not there yet.
--- part: commit_unfinished
-not exists (select from chard.task t where t.id = g.task_id
-        and (t.state = 'SUCCESS' or t.replaced > g.nesting))
+-- Its result, or its replacement, is there.
+-- part: commit_finished
+t.id = g.task_id and (t.state = 'SUCCESS' or t.replaced > g.nesting)
 
 -- Results alone, without jobs, events and facts.
 -- statement: commit_results on commits
@@ -74,14 +73,17 @@ insert into chard.fact (once, task_id, kind, owner, key, value)
 select true, task_id, kind, owner, key, value
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::jsonb[]) with ordinality
         as g (task_id, kind, owner, key, nesting, value, n)
-where {{commit_unfinished}} order by {{fact_order}}, n on conflict (kind, owner, key) do nothing
+where not exists (select from chard.task t where {{commit_finished}})
+order by {{fact_order}}, n on conflict (kind, owner, key) do nothing
 
+-- Takes back what this transaction wrote for a task that it did not finish: who came first with a task that had no row to lock is seen here, though it
+-- was not when the facts were written.
 -- statement: undo_once on commits
 delete from chard.fact
 where ctid = any (array(
-        select (select f.ctid from chard.fact f where f.kind = g.kind and f.owner = g.owner and f.key = g.key and f.task_id = g.task_id)
+        select ({{fact_written_here}})
         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int4[]) as g (task_id, kind, owner, key, nesting)
-        where {{commit_unfinished}}))
+        where not exists (select from chard.task t where {{commit_finished}} and t.xmin = pg_current_xact_id()::xid)))
 
 -- statement: resolve on commits
 select id, case when state = 'SUCCESS' then result end from chard.task

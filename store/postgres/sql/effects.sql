@@ -8,6 +8,11 @@
 -- part: fact_order
 kind collate "C", owner collate "C", key collate "C"
 
+-- Where the fact g is that this transaction wrote.
+-- part: fact_written_here
+select f.ctid from chard.fact f where f.kind = g.kind and f.owner = g.owner and f.key = g.key and f.task_id = g.task_id
+and f.xmin = pg_current_xact_id()::xid
+
 -- Facts that are written once and are somebody else's already: who wanted to write them is stale.
 -- part: stale(task, kind, owner, key)
 stale as (

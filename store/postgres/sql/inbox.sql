@@ -2,16 +2,12 @@
 -- An event's effects, once: nothing happens where the consumer's row is there already. Facts that are written once come first; what an item wrote that
 -- came to nothing is taken back.
 
--- Of an event that its consumer has not acted on.
--- part: not_acted_on
-not exists (select from chard.inbox i where i.consumer = g.consumer and i.event_id = g.event_id)
-
 -- statement: inbox_once
 insert into chard.fact (once, task_id, kind, owner, key, value)
 select true, task_id, kind, owner, key, value
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[]) with ordinality
         as g (task_id, kind, owner, key, consumer, event_id, value, n)
-where {{not_acted_on}}
+where not exists (select from chard.inbox i where i.consumer = g.consumer and i.event_id = g.event_id)
 order by {{fact_order}}, n
 on conflict (kind, owner, key) do nothing
 
@@ -38,10 +34,13 @@ select i.id, false from i
 where i.id in (select task_id from stale)
   and not exists (select from chard.inbox b where b.consumer = i.consumer and b.event_id = i.event_id)
 
+-- Takes back what this transaction wrote for an event whose row is not its own: a consumer that came first is seen here, though it was not when the
+-- facts were written.
 -- statement: inbox_undo_once
 delete from chard.fact
 where ctid = any (array(
-        select (select f.ctid from chard.fact f where f.kind = g.kind and f.owner = g.owner and f.key = g.key and f.task_id = g.task_id)
+        select ({{fact_written_here}})
         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
                 as g (task_id, kind, owner, key, consumer, event_id)
-        where {{not_acted_on}}))
+        where not exists (select from chard.inbox i where i.consumer = g.consumer and i.event_id = g.event_id
+                and i.xmin = pg_current_xact_id()::xid)))

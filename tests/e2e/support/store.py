@@ -117,6 +117,16 @@ class PostgresTables(Database):
             blocker.execute("lock table chard.task")
             yield
 
+    def overtake(self, writes, ask):
+        """`ask` begins while these writes are not committed yet, and comes to where it must wait for them."""
+        waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        with self.connect(autocommit=False) as other:
+            for write, *values in writes:
+                other.execute(write, values)
+            asked = ask()
+            wait_until(lambda: self.value(waits) > 0, what="it waits for the other one")
+        return asked
+
     def end_locks(self):
         """A dead process's locks end with its connection."""
 
@@ -173,6 +183,16 @@ class SqliteTables:
         with self.connect() as blocker:
             blocker.execute("begin immediate")
             yield
+
+    def overtake(self, writes, ask):
+        """Here whoever writes waits for the other one from its beginning."""
+        with self.connect() as other:
+            other.execute("begin immediate")
+            for write, *values in writes:
+                other.execute(write.replace("chard.", "").replace("%s", "?"), [self._given(value) for value in values])
+            asked = ask()
+            other.execute("commit")
+        return asked
 
     def end_locks(self):
         """They end within seconds of their owner's death; a test need not wait for it."""
