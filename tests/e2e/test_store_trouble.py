@@ -88,6 +88,29 @@ def test_a_cut_link_is_repeated_and_reported(ready_url, opened, toxic, postgres,
     wait_until(lambda: store.up(), 20, "up again")
 
 
+def test_a_settlement_whose_answer_is_lost_goes_on_with_what_can_be_settled_meanwhile(ready_url, opened, toxic, postgres, wait_until):
+    """The first letter was settled under the batch's key, then the second one becomes free: one more act."""
+    link, database = toxic(postgres.port), Database(ready_url)
+    store = opened(link.url(ready_url))
+    store.ask(*[{"do": "dead_file", "key": f"k{n}", "same": f"s{n}", "task_id": f"t{n}", "root_id": f"t{n}"} for n in (1, 2)],
+              {"do": "schedule", "task_id": "t2", "in_ms": 60000})
+    message = {"exchange": "", "routing_key": "q", "body": "[]"}
+    with database.connect(autocommit=False) as blocker:
+        blocker.execute("select from chard.dead_letter for update")
+        number, = store.send({"do": "dead_settle", "items": [{"entry": n, "message": message, "due_ms": 1} for n in (1, 2)]})
+        waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        wait_until(lambda: database.value(waits) == 1)
+        link.mute()
+    wait_until(lambda: database.value("select state from chard.dead_letter where entry = 1") == "requeued")
+    database.run("delete from chard.scheduled where task_id = 't2'")
+    link.cut()
+    link.heal()
+    assert store.wait([number])[0]["outcomes"] == ["DONE", "DONE"]
+    assert database.value("select count(*) from chard.scheduled where reason = 'requeue'") == 2
+    acts = [store.one("dead_history", entry=n)["value"] for n in (1, 2)]
+    assert [[(a["action"], a["count"]) for a in of] for of in acts] == [[("requeue", 1)], [("requeue", 1)]]
+
+
 def test_while_the_server_is_away_calls_wait(ready_url, opened, toxic, postgres, wait_until):
     link = toxic(postgres.port)
     store = opened(link.url(ready_url))

@@ -78,7 +78,8 @@ with asked as materialized (
 {{dead_seen($1, asked)}}
 select seen::int8 from u order by n
 
--- What was decided on what was seen is done where all of that is so still: `outcome` is null for what stays as it is.
+-- What was decided on what was seen is done where all of that is so still: `outcome` is null for what stays as it is. A batch that is asked again, its
+-- answer lost, may find more to settle than the first time: that is an act of its own, under another key.
 -- statement: dead_settle on dead
 with i as materialized (
         select * from unnest($8::int8[], $9::uuid[], $10::int8[], $11::text[], $12::text[], $13::bytea[], $14::bytea[],
@@ -91,7 +92,8 @@ v as materialized (
         where i.n = u.n and i.outcome is not null and not exists (select from moved)),
 audit as (
         insert into chard.dead_letter_audit (batch, operation, action, who, reason, scope, entries)
-        select ($1::uuid[])[1], $2::text, $3::text, $4::text, $5::text, $6::text, count(*) from v
+        select case when exists (select from prior) then gen_random_uuid() else ($1::uuid[])[1] end,
+                $2::text, $3::text, $4::text, $5::text, $6::text, count(*) from v
         having count(*) > 0 returning id),
 settled as (
         update chard.dead_letter set state = case when $3 = 'discard' then 'discarded' else 'requeued' end, settled_at = now(),
