@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keeps the outbox's daily partitions ahead of time: a few times a day a heartbeat sends a thread to run
- * chard.tend() on a connection of its own, because it takes locks that must not be held up with anybody's transaction. */
+ * chard.tend() on a connection of its own, because it takes locks that must not be held up with anybody's transaction.
+ * Behind it goes what is old, a bounded number of rows a transaction, until nothing is left. */
 #include "store/postgres/postgres.h"
 
 #include "core/clock.h"
@@ -9,6 +10,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define EVERY_MS    (6u * 3600 * 1000)
@@ -23,6 +25,27 @@ struct tending {
         int wait_ms, rc;
 };
 
+/* Somebody else who forgets at the same time is left to do it alone. */
+#define FORGET(what)                                                                       \
+        "select case when pg_try_advisory_xact_lock(hashtextextended('chard.forget', 0)) " \
+        "then chard." what " else 0 end"
+
+static int tend_forget(PGconn *pg, const char *sql, struct tending *t)
+{
+        bool more = true;
+        int rc = 0;
+
+        while (rc == 0 && more) {
+                struct patience patience = { clock_mono_ms() + PATIENCE_MS, t->store->tend_cancel };
+                PGresult *gone = NULL;
+
+                rc = session_run(pg, sql, &patience, &gone, NULL, &t->why);
+                more = rc == 0 && strcmp(PQgetvalue(gone, 0, 0), "0") != 0;
+                PQclear(gone);
+        }
+        return rc;
+}
+
 static void tend(void *arg)
 {
         struct tending *t = arg;
@@ -36,6 +59,10 @@ static void tend(void *arg)
         t->rc = session_connect(&t->store->address, &patience, &pg, &t->why);
         if (t->rc == 0)
                 t->rc = session_run(pg, "select chard.tend()", &patience, NULL, NULL, &t->why);
+        if (t->rc == 0)
+                t->rc = tend_forget(pg, FORGET("forget_steps(now() - interval '7 days')"), t);
+        if (t->rc == 0)
+                t->rc = tend_forget(pg, FORGET("forget_inbox(now() - interval '30 days')"), t);
         if (pg)
                 PQfinish(pg);
 }
@@ -47,7 +74,7 @@ static void pg_tend_tended(void *arg)
 
         s->tending = NULL;
         if (t->rc != 0) {
-                log_warn("store", "the outbox's partitions could not be looked after: %s", t->why.text);
+                log_warn("store", "the outbox's partitions and what is old could not be looked after: %s", t->why.text);
                 s->tend_at_ms = clock_mono_ms() + AGAIN_MS;
         }
         free(t);

@@ -44,8 +44,8 @@ create table chard.heartbeat (
 
 insert into chard.heartbeat (name) values ('chard');
 
--- Make the outbox's partitions of today and the coming week, drop those of days more than keep_days ago, and forget what consumers acted on 30 days ago and the steps that were
--- numbered for followers of jobs which ended before that.
+-- Make the outbox's partitions of today and the coming week, and drop those of days more than keep_days ago. Dropping locks the whole outbox until the
+-- transaction ends, so whatever takes longer is forgotten in transactions of its own, which a worker runs behind this one.
 -- Returns how many were made and dropped. Run by migrate and by every worker now and then; another one at the same
 -- time is left to do it alone. Days are those of UTC.
 create function chard.tend(at timestamptz default now(), keep_days integer default 7) returns integer
@@ -82,8 +82,6 @@ begin
                 changes := changes + 1;
         end loop;
         delete from chard.outbox_default where created_at < at::date - keep_days;
-        perform chard.forget_steps(at::date - keep_days);
-        perform chard.forget_inbox(at::date - 30);
         return changes;
 end
 $$;

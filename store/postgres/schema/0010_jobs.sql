@@ -145,15 +145,15 @@ begin
 end
 $$;
 
--- Forget the steps of jobs that came to their end before a time. Who comes back later still finds them numbered anew, from what the tasks' rows say.
-create function chard.forget_steps(before timestamptz) returns bigint language plpgsql volatile
+-- Forget the steps of jobs that came to their end before a time, of a bounded number of jobs. Returns how many steps. Who comes back later still finds them numbered anew, from what the tasks' rows say.
+create function chard.forget_steps(before timestamptz) returns bigint language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $$
 declare
         forgotten bigint;
 begin
         delete from chard.job_step where root_id in (
                 select s.root_id from chard.job_step s where s.at < before and s.kind = 'job'
-                   and not exists (select from chard.job_step n where n.root_id = s.root_id and n.at >= before));
+                   and not exists (select from chard.job_step n where n.root_id = s.root_id and n.at >= before) limit 20000);
         get diagnostics forgotten = row_count;
         return forgotten;
 end

@@ -15,7 +15,7 @@ create table chard.inbox (
 create index inbox_by_age on chard.inbox using brin (at) with (pages_per_range = 32, autosummarize = on);
 
 -- Forget what was acted on before a time, a bounded number of rows. Returns how many.
-create function chard.forget_inbox(before timestamptz) returns bigint language sql volatile
+create function chard.forget_inbox(before timestamptz) returns bigint language sql volatile security definer
 set search_path = pg_catalog, pg_temp as $$
         with gone as (
                 delete from chard.inbox
