@@ -125,8 +125,9 @@ static void on_handed_over(enum publish_result result, void *arg)
         ticket_unlist(t);
         if (result != PUBLISH_CONFIRMED)
                 hand_over_why(result, &why);
-        /* what no queue takes is refused at once; a link that was closed says nothing of what the store does */
-        ticket_answer(t, result == PUBLISH_CONFIRMED ? NULL : &why, result != PUBLISH_CLOSED);
+        /* what no queue takes is refused at once, unless the store was asked too: it may have it already, and then it runs */
+        ticket_answer(t, result == PUBLISH_CONFIRMED ? NULL : &why,
+                      result == PUBLISH_CONFIRMED || (result != PUBLISH_CLOSED && t->open == 1));
 }
 
 static bool hand_over_broker_takes(const struct broker *b)

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a client is told of a message that the broker, and perhaps the store as well, was asked to keep: "no" only where nobody has it. */
+#include "jobs/own.h"
+#include "store/schedule.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct asked {
+        struct broker broker;
+        struct store store;
+        publish_done *published;
+        void *published_arg;
+        store_done *kept;
+        void *kept_arg;
+        unsigned told;
+        char code[256]; /* "": it is safe */
+};
+
+static void fake_publish(struct broker *b, struct message *takes, publish_done *done, void *arg)
+{
+        struct asked *a = (struct asked *)(void *)b;
+        message_free(takes);
+        a->published = done;
+        a->published_arg = arg;
+}
+
+static void fake_health(const struct broker *b, struct broker_health *out)
+{
+        (void)b;
+        *out = (struct broker_health){ .state = BROKER_UP, .publisher_up = true };
+}
+
+static void fake_keep(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg)
+{
+        struct asked *a = (struct asked *)(void *)((char *)s - offsetof(struct asked, store));
+        (void)scheduled;
+        a->kept = done;
+        a->kept_arg = arg;
+}
+
+static void on_told(const char *id, const struct problem *why, void *arg)
+{
+        struct asked *a = arg;
+        assert_string_equal(id, "id");
+        a->told++;
+        snprintf(a->code, sizeof(a->code), "%s", why ? why->code : "");
+}
+
+enum { NOT_ASKED = -1 };
+
+/* The broker answers while the store still thinks, then the store does. */
+static const struct answers {
+        enum publish_result broker;
+        int store;              /* enum store_result, or NOT_ASKED */
+        unsigned told_at_first; /* behind the broker's answer */
+        const char *code;
+} answers[] = {
+        { PUBLISH_CONFIRMED, NOT_ASKED, 1, "" },         { PUBLISH_RETURNED, NOT_ASKED, 1, "returned" },
+        { PUBLISH_REFUSED, NOT_ASKED, 1, "refused" },    { PUBLISH_CLOSED, NOT_ASKED, 1, "closed" },
+        { PUBLISH_CONFIRMED, STORE_REFUSED, 1, "" },     { PUBLISH_RETURNED, STORE_DONE, 0, "" },
+        { PUBLISH_REFUSED, STORE_DONE, 0, "" },          { PUBLISH_CLOSED, STORE_DONE, 0, "" },
+        { PUBLISH_REFUSED, STORE_REFUSED, 0, "unkept" },
+};
+
+static void try_answers(const struct answers *row)
+{
+        static const struct broker_backend backend = { .publish = fake_publish, .health = fake_health };
+        static const struct store_schedule schedule = { .add = fake_keep };
+        const struct problem no = { .source = "store", .code = "unkept", .text = "no" };
+        struct asked a = { .broker.backend = &backend, .store.schedule = &schedule };
+        uv_loop_t loop;
+        uv_loop_init(&loop);
+        struct jobs j = { .loop = &loop, .store = &a.store, .broker = &a.broker };
+        assert_int_equal(jobs_outlast(&j, row->store == NOT_ASKED ? 60000 : 1), 0);
+        assert_int_equal(hand_over(&j, message_new("", "q", bytes_of("", 0), bytes_of("", 0)), "id", on_told, &a), 0);
+        while (row->store != NOT_ASKED && !a.kept)
+                uv_run(&loop, UV_RUN_ONCE);
+        a.published(row->broker, a.published_arg);
+        assert_int_equal(a.told, row->told_at_first);
+        if (a.kept)
+                a.kept((enum store_result)row->store, bytes_of(NULL, 0), row->store == STORE_DONE ? NULL : &no,
+                       a.kept_arg);
+        assert_int_equal(a.told, 1);
+        assert_string_equal(a.code, row->code);
+        outlast_close(j.outlast);
+        uv_run(&loop, UV_RUN_DEFAULT);
+        uv_loop_close(&loop);
+}
+
+static void no_is_said_where_nobody_has_it(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+                try_answers(&answers[i]);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = { cmocka_unit_test(no_is_said_where_nobody_has_it) };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
