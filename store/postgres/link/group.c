@@ -286,6 +286,8 @@ static void send_group(struct link *link, struct group *group)
         *link->flight_end = group;
         link->flight_end = &group->next;
         link->flying++;
+        if (rc != 0)
+                group_split(group); /* it may be too large for libpq, and is the last in flight */
         if (rc != 0 || PQpipelineSync(link->pg) != 1)
                 link_lose(link, PQerrorMessage(link->pg), false);
 }
