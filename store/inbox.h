@@ -23,8 +23,10 @@ struct inbox_item {
  * them. NULL when memory ran out before the store was asked. */
 typedef void inbox_done(const enum store_result *results, size_t count, const struct problem *why, void *arg);
 
-/* Apply items in their order, together with what else comes in, in as few transactions as can be: an item's effects and the fact that they happened
- * are stored in one. An item that is refused harms no other. What was applied is known for 30 days. May be repeated. */
+/* Apply items, together with what else comes in, in as few transactions as can be: an item's effects and the fact that they happened are stored in one.
+ * Within a transaction items keep their order. Across transactions they need not: one that failed is repeated in parts, and later than what came behind
+ * it. Who needs an order waits for the answer before the next call. An item that is refused harms no other. What was applied is known for 30 days. May be
+ * repeated. */
 void inbox_apply(struct store *s, const struct inbox_item *items, size_t count, inbox_done *done, void *arg);
 
 struct store_inbox {
