@@ -80,6 +80,9 @@ static void stale_add_failure(struct columns *c, const struct stale_item *item)
 
         if (error)
                 column_json(c->error, error);
+        else if (item->why)
+                c->error->bytes.failed =
+                        true; /* out of memory: without its error the job would be taken for one that is sent on */
         else
                 column_null(c->error);
         column_text(c->aggregate, item->aggregate_type);

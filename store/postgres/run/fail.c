@@ -78,6 +78,8 @@ static void fail_add_failure(struct columns *c, const struct failure *f)
         column_text(c->state, f->again ? "RETRY" : "FAILURE");
         column_int4(c->attempts, f->attempts);
         column_json(c->error, error);
+        if (!error)
+                c->error->bytes.failed = true; /* out of memory */
         column_int4(c->tokens_in, f->tokens_in);
         column_int4(c->tokens_out, f->tokens_out);
         column_int8(c->cost, f->cost_nano);

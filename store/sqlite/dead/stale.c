@@ -203,6 +203,21 @@ static void clear_settle(struct lite_call *call)
         buffer_free(&((struct settle_call *)call)->errors);
 }
 
+/* False when memory ran out. */
+static bool stale_write_items(struct settle_call *c)
+{
+        for (size_t i = 0; i < c->count; i++) {
+                const struct stale_item *item = &c->items[i];
+                JSON_OWNED json_t *error = item->why ? stale_error(item->why) : NULL;
+
+                if (item->why && !error)
+                        return false;
+                lite_add_json(&c->payloads, item->payload);
+                lite_add_json(&c->errors, error);
+        }
+        return !c->payloads.failed && !c->errors.failed;
+}
+
 void lite_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg)
 {
         struct settle_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
@@ -212,14 +227,8 @@ void lite_stale_settle(struct store *s, const struct stale_item *items, size_t c
                 c->call.clear = clear_settle;
                 c->items = items;
                 c->count = count;
-                for (size_t i = 0; i < count; i++) {
-                        JSON_OWNED json_t *error = items[i].why ? stale_error(items[i].why) : NULL;
-
-                        lite_add_json(&c->payloads, items[i].payload);
-                        lite_add_json(&c->errors, error);
-                }
         }
-        if (!c || c->payloads.failed || c->errors.failed) {
+        if (!c || !stale_write_items(c)) {
                 if (c)
                         lite_call_free(&c->call);
                 problem_set(&why, "store", "out_of_memory", "out of memory");
