@@ -2,6 +2,7 @@
 /* POST /v1/tasks: any one task, of chard or of Celery's workers. */
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/trace.h"
 #include "gateway/own.h"
 
 #include <math.h>
@@ -51,6 +52,7 @@ static int send_read_body(const json_t *body, struct task_request *r, struct pro
         const json_t *countdown = json_object_get(body, "countdown"), *expires = json_object_get(body, "expires"),
                      *args = json_object_get(body, "args"), *kwargs = json_object_get(body, "kwargs");
         const char *eta = json_text(body, "eta", NULL);
+        const json_int_t priority = json_number(body, "priority", -1);
         if (send_check(body, why))
                 return 1;
         *r = (struct task_request){
@@ -61,15 +63,16 @@ static int send_read_body(const json_t *body, struct task_request *r, struct pro
                 .kwargs = json_is_object(kwargs) ? kwargs : NULL,
                 .eta_ms = countdown ? now_ms + llround(1000 * json_number_value(countdown)) : 0,
                 .expires_ms = expires ? now_ms + llround(1000 * json_number_value(expires)) : 0,
-                .priority = (int)json_number(body, "priority", -1),
+                .priority = -1,
         };
         if (eta && countdown)
                 return problem_set(why, "request", "bad_request", "eta and countdown are two ways of saying one thing");
         if (eta && clock_parse(eta, &r->eta_ms))
                 return problem_set(why, "request", "bad_request",
                                    "eta must be a time as ISO 8601 has it: 2026-11-21T08:42:22Z");
-        if (r->priority < -1 || r->priority > 255)
+        if (json_is_integer(json_object_get(body, "priority")) && (priority < 0 || priority > 255))
                 return problem_set(why, "request", "bad_request", "priority must be a number from 0 to 255");
+        r->priority = (int)priority;
         return 0;
 }
 
@@ -85,9 +88,13 @@ void send_any_task(struct gateway *g, struct exchange *x)
                 exchange_answer_problem(x, &why);
                 return;
         }
-        request.traceparent = exchange_header(x, "traceparent");
+        const char *trace = exchange_header(x, "traceparent");
+        request.traceparent =
+                trace && trace_is_parent(trace) ? trace : NULL; /* another one is passed over, as the standard has it */
         struct submission *s = submission_new(g, x, NULL);
         const int code = s ? jobs_send(g->jobs, &request, id, on_job_submitted, s, &why) : -1;
         if (code)
                 submission_refuse(s, x, code, &why);
+        else
+                exchange_name(x, id);
 }

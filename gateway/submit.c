@@ -2,6 +2,7 @@
 /* Submitting: answered 202 once the job is safe, with the broker or in the store. */
 #include "core/text/hex.h"
 #include "core/json.h"
+#include "gateway/http/problems.h"
 #include "gateway/own.h"
 #include "pipelines/pipeline.h"
 
@@ -84,12 +85,20 @@ void submission_refuse(struct submission *s, struct exchange *x, int code, const
                 submission_end(s);
 }
 
+/* Nobody else can mend the name of a queue that there is not; a pipeline's queues are for whoever runs this to declare. */
+static unsigned submission_status(const struct submission *s, const struct problem *why)
+{
+        const bool taken = strcmp(why->source, "broker") != 0 ||
+                           (strcmp(why->code, "returned") != 0 && strcmp(why->code, "refused") != 0);
+        return s->pipeline || taken ? problem_status(why) : 422;
+}
+
 void on_job_submitted(const char *id, const struct problem *why, void *arg)
 {
         struct submission *s = (struct submission *)arg;
         const struct pipeline *p = s->pipeline;
         if (why) {
-                exchange_answer_problem(s->exchange, why);
+                exchange_answer_status(s->exchange, submission_status(s, why), why, NULL);
         } else {
                 char *path = job_path(id);
                 recent_add(s->gateway->recent, id, p ? p->name : NULL);
@@ -111,6 +120,8 @@ static void submit_input(struct gateway *g, struct exchange *x, const struct pip
         const int code = s ? jobs_submit(g->jobs, p->name, input, id, on_job_submitted, s, &why) : -1;
         if (code)
                 submission_refuse(s, x, code, &why);
+        else
+                exchange_name(x, id);
 }
 
 int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline, struct problem *why)

@@ -81,7 +81,7 @@ static void on_cancelled(json_t *answer, const struct problem *why, void *arg)
         const json_t *tasks = json_object_get(answer, "tasks");
         struct broker *broker = c->jobs ? c->jobs->broker : NULL;
         struct message *m = NULL;
-        if (!why && broker && broker->backend->join && json_array_size(tasks) > 0)
+        if (!why && broker && broker->backend->join && hand_over_broker_takes(broker) && json_array_size(tasks) > 0)
                 m = cancel_message(tasks);
         if (!m) {
                 cancel_end(c, answer, why);

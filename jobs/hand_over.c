@@ -130,7 +130,7 @@ static void on_handed_over(enum publish_result result, void *arg)
                       result == PUBLISH_CONFIRMED || (result != PUBLISH_CLOSED && t->open == 1));
 }
 
-static bool hand_over_broker_takes(const struct broker *b)
+bool hand_over_broker_takes(const struct broker *b)
 {
         struct broker_health health;
         broker_health(b, &health);
@@ -156,8 +156,14 @@ static int ticket_publish(struct jobs *j, struct ticket *t, struct message *take
         return 0;
 }
 
-int hand_over(struct jobs *j, struct message *takes, const char *id, jobs_submitted *done, void *arg)
+int hand_over(struct jobs *j, struct message *takes, const char *id, jobs_submitted *done, void *arg,
+              struct problem *why)
 {
+        const bool publishes = !j->outlast || hand_over_broker_takes(j->broker);
+        if (!publishes && !j->store->backend->up(j->store)) {
+                message_free(takes);
+                return problem_set(why, "store", "away", "broker and store are both away; nothing was kept: ask again");
+        }
         struct ticket *t = calloc(1, sizeof(*t));
         if (!t) {
                 message_free(takes);
@@ -168,7 +174,7 @@ int hand_over(struct jobs *j, struct message *takes, const char *id, jobs_submit
         t->arg = arg;
         t->since_ms = clock_mono_ms();
         snprintf(t->id, sizeof(t->id), "%s", id);
-        if (!j->outlast || hand_over_broker_takes(j->broker))
+        if (publishes)
                 return ticket_publish(j, t, takes);
         t->kept = takes;
         ticket_keep(t);

@@ -51,7 +51,7 @@ int jobs_outlast(struct jobs *j, unsigned after_ms);
 typedef void jobs_submitted(const char *id, const struct problem *why, void *arg);
 
 /* Start a run of a pipeline with this input (an object, borrowed for the call). Writes the job's id at once; `done` comes after the confirm.
- * Returns 0; 1 with `why` (code "bad_input", "no_pipeline", "no_broker"); or -errno: then `done` is not called. */
+ * Returns 0; 1 with `why` (code "bad_input", "no_pipeline", "no_broker"; "away": after jobs_outlast, where broker and store are both away); or -errno: then `done` is not called. */
 int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,
                 void *arg, struct problem *why);
 
@@ -86,7 +86,7 @@ void jobs_list(struct jobs *j, const struct job_filter *filter, json_done *done,
 
 /* Cancel a job by its own id: steps that wait are revoked, one that runs ends without effect. {"state": the job's now, "revoked": how many tasks, "tasks": their ids}; a job
  * that had ended keeps its state. One that the store has not heard of is revoked for when it comes. Where a broker is open that Celery's commands go through, all
- * workers are told to stop calls that are under way, so that nobody pays for them longer; the answer comes when the broker has that command. */
+ * workers are told to stop calls that are under way, so that nobody pays for them longer; the answer comes when the broker has that command, or at once where the broker is away. */
 void jobs_cancel(struct jobs *j, const char *id, json_done *done, void *arg);
 
 /* Does a live worker consume this task's queue? {"consumed": bool, "workers": how many live ones there are}. */

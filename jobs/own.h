@@ -26,8 +26,13 @@ bool jobs_unstored(const struct jobs *j, json_done *done, void *arg);
 /* Let those go on that are under way, without this. */
 void cancels_leave(struct jobs *j);
 
-/* Bring a message to safety, then call `done` as jobs_submit says. 0 or -ENOMEM. */
-int hand_over(struct jobs *j, struct message *takes, const char *id, jobs_submitted *done, void *arg);
+/* Bring a message to safety, then call `done` as jobs_submit says. 0; 1 with `why` (source "store", code "away": neither broker nor store
+ * would have it now); or -ENOMEM. */
+int hand_over(struct jobs *j, struct message *takes, const char *id, jobs_submitted *done, void *arg,
+              struct problem *why);
+
+/* Does it take messages now? */
+bool hand_over_broker_takes(const struct broker *b);
 
 /* Let those go on that are under way, without the store. */
 void outlast_close(struct outlast *o);

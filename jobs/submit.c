@@ -44,7 +44,7 @@ int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char 
         if (code)
                 return code;
         snprintf(id, JOBS_ID_SIZE, "%s", made);
-        return hand_over(j, message, id, done, arg);
+        return hand_over(j, message, id, done, arg, why);
 }
 
 /* ---- any task ---- */
@@ -140,5 +140,5 @@ int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_I
                 return problem_set(why, "message", "bad_task", "the headers take more than %d bytes",
                                    MESSAGE_MAX_PROPERTIES);
         }
-        return hand_over(j, m, id, done, arg);
+        return hand_over(j, m, id, done, arg, why);
 }

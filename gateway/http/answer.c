@@ -38,6 +38,7 @@ void exchange_drop(struct exchange *x)
         target_free(&x->target);
         buffer_free(&x->body);
         buffer_free(&x->out);
+        free(x->name);
         for (size_t i = 0; i < x->header_count; i++)
                 free(x->headers[i].value);
         if (x->response)
@@ -122,6 +123,12 @@ void exchange_add_header(struct exchange *x, const char *name, const char *value
         h->value = copy;
 }
 
+void exchange_name(struct exchange *x, const char *id)
+{
+        free(x->name);
+        x->name = strdup(id); /* NULL when memory ran out: then nothing is said of it */
+}
+
 static void exchange_wake(struct exchange *x)
 {
         if (!x->suspended)
@@ -131,6 +138,12 @@ static void exchange_wake(struct exchange *x)
         server_turn(x->server);
 }
 
+void exchange_leave_unanswered(struct exchange *x)
+{
+        x->left = true;
+        exchange_wake(x);
+}
+
 /* Takes the response; without one (memory ran out) the connection ends. */
 static void exchange_respond(struct exchange *x, unsigned status, const char *type, struct MHD_Response *response)
 {
@@ -138,6 +151,7 @@ static void exchange_respond(struct exchange *x, unsigned status, const char *ty
         x->response = response;
         x->ended = !x->streams;
         x->until_ms = 0;
+        buffer_free(&x->body);
         if (response) {
                 MHD_add_response_header(response, "Content-Type", type);
                 MHD_add_response_header(response, "Cache-Control", "no-store");
@@ -181,7 +195,8 @@ void exchange_answer_json(struct exchange *x, unsigned status, const json_t *val
 void exchange_answer_status(struct exchange *x, unsigned status, const struct problem *why, const json_t *extra)
 {
         struct buffer body = { 0 };
-        JSON_OWNED json_t *value = problem_details(status, why, extra);
+        JSON_OWNED json_t *named = status == 503 && x->name ? json_pack("{s:s}", "id", x->name) : NULL;
+        JSON_OWNED json_t *value = problem_details(status, why, extra ? extra : named);
         if (value)
                 json_write(value, &body);
         body.failed = body.failed || !value;

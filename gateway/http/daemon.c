@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { SERVER_SWEEP_MS = 250 };
+enum { SERVER_SWEEP_MS = 250, SERVER_LOOK_MS = 1000 };
 
 /* ---- turning ---- */
 
@@ -65,6 +66,24 @@ static void server_end_late(struct server *s, uint64_t now_ms)
         }
 }
 
+static bool server_has_left(const struct exchange *x)
+{
+        char next;
+        const ssize_t size = recv(x->peer->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT);
+        return size == 0 || (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/* libmicrohttpd does not watch the connections of suspended requests. */
+static void server_look_who_left(struct server *s, uint64_t now_ms)
+{
+        if (now_ms < s->looked_ms + SERVER_LOOK_MS)
+                return;
+        s->looked_ms = now_ms;
+        for (struct exchange *x = s->exchanges; x; x = x->next)
+                if (x->suspended && !x->streams && server_has_left(x))
+                        exchange_leave_unanswered(x);
+}
+
 static void on_server_sweep(uv_timer_t *timer)
 {
         struct server *s = (struct server *)timer->data;
@@ -72,6 +91,7 @@ static void on_server_sweep(uv_timer_t *timer)
         if (now_ms > SERVER_REQUEST_MS)
                 peers_close_since(&s->peers, now_ms - SERVER_REQUEST_MS);
         server_end_late(s, now_ms);
+        server_look_who_left(s, now_ms);
         if (s->stopping && !s->exchanges && !s->told_idle) {
                 s->told_idle = true;
                 if (s->config.idle)
@@ -164,7 +184,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
         struct exchange *x = (struct exchange *)*context;
         (void)arg, (void)url, (void)version;
-        if (!x)
+        if (!x || x->left || (x->server->ending && !x->status))
                 return MHD_NO;
         if (!x->headed) {
                 server_head(x, method);
@@ -231,14 +251,15 @@ static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *te
 
 static struct MHD_Daemon *server_daemon(struct server *s, int fd)
 {
-        return MHD_start_daemon(
-                MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-                s, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_said, s, MHD_OPTION_LISTEN_SOCKET, fd,
-                MHD_OPTION_CONNECTION_LIMIT, s->config.connections + 64, MHD_OPTION_CONNECTION_TIMEOUT,
-                (unsigned)SERVER_SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEAD_BYTES,
-                MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK,
-                on_unescape, s, MHD_OPTION_URI_LOG_CALLBACK, on_line, s, MHD_OPTION_NOTIFY_CONNECTION, on_peer, s,
-                MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+        return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, NULL,
+                                NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_said, s,
+                                MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, s->config.connections + 64,
+                                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_SILENT_S,
+                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(SERVER_HEAD_BYTES + SERVER_ANSWER_BYTES),
+                                MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+                                MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, s, MHD_OPTION_URI_LOG_CALLBACK, on_line, s,
+                                MHD_OPTION_NOTIFY_CONNECTION, on_peer, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+                                MHD_OPTION_END);
 }
 
 static void server_watch(struct server *s)
@@ -327,6 +348,7 @@ static void server_end_all(struct server *s)
                 else
                         exchange_answer_problem(x, &why);
         }
+        s->ending = true; /* a request that comes just now must not be suspended */
         MHD_run(s->daemon);
 }
 

@@ -11,7 +11,7 @@
 
 /* What a request's headers say of its length. */
 struct framing {
-        unsigned lengths, encodings, hosts;
+        unsigned count, lengths, encodings, hosts;
         const char *length, *encoding;
         bool bad_name, bad_value;
 };
@@ -34,6 +34,7 @@ static enum MHD_Result on_framing_header(void *arg, enum MHD_ValueKind kind, con
 {
         struct framing *f = (struct framing *)arg;
         (void)kind;
+        f->count++;
         f->bad_name = f->bad_name || !framing_is_token(name);
         f->bad_value = f->bad_value || (value && !framing_is_value(value));
         if (strcasecmp(name, "Content-Length") == 0) {
@@ -66,6 +67,18 @@ static int framing_check_length(const struct framing *f, struct problem *why)
         if (f->length && (!*f->length || f->length[strspn(f->length, "0123456789")] || strlen(f->length) > 15))
                 return framing_refuse(why, "Content-Length must be a number");
         return 0;
+}
+
+/* Does it leave room for the answer? */
+static int framing_check_size(const struct exchange *x, const struct framing *f, struct problem *why)
+{
+        const union MHD_ConnectionInfo *head =
+                MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        if (head && head->header_size + (size_t)f->count * SERVER_HEADER_NOTE <= SERVER_HEAD_BYTES)
+                return 0;
+        return problem_set(why, "request", "head_too_large",
+                           "the request's line and headers may have %d bytes, %d for each header counted in",
+                           SERVER_HEAD_BYTES, SERVER_HEADER_NOTE);
 }
 
 /* May its body be read? */
@@ -105,7 +118,7 @@ int framing_check(const struct exchange *x, struct problem *why)
 {
         struct framing f = { 0 };
         MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_framing_header, &f);
-        if (framing_check_length(&f, why) || framing_check_host(x, why))
+        if (framing_check_size(x, &f, why) || framing_check_length(&f, why) || framing_check_host(x, why))
                 return 1;
         return x->route ? framing_check_body(x, &f, why) : 0;
 }

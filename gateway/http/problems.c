@@ -9,12 +9,13 @@ static const struct {
         const char *source, *code;
         unsigned status;
 } problem_table[] = {
-        { "request", "bad_target", 400 },   { "request", "bad_parameter", 400 }, { "request", "bad_framing", 400 },
-        { "request", "bad_body", 400 },     { "request", "bad_json", 400 },      { "request", "bad_origin", 403 },
-        { "request", "not_found", 404 },    { "request", "no_job", 404 },        { "request", "bad_method", 405 },
-        { "request", "too_large", 413 },    { "request", "bad_type", 415 },      { "request", "bad_coding", 415 },
-        { "request", "bad_host", 421 },     { "request", "bad_request", 422 },   { "pipeline", "bad_input", 422 },
-        { "pipeline", "no_pipeline", 422 }, { "message", "bad_task", 422 },      { "store", "bad_cursor", 400 },
+        { "request", "bad_target", 400 },     { "request", "bad_parameter", 400 }, { "request", "bad_framing", 400 },
+        { "request", "bad_body", 400 },       { "request", "bad_json", 400 },      { "request", "bad_origin", 403 },
+        { "request", "not_found", 404 },      { "request", "no_job", 404 },        { "request", "bad_method", 405 },
+        { "request", "too_large", 413 },      { "request", "bad_type", 415 },      { "request", "bad_coding", 415 },
+        { "request", "bad_host", 421 },       { "request", "bad_request", 422 },   { "pipeline", "bad_input", 422 },
+        { "pipeline", "no_pipeline", 422 },   { "message", "bad_task", 422 },      { "store", "bad_cursor", 400 },
+        { "request", "head_too_large", 431 },
 };
 
 static const struct {
@@ -26,7 +27,8 @@ static const struct {
         { 405, "Method Not Allowed" },  { 409, "Conflict" },
         { 413, "Content Too Large" },   { 415, "Unsupported Media Type" },
         { 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
-        { 429, "Too Many Requests" },   { 503, "Service Unavailable" },
+        { 429, "Too Many Requests" },   { 431, "Request Header Fields Too Large" },
+        { 503, "Service Unavailable" },
 };
 
 unsigned problem_status(const struct problem *why)

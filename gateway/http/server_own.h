@@ -12,7 +12,9 @@ enum {
         SERVER_REQUEST_MS = 30000, /* a connection must have brought its next request whole within that */
         SERVER_SILENT_S = 30,      /* … and read what it is sent, or send, some of it within that */
         SERVER_HEAD_BYTES =
-                16384, /* a request line and its headers, and what libmicrohttpd needs besides, take no more */
+                16384, /* a request line and its headers, and what libmicrohttpd notes of each, take no more */
+        SERVER_HEADER_NOTE = 64,      /* … which is that much */
+        SERVER_ANSWER_BYTES = 4096,   /* room for the head of the answer */
         SERVER_STREAM_BYTES = 262144, /* a stream whose client has that much still to read is ended */
         SERVER_MOST_HEADERS = 4,      /* of an answer, besides those that each has */
 };
@@ -55,6 +57,8 @@ struct server {
         struct exchange *exchanges; /* whose connections live */
         struct access_log *log;     /* or NULL */
         bool stopping, told_idle;
+        bool ending;        /* nothing is served any more */
+        uint64_t looked_ms; /* when it was last seen whether clients have left */
 };
 
 struct exchange {
@@ -65,6 +69,8 @@ struct exchange {
         unsigned references;
         bool headed, served; /* its headers have been looked at; it was handed to its route */
         bool suspended, closes, streams, ended;
+        bool left;  /* its client has, before the answer */
+        char *name; /* what it is about, or NULL */
         char method[16];
         struct target target;
         const struct route *route;
@@ -93,6 +99,9 @@ struct exchange *exchange_new(struct server *s, struct MHD_Connection *connectio
 
 /* Its connection ends, or goes on to the next request. */
 void exchange_leave(struct exchange *x);
+
+/* Its client has left while it waited: let libmicrohttpd find that out. */
+void exchange_leave_unanswered(struct exchange *x);
 
 /* The answer that waits to be queued is queued. */
 enum MHD_Result exchange_queue(struct exchange *x);

@@ -83,6 +83,26 @@ def test_strange_requests_are_refused(gateway):
     assert gateway.get("/healthz").status == 200
 
 
+def test_every_head_up_to_the_limit_has_an_answer(gateway):
+    for line, counts in (b"x", range(14000, 18000, 250)), (b"a:b\r\n", range(100, 280, 10)):
+        seen = set()
+        for count in counts:
+            filling = line * count if b":" in line else b"X: " + line * count + b"\r\n"
+            statuses = gateway.statuses(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + filling + b"\r\n", end=False, timeout=10)
+            assert len(set(statuses)) == 1, (line, count, statuses)
+            seen |= set(statuses)
+        assert seen == {200, 431}, line
+
+
+def test_who_leaves_while_waiting_is_let_go(chard, tmp_path, wait_until):
+    chard.prepare()
+    log = tmp_path / "access.log"
+    with Gateway(chard, "--access-log", log) as gateway:
+        with socket.create_connection(("127.0.0.1", gateway.port)) as link:
+            link.sendall(b"GET /v1/jobs/none?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_until(lambda: "wait=60" in log.read_text(), 10, "it is let go")
+
+
 def test_names_that_are_ours_are_answered(chard):
     chard.prepare()
     with Gateway(chard, "--gateway-hosts", "api.example.com, *.inside.example") as gateway:

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import json
+import time
 
 import pytest
 from support import jobs
@@ -53,11 +54,12 @@ def test_what_is_no_task_is_refused(gateway):
     for body, code in (({}, "bad_request"), ({"name": "x", "arg": []}, "bad_request"), ({"name": "x", "args": {}}, "bad_request"),
                        ({"name": ""}, "bad_task"), ({"name": "x" * 300}, "bad_task"), ({"name": "x", "priority": 256}, "bad_request"),
                        ({"name": "x", "eta": "soon"}, "bad_request"), ({"name": "x", "eta": "2030-01-01", "countdown": 1}, "bad_request"),
-                       ({"name": "x", "countdown": -1}, "bad_request"), ([], "bad_request")):
+                       ({"name": "x", "countdown": -1}, "bad_request"),
+                       ({"name": "x", "priority": -1}, "bad_request"), ({"name": "x", "priority": 2**32 + 1}, "bad_request"), ([], "bad_request")):
         done = gateway.post("/v1/tasks", body)
         assert (done.status, done.json["code"]) == (422, code), body
     nowhere = gateway.post("/v1/tasks", {"name": "no.such.task"})
-    assert (nowhere.status, nowhere.json["code"]) in ((503, "returned"), (503, "refused"))
+    assert (nowhere.status, nowhere.json["code"]) in ((422, "returned"), (422, "refused")) and "Retry-After" not in nowhere.headers
 
 
 def test_it_describes_itself(gateway):
@@ -81,11 +83,26 @@ def test_jobs_are_safe_while_the_broker_is_away(chard, private_rabbitmq, databas
         with concurrent.futures.ThreadPoolExecutor() as pool:
             ids = list(pool.map(lambda n: gateway.submit(text=f"a milk carton {n}"), range(20)))
         assert database.value("select count(*) from chard.scheduled where reason = 'enqueue'") == 20
+        begun = time.monotonic()
+        assert gateway.ask("DELETE", f"/v1/jobs/{gateway.submit()}").json["state"] == "REVOKED"
+        assert time.monotonic() - begun < 10
         rabbitmq.start()
         wait_until(lambda: gateway.get("/readyz").json["status"] == "ready", 60)
         chard.prepare()
         with chard.worker():
             assert set(jobs.ended(database, ids).values()) == {"SUCCESS"}
+
+
+def test_what_nobody_can_keep_is_refused_at_once(chard, private_rabbitmq, private_postgres, wait_until):
+    rabbitmq, postgres = private_rabbitmq(), private_postgres()
+    chard.settings |= {"CHARD_BROKER_URL": rabbitmq.url, "CHARD_STORE_URL": postgres.url, "CHARD_HEARTBEAT_S": "1"}
+    chard.prepare()
+    with Gateway(chard) as gateway:
+        rabbitmq.kill()
+        postgres.kill()
+        wait_until(lambda: gateway.get("/readyz").status == 503, 30)
+        done = gateway.post("/v1/chat", CHAT, timeout=10)
+        assert (done.status, done.json["code"]) == (503, "away") and done.headers["Retry-After"]
 
 
 @everywhere
