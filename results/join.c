@@ -38,11 +38,10 @@ static void finish_with(struct join *j, enum chord_verdict verdict)
         finish(j, &reply);
 }
 
+/* Our own memory is no fault of the chord's: what is AWAY is told once more. */
 static void out_of_memory(struct join *j)
 {
-        struct chord_reply reply = { .verdict = CHORD_REFUSED };
-        problem_set(&reply.why, "results", "out_of_memory", "memory ran out");
-        finish(j, &reply);
+        finish_with(j, CHORD_AWAY);
 }
 
 /* True when the reply ends it: the link was closed, or Redis refused. */
@@ -69,10 +68,9 @@ static void ask(struct join *j, const struct bytes words[], size_t count, redis_
 void redis_join(struct redis_link *l, const struct bytes words[], size_t count, struct bytes parts, struct bytes group,
                 chord_done *done, void *arg)
 {
-        struct chord_reply none = { .verdict = CHORD_REFUSED };
+        const struct chord_reply none = { .verdict = CHORD_AWAY };
         struct join *j = calloc(1, sizeof(*j));
         if (!j) {
-                problem_set(&none.why, "results", "out_of_memory", "memory ran out");
                 done(&none, arg);
                 return;
         }
@@ -224,10 +222,14 @@ static void ask_results(struct join *j)
         const size_t count = json_array_size(j->ids);
         struct buffer list = { 0 };
         json_write(j->ids, &list);
+        struct chord_reply refused = { .verdict = CHORD_REFUSED };
         const struct bytes command[] = { bytes_of_string("EVAL"), bytes_of_string(results_script), bytes_of_string("0"),
                                          buffer_view(&list), bytes_of_string(redis_link_prefix(j->link)) };
-        if (count == 0 || count > MOST || list.failed)
+        problem_set(&refused.why, "results", "refused", "a header of %zu results can't be gathered", count);
+        if (!j->ids || list.failed)
                 out_of_memory(j);
+        else if (count == 0 || count > MOST)
+                finish(j, &refused);
         else
                 ask(j, command, sizeof(command) / sizeof(command[0]), on_results);
         buffer_free(&list);

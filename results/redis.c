@@ -203,15 +203,13 @@ static void on_done(redisReply *reply, void *arg)
 
 static void ask(struct redis *r, const struct bytes words[], size_t count, results_done *done, void *arg)
 {
-        struct problem why;
         struct asking *a = malloc(sizeof(*a));
         if (a)
                 *a = (struct asking){ r->link, done, arg };
         if (a && redis_link_send(r->link, words, count, on_done, a) == 0)
                 return;
         free(a);
-        problem_set(&why, "results", "out_of_memory", "memory ran out");
-        done(RESULTS_REFUSED, &why, arg);
+        done(RESULTS_AWAY, NULL, arg); /* our own memory: told again */
 }
 
 static struct bytes text(const char *s)

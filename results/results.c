@@ -136,11 +136,9 @@ static void on_stored(enum results_answer answer, const struct problem *why, voi
 void results_store(struct results *r, const struct results_address *to, struct bytes meta, results_done *done,
                    void *arg)
 {
-        struct problem why;
         struct spread *spread = malloc(sizeof(*spread));
         if (!spread) {
-                problem_set(&why, "results", "out_of_memory", "memory ran out");
-                done(RESULTS_REFUSED, &why, arg);
+                done(RESULTS_AWAY, NULL, arg);
                 return;
         }
         *spread = (struct spread){ .open = 1, .done = done, .arg = arg }; /* not done before all are asked */

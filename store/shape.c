@@ -32,8 +32,13 @@ const struct shape shape_worker[] = { { "name", SHAPE_TEXT },       { "state", S
                                       { "started_at", SHAPE_TIME }, { "beat_at", SHAPE_TIME },
                                       { "age_ms", SHAPE_NUMBER },   { NULL, 0 } };
 
-const struct shape shape_chord_part[] = { { "id", SHAPE_TEXT },     { "part", SHAPE_TEXT },  { "state", SHAPE_TEXT },
-                                          { "result", SHAPE_TEXT }, { "error", SHAPE_JSON }, { NULL, 0 } };
+const struct shape shape_chord_part[] = { { "id", SHAPE_TEXT },
+                                          { "part", SHAPE_TEXT },
+                                          { "state", SHAPE_TEXT },
+                                          { "result", SHAPE_TEXT },
+                                          { "error", SHAPE_JSON },
+                                          { "sends", SHAPE_JSON },
+                                          { NULL, 0 } };
 
 const struct shape shape_outbox[] = { { "position", SHAPE_TEXT },
                                       { "id", SHAPE_TEXT },

@@ -2,7 +2,7 @@
 /* A chord that Redis has forgotten: flushed, expired, evicted. A missing size alone proves nothing, because Celery's client sets it just before
  * it sends the header's last task. So the first part that finds none leaves a row in the store (chord_lost_ms), and whoever takes that row
  * looks again. If there is still no size, the header is counted anew from the store: what is told of a part is there, and how many there are
- * stands in its message, where a worker began the chord and the store hears of all its parts. Where that can't be known the chord fails and says so. */
+ * stands in its message, where a worker began the chord and the store hears of all its parts, and none of them has added others. Where that can't be known the chord fails and says so. */
 #include "worker/run/run.h"
 
 #include "core/json.h"
@@ -103,6 +103,29 @@ static void on_restored(enum results_answer answer, const struct problem *why, v
         run_go(run, answer == RESULTS_DONE ? STEP_JOIN : STEP_END); /* the row stays */
 }
 
+/* Does a part that has succeeded add others? How many of them there are, and which were counted, nobody else knows. */
+static bool holds_additions(const json_t *rows, const char *group_id)
+{
+        for (size_t i = 0; i < json_array_size(rows); i++) {
+                const json_t *row = json_array_get(rows, i), *sends = json_object_get(row, "sends");
+                if (!index_of(json_text(row, "part", ""), group_id) ||
+                    strcmp(json_text(row, "state", ""), "SUCCESS") != 0)
+                        continue;
+                for (size_t k = 0; k < json_array_size(sends); k++)
+                        if (strcmp(json_text(json_array_get(sends, k), "as", ""), "chord") == 0)
+                                return true;
+        }
+        return false;
+}
+
+static enum step break_chord(struct run *run, const char *reason)
+{
+        struct problem lost;
+        problem_set(&lost, "results", "chord_broken", "Join error: Redis has lost the counters of this chord, and %s",
+                    reason);
+        return run_unjoin(run, &lost, (struct bytes){ NULL, 0 });
+}
+
 static void on_parts(json_t *rows, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
@@ -120,6 +143,8 @@ static void on_parts(json_t *rows, const struct problem *why, void *arg)
                 log_error("worker", "task=%s the parts of its chord can't be read: %s", run->message.id, why->text);
         if (why || parts.failed)
                 run_go(run, STEP_END); /* the row stays */
+        else if (holds_additions(rows, chord_lost_group_of(run)))
+                run_go(run, break_chord(run, "its parts have added others"));
         else
                 results_chord_restore(run->worker->results, chord_lost_group_of(run), (size_t)size, buffer_view(&parts),
                                       on_restored, run);
@@ -129,17 +154,13 @@ static void on_parts(json_t *rows, const struct problem *why, void *arg)
 enum step run_recount(struct run *run)
 {
         const json_t *chord = json_object_get(run_part(run), "chord");
-        struct problem lost;
         if (json_number(chord, "chord_size", 0) > 0) {
-                log_warn("worker", "task=%s Redis has lost the counters of its chord: counted from the store",
+                log_warn("worker", "task=%s Redis has lost the counters of its chord: they are read from the store",
                          run->message.id);
                 run->worker->store->read->chord_parts(run->worker->store, chord_lost_group_of(run), on_parts, run);
                 return STEP_WAIT;
         }
-        problem_set(
-                &lost, "results", "chord_broken",
-                "Join error: Redis has lost the counters of this chord, and nobody else knows the size of its header");
-        return run_unjoin(run, &lost, (struct bytes){ NULL, 0 });
+        return break_chord(run, "nobody else knows the size of its header");
 }
 
 /* ---- the job ---- */

@@ -55,5 +55,5 @@ on conflict (name) do update set state = excluded.state, beat_at = now()
 
 -- What begins alike may be another group's, whose id holds a colon: whoever reads it looks.
 -- statement: chord_parts on claims
-select id, chord_part, state, result::text, error::text from chard.task
+select id, chord_part, state, result::text, error::text, sends::text from chard.task
 where chord_part >= $1 || ':' and chord_part < $1 || ';' and state in ('SUCCESS', 'FAILURE')

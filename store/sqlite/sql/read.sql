@@ -64,5 +64,5 @@ where task_id is not null and length(body) <= 65536 order by due_at limit 100
 
 -- What begins alike may be another group's, whose id holds a colon: whoever reads it looks.
 -- statement: chord_parts
-select id, chord_part, state, result, error from task
+select id, chord_part, state, result, error, sends from task
 where chord_part >= ?1 || ':' and chord_part < ?1 || ';' and state in ('SUCCESS', 'FAILURE')
