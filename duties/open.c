@@ -42,9 +42,9 @@ static int duty_open(struct duties *d, const struct duty *duty, struct problem *
 int duties_open(struct duties **out, const struct duties_config *config, struct problem *why)
 {
         struct duties *d = calloc(1, sizeof(*d));
-        int code = d ? 0 : -ENOMEM;
-        if (code)
-                return code;
+        int code = 0;
+        if (!d)
+                return -ENOMEM;
         d->config = *config;
         d->lead = (struct lead){ .store = config->store,
                                  .name = config->name,

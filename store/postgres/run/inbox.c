@@ -5,6 +5,7 @@
 #include "store/postgres/statements.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct inbox_call {
         const struct inbox_item *item;
@@ -95,8 +96,7 @@ static int64_t inbox_add_effects(struct arguments *a, const struct group *group)
         struct scheduled_columns rows;
         int64_t first = INT64_MAX;
 
-        for (size_t i = 0; i < group->count; i++)
-                calls[i] = group->calls[i];
+        memcpy(calls, group->calls, group->count * sizeof(calls[0]));
         qsort(calls, group->count, sizeof(calls[0]), inbox_by_serial);
         effects_begin_once(a, &effects);
         effects_begin(a, &effects);
