@@ -162,8 +162,9 @@ static void on_stream_timer(uv_timer_t *timer)
 {
         struct streams *all = (struct streams *)timer->data;
         const uint64_t now_ms = clock_mono_ms();
-        while (all->first && all->first->sent_ms + STREAM_COMMENT_MS <= now_ms + STREAM_LOOK_MS) {
-                struct stream *s = all->first;
+        for (struct stream *s = all->first, *next; s && s->sent_ms + STREAM_COMMENT_MS <= now_ms + STREAM_LOOK_MS;
+             s = next) {
+                next = s->next; /* the one that is told goes to the end */
                 if (!stream_send(s, bytes_of_string(":\n\n")))
                         stream_end(s);
         }
@@ -191,7 +192,9 @@ void streams_close(struct streams *all)
 {
         if (!all)
                 return;
-        while (all->first)
-                stream_end(all->first);
+        for (struct stream *s = all->first, *next; s; s = next) {
+                next = s->next;
+                stream_end(s);
+        }
         uv_close((uv_handle_t *)&all->timer, on_streams_closed);
 }

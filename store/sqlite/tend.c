@@ -16,7 +16,7 @@ struct tend_call {
 };
 
 /* A chunk of what is older than that. */
-static int tend_forget(struct tend_call *c, sqlite3 *db, const struct statement *statement, int64_t before_us)
+static int lite_tend_forget(struct tend_call *c, sqlite3 *db, const struct statement *statement, int64_t before_us)
 {
         struct query q = query_of(db, statement);
         int rc;
@@ -49,8 +49,8 @@ static int run_tend(struct sqlite_work *work, sqlite3 *db)
                 rc = query_run(&q);
         }
         if (rc == SQLITE_OK)
-                rc = tend_forget(c, db, &lite_sql_tend_forget, before_us);
-        return rc == SQLITE_OK ? tend_forget(c, db, &lite_sql_inbox_forget, before_us + KEEP_US - INBOX_US) : rc;
+                rc = lite_tend_forget(c, db, &lite_sql_tend_forget, before_us);
+        return rc == SQLITE_OK ? lite_tend_forget(c, db, &lite_sql_inbox_forget, before_us + KEEP_US - INBOX_US) : rc;
 }
 
 static void lite_tend_tended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
