@@ -68,6 +68,11 @@ static const struct answers {
         { PUBLISH_REFUSED, STORE_REFUSED, 0, "unkept" },
 };
 
+static struct message *nothing_much(void)
+{
+        return message_new("", "q", bytes_of("", 0), bytes_of("", 0));
+}
+
 static void try_answers(const struct answers *row)
 {
         static const struct broker_backend backend = { .publish = fake_publish, .health = fake_health };
@@ -77,8 +82,9 @@ static void try_answers(const struct answers *row)
         uv_loop_t loop;
         uv_loop_init(&loop);
         struct jobs j = { .loop = &loop, .store = &a.store, .broker = &a.broker };
+        struct problem why = { 0 };
         assert_int_equal(jobs_outlast(&j, row->store == NOT_ASKED ? 60000 : 1), 0);
-        assert_int_equal(hand_over(&j, message_new("", "q", bytes_of("", 0), bytes_of("", 0)), "id", on_told, &a), 0);
+        assert_int_equal(hand_over(&j, nothing_much(), "id", on_told, &a, &why), 0);
         while (row->store != NOT_ASKED && !a.kept)
                 uv_run(&loop, UV_RUN_ONCE);
         a.published(row->broker, a.published_arg);
@@ -100,8 +106,41 @@ static void no_is_said_where_nobody_has_it(void **state)
                 try_answers(&answers[i]);
 }
 
+static void broker_is_away(const struct broker *b, struct broker_health *out)
+{
+        (void)b;
+        *out = (struct broker_health){ .state = BROKER_DOWN };
+}
+
+static bool store_is_away(const struct store *s)
+{
+        (void)s;
+        return false;
+}
+
+static void what_nobody_can_keep_is_refused_at_once(void **state)
+{
+        (void)state;
+        static const struct broker_backend broker = { .publish = fake_publish, .health = broker_is_away };
+        static const struct store_backend store = { .up = store_is_away };
+        struct asked a = { .broker.backend = &broker, .store.backend = &store };
+        struct problem why = { 0 };
+        uv_loop_t loop;
+        uv_loop_init(&loop);
+        struct jobs j = { .loop = &loop, .store = &a.store, .broker = &a.broker };
+        assert_int_equal(jobs_outlast(&j, 60000), 0);
+        assert_int_not_equal(hand_over(&j, nothing_much(), "id", on_told, &a, &why), 0);
+        assert_string_equal(why.source, "store");
+        assert_string_equal(why.code, "away");
+        assert_int_equal(a.told, 0);
+        outlast_close(j.outlast);
+        uv_run(&loop, UV_RUN_DEFAULT);
+        uv_loop_close(&loop);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(no_is_said_where_nobody_has_it) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(no_is_said_where_nobody_has_it),
+                                            cmocka_unit_test(what_nobody_can_keep_is_refused_at_once) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
