@@ -143,6 +143,8 @@ static void it_is_known_when_a_model_served_somebody(void **state)
         (void)state;
         struct ai_reply failed = { .verdict = AI_TRANSIENT }, unfit = { .verdict = AI_TRANSIENT, .whole = true };
         struct ai_reply limited = { .verdict = AI_WAIT }, good = { .verdict = AI_OK, .whole = true };
+        struct model *another = models_get(all, "other");
+        assert_non_null(another);
         model_report(model, 0, 503, T0, T0, 0, &failed);
         assert_true(failed.served_ago_ms == AI_NEVER);
         model_report(model, 0, 429, T0, T0, 0, &limited);
@@ -151,7 +153,7 @@ static void it_is_known_when_a_model_served_somebody(void **state)
         model_report(model, 0, 200, T0, T0 + 10, 0, &good);
         model_report(model, 0, 503, T0, T0 + 15, 0, &failed);
         assert_int_equal(failed.served_ago_ms, 5);
-        model_report(models_get(all, "other"), 0, 503, T0, T0 + 15, 0, &failed);
+        model_report(another, 0, 503, T0, T0 + 15, 0, &failed);
         assert_true(failed.served_ago_ms == AI_NEVER);
         model_report(model, 0, 200, T0, T0 + 20, 0, &unfit);
         model_report(model, 0, 503, T0, T0 + 21, 0, &failed);
