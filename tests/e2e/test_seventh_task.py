@@ -15,19 +15,19 @@ def followed(tmp_path_factory):
     """The copy on which the page was followed, and what its commands printed."""
     folder = tmp_path_factory.mktemp("seventh")
     done = subprocess.run([sys.executable, ROOT / "scripts/check-seventh-task", folder], capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=600)
+                          stdin=subprocess.DEVNULL, timeout=1100)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
 
 
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1200)
 def test_the_page_builds_and_its_table_passes(followed):
     _, output = followed
     assert "[  PASSED  ] 3 test(s)." in output
     assert "all well" in output
 
 
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1200)
 def test_a_worker_with_the_seventh_task_runs_it(followed, chard, database):
     folder, _ = followed
     seventh = Chard(folder / "build/chard", chard.settings)
