@@ -42,6 +42,7 @@ def scene(chard_fault, provider):
 
 def test_killed_as_a_task_gives_up(scene, database, provider, queues, tmp_path, wait_until):
     provider.behave = lambda request: failure(500) if b"disposal_steps" in request.body else answer(request)
+    scene.settings["CHARD_OUTAGE_PATIENCE_S"] = "0"  # nobody else is served meanwhile
     job_id = jobs.submit_scan(scene)
     dies(scene, "retry/dead", tmp_path)
     ends(scene, database, [job_id], "FAILURE")
