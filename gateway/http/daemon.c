@@ -255,7 +255,7 @@ static struct MHD_Daemon *server_daemon(struct server *s, int fd)
                                 NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_said, s,
                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, s->config.connections + 64,
                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_SILENT_S,
-                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(SERVER_HEAD_BYTES + SERVER_ANSWER_BYTES),
+                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEAD_BYTES + SERVER_ANSWER_BYTES,
                                 MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
                                 MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, s, MHD_OPTION_URI_LOG_CALLBACK, on_line, s,
                                 MHD_OPTION_NOTIFY_CONNECTION, on_peer, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,

@@ -304,9 +304,11 @@ def test_a_memory_alarm_blocks_publishing_only(start, own_server):
         assert "alarm" in blocked["why"] and blocked["publisher_up"]
         driver.do("consume", queue="alarmed.q", prefetch=10)
         driver.ack_until(40)
-        time.sleep(3)  # what is tried is that nothing happens: three heartbeats of a blocked connection's silence are not taken for death
-        health = driver.health()
-        assert health["state"] == "blocked" and health["unconfirmed"] == 100 and health["registered"] == 1
+        end = time.monotonic() + 3  # what is tried is a silence: three heartbeats of a blocked connection are not taken for its death
+        while time.monotonic() < end:
+            health = driver.health()
+            assert health["state"] == "blocked" and health["unconfirmed"] == 100 and health["registered"] == 1
+            time.sleep(0.1)
         assert not any(event["state"] == "down" for event in driver.events("changed")[since + 2:])
         begin = time.monotonic()
     assert set(driver.results(140, 30).values()) == {"confirmed"}
