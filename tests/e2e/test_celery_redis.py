@@ -73,7 +73,7 @@ def test_tls_that_checks_less(chard, app_of, tls, parameters):
 
 
 def test_certificates_that_can_not_be_used(chard, tmp_path):
-    """Said at the start; what else can be wrong with a URL is in tests/unit/test_results_address.c."""
+    """Said at the start; what else can be wrong with a URL is in tests/unit/test_redis_address.c."""
     chard.prepare()
     (tmp_path / "no.pem").write_text("no certificate")
     for url, says in {

@@ -14,7 +14,7 @@ from support.program import ROOT, die_with_parent, no_report
 from test_dev import Dev, Folder
 
 BLOCK = re.compile(r"^```(\w+)\n((?:.*\n)*?)```$", re.M)
-STAYS = re.compile(r"^chard (dev|worker)\b[^#\n]*", re.M)  # what a reader leaves running
+STAYS = re.compile(r"^chard (dev|worker|keep)\b[^#\n]*", re.M)  # what a reader leaves running
 
 
 def blocks(page, kind, heading=None):
