@@ -5,8 +5,6 @@ the client. Results and chord counters go through Redis, whose keys both share."
 import contextlib
 import itertools
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -16,7 +14,8 @@ from celery_scenes import SCENES, Tasks
 from conftest import servers
 from support.celery_app import QUEUE, make_app
 from support.database import Database
-from support.program import ROOT, Chard, die_with_parent
+from support.program import ROOT, Chard
+from support.python_worker import python_worker
 from support.waiting import wait_until
 
 _serial = itertools.count(1)
@@ -36,17 +35,6 @@ BETTER = {
 
 
 @contextlib.contextmanager
-def python_worker(broker_url, redis_url):
-    process = subprocess.Popen([sys.executable, ROOT / "tests/e2e/support/celery_app.py", broker_url, redis_url],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=die_with_parent, text=True)
-    try:
-        yield
-    finally:
-        process.terminate()
-        print(process.communicate(timeout=30)[1][-4000:])
-
-
-@contextlib.contextmanager
 def fleet(rabbitmq, postgres, redis_url, *, chard, python):
     """An app, and the workers behind it, in a virtual host of their own."""
     name = f"canvas_{os.getpid()}_{next(_serial)}"
@@ -60,7 +48,7 @@ def fleet(rabbitmq, postgres, redis_url, *, chard, python):
             program.run("migrate", check=0)
             stack.enter_context(program.worker(queues=QUEUE, slots=chard))
         if python:
-            stack.enter_context(python_worker(url, redis_url))
+            stack.enter_context(python_worker(ROOT / "tests/e2e/support/celery_app.py", url, redis_url))
         app = stack.enter_context(contextlib.closing(make_app(url, redis_url)))
         app.tells_all = not python
         yield app

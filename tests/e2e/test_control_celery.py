@@ -6,8 +6,8 @@ import contextlib
 import datetime
 import json
 import os
+import signal
 import subprocess
-import sys
 
 import pytest
 from kombu import Connection, Exchange, Queue
@@ -15,8 +15,9 @@ from kombu import Connection, Exchange, Queue
 from conftest import servers
 from support.database import Database
 from support.kit_app import QUEUE, make_app
-from support.program import ROOT, Chard, die_with_parent
+from support.program import ROOT, Chard
 from support.provider import Provider, always, hanging
+from support.python_worker import python_worker
 from support.waiting import wait_until
 
 NAME = "kit@here"
@@ -35,16 +36,10 @@ def kit(tmp_path_factory):
     return library
 
 
-@contextlib.contextmanager
-def python_worker(*urls):
-    process = subprocess.Popen([sys.executable, ROOT / "tests/e2e/support/kit_app.py", *urls, "-n", NAME, "--without-gossip"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=die_with_parent, text=True,
-                               env=os.environ | {"KIT_SETTINGS": json.dumps(CLASSIC)})
-    try:
-        yield
-    finally:
-        process.kill()  # it would wait for what is slow
-        print(process.communicate(timeout=30)[1][-4000:])
+def kit_worker(*urls):
+    """Killed at its end: it would wait for what is slow."""
+    return python_worker(ROOT / "tests/e2e/support/kit_app.py", *urls, "-n", NAME, "--without-gossip", end=signal.SIGKILL,
+                         env=os.environ | {"KIT_SETTINGS": json.dumps(CLASSIC)})
 
 
 def asker(app):
@@ -75,7 +70,7 @@ def asks(rabbitmq, postgres, kit, _loop, tmp_path_factory):
     provider.behave = always(hanging())
     with servers.Redis() as redis, contextlib.ExitStack() as stack:
         results = [redis.url, redis.url[:-1] + "1"]
-        stack.enter_context(python_worker(urls[1], results[1]))
+        stack.enter_context(kit_worker(urls[1], results[1]))
         program = Chard(ROOT / "build/asan/chard", provider.settings() | {
             "CHARD_BROKER_URL": urls[0], "CHARD_STORE_URL": postgres.url_for(names[0]), "CHARD_RESULT_URL": results[0],
             "CHARD_TASKS": str(kit), "CHARD_GRACE_MS": "0", "CHARD_DECLARE_QUEUES": "no"})

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real Celery reads and runs what chard sends. tests/unit/test_message.c holds chard to the very bytes that are used here."""
 
-import contextlib
 import json
-import subprocess
 import sys
 
 import amqp
 import pytest
 from kombu import Connection
 
-from support.program import ROOT, die_with_parent
+from support.program import ROOT
+from support.python_worker import python_worker
 
 VECTORS = ROOT / "tests/vectors"
 sys.path.insert(0, str(VECTORS))
@@ -69,17 +68,6 @@ def test_celery_makes_signatures_of_the_chain(app):
     assert [(one.task, one.id) for one in following] == [("scan.answer", SECOND), ("scan.reward", THIRD)]
 
 
-@contextlib.contextmanager
-def worker(broker_url, results):
-    process = subprocess.Popen([sys.executable, VECTORS / "celery_worker.py", broker_url, results],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=die_with_parent, text=True)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        print(process.communicate(timeout=30)[1])
-
-
 def publish(broker_url, name, queue):
     """The very properties, read by py-amqp and written again by it."""
     kept, message = load(name), message_of(name)
@@ -95,7 +83,7 @@ def test_a_celery_worker_runs_a_chain(broker_url, tmp_path, wait_until):
             app.amqp.queues[name](connection.default_channel).declare()
     publish(broker_url, "chain", "scan.vision")
     last = app.AsyncResult(THIRD)
-    with worker(broker_url, tmp_path):
+    with python_worker(VECTORS / "celery_worker.py", broker_url, tmp_path):
         wait_until(last.ready, 60, "the last task of the chain to end")
     one = {"task": "scan.vision", "args": [], "kwargs": INPUT, "root_id": FIRST, "parent_id": None, "retries": 0}
     two = {"task": "scan.answer", "args": [one], "kwargs": {}, "root_id": FIRST, "parent_id": FIRST, "retries": 0}

@@ -6,7 +6,6 @@ import contextlib
 import gc
 import os
 import subprocess
-import sys
 import types
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +15,8 @@ from kit_scenes import SCENES, Kit
 from conftest import servers
 from support.database import Database
 from support.kit_app import QUEUE, make_app
-from support.program import ROOT, Chard, die_with_parent
+from support.program import ROOT, Chard
+from support.python_worker import python_worker
 from support.waiting import wait_until
 
 # Where Celery's own worker answers less.
@@ -31,17 +31,6 @@ def kit(tmp_path_factory):
     subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{folder}", "-o", library,
                     ROOT / "tests/e2e/support/kit_tasks.c"], check=True, timeout=60)
     return library
-
-
-@contextlib.contextmanager
-def python_worker(broker_url, redis_url):
-    process = subprocess.Popen([sys.executable, ROOT / "tests/e2e/support/kit_app.py", broker_url, redis_url],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=die_with_parent, text=True)
-    try:
-        yield
-    finally:
-        process.terminate()
-        print(process.communicate(timeout=30)[1][-4000:])
 
 
 @contextlib.contextmanager
@@ -69,7 +58,7 @@ def seen(rabbitmq, postgres, kit):
     admin.run(f"create database {names[0]}")
     with servers.Redis() as redis, contextlib.ExitStack() as stack:
         results = [redis.url, redis.url[:-1] + "1"]
-        stack.enter_context(python_worker(urls[1], results[1]))
+        stack.enter_context(python_worker(ROOT / "tests/e2e/support/kit_app.py", urls[1], results[1]))
         stack.enter_context(plugin_worker(urls[0], results[0], postgres, names[0], kit))
         apps = [stack.enter_context(contextlib.closing(make_app(*pair))) for pair in zip(urls, results)]
         for app in apps:

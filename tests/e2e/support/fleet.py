@@ -2,7 +2,6 @@
 """A real Celery worker for tests, as a program: fleet.py BROKER BACKEND QUEUE,… ; and its app and process for their callers."""
 
 import contextlib
-import subprocess
 import sys
 import uuid
 
@@ -68,25 +67,15 @@ def pass_trace_on(headers=None, **_):
 @contextlib.contextmanager
 def worker(broker, backend, queues, deadline=60):
     """Runs one; entered when it consumes."""
-    from .program import die_with_parent, plain_environment
+    from .program import plain_environment
+    from .python_worker import python_worker
     from .waiting import wait_until
 
     app = make_app(broker, backend)
     name = f"fleet-{uuid.uuid4()}@test"
-    process = subprocess.Popen([sys.executable, __file__, broker, backend, queues, name], env=plain_environment(),
-                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                               preexec_fn=die_with_parent)
-    try:
+    with python_worker(__file__, broker, backend, queues, name, env=plain_environment()):
         wait_until(lambda: app.control.ping([name], timeout=0.5), deadline)
         yield app
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        print(process.stderr.read()[-4000:], file=sys.stderr)
 
 
 if __name__ == "__main__":
