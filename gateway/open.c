@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The doors, the table of routes, opening and closing. */
-#include "broker/broker.h"
 #include "core/log.h"
 #include "gateway/http/listen.h"
 #include "gateway/http/host.h"
 #include "gateway/own.h"
 #include "pipelines/pipeline.h"
-#include "store/store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -72,29 +70,20 @@ static int gateway_make_routes(struct gateway *g)
 
 /* ---- opening ---- */
 
-static int gateway_open_store(struct gateway *g, struct problem *why)
+static int gateway_open_jobs(struct gateway *g, struct problem *why)
 {
-        const struct store_config store = {
+        const struct jobs_config jobs = {
                 .loop = g->config.loop,
-                .url = g->config.store_url,
-                .owner = g->config.name,
-                .connect_timeout_ms = g->config.connect_timeout_ms,
-        };
-        return store_open(&g->store, &store, why);
-}
-
-static int gateway_open_broker(struct gateway *g, struct problem *why)
-{
-        const struct broker_listener deaf = { 0 };
-        const struct broker_config broker = {
-                .loop = g->config.loop,
-                .urls = g->config.broker_urls,
-                .ca_file = g->config.broker_ca_file,
+                .catalog = g->config.catalog,
+                .broker_urls = g->config.broker_urls,
+                .broker_ca_file = g->config.broker_ca_file,
+                .store_url = g->config.store_url,
                 .name = g->config.name,
                 .heartbeat_s = g->config.heartbeat_s,
                 .connect_timeout_ms = g->config.connect_timeout_ms,
         };
-        return broker_open(&g->broker, &broker, &deaf, why);
+        const int code = jobs_open(&g->jobs, &jobs, why);
+        return code ? code : jobs_outlast(g->jobs, GATEWAY_OUTLAST_MS);
 }
 
 static void on_gateway_idle(void *arg)
@@ -143,13 +132,7 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
         g->config = *config;
         code = gateway_make_routes(g);
         if (code == 0)
-                code = gateway_open_store(g, why);
-        if (code == 0)
-                code = gateway_open_broker(g, why);
-        if (code == 0)
-                code = jobs_over(&g->jobs, config->loop, config->catalog, g->store, g->broker);
-        if (code == 0)
-                code = jobs_outlast(g->jobs, GATEWAY_OUTLAST_MS);
+                code = gateway_open_jobs(g, why);
         if (code == 0)
                 code = recent_open(&g->recent, GATEWAY_RECENT);
         if (code == 0)
@@ -182,10 +165,6 @@ void gateway_close(struct gateway *g)
         server_close(g->server);
         streams_close(g->streams);
         jobs_close(g->jobs);
-        if (g->broker)
-                broker_close(g->broker);
-        if (g->store)
-                g->store->backend->close(g->store);
         for (size_t i = 0; g->patterns && g->patterns[i]; i++)
                 free(g->patterns[i]);
         recent_close(g->recent);

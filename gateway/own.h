@@ -15,8 +15,6 @@ struct streams;
 
 struct gateway {
         struct gateway_config config;
-        struct store *store;
-        struct broker *broker;
         struct jobs *jobs;
         struct server *server;
         struct route *routes; /* owned, as is what shorthands are called */

@@ -2,6 +2,7 @@
 /* Is the process alive, and can it take work? */
 #include "core/json.h"
 #include "gateway/own.h"
+#include "store/store.h"
 
 void probe_health(struct gateway *g, struct exchange *x)
 {
@@ -18,8 +19,9 @@ static json_t *probe_part(bool up, const char *why)
 void probe_ready(struct gateway *g, struct exchange *x)
 {
         struct broker_health b;
-        broker_health(g->broker, &b);
-        const bool store = g->store->backend->up(g->store), broker = b.publisher_up && b.state != BROKER_BLOCKED;
+        struct store *s = jobs_store(g->jobs);
+        broker_health(jobs_broker(g->jobs), &b);
+        const bool store = s->backend->up(s), broker = b.publisher_up && b.state != BROKER_BLOCKED;
         /* what is submitted while the broker is away waits in the store: without that nothing can be promised */
         const bool ready = store && !g->stopping;
         JSON_OWNED json_t *answer = json_pack("{s:s, s:o, s:o}", "status",

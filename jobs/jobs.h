@@ -40,6 +40,10 @@ int jobs_over(struct jobs **out, uv_loop_t *loop, const struct catalog *catalog,
 /* Answer what is open with code "closed", end all followers, let go of the doors that jobs_open opened. The loop must turn until it is idle. */
 void jobs_close(struct jobs *j);
 
+/* The doors that it has, or NULL; borrowed until jobs_close. */
+struct broker *jobs_broker(const struct jobs *j);
+struct store *jobs_store(const struct jobs *j);
+
 /* ---- submit.c, hand_over.c ---- */
 
 /* From now on what is submitted while the broker is away, or is not confirmed within `after_ms`, goes into the store's scheduled messages, and counts as submitted once it is

@@ -76,6 +76,16 @@ void jobs_close(struct jobs *j)
         free(j);
 }
 
+struct broker *jobs_broker(const struct jobs *j)
+{
+        return j->broker;
+}
+
+struct store *jobs_store(const struct jobs *j)
+{
+        return j->store;
+}
+
 int jobs_without(struct problem *why, const char *door)
 {
         return problem_set(why, door, *door == 's' ? "no_store" : "no_broker", "the %s is not open", door);
