@@ -2,7 +2,7 @@
 /* What one process of a fleet must do now and then: look for jobs that got stuck, send dead letters back, raise alarms. Any number of
  * processes may have duties; one of them leads and does them, by a lease in the store. A leader that dies is followed by another within
  * DUTIES_LEASE_MS; one that wakes after its lease is over finds by its own clock that it leads no more, and begins nothing.
- * Everything runs on one loop. The duties are in the table of duties.c, each a file of its own: see duty.h. */
+ * Everything runs on one loop. The duties are in the table of open.c, each a file of its own: see duty.h. */
 #ifndef CHARD_DUTIES_H
 #define CHARD_DUTIES_H
 
@@ -48,8 +48,5 @@ void duties_stop(struct duties *d);
 
 /* Give it back (NULL: nothing). The store and the results must have been closed before; the loop must turn until it is idle. */
 void duties_close(struct duties *d);
-
-/* Does this process lead now? */
-bool duties_lead(const struct duties *d);
 
 #endif

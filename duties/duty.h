@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One duty, as duties.c runs it: a `const struct duty` at the end of its own file, and one line in the table there. Its rounds come one after the
+/* One duty, as open.c runs it: a `const struct duty` at the end of its own file, and one line in the table there. Its rounds come one after the
  * other, on the loop, while this process leads and the store answers; between two of them lies the period. A round ends with duty_done,
  * which may come from a later callback; until then no other begins. */
 #ifndef CHARD_DUTIES_DUTY_H
@@ -28,7 +28,7 @@ struct duty_run {
         const struct duties_config *config;
         void *state; /* the duty's own */
 
-        /* duties.c alone: */
+        /* open.c alone: */
         struct duties *duties;
         uv_timer_t timer;
         void (*then)(struct duty_run *run); /* when the timer fires; NULL: the next round */

@@ -126,11 +126,6 @@ void duties_close(struct duties *d)
                 uv_close((uv_handle_t *)&d->runs[i].timer, on_run_closed);
 }
 
-bool duties_lead(const struct duties *d)
-{
-        return !d->stopping && lead_is_ours(&d->lead);
-}
-
 /* ---- rounds ---- */
 
 static uint64_t duty_period(const struct duty_run *run)
@@ -209,7 +204,7 @@ void duty_awake(struct duty_run *run)
 
 bool duty_leads(const struct duty_run *run)
 {
-        return duties_lead(run->duties);
+        return !run->duties->stopping && lead_is_ours(&run->duties->lead);
 }
 
 bool duty_stopping(const struct duty_run *run)

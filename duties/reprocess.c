@@ -101,7 +101,7 @@ static void reprocess_close(struct duty_run *run)
 static uint64_t reprocess_period(const struct duty_run *run)
 {
         const struct reprocessor *r = (const struct reprocessor *)run->state;
-        return r->policy.count > 0 ? tick_of(&r->policy) : 0;
+        return r->policy.count > 0 ? r->tick_ms : 0;
 }
 
 static void reprocess_round(struct duty_run *run)
