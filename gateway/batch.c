@@ -106,13 +106,15 @@ void submit_batch(struct gateway *g, struct exchange *x)
         size_t at = 0;
         const struct bytes body = exchange_body(x);
         const size_t count = batch_count(body);
-        struct batch *b = count > 0 && count <= BATCH_MOST ? calloc(1, sizeof(*b) + count * sizeof(b->lines[0])) : NULL;
-        if (!b) {
-                problem_set(&why, "request", count > BATCH_MOST ? "too_large" : "bad_request",
+        if (count == 0 || count > BATCH_MOST) {
+                problem_set(&why, "request", count ? "too_large" : "bad_request",
                             "the body must have 1 to %d lines, each {\"pipeline\": name, \"input\": {…}}", BATCH_MOST);
-                if (count > 0 && count <= BATCH_MOST)
-                        problem_set(&why, "gateway", "out_of_memory", "out of memory");
                 exchange_answer_problem(x, &why);
+                return;
+        }
+        struct batch *b = calloc(1, sizeof(*b) + count * sizeof(b->lines[0]));
+        if (!b) {
+                answer_starved(x);
                 return;
         }
         b->gateway = g;

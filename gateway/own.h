@@ -29,8 +29,8 @@ extern const struct route_param submit_params[];
 void submit_job(struct gateway *g, struct exchange *x);       /* POST /v1/jobs */
 void submit_shorthand(struct gateway *g, struct exchange *x); /* POST /v1/NAME, of a pipeline */
 
-/* A submit until it is known to be safe; of a pipeline, or (NULL) a task. NULL after an answer: memory has run out. Given back by on_job_submitted, or
- * submission_refuse: the call that began it returned `code`, and `why` where that is 1. */
+/* A submit until it is known to be safe; of a pipeline, or (NULL) a task. NULL when memory has run out. Given back by on_job_submitted, or
+ * submission_refuse: the call that began it returned `code`, and `why` where that is 1. That answers as well where there is no submission: -1. */
 struct submission;
 struct submission *submission_new(struct gateway *g, struct exchange *x, const struct pipeline *pipeline);
 void on_job_submitted(const char *id, const struct problem *why, void *arg);
@@ -74,6 +74,9 @@ char *job_path(const char *id);
 
 /* {"self","events"} of a job; a new reference or NULL. */
 json_t *job_links(const char *id);
+
+/* Answer that memory has run out. */
+void answer_starved(struct exchange *x);
 
 /* Read a body that is JSON. NULL after an answer. The caller's. */
 json_t *body_json(struct exchange *x);

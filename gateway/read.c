@@ -159,21 +159,18 @@ static void reading_wait(struct reading *r)
         if (jobs_follow(r->gateway->jobs, r->id, 0, on_read_news, r, &r->follower, &why) == 0)
                 return;
         r->follower = NULL;
-        problem_set(&why, "gateway", "out_of_memory", "out of memory");
-        exchange_answer_problem(r->exchange, &why);
+        answer_starved(r->exchange);
         reading_end(r);
 }
 
 void read_job(struct gateway *g, struct exchange *x)
 {
-        struct problem why;
         const struct target *t = exchange_target(x);
         const char *id = route_part(exchange_route(x), t, "id");
         const size_t size = strlen(id) + 1;
         struct reading *r = calloc(1, sizeof(*r) + size);
         if (!r) {
-                problem_set(&why, "gateway", "out_of_memory", "out of memory");
-                exchange_answer_problem(x, &why);
+                answer_starved(x);
                 return;
         }
         *r = (struct reading){ .gateway = g, .exchange = x, .wait_ms = 1000 * (uint64_t)route_number(t, "wait", 0) };

@@ -143,10 +143,11 @@ void stream_job(struct gateway *g, struct exchange *x)
                 exchange_answer(x, 204, "text/event-stream", &nothing);
         } else if (code == 1) {
                 exchange_answer_problem(x, &why);
-        } else if (!s) {
-                problem_set(&why, "gateway", g->stopping ? "stopping" : "out_of_memory", "this server %s",
-                            g->stopping ? "stops" : "is out of memory");
+        } else if (g->stopping) {
+                problem_set(&why, "gateway", "stopping", "this server stops");
                 exchange_answer_problem(x, &why);
+        } else if (!s) {
+                answer_starved(x);
         } else {
                 exchange_keep(x, GATEWAY_ANSWER_MS);
                 exchange_begin(x, "text/event-stream");

@@ -42,6 +42,13 @@ json_t *body_json(struct exchange *x)
         return NULL;
 }
 
+void answer_starved(struct exchange *x)
+{
+        struct problem why;
+        problem_set(&why, "gateway", "out_of_memory", "out of memory");
+        exchange_answer_problem(x, &why);
+}
+
 /* ---- one job ---- */
 
 struct submission {
@@ -50,20 +57,11 @@ struct submission {
         const struct pipeline *pipeline; /* NULL: a task */
 };
 
-static void submit_starved(struct exchange *x)
-{
-        struct problem why;
-        problem_set(&why, "gateway", "out_of_memory", "out of memory");
-        exchange_answer_problem(x, &why);
-}
-
 struct submission *submission_new(struct gateway *g, struct exchange *x, const struct pipeline *pipeline)
 {
         struct submission *s = malloc(sizeof(*s));
-        if (!s) {
-                submit_starved(x);
+        if (!s)
                 return NULL;
-        }
         *s = (struct submission){ g, x, pipeline };
         exchange_keep(x, GATEWAY_ANSWER_MS);
         return s;
@@ -80,7 +78,7 @@ void submission_refuse(struct submission *s, struct exchange *x, int code, const
         if (code == 1)
                 exchange_answer_problem(x, why);
         else
-                submit_starved(x);
+                answer_starved(x);
         if (s)
                 submission_end(s);
 }
