@@ -96,7 +96,7 @@ void on_job_submitted(const char *id, const struct problem *why, void *arg)
         struct submission *s = (struct submission *)arg;
         const struct pipeline *p = s->pipeline;
         if (why) {
-                exchange_answer_status(s->exchange, submission_status(s, why), why, NULL);
+                exchange_answer_status(s->exchange, submission_status(s, why), why);
         } else {
                 char *path = job_path(id);
                 recent_add(s->gateway->recent, id, p ? p->name : NULL);

@@ -182,35 +182,36 @@ void exchange_answer(struct exchange *x, unsigned status, const char *type, stru
         exchange_respond(x, status, type, response);
 }
 
-void exchange_answer_json(struct exchange *x, unsigned status, const json_t *value)
+/* NULL: memory ran out. */
+static void answer_value(struct exchange *x, unsigned status, const char *type, const json_t *value)
 {
         struct buffer body = { 0 };
         if (value)
                 json_write(value, &body);
         body.failed = body.failed || !value;
         buffer_add_string(&body, "\n");
-        exchange_answer(x, status, "application/json", &body);
+        exchange_answer(x, status, type, &body);
 }
 
-void exchange_answer_status(struct exchange *x, unsigned status, const struct problem *why, const json_t *extra)
+void exchange_answer_json(struct exchange *x, unsigned status, const json_t *value)
 {
-        struct buffer body = { 0 };
+        answer_value(x, status, "application/json", value);
+}
+
+void exchange_answer_status(struct exchange *x, unsigned status, const struct problem *why)
+{
         JSON_OWNED json_t *named = status == 503 && x->name ? json_pack("{s:s}", "id", x->name) : NULL;
-        JSON_OWNED json_t *value = problem_details(status, why, extra ? extra : named);
-        if (value)
-                json_write(value, &body);
-        body.failed = body.failed || !value;
-        buffer_add_string(&body, "\n");
+        JSON_OWNED json_t *value = problem_details(status, why, named);
         if (!x->status)
                 snprintf(x->code, sizeof(x->code), "%.39s", why->code);
         if (status == 503)
                 exchange_add_header(x, "Retry-After", "1");
-        exchange_answer(x, status, "application/problem+json", &body);
+        answer_value(x, status, "application/problem+json", value);
 }
 
 void exchange_answer_problem(struct exchange *x, const struct problem *why)
 {
-        exchange_answer_status(x, problem_status(why), why, NULL);
+        exchange_answer_status(x, problem_status(why), why);
 }
 
 enum MHD_Result exchange_queue(struct exchange *x)

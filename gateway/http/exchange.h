@@ -45,9 +45,9 @@ void exchange_add_header(struct exchange *x, const char *name, const char *value
 void exchange_answer(struct exchange *x, unsigned status, const char *type, struct buffer *body_takes);
 void exchange_answer_json(struct exchange *x, unsigned status, const json_t *value);
 
-/* Problem details (RFC 9457); the status is the one of the problem's code. `extra` (or NULL) has further members. */
+/* Problem details (RFC 9457); the status is the one of the problem's code, or another. */
 void exchange_answer_problem(struct exchange *x, const struct problem *why);
-void exchange_answer_status(struct exchange *x, unsigned status, const struct problem *why, const json_t *extra);
+void exchange_answer_status(struct exchange *x, unsigned status, const struct problem *why);
 
 /* What it is about, a job's id: a 503 has it as a member "id", since what was asked for may still happen. Copied. */
 void exchange_name(struct exchange *x, const char *id);
