@@ -16,7 +16,7 @@ enum { GATEWAY_RECENT = 16384, GATEWAY_OUTLAST_MS = 2000 }; /* a broker that has
 #define JSON_TYPE "application/json"
 
 static const struct route gateway_routes[] = {
-        { "POST", "/v1/jobs", submit_job, submit_params, JSON_TYPE, NULL, "Submit a job" },
+        { "POST", "/v1/jobs", submit_job, NULL, JSON_TYPE, NULL, "Submit a job" },
         { "GET", "/v1/jobs", list_jobs, list_params, NULL, NULL, "List jobs, newest first" },
         { "GET", "/v1/jobs/{id}", read_job, read_params, NULL, NULL, "Read a job, or wait for its end" },
         { "GET", "/v1/jobs/{id}/events", stream_job, stream_params, NULL, NULL,
@@ -43,7 +43,6 @@ static int gateway_shorthand(struct gateway *g, struct route *out, size_t at, co
                 .method = "POST",
                 .pattern = g->patterns[at],
                 .serve = submit_shorthand,
-                .params = submit_params,
                 .takes = JSON_TYPE,
                 .pipeline = p,
                 .summary = "Submit a job of this pipeline: the body is its input",

@@ -25,7 +25,6 @@ struct gateway {
 };
 
 /* submit.c */
-extern const struct route_param submit_params[];
 void submit_job(struct gateway *g, struct exchange *x);       /* POST /v1/jobs */
 void submit_shorthand(struct gateway *g, struct exchange *x); /* POST /v1/NAME, of a pipeline */
 
@@ -65,12 +64,6 @@ void delete_job(struct gateway *g, struct exchange *x); /* DELETE /v1/jobs/{id} 
 /* probes.c */
 void probe_health(struct gateway *g, struct exchange *x); /* GET /healthz */
 void probe_ready(struct gateway *g, struct exchange *x);  /* GET /readyz */
-
-/* Is its state one of those that last? */
-bool job_has_ended(const json_t *job);
-
-/* "/v1/jobs/ID", the id escaped; NULL when memory ran out. The caller frees it. */
-char *job_path(const char *id);
 
 /* {"self","events"} of a job; a new reference or NULL. */
 json_t *job_links(const char *id);

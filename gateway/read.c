@@ -53,7 +53,8 @@ static void reading_end(struct reading *r)
         free(r);
 }
 
-bool job_has_ended(const json_t *job)
+/* Is its state one of those that last? */
+static bool job_has_ended(const json_t *job)
 {
         const char *state = json_text(job, "state", "");
         return strcmp(state, "SUCCESS") == 0 || strcmp(state, "FAILURE") == 0 || strcmp(state, "REVOKED") == 0;
@@ -158,7 +159,6 @@ static void reading_wait(struct reading *r)
         exchange_on_over(r->exchange, on_read_over, r);
         if (jobs_follow(r->gateway->jobs, r->id, 0, on_read_news, r, &r->follower, &why) == 0)
                 return;
-        r->follower = NULL;
         answer_starved(r->exchange);
         reading_end(r);
 }

@@ -24,7 +24,6 @@ struct stream {
         struct exchange *exchange;
         struct follower *follower;
         uint64_t sent_ms;
-        char id[];
 };
 
 struct streams {
@@ -119,13 +118,11 @@ static struct stream *stream_new(struct streams *all, struct exchange *x, uint64
 {
         struct problem why;
         const char *id = route_part(exchange_route(x), exchange_target(x), "id");
-        const size_t size = strlen(id) + 1;
-        struct stream *s = calloc(1, sizeof(*s) + size);
+        struct stream *s = calloc(1, sizeof(*s));
         if (!s)
                 return NULL;
         *s = (struct stream){ .all = all, .exchange = x };
-        memcpy(s->id, id, size);
-        if (jobs_follow(all->jobs, s->id, after, on_stream_news, s, &s->follower, &why)) {
+        if (jobs_follow(all->jobs, id, after, on_stream_news, s, &s->follower, &why)) {
                 free(s);
                 return NULL;
         }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Submitting: answered 202 once the job is safe, with the broker or in the store. */
-#include "core/text/hex.h"
 #include "core/json.h"
 #include "gateway/http/problems.h"
 #include "gateway/own.h"
@@ -10,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct route_param submit_params[] = { { 0 } };
-
-char *job_path(const char *id)
+/* "/v1/jobs/ID", the id escaped; NULL when memory ran out. The caller frees it. */
+static char *job_path(const char *id)
 {
         static const char plain[] = "-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
         char *path = malloc(sizeof("/v1/jobs/") + 3 * strlen(id)), *at = path;

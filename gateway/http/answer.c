@@ -69,11 +69,6 @@ void exchange_leave(struct exchange *x)
 
 /* ---- the request ---- */
 
-const char *exchange_method(const struct exchange *x)
-{
-        return x->method;
-}
-
 const struct target *exchange_target(const struct exchange *x)
 {
         return &x->target;

@@ -16,7 +16,6 @@ struct exchange;
 
 /* ---- the request; all borrowed until it is answered ---- */
 
-const char *exchange_method(const struct exchange *x);
 const struct target *exchange_target(const struct exchange *x);
 const struct route *exchange_route(const struct exchange *x);
 struct bytes exchange_body(const struct exchange *x);

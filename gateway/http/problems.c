@@ -22,12 +22,15 @@ static const struct {
         unsigned status;
         const char *title;
 } problem_titles[] = {
-        { 400, "Bad Request" },         { 401, "Unauthorized" },
-        { 403, "Forbidden" },           { 404, "Not Found" },
-        { 405, "Method Not Allowed" },  { 409, "Conflict" },
-        { 413, "Content Too Large" },   { 415, "Unsupported Media Type" },
-        { 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
-        { 429, "Too Many Requests" },   { 431, "Request Header Fields Too Large" },
+        { 400, "Bad Request" },
+        { 403, "Forbidden" },
+        { 404, "Not Found" },
+        { 405, "Method Not Allowed" },
+        { 413, "Content Too Large" },
+        { 415, "Unsupported Media Type" },
+        { 421, "Misdirected Request" },
+        { 422, "Unprocessable Content" },
+        { 431, "Request Header Fields Too Large" },
         { 503, "Service Unavailable" },
 };
 
@@ -39,7 +42,8 @@ unsigned problem_status(const struct problem *why)
         return 503;
 }
 
-const char *problem_title(unsigned status)
+/* "Not Found" for 404. */
+static const char *problem_title(unsigned status)
 {
         for (size_t i = 0; i < sizeof(problem_titles) / sizeof(problem_titles[0]); i++)
                 if (problem_titles[i].status == status)

@@ -13,7 +13,4 @@ unsigned problem_status(const struct problem *why);
 /* {"type","title","status","detail","code"} and the members of `extra`, or NULL. A new reference; NULL when memory ran out. */
 json_t *problem_details(unsigned status, const struct problem *why, const json_t *extra);
 
-/* "Not Found" for 404. */
-const char *problem_title(unsigned status);
-
 #endif
