@@ -137,10 +137,8 @@ static void on_read_over(struct exchange *x, void *arg)
         struct reading *r = (struct reading *)arg;
         reading_unfollow(r);
         r->wait_ms = 0;
-        if (!exchange_is_over(x)) {
-                exchange_keep(x, GATEWAY_ANSWER_MS); /* for the answer that is under way, or for one more */
-                exchange_drop(x);
-        }
+        if (!exchange_is_over(x))
+                exchange_until(x, GATEWAY_ANSWER_MS); /* for the answer that is under way, or for one more */
         if (r->asking)
                 return;
         if (exchange_is_over(x))
@@ -154,8 +152,7 @@ static void reading_wait(struct reading *r)
         struct problem why;
         if (r->follower)
                 return;
-        exchange_keep(r->exchange, r->wait_ms);
-        exchange_drop(r->exchange);
+        exchange_until(r->exchange, r->wait_ms);
         exchange_on_over(r->exchange, on_read_over, r);
         if (jobs_follow(r->gateway->jobs, r->id, 0, on_read_news, r, &r->follower, &why) == 0)
                 return;

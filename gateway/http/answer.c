@@ -92,6 +92,11 @@ const char *exchange_header(const struct exchange *x, const char *name)
 void exchange_keep(struct exchange *x, uint64_t ms)
 {
         x->references++;
+        exchange_until(x, ms);
+}
+
+void exchange_until(struct exchange *x, uint64_t ms)
+{
         x->until_ms = clock_mono_ms() + ms;
 }
 

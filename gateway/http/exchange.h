@@ -28,6 +28,9 @@ const char *exchange_header(const struct exchange *x, const char *name);
 void exchange_keep(struct exchange *x, uint64_t ms);
 void exchange_drop(struct exchange *x);
 
+/* One that is kept has `ms` from now on. */
+void exchange_until(struct exchange *x, uint64_t ms);
+
 /* Called once, when a kept exchange or a stream has come to its end before its handler saw to it: its client has left, its time is up, or the server stops.
  * It may call exchange_answer, which counts only in the last case, and exchange_drop. */
 typedef void exchange_over(struct exchange *x, void *arg);
