@@ -3,6 +3,7 @@
 #include "core/json.h"
 #include "gateway/own.h"
 #include "gateway/http/problems.h"
+#include "pipelines/pipeline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,8 @@ enum { BATCH_MOST = 10000, BATCH_MS = 60000 };
 
 struct batch_line {
         struct batch *batch;
-        json_t *answer; /* owned */
+        const struct pipeline *pipeline; /* that it submits to, once it was read */
+        json_t *answer;                  /* owned */
 };
 
 struct batch {
@@ -51,7 +53,7 @@ static void on_batch_submitted(const char *id, const struct problem *why, void *
                            : json_pack("{s:s, s:i, s:s, s:o*}", "id", id, "status", 202, "state", "PENDING", "links",
                                        job_links(id));
         if (!why)
-                recent_add(line->batch->gateway->recent, id, NULL);
+                recent_add(line->batch->gateway->recent, id, line->pipeline->name);
         batch_settle(line->batch);
 }
 
@@ -59,15 +61,14 @@ static void batch_submit(struct gateway *g, struct batch_line *line, struct byte
 {
         struct problem why;
         char id[JOBS_ID_SIZE];
-        const struct pipeline *pipeline = NULL;
         JSON_OWNED json_t *body = NULL;
         int code = json_parse(text, "request", &body, &why);
         if (code == 0)
-                code = submit_read_body(g, body, &pipeline, &why);
+                code = submit_read_body(g, body, &line->pipeline, &why);
         if (code == 0) {
                 line->batch->open++;
-                code = jobs_submit(g->jobs, json_text(body, "pipeline", ""), json_object_get(body, "input"), id,
-                                   on_batch_submitted, line, &why);
+                code = jobs_submit(g->jobs, line->pipeline->name, json_object_get(body, "input"), id, on_batch_submitted,
+                                   line, &why);
                 line->batch->open -= code ? 1 : 0;
         }
         if (code < 0)

@@ -34,6 +34,8 @@ def test_a_line_a_job_and_an_answer_a_line(chard, gateway, database):
     assert [answer["status"] for answer in answers] == [202] * 100 + [400, 422] + [202] * 100
     ids = [answer["id"] for answer in answers if answer["status"] == 202]
     assert len(set(ids)) == 200
+    waiting = gateway.get(f"/v1/jobs/{ids[-1]}").json
+    assert (waiting["pipeline"], waiting["state"]) == ("chat", "PENDING")
     with chard.worker():
         assert set(jobs.ended(database, ids).values()) == {"SUCCESS"}
     for body in b"", b"\n\n", b"{}\n" * 10001:
