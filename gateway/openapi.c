@@ -115,6 +115,12 @@ static json_t *openapi_answers(const struct route *r)
                                      : "application/json",
                           "schema", schema, "default", "description", "A problem, which says what to do", "content",
                           "application/problem+json", "schema", "$ref", "#/components/schemas/Problem");
+        /* libmicrohttpd answers by itself what is far too large */
+        json_object_set_new(answers, "431",
+                            json_pack("{s:s, s:{s:{s:{s:s}}, s:{s:{s:s}}}}", "description",
+                                      "The request's line and headers are too large", "content",
+                                      "application/problem+json", "schema", "$ref", "#/components/schemas/Problem",
+                                      "text/html", "schema", "type", "string"));
         if (streams)
                 json_object_set_new(answers, "204",
                                     json_pack("{s:s}", "description", "The stream had come to its end"));

@@ -72,6 +72,7 @@ def test_it_describes_itself(gateway):
             ("post", "/v1/profiles"), ("post", "/v1/chat"), ("post", "/v1/tasks"), ("get", "/readyz")} <= paths
     chat = described["paths"]["/v1/chat"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(chat["required"]) == {"text", "user_id"}
+    assert all("431" in operation["responses"] for methods in described["paths"].values() for operation in methods.values())
     assert chat["additionalProperties"] is False and "en" in chat["properties"]["lang"]["enum"]
 
 
