@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/bytes.h"
 
+#include "core/text/hex.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,17 +54,10 @@ void buffer_add_byte(struct buffer *b, unsigned char byte)
         buffer_add(b, &byte, 1);
 }
 
-static int digit_of(char c)
-{
-        static const char digits[] = "0123456789abcdef";
-        const char *found = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-        return found ? (int)(found - digits) : -1;
-}
-
 bool buffer_add_hex(struct buffer *b, const char *digits)
 {
         for (; digits[0]; digits += 2) {
-                const int high = digit_of(digits[0]), low = digit_of(digits[1]);
+                const int high = hex_value(digits[0]), low = hex_value(digits[1]);
                 if (high < 0 || low < 0)
                         return false;
                 buffer_add_byte(b, (unsigned char)(high << 4 | low));

@@ -27,23 +27,6 @@ static void look_end(struct look *l, json_t *value, const struct problem *why)
 
 /* ---- scheduled messages ---- */
 
-static int look_digit(char c)
-{
-        static const char digits[] = "0123456789abcdef";
-        const char *at = c ? strchr(digits, c | 0x20) : NULL;
-        return at ? (int)(at - digits) : -1;
-}
-
-static void look_unhex(const char *text, struct buffer *out)
-{
-        for (; text[0] && text[1]; text += 2) {
-                const int high = look_digit(text[0]), low = look_digit(text[1]);
-                if (high < 0 || low < 0)
-                        return;
-                buffer_add_byte(out, (unsigned char)(high << 4 | low));
-        }
-}
-
 static json_t *look_header(struct bytes table, const char *name)
 {
         struct header h;
@@ -58,7 +41,7 @@ static void look_read_headers(json_t *row)
 {
         struct buffer properties = { 0 };
         struct properties p;
-        look_unhex(json_text(row, "properties", ""), &properties);
+        buffer_add_hex(&properties, json_text(row, "properties", ""));
         if (!properties.failed && properties_read(buffer_view(&properties), &p, NULL) == 0) {
                 json_t *root = look_header(p.headers, "root_id"), *task = look_header(p.headers, "task");
                 json_object_set(row, "reason", json_object_get(row, "name"));
