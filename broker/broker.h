@@ -52,6 +52,12 @@ struct broker_health {
         char why[160];             /* what is wrong, empty when all is well */
 };
 
+/* Does it take messages now? */
+static inline bool broker_health_takes(const struct broker_health *h)
+{
+        return h->publisher_up && h->state != BROKER_BLOCKED;
+}
+
 /* Called from the loop, never from inside a call of this header; either may be NULL. They may call anything here,
  * broker_close too. (The `done`s of publishes that are still open are called from inside broker_close.) */
 struct broker_listener {

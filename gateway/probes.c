@@ -21,7 +21,7 @@ void probe_ready(struct gateway *g, struct exchange *x)
         struct broker_health b;
         struct store *s = jobs_store(g->jobs);
         broker_health(jobs_broker(g->jobs), &b);
-        const bool store = s->backend->up(s), broker = b.publisher_up && b.state != BROKER_BLOCKED;
+        const bool store = s->backend->up(s), broker = broker_health_takes(&b);
         /* what is submitted while the broker is away waits in the store: without that nothing can be promised */
         const bool ready = store && !g->stopping;
         JSON_OWNED json_t *answer = json_pack("{s:s, s:o, s:o}", "status",

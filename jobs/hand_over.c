@@ -134,7 +134,7 @@ bool hand_over_broker_takes(const struct broker *b)
 {
         struct broker_health health;
         broker_health(b, &health);
-        return health.publisher_up && health.state != BROKER_BLOCKED;
+        return broker_health_takes(&health);
 }
 
 /* Publish it, and keep a copy for the store, should the confirm be long in coming. */

@@ -88,7 +88,7 @@ static bool can_release(const struct worker *w)
 {
         struct broker_health health;
         broker_health(w->broker, &health);
-        return health.publisher_up && health.state != BROKER_BLOCKED && w->store->backend->up(w->store);
+        return broker_health_takes(&health) && w->store->backend->up(w->store);
 }
 
 static void releaser_on_timer(uv_timer_t *timer)

@@ -94,7 +94,7 @@ static void pulse_find_fault(const struct pulse *p, uint64_t now_ms, char *why, 
                          c->queue_count, *b.why ? ": " : "", b.why);
         else if (b.last_frame_ms > 2000ULL * c->heartbeat_s)
                 snprintf(why, size, "broker: silent for %llu ms", (unsigned long long)b.last_frame_ms);
-        else if (c->publishes && (b.state == BROKER_BLOCKED || !b.publisher_up))
+        else if (c->publishes && !broker_health_takes(&b))
                 snprintf(why, size, "broker: takes no publishes: %s", b.why);
 }
 
