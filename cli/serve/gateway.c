@@ -4,22 +4,17 @@
 #include "core/log.h"
 #include "core/memory.h"
 
-#include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 struct gateway_process {
         uv_loop_t loop;
-        uv_signal_t term, interrupt;
+        struct serve_signals signals;
         struct gateway *gateway;
 };
 
-static void on_gateway_signal(uv_signal_t *handle, int number)
+static void gateway_process_stop(void *arg)
 {
-        struct gateway_process *p = (struct gateway_process *)handle->data;
-        log_info("gateway", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-        gateway_stop(p->gateway);
+        gateway_stop(((struct gateway_process *)arg)->gateway);
 }
 
 static void on_gateway_stopped(void *arg)
@@ -58,15 +53,6 @@ struct gateway_config serve_gateway_config(const struct settings *s, const struc
         };
 }
 
-static void gateway_hear(struct gateway_process *p)
-{
-        p->term.data = p->interrupt.data = p;
-        uv_signal_init(&p->loop, &p->term);
-        uv_signal_init(&p->loop, &p->interrupt);
-        uv_signal_start(&p->term, on_gateway_signal, SIGTERM);
-        uv_signal_start(&p->interrupt, on_gateway_signal, SIGINT);
-}
-
 static int gateway_serve(const struct command *self, const struct gateway_config *config, struct gateway_process *p)
 {
         struct problem why = { 0 };
@@ -75,11 +61,10 @@ static int gateway_serve(const struct command *self, const struct gateway_config
                 uv_run(&p->loop, UV_RUN_DEFAULT);
                 return command_fail(self, code, &why);
         }
-        gateway_hear(p);
+        serve_hear(&p->signals, &p->loop, "gateway", gateway_process_stop, p);
         uv_run(&p->loop, UV_RUN_DEFAULT);
         gateway_close(p->gateway);
-        uv_close((uv_handle_t *)&p->term, NULL);
-        uv_close((uv_handle_t *)&p->interrupt, NULL);
+        serve_deaf(&p->signals);
         uv_run(&p->loop, UV_RUN_DEFAULT);
         log_info("gateway", "stopped");
         return EXIT_DONE;
@@ -89,7 +74,7 @@ static int gateway_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         struct gateway_process p = { 0 };
-        char host[128] = "localhost", name[256];
+        char name[256];
         int operands, code = 0;
         if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
                 return code;
@@ -99,8 +84,7 @@ static int gateway_run(const struct command *self, int argc, char **argv)
         else
                 catalog = command_catalog(self, &s, &code);
         if (catalog) {
-                gethostname(host, sizeof(host) - 1);
-                snprintf(name, sizeof(name), "%s%s", *s.name ? s.name : "gateway@", *s.name ? "" : host);
+                serve_name(&s, "gateway", name, sizeof(name));
                 memory_prepare();
                 uv_loop_init(&p.loop);
                 struct gateway_config config = serve_gateway_config(&s, catalog, &p.loop, name);

@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* chard keep: filing dead letters and the fleet's duties, as a process. */
-#include "cli/serve/keep.h"
+#include "cli/serve/serve.h"
 
 #include "cli/dlq/dlq.h"
 #include "core/log.h"
 
-#include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
-
 struct process {
         uv_loop_t loop;
-        uv_signal_t term, interrupt;
+        struct serve_signals signals;
         struct keeper *keeper;
 };
 
-static void keep_on_signal(uv_signal_t *handle, int number)
+static void keep_stop(void *arg)
 {
-        struct process *p = (struct process *)handle->data;
-        log_info("dlq", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-        keeper_stop(p->keeper);
+        keeper_stop(((struct process *)arg)->keeper);
 }
 
 static void keep_on_stopped(void *arg)
@@ -35,22 +29,17 @@ static int keep_serve(const struct command *self, struct process *p, const struc
                 uv_run(&p->loop, UV_RUN_DEFAULT);
                 return command_fail(self, code, &why);
         }
-        p->term.data = p->interrupt.data = p;
-        uv_signal_init(&p->loop, &p->term);
-        uv_signal_init(&p->loop, &p->interrupt);
-        uv_signal_start(&p->term, keep_on_signal, SIGTERM);
-        uv_signal_start(&p->interrupt, keep_on_signal, SIGINT);
+        serve_hear(&p->signals, &p->loop, "dlq", keep_stop, p);
         uv_run(&p->loop, UV_RUN_DEFAULT);
         keeper_close(p->keeper);
-        uv_close((uv_handle_t *)&p->term, NULL);
-        uv_close((uv_handle_t *)&p->interrupt, NULL);
+        serve_deaf(&p->signals);
         uv_run(&p->loop, UV_RUN_DEFAULT);
         log_info("dlq", "stopped");
         return EXIT_DONE;
 }
 
-struct keeper_config keep_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
-                                 const char *name)
+struct keeper_config serve_keeper_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                                         const char *name)
 {
         log_hide(s->dlq_webhook_url);
         return (struct keeper_config){
@@ -100,13 +89,9 @@ static int keep_run(const struct command *self, int argc, char **argv)
                 settings_free(&s);
                 return code;
         }
-        char host[128] = "localhost", name[256];
-        gethostname(host, sizeof(host) - 1);
-        if (*s.name)
-                snprintf(name, sizeof(name), "%s", s.name);
-        else
-                snprintf(name, sizeof(name), "keeper@%s", host);
-        struct keeper_config config = keep_config(&s, catalog, &p.loop, name);
+        char name[256];
+        serve_name(&s, "keeper", name, sizeof(name));
+        struct keeper_config config = serve_keeper_config(&s, catalog, &p.loop, name);
         config.health_file = setting_or_null(s.health_file);
         config.stopped = keep_on_stopped;
         config.arg = &p;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/serve/serve.h"
 
-#include "cli/serve/keep.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -10,6 +9,54 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* ---- any process that serves ---- */
+
+void serve_name(const struct settings *s, const char *kind, char *out, size_t size)
+{
+        char host[128] = "localhost";
+        gethostname(host, sizeof(host) - 1);
+        if (*s->name)
+                snprintf(out, size, "%s", s->name);
+        else
+                snprintf(out, size, "%s@%s", kind, host);
+}
+
+void serve_raise_file_limit(void)
+{
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static void on_serve_signal(uv_signal_t *handle, int number)
+{
+        const struct serve_signals *signals = (const struct serve_signals *)handle->data;
+        log_info(signals->area, "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        signals->stop(signals->arg);
+}
+
+void serve_hear(struct serve_signals *signals, uv_loop_t *loop, const char *area, void (*stop)(void *arg), void *arg)
+{
+        signals->area = area;
+        signals->stop = stop;
+        signals->arg = arg;
+        signals->term.data = signals->interrupt.data = signals;
+        uv_signal_init(loop, &signals->term);
+        uv_signal_init(loop, &signals->interrupt);
+        uv_signal_start(&signals->term, on_serve_signal, SIGTERM);
+        uv_signal_start(&signals->interrupt, on_serve_signal, SIGINT);
+}
+
+void serve_deaf(struct serve_signals *signals)
+{
+        uv_close((uv_handle_t *)&signals->term, NULL);
+        uv_close((uv_handle_t *)&signals->interrupt, NULL);
+}
+
+/* ---- a worker ---- */
 
 static bool is_in(const char *queue, const char *const queues[], size_t count)
 {
@@ -37,16 +84,6 @@ static size_t choose_queues(const struct catalog *catalog, char *text, const cha
         return count;
 }
 
-static void choose_name(const struct settings *s, char *out, size_t size)
-{
-        char host[128] = "localhost";
-        gethostname(host, sizeof(host) - 1);
-        if (*s->name)
-                snprintf(out, size, "%s", s->name);
-        else
-                snprintf(out, size, "chard@%s", host);
-}
-
 int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps)
 {
         int code = 0;
@@ -54,7 +91,7 @@ int service_init(struct service *service, const struct command *self, struct set
         service->catalog = command_catalog(self, s, &code);
         if (!service->catalog)
                 return code;
-        choose_name(s, service->name, sizeof(service->name));
+        serve_name(s, "chard", service->name, sizeof(service->name));
         service->config = (struct worker_config){
                 .loop = &service->loop,
                 .catalog = service->catalog,
@@ -102,23 +139,13 @@ int service_init(struct service *service, const struct command *self, struct set
         };
         snprintf(service->keeper_name, sizeof(service->keeper_name), "%.*s/keeper", (int)sizeof(service->name) - 1,
                  service->name);
-        service->keep = keep_config(s, service->catalog, &service->loop, service->keeper_name);
+        service->keep = serve_keeper_config(s, service->catalog, &service->loop, service->keeper_name);
         return 0;
 }
 
-void serve_raise_file_limit(void)
+static void service_stop(void *arg)
 {
-        struct rlimit limit;
-        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-                limit.rlim_cur = limit.rlim_max;
-                setrlimit(RLIMIT_NOFILE, &limit);
-        }
-}
-
-static void service_on_signal(uv_signal_t *handle, int number)
-{
-        struct service *s = (struct service *)handle->data;
-        log_info("worker", "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        struct service *s = (struct service *)arg;
         worker_stop(s->worker);
         if (s->keeper)
                 keeper_stop(s->keeper);
@@ -193,15 +220,6 @@ static void close_all(struct service *s)
         worker_close(s->worker);
 }
 
-static void hear_signals(struct service *s)
-{
-        s->term.data = s->interrupt.data = s;
-        uv_signal_init(&s->loop, &s->term);
-        uv_signal_init(&s->loop, &s->interrupt);
-        uv_signal_start(&s->term, service_on_signal, SIGTERM);
-        uv_signal_start(&s->interrupt, service_on_signal, SIGINT);
-}
-
 static void follow_memory(struct service *s)
 {
         uv_prepare_init(&s->loop, &s->turn);
@@ -215,17 +233,16 @@ static int serve(struct service *s, void (*began)(struct service *s))
         const int code = open_all(s, &why);
         if (code)
                 return command_fail(s->self, code, &why);
-        hear_signals(s);
+        serve_hear(&s->signals, &s->loop, "worker", service_stop, s);
         follow_memory(s);
         if (began)
                 began(s);
         uv_run(&s->loop, UV_RUN_DEFAULT);
         /* Until all is closed a further signal is heard and changes nothing; it no longer keeps the loop turning. */
-        uv_unref((uv_handle_t *)&s->term);
-        uv_unref((uv_handle_t *)&s->interrupt);
+        uv_unref((uv_handle_t *)&s->signals.term);
+        uv_unref((uv_handle_t *)&s->signals.interrupt);
         close_all(s);
-        uv_close((uv_handle_t *)&s->term, NULL);
-        uv_close((uv_handle_t *)&s->interrupt, NULL);
+        serve_deaf(&s->signals);
         uv_close((uv_handle_t *)&s->turn, NULL);
         uv_run(&s->loop, UV_RUN_DEFAULT);
         log_info("worker", "stopped");

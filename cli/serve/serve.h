@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Running a worker until it is told to stop: what `chard worker` and `chard dev` share. */
+/* A process that serves until it is told to stop: what `chard worker`, `dev`, `keep` and `gateway` share; and a worker, with what `dev` has beside it, as such a process. */
 #ifndef CHARD_CLI_SERVE_SERVE_H
 #define CHARD_CLI_SERVE_SERVE_H
 
@@ -10,11 +10,36 @@
 
 enum { SERVE_MOST_QUEUES = 256 };
 
+/* What it is called: as the settings say, or KIND@ and this machine's name. */
+void serve_name(const struct settings *s, const char *kind, char *out, size_t size);
+
+/* Thousands of calls, or of requests, are thousands of sockets: as many as this process may have. */
+void serve_raise_file_limit(void);
+
+struct serve_signals {
+        uv_signal_t term, interrupt;
+        const char *area;
+        void (*stop)(void *arg);
+        void *arg;
+};
+
+/* From now on each SIGTERM and SIGINT is logged in `area` (a constant) and calls `stop`, until serve_deaf, after which the loop must turn once more. */
+void serve_hear(struct serve_signals *signals, uv_loop_t *loop, const char *area, void (*stop)(void *arg), void *arg);
+void serve_deaf(struct serve_signals *signals);
+
+/* A gateway, and a keeper of dead letters with the duties, as the settings have them; they and `name` are borrowed as long as it lives. */
+struct gateway_config serve_gateway_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                                           const char *name);
+struct keeper_config serve_keeper_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                                         const char *name);
+
+/* ---- a worker ---- */
+
 struct service {
         const struct command *self;
         struct catalog *catalog;
         uv_loop_t loop;
-        uv_signal_t term, interrupt;
+        struct serve_signals signals;
         uv_prepare_t turn;
         const char *queues[SERVE_MOST_QUEUES]; /* point into the settings */
         char name[256], keeper_name[264];
@@ -34,13 +59,6 @@ struct service {
 /* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until
  * service_run. Returns 0, or an exit code after saying why. */
 int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps);
-
-/* Thousands of calls, or of requests, are thousands of sockets: as many as this process may have. */
-void serve_raise_file_limit(void);
-
-/* A gateway as the settings have it; they and `name` are borrowed as long as it lives. */
-struct gateway_config serve_gateway_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
-                                           const char *name);
 
 /* Serve until SIGTERM or SIGINT has ended it. `began`, unless NULL, is called once it consumes. Returns an exit code, after saying why. */
 int service_run(struct service *s, void (*began)(struct service *s));
