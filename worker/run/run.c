@@ -355,8 +355,9 @@ struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZ
         };
 }
 
-bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason, enum run_event_kind as)
+bool run_make_again(struct run *run, int64_t due_ms, const char *reason, enum run_event_kind as)
 {
+        const unsigned retries = run->message.retries + (as == RUN_RETRYING ? 1 : 0);
         run->again_kind = as;
         message_free(run->again_message);
         run->again_message = as == RUN_RETRYING && run->def->ask

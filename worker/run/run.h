@@ -216,8 +216,8 @@ struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZ
 
 /* Fill in run->again: the same task as a message that waits in the store until `due_ms` (wall clock), and then goes straight to its queue, which
  * may be one that others declared, without an exchange of its name. `as` is what observers are told once it is there: RUN_PAUSED, RUN_RETRYING or
- * RUN_SCHEDULED. False when memory ran out. */
-bool run_make_again(struct run *run, unsigned retries, int64_t due_ms, const char *reason, enum run_event_kind as);
+ * RUN_SCHEDULED; RUN_RETRYING is one retry more. False when memory ran out. */
+bool run_make_again(struct run *run, int64_t due_ms, const char *reason, enum run_event_kind as);
 
 /* ---- observed.c ---- */
 

@@ -149,9 +149,9 @@ static void on_scheduled(enum store_result result, struct bytes stored, const st
 }
 
 /* Put this message away until `due_ms`, without a claim to end. */
-static enum step schedule(struct run *run, unsigned retries, int64_t due_ms, const char *reason, enum run_event_kind as)
+static enum step schedule(struct run *run, int64_t due_ms, const char *reason, enum run_event_kind as)
 {
-        if (!run_make_again(run, retries, due_ms, reason, as))
+        if (!run_make_again(run, due_ms, reason, as))
                 return run_out_of_memory(run);
         run->worker->store->schedule->add(run->worker->store, &run->again, on_scheduled, run);
         return STEP_WAIT;
@@ -185,7 +185,7 @@ static enum step step_decode(struct run *run)
         if (place != REGISTERED_FIRST)
                 return place == REGISTERED_AGAIN ? STEP_END : STEP_WAIT;
         if (m->eta_ms > clock_wall_ms())
-                return schedule(run, m->retries, m->eta_ms, "eta", RUN_SCHEDULED);
+                return schedule(run, m->eta_ms, "eta", RUN_SCHEDULED);
         run->pipeline = run->task->pipeline;
         if (run->def->flags & TASK_PLAIN)
                 run->document = json_object();
@@ -258,8 +258,7 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
         case CLAIM_SUPERSEDED: return superseded(run, reply);
         case CLAIM_REVOKED: return STEP_REVOKE;
         case CLAIM_LEASED:
-                return schedule(run, run->message.retries, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased",
-                                RUN_SCHEDULED);
+                return schedule(run, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased", RUN_SCHEDULED);
         case CLAIM_REFUSED: run->why = reply->why; return run_died(run);
         case CLAIM_CLOSED: return STEP_END;
         case CLAIM_STARVED: return run_out_of_memory(run);
@@ -384,8 +383,8 @@ static enum step pause_model(struct run *run)
                 return hold(run);
         const int64_t due_ms = clock_wall_ms() + (int64_t)(run->limited ? run->wait_ms : run_spread_ms(run->wait_ms));
         if (!run_keeps_state(run))
-                return schedule(run, run->message.retries, due_ms, "paused", RUN_PAUSED);
-        if (!run_make_again(run, run->message.retries, due_ms, "paused", RUN_PAUSED))
+                return schedule(run, due_ms, "paused", RUN_PAUSED);
+        if (!run_make_again(run, due_ms, "paused", RUN_PAUSED))
                 return run_out_of_memory(run);
         run->give_back = (struct release_lease){ .id = run->message.id, .again = &run->again };
         run->worker->store->run->give_back(run->worker->store, &run->give_back, on_scheduled, run);
@@ -445,7 +444,6 @@ static void on_committed(enum store_result result, struct bytes stored, const st
 
 static enum step retry(struct run *run)
 {
-        const unsigned failed = run->message.retries + 1;
         const bool committed = run->published != PUBLISH_CONFIRMED; /* only its successors are missing */
         if (!committed)
                 run->why = run->reply.why;
@@ -456,12 +454,12 @@ static enum step retry(struct run *run)
         const uint64_t wait_ms = run_retry_wait_ms(run);
         const int64_t due_ms = clock_wall_ms() + (int64_t)wait_ms;
         log_info("worker", "task=%s name=%s attempt=%u failed code=%s%s, again in %llu ms: %s", run->message.id,
-                 run->message.name, failed, run->why.code,
+                 run->message.name, run->message.retries + 1, run->why.code,
                  run->excused ? ", which does not count: the endpoint has served nobody since" : "",
                  (unsigned long long)wait_ms, run->why.text);
         if (committed || !run_keeps_state(run))
-                return schedule(run, failed, due_ms, "retry", RUN_RETRYING);
-        if (!run_make_again(run, failed, due_ms, "retry", RUN_RETRYING))
+                return schedule(run, due_ms, "retry", RUN_RETRYING);
+        if (!run_make_again(run, due_ms, "retry", RUN_RETRYING))
                 return run_out_of_memory(run);
         run_describe_failure(run, &run->again);
         run->worker->store->run->fail(run->worker->store, &run->failure, on_scheduled, run);
