@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A task that puts a canvas in its place, or adds one to the chord that it is part of (add_to_chord), as celery.app.task.Task.replace of Celery 5.7: whoever gives the canvas's result does so under the
- * task's id, as the member of its group and chord; the task's callbacks and errbacks are the canvas's, and what is left of its chain follows. */
+/* What a task does with a canvas beside sending it, as celery.app.task.Task of Celery 5.7 does.
+ * replace puts it in the task's place: whoever gives the canvas's result does so under the task's id, as the member of its group and chord; the task's callbacks and errbacks
+ * are the canvas's, and what is left of its chain follows.
+ * add_to_chord makes it one more part of the chord that the task is part of, under an id of its own; the task itself goes on as it would. */
 #include "message/canvas/canvas.h"
 
 #include <errno.h>
@@ -24,6 +26,17 @@ static json_t *chord_of(const struct followers *f, json_t *group)
                                  "index", 0, "options", route, "subtask_type", "immutable", 0);
         return json_pack("{s:s, s:[], s:{s:{}, s:O, s:o}, s:{}, s:s, s:b}", "task", "celery.chord", "args", "kwargs",
                          "kwargs", "header", group, "body", body, "options", "subtask_type", "chord", "immutable", 0);
+}
+
+/* A copy of the canvas that gives one result; NULL when memory ran out. New reference. */
+static json_t *with_one_result(const struct followers *f, const json_t *canvas)
+{
+        json_t *own = json_deep_copy(canvas);
+        if (!own || canvas_kind_of(own) != CANVAS_GROUP)
+                return own;
+        json_t *chord = chord_of(f, own);
+        json_decref(own);
+        return chord;
 }
 
 static void set_nesting(const struct followers *f, json_t *signature)
@@ -82,12 +95,7 @@ static json_t *with_rest(const struct followers *f, json_t *takes)
 int canvas_replace(struct followers *f, const json_t *canvas)
 {
         const struct task_message *t = f->of;
-        json_t *own = json_deep_copy(canvas), *child = NULL;
-        if (own && canvas_kind_of(own) == CANVAS_GROUP) {
-                json_t *chord = chord_of(f, own);
-                json_decref(own);
-                own = chord;
-        }
+        json_t *own = with_one_result(f, canvas), *child = NULL;
         if (!own)
                 return -ENOMEM;
         if (canvas_kind_of(own) == CANVAS_CHAIN)
@@ -135,12 +143,7 @@ static void count_more(struct followers *f, json_t *canvas)
 
 int canvas_add_to_chord(struct followers *f, const json_t *canvas)
 {
-        json_t *own = json_deep_copy(canvas), *child = NULL;
-        if (own && canvas_kind_of(own) == CANVAS_GROUP) { /* one part: the list */
-                json_t *chord = chord_of(f, own);
-                json_decref(own);
-                own = chord;
-        }
+        json_t *own = with_one_result(f, canvas), *child = NULL; /* of a group, the list: it is one part */
         if (!own)
                 return -ENOMEM;
         canvas_attach(f, own, f->of->group_id, f->of->chord, f->of->group_index);
