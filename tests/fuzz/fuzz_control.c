@@ -83,6 +83,13 @@ static void upcoming(struct store *s, json_done *done, void *arg)
 static const struct broker_backend broker_backend = {
         .join = join, .cast = cast, .redeclare = redeclare, .consume = consume, .cancel = cancel
 };
+static bool store_is_up(const struct store *s)
+{
+        (void)s;
+        return true;
+}
+
+static const struct store_backend store_backend = { .up = store_is_up };
 static const struct store_run runs = { .revoke = keep_revoked };
 static const struct store_schedule schedules = { .upcoming = upcoming };
 
@@ -157,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const size_t head = wanted < rest ? wanted : rest;
         uv_loop_t *loop = the_loop();
         struct broker broker = { .backend = &broker_backend };
-        struct store store = { .run = &runs, .schedule = &schedules };
+        struct store store = { .backend = &store_backend, .run = &runs, .schedule = &schedules };
         const struct worker_config config = { .loop = loop,
                                               .broker_urls = "amqp://u:p@h/",
                                               .store_url = "sqlite:f",
