@@ -67,8 +67,8 @@ static void batch_submit(struct gateway *g, struct batch_line *line, struct byte
                 code = submit_read_body(g, body, &line->pipeline, &why);
         if (code == 0) {
                 line->batch->open++;
-                code = jobs_submit(g->jobs, line->pipeline->name, json_object_get(body, "input"), id, on_batch_submitted,
-                                   line, &why);
+                code = jobs_submit(g->jobs, line->pipeline->name, json_object_get(body, "input"), id,
+                                   on_batch_submitted, line, &why);
                 line->batch->open -= code ? 1 : 0;
         }
         if (code < 0)

@@ -257,8 +257,7 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
                 return STEP_BURY;
         case CLAIM_SUPERSEDED: return superseded(run, reply);
         case CLAIM_REVOKED: return STEP_REVOKE;
-        case CLAIM_LEASED:
-                return schedule(run, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased", RUN_SCHEDULED);
+        case CLAIM_LEASED: return schedule(run, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased", RUN_SCHEDULED);
         case CLAIM_REFUSED: run->why = reply->why; return run_died(run);
         case CLAIM_CLOSED: return STEP_END;
         case CLAIM_STARVED: return run_out_of_memory(run);
