@@ -2,7 +2,7 @@
 /* POST /v1/jobs:batch: many submits, a JSON line each; an answer a line, in the same order, once all are known to be safe or not. */
 #include "core/json.h"
 #include "gateway/own.h"
-#include "gateway/http/problems.h"
+#include "core/http/problems.h"
 #include "pipelines/pipeline.h"
 
 #include <stdlib.h>
@@ -100,8 +100,9 @@ static size_t batch_count(struct bytes body)
         return count;
 }
 
-void submit_batch(struct gateway *g, struct exchange *x)
+void submit_batch(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         struct problem why;
         struct bytes text;
         size_t at = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The doors, the table of routes, opening and closing. */
 #include "core/log.h"
-#include "gateway/http/listen.h"
-#include "gateway/http/host.h"
+#include "core/http/listen.h"
+#include "core/http/host.h"
 #include "gateway/own.h"
 #include "pipelines/pipeline.h"
 
@@ -44,7 +44,7 @@ static int gateway_shorthand(struct gateway *g, struct route *out, size_t at, co
                 .pattern = g->patterns[at],
                 .serve = submit_shorthand,
                 .takes = JSON_TYPE,
-                .pipeline = p,
+                .subject = p,
                 .summary = "Submit a job of this pipeline: the body is its input",
         };
         return 0;
@@ -98,11 +98,12 @@ static int gateway_listen(struct gateway *g, struct problem *why)
                 .loop = g->config.loop,
                 .listen = g->config.listen,
                 .hosts = g->config.hosts,
+                .hosts_setting = "CHARD_GATEWAY_HOSTS",
                 .connections = g->config.connections,
                 .body_most = g->config.body_most,
                 .log_file = g->config.log_file,
                 .routes = g->routes,
-                .gateway = g,
+                .owner = g,
                 .idle = on_gateway_idle,
                 .arg = g,
         };

@@ -96,7 +96,7 @@ static json_t *openapi_job(const struct catalog *catalog)
 
 static json_t *openapi_body(const struct gateway *g, const struct route *r)
 {
-        json_t *schema = r->pipeline                 ? openapi_input(r->pipeline)
+        json_t *schema = r->subject                  ? openapi_input((const struct pipeline *)r->subject)
                          : r->serve == send_any_task ? json_pack("{s:s}", "$ref", "#/components/schemas/Task")
                          : r->serve == submit_job    ? openapi_job(g->config.catalog)
                                                      : json_object();
@@ -145,8 +145,9 @@ static void openapi_add(const struct gateway *g, json_t *paths, const struct rou
         json_object_set_new(path, method, operation);
 }
 
-void describe(struct gateway *g, struct exchange *x)
+void describe(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         json_t *paths = json_object();
         for (const struct route *r = g->routes; r->method; r++)
                 openapi_add(g, paths, r);

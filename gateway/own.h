@@ -3,9 +3,9 @@
 #ifndef CHARD_GATEWAY_OWN_H
 #define CHARD_GATEWAY_OWN_H
 
-#include "gateway/http/exchange.h"
+#include "core/http/exchange.h"
 #include "gateway/gateway.h"
-#include "gateway/http/server.h"
+#include "core/http/server.h"
 #include "gateway/recent.h"
 #include "jobs/jobs.h"
 
@@ -25,8 +25,8 @@ struct gateway {
 };
 
 /* submit.c */
-void submit_job(struct gateway *g, struct exchange *x);       /* POST /v1/jobs */
-void submit_shorthand(struct gateway *g, struct exchange *x); /* POST /v1/NAME, of a pipeline */
+void submit_job(void *owner, struct exchange *x);       /* POST /v1/jobs */
+void submit_shorthand(void *owner, struct exchange *x); /* POST /v1/NAME, of a pipeline */
 
 /* A submit until it is known to be safe; of a pipeline, or (NULL) a task. NULL when memory has run out. Given back by on_job_submitted, or
  * submission_refuse: the call that began it returned `code`, and `why` where that is 1. That answers as well where there is no submission: -1. */
@@ -41,29 +41,29 @@ int submit_read_body(const struct gateway *g, const json_t *body, const struct p
 
 /* batch.c */
 #define BATCH_TYPE "application/jsonl"
-void submit_batch(struct gateway *g, struct exchange *x); /* POST /v1/jobs:batch */
+void submit_batch(void *owner, struct exchange *x); /* POST /v1/jobs:batch */
 
 /* openapi.c */
-void describe(struct gateway *g, struct exchange *x); /* GET /openapi.json */
+void describe(void *owner, struct exchange *x); /* GET /openapi.json */
 
 /* send.c */
-void send_any_task(struct gateway *g, struct exchange *x); /* POST /v1/tasks */
+void send_any_task(void *owner, struct exchange *x); /* POST /v1/tasks */
 
 /* stream.c */
 extern const struct route_param stream_params[];
-void stream_job(struct gateway *g, struct exchange *x);                     /* GET /v1/jobs/{id}/events */
+void stream_job(void *owner, struct exchange *x);                           /* GET /v1/jobs/{id}/events */
 int streams_open(struct streams **out, uv_loop_t *loop, struct jobs *jobs); /* 0 or -ENOMEM */
 void streams_close(struct streams *all);                                    /* before the jobs; NULL: nothing */
 
 /* read.c */
 extern const struct route_param read_params[], list_params[];
-void read_job(struct gateway *g, struct exchange *x);   /* GET /v1/jobs/{id} */
-void list_jobs(struct gateway *g, struct exchange *x);  /* GET /v1/jobs */
-void delete_job(struct gateway *g, struct exchange *x); /* DELETE /v1/jobs/{id} */
+void read_job(void *owner, struct exchange *x);   /* GET /v1/jobs/{id} */
+void list_jobs(void *owner, struct exchange *x);  /* GET /v1/jobs */
+void delete_job(void *owner, struct exchange *x); /* DELETE /v1/jobs/{id} */
 
 /* probes.c */
-void probe_health(struct gateway *g, struct exchange *x); /* GET /healthz */
-void probe_ready(struct gateway *g, struct exchange *x);  /* GET /readyz */
+void probe_health(void *owner, struct exchange *x); /* GET /healthz */
+void probe_ready(void *owner, struct exchange *x);  /* GET /readyz */
 
 /* {"self","events"} of a job; a new reference or NULL. */
 json_t *job_links(const char *id);

@@ -4,9 +4,9 @@
 #include "gateway/own.h"
 #include "store/store.h"
 
-void probe_health(struct gateway *g, struct exchange *x)
+void probe_health(void *owner, struct exchange *x)
 {
-        (void)g;
+        (void)owner;
         JSON_OWNED json_t *alive = json_pack("{s:s}", "status", "alive");
         exchange_answer_json(x, 200, alive);
 }
@@ -16,8 +16,9 @@ static json_t *probe_part(bool up, const char *why)
         return up ? json_pack("{s:b}", "up", 1) : json_pack("{s:b, s:s}", "up", 0, "why", *why ? why : "not answering");
 }
 
-void probe_ready(struct gateway *g, struct exchange *x)
+void probe_ready(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         struct broker_health b;
         struct store *s = jobs_store(g->jobs);
         broker_health(jobs_broker(g->jobs), &b);

@@ -160,8 +160,9 @@ static void reading_wait(struct reading *r)
         reading_end(r);
 }
 
-void read_job(struct gateway *g, struct exchange *x)
+void read_job(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         const struct target *t = exchange_target(x);
         const char *id = route_part(exchange_route(x), t, "id");
         const size_t size = strlen(id) + 1;
@@ -188,8 +189,9 @@ static void on_list(json_t *page, const struct problem *why, void *arg)
         exchange_drop(x);
 }
 
-void list_jobs(struct gateway *g, struct exchange *x)
+void list_jobs(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         const struct target *t = exchange_target(x);
         const struct job_filter filter = {
                 .pipeline = target_value(t, "pipeline"),
@@ -207,8 +209,9 @@ void list_jobs(struct gateway *g, struct exchange *x)
 
 /* ---- cancelling ---- */
 
-void delete_job(struct gateway *g, struct exchange *x)
+void delete_job(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         exchange_keep(x, GATEWAY_ANSWER_MS);
         jobs_cancel(g->jobs, route_part(exchange_route(x), exchange_target(x), "id"), on_list, x);
 }

@@ -76,8 +76,9 @@ static int send_read_body(const json_t *body, struct task_request *r, struct pro
         return 0;
 }
 
-void send_any_task(struct gateway *g, struct exchange *x)
+void send_any_task(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         struct problem why;
         struct task_request request;
         char id[JOBS_ID_SIZE];

@@ -129,8 +129,9 @@ static struct stream *stream_new(struct streams *all, struct exchange *x, uint64
         return s;
 }
 
-void stream_job(struct gateway *g, struct exchange *x)
+void stream_job(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         struct problem why;
         struct buffer nothing = { 0 };
         uint64_t after = 0;

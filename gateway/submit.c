@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Submitting: answered 202 once the job is safe, with the broker or in the store. */
 #include "core/json.h"
-#include "gateway/http/problems.h"
+#include "core/http/problems.h"
 #include "gateway/own.h"
 #include "pipelines/pipeline.h"
 
@@ -139,8 +139,9 @@ int submit_read_body(const struct gateway *g, const json_t *body, const struct p
         return 0;
 }
 
-void submit_job(struct gateway *g, struct exchange *x)
+void submit_job(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         struct problem why;
         const struct pipeline *pipeline = NULL;
         JSON_OWNED json_t *body = body_json(x);
@@ -152,8 +153,9 @@ void submit_job(struct gateway *g, struct exchange *x)
                 submit_input(g, x, pipeline, json_object_get(body, "input"));
 }
 
-void submit_shorthand(struct gateway *g, struct exchange *x)
+void submit_shorthand(void *owner, struct exchange *x)
 {
+        struct gateway *g = (struct gateway *)owner;
         struct problem why;
         JSON_OWNED json_t *body = body_json(x);
         if (!body)
@@ -163,5 +165,5 @@ void submit_shorthand(struct gateway *g, struct exchange *x)
                 exchange_answer_problem(x, &why);
                 return;
         }
-        submit_input(g, x, exchange_route(x)->pipeline, body);
+        submit_input(g, x, (const struct pipeline *)exchange_route(x)->subject, body);
 }

@@ -2,9 +2,9 @@
 /* The target of a request (an even first byte), or its Host and Origin, a line each (an odd one): whatever is taken is plain text, names no other folder and finds the same
  * route again; what is refused says why. */
 #include "core/text/utf8.h"
-#include "gateway/http/host.h"
-#include "gateway/http/listen.h"
-#include "gateway/http/route.h"
+#include "core/http/host.h"
+#include "core/http/listen.h"
+#include "core/http/route.h"
 
 #include <stdint.h>
 #include <stdlib.h>

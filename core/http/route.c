@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/http/route.h"
+#include "core/http/route.h"
 
 #include "core/clock.h"
 #include "core/text/nearest.h"

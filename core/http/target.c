@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/http/target.h"
+#include "core/http/target.h"
 
 #include "core/text/hex.h"
 #include "core/text/utf8.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/http/problems.h"
+#include "core/http/problems.h"
 
 #include <stddef.h>
 #include <string.h>

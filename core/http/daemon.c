@@ -3,8 +3,8 @@
  * body; its end, and again whenever a suspended request is woken), on_completed (answered, or given up), on_line for the next one …, on_peer (it is gone). */
 #include "core/clock.h"
 #include "core/log.h"
-#include "gateway/http/listen.h"
-#include "gateway/http/server_own.h"
+#include "core/http/listen.h"
+#include "core/http/server_own.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static void server_end_late(struct server *s, uint64_t now_ms)
                         continue;
                 }
                 problem_set(
-                        &why, "gateway", "no_answer",
+                        &why, "http", "no_answer",
                         "broker and store have not answered in time; what was asked for may or may not happen: look again");
                 exchange_answer_problem(x, &why);
         }
@@ -126,7 +126,7 @@ static int server_read_head(struct exchange *x, char allowed[ROUTE_METHODS_SIZE]
 {
         const int code = target_read(x->raw, &x->target, why);
         if (code)
-                return code < 0 ? problem_set(why, "gateway", "out_of_memory", "out of memory") : 1;
+                return code < 0 ? problem_set(why, "http", "out_of_memory", "out of memory") : 1;
         x->route = route_find(x->server->config.routes, x->method, &x->target, allowed, why);
         return x->route ? route_check(x->route, &x->target, why) : 1;
 }
@@ -171,7 +171,7 @@ static void server_serve(struct exchange *x)
         struct problem why;
         x->served = true;
         if (x->surplus == 0) {
-                x->route->serve(x->server->config.gateway, x);
+                x->route->serve(x->server->config.owner, x);
                 return;
         }
         x->closes = true;
@@ -214,8 +214,13 @@ static void server_log(const struct server *s, const struct exchange *x)
                 .bytes = x->sent,
                 .took_us = clock_mono_us() - x->begun_us,
         };
+        const struct server_answer answer = {
+                .method = x->method, .route = x->route, .status = x->status, .took_us = line.took_us
+        };
         if (s->log)
                 access_log_write(s->log, &line);
+        if (s->config.answered)
+                s->config.answered(s->config.owner, &answer);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **context,
@@ -240,7 +245,7 @@ static void on_daemon_said(void *arg, const char *format, va_list args)
         (void)arg;
         vsnprintf(text, sizeof(text), format, args);
         text[strcspn(text, "\n")] = '\0';
-        log_debug("gateway", "%s", text);
+        log_debug("http", "%s", text);
 }
 
 static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *text)
@@ -312,6 +317,11 @@ unsigned server_port(const struct server *s)
         return s->port;
 }
 
+unsigned server_connections(const struct server *s)
+{
+        return s->peers.count;
+}
+
 void server_stop(struct server *s)
 {
         if (s->stopping)
@@ -342,7 +352,7 @@ static void server_end_all(struct server *s)
         struct problem why;
         for (struct exchange *x = s->exchanges; x; x = x->next) {
                 exchange_tell_over(x);
-                problem_set(&why, "gateway", "stopping", "this server stops; what was asked for may or may not happen");
+                problem_set(&why, "http", "stopping", "this server stops; what was asked for may or may not happen");
                 if (x->streams)
                         exchange_end(x);
                 else

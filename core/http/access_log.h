@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A JSON line for each request, to a file or standard output. Lines are written together, at the latest a fifth of a second later. Loop thread. */
-#ifndef CHARD_GATEWAY_HTTP_ACCESS_LOG_H
-#define CHARD_GATEWAY_HTTP_ACCESS_LOG_H
+#ifndef CHARD_CORE_HTTP_ACCESS_LOG_H
+#define CHARD_CORE_HTTP_ACCESS_LOG_H
 
 #include "core/problem.h"
 
@@ -18,7 +18,7 @@ struct access_line {
         uint64_t bytes, took_us;
 };
 
-/* `path` is appended to; "-" is standard output. Returns 0; 1 with `why` (source "gateway", code "bad_log"); or -ENOMEM. */
+/* `path` is appended to; "-" is standard output. Returns 0; 1 with `why` (source "http", code "bad_log"); or -ENOMEM. */
 int access_log_open(struct access_log **out, uv_loop_t *loop, const char *path, struct problem *why);
 void access_log_write(struct access_log *log, const struct access_line *line);
 

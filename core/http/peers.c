@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections. libmicrohttpd closes those that are silent; who sends a byte now and then, and never a request, is closed here. */
-#include "gateway/http/server_own.h"
+#include "core/http/server_own.h"
 
 #include <netdb.h>
 #include <stdlib.h>

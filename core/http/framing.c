@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must be in order before a body is read. Requests whose end two servers could see at different places are refused (request smuggling): libmicrohttpd takes some of them.
  * Sources: RFC 9112, 5.1, 6.1 to 6.3; RFC 9110, 5.6.2 (token). */
-#include "gateway/http/host.h"
-#include "gateway/http/server_own.h"
+#include "core/http/host.h"
+#include "core/http/server_own.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,10 +105,10 @@ static int framing_check_host(const struct exchange *x, struct problem *why)
 {
         const char *host = exchange_header(x, "Host");
         if (!host_is_ours(host, x->server->config.hosts))
-                return problem_set(
-                        why, "request", "bad_host",
-                        "this server is not %.100s; names that it has besides its addresses: CHARD_GATEWAY_HOSTS",
-                        host ? host : "without a name");
+                return problem_set(why, "request", "bad_host", "this server is not %.100s%s%s",
+                                   host ? host : "without a name",
+                                   x->server->config.hosts_setting ? "; names that it has besides its addresses: " : "",
+                                   x->server->config.hosts_setting ? x->server->config.hosts_setting : "");
         if (!host_is_origin(host, exchange_header(x, "Origin")))
                 return problem_set(why, "request", "bad_origin", "pages of other origins may not send requests here");
         return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whom a request takes this server for. A page on somebody else's name that resolves to this address (DNS rebinding) says that name in Host,
  * and a browser says in Origin which page sends; neither can be chosen by the page. Pure. Source: RFC 9110, 7.2; RFC 6454, 7. */
-#ifndef CHARD_GATEWAY_HTTP_HOST_H
-#define CHARD_GATEWAY_HTTP_HOST_H
+#ifndef CHARD_CORE_HTTP_HOST_H
+#define CHARD_CORE_HTTP_HOST_H
 
 #include <stdbool.h>
 

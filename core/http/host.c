@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/http/host.h"
+#include "core/http/host.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The target of a request, "/v1/jobs/ID?wait=30", as decoded texts. Pure.
  * Source: RFC 9112, 3.2.1 (origin-form); RFC 3986, 3.3 and 3.4; the URL standard, "application/x-www-form-urlencoded". */
-#ifndef CHARD_GATEWAY_HTTP_TARGET_H
-#define CHARD_GATEWAY_HTTP_TARGET_H
+#ifndef CHARD_CORE_HTTP_TARGET_H
+#define CHARD_CORE_HTTP_TARGET_H
 
 #include "core/problem.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the server share: daemon.c, answer.c, framing.c, peers.c. */
-#ifndef CHARD_GATEWAY_HTTP_SERVER_OWN_H
-#define CHARD_GATEWAY_HTTP_SERVER_OWN_H
+#ifndef CHARD_CORE_HTTP_SERVER_OWN_H
+#define CHARD_CORE_HTTP_SERVER_OWN_H
 
-#include "gateway/http/access_log.h"
-#include "gateway/http/server.h"
+#include "core/http/access_log.h"
+#include "core/http/server.h"
 
 #include <microhttpd.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One request and its answer. A handler answers at once, or keeps the exchange (exchange_keep), returns, and answers later; or it answers with a stream. Loop thread. */
-#ifndef CHARD_GATEWAY_HTTP_EXCHANGE_H
-#define CHARD_GATEWAY_HTTP_EXCHANGE_H
+#ifndef CHARD_CORE_HTTP_EXCHANGE_H
+#define CHARD_CORE_HTTP_EXCHANGE_H
 
 #include "core/bytes.h"
 #include "core/problem.h"
-#include "gateway/http/route.h"
-#include "gateway/http/target.h"
+#include "core/http/route.h"
+#include "core/http/target.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What clients are told went wrong. Pure. Source: RFC 9457. */
-#ifndef CHARD_GATEWAY_HTTP_PROBLEMS_H
-#define CHARD_GATEWAY_HTTP_PROBLEMS_H
+#ifndef CHARD_CORE_HTTP_PROBLEMS_H
+#define CHARD_CORE_HTTP_PROBLEMS_H
 
 #include "core/problem.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/http/listen.h"
+#include "core/http/listen.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ static int listen_failed(const char *text, struct problem *why)
         const char *code = errno == EADDRINUSE                 ? "address_in_use"
                            : errno == EACCES || errno == EPERM ? "access_refused"
                                                                : "unreachable";
-        return problem_set(why, "gateway", code, "can't listen on %.80s: %s", text, strerror(errno));
+        return problem_set(why, "http", code, "can't listen on %.80s: %s", text, strerror(errno));
 }
 
 static int listen_on(const struct addrinfo *a)
@@ -57,12 +57,11 @@ int listen_open(const char *text, int *fd, struct problem *why)
         const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
         struct addrinfo *found = NULL;
         if (!listen_parts(text, address, port))
-                return problem_set(why, "gateway", "bad_address",
+                return problem_set(why, "http", "bad_address",
                                    "\"%.80s\" is no address to listen on: ADDRESS:PORT, [ADDRESS]:PORT", text);
         const int error = getaddrinfo(*address ? address : NULL, port, &hints, &found);
         if (error)
-                return problem_set(why, "gateway", "bad_address", "can't listen on %.80s: %s", text,
-                                   gai_strerror(error));
+                return problem_set(why, "http", "bad_address", "can't listen on %.80s: %s", text, gai_strerror(error));
         *fd = listen_on(found);
         freeaddrinfo(found);
         return *fd < 0 ? listen_failed(text, why) : 0;

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which function serves a request: one table of routes, from which the description of the interface comes as well. Pure. */
-#ifndef CHARD_GATEWAY_HTTP_ROUTE_H
-#define CHARD_GATEWAY_HTTP_ROUTE_H
+#ifndef CHARD_CORE_HTTP_ROUTE_H
+#define CHARD_CORE_HTTP_ROUTE_H
 
 #include "core/problem.h"
-#include "gateway/http/target.h"
+#include "core/http/target.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct exchange;
-struct gateway;
-struct pipeline;
 
 enum route_kind { ROUTE_TEXT, ROUTE_NUMBER, ROUTE_TIME };
 
@@ -24,12 +22,12 @@ struct route_param {
 };
 
 struct route {
-        const char *method;  /* "GET" stands for HEAD too */
-        const char *pattern; /* "/v1/jobs/{id}"; a segment in braces is any text */
-        void (*serve)(struct gateway *g, struct exchange *x);
-        const struct route_param *params; /* ended by a NULL name; NULL: none */
-        const char *takes;                /* media type of its body, or NULL: it takes none */
-        const struct pipeline *pipeline;  /* that it submits to, or NULL */
+        const char *method;                             /* "GET" stands for HEAD too */
+        const char *pattern;                            /* "/v1/jobs/{id}"; a segment in braces is any text */
+        void (*serve)(void *owner, struct exchange *x); /* `owner` is the server's */
+        const struct route_param *params;               /* ended by a NULL name; NULL: none */
+        const char *takes;                              /* media type of its body, or NULL: it takes none */
+        const void *subject;                            /* what the owner notes of it, or NULL */
         const char *summary;
 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the gateway reads of a request before anything is done: its target, its route, whom it is meant for; and what it says of problems. */
-#include "gateway/http/host.h"
-#include "gateway/http/listen.h"
-#include "gateway/http/problems.h"
-#include "gateway/http/route.h"
-#include "gateway/http/target.h"
+/* What an HTTP server reads of a request before anything is done: its target, its route, whom it is meant for; and what it says of problems. */
+#include "core/http/host.h"
+#include "core/http/listen.h"
+#include "core/http/problems.h"
+#include "core/http/route.h"
+#include "core/http/target.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/http/access_log.h"
+#include "core/http/access_log.h"
 
 #include "core/bytes.h"
 #include "core/clock.h"
@@ -43,7 +43,7 @@ int access_log_open(struct access_log **out, uv_loop_t *loop, const char *path, 
         const int fd = strcmp(path, "-") == 0 ? dup(STDOUT_FILENO)
                                               : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
         if (fd < 0)
-                return problem_set(why, "gateway", "bad_log", "the access log %.200s can't be opened: %s", path,
+                return problem_set(why, "http", "bad_log", "the access log %.200s can't be opened: %s", path,
                                    strerror(errno));
         struct access_log *log = calloc(1, sizeof(*log));
         if (!log) {

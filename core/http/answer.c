@@ -2,8 +2,8 @@
 /* A request from its line to its answer. It is kept by its connection, and by handlers that answer later. */
 #include "core/clock.h"
 #include "core/json.h"
-#include "gateway/http/problems.h"
-#include "gateway/http/server_own.h"
+#include "core/http/problems.h"
+#include "core/http/server_own.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP/1.1 by libmicrohttpd on the one loop: its epoll descriptor is watched by libuv, what waits is suspended, no thread is made.
+ * What is malformed, too large, too slow or meant for somebody else is answered here, and costs no more than itself. */
+#ifndef CHARD_CORE_HTTP_SERVER_H
+#define CHARD_CORE_HTTP_SERVER_H
+
+#include "core/http/exchange.h"
+
+#include <uv.h>
+
+struct server;
+
+/* How a request ended; borrowed for the length of the call. */
+struct server_answer {
+        const char *method;
+        const struct route *route; /* NULL: none was found */
+        unsigned status;           /* 0: none was sent */
+        uint64_t took_us;
+};
+
+/* Borrowed as long as the server lives. */
+struct server_config {
+        uv_loop_t *loop;
+        const char *listen;        /* "127.0.0.1:8780", "[::1]:8780"; port 0 = a free one */
+        const char *hosts;         /* further names that Host may have, comma-separated; see host.h */
+        const char *hosts_setting; /* where they can be set, for who is refused; or NULL */
+        unsigned connections;      /* at once; beyond them the one that has waited longest for a request is closed */
+        size_t body_most;          /* bytes of one request's body */
+        const char *log_file;      /* a JSON line a request: a file's name, "-" = standard output, or NULL = none */
+        const struct route *routes;
+        void *owner;                                                       /* handed to the routes' functions */
+        void (*answered)(void *owner, const struct server_answer *answer); /* after each request; or NULL */
+        void (*idle)(void *arg); /* after server_stop: no request is under way any more */
+        void *arg;
+};
+
+/* Listen. Returns 0; 1 with `why` (source "http", code "bad_address", "address_in_use", "access_refused"); or -errno. */
+int server_open(struct server **out, const struct server_config *config, struct problem *why);
+
+/* The port that it listens on. */
+unsigned server_port(const struct server *s);
+
+/* Connections that are open now. */
+unsigned server_connections(const struct server *s);
+
+/* Take no more connections, end what waits for news; then, and not from inside, `idle`. */
+void server_stop(struct server *s);
+
+/* Close what is left. The loop must turn until it is idle. */
+void server_close(struct server *s);
+
+#endif
