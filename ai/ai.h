@@ -78,6 +78,7 @@ struct ai_reply {
         uint64_t
                 served_ago_ms; /* AI_TRANSIENT: when this process was last given something whole by that model; AI_NEVER: not since it began */
         json_t *content; /* AI_OK: the answer, checked against the schema; borrowed for the length of the callback */
+        bool asked;      /* the provider was: it was not where the call had to wait, or found no room */
         const char *provider; /* "openai", "offline"; constant */
         char model[64];       /* as the provider named it */
         unsigned tokens_in, tokens_out;
@@ -116,6 +117,18 @@ uint64_t ai_paused_ms(const struct ai *ai, const char *model, uint64_t now_ms);
 /* Tell what is paused and why: "endpoint", or a model by its name. `fault`: somebody must mend it; else it rests, and comes back by itself. */
 typedef void ai_trouble(const char *what, const struct problem *why, bool fault, void *arg);
 void ai_tell_trouble(const struct ai *ai, ai_trouble *tell, void *arg);
+
+/* What keeps calls of a model from going out, and whether it does. */
+struct ai_model_state {
+        const char *name;
+        uint64_t paused_ms;  /* surely nothing is called for so long; 0 = it may be */
+        const char *limiter; /* "free", "paused", "ramping": let in by and by; constant */
+        const char *breaker; /* "closed", "open", "half_open": it is being tried; constant */
+};
+
+/* Tell of all models that were asked for; none where there is no endpoint. */
+typedef void ai_model_tell(const struct ai_model_state *state, void *arg);
+void ai_tell_models(const struct ai *ai, uint64_t now_ms, ai_model_tell *tell, void *arg);
 
 /* Ask. `done` is called exactly once, later, never from inside this call. *out (may be NULL) names the call until then.
  * Returns 0; -ENOMEM; or -ECANCELED after ai_close (in both `done` is not called). While the model is paused it answers AI_WAIT at

@@ -406,6 +406,12 @@ void ai_tell_trouble(const struct ai *ai, ai_trouble *tell, void *arg)
         models_tell(ai->models, tell, arg);
 }
 
+void ai_tell_models(const struct ai *ai, uint64_t now_ms, ai_model_tell *tell, void *arg)
+{
+        if (ai->openai)
+                models_tell_states(ai->models, now_ms, tell, arg);
+}
+
 /* A model that a task names by itself is the task's own mistake; one that the settings name is everybody's. */
 static void blame(const struct ai_call *call, struct ai_reply *reply)
 {
@@ -424,6 +430,7 @@ static void on_response(const struct ai_response *response, void *arg)
         const uint64_t now_ms = clock_mono_ms();
         ai_judge(response, call->request->schema, &reply);
         blame(call, &reply);
+        reply.asked = true;
         reply.provider = "openai";
         if (!reply.model[0])
                 snprintf(reply.model, sizeof(reply.model), "%s", call->model->name);

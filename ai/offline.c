@@ -9,6 +9,7 @@ void offline_reply(int (*hook)(const struct ai_request *, json_t **, void *, str
 {
         memset(reply, 0, sizeof(*reply));
         reply->verdict = AI_PERMANENT;
+        reply->asked = true;
         reply->provider = "offline";
         snprintf(reply->model, sizeof(reply->model), "offline");
         json_t *answer = NULL;

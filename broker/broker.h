@@ -30,6 +30,7 @@ struct delivery {
         const char *queue; /* the listener's own text from consume; lives as long as the broker */
         const char *exchange;
         const char *routing_key;
+        int64_t queued_ms;       /* wall clock: when it came into its queue, where the backend knows; else 0 */
         struct bytes properties; /* encoded, as received */
         struct bytes body;
 };
@@ -103,8 +104,19 @@ enum publish_result {
 };
 typedef void publish_done(enum publish_result result, void *arg);
 
-/* -1: there is no such queue, or it could not be found out; consumers also where the backend does not count them. */
-typedef void depth_done(int64_t messages, int64_t consumers, void *arg);
+/* What a queue holds. -1: it could not be found out, or the backend does not count it. */
+struct queue_depth {
+        int64_t ready, unacked, consumers;
+        int64_t oldest_ms; /* wall clock: when its first ready message came; 0 = not known, or there is none */
+        bool missing;      /* there is no such queue */
+};
+typedef void depth_done(const struct queue_depth *depth, void *arg);
+
+/* Ready ones, and the unacked ones where they are counted; or -1. */
+static inline int64_t queue_depth_messages(const struct queue_depth *d)
+{
+        return d->ready + (d->unacked > 0 ? d->unacked : 0);
+}
 
 struct broker {
         const struct broker_backend *backend;
@@ -146,8 +158,8 @@ struct broker_backend {
 
         void (*health)(const struct broker *b, struct broker_health *out);
 
-        /* How many messages a queue holds: ready ones where the backend is RabbitMQ, unacked ones included where it is a file, which also knows all queues
-         * together (NULL). `done` comes later, also when the broker is closed or away; only when memory runs out it comes from inside. */
+        /* What a queue holds: RabbitMQ tells ready messages and consumers; a file tells messages, unacked ones as well, and also of all queues together (NULL).
+         * `done` comes later, also when the broker is closed or away; only when memory runs out it comes from inside. */
         void (*depth)(struct broker *b, const char *queue, depth_done *done, void *arg);
 
         /* The next three are NULL where no Celery client can connect. */

@@ -99,11 +99,11 @@ static bool status_worker(struct status *s, const json_t *row, const json_t *loa
 
 /* ---- queues ---- */
 
-static void status_on_depth(int64_t messages, int64_t consumers, void *arg)
+static void status_on_depth(const struct queue_depth *depth, void *arg)
 {
         struct status *s = (struct status *)arg;
-        s->depth = messages;
-        s->consumers = consumers;
+        s->depth = queue_depth_messages(depth);
+        s->consumers = depth->consumers;
         wait_done(&s->client.wait);
 }
 

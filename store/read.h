@@ -45,6 +45,9 @@ struct store_read {
 
         /* {"workers": as of `workers`, "held": [{"owner","count","until"}], "scheduled": {"count","overdue","unroutable","oldest_due_ms"}}; see jobs_load. */
         void (*load)(struct store *s, json_done *done, void *arg);
+        /* What waits in the store, in numbers: {"scheduled": [{"reason","count","due" (of them)}], "late_ms" (how long the first due one has been; null = nothing is
+         * scheduled), "dead" (letters kept, 100000 at most), "workers": as of `workers`, "slots" (of replication): [{"name","active","lag" (bytes or null)}]}. */
+        void (*figures)(struct store *s, json_done *done, void *arg);
         /* All workers' rows, as of `worker`, in an array ordered by name. */
         void (*workers)(struct store *s, json_done *done, void *arg);
 

@@ -4,6 +4,7 @@
 #ifndef CHARD_WORKER_OBSERVE_H
 #define CHARD_WORKER_OBSERVE_H
 
+#include "ai/ai.h"
 #include "core/problem.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@ enum run_event_kind {
         RUN_PAUSED,    /* its model, or its rate limit, has it wait: `wait_ms`; `held` here, or put away in the store */
         RUN_RETRYING,  /* its attempt failed, and the next is safe in the store: `wait_ms`, `why` */
         RUN_SCHEDULED, /* its message is put away in the store for another reason: `wait_ms`, `reason` */
+        RUN_WORKED,    /* its work is done, and what it wants can be done: its outcome is committed next */
         RUN_COMMITTED, /* its outcome stands: it is in the store, or, for a stateless task, worked out. `took_ms`, `usage`, `last` */
         RUN_SENDING,     /* a message that follows it is about to be published: `sent` */
         RUN_PUBLISHED,   /* all those messages are confirmed */
@@ -47,8 +49,15 @@ struct run_ids {
 struct run_usage {
         const char *provider, *model;
         unsigned tokens_in, tokens_out;
-        int64_t cost_nano;   /* billionths of a US dollar */
-        unsigned elapsed_ms; /* how long it took */
+        int64_t cost_nano;       /* billionths of a US dollar */
+        unsigned elapsed_ms;     /* how long it took */
+        bool asked;              /* the provider was sent a request */
+        enum ai_verdict verdict; /* how its answer was judged */
+};
+
+/* When what happened to it before did; microseconds of the monotonic clock, 0 = it did not, or nobody wanted to know. */
+struct run_times {
+        uint64_t received_us, called_us, worked_us;
 };
 
 /* Borrowed, with all that it points at, for the length of the call. */
@@ -58,8 +67,9 @@ struct run_event {
         const struct task_message *message; /* as it came */
         const struct task_def *def;         /* NULL: nobody knows this task */
         unsigned attempt;                   /* from 1 */
-        int64_t wall_ms;                    /* when it happened */
-        uint64_t took_ms;                   /* since its work began; 0 = it has not */
+        uint64_t at_us;                     /* when it happened: microseconds of the monotonic clock */
+        const struct run_times *times;
+        uint64_t took_ms; /* COMMITTED: since its work began */
         struct run_usage usage;
         const struct problem *why; /* NULL: nothing went wrong */
         uint64_t wait_ms;          /* until it goes on */
@@ -96,6 +106,9 @@ static inline bool observing_wants(const struct observing *all, enum run_event_k
 
 /* Tell those that want it. */
 void observing_tell(const struct observing *all, const struct run_event *e);
+
+/* When its message came into its queue (wall clock), as far as the broker or the message says; 0 = not known. */
+int64_t run_queued_ms(const struct run *run);
 
 /* "received", …; constant. */
 const char *run_event_name(enum run_event_kind kind);

@@ -45,6 +45,8 @@ struct worker_config {
                 *observers; /* those of the worker's owner, linked by `next`, which the worker may change; or NULL */
 };
 
+struct broker;
+struct store;
 struct worker;
 
 /* Connect to broker and store, and start to consume. The config is borrowed until worker_close.
@@ -58,6 +60,24 @@ void worker_stop(struct worker *w);
 /* From the next delivery on do what this catalogue says; what runs goes on with the one that it began with. Loop thread. 0 or -ENOMEM: then
  * nothing has changed. */
 int worker_use(struct worker *w, struct catalog *catalog);
+
+/* Its doors, for those who watch it; its own. */
+struct store *worker_store(const struct worker *w);
+struct broker *worker_broker(const struct worker *w);
+const struct ai *worker_ai(const struct worker *w);
+
+/* Does it consume? If not: why, for the length of this turn. */
+bool worker_ready(const struct worker *w, const char **why);
+
+/* What it has of one of its queues. */
+struct worker_queue {
+        const char *name;
+        size_t in_hand;
+        unsigned slots; /* it may have so many in hand; 0 while it takes none */
+        int64_t taken_ms; /* wall clock: when the one that was taken last had come into the queue; 0 = not known, or it has none */
+};
+typedef void worker_queue_tell(const struct worker_queue *q, void *arg);
+void worker_tell_queues(const struct worker *w, worker_queue_tell *tell, void *arg);
 
 /* "openai" or "offline"; constant. */
 const char *worker_provider(const struct worker *w);

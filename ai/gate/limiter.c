@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ai/gate/limiter.h"
 
-#include <stdbool.h>
-
 enum { RAMP_MS = LIMITER_RAMP_STEP_MS * LIMITER_RAMP_STEPS };
 
 static uint64_t default_pause(unsigned pauses, uint64_t random);
@@ -40,13 +38,18 @@ uint64_t limiter_paused_ms(const struct limiter *l, uint64_t now_ms)
         return now_ms < l->until_ms ? l->until_ms - now_ms : 0;
 }
 
+bool limiter_is_ramping(const struct limiter *l, uint64_t now_ms)
+{
+        return l->until_ms != 0 && now_ms >= l->until_ms && now_ms - l->until_ms < RAMP_MS;
+}
+
 uint64_t limiter_take(struct limiter *l, uint64_t now_ms, uint64_t random)
 {
         if (now_ms < l->until_ms)
                 return l->until_ms - now_ms;
-        const uint64_t since = now_ms - l->until_ms;
-        if (l->until_ms == 0 || since >= RAMP_MS)
+        if (!limiter_is_ramping(l, now_ms))
                 return 0;
+        const uint64_t since = now_ms - l->until_ms;
         const uint64_t step = since / LIMITER_RAMP_STEP_MS;
         if (l->admitted < (uint64_t)LIMITER_RAMP_FIRST << step) {
                 l->admitted++;

@@ -5,6 +5,7 @@
 #ifndef CHARD_AI_GATE_LIMITER_H
 #define CHARD_AI_GATE_LIMITER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -34,6 +35,9 @@ void limiter_ramp(struct limiter *l, uint64_t now_ms);
 
 /* Milliseconds until the pause ends; 0 = not paused. */
 uint64_t limiter_paused_ms(const struct limiter *l, uint64_t now_ms);
+
+/* Is its pause over, and calls are let in by and by? */
+bool limiter_is_ramping(const struct limiter *l, uint64_t now_ms);
 
 /* Ask to call now. Returns 0 and counts the call, or the milliseconds to wait before asking again (> 0); those that are turned
  * away during the ramp are told different times, spread over what is left of it. */

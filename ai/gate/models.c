@@ -118,6 +118,35 @@ void models_tell(const struct models *all, ai_trouble *tell, void *arg)
         map_each(all->by_name, tell_one, &teller);
 }
 
+struct state_teller {
+        ai_model_tell *tell;
+        void *arg;
+        uint64_t now_ms;
+};
+
+static void models_tell_state(void *model, void *arg)
+{
+        const struct model *m = model;
+        const struct state_teller *t = arg;
+        const struct ai_model_state state = {
+                .name = m->name,
+                .paused_ms = model_paused_ms(m, t->now_ms),
+                .limiter = limiter_paused_ms(&m->limiter, t->now_ms)    ? "paused"
+                           : limiter_is_ramping(&m->limiter, t->now_ms) ? "ramping"
+                                                                        : "free",
+                .breaker = !breaker_is_open(&m->breaker)             ? "closed"
+                           : breaker_open_ms(&m->breaker, t->now_ms) ? "open"
+                                                                     : "half_open",
+        };
+        t->tell(&state, t->arg);
+}
+
+void models_tell_states(const struct models *all, uint64_t now_ms, ai_model_tell *tell, void *arg)
+{
+        struct state_teller teller = { tell, arg, now_ms };
+        map_each(all->by_name, models_tell_state, &teller);
+}
+
 const struct breaker *models_endpoint(const struct models *all)
 {
         return &all->endpoint;

@@ -40,6 +40,9 @@ uint64_t model_paused_ms(const struct model *m, uint64_t now_ms);
 void model_tell(struct model *m, uint64_t now_ms, const struct ai_reply *reply);
 void models_tell(const struct models *all, ai_trouble *tell, void *arg);
 
+/* How each is. */
+void models_tell_states(const struct models *all, uint64_t now_ms, ai_model_tell *tell, void *arg);
+
 /* What keeps every model from being called: a fault of the endpoint itself. Its breaker opens at the first one. */
 const struct breaker *models_endpoint(const struct models *all);
 

@@ -174,8 +174,7 @@ void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_r
                 p->earlier->later = p->later;
         b->open_count--;
         b->casual_count -= p->casual;
-        b->base.counts.calls++;
-        b->base.counts.errors += !p->casual && result != PUBLISH_CONFIRMED;
+        door_counts_calls(&b->base.counts, 1, !p->casual && result != PUBLISH_CONFIRMED);
         message_free(p->message);
         p->later = b->spare;
         b->spare = p;

@@ -24,7 +24,7 @@ void amqp_depth(struct broker *broker, const char *queue, depth_done *done, void
         struct order *o = q ? calloc(1, sizeof(*o) + size) : NULL;
         if (!o) {
                 free(q);
-                done(-1, -1, arg);
+                done(&(struct queue_depth){ .ready = -1, .unacked = -1, .consumers = -1 }, arg);
                 return;
         }
         *q = (struct depth_question){ .next = b->depths, .number = ++b->depth_number, .done = done, .arg = arg };
@@ -44,7 +44,10 @@ void amqp_depth_answered(struct amqp_broker *b, const struct report *r)
         if (!q)
                 return;
         *at = q->next;
-        q->done(r->messages, r->consumers, q->arg);
+        const struct queue_depth depth = {
+                .ready = r->messages, .unacked = -1, .consumers = r->consumers, .missing = r->missing
+        };
+        q->done(&depth, q->arg);
         free(q);
 }
 
@@ -75,6 +78,7 @@ static int depth_ask(struct amqp_link *l, const char *queue, struct report *r)
                 r->consumers = ok->consumer_count;
         }
         result = amqp_link_result(l, DECLARE_CHANNEL, queue, &why);
+        r->missing = result > 0 && strcmp(why.code, "not_found") == 0;
         if (result)
                 return result; /* the broker has closed the channel */
         amqp_channel_close(l->conn, DECLARE_CHANNEL, AMQP_REPLY_SUCCESS);

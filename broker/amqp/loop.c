@@ -35,7 +35,7 @@ static void finished(struct amqp_broker *b, struct publish_list *list)
         struct publish *p = list->first; /* the one that waited longest */
         const uint64_t now_ms = amqp_now_ms(b);
         if (p)
-                door_counts_add(&b->base.counts, 0, 0, now_ms > p->asked_ms ? (now_ms - p->asked_ms) * 1000 : 0);
+                door_counts_group(&b->base.counts, now_ms > p->asked_ms ? (now_ms - p->asked_ms) * 1000 : 0);
         while ((p = publish_list_take(list)))
                 amqp_publish_ended(b, p, p->result);
 }
@@ -109,6 +109,8 @@ static void tell_changes(struct amqp_broker *b)
         amqp_health(&b->base, &now);
         if (!amqp_loop_differs(&now, &b->told))
                 return;
+        b->base.counts.losses += b->told.connected && !now.connected;
+        b->base.counts.losses += b->told.publisher_up && !now.publisher_up;
         b->told = now;
         if (b->listener.changed)
                 b->listener.changed(&now, b->listener.arg);

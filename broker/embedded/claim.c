@@ -75,7 +75,7 @@ static unsigned char *put_column(unsigned char *to, sqlite3_stmt *s, int column)
         return to + size;
 }
 
-/* Columns: id, redelivered, exchange, routing key, properties, body. The id travels in the tag until the loop gives it a number. */
+/* Columns: id, redelivered, exchange, routing key, properties, body, when it came. The id travels in the tag until the loop gives it a number. */
 static struct delivery *read_delivery(sqlite3_stmt *s)
 {
         size_t size = sizeof(struct delivery) + 2;
@@ -86,7 +86,8 @@ static struct delivery *read_delivery(sqlite3_stmt *s)
                 return NULL;
         unsigned char *at = (unsigned char *)(d + 1);
         *d = (struct delivery){ .tag.number = (uint64_t)sqlite3_column_int64(s, 0),
-                                .redelivered = sqlite3_column_int(s, 1) };
+                                .redelivered = sqlite3_column_int(s, 1),
+                                .queued_ms = sqlite3_column_int64(s, 6) };
         d->exchange = (const char *)at;
         at = put_column(at, s, 2);
         *at++ = '\0';
@@ -115,10 +116,10 @@ static int read_ready(sqlite3 *db, struct ask *ask)
 {
         size_t bytes = 0;
         int code;
-        sqlite3_stmt *s =
-                sqlite_statement(db, "select e.id, e.redelivered, m.exchange, m.routing_key, m.properties, m.body"
-                                     " from broker_entry e join broker_message m on m.id = e.id"
-                                     " where e.queue = ?1 and e.owner = 0 order by e.id limit ?2");
+        sqlite3_stmt *s = sqlite_statement(
+                db, "select e.id, e.redelivered, m.exchange, m.routing_key, m.properties, m.body, m.queued_ms"
+                    " from broker_entry e join broker_message m on m.id = e.id"
+                    " where e.queue = ?1 and e.owner = 0 order by e.id limit ?2");
         if (!s)
                 return sqlite3_errcode(db);
         sqlite3_bind_int64(s, 1, ask->queue_id);

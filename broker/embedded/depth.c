@@ -9,27 +9,37 @@ struct count {
         struct sqlite_work work;
         depth_done *done;
         void *arg;
-        int64_t messages;
+        struct queue_depth depth;
         bool all;
         char queue[];
 };
 
-static const char one_sql[] =
-        "select (select count(*) from broker_entry where queue = q.id) from broker_queue as q where q.name = ?1";
-static const char all_sql[] = "select count(*) from broker_entry";
+static const char one_sql[] = "select (select count(*) from broker_entry where queue = q.id and owner = 0),"
+                              " (select count(*) from broker_entry where queue = q.id and owner <> 0),"
+                              " (select m.queued_ms from broker_entry e join broker_message m on m.id = e.id"
+                              " where e.queue = q.id and e.owner = 0 order by e.id limit 1)"
+                              " from broker_queue as q where q.name = ?1";
+static const char all_sql[] =
+        "select count(*) filter (where owner = 0), count(*) filter (where owner <> 0), 0 from broker_entry";
+
+static const struct queue_depth depth_unknown = { .ready = -1, .unacked = -1, .consumers = -1 };
 
 static int embedded_depth_run(struct sqlite_work *work, sqlite3 *db)
 {
         struct count *c = (struct count *)work;
         sqlite3_stmt *s = sqlite_statement(db, c->all ? all_sql : one_sql);
-        c->messages = -1;
+        c->depth = depth_unknown;
         if (!s)
                 return sqlite3_errcode(db);
         if (!c->all)
                 sqlite3_bind_text(s, 1, c->queue, -1, SQLITE_STATIC);
         const int code = sqlite3_step(s);
-        if (code == SQLITE_ROW)
-                c->messages = sqlite3_column_int64(s, 0);
+        c->depth.missing = code == SQLITE_DONE;
+        if (code == SQLITE_ROW) {
+                c->depth.ready = sqlite3_column_int64(s, 0);
+                c->depth.unacked = sqlite3_column_int64(s, 1);
+                c->depth.oldest_ms = sqlite3_column_int64(s, 2);
+        }
         return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
@@ -37,7 +47,7 @@ static void counted(struct sqlite_work *work, enum sqlite_end end, const struct 
 {
         struct count *c = (struct count *)work;
         (void)why;
-        c->done(end == SQLITE_END_COMMITTED ? c->messages : -1, -1, c->arg);
+        c->done(end == SQLITE_END_COMMITTED ? &c->depth : &depth_unknown, c->arg);
         free(c);
 }
 
@@ -49,7 +59,7 @@ void embedded_depth(struct broker *broker, const char *queue, depth_done *done, 
         const size_t size = queue ? strlen(queue) + 1 : 0;
         struct count *c = b->closed ? NULL : calloc(1, sizeof(*c) + size);
         if (!c) {
-                done(-1, -1, arg);
+                done(&depth_unknown, arg);
                 return;
         }
         c->done = done;

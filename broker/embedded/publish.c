@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A publish is a durable insert into each queue that its key leads to. */
 #include "broker/embedded/embedded.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <stdlib.h>
@@ -17,7 +18,8 @@ struct publish {
 static int insert_message(sqlite3 *db, const struct message *m)
 {
         sqlite3_stmt *s = sqlite_statement(
-                db, "insert into broker_message (exchange, routing_key, properties, body) values (?1, ?2, ?3, ?4)");
+                db,
+                "insert into broker_message (exchange, routing_key, properties, body, queued_ms) values (?1, ?2, ?3, ?4, ?5)");
         if (!s)
                 return sqlite3_errcode(db);
         sqlite3_bind_text(s, 1, m->exchange, -1, SQLITE_STATIC);
@@ -27,6 +29,7 @@ static int insert_message(sqlite3 *db, const struct message *m)
                                        : sqlite3_bind_zeroblob(s, 4, 0);
         if (bound)
                 return bound;
+        sqlite3_bind_int64(s, 5, clock_wall_ms());
         const int code = sqlite3_step(s);
         return code == SQLITE_DONE ? SQLITE_OK : code;
 }

@@ -159,10 +159,10 @@ static int open_brokers(struct shipping *s)
 
 /* ---- until nothing is left ---- */
 
-static void on_depth(int64_t messages, int64_t consumers, void *arg)
+static void on_depth(const struct queue_depth *depth, void *arg)
 {
         struct shipping *s = (struct shipping *)arg;
-        (void)consumers;
+        const int64_t messages = queue_depth_messages(depth);
         s->left = messages > 0 ? (size_t)messages : 0;
         s->asked = false;
         wait_done(&s->move->wait);

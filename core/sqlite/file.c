@@ -122,6 +122,8 @@ static void hear_state(struct sqlite_file *f)
         if (up == f->up)
                 return;
         f->up = up;
+        if (!up && f->config.counts)
+                f->config.counts->losses++;
         if (f->config.changed)
                 f->config.changed(up, why, f->config.arg);
 }
@@ -141,9 +143,8 @@ static void count_work(struct sqlite_file *f, const struct sqlite_work *work)
         if (!counts)
                 return;
         if (work->took_us)
-                door_counts_add(counts, 0, 0, work->took_us);
-        counts->calls++;
-        counts->errors += work->end == SQLITE_END_REFUSED;
+                door_counts_group(counts, work->took_us);
+        door_counts_calls(counts, 1, work->end == SQLITE_END_REFUSED);
 }
 
 /* A callback may close the file: that works through `taken` itself. */

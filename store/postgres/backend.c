@@ -108,6 +108,7 @@ void store_changed(struct pg_store *s, const char *why)
         if (up == s->up || s->closing)
                 return;
         s->up = up;
+        s->store.counts.losses += !up;
         if (s->config.changed)
                 s->config.changed(up, up ? NULL : why, s->config.arg);
 }
@@ -290,6 +291,7 @@ static const struct store_read pg_read_door = {
         .job_follow = pg_job_follow,
         .on_touched = pg_on_touched,
         .load = pg_load,
+        .figures = pg_figures,
         .workers = pg_workers,
         .events = pg_events,
         .chord_parts = pg_chord_parts,

@@ -29,7 +29,7 @@ extern const struct statement pg_sql_inbox_once, pg_sql_inbox, pg_sql_inbox_undo
 extern const struct statement pg_sql_lease_take;
 /* jobs.sql */
 extern const struct statement pg_sql_job_list_all, pg_sql_job_list_open, pg_sql_job_list_unlucky, pg_sql_job_list_user,
-        pg_sql_job_find, pg_sql_job_follow, pg_sql_job_cancel, pg_sql_load, pg_sql_scheduled_list,
+        pg_sql_job_find, pg_sql_job_follow, pg_sql_job_cancel, pg_sql_load, pg_sql_figures, pg_sql_scheduled_list,
         pg_sql_scheduled_drop;
 /* read.sql */
 extern const struct statement pg_sql_events, pg_sql_job, pg_sql_worker, pg_sql_workers, pg_sql_upcoming, pg_sql_beat,
@@ -78,6 +78,7 @@ void pg_worker(struct store *s, const char *name, json_done *done, void *arg);
 void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 void pg_job(struct store *s, const char *root_id, json_done *done, void *arg);
 void pg_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
+void pg_figures(struct store *s, json_done *done, void *arg);
 void pg_workers(struct store *s, json_done *done, void *arg);
 void pg_upcoming(struct store *s, json_done *done, void *arg);
 void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg);

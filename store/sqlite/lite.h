@@ -136,6 +136,7 @@ void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
 
 void lite_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
 void lite_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);
+void lite_figures(struct store *s, json_done *done, void *arg);
 void lite_workers(struct store *s, json_done *done, void *arg);
 void lite_upcoming(struct store *s, json_done *done, void *arg);
 void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);

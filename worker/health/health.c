@@ -168,6 +168,21 @@ static json_t *door_json(const struct door_counts *c)
                          (json_int_t)c->last_us);
 }
 
+static void health_add_queue(const struct worker_queue *q, void *arg)
+{
+        const json_int_t in_hand = (json_int_t)q->in_hand, slots = q->slots;
+        json_object_set_new((json_t *)arg, q->name,
+                            json_pack("{s:I, s:I, s:I}", "in_hand", in_hand, "slots_free",
+                                      slots > in_hand ? slots - in_hand : 0, "taken_ms", (json_int_t)q->taken_ms));
+}
+
+static json_t *queues_json(const struct worker *w)
+{
+        json_t *queues = json_object();
+        worker_tell_queues(w, health_add_queue, queues);
+        return queues;
+}
+
 /* Tasks whose answers were paid for and wait to be committed, the oldest first. */
 static json_t *uncommitted_json(const struct worker *w)
 {
@@ -186,12 +201,12 @@ static json_t *health_state_of(void *arg)
         if (w->phase >= WORKER_CLOSING)
                 return NULL;
         broker_health(w->broker, &b);
-        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "consumers_wanted",
+        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "consumers_wanted",
                          (int)b.consumers_wanted, "consumers_registered", (int)b.consumers_registered, "in_hand",
                          (json_int_t)w->run_count, "ai_in_flight", (json_int_t)ai_in_flight(w->ai), "finished",
                          (json_int_t)w->finished, "publishing", (int)b.publisher_up, "tasks", tasks_json(w), "paused",
                          paused_json(w), "uncommitted", uncommitted_json(w), "store", door_json(store_counts(w->store)),
-                         "broker", door_json(broker_counts(w->broker)));
+                         "broker", door_json(broker_counts(w->broker)), "queues", queues_json(w));
 }
 
 static void health_on_changed(const char *why, bool first, void *arg)

@@ -48,6 +48,12 @@ int pulse_open(struct pulse **out, const struct pulse_config *config)
         return 0;
 }
 
+bool pulse_ready(const struct pulse *p, const char **why)
+{
+        *why = p->why;
+        return p->consuming;
+}
+
 void pulse_stop(struct pulse *p)
 {
         p->stopping = true;

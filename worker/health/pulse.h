@@ -49,6 +49,9 @@ int pulse_open(struct pulse **out, const struct pulse_config *config);
 /* Look now: something has changed. */
 void pulse_look(struct pulse *p);
 
+/* Did it consume when it last looked? If not: why, for the length of this turn. */
+bool pulse_ready(const struct pulse *p, const char **why);
+
 /* Say that it is stopping, and go on saying so. */
 void pulse_stop(struct pulse *p);
 

@@ -14,10 +14,30 @@ static struct run_usage run_usage_of(const struct run *run)
                                    .tokens_in = r->tokens_in,
                                    .tokens_out = r->tokens_out,
                                    .cost_nano = r->cost_nano,
-                                   .elapsed_ms = r->elapsed_ms };
+                                   .elapsed_ms = r->elapsed_ms,
+                                   .asked = r->asked,
+                                   .verdict = r->verdict };
 }
 
-void run_observed_as(const struct run *run, struct run_event e)
+/* What is measured from then on. */
+static void run_note_time(struct run_times *times, enum run_event_kind kind, uint64_t at_us)
+{
+        if (kind == RUN_RECEIVED)
+                times->received_us = at_us;
+        else if (kind == RUN_CALLING)
+                times->called_us = at_us;
+        else if (kind == RUN_WORKED)
+                times->worked_us = at_us;
+}
+
+/* Since its work began. */
+static uint64_t run_took_ms(const struct run *run)
+{
+        const int64_t now_ms = run->began_ms ? clock_wall_ms() : 0;
+        return now_ms > run->began_ms ? (uint64_t)(now_ms - run->began_ms) : 0;
+}
+
+void run_observed_as(struct run *run, struct run_event e)
 {
         const struct task_message *m = &run->message;
         e.run = run;
@@ -30,15 +50,23 @@ void run_observed_as(const struct run *run, struct run_event e)
                                   .queue = run->delivery ? run->delivery->queue : NULL,
                                   .pipeline = run->pipeline ? run->pipeline->name : "" };
         e.attempt = m->retries + 1;
-        e.wall_ms = clock_wall_ms();
-        if (run->began_ms && e.wall_ms > run->began_ms)
-                e.took_ms = (uint64_t)(e.wall_ms - run->began_ms);
+        e.at_us = clock_mono_us();
+        e.times = &run->times;
+        if (e.kind == RUN_COMMITTED)
+                e.took_ms = run_took_ms(run);
         e.usage = run_usage_of(run);
         observing_tell(&run->worker->observing, &e);
+        run_note_time(&run->times, e.kind, e.at_us);
+}
+
+int64_t run_queued_ms(const struct run *run)
+{
+        const struct delivery *d = run->delivery;
+        return !d ? 0 : d->queued_ms ? d->queued_ms : message_sent_ms(d->properties);
 }
 
 /* Put away in the store until then: as what it was meant. */
-void run_observed_scheduled(const struct run *run)
+void run_observed_scheduled(struct run *run)
 {
         const int64_t left_ms = run->again.due_ms - clock_wall_ms();
         const bool retrying = run->again_kind == RUN_RETRYING;

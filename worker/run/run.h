@@ -110,15 +110,16 @@ struct run {
         uint64_t wait_ms;
         struct run *behind; /* runs of the same task that wait for this one's end, linked by `behind` */
         bool in_map, claimed, holding;
-        bool limited;     /* it waits for its place, as its rate limit has it */
-        bool admitted;    /* … which lets it go */
-        bool terminated;  /* revoked while it was at work */
-        bool transient;   /* what it died of may pass */
-        unsigned died_of; /* that many attempts, as the store has it; 0 = not known */
-        bool doomed;      /* it died under a lease that had run out: looked at again before that counts */
-        bool closing;     /* an answer said that the worker closes */
-        bool unbegun;     /* an answer said that a chord can't be begun now: the result backend is away */
-        uv_timer_t timer; /* initialised once; runs are reused */
+        bool limited;           /* it waits for its place, as its rate limit has it */
+        bool admitted;          /* … which lets it go */
+        bool terminated;        /* revoked while it was at work */
+        bool transient;         /* what it died of may pass */
+        unsigned died_of;       /* that many attempts, as the store has it; 0 = not known */
+        bool doomed;            /* it died under a lease that had run out: looked at again before that counts */
+        bool closing;           /* an answer said that the worker closes */
+        struct run_times times; /* observed.c's */
+        bool unbegun;           /* an answer said that a chord can't be begun now: the result backend is away */
+        uv_timer_t timer;       /* initialised once; runs are reused */
 };
 
 struct releaser;
@@ -222,17 +223,17 @@ bool run_make_again(struct run *run, int64_t due_ms, const char *reason, enum ru
 /* ---- observed.c ---- */
 
 /* Use run_observed. */
-void run_observed_as(const struct run *run, struct run_event e);
+void run_observed_as(struct run *run, struct run_event e);
 
 /* This has happened to it: tell those who want it. `e` has its kind and what only that kind has; the rest is filled in. */
-static inline void run_observed(const struct run *run, struct run_event e)
+static inline void run_observed(struct run *run, struct run_event e)
 {
         if (observing_wants(&run->worker->observing, e.kind))
                 run_observed_as(run, e);
 }
 
 /* run->again is safe in the store. */
-void run_observed_scheduled(const struct run *run);
+void run_observed_scheduled(struct run *run);
 
 /* ---- lease.c: a worker that was stopped finds its leases spent, and others at work under theirs ---- */
 

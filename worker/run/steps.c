@@ -122,6 +122,7 @@ static enum step worked_out(struct run *run)
         const int code = task_message_check_sends(&run->message, run->outcome.sends, &how, &run->why);
         if (code)
                 return run_refused(run, code);
+        run_observed(run, (struct run_event){ .kind = RUN_WORKED });
         return run_keeps_state(run) ? STEP_COMMIT : committed(run);
 }
 

@@ -31,6 +31,7 @@ struct report {
         struct publish_list finished;
         uint64_t number; /* depth: of the question */
         int64_t messages, consumers;
+        bool missing; /* there is no such queue */
 };
 
 /* Written by the thread, read by the loop. */

@@ -205,7 +205,15 @@ static const struct statement *fill_load(struct arguments *a, const struct jobs_
         return &pg_sql_load;
 }
 
-void pg_load(struct store *s, json_done *done, void *arg)
+static const struct statement *fill_figures(struct arguments *a, const struct jobs_call *call)
+{
+        (void)a, (void)call;
+        return &pg_sql_figures;
+}
+
+static void ask_of_all(struct store *s,
+                       const struct statement *(*fill)(struct arguments *a, const struct jobs_call *call),
+                       json_done *done, void *arg)
 {
         struct jobs_call *call = calloc(1, sizeof(*call));
 
@@ -213,8 +221,18 @@ void pg_load(struct store *s, json_done *done, void *arg)
                 refuse_memory(done, arg);
                 return;
         }
-        call->fill = fill_load;
+        call->fill = fill;
         call_add(pg_of(s), &verb_jobs, call, call, (void (*)(void))done, arg);
+}
+
+void pg_load(struct store *s, json_done *done, void *arg)
+{
+        ask_of_all(s, fill_load, done, arg);
+}
+
+void pg_figures(struct store *s, json_done *done, void *arg)
+{
+        ask_of_all(s, fill_figures, done, arg);
 }
 
 /* ---- scheduled messages, as an operator sees them ---- */

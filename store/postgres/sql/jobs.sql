@@ -69,6 +69,18 @@ select json_build_object('held', coalesce((select json_agg(json_build_object('ow
                 'oldest_due_ms', (extract(epoch from min(due_at)) * 1000)::int8) from chard.scheduled),
         'leases', coalesce((select json_object_agg(name, holder) from chard.lease where until > clock_timestamp()), '{}'))::text
 
+-- statement: figures
+select json_build_object('scheduled', coalesce((select json_agg(json_build_object('reason', reason, 'count', n, 'due', due) order by reason)
+                from (select reason, count(*) as n, count(*) filter (where due_at <= clock_timestamp()) as due
+                        from chard.scheduled group by reason) as s), '[]'),
+        'late_ms', (select greatest(0, (extract(epoch from clock_timestamp() - min(due_at)) * 1000)::int8) from chard.scheduled),
+        'dead', (select count(*) from (select from chard.dead_letter where state = 'kept' limit 100000) as kept),
+        'workers', coalesce((select json_agg(json_build_object('name', name, 'state', state,
+                'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)) order by name) from chard.worker), '[]'),
+        'slots', coalesce((select json_agg(json_build_object('name', slot_name, 'active', active,
+                'lag', pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::int8) order by slot_name)
+                from pg_catalog.pg_replication_slots where database = current_database()), '[]'))::text
+
 -- $1: what the caller picks, as JSON.
 -- part: job_scheduled_fits
 ($1::json -> 'ids' is null or id = any (array(select i::int8 from json_array_elements_text($1::json -> 'ids') as i)))

@@ -97,6 +97,15 @@ select json_object('held', (select json_group_array(json_object('owner', lease_o
                 from scheduled),
         'leases', (select json_group_object(name, holder) from lease where until > ?1))
 
+-- statement: figures
+select json_object('scheduled', (select json_group_array(json_object('reason', reason, 'count', n, 'due', due))
+                from (select reason, count(*) as n, sum(due_at <= ?1) as due from scheduled group by reason order by reason)),
+        'late_ms', (select max(0, (?1 - min(due_at)) / 1000) from scheduled),
+        'dead', (select count(*) from (select 1 from dead_letter where state = 'kept' limit 100000)),
+        'workers', (select json_group_array(json_object('name', name, 'state', json(state), 'age_ms', max(0, (?1 - beat_at) / 1000)))
+                from (select * from worker order by name)),
+        'slots', json_array())
+
 -- statement: job_ended
 select state from (select state, 1 as n from job where root_id = ?1 union all select state, 2 from task where id = ?1)
 order by n limit 1
