@@ -49,4 +49,7 @@ void duties_stop(struct duties *d);
 /* Give it back (NULL: nothing). The store and the results must have been closed before; the loop must turn until it is idle. */
 void duties_close(struct duties *d);
 
+/* Does this process lead now? */
+bool duties_lead(const struct duties *d);
+
 #endif

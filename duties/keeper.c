@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "dlq/filing.h"
+#include "observe/meter.h"
 #include "worker/health/pulse.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct keeper {
         struct duties *duties;
         struct pulse *pulse;
         struct inspection *inspection; /* of the broker's settings; or NULL */
+        struct collector collector;    /* of its figures, where they are wanted */
         uv_timer_t timer;              /* how long stopping may take */
         unsigned under_way;            /* parts that have not stopped yet */
         bool stopping, ended;
@@ -164,6 +166,39 @@ static int keeper_open_pulse(struct keeper *k)
         return pulse_open(&k->pulse, &config);
 }
 
+/* ---- its figures ---- */
+
+static void keeper_collect(struct collector *c, struct metrics *m)
+{
+        const struct keeper *k = (const struct keeper *)((char *)c - offsetof(struct keeper, collector));
+        const struct filing_counts counts = filing_counts(k->filing);
+        series_set(METRICS_SERIES(m, METER_DEAD_LETTERS_FILED, NULL), (double)counts.filed);
+        series_set(METRICS_SERIES(m, METER_DEAD_LETTERS_REFUSED, NULL), (double)counts.refused);
+        series_set(METRICS_SERIES(m, METER_DUTIES_LEADER, NULL), duties_lead(k->duties));
+}
+
+static void keeper_count(struct keeper *k)
+{
+        k->collector.collect = keeper_collect;
+        if (k->config->meter)
+                metrics_collect_by(meter_metrics(k->config->meter), &k->collector);
+}
+
+struct store *keeper_store(const struct keeper *k)
+{
+        return k->store;
+}
+
+struct broker *keeper_broker(const struct keeper *k)
+{
+        return filing_broker(k->filing);
+}
+
+bool keeper_ready(const struct keeper *k, const char **why)
+{
+        return pulse_ready(k->pulse, why);
+}
+
 /* ---- opening, ending ---- */
 
 static int keeper_open_parts(struct keeper *k, struct problem *why)
@@ -195,6 +230,7 @@ int keeper_open(struct keeper **out, const struct keeper_config *config, struct 
                 return code;
         }
         filing_adjust(k->filing);
+        keeper_count(k);
         *out = k;
         return 0;
 }

@@ -5,6 +5,10 @@
 
 #include "duties/duties.h"
 
+struct broker;
+struct keeper;
+struct meter;
+
 /* Everything borrowed until keeper_close. */
 struct keeper_config {
         uv_loop_t *loop;
@@ -18,17 +22,21 @@ struct keeper_config {
         const char *queues;      /* of no task here, whose dead letters are kept too: dlq/filing.h */
         const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */
         unsigned result_expires_s;
+        struct meter *meter;         /* where what it does is counted; or NULL */
         const char *health_file;     /* says whether letters are kept; or NULL */
         struct duties_config duties; /* what the settings say; the rest is filled in here */
         void (*stopped)(void *arg);  /* after keeper_stop: nothing is on its way any more */
         void *arg;
 };
 
-struct keeper;
-
 /* File dead letters, and do the duties while this process leads. While the store is away nothing is consumed.
  * Returns 0; 1 with `why` (as broker_open and store_open say); or -errno. */
 int keeper_open(struct keeper **out, const struct keeper_config *config, struct problem *why);
+
+/* Its doors, for those who watch it; its own. / Does it keep letters? If not: why, for the length of this turn. */
+struct store *keeper_store(const struct keeper *k);
+struct broker *keeper_broker(const struct keeper *k);
+bool keeper_ready(const struct keeper *k, const char **why);
 
 /* Take no more and finish what is on its way; then `stopped` is called, at most about three seconds later. */
 void keeper_stop(struct keeper *k);

@@ -202,9 +202,14 @@ void duty_awake(struct duty_run *run)
         uv_timer_stop(&run->timer);
 }
 
+bool duties_lead(const struct duties *d)
+{
+        return !d->stopping && lead_is_ours(&d->lead);
+}
+
 bool duty_leads(const struct duty_run *run)
 {
-        return !run->duties->stopping && lead_is_ours(&run->duties->lead);
+        return duties_lead(run->duties);
 }
 
 bool duty_stopping(const struct duty_run *run)

@@ -6,10 +6,15 @@
 #include "catalog/catalog.h"
 #include "core/problem.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 
+struct broker;
 struct gateway;
+struct meter;
+struct show;
+struct store;
 
 /* Borrowed as long as the gateway lives. */
 struct gateway_config {
@@ -26,6 +31,8 @@ struct gateway_config {
         unsigned connections; /* at once */
         size_t body_most;     /* bytes */
 
+        struct meter *meter; /* where its requests are counted; or NULL */
+
         void (*stopped)(void *arg); /* gateway_stop has come to its end; not from inside */
         void *arg;
 };
@@ -36,6 +43,13 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
 
 /* The port that it listens on. */
 unsigned gateway_port(const struct gateway *g);
+
+/* Its doors, for those who watch it; its own. / Does it take what is submitted? If not: why. / What is shown at /metrics and /stats/queues, until gateway_stop has come
+ * to its end; NULL: nothing. */
+struct store *gateway_store(const struct gateway *g);
+struct broker *gateway_broker(const struct gateway *g);
+bool gateway_ready(const struct gateway *g, const char **why);
+void gateway_show(struct gateway *g, struct show *show);
 
 /* Take no more connections, end streams and long polls, answer what is under way; then `stopped`. */
 void gateway_stop(struct gateway *g);

@@ -4,6 +4,7 @@
 #include "core/http/listen.h"
 #include "core/http/host.h"
 #include "gateway/own.h"
+#include "observe/show.h"
 #include "pipelines/pipeline.h"
 
 #include <errno.h>
@@ -25,6 +26,10 @@ static const struct route gateway_routes[] = {
         { "POST", "/v1/tasks", send_any_task, NULL, JSON_TYPE, NULL, "Send one task" },
         { "DELETE", "/v1/jobs/{id}", delete_job, NULL, NULL, NULL, "Cancel a job" },
         { "GET", "/openapi.json", describe, NULL, NULL, NULL, "This description" },
+        { "GET", "/metrics", gateway_metrics, NULL, NULL, NULL,
+          "Figures of this process and of the fleet, for Prometheus" },
+        { "GET", "/stats/queues", gateway_queues, show_queues_params, NULL, NULL,
+          "What the queues hold and who works on them; an unknown number is a problem" },
         { "GET", "/healthz", probe_health, NULL, NULL, NULL, "Is the process alive?" },
         { "GET", "/readyz", probe_ready, NULL, NULL, NULL, "Can it take work, and which part is away?" },
 };
@@ -104,6 +109,7 @@ static int gateway_listen(struct gateway *g, struct problem *why)
                 .log_file = g->config.log_file,
                 .routes = g->routes,
                 .owner = g,
+                .answered = on_gateway_answered,
                 .idle = on_gateway_idle,
                 .arg = g,
         };
@@ -138,6 +144,8 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
         if (code == 0)
                 code = streams_open(&g->streams, config->loop, g->jobs);
         if (code == 0)
+                code = counting_open(g);
+        if (code == 0)
                 code = gateway_listen(g, why);
         if (code) {
                 gateway_close(g);
@@ -151,6 +159,16 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
 unsigned gateway_port(const struct gateway *g)
 {
         return server_port(g->server);
+}
+
+struct store *gateway_store(const struct gateway *g)
+{
+        return jobs_store(g->jobs);
+}
+
+struct broker *gateway_broker(const struct gateway *g)
+{
+        return jobs_broker(g->jobs);
 }
 
 void gateway_stop(struct gateway *g)
@@ -168,6 +186,7 @@ void gateway_close(struct gateway *g)
         for (size_t i = 0; g->patterns && g->patterns[i]; i++)
                 free(g->patterns[i]);
         recent_close(g->recent);
+        counting_close(g->counting);
         free(g->patterns);
         free(g->routes);
         free(g);

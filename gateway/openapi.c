@@ -110,9 +110,10 @@ static json_t *openapi_answers(const struct route *r)
         json_t *answers =
                 json_pack("{s:{s:s, s:{s:{s:o}}}, s:{s:s, s:{s:{s:{s:s}}}}}", submits ? "202" : "200", "description",
                           submits ? "It is safe" : "Done", "content",
-                          streams    ? "text/event-stream"
-                          : r->takes ? r->takes
-                                     : "application/json",
+                          streams                       ? "text/event-stream"
+                          : r->serve == gateway_metrics ? "text/plain"
+                          : r->takes                    ? r->takes
+                                                        : "application/json",
                           "schema", schema, "default", "description", "A problem, which says what to do", "content",
                           "application/problem+json", "schema", "$ref", "#/components/schemas/Problem");
         /* libmicrohttpd answers by itself what is far too large */

@@ -11,6 +11,7 @@
 
 enum { GATEWAY_ANSWER_MS = 30000 }; /* broker and store have that long */
 
+struct counting;
 struct streams;
 
 struct gateway {
@@ -21,6 +22,8 @@ struct gateway {
         char **patterns;
         struct streams *streams;
         struct recent *recent;
+        struct counting *counting; /* or NULL */
+        struct show *show;         /* or NULL */
         bool stopping;
 };
 
@@ -64,6 +67,13 @@ void delete_job(void *owner, struct exchange *x); /* DELETE /v1/jobs/{id} */
 /* probes.c */
 void probe_health(void *owner, struct exchange *x); /* GET /healthz */
 void probe_ready(void *owner, struct exchange *x);  /* GET /readyz */
+
+/* figures.c */
+void gateway_metrics(void *owner, struct exchange *x); /* GET /metrics */
+void gateway_queues(void *owner, struct exchange *x);  /* GET /stats/queues */
+int counting_open(struct gateway *g);                  /* 0 or -ENOMEM; nothing where nobody counts */
+void counting_close(struct counting *c);               /* NULL: nothing */
+void on_gateway_answered(void *owner, const struct server_answer *answer);
 
 /* {"self","events"} of a job; a new reference or NULL. */
 json_t *job_links(const char *id);

@@ -33,3 +33,10 @@ void probe_ready(void *owner, struct exchange *x)
                                               "broker", probe_part(broker, b.why), "store", probe_part(store, ""));
         exchange_answer_json(x, ready ? 200 : 503, answer);
 }
+
+bool gateway_ready(const struct gateway *g, const char **why)
+{
+        const struct store *s = jobs_store(g->jobs);
+        *why = g->stopping ? "stopping" : s->backend->up(s) ? "" : "store: not answering, so nothing can be promised";
+        return !**why;
+}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""R1, R2 and V1: what results and events add to B1. Each is a drain with them and one without, one after the other, and the same
+"""R1, R2, V1 and M1: what results, events and metrics add to B1. Each is a drain with them and one without, one after the other, and the same
 publishes made by a program that does nothing else."""
 
 import contextlib
@@ -172,6 +172,24 @@ class V1(Extra):
     def _publish(stage, count, size):
         return tool(BIN / "raw_publish", "--url", stage.broker.url, "--count", count, "--plain", "celeryev", "--queue",
                     "task.multi", "--size", int(size), "--transient")["cpu_us"]
+
+
+class M1(Extra):
+    """Metrics, scraped by nobody: what counting costs."""
+
+    def __init__(self, plan):
+        super().__init__(plan, "M1", "its metrics add", "--metrics, with the histograms of each task; nobody scrapes")
+        self.cost.why["raw"] = "an addition to a number in memory has no raw form"
+
+    @contextlib.contextmanager
+    def place(self, stage):
+        yield stage
+
+    def env_of(self, _stage):
+        return {"CHARD_METRICS": "127.0.0.1:0"}
+
+    def raw(self, _stage, _place):
+        pass
 
 
 class Listener:

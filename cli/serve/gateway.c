@@ -10,6 +10,7 @@ struct gateway_process {
         uv_loop_t loop;
         struct serve_signals signals;
         struct gateway *gateway;
+        struct figures figures;
 };
 
 static void gateway_process_stop(void *arg)
@@ -53,17 +54,55 @@ struct gateway_config serve_gateway_config(const struct settings *s, const struc
         };
 }
 
-static int gateway_serve(const struct command *self, const struct gateway_config *config, struct gateway_process *p)
+static bool gateway_process_ready(const char **why, void *arg)
+{
+        return gateway_ready(((const struct gateway_process *)arg)->gateway, why);
+}
+
+static int gateway_process_show(struct gateway_process *p, const struct gateway_config *config, const char *metrics,
+                                struct problem *why)
+{
+        const struct show_config show = {
+                .loop = &p->loop,
+                .catalog = config->catalog,
+                .broker = gateway_broker(p->gateway),
+                .store = gateway_store(p->gateway),
+                .fleet = true,
+                .ready = gateway_process_ready,
+                .arg = p,
+        };
+        const int code = figures_show(&p->figures, show, metrics, why);
+        if (code == 0)
+                gateway_show(p->gateway, p->figures.show);
+        return code;
+}
+
+static void gateway_process_close(struct gateway_process *p)
+{
+        figures_hide(&p->figures);
+        if (p->gateway)
+                gateway_close(p->gateway);
+        figures_end(&p->figures);
+}
+
+static int gateway_serve(const struct command *self, struct gateway_config *config, const char *metrics,
+                         struct gateway_process *p)
 {
         struct problem why = { 0 };
-        const int code = gateway_open(&p->gateway, config, &why);
+        int code = figures_begin(&p->figures, &p->loop, "gateway", config->name);
+        config->meter = p->figures.meter;
+        if (code == 0)
+                code = gateway_open(&p->gateway, config, &why);
+        if (code == 0)
+                code = gateway_process_show(p, config, metrics, &why);
         if (code) {
+                gateway_process_close(p);
                 uv_run(&p->loop, UV_RUN_DEFAULT);
                 return command_fail(self, code, &why);
         }
         serve_hear(&p->signals, &p->loop, "gateway", gateway_process_stop, p);
         uv_run(&p->loop, UV_RUN_DEFAULT);
-        gateway_close(p->gateway);
+        gateway_process_close(p);
         serve_deaf(&p->signals);
         uv_run(&p->loop, UV_RUN_DEFAULT);
         log_info("gateway", "stopped");
@@ -90,7 +129,7 @@ static int gateway_run(const struct command *self, int argc, char **argv)
                 struct gateway_config config = serve_gateway_config(&s, catalog, &p.loop, name);
                 config.stopped = on_gateway_stopped;
                 config.arg = &p;
-                code = gateway_serve(self, &config, &p);
+                code = gateway_serve(self, &config, s.metrics, &p);
                 uv_loop_close(&p.loop);
                 catalog_unref(catalog);
         }
@@ -101,7 +140,7 @@ static int gateway_run(const struct command *self, int argc, char **argv)
 const struct command command_gateway = {
         .name = "gateway",
         .summary = "Take jobs by HTTP, and tell how they do, until SIGTERM",
-        .usage = "[--listen ADDRESS:PORT] [--gateway-hosts NAME,…] [--access-log FILE]",
+        .usage = "[--listen ADDRESS:PORT] [--gateway-hosts NAME,…] [--access-log FILE] [--metrics ADDRESS:PORT]",
         .example = "  chard gateway\n"
                    "  chard gateway --listen 127.0.0.1:9000 --access-log -",
         .details =

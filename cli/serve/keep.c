@@ -9,6 +9,7 @@ struct process {
         uv_loop_t loop;
         struct serve_signals signals;
         struct keeper *keeper;
+        struct figures figures;
 };
 
 static void keep_stop(void *arg)
@@ -21,17 +22,50 @@ static void keep_on_stopped(void *arg)
         uv_stop(&((struct process *)arg)->loop);
 }
 
-static int keep_serve(const struct command *self, struct process *p, const struct keeper_config *config)
+static bool keep_ready(const char **why, void *arg)
+{
+        return keeper_ready(((const struct process *)arg)->keeper, why);
+}
+
+static int keep_show(struct process *p, const struct keeper_config *config, const char *metrics, struct problem *why)
+{
+        const struct show_config show = {
+                .loop = &p->loop,
+                .catalog = config->catalog,
+                .broker = keeper_broker(p->keeper),
+                .store = keeper_store(p->keeper),
+                .fleet = true,
+                .ready = keep_ready,
+                .arg = p,
+        };
+        return p->figures.meter ? figures_show(&p->figures, show, metrics, why) : 0;
+}
+
+static void keep_close(struct process *p)
+{
+        figures_hide(&p->figures);
+        if (p->keeper)
+                keeper_close(p->keeper);
+        figures_end(&p->figures);
+}
+
+static int keep_serve(const struct command *self, struct process *p, struct keeper_config *config, const char *metrics)
 {
         struct problem why = { 0 };
-        const int code = keeper_open(&p->keeper, config, &why);
+        int code = *metrics ? figures_begin(&p->figures, &p->loop, "keeper", config->name) : 0;
+        config->meter = p->figures.meter;
+        if (code == 0)
+                code = keeper_open(&p->keeper, config, &why);
+        if (code == 0)
+                code = keep_show(p, config, metrics, &why);
         if (code) {
+                keep_close(p);
                 uv_run(&p->loop, UV_RUN_DEFAULT);
                 return command_fail(self, code, &why);
         }
         serve_hear(&p->signals, &p->loop, "dlq", keep_stop, p);
         uv_run(&p->loop, UV_RUN_DEFAULT);
-        keeper_close(p->keeper);
+        keep_close(p);
         serve_deaf(&p->signals);
         uv_run(&p->loop, UV_RUN_DEFAULT);
         log_info("dlq", "stopped");
@@ -97,7 +131,7 @@ static int keep_run(const struct command *self, int argc, char **argv)
         config.arg = &p;
         uv_loop_init(&p.loop);
         log_info("dlq", "chard " CHARD_VERSION " keeps dead letters as %s", name);
-        code = keep_serve(self, &p, &config);
+        code = keep_serve(self, &p, &config, s.metrics);
         uv_loop_close(&p.loop);
         catalog_unref(catalog);
         settings_free(&s);
@@ -107,7 +141,7 @@ static int keep_run(const struct command *self, int argc, char **argv)
 const struct command command_keep = {
         .name = "keep",
         .summary = "File dead letters in the store and do the fleet's duties, until SIGTERM",
-        .usage = "[-n NAME] [--tasks FILE,…] [--dlq-queues QUEUE,…]",
+        .usage = "[-n NAME] [--tasks FILE,…] [--dlq-queues QUEUE,…] [--metrics ADDRESS:PORT]",
         .example =
                 "  chard keep\n"
                 "  chard keep --tasks ./mine.so --dlq-queues old.queue   the letters of a plug-in's queues, and of old.queue.dead",
@@ -122,7 +156,7 @@ const struct command command_keep = {
 const struct command command_dlq_keep = {
         .name = "dlq keep",
         .summary = "The same as `chard keep`",
-        .usage = "[-n NAME] [--tasks FILE,…] [--dlq-queues QUEUE,…]",
+        .usage = "[-n NAME] [--tasks FILE,…] [--dlq-queues QUEUE,…] [--metrics ADDRESS:PORT]",
         .example = "  chard dlq keep",
         .serves = true,
         .run = keep_run,

@@ -87,7 +87,7 @@ static size_t choose_queues(const struct catalog *catalog, char *text, const cha
 int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps)
 {
         int code = 0;
-        *service = (struct service){ .self = self, .keeps = keeps };
+        *service = (struct service){ .self = self, .keeps = keeps, .metrics = s->metrics };
         service->catalog = command_catalog(self, s, &code);
         if (!service->catalog)
                 return code;
@@ -169,11 +169,50 @@ static void service_on_turn(uv_prepare_t *handle)
         memory_follow();
 }
 
+/* ---- its figures ---- */
+
+static int service_begin_figures(struct service *s)
+{
+        if (!*s->metrics && !s->listens)
+                return 0;
+        const int code = figures_begin(&s->figures, &s->loop, s->listens ? "dev" : "worker", s->name);
+        return code ? code : figures_of_runs(&s->figures, &s->config.observers);
+}
+
+static bool service_ready(const char **why, void *arg)
+{
+        return worker_ready(((const struct service *)arg)->worker, why);
+}
+
+static int service_show_figures(struct service *s, struct problem *why)
+{
+        const struct show_config config = {
+                .loop = &s->loop,
+                .catalog = s->catalog,
+                .broker = worker_broker(s->worker),
+                .store = worker_store(s->worker),
+                .fleet = s->keeps,
+                .ready = service_ready,
+                .arg = s,
+        };
+        if (!s->figures.meter)
+                return 0;
+        int code = figures_of_worker(&s->figures, s->worker, s->catalog, s->queues, s->config.queue_count);
+        if (code == 0)
+                code = figures_show(&s->figures, config, s->metrics, why);
+        if (code == 0 && s->gateway)
+                gateway_show(s->gateway, s->figures.show);
+        return code;
+}
+
+/* ---- its parts ---- */
+
 static int open_keeper(struct service *s, struct problem *why)
 {
         if (!s->keeps)
                 return 0;
         s->keep.stopped = on_keeper_stopped;
+        s->keep.meter = s->figures.meter;
         s->keep.arg = s;
         return keeper_open(&s->keeper, &s->keep, why);
 }
@@ -183,6 +222,7 @@ static int open_gateway(struct service *s, struct problem *why)
         if (!s->listens)
                 return 0;
         s->listen.stopped = service_on_gateway_stopped;
+        s->listen.meter = s->figures.meter;
         s->listen.arg = s;
         const int code = gateway_open(&s->gateway, &s->listen, why);
         if (code != 1 || !s->port_is_free || strcmp(why->code, "address_in_use") != 0)
@@ -191,18 +231,31 @@ static int open_gateway(struct service *s, struct problem *why)
         return 0;
 }
 
+static void close_parts(struct service *s)
+{
+        figures_hide(&s->figures);
+        if (s->gateway)
+                gateway_close(s->gateway);
+        if (s->keeper)
+                keeper_close(s->keeper);
+        if (s->worker)
+                worker_close(s->worker);
+        figures_end(&s->figures);
+}
+
 static int open_all(struct service *s, struct problem *why)
 {
-        int code = worker_open(&s->worker, &s->config, why);
-        if (code)
-                return code;
-        code = open_gateway(s, why);
+        int code = service_begin_figures(s);
+        if (code == 0)
+                code = worker_open(&s->worker, &s->config, why);
+        if (code == 0)
+                code = open_gateway(s, why);
         if (code == 0)
                 code = open_keeper(s, why);
-        if (code && s->gateway)
-                gateway_close(s->gateway);
+        if (code == 0)
+                code = service_show_figures(s, why);
         if (code) {
-                worker_close(s->worker);
+                close_parts(s);
                 uv_run(&s->loop, UV_RUN_DEFAULT);
         }
         return code;
@@ -213,11 +266,7 @@ static void close_all(struct service *s)
 {
         while ((s->keeper && !s->keeper_stopped) || (s->gateway && !s->gateway_stopped))
                 uv_run(&s->loop, UV_RUN_ONCE);
-        if (s->gateway)
-                gateway_close(s->gateway);
-        if (s->keeper)
-                keeper_close(s->keeper);
-        worker_close(s->worker);
+        close_parts(s);
 }
 
 static void follow_memory(struct service *s)

@@ -4,6 +4,7 @@
 #define CHARD_CLI_SERVE_SERVE_H
 
 #include "cli/common/command.h"
+#include "cli/serve/figures.h"
 #include "duties/keeper.h"
 #include "gateway/gateway.h"
 #include "worker/worker.h"
@@ -54,6 +55,9 @@ struct service {
         struct gateway_config listen;
         struct gateway *gateway;
         bool gateway_stopped;
+        const char
+                *metrics; /* where its figures are shown; empty: nowhere, and none are kept unless there is a gateway */
+        struct figures figures;
 };
 
 /* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until

@@ -29,6 +29,7 @@ struct settings {
         char *log_level;
         char *log_format;
         char *health_file;
+        char *metrics;           /* where they are shown: ADDRESS:PORT; empty = nowhere */
         char *gateway_listen;    /* ADDRESS:PORT */
         char *gateway_hosts;     /* names that Host may have, comma-separated */
         char *gateway_log;       /* "-" = standard output; empty = none */

@@ -88,6 +88,8 @@ const struct setting setting_table[] = {
           "the keeper looks this often for jobs that got stuck, in seconds; 0 = never" },
         { "CHARD_STALE_SLACK_S", "--stale-slack-s", 0, NUMBER, AT(stale_slack_s), "300", 0, 604800, { 0 },
           "a job is stuck when nothing has happened for as long as all of its pipeline's attempts may take, and this much longer; seconds" },
+        { "CHARD_METRICS", "--metrics", 0, TEXT, AT(metrics), "", 0, 0, { 0 },
+          "where a worker, keeper or gateway shows its figures (/metrics, /stats/queues) and probes (/healthz, /readyz): ADDRESS:PORT; PORT alone is on this machine only, 0.0.0.0:PORT for others too; port 0 = a free one; empty = nowhere" },
         { "CHARD_GATEWAY_LISTEN", "--listen", 0, TEXT, AT(gateway_listen), "127.0.0.1:8780", 0, 0, { 0 },
           "where the HTTP gateway listens: ADDRESS:PORT, [ADDRESS]:PORT; port 0 = a free one" },
         { "CHARD_GATEWAY_HOSTS", "--gateway-hosts", 0, TEXT, AT(gateway_hosts), "", 0, 0, { 0 },

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one table of the names of all metrics. docs/metrics.md says what to do with each. */
+#ifndef CHARD_OBSERVE_TABLE_H
+#define CHARD_OBSERVE_TABLE_H
+
+#include "core/door_counts.h"
+#include "core/metrics/metrics.h"
+
+enum meter_row {
+        /* tasks */
+        METER_TASKS_RECEIVED,
+        METER_TASKS_STARTED,
+        METER_TASKS_SUCCEEDED,
+        METER_TASKS_FAILED,
+        METER_TASKS_RETRIED,
+        METER_TASKS_DEAD,
+        METER_TASKS_PAUSED,
+        METER_TASKS_SCHEDULED,
+        METER_TASKS_REVOKED,
+        METER_TASKS_HANDED_BACK,
+        METER_TASKS_IN_FLIGHT,
+        METER_TASK_SLOTS,
+        METER_TASK_QUEUED_SECONDS,
+        METER_TASK_WAIT_SECONDS,
+        METER_TASK_CALL_SECONDS,
+        METER_TASK_COMMIT_SECONDS,
+        METER_TASK_SECONDS,
+        /* AI */
+        METER_AI_REQUESTS,
+        METER_AI_REQUEST_SECONDS,
+        METER_AI_TOKENS,
+        METER_AI_COST,
+        METER_AI_IN_FLIGHT,
+        METER_AI_ENDPOINT_UP,
+        METER_AI_MODEL_PAUSED_SECONDS,
+        METER_AI_LIMITER_STATE,
+        METER_AI_BREAKER_STATE,
+        /* the queues of the fleet, and what waits in its store */
+        METER_QUEUE_READY,
+        METER_QUEUE_IN_FLIGHT,
+        METER_QUEUE_SLOTS_FREE,
+        METER_QUEUE_OLDEST_AGE_SECONDS,
+        METER_SCHEDULED_MESSAGES,
+        METER_SCHEDULED_DUE_MESSAGES,
+        METER_SCHEDULED_LATE_SECONDS,
+        METER_DEAD_LETTERS,
+        METER_FLEET_PROCESSES,
+        METER_REPLICATION_SLOT_LAG,
+        METER_REPLICATION_SLOT_ACTIVE,
+        /* keeping */
+        METER_DEAD_LETTERS_FILED,
+        METER_DEAD_LETTERS_REFUSED,
+        METER_DUTIES_LEADER,
+        /* HTTP */
+        METER_HTTP_REQUESTS,
+        METER_HTTP_REQUEST_SECONDS,
+        METER_HTTP_CONNECTIONS,
+        /* broker and store */
+        METER_BROKER_UP,
+        METER_BROKER_BLOCKED,
+        METER_BROKER_LOSSES,
+        METER_BROKER_CONSUMERS,
+        METER_BROKER_FRAME_AGE_SECONDS,
+        METER_BROKER_UNCONFIRMED,
+        METER_BROKER_CALLS,
+        METER_BROKER_REFUSALS,
+        METER_BROKER_GROUP_SIZE,
+        METER_BROKER_GROUP_SECONDS,
+        METER_STORE_UP,
+        METER_STORE_LOSSES,
+        METER_STORE_WAITING,
+        METER_STORE_CALLS,
+        METER_STORE_REFUSALS,
+        METER_STORE_GROUP_SIZE,
+        METER_STORE_GROUP_SECONDS,
+        /* the process */
+        METER_READY,
+        METER_LOOP_LAG_SECONDS,
+        METER_PROCESS_CPU_SECONDS,
+        METER_PROCESS_RESIDENT_BYTES,
+        METER_PROCESS_OPEN_FDS,
+        METER_PROCESS_MAX_FDS,
+        METER_PROCESS_START_SECONDS,
+        METER_BUILD,
+        METER_METRICS_SERIES_COUNT,
+        METER_METRICS_SERIES_REFUSED,
+        METER_ROWS
+};
+
+extern const struct metric meter_table[METER_ROWS];
+
+#endif
