@@ -74,15 +74,16 @@ static bool broker_inspect_copy(struct inspection *i, const char *urls, const ch
 }
 
 int inspection_start(struct inspection **out, uv_loop_t *loop, const char *urls, const char *ca_file,
-                     const char *admin_url, const char *const queues[], size_t count)
+                     const char *admin_url, const char *const queues[], size_t count, bool native_delay)
 {
         static const struct work_calls calls = { broker_inspect_look, on_looked, broker_inspect_on_forgotten };
         *out = NULL;
         if (!admin_url)
                 return 0;
         struct inspection *i = calloc(1, sizeof(*i));
-        int result = i && broker_inspect_copy(i, urls, ca_file, admin_url) ? topology_build(&i->topology, queues, count)
-                                                                           : -ENOMEM;
+        int result = i && broker_inspect_copy(i, urls, ca_file, admin_url)
+                             ? topology_build(&i->topology, queues, count, native_delay)
+                             : -ENOMEM;
         if (!result)
                 result = work_start(&i->work, loop, &calls, i);
         if (result && i)

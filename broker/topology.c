@@ -166,7 +166,7 @@ static void add_delayed_delivery(struct table *t)
                 bind_exchange(t, level_name(level - 1), level_name(level), level_key(level, '0'));
 }
 
-int topology_build(struct topology *out, const char *const queues[], size_t count)
+int topology_build(struct topology *out, const char *const queues[], size_t count, bool native_delay)
 {
         struct table t = { .capacity = ROWS_FIXED + ROWS_PER_QUEUE * count };
         t.rows = calloc(t.capacity, sizeof(*t.rows));
@@ -178,8 +178,9 @@ int topology_build(struct topology *out, const char *const queues[], size_t coun
         topology_add_exchange(&t, strdup(DEAD_LETTERS));
         for (size_t i = 0; i < count; i++)
                 add_dead_queue(&t, queues[i]);
-        add_delayed_delivery(&t);
-        for (size_t i = 0; i < count; i++)
+        if (native_delay)
+                add_delayed_delivery(&t);
+        for (size_t i = 0; native_delay && i < count; i++)
                 bind_exchange(&t, strdup(queues[i]), strdup(DELIVERY), text("#.%s", queues[i]));
 
         *out = (struct topology){ .rows = t.rows, .count = t.count };

@@ -29,8 +29,9 @@ struct topology {
         size_t count;
 };
 
-/* Build the table for `count` task queues. Returns 0 or -ENOMEM. Freed with topology_free. */
-int topology_build(struct topology *out, const char *const queues[], size_t count);
+/* Build the table for `count` task queues, with kombu's native delayed delivery (28 more quorum queues) or without it. Returns 0 or -ENOMEM.
+ * Freed with topology_free. */
+int topology_build(struct topology *out, const char *const queues[], size_t count, bool native_delay);
 void topology_free(struct topology *t);
 
 /* Take out what declares and binds these task queues: they stand there already, declared by somebody else in another way. */

@@ -187,7 +187,7 @@ static int run_verb(const struct verb *verb, const struct command *self, const s
         if (!catalog)
                 return code;
         t.count = catalog_queues(catalog, t.queues, MOST_QUEUES);
-        code = topology_build(&t.topology, t.queues, t.count) < 0 ? EXIT_FAILED : verb->run(&t);
+        code = topology_build(&t.topology, t.queues, t.count, s->native_delay) < 0 ? EXIT_FAILED : verb->run(&t);
         topology_free(&t.topology);
         catalog_unref(catalog);
         return code;

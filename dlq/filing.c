@@ -118,7 +118,7 @@ static int filing_list_queues(struct filing *f, struct problem *why)
                 if (!f->queues[i])
                         return -ENOMEM;
         }
-        const int code = topology_build(&f->topology, queues, f->queue_count);
+        const int code = topology_build(&f->topology, queues, f->queue_count, f->config.native_delay);
         return code ? code : filing_list_named(f, why);
 }
 

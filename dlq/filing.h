@@ -16,6 +16,7 @@ struct filing_config {
         const struct catalog *catalog; /* borrowed, as all else */
         struct store *store;
         struct broker_config broker; /* without its topology */
+        bool native_delay;           /* as topology_build says */
         const char *queues; /* of no task here, whose dead letters are filed too, comma-separated; NULL or "" = none */
         size_t max_body;    /* bodies up to this size are looked into */
         void (*stopped)(void *arg); /* after filing_stop: nothing is on its way any more; may come from inside it */

@@ -72,6 +72,7 @@ static int keeper_open_filing(struct keeper *k, struct problem *why)
                             .name = c->name,
                             .heartbeat_s = c->heartbeat_s,
                             .connect_timeout_ms = c->connect_timeout_ms },
+                .native_delay = c->native_delay,
                 .queues = c->queues,
                 .max_body = c->max_body,
                 .stopped = on_part_stopped,
@@ -116,7 +117,7 @@ static int keeper_inspect_broker(struct keeper *k)
         const char *queues[KEEPER_MOST_QUEUES];
         const size_t count = catalog_queues(c->catalog, queues, KEEPER_MOST_QUEUES);
         return inspection_start(&k->inspection, c->loop, c->broker_urls, c->broker_ca_file, c->broker_admin_url, queues,
-                                count);
+                                count, c->native_delay);
 }
 
 /* ---- its pulse: what counts as keeping, and what its row tells besides; a change is logged ---- */

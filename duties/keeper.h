@@ -18,6 +18,7 @@ struct keeper_config {
         const char *store_url;
         const char *name; /* this keeper's own */
         unsigned heartbeat_s, connect_timeout_ms;
+        bool native_delay;       /* declare kombu's native delayed delivery, too */
         size_t max_body;         /* bodies up to this size are looked into */
         const char *queues;      /* of no task here, whose dead letters are kept too: dlq/filing.h */
         const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */

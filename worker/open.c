@@ -119,7 +119,7 @@ static int worker_open_store(void *arg, struct problem *why)
 /* The store while the broker is connected: each mostly waits for its server. */
 static int open_both(struct worker *w, struct problem *why)
 {
-        if (topology_build(&w->topology, w->config->queues, w->config->queue_count) < 0)
+        if (topology_build(&w->topology, w->config->queues, w->config->queue_count, w->config->native_delay) < 0)
                 return -ENOMEM;
         if (!w->config->declare_queues)
                 topology_leave(&w->topology, w->config->queues, w->config->queue_count);
@@ -172,7 +172,8 @@ static int open_rest(struct worker *w, struct problem *why)
                 code = control_open(&w->control, w);
         if (!code)
                 code = inspection_start(&w->inspection, w->loop, w->config->broker_urls, w->config->broker_ca_file,
-                                        w->config->broker_admin_url, w->config->queues, w->config->queue_count);
+                                        w->config->broker_admin_url, w->config->queues, w->config->queue_count,
+                                        w->config->native_delay);
         if (!code)
                 w->store->schedule->on_scheduled(w->store, worker_on_heard, w);
         return code;

@@ -27,6 +27,7 @@ struct worker_config {
         unsigned result_expires_s;
         unsigned chord_lost_ms;                  /* how long after a part has ended its chord may still have no size */
         bool declare_queues;                     /* or consume them as they stand there */
+        bool native_delay;                       /* declare kombu's native delayed delivery, too */
         bool track_started;                      /* tell clients that a task has begun, too */
         struct ai_config ai;                     /* its loop is filled in by the worker */
         const char *task_routes, *default_queue; /* where tasks of others go: message/routes.h; or NULL */

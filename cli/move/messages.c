@@ -126,7 +126,7 @@ static int name_queues(struct shipping *s)
                         return -ENOMEM;
                 s->name_count++;
         }
-        return topology_build(&s->topology, queues, count);
+        return topology_build(&s->topology, queues, count, s->move->settings->native_delay);
 }
 
 static int move_messages_open_broker(struct shipping *s, const char *url, struct broker **out)

@@ -103,6 +103,7 @@ int service_init(struct service *service, const struct command *self, struct set
                 .result_expires_s = (unsigned)s->result_expires_s,
                 .chord_lost_ms = (unsigned)s->chord_lost_ms,
                 .declare_queues = s->declare_queues,
+                .native_delay = s->native_delay,
                 .track_started = s->track_started,
                 .task_routes = s->task_routes,
                 .default_queue = s->default_queue,

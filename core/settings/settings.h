@@ -59,6 +59,7 @@ struct settings {
         long chord_lost_ms;    /* a chord without a size is lost after that */
         long ai_connections;   /* sockets to the provider at once */
         bool declare_queues;
+        bool native_delay; /* declare kombu's queues for messages with countdown or eta */
         bool track_started;
         bool ai_http2_plain; /* speak HTTP/2 without TLS ("prior knowledge") to the provider */
 };

@@ -24,6 +24,8 @@ const struct setting setting_table[] = {
           "a chord whose size Redis does not hold that long after one of its tasks has ended is lost: its header is counted from the store, or it fails; longer than any client takes to send a chord; milliseconds" },
         { "CHARD_DECLARE_QUEUES", "--declare-queues", 0, SWITCH, AT(declare_queues), "yes", 0, 0, { 0 },
           "declare the task queues (quorum) and their exchanges; no = consume them as they stand there, classic or with priorities" },
+        { "CHARD_NATIVE_DELAY", "--native-delay", 0, SWITCH, AT(native_delay), "yes", 0, 0, { 0 },
+          "declare kombu's native delayed delivery, 28 quorum queues through which Celery's clients send with countdown or eta; no = none of them, where no client does that" },
         { "CHARD_TRACK_STARTED", "--track-started", 0, SWITCH, AT(track_started), "no", 0, 0, { 0 },
           "tell clients STARTED when a task begins, as Celery's task_track_started" },
         { "CHARD_AI_PROVIDER", "--ai-provider", 0, CHOICE, AT(ai_provider), "", 0, 0, { "openai", "offline", "" },

@@ -43,7 +43,7 @@ def broker(request):
 def limited(broker, chard_release):
     """A queue that drops what was delivered 20 times: because a policy says so, or because RabbitMQ 4 always does."""
     server, url = broker
-    chard = chard_release.with_settings(broker_url=url)
+    chard = chard_release.with_settings(broker_url=url, native_delay="yes")
     chard.prepare()
     if not server.four:
         set_policy(server, url, **{"delivery-limit": 20})

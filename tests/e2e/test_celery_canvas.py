@@ -43,7 +43,7 @@ def fleet(rabbitmq, postgres, redis_url, *, chard, python):
     with contextlib.ExitStack() as stack:
         if chard:
             program = Chard(ROOT / "build/asan/chard", {
-                "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name), "CHARD_AI_PROVIDER": "offline",
+                "CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name), "CHARD_AI_PROVIDER": "offline",
                 "CHARD_RESULT_URL": redis_url})
             program.run("migrate", check=0)
             stack.enter_context(program.worker(queues=QUEUE, slots=chard))

@@ -49,7 +49,7 @@ def shared(rabbitmq, postgres):
     name = f"options_{os.getpid()}"
     url, admin = rabbitmq.add_vhost(name), Database(postgres.url)
     admin.run(f"create database {name}")
-    chard = Chard(ROOT / "build/asan/chard", {"CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name),
+    chard = Chard(ROOT / "build/asan/chard", {"CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name),
                                               "CHARD_AI_PROVIDER": "offline"})
     chard.run("migrate", check=0)
     app = make_app(url, "rpc://")

@@ -29,7 +29,7 @@ def shared(rabbitmq, postgres, redis):
     admin.run(f"create database {name}")
     url = redis.url[:-1] + "3"
     chard = Chard(ROOT / "build/asan/chard", {
-        "CHARD_BROKER_URL": broker_url, "CHARD_STORE_URL": postgres.url_for(name), "CHARD_AI_PROVIDER": "offline",
+        "CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": broker_url, "CHARD_STORE_URL": postgres.url_for(name), "CHARD_AI_PROVIDER": "offline",
         "CHARD_RESULT_URL": f"rpc://,{url}", "CHARD_RESULT_EXPIRES_S": "100"})
     chard.run("migrate", check=0)
     made = types.SimpleNamespace(rpc=make_app(broker_url, "rpc://"), redis=make_app(broker_url, url), queues=Queues(broker_url),

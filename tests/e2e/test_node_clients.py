@@ -23,7 +23,7 @@ def shared(rabbitmq, postgres, redis):
     name = f"node_{os.getpid()}"
     url, admin, redis_url = rabbitmq.add_vhost(name), Database(postgres.url), redis.url[:-1] + "7"
     admin.run(f"create database {name}")
-    chard = Chard(ROOT / "build/asan/chard", {"CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name),
+    chard = Chard(ROOT / "build/asan/chard", {"CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name),
                                               "CHARD_AI_PROVIDER": "offline", "CHARD_RESULT_URL": f"rpc://,{redis_url}"})
     chard.run("migrate", check=0)
     with Queues(url).channel() as channel:

@@ -173,6 +173,7 @@ def test_the_key_is_nowhere(chard, database, provider, queues, reply):
 def test_a_countdown_of_the_real_client(chard, database, route):
     """With queue= kombu's native delayed delivery holds it back; with exchange= it comes early, with an eta, and chard does."""
     from celery import Celery
+    chard.settings["CHARD_NATIVE_DELAY"] = "yes"
     chard.prepare()
     app = Celery(broker=chard.settings["CHARD_BROKER_URL"])
     app.conf.update(task_create_missing_queue_type="quorum", task_create_missing_queue_exchange_type="topic")

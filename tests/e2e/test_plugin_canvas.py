@@ -36,7 +36,7 @@ def kit(tmp_path_factory):
 @contextlib.contextmanager
 def plugin_worker(url, redis_url, postgres, database, kit):
     program = Chard(ROOT / "build/asan/chard", {
-        "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(database), "CHARD_AI_PROVIDER": "offline",
+        "CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(database), "CHARD_AI_PROVIDER": "offline",
         "CHARD_RESULT_URL": redis_url, "CHARD_TASKS": str(kit)})
     program.run("migrate", check=0)
     with program.worker(queues=QUEUE, slots=100):

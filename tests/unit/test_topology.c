@@ -16,7 +16,7 @@ static const char *const QUEUES[] = { "scan.vision", "scan.answer", "my.profile"
 static struct topology built(void)
 {
         struct topology t;
-        assert_int_equal(topology_build(&t, QUEUES, QUEUE_COUNT), 0);
+        assert_int_equal(topology_build(&t, QUEUES, QUEUE_COUNT, true), 0);
         return t;
 }
 
@@ -160,8 +160,24 @@ static void no_queues_is_a_topology_too(void **state)
 {
         (void)state;
         struct topology t;
-        assert_int_equal(topology_build(&t, NULL, 0), 0);
+        assert_int_equal(topology_build(&t, NULL, 0, true), 0);
         assert_int_equal(find(&t, TOPOLOGY_EXCHANGE, "chard.dead", NULL, NULL), 0);
+        topology_free(&t);
+}
+
+static void without_native_delay_the_task_queues_alone_are_declared(void **state)
+{
+        (void)state;
+        struct topology t;
+        assert_int_equal(topology_build(&t, QUEUES, QUEUE_COUNT, false), 0);
+        for (size_t i = 0; i < t.count; i++) {
+                const struct topology_row *row = &t.rows[i];
+                assert_null(strstr(row->name, "celery_delayed"));
+                assert_true(!row->source || !strstr(row->source, "celery_delayed"));
+                assert_true(row->kind != TOPOLOGY_QUEUE || row->ttl_ms == 0);
+        }
+        assert_true(find(&t, TOPOLOGY_QUEUE, "scan.vision", NULL, NULL) >= 0);
+        assert_true(find(&t, TOPOLOGY_QUEUE, "scan.vision.dead", NULL, NULL) >= 0);
         topology_free(&t);
 }
 
@@ -175,6 +191,7 @@ int main(void)
                 cmocka_unit_test(what_a_binding_names_is_declared_before_it),
                 cmocka_unit_test(printing_gives_one_line_a_row),
                 cmocka_unit_test(no_queues_is_a_topology_too),
+                cmocka_unit_test(without_native_delay_the_task_queues_alone_are_declared),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ static int redeclare(struct control *c, const char *queue)
                 all[i] = w->queues[i];
         if (code == 0) {
                 all[w->queue_count] = queue;
-                code = topology_build(&added->topology, all, w->queue_count + 1);
+                code = topology_build(&added->topology, all, w->queue_count + 1, w->config->native_delay);
         }
         if (code == 0) {
                 if (!w->config->declare_queues)

@@ -310,7 +310,7 @@ static void read_option(const char *word, struct broker_config *config, struct d
                 for (char *save, *q = strtok_r(names, ",", &save); q && count < QUEUES_MAX;
                      q = strtok_r(NULL, ",", &save))
                         queues[count++] = q;
-                topology_build(&t->topology, queues, count);
+                topology_build(&t->topology, queues, count, true);
                 config->topology = &t->topology;
                 break;
         default: break;
