@@ -12,6 +12,7 @@ struct scheduled {
         int64_t due_ms;                /* wall clock */
         const char *reason;            /* "retry", "eta", "paused", "leased", "enqueue", "requeue", … */
         const char *task_id;           /* or NULL */
+        const char *root_id;           /* its job, where the task may have no row; or NULL */
 };
 
 /* ---- the releaser ---- */

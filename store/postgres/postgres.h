@@ -280,9 +280,9 @@ void store_drop(struct pg_store *s);
 
 /* ---- scheduled.c ---- */
 
-/* Columns of scheduled rows: nine arrays added to the store's arguments. */
+/* Columns of scheduled rows: ten arrays added to the store's arguments. */
 struct scheduled_columns {
-        struct column *key, *due, *exchange, *routing_key, *reason, *task_id, *properties, *body, *of;
+        struct column *key, *due, *exchange, *routing_key, *reason, *task_id, *properties, *body, *of, *root_id;
 };
 void scheduled_begin(struct arguments *a, struct scheduled_columns *c);
 void scheduled_add(struct scheduled_columns *c, const unsigned char key[KEY_SIZE], const struct scheduled *row,

@@ -18,7 +18,7 @@ extern const struct statement lite_sql_commit_look, lite_sql_commit_task, lite_s
 /* dead.sql */
 extern const struct statement lite_sql_dead_known, lite_sql_dead_kept, lite_sql_dead_before, lite_sql_dead_insert,
         lite_sql_dead_content, lite_sql_dead_renew, lite_sql_dead_renew_content, lite_sql_dead_audit, lite_sql_dead_act,
-        lite_sql_dead_look, lite_sql_dead_settled, lite_sql_dead_task, lite_sql_dead_job, lite_sql_dead_task_id,
+        lite_sql_dead_look, lite_sql_dead_settled, lite_sql_dead_task, lite_sql_dead_job, lite_sql_dead_ids,
         lite_sql_dead_is_kept, lite_sql_dead_edited, lite_sql_dead_edited_content, lite_sql_dead_groups,
         lite_sql_dead_count, lite_sql_dead_history, lite_sql_dead_totals, lite_sql_dead_rates, lite_sql_dead_gone,
         lite_sql_dead_due, lite_sql_dead_given, lite_sql_dead_told, lite_sql_dead_page, lite_sql_dead_along,

@@ -422,6 +422,58 @@ def test_a_message_that_is_released_moves_its_job(store, database, state):
     assert find(store) == []
 
 
+def test_a_job_whose_letter_is_requeued_for_later_is_not_stale(store, database):
+    """Neither while the message waits for its time, nor, for as long as a job may stand still, when it has gone out."""
+    store.one("claim", id="t1", pipeline="scan", lease_ms=1)
+    store.one("fail", id="t1", pipeline="scan", attempts=4)
+    store.ask(letter(1))
+    later_ms = int(time.time() * 1000) + 600000
+    assert store.one("dead_settle", items=[{"entry": 1, "message": MESSAGE, "due_ms": later_ms}])["outcomes"] == ["DONE"]
+    age(database, "t1")
+    assert find(store) == []
+    due, = store.one("release", now_ms=later_ms)["due"]
+    store.one("forget", ids=[due["id"]])
+    assert find(store) == [] and job_of(database, "t1")["state"] == "STARTED"
+    age(database, "t1")
+    assert [job["id"] for job in find(store)] == ["t1"]
+
+
+def goes_on_later(store, database):
+    """A job whose first task has succeeded, and which has not moved since; what may be done about it."""
+    store.one("claim", id="j", name="scan.vision", pipeline="scan")
+    store.one("commit", id="j", has_job=True, branches=1, result={}, chain=[{"task": "scan.answer"}])
+    age(database, "j")
+    job, = find(store)
+    return {"root_id": "j", "updated_us": job["updated_us"], "since_us": job["since_us"]}
+
+
+@pytest.mark.parametrize("waits", [{"task_id": "n", "root_id": "j"}, {"task_id": "j"}, {"task_id": "aside", "root_id": "j"}], ids=str)
+def test_a_job_whose_next_message_waits_before_its_first_claim_is_left_alone(store, database, waits):
+    """With a countdown longer than the job's limit, say. When it is released the job has moved; and what is dropped holds nobody up."""
+    item = goes_on_later(store, database)
+    store.one("schedule", in_ms=600000, reason="eta", **waits)
+    assert find(store) == []
+    for do in ({"next": [{"task_id": "n", "task_name": "scan.answer"}], "payload": {}}, {"next": [{"task_id": "n", "message": MESSAGE}]}):
+        assert store.one("stale_settle", items=[item | do])["settled"] == 0
+    assert database.rows("select id, state from chard.task") == [{"id": "j", "state": "SUCCESS"}] and job_of(database, "j")["state"] == "STARTED"
+    before = database.value("select updated_at from chard.job")
+    due, = store.one("release", now_ms=int(time.time() * 1000) + 700000)["due"]
+    store.one("forget", ids=[due["id"]])
+    assert database.value("select updated_at from chard.job") > before and find(store) == []
+    age(database, "j")
+    assert [job["id"] for job in find(store)] == ["j"]
+
+
+def test_what_was_sent_on_waits_before_its_first_claim_too(store, database):
+    """The broker is away for longer than the job's limit: the message that was made again is still there, and the job does not fail."""
+    item = goes_on_later(store, database)
+    assert store.one("stale_settle", items=[item | {"next": [{"task_id": "n", "message": MESSAGE}]}])["settled"] == 1
+    age(database, "j")
+    assert find(store) == []
+    database.run("delete from chard.scheduled")
+    assert [job["id"] for job in find(store)] == ["j"]
+
+
 def test_a_stuck_job_fails_with_its_tasks_and_says_so(store, database):
     store.one("claim", id="j", pipeline="scan", lease_ms=1)
     age(database, "j")

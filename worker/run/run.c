@@ -370,4 +370,5 @@ bool run_make_again(struct run *run, int64_t due_ms, const char *reason, enum ru
                 .task_id = run->message.id,
         };
         return run->again_message != NULL;
+                .root_id = as == RUN_SCHEDULED ? run->message.root_id : NULL, /* it may not have been claimed yet */
 }

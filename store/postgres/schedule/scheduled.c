@@ -17,6 +17,7 @@ void scheduled_begin(struct arguments *a, struct scheduled_columns *c)
         c->properties = arguments_array(a, COLUMN_BYTEA);
         c->body = arguments_array(a, COLUMN_BYTEA);
         c->of = arguments_array(a, COLUMN_TEXT);
+        c->root_id = arguments_array(a, COLUMN_TEXT);
 }
 
 void scheduled_add(struct scheduled_columns *c, const unsigned char key[KEY_SIZE], const struct scheduled *row,
@@ -31,6 +32,7 @@ void scheduled_add(struct scheduled_columns *c, const unsigned char key[KEY_SIZE
         column_bytes(c->properties, row->message->properties);
         column_bytes(c->body, row->message->body);
         column_text(c->of, of);
+        column_text(c->root_id, row->root_id);
 }
 
 int scheduled_notify(struct link *link, struct group *group, int64_t due_ms)

@@ -94,10 +94,10 @@ with made as (insert into chard.dead_letter (died_at, kept_at, settled_at, attem
         order by cursor on conflict do nothing returning 1) {{carry_counted}}
 
 -- statement: carry_scheduled
-with made as (insert into chard.scheduled (key, due_at, created_at, exchange, routing_key, reason, task_id, properties, body)
-        select key, due_at, created_at, exchange, routing_key, reason, task_id, decode(properties, 'hex'), decode(body, 'hex')
+with made as (insert into chard.scheduled (key, due_at, created_at, exchange, routing_key, reason, task_id, properties, body, root_id)
+        select key, due_at, created_at, exchange, routing_key, reason, task_id, decode(properties, 'hex'), decode(body, 'hex'), root_id
         from json_to_recordset($1::text::json) as r (key uuid, due_at timestamptz, created_at timestamptz, exchange text,
-                routing_key text, reason text, task_id text, properties text, body text)
+                routing_key text, reason text, task_id text, properties text, body text, root_id text)
         on conflict do nothing returning 1) {{carry_counted}}
 
 -- statement: carry_untold

@@ -115,9 +115,10 @@ jobs as (
                 and not exists (select from chard.task o where o.root_id = chard.job.root_id and o.root_id <> o.id and o.state = 'FAILURE'
                         and o.id <> all (array(select task_id from v where outcome in ('done', 'resumed'))))),
 sent as (
-        insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)
+        insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body, root_id)
         select i.key, timestamptz 'epoch' + i.due * interval '1 ms', i.exchange, i.routing_key, 'requeue',
-                (select nullif(l.task_id, '') from chard.dead_letter l where l.entry = i.entry), i.properties, i.body
+                (select nullif(l.task_id, '') from chard.dead_letter l where l.entry = i.entry), i.properties, i.body,
+                (select nullif(l.root_id, '') from chard.dead_letter l where l.entry = i.entry)
         from i where $3 = 'requeue' and i.exchange is not null
                 and case when i.n in (select n from v where outcome in ('done', 'resumed')) then true else false end
         on conflict (key) do nothing)

@@ -6,7 +6,7 @@
 -- statement: fail on commits
 with i as materialized (
 select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[], $8::jsonb[], $9::int4[],
-        $10::int4[], $11::int8[], $12::text[], $13::text[], $28::int4[]) with ordinality
+        $10::int4[], $11::int8[], $12::text[], $13::text[], $29::int4[]) with ordinality
         as i (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out, cost, pipeline, part, excused, n)),
 done as (
         insert into chard.task as t (id, root_id, parent_id, name, state, attempts, error, tokens_in, tokens_out,
@@ -23,7 +23,7 @@ done as (
                 and (excluded.state = 'FAILURE' or excluded.attempts > t.attempts)
         returning t.id),
 again as (
-        {{scheduled_rows($14, $15, $16, $17, $18, $19, $20, $21, $22)}}
+        {{scheduled_rows($14, $15, $16, $17, $18, $19, $20, $21, $22, $23)}}
         where case when s.of in (select id from done) then true else false end
         on conflict (key) do nothing),
 jobs as (
@@ -39,7 +39,7 @@ jobs as (
         returning j.root_id),
 e as materialized (
         select distinct on (i.root_id) gen_random_uuid() as id, i.id as task_id, i.root_id, v.aggregate_type, i.root_id as aggregate_id, v.type, v.payload, v.trace, i.n
-        from i join unnest($23::text[], $24::text[], $25::text[], $26::jsonb[], $27::text[])
+        from i join unnest($24::text[], $25::text[], $26::text[], $27::jsonb[], $28::text[])
                 as v (task_id, aggregate_type, type, payload, trace) on v.task_id = i.id
         where i.root_id in (select root_id from jobs)
                 and (case when i.id in (select id from done) then true else false end
@@ -53,7 +53,7 @@ with back as (
         update chard.task set state = case when attempts > 0 then 'RETRY' else 'PENDING' end,
                 starts = greatest(starts - 1, 0), lease_owner = null, lease_until = null
         where id = any ($2::text[]) and state = 'STARTED' and lease_owner = $1)
-{{scheduled_rows($3, $4, $5, $6, $7, $8, $9, $10, $11)}}
+{{scheduled_rows($3, $4, $5, $6, $7, $8, $9, $10, $11, $12)}}
 on conflict (key) do nothing
 
 -- statement: owe

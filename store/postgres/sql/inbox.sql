@@ -25,7 +25,7 @@ done as (
 {{append_events($7, $8, $9, $10, $11, $12, $13)}},
 {{merge_facts($14, $15, $16, $17, $18)}},
 scheduled as (
-        {{scheduled_rows($19, $20, $21, $22, $23, $24, $25, $26, $27)}}
+        {{scheduled_rows($19, $20, $21, $22, $23, $24, $25, $26, $27, $28)}}
         where case when s.of in (select id from done) then true else false end
         on conflict (key) do nothing)
 select id, true from done

@@ -1,20 +1,23 @@
 -- SPDX-License-Identifier: Apache-2.0
 
--- What waits in `scheduled` is read once; the tasks of a job through their indexes. A task that was claimed within the limit may wait in the broker
+-- What waits in `scheduled` is read once, by its task and, where that may have no row, by its job; the tasks of a job through their indexes. A task that was claimed within the limit may wait in the broker
 -- for its next try: after an outage, say.
 -- statement: stale_find on dead
 with limits as materialized (select * from unnest($1::text[], $2::int8[]) as l (pipeline, ms)),
-waits as materialized (select distinct task_id from chard.scheduled where task_id is not null),
+waits as materialized (
+        select task_id as id from chard.scheduled where task_id is not null
+        union
+        select root_id from chard.scheduled where root_id is not null),
 open as materialized (
         select j.*, a.since from chard.job j, lateral (select now() - coalesce((select l.ms from limits l where l.pipeline = j.pipeline),
                 (select l.ms from limits l where l.pipeline = '')) * interval '1 ms' as since) a
         where j.state in ('PENDING', 'STARTED', 'RETRY') and j.updated_at < a.since),
 stuck as materialized (
-        select o.* from open o where not exists (
+        select o.* from open o where case when o.root_id in (select id from waits) then false else true end and not exists (
                         select from ({{tasks_of_job(o.root_id)}} offset 0) t
                         where (t.state = 'STARTED' and t.lease_until > now())
                                 or (t.state in ('PENDING', 'STARTED', 'RETRY') and t.started_at >= o.since)
-                                or case when t.id in (select task_id from waits) then true else false end)
+                                or case when t.id in (select id from waits) then true else false end)
         order by o.updated_at, o.root_id limit $3::int8)
 select coalesce(json_agg(json_build_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state,
                 'updated_us', (extract(epoch from s.updated_at) * 1000000)::int8,
@@ -50,7 +53,9 @@ m as materialized (
 j as materialized (
         select i.*, o.pipeline, o.restarts from i, lock, lateral (select * from chard.job x where x.root_id = i.root_id
                 and x.state in ('PENDING', 'STARTED', 'RETRY') and (extract(epoch from x.updated_at) * 1000000)::int8 = i.updated_us
-                offset 0) o where lock.mine and not exists (
+                offset 0) o where lock.mine
+                and (select w.id from chard.scheduled w where w.root_id = i.root_id limit 1) is null
+                and (select w.id from chard.scheduled w where w.task_id = i.root_id limit 1) is null and not exists (
                 select from ({{tasks_of_job(i.root_id)}} offset 0) t
                 where (t.state = 'STARTED' and t.lease_until > now())
                         or (t.state in ('PENDING', 'STARTED', 'RETRY')
@@ -81,9 +86,9 @@ e as materialized (
         from failed f where type is not null),
 {{record_events}},
 again as (
-        insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body)
+        insert into chard.scheduled (key, due_at, exchange, routing_key, reason, task_id, properties, body, root_id)
         select md5(j.root_id || ' restart ' || j.restarts || ' ' || m.task_id)::uuid, now(), m.exchange, m.routing_key, 'restart',
-                m.task_id, m.properties, m.body
+                m.task_id, m.properties, m.body, j.root_id
         from j, m where m.n = j.n and j.restart <> 0 and m.exchange is not null and j.root_id in (select root_id from jobs)
         order by m.place on conflict (key) do nothing)
 select root_id from jobs

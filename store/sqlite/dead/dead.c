@@ -214,24 +214,38 @@ static int run_on_entry(sqlite3 *db, const struct statement *sql, int64_t entry,
         return query_run(&q);
 }
 
+/* False when memory ran out: without its ids the message would be nobody's. */
+static bool copy_text(struct query *q, int column, char **out)
+{
+        const char *text = query_read_text(q, column);
+
+        *out = text ? strdup(text) : NULL;
+        return *out || !text;
+}
+
 static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
 {
         const struct dead_item *item = &c->settle->items[i];
         struct scheduled row = { .message = item->message, .due_ms = item->due_ms, .reason = "requeue" };
-        struct query q = query_of(db, &lite_sql_dead_task_id);
+        struct query q = query_of(db, &lite_sql_dead_ids);
         unsigned char key[KEY_SIZE];
-        char *task_id = NULL;
+        char *task_id = NULL, *root_id = NULL;
+        bool copied = true;
         int rc;
 
         query_number(&q, item->entry);
-        if (query_row(&q))
-                task_id = strdup(query_read_text(&q, 0));
+        if (query_row(&q)) {
+                copied = copy_text(&q, 0, &task_id);
+                copied = copy_text(&q, 1, &root_id) && copied;
+        }
         rc = query_end(&q);
         store_key_part(c->call.key, i, key);
         row.task_id = task_id;
+        row.root_id = root_id;
         if (rc == SQLITE_OK)
-                rc = lite_put_keyed(&c->call, db, key, &row);
+                rc = copied ? lite_put_keyed(&c->call, db, key, &row) : SQLITE_NOMEM;
         free(task_id);
+        free(root_id);
         return rc;
 }
 

@@ -90,11 +90,13 @@ static int change_job(const struct stale_item *item, sqlite3 *db, const char *er
         return rc;
 }
 
-static int send_again(struct settle_call *c, const struct stale_next *next, sqlite3 *db)
+static int send_again(struct settle_call *c, const char *root_id, const struct stale_next *next, sqlite3 *db)
 {
-        struct scheduled row = {
-                .message = next->message, .due_ms = lite_now_us() / 1000, .reason = "restart", .task_id = next->task_id
-        };
+        struct scheduled row = { .message = next->message,
+                                 .due_ms = lite_now_us() / 1000,
+                                 .reason = "restart",
+                                 .task_id = next->task_id,
+                                 .root_id = root_id };
         unsigned char key[KEY_SIZE];
         size_t n = c->sent++;
 
@@ -107,7 +109,7 @@ static int send_all_again(struct settle_call *c, const struct stale_item *item, 
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < item->next_count; i++)
-                rc = send_again(c, &item->next[i], db);
+                rc = send_again(c, item->root_id, &item->next[i], db);
         return rc;
 }
 

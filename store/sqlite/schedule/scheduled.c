@@ -34,6 +34,7 @@ int lite_put_keyed(struct lite_call *call, sqlite3 *db, const unsigned char key[
         query_text(&q, row->message->routing_key);
         query_blob(&q, row->message->properties);
         query_blob(&q, row->message->body);
+        query_text(&q, row->root_id);
         rc = query_run(&q);
         if (rc == SQLITE_OK && sqlite3_changes(db) == 1)
                 call->scheduled_id = sqlite3_last_insert_rowid(db);

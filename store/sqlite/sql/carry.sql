@@ -58,7 +58,7 @@ select json_object('cursor', id, 'key', lower(hex(key)), 'created_at', {{iso(cre
 
 -- statement: carry_out_scheduled
 select json_object('cursor', id, 'key', lower(hex(key)), 'due_at', {{iso(due_at)}}, 'created_at', {{iso(created_at)}},
-        'exchange', exchange, 'routing_key', routing_key, 'reason', reason, 'task_id', task_id,
+        'exchange', exchange, 'routing_key', routing_key, 'reason', reason, 'task_id', task_id, 'root_id', root_id,
         'properties', hex(properties), 'body', hex(body))
 from scheduled where id > ?1 order by id limit ?2
 

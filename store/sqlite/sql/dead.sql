@@ -71,8 +71,8 @@ where root_id = (select root_id from dead_letter where entry = ?1 and root_id <>
 and not exists (select 1 from task o where o.id = job.root_id and o.state = 'FAILURE')
 and not exists (select 1 from task o where o.root_id = job.root_id and o.root_id <> o.id and o.state = 'FAILURE')
 
--- statement: dead_task_id
-select task_id from dead_letter where entry = ?1 and task_id <> ''
+-- statement: dead_ids
+select nullif(task_id, ''), nullif(root_id, '') from dead_letter where entry = ?1
 
 -- statement: dead_is_kept
 select 1 from dead_letter d where entry = ?1 and state = 'kept'

@@ -24,8 +24,10 @@ select min(locked_until) from scheduled where due_at <= ?1 and locked_until > ?2
 
 -- Its job has moved: the message may have waited here for longer than a job may stand still, and now waits in the broker.
 -- statement: release_moved
-update job set updated_at = ?2 where state in ('PENDING', 'STARTED', 'RETRY') and root_id = (
-        select t.root_id from scheduled s join task t on t.id = s.task_id where s.id = ?1)
+update job set updated_at = ?2 where state in ('PENDING', 'STARTED', 'RETRY') and root_id in (
+        select t.root_id from scheduled s join task t on t.id = s.task_id where s.id = ?1
+        union all
+        select root_id from scheduled where id = ?1 and root_id is not null)
 
 -- statement: release_forget
 delete from scheduled where id = ?1
@@ -39,8 +41,8 @@ where id = ?1 and locked_by = ?2
 update scheduled set due_at = ?3, returns = returns + 1 where id = ?1 and locked_by = ?2
 
 -- statement: schedule
-insert into scheduled (key, due_at, created_at, reason, task_id, exchange, routing_key, properties, body)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (key) do nothing
+insert into scheduled (key, due_at, created_at, reason, task_id, exchange, routing_key, properties, body, root_id)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) on conflict (key) do nothing
 
 -- statement: scheduled_look
 select max(id), min(due_at) from scheduled where id > ?1

@@ -8,7 +8,8 @@ with judged as (
         from job j where state in ('PENDING', 'STARTED', 'RETRY')),
 open as materialized (select * from judged where updated_at < since),
 stuck as materialized (
-        select * from open o where not exists (
+        select * from open o where root_id not in (select root_id from scheduled where root_id is not null)
+                and root_id not in (select task_id from scheduled where task_id is not null) and not exists (
                         select 1 from ({{tasks_of_job(o.root_id)}}) t
                         where (t.state = 'STARTED' and t.lease_until > ?1)
                                 or (t.state in ('PENDING', 'STARTED', 'RETRY') and t.started_at >= o.since)
@@ -24,7 +25,8 @@ order by s.updated_at, s.root_id
 -- Left alone when it has ended or moved since it was found, was claimed (at ?3 the lease lives, or it was at ?5 or later), or
 -- has a message scheduled.
 -- part: stale_unmoved
-where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETRY') and not exists (
+where root_id = ?1 and updated_at = ?2 and state in ('PENDING', 'STARTED', 'RETRY')
+and not exists (select 1 from scheduled s where s.root_id = ?1 or s.task_id = ?1) and not exists (
         select 1 from ({{tasks_of_job(?1)}}) t
         where (t.state = 'STARTED' and t.lease_until > ?3)
                 or (t.state in ('PENDING', 'STARTED', 'RETRY') and t.started_at >= ?5)

@@ -155,7 +155,7 @@ static struct message *plain_message(const json_t *from)
         return m;
 }
 
-/* {"due_ms", "in_ms", "exchange", "routing_key", "properties_hex", "body", "reason", "task_id"} */
+/* {"due_ms", "in_ms", "exchange", "routing_key", "properties_hex", "body", "reason", "task_id", "root_id"} */
 static struct scheduled scheduled_of(const json_t *from, const struct message *m)
 {
         return (struct scheduled){
@@ -163,6 +163,7 @@ static struct scheduled scheduled_of(const json_t *from, const struct message *m
                 .due_ms = json_number(from, "due_ms", clock_wall_ms() + json_number(from, "in_ms", 0)),
                 .reason = json_text(from, "reason", "test"),
                 .task_id = json_text(from, "task_id", NULL),
+                .root_id = json_text(from, "root_id", NULL),
         };
 }
 
