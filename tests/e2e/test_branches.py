@@ -110,15 +110,18 @@ def test_a_chord_whose_dead_parts_come_back(chard, app_of, redis, backend, wait_
         found = kept(chard, 2, wait_until)
         wait_until(lambda: state(sent.id) == "FAILURE" and state(f"errback-{by}") == "SUCCESS")
         for letter in found:
+        told = backend.database.row("select starts, finished_at from chard.task where id = %s", f"errback-{by}")
             assert state(sent.id) == "FAILURE"
             dlq(chard, "edit", letter["entry"], "--file", "-", input=json.dumps({"args": [1, 4], "kwargs": {}}))
             dlq(chard, "requeue", letter["entry"])
             wait_until(lambda: state(letter["task_id"]) == "SUCCESS")  # noqa: B023
         wait_until(lambda: state(sent.id) == "SUCCESS")
         assert app.backend.get_task_meta(sent.id)["result"] == {"args": wanted, "kwargs": {}}
-    rows = backend.database.rows("select id, state, starts from chard.task")
+    rows = backend.database.rows("select id, state, starts, finished_at from chard.task")
     assert {row["state"] for row in rows} == {"SUCCESS"}
     assert {row["state"] for row in backend.database.rows("select state from chard.job")} == {"SUCCESS"}
+    assert [row["starts"] for row in rows if row["id"] == sent.id] == [1]
+    assert [{"starts": row["starts"], "finished_at": row["finished_at"]} for row in rows if row["id"] == f"errback-{by}"] == [told | {"starts": 1}]
 
 
 def test_dead_branches_requeued_one_by_one(chard, app_of, redis, backend, wait_until):

@@ -71,6 +71,20 @@ def test_an_added_part_dies_and_comes_back(chord):
     assert one.part("P", 1) == [READY, 3]
 
 
+def test_a_part_takes_its_own_failures_place_alone(chord):
+    """Two that were added died at one index: the first that comes back leaves the other's failure where it is."""
+    one = chord(2)
+    one.fail(["T"], ["U"])
+    for who in "PQ":
+        one.more(who, 1)
+    assert one.part("T", 1) == [WAITS]
+    assert [one.part(who, 1, "FAILURE") for who in "PQ"] == [[WAITS]] * 2
+    assert one.part("P", 1) == [WAITS]
+    members = [json.loads(member)[1:3] for member in one.store.zrangebyscore(one.group + ".j", 1, 1)]
+    assert sorted(members) == [["P", "SUCCESS"], ["Q", "FAILURE"], ["T", "SUCCESS"]]
+    assert one.part("Q", 1) == [READY, 4]
+
+
 def test_whoever_looks_again_looks_until_the_other_is_done(chord):
     """The chord is being failed at the moment at which its dead part comes back, and for longer than the first look takes to come."""
     one = chord(1)
