@@ -2,6 +2,7 @@
 """What RabbitMQ would drop by itself: messages delivered more often than a queue's delivery limit, and such that expire while nobody consumes; and
 how chard sees that, and keeps it from that, where the management API lets it."""
 
+import contextlib
 import itertools
 import re
 import urllib.parse
@@ -11,6 +12,7 @@ import servers
 from celery.exceptions import TaskRevokedError
 from support import jobs
 from support.queues import Queues
+from test_dlq import keeping
 
 QUEUE = "scan.vision"
 RESTARTS = 25
@@ -66,27 +68,49 @@ def test_orderly_restarts_count_as_no_delivery(request, limited, provider, reply
     assert message.headers.get("x-delivery-count") == (None if "RabbitMQ 4" in request.node.name else 0)
 
 
-def test_expired_while_nobody_consumes(chard, rabbitmq, broker_url, app_of, redis, queues, database, wait_until):
-    """The broker takes it out; with the policy it is filed, and both kinds of clients are told."""
+@pytest.mark.parametrize("busy", [False, True], ids=["nobody consumes", "the one slot is busy"])
+def test_expired_in_its_queue(chard, rabbitmq, broker_url, app_of, redis, queues, database, provider, reply, wait_until, busy):
+    """The broker takes it out; with the policy that `topology apply` sets it is filed, its job has failed, and both kinds of clients are told. Only at
+    its queue's head does RabbitMQ look at the time: what stands behind another is found by the worker that takes it."""
     chard.prepare()
     policies = chard.run("topology", "policies", check=0).stdout
     assert "rabbitmqctl set_policy 'chard-scan.vision' '^scan\\.vision$'" in policies and '"dead-letter-routing-key": "scan.vision"' in policies
-    set_policy(rabbitmq, broker_url, **{"dead-letter-exchange": "chard.dead", "dead-letter-routing-key": QUEUE})
+    port = urllib.parse.urlsplit(rabbitmq.api_url).port
+    chard.with_settings(broker_admin_url=f"http://127.0.0.1:{port}").run("topology", "apply", check=0)
+    provider.behave = lambda _request: reply.hanging()
+    chard.settings |= provider.settings()
     by_redis, by_rpc = app_of(redis.url), app_of("rpc://")
-    sent = [app.send_task("scan.vision", kwargs={"user_id": "u1", "image_url": jobs.PICTURE}, exchange=QUEUE, routing_key=QUEUE, expires=1)
-            for app in (by_redis, by_rpc)]
-    wait_until(lambda: queues.depth(f"{QUEUE}.dead") == 2, 20)
-    keeper = chard.start("keep")
-    try:
-        with chard.worker(queues="scan.answer", result_url=f"rpc://,{redis.url}"):
-            for one in sent:
-                with pytest.raises(TaskRevokedError, match="expired"):
-                    one.get(40)
+
+    def sent(app, queue, **options):
+        kwargs = {"user_id": "u1", "image_url": jobs.PICTURE} if queue == QUEUE else {"user_id": "u1", "text": "a milk carton"}
+        return app.send_task(queue, kwargs=kwargs, exchange=queue, routing_key=queue, **options)
+
+    with contextlib.ExitStack() as stack:
+        if busy:
+            stack.enter_context(chard.worker(queues=QUEUE, slots=1, name="busy", grace_ms=0, result_url="disabled://"))
+            sent(by_redis, QUEUE)
+            wait_until(lambda: provider.in_flight == 1)
+        lasting = sent(by_redis, "chat.classify")
+        behind = sent(by_redis, "chat.classify", expires=1)
+        expired = [sent(app, QUEUE, expires=1) for app in (by_redis, by_rpc)]
+        wait_until(lambda: queues.depth(f"{QUEUE}.dead") == 2, 20)
+        stack.enter_context(keeping(chard))
+        stack.enter_context(chard.worker(queues="scan.answer", result_url=f"rpc://,{redis.url}"))
+        for one in expired:
+            with pytest.raises(TaskRevokedError, match="expired"):
+                one.get(40)
+        assert provider.in_flight == busy and queues.depth("chat.classify") == 2
         letters = database.rows("select error_source, error_code from chard.dead_letter")
         assert [(row["error_source"], row["error_code"]) for row in letters] == [("broker", "expired")] * 2
-    finally:
-        keeper.terminate()
-        keeper.wait()
+        failed = {row["root_id"]: (row["state"], row["error"]["code"]) for row in database.rows("select root_id, state, error from chard.job where state <> 'STARTED'")}
+        assert failed == {one.id: ("FAILURE", "expired") for one in expired}
+        told = database.rows("select payload from chard.outbox where type = 'ScanFailed'")
+        assert sorted((row["payload"]["job_id"], row["payload"]["user_id"]) for row in told) == sorted((one.id, "u1") for one in expired)
+        provider.behave = reply.fitting
+        stack.enter_context(chard.worker(queues="chat.classify", result_url=redis.url, name="last"))
+        with pytest.raises(TaskRevokedError, match="expired"):
+            behind.get(40)
+        assert lasting.get(40)
 
 
 # --- seeing it ------------------------------------------------------------------------------------------

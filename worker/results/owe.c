@@ -123,6 +123,29 @@ static void take_telling(struct run *run, json_t *telling)
                 buffer_add(&run->result, json_string_value(result), json_string_length(result));
 }
 
+/* ---- a message that expired in its queue: the store learns it here, as from a worker that finds it expired ---- */
+
+static void on_first_failed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
+{
+        struct run *run = (struct run *)arg;
+        (void)stored;
+        if (result == STORE_REFUSED)
+                log_error("worker", "task=%s could not be marked as failed: %s", run_shown_id(run), why->text);
+        run_go(run, result == STORE_CLOSED || result == STORE_STARVED ? STEP_END : STEP_TELL); /* END: the row stays */
+}
+
+static enum step fail_first(struct run *run)
+{
+        struct problem ignored; /* then its event names no user */
+        if (!run->message.id || !run_keeps_state(run))
+                return STEP_TELL;
+        if (!(run->def->flags & TASK_PLAIN))
+                (void)pipeline_document(&run->message, run->pipeline, &run->document, &ignored);
+        run_describe_failure(run, NULL);
+        run->worker->store->run->fail(run->worker->store, &run->failure, on_first_failed, run);
+        return STEP_WAIT;
+}
+
 static enum step step_of(struct run *run, json_t *telling)
 {
         json_t *sends = json_object_get(telling, "sends"), *part = json_object_get(telling, "part");
@@ -132,7 +155,10 @@ static enum step step_of(struct run *run, json_t *telling)
                 return run->message.id && run->telling.parts ? STEP_JOIN : STEP_END;
         }
         const bool tells = strcmp(json_text(telling, "step", ""), "publish") != 0;
-        run->telling.late = tells && !json_is_true(json_object_get(telling, "first"));
+        const bool first = json_is_true(json_object_get(telling, "first"));
+        run->telling.late = tells && !first;
+        if (first)
+                return fail_first(run);
         if (tells) {
                 run->telling.children = json_incref(json_object_get(telling, "children"));
                 return STEP_TELL;
