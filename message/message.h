@@ -113,11 +113,12 @@ struct task_message {
         int64_t eta_ms, expires_ms;            /* wall clock; 0 when absent */
         unsigned hard_limit_ms, soft_limit_ms; /* 0 when absent; from timelimit [hard, soft] in seconds */
         bool ignore_result;
-        bool aside;              /* an errback, or what follows one: no branch of its job (header chard_aside) */
-        struct bytes properties; /* as received, borrowed from the delivery; of protocol 1 */
-        struct bytes raw_body;   /* … as translated into protocol 2, in the arena */
-        json_t *body;            /* [args, kwargs, embed], owned */
-        json_t *args, *kwargs;   /* inside body; never NULL: array, object */
+        bool aside; /* an errback, or what follows one: no branch of its job (header chard_aside) */
+        bool heir;  /* it gives the result of a task that was replaced, under that one's id (header chard_heir) */
+        struct bytes properties;                      /* as received, borrowed from the delivery; of protocol 1 */
+        struct bytes raw_body;                        /* … as translated into protocol 2, in the arena */
+        json_t *body;                                 /* [args, kwargs, embed], owned */
+        json_t *args, *kwargs;                        /* inside body; never NULL: array, object */
         json_t *callbacks, *errbacks, *chain, *chord; /* inside body, or NULL: absent, null or an empty list */
 };
 
@@ -208,7 +209,9 @@ struct follow_how {
         int64_t now_ms;                   /* wall clock: what countdown and relative expires count from */
         bool chords;                      /* somebody counts their parts */
         const char *queue;                /* where Celery's built-in tasks can run: this task's own; or NULL */
-        bool (*keeps)(const char *name, void *arg); /* does the store hear of it? NULL: branches are not counted */
+        bool (*keeps)(
+                const char *name, bool heir,
+                void *arg); /* does the store hear of it? (heir: as of a task_message.) NULL: branches are not counted */
         bool (*wants_failure)(const char *name, void *arg); /* an errback of the new style? NULL: none is */
 };
 
@@ -252,8 +255,10 @@ int task_message_successors(const struct task_message *done, struct bytes result
 int task_message_check_sends(const struct task_message *t, const json_t *sends, const struct follow_how *how,
                              struct problem *why);
 
-/* Is one of them a replacement? */
+/* Is one of them a replacement? / Does this signature's task give the result of one that was replaced and keeps state, under its id? Then it keeps
+ * state as well, in that one's row, whatever it does otherwise. */
 bool sends_replace(const json_t *sends);
+bool signature_is_heir(const json_t *signature);
 
 /* Their messages, and those of what follows the task, or of its replacement, which what follows the task follows then. Where *result (JSON
  * text) is empty and one of them says it, it is filled in. Returns and errors as task_message_successors. */

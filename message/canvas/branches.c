@@ -4,6 +4,18 @@
 
 static bool leads_to_kept(const struct follow_how *how, const json_t *signature, unsigned depth);
 
+bool signature_is_heir(const json_t *signature)
+{
+        const json_t *headers = json_object_get(json_object_get(signature, "options"), "headers");
+        return json_is_true(json_object_get(headers, "chard_heir"));
+}
+
+static bool is_kept(const struct follow_how *how, const json_t *signature)
+{
+        const char *name = json_string_value(json_object_get(signature, "task"));
+        return name && how->keeps(name, signature_is_heir(signature), how->arg);
+}
+
 static bool any(const struct follow_how *how, const json_t *list, unsigned depth)
 {
         bool found = json_is_object(list) && leads_to_kept(how, list, depth);
@@ -15,11 +27,10 @@ static bool any(const struct follow_how *how, const json_t *list, unsigned depth
 static bool leads_to_kept(const struct follow_how *how, const json_t *signature, unsigned depth)
 {
         const json_t *options = json_object_get(signature, "options");
-        const char *name = json_string_value(json_object_get(signature, "task"));
         if (depth > CANVAS_DEEPEST)
                 return false;
         if (canvas_is_plain(signature)
-                    ? name && how->keeps(name, how->arg)
+                    ? is_kept(how, signature)
                     : any(how, canvas_tasks(signature), depth + 1) || any(how, canvas_body(signature), depth + 1))
                 return true;
         return any(how, json_object_get(options, "chain"), depth + 1) ||
@@ -50,11 +61,10 @@ unsigned branches_of_body(const struct followers *f, const json_t *body)
 static bool counted_is_kept(const struct followers *f, const json_t *signature, unsigned depth)
 {
         const json_t *steps = canvas_tasks(signature);
-        const char *name = json_string_value(json_object_get(signature, "task"));
         if (depth > CANVAS_DEEPEST)
                 return false;
         switch (canvas_kind_of(signature)) {
-        case CANVAS_TASK: return name && f->how->keeps(name, f->how->arg);
+        case CANVAS_TASK: return is_kept(f->how, signature);
         case CANVAS_CHAIN: return counted_is_kept(f, json_array_get(steps, json_array_size(steps) - 1), depth + 1);
         case CANVAS_CHORD: return counted_is_kept(f, canvas_body(signature), depth + 1);
         case CANVAS_GROUP: break;

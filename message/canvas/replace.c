@@ -55,7 +55,16 @@ static json_t *heir_of(json_t *signature)
         return heir;
 }
 
-/* The task's id is that of whoever gives the canvas's result. */
+/* Among its headers, where it travels through other programs' workers as well. */
+static void set_heir(json_t *signature)
+{
+        json_t *options = canvas_options(signature), *own = json_object_get(options, "headers");
+        json_t *headers = json_is_object(own) ? json_copy(own) : json_object();
+        json_object_set_new(headers, "chard_heir", json_true());
+        json_object_set_new(options, "headers", headers);
+}
+
+/* The task's id is that of whoever gives the canvas's result, and so is its row in the store. */
 static void hand_over_id(const struct followers *f, json_t *signature)
 {
         json_t *heir = heir_of(signature);
@@ -63,6 +72,8 @@ static void hand_over_id(const struct followers *f, json_t *signature)
         if (!heir)
                 return;
         set_nesting(f, heir);
+        if (f->how->keeps && f->how->keeps(f->of->name, f->of->heir, f->how->arg))
+                set_heir(heir);
         json_object_set_new(canvas_options(heir), "task_id", json_string(f->of->id));
 }
 

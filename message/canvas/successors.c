@@ -328,6 +328,8 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
                 rc = too_much(f, body.size);
         if (rc == 0 && branches_heard(f, signature, chain))
                 f->out->branches++;
+        if (signature_is_heir(signature))
+                header_add_bool(&table, "chard_heir", true);
         if (rc == 0 && result)
                 *result = json_pack("[[s, n], n]", form->id);
         buffer_free(&table);

@@ -53,6 +53,7 @@ static const struct known {
         { NAME("timelimit"), read_limits, 0, "[hard, soft] in seconds, each a positive number or null" },
         { NAME("ignore_result"), read_bool, offsetof(struct task_message, ignore_result), "true, false or null" },
         { NAME("chard_aside"), read_bool, offsetof(struct task_message, aside), "true, false or null" },
+        { NAME("chard_heir"), read_bool, offsetof(struct task_message, heir), "true, false or null" },
         { NAME("compression"), read_form, offsetof(struct body_form, compression), "text or null" },
         { NAME("body_encoding"), read_form, offsetof(struct body_form, body_encoding), "text or null" },
 };

@@ -37,6 +37,7 @@ static const struct {
         { NAME("origin"), HEADER_TASK },
         { NAME("ignore_result"), HEADER_TASK },
         { NAME("chard_aside"), HEADER_TASK },
+        { NAME("chard_heir"), HEADER_TASK },
         { NAME("chard_excused"), HEADER_TASK },
         { NAME("chard_failed_first"), HEADER_TASK },
         { NAME("chard_failed_last"), HEADER_TASK },

@@ -451,6 +451,74 @@ static void errbacks_are_those_of_a_task_and_a_death(void **state)
                 }
 }
 
+/* ---- who goes on in a task's place ---- */
+
+static bool only_known_ones_keep(const char *name, bool heir, void *arg)
+{
+        (void)arg;
+        return strncmp(name, "known", 5) == 0 || (heir && strcmp(name, "celery.accumulate") == 0);
+}
+
+static bool is_marked(const struct message *m)
+{
+        struct properties p;
+        struct header h;
+        assert_int_equal(properties_read(m->properties, &p, NULL), 0);
+        return header_find(p.headers, "chard_heir", &h) && h.kind == 't' && h.value.data[0];
+}
+
+/* Its row in the store is that of whoever gives its result; of a task that has no row there is none to go on in. */
+static void an_heir_keeps_state_where_the_task_does(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *task, *canvas;
+                bool marked; /* the first message; of a chord, the body's, once it is joined */
+                unsigned branches;
+        } rows[] = {
+                { "known", "{\"task\": \"known.other\"}", true, 1 },
+                { "known", "{\"task\": \"known.other\", \"options\": {\"headers\": {\"mine\": 1}}}", true, 1 },
+                { "t", "{\"task\": \"known.other\"}", false, 1 },
+                { "known",
+                  "{\"task\": \"celery.group\", \"subtask_type\": \"group\", \"kwargs\": {\"tasks\": [{\"task\": \"known.a\"}]}}",
+                  true, 2 },
+                { "t",
+                  "{\"task\": \"celery.group\", \"subtask_type\": \"group\", \"kwargs\": {\"tasks\": [{\"task\": \"known.a\"}]}}",
+                  false, 1 },
+        };
+        struct follow_how counting = how;
+        counting.keeps = only_known_ones_keep;
+        counting.queue = "q";
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct given g;
+                struct following out = { 0 }, joined = { 0 };
+                struct problem why = { 0 };
+                struct buffer result = { 0 };
+                json_t *canvas = parse(rows[i].canvas), *body = NULL, *sends;
+                const bool is_group = json_object_get(canvas, "subtask_type") != NULL;
+                sends = json_pack("[{s:s, s:o}]", "as", "replacement", "canvas", canvas);
+                give(&g, "chain", json_null());
+                g.task.name = rows[i].task;
+                if (task_message_sends(&g.task, sends, &counting, &result, &out, &why) != 0)
+                        fail_msg("row %zu: %s", i, why.text);
+                assert_int_equal(out.branches, rows[i].branches);
+                if (is_group) {
+                        body = json_loadb((const char *)out.messages->body.data, out.messages->body.size, 0, NULL);
+                        assert_false(is_marked(out.messages));
+                        assert_int_equal(task_message_joined(&g.task, json_object_get(json_array_get(body, 2), "chord"),
+                                                             bytes_of_string("[1]"), &counting, &joined, &why),
+                                         0);
+                }
+                if (is_marked(is_group ? joined.messages : out.messages) != rows[i].marked)
+                        fail_msg("row %zu: %smarked", i, rows[i].marked ? "not " : "");
+                json_decref(body);
+                json_decref(sends);
+                following_clear(&out);
+                following_clear(&joined);
+                take_back(&g);
+        }
+}
+
 /* ---- canvases that a task sends on ---- */
 
 static void what_is_sent_on_and_said_of_it(void **state)
@@ -501,6 +569,7 @@ int main(void)
                 cmocka_unit_test(every_member_left_out),
                 cmocka_unit_test(errbacks_are_told_what_they_ask_for),
                 cmocka_unit_test(errbacks_are_those_of_a_task_and_a_death),
+                cmocka_unit_test(an_heir_keeps_state_where_the_task_does),
                 cmocka_unit_test(what_is_sent_on_and_said_of_it),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

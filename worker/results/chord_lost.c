@@ -176,10 +176,11 @@ static void chord_lost_on_failed(enum store_result result, struct bytes stored, 
                                               : run_end_chord(run));
 }
 
-static bool is_kept(const struct run *run, const char *name)
+static bool is_kept(const struct run *run, const json_t *body)
 {
-        const struct task *task = catalog_task(run->catalog, name);
-        return task && !(task->def->flags & TASK_STATELESS);
+        const struct follow_how how = run_how(run);
+        const char *name = json_text(body, "task", "");
+        return how.keeps(name, signature_is_heir(body), how.arg);
 }
 
 enum step run_fail_body(struct run *run)
@@ -188,8 +189,7 @@ enum step run_fail_body(struct run *run)
         JSON_OWNED json_t *alone = json_pack("[O]", body), *rows = signatures_abandoned(alone);
         const char *id = json_text(json_array_get(rows, 0), "id", NULL), *name = json_text(body, "task", "");
         const bool plain = !json_is_string(json_object_get(body, "subtask_type"));
-        if (!id || run->message.aside || !run->def || run->def->flags & TASK_STATELESS ||
-            (plain && !is_kept(run, name)))
+        if (!id || run->message.aside || !run_keeps_state(run) || (plain && !is_kept(run, body)))
                 return run_end_chord(run);
         id = arena_string(&run->arena, id);
         if (!id)

@@ -16,10 +16,10 @@ static bool wants_failure(const char *name, void *catalog)
 }
 
 /* Does the store hear of it? */
-static bool keeps(const char *name, void *catalog)
+static bool keeps(const char *name, bool heir, void *catalog)
 {
         const struct task *task = catalog_task(catalog, name);
-        return task && !(task->def->flags & TASK_STATELESS);
+        return task && (heir || !(task->def->flags & TASK_STATELESS));
 }
 
 unsigned run_branches(const struct run *run)

@@ -78,7 +78,7 @@ void run_end(struct run *run)
 
 bool run_keeps_state(const struct run *run)
 {
-        return run->def && !(run->def->flags & TASK_STATELESS);
+        return run->def && (run->message.heir || !(run->def->flags & TASK_STATELESS));
 }
 
 bool run_is_replaced(const struct run *run)

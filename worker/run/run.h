@@ -166,7 +166,7 @@ struct worker {
 struct run *run_new(struct worker *w);
 void run_end(struct run *run);
 
-/* Does the store know of it? Not of a stateless task, nor of one that nobody knows. */
+/* Does the store know of it? Not of a stateless task, nor of one that nobody knows; but of any that goes on in the row of a task that it replaces. */
 bool run_keeps_state(const struct run *run);
 
 /* Has it put a canvas in its place? Then it has no result, and no end of its own. */
