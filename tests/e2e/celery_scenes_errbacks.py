@@ -86,6 +86,15 @@ def two_errbacks(app, t):
 
 
 @scene
+def an_errback_with_an_id_of_its_own(app, t):
+    """Linked to two tasks that fail: what its id gives is the same, whether it runs for each of them, as with Celery, or once."""
+    e = Errbacks(app, t)
+    told = e.one("A").set(task_id=str(uuid.uuid4()))
+    results = [t.fail("x").on_error(told).apply_async() for _ in range(2)]
+    return [[seen(one) for one in results], str(seen(app.AsyncResult(told.options["task_id"]))).removeprefix(e.mark), len(e.metas())]
+
+
+@scene
 def errbacks_that_are_chains(app, t):
     e = Errbacks(app, t)
     result = chord([t.fail("x").on_error(chain(e.one("A"), e.one("B"))), t.add(1)],

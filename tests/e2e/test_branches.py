@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A job that branches ends with its last branch (I11), whatever it branches by; one of which a branch is dead stays a FAILURE."""
 
+import datetime
 import json
 
 import pytest
@@ -121,6 +122,52 @@ def test_a_chord_whose_dead_parts_come_back(chard, app_of, redis, backend, wait_
     assert {row["state"] for row in rows} == {"SUCCESS"}
     assert {row["state"] for row in backend.database.rows("select state from chard.job")} == {"SUCCESS"}
     assert [row["starts"] for row in rows if row["id"] == sent.id] == [1]
+    assert {row["state"] for row in backend.database.rows("select state from chard.job")} == {"SUCCESS"}
+
+
+def test_an_errback_with_an_id_of_its_own_runs_once(chard, app_of, redis, backend, queues, wait_until):
+    """It is one task, however many tasks it is linked to; without an id it runs for each."""
+    app = app_of(redis.url)
+    chard.prepare()
+    for errback in (app.signature("chard.args", queue=QUEUE, task_id="told"), app.signature("chard.args", queue=QUEUE)):
+        for word in ("one", "other"):
+            app.signature("chard.fail", [word], queue=QUEUE).on_error(errback).apply_async()
+    with chard.worker(queues=QUEUE, result_url=redis.url):
+        wait_until(lambda: queues.depth(f"{QUEUE}.dead") == 4 and queues.depth(QUEUE) == 0)
+        wait_until(lambda: len(backend.database.rows("select id from chard.task where name = %s and state = 'SUCCESS'", "chard.args")) == 3)
+    assert queues.depth(QUEUE) == 0
+    rows = backend.database.rows("select id, starts, result from chard.task where name = %s", "chard.args")
+    assert [row["starts"] for row in rows] == [1] * 3
+    failed = {row["id"] for row in backend.database.rows("select id from chard.task where name = %s", "chard.fail")}
+    told = {row["id"]: row["result"]["args"][0] for row in rows}
+    assert set(told.values()) <= failed and len(set(told[id] for id in told if id != "told")) == 2 and told["told"] in failed
+
+
+def test_a_step_with_a_countdown_longer_than_its_jobs_limit(chard, app_of, redis, backend, wait_until):
+    """It waits in the store before its first claim: the sweeper leaves its job alone, be it the next step, or one of several."""
+    app = app_of(redis.url)
+    chard.prepare()
+
+    def add(*args, **options):
+        return app.signature("chard.add", args, queue=QUEUE, **options)
+
+    roots = []
+    for canvas in (chain(add(1), add(2, countdown=3600)), chain(add(1), group(add(2), add(3, countdown=3600)))):
+        sent = canvas.apply_async()
+        while sent.parent:
+            sent = sent.parent
+        roots.append(sent.id)
+    with chard.worker(queues=QUEUE, result_url=redis.url):
+        wait_until(lambda: len(backend.database.rows("select id from chard.scheduled where reason = 'eta'")) == 2)
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    backend.database.run("insert into chard.job (root_id) values ('stuck')")
+    backend.database.run("update chard.job set updated_at = %s", then)
+    backend.database.run("update chard.task set started_at = %s", then)
+    with keeping(chard, stale_every_s=1):
+        wait_until(lambda: backend.database.value("select state from chard.job where root_id = 'stuck'") == "FAILURE")
+    states = {row["root_id"]: row["state"] for row in backend.database.rows("select root_id, state from chard.job")}
+    assert states == dict.fromkeys(roots, "STARTED") | {"stuck": "FAILURE"}
+    assert {row["reason"] for row in backend.database.rows("select reason from chard.scheduled")} == {"eta"}
     assert [{"starts": row["starts"], "finished_at": row["finished_at"]} for row in rows if row["id"] == f"errback-{by}"] == [told | {"starts": 1}]
 
 

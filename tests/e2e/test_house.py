@@ -65,3 +65,18 @@ def test_what_breaks_a_law_of_the_house_is_found(law, tmp_path):
 def test_the_house_keeps_its_laws():
     done = subprocess.run([ROOT / "scripts/check-house"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_enough_of_celerys_selection_is_played():
+    """Scenes against a Python worker, each in a test of its own: canvases, tasks of a plug-in, remote control. The page says how many canvases come
+    out the same."""
+    import celery_scenes
+    import kit_scenes
+    import test_celery_canvas
+    import test_control_celery
+    played = [celery_scenes.SCENES, kit_scenes.SCENES, test_control_celery.SCENES]
+    assert len({(n, name) for n, scenes in enumerate(played) for name in scenes}) == sum(map(len, played)) >= 235
+    assert len(celery_scenes.SCENES) + len(kit_scenes.SCENES) >= 225, "canvases and tasks alone"
+    every, better = len(celery_scenes.SCENES), len(test_celery_canvas.BETTER)
+    assert set(test_celery_canvas.BETTER) <= set(celery_scenes.SCENES)
+    assert re.search(rf"Of {every} scenes \([^)]*\) {every - better} come\s+out the same", (ROOT / "docs/celery.md").read_text())
