@@ -60,12 +60,16 @@ def test_a_fact_of_somebody_else_makes_it_stale(store, database):
 
 
 def test_an_item_that_is_refused_harms_no_other(store, database, backend):
-    if not backend.database.refuses_nul:
-        return  # SQLite stores what PostgreSQL's jsonb refuses
-    bad = item("bad", events=[event("a") | {"payload": {"nul": "\0"}}])
+    if not backend.database.refuses_nul:  # SQLite stores what PostgreSQL's jsonb refuses
+        database.run("create unique index one_bad on event (type) where type = 'Bad'")
+        database.run("insert into event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, payload, created_at)"
+                     " values ('x', 'x', 'x', 1, 'Bad', 'x', 'x', '{}', 0)")
+    bad = item("bad", events=[event("a"), event("a", "Bad") | {"payload": {"nul": "\0"}}], facts=[once("u", "k"), merge("u", "m", 1)], messages=[{}])
     answer = store.one("inbox", items=[item("e1"), bad, item("e2", events=[event("a")])])
     assert answer["results"] == ["DONE", "REFUSED", "DONE"] and answer["why"]["code"] == "refused"
-    assert database.value("select count(*) from chard.inbox") == 2
+    assert [row["event_id"] for row in database.rows("select event_id from chard.inbox order by event_id")] == ["e1", "e2"]
+    assert [row[3] for row in events(database) if row[0] == "a"] == ["points/e2"]
+    assert facts(database) == {} and database.value("select count(*) from chard.scheduled") == 0
 
 
 def test_nothing_is_an_answer_too(store):
@@ -99,22 +103,28 @@ def test_killed_it_goes_on_where_it_stopped(opened, database, wait_until):
 
 
 def test_what_was_applied_long_ago_is_forgotten(store, database, backend, wait_until):
-    apply(store, item("old"), item("new"))
-    database.run("update chard.inbox set at = %s where event_id = 'old'", now() - datetime.timedelta(days=32))
+    apply(store, item("old"), item("kept"), item("new"))
+    for event_id, days in (("old", 32), ("kept", 29)):
+        database.run("update chard.inbox set at = %s where event_id = %s", now() - datetime.timedelta(days=days), event_id)
     if backend.name == "postgresql":
         database.run("select chard.tend()")  # locks the outbox: it has no time for this
-        assert database.value("select count(*) from chard.inbox") == 2
+        assert database.value("select count(*) from chard.inbox") == 3
         database.run("insert into chard.inbox (consumer, event_id, at) select 'many', n::text, now() - interval '31 days' from generate_series(1, 200001) n")
     store.one("beat", state={})
-    wait_until(lambda: database.value("select count(*) from chard.inbox") == 1)
-    assert apply(store, item("old"), item("new")) == ["DONE", "ALREADY"]
+    wait_until(lambda: database.value("select count(*) from chard.inbox") == 2)
+    assert apply(store, item("old"), item("kept"), item("new")) == ["DONE", "ALREADY", "ALREADY"]
 
 
-def test_who_is_overtaken_leaves_no_fact(store, database):
-    """Two processes act on one event at once and decide otherwise: what the second one wrote before it heard of the first is taken back."""
+def test_who_is_overtaken_leaves_nothing(store, database):
+    """Two processes act on one event at once and decide otherwise: what the second one wrote before it heard of the first is taken back, and the rest
+    it does not write."""
     first = [("insert into chard.fact (once, task_id, kind, owner, key, value) values (true, 'points/e1', 'badge', 'u', 'first', '1')",),
              ("insert into chard.inbox (consumer, event_id, at) values ('points', 'e1', %s)", now())]
-    second = {"do": "inbox", "items": [item("e1", facts=[once("u", "second")]), item("e2", facts=[once("u", "own")])]}
+    second = {"do": "inbox", "items": [
+        item("e1", facts=[once("u", "second"), merge("u", "setting", 1)], events=[event("a")], messages=[{"routing_key": "lost"}]),
+        item("e2", facts=[once("u", "own"), merge("u", "other", 2)], events=[event("a")], messages=[{"routing_key": "sent"}])]}
     answer, = store.wait(database.overtake(first, lambda: store.send(second)))
     assert answer["results"] == ["ALREADY", "DONE"]
-    assert {key for _, _, key in facts(database)} == {"first", "own"}
+    assert {key for _, _, key in facts(database)} == {"first", "own", "other"}
+    assert events(database) == [("a", 1, "Tested", "points/e2")] and database.value("select count(*) from chard.outbox") == 1
+    assert database.rows("select routing_key from chard.scheduled") == [{"routing_key": "sent"}]

@@ -57,6 +57,15 @@ static void what_meets_a_run_in_hand(void **state)
                 { { 0, 0, "d1" }, { 0, 0, "d1" }, false },
                 { { 1, 0, "d1" }, { 0, 0, "d1" }, false },
                 { { 0, 0, "d1" }, { 0, 0, NULL }, false },
+                /* within a life that began with a requeue it is as in the first one */
+                { { 0, 0, "d1" }, { 1, 0, "d1" }, true },
+                { { 0, 0, "d1" }, { 0, 1, "d1" }, true },
+                { { 0, 1, "d1" }, { 3, 0, "d1" }, false },
+                /* what replaced it begins its retries anew; what it replaced is older, however often it was tried */
+                { { 2, 0, NULL }, { 0, 1, NULL }, true },
+                { { 0, 1, NULL }, { 3, 0, NULL }, false },
+                /* which of two deaths was the later one only the store knows */
+                { { 0, 0, "d2" }, { 0, 0, "d1" }, true },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct bench b;
