@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/common/command.h"
 
+#include "core/json.h"
 #include "core/text/nearest.h"
 
 #include <errno.h>
@@ -45,6 +46,7 @@ static int unknown(const char *name)
 int main(int argc, char **argv)
 {
         signal(SIGPIPE, SIG_IGN); /* a peer that goes away is an error code, not a death */
+        json_watch_memory();
         if (argc < 2) {
                 command_help.run(&command_help, 0, argv + 1);
                 return EXIT_USAGE;

@@ -1,7 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/json.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- memory ---- */
+
+static _Thread_local unsigned long json_lost;
+
+static void *json_allocate(size_t size)
+{
+        void *memory = malloc(size);
+        json_lost += memory == NULL;
+        return memory;
+}
+
+void json_watch_memory(void)
+{
+        json_set_alloc_funcs(json_allocate, free);
+}
+
+unsigned long json_memory_lost(void)
+{
+        return json_lost;
+}
+
+int json_whole_since(unsigned long lost, int code)
+{
+        return json_lost == lost ? code : -ENOMEM;
+}
+
+/* ---- short reads ---- */
 
 const char *json_text(const json_t *object, const char *key, const char *otherwise)
 {

@@ -12,9 +12,22 @@
 
 #define JSON_MAX_DEPTH 200
 
+/* ---- memory: jansson's calls build on without what there was none for, and a value that lacks a part looks like any other ---- */
+
+/* Count its allocations that fail, from here on. Once a process, before its second thread. */
+void json_watch_memory(void);
+
+/* How many have failed in this thread. What was built between two equal answers is whole. */
+unsigned long json_memory_lost(void);
+
+/* What was worked out since then says `code`; but without memory for all of it that is no verdict: -ENOMEM. */
+int json_whole_since(unsigned long lost, int code);
+
+/* ---- reading and writing ---- */
+
 /* Parse one JSON value. Refuses nesting deeper than JSON_MAX_DEPTH before building anything,
  * duplicate keys are taken last-wins as Python does, NaN and Infinity are refused.
- * Returns 0 and a new reference, or 1 with `why` filled in under `source`, code "bad_json". */
+ * Returns 0 and a new reference; 1 with `why` (unless NULL) filled in under `source`, code "bad_json"; or -ENOMEM, code "out_of_memory". */
 int json_parse(struct bytes text, const char *source, json_t **out, struct problem *why);
 
 /* Append compact JSON (UTF-8, no escapes beyond what JSON needs). Memory loss shows in b->failed. */

@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "core/json_plain.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,7 +230,12 @@ static int ask_jansson(struct bytes text, const char *source, json_t **out, stru
         if (text.size > 0 && memchr(text.data, '\0', text.size))
                 return problem_set(why, source, "bad_json", "not valid JSON: it holds a NUL byte");
         json_error_t error;
+        const unsigned long lost = json_memory_lost();
         json_t *value = json_loadb((const char *)text.data, text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+        if (!value && (json_memory_lost() != lost || !*error.text)) { /* it says a reason for everything else */
+                problem_set(why, source, "out_of_memory", "memory ran out while JSON was read");
+                return -ENOMEM;
+        }
         if (!value)
                 return problem_set(why, source, "bad_json", "not valid JSON: %.300s at line %d, column %d", error.text,
                                    error.line, error.column);

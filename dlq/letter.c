@@ -272,6 +272,7 @@ bool letter_read(struct arena *a, const char *dead_queue, struct bytes propertie
         static const char ending[] = ".dead";
         const size_t size = strlen(dead_queue);
         const bool named = size > strlen(ending) && strcmp(dead_queue + size - strlen(ending), ending) == 0;
+        const unsigned long lost = json_memory_lost();
         struct properties p = { 0 };
         struct reading r = { .arena = a, .out = out };
         *out = (struct dead_letter){
@@ -286,7 +287,7 @@ bool letter_read(struct arena *a, const char *dead_queue, struct bytes propertie
         fill_gaps(out);
         out->cause = letter_cause(a, out->error_message);
         char *group = arena_alloc(a, LETTER_GROUP_SIZE);
-        if (r.failed || !out->cause || !group || !letter_group(out, group))
+        if (r.failed || json_memory_lost() != lost || !out->cause || !group || !letter_group(out, group))
                 return false;
         out->group = group;
         return identify(out, r.headers);

@@ -295,11 +295,16 @@ static void on_found(json_t *jobs, const struct problem *why, void *arg)
                 duty_done(s->run);
                 return;
         }
+        const unsigned long lost = json_memory_lost();
         s->jobs = json_incref(jobs);
         s->chords = json_array();
         json_array_foreach(jobs, i, job)
                 if (s->count < CHUNK && s->bytes < MOST_BYTES)
                         add_job(s, job);
+        if (json_memory_lost() != lost) { /* one may be sent on without its chord, or fail though it could be sent on */
+                on_settled(0, NULL, s);
+                return;
+        }
         s->full = s->count == CHUNK || s->bytes >= MOST_BYTES;
         begin_chords(s);
 }

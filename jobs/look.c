@@ -115,7 +115,14 @@ static void look_on_found(json_t *rows, const struct problem *why, void *arg)
                 look_end(l, NULL, why);
                 return;
         }
+        const unsigned long lost = json_memory_lost();
         JSON_OWNED json_t *chosen = look_choose(l, rows);
+        struct problem starved;
+        if (json_memory_lost() != lost) { /* it may be there all the same */
+                problem_set(&starved, "store", "out_of_memory", "out of memory");
+                look_end(l, NULL, &starved);
+                return;
+        }
         if (json_array_size(chosen) != 1) {
                 look_end(l, json_array_size(chosen) ? chosen : NULL, NULL);
                 return;

@@ -186,10 +186,11 @@ static void on_members(redisReply *reply, void *arg)
         }
         for (size_t i = 0; i < reply->elements; i++)
                 members[i] = view(reply->element[i]);
+        const unsigned long lost = json_memory_lost();
         answer.verdict = join_members(members, reply->elements, &results, &answer.why);
         free(members);
         *(answer.verdict == CHORD_READY ? &answer.results : &answer.cause) = buffer_view(&results);
-        if (results.failed)
+        if (results.failed || json_memory_lost() != lost)
                 out_of_memory(j);
         else
                 finish(j, &answer);
@@ -242,10 +243,19 @@ static void on_group(redisReply *reply, void *arg)
         struct problem unreadable;
         if (ended(j, reply))
                 return;
-        if (reply->type == REDIS_REPLY_STRING && json_parse(view(reply), "results", &saved, &unreadable) == 0) {
+        const unsigned long lost = json_memory_lost();
+        const int code =
+                reply->type == REDIS_REPLY_STRING ? json_parse(view(reply), "results", &saved, &unreadable) : 1;
+        if (code == 0) {
                 j->tree = json_incref(json_object_get(saved, "result"));
                 j->ids = json_array();
                 add_ids(j->tree, j->ids);
+        }
+        if (json_whole_since(lost, code) < 0) {
+                out_of_memory(j);
+                return;
+        }
+        if (code == 0) {
                 ask_results(j);
                 return;
         }
@@ -291,10 +301,11 @@ static void on_results(redisReply *reply, void *arg)
         size_t at = 0;
         if (ended(j, reply))
                 return;
+        const unsigned long lost = json_memory_lost();
         if (!add_tree(j->tree, reply, &at, &results, &answer.why))
                 answer.verdict = CHORD_FAILED;
         answer.results = buffer_view(&results);
-        if (results.failed)
+        if (results.failed || json_memory_lost() != lost)
                 out_of_memory(j);
         else
                 finish(j, &answer);

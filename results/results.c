@@ -138,7 +138,7 @@ void results_store(struct results *r, const struct results_address *to, struct b
 {
         struct spread *spread = malloc(sizeof(*spread));
         if (!spread) {
-                done(RESULTS_AWAY, NULL, arg);
+                done(RESULTS_STARVED, NULL, arg);
                 return;
         }
         *spread = (struct spread){ .open = 1, .done = done, .arg = arg }; /* not done before all are asked */

@@ -46,6 +46,7 @@ enum results_answer {
         RESULTS_DONE,
         RESULTS_REFUSED, /* a server can't take it (`why`): repeating would not help */
         RESULTS_AWAY, /* a server is away, or memory ran out; it may or may not have happened: tell again when results_away says no */
+        RESULTS_STARVED, /* memory ran out, and whoever waits for it is at no server that may be away: tell again all of it */
         RESULTS_CLOSED, /* closed first: it may or may not have happened */
 };
 typedef void results_done(enum results_answer answer, const struct problem *why, void *arg);

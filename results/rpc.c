@@ -35,13 +35,27 @@ static bool rpc_wants(const struct results_sink *s, const struct results_address
 struct sending {
         results_done *done;
         void *arg;
+        bool *answered; /* while the broker is still being asked; else NULL */
 };
 
+static void rpc_starved(results_done *done, void *arg)
+{
+        struct problem why;
+        problem_set(&why, "results", "out_of_memory", "memory ran out");
+        done(RESULTS_STARVED, &why, arg);
+}
+
+/* From inside it is refused for want of memory alone. */
 static void on_published(enum publish_result result, void *arg)
 {
         const struct sending s = *(struct sending *)arg;
         free(arg);
-        s.done(result == PUBLISH_CLOSED ? RESULTS_CLOSED : RESULTS_DONE, NULL, s.arg);
+        if (s.answered)
+                *s.answered = true;
+        if (s.answered && result == PUBLISH_REFUSED)
+                rpc_starved(s.done, s.arg);
+        else
+                s.done(result == PUBLISH_CLOSED ? RESULTS_CLOSED : RESULTS_DONE, NULL, s.arg);
 }
 
 static struct message *reply(const struct results_address *to, struct bytes meta)
@@ -85,12 +99,14 @@ static void rpc_store(struct results_sink *s, const struct results_address *to, 
         struct message *m = sending ? reply(to, meta) : NULL;
         if (!m) {
                 free(sending);
-                problem_set(&why, "results", "out_of_memory", "memory ran out");
-                done(RESULTS_REFUSED, &why, arg);
+                rpc_starved(done, arg);
                 return;
         }
-        *sending = (struct sending){ done, arg };
+        bool answered = false;
+        *sending = (struct sending){ done, arg, &answered };
         broker_publish(((struct rpc *)s)->broker, m, on_published, sending);
+        if (!answered)
+                sending->answered = NULL;
 }
 
 static void rpc_close(struct results_sink *s)

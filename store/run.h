@@ -28,7 +28,7 @@ enum claim_verdict {
         CLAIM_REVOKED,    /* it was revoked: drop this message */
         CLAIM_REFUSED,    /* the store can't take this task's data (`why`) */
         CLAIM_CLOSED,     /* the store was closed; nothing is known */
-        CLAIM_STARVED,    /* memory ran out before the store was asked: nothing has happened */
+        CLAIM_STARVED,    /* memory ran out before the store was asked, or while its answer was read: ask again */
 };
 
 /* A lease that is over is kept for a task that its owner's last beat names in "uncommitted": what it paid for waits to be committed. Not of an owner

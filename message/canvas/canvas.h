@@ -21,7 +21,8 @@ struct followers {
         size_t made; /* ids, for derived ones */
         bool aside;  /* they are errbacks, or follow one */
         unsigned depth;
-        json_t *begun; /* the result tuple of the first task of the outermost chain, for canvas_send; or NULL */
+        json_t *begun;      /* the result tuple of the first task of the outermost chain, for canvas_send; or NULL */
+        unsigned long lost; /* json_memory_lost() when it began: canvases are built without looking at each call */
 };
 
 /* How deep canvases may nest in one another: what is written must still be read by the next worker. */
@@ -52,10 +53,10 @@ void follower_id(const struct followers *f, const char *place, size_t index, cha
 
 /* ---- any signature: successors.c ---- */
 
-/* Begin with nothing / give `rc` back, and when it is none, nothing of what was made. */
+/* Begin with nothing / give `rc` back, -ENOMEM where memory ran out for a part of it, and with an error nothing of what was made. */
 struct followers followers_of(const struct task_message *of, const struct follow_how *how, struct following *out,
                               struct problem *why);
-int followers_end(int rc, struct following *out);
+int followers_end(const struct followers *f, int rc);
 
 /* Send a plain task or a canvas that stands alone, as canvas_apply. */
 int followers_add(struct followers *f, const json_t *signature, struct bytes first, const char *place, size_t index,

@@ -130,7 +130,7 @@ int task_message_errbacks(const struct task_message *failed, const struct failur
                           const struct follow_how *how, struct following *out, struct problem *why)
 {
         struct followers f = followers_of(failed, how, out, why);
-        return followers_end(send(&f, list_of(failed->errbacks), failed, told), out);
+        return followers_end(&f, send(&f, list_of(failed->errbacks), failed, told));
 }
 
 /* ---- a chord's body ---- */
@@ -222,5 +222,5 @@ int task_message_unjoined(const struct task_message *by, const json_t *body, con
                           const struct follow_how *how, struct following *out, struct problem *why)
 {
         struct followers f = followers_of(by, how, out, why);
-        return followers_end(unjoin(&f, body, told), out);
+        return followers_end(&f, unjoin(&f, body, told));
 }

@@ -22,7 +22,7 @@ bool sends_replace(const json_t *sends)
 int task_message_check_sends(const struct task_message *t, const json_t *sends, const struct follow_how *how,
                              struct problem *why)
 {
-        const struct followers f = { .of = t, .how = how, .why = why };
+        const struct followers f = { .of = t, .how = how, .why = why, .lost = json_memory_lost() };
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < json_array_size(sends); i++) {
                 const json_t *send = json_array_get(sends, i), *canvas = json_object_get(send, "canvas");
@@ -33,7 +33,7 @@ int task_message_check_sends(const struct task_message *t, const json_t *sends, 
                 if (rc == 0)
                         rc = canvas_check(&f, canvas);
         }
-        return rc;
+        return json_whole_since(f.lost, rc);
 }
 
 static int send_one(struct followers *f, const json_t *send, struct buffer *result)
@@ -71,5 +71,5 @@ int task_message_sends(const struct task_message *done, const json_t *sends, con
         int rc = send_all(&f, sends, result);
         if (rc == 0 && !sends_replace(sends))
                 rc = followers_follow(&f, buffer_view(result));
-        return followers_end(rc, out);
+        return followers_end(&f, rc);
 }

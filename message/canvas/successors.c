@@ -23,13 +23,15 @@ struct followers followers_of(const struct task_message *of, const struct follow
                                    .how = how,
                                    .why = why,
                                    .out = out,
-                                   .end = &out->messages };
+                                   .end = &out->messages,
+                                   .lost = json_memory_lost() };
 }
 
-int followers_end(int rc, struct following *out)
+int followers_end(const struct followers *f, int rc)
 {
+        rc = json_whole_since(f->lost, rc);
         if (rc != 0)
-                following_clear(out);
+                following_clear(f->out);
         return rc;
 }
 
@@ -124,7 +126,7 @@ int task_message_successors(const struct task_message *done, struct bytes result
                             struct following *out, struct problem *why)
 {
         struct followers f = followers_of(done, how, out, why);
-        return followers_end(followers_follow(&f, result), out);
+        return followers_end(&f, followers_follow(&f, result));
 }
 
 int task_message_joined(const struct task_message *by, const json_t *body, struct bytes results,
@@ -134,7 +136,7 @@ int task_message_joined(const struct task_message *by, const json_t *body, struc
         char seed[ID_TEXT_SIZE]; /* another than that of the task's own successors */
         derived_id(json_text(json_object_get(body, "options"), "task_id", by->id), "body", 0, seed);
         f.seed = seed;
-        return followers_end(canvas_apply(&f, body, results, NULL, NULL), out);
+        return followers_end(&f, canvas_apply(&f, body, results, NULL, NULL));
 }
 
 static int check_each(const struct followers *f, const json_t *list)
@@ -145,20 +147,26 @@ static int check_each(const struct followers *f, const json_t *list)
         return rc;
 }
 
-int task_message_check(const struct task_message *t, const struct follow_how *how, struct problem *why)
+static int check_all(const struct followers *f)
 {
-        const struct followers f = { .of = t, .how = how, .why = why };
-        int rc = check_each(&f, t->chain);
+        const struct task_message *t = f->of;
+        int rc = check_each(f, t->chain);
         if (rc == 0)
-                rc = check_each(&f, t->callbacks);
+                rc = check_each(f, t->callbacks);
         if (rc != 0 || !t->chord || !t->group_id)
                 return rc;
-        if (!how->chords)
+        if (!f->how->chords)
                 return problem_set(
-                        why, "message", "unsupported_canvas",
+                        f->why, "message", "unsupported_canvas",
                         "it is part of a chord, whose parts can only be counted in Redis: set CHARD_RESULT_URL to "
                         "the redis:// URL that the client has as its result backend");
-        return canvas_check(&f, t->chord);
+        return canvas_check(f, t->chord);
+}
+
+int task_message_check(const struct task_message *t, const struct follow_how *how, struct problem *why)
+{
+        const struct followers f = { .of = t, .how = how, .why = why, .lost = json_memory_lost() };
+        return json_whole_since(f.lost, check_all(&f));
 }
 
 /* ---- one plain follower ---- */
@@ -320,6 +328,8 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
         task_form_headers(form, &table);
         if (f->aside)
                 header_add_bool(&table, "chard_aside", true);
+        if (signature_is_heir(signature))
+                header_add_bool(&table, "chard_heir", true);
         add_client_headers(f, &s, &table);
         task_form_body(form, &body);
         add_embed(&body, &s, chain);
@@ -328,8 +338,6 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
                 rc = too_much(f, body.size);
         if (rc == 0 && branches_heard(f, signature, chain))
                 f->out->branches++;
-        if (signature_is_heir(signature))
-                header_add_bool(&table, "chard_heir", true);
         if (rc == 0 && result)
                 *result = json_pack("[[s, n], n]", form->id);
         buffer_free(&table);

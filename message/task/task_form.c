@@ -46,6 +46,7 @@ void task_form_reprs(const struct task_form *f, struct buffer *table)
         struct buffer text = { 0 };
         repr_args(f->first, f->args, &text);
         header_add_text(table, "argsrepr", buffer_view(&text));
+        table->failed = table->failed || text.failed;
         buffer_reset(&text);
         repr_kwargs(f->kwargs, &text);
         header_add_text(table, "kwargsrepr", buffer_view(&text));

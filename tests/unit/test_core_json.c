@@ -2,6 +2,7 @@
 #include "core/json.h"
 #include "core/text/utf8.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -231,6 +232,28 @@ static void nesting_is_limited(void **state)
         }
 }
 
+static void *no_memory(size_t size)
+{
+        (void)size;
+        return NULL;
+}
+
+static void want_of_memory_is_no_fault_of_the_text(void **state)
+{
+        static const char *const texts[] = { "[1]", "{\"a\": \"b\"}", "\"a\"", "1.5", "[" };
+        (void)state;
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+                struct problem why = { 0 };
+                json_t *value = NULL;
+                json_set_alloc_funcs(no_memory, free);
+                const int rc = json_parse(bytes_of_string(texts[i]), "message", &value, &why);
+                json_set_alloc_funcs(malloc, free);
+                assert_int_equal(rc, -ENOMEM);
+                assert_string_equal(why.code, "out_of_memory");
+                assert_null(value);
+        }
+}
+
 /* Brackets within a text are none, however many quotes and backslashes stand around them. */
 static void brackets_in_texts_do_not_nest(void **state)
 {
@@ -355,6 +378,7 @@ int main(void)
                 cmocka_unit_test(a_nul_byte_is_no_end),
                 cmocka_unit_test(the_text_needs_no_nul),
                 cmocka_unit_test(nesting_is_limited),
+                cmocka_unit_test(want_of_memory_is_no_fault_of_the_text),
                 cmocka_unit_test(brackets_in_texts_do_not_nest),
                 cmocka_unit_test(members_have_short_reads),
                 cmocka_unit_test(a_pointer_finds_a_part),

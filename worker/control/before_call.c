@@ -3,6 +3,7 @@
 #include "worker/control.h"
 
 #include "core/clock.h"
+#include "core/json.h"
 #include "worker/control/control.h"
 
 static enum step let_in(struct control *c, struct run *run)
@@ -16,8 +17,11 @@ enum step control_before_call(struct control *c, struct run *run)
 {
         if (!c)
                 return STEP_CALL;
+        const unsigned long lost = json_memory_lost();
         if (revoked_has(&c->revoked, run->message.id) || stamped_has(&c->stamped, &run->message))
                 return STEP_REVOKE;
+        if (json_memory_lost() != lost) /* its stamps could not be read */
+                return run_out_of_memory(run);
         if (run->began_ms)
                 return STEP_CALL;
         if (!c->limits.first || run->admitted)

@@ -85,6 +85,10 @@ static json_t *revoke_all(struct control *c, const json_t *ids, bool terminate)
                 answer = answer_ok("tasks set() flagged as revoked");
         buffer_free(&list);
         JSON_OWNED json_t *all = json_is_string(ids) ? json_pack("[O]", ids) : json_incref((json_t *)(uintptr_t)ids);
+        if (!all && ids) {
+                json_decref(answer);
+                return answer_error("MemoryError()"); /* the store does not know */
+        }
         return revoking_start(c, all, answer);
 }
 

@@ -158,7 +158,9 @@ enum step run_unjoin(struct run *run, const struct problem *why, struct bytes ca
         run->publishes = 1;
         run->then = send_unjoined;
         run->telling.starved = false;
+        const unsigned long lost = json_memory_lost();
         abandon(run, body, why);
+        run->telling.starved = run->telling.starved || json_memory_lost() != lost;
         return --run->publishes == 0 ? run_after_told(run) : STEP_WAIT;
 }
 

@@ -120,6 +120,8 @@ static void on_told(enum results_answer answer, const struct problem *why, void 
                 log_error("worker", "task=%s its result can't be stored: %s", run->message.id, why->text);
         if (answer == RESULTS_AWAY)
                 run->telling.away = true;
+        if (answer == RESULTS_STARVED)
+                run->telling.starved = true;
         if (answer == RESULTS_CLOSED)
                 run->closing = true;
         if (--run->publishes == 0)
@@ -265,12 +267,14 @@ enum step run_tell_result(struct run *run)
         run->publishes = 1; /* nothing goes on before all is asked for */
         run->then = send_errbacks;
         run->telling.starved = false;
+        const unsigned long lost = json_memory_lost();
         if (run_tell_wanted(run))
                 store_own(run);
         if (what != TELL_RETRY && in_chord(run))
                 add_own_part(run);
         if (ends_chain(what))
                 run_abandon(run, signatures_abandoned(run->message.chain), &run->why, (struct bytes){ NULL, 0 });
+        run->telling.starved = run->telling.starved || json_memory_lost() != lost;
         return --run->publishes == 0 ? run_after_told(run) : STEP_WAIT;
 }
 

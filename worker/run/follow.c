@@ -22,7 +22,7 @@ static bool keeps(const char *name, bool heir, void *catalog)
         return task && (heir || !(task->def->flags & TASK_STATELESS));
 }
 
-unsigned run_branches(const struct run *run)
+int run_branches(const struct run *run)
 {
         const struct task_message *m = &run->message;
         const size_t count = json_array_size(m->chain);
@@ -35,7 +35,7 @@ unsigned run_branches(const struct run *run)
         struct problem why; /* publish says it */
         buffer_add(&result, run->result.data, run->result.size);
         const int code = task_message_sends(m, run->outcome.sends, &how, &result, &following, &why);
-        const unsigned branches = code ? 1 : following.branches;
+        const int branches = code < 0 ? code : code ? 1 : (int)following.branches;
         buffer_free(&result);
         following_clear(&following);
         return branches;

@@ -262,8 +262,9 @@ void run_describe_claim(struct run *run)
                         (struct fact_set){ s->kind, json_string_value(json_at(run->document, s->owner)) };
 }
 
-void run_describe_commit(struct run *run)
+bool run_describe_commit(struct run *run)
 {
+        const int branches = run_branches(run);
         run->commit = (struct commit){
                 .id = run->message.id,
                 .root_id = run->message.root_id,
@@ -274,7 +275,7 @@ void run_describe_commit(struct run *run)
                 .nesting = run->message.nesting,
                 .sends = run->outcome.sends,
                 .outcome = &run->outcome,
-                .branches = run_branches(run),
+                .branches = branches < 0 ? 0 : (unsigned)branches,
                 .chain = run->message.chain,
                 .has_job = !run->message.aside,
                 .chord_part = run_chord_part(run),
@@ -287,6 +288,7 @@ void run_describe_commit(struct run *run)
                 run->commit.cost_nano = run->reply.cost_nano;
                 run->commit.elapsed_ms = run->reply.elapsed_ms;
         }
+        return branches >= 0;
 }
 
 /* Without memory for it there is none: the failure itself must not wait for that. */
@@ -368,7 +370,7 @@ bool run_make_again(struct run *run, int64_t due_ms, const char *reason, enum ru
                 .due_ms = due_ms,
                 .reason = reason,
                 .task_id = run->message.id,
+                .root_id = as == RUN_SCHEDULED ? run->message.root_id : NULL, /* it may not have been claimed yet */
         };
         return run->again_message != NULL;
-                .root_id = as == RUN_SCHEDULED ? run->message.root_id : NULL, /* it may not have been claimed yet */
 }

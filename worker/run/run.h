@@ -206,9 +206,9 @@ uint64_t run_spread_ms(uint64_t wait_ms);
  * False when memory ran out. */
 bool run_write_result(struct run *run);
 
-/* Fill in run->claim, ->commit, ->failure (`again` is its next try, or NULL when there is none). */
+/* Fill in run->claim, ->commit (false when memory ran out), ->failure (`again` is its next try, or NULL when there is none). */
 void run_describe_claim(struct run *run);
-void run_describe_commit(struct run *run);
+bool run_describe_commit(struct run *run);
 void run_describe_failure(struct run *run, const struct scheduled *again);
 void run_describe_body_failure(struct run *run, const char *id, const char *name);
 
@@ -259,8 +259,8 @@ enum step run_publish(struct run *run);
 int run_settle_result(struct run *run);
 
 /* How many branches of its job go on from here: the tasks that follow, and the bodies of the chords that they begin, as far as the store
- * hears of them. */
-unsigned run_branches(const struct run *run);
+ * hears of them. -ENOMEM: they can't be counted now. */
+int run_branches(const struct run *run);
 
 /* How what follows this task is sent, as of now. */
 struct follow_how run_how(const struct run *run);

@@ -90,9 +90,12 @@ enum step run_refused(struct run *run, int code)
         return code > 0 ? STEP_DEAD : run_out_of_memory(run);
 }
 
-/* What a task's own function said. A negative code is a bug of it, or memory that ran out: a failed attempt, so that it comes to an end. */
-static enum step stopped_by_task(struct run *run, int code)
+/* What a task's own function said. A negative code is a bug of it, or memory that ran out: a failed attempt, so that it comes to an end. What jansson
+ * had no memory for is missing in what it has built, and whatever it says then is no verdict. */
+static enum step stopped_by_task(struct run *run, int code, unsigned long lost)
 {
+        if (json_memory_lost() != lost)
+                return run_out_of_memory(run);
         if (code == TASK_AGAIN) {
                 run->reply.why = run->why;
                 return STEP_RETRY;
@@ -171,8 +174,10 @@ static enum step unfit(struct run *run, int code)
 static enum step step_decode(struct run *run)
 {
         struct task_message *m = &run->message;
+        const unsigned long lost = json_memory_lost();
         int code = task_message_decode(&run->arena, run->delivery->properties, run->delivery->body,
                                        run->worker->config->max_body, m, &run->why);
+        code = json_whole_since(lost, code);
         run->task = m->name ? catalog_task(run->catalog, m->name) : NULL;
         run->def = run->task ? run->task->def : NULL;
         if (code)
@@ -192,6 +197,7 @@ static enum step step_decode(struct run *run)
                 run->document = json_object();
         else
                 code = pipeline_document(m, run->pipeline, &run->document, &run->why);
+        code = json_whole_since(lost, code);
         if (code)
                 return unfit(run, code);
         run_describe_input(run);
@@ -287,10 +293,11 @@ static void step_begin(struct run *run)
 
 static enum step work(struct run *run)
 {
+        const unsigned long lost = json_memory_lost();
         if (outcome_open(&run->outcome, &run->arena) < 0)
                 return run_out_of_memory(run);
-        const int code = run->def->run(&run->input, &run->outcome, &run->why);
-        return code ? stopped_by_task(run, code) : worked_out(run);
+        const int code = json_whole_since(lost, run->def->run(&run->input, &run->outcome, &run->why));
+        return code ? stopped_by_task(run, code, lost) : worked_out(run);
 }
 
 static enum step call(struct run *run)
@@ -308,10 +315,11 @@ static enum step call(struct run *run)
         run_tell_started(run);
         if (!run->def->ask)
                 return work(run);
+        const unsigned long lost = json_memory_lost();
         run->request = (struct ai_request){ .model = run->def->model, .task = run->def->name };
-        const int code = run->def->ask(&run->input, &run->request, &run->why);
+        const int code = json_whole_since(lost, run->def->ask(&run->input, &run->request, &run->why));
         if (code)
-                return stopped_by_task(run, code);
+                return stopped_by_task(run, code, lost);
         run->request.deadline_ms = run_deadline_ms(run);
         run->request.traceparent = run->message.traceparent;
         if (ai_ask(run->worker->ai, &run->request, step_on_reply, run, &run->call) < 0)
@@ -322,11 +330,12 @@ static enum step call(struct run *run)
 /* Its soft time limit has ended the call, and it has something to give all the same. */
 static enum step overdue(struct run *run)
 {
+        const unsigned long lost = json_memory_lost();
         run->why = (struct problem){ 0 };
         if (outcome_open(&run->outcome, &run->arena) < 0)
                 return run_out_of_memory(run);
-        const int code = run->def->overdue(&run->input, &run->outcome, &run->why);
-        return code ? stopped_by_task(run, code) : worked_out(run);
+        const int code = json_whole_since(lost, run->def->overdue(&run->input, &run->outcome, &run->why));
+        return code ? stopped_by_task(run, code, lost) : worked_out(run);
 }
 
 static enum step out_of_time(struct run *run)
@@ -395,10 +404,11 @@ static enum step pause_model(struct run *run)
 
 static enum step step_judge(struct run *run)
 {
+        const unsigned long lost = json_memory_lost();
         if (outcome_open(&run->outcome, &run->arena) < 0)
                 return run_out_of_memory(run);
-        const int code = run->def->conclude(&run->input, &run->reply, &run->outcome, &run->why);
-        return code ? stopped_by_task(run, code) : worked_out(run);
+        const int code = json_whole_since(lost, run->def->conclude(&run->input, &run->reply, &run->outcome, &run->why));
+        return code ? stopped_by_task(run, code, lost) : worked_out(run);
 }
 
 /* ---- commit: result, document, events and rows in one transaction (I2, I4) ---- */
@@ -411,7 +421,8 @@ static enum step commit(struct run *run)
         const int code = run_settle_result(run);
         if (code)
                 return run_refused(run, code);
-        run_describe_commit(run);
+        if (!run_describe_commit(run))
+                return run_out_of_memory(run);
         w->store->run->commit(w->store, &run->commit, on_committed, run);
         return STEP_WAIT;
 }

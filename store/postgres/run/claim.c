@@ -120,7 +120,7 @@ static json_t *json_field(const PGresult *r, int row, int column)
 {
         json_t *value = NULL;
 
-        if (!field_null(r, row, column))
+        if (!field_null(r, row, column)) /* without memory: see answer_claim */
                 (void)json_parse(field_bytes(r, row, column), "store", &value, NULL);
         return value;
 }
@@ -152,6 +152,7 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
         claim_done *done = (claim_done *)call->done;
         void *arg = call->arg;
         const PGresult *r = group->results[0];
+        const unsigned long lost = json_memory_lost();
         struct claim_reply reply = {
                 .verdict = claim_judge(r, row, claim),
                 .starts = (unsigned)field_number(r, row, CLAIMED_STARTS),
@@ -163,6 +164,8 @@ static void answer_claim(struct pg_store *s, const struct group *group, struct c
 
         if (reply.verdict == CLAIM_LEASED)
                 reply.wait_ms = claim_wait_ms(field_number(r, row, CLAIMED_WAIT));
+        if (json_whole_since(lost, 0) != 0)
+                reply.verdict = CLAIM_STARVED;
         call_free(s, call);
         done(&reply, arg);
         json_decref(reply.sends);

@@ -226,6 +226,7 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
 {
         struct claim_call *c = (struct claim_call *)work;
         struct claim_reply reply = { .verdict = c->verdict, .starts = c->starts };
+        const unsigned long lost = json_memory_lost();
 
         end = lite_call_end(&c->call, end);
         if (end == SQLITE_END_COMMITTED) {
@@ -236,6 +237,8 @@ static void claim_answered(struct sqlite_work *work, enum sqlite_end end, const 
                 reply.sends = claim_parse(&c->sends);
                 reply.error = claim_parse(&c->error);
                 reply.facts = lite_claim_facts_of(c);
+                if (json_whole_since(lost, 0) != 0)
+                        reply.verdict = CLAIM_STARVED;
         } else {
                 reply = (struct claim_reply){ .verdict = end == SQLITE_END_CLOSED ? CLAIM_CLOSED : CLAIM_REFUSED };
                 lite_why(&c->call, end, why, &reply.why);
