@@ -21,7 +21,7 @@ struct setting {
         const char *help;
 };
 
-enum { SETTING_COUNT = 50 };
+enum { SETTING_COUNT = 51 };
 
 extern const struct setting setting_table[SETTING_COUNT];
 
