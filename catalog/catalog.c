@@ -25,6 +25,8 @@ struct catalog {
         struct task_set set;
         struct map *tasks, *pipelines; /* by name */
         const struct pipeline *const *all_pipelines;
+        struct consumer *consumers;
+        size_t consumer_count;
 };
 
 static void catalog_free(struct catalog *c)
@@ -42,6 +44,7 @@ static void catalog_free(struct catalog *c)
         if (c->pipelines)
                 map_free(c->pipelines);
         free(c->set.tasks);
+        free(c->consumers);
         free(c->domains);
         free(c);
 }
@@ -175,6 +178,34 @@ static int catalog_add_pipeline(struct catalog *c, const struct pipeline *p, str
         return map_put(c->pipelines, p->name, (void *)p);
 }
 
+static int catalog_add_consumer(struct catalog *c, const struct consumer_def *def, const void *data,
+                                struct problem *why)
+{
+        const int rc = consumer_check(def, why);
+        if (rc == 0 && (catalog_consumer(c, def->name) || map_get(c->tasks, def->name)))
+                return problem_set(why, "consumer", "bad_data",
+                                   "two consumers, or a task and a consumer, are called %s", def->name);
+        if (rc == 0)
+                c->consumers[c->consumer_count++] = (struct consumer){ def, data };
+        return rc;
+}
+
+static int catalog_add_consumers(struct catalog *c, struct problem *why)
+{
+        size_t count = 0;
+        int rc = 0;
+        for (size_t i = 0; i < c->domain_count; i++)
+                for (const struct consumer_def *const *d = c->domains[i].domain->consumers; d && *d; d++)
+                        count++;
+        c->consumers = calloc(count + 1, sizeof(*c->consumers));
+        if (!c->consumers)
+                return -ENOMEM;
+        for (size_t i = 0; i < c->domain_count; i++)
+                for (const struct consumer_def *const *d = c->domains[i].domain->consumers; rc == 0 && d && *d; d++)
+                        rc = catalog_add_consumer(c, *d, c->domains[i].data, why);
+        return rc;
+}
+
 static int catalog_build(struct catalog *c, const struct catalog_source *from, struct problem *why)
 {
         int rc = 0;
@@ -184,6 +215,8 @@ static int catalog_build(struct catalog *c, const struct catalog_source *from, s
                 rc = catalog_add_plugins(c, from->plugins, why);
         if (rc == 0)
                 rc = catalog_add_tasks(c, why);
+        if (rc == 0)
+                rc = catalog_add_consumers(c, why);
         if (rc == 0)
                 rc = map_new(&c->pipelines);
         c->all_pipelines = from->pipelines;
@@ -226,6 +259,26 @@ const struct task_set *catalog_tasks(const struct catalog *c)
 const struct pipeline *const *catalog_pipelines(const struct catalog *c)
 {
         return c->all_pipelines;
+}
+
+const struct consumer *catalog_consumer(const struct catalog *c, const char *name)
+{
+        for (size_t i = 0; i < c->consumer_count; i++)
+                if (strcmp(c->consumers[i].def->name, name) == 0)
+                        return &c->consumers[i];
+        return NULL;
+}
+
+const struct consumer *catalog_consumers(const struct catalog *c, size_t *count)
+{
+        *count = c->consumer_count;
+        return c->consumers;
+}
+
+const struct consumer *catalog_consumer_of_queue(const struct catalog *c, const char *queue)
+{
+        const size_t size = strlen(CONSUMER_QUEUE);
+        return strncmp(queue, CONSUMER_QUEUE, size) == 0 ? catalog_consumer(c, queue + size) : NULL;
 }
 
 static bool catalog_is_listed(const char *queue, const char *const queues[], size_t count)

@@ -34,6 +34,13 @@ const struct pipeline *catalog_pipeline(const struct catalog *c, const char *nam
 const struct task_set *catalog_tasks(const struct catalog *c);
 const struct pipeline *const *catalog_pipelines(const struct catalog *c);
 
+/* The consumer of that name, or NULL. / All of them, in the order of their domains; how many in *count. */
+const struct consumer *catalog_consumer(const struct catalog *c, const char *name);
+const struct consumer *catalog_consumers(const struct catalog *c, size_t *count);
+
+/* The consumer whose dead letters have that queue (CONSUMER_QUEUE), or NULL. */
+const struct consumer *catalog_consumer_of_queue(const struct catalog *c, const char *queue);
+
 /* The queues of all tasks, each once, in the order of the tasks; but for Celery's own default queue, which Celery's clients declare as they
  * are configured. Returns how many, at most `most`. The names live as long as the catalogue. */
 size_t catalog_queues(const struct catalog *c, const char *queues[], size_t most);

@@ -2,8 +2,10 @@
 /* `chard events`: what happened, for people and for scripts that need no Kafka. */
 #include "cli/common/command.h"
 
+#include "cli/common/times.h"
 #include "cli/common/view.h"
 #include "cli/common/wait.h"
+#include "core/clock.h"
 #include "core/json.h"
 #include "store/read.h"
 
@@ -14,7 +16,14 @@
 
 enum { PAGE = 500, LOOK_MS = 200, ANSWER_MS = 10000 };
 
+/* What is printed; NULL, or 0: whatever. */
+struct picked {
+        const char *type, *aggregate, *user, *trace, *after_text, *before_text;
+        int64_t after_ms, before_ms;
+};
+
 struct reader {
+        struct picked picked;
         const struct command *self;
         struct wait wait;
         struct store *store;
@@ -63,8 +72,47 @@ static void close_reader(struct reader *r)
         wait_close(&r->wait);
 }
 
+/* ---- what is picked ---- */
+
+static bool picked_aggregate(const char *wanted, const json_t *row)
+{
+        const char *type = json_text(row, "aggregate_type", ""), *slash = strchr(wanted, '/');
+        const size_t size = slash ? (size_t)(slash - wanted) : strlen(wanted);
+        if (strlen(type) != size || strncmp(type, wanted, size) != 0)
+                return false;
+        return !slash || strcmp(json_text(row, "aggregate_id", ""), slash + 1) == 0;
+}
+
+static bool picked_time(const struct picked *p, const json_t *row)
+{
+        int64_t at_ms = 0;
+        if (!p->after_text && !p->before_text)
+                return true;
+        clock_parse(json_text(row, "created_at", ""), &at_ms);
+        return (!p->after_text || at_ms >= p->after_ms) && (!p->before_text || at_ms < p->before_ms);
+}
+
+static bool picked_is(const struct picked *p, const json_t *row)
+{
+        const char *user = json_text(json_object_get(row, "payload"), "user_id", "");
+        return (!p->type || strcmp(json_text(row, "type", ""), p->type) == 0) &&
+               (!p->aggregate || picked_aggregate(p->aggregate, row)) && (!p->user || strcmp(user, p->user) == 0) &&
+               (!p->trace || strstr(json_text(row, "tracingspancontext", ""), p->trace)) && picked_time(p, row);
+}
+
+static int picked_read(const struct command *self, struct picked *p)
+{
+        if (p->after_text && !time_read(p->after_text, &p->after_ms))
+                return command_misuse(self, "--after: \"%.60s\" is no time", p->after_text);
+        if (p->before_text && !time_read(p->before_text, &p->before_ms))
+                return command_misuse(self, "--before: \"%.60s\" is no time", p->before_text);
+        return 0;
+}
+
 static int events_command_run(const struct command *self, int argc, char **argv)
 {
+        if (argc > 0 && strcmp(argv[0], "verify") == 0)
+                return command_events_verify.run(&command_events_verify, argc - 1, argv + 1);
         struct settings s;
         struct reader r = { .self = self };
         const char *since = NULL;
@@ -73,6 +121,14 @@ static int events_command_run(const struct command *self, int argc, char **argv)
                   "go on with what happens from now on, until SIGINT or SIGTERM" },
                 { "--since", 0, NULL, &since, "ID",
                   "only what came after this one: the position that stands first in each line, or an event's own id" },
+                { "--type", 0, NULL, &r.picked.type, "TYPE", "only events of this type" },
+                { "--aggregate", 0, NULL, &r.picked.aggregate, "TYPE[/ID]",
+                  "only those of such aggregates, or of this one" },
+                { "--user", 0, NULL, &r.picked.user, "ID", "only those whose payload has this user_id" },
+                { "--trace", 0, NULL, &r.picked.trace, "ID", "only those of this trace" },
+                { "--after", 0, NULL, &r.picked.after_text, "TIME",
+                  "only those written since then: 90s, 2h, 7d ago, or ISO 8601" },
+                { "--before", 0, NULL, &r.picked.before_text, "TIME", "only those written before" },
                 { "--json", 0, &r.json, NULL, NULL,
                   "one JSON object a line, with \"position\" and the event's own \"id\"" },
                 { 0 },
@@ -84,7 +140,7 @@ static int events_command_run(const struct command *self, int argc, char **argv)
                 code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
         } else if (since && strlen(since) >= sizeof(r.position)) {
                 code = command_misuse(self, "--since: \"%.60s…\" is no position", since);
-        } else {
+        } else if ((code = picked_read(self, &r.picked)) == 0) {
                 /* An event's own id is the same in every store, but has no place in an order: it is looked for. */
                 const bool is_id = since && strlen(since) == 36 && strchr(since, '-');
                 snprintf(is_id ? r.id : r.position, sizeof(r.position), "%s", since ? since : "");
@@ -120,6 +176,8 @@ static void events_command_print_row(struct reader *r, const json_t *row)
                         r->id[0] = '\0';
                 return;
         }
+        if (!picked_is(&r->picked, row))
+                return;
         if (!r->json) {
                 print_for_people(row);
                 return;
@@ -181,10 +239,13 @@ static int events_command_read_all(struct reader *r)
 const struct command command_events = {
         .name = "events",
         .summary = "Print what happened, in order: the rows of the outbox",
-        .usage = "[--follow] [--since ID] [--json]",
+        .usage =
+                "[--follow] [--since ID] [--type TYPE] [--aggregate TYPE[/ID]] [--user ID] [--trace ID] [--after TIME] [--before TIME] [--json] | verify",
         .example = "  chard events\n"
                    "  chard events --follow --json | while read -r event; do …; done\n"
-                   "  chard events --since 742.15 --json",
+                   "  chard events --since 742.15 --json\n"
+                   "  chard events --aggregate order/17 --after 2h\n"
+                   "  chard events verify",
         .details =
                 "Who reacts to events keeps the last position and begins after it the next time: then none is missed or seen twice.\n"
                 "A position is its store's own; after chard move begin after the last event's \"id\".\n"

@@ -11,7 +11,13 @@ static bool is_queue(const struct catalog *catalog, const char *queue)
         for (size_t i = 0; i < set->count; i++)
                 if (strcmp(set->tasks[i].def->queue, queue) == 0)
                         return true;
-        return false;
+        return catalog_consumer_of_queue(catalog, queue) != NULL;
+}
+
+/* A task, or a consumer of events: its letters are requeued to it alone. */
+static bool fate_is_known(const struct catalog *catalog, const char *name)
+{
+        return catalog_task(catalog, name) || catalog_consumer(catalog, name);
 }
 
 static bool is(const char *text, const char *other)
@@ -35,7 +41,7 @@ enum letter_fate letter_fate(const struct catalog *catalog, const struct dead_le
                 return FATE_WAITING;
         if (is(l->task_state, "SUCCESS"))
                 return FATE_RESUMED;
-        return catalog_task(catalog, l->name) ? FATE_SENT : FATE_HOPELESS;
+        return fate_is_known(catalog, l->name) ? FATE_SENT : FATE_HOPELESS;
 }
 
 const char *letter_fate_text(enum letter_fate fate)
@@ -82,7 +88,7 @@ static enum letter_fate decode(const struct catalog *catalog, const struct messa
         const int code = task_message_decode(&a, m->properties, m->body, max_body, &read, why);
         if (code > 0)
                 fate = FATE_UNDECODABLE;
-        else if (code == 0 && !catalog_task(catalog, read.name))
+        else if (code == 0 && !fate_is_known(catalog, read.name))
                 fate = FATE_HOPELESS;
         else if (code == 0 && letter_check_arguments(catalog, &read, why) > 0)
                 fate = FATE_MISTAKEN;

@@ -45,7 +45,7 @@ static void lead_note_holder(struct lead *l, const char *holder)
         if (strcmp(l->holder, holder) == 0)
                 return;
         snprintf(l->holder, sizeof(l->holder), "%s", holder);
-        log_info("duties", "%s does the duties of the fleet", *holder ? holder : "nobody");
+        log_info(l->area, "%s %s", *holder ? holder : "nobody", l->does);
 }
 
 static void on_lead_answer(json_t *lease, const struct problem *why, void *arg)
@@ -59,8 +59,7 @@ static void on_lead_answer(json_t *lease, const struct problem *why, void *arg)
         if (ours)
                 l->until_ms = l->asked_ms + l->lease_ms;
         if (why)
-                log_warn("duties", "who does the duties of the fleet could not be settled, and is asked again: %s",
-                         why->text);
+                log_warn(l->area, "who %s could not be settled, and is asked again: %s", l->does, why->text);
         else
                 lead_note_holder(l, json_text(lease, "holder", ""));
         lead_tell(l);
@@ -77,7 +76,7 @@ static void on_lead_given_back(json_t *lease, const struct problem *why, void *a
 
 static void lead_ask(struct lead *l, unsigned lease_ms)
 {
-        const struct lease_ask ask = { .name = "duties", .holder = l->name, .token = l->token, .lease_ms = lease_ms };
+        const struct lease_ask ask = { .name = l->lease, .holder = l->name, .token = l->token, .lease_ms = lease_ms };
         l->asked_ms = clock_mono_ms();
         l->asking = lease_ms > 0;
         l->store->fleet->lease(l->store, &ask, l->asking ? on_lead_answer : on_lead_given_back, l);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Standing for the lead of a fleet's duties: a lease in the store, asked for again at a third of its length, or when another's is over. On the loop. */
+/* Standing for the lead of what one process of a fleet does: a lease in the store, asked for again at a third of its length, or when another's is over.
+ * On the loop. */
 #ifndef CHARD_DUTIES_LEAD_H
 #define CHARD_DUTIES_LEAD_H
 
@@ -9,8 +10,10 @@
 
 struct lead {
         struct store *store;
-        const char *name; /* borrowed */
-        char token[40];   /* this process's own: two of one name are two */
+        const char *name;        /* of who stands for it; borrowed, as the next three */
+        const char *lease;       /* its name: "duties" */
+        const char *area, *does; /* for the log: "duties", "does the duties of the fleet" */
+        char token[40];          /* this process's own: two of one name are two */
         unsigned lease_ms;
         uv_timer_t timer;
         uint64_t asked_ms; /* when the question under way was asked, by this process's clock */

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-extern const struct duty duty_sweep, duty_reprocess, duty_alarm, duty_outage;
+extern const struct duty duty_sweep, duty_reprocess, duty_alarm, duty_outage, duty_seal;
 
 /* A duty is one line here. */
-static const struct duty *const all_duties[] = { &duty_sweep, &duty_reprocess, &duty_alarm, &duty_outage };
+static const struct duty *const all_duties[] = { &duty_sweep, &duty_reprocess, &duty_alarm, &duty_outage, &duty_seal };
 
 enum { DUTY_COUNT = sizeof(all_duties) / sizeof(all_duties[0]), DUTY_FIRST_MS = 1000 };
 
@@ -48,6 +48,9 @@ int duties_open(struct duties **out, const struct duties_config *config, struct 
         d->config = *config;
         d->lead = (struct lead){ .store = config->store,
                                  .name = config->name,
+                                 .lease = "duties",
+                                 .area = "duties",
+                                 .does = "does the duties of the fleet",
                                  .lease_ms = config->lease_ms ? config->lease_ms : DUTIES_LEASE_MS,
                                  .changed = duties_begin,
                                  .back = on_lead_back,

@@ -56,6 +56,11 @@ static void warn_of_unknown(const struct catalog *catalog, const struct policy_r
                 if (policy_names(rule, names[count]))
                         return;
         }
+        size_t consumer_count;
+        const struct consumer *consumers = catalog_consumers(catalog, &consumer_count);
+        for (size_t i = 0; i < consumer_count; i++)
+                if (policy_names(rule, consumers[i].def->name))
+                        return;
         const char *near = nearest_name(rule->task, names, count);
         log_warn(
                 "duties",

@@ -45,6 +45,8 @@ int store_open(struct store **out, const struct store_config *config, struct pro
                 (*out)->read = backend->read;
                 (*out)->dead = backend->dead;
                 (*out)->inbox = backend->inbox;
+                (*out)->consumer = backend->consumer;
+                (*out)->seal = backend->seal;
                 (*out)->carry = backend->carry;
                 (*out)->fleet = backend->fleet;
         }

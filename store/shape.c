@@ -50,6 +50,16 @@ const struct shape shape_outbox[] = { { "position", SHAPE_TEXT },
                                       { "tracingspancontext", SHAPE_TEXT },
                                       { NULL, 0 } };
 
+const struct shape shape_outbox_text[] = { { "position", SHAPE_TEXT },
+                                           { "id", SHAPE_TEXT },
+                                           { "aggregate_type", SHAPE_TEXT },
+                                           { "aggregate_id", SHAPE_TEXT },
+                                           { "type", SHAPE_TEXT },
+                                           { "payload", SHAPE_TEXT },
+                                           { "created_at", SHAPE_TIME },
+                                           { "tracingspancontext", SHAPE_TEXT },
+                                           { NULL, 0 } };
+
 /* The latest entry's texts, and figures of all. */
 #define SHAPE_GROUP                                                                                                    \
         { "group", SHAPE_TEXT }, { "name", SHAPE_TEXT }, { "queue", SHAPE_TEXT }, { "source", SHAPE_TEXT },            \

@@ -39,7 +39,7 @@ void shape_add(struct buffer *json, const struct shape *shape, shape_read *read,
 
 /* run.h, schedule.h, read.h */
 extern const struct shape shape_owed[], shape_scheduled[], shape_upcoming[], shape_worker[], shape_chord_part[],
-        shape_outbox[];
+        shape_outbox[], shape_outbox_text[];
 /* dead_letter.h */
 extern const struct shape shape_group[], shape_alarm[], shape_count[], shape_act[];
 

@@ -6,6 +6,7 @@
 
 #include "core/problem.h"
 #include "store/fact.h"
+#include "tasks/consumer.h"
 #include "tasks/task.h"
 
 #include <jansson.h>
@@ -13,7 +14,8 @@
 
 struct domain {
         const char *name;
-        const struct task_def *const *tasks; /* NULL-terminated */
+        const struct task_def *const *tasks;         /* NULL-terminated */
+        const struct consumer_def *const *consumers; /* NULL-terminated; NULL = none */
 
         /* Read the data. May be NULL: there is none. Returns 0; 1 with `why` (source "task", code "bad_data"); or -ENOMEM. */
         int (*open)(void **data, struct problem *why);

@@ -74,6 +74,7 @@ static int dev_serve(const struct command *self, struct settings *s, const char 
         service.listen = serve_gateway_config(s, service.catalog, &service.loop, name);
         service.listen.listen = listen;
         service.listens = true;
+        service.consumes = true;
         service.port_is_free = !port;
         return service_run(&service, began);
 }

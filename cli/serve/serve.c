@@ -140,6 +140,9 @@ int service_init(struct service *service, const struct command *self, struct set
         };
         snprintf(service->keeper_name, sizeof(service->keeper_name), "%.*s/keeper", (int)sizeof(service->name) - 1,
                  service->name);
+        snprintf(service->consumer_name, sizeof(service->consumer_name), "%.*s/consumer",
+                 (int)sizeof(service->name) - 1, service->name);
+        service->consume = serve_consumers_config(s, service->catalog, &service->loop, service->consumer_name);
         service->keep = serve_keeper_config(s, service->catalog, &service->loop, service->keeper_name);
         return 0;
 }
@@ -152,6 +155,8 @@ static void service_stop(void *arg)
                 keeper_stop(s->keeper);
         if (s->gateway)
                 gateway_stop(s->gateway);
+        if (s->consumers)
+                consumers_stop(s->consumers);
 }
 
 static void on_keeper_stopped(void *arg)
@@ -239,9 +244,24 @@ static void close_parts(struct service *s)
                 gateway_close(s->gateway);
         if (s->keeper)
                 keeper_close(s->keeper);
+        consumers_close(s->consumers);
         if (s->worker)
                 worker_close(s->worker);
         figures_end(&s->figures);
+}
+
+static void service_on_consumers_stopped(void *arg)
+{
+        ((struct service *)arg)->consumers_stopped = true;
+}
+
+static int open_consumers(struct service *s, struct problem *why)
+{
+        if (!s->consumes)
+                return 0;
+        s->consume.stopped = service_on_consumers_stopped;
+        s->consume.arg = s;
+        return consumers_open(&s->consumers, &s->consume, why);
 }
 
 static int open_all(struct service *s, struct problem *why)
@@ -254,6 +274,8 @@ static int open_all(struct service *s, struct problem *why)
         if (code == 0)
                 code = open_keeper(s, why);
         if (code == 0)
+                code = open_consumers(s, why);
+        if (code == 0)
                 code = service_show_figures(s, why);
         if (code) {
                 close_parts(s);
@@ -265,7 +287,8 @@ static int open_all(struct service *s, struct problem *why)
 /* The worker has come to its end. */
 static void close_all(struct service *s)
 {
-        while ((s->keeper && !s->keeper_stopped) || (s->gateway && !s->gateway_stopped))
+        while ((s->keeper && !s->keeper_stopped) || (s->gateway && !s->gateway_stopped) ||
+               (s->consumers && !s->consumers_stopped))
                 uv_run(&s->loop, UV_RUN_ONCE);
         close_parts(s);
 }

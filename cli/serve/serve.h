@@ -5,6 +5,7 @@
 
 #include "cli/common/command.h"
 #include "cli/serve/figures.h"
+#include "consumers/consumers.h"
 #include "duties/keeper.h"
 #include "gateway/gateway.h"
 #include "worker/worker.h"
@@ -34,6 +35,10 @@ struct gateway_config serve_gateway_config(const struct settings *s, const struc
 struct keeper_config serve_keeper_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
                                          const char *name);
 
+/* Consumers of events likewise: all that need not be named. */
+struct consumers_config serve_consumers_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
+                                               const char *name);
+
 /* ---- a worker ---- */
 
 struct service {
@@ -43,13 +48,17 @@ struct service {
         struct serve_signals signals;
         uv_prepare_t turn;
         const char *queues[SERVE_MOST_QUEUES]; /* point into the settings */
-        char name[256], keeper_name[264];
+        char name[256], keeper_name[264], consumer_name[268];
         struct worker_config config;
         struct worker *worker;
         bool keeps; /* dead letters are kept here too */
         struct keeper_config keep;
         struct keeper *keeper;
         bool keeper_stopped;
+        bool consumes; /* events are acted on here too */
+        struct consumers_config consume;
+        struct consumers *consumers;
+        bool consumers_stopped;
         bool listens;      /* requests are taken here too … */
         bool port_is_free; /* … or not, where somebody else has the port: nobody asked for this one */
         struct gateway_config listen;

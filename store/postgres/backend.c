@@ -58,6 +58,9 @@ static const struct verb *const verbs[LANE_COUNT] = {
         [LANE_OWED_TAKE] = &verb_owed_take,
         [LANE_OWED_SETTLE] = &verb_owed_settle,
         [LANE_INBOX] = &verb_inbox,
+        [LANE_CONSUMER] = &verb_consumer,
+        [LANE_CONSUMER_ASK] = &verb_consumer_ask,
+        [LANE_CONSUMER_FACTS] = &verb_consumer_facts,
         [LANE_LEASE] = &verb_lease,
         [LANE_PROBE_CLAIMS] = &verb_probe_claims,
         [LANE_PROBE_COMMITS] = &verb_probe_commits,
@@ -316,6 +319,22 @@ static const struct store_inbox pg_inbox_door = {
         .apply = pg_inbox_apply,
 };
 
+static const struct store_consumer pg_consumer_door = {
+        .take = pg_consumer_take,
+        .held = pg_consumer_held,
+        .waiting = pg_consumer_waiting,
+        .page = pg_consumer_page,
+        .facts = pg_consumer_facts,
+        .step = pg_consumer_step,
+        .list = pg_consumer_list,
+};
+
+static const struct store_seal pg_seal_door = {
+        .days = pg_seal_days,
+        .day = pg_seal_day,
+        .make = pg_seal_make,
+};
+
 static const struct store_carry pg_carry_door = {
         .in = pg_carry_in,
 };
@@ -332,6 +351,8 @@ const struct store_backend store_postgres = {
         .read = &pg_read_door,
         .dead = &pg_dead_door,
         .inbox = &pg_inbox_door,
+        .consumer = &pg_consumer_door,
+        .seal = &pg_seal_door,
         .carry = &pg_carry_door,
         .fleet = &pg_fleet_door,
         .up = pg_up,

@@ -9,6 +9,7 @@
 #define CHARD_STORE_POSTGRES_H
 
 #include "store/carry.h"
+#include "store/consumer.h"
 #include "store/dead_letter.h"
 #include "store/fleet.h"
 #include "store/inbox.h"
@@ -20,13 +21,14 @@
 #include "store/postgres/link/session.h"
 #include "store/read.h"
 #include "store/run.h"
+#include "store/seal.h"
 #include "store/shape.h"
 
 #include <stdatomic.h>
 
 #define GROUP_CALLS_MAX      1000
 #define GROUP_BYTES_MAX      ((size_t)8 << 20)
-#define GROUP_STATEMENTS_MAX 5
+#define GROUP_STATEMENTS_MAX 9
 #define GROUPS_IN_FLIGHT     2
 #define ANSWER_TIMEOUT_MS    10000
 #define READ_TRIES           5 /* of what changes nothing, or only says that we live */
@@ -65,6 +67,9 @@ enum lane_id {
         LANE_OWED_TAKE,
         LANE_OWED_SETTLE,
         LANE_INBOX,
+        LANE_CONSUMER,
+        LANE_CONSUMER_ASK,
+        LANE_CONSUMER_FACTS,
         LANE_LEASE,
         LANE_PROBE_CLAIMS,
         LANE_PROBE_COMMITS,
@@ -120,7 +125,7 @@ extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_
         verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
         verb_dead_page, verb_dead_ask, verb_dead_look, verb_dead_settle, verb_dead_edit, verb_stale_find,
         verb_stale_settle, verb_carry, verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox, verb_lease,
-        verb_probe_claims, verb_probe_commits, verb_probe_dead;
+        verb_consumer, verb_consumer_ask, verb_consumer_facts, verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
 struct lane {
         const struct verb *verb;

@@ -25,6 +25,9 @@ extern const struct statement pg_sql_fail, pg_sql_give_back, pg_sql_owe, pg_sql_
         pg_sql_owed_untold, pg_sql_revoke;
 /* inbox.sql */
 extern const struct statement pg_sql_inbox_once, pg_sql_inbox, pg_sql_inbox_undo_once;
+/* consumer.sql */
+extern const struct statement pg_sql_consumer_take, pg_sql_consumer_held, pg_sql_consumer_waiting, pg_sql_consumer_list,
+        pg_sql_consumer_hold, pg_sql_consumer_acted, pg_sql_consumer_wait;
 /* fleet.sql */
 extern const struct statement pg_sql_lease_take;
 /* jobs.sql */
@@ -36,6 +39,8 @@ extern const struct statement pg_sql_events, pg_sql_job, pg_sql_worker, pg_sql_w
         pg_sql_chord_parts;
 /* scheduled.sql */
 extern const struct statement pg_sql_due, pg_sql_next, pg_sql_forget, pg_sql_later, pg_sql_schedule, pg_sql_notify;
+/* seal.sql */
+extern const struct statement pg_sql_seal_days, pg_sql_seal_day, pg_sql_seal_make;
 /* stale.sql */
 extern const struct statement pg_sql_stale_find, pg_sql_stale_lock_tasks, pg_sql_stale_lock_jobs, pg_sql_stale_settle;
 /* store.sql */
@@ -65,6 +70,15 @@ void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, co
 
 void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg);
 
+/* consumer.c, events.c */
+void pg_consumer_take(struct store *s, const char *name, const char *holder, json_done *done, void *arg);
+void pg_consumer_held(struct store *s, const char *name, json_done *done, void *arg);
+void pg_consumer_waiting(struct store *s, const char *name, unsigned limit, json_done *done, void *arg);
+void pg_consumer_page(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
+void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg);
+void pg_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg);
+void pg_consumer_list(struct store *s, json_done *done, void *arg);
+
 /* fleet.c */
 void pg_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);
 
@@ -79,6 +93,9 @@ void pg_events(struct store *s, const char *since, unsigned limit, json_done *do
 void pg_job(struct store *s, const char *root_id, json_done *done, void *arg);
 void pg_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
 void pg_figures(struct store *s, json_done *done, void *arg);
+void pg_seal_days(struct store *s, const char *since, json_done *done, void *arg);
+void pg_seal_day(struct store *s, const char *day, json_done *done, void *arg);
+void pg_seal_make(struct store *s, const char *day, json_done *done, void *arg);
 void pg_workers(struct store *s, json_done *done, void *arg);
 void pg_upcoming(struct store *s, json_done *done, void *arg);
 void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg);

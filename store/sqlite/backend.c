@@ -322,6 +322,22 @@ static const struct store_inbox lite_inbox_door = {
         .apply = lite_inbox_apply,
 };
 
+static const struct store_consumer lite_consumer_door = {
+        .take = lite_consumer_take,
+        .held = lite_consumer_held,
+        .waiting = lite_consumer_waiting,
+        .page = lite_consumer_page,
+        .facts = lite_consumer_facts,
+        .step = lite_consumer_step,
+        .list = lite_consumer_list,
+};
+
+static const struct store_seal lite_seal_door = {
+        .days = lite_seal_days,
+        .day = lite_seal_day,
+        .make = lite_seal_make,
+};
+
 static const struct store_carry lite_carry_door = {
         .out = lite_carry_out,
         .off = lite_carry_off,
@@ -339,6 +355,8 @@ const struct store_backend store_sqlite = {
         .read = &lite_read_door,
         .dead = &lite_dead_door,
         .inbox = &lite_inbox_door,
+        .consumer = &lite_consumer_door,
+        .seal = &lite_seal_door,
         .carry = &lite_carry_door,
         .fleet = &lite_fleet_door,
         .up = lite_up,

@@ -12,6 +12,7 @@
 
 #include "core/sqlite/sqlite.h"
 #include "store/carry.h"
+#include "store/consumer.h"
 #include "store/dead_letter.h"
 #include "store/fleet.h"
 #include "store/inbox.h"
@@ -19,6 +20,7 @@
 #include "store/meaning.h"
 #include "store/read.h"
 #include "store/run.h"
+#include "store/seal.h"
 #include "store/shape.h"
 #include "store/sqlite/query.h"
 
@@ -152,8 +154,31 @@ void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void
 
 void lite_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg);
 
+void lite_consumer_take(struct store *s, const char *name, const char *holder, json_done *done, void *arg);
+void lite_consumer_held(struct store *s, const char *name, json_done *done, void *arg);
+void lite_consumer_waiting(struct store *s, const char *name, unsigned limit, json_done *done, void *arg);
+void lite_consumer_page(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
+void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg);
+void lite_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg);
+void lite_consumer_list(struct store *s, json_done *done, void *arg);
+
+void lite_seal_days(struct store *s, const char *since, json_done *done, void *arg);
+void lite_seal_day(struct store *s, const char *day, json_done *done, void *arg);
+void lite_seal_make(struct store *s, const char *day, json_done *done, void *arg);
+
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
 void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);
+
+/* ---- claim.c ---- */
+
+/* Append what is known of a set, a JSON object and a NUL byte; in any verb's run. SQLITE_OK or the error. */
+int lite_read_facts(struct buffer *out, sqlite3 *db, const struct fact_set *set);
+
+/* ---- consumer.c ---- */
+
+/* A requeued dead letter of a consumer: it goes to no broker, but waits for the consumer. SQLITE_OK or the error. */
+bool lite_is_for_consumer(const struct message *m);
+int lite_ask_consumer(const struct message *m, int64_t due_ms, sqlite3 *db);
 
 /* ---- scheduled.c ---- */
 

@@ -31,6 +31,10 @@ extern const struct statement lite_sql_fail, lite_sql_fail_succeeded, lite_sql_f
         lite_sql_revoke_job, lite_sql_revoke_made;
 /* inbox.sql */
 extern const struct statement lite_sql_inbox_look, lite_sql_inbox, lite_sql_inbox_forget;
+/* consumer.sql */
+extern const struct statement lite_sql_consumer_take, lite_sql_consumer_taken, lite_sql_consumer_held,
+        lite_sql_consumer_waiting, lite_sql_consumer_list, lite_sql_consumer_hold, lite_sql_consumer_over,
+        lite_sql_consumer_later, lite_sql_consumer_wait, lite_sql_consumer_asked;
 /* fleet.sql */
 extern const struct statement lite_sql_lease_take, lite_sql_lease_read;
 /* jobs.sql */
@@ -47,6 +51,8 @@ extern const struct statement lite_sql_due, lite_sql_release_lock, lite_sql_rele
         lite_sql_release_next, lite_sql_release_unlocked, lite_sql_release_forget, lite_sql_release_moved,
         lite_sql_release_later, lite_sql_release_returned, lite_sql_schedule, lite_sql_scheduled_look,
         lite_sql_scheduled_list, lite_sql_scheduled_drop, lite_sql_scheduled_audit;
+/* seal.sql */
+extern const struct statement lite_sql_seal_days, lite_sql_seal_events, lite_sql_seal_read, lite_sql_seal_make;
 /* stale.sql */
 extern const struct statement lite_sql_stale_find, lite_sql_stale_restart, lite_sql_stale_fail, lite_sql_stale_tasks,
         lite_sql_stale_missing;

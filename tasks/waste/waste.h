@@ -8,8 +8,10 @@
 
 extern const struct domain waste;
 
-/* The facts of its tasks, by their kinds. A character is a user's once, by its code; a profile's fields are merged, by their names. */
+/* The facts of its tasks and consumers, by their kinds. A character is a user's once, by its code: `character` is what scan.reward has awarded, `acquired`
+ * what the consumer "character" has granted of that. A profile's fields are merged, by their names. */
 #define FACT_CHARACTER "character"
+#define FACT_ACQUIRED  "acquired"
 #define FACT_PROFILE   "profile"
 
 /* The taxonomy and other tables, tasks/waste/data/ *.json; the rules, tasks/waste/rules/ *.json. */

@@ -9,7 +9,7 @@ import pytest
 
 from support.program import ROOT
 
-ENGINE = ("core", "message", "redis", "broker", "store", "results", "ai", "catalog", "jobs", "worker", "observe", "dlq", "duties", "gateway", "lib", "include")
+ENGINE = ("core", "message", "redis", "broker", "store", "results", "ai", "catalog", "jobs", "worker", "observe", "dlq", "duties", "consumers", "gateway", "lib", "include")
 # The shipped domain's subject, its languages, its tasks and events, and what its tasks keep. "Character" alone is a text's.
 DOMAIN = re.compile("|".join([
     r"waste", r"recycl", r"household", r"garbage", r"disposal", r"taxonom", r"situation",

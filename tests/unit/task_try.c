@@ -221,6 +221,33 @@ json_t *try_run(const char *task, const char *document, const char *facts)
         return try_outcome(task, document, NULL, facts);
 }
 
+json_t *try_consumer(const char *consumer, const char *event, const char *facts)
+{
+        const struct consumer *c = catalog_consumer(shipped(), consumer);
+        struct consumer_event heard;
+        struct arena arena = { 0 };
+        struct problem why = { 0 };
+        struct outcome out;
+        if (!c)
+                fail_msg("there is no consumer %s", consumer);
+        json_t *whole = json_of(event), *has = facts ? json_of(facts) : NULL;
+        consumer_event_read(whole, &heard);
+        assert_true(consumer_hears(c->def, heard.type, heard.aggregate_type));
+        assert_int_equal(outcome_open(&out, &arena), 0);
+        const struct consumer_input in = { .event = &heard, .facts = has, .data = c->data, .arena = &arena };
+        const int code = consumer_run(c->def, &in, &out, &why);
+        json_t *shown = code == TASK_AGAIN                  ? json_pack("{s:s}", "again", why.code)
+                        : was_refused(consumer, code, &why) ? refusal(&why)
+                                                            : show_outcome(&out);
+        if (out.sends)
+                json_object_set(shown, "sends", out.sends);
+        outcome_close(&out);
+        arena_free(&arena);
+        json_decref(has);
+        json_decref(whole);
+        return shown;
+}
+
 json_t *try_args(const char *task, const char *args)
 {
         struct arena arena = { 0 };

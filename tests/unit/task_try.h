@@ -29,6 +29,9 @@ json_t *try_ask(const char *task, const char *document);
 json_t *try_conclude(const char *task, const char *document, const char *reply);
 json_t *try_run(const char *task, const char *document, const char *facts);
 
+/* What a consumer makes of an event seeing `facts`, as try_run does, with "sends" where it sends tasks; or {"refused": …} or {"again": the code}. */
+json_t *try_consumer(const char *consumer, const char *event, const char *facts);
+
 /* What a task without a document makes of its arguments: its result, or {"refused": …}. */
 json_t *try_args(const char *task, const char *args);
 

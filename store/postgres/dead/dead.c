@@ -79,6 +79,18 @@ static int send_letters(struct link *link, struct group *group)
         return link_send(link, group, &pg_sql_dead_file);
 }
 
+int dead_send_letters(struct link *link, struct group *group, const struct dead_letter *letters, size_t count)
+{
+        struct arguments *a = &link->store->arguments;
+        struct columns c;
+
+        arguments_reset(a);
+        begin_letters(a, &c);
+        for (size_t i = 0; i < count; i++)
+                add_letter(&c, &letters[i]);
+        return link_send_once(link, group, &pg_sql_dead_file);
+}
+
 /* Was a row made? `same` comes back as a UUID's text. */
 static bool was_made(const PGresult *r, const char *same)
 {

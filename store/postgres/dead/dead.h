@@ -15,4 +15,7 @@ struct dead_ask {
         bool told; /* the groups are the filter's text */
 };
 
+/* Add a statement to the group that files letters, in a consumer's step. 0 or -errno. */
+int dead_send_letters(struct link *link, struct group *group, const struct dead_letter *letters, size_t count);
+
 #endif

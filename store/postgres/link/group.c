@@ -311,14 +311,23 @@ void link_serve(struct link *link)
 
 /* ---- the end of a group ---- */
 
+/* What our own functions raise says what does not hold any more; anything else was refused. */
+static const char *failure_code(const char *sqlstate)
+{
+        if (sqlstate && strcmp(sqlstate, "CH001") == 0)
+                return "overtaken";
+        return sqlstate && strcmp(sqlstate, "CH002") == 0 ? "stale" : "refused";
+}
+
 static void failure_why(const struct group *group, struct problem *why)
 {
         const char *text = PQresultErrorField(group->failure, PG_DIAG_MESSAGE_PRIMARY);
         const char *detail = PQresultErrorField(group->failure, PG_DIAG_MESSAGE_DETAIL);
         const char *state = PQresultErrorField(group->failure, PG_DIAG_SQLSTATE);
 
-        problem_set(why, "store", "refused", "%s%s%s (SQLSTATE %s)", text ? text : PQresultErrorMessage(group->failure),
-                    detail ? ": " : "", detail ? detail : "", state ? state : "none");
+        problem_set(why, "store", failure_code(state), "%s%s%s (SQLSTATE %s)",
+                    text ? text : PQresultErrorMessage(group->failure), detail ? ": " : "", detail ? detail : "",
+                    state ? state : "none");
 }
 
 /* query_canceled by the statement's timeout, or lock_not_available. */

@@ -23,6 +23,7 @@ static const struct {
         { "25", TROUBLE_LINK },    /* invalid_transaction_state: read_only_sql_transaction on a former primary */
         { "26", TROUBLE_LINK },    /* invalid_sql_statement_name: a pooler gave us another session */
         { "28", TROUBLE_LINK },    /* invalid_authorization_specification */
+        { "CH", TROUBLE_DATA },    /* our own functions: what was asked does not hold (any more) */
         { "57P", TROUBLE_LINK },   /* admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped */
 };
 

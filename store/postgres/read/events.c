@@ -11,6 +11,7 @@
 struct events_call {
         char xact[24];
         int64_t number, limit;
+        const struct shape *shape;
 };
 
 static int send_events(struct link *link, struct group *group)
@@ -27,7 +28,7 @@ static int send_events(struct link *link, struct group *group)
 
 static void events_answer(struct link *link, struct group *group)
 {
-        answer_shape(link, group, shape_outbox, true);
+        answer_shape(link, group, ((const struct events_call *)group->calls[0]->what)->shape, true);
 }
 
 const struct verb verb_events = {
@@ -58,7 +59,8 @@ static int pg_events_read_position(const char *text, struct events_call *call, s
                            text);
 }
 
-void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+static void pg_events_add(struct store *s, const char *since, unsigned limit, const struct shape *shape,
+                          json_done *done, void *arg)
 {
         struct events_call *call = calloc(1, sizeof(*call));
         struct problem why;
@@ -71,5 +73,16 @@ void pg_events(struct store *s, const char *since, unsigned limit, json_done *do
                 return;
         }
         call->limit = limit;
+        call->shape = shape;
         call_add(pg_of(s), &verb_events, call, call, (void (*)(void))done, arg);
+}
+
+void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+{
+        pg_events_add(s, since, limit, shape_outbox, done, arg);
+}
+
+void pg_consumer_page(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+{
+        pg_events_add(s, since, limit, shape_outbox_text, done, arg);
 }

@@ -117,6 +117,21 @@ void pg_upcoming(struct store *s, json_done *done, void *arg)
         read_add(s, &(struct read_call){ &pg_sql_upcoming, shape_upcoming, true }, "", done, arg);
 }
 
+void pg_seal_days(struct store *s, const char *since, json_done *done, void *arg)
+{
+        read_add(s, &(struct read_call){ &pg_sql_seal_days, NULL, false }, since, done, arg);
+}
+
+void pg_seal_day(struct store *s, const char *day, json_done *done, void *arg)
+{
+        read_add(s, &(struct read_call){ &pg_sql_seal_day, NULL, false }, day, done, arg);
+}
+
+void pg_seal_make(struct store *s, const char *day, json_done *done, void *arg)
+{
+        read_add(s, &(struct read_call){ &pg_sql_seal_make, NULL, false }, day, done, arg);
+}
+
 /* ---- beat ---- */
 
 static int send_beat(struct link *link, struct group *group)

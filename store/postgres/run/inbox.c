@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inbox: the effects of events, once. Few processes do this: nothing is prepared for it. */
-#include "store/postgres/run/effects.h"
+#include "store/postgres/run/inbox.h"
+
 #include "store/postgres/postgres.h"
+#include "store/postgres/run/effects.h"
 #include "store/postgres/statements.h"
 
 #include <stdlib.h>
@@ -33,17 +35,16 @@ static size_t inbox_size(const struct call *call)
         return size;
 }
 
-static struct effects inbox_effects(const struct inbox_call *c)
+static struct effects inbox_effects(const struct inbox_entry *e)
 {
-        const struct inbox_item *item = c->item;
-
-        return (struct effects){ c->id, item->root_id ? item->root_id : "", item->traceparent, item->outcome };
+        return (struct effects){ e->id, e->item->root_id ? e->item->root_id : "", e->item->traceparent,
+                                 e->item->outcome };
 }
 
-static bool inbox_writes_once(const struct group *group)
+bool inbox_batch_once(const struct inbox_batch *batch)
 {
-        for (size_t i = 0; i < group->count; i++) {
-                const struct effects e = inbox_effects(inbox_of(group->calls[i]));
+        for (size_t i = 0; i < batch->count; i++) {
+                const struct effects e = inbox_effects(&batch->entries[i]);
 
                 if (effects_once(&e, NULL))
                         return true;
@@ -54,7 +55,8 @@ static bool inbox_writes_once(const struct group *group)
 /* A statement that takes the facts that are written once alone, and so many of their parameters. */
 enum { INBOX_ONCE_TAKES = 7, INBOX_UNDO_TAKES = 6 };
 
-static int inbox_send_once(struct link *link, struct group *group, const struct statement *statement, unsigned takes)
+static int inbox_send_once(struct link *link, struct group *group, const struct inbox_batch *batch,
+                           const struct statement *statement, unsigned takes)
 {
         struct arguments *a = &link->store->arguments;
         struct effect_columns c;
@@ -65,19 +67,74 @@ static int inbox_send_once(struct link *link, struct group *group, const struct 
         consumer = arguments_array(a, COLUMN_TEXT);
         event = arguments_array(a, COLUMN_TEXT);
         value = arguments_array(a, COLUMN_JSONB);
-        for (size_t i = 0; i < group->count; i++) {
-                const struct inbox_call *call = inbox_of(group->calls[i]);
-                const struct effects e = inbox_effects(call);
+        for (size_t i = 0; i < batch->count; i++) {
+                const struct inbox_item *item = batch->entries[i].item;
+                const struct effects e = inbox_effects(&batch->entries[i]);
 
                 effects_add_once(&c, &e);
                 for (const struct fact *f = effects_once(&e, NULL); f; f = effects_once(&e, f)) {
-                        column_text(consumer, call->item->consumer);
-                        column_text(event, call->item->event_id);
+                        column_text(consumer, item->consumer);
+                        column_text(event, item->event_id);
                         column_json(value, f->value);
                 }
         }
         a->count = takes;
         return link_send_once(link, group, statement);
+}
+
+static int64_t inbox_add_effects(struct arguments *a, const struct inbox_batch *batch)
+{
+        struct effect_columns effects;
+        struct scheduled_columns rows;
+        int64_t first = INT64_MAX;
+
+        effects_begin_once(a, &effects);
+        effects_begin(a, &effects);
+        scheduled_begin(a, &rows);
+        for (size_t i = 0; i < batch->count; i++) {
+                const struct inbox_entry *entry = &batch->entries[i];
+                const struct effects e = inbox_effects(entry);
+                unsigned char key[KEY_SIZE];
+
+                effects_add_once(&effects, &e);
+                effects_add(&effects, &e);
+                for (size_t m = 0; m < entry->item->message_count; m++) {
+                        store_key_part(entry->key, m, key);
+                        scheduled_add(&rows, key, &entry->item->messages[m], entry->id);
+                        if (entry->item->messages[m].due_ms < first)
+                                first = entry->item->messages[m].due_ms;
+                }
+        }
+        return first;
+}
+
+static int inbox_send_all(struct link *link, struct group *group, const struct inbox_batch *batch)
+{
+        struct arguments *a = &link->store->arguments;
+        struct column *consumer, *event;
+        int64_t first;
+        int rc;
+
+        arguments_reset(a);
+        consumer = arguments_array(a, COLUMN_TEXT);
+        event = arguments_array(a, COLUMN_TEXT);
+        for (size_t i = 0; i < batch->count; i++) {
+                column_text(consumer, batch->entries[i].item->consumer);
+                column_text(event, batch->entries[i].item->event_id);
+        }
+        first = inbox_add_effects(a, batch);
+        rc = link_send_once(link, group, &pg_sql_inbox);
+        return rc == 0 && first != INT64_MAX ? scheduled_notify(link, group, first) : rc;
+}
+
+int inbox_send_batch(struct link *link, struct group *group, const struct inbox_batch *batch)
+{
+        const bool once = inbox_batch_once(batch);
+        int rc = once ? inbox_send_once(link, group, batch, &pg_sql_inbox_once, INBOX_ONCE_TAKES) : 0;
+
+        if (rc == 0)
+                rc = inbox_send_all(link, group, batch);
+        return rc == 0 && once ? inbox_send_once(link, group, batch, &pg_sql_inbox_undo_once, INBOX_UNDO_TAKES) : rc;
 }
 
 static int inbox_by_serial(const void *a, const void *b)
@@ -89,62 +146,32 @@ static int inbox_by_serial(const void *a, const void *b)
 }
 
 /* In the order of the calls: the group is in that of its ids. */
-static int64_t inbox_add_effects(struct arguments *a, const struct group *group)
+static void inbox_fill(const struct group *group, struct inbox_entry *entries)
 {
-        const struct call *calls[GROUP_CALLS_MAX];
-        struct effect_columns effects;
-        struct scheduled_columns rows;
-        int64_t first = INT64_MAX;
+        struct call *calls[GROUP_CALLS_MAX];
 
-        memcpy(calls, group->calls, group->count * sizeof(calls[0]));
-        qsort(calls, group->count, sizeof(calls[0]), inbox_by_serial);
-        effects_begin_once(a, &effects);
-        effects_begin(a, &effects);
-        scheduled_begin(a, &rows);
+        memcpy((void *)calls, (const void *)group->calls, group->count * sizeof(calls[0]));
+        qsort((void *)calls, group->count, sizeof(calls[0]), inbox_by_serial);
         for (size_t i = 0; i < group->count; i++) {
-                const struct inbox_call *c = inbox_of(calls[i]);
-                const struct effects e = inbox_effects(c);
-                unsigned char key[KEY_SIZE];
-
-                effects_add_once(&effects, &e);
-                effects_add(&effects, &e);
-                for (size_t m = 0; m < c->item->message_count; m++) {
-                        store_key_part(calls[i]->key, m, key);
-                        scheduled_add(&rows, key, &c->item->messages[m], c->id);
-                        if (c->item->messages[m].due_ms < first)
-                                first = c->item->messages[m].due_ms;
-                }
+                entries[i] = (struct inbox_entry){ .item = inbox_of(calls[i])->item, .id = inbox_id(calls[i]) };
+                memcpy(entries[i].key, calls[i]->key, KEY_SIZE);
         }
-        return first;
-}
-
-static int inbox_send_all(struct link *link, struct group *group)
-{
-        struct arguments *a = &link->store->arguments;
-        struct column *consumer, *event;
-        int64_t first;
-        int rc;
-
-        arguments_reset(a);
-        consumer = arguments_array(a, COLUMN_TEXT);
-        event = arguments_array(a, COLUMN_TEXT);
-        for (size_t i = 0; i < group->count; i++) {
-                column_text(consumer, inbox_of(group->calls[i])->item->consumer);
-                column_text(event, inbox_of(group->calls[i])->item->event_id);
-        }
-        first = inbox_add_effects(a, group);
-        rc = link_send_once(link, group, &pg_sql_inbox);
-        return rc == 0 && first != INT64_MAX ? scheduled_notify(link, group, first) : rc;
 }
 
 static int inbox_send(struct link *link, struct group *group)
 {
-        const bool once = inbox_writes_once(group);
-        int rc = once ? inbox_send_once(link, group, &pg_sql_inbox_once, INBOX_ONCE_TAKES) : 0;
+        struct inbox_entry entries[GROUP_CALLS_MAX];
 
-        if (rc == 0)
-                rc = inbox_send_all(link, group);
-        return rc == 0 && once ? inbox_send_once(link, group, &pg_sql_inbox_undo_once, INBOX_UNDO_TAKES) : rc;
+        inbox_fill(group, entries);
+        return inbox_send_batch(link, group, &(struct inbox_batch){ entries, group->count });
+}
+
+static bool inbox_writes_once(const struct group *group)
+{
+        struct inbox_entry entries[GROUP_CALLS_MAX];
+
+        inbox_fill(group, entries);
+        return inbox_batch_once(&(struct inbox_batch){ entries, group->count });
 }
 
 /* A row for each that was stored, or was stale; none for what had been stored before. */

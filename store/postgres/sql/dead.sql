@@ -120,8 +120,19 @@ sent as (
                 (select nullif(l.task_id, '') from chard.dead_letter l where l.entry = i.entry), i.properties, i.body,
                 (select nullif(l.root_id, '') from chard.dead_letter l where l.entry = i.entry)
         from i where $3 = 'requeue' and i.exchange is not null
+                and not (i.exchange = '' and starts_with(i.routing_key, 'consumer:'))
                 and case when i.n in (select n from v where outcome in ('done', 'resumed')) then true else false end
-        on conflict (key) do nothing)
+        on conflict (key) do nothing),
+heard as materialized (
+        select i.n, substr(i.routing_key, length('consumer:') + 1) as consumer, i.due, {{consumer_event(i)}} as event from i
+        where $3 = 'requeue' and i.exchange is not null
+                and case when i.n in (select n from v where outcome in ('done', 'resumed')) then true else false end),
+asked as (
+        insert into chard.consumer_waiting (consumer, key, event_id, due_at, event)
+        select consumer, coalesce(event ->> 'aggregate_type', '') || '/' || coalesce(event ->> 'aggregate_id', ''),
+                coalesce(event ->> 'id', ''), timestamptz 'epoch' + due * interval '1 ms', event::text
+        from heard where event is not null order by n
+        on conflict (consumer, event_id) do nothing)
 select n from moved
 
 -- statement: dead_edit on dead

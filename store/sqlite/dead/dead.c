@@ -123,10 +123,8 @@ static int file_new(const struct dead_letter *l, sqlite3 *db)
         return rc == SQLITE_OK ? insert_content(l, db) : rc;
 }
 
-static int run_file(struct sqlite_work *work, sqlite3 *db)
+int lite_file_letter(const struct dead_letter *l, sqlite3 *db, enum store_result *result)
 {
-        struct file_call *c = (struct file_call *)work;
-        const struct dead_letter *l = c->letter;
         int64_t entry = 0, died_us = 0;
         bool known;
         int rc = is_known(l, db, &known);
@@ -135,10 +133,17 @@ static int run_file(struct sqlite_work *work, sqlite3 *db)
                 rc = find_kept(l, db, &entry, &died_us);
         if (rc != SQLITE_OK)
                 return rc;
-        c->call.result = known || entry != 0 ? STORE_ALREADY : STORE_DONE;
+        *result = known || entry != 0 ? STORE_ALREADY : STORE_DONE;
         if (entry != 0)
                 return l->died_ms * 1000 > died_us ? dead_renew(l, db, entry) : SQLITE_OK;
         return known ? SQLITE_OK : file_new(l, db);
+}
+
+static int run_file(struct sqlite_work *work, sqlite3 *db)
+{
+        struct file_call *c = (struct file_call *)work;
+
+        return lite_file_letter(c->letter, db, &c->call.result);
 }
 
 static const struct sqlite_verb file_verb = { .run = run_file, .done = lite_stored, .name = "dead letter" };
@@ -242,8 +247,12 @@ static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
         store_key_part(c->call.key, i, key);
         row.task_id = task_id;
         row.root_id = root_id;
-        if (rc == SQLITE_OK)
-                rc = copied ? lite_put_keyed(&c->call, db, key, &row) : SQLITE_NOMEM;
+        if (rc == SQLITE_OK && !copied)
+                rc = SQLITE_NOMEM;
+        else if (rc == SQLITE_OK && lite_is_for_consumer(item->message))
+                rc = lite_ask_consumer(item->message, item->due_ms, db);
+        else if (rc == SQLITE_OK)
+                rc = lite_put_keyed(&c->call, db, key, &row);
         free(task_id);
         free(root_id);
         return rc;

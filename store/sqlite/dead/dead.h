@@ -18,6 +18,9 @@ void lite_dead_alarms_told(struct store *s, const json_t *groups, bool told, jso
 void lite_stale_find(struct store *s, const struct stale_query *query, json_done *done, void *arg);
 void lite_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg);
 
+/* File a letter, in any verb's run: SQLITE_OK or the error. */
+int lite_file_letter(const struct dead_letter *l, sqlite3 *db, enum store_result *result);
+
 /* ---- filter.c ---- */
 
 /* A reading call, with its own copy of what was asked. */

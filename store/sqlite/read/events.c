@@ -11,6 +11,7 @@ struct events_call {
         struct lite_call call; /* its text: the answer */
         int64_t since;
         unsigned limit;
+        const struct shape *shape;
 };
 
 int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
@@ -50,7 +51,7 @@ static int run_events(struct sqlite_work *work, sqlite3 *db)
         buffer_reset(&c->call.text);
         query_number(&q, c->since);
         query_number(&q, c->limit);
-        return lite_add_shapes(&c->call.text, &q, shape_outbox);
+        return lite_add_shapes(&c->call.text, &q, c->shape);
 }
 
 static const struct sqlite_verb verb = { .run = run_events, .done = lite_read, .reads = true };
@@ -68,7 +69,8 @@ static int lite_events_read_position(const char *text, int64_t *position, struct
         return 0;
 }
 
-void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+static void lite_events_start(struct store *s, const char *since, unsigned limit, const struct shape *shape,
+                              json_done *done, void *arg)
 {
         struct events_call *c;
         struct problem why;
@@ -85,5 +87,16 @@ void lite_events(struct store *s, const char *since, unsigned limit, json_done *
         }
         c->since = position;
         c->limit = limit;
+        c->shape = shape;
         lite_call_start(&c->call, &verb);
+}
+
+void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+{
+        lite_events_start(s, since, limit, shape_outbox, done, arg);
+}
+
+void lite_consumer_page(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
+{
+        lite_events_start(s, since, limit, shape_outbox_text, done, arg);
 }

@@ -141,7 +141,7 @@ static int start_job(const struct claim_call *c, sqlite3 *db, int64_t now_us)
         return query_run(&q);
 }
 
-static int read_set(struct claim_call *c, sqlite3 *db, const struct fact_set *set)
+int lite_read_facts(struct buffer *out, sqlite3 *db, const struct fact_set *set)
 {
         struct query q = query_of(db, &lite_sql_claim_facts);
         char before = '{';
@@ -149,15 +149,15 @@ static int read_set(struct claim_call *c, sqlite3 *db, const struct fact_set *se
         query_text(&q, set->kind);
         query_text(&q, set->owner);
         while (query_row(&q)) {
-                buffer_add_byte(&c->facts, (unsigned char)before);
-                claim_keep(&c->facts, query_read_bytes(&q, 0));
-                buffer_add_byte(&c->facts, ':');
-                claim_keep(&c->facts, query_read_bytes(&q, 1));
+                buffer_add_byte(out, (unsigned char)before);
+                claim_keep(out, query_read_bytes(&q, 0));
+                buffer_add_byte(out, ':');
+                claim_keep(out, query_read_bytes(&q, 1));
                 before = ',';
         }
         if (before == '{')
-                buffer_add_byte(&c->facts, '{');
-        buffer_add(&c->facts, "}", 2); /* and its NUL byte */
+                buffer_add_byte(out, '{');
+        buffer_add(out, "}", 2); /* and its NUL byte */
         return query_end(&q);
 }
 
@@ -167,7 +167,7 @@ static int read_facts(struct claim_call *c, sqlite3 *db)
 
         for (unsigned i = 0; i < c->what->see_count && rc == SQLITE_OK; i++) {
                 if (c->what->sees[i].owner)
-                        rc = read_set(c, db, &c->what->sees[i]);
+                        rc = lite_read_facts(&c->facts, db, &c->what->sees[i]);
         }
         return rc;
 }

@@ -28,6 +28,10 @@ def migrate(url):
     return [line["said"] for line in lines[:-1]], lines[-1]
 
 
+def now_us():
+    return round(datetime.datetime.now(datetime.timezone.utc).timestamp() * 1000000)
+
+
 def _begin():
     """In the driver, before it is one: a test may limit its files' size, and it sees an error then, not a signal."""
     die_with_parent()

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consumers/think.h"
+
+#include "core/json.h"
+#include "dlq/letter.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- the event as a task's message: what is known of tasks then holds for it, as in the dead letters ---- */
+
+static const char *think_traceparent(struct heard *h)
+{
+        static const char name[] = "traceparent=";
+        const char *at = strstr(json_text(h->whole, "tracingspancontext", ""), name);
+        if (!at)
+                return NULL;
+        at += strlen(name);
+        return arena_copy(&h->arena, at, strcspn(at, "\r\n"));
+}
+
+static struct message *think_message(struct heard *h, const struct thinking *t)
+{
+        const struct consumer_def *def = t->consumer->def;
+        const char *user = json_text(h->event.payload, "user_id", NULL);
+        JSON_OWNED json_t *kwargs = json_pack("{s:O}", "event", h->whole);
+        const char *queue = arena_printf(&h->arena, CONSUMER_QUEUE "%s", def->name);
+        const char *id = arena_printf(&h->arena, "%s/%s", def->name, h->id);
+        if (!kwargs || !queue || !id || (user && json_object_set_new(kwargs, "user_id", json_string(user)) != 0))
+                return NULL;
+        const struct signature s = { .name = def->name, .id = id, .queue = queue, .kwargs = kwargs };
+        const struct send_options options = {
+                .exchange = "", .routing_key = queue, .origin = t->worker, .traceparent = h->traceparent
+        };
+        return chain_message(&s, 1, &options);
+}
+
+/* ---- a dead letter ---- */
+
+static int think_letter(struct heard *h, const struct thinking *t)
+{
+        struct message *m = think_message(h, t);
+        const char *queue = arena_printf(&h->arena, CONSUMER_QUEUE "%s", t->consumer->def->name);
+        const char *dead_queue = arena_printf(&h->arena, CONSUMER_QUEUE "%s.dead", t->consumer->def->name);
+        const struct dead_record record = {
+                .source = h->why.source,
+                .code = h->why.code,
+                .text = h->why.text,
+                .at_ms = t->now_ms,
+                .attempts = h->attempts + 1,
+                .trace_id = h->traceparent,
+                .worker = t->worker,
+                .verdict = h->transient ? "transient" : "permanent",
+        };
+        message_free(h->letter_message);
+        h->letter_message = m && queue ? message_dead(queue, m->properties, m->body, &record) : NULL;
+        message_free(m);
+        h->verdict = HEARD_DIES;
+        const bool ok = h->letter_message && dead_queue &&
+                        letter_read(&h->arena, dead_queue, h->letter_message->properties, h->letter_message->body,
+                                    SIZE_MAX, t->now_ms, &h->letter);
+        return ok ? 0 : -ENOMEM;
+}
+
+int think_refused(struct heard *h, const struct thinking *t, const struct problem *why)
+{
+        if (h->verdict == HEARD_DIES)
+                return letter_reduce(&h->arena, &h->letter) ? 0 : -ENOMEM;
+        h->why = *why;
+        h->transient = false;
+        return think_letter(h, t);
+}
+
+/* ---- what it sends ---- */
+
+static const char *think_queue_of(const char *name, void *catalog)
+{
+        const struct task *task = catalog_task(catalog, name);
+        return task ? task->def->queue : NULL;
+}
+
+static int think_schedule(struct heard *h, struct message *list, int64_t now_ms)
+{
+        size_t count = 0;
+        h->messages = list;
+        for (const struct message *m = list; m; m = m->next)
+                count++;
+        h->scheduled = arena_alloc(&h->arena, (count + 1) * sizeof(*h->scheduled));
+        if (!h->scheduled)
+                return -ENOMEM;
+        for (const struct message *m = list; m; m = m->next)
+                h->scheduled[h->message_count++] =
+                        (struct scheduled){ .message = m, .due_ms = now_ms, .reason = "event" };
+        return 0;
+}
+
+/* Their ids are made from the event's: whoever gets one twice knows it. */
+static int think_sends(struct heard *h, const struct thinking *t, struct problem *why)
+{
+        struct message *m = think_message(h, t);
+        struct task_message of = { 0 };
+        struct following following = { 0 };
+        struct buffer result = { 0 };
+        const struct follow_how how = { .queue_of = think_queue_of,
+                                        .arg = (void *)(uintptr_t)t->catalog,
+                                        .routes = t->routes,
+                                        .now_ms = t->now_ms };
+        int rc = m ? task_message_decode(&h->arena, m->properties, m->body, SIZE_MAX, &of, why) : -ENOMEM;
+        buffer_add_string(&result, "null");
+        if (rc == 0)
+                rc = task_message_sends(&of, h->outcome.sends, &how, &result, &following, why);
+        if (rc == 0 && following.chords)
+                rc = problem_set(why, "consumer_logic", "unsupported_canvas", "a consumer can send no chord");
+        if (rc == 0) {
+                rc = think_schedule(h, following.messages, t->now_ms);
+                following.messages = NULL;
+        }
+        following_clear(&following);
+        task_message_clear(&of);
+        buffer_free(&result);
+        message_free(m);
+        return rc;
+}
+
+/* ---- the answer ---- */
+
+/* It waits, with those behind it; too often, and it is a dead letter. */
+static int think_again(struct heard *h, const struct thinking *t)
+{
+        h->transient = true;
+        if (h->attempts >= t->consumer->def->retry.limit)
+                return think_letter(h, t);
+        h->again = true;
+        h->verdict = HEARD_WAITS;
+        return 0;
+}
+
+/* What it asked for, and not what others of its wave did. New reference; NULL when memory ran out. */
+static json_t *think_facts(const struct heard *h, const struct thinking *t)
+{
+        json_t *facts = json_object();
+        for (unsigned i = 0; i < h->see_count; i++) {
+                const struct fact_set *set = &h->sees[i];
+                json_t *owners = json_object_get(facts, set->kind);
+                if (!owners && json_object_set_new(facts, set->kind, owners = json_object()) != 0)
+                        continue;
+                json_object_set(owners, set->owner, json_object_get(json_object_get(t->facts, set->kind), set->owner));
+        }
+        return facts;
+}
+
+static int think_run(struct heard *h, const struct thinking *t)
+{
+        JSON_OWNED json_t *facts = think_facts(h, t);
+        const struct consumer_input in = {
+                .event = &h->event, .facts = facts, .data = t->consumer->data, .arena = &h->arena
+        };
+        int rc = facts ? outcome_open(&h->outcome, &h->arena) : -ENOMEM;
+        if (rc == 0)
+                rc = consumer_run(t->consumer->def, &in, &h->outcome, &h->why);
+        if (rc == 0 && h->outcome.sends)
+                rc = think_sends(h, t, &h->why);
+        if (rc == TASK_AGAIN)
+                return think_again(h, t);
+        return rc > 0 ? think_letter(h, t) : rc;
+}
+
+static int think_one(struct heard *h, const struct thinking *t)
+{
+        h->again = h->transient = false;
+        h->verdict = HEARD_ACTS;
+        h->why = (struct problem){ 0 };
+        h->traceparent = think_traceparent(h);
+        int rc = 0;
+        if (h->position && map_get(t->held, h->key))
+                h->verdict = HEARD_WAITS;
+        else
+                rc = think_run(h, t);
+        if (rc == 0 && h->verdict == HEARD_WAITS && h->position) {
+                json_write(h->whole, &h->text);
+                rc = h->text.failed ? -ENOMEM : 0;
+        }
+        return rc;
+}
+
+int think(struct batch *b, const struct thinking *t)
+{
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < b->count; i++)
+                if (b->list[i].state == HEARD_NOW)
+                        rc = think_one(&b->list[i], t);
+        return rc;
+}

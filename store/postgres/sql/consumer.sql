@@ -1,0 +1,61 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Consumers: where they stand, what they have put aside, their steps. Few processes do this: nothing is prepared for it.
+
+-- statement: consumer_take
+with taken as (
+        insert into chard.consumer as c (name, taken_by) values ($1, $2)
+        on conflict (name) do update set epoch = c.epoch + 1, taken_by = excluded.taken_by, taken_at = now()
+        returning name, position, epoch)
+select json_build_object('position', position, 'epoch', epoch, 'held', coalesce((
+        select json_object_agg(key, n) from (
+                select key, count(*) as n from chard.consumer_waiting where consumer = taken.name group by key) as k), '{}'))::text
+from taken
+
+-- statement: consumer_held
+select coalesce(json_object_agg(key, n), '{}')::text from (
+        select key, count(*) as n from chard.consumer_waiting where consumer = $1 group by key) as k
+
+-- statement: consumer_waiting
+with heads as materialized (
+        select w.*, h.n from (select min(number) as number, count(*) as n from chard.consumer_waiting where consumer = $1 group by key) as h
+        join chard.consumer_waiting w using (number)),
+due as (select * from heads where due_at <= now() order by due_at, number limit $2::int8)
+select json_build_object(
+        'due', coalesce((select json_agg(json_build_object('number', number, 'key', key, 'event_id', event_id, 'attempts', attempts,
+                'left', n, 'event', event) order by due_at, number) from due), '[]'),
+        'wait_ms', (select case when count(*) > 0 then greatest(0, ceil(extract(epoch from min(due_at) - now()) * 1000))::int8 end from heads))::text
+
+-- statement: consumer_list
+select coalesce(json_agg(json_build_object('name', name, 'position', position, 'taken_by', taken_by,
+        'taken_ms', {{ms(taken_at)}}, 'moved_ms', {{ms(moved_at)}},
+        'waiting', (select count(*) from chard.consumer_waiting w where w.consumer = c.name),
+        'behind', (select count(*) from (select from chard.outbox o
+                where (o.xact, o.number) > (coalesce(nullif(split_part(c.position, '.', 1), ''), '0')::xid8,
+                        coalesce(nullif(split_part(c.position, '.', 2), ''), '0')::int8) limit 10000) as b)) order by name), '[]')::text
+from chard.consumer c
+where $1::text is not null
+
+-- statement: consumer_hold
+select chard.consumer_hold($1, $2::int8, nullif($3::text, ''))
+
+-- statement: consumer_acted
+select chard.consumer_acted($1, $2::text[])
+
+-- Of what was put aside: this is over, that waits on, and these are new.
+-- statement: consumer_wait
+with gone as (
+        delete from chard.consumer_waiting where number = any ($2::int8[]) and consumer = $1),
+later as (
+        update chard.consumer_waiting w set attempts = l.attempts, due_at = now() + l.delay * interval '1 ms'
+        from unnest($3::int8[], $4::int4[], $5::int8[]) as l (number, attempts, delay)
+        where w.number = l.number and w.consumer = $1)
+insert into chard.consumer_waiting (consumer, key, event_id, attempts, due_at, event)
+select $1, key, event_id, attempts, now() + delay * interval '1 ms', event
+from unnest($6::text[], $7::text[], $8::int4[], $9::int8[], $10::text[]) with ordinality as w (key, event_id, attempts, delay, event, n)
+order by n
+on conflict (consumer, event_id) do nothing
+
+-- A message for a consumer's queue (exchange, routing_key, body of the row i), which is no broker's: the event that it holds, or null.
+-- part: consumer_event(i)
+case when {{i}}.exchange = '' and starts_with({{i}}.routing_key, 'consumer:')
+        then convert_from({{i}}.body, 'UTF8')::json #> '{1,event}' end

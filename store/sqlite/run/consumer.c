@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Consumers: where they stand, and their steps. */
+#include "store/consumer.h"
+
+#include "store/sqlite/dead/dead.h"
+#include "store/sqlite/lite.h"
+#include "store/sqlite/run/effects.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- a step ---- */
+
+struct step_call {
+        struct lite_call call;
+        const struct consumer_step *step; /* until it is answered */
+        size_t count;                     /* of its items */
+        char *ids;                        /* "CONSUMER/EVENT" of its items, one behind the other; after the effects */
+        struct effects effects[];
+};
+
+/* Nothing of it is to be stored: its changes are rolled back. */
+static int step_void(struct step_call *c, const char *code, const char *text)
+{
+        problem_set(&c->call.work.why, "store", code, "%s", text);
+        return SQLITE_CONSTRAINT;
+}
+
+static int step_hold(struct step_call *c, sqlite3 *db, int64_t now_us)
+{
+        struct query q = query_of(db, &lite_sql_consumer_hold);
+        int rc;
+
+        query_text(&q, c->step->consumer);
+        query_number(&q, c->step->epoch);
+        query_text(&q, c->step->position);
+        query_number(&q, now_us);
+        rc = query_run(&q);
+        return rc == SQLITE_OK && sqlite3_changes(db) == 0
+                       ? step_void(c, "overtaken", "somebody else has taken the consumer")
+                       : rc;
+}
+
+static int step_known(const struct inbox_item *item, sqlite3 *db, bool *known)
+{
+        struct query q = query_of(db, &lite_sql_inbox_look);
+
+        query_text(&q, item->consumer);
+        query_text(&q, item->event_id);
+        *known = query_row(&q);
+        return query_end(&q);
+}
+
+static int step_put_messages(struct step_call *c, const struct inbox_item *item, sqlite3 *db)
+{
+        unsigned char key[KEY_SIZE], part[KEY_SIZE];
+        int rc = SQLITE_OK;
+
+        store_key_make(key);
+        for (size_t m = 0; rc == SQLITE_OK && m < item->message_count; m++) {
+                store_key_part(key, m, part);
+                rc = lite_put_keyed(&c->call, db, part, &item->messages[m]);
+        }
+        return rc;
+}
+
+static int step_act(struct step_call *c, size_t i, sqlite3 *db, int64_t now_us)
+{
+        const struct inbox_item *item = &c->step->items[i];
+        bool known = false, stale = false;
+        int rc = step_known(item, db, &known);
+
+        if (rc != SQLITE_OK || known)
+                return rc;
+        rc = effects_look(&c->effects[i], db, &stale);
+        if (rc == SQLITE_OK && stale)
+                return step_void(c, "stale", "somebody else wrote a fact that is written once");
+        if (rc == SQLITE_OK) {
+                struct query q = query_of(db, &lite_sql_inbox);
+
+                query_text(&q, item->consumer);
+                query_text(&q, item->event_id);
+                query_number(&q, now_us);
+                rc = query_run(&q);
+        }
+        if (rc == SQLITE_OK)
+                rc = effects_write(&c->effects[i], db, now_us);
+        return rc == SQLITE_OK ? step_put_messages(c, item, db) : rc;
+}
+
+static int step_end_wait(const struct consumer_step *step, int64_t number, sqlite3 *db)
+{
+        struct query q = query_of(db, &lite_sql_consumer_over);
+
+        query_text(&q, step->consumer);
+        query_number(&q, number);
+        return query_run(&q);
+}
+
+static int step_put_off(const struct consumer_step *step, const struct consumer_later *later, sqlite3 *db,
+                        int64_t now_us)
+{
+        struct query q = query_of(db, &lite_sql_consumer_later);
+
+        query_text(&q, step->consumer);
+        query_number(&q, later->number);
+        query_number(&q, later->attempts);
+        query_number(&q, now_us + (int64_t)later->delay_ms * 1000);
+        return query_run(&q);
+}
+
+static int step_put_aside(const struct consumer_step *step, const struct consumer_wait *wait, sqlite3 *db,
+                          int64_t now_us)
+{
+        struct query q = query_of(db, &lite_sql_consumer_wait);
+
+        query_text(&q, step->consumer);
+        query_text(&q, wait->key);
+        query_text(&q, wait->event_id);
+        query_number(&q, wait->attempts);
+        query_number(&q, now_us + (int64_t)wait->delay_ms * 1000);
+        query_text_bytes(&q, wait->event);
+        return query_run(&q);
+}
+
+static int step_waits(const struct consumer_step *step, sqlite3 *db, int64_t now_us)
+{
+        int rc = SQLITE_OK;
+
+        for (size_t i = 0; rc == SQLITE_OK && i < step->over_count; i++)
+                rc = step_end_wait(step, step->overs[i], db);
+        for (size_t i = 0; rc == SQLITE_OK && i < step->later_count; i++)
+                rc = step_put_off(step, &step->laters[i], db, now_us);
+        for (size_t i = 0; rc == SQLITE_OK && i < step->wait_count; i++)
+                rc = step_put_aside(step, &step->waits[i], db, now_us);
+        return rc;
+}
+
+static int step_run(struct sqlite_work *work, sqlite3 *db)
+{
+        struct step_call *c = (struct step_call *)work;
+        const struct consumer_step *step = c->step;
+        const int64_t now_us = lite_now_us();
+        enum store_result filed;
+        int rc;
+
+        c->call.scheduled_id = 0;
+        rc = step->epoch ? step_hold(c, db, now_us) : SQLITE_OK;
+        for (size_t i = 0; rc == SQLITE_OK && i < step->item_count; i++)
+                rc = step_act(c, i, db, now_us);
+        if (rc == SQLITE_OK)
+                rc = step_waits(step, db, now_us);
+        for (size_t i = 0; rc == SQLITE_OK && i < step->letter_count; i++)
+                rc = lite_file_letter(&step->letters[i], db, &filed);
+        return rc;
+}
+
+static enum consumer_end step_ended(enum sqlite_end end, const struct problem *said)
+{
+        if (end == SQLITE_END_COMMITTED)
+                return CONSUMER_DONE;
+        if (end == SQLITE_END_CLOSED)
+                return CONSUMER_CLOSED;
+        if (said && strcmp(said->code, "overtaken") == 0)
+                return CONSUMER_OVERTAKEN;
+        return said && strcmp(said->code, "stale") == 0 ? CONSUMER_STALE : CONSUMER_REFUSED;
+}
+
+static void lite_step_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
+{
+        struct step_call *c = (struct step_call *)work;
+        struct lite_store *s = c->call.store;
+        struct problem why;
+
+        if (c->call.scheduled_id == s->seen_id + 1)
+                s->seen_id = c->call.scheduled_id;
+        end = lite_call_end(&c->call, end);
+        lite_why(&c->call, end, said, &why);
+        if (step_ended(end, said) == CONSUMER_STALE)
+                why = *said;
+        ((consumer_done *)c->call.done)(step_ended(end, said), end == SQLITE_END_COMMITTED ? NULL : &why, c->call.arg);
+        lite_call_free(&c->call);
+}
+
+static const char *step_about(const struct sqlite_work *work)
+{
+        return ((const struct step_call *)work)->step->consumer;
+}
+
+static const struct sqlite_verb step_verb = {
+        .run = step_run, .done = lite_step_done, .name = "consume", .about = step_about
+};
+
+static void step_clear(struct lite_call *call)
+{
+        struct step_call *c = (struct step_call *)call;
+
+        for (size_t i = 0; i < c->count; i++)
+                effects_free(&c->effects[i]);
+}
+
+static bool lite_step_fill(struct step_call *c)
+{
+        const struct consumer_step *step = c->step;
+        char *at = c->ids;
+        bool ok = true;
+
+        for (size_t i = 0; ok && i < step->item_count; i++) {
+                const struct inbox_item *item = &step->items[i];
+
+                c->effects[i] = (struct effects){ .writer = at,
+                                                  .root_id = item->root_id ? item->root_id : "",
+                                                  .traceparent = item->traceparent,
+                                                  .outcome = item->outcome };
+                at += sprintf(at, "%s/%s", item->consumer, item->event_id) + 1;
+                ok = effects_fill(&c->effects[i]);
+        }
+        return ok;
+}
+
+void lite_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg)
+{
+        size_t size = sizeof(struct step_call) + step->item_count * sizeof(struct effects);
+        struct step_call *c;
+        struct problem why;
+
+        assert(step->item_count <= CONSUMER_STEP_MAX);
+        const size_t ids = size;
+
+        for (size_t i = 0; i < step->item_count; i++)
+                size += strlen(step->items[i].consumer) + strlen(step->items[i].event_id) + 2;
+        c = lite_call_new(lite_of(s), size, (void (*)(void))done, arg);
+        if (c) {
+                c->step = step;
+                c->count = step->item_count;
+                c->ids = (char *)c + ids;
+                c->call.clear = step_clear;
+                if (lite_step_fill(c)) {
+                        lite_call_start(&c->call, &step_verb);
+                        return;
+                }
+                lite_call_free(&c->call);
+        }
+        problem_set(&why, "store", "out_of_memory", "out of memory");
+        done(CONSUMER_STARVED, &why, arg);
+}
+
+/* ---- a dead letter that is requeued ---- */
+
+#define CONSUMER_PREFIX "consumer:"
+
+bool lite_is_for_consumer(const struct message *m)
+{
+        return !*m->exchange && strncmp(m->routing_key, CONSUMER_PREFIX, strlen(CONSUMER_PREFIX)) == 0;
+}
+
+int lite_ask_consumer(const struct message *m, int64_t due_ms, sqlite3 *db)
+{
+        struct query q = query_of(db, &lite_sql_consumer_asked);
+
+        query_text(&q, m->routing_key + strlen(CONSUMER_PREFIX));
+        query_number(&q, due_ms * 1000);
+        query_text_bytes(&q, m->body);
+        return query_run(&q);
+}
+
+/* ---- asking ---- */
+
+struct consumer_ask {
+        struct lite_call call; /* its text: the answer */
+        unsigned limit;
+        char *holder; /* behind the name, or NULL */
+        char name[];
+};
+
+static int consumer_add_row(struct consumer_ask *c, struct query *q)
+{
+        buffer_reset(&c->call.text);
+        if (query_row(q)) {
+                const struct bytes row = query_read_bytes(q, 0);
+
+                buffer_add(&c->call.text, row.data, row.size);
+        }
+        const int rc = query_end(q);
+
+        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+}
+
+static int consumer_run_take(struct sqlite_work *work, sqlite3 *db)
+{
+        struct consumer_ask *c = (struct consumer_ask *)work;
+        struct query q = query_of(db, &lite_sql_consumer_take);
+        int rc;
+
+        query_text(&q, c->name);
+        query_text(&q, c->holder);
+        query_number(&q, lite_now_us());
+        rc = query_run(&q);
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, &lite_sql_consumer_taken);
+        query_text(&q, c->name);
+        return consumer_add_row(c, &q);
+}
+
+static int consumer_run_waiting(struct sqlite_work *work, sqlite3 *db)
+{
+        struct consumer_ask *c = (struct consumer_ask *)work;
+        struct query q = query_of(db, &lite_sql_consumer_waiting);
+
+        query_text(&q, c->name);
+        query_number(&q, lite_now_us());
+        query_number(&q, c->limit);
+        return consumer_add_row(c, &q);
+}
+
+static int consumer_run_held(struct sqlite_work *work, sqlite3 *db)
+{
+        struct consumer_ask *c = (struct consumer_ask *)work;
+        struct query q = query_of(db, &lite_sql_consumer_held);
+
+        query_text(&q, c->name);
+        return consumer_add_row(c, &q);
+}
+
+static int consumer_run_list(struct sqlite_work *work, sqlite3 *db)
+{
+        struct consumer_ask *c = (struct consumer_ask *)work;
+        struct query q = query_of(db, &lite_sql_consumer_list);
+
+        buffer_reset(&c->call.text);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static const struct sqlite_verb take_verb = { .run = consumer_run_take, .done = lite_read, .name = "take" };
+static const struct sqlite_verb held_verb = { .run = consumer_run_held, .done = lite_read, .reads = true };
+static const struct sqlite_verb waiting_verb = { .run = consumer_run_waiting, .done = lite_read, .reads = true };
+static const struct sqlite_verb list_verb = { .run = consumer_run_list, .done = lite_read, .reads = true };
+
+static void consumer_start_ask(struct store *s, const struct sqlite_verb *verb, const char *name, const char *holder,
+                               unsigned limit, json_done *done, void *arg)
+{
+        const size_t size = strlen(name) + 1, more = holder ? strlen(holder) + 1 : 0;
+        struct consumer_ask *c = lite_call_new(lite_of(s), sizeof(*c) + size + more, (void (*)(void))done, arg);
+
+        if (!c) {
+                lite_refuse_read(done, arg);
+                return;
+        }
+        c->limit = limit;
+        memcpy(c->name, name, size);
+        if (holder)
+                c->holder = memcpy(c->name + size, holder, more);
+        lite_call_start(&c->call, verb);
+}
+
+void lite_consumer_take(struct store *s, const char *name, const char *holder, json_done *done, void *arg)
+{
+        consumer_start_ask(s, &take_verb, name, holder, 0, done, arg);
+}
+
+void lite_consumer_held(struct store *s, const char *name, json_done *done, void *arg)
+{
+        consumer_start_ask(s, &held_verb, name, NULL, 0, done, arg);
+}
+
+void lite_consumer_waiting(struct store *s, const char *name, unsigned limit, json_done *done, void *arg)
+{
+        consumer_start_ask(s, &waiting_verb, name, NULL, limit, done, arg);
+}
+
+void lite_consumer_list(struct store *s, json_done *done, void *arg)
+{
+        consumer_start_ask(s, &list_verb, "", NULL, 0, done, arg);
+}
+
+/* ---- facts ---- */
+
+struct facts_call {
+        struct lite_call call; /* its text: of each set an object as JSON, and a NUL byte */
+        size_t count;
+        struct fact_set sets[]; /* their texts behind them */
+};
+
+static int facts_run(struct sqlite_work *work, sqlite3 *db)
+{
+        struct facts_call *c = (struct facts_call *)work;
+        int rc = SQLITE_OK;
+
+        buffer_reset(&c->call.text);
+        for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
+                rc = lite_read_facts(&c->call.text, db, &c->sets[i]);
+        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+}
+
+static void lite_facts_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
+{
+        struct facts_call *c = (struct facts_call *)work;
+        const char *at = (const char *)c->call.text.data;
+        json_t *facts = json_object();
+        struct problem why;
+        bool ok = facts != NULL;
+
+        end = lite_call_end(&c->call, end);
+        lite_why(&c->call, end, said, &why);
+        for (size_t i = 0; end == SQLITE_END_COMMITTED && ok && i < c->count; i++) {
+                ok = fact_found(facts, &c->sets[i], bytes_of_string(at)) == 0;
+                at += strlen(at) + 1;
+        }
+        ok = ok && end == SQLITE_END_COMMITTED;
+        ((json_done *)c->call.done)(ok ? facts : NULL, ok ? NULL : &why, c->call.arg);
+        json_decref(facts);
+        lite_call_free(&c->call);
+}
+
+static const struct sqlite_verb facts_verb = { .run = facts_run, .done = lite_facts_done, .reads = true };
+
+static const char *lite_facts_text(char **at, const char *text)
+{
+        const size_t size = strlen(text) + 1;
+        const char *copy = memcpy(*at, text, size);
+
+        *at += size;
+        return copy;
+}
+
+void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
+{
+        size_t size = sizeof(struct facts_call) + count * sizeof(sets[0]);
+        struct facts_call *c;
+
+        for (size_t i = 0; i < count; i++)
+                size += strlen(sets[i].kind) + strlen(sets[i].owner) + 2;
+        c = lite_call_new(lite_of(s), size, (void (*)(void))done, arg);
+        if (!c) {
+                lite_refuse_read(done, arg);
+                return;
+        }
+        c->count = count;
+        char *at = (char *)&c->sets[count];
+
+        for (size_t i = 0; i < count; i++) {
+                c->sets[i].kind = lite_facts_text(&at, sets[i].kind);
+                c->sets[i].owner = lite_facts_text(&at, sets[i].owner);
+        }
+        lite_call_start(&c->call, &facts_verb);
+}

@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Consumers: where they stand, what they have put aside, their steps.
+
+-- statement: consumer_take
+insert into consumer (name, taken_by, taken_at) values (?1, ?2, ?3)
+on conflict (name) do update set epoch = epoch + 1, taken_by = ?2, taken_at = ?3
+
+-- statement: consumer_taken
+select json_object('position', position, 'epoch', epoch, 'held', json((
+        select coalesce(json_group_object(key, n), '{}') from (
+                select key, count(*) as n from consumer_waiting where consumer = ?1 group by key))))
+from consumer where name = ?1
+
+-- statement: consumer_held
+select json_group_object(key, n) from (select key, count(*) as n from consumer_waiting where consumer = ?1 group by key)
+
+-- statement: consumer_waiting
+with heads as materialized (
+        select w.*, h.n from (select min(number) as first, count(*) as n from consumer_waiting where consumer = ?1 group by key) as h
+        join consumer_waiting w on w.number = h.first)
+select json_object(
+        'due', json((select coalesce(json_group_array(json_object('number', number, 'key', key, 'event_id', event_id, 'attempts', attempts,
+                'left', n, 'event', event)), '[]') from (select * from heads where due_at <= ?2 order by due_at, number limit ?3))),
+        'wait_ms', (select max(0, (min(due_at) - ?2 + 999) / 1000) from heads))
+
+-- statement: consumer_list
+select json_object('name', name, 'position', position, 'taken_by', taken_by, 'taken_ms', taken_at / 1000, 'moved_ms', moved_at / 1000,
+        'waiting', (select count(*) from consumer_waiting w where w.consumer = c.name),
+        'behind', (select count(*) from (select 1 from outbox o where o.position > cast(c.position as integer) limit 10000)))
+from consumer c order by name
+
+-- statement: consumer_hold
+update consumer set position = coalesce(?3, position), moved_at = case when ?3 is null then moved_at else ?4 end
+where name = ?1 and epoch = ?2
+
+-- statement: consumer_over
+delete from consumer_waiting where number = ?2 and consumer = ?1
+
+-- statement: consumer_later
+update consumer_waiting set attempts = ?3, due_at = ?4 where number = ?2 and consumer = ?1
+
+-- statement: consumer_wait
+insert into consumer_waiting (consumer, key, event_id, attempts, due_at, event) values (?1, ?2, ?3, ?4, ?5, ?6)
+on conflict (consumer, event_id) do nothing
+
+-- The event that a message for a consumer holds (?3: its body).
+-- statement: consumer_asked
+insert into consumer_waiting (consumer, key, event_id, due_at, event)
+select ?1, coalesce(?3 ->> '$[1].event.aggregate_type', '') || '/' || coalesce(?3 ->> '$[1].event.aggregate_id', ''),
+        coalesce(?3 ->> '$[1].event.id', ''), ?2, ?3 -> '$[1].event'
+where ?3 -> '$[1].event' is not null
+on conflict (consumer, event_id) do nothing

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tasks/consumer.h"
+
+#include "core/json.h"
+
+/* Tells a user's devices of a changed profile: a task "my.notify" in the queue of that name, for whoever sends push and messenger notices. Its id is
+ * made from the event's, so that one that comes twice is known. */
+static int notification_act(const struct consumer_input *in, struct outcome *out, struct problem *why);
+
+const struct consumer_def consumer_notification = {
+        .name = "notification",
+        .hears = { "ProfileUpdated" },
+        .aggregates = { "profile" },
+        .retry = { .limit = 5, .base_ms = 1000, .cap_ms = 60000 },
+        .flags = CONSUMER_NAMED,
+        .act = notification_act,
+};
+
+static int notification_act(const struct consumer_input *in, struct outcome *out, struct problem *why)
+{
+        const json_t *fields = json_object_get(in->event->payload, "fields");
+        const char *user;
+        const int rc = consumer_need(in, "user_id", &user, why);
+        if (rc != 0)
+                return rc;
+        if (!json_is_object(fields))
+                return problem_set(why, "consumer_logic", "bad_payload", "the payload of ProfileUpdated has no fields");
+        return outcome_send(out,
+                            json_pack("{s:s, s:[], s:{s:s, s:s, s:O}, s:{s:s, s:s}, s:b}", "task", "my.notify", "args",
+                                      "kwargs", "user_id", user, "event_id", in->event->id, "fields", fields, "options",
+                                      "exchange", "", "routing_key", "my.notify", "immutable", 1));
+}
