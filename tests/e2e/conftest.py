@@ -2,6 +2,7 @@
 """Fixtures of the end-to-end tests. One RabbitMQ and one PostgreSQL serve the whole session; each test has a
 virtual host and a database of its own in them. Tests that kill servers start private ones."""
 
+import contextlib
 import itertools
 import os
 import sys
@@ -100,6 +101,21 @@ def store_url(request, place, tmp_path):
     admin = Database(postgres.url)
     admin.run(f"create database {name}")
     yield postgres.url_for(name)
+    admin.run(f"drop database {name} with (force)")
+
+
+@contextlib.contextmanager
+def fresh_place(request, place, folder):
+    """A place for longer than one test: the settings of a virtual host and a database, or of a file."""
+    if place == "file":
+        yield {"CHARD_BROKER_URL": f"embedded:{folder}/chard.db", "CHARD_STORE_URL": f"sqlite:{folder}/chard.db"}
+        return
+    rabbitmq, postgres = request.getfixturevalue("rabbitmq"), request.getfixturevalue("postgres")
+    name = f"place_{os.getpid()}_{next(_serial)}"
+    admin = Database(postgres.url)
+    admin.run(f"create database {name}")
+    yield {"CHARD_BROKER_URL": rabbitmq.add_vhost(name), "CHARD_STORE_URL": postgres.url_for(name)}
+    rabbitmq.delete_vhost(name)
     admin.run(f"drop database {name} with (force)")
 
 

@@ -7,8 +7,12 @@ import json
 import uuid
 
 import pytest
+from conftest import fresh_place
 from support import jobs
-from support.place import everywhere
+from support.place import PLACES, FileBroker, everywhere
+from support.program import ROOT, Chard
+from support.queues import Queues
+from support.store import Backend
 
 
 def message(args=(), kwargs=None, embed=None):
@@ -54,19 +58,28 @@ CASES = {
 }
 
 
-@everywhere
+@pytest.fixture(scope="module", params=PLACES)
+def standing(request, tmp_path_factory):
+    """One worker that meets all of these, and must go on."""
+    with fresh_place(request, request.param, tmp_path_factory.mktemp("standing")) as settings:
+        chard = Chard(ROOT / "build/asan/chard", settings | {"CHARD_AI_PROVIDER": "offline"}).prepare()
+        url = settings["CHARD_BROKER_URL"]
+        queues = FileBroker(url.removeprefix("embedded:")) if request.param == "file" else Queues(url)
+        with chard.worker() as worker:
+            yield chard, Backend(settings["CHARD_STORE_URL"]).database, queues, worker
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_becomes_a_dead_letter(chard, database, queues, wait_until, name):
+def test_becomes_a_dead_letter(standing, wait_until, name):
+    chard, database, queues, worker = standing
     queue, head, body, properties, code, word = CASES[name]
-    chard.prepare()
-    with chard.worker() as worker:
-        queues.publish(queue, queue, body, head, **properties)
-        wait_until(lambda: queues.depth(f"{queue}.dead") == 1)
-        (letter,) = queues.take(f"{queue}.dead")
-        wait_until(lambda: queues.depth(queue) == 0)
-        good = jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
-        assert jobs.ended(database, [good]) == {good: "SUCCESS"}
-        assert worker.running()
+    queues.publish(queue, queue, body, head, **properties)
+    wait_until(lambda: queues.depth(f"{queue}.dead") == 1)
+    (letter,) = queues.take(f"{queue}.dead")
+    wait_until(lambda: queues.depth(queue) == 0)
+    good = jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
+    assert jobs.ended(database, [good]) == {good: "SUCCESS"}
+    assert worker.running()
     record = letter.headers
     assert (letter.body or b"") == body, "the body must be as it came"
     assert {"errorSource", "errorCode", "errorMessage", "timestamp", "attempts"} <= set(record)
