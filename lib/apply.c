@@ -5,6 +5,7 @@
 #include "core/clock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static int fail(int rc, const struct problem *p, struct chard_error *why)
@@ -78,7 +79,7 @@ static int expect(struct chard *c, const struct plan *plan, struct chard_error *
         if (!*c->reply_to && !(c->redis && plan->members))
                 return CHARD_OK;
         pthread_mutex_lock(&c->lock);
-        rc = expect_add(c, plan->ids.id, plan->members);
+        rc = expect_add(c, plan->id, plan->members);
         if (rc == 0 && *c->reply_to)
                 rc = expect_members(c, plan->members);
         pthread_mutex_unlock(&c->lock);
@@ -154,8 +155,10 @@ int chard_apply(struct chard *c, const struct chard_signature *s, long timeout_m
                 return CHARD_BAD_ARGUMENT;
         client_enter(c);
         const int rc = plan_make(s->json, *c->reply_to ? c->reply_to : NULL, &plan, &p);
-        if (rc == 0 && ids)
-                *ids = plan.ids;
+        if (rc == 0 && ids) {
+                snprintf(ids->id, sizeof(ids->id), "%s", plan.id);
+                snprintf(ids->first, sizeof(ids->first), "%s", plan.first);
+        }
         const int code = rc == 0 ? apply(c, &plan, timeout_ms, why) : fail(rc, &p, why);
         plan_clear(&plan);
         client_leave(c);

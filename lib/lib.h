@@ -6,6 +6,7 @@
 #include "core/id.h"
 #include "core/problem.h"
 #include "include/chard.h"
+#include "message/canvas/plan.h"
 #include "message/message.h"
 
 #include <jansson.h>
@@ -27,33 +28,6 @@ struct chard_signature {
         json_t *json;
         unsigned depth; /* how deep signatures nest in it; 0 = not at all */
 };
-
-enum canvas_kind { CANVAS_TASK, CANVAS_CHAIN, CANVAS_GROUP, CANVAS_CHORD };
-enum canvas_kind canvas_kind(const json_t *signature);
-
-/* The parts of a chain or group; borrowed. */
-json_t *canvas_parts(const json_t *signature);
-
-/* A chain or group of these parts (takes the array); NULL when memory ran out. */
-json_t *canvas_chain(json_t *takes);
-json_t *canvas_group(json_t *takes);
-
-/* A chord; takes both. */
-json_t *canvas_chord(json_t *header_takes, json_t *body_takes);
-
-/* ---- canvas.c, with compose.c and freeze.c: from a signature to what must be sent. Pure besides making ids ---- */
-
-struct plan {
-        json_t *tasks;  /* array of task signatures with all their options: one message each */
-        json_t *chords; /* object: for each chord that starts at once its group's id: {"size": of its parts, "tree": of its results, where they nest} */
-        json_t *members; /* where the result is a group's: the array of its members' trees, [[id, null], null or members]; else NULL */
-        struct chard_ids ids;
-};
-
-/* Give everything ids and lay it out as Celery's client does. `reply_to`: the queue for results, or NULL.
- * Returns 0; 1 with `why` (code "unsupported_canvas", "bad_signature"); or -ENOMEM. In each case plan_clear. */
-int plan_make(const json_t *signature, const char *reply_to, struct plan *out, struct problem *why);
-void plan_clear(struct plan *p);
 
 /* ---- message.c ---- */
 

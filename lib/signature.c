@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "core/text/utf8.h"
 #include "lib/lib.h"
+#include "message/canvas/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,45 +79,6 @@ struct chard_signature *chard_signature_new(const char *task, const char *args, 
 
 /* ---- canvases ---- */
 
-enum canvas_kind canvas_kind(const json_t *signature)
-{
-        const char *type = json_text(signature, "subtask_type", "");
-        if (strcmp(type, "chain") == 0)
-                return CANVAS_CHAIN;
-        if (strcmp(type, "group") == 0)
-                return CANVAS_GROUP;
-        return strcmp(type, "chord") == 0 ? CANVAS_CHORD : CANVAS_TASK;
-}
-
-json_t *canvas_parts(const json_t *signature)
-{
-        return json_object_get(json_object_get(signature, "kwargs"), "tasks");
-}
-
-static json_t *canvas_of(const char *task, const char *type, json_t *takes)
-{
-        return takes ? json_pack("{s:s, s:[], s:{s:o}, s:{}, s:s, s:b}", "task", task, "args", "kwargs", "tasks", takes,
-                                 "options", "subtask_type", type, "immutable", 0)
-                     : NULL;
-}
-
-json_t *canvas_chain(json_t *takes)
-{
-        return canvas_of("celery.chain", "chain", takes);
-}
-
-json_t *canvas_group(json_t *takes)
-{
-        return canvas_of("celery.group", "group", takes);
-}
-
-json_t *canvas_chord(json_t *header_takes, json_t *body_takes)
-{
-        return json_pack("{s:s, s:[], s:{s:{}, s:o, s:o}, s:{}, s:s, s:b}", "task", "celery.chord", "args", "kwargs",
-                         "kwargs", "header", header_takes, "body", body_takes, "options", "subtask_type", "chord",
-                         "immutable", 0);
-}
-
 /* Move the parts into an array. A NULL part means that its constructor failed, and has said why. */
 struct gathered {
         json_t *list; /* NULL = failed, and `why` says so */
@@ -138,8 +100,8 @@ static int why_not(size_t count, bool missing, const char *what, struct chard_er
  * becomes then depends on what follows.) */
 static bool goes_on(const struct chard_signature *s)
 {
-        return s && canvas_kind(s->json) == CANVAS_CHAIN &&
-               canvas_kind(json_array_get(canvas_parts(s->json), 0)) == CANVAS_TASK;
+        return s && canvas_kind_of(s->json) == CANVAS_CHAIN &&
+               canvas_kind_of(json_array_get(canvas_tasks(s->json), 0)) == CANVAS_TASK;
 }
 
 /* Frees the parts, of which the first may be one to go on with. Freeing JSON goes as deep as it nests, so that has an end. */
@@ -173,7 +135,7 @@ static struct gathered gather(struct chard_signature *const parts[], size_t coun
 /* The first chain's steps, then the others. Takes the list. */
 static json_t *spliced(json_t *list_takes)
 {
-        json_t *all = json_copy(canvas_parts(json_array_get(list_takes, 0)));
+        json_t *all = json_copy(canvas_tasks(json_array_get(list_takes, 0)));
         json_array_remove(list_takes, 0);
         if (json_array_extend(all, list_takes) != 0) {
                 json_decref(all);
@@ -205,7 +167,7 @@ struct chard_signature *chard_chord(struct chard_signature *header, struct chard
         json_t *head = json_incref(json_array_get(list, 0)), *tail = json_incref(json_array_get(list, 1));
         if (!list)
                 return NULL;
-        if (canvas_kind(head) != CANVAS_GROUP)
+        if (canvas_kind_of(head) != CANVAS_GROUP)
                 head = canvas_group(json_pack("[o]", head));
         return wrap(canvas_chord(head, tail), g.depth, why);
 }
@@ -216,7 +178,7 @@ static int only_tasks(const struct chard_signature *s, const char *what, struct 
 {
         if (!s)
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "missing_part", "%s: there is no signature", what);
-        if (canvas_kind(s->json) != CANVAS_TASK)
+        if (canvas_kind_of(s->json) != CANVAS_TASK)
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "not_a_task", "%s: set it on the tasks of the canvas", what);
         return CHARD_OK;
 }

@@ -34,7 +34,7 @@ static bool has_route(const json_t *options)
 
 static int check_chord(const struct followers *f, const json_t *signature, unsigned depth, bool routed)
 {
-        json_t *header = json_object_get(json_object_get(signature, "kwargs"), "header");
+        json_t *header = canvas_header(signature);
         if (!f->how->chords)
                 return problem_set(f->why, "message", "unsupported_canvas",
                                    "what follows is a chord: its parts can only be counted in Redis, so set "
@@ -258,7 +258,7 @@ static void dress_body(struct followers *f, json_t *body, json_t *options, const
 
 static json_t *header_of(json_t *signature)
 {
-        json_t *header = json_object_get(json_object_get(signature, "kwargs"), "header");
+        json_t *header = canvas_header(signature);
         json_t *tasks = canvas_tasks(signature), *alone = tasks ? NULL : json_pack("[O]", header);
         json_t *flat = canvas_flat(tasks ? tasks : alone, true);
         json_decref(alone);
@@ -267,7 +267,7 @@ static json_t *header_of(json_t *signature)
 
 static const char *header_id(struct followers *f, json_t *signature)
 {
-        json_t *header = json_object_get(json_object_get(signature, "kwargs"), "header");
+        json_t *header = canvas_header(signature);
         json_t *options = canvas_options(signature);
         json_t *id = json_object_get(json_object_get(header, "options"), "task_id");
         if (!json_is_string(json_object_get(options, "task_id")) && json_is_string(id))
@@ -329,7 +329,7 @@ static int apply(struct followers *f, json_t *signature, struct bytes first, con
                 return bad(f, "a canvas nests too deep");
         f->depth++;
         json_t *merged = json_copy(signature);
-        json_t *options = canvas_merge(json_object_get(signature, "options"), over);
+        json_t *options = canvas_merge(json_object_get(signature, "options"), over, false);
         json_object_set_new(merged, "options", options);
         first = unless_immutable(signature, first);
         switch (canvas_kind_of(signature)) {

@@ -5,6 +5,7 @@
 #define CHARD_MESSAGE_CANVAS_H
 
 #include "core/id.h"
+#include "message/canvas/parts.h"
 #include "message/message.h"
 
 /* What all followers of one task have in common, and what has been made of them so far. */
@@ -33,9 +34,6 @@ struct followers {
 
 /* And so many tasks: to write them holds up the loop, a second for about this number. */
 #define CANVAS_MOST_TASKS 20000
-
-/* Is it a plain task (or a map of one), and no group, chain or chord? */
-bool canvas_is_plain(const json_t *signature);
 
 /* Check a signature and all within: shapes, names, options, and that every task can be routed. Returns 0, or 1 with `why`. */
 int canvas_check(const struct followers *f, const json_t *signature);
@@ -99,21 +97,7 @@ unsigned branches_of_body(const struct followers *f, const json_t *body);
 /* Does the store hear of every task that is counted of this header? False where it holds groups: their results have another shape. */
 bool branches_all_kept(const struct followers *f, const json_t *header);
 
-/* ---- parts of a signature: parts.c; all but the first four change a signature that nobody else holds ---- */
-
-enum canvas_kind { CANVAS_TASK, CANVAS_GROUP, CANVAS_CHAIN, CANVAS_CHORD };
-enum canvas_kind canvas_kind_of(const json_t *signature);
-
-/* The tasks of a group or chain, the header of a chord: an array, or NULL. */
-json_t *canvas_tasks(const json_t *signature);
-json_t *canvas_body(const json_t *signature); /* of a chord, or NULL */
-json_t *canvas_last(const json_t *signature); /* the last of a chain's or group's tasks that gives a result, or NULL */
-
-/* How many results it gives to a chord whose header it stands in. */
-size_t canvas_size(const json_t *signature);
-
-/* Its options, made when there are none. NULL when memory ran out. */
-json_t *canvas_options(json_t *signature);
+/* ---- ids, places and results: follower_parts.c; all change a signature that nobody else holds ---- */
 
 /* Its task id (a group's id), derived when it has none. Borrowed. */
 const char *canvas_id(struct followers *f, json_t *signature);
@@ -121,26 +105,13 @@ const char *canvas_id(struct followers *f, json_t *signature);
 /* Say that it belongs to a group and a chord (each may be NULL; index -1 = unknown): to a chain's last task, a chord's body, a group's tasks. */
 void canvas_attach(struct followers *f, json_t *signature, const char *group_id, json_t *chord, json_int_t index);
 
-/* Put a callback or errback ("link", "link_error") to the task that has the canvas's result. */
-void canvas_link(json_t *signature, const char *kind, const json_t *callbacks);
-
-/* Options with others over them, as Signature._merge: a group's id and stamps stay. New reference. */
-json_t *canvas_merge(const json_t *options, const json_t *over);
-
-/* A group of these tasks. New reference; NULL when memory ran out. */
-json_t *canvas_group(json_t *tasks_takes);
-
 /* The result tuple of a signature, its ids derived where they are missing. New reference. */
 json_t *canvas_result(struct followers *f, json_t *signature);
 
 /* Give every task and group in it an id. / The result tuple of such a one, each result with the one before it as its parent, as far as Celery says
- * it: takes `parent`, spoils the signature. New reference, or NULL. */
+ * it: takes `parent`, spoils the signature. New reference, or NULL. (lineage.c) */
 void canvas_freeze(struct followers *f, json_t *signature);
 json_t *canvas_lineage(struct followers *f, json_t *signature, json_t *parent_takes);
-
-/* A group's or header's tasks, with groups among them taken apart. New array of the same (mutable) signatures. `frozen`: in the order in which
- * Celery freezes a header: a group's tasks reversed, where it stood. */
-json_t *canvas_flat(json_t *tasks, bool frozen);
 
 /* ---- chains: chain.c ---- */
 

@@ -12,43 +12,13 @@ struct steps {
         unsigned upgrades;
 };
 
-/* A group of one is that one. Borrowed, from within `task`. */
-static json_t *unrolled(json_t *task)
-{
-        while (canvas_kind_of(task) == CANVAS_GROUP && json_array_size(canvas_tasks(task)) == 1)
-                task = json_array_get(canvas_tasks(task), 0);
-        return task;
-}
-
-/* A chord whose body is a chain led by a task: the chord with that task as its body, then the rest of the chain. */
-static bool splits(const json_t *task)
-{
-        const json_t *body = canvas_kind_of(task) == CANVAS_CHORD ? canvas_body(task) : NULL;
-        if (!body || canvas_kind_of(body) != CANVAS_CHAIN || json_array_size(canvas_tasks(body)) == 0)
-                return false;
-        return canvas_kind_of(json_array_get(canvas_tasks(body), 0)) != CANVAS_GROUP;
-}
-
 static void append_all(json_t *to, json_t *from, size_t start)
 {
         for (size_t i = start; i < json_array_size(from); i++)
                 json_array_append(to, json_array_get(from, i));
 }
 
-/* What a chain hands to its first task: its options, but for those that are about the chain as a whole. */
-static void hand_options(json_t *first, const json_t *chain)
-{
-        static const char *const own[] = { "chord",      "group_id",  "group_index", "link",
-                                           "link_error", "parent_id", "root_id",     "task_id" };
-        json_t *options = json_object_get(chain, "options");
-        json_t *rest = json_is_object(options) ? json_copy(options) : json_object();
-        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-                json_object_del(rest, own[i]);
-        json_object_set_new(first, "options", canvas_merge(json_object_get(first, "options"), rest));
-        json_decref(rest);
-}
-
-static void split(struct steps *s, json_t *chord)
+static int split(struct steps *s, json_t *chord)
 {
         json_t *body = json_incref(canvas_body(chord));
         json_t *tasks = canvas_tasks(body), *links = json_object_get(json_object_get(body, "options"), "link");
@@ -58,11 +28,12 @@ static void split(struct steps *s, json_t *chord)
                 canvas_link(body, "link", links);
         if (errbacks && !json_is_null(errbacks))
                 canvas_link(body, "link_error", errbacks);
-        hand_options(first, body);
+        const bool handed = canvas_hand_options(first, body);
         json_object_set(json_object_get(chord, "kwargs"), "body", first);
         json_array_append(s->left, chord);
         append_all(s->left, tasks, 1);
         json_decref(body);
+        return handed ? 0 : -ENOMEM;
 }
 
 /* group | task: a chord. Takes the body out of what came out already. */
@@ -71,23 +42,23 @@ static json_t *upgrade(struct steps *s, json_t *group)
         const size_t last = json_array_size(s->tasks) - 1;
         json_t *body = json_incref(json_array_get(s->tasks, last));
         json_array_remove(s->tasks, last);
-        json_t *chord = json_pack("{s:s, s:[], s:{s:{}, s:O, s:o}, s:{s:s}, s:s, s:b}", "task", "celery.chord", "args",
-                                  "kwargs", "kwargs", "header", group, "body", body, "options", "task_id",
-                                  canvas_id(s->f, group), "subtask_type", "chord", "immutable", 0);
+        json_t *chord = canvas_chord(json_incref(group), body);
+        if (chord)
+                json_object_set_new(canvas_options(chord), "task_id", json_string(canvas_id(s->f, group)));
         s->upgrades++;
         return chord;
 }
 
 static int take(struct steps *s, json_t *task)
 {
-        task = unrolled(task);
+        task = canvas_unrolled(task);
         const enum canvas_kind kind = canvas_kind_of(task);
         if (kind == CANVAS_GROUP && json_array_size(canvas_tasks(task)) == 0 &&
             (json_array_size(s->left) > 0 || json_array_size(s->tasks) > 0))
                 return 0;
-        if (splits(task)) {
-                split(s, task);
-        } else if (kind == CANVAS_CHAIN) {
+        if (canvas_splits(task))
+                return split(s, task);
+        if (kind == CANVAS_CHAIN) {
                 append_all(s->left, canvas_tasks(task), 0);
         } else if (kind == CANVAS_GROUP && json_array_size(s->tasks) > 0) {
                 if (s->upgrades >= CANVAS_DEEPEST)

@@ -26,7 +26,7 @@ static void freeze_chain(struct followers *f, json_t *chain)
 /* A header that is a group may have the id; one that is a signature alone stands for itself. */
 static void freeze_chord(struct followers *f, json_t *chord)
 {
-        json_t *header = json_object_get(json_object_get(chord, "kwargs"), "header");
+        json_t *header = canvas_header(chord);
         json_t *id = json_object_get(json_object_get(header, "options"), "task_id");
         if (json_is_string(id) && !json_is_string(json_object_get(canvas_options(chord), "task_id")))
                 json_object_set(canvas_options(chord), "task_id", id);
@@ -75,7 +75,7 @@ static json_t *chord_lineage(struct followers *f, json_t *chord, json_t *parent_
         json_t *body = canvas_body(chord);
         while (canvas_kind_of(body) == CANVAS_CHAIN && canvas_last(body))
                 body = canvas_last(body);
-        json_t *header = json_object_get(json_object_get(chord, "kwargs"), "header");
+        json_t *header = canvas_header(chord);
         json_t *alone = canvas_tasks(chord) ? NULL : json_pack("[O]", header);
         json_t *parent = group_lineage(f, canvas_id(f, chord), alone ? alone : canvas_tasks(chord), parent_takes);
         json_decref(alone);

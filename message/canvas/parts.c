@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "message/canvas/canvas.h"
-#include "message/canvas/derived_id.h"
+#include "message/canvas/parts.h"
 
-#include <stdio.h>
+#include "core/json.h"
+
 #include <string.h>
 
 static const char *text_of(const json_t *value, const char *key)
@@ -33,11 +33,16 @@ static json_t *argument(const json_t *signature, const char *key)
         return json_object_get(json_object_get(signature, "kwargs"), key);
 }
 
+json_t *canvas_header(const json_t *chord)
+{
+        return argument(chord, "header");
+}
+
 json_t *canvas_tasks(const json_t *signature)
 {
         if (canvas_kind_of(signature) != CANVAS_CHORD)
                 return argument(signature, "tasks");
-        json_t *header = argument(signature, "header");
+        json_t *header = canvas_header(signature);
         return json_is_object(header) ? argument(header, "tasks") : header;
 }
 
@@ -47,12 +52,11 @@ json_t *canvas_body(const json_t *signature)
         return json_is_object(body) ? body : NULL;
 }
 
-/* Does it give any result at all? */
-static bool gives_result(const json_t *signature)
+bool canvas_gives_result(const json_t *signature)
 {
         switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: return true;
-        case CANVAS_CHORD: return gives_result(canvas_body(signature));
+        case CANVAS_CHORD: return canvas_gives_result(canvas_body(signature));
         case CANVAS_CHAIN:
         case CANVAS_GROUP: break;
         }
@@ -64,7 +68,7 @@ json_t *canvas_last(const json_t *signature)
         const json_t *tasks = canvas_tasks(signature);
         for (size_t i = json_array_size(tasks); i > 0; i--) {
                 json_t *task = json_array_get(tasks, i - 1);
-                if (gives_result(task))
+                if (canvas_gives_result(task))
                         return task;
         }
         return NULL;
@@ -91,57 +95,13 @@ json_t *canvas_options(json_t *signature)
         json_t *options = json_object_get(signature, "options");
         if (json_is_object(options))
                 return options;
-        options = json_object();
-        json_object_set_new(signature, "options", options);
-        return options;
+        json_object_set_new(signature, "options", json_object());
+        return json_object_get(signature, "options");
 }
 
-/* What a task sends after it was replaced is not what it sent before, under the same id. */
-void follower_id(const struct followers *f, const char *place, size_t index, char id[ID_TEXT_SIZE])
+json_t *canvas_options_given(const json_t *signature)
 {
-        char owner[MESSAGE_MAX_NAME + 16];
-        snprintf(owner, sizeof(owner), "%.*s/%u", MESSAGE_MAX_NAME, f->seed, f->of->nesting);
-        derived_id(f->of->nesting ? owner : f->seed, place, index, id);
-}
-
-const char *canvas_id(struct followers *f, json_t *signature)
-{
-        char id[ID_TEXT_SIZE];
-        json_t *options = canvas_options(signature);
-        const char *given = text_of(options, "task_id");
-        if (given && *given)
-                return given;
-        follower_id(f, "canvas", f->made++, id);
-        json_object_set_new(options, "task_id", json_string(id));
-        return text_of(options, "task_id");
-}
-
-void canvas_attach(struct followers *f, json_t *signature, const char *group_id, json_t *chord, json_int_t index)
-{
-        const enum canvas_kind kind = canvas_kind_of(signature);
-        if (kind == CANVAS_CHORD && canvas_body(signature)) {
-                canvas_attach(f, canvas_body(signature), group_id, chord, index);
-                return;
-        }
-        if (kind == CANVAS_CHAIN) {
-                if (canvas_last(signature))
-                        canvas_attach(f, canvas_last(signature), group_id, chord, index);
-                return;
-        }
-        json_t *options = canvas_options(signature);
-        canvas_id(f, signature);
-        if (group_id && !json_object_get(options, "group_id"))
-                json_object_set_new(options, "group_id", json_string(group_id));
-        if (chord)
-                json_object_set(options, "chord", chord);
-        if (index >= 0)
-                json_object_set_new(options, "group_index", json_integer(index));
-        if (kind != CANVAS_GROUP)
-                return;
-        json_t *tasks = canvas_flat(canvas_tasks(signature), true);
-        for (size_t i = 0; i < json_array_size(tasks); i++)
-                canvas_attach(f, json_array_get(tasks, i), group_id, chord, (json_int_t)i);
-        json_decref(tasks);
+        return json_object_get(signature, "options");
 }
 
 static void append(json_t *options, const char *kind, const json_t *callbacks)
@@ -195,37 +155,74 @@ static bool stays(const json_t *options, const char *key)
         return false;
 }
 
-json_t *canvas_merge(const json_t *options, const json_t *over)
+json_t *canvas_merge(const json_t *options, const json_t *over, bool nulls)
 {
         json_t *all = json_is_object(options) ? json_copy((json_t *)options) : json_object();
         const char *key;
         json_t *value;
+        int rc = all ? 0 : -1;
         json_object_foreach((json_t *)over, key, value) {
-                if (!json_is_null(value) && !stays(options, key))
-                        json_object_set(all, key, value);
+                if (rc == 0 && (nulls || !json_is_null(value)) && !stays(options, key))
+                        rc = json_object_set(all, key, value);
         }
-        return all;
+        if (rc == 0)
+                return all;
+        json_decref(all);
+        return NULL;
+}
+
+bool canvas_hand_options(json_t *first, const json_t *chain)
+{
+        static const char *const own[] = { "chord",      "group_id",  "group_index", "link",
+                                           "link_error", "parent_id", "root_id",     "task_id" };
+        const json_t *options = canvas_options_given(chain);
+        JSON_OWNED json_t *rest = json_is_object(options) ? json_copy((json_t *)options) : json_object();
+        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+                json_object_del(rest, own[i]);
+        json_t *all = rest ? canvas_merge(canvas_options_given(first), rest, false) : NULL;
+        return all && json_object_set_new(first, "options", all) == 0;
+}
+
+/* ---- making ---- */
+
+static json_t *canvas_of(const char *task, const char *type, json_t *tasks_takes)
+{
+        return json_pack("{s:s, s:[], s:{s:o}, s:{}, s:s, s:b}", "task", task, "args", "kwargs", "tasks", tasks_takes,
+                         "options", "subtask_type", type, "immutable", 0);
+}
+
+json_t *canvas_chain(json_t *tasks_takes)
+{
+        return canvas_of("celery.chain", "chain", tasks_takes);
 }
 
 json_t *canvas_group(json_t *tasks_takes)
 {
-        return json_pack("{s:s, s:[], s:{s:o}, s:{}, s:s, s:b}", "task", "celery.group", "args", "kwargs", "tasks",
-                         tasks_takes, "options", "subtask_type", "group", "immutable", 0);
+        return canvas_of("celery.group", "group", tasks_takes);
 }
 
-json_t *canvas_result(struct followers *f, json_t *signature)
+json_t *canvas_chord(json_t *header_takes, json_t *body_takes)
 {
-        switch (canvas_kind_of(signature)) {
-        case CANVAS_CHORD: return canvas_body(signature) ? canvas_result(f, canvas_body(signature)) : json_null();
-        case CANVAS_CHAIN: return canvas_last(signature) ? canvas_result(f, canvas_last(signature)) : json_null();
-        case CANVAS_TASK: return json_pack("[[s, n], n]", canvas_id(f, signature));
-        case CANVAS_GROUP: break;
-        }
-        json_t *tasks = canvas_flat(canvas_tasks(signature), true), *children = json_array();
-        for (size_t i = 0; i < json_array_size(tasks); i++)
-                json_array_append_new(children, canvas_result(f, json_array_get(tasks, i)));
-        json_decref(tasks);
-        return json_pack("[[s, n], o]", canvas_id(f, signature), children);
+        return json_pack("{s:s, s:[], s:{s:{}, s:o, s:o}, s:{}, s:s, s:b}", "task", "celery.chord", "args", "kwargs",
+                         "kwargs", "header", header_takes, "body", body_takes, "options", "subtask_type", "chord",
+                         "immutable", 0);
+}
+
+/* ---- shapes ---- */
+
+json_t *canvas_unrolled(json_t *signature)
+{
+        while (canvas_kind_of(signature) == CANVAS_GROUP && json_array_size(canvas_tasks(signature)) == 1)
+                signature = json_array_get(canvas_tasks(signature), 0);
+        return signature;
+}
+
+bool canvas_splits(const json_t *signature)
+{
+        const json_t *body = canvas_kind_of(signature) == CANVAS_CHORD ? canvas_body(signature) : NULL;
+        if (!body || canvas_kind_of(body) != CANVAS_CHAIN || json_array_size(canvas_tasks(body)) == 0)
+                return false;
+        return canvas_kind_of(json_array_get(canvas_tasks(body), 0)) != CANVAS_GROUP;
 }
 
 static void add_flat(json_t *tasks, bool frozen, json_t *out)
@@ -235,7 +232,7 @@ static void add_flat(json_t *tasks, bool frozen, json_t *out)
                 json_t *task = json_array_get(tasks, i);
                 json_t *inner = canvas_tasks(task);
                 if (canvas_kind_of(task) != CANVAS_GROUP) {
-                        if (gives_result(task))
+                        if (canvas_gives_result(task))
                                 json_array_append(out, task);
                         continue;
                 }

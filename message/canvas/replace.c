@@ -24,8 +24,7 @@ static json_t *chord_of(const struct followers *f, json_t *group)
                 f->how->queue ? json_pack("{s:s, s:s}", "exchange", "", "routing_key", f->how->queue) : json_object();
         json_t *body = json_pack("{s:s, s:[], s:{s:i}, s:o, s:n, s:b}", "task", "celery.accumulate", "args", "kwargs",
                                  "index", 0, "options", route, "subtask_type", "immutable", 0);
-        return json_pack("{s:s, s:[], s:{s:{}, s:O, s:o}, s:{}, s:s, s:b}", "task", "celery.chord", "args", "kwargs",
-                         "kwargs", "header", group, "body", body, "options", "subtask_type", "chord", "immutable", 0);
+        return canvas_chord(json_incref(group), body);
 }
 
 /* A copy of the canvas that gives one result; NULL when memory ran out. New reference. */
@@ -99,8 +98,7 @@ static json_t *with_rest(const struct followers *f, json_t *takes)
                 json_array_append(tasks, json_array_get(rest, i - 1));
         }
         json_decref(rest);
-        return json_pack("{s:s, s:[], s:{s:o}, s:{}, s:s, s:b}", "task", "celery.chain", "args", "kwargs", "tasks",
-                         tasks, "options", "subtask_type", "chain", "immutable", 0);
+        return canvas_chain(tasks);
 }
 
 int canvas_replace(struct followers *f, const json_t *canvas)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `a | b | c` as Celery's client composes it: a group that something follows becomes a chord, what follows a chord goes to its body. */
 #include "core/json.h"
-#include "lib/canvas.h"
+#include "message/canvas/plan_own.h"
 
 static json_t *piped(struct planning *p, json_t *takes, json_t *next);
 
@@ -14,7 +14,7 @@ static json_t *chain_of(struct planning *p, json_t *takes)
 
 static json_t *chord_of(struct planning *p, json_t *header, json_t *body)
 {
-        json_t *chord = canvas_chord(json_incref(canvas_parts(header)), json_incref(body));
+        json_t *chord = canvas_chord(json_incref(canvas_tasks(header)), json_incref(body));
         p->failed = p->failed || !chord;
         return chord;
 }
@@ -22,18 +22,18 @@ static json_t *chord_of(struct planning *p, json_t *header, json_t *body)
 static void pipe_body(struct planning *p, json_t *chord, json_t *next)
 {
         json_t *body = json_incref(canvas_body(chord));
-        canvas_set(p, json_object_get(chord, "kwargs"), "body", piped(p, body, next));
+        plan_set(p, json_object_get(chord, "kwargs"), "body", piped(p, body, next));
 }
 
 /* chain(first, next); the steps of a chain are laid after it. */
 static json_t *two(struct planning *p, json_t *takes, json_t *next)
 {
         json_t *steps = json_array();
-        canvas_push(p, steps, takes);
-        if (canvas_kind(next) == CANVAS_CHAIN)
-                json_array_extend(steps, canvas_parts(next));
+        plan_push(p, steps, takes);
+        if (canvas_kind_of(next) == CANVAS_CHAIN)
+                json_array_extend(steps, canvas_tasks(next));
         else
-                canvas_push(p, steps, json_incref(canvas_unrolled(next)));
+                plan_push(p, steps, json_incref(canvas_unrolled(next)));
         return chain_of(p, steps);
 }
 
@@ -42,7 +42,7 @@ static void close_group(struct planning *p, json_t *steps, json_t *next)
 {
         const size_t last = json_array_size(steps) - 1;
         JSON_OWNED json_t *chord = chord_of(p, json_array_get(steps, last), next);
-        if (last > 0 && canvas_kind(json_array_get(steps, last - 1)) == CANVAS_CHORD) {
+        if (last > 0 && canvas_kind_of(json_array_get(steps, last - 1)) == CANVAS_CHORD) {
                 pipe_body(p, json_array_get(steps, last - 1), chord);
                 json_array_remove(steps, last);
         } else {
@@ -52,12 +52,12 @@ static void close_group(struct planning *p, json_t *steps, json_t *next)
 
 static json_t *pipe_chain(struct planning *p, json_t *takes, json_t *next)
 {
-        json_t *steps = canvas_parts(takes), *part;
+        json_t *steps = canvas_tasks(takes), *part;
         const size_t count = json_array_size(steps);
-        const enum canvas_kind last = canvas_kind(json_array_get(steps, count - 1)), kind = canvas_kind(next);
+        const enum canvas_kind last = canvas_kind_of(json_array_get(steps, count - 1)), kind = canvas_kind_of(next);
         size_t i;
         if (kind == CANVAS_CHAIN) {
-                json_array_foreach(canvas_parts(next), i, part)
+                json_array_foreach(canvas_tasks(next), i, part)
                         takes = piped(p, takes, part);
         } else if (kind == CANVAS_GROUP && count == 0) {
                 json_decref(takes);
@@ -67,15 +67,15 @@ static json_t *pipe_chain(struct planning *p, json_t *takes, json_t *next)
         } else if (count > 0 && last == CANVAS_GROUP && kind != CANVAS_GROUP) {
                 close_group(p, steps, next);
         } else {
-                canvas_push(p, steps, json_incref(next));
+                plan_push(p, steps, json_incref(next));
         }
         return takes;
 }
 
 static json_t *pipe_chord(struct planning *p, json_t *takes, json_t *next)
 {
-        const enum canvas_kind kind = canvas_kind(canvas_unrolled(next));
-        if (canvas_kind(next) == CANVAS_CHAIN || kind == CANVAS_GROUP)
+        const enum canvas_kind kind = canvas_kind_of(canvas_unrolled(next));
+        if (canvas_kind_of(next) == CANVAS_CHAIN || kind == CANVAS_GROUP)
                 return two(p, takes, next);
         pipe_body(p, takes, canvas_unrolled(next));
         return takes;
@@ -91,16 +91,16 @@ static json_t *pipe_group(struct planning *p, json_t *takes, json_t *next)
 /* Takes the first, which is changed; new reference. */
 static json_t *piped(struct planning *p, json_t *takes, json_t *next)
 {
-        if (!canvas_enter(p))
+        if (!plan_enter(p))
                 return takes;
         json_t *made = NULL;
-        switch (canvas_kind(takes)) {
+        switch (canvas_kind_of(takes)) {
         case CANVAS_TASK: made = two(p, takes, next); break;
         case CANVAS_CHAIN: made = pipe_chain(p, takes, canvas_unrolled(next)); break;
         case CANVAS_GROUP: made = pipe_group(p, takes, next); break;
         case CANVAS_CHORD: made = pipe_chord(p, takes, next); break;
         }
-        canvas_leave(p);
+        plan_leave(p);
         return made;
 }
 
@@ -109,13 +109,13 @@ static json_t *compose_all(struct planning *p, const json_t *parts)
         json_t *all = json_array(), *part;
         size_t i;
         json_array_foreach(parts, i, part)
-                canvas_push(p, all, canvas_compose(p, part));
+                plan_push(p, all, plan_compose(p, part));
         return all;
 }
 
 static json_t *compose_chain(struct planning *p, const json_t *built)
 {
-        JSON_OWNED json_t *parts = compose_all(p, canvas_parts(built));
+        JSON_OWNED json_t *parts = compose_all(p, canvas_tasks(built));
         json_t *part;
         size_t i;
         if (json_array_size(parts) == 1)
@@ -129,34 +129,34 @@ static json_t *compose_chain(struct planning *p, const json_t *built)
 /* Groups in it are laid open, in their order. */
 static json_t *compose_members(struct planning *p, const json_t *group)
 {
-        JSON_OWNED json_t *parts = compose_all(p, canvas_parts(group));
+        JSON_OWNED json_t *parts = compose_all(p, canvas_tasks(group));
         json_t *members = json_array(), *part;
         size_t i;
         json_array_foreach(parts, i, part) {
-                if (canvas_kind(part) == CANVAS_GROUP)
-                        json_array_extend(members, canvas_parts(part));
+                if (canvas_kind_of(part) == CANVAS_GROUP)
+                        json_array_extend(members, canvas_tasks(part));
                 else
-                        canvas_push(p, members, json_incref(part));
+                        plan_push(p, members, json_incref(part));
         }
         return members;
 }
 
-json_t *canvas_compose(struct planning *p, const json_t *built)
+json_t *plan_compose(struct planning *p, const json_t *built)
 {
         const json_t *kwargs = json_object_get(built, "kwargs");
         json_t *made = NULL;
-        if (!canvas_enter(p))
+        if (!plan_enter(p))
                 return NULL;
-        switch (canvas_kind(built)) {
+        switch (canvas_kind_of(built)) {
         case CANVAS_TASK: made = json_deep_copy(built); break;
         case CANVAS_CHAIN: made = compose_chain(p, built); break;
         case CANVAS_GROUP: made = canvas_group(compose_members(p, built)); break;
         case CANVAS_CHORD:
                 made = canvas_chord(compose_members(p, json_object_get(kwargs, "header")),
-                                    canvas_compose(p, json_object_get(kwargs, "body")));
+                                    plan_compose(p, json_object_get(kwargs, "body")));
                 break;
         }
         p->failed = p->failed || !made;
-        canvas_leave(p);
+        plan_leave(p);
         return made;
 }

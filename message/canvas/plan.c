@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a signature to the messages that start it: what is sent now becomes a planned task, what a worker must send on later stays a signature
- * inside of those. */
-#include "lib/canvas.h"
+/* What is sent now becomes a planned task, what a worker must send on later stays a signature inside of those. */
+#include "message/canvas/plan.h"
 
+#include "core/id.h"
 #include "core/json.h"
+#include "message/canvas/plan_own.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,62 +15,40 @@ enum { DEEPEST = 400, DEEPEST_SENT = 40 };
 
 /* ---- what all of them share ---- */
 
-bool canvas_enter(struct planning *p)
+bool plan_enter(struct planning *p)
 {
         if (p->depth >= DEEPEST || p->why->code[0]) {
                 if (!p->why->code[0])
-                        problem_set(p->why, "lib", "unsupported_canvas", "the canvas is nested too deep");
+                        problem_set(p->why, "message", "unsupported_canvas", "the canvas is nested too deep");
                 return false;
         }
         p->depth++;
         return true;
 }
 
-void canvas_leave(struct planning *p)
+void plan_leave(struct planning *p)
 {
         p->depth--;
 }
 
-void canvas_set(struct planning *p, json_t *object, const char *key, json_t *takes)
+void plan_set(struct planning *p, json_t *object, const char *key, json_t *takes)
 {
         if (json_object_set_new(object, key, takes) != 0)
                 p->failed = true;
 }
 
-void canvas_push(struct planning *p, json_t *array, json_t *takes)
+void plan_push(struct planning *p, json_t *array, json_t *takes)
 {
         if (json_array_append_new(array, takes) != 0)
                 p->failed = true;
 }
 
-json_t *canvas_options(const json_t *signature)
+const char *plan_id(const json_t *signature)
 {
-        return json_object_get(signature, "options");
+        return json_text(canvas_options_given(signature), "task_id", "");
 }
 
-const char *canvas_id(const json_t *signature)
-{
-        return json_text(canvas_options(signature), "task_id", "");
-}
-
-json_t *canvas_header(const json_t *chord)
-{
-        return json_object_get(json_object_get(chord, "kwargs"), "header");
-}
-
-json_t *canvas_body(const json_t *chord)
-{
-        return json_object_get(json_object_get(chord, "kwargs"), "body");
-}
-
-json_t *canvas_unrolled(json_t *signature)
-{
-        if (canvas_kind(signature) == CANVAS_GROUP && json_array_size(canvas_parts(signature)) == 1)
-                return json_array_get(canvas_parts(signature), 0);
-        return signature;
-}
-
-json_t *canvas_new_id(void)
+json_t *plan_new_id(void)
 {
         char id[ID_TEXT_SIZE];
         id_new(id);
@@ -99,40 +78,24 @@ static json_t *taken(json_t *options, const char *name)
 
 static json_t *apply_task(struct planning *p, json_t *task, json_t *over)
 {
-        json_t *sent = json_copy(task), *options = canvas_merged(p, canvas_options(task), over), *value;
+        json_t *sent = json_copy(task), *options = plan_merged(p, canvas_options_given(task), over), *value;
         const char *key;
         void *next;
         json_object_foreach_safe(options, next, key, value) {
                 if (json_is_null(value))
                         json_object_del(options, key);
         }
-        canvas_set(p, sent, "options", options);
-        json_t *result = canvas_freeze(p, sent, NULL, &canvas_nowhere);
-        canvas_push(p, p->out->tasks, sent);
+        plan_set(p, sent, "options", options);
+        json_t *result = plan_freeze(p, sent, NULL, &plan_nowhere);
+        plan_push(p, p->out->tasks, sent);
         return result;
-}
-
-/* How many results it gives to the chord whose header it stands in. */
-static json_int_t size_of(const json_t *signature)
-{
-        const json_t *parts = canvas_parts(signature);
-        json_int_t sum = 0;
-        switch (canvas_kind(signature)) {
-        case CANVAS_TASK: return 1;
-        case CANVAS_CHORD: return size_of(canvas_body(signature));
-        case CANVAS_CHAIN: return size_of(json_array_get(parts, json_array_size(parts) - 1));
-        case CANVAS_GROUP: break;
-        }
-        for (size_t i = 0; i < json_array_size(parts); i++)
-                sum += size_of(json_array_get(parts, i));
-        return sum;
 }
 
 static json_t *frozen_member(struct planning *p, json_t *member, const char *group_id, size_t index, json_t *results)
 {
         const struct place its = { group_id, NULL, (json_int_t)index };
-        json_t *own = canvas_clone(p, member);
-        canvas_push(p, results, canvas_freeze(p, own, NULL, &its));
+        json_t *own = plan_clone(p, member);
+        plan_push(p, results, plan_freeze(p, own, NULL, &its));
         return own;
 }
 
@@ -144,12 +107,12 @@ static json_t *apply_members(struct planning *p, json_t *members, const char *gr
         for (size_t i = 0; i < json_array_size(members); i++) {
                 JSON_OWNED json_t *own = frozen_member(p, json_array_get(members, i), group_id, i, results);
                 JSON_OWNED json_t *over = json_copy(options);
-                json_t *its = chord ? chord : json_object_get(canvas_options(own), "chord");
-                size += size_of(own);
+                json_t *its = chord ? chord : json_object_get(canvas_options_given(own), "chord");
+                size += (json_int_t)canvas_size(own);
                 if (its && i + 1 == json_array_size(members))
-                        canvas_set(p, p->out->chords, group_id, json_pack("{s:I}", "size", size));
-                canvas_set(p, over, "chord", its ? json_incref(its) : json_null());
-                canvas_set(p, over, "add_to_parent", json_false());
+                        plan_set(p, p->out->chords, group_id, json_pack("{s:I}", "size", size));
+                plan_set(p, over, "chord", its ? json_incref(its) : json_null());
+                plan_set(p, over, "add_to_parent", json_false());
                 json_decref(apply(p, own, over));
         }
         return results;
@@ -158,13 +121,13 @@ static json_t *apply_members(struct planning *p, json_t *members, const char *gr
 static json_t *apply_group(struct planning *p, json_t *group, json_t *over)
 {
         static const char *const unused[] = { "group_index", "add_to_parent", NULL };
-        JSON_OWNED json_t *options = canvas_merged(p, canvas_options(group), over);
+        JSON_OWNED json_t *options = plan_merged(p, canvas_options_given(group), over);
         JSON_OWNED json_t *given = taken(options, "task_id");
-        JSON_OWNED json_t *id = given ? json_incref(given) : canvas_new_id();
+        JSON_OWNED json_t *id = given ? json_incref(given) : plan_new_id();
         JSON_OWNED json_t *chord = taken(options, "chord");
         drop(options, unused);
-        canvas_set(p, options, "group_id", json_incref(id));
-        json_t *results = apply_members(p, canvas_parts(group), json_string_value(id), options, chord);
+        plan_set(p, options, "group_id", json_incref(id));
+        json_t *results = apply_members(p, canvas_tasks(group), json_string_value(id), options, chord);
         json_t *only = json_array_size(results) == 1 ? json_array_get(results, 0) : NULL;
         if (!json_is_array(json_array_get(only, 1)))
                 return json_pack("[[O, n], o]", id, results);
@@ -185,20 +148,20 @@ static json_t *with_rest(json_t *outer_takes, const json_t *rest)
 static json_t *apply_chain(struct planning *p, json_t *chain, json_t *over)
 {
         static const char *const own[] = { "link", "link_error", "root_id", "parent_id", NULL };
-        JSON_OWNED json_t *options = json_copy(canvas_options(chain));
+        JSON_OWNED json_t *options = json_copy(canvas_options_given(chain));
         json_object_update(options, over);
         drop(options, own);
         JSON_OWNED json_t *id = taken(options, "task_id"), *group_id = taken(options, "group_id");
         JSON_OWNED json_t *chord = taken(options, "chord"), *index = taken(options, "group_index");
         const struct place at = { json_string_value(group_id), chord, index ? json_integer_value(index) : -1 };
         JSON_OWNED json_t *tasks = NULL;
-        json_t *result = canvas_prepare(p, chain, json_string_value(id), &at, &tasks);
+        json_t *result = plan_prepare(p, chain, json_string_value(id), &at, &tasks);
         const size_t last = json_array_size(tasks);
         if (last == 0)
                 return result;
         JSON_OWNED json_t *first = json_incref(json_array_get(tasks, last - 1));
         json_array_remove(tasks, last - 1);
-        canvas_set(p, options, "chain", with_rest(taken(options, "chain"), tasks));
+        plan_set(p, options, "chain", with_rest(taken(options, "chain"), tasks));
         json_t *of_first = apply(p, first, options);
         if (last > 1) {
                 json_decref(of_first);
@@ -211,25 +174,25 @@ static json_t *apply_chain(struct planning *p, json_t *chain, json_t *over)
 /* Its header, as a group of our own. */
 static json_t *own_header(struct planning *p, json_t *chord)
 {
-        json_t *header = canvas_header(chord), *id = json_object_get(canvas_options(chord), "task_id");
+        json_t *header = canvas_header(chord), *id = json_object_get(canvas_options_given(chord), "task_id");
         if (json_is_object(header))
-                return canvas_clone(p, header);
+                return plan_clone(p, header);
         header = canvas_group(json_copy(header));
-        canvas_set(p, canvas_options(header), "task_id", json_is_string(id) ? json_incref(id) : canvas_new_id());
+        plan_set(p, canvas_options_given(header), "task_id", json_is_string(id) ? json_incref(id) : plan_new_id());
         return header;
 }
 
 /* The body gets the chord's options and its ids. */
 static json_t *own_body(struct planning *p, json_t *chord, json_t *over, json_t *options)
 {
-        json_t *body = canvas_clone(p, canvas_body(chord));
+        json_t *body = plan_clone(p, canvas_body(chord));
         JSON_OWNED json_t *called = json_copy(over), *all = json_copy(options);
         json_object_del(called, "parent_id");
         json_object_del(all, "parent_id");
-        canvas_set(p, body, "options", canvas_merged(p, canvas_options(body), called));
-        json_object_update(canvas_options(body), all);
-        if (canvas_kind(body) == CANVAS_CHAIN)
-                canvas_unroll_chords(p, body);
+        plan_set(p, body, "options", plan_merged(p, canvas_options_given(body), called));
+        json_object_update(canvas_options_given(body), all);
+        if (canvas_kind_of(body) == CANVAS_CHAIN)
+                plan_unroll_chords(p, body);
         return body;
 }
 
@@ -240,7 +203,7 @@ static void save_tree(struct planning *p, const char *group_id, json_t *tree)
         for (size_t i = 0; i < json_array_size(results); i++) {
                 if (!json_is_array(json_array_get(json_array_get(results, i), 1)))
                         continue;
-                canvas_set(p, json_object_get(p->out->chords, group_id), "tree", json_incref(tree));
+                plan_set(p, json_object_get(p->out->chords, group_id), "tree", json_incref(tree));
                 return;
         }
 }
@@ -248,18 +211,18 @@ static void save_tree(struct planning *p, const char *group_id, json_t *tree)
 static json_t *apply_chord(struct planning *p, json_t *chord, json_t *over)
 {
         static const char *const bodys[] = { "chain", "chord", NULL };
-        JSON_OWNED json_t *options = json_copy(canvas_options(chord));
+        JSON_OWNED json_t *options = json_copy(canvas_options_given(chord));
         json_object_update(options, over);
         JSON_OWNED json_t *id = taken(options, "task_id"), *header = own_header(p, chord);
-        JSON_OWNED json_t *group_id = json_incref(json_object_get(canvas_options(header), "task_id"));
+        JSON_OWNED json_t *group_id = json_incref(json_object_get(canvas_options_given(header), "task_id"));
         JSON_OWNED json_t *body = own_body(p, chord, over, options);
         const struct place at_end = { json_string_value(group_id), NULL, -1 };
         const struct place within = { json_string_value(group_id), body, -1 };
-        json_t *result = canvas_freeze(p, body, json_string_value(id), &at_end);
-        canvas_strip(body);
+        json_t *result = plan_freeze(p, body, json_string_value(id), &at_end);
+        plan_strip(body);
         drop(options, bodys);
-        JSON_OWNED json_t *tree = canvas_freeze(p, header, NULL, &within);
-        canvas_set(p, options, "task_id", json_incref(group_id));
+        JSON_OWNED json_t *tree = plan_freeze(p, header, NULL, &within);
+        plan_set(p, options, "task_id", json_incref(group_id));
         json_decref(apply_group(p, header, options));
         save_tree(p, json_string_value(group_id), tree);
         return result;
@@ -268,15 +231,15 @@ static json_t *apply_chord(struct planning *p, json_t *chord, json_t *over)
 static json_t *apply(struct planning *p, json_t *signature, json_t *over)
 {
         json_t *result = NULL;
-        if (!canvas_enter(p))
+        if (!plan_enter(p))
                 return NULL;
-        switch (canvas_kind(signature)) {
+        switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: result = apply_task(p, signature, over); break;
         case CANVAS_CHAIN: result = apply_chain(p, signature, over); break;
         case CANVAS_GROUP: result = apply_group(p, signature, over); break;
         case CANVAS_CHORD: result = apply_chord(p, signature, over); break;
         }
-        canvas_leave(p);
+        plan_leave(p);
         return result;
 }
 
@@ -294,22 +257,20 @@ static bool all_fit(const json_t *signatures, unsigned left)
 
 static bool options_fit(const json_t *signature, unsigned left)
 {
-        const json_t *options = canvas_options(signature), *chord = json_object_get(options, "chord");
+        const json_t *options = canvas_options_given(signature), *chord = json_object_get(options, "chord");
         return (!json_is_object(chord) || fits(chord, left)) && all_fit(json_object_get(options, "chain"), left);
 }
 
 /* Does nothing in it nest deeper than workers take it? */
 static bool fits(const json_t *signature, unsigned left)
 {
-        const json_t *header = canvas_header(signature);
         if (!options_fit(signature, left))
                 return false;
-        switch (canvas_kind(signature)) {
+        switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: return true;
         case CANVAS_CHORD:
-                return left > 0 && fits(canvas_body(signature), left - 1) &&
-                       all_fit(json_is_object(header) ? canvas_parts(header) : header, left - 1);
-        default: return left > 0 && all_fit(canvas_parts(signature), left - 1);
+                return left > 0 && fits(canvas_body(signature), left - 1) && all_fit(canvas_tasks(signature), left - 1);
+        default: return left > 0 && all_fit(canvas_tasks(signature), left - 1);
         }
 }
 
@@ -320,7 +281,7 @@ static bool tasks_fit(struct planning *p)
         json_array_foreach(p->out->tasks, i, task) {
                 if (options_fit(task, DEEPEST_SENT))
                         continue;
-                problem_set(p->why, "lib", "unsupported_canvas",
+                problem_set(p->why, "message", "unsupported_canvas",
                             "the canvas is nested more than %d deep: cut it into several", DEEPEST_SENT);
                 return false;
         }
@@ -329,12 +290,11 @@ static bool tasks_fit(struct planning *p)
 
 static void note_ids(struct planning *p, json_t *result)
 {
-        struct chard_ids *ids = &p->out->ids;
         const char *id = json_string_value(json_array_get(json_array_get(result, 0), 0));
         json_t *members = json_array_get(result, 1);
         p->out->members = json_is_array(members) ? json_incref(members) : NULL;
-        snprintf(ids->id, sizeof(ids->id), "%s", id ? id : "");
-        snprintf(ids->first, sizeof(ids->first), "%s", canvas_id(json_array_get(p->out->tasks, 0)));
+        snprintf(p->out->id, sizeof(p->out->id), "%s", id ? id : "");
+        snprintf(p->out->first, sizeof(p->out->first), "%s", plan_id(json_array_get(p->out->tasks, 0)));
 }
 
 int plan_make(const json_t *signature, const char *reply_to, struct plan *out, struct problem *why)
@@ -342,7 +302,7 @@ int plan_make(const json_t *signature, const char *reply_to, struct plan *out, s
         *out = (struct plan){ .tasks = json_array(), .chords = json_object() };
         struct planning p = { reply_to, out, why, 0, false };
         why->code[0] = '\0';
-        JSON_OWNED json_t *composed = canvas_compose(&p, signature), *none = json_object();
+        JSON_OWNED json_t *composed = plan_compose(&p, signature), *none = json_object();
         JSON_OWNED json_t *result = !p.failed && !why->code[0] ? apply(&p, composed, none) : NULL;
         if (why->code[0] || (!p.failed && !tasks_fit(&p)))
                 return 1;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Giving all parts of a canvas their ids and places, and taking chains apart. */
 #include "core/json.h"
-#include "lib/canvas.h"
+#include "message/canvas/plan_own.h"
 
 #include <string.h>
 
-const struct place canvas_nowhere = { NULL, NULL, -1 };
+const struct place plan_nowhere = { NULL, NULL, -1 };
 
 /* ---- copies ---- */
 
@@ -14,7 +14,7 @@ static json_t *clone_all(struct planning *p, json_t *signatures)
         json_t *all = json_array(), *one;
         size_t i;
         json_array_foreach(signatures, i, one)
-                canvas_push(p, all, canvas_clone(p, one));
+                plan_push(p, all, plan_clone(p, one));
         return all;
 }
 
@@ -22,33 +22,29 @@ static json_t *clone_all(struct planning *p, json_t *signatures)
 static void clone_chord(struct planning *p, json_t *kwargs, json_t *chord)
 {
         json_t *header = canvas_header(chord);
-        canvas_set(p, kwargs, "header",
-                   json_is_object(header) ? json_incref(canvas_parts(header)) : clone_all(p, header));
-        canvas_set(p, kwargs, "body", canvas_clone(p, canvas_body(chord)));
+        plan_set(p, kwargs, "header",
+                 json_is_object(header) ? json_incref(canvas_tasks(header)) : clone_all(p, header));
+        plan_set(p, kwargs, "body", plan_clone(p, canvas_body(chord)));
 }
 
-json_t *canvas_clone(struct planning *p, json_t *signature)
+json_t *plan_clone(struct planning *p, json_t *signature)
 {
         json_t *made = json_copy(signature), *kwargs = json_copy(json_object_get(signature, "kwargs"));
-        canvas_set(p, made, "kwargs", kwargs);
-        canvas_set(p, made, "options", json_copy(canvas_options(signature)));
-        switch (canvas_kind(signature)) {
+        plan_set(p, made, "kwargs", kwargs);
+        plan_set(p, made, "options", json_copy(canvas_options_given(signature)));
+        switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: break;
-        case CANVAS_CHAIN: canvas_set(p, kwargs, "tasks", clone_all(p, canvas_parts(signature))); break;
-        case CANVAS_GROUP: canvas_set(p, kwargs, "tasks", json_copy(canvas_parts(signature))); break;
+        case CANVAS_CHAIN: plan_set(p, kwargs, "tasks", clone_all(p, canvas_tasks(signature))); break;
+        case CANVAS_GROUP: plan_set(p, kwargs, "tasks", json_copy(canvas_tasks(signature))); break;
         case CANVAS_CHORD: clone_chord(p, kwargs, signature); break;
         }
         return made;
 }
 
-json_t *canvas_merged(struct planning *p, const json_t *options, const json_t *over)
+json_t *plan_merged(struct planning *p, const json_t *options, const json_t *over)
 {
-        json_t *all = json_copy((json_t *)options), *value;
-        const char *key;
-        json_object_foreach((json_t *)over, key, value) {
-                if (strcmp(key, "group_id") != 0 || !json_object_get(options, key))
-                        canvas_set(p, all, key, json_incref(value));
-        }
+        json_t *all = canvas_merge(options, over, true);
+        p->failed = p->failed || !all;
         return all;
 }
 
@@ -56,48 +52,48 @@ json_t *canvas_merged(struct planning *p, const json_t *options, const json_t *o
 
 static json_t *freeze_task(struct planning *p, json_t *task, const char *id, const struct place *at)
 {
-        json_t *options = canvas_options(task);
-        if (!*canvas_id(task))
-                canvas_set(p, options, "task_id", id ? json_string(id) : canvas_new_id());
+        json_t *options = canvas_options_given(task);
+        if (!*plan_id(task))
+                plan_set(p, options, "task_id", id ? json_string(id) : plan_new_id());
         if (p->reply_to && !json_object_get(options, "reply_to"))
-                canvas_set(p, options, "reply_to", json_string(p->reply_to));
+                plan_set(p, options, "reply_to", json_string(p->reply_to));
         if (at->group_id && !json_object_get(options, "group_id"))
-                canvas_set(p, options, "group_id", json_string(at->group_id));
+                plan_set(p, options, "group_id", json_string(at->group_id));
         if (at->chord)
-                canvas_set(p, options, "chord", json_incref(at->chord));
+                plan_set(p, options, "chord", json_incref(at->chord));
         if (at->index >= 0)
-                canvas_set(p, options, "group_index", json_integer(at->index));
-        return json_pack("[[s, n], n]", canvas_id(task));
+                plan_set(p, options, "group_index", json_integer(at->index));
+        return json_pack("[[s, n], n]", plan_id(task));
 }
 
 static void place_group(struct planning *p, json_t *options, const struct place *at)
 {
         static const char *const open[] = { "root_id", "parent_id" };
         if (at->group_id)
-                canvas_set(p, options, "group_id", json_string(at->group_id));
+                plan_set(p, options, "group_id", json_string(at->group_id));
         if (at->chord)
-                canvas_set(p, options, "chord", json_incref(at->chord));
+                plan_set(p, options, "chord", json_incref(at->chord));
         if (at->index >= 0)
-                canvas_set(p, options, "group_index", json_integer(at->index));
+                plan_set(p, options, "group_index", json_integer(at->index));
         for (size_t i = 0; i < sizeof(open) / sizeof(*open); i++)
                 if (!json_object_get(options, open[i]))
-                        canvas_set(p, options, open[i], json_null());
+                        plan_set(p, options, open[i], json_null());
 }
 
 /* Its members are replaced by frozen copies, in the same list. */
 static json_t *freeze_group(struct planning *p, json_t *group, const struct place *at)
 {
-        json_t *options = canvas_options(group), *members = canvas_parts(group), *results = json_array();
-        if (!*canvas_id(group))
-                canvas_set(p, options, "task_id", canvas_new_id());
+        json_t *options = canvas_options_given(group), *members = canvas_tasks(group), *results = json_array();
+        if (!*plan_id(group))
+                plan_set(p, options, "task_id", plan_new_id());
         place_group(p, options, at);
         for (size_t i = 0; i < json_array_size(members); i++) {
                 const struct place its = { at->group_id, at->chord, (json_int_t)i };
-                json_t *member = canvas_clone(p, json_array_get(members, i));
-                canvas_push(p, results, canvas_freeze(p, member, NULL, &its));
+                json_t *member = plan_clone(p, json_array_get(members, i));
+                plan_push(p, results, plan_freeze(p, member, NULL, &its));
                 json_array_set_new(members, i, member);
         }
-        return json_pack("[[s, n], o]", canvas_id(group), results);
+        return json_pack("[[s, n], o]", plan_id(group), results);
 }
 
 static json_t *freeze_chord(struct planning *p, json_t *chord, const char *id, const struct place *at)
@@ -105,21 +101,21 @@ static json_t *freeze_chord(struct planning *p, json_t *chord, const char *id, c
         const struct place counted = { NULL, canvas_body(chord), -1 };
         json_t *kwargs = json_object_get(chord, "kwargs");
         if (!json_is_object(canvas_header(chord)))
-                canvas_set(p, kwargs, "header", canvas_group(json_incref(canvas_header(chord))));
-        json_decref(canvas_freeze(p, canvas_header(chord), NULL, &counted));
-        canvas_set(p, canvas_options(chord), "task_id", json_string(canvas_id(canvas_header(chord))));
-        return canvas_freeze(p, canvas_body(chord), id, at);
+                plan_set(p, kwargs, "header", canvas_group(json_incref(canvas_header(chord))));
+        json_decref(plan_freeze(p, canvas_header(chord), NULL, &counted));
+        plan_set(p, canvas_options_given(chord), "task_id", json_string(plan_id(canvas_header(chord))));
+        return plan_freeze(p, canvas_body(chord), id, at);
 }
 
 static json_t *prepare(struct planning *p, json_t *chain, const char *id, const struct place *at, bool clone,
                        json_t **tasks);
 
-json_t *canvas_freeze(struct planning *p, json_t *signature, const char *id, const struct place *at)
+json_t *plan_freeze(struct planning *p, json_t *signature, const char *id, const struct place *at)
 {
         json_t *result = NULL, *tasks = NULL;
-        if (!canvas_enter(p))
+        if (!plan_enter(p))
                 return NULL;
-        switch (canvas_kind(signature)) {
+        switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: result = freeze_task(p, signature, id, at); break;
         case CANVAS_GROUP: result = freeze_group(p, signature, at); break;
         case CANVAS_CHORD: result = freeze_chord(p, signature, id, at); break;
@@ -128,7 +124,7 @@ json_t *canvas_freeze(struct planning *p, json_t *signature, const char *id, con
                 json_decref(tasks);
                 break;
         }
-        canvas_leave(p);
+        plan_leave(p);
         return result;
 }
 
@@ -144,30 +140,14 @@ struct preparing {
         size_t count;            /* frozen so far */
 };
 
-static bool led_by_task(const json_t *body)
-{
-        return canvas_kind(body) == CANVAS_CHAIN && canvas_kind(json_array_get(canvas_parts(body), 0)) != CANVAS_GROUP;
-}
-
-/* What a chain hands on to its first task: the options that it does not use itself. */
-static json_t *first_options(struct planning *p, json_t *first, const json_t *chain)
-{
-        static const char *const own[] = { "chord",      "group_id",  "group_index", "link",
-                                           "link_error", "parent_id", "root_id",     "task_id" };
-        JSON_OWNED json_t *rest = json_copy(canvas_options(chain));
-        for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
-                json_object_del(rest, own[i]);
-        return canvas_merged(p, canvas_options(first), rest);
-}
-
 /* A chord whose body is a chain, as steps: the chord with the body's first task, then the others, so that not every task of its header carries
  * them all. New array. */
 static json_t *unroll_body(struct planning *p, json_t *chord)
 {
-        json_t *own = canvas_clone(p, chord), *steps = clone_all(p, canvas_parts(canvas_body(own)));
+        json_t *own = plan_clone(p, chord), *steps = clone_all(p, canvas_tasks(canvas_body(own)));
         json_t *first = json_array_get(steps, 0);
-        canvas_set(p, first, "options", first_options(p, first, canvas_body(own)));
-        canvas_set(p, json_object_get(own, "kwargs"), "body", json_incref(first));
+        p->failed = !canvas_hand_options(first, canvas_body(own)) || p->failed;
+        plan_set(p, json_object_get(own, "kwargs"), "body", json_incref(first));
         json_array_set_new(steps, 0, own);
         return steps;
 }
@@ -177,10 +157,10 @@ static void splice_head(struct preparing *w)
 {
         json_t *head, *part;
         size_t i;
-        while (canvas_kind(head = json_array_get(w->left, 0)) == CANVAS_CHAIN) {
-                JSON_OWNED json_t *chain = w->clone ? canvas_clone(w->p, head) : json_incref(head);
+        while (canvas_kind_of(head = json_array_get(w->left, 0)) == CANVAS_CHAIN) {
+                JSON_OWNED json_t *chain = w->clone ? plan_clone(w->p, head) : json_incref(head);
                 json_array_remove(w->left, 0);
-                json_array_foreach(canvas_parts(chain), i, part)
+                json_array_foreach(canvas_tasks(chain), i, part)
                         json_array_insert(w->left, i, part);
         }
         if (head)
@@ -192,12 +172,12 @@ static json_t *upgraded(struct preparing *w, json_t *group)
 {
         const size_t last = json_array_size(w->tasks) - 1;
         JSON_OWNED json_t *body = json_incref(json_array_get(w->tasks, last));
-        json_t *chord = canvas_chord(json_incref(canvas_parts(group)), json_incref(body));
+        json_t *chord = canvas_chord(json_incref(canvas_tasks(group)), json_incref(body));
         json_array_remove(w->tasks, last);
         json_array_remove(w->results, last);
-        if (canvas_kind(body) == CANVAS_TASK)
-                canvas_set(w->p, canvas_options(chord), "task_id", json_string(canvas_id(body)));
-        canvas_set(w->p, canvas_options(chord), "root_id", json_null());
+        if (canvas_kind_of(body) == CANVAS_TASK)
+                plan_set(w->p, canvas_options_given(chord), "task_id", json_string(plan_id(body)));
+        plan_set(w->p, canvas_options_given(chord), "root_id", json_null());
         json_decref(group);
         return chord;
 }
@@ -205,28 +185,28 @@ static json_t *upgraded(struct preparing *w, json_t *group)
 static void take(struct preparing *w, json_t *step)
 {
         json_t *task = canvas_unrolled(step);
-        if (w->clone && canvas_kind(task) == CANVAS_CHORD && led_by_task(canvas_body(task))) {
+        if (w->clone && canvas_splits(task)) {
                 JSON_OWNED json_t *steps = unroll_body(w->p, task);
                 json_array_extend(w->left, steps);
                 return;
         }
-        task = w->clone ? canvas_clone(w->p, task) : json_incref(task);
-        if (canvas_kind(task) == CANVAS_CHAIN) {
-                json_array_extend(w->left, canvas_parts(task));
+        task = w->clone ? plan_clone(w->p, task) : json_incref(task);
+        if (canvas_kind_of(task) == CANVAS_CHAIN) {
+                json_array_extend(w->left, canvas_tasks(task));
                 json_decref(task);
                 return;
         }
-        if (canvas_kind(task) == CANVAS_GROUP && json_array_size(w->tasks) > 0)
+        if (canvas_kind_of(task) == CANVAS_GROUP && json_array_size(w->tasks) > 0)
                 task = upgraded(w, task);
         const bool last = w->count++ == 0;
-        canvas_push(w->p, w->results, canvas_freeze(w->p, task, last ? w->id : NULL, last ? w->at : &canvas_nowhere));
-        canvas_push(w->p, w->tasks, task);
+        plan_push(w->p, w->results, plan_freeze(w->p, task, last ? w->id : NULL, last ? w->at : &plan_nowhere));
+        plan_push(w->p, w->tasks, task);
 }
 
 static json_t *prepare(struct planning *p, json_t *chain, const char *id, const struct place *at, bool clone,
                        json_t **tasks)
 {
-        struct preparing w = { p, clone, id, at, json_copy(canvas_parts(chain)), json_array(), json_array(), 0 };
+        struct preparing w = { p, clone, id, at, json_copy(canvas_tasks(chain)), json_array(), json_array(), 0 };
         json_t *step;
         size_t i, left;
         splice_head(&w);
@@ -236,10 +216,10 @@ static json_t *prepare(struct planning *p, json_t *chain, const char *id, const 
                 take(&w, next);
         }
         json_t *result = json_incref(json_array_get(w.results, 0));
-        canvas_set(p, canvas_options(chain), "task_id", json_incref(json_array_get(json_array_get(result, 0), 0)));
+        plan_set(p, canvas_options_given(chain), "task_id", json_incref(json_array_get(json_array_get(result, 0), 0)));
         json_array_foreach(w.tasks, i, step) {
                 if (clone)
-                        canvas_strip(step);
+                        plan_strip(step);
         }
         json_decref(w.left);
         json_decref(w.results);
@@ -247,42 +227,42 @@ static json_t *prepare(struct planning *p, json_t *chain, const char *id, const 
         return result;
 }
 
-json_t *canvas_prepare(struct planning *p, json_t *chain, const char *id, const struct place *at, json_t **tasks)
+json_t *plan_prepare(struct planning *p, json_t *chain, const char *id, const struct place *at, json_t **tasks)
 {
         return prepare(p, chain, id, at, true, tasks);
 }
 
 static json_t *unrolled_copy(struct planning *p, json_t *takes)
 {
-        json_t *own = canvas_clone(p, takes);
+        json_t *own = plan_clone(p, takes);
         json_decref(takes);
-        if (canvas_enter(p)) {
-                canvas_unroll_chords(p, own);
-                canvas_leave(p);
+        if (plan_enter(p)) {
+                plan_unroll_chords(p, own);
+                plan_leave(p);
         }
         return own;
 }
 
-void canvas_unroll_chords(struct planning *p, json_t *chain)
+void plan_unroll_chords(struct planning *p, json_t *chain)
 {
-        JSON_OWNED json_t *left = json_copy(canvas_parts(chain));
+        JSON_OWNED json_t *left = json_copy(canvas_tasks(chain));
         json_t *steps = json_array(), *part;
         size_t i;
         while (json_array_size(left) > 0) {
                 json_t *step = json_incref(json_array_get(left, 0));
                 json_array_remove(left, 0);
-                if (canvas_kind(step) == CANVAS_CHAIN)
+                if (canvas_kind_of(step) == CANVAS_CHAIN)
                         step = unrolled_copy(p, step);
-                if (canvas_kind(step) == CANVAS_CHORD && led_by_task(canvas_body(step))) {
+                if (canvas_splits(step)) {
                         JSON_OWNED json_t *open = unroll_body(p, step);
                         json_array_foreach(open, i, part)
                                 json_array_insert(left, i, part);
                         json_decref(step);
                 } else {
-                        canvas_push(p, steps, step);
+                        plan_push(p, steps, step);
                 }
         }
-        canvas_set(p, json_object_get(chain, "kwargs"), "tasks", steps);
+        plan_set(p, json_object_get(chain, "kwargs"), "tasks", steps);
 }
 
 /* ---- what travels ---- */
@@ -290,9 +270,9 @@ void canvas_unroll_chords(struct planning *p, json_t *chain)
 /* Whatever gives the results of this does not name the chord. */
 static void clear_chord(json_t *signature)
 {
-        const json_t *parts = canvas_parts(signature);
-        json_object_del(canvas_options(signature), "chord");
-        switch (canvas_kind(signature)) {
+        const json_t *parts = canvas_tasks(signature);
+        json_object_del(canvas_options_given(signature), "chord");
+        switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: break;
         case CANVAS_CHORD: clear_chord(canvas_body(signature)); break;
         case CANVAS_CHAIN: clear_chord(json_array_get(parts, json_array_size(parts) - 1)); break;
@@ -302,14 +282,15 @@ static void clear_chord(json_t *signature)
         }
 }
 
-void canvas_strip(json_t *signature)
+void plan_strip(json_t *signature)
 {
-        const json_t *parts = canvas_parts(signature);
-        if (canvas_kind(signature) == CANVAS_CHORD) {
+        const json_t *parts = canvas_tasks(signature);
+        const enum canvas_kind kind = canvas_kind_of(signature);
+        if (kind == CANVAS_CHORD) {
                 clear_chord(canvas_header(signature));
-                canvas_strip(canvas_header(signature));
-                canvas_strip(canvas_body(signature));
+                plan_strip(canvas_header(signature));
+                plan_strip(canvas_body(signature));
         }
-        for (size_t i = 0; canvas_kind(signature) != CANVAS_TASK && i < json_array_size(parts); i++)
-                canvas_strip(json_array_get(parts, i));
+        for (size_t i = 0; (kind == CANVAS_GROUP || kind == CANVAS_CHAIN) && i < json_array_size(parts); i++)
+                plan_strip(json_array_get(parts, i));
 }
