@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sending a signature, and waiting for the confirms. */
-#include "lib/client.h"
-
 #include "core/clock.h"
+#include "lib/redis.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,13 +61,11 @@ static int announce_chords(struct chard *c, const struct plan *plan, struct char
         if (!c->redis)
                 return lib_fail(why, CHARD_UNSUPPORTED, "no_chords",
                                 "a chord's parts are counted in Redis: open with results redis://…, as the workers do");
-        pthread_mutex_lock(&c->redis_lock);
         json_object_foreach(plan->chords, group_id, chord) {
                 if (code == CHARD_OK)
-                        code = lib_redis_chord(c->redis, group_id, json_integer_value(json_object_get(chord, "size")),
+                        code = lib_redis_chord(c, group_id, json_integer_value(json_object_get(chord, "size")),
                                                json_object_get(chord, "tree"), why);
         }
-        pthread_mutex_unlock(&c->redis_lock);
         return code;
 }
 

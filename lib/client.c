@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, closing, and the loop thread between. */
-#include "lib/client.h"
-
 #include "core/clock.h"
 #include "core/json.h"
+#include "lib/handle.h"
+#include "lib/redis.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -90,7 +90,7 @@ static void use_reply_queue(struct chard *c)
         c->config.topology = &c->topology;
 }
 
-static int open_results(struct chard *c, const struct chard_options *o, struct chard_error *why)
+static int choose_results(struct chard *c, const struct chard_options *o, struct chard_error *why)
 {
         if (!o->results || !*o->results)
                 return CHARD_OK;
@@ -98,10 +98,7 @@ static int open_results(struct chard *c, const struct chard_options *o, struct c
                 use_reply_queue(c);
                 return CHARD_OK;
         }
-        if (strncmp(o->results, "redis://", 8) == 0)
-                return lib_redis_open(&c->redis, o->results, c->config.connect_timeout_ms,
-                                      o->results_expire_s ? o->results_expire_s : 86400, why);
-        return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url", "results: rpc:// and redis://… are known");
+        return lib_redis_new(&c->redis, o->results, o->results_expire_s ? o->results_expire_s : 86400, why);
 }
 
 static int code_of(const struct problem *why)
@@ -135,7 +132,9 @@ static int start(struct chard *c, struct chard_error *why)
         if (c->state == CLIENT_OPEN)
                 return CHARD_OK;
         pthread_join(c->thread, NULL);
-        return c->open_code < 0 ? lib_no_memory(why) : lib_fail_problem(why, code_of(&c->open_why), &c->open_why);
+        if (why)
+                *why = c->open_error;
+        return c->open_error.code;
 }
 
 static struct chard *allocate(void)
@@ -149,7 +148,6 @@ static struct chard *allocate(void)
         pthread_cond_init(&c->changed, &monotonic);
         pthread_condattr_destroy(&monotonic);
         pthread_mutex_init(&c->lock, NULL);
-        pthread_mutex_init(&c->redis_lock, NULL);
         c->waiting_end = &c->waiting;
         c->pid = getpid();
         return c;
@@ -158,10 +156,9 @@ static struct chard *allocate(void)
 static void release(struct chard *c)
 {
         expect_free(c);
-        lib_redis_close(c->redis);
+        lib_redis_free(c->redis);
         pthread_cond_destroy(&c->changed);
         pthread_mutex_destroy(&c->lock);
-        pthread_mutex_destroy(&c->redis_lock);
         free(c->urls);
         free(c->ca_file);
         free(c->name);
@@ -184,7 +181,7 @@ int chard_open(struct chard **out, const struct chard_options *options, struct c
         struct chard *c = allocate();
         if (!c)
                 return lib_no_memory(why);
-        int code = configure(c, options) == 0 ? open_results(c, options, why) : lib_no_memory(why);
+        int code = configure(c, options) == 0 ? choose_results(c, options, why) : lib_no_memory(why);
         if (code == CHARD_OK)
                 code = start(c, why);
         if (code == CHARD_OK)
@@ -276,6 +273,22 @@ static void publish_batch(struct chard *c, struct batch *b)
         let_go(c, b);
 }
 
+static void close_broker(struct chard *c)
+{
+        if (c->broker)
+                broker_close(c->broker); /* answers what is open */
+        c->broker = NULL;
+}
+
+/* The loop ends then. */
+static void let_go_of_servers(struct chard *c)
+{
+        close_broker(c);
+        if (c->redis)
+                lib_redis_stop(c);
+        uv_close((uv_handle_t *)&c->wake, NULL);
+}
+
 static void on_wake(uv_async_t *wake)
 {
         struct chard *c = (struct chard *)wake->data;
@@ -285,17 +298,17 @@ static void on_wake(uv_async_t *wake)
         c->waiting = NULL;
         c->waiting_end = &c->waiting;
         pthread_mutex_unlock(&c->lock);
-        if (closing && c->broker) {
-                broker_close(c->broker); /* answers what is open */
-                c->broker = NULL;
-        }
+        if (closing)
+                close_broker(c);
         while (list) {
                 struct batch *next = list->next;
                 publish_batch(c, list);
                 list = next;
         }
-        if (closing && !uv_is_closing((uv_handle_t *)wake))
-                uv_close((uv_handle_t *)wake, NULL);
+        if (c->redis)
+                lib_redis_tend(c);
+        if (closing)
+                let_go_of_servers(c);
 }
 
 /* A result as Celery's rpc backend sends it; what is none, or comes unasked, is passed over. */
@@ -326,14 +339,13 @@ static void on_replies(struct delivery *list_takes, void *arg)
 static int connect_broker(struct chard *c)
 {
         const struct broker_listener listener = { .arg = c, .deliveries = on_replies };
-        int code = broker_open(&c->broker, &c->config, &listener, &c->open_why);
-        if (code == 0 && *c->reply_to)
-                code = broker_consume(c->broker, c->reply_to, REPLY_PREFETCH);
-        if (code != 0 && c->broker) {
-                broker_close(c->broker);
-                c->broker = NULL;
-        }
-        return code;
+        struct problem why = { 0 };
+        int rc = broker_open(&c->broker, &c->config, &listener, &why);
+        if (rc == 0 && *c->reply_to)
+                rc = broker_consume(c->broker, c->reply_to, REPLY_PREFETCH);
+        if (rc < 0)
+                return lib_no_memory(&c->open_error);
+        return rc > 0 ? lib_fail_problem(&c->open_error, code_of(&why), &why) : CHARD_OK;
 }
 
 static void become(struct chard *c, enum client_state state)
@@ -350,15 +362,17 @@ static void *run(void *arg)
         uv_loop_init(&c->loop);
         uv_async_init(&c->loop, &c->wake, on_wake);
         c->wake.data = c;
-        c->open_code = connect_broker(c);
-        if (c->open_code == 0)
+        int code = c->redis ? lib_redis_start(c, &c->open_error) : CHARD_OK;
+        if (code == CHARD_OK)
+                code = connect_broker(c);
+        if (code == CHARD_OK)
                 become(c, CLIENT_OPEN);
         else
-                uv_close((uv_handle_t *)&c->wake, NULL);
+                let_go_of_servers(c);
         while (uv_run(&c->loop, UV_RUN_DEFAULT) != 0)
                 ;
         uv_loop_close(&c->loop);
-        if (c->open_code != 0)
+        if (code != CHARD_OK)
                 become(c, CLIENT_FAILED);
         return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/client.h"
+#include "lib/handle.h"
 
 #include <errno.h>
 #include <stdlib.h>

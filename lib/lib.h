@@ -34,23 +34,6 @@ struct chard_signature {
 /* The message of one planned task. Countdown and relative expires count from now_ms. Returns 0; 1 with `why`; or -ENOMEM. */
 int lib_message(const json_t *task, const char *origin, int64_t now_ms, struct message **out, struct problem *why);
 
-/* ---- redis.c: one connection, used by one thread at a time ---- */
-
-struct lib_redis;
-
-int lib_redis_open(struct lib_redis **out, const char *url, unsigned connect_timeout_ms, unsigned expires_s,
-                   struct chard_error *why);
-void lib_redis_close(struct lib_redis *r);
-
-/* Say how many parts a chord has; `tree`, where its results nest (else NULL), is what the workers join them by. */
-int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, const json_t *tree,
-                    struct chard_error *why);
-
-/* The stored result of a task as JSON text (to be freed), waiting up to timeout_ms (< 0: without end) in turns, after each of which `go_on` is
- * asked. CHARD_OK, CHARD_TIMED_OUT, CHARD_UNREACHABLE, CHARD_ACCESS, CHARD_UNCERTAIN when go_on said no. */
-int lib_redis_result(const struct lib_redis *r, const char *id, long timeout_ms, bool (*go_on)(void *arg), void *arg,
-                     char **text, struct chard_error *why);
-
 /* ---- reading results: result.c ---- */
 
 /* Is this a result of a task that has ended? */

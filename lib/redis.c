@@ -1,349 +1,315 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Redis as celery.backends.redis uses it, as much as a client needs: reading and awaiting results, and a chord's size. hiredis's blocking
- * calls do, because whoever calls here waits anyway. */
-#include "core/bytes.h"
+#include "lib/redis.h"
 
 #include "core/clock.h"
 #include "core/json.h"
-#include "core/net/dial.h"
-#include "lib/lib.h"
-#include "redis/address.h"
+#include "results/redis_keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <hiredis/hiredis.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { TURN_MS = 200, LONGEST_PREFIX = 128, KEY_SIZE = 512 };
+enum { ASKING, LISTENING };
 
-#define TASK_KEY  "celery-task-meta-"
-#define GROUP_KEY "celery-taskset-meta-"
+/* ---- what it is, before anything is connected ---- */
 
-struct lib_redis {
-        struct redis_address at; /* one server by name and port */
-        unsigned connect_timeout_ms, expires_s;
-        redisContext *context; /* for short questions */
-};
-
-/* ---- talking ---- */
-
-/* hiredis writes to sockets that may be closed: a caller's process must not get that signal. */
-struct guard {
-        sigset_t pipe, before;
-        bool pending;
-};
-
-static void guard_begin(struct guard *g)
+static char *redis_where(const struct redis_address *a)
 {
-        sigset_t now;
-        sigemptyset(&g->pipe);
-        sigaddset(&g->pipe, SIGPIPE);
-        sigpending(&now);
-        g->pending = sigismember(&now, SIGPIPE);
-        pthread_sigmask(SIG_BLOCK, &g->pipe, &g->before);
+        char *text = NULL;
+        int size;
+        if (a->master)
+                size = asprintf(&text, "Redis (%s by its sentinels)", a->master);
+        else if (a->path)
+                size = asprintf(&text, "Redis at %s", a->path);
+        else
+                size = asprintf(&text, "Redis at %s:%s", a->hosts[0].name, a->hosts[0].port);
+        return size < 0 ? NULL : text;
 }
 
-static void guard_end(const struct guard *g)
-{
-        const struct timespec none = { 0, 0 };
-        if (!g->pending)
-                while (sigtimedwait(&g->pipe, NULL, &none) < 0 && errno == EINTR)
-                        ;
-        pthread_sigmask(SIG_SETMASK, &g->before, NULL);
-}
-
-static int away(const struct lib_redis *r, const redisContext *context, struct chard_error *why)
-{
-        return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "Redis at %s:%s: %s", r->at.hosts[0].name,
-                        r->at.hosts[0].port, context && context->errstr[0] ? context->errstr : "the connection failed");
-}
-
-/* A reply must be freed; an error reply or a lost connection is a failure. */
-static int check(const struct lib_redis *r, redisContext *context, redisReply *reply, struct chard_error *why)
-{
-        if (!reply)
-                return away(r, context, why);
-        if (reply->type != REDIS_REPLY_ERROR)
-                return CHARD_OK;
-        const bool access = strncmp(reply->str, "NOAUTH", 6) == 0 || strncmp(reply->str, "WRONGPASS", 9) == 0 ||
-                            strncmp(reply->str, "NOPERM", 6) == 0 || strstr(reply->str, "AUTH") != NULL;
-        return lib_fail(why, access ? CHARD_ACCESS : CHARD_REFUSED, access ? "access_refused" : "refused",
-                        "Redis at %s:%s: %s", r->at.hosts[0].name, r->at.hosts[0].port, reply->str);
-}
-
-static int command(const struct lib_redis *r, redisContext *context, const char *const words[], int count,
-                   redisReply **out, struct chard_error *why)
-{
-        struct guard guard;
-        guard_begin(&guard);
-        redisReply *reply = redisCommandArgv(context, count, (const char **)words, NULL);
-        guard_end(&guard);
-        const int code = check(r, context, reply, why);
-        if (out && code == CHARD_OK)
-                *out = reply;
-        else if (reply)
-                freeReplyObject(reply);
-        return code;
-}
-
-static int greet(const struct lib_redis *r, redisContext *context, struct chard_error *why)
-{
-        const char *const with_user[] = { "AUTH", r->at.user, r->at.password }, *const without[] = { "AUTH",
-                                                                                                     r->at.password };
-        int code = CHARD_OK;
-        if (r->at.user && r->at.password)
-                code = command(r, context, with_user, 3, NULL, why);
-        else if (r->at.password)
-                code = command(r, context, without, 2, NULL, why);
-        const char *const select[] = { "SELECT", r->at.db };
-        if (code == CHARD_OK && r->at.db)
-                code = command(r, context, select, 2, NULL, why);
-        return code;
-}
-
-/* Over whichever of its addresses answers. *out is NULL when none does. */
-static int dial_redis(const struct lib_redis *r, redisContext **out, struct chard_error *why)
-{
-        struct dialled d;
-        const struct redis_host *h = &r->at.hosts[0];
-        *out = NULL;
-        if (dial(h->name, h->port, r->connect_timeout_ms, -1, &d) != 0)
-                return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "Redis at %s:%s: %s", h->name, h->port, d.why);
-        fcntl(d.fd, F_SETFL, fcntl(d.fd, F_GETFL) & ~O_NONBLOCK);
-        *out = redisConnectFd(d.fd);
-        if (*out)
-                return CHARD_OK;
-        close(d.fd);
-        return lib_no_memory(why);
-}
-
-static int connect_to(const struct lib_redis *r, redisContext **out, struct chard_error *why)
-{
-        const struct timeval limit = { r->connect_timeout_ms / 1000, (r->connect_timeout_ms % 1000) * 1000L };
-        redisContext *context;
-        int code = dial_redis(r, &context, why);
-        *out = NULL;
-        if (code == CHARD_OK) {
-                redisSetTimeout(context, limit);
-                code = greet(r, context, why);
-        }
-        if (code == CHARD_OK)
-                *out = context;
-        else if (context)
-                redisFree(context);
-        return code;
-}
-
-/* A question that may be repeated, once more over a new connection when the old one is dead. */
-static int ask(struct lib_redis *r, const char *const words[], int count, redisReply **out, struct chard_error *why)
-{
-        int code = CHARD_UNREACHABLE;
-        for (unsigned tries = 0; tries < 2 && code == CHARD_UNREACHABLE; tries++) {
-                code = r->context ? CHARD_OK : connect_to(r, &r->context, why);
-                if (code != CHARD_OK)
-                        return code;
-                code = command(r, r->context, words, count, out, why);
-                if (code == CHARD_UNREACHABLE) {
-                        redisFree(r->context);
-                        r->context = NULL;
-                }
-        }
-        return code;
-}
-
-/* What the workers reach in more ways than hiredis's blocking calls do here. */
-static bool can_reach(const struct redis_address *a)
-{
-        return !a->tls.on && !a->path && !a->master && (!a->prefix || strlen(a->prefix) <= LONGEST_PREFIX);
-}
-
-static int open_at(struct lib_redis *r, const char *url, struct chard_error *why)
+/* Each link takes one. */
+static int redis_read_addresses(struct lib_redis *r, const char *url, struct chard_error *why)
 {
         struct problem problem = { 0 };
-        const int rc = redis_address_read(url, &r->at, &problem);
-        if (rc < 0)
-                return lib_no_memory(why);
+        int rc = redis_address_read(url, &r->addresses[ASKING], &problem);
+        if (rc == 0)
+                rc = redis_address_read(url, &r->addresses[LISTENING], &problem);
         if (rc > 0)
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url", "results: %s", problem.text);
-        if (!can_reach(&r->at))
-                return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url",
-                                "results: not of the form redis://[[user]:password@]host[:port][/db]");
-        return connect_to(r, &r->context, why);
+        if (rc == 0) {
+                const char *prefix = r->addresses[ASKING].prefix;
+                r->where = redis_where(&r->addresses[ASKING]);
+                r->prefix = strdup(prefix ? prefix : "");
+        }
+        return r->where && r->prefix ? CHARD_OK : lib_no_memory(why);
 }
 
-/* "celery-task-meta-ID" and the like, under the prefix of all keys. */
-static void key_of(const struct lib_redis *r, const char *kind, const char *id, const char *end, char out[KEY_SIZE])
-{
-        snprintf(out, KEY_SIZE, "%s%s%s%s", r->at.prefix ? r->at.prefix : "", kind, id, end);
-}
-
-int lib_redis_open(struct lib_redis **out, const char *url, unsigned connect_timeout_ms, unsigned expires_s,
-                   struct chard_error *why)
+int lib_redis_new(struct lib_redis **out, const char *url, unsigned expires_s, struct chard_error *why)
 {
         struct lib_redis *r = calloc(1, sizeof(*r));
         *out = r;
         if (!r)
                 return lib_no_memory(why);
-        r->connect_timeout_ms = connect_timeout_ms;
-        r->expires_s = expires_s;
-        const int code = open_at(r, url, why);
-        if (code != CHARD_OK) {
-                lib_redis_close(r);
-                *out = NULL;
-        }
-        return code;
+        r->asked_end = &r->asked;
+        snprintf(r->expires, sizeof(r->expires), "%u", expires_s);
+        return redis_read_addresses(r, url, why);
 }
 
-void lib_redis_close(struct lib_redis *r)
+void lib_redis_free(struct lib_redis *r)
 {
         if (!r)
                 return;
-        if (r->context)
-                redisFree(r->context);
-        redis_address_free(&r->at);
+        redis_address_free(&r->addresses[ASKING]);
+        redis_address_free(&r->addresses[LISTENING]);
+        free(r->where);
+        free(r->prefix);
         free(r);
+}
+
+/* ---- commands: a caller's thread asks, and waits for the answer ---- */
+
+/* What is asked. Its caller's, who waits until it is answered. */
+struct question {
+        struct question *next;
+        struct chard *client;
+        const struct bytes *words;
+        size_t count;
+        struct buffer *text; /* where a reply that is a text goes; or NULL */
+        struct chard_error *why;
+        int code;
+        bool answered;
+};
+
+static bool redis_denies_access(const char *said)
+{
+        return strncmp(said, "NOPERM", 6) == 0 || strncmp(said, "WRONGPASS", 9) == 0 || strstr(said, "AUTH");
+}
+
+int lib_redis_check(const struct lib_redis *r, const struct redis_link *link, const redisReply *reply,
+                    struct chard_error *why)
+{
+        bool refused = true;
+        if (reply && reply->type != REDIS_REPLY_ERROR)
+                return CHARD_OK;
+        if (!reply && redis_link_closed(link))
+                return lib_fail(why, CHARD_UNCERTAIN, "closed", "the handle is being closed");
+        const char *said = reply ? reply->str : redis_link_why(link, &refused);
+        if (!refused)
+                return lib_fail(why, CHARD_UNREACHABLE, "unreachable", "%s: %s", r->where, said);
+        if (redis_denies_access(said))
+                return lib_fail(why, CHARD_ACCESS, "access_refused", "%s: %s", r->where, said);
+        return lib_fail(why, CHARD_REFUSED, "refused", "%s: %s", r->where, said);
+}
+
+/* It is gone once that is seen. */
+static void question_answer(struct question *q, int code)
+{
+        struct chard *c = q->client;
+        pthread_mutex_lock(&c->lock);
+        q->code = code;
+        q->answered = true;
+        pthread_cond_broadcast(&c->changed);
+        pthread_mutex_unlock(&c->lock);
+}
+
+static void on_question_answered(redisReply *reply, void *arg)
+{
+        struct question *q = (struct question *)arg;
+        const struct lib_redis *r = q->client->redis;
+        int code = lib_redis_check(r, r->asking, reply, q->why);
+        if (code == CHARD_OK && q->text && reply->type == REDIS_REPLY_STRING)
+                buffer_add(q->text, reply->str, reply->len);
+        if (q->text && q->text->failed)
+                code = lib_no_memory(q->why);
+        question_answer(q, code);
+}
+
+static int question_ask(struct chard *c, const struct bytes words[], size_t count, struct buffer *text,
+                        struct chard_error *why)
+{
+        struct question q = { .client = c, .words = words, .count = count, .text = text, .why = why };
+        pthread_mutex_lock(&c->lock);
+        if (c->state == CLIENT_OPEN) {
+                *c->redis->asked_end = &q;
+                c->redis->asked_end = &q.next;
+                uv_async_send(&c->wake);
+                while (!q.answered)
+                        client_wait(c, 0);
+        } else {
+                q.code = lib_fail(why, CHARD_UNCERTAIN, "closed", "the handle is being closed");
+        }
+        pthread_mutex_unlock(&c->lock);
+        return q.code;
+}
+
+void lib_redis_tend(struct chard *c)
+{
+        struct lib_redis *r = c->redis;
+        pthread_mutex_lock(&c->lock);
+        struct question *q = r->asked;
+        r->asked = NULL;
+        r->asked_end = &r->asked;
+        pthread_mutex_unlock(&c->lock);
+        while (q) {
+                struct question *next = q->next;
+                if (redis_link_send(r->asking, q->words, q->count, on_question_answered, q) != 0)
+                        question_answer(q, lib_no_memory(q->why));
+                q = next;
+        }
+        listen_tend(c);
+}
+
+/* ---- connecting ---- */
+
+static int redis_open_link(struct chard *c, bool listens, struct redis_link **out, struct chard_error *why)
+{
+        struct problem problem = { 0 };
+        const struct redis_link_config config = {
+                .loop = &c->loop,
+                .connect_timeout_ms = c->config.connect_timeout_ms,
+                .on_demand = true,
+                .heard = listens ? listen_heard : NULL,
+                .lost = listens ? listen_lost : NULL,
+                .arg = c,
+        };
+        const int rc = redis_link_open(out, &config, &c->redis->addresses[listens ? LISTENING : ASKING], &problem);
+        if (rc < 0)
+                return lib_no_memory(why);
+        return rc > 0 ? lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url", "results: %s", problem.text) : CHARD_OK;
+}
+
+/* A user may be forbidden to PING; that is an answer as well. */
+static void on_redis_greeted(redisReply *reply, void *arg)
+{
+        struct question *q = (struct question *)arg;
+        const struct lib_redis *r = q->client->redis;
+        question_answer(q, reply ? CHARD_OK : lib_redis_check(r, r->asking, NULL, q->why));
+}
+
+int lib_redis_start(struct chard *c, struct chard_error *why)
+{
+        struct lib_redis *r = c->redis;
+        const struct bytes ping = bytes_of_string("PING");
+        struct question q = { .client = c, .why = why };
+        int code = redis_open_link(c, false, &r->asking, why);
+        if (code == CHARD_OK)
+                code = redis_open_link(c, true, &r->listening, why);
+        if (code != CHARD_OK)
+                return code;
+        if (redis_link_send(r->asking, &ping, 1, on_redis_greeted, &q) != 0)
+                return lib_no_memory(why);
+        while (!q.answered)
+                uv_run(&c->loop, UV_RUN_ONCE);
+        return q.code;
+}
+
+void lib_redis_stop(struct chard *c)
+{
+        struct lib_redis *r = c->redis;
+        if (r->asking)
+                redis_link_close(r->asking);
+        if (r->listening)
+                redis_link_close(r->listening);
+        r->asking = r->listening = NULL;
+        listen_stop(c);
 }
 
 /* ---- what is asked ---- */
 
-static int save_tree(struct lib_redis *r, const char *group_id, const json_t *tree, struct chard_error *why)
+/* "celery-task-meta-ID" and the like, under the prefix of all keys. */
+static void redis_add_key(const struct chard *c, const char *kind, const char *id, const char *end, struct buffer *out)
 {
-        char key[KEY_SIZE], expires[16];
-        char *text = NULL;
+        buffer_addf(out, "%s%s%s%s", c->redis->prefix, kind, id, end);
+}
+
+/* SET it for as long as results are kept. */
+static int chord_keep(struct chard *c, const char *group_id, const char *end, const char *value,
+                      struct chard_error *why)
+{
+        struct buffer key = { 0 };
+        redis_add_key(c, REDIS_GROUP_KEY, group_id, end, &key);
+        const struct bytes words[] = { bytes_of_string("SET"), buffer_view(&key), bytes_of_string(value),
+                                       bytes_of_string("EX"), bytes_of_string(c->redis->expires) };
+        const int code = key.failed ? lib_no_memory(why) : question_ask(c, words, 5, NULL, why);
+        buffer_free(&key);
+        return code;
+}
+
+static int chord_forget(struct chard *c, const char *group_id, const char *end, struct chard_error *why)
+{
+        struct buffer key = { 0 };
+        redis_add_key(c, REDIS_GROUP_KEY, group_id, end, &key);
+        const struct bytes words[] = { bytes_of_string("DEL"), buffer_view(&key) };
+        const int code = key.failed ? lib_no_memory(why) : question_ask(c, words, 2, NULL, why);
+        buffer_free(&key);
+        return code;
+}
+
+static int chord_keep_tree(struct chard *c, const char *group_id, const json_t *tree, struct chard_error *why)
+{
         JSON_OWNED json_t *saved = json_pack("{s:O}", "result", tree);
-        text = saved ? json_dumps(saved, JSON_COMPACT) : NULL;
-        if (!text)
-                return lib_no_memory(why);
-        key_of(r, GROUP_KEY, group_id, "", key);
-        snprintf(expires, sizeof(expires), "%u", r->expires_s);
-        const char *const set[] = { "SET", key, text, "EX", expires };
-        const int code = ask(r, set, 5, NULL, why);
+        char *text = saved ? json_dumps(saved, JSON_COMPACT) : NULL;
+        const int code = text ? chord_keep(c, group_id, "", text, why) : lib_no_memory(why);
         free(text);
         return code;
 }
 
-int lib_redis_chord(struct lib_redis *r, const char *group_id, json_int_t size, const json_t *tree,
-                    struct chard_error *why)
+int lib_redis_chord(struct chard *c, const char *group_id, json_int_t size, const json_t *tree, struct chard_error *why)
 {
-        char done[KEY_SIZE], sizes[KEY_SIZE], count[24], expires[16];
-        key_of(r, GROUP_KEY, group_id, ".c", done);
-        key_of(r, GROUP_KEY, group_id, ".s", sizes);
+        char count[24];
         snprintf(count, sizeof(count), "%lld", (long long)size);
-        snprintf(expires, sizeof(expires), "%u", r->expires_s);
-        const char *const forget[] = { "DEL", done }, *const set[] = { "SET", sizes, count, "EX", expires };
-        int code = tree ? save_tree(r, group_id, tree, why) : CHARD_OK;
+        int code = tree ? chord_keep_tree(c, group_id, tree, why) : CHARD_OK;
         if (code == CHARD_OK)
-                code = ask(r, forget, 2, NULL, why);
-        return code == CHARD_OK ? ask(r, set, 5, NULL, why) : code;
+                code = chord_forget(c, group_id, ".c", why);
+        return code == CHARD_OK ? chord_keep(c, group_id, ".s", count, why) : code;
 }
 
-/* CHARD_OK and the text, or CHARD_TIMED_OUT when it isn't there or isn't final yet. */
-static int take(const struct lib_redis *r, redisContext *context, const char *key, char **text, struct chard_error *why)
+/* CHARD_OK and the result; or CHARD_TIMED_OUT when it isn't there or isn't final yet. */
+static int result_look(struct chard *c, struct bytes key, json_t **meta, struct chard_error *why)
 {
-        redisReply *reply = NULL;
-        const char *const get[] = { "GET", key };
-        int code = command(r, context, get, 2, &reply, why);
-        if (code != CHARD_OK)
-                return code;
-        json_t *meta = reply->type == REDIS_REPLY_STRING ? json_loadb(reply->str, reply->len, 0, NULL) : NULL;
-        code = CHARD_TIMED_OUT;
-        if (result_is_final(meta)) {
-                *text = strndup(reply->str, reply->len);
-                code = *text ? CHARD_OK : lib_no_memory(why);
+        const struct bytes words[] = { bytes_of_string("GET"), key };
+        struct buffer text = { 0 };
+        int code = question_ask(c, words, 2, &text, why);
+        if (code == CHARD_OK) {
+                *meta = json_loadb((const char *)text.data, text.size, 0, NULL);
+                code = result_is_final(*meta) ? CHARD_OK : CHARD_TIMED_OUT;
         }
-        json_decref(meta);
-        freeReplyObject(reply);
+        if (code != CHARD_OK) {
+                json_decref(*meta);
+                *meta = NULL;
+        }
+        buffer_free(&text);
         return code;
 }
 
-/* Wait for something to be published on the subscribed connection: CHARD_OK, CHARD_TIMED_OUT after a turn, or a failure. */
-static int hear(const struct lib_redis *r, redisContext *context, long turn_ms, struct chard_error *why)
+/* Each time that something is published, look what is there. */
+static int result_await(struct chard *c, struct bytes key, uint64_t until_ms, json_t **meta, struct chard_error *why)
 {
-        const struct timeval turn = { turn_ms / 1000, (turn_ms % 1000) * 1000L };
-        void *reply = NULL;
-        redisSetTimeout(context, turn);
-        if (redisGetReply(context, &reply) == REDIS_OK) {
-                freeReplyObject(reply);
-                return CHARD_OK;
+        unsigned heard = 0;
+        int code = CHARD_TIMED_OUT;
+        pthread_mutex_lock(&c->lock);
+        struct listener *l = listen_begin(c, key);
+        while (l && code == CHARD_TIMED_OUT) {
+                const int woken = listen_wait(c, l, &heard, until_ms, why);
+                pthread_mutex_unlock(&c->lock);
+                code = woken == CHARD_OK ? result_look(c, key, meta, why) : woken;
+                pthread_mutex_lock(&c->lock);
+                if (woken != CHARD_OK)
+                        break;
         }
-        if (context->err != REDIS_ERR_IO || (errno != EAGAIN && errno != EWOULDBLOCK))
-                return away(r, context, why);
-        context->err = 0; /* only the time was up */
-        context->errstr[0] = '\0';
-        return CHARD_TIMED_OUT;
+        if (l)
+                listen_end(c, l);
+        pthread_mutex_unlock(&c->lock);
+        return l ? code : lib_no_memory(why);
 }
 
-static long left_of(uint64_t until_ms, long timeout_ms)
+int lib_redis_result(struct chard *c, const char *id, uint64_t until_ms, json_t **meta, struct chard_error *why)
 {
-        const uint64_t now = clock_mono_ms();
-        if (timeout_ms < 0 || until_ms > now + TURN_MS)
-                return TURN_MS;
-        return until_ms > now ? (long)(until_ms - now) : 0;
-}
-
-/* Two connections: one hears that something was published, the other asks what is there. */
-struct waiting {
-        const struct lib_redis *redis;
-        redisContext *listening, *asking;
-        const char *key;
-        long timeout_ms;
-        bool (*go_on)(void *arg);
-        void *arg;
-};
-
-/* Until something was published: CHARD_OK, CHARD_TIMED_OUT, CHARD_UNCERTAIN, or a failure. */
-static int hear_any(const struct waiting *w, uint64_t until_ms, struct chard_error *why)
-{
-        int code;
-        do {
-                const long left = left_of(until_ms, w->timeout_ms);
-                if (left == 0)
-                        return CHARD_TIMED_OUT;
-                if (!w->go_on(w->arg))
-                        return CHARD_UNCERTAIN;
-                code = hear(w->redis, w->listening, left, why);
-        } while (code == CHARD_TIMED_OUT);
-        return code;
-}
-
-static int await(const struct waiting *w, char **text, struct chard_error *why)
-{
-        const uint64_t until_ms = clock_mono_ms() + (w->timeout_ms > 0 ? (uint64_t)w->timeout_ms : 0);
-        int code = take(w->redis, w->asking, w->key, text, why);
-        while (code == CHARD_TIMED_OUT) {
-                code = hear_any(w, until_ms, why);
-                if (code != CHARD_OK)
-                        return code;
-                code = take(w->redis, w->asking, w->key, text, why);
-        }
-        return code;
-}
-
-int lib_redis_result(const struct lib_redis *r, const char *id, long timeout_ms, bool (*go_on)(void *arg), void *arg,
-                     char **text, struct chard_error *why)
-{
-        char key[KEY_SIZE];
-        struct waiting w = { r, NULL, NULL, key, timeout_ms, go_on, arg };
-        key_of(r, TASK_KEY, id, "", key);
-        const char *const subscribe[] = { "SUBSCRIBE", key };
-        int code = connect_to(r, &w.asking, why);
-        if (code == CHARD_OK)
-                code = take(r, w.asking, key, text, why);
-        if (code == CHARD_TIMED_OUT && timeout_ms != 0) {
-                code = connect_to(r, &w.listening, why);
-                if (code == CHARD_OK)
-                        code = command(r, w.listening, subscribe, 2, NULL, why);
-                if (code == CHARD_OK)
-                        code = await(&w, text, why);
-        }
-        if (w.asking)
-                redisFree(w.asking);
-        if (w.listening)
-                redisFree(w.listening);
+        struct buffer key = { 0 };
+        *meta = NULL;
+        redis_add_key(c, REDIS_TASK_KEY, id, "", &key);
+        int code = key.failed ? lib_no_memory(why) : result_look(c, buffer_view(&key), meta, why);
+        if (code == CHARD_TIMED_OUT && (until_ms == 0 || clock_mono_ms() < until_ms))
+                code = result_await(c, buffer_view(&key), until_ms, meta, why);
+        buffer_free(&key);
         return code;
 }

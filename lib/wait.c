@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting for results, wherever they come back. */
-#include "lib/client.h"
-
-#include "core/clock.h"
 #include "core/json.h"
+#include "lib/redis.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,37 +42,13 @@ static int wait_queue(struct chard *c, const char *id, uint64_t until_ms, json_t
         return code;
 }
 
-static bool is_open(void *arg)
-{
-        struct chard *c = (struct chard *)arg;
-        pthread_mutex_lock(&c->lock);
-        const bool open = c->state == CLIENT_OPEN;
-        pthread_mutex_unlock(&c->lock);
-        return open;
-}
-
-static long left_until(uint64_t until_ms)
-{
-        const uint64_t now = clock_mono_ms();
-        if (until_ms == 0)
-                return -1;
-        return until_ms > now ? (long)(until_ms - now) : 0;
-}
-
 static int wait_redis(struct chard *c, const char *id, uint64_t until_ms, json_t **value, struct chard_error *why)
 {
-        char *text = NULL;
         JSON_OWNED json_t *meta = NULL;
-        const int code = lib_redis_result(c->redis, id, left_until(until_ms), is_open, c, &text, why);
+        const int code = lib_redis_result(c, id, until_ms, &meta, why);
         if (code == CHARD_TIMED_OUT)
                 return timed_out(why);
-        if (code == CHARD_UNCERTAIN)
-                return lib_fail(why, code, "closed", "the handle is being closed");
-        if (code != CHARD_OK)
-                return code;
-        meta = json_loads(text, 0, NULL);
-        free(text);
-        return result_verdict(meta, value, why);
+        return code == CHARD_OK ? result_verdict(meta, value, why) : code;
 }
 
 static int wait_one(struct chard *c, const char *id, uint64_t until_ms, json_t **value, struct chard_error *why)

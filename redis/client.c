@@ -11,6 +11,7 @@
 enum {
         LOOK_MS = 1000,
         SILENT_MS = 10000,
+        GRACE_MS = 1000,           /* a library's program may be about to unload it */
         UNSENT_MOST = 1024 * 1024, /* handed to the connection ahead of the socket */
         BIG = 1024 * 1024,         /* a command of that size may be what breaks the connection … */
         BIG_TRIES = 5,             /* … so it is given up after as many */
@@ -37,29 +38,30 @@ static void release(struct redis_link *l)
         free(l);
 }
 
-int redis_link_open(struct redis_link **out, uv_loop_t *loop, unsigned connect_timeout_ms,
-                    struct redis_address *address, struct problem *why)
+int redis_link_open(struct redis_link **out, const struct redis_link_config *config, struct redis_address *address,
+                    struct problem *why)
 {
         struct redis_link *l = calloc(1, sizeof(*l));
         if (!l)
                 return -ENOMEM;
-        l->loop = loop;
-        l->connect_timeout_ms = connect_timeout_ms;
+        l->config = *config;
         l->address = *address;
         *address = (struct redis_address){ 0 };
         l->end = &l->first;
-        absence_init(&l->absence, "results", "Redis", "; what is to be stored waits");
+        absence_init(&l->absence, "results", "Redis", config->then ? config->then : "");
         l->away_ms = clock_mono_ms();
         const int rc = l->address.tls.on ? redis_tls_context(&l->tls, &l->address.tls, why) : 0;
         if (rc) {
                 release(l);
                 return rc;
         }
-        uv_timer_init(loop, &l->timer);
+        uv_timer_init(config->loop, &l->timer);
         l->timer.data = l;
         uv_unref((uv_handle_t *)&l->timer);
-        uv_timer_start(&l->timer, link_timer, LOOK_MS, LOOK_MS);
-        link_connect(l);
+        if (!config->on_demand) {
+                uv_timer_start(&l->timer, link_timer, LOOK_MS, LOOK_MS);
+                link_connect(l);
+        }
         *out = l;
         return 0;
 }
@@ -101,7 +103,20 @@ static void format(const struct bytes words[], size_t count, struct buffer *out)
 /* Away for so long that nobody waits for it? One that was greeted is given the time to answer. */
 static bool is_given_up(const struct redis_link *l)
 {
-        return l->away_ms && l->state < LINK_UP && clock_mono_ms() - l->away_ms >= REDIS_PATIENCE_MS;
+        return !l->config.on_demand && l->away_ms && l->state < LINK_UP &&
+               clock_mono_ms() - l->away_ms >= REDIS_PATIENCE_MS;
+}
+
+/* Is a connection to be made because of what is to be sent? */
+static bool connects_for_it(const struct redis_link *l)
+{
+        return l->config.on_demand && l->state == LINK_AWAY;
+}
+
+/* Is there nothing to look at the clock for? */
+static bool is_idle(const struct redis_link *l)
+{
+        return l->config.on_demand && !l->first && (l->state == LINK_AWAY || l->state == LINK_UP);
 }
 
 int redis_link_send(struct redis_link *l, const struct bytes words[], size_t count, redis_answer *answer, void *arg)
@@ -124,8 +139,10 @@ int redis_link_send(struct redis_link *l, const struct bytes words[], size_t cou
         l->end = &q->next;
         if (!l->unsent)
                 l->unsent = q;
-        if (is_given_up(l))
-                uv_timer_start(&l->timer, link_timer, 0, LOOK_MS); /* it is answered there */
+        if (is_given_up(l) || connects_for_it(l))
+                uv_timer_start(&l->timer, link_timer, 0, LOOK_MS); /* it goes on there */
+        else if (!uv_is_active((uv_handle_t *)&l->timer))
+                uv_timer_start(&l->timer, link_timer, LOOK_MS, LOOK_MS);
         flush(l);
         return 0;
 }
@@ -154,12 +171,16 @@ bool redis_link_closed(const struct redis_link *l)
         return l->state == LINK_CLOSED;
 }
 
-/* It has been away for too long: who waits is to find another way. Those that come meanwhile wait for the next look. */
-static void give_up(struct redis_link *l)
+const char *redis_link_why(const struct redis_link *l, bool *refused)
+{
+        *refused = l->refused;
+        return l->why;
+}
+
+/* Those that come meanwhile wait for the next look. */
+void link_give_up(struct redis_link *l)
 {
         size_t count = 0;
-        if (!is_given_up(l))
-                return;
         for (const struct request *q = l->first; q; q = q->next)
                 count++;
         for (; count && l->first; count--)
@@ -184,16 +205,31 @@ static void on_up(void *arg)
         link_greeted((struct redis_link *)arg, NULL);
 }
 
+/* ["message", channel, what was published], which nobody asked for. */
+static bool is_published(const redisReply *reply)
+{
+        return reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 &&
+               reply->element[0]->type == REDIS_REPLY_STRING && strcmp(reply->element[0]->str, "message") == 0;
+}
+
+/* On demand, what a new connection did not cure is an answer. */
+static bool waits_for_better(const struct redis_link *l, const redisReply *reply)
+{
+        return reply->type == REDIS_REPLY_ERROR && link_passes(reply) && !(l->config.on_demand && l->away_ms);
+}
+
 static void on_reply(redisReply *reply, void *arg)
 {
         struct redis_link *l = (struct redis_link *)arg;
         l->moving_ms = clock_mono_ms();
         if (l->state != LINK_UP)
                 link_greeted(l, reply);
+        else if (l->config.heard && is_published(reply))
+                l->config.heard(reply, l->config.arg);
         else if (l->first == l->unsent)
                 link_away(l, "it answers what was not asked");
-        else if (reply->type == REDIS_REPLY_ERROR && link_passes(reply))
-                link_away(l, reply->str);
+        else if (waits_for_better(l, reply))
+                link_refused(l, reply);
         else {
                 link_serves(l);
                 answer_first(l, reply); /* answers come in the order of the commands */
@@ -222,11 +258,25 @@ void link_up(struct redis_link *l)
         flush(l);
 }
 
+/* On demand nobody waits for another try of the same. */
+static void fall_silent(struct redis_link *l, uint64_t now_ms)
+{
+        if (l->config.on_demand)
+                l->away_ms = now_ms;
+        link_away(l, l->config.on_demand ? "it does not answer" : "it has not answered for 10 s");
+}
+
 void link_timer(uv_timer_t *timer)
 {
         struct redis_link *l = (struct redis_link *)timer->data;
         const uint64_t now_ms = clock_mono_ms();
-        give_up(l);
+        const uint64_t silent_ms = l->config.on_demand ? l->config.connect_timeout_ms : SILENT_MS;
+        if (is_given_up(l))
+                link_give_up(l);
+        if (is_idle(l)) {
+                uv_timer_stop(timer);
+                return;
+        }
         switch (l->state) {
         case LINK_AWAY:
                 if (now_ms >= l->next_ms)
@@ -237,12 +287,12 @@ void link_timer(uv_timer_t *timer)
         case LINK_DIALLING: /* a name may be looked up for longer than that */
         case LINK_CONNECTING:
         case LINK_GREETING:
-                if (now_ms - l->since_ms > l->connect_timeout_ms)
+                if (now_ms - l->since_ms > l->config.connect_timeout_ms)
                         link_away(l, "no answer while connecting");
                 break;
         case LINK_UP:
-                if (l->first && now_ms - l->moving_ms > SILENT_MS)
-                        link_away(l, "it has not answered for 10 s");
+                if (l->first && now_ms - l->moving_ms > silent_ms)
+                        fall_silent(l, now_ms);
                 break;
         case LINK_CLOSED: break;
         }
@@ -262,6 +312,6 @@ void redis_link_close(struct redis_link *l)
         l->wire = NULL;
         while (l->first)
                 answer_first(l, NULL);
-        link_stop_dialling(l);
+        link_stop_dialling(l, l->config.on_demand ? GRACE_MS : 0);
         uv_close((uv_handle_t *)&l->timer, on_timer_closed);
 }

@@ -10,6 +10,7 @@
 #include "core/thread/work.h"
 #include "redis/link_own.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,27 +62,51 @@ static bool pass_over(struct redis_link *l)
         return l->passed_over != 0;
 }
 
-void link_away(struct redis_link *l, const char *why)
+/* Tell whoever waits on a link that is made on demand: its owner when it broke, all others when there was no use in making it anew. */
+static void tell_waiting(struct redis_link *l, bool was_up, bool is_useless)
+{
+        if (was_up && l->config.lost)
+                l->config.lost(l->config.arg);
+        if (l->config.on_demand && is_useless)
+                link_give_up(l);
+}
+
+static void link_away_as(struct redis_link *l, const char *why, bool refused)
 {
         if (l->state == LINK_CLOSED)
                 return;
-        const bool at_once = pass_over(l);
+        const bool at_once = pass_over(l), was_up = l->state == LINK_UP, was_away = l->away_ms != 0;
+        snprintf(l->why, sizeof(l->why), "%s", why);
+        l->refused = refused;
         if (!l->told && !at_once)
                 l->absence.what = l->asking ? "Redis's sentinels" : "Redis";
         if (l->told || !at_once)
                 absence_lost(&l->absence, 1, why, clock_mono_ms());
         l->told = l->told || !at_once;
         l->failures += !at_once;
-        link_stop_dialling(l);
+        link_stop_dialling(l, 0);
         redis_wire_close(l->wire);
         l->wire = NULL;
         enter(l, LINK_AWAY);
         if (!l->away_ms)
                 l->away_ms = clock_mono_ms();
         link_forget_sent(l);
-        const uint64_t wait_ms = at_once ? 0 : AGAIN_MS + backoff_ms(AGAIN_MS, LONGEST_MS, l->failures, random_bits());
+        const uint64_t wait_ms = at_once || l->config.on_demand
+                                         ? 0
+                                         : AGAIN_MS + backoff_ms(AGAIN_MS, LONGEST_MS, l->failures, random_bits());
         l->next_ms = clock_mono_ms() + wait_ms;
         uv_timer_start(&l->timer, link_timer, wait_ms < LOOK_MS ? wait_ms : LOOK_MS, LOOK_MS);
+        tell_waiting(l, was_up, was_away && !at_once);
+}
+
+void link_away(struct redis_link *l, const char *why)
+{
+        link_away_as(l, why, false);
+}
+
+void link_refused(struct redis_link *l, const redisReply *reply)
+{
+        link_away_as(l, reply->str, true);
 }
 
 /* ---- greeting ---- */
@@ -134,7 +159,7 @@ static void on_probed(redisReply *reply, void *arg)
 static void probe(struct redis_link *l)
 {
         struct buffer key = { 0 };
-        buffer_addf(&key, "%scelery-task-meta-chard", redis_link_prefix(l));
+        buffer_addf(&key, "%s%s", redis_link_prefix(l), l->config.probe_key);
         const struct bytes words[] = { bytes_of_string("SETEX"), buffer_view(&key), bytes_of_string("1"),
                                        bytes_of_string("") };
         if (redis_link_send(l, words, sizeof(words) / sizeof(words[0]), on_probed, NULL) != 0)
@@ -145,7 +170,7 @@ static void probe(struct redis_link *l)
 static void is_greeted(struct redis_link *l)
 {
         enter(l, LINK_UP);
-        if (!l->first && l->told)
+        if (!l->first && l->told && l->config.probe_key)
                 probe(l);
         else if (!l->first)
                 link_serves(l);
@@ -195,7 +220,7 @@ void link_greeted(struct redis_link *l, const redisReply *reply)
         if (l->state != LINK_GREETING || !reply)
                 link_away(l, "it speaks before it is asked");
         else if (reply->type == REDIS_REPLY_ERROR && (l->greetings > 1 || strncmp(reply->str, "NOPERM", 6) != 0))
-                link_away(l, reply->str);
+                link_refused(l, reply);
         else if (--l->greetings > 0)
                 return;
         else if (l->asking)
@@ -209,7 +234,7 @@ void link_greeted(struct redis_link *l, const redisReply *reply)
 static void open_wire(struct redis_link *l, const struct redis_target *target)
 {
         enter(l, LINK_CONNECTING);
-        const int rc = redis_wire_open(&l->wire, l->loop, target, &link_listener, l);
+        const int rc = redis_wire_open(&l->wire, l->config.loop, target, &link_listener, l);
         if (rc == 0)
                 return;
         l->wire = NULL;
@@ -272,9 +297,9 @@ static void dial_host(struct redis_link *l, const struct redis_host *to)
         l->to = to;
         if (d) {
                 *d = (struct dialling){ .link = l, .host = strdup(to->name), .port = strdup(to->port), .found.fd = -1 };
-                d->timeout_ms = l->connect_timeout_ms;
+                d->timeout_ms = l->config.connect_timeout_ms;
         }
-        if (d && d->host && d->port && work_start(&d->work, l->loop, &calls, d) == 0) {
+        if (d && d->host && d->port && work_start(&d->work, l->config.loop, &calls, d) == 0) {
                 l->dialling = d;
                 return;
         }
@@ -283,10 +308,10 @@ static void dial_host(struct redis_link *l, const struct redis_host *to)
         link_away(l, "memory or threads ran out");
 }
 
-void link_stop_dialling(struct redis_link *l)
+void link_stop_dialling(struct redis_link *l, unsigned grace_ms)
 {
         if (l->dialling)
-                work_abandon(l->dialling->work, 0);
+                work_abandon(l->dialling->work, grace_ms);
         l->dialling = NULL;
 }
 

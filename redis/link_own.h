@@ -12,10 +12,9 @@ enum link_state { LINK_AWAY, LINK_DIALLING, LINK_CONNECTING, LINK_GREETING, LINK
 struct request;
 
 struct redis_link {
-        uv_loop_t *loop;
+        struct redis_link_config config;
         struct redis_address address;
         SSL_CTX *tls; /* or NULL */
-        unsigned connect_timeout_ms;
         enum link_state state;
         struct redis_wire *wire;
         uv_timer_t timer;             /* until the next try, or the next look at the clock */
@@ -30,6 +29,8 @@ struct redis_link {
         uint64_t next_ms;             /* of the next try while it is away */
         unsigned failures, greetings;
         bool told;                    /* it is away, and that is known */
+        bool refused;                 /* the server itself said `why` */
+        char why[256];                /* it broke or could not be made the last time */
         struct absence absence;       /* what the log says of that */
         struct request *first, **end; /* without an answer, in the order of their coming … */
         struct request *unsent;       /* … from here on not sent over this connection */
@@ -42,11 +43,12 @@ void link_connect(struct redis_link *l);
 /* A reply while connecting. */
 void link_greeted(struct redis_link *l, const redisReply *reply);
 
-/* Let the connection go and try again in a while. */
+/* Let the connection go and try again in a while. / The same for what the server says. */
 void link_away(struct redis_link *l, const char *why);
+void link_refused(struct redis_link *l, const redisReply *reply);
 
-/* Nobody waits for the address any more. */
-void link_stop_dialling(struct redis_link *l);
+/* Nobody waits for the address any more; the loop stays for up to `grace_ms` until its thread has seen that. */
+void link_stop_dialling(struct redis_link *l, unsigned grace_ms);
 
 /* It does what it is asked. */
 void link_serves(struct redis_link *l);
@@ -66,5 +68,8 @@ void link_up(struct redis_link *l);
 
 /* The connection is gone: all is to be sent again. */
 void link_forget_sent(struct redis_link *l);
+
+/* Nobody is to wait any longer: answer all that is open with NULL. What comes meanwhile waits. */
+void link_give_up(struct redis_link *l);
 
 #endif

@@ -8,14 +8,12 @@
 #include "message/wire/repr.h"
 #include "redis/link.h"
 #include "results/join.h"
+#include "results/redis_keys.h"
 #include "results/results.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define TASK_KEY  "celery-task-meta-"
-#define GROUP_KEY "celery-taskset-meta-"
 
 struct redis {
         struct results_sink sink; /* first: this is what the door holds */
@@ -151,7 +149,13 @@ static int redis_open(struct results_sink **out, const struct results_config *co
                 log_hide(address.password);
                 snprintf(r->expires, sizeof(r->expires), "%u", config->expires_s);
                 log_hide(address.sentinel_password);
-                rc = redis_link_open(&r->link, config->loop, config->connect_timeout_ms, &address, why);
+                const struct redis_link_config link = {
+                        .loop = config->loop,
+                        .connect_timeout_ms = config->connect_timeout_ms,
+                        .then = "; what is to be stored waits",
+                        .probe_key = REDIS_TASK_KEY "chard",
+                };
+                rc = redis_link_open(&r->link, &link, &address, why);
                 redis_address_free(&address);
         }
         if (rc)
@@ -222,7 +226,7 @@ static void redis_store(struct results_sink *s, const struct results_address *to
 {
         struct redis *r = (struct redis *)s;
         struct buffer key = { 0 };
-        buffer_addf(&key, "%s" TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
+        buffer_addf(&key, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
         const struct bytes words[] = {
                 text("EVAL"),
                 text(store_script),
@@ -246,7 +250,7 @@ static void chord_keys(const struct redis *r, const char *group_id, struct buffe
         static const char *const ends[] = { ".j", ".t", ".s", ".d", ".c", ".w", "" };
         size_t starts[KEY_COUNT + 1] = { 0 };
         for (size_t i = 0; i < KEY_COUNT; i++) {
-                buffer_addf(room, "%s" GROUP_KEY "%s%s", redis_link_prefix(r->link), group_id, ends[i]);
+                buffer_addf(room, "%s" REDIS_GROUP_KEY "%s%s", redis_link_prefix(r->link), group_id, ends[i]);
                 starts[i + 1] = room->size;
         }
         for (size_t i = 0; i < KEY_COUNT; i++)
@@ -328,7 +332,7 @@ static void redis_chord_part(struct results_sink *s, const struct chord_part *pa
         char index[24] = "+inf";
         if (part->index >= 0)
                 snprintf(index, sizeof(index), "%lld", part->index);
-        buffer_addf(&body, "%s" TASK_KEY "%s", redis_link_prefix(r->link), part->body_id ? part->body_id : "");
+        buffer_addf(&body, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), part->body_id ? part->body_id : "");
         chord_keys(r, part->group_id, &room, keys);
         const struct bytes words[] = {
                 text("EVAL"),  text(part_script),   text("8"),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What stands behind struct chard. The loop thread runs the broker; callers' threads hand it batches of messages and wait on `changed`. */
-#ifndef CHARD_LIB_CLIENT_H
-#define CHARD_LIB_CLIENT_H
+/* What stands behind struct chard. The loop thread runs the broker and Redis; callers' threads hand it batches of messages, and what they want of Redis, and
+ * wait on `changed`. */
+#ifndef CHARD_LIB_HANDLE_H
+#define CHARD_LIB_HANDLE_H
 
 #include "broker/broker.h"
 #include "core/map.h"
@@ -41,14 +42,12 @@ struct chard {
         pthread_mutex_t lock; /* all that follows */
         pthread_cond_t changed;
         enum client_state { CLIENT_OPENING, CLIENT_OPEN, CLIENT_FAILED, CLIENT_CLOSING } state;
-        int open_code;
-        struct problem open_why;
+        struct chard_error open_error;        /* when it failed */
         struct batch *waiting, **waiting_end; /* for the loop to publish */
         struct map *expected;                 /* id -> struct expected */
         unsigned callers;                     /* inside of chard_apply and chard_wait */
 
-        pthread_mutex_t redis_lock;
-        struct lib_redis *redis; /* or NULL */
+        struct lib_redis *redis; /* see redis.h; or NULL */
 };
 
 /* A result that somebody may ask for. */
