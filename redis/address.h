@@ -10,8 +10,8 @@
 #ifndef CHARD_REDIS_ADDRESS_H
 #define CHARD_REDIS_ADDRESS_H
 
+#include "core/net/tls.h"
 #include "core/problem.h"
-#include "redis/tls.h"
 
 #include <stddef.h>
 
@@ -28,7 +28,7 @@ struct redis_address {
         char *master; /* what the sentinels call it */
         char *sentinel_user, *sentinel_password;
         char *prefix; /* of all keys, with its separator */
-        struct redis_tls_options tls;
+        struct tls_options tls;
         bool sentinel_tls;
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "redis/link_own.h"
+#include "redis/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -280,7 +280,7 @@ static void dialling_done(void *arg)
         l->dialling = NULL;
         if (d->rc)
                 link_away(l, d->found.why);
-        else if (wants_tls(l) && !(target.tls = redis_tls_new(l->tls, &l->address.tls, l->to->name))) {
+        else if (wants_tls(l) && !(target.tls = tls_new(l->tls, &l->address.tls, l->to->name))) {
                 close(target.fd);
                 link_away(l, "memory ran out");
         } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "redis/wire.h"
 
-#include "redis/tls.h"
+#include "core/net/tls.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -216,7 +216,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
         }
         const bool fine = BIO_write(w->in, from->base, (int)size) == size && decrypt(w);
         if (!fine)
-                redis_tls_why(w->tls, why, sizeof(why));
+                tls_why(w->tls, why, sizeof(why));
         hand_out(w); /* what came before it broke */
         if (!fine)
                 down(w, why);
