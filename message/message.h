@@ -56,6 +56,9 @@ int properties_read(struct bytes encoded, struct properties *out, struct problem
 /* Append the encoding of `p`; `p->headers` is the inside of the table, without its length. Short texts are cut at 255 bytes. */
 void properties_write(const struct properties *p, struct buffer *out);
 
+/* Those that are there, by kombu's names, as a JSON object; without headers, and texts that are no UTF-8. New reference. */
+json_t *properties_to_json(const struct properties *p);
+
 /* One header while walking a table. `kind` is the AMQP letter; `value` the encoded value without its kind byte. */
 struct header {
         struct bytes name;

@@ -4,8 +4,6 @@
 
 #include "core/clock.h"
 
-#include <string.h>
-
 json_t *task_message_identity(const struct task_message *t, const char *worker)
 {
         json_t *index = t->group_index < 0 ? json_null() : json_integer(t->group_index);
@@ -32,33 +30,6 @@ static json_t *limit_of(unsigned limit_ms)
         return limit_ms % 1000 ? json_real((double)limit_ms / 1000) : json_integer(limit_ms / 1000);
 }
 
-static void add_text(json_t *object, const char *key, struct bytes text)
-{
-        if (text.data)
-                json_object_set_new(object, key, json_stringn((const char *)text.data, text.size));
-}
-
-static json_t *properties_of(const struct properties *p)
-{
-        json_t *all = json_object();
-        add_text(all, "content_type", p->content_type);
-        add_text(all, "content_encoding", p->content_encoding);
-        add_text(all, "correlation_id", p->correlation_id);
-        add_text(all, "reply_to", p->reply_to);
-        add_text(all, "expiration", p->expiration);
-        add_text(all, "message_id", p->message_id);
-        add_text(all, "type", p->type);
-        add_text(all, "user_id", p->user_id);
-        add_text(all, "app_id", p->app_id);
-        if (p->delivery_mode >= 0)
-                json_object_set_new(all, "delivery_mode", json_integer(p->delivery_mode));
-        if (p->priority >= 0)
-                json_object_set_new(all, "priority", json_integer(p->priority));
-        if (p->timestamp >= 0)
-                json_object_set_new(all, "timestamp", json_integer(p->timestamp));
-        return all;
-}
-
 static json_t *or_null(json_t *value)
 {
         return value ? json_incref(value) : json_null();
@@ -83,7 +54,7 @@ static void add_message(json_t *request, const struct task_message *t, const str
         json_object_set_new(request, "stamps", or_null(json_object_get(headers, "stamps")));
         json_object_set_new(request, "shadow", or_null(json_object_get(headers, "shadow")));
         json_object_set_new(request, "headers", headers);
-        json_object_set_new(request, "properties", properties_of(&p));
+        json_object_set_new(request, "properties", properties_to_json(&p));
         json_object_set(request, "priority", priority);
         json_object_set_new(request, "delivery_info",
                             json_pack("{s:s?, s:s?, s:s?, s:o, s:b}", "queue", place->queue, "exchange",

@@ -1,147 +1,130 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/net/properties.h"
+
 #include "message/wire/wire.h"
 
 #include <errno.h>
-
-/* Flag bits of the basic class, AMQP 0-9-1 specification 4.2.6.1 and the class's list of fields: the first is the highest. */
-enum {
-        FLAG_CONTENT_TYPE = 0x8000,
-        FLAG_CONTENT_ENCODING = 0x4000,
-        FLAG_HEADERS = 0x2000,
-        FLAG_DELIVERY_MODE = 0x1000,
-        FLAG_PRIORITY = 0x0800,
-        FLAG_CORRELATION_ID = 0x0400,
-        FLAG_REPLY_TO = 0x0200,
-        FLAG_EXPIRATION = 0x0100,
-        FLAG_MESSAGE_ID = 0x0080,
-        FLAG_TIMESTAMP = 0x0040,
-        FLAG_TYPE = 0x0020,
-        FLAG_USER_ID = 0x0010,
-        FLAG_APP_ID = 0x0008,
-        FLAG_CLUSTER_ID = 0x0004,
-        FLAGS_UNUSED = 0x0003, /* more flags follow; the basic class has none */
-};
+#include <stddef.h>
 
 enum { SHORT_TEXT_MAX = 255 };
 
-/* What is left to read. Once it was too short, `cut` stays set and everything reads as absent. */
-struct reader {
-        const unsigned char *at, *end;
-        unsigned flags;
-        bool cut;
+/* Where each of them stands in struct properties. */
+static const size_t property_offsets[PROPERTIES] = {
+        [PROPERTY_CONTENT_TYPE] = offsetof(struct properties, content_type),
+        [PROPERTY_CONTENT_ENCODING] = offsetof(struct properties, content_encoding),
+        [PROPERTY_HEADERS] = offsetof(struct properties, headers),
+        [PROPERTY_DELIVERY_MODE] = offsetof(struct properties, delivery_mode),
+        [PROPERTY_PRIORITY] = offsetof(struct properties, priority),
+        [PROPERTY_CORRELATION_ID] = offsetof(struct properties, correlation_id),
+        [PROPERTY_REPLY_TO] = offsetof(struct properties, reply_to),
+        [PROPERTY_EXPIRATION] = offsetof(struct properties, expiration),
+        [PROPERTY_MESSAGE_ID] = offsetof(struct properties, message_id),
+        [PROPERTY_TIMESTAMP] = offsetof(struct properties, timestamp),
+        [PROPERTY_TYPE] = offsetof(struct properties, type),
+        [PROPERTY_USER_ID] = offsetof(struct properties, user_id),
+        [PROPERTY_APP_ID] = offsetof(struct properties, app_id),
+        [PROPERTY_CLUSTER_ID] = offsetof(struct properties, cluster_id),
 };
 
-static struct bytes take(struct reader *r, size_t size)
+static bool property_is_bytes(enum property i)
 {
-        if (r->cut || (size_t)(r->end - r->at) < size) {
-                r->cut = true;
-                return (struct bytes){ NULL, 0 };
-        }
-        struct bytes taken = bytes_of(r->at, size);
-        r->at += size;
-        return taken;
+        return property_head(property_table[i].kind) > 0;
 }
 
-static uint64_t take_number(struct reader *r, unsigned size)
+static const struct bytes *property_bytes(const struct properties *p, enum property i)
 {
-        const struct bytes taken = take(r, size);
-        return r->cut ? 0 : wire_read(taken.data, size);
+        return (const struct bytes *)((const char *)p + property_offsets[i]);
 }
 
-static struct bytes take_text(struct reader *r, unsigned flag)
+/* -1 when it is absent. */
+static int64_t property_number(const struct properties *p, enum property i)
 {
-        if (!(r->flags & flag))
-                return (struct bytes){ NULL, 0 };
-        return take(r, (size_t)take_number(r, 1));
+        const char *at = (const char *)p + property_offsets[i];
+        return property_table[i].kind == PROPERTY_TIME ? *(const int64_t *)at : *(const int *)at;
 }
 
-static struct bytes take_table(struct reader *r)
+static bool property_is_there(const struct properties *p, enum property i)
 {
-        if (!(r->flags & FLAG_HEADERS))
-                return (struct bytes){ NULL, 0 };
-        return take(r, (size_t)take_number(r, 4));
+        return property_is_bytes(i) ? property_bytes(p, i)->data != NULL : property_number(p, i) >= 0;
+}
+
+/* ---- reading ---- */
+
+static void property_read(struct properties *p, enum property i, struct bytes encoded)
+{
+        char *at = (char *)p + property_offsets[i];
+        const enum property_kind kind = property_table[i].kind;
+        const size_t head = property_head(kind);
+        if (head > 0)
+                *(struct bytes *)at = bytes_of(encoded.data + head, encoded.size - head);
+        else if (kind == PROPERTY_TIME)
+                *(int64_t *)at = (int64_t)wire_read(encoded.data, 8);
+        else
+                *(int *)at = encoded.data[0];
 }
 
 int properties_read(struct bytes encoded, struct properties *out, struct problem *why)
 {
-        struct reader r = { .at = encoded.data, .end = encoded.data + encoded.size };
+        size_t at = PROPERTY_FLAGS_SIZE, size = 1;
         *out = (struct properties){ .delivery_mode = -1, .priority = -1, .timestamp = -1 };
-        r.flags = (unsigned)take_number(&r, 2);
-        if (r.flags & FLAGS_UNUSED)
+        const unsigned flags = encoded.size < at ? 0 : property_flags(encoded);
+        if (flags & ~PROPERTY_FLAGS_KNOWN)
                 return problem_set(why, "message", "bad_properties", "the property flags %04x name unknown properties",
-                                   r.flags);
-        out->content_type = take_text(&r, FLAG_CONTENT_TYPE);
-        out->content_encoding = take_text(&r, FLAG_CONTENT_ENCODING);
-        out->headers = take_table(&r);
-        if (r.flags & FLAG_DELIVERY_MODE)
-                out->delivery_mode = (int)take_number(&r, 1);
-        if (r.flags & FLAG_PRIORITY)
-                out->priority = (int)take_number(&r, 1);
-        out->correlation_id = take_text(&r, FLAG_CORRELATION_ID);
-        out->reply_to = take_text(&r, FLAG_REPLY_TO);
-        out->expiration = take_text(&r, FLAG_EXPIRATION);
-        out->message_id = take_text(&r, FLAG_MESSAGE_ID);
-        if (r.flags & FLAG_TIMESTAMP)
-                out->timestamp = (int64_t)take_number(&r, 8);
-        out->type = take_text(&r, FLAG_TYPE);
-        out->user_id = take_text(&r, FLAG_USER_ID);
-        out->app_id = take_text(&r, FLAG_APP_ID);
-        out->cluster_id = take_text(&r, FLAG_CLUSTER_ID);
-        if (r.cut)
+                                   flags);
+        for (enum property i = 0; i < PROPERTIES && size > 0; i++) {
+                if (!(flags & property_flag(i)))
+                        continue;
+                size = property_size(property_table[i].kind, encoded, at);
+                if (size > 0)
+                        property_read(out, i, bytes_of(encoded.data + at, size));
+                at += size;
+        }
+        if (size == 0 || encoded.size < at)
                 return problem_set(why, "message", "bad_properties", "the properties end too early, after %zu bytes",
                                    encoded.size);
-        if (r.at != r.end)
+        if (encoded.size > at)
                 return problem_set(why, "message", "bad_properties", "%zu bytes too many follow the properties",
-                                   (size_t)(r.end - r.at));
+                                   encoded.size - at);
         return 0;
 }
 
-static unsigned flag_of(struct bytes text, unsigned flag)
-{
-        return text.data ? flag : 0;
-}
+/* ---- writing ---- */
 
-static unsigned flags_of(const struct properties *p)
+static void property_write(const struct properties *p, enum property i, struct buffer *out)
 {
-        return flag_of(p->content_type, FLAG_CONTENT_TYPE) | flag_of(p->content_encoding, FLAG_CONTENT_ENCODING) |
-               flag_of(p->headers, FLAG_HEADERS) | (p->delivery_mode >= 0 ? FLAG_DELIVERY_MODE : 0u) |
-               (p->priority >= 0 ? FLAG_PRIORITY : 0u) | flag_of(p->correlation_id, FLAG_CORRELATION_ID) |
-               flag_of(p->reply_to, FLAG_REPLY_TO) | flag_of(p->expiration, FLAG_EXPIRATION) |
-               flag_of(p->message_id, FLAG_MESSAGE_ID) | (p->timestamp >= 0 ? FLAG_TIMESTAMP : 0u) |
-               flag_of(p->type, FLAG_TYPE) | flag_of(p->user_id, FLAG_USER_ID) | flag_of(p->app_id, FLAG_APP_ID) |
-               flag_of(p->cluster_id, FLAG_CLUSTER_ID);
-}
-
-static void add_text(struct buffer *out, struct bytes text)
-{
-        if (!text.data)
+        const enum property_kind kind = property_table[i].kind;
+        if (!property_is_bytes(i)) {
+                wire_add(out, (uint64_t)property_number(p, i), kind == PROPERTY_TIME ? 8 : 1);
                 return;
-        const size_t size = text.size < SHORT_TEXT_MAX ? text.size : SHORT_TEXT_MAX;
-        buffer_add_byte(out, (unsigned char)size);
-        buffer_add(out, text.data, size);
+        }
+        struct bytes value = *property_bytes(p, i);
+        if (kind == PROPERTY_TEXT && value.size > SHORT_TEXT_MAX)
+                value.size = SHORT_TEXT_MAX;
+        wire_add(out, value.size, (unsigned)property_head(kind));
+        buffer_add(out, value.data, value.size);
 }
 
 void properties_write(const struct properties *p, struct buffer *out)
 {
-        wire_add(out, flags_of(p), 2);
-        add_text(out, p->content_type);
-        add_text(out, p->content_encoding);
-        if (p->headers.data) {
-                wire_add(out, p->headers.size, 4);
-                buffer_add(out, p->headers.data, p->headers.size);
+        unsigned flags = 0;
+        for (enum property i = 0; i < PROPERTIES; i++)
+                flags |= property_is_there(p, i) ? property_flag(i) : 0;
+        wire_add(out, flags, PROPERTY_FLAGS_SIZE);
+        for (enum property i = 0; i < PROPERTIES; i++)
+                if (property_is_there(p, i))
+                        property_write(p, i, out);
+}
+
+json_t *properties_to_json(const struct properties *p)
+{
+        json_t *all = json_object();
+        for (enum property i = 0; i < PROPERTIES; i++) {
+                if (!property_is_there(p, i) || i == PROPERTY_HEADERS || i == PROPERTY_CLUSTER_ID)
+                        continue;
+                const struct bytes text = property_is_bytes(i) ? *property_bytes(p, i) : bytes_of(NULL, 0);
+                json_object_set_new(all, property_table[i].name,
+                                    text.data ? json_stringn((const char *)text.data, text.size)
+                                              : json_integer(property_number(p, i)));
         }
-        if (p->delivery_mode >= 0)
-                buffer_add_byte(out, (unsigned char)p->delivery_mode);
-        if (p->priority >= 0)
-                buffer_add_byte(out, (unsigned char)p->priority);
-        add_text(out, p->correlation_id);
-        add_text(out, p->reply_to);
-        add_text(out, p->expiration);
-        add_text(out, p->message_id);
-        if (p->timestamp >= 0)
-                wire_add(out, (uint64_t)p->timestamp, 8);
-        add_text(out, p->type);
-        add_text(out, p->user_id);
-        add_text(out, p->app_id);
-        add_text(out, p->cluster_id);
+        return all;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/amqp/connection/frames.h"
 
+#include "core/net/properties.h"
+
 enum frame_type { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3, FRAME_HEARTBEAT = 8 };
 
 #define FRAME_HEAD        7
@@ -14,28 +16,6 @@ enum frame_type { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3, FRAME_HEAR
 #define PERSISTENT        2
 #define TRANSIENT         1
 #define HEADER_FIXED      12 /* class, weight, body size */
-
-/* Property flags, highest first: one bit a property in this order. Bit 0 would announce a second flag word. */
-enum property_kind { SHORT_TEXT, TABLE, OCTET, TIME };
-#define FLAG_DELIVERY_MODE 0x1000U
-#define FLAGS_KNOWN        0xFFFCU
-static const enum property_kind PROPERTIES[] = {
-        SHORT_TEXT, /* content-type, 0x8000 */
-        SHORT_TEXT, /* content-encoding */
-        TABLE,      /* headers */
-        OCTET,      /* delivery-mode, 0x1000 */
-        OCTET,      /* priority */
-        SHORT_TEXT, /* correlation-id */
-        SHORT_TEXT, /* reply-to */
-        SHORT_TEXT, /* expiration */
-        SHORT_TEXT, /* message-id */
-        TIME,       /* timestamp */
-        SHORT_TEXT, /* type */
-        SHORT_TEXT, /* user-id */
-        SHORT_TEXT, /* app-id */
-        SHORT_TEXT, /* cluster-id, 0x0004 */
-};
-#define PROPERTY_COUNT (sizeof(PROPERTIES) / sizeof(*PROPERTIES))
 
 static unsigned char *put16(unsigned char *to, uint16_t value)
 {
@@ -116,37 +96,14 @@ void frame_method(struct buffer *out, uint16_t channel, uint32_t id, struct byte
                 put_bytes(put32(to, id), arguments.data, arguments.size);
 }
 
-/* The size of the property that starts at `at`, or 0 when it does not fit. */
-static size_t property_size(enum property_kind kind, struct bytes p, size_t at)
+/* Where the first property behind `last` starts. 0 when the bytes are malformed before it. */
+static size_t property_offset(struct bytes p, enum property last)
 {
-        size_t size = kind == TIME ? 8 : 1;
-        if (kind == SHORT_TEXT && at < p.size)
-                size = 1 + (size_t)p.data[at];
-        if (kind == TABLE) {
-                if (p.size - at < 4)
-                        return 0;
-                const unsigned char *d = p.data + at;
-                size = 4 + ((size_t)d[0] << 24 | (size_t)d[1] << 16 | (size_t)d[2] << 8 | d[3]);
-        }
-        return size <= p.size - at ? size : 0;
-}
-
-static unsigned property_flags(struct bytes p)
-{
-        return (unsigned)p.data[0] << 8 | p.data[1];
-}
-
-/* Where the first property whose flag is below `flag` starts: the end for 0. 0 when the bytes are malformed before it. */
-static size_t property_offset(struct bytes p, unsigned flag)
-{
-        size_t at = 2;
-        for (size_t i = 0; i < PROPERTY_COUNT; i++) {
-                const unsigned bit = 0x8000U >> i;
-                if (bit < flag)
-                        break;
-                if (!(property_flags(p) & bit))
+        size_t at = PROPERTY_FLAGS_SIZE;
+        for (enum property i = 0; i <= last; i++) {
+                if (!(property_flags(p) & property_flag(i)))
                         continue;
-                const size_t size = property_size(PROPERTIES[i], p, at);
+                const size_t size = property_size(property_table[i].kind, p, at);
                 if (size == 0)
                         return 0;
                 at += size;
@@ -167,24 +124,23 @@ bool frame_can_publish(const struct message *m, size_t frame_max)
         const struct bytes p = m->properties;
         if (strlen(m->exchange) > 255 || strlen(m->routing_key) > 255 || is_direct_reply(m))
                 return false;
-        if (p.size < 2 || p.size + HEADER_FIXED + 1 + FRAME_OVERHEAD > frame_max)
+        if (p.size < PROPERTY_FLAGS_SIZE || p.size + HEADER_FIXED + 1 + FRAME_OVERHEAD > frame_max)
                 return false;
-        return (property_flags(p) & ~FLAGS_KNOWN) == 0 && property_offset(p, 0) == p.size;
+        return (property_flags(p) & ~PROPERTY_FLAGS_KNOWN) == 0 && property_offset(p, PROPERTIES - 1) == p.size;
 }
 
 static void publish_header(struct buffer *out, uint16_t channel, const struct message *m, unsigned char delivery_mode)
 {
         const struct bytes p = m->properties;
-        const unsigned flags = property_flags(p);
-        const size_t behind =
-                property_offset(p, FLAG_DELIVERY_MODE); /* where the properties after delivery-mode start */
-        const size_t before = flags & FLAG_DELIVERY_MODE ? behind - 1 : behind;
+        const unsigned flags = property_flags(p), mode = property_flag(PROPERTY_DELIVERY_MODE);
+        const size_t behind = property_offset(p, PROPERTY_DELIVERY_MODE);
+        const size_t before = flags & mode ? behind - 1 : behind;
         unsigned char *to = frame(out, FRAME_HEADER, channel, HEADER_FIXED + before + 1 + (p.size - behind));
         if (!to)
                 return;
         to = put64(put16(put16(to, CLASS_BASIC), 0), m->body.size);
-        to = put16(to, (uint16_t)(flags | FLAG_DELIVERY_MODE));
-        to = put_bytes(to, p.data + 2, before - 2);
+        to = put16(to, (uint16_t)(flags | mode));
+        to = put_bytes(to, p.data + PROPERTY_FLAGS_SIZE, before - PROPERTY_FLAGS_SIZE);
         *to++ = delivery_mode;
         put_bytes(to, p.data + behind, p.size - behind);
 }
