@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/id.h"
 
+#include "core/text/hex.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -27,7 +29,6 @@ uint64_t random_bits(void)
 
 void id_new(char out[ID_TEXT_SIZE])
 {
-        static const char digits[] = "0123456789abcdef";
         uint64_t words[2] = { random_bits(), random_bits() };
         unsigned char raw[16];
         memcpy(raw, words, sizeof(raw));
@@ -35,11 +36,10 @@ void id_new(char out[ID_TEXT_SIZE])
         raw[8] = (unsigned char)((raw[8] & 0x3F) | 0x80); /* variant of RFC 9562 */
 
         char *at = out;
-        for (unsigned i = 0; i < sizeof(raw); i++) {
-                if (i == 4 || i == 6 || i == 8 || i == 10)
+        for (unsigned i = 0; i < sizeof(raw); i += 2) {
+                if (i >= 4 && i <= 10)
                         *at++ = '-';
-                *at++ = digits[raw[i] >> 4];
-                *at++ = digits[raw[i] & 15];
+                at = hex_write(at, raw + i, 2);
         }
         *at = '\0';
 }

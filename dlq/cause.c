@@ -2,12 +2,12 @@
 /* What is left of an error message when what differs from entry to entry is taken out, word by word from left to right. A word that might be either stays:
  * two causes in one group hide one of them, two groups of one cause do not. */
 #include "core/text/digest.h"
+#include "core/text/hex.h"
 
 #include "dlq/letter.h"
 #include "dlq/mask.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST_CAUSE = 240, LONGEST_QUOTED_NAME = 60 };
@@ -133,7 +133,6 @@ bool letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE])
         const size_t known = *letter->verdict ? 0 : 1; /* without one as without the field */
         if (!digest_of(parts, sizeof(parts) / sizeof(parts[0]) - known, digest))
                 return false;
-        for (size_t i = 0; i < LETTER_GROUP_SIZE / 2; i++)
-                snprintf(out + 2 * i, 3, "%02x", digest[i]);
+        *hex_write(out, digest, LETTER_GROUP_SIZE / 2) = '\0';
         return true;
 }

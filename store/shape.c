@@ -2,6 +2,7 @@
 #include "store/shape.h"
 
 #include "core/json.h"
+#include "core/text/hex.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -106,14 +107,13 @@ static void shape_add_time(struct buffer *json, int64_t us)
 
 static void shape_add_hex(struct buffer *json, struct bytes value)
 {
-        static const char digits[] = "0123456789abcdef";
+        unsigned char *at = buffer_reserve(json, 2 * value.size + 2);
 
-        buffer_add_byte(json, '"');
-        for (size_t i = 0; i < value.size; i++) {
-                buffer_add_byte(json, (unsigned char)digits[value.data[i] >> 4]);
-                buffer_add_byte(json, (unsigned char)digits[value.data[i] & 15]);
-        }
-        buffer_add_byte(json, '"');
+        if (!at)
+                return;
+        *at = '"';
+        *hex_write((char *)at + 1, value.data, value.size) = '"';
+        json->size += 2 * value.size + 2;
 }
 
 static void shape_add_cell(struct buffer *json, enum shape_kind kind, const struct cell *c)

@@ -265,16 +265,8 @@ static bool content(struct scan *s)
 /* A character of the basic plane that is no surrogate; others are rare enough for the slow way. */
 static bool unescape_unicode(const unsigned char *at, const unsigned char *end, unsigned char **to)
 {
-        unsigned code = 0;
-        if (end - at < 4)
-                return false;
-        for (int i = 0; i < 4; i++) {
-                const int digit = hex_value((char)at[i]);
-                if (digit < 0)
-                        return false;
-                code = code * 16 + (unsigned)digit;
-        }
-        if (code == 0 || (code >= 0xD800 && code <= 0xDFFF))
+        const int code = end - at < 4 ? -1 : hex_four((const char *)at);
+        if (code <= 0 || (code >= 0xD800 && code <= 0xDFFF))
                 return false;
         unsigned char *o = *to;
         if (code < 0x80) {

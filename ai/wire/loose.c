@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ai/wire/loose.h"
 
+#include "core/text/hex.h"
 #include "core/text/utf8.h"
 
 #include <ctype.h>
@@ -30,15 +31,7 @@ struct bytes loose_trim(struct bytes text)
 
 static int hex4(const unsigned char *at, const unsigned char *end)
 {
-        int value = 0;
-        if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
-                return -1;
-        for (int i = 2; i < 6; i++) {
-                if (!isxdigit(at[i]))
-                        return -1;
-                value = value * 16 + (isdigit(at[i]) ? at[i] - '0' : (at[i] | 0x20) - 'a' + 10);
-        }
-        return value;
+        return end - at < 6 || at[0] != '\\' || at[1] != 'u' ? -1 : hex_four((const char *)at + 2);
 }
 
 /* How many bytes of a good escape there are; 0 = it is none. */

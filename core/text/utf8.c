@@ -62,6 +62,15 @@ size_t utf8_prefix(const char *text, size_t most)
         return size;
 }
 
+size_t utf8_cut(struct bytes text, size_t limit)
+{
+        if (text.size <= limit)
+                return text.size;
+        while (limit > 0 && !begins_character((char)text.data[limit]))
+                limit--;
+        return limit;
+}
+
 void utf8_repair(char *text, bool was_cut)
 {
         char *to = text;

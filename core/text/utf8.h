@@ -4,6 +4,8 @@
 #ifndef CHARD_CORE_TEXT_UTF8_H
 #define CHARD_CORE_TEXT_UTF8_H
 
+#include "core/bytes.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,5 +22,8 @@ size_t utf8_count(const char *text, size_t size);
 
 /* How many bytes the first `most` characters of a text take, or all of it where it has fewer. The text is UTF-8. */
 size_t utf8_prefix(const char *text, size_t most);
+
+/* How many of the first `limit` bytes of a text that is UTF-8 end at a character. */
+size_t utf8_cut(struct bytes text, size_t limit);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A message once more: to its queue again, or to the dead letters. What chard doesn't know stays as it came. */
 #include "core/clock.h"
+#include "core/text/utf8.h"
 #include "message/wire/base64.h"
 #include "message/wire/wire.h"
 

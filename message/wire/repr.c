@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message/wire/repr.h"
 
+#include "core/text/utf8.h"
 #include "message/wire/wire.h"
 
 /* As Celery's task_repr_maxlevels: what lies deeper is shown as "...". */

@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message/wire/wire.h"
 
-size_t utf8_cut(struct bytes text, size_t limit)
-{
-        if (text.size <= limit)
-                return text.size;
-        while (limit > 0 && (text.data[limit] & 0xC0) == 0x80)
-                limit--;
-        return limit;
-}
-
 #define NAME(text)                                              \
         {                                                       \
                 (const unsigned char *)(text), sizeof(text) - 1 \

@@ -39,9 +39,6 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
         return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* How many of the first `limit` bytes of a UTF-8 text end at a character. */
-size_t utf8_cut(struct bytes text, size_t limit);
-
 /* Whose a header is. */
 enum header_owner {
         HEADER_CLIENT, /* the producer's own: travels on untouched */

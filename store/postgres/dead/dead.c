@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dead letters: filing them, and what is done to them. */
+#include "core/text/hex.h"
 #include "store/postgres/dead/dead.h"
 #include "store/postgres/statements.h"
 
@@ -142,8 +143,7 @@ void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done 
                 return;
         }
         filing->letter = letter;
-        for (int i = 0; i < DEAD_KEY_SIZE; i++)
-                snprintf(filing->same + 2 * i, 3, "%02x", letter->same[i]);
+        *hex_write(filing->same, letter->same, DEAD_KEY_SIZE) = '\0';
         call_add(pg_of(s), &verb_dead_file, filing, filing, (void (*)(void))done, arg);
 }
 
