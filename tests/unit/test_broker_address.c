@@ -31,6 +31,9 @@ static void good_urls(void **state)
                 { "amqp://u%40x:p%3A%2F%40%25@h/v", "h", "u@x", "p:/@%", "v", 5672, false },
                 { "amqp://u:p@ss:w@h:7/v", "h", "u", "p@ss:w", "v", 7, false },
                 { "amqp://%C3%BC:%e2%82%ac@h/%c3%a9", "h", "ü", "€", "é", 5672, false },
+                { "amqp://u#1:p?x y#@h/v#2", "h", "u#1", "p?x y#", "v#2", 5672, false },
+                { "amqp://:p@h", "h", "", "p", "/", 5672, false },
+                { "amqp://@h", "h", "guest", "guest", "/", 5672, false },
                 { "amqp://u:p@[::1]:5/v", "::1", "u", "p", "v", 5, false },
                 { "amqps://[fe80::1]", "fe80::1", "guest", "guest", "/", 5671, true },
                 { "  amqp://h/v \n", "h", "guest", "guest", "v", 5672, false },
@@ -90,6 +93,8 @@ static void bad_urls(void **state)
                 "amqp://u:secret%00@h",
                 "amqp://h/%",
                 "amqp://h/v?heartbeat=1",
+                "amqp://h?x/v",
+                "amqp://?x",
                 "amqp://u:secret@h:x/v",
                 "amqp://a,amqp://u:secret@h:x/v",
         };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/amqp/connection/address.h"
 
+#include "core/text/hex.h"
 #include "core/text/url.h"
 
 #include <errno.h>
@@ -8,153 +9,114 @@
 #include <string.h>
 #include <strings.h>
 
-/* A piece of the URL. */
-struct span {
-        const char *at;
-        size_t size;
-};
-
-static struct span span_of(const char *from, const char *to)
-{
-        return (struct span){ from, (size_t)(to - from) };
-}
-
-/* Cut `s` at the first `c`: what follows goes to *rest. False, and nothing changed, when there is none. */
-static bool amqp_address_cut(struct span *s, char c, struct span *rest)
-{
-        const char *found = memchr(s->at, c, s->size);
-        if (!found)
-                return false;
-        *rest = span_of(found + 1, s->at + s->size);
-        s->size = (size_t)(found - s->at);
-        return true;
-}
-
-/* Decode into *out. Returns 0, 1 for a malformed escape or an encoded NUL, or -ENOMEM. */
-static int amqp_address_decode(struct span s, char **out)
-{
-        bool malformed = false, zero = false;
-        *out = url_decode(s.at, s.size, &malformed, &zero);
-        return malformed || zero ? 1 : *out ? 0 : -ENOMEM;
-}
-
 static int amqp_address_bad_url(struct problem *why, size_t number, const char *what)
 {
         return problem_set(why, "broker", "bad_url",
                            "broker URL %zu: %s; it reads amqp://USER:PASSWORD@HOST:PORT/VHOST", number, what);
 }
 
-static bool scheme_of(struct span *url, bool *tls)
+static bool amqp_address_scheme(const char *url, bool *tls)
 {
-        static const struct {
-                const char *text;
-                bool tls;
-        } schemes[] = { { "amqp://", false }, { "amqps://", true } };
-        for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
-                const size_t size = strlen(schemes[i].text);
-                if (url->size >= size && strncasecmp(url->at, schemes[i].text, size) == 0) {
-                        *url = span_of(url->at + size, url->at + url->size);
-                        *tls = schemes[i].tls;
-                        return true;
+        *tls = strncasecmp(url, "amqps://", 8) == 0;
+        return *tls || strncasecmp(url, "amqp://", 7) == 0;
+}
+
+/* The same with %XX for what only this kind of URL may hold as it is: it has no fragment, and a user or password may have any character but '/'. NULL
+ * when memory ran out. */
+static char *amqp_address_escaped(const char *url)
+{
+        const char *authority = strstr(url, "://") + 3;
+        const char *at = memrchr(authority, '@', strcspn(authority, "/")), *user_end = at ? at : authority;
+        char *escaped = malloc(3 * strlen(url) + 1), *to = escaped;
+        for (const char *from = url; to && *from; from++) {
+                const unsigned char c = (unsigned char)*from;
+                if (c > ' ' && c != 0x7F && c != '#' && (c != '?' || from >= user_end)) {
+                        *to++ = *from;
+                        continue;
                 }
+                *to++ = '%';
+                to = hex_write(to, &c, 1);
         }
-        return false;
+        if (to)
+                *to = '\0';
+        return escaped;
 }
 
-static bool port_of(struct span text, int *port)
+/* Takes `text`; where there is none, a copy of `otherwise`. */
+static char *amqp_address_text(char **text, const char *otherwise)
 {
-        long number = 0;
-        if (text.size == 0 || text.size > 5)
-                return false;
-        for (size_t i = 0; i < text.size; i++) {
-                if (text.at[i] < '0' || text.at[i] > '9')
-                        return false;
-                number = number * 10 + (text.at[i] - '0');
+        char *taken = *text ? *text : strdup(otherwise);
+        *text = NULL;
+        return taken;
+}
+
+/* Without a user it is "guest". The path is decoded here: it was left as it was written. Returns 0, 1 for a malformed %XX, or -ENOMEM. */
+static int amqp_address_take(struct address *a, struct url *u)
+{
+        const bool has_login = u->user || u->password, has_vhost = u->path && u->path[1];
+        bool zero = false;
+        a->host = amqp_address_text(&u->host, "localhost");
+        a->user = amqp_address_text(&u->user, has_login ? "" : "guest");
+        a->password = amqp_address_text(&u->password, has_login ? "" : "guest");
+        a->vhost = has_vhost ? url_decode(u->path + 1, strlen(u->path + 1), &u->malformed, &zero) : strdup("/");
+        a->port = u->port ? atoi(u->port) : a->tls ? 5671 : 5672;
+        if (u->malformed || zero)
+                return 1;
+        return a->host && a->user && a->password && a->vhost ? 0 : -ENOMEM;
+}
+
+static int amqp_address_read(struct address *a, const char *escaped, bool empty_port, size_t number,
+                             struct problem *why)
+{
+        struct url u = { 0 };
+        int rc = url_read(escaped, &u);
+        if (rc > 0 || (rc == 0 && empty_port))
+                rc = amqp_address_bad_url(why, number,
+                                          strstr(escaped, "%00") ? "a %00 in it stands for no character"
+                                                                 : "its port is no number from 1 to 65535");
+        else if (rc == 0 && strchr(escaped, '?'))
+                rc = amqp_address_bad_url(why, number, "options after '?' are not understood");
+        else if (rc == 0) {
+                rc = amqp_address_take(a, &u);
+                if (rc > 0)
+                        rc = amqp_address_bad_url(why, number, "a %XX in it is malformed");
         }
-        *port = (int)number;
-        return number >= 1 && number <= 65535;
+        url_free(&u);
+        return rc;
 }
 
-/* "host", "host:port", "[v6]", "[v6]:port". */
-static bool host_and_port(struct span *host, int *port)
+/* Gives back what held a password. */
+static void amqp_address_wipe(char *text)
 {
-        struct span rest = { "", 0 };
-        if (host->size && host->at[0] == '[') {
-                *host = span_of(host->at + 1, host->at + host->size);
-                if (!amqp_address_cut(host, ']', &rest))
-                        return false;
-                if (rest.size == 0)
-                        return true;
-                return rest.at[0] == ':' && port_of(span_of(rest.at + 1, rest.at + rest.size), port);
-        }
-        return !amqp_address_cut(host, ':', &rest) || port_of(rest, port);
+        if (text)
+                explicit_bzero(text, strlen(text));
+        free(text);
 }
 
-/* The user part may hold any '@' that was not encoded; the last one ends it, as browsers have it. */
-static void cut_user(struct span *host, struct span *user)
+static int amqp_address_parse(struct address *a, const char *text, size_t number, struct problem *why)
 {
-        const char *at = memrchr(host->at, '@', host->size);
-        if (!at)
-                return;
-        *user = span_of(host->at, at);
-        *host = span_of(at + 1, host->at + host->size);
-}
-
-struct parts {
-        struct span user, password, host, vhost;
-};
-
-static int decode_parts(struct address *a, const struct parts *p)
-{
-        const struct {
-                struct span from;
-                char **to;
-        } texts[] = {
-                { p->user, &a->user }, { p->password, &a->password }, { p->host, &a->host }, { p->vhost, &a->vhost }
-        };
-        for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-                const int result = amqp_address_decode(texts[i].from, texts[i].to);
-                if (result)
-                        return result;
-        }
-        return 0;
-}
-
-static int parse_one(struct address *a, struct span url, size_t number, struct problem *why)
-{
-        struct parts p = { .user = { "guest", 5 }, .password = { "guest", 5 }, .vhost = { "/", 1 } };
-        struct span path = { "", 0 };
-        if (!scheme_of(&url, &a->tls))
+        if (!amqp_address_scheme(text, &a->tls))
                 return amqp_address_bad_url(why, number, "it starts with neither amqp:// nor amqps://");
-        a->port = a->tls ? 5671 : 5672;
-        p.host = url;
-        amqp_address_cut(&p.host, '/', &path);
-        if (path.size)
-                p.vhost = path;
-        struct span user = { "", 0 };
-        cut_user(&p.host, &user);
-        if (user.size) {
-                p.user = user;
-                if (!amqp_address_cut(&p.user, ':', &p.password))
-                        p.password = (struct span){ "", 0 };
-        }
-        if (!host_and_port(&p.host, &a->port))
-                return amqp_address_bad_url(why, number, "its port is no number from 1 to 65535");
-        if (p.host.size == 0)
-                p.host = (struct span){ "localhost", 9 };
-        if (memchr(p.vhost.at, '?', p.vhost.size) || memchr(p.host.at, '?', p.host.size))
-                return amqp_address_bad_url(why, number, "options after '?' are not understood");
-        const int result = decode_parts(a, &p);
-        return result > 0 ? amqp_address_bad_url(why, number, "a %XX in it is malformed") : result;
+        const char *authority = strstr(text, "://") + 3, *server_end = authority + strcspn(authority, "/");
+        char *escaped = amqp_address_escaped(text);
+        const int rc = escaped ? amqp_address_read(a, escaped, server_end[-1] == ':', number, why) : -ENOMEM;
+        amqp_address_wipe(escaped);
+        return rc;
 }
 
-static struct span amqp_address_trimmed(struct span s)
+static int amqp_address_parse_piece(struct address_list *out, const char *from, const char *end, struct problem *why)
 {
-        while (s.size && strchr(" \t\r\n", s.at[0]))
-                s = span_of(s.at + 1, s.at + s.size);
-        while (s.size && strchr(" \t\r\n", s.at[s.size - 1]))
-                s.size--;
-        return s;
+        while (from < end && strchr(" \t\r\n", *from))
+                from++;
+        while (from < end && strchr(" \t\r\n", end[-1]))
+                end--;
+        if (from == end)
+                return 0;
+        char *text = strndup(from, (size_t)(end - from));
+        out->count++;
+        const int rc = text ? amqp_address_parse(&out->items[out->count - 1], text, out->count, why) : -ENOMEM;
+        amqp_address_wipe(text);
+        return rc;
 }
 
 int address_list_parse(struct address_list *out, const char *urls, struct problem *why)
@@ -166,11 +128,7 @@ int address_list_parse(struct address_list *out, const char *urls, struct proble
         int result = out->items ? 0 : -ENOMEM;
         for (const char *at = urls; !result && *at;) {
                 const char *end = at + strcspn(at, ",;");
-                const struct span url = amqp_address_trimmed(span_of(at, end));
-                if (url.size) {
-                        out->count++;
-                        result = parse_one(&out->items[out->count - 1], url, out->count, why);
-                }
+                result = amqp_address_parse_piece(out, at, end, why);
                 at = *end ? end + 1 : end;
         }
         if (!result && out->count == 0)
