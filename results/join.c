@@ -3,6 +3,7 @@
 
 #include "core/json.h"
 #include "message/wire/repr.h"
+#include "results/redis_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,13 @@ static void ask(struct join *j, const struct bytes words[], size_t count, redis_
                 out_of_memory(j);
 }
 
-void redis_join(struct redis_link *l, const struct bytes words[], size_t count, struct bytes parts, struct bytes group,
+static void run_script(struct join *j, const struct redis_script_call *call, redis_answer *answer)
+{
+        if (redis_script_send(j->link, call, answer, j) != 0)
+                out_of_memory(j);
+}
+
+void redis_join(struct redis_link *l, const struct redis_script_call *counting, struct bytes parts, struct bytes group,
                 chord_done *done, void *arg)
 {
         const struct chord_reply none = { .verdict = CHORD_AWAY };
@@ -79,7 +86,7 @@ void redis_join(struct redis_link *l, const struct bytes words[], size_t count, 
         j->arg = arg;
         buffer_add(&j->parts, parts.data, parts.size);
         buffer_add(&j->group, group.data, group.size);
-        ask(j, words, count, on_counted);
+        run_script(j, counting, on_counted);
 }
 
 static long long number(const redisReply *reply, size_t i)
@@ -214,7 +221,7 @@ static void add_ids(const json_t *node, json_t *ids)
 
 /* One MGET with many words, as a script: the link takes commands of few words. ARGV: the ids as JSON, what their keys begin with. */
 static const char results_script[] = "local out = {} for i, id in ipairs(cjson.decode(ARGV[1])) do "
-                                     "out[i] = redis.call('GET', ARGV[2] .. 'celery-task-meta-' .. tostring(id)) end "
+                                     "out[i] = redis.call('GET', ARGV[2] .. '" REDIS_TASK_KEY "' .. tostring(id)) end "
                                      "return out";
 
 static void ask_results(struct join *j)
@@ -224,15 +231,14 @@ static void ask_results(struct join *j)
         struct buffer list = { 0 };
         json_write(j->ids, &list);
         struct chord_reply refused = { .verdict = CHORD_REFUSED };
-        const struct bytes command[] = { bytes_of_string("EVAL"), bytes_of_string(results_script), bytes_of_string("0"),
-                                         buffer_view(&list), bytes_of_string(redis_link_prefix(j->link)) };
+        const struct bytes args[] = { buffer_view(&list), bytes_of_string(redis_link_prefix(j->link)) };
         problem_set(&refused.why, "results", "refused", "a header of %zu results can't be gathered", count);
         if (!j->ids || list.failed)
                 out_of_memory(j);
         else if (count == 0 || count > MOST)
                 finish(j, &refused);
         else
-                ask(j, command, sizeof(command) / sizeof(command[0]), on_results);
+                run_script(j, &(struct redis_script_call){ results_script, NULL, args, 0, 2 }, on_results);
         buffer_free(&list);
 }
 

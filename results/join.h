@@ -3,12 +3,12 @@
 #ifndef CHARD_RESULTS_JOIN_H
 #define CHARD_RESULTS_JOIN_H
 
-#include "redis/link.h"
+#include "redis/script.h"
 #include "results/results.h"
 
-/* Send the counting command; it answers 1 to the one that is to gather: from the sorted set under `parts`, or, where a GroupResult is
+/* Run the counting script; it answers 1 to the one that is to gather: from the sorted set under `parts`, or, where a GroupResult is
  * saved under `group`, from the results that it names. All copied. */
-void redis_join(struct redis_link *l, const struct bytes words[], size_t count, struct bytes parts, struct bytes group,
+void redis_join(struct redis_link *l, const struct redis_script_call *counting, struct bytes parts, struct bytes group,
                 chord_done *done, void *arg);
 
 /* Pure: the results of a header, from the members of its sorted set. READY; or FAILED with `why`, and the

@@ -6,7 +6,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "message/wire/repr.h"
-#include "redis/link.h"
+#include "redis/script.h"
 #include "results/join.h"
 #include "results/redis_keys.h"
 #include "results/results.h"
@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct redis {
         struct results_sink sink; /* first: this is what the door holds */
@@ -205,12 +207,12 @@ static void on_done(redisReply *reply, void *arg)
         }
 }
 
-static void ask(struct redis *r, const struct bytes words[], size_t count, results_done *done, void *arg)
+static void run_script(struct redis *r, const struct redis_script_call *call, results_done *done, void *arg)
 {
         struct asking *a = malloc(sizeof(*a));
         if (a)
                 *a = (struct asking){ r->link, done, arg };
-        if (a && redis_link_send(r->link, words, count, on_done, a) == 0)
+        if (a && redis_script_send(r->link, call, on_done, a) == 0)
                 return;
         free(a);
         done(RESULTS_AWAY, NULL, arg); /* our own memory: told again */
@@ -225,19 +227,12 @@ static void redis_store(struct results_sink *s, const struct results_address *to
                         void *arg)
 {
         struct redis *r = (struct redis *)s;
-        struct buffer key = { 0 };
-        buffer_addf(&key, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
-        const struct bytes words[] = {
-                text("EVAL"),
-                text(store_script),
-                text("1"),
-                buffer_view(&key),
-                meta,
-                text(r->expires),
-                text(to->late && to->interim ? "1" : "0"),
-        };
-        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
-        buffer_free(&key);
+        struct buffer room = { 0 };
+        buffer_addf(&room, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
+        const struct bytes key = buffer_view(&room);
+        const struct bytes args[] = { meta, text(r->expires), text(to->late && to->interim ? "1" : "0") };
+        run_script(r, &(struct redis_script_call){ store_script, &key, args, 1, COUNT(args) }, done, arg);
+        buffer_free(&room);
 }
 
 /* ---- chords ---- */
@@ -257,92 +252,93 @@ static void chord_keys(const struct redis *r, const char *group_id, struct buffe
                 out[i] = bytes_of(room->data + starts[i], starts[i + 1] - starts[i]);
 }
 
+/* A script, and those of a group's keys that it gets, in its order. */
+struct chord_script {
+        const char *text;
+        size_t key_count;
+        enum chord_key keys[KEY_COUNT];
+};
+
+static void chord_run(struct redis *r, const struct chord_script *script, const char *group_id,
+                      const struct bytes args[], size_t arg_count, results_done *done, void *arg)
+{
+        struct buffer room = { 0 };
+        struct bytes all[KEY_COUNT], keys[KEY_COUNT];
+        chord_keys(r, group_id, &room, all);
+        for (size_t i = 0; i < script->key_count; i++)
+                keys[i] = all[script->keys[i]];
+        run_script(r, &(struct redis_script_call){ script->text, keys, args, script->key_count, arg_count }, done, arg);
+        buffer_free(&room);
+}
+
+static const char *decimal(size_t number, char out[24])
+{
+        snprintf(out, 24, "%zu", number);
+        return out;
+}
+
 static void redis_chord_begin(struct results_sink *s, const char *group_id, size_t size, struct bytes saved,
                               results_done *done, void *arg)
 {
+        static const struct chord_script begin = { begin_script, 3, { KEY_C, KEY_S, KEY_GROUP } };
         struct redis *r = (struct redis *)s;
-        struct buffer room = { 0 };
-        struct bytes keys[KEY_COUNT];
         char count[24];
-        snprintf(count, sizeof(count), "%zu", size);
-        chord_keys(r, group_id, &room, keys);
-        const struct bytes words[] = {
-                text("EVAL"),    text(begin_script), text("3"),        keys[KEY_C], keys[KEY_S],
-                keys[KEY_GROUP], text(count),        text(r->expires), saved,
-        };
-        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
-        buffer_free(&room);
+        const struct bytes args[] = { text(decimal(size, count)), text(r->expires), saved };
+        chord_run(r, &begin, group_id, args, COUNT(args), done, arg);
 }
 
 static void redis_chord_more(struct results_sink *s, const char *group_id, const char *who, size_t size,
                              results_done *done, void *arg)
 {
+        static const struct chord_script more = { more_script, 3, { KEY_C, KEY_T, KEY_D } };
         struct redis *r = (struct redis *)s;
-        struct buffer room = { 0 };
-        struct bytes keys[KEY_COUNT];
         char count[24];
-        snprintf(count, sizeof(count), "%zu", size);
-        chord_keys(r, group_id, &room, keys);
-        const struct bytes words[] = {
-                text("EVAL"), text(more_script), text("3"),   keys[KEY_C],      keys[KEY_T],
-                keys[KEY_D],  text(who),         text(count), text(r->expires),
-        };
-        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
-        buffer_free(&room);
+        const struct bytes args[] = { text(who), text(decimal(size, count)), text(r->expires) };
+        chord_run(r, &more, group_id, args, COUNT(args), done, arg);
 }
 
 static void redis_chord_end(struct results_sink *s, const char *group_id, const char *task_id, bool failed,
                             results_done *done, void *arg)
 {
+        static const struct chord_script end = { end_script, 6, { KEY_C, KEY_J, KEY_T, KEY_S, KEY_D, KEY_W } };
         struct redis *r = (struct redis *)s;
-        struct buffer room = { 0 };
-        struct bytes keys[KEY_COUNT];
-        chord_keys(r, group_id, &room, keys);
-        const struct bytes words[] = {
-                text("EVAL"),     text(end_script), text("6"),   keys[KEY_C],   keys[KEY_J],  keys[KEY_T],
-                keys[KEY_S],      keys[KEY_D],      keys[KEY_W], text(task_id), text(DONE_S), text(failed ? "1" : "0"),
-                text(r->expires),
-        };
-        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
-        buffer_free(&room);
+        const struct bytes args[] = { text(task_id), text(DONE_S), text(failed ? "1" : "0"), text(r->expires) };
+        chord_run(r, &end, group_id, args, COUNT(args), done, arg);
 }
 
 static void redis_chord_restore(struct results_sink *s, const char *group_id, size_t size, struct bytes parts,
                                 results_done *done, void *arg)
 {
+        static const struct chord_script restore = { restore_script, 5, { KEY_C, KEY_J, KEY_S, KEY_D, KEY_W } };
         struct redis *r = (struct redis *)s;
-        struct buffer room = { 0 };
-        struct bytes keys[KEY_COUNT];
         char count[24];
-        snprintf(count, sizeof(count), "%zu", size);
-        chord_keys(r, group_id, &room, keys);
-        const struct bytes words[] = {
-                text("EVAL"), text(restore_script), text("5"),   keys[KEY_C],      keys[KEY_J], keys[KEY_S],
-                keys[KEY_D],  keys[KEY_W],          text(count), text(r->expires), parts,
-        };
-        ask(r, words, sizeof(words) / sizeof(words[0]), done, arg);
-        buffer_free(&room);
+        const struct bytes args[] = { text(decimal(size, count)), text(r->expires), parts };
+        chord_run(r, &restore, group_id, args, COUNT(args), done, arg);
 }
 
 static void redis_chord_part(struct results_sink *s, const struct chord_part *part, chord_done *done, void *arg)
 {
         struct redis *r = (struct redis *)s;
         struct buffer room = { 0 }, body = { 0 };
-        struct bytes keys[KEY_COUNT];
+        struct bytes k[KEY_COUNT];
         char index[24] = "+inf";
         if (part->index >= 0)
                 snprintf(index, sizeof(index), "%lld", part->index);
         buffer_addf(&body, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), part->body_id ? part->body_id : "");
-        chord_keys(r, part->group_id, &room, keys);
-        const struct bytes words[] = {
-                text("EVAL"),  text(part_script),   text("8"),
-                keys[KEY_J],   keys[KEY_T],         keys[KEY_S],
-                keys[KEY_D],   keys[KEY_GROUP],     keys[KEY_C],
-                keys[KEY_W],   buffer_view(&body),  text(part->task_id),
-                part->member,  text(index),         text(r->expires),
-                text(CLAIM_S), text(part->task_id), text(part->again ? "1" : "0"),
+        chord_keys(r, part->group_id, &room, k);
+        const struct bytes keys[] = { k[KEY_J],     k[KEY_T], k[KEY_S], k[KEY_D],
+                                      k[KEY_GROUP], k[KEY_C], k[KEY_W], buffer_view(&body) };
+        const struct bytes args[] = {
+                text(part->task_id),
+                part->member,
+                text(index),
+                text(r->expires),
+                text(CLAIM_S),
+                text(part->task_id),
+                text(part->again ? "1" : "0"),
         };
-        redis_join(r->link, words, sizeof(words) / sizeof(words[0]), keys[KEY_J], keys[KEY_GROUP], done, arg);
+        redis_join(r->link, &(struct redis_script_call){ part_script, keys, args, COUNT(keys), COUNT(args) }, k[KEY_J],
+                   k[KEY_GROUP], done, arg);
         buffer_free(&body);
         buffer_free(&room);
 }
