@@ -8,8 +8,8 @@
  *
  * What holds everywhere:
  *   - JSON crosses as UTF-8 text that ends with NUL. Texts given to a function are copied before it returns, unless it says otherwise.
- *   - Times are in milliseconds. A timeout of 0 only looks; a negative one waits without an end. Connecting to Redis is not part of it: that
- *     takes connect_timeout_ms at most.
+ *   - Times are in milliseconds. A timeout of 0 only looks; a negative one waits without an end. What Redis needs to be connected to, or to answer,
+ *     is not part of it: about connect_timeout_ms at most.
  *   - A function that can fail returns CHARD_OK (0) or another enum chard_code, and fills in a struct chard_error where one
  *     is given; that may always be NULL. Nothing prints, nothing aborts, nothing is kept in global variables.
  *   - Signals that arrive while a thread waits here are handled, and the wait goes on.
@@ -64,8 +64,8 @@ struct chard_options {
         size_t size;        /* sizeof(struct chard_options); CHARD_OPTIONS_INIT sets it */
         const char *broker; /* amqp://…, amqps://… (several, comma-separated, are tried in turn) or embedded:FILE */
         /* Where results come back: NULL = nowhere; "rpc://" = to a queue of this handle's own, which goes away a minute after the handle;
-         * "redis://[[user]:password@]host[:port][/db]" = read where the workers store them. Chords need the latter: their parts
-         * are counted there. */
+         * "redis://[[user]:password@]host[:port][/db]", or rediss://, redis+socket:// or sentinel:// as workers have them (docs/celery.md) = read
+         * where the workers store them. Chords need one of the latter: their parts are counted there. */
         const char *results;
         const char
                 *ca_file; /* PEM file of the authority that signed an amqps broker's certificate; NULL = the system's */

@@ -62,13 +62,14 @@ static bool pass_over(struct redis_link *l)
         return l->passed_over != 0;
 }
 
-/* Tell whoever waits on a link that is made on demand: its owner when it broke, all others when there was no use in making it anew. */
-static void tell_waiting(struct redis_link *l, bool was_up, bool is_useless)
+/* On demand: was there no use in making it anew, and has each sentinel had its turn? */
+static bool is_useless(struct redis_link *l, bool was_away)
 {
-        if (was_up && l->config.lost)
-                l->config.lost(l->config.arg);
-        if (l->config.on_demand && is_useless)
-                link_give_up(l);
+        l->tries += was_away;
+        if (!l->config.on_demand || l->tries == 0 || (has_sentinels(l) && l->tries < l->address.host_count))
+                return false;
+        l->tries = 0;
+        return true;
 }
 
 static void link_away_as(struct redis_link *l, const char *why, bool refused)
@@ -96,7 +97,10 @@ static void link_away_as(struct redis_link *l, const char *why, bool refused)
                                          : AGAIN_MS + backoff_ms(AGAIN_MS, LONGEST_MS, l->failures, random_bits());
         l->next_ms = clock_mono_ms() + wait_ms;
         uv_timer_start(&l->timer, link_timer, wait_ms < LOOK_MS ? wait_ms : LOOK_MS, LOOK_MS);
-        tell_waiting(l, was_up, was_away && !at_once);
+        if (was_up && l->config.lost)
+                l->config.lost(l->config.arg);
+        if (is_useless(l, was_away))
+                link_give_up(l);
 }
 
 void link_away(struct redis_link *l, const char *why)
@@ -181,6 +185,7 @@ static void is_greeted(struct redis_link *l)
 void link_serves(struct redis_link *l)
 {
         l->failures = 0;
+        l->tries = 0;
         l->absence.what = "Redis";
         absence_back(&l->absence, 1, clock_mono_ms());
         l->told = false;

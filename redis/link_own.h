@@ -28,6 +28,7 @@ struct redis_link {
         uint64_t away_ms;             /* since when it serves nobody; 0 = it does */
         uint64_t next_ms;             /* of the next try while it is away */
         unsigned failures, greetings;
+        unsigned tries;               /* to make it anew, for those who wait */
         bool told;                    /* it is away, and that is known */
         bool refused;                 /* the server itself said `why` */
         char why[256];                /* it broke or could not be made the last time */
