@@ -6,7 +6,8 @@
 static int bad_file(const struct tls_fault *fault, const struct tls_options *o, struct problem *why)
 {
         static const char *const names[] = { "ssl_ca_certs", "ssl_certfile", "ssl_keyfile" };
-        const char *const files[] = { o->ca_file, o->certificate_file, o->key_file ? o->key_file : o->certificate_file };
+        const char *const files[] = { o->ca_file, o->certificate_file,
+                                      o->key_file ? o->key_file : o->certificate_file };
         return problem_set(why, "results", "bad_url", "%s of the Redis result URL, %s, can't be used: %s",
                            names[fault->file], files[fault->file], fault->reason);
 }
