@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 from support.place import everywhere
-from test_dlq import keeping
+from test_dlq import Receiver, bury, keeping
 
 LEASE_S = 2
 SETTINGS = {"duties_lease_s": LEASE_S, "stale_every_s": 1}
@@ -22,9 +22,9 @@ def leader(chard):
     return status(chard)["duties"]["leader"]
 
 
-def stale_job(database):
-    """A job that has stood still for a day; the sweeper fails it, with an event."""
-    job, then = str(uuid.uuid4()), datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+def stale_job(database, then=None):
+    """A job that has stood still for a day, or since then; the sweeper fails it, with an event."""
+    job, then = str(uuid.uuid4()), then or datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
     database.run("insert into chard.job (root_id, pipeline, created_at, updated_at) values (%s, 'scan', %s, %s)", job, then, then)
     return job
 
@@ -81,6 +81,68 @@ def test_a_leader_that_wakes_does_nothing_twice(chard, database, wait_until):
             assert leader(chard) == "k2"
         assert "stale jobs" not in first.stderr and second.stderr.count("stale jobs") >= 2
     assert told(database) == sorted([*jobs, later])
+
+
+def test_a_leader_that_wakes_begins_nothing(chard, database, wait_until):
+    """Its lease is another's, who is not at work at this moment: what is due stays until that one is."""
+    chard.prepare()
+    with keeping(chard, "k1", **SETTINGS) as first:
+        first.wait_log("k1 does the duties of the fleet")
+        with keeping(chard, "k2", **SETTINGS | {"duties_lease_s": 60}) as second:
+            second.wait_log("k1 does the duties of the fleet")
+            first.signal(signal.SIGSTOP)
+            second.wait_log("k2 does the duties of the fleet", LEASE_S + 8)
+            second.signal(signal.SIGSTOP)
+            job = stale_job(database)
+            first.signal(signal.SIGCONT)
+            first.wait_log("k2 does the duties of the fleet", 20)
+            assert not swept(database, job)
+            second.signal(signal.SIGCONT)
+            wait_until(lambda: swept(database, job))
+        assert "stale jobs" not in first.stderr and "stale jobs" in second.stderr
+    assert told(database) == [job]
+
+
+def test_a_leader_that_is_stopped_in_a_sweep_tells_nothing_twice(chard, database, wait_until):
+    """What it asked for waits behind a lock when it is stopped, and happens when the lock goes; another leads by then, and has found the same."""
+    chard.prepare()
+    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    with keeping(chard, "k1", **SETTINGS) as first:
+        first.wait_log("k1 does the duties of the fleet")
+        with keeping(chard, "k2", **SETTINGS) as second:
+            with database.connect(autocommit=False) as blocker:
+                jobs = [stale_job(database, datetime.datetime.now(datetime.timezone.utc)) for _ in range(3)]
+                blocker.execute("select from chard.job for key share")  # they may be updated, but not locked for it
+                database.run("update chard.job set updated_at = %s", then)
+                wait_until(lambda: database.value(waits) == 1, what="the first one's sweep waits")
+                first.signal(signal.SIGSTOP)
+                second.wait_log("k2 does the duties of the fleet", LEASE_S + 8)
+                wait_until(lambda: database.value(waits) == 2, what="so does the second one's")
+            wait_until(lambda: all(swept(database, job) for job in jobs))
+            first.signal(signal.SIGCONT)
+            first.wait_log("k2 does the duties of the fleet", 20)
+            later = stale_job(database)
+            wait_until(lambda: swept(database, later))
+    assert told(database) == sorted([*jobs, later])
+
+
+def test_only_the_leader_tells(chard, database, queues, wait_until):
+    """Each has a room of its own: alarms come to the leader's, and to the next one's when that leads."""
+    chard.prepare()
+    rooms = [Receiver(), Receiver()]
+    hooks = [{"dlq_webhook_url": room.url("x"), "dlq_webhook_every_s": 0} for room in rooms]
+    with keeping(chard, "k1", **SETTINGS, **hooks[0]) as first:
+        first.wait_log("k1 does the duties of the fleet")
+        with keeping(chard, "k2", **SETTINGS, **hooks[1]) as second:
+            second.wait_log("k1 does the duties of the fleet")
+            bury(queues, code="one")
+            wait_until(lambda: rooms[0].posts)
+            first.terminate()
+            second.wait_log("k2 does the duties of the fleet", LEASE_S + 8)
+            bury(queues, code="two")
+            wait_until(lambda: rooms[1].posts)
+    assert ["one" in post["text"] for post in rooms[0].posts] == [True] and ["two" in post["text"] for post in rooms[1].posts] == [True]
 
 
 @pytest.mark.parametrize("name", [["keep"], ["dlq", "keep"]], ids=" ".join)

@@ -119,6 +119,13 @@ def test_a_step_shows_in_another_process_at_once(chard, store_url, database, pla
     assert heard < 1000 + 2 * seen
 
 
+MANY_STEPS = {  # of as many jobs, and one more, as one transaction forgets
+    "postgresql": "insert into chard.job_step (root_id, position, at, key, kind, name, state)"
+                  " select 'job' || n, 1, now() - interval '8 days', 'job', 'job', 'chat', 'SUCCESS' from generate_series(1, 20001) n",
+    "sqlite": "with recursive many(n) as (select 1 union all select n + 1 from many where n < 20001)"
+              " insert into job_step (root_id, position, at, key, kind, name, state) select 'job' || n, 1, 1000000, 'job', 'job', 'chat', 'SUCCESS' from many"}
+
+
 def test_steps_are_forgotten_a_week_after_the_end(chard, store_url, database, place, wait_until):
     chard.prepare()
     with chard.worker():
@@ -129,6 +136,7 @@ def test_steps_are_forgotten_a_week_after_the_end(chard, store_url, database, pl
         database.run("update chard.job_step set at = at - interval '8 days' where root_id = %s", old)
     else:
         database.run("update chard.job_step set at = at - 8 * 86400000000 where root_id = %s", old)
+    database.run(MANY_STEPS[database.name])
     with chard.worker():  # tends when it starts
         wait_until(lambda: len(database.rows("select distinct root_id from chard.job_step")) == 1)
     assert database.rows("select distinct root_id from chard.job_step") == [{"root_id": young}]

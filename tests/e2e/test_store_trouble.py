@@ -9,6 +9,7 @@ import pytest
 
 from support.database import Database
 from support.store import Store, migrate
+from test_dlq import bury
 
 
 def claims(ids):
@@ -88,27 +89,69 @@ def test_a_cut_link_is_repeated_and_reported(ready_url, opened, toxic, postgres,
     wait_until(lambda: store.up(), 20, "up again")
 
 
-def test_a_settlement_whose_answer_is_lost_goes_on_with_what_can_be_settled_meanwhile(ready_url, opened, toxic, postgres, wait_until):
-    """The first letter was settled under the batch's key, then the second one becomes free: one more act."""
+def letter(n):
+    return {"do": "dead_file", "key": f"k{n}", "same": f"s{n}", "task_id": f"t{n}", "root_id": f"t{n}"}
+
+
+@pytest.fixture
+def lose_answer(ready_url, opened, toxic, postgres, wait_until):
+    """lose_answer(before, call, done) -> the store, and the number of a call that was carried out and whose answer is lost; heal() lets it be asked again."""
     link, database = toxic(postgres.port), Database(ready_url)
-    store = opened(link.url(ready_url))
-    store.ask(*[{"do": "dead_file", "key": f"k{n}", "same": f"s{n}", "task_id": f"t{n}", "root_id": f"t{n}"} for n in (1, 2)],
-              {"do": "schedule", "task_id": "t2", "in_ms": 60000})
-    message = {"exchange": "", "routing_key": "q", "body": "[]"}
-    with database.connect(autocommit=False) as blocker:
-        blocker.execute("select from chard.dead_letter for update")
-        number, = store.send({"do": "dead_settle", "items": [{"entry": n, "message": message, "due_ms": 1} for n in (1, 2)]})
-        waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        wait_until(lambda: database.value(waits) == 1)
-        link.mute()
-    wait_until(lambda: database.value("select state from chard.dead_letter where entry = 1") == "requeued")
-    database.run("delete from chard.scheduled where task_id = 't2'")
-    link.cut()
-    link.heal()
+
+    def lost(before, call, done):
+        store = opened(link.url(ready_url))
+        store.ask(*before)
+        with database.connect(autocommit=False) as blocker:
+            blocker.execute("select from chard.dead_letter for update")
+            number, = store.send(call)
+            waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            wait_until(lambda: database.value(waits) == 1)
+            link.mute()
+        wait_until(lambda: database.value(done))
+        return store, number
+
+    def heal():
+        link.cut()
+        link.heal()
+
+    lost.heal = heal
+    return lost
+
+
+def acts(store, *entries):
+    return [[(act["action"], act["count"]) for act in store.one("dead_history", entry=entry)["value"]] for entry in entries]
+
+
+@pytest.mark.parametrize("action", ["requeue", "discard"])
+def test_a_settlement_whose_answer_is_lost_goes_on_with_what_can_be_settled_meanwhile(ready_url, lose_answer, opened, action):
+    """The first letter was settled under the batch's key, then the second one becomes free, or comes: one more act."""
+    database, message = Database(ready_url), {"exchange": "", "routing_key": "q", "body": "[]"}
+    items = [{"entry": n, "message": message, "due_ms": 1} for n in (1, 2)]
+    before = [letter(1), letter(2), {"do": "schedule", "task_id": "t2", "in_ms": 60000}] if action == "requeue" else [letter(1)]
+    store, number = lose_answer(before, {"do": "dead_settle", "action": action, "items": items},
+                                f"select state = '{action}{'d' if action == 'requeue' else 'ed'}' from chard.dead_letter where entry = 1")
+    if action == "requeue":
+        database.run("delete from chard.scheduled where task_id = 't2'")
+    else:
+        opened(ready_url, "w2").ask(letter(2))
+    lose_answer.heal()
     assert store.wait([number])[0]["outcomes"] == ["DONE", "DONE"]
-    assert database.value("select count(*) from chard.scheduled where reason = 'requeue'") == 2
-    acts = [store.one("dead_history", entry=n)["value"] for n in (1, 2)]
-    assert [[(a["action"], a["count"]) for a in of] for of in acts] == [[("requeue", 1)], [("requeue", 1)]]
+    assert database.value("select count(*) from chard.scheduled where reason = 'requeue'") == (2 if action == "requeue" else 0)
+    assert acts(store, 1, 2) == [[(action, 1)], [(action, 1)]]
+    again = store.one("dead_settle", action=action, items=items)["outcomes"]
+    assert again == ["SETTLED", "SETTLED"] and acts(store, 1, 2) == [[(action, 1)], [(action, 1)]]
+
+
+def test_an_edit_whose_answer_is_lost_is_one(ready_url, lose_answer):
+    """Asked once more it is neither refused, for the version that it made itself, nor written down twice."""
+    first = {"do": "dead_read", "content": True}
+    store, number = lose_answer([letter(1)], {"do": "dead_edit", "entry": 1, "version": 1, "body": "changed"},
+                                "select edited is not null from chard.dead_letter where entry = 1")
+    lose_answer.heal()
+    assert store.wait([number])[0]["result"] == "DONE"
+    row, = store.ask(first)[0]["letters"]
+    assert row["edited"] == "changed" and acts(store, 1) == [[("edit", 1)]]
+    assert store.one("dead_edit", entry=1, version=1, body="late")["result"] == "ALREADY"
 
 
 def test_while_the_server_is_away_calls_wait(ready_url, opened, toxic, postgres, wait_until):
@@ -369,10 +412,24 @@ def test_the_schema_must_be_of_this_version(store_url, database):
     assert Store(store_url).first["why"]["code"] == "schema_too_old"
 
 
-@pytest.mark.parametrize("table", ["outbox", "event"])
-def test_a_start_behind_a_lock_says_so(chard, database, table):
+@pytest.mark.parametrize("table", ["outbox", "event", "job", "task"])
+@pytest.mark.parametrize("command", ["worker", "keep", "gateway"])
+def test_a_start_behind_a_lock_says_so(chard, database, command, table):
     chard.prepare()
     with database.connect(autocommit=False) as blocker:
         blocker.execute(f"lock table chard.{table} in access exclusive mode")
-        done = chard.run("worker", "--connect-timeout-ms", "300", check=3)
+        done = chard.run(command, "--connect-timeout-ms", "300", check=3)
     assert "is one of chard's tables locked?" in done.stderr
+
+
+def test_a_keeper_that_starts_behind_a_lock_on_dead_letters_says_so_and_waits(chard, database, queues, wait_until):
+    """It opens the connection for them when it wants it."""
+    chard.prepare()
+    with database.connect(autocommit=False) as blocker:
+        blocker.execute("lock table chard.dead_letter in access exclusive mode")
+        bury(queues)
+        keeper = chard.start("keep", "--connect-timeout-ms", "300")
+        keeper.wait_log("is one of chard's tables locked\\?")
+    wait_until(lambda: database.value("select count(*) from chard.dead_letter") == 1)
+    keeper.terminate()
+    assert keeper.wait() == 0

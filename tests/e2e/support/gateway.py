@@ -67,8 +67,8 @@ class Gateway:
     def post(self, target, body, **options):
         return self.ask("POST", target, body, **options)
 
-    def raw(self, data, timeout=20, end=True):
-        """Sends bytes as they are; returns all that came until the other side closed, or said nothing more."""
+    def raw(self, data, timeout=20, end=True, closes=False):
+        """Sends bytes as they are; returns all that came until the other side closed, or said nothing more: `closes` says that it must close."""
         with socket.create_connection(("127.0.0.1", self.port), timeout) as link:
             link.sendall(data)
             if end:
@@ -77,8 +77,10 @@ class Gateway:
             try:
                 while chunk := link.recv(65536):
                     got += chunk
-            except (TimeoutError, ConnectionResetError):
+            except ConnectionResetError:
                 pass
+            except TimeoutError:
+                assert not closes, f"it is still open after {timeout} s; {got!r}"
             return got
 
     def statuses(self, data, **options):
