@@ -36,7 +36,7 @@ def test_two_hundred_scans_through_a_bad_day(chard, database, provider, queues, 
     assert len(letters) == len(failed)
     for letter in letters:
         head, code = letter.headers, letter.headers["errorCode"]
-        assert head["errorMessage"] and (head["attempts"] == 1 if code == "bad_image" else head["attempts"] >= 4)
+        assert head["errorMessage"] and head["attempts"] - head.get("chard_excused", 0) == (1 if code == "bad_image" else 4)
         error = database.value("select error from chard.job where root_id = %s", head["root_id"])
         assert (error["code"], error["text"]) == (code, head["errorMessage"])
     succeeded = len(ids) - len(failed)
@@ -160,8 +160,8 @@ def test_an_outage_with_thousands_in_flight(chard_release, database, provider, q
         # Those whose time comes find the model paused, and are put away again: hardly any is in a worker's hand.
         wait_until(lambda: database.value("select count(*) from chard.scheduled") > 0.9 * count, 60, "all are put away")
         took = time.monotonic() - began
-        assert database.value("select max(attempts) from chard.task") < 10, "hardly anybody asks while it is out"
-        wait_until(lambda: unacked() < 0.1 * count, 60, every=1)
+        wait_until(lambda: unacked() == 0, 60, every=0.5)
+        assert database.value("select sum(attempts) from chard.task") <= 1.1 * count, "hardly anybody asks while it is out"
 
         provider.behave = lambda _request: reply.completion(
             {"about_waste": True, "major": "recyclable", "middle": "carton", "item": None, "situation": []})
