@@ -92,7 +92,8 @@ static int ping_worker(const struct command *self, const struct settings *s, con
         return code;
 }
 
-static int ping_file(const struct command *self, const char *path)
+/* With `alive` it does not matter what the file says, only that it is still written: the loop turns. */
+static int ping_file(const struct command *self, const char *path, bool alive)
 {
         char line[512] = "";
         struct stat info;
@@ -110,17 +111,18 @@ static int ping_file(const struct command *self, const char *path)
                 return EXIT_FAILED;
         }
         fputs(line, stdout);
-        return strncmp(line, "consuming", 9) == 0 ? EXIT_DONE : EXIT_FAILED;
+        return alive || strncmp(line, "consuming", 9) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int ping_command_run(const struct command *self, int argc, char **argv)
 {
-        bool json = false;
+        bool json = false, alive = false;
         const char *file = NULL;
         const struct own_flag own[] = {
                 { "--json", 0, &json, NULL, NULL, "print the worker's row as one JSON object" },
                 { "--file", 0, NULL, &file, "FILE",
                   "ask a health file instead of the store (for a probe in the same pod)" },
+                { "--alive", 0, &alive, NULL, NULL, "with --file: only whether the process turns, consuming or not" },
                 { 0 },
         };
         struct settings s;
@@ -128,11 +130,11 @@ static int ping_command_run(const struct command *self, int argc, char **argv)
         if (!command_load(self, own, &s, argc, argv, &operands, &code))
                 return code;
         if (file && operands == 0)
-                code = ping_file(self, file);
-        else if (operands == 1 && !file)
+                code = ping_file(self, file, alive);
+        else if (operands == 1 && !file && !alive)
                 code = ping_worker(self, &s, argv[0], json);
         else
-                code = command_misuse(self, "name one worker, or give --file");
+                code = command_misuse(self, "name one worker, or give --file, which --alive goes with");
         settings_free(&s);
         return code;
 }
@@ -140,7 +142,7 @@ static int ping_command_run(const struct command *self, int argc, char **argv)
 const struct command command_ping = {
         .name = "ping",
         .summary = "Ask whether a worker is consuming; exit code 0 only when it is",
-        .usage = "NAME | --file FILE",
+        .usage = "NAME | --file FILE [--alive]",
         .example = "  chard ping chard@worker-7\n  chard ping --file /run/chard/health",
         .details =
                 "The answer comes from consuming itself: consumers registered, frames coming, loop turning, store answering.\n"

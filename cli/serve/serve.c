@@ -35,6 +35,7 @@ static void on_serve_signal(uv_signal_t *handle, int number)
 {
         const struct serve_signals *signals = (const struct serve_signals *)handle->data;
         log_info(signals->area, "signal %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        notify_stopping(&signals->notify);
         signals->stop(signals->arg);
 }
 
@@ -48,12 +49,14 @@ void serve_hear(struct serve_signals *signals, uv_loop_t *loop, const char *area
         uv_signal_init(loop, &signals->interrupt);
         uv_signal_start(&signals->term, on_serve_signal, SIGTERM);
         uv_signal_start(&signals->interrupt, on_serve_signal, SIGINT);
+        notify_begin(&signals->notify, loop);
 }
 
 void serve_deaf(struct serve_signals *signals)
 {
         uv_close((uv_handle_t *)&signals->term, NULL);
         uv_close((uv_handle_t *)&signals->interrupt, NULL);
+        notify_end(&signals->notify);
 }
 
 /* ---- a worker ---- */

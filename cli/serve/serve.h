@@ -5,6 +5,7 @@
 
 #include "cli/common/command.h"
 #include "cli/serve/figures.h"
+#include "cli/serve/notify.h"
 #include "consumers/consumers.h"
 #include "duties/keeper.h"
 #include "gateway/gateway.h"
@@ -20,12 +21,14 @@ void serve_raise_file_limit(void);
 
 struct serve_signals {
         uv_signal_t term, interrupt;
+        struct notify notify;
         const char *area;
         void (*stop)(void *arg);
         void *arg;
 };
 
-/* From now on each SIGTERM and SIGINT is logged in `area` (a constant) and calls `stop`, until serve_deaf, after which the loop must turn once more. */
+/* It serves, which a service manager is told (notify.h). From now on each SIGTERM and SIGINT is logged in `area` (a constant) and calls `stop`, until serve_deaf,
+ * after which the loop must turn once more. */
 void serve_hear(struct serve_signals *signals, uv_loop_t *loop, const char *area, void (*stop)(void *arg), void *arg);
 void serve_deaf(struct serve_signals *signals);
 
