@@ -117,14 +117,14 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help program libchard unit drivers fuzzers asan tsan fault deps test check coverage lint format run \
-        run-servers bench proof install uninstall clean FORCE
+        run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
 
 all: program libchard ## build build/chard and build/libchard.so (the default)
 
 help: ## list what can be asked for
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "Variables: CC, CFLAGS, LDFLAGS, VARIANT, JOBS, prefix, DESTDIR; V=1 shows the commands"
 
 run: ## install what is missing, build, run sample scans and chats on one file
@@ -157,6 +157,11 @@ proof: ## 30 minutes of jobs under random faults, then an auditor of servers and
 	@scripts/deps test
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@scripts/proof $(MINUTES:%=--minutes %) $(SEED:%=--seed %)
+
+proof-deploy: ## hold image, packages and chart against the real programs; takes minutes, and writes the table of docs/production.md; STEP=NAME
+	@scripts/deps deploy
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/proof-deploy $(STEP:%=--step %)
 
 deps: ## install what building, running and testing need (Debian 12)
 	@scripts/deps test
@@ -325,6 +330,12 @@ install: all ## install under $(DESTDIR)$(prefix)
 		sed -e 's|@prefix@|$(prefix)|' -e 's|@bindir@|$(bindir)|' -e 's|@libdir@|$(libdir)|' \
 			-e 's|@includedir@|$(includedir)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@NEEDS@|$(LIBCHARD_NEEDS)|' $$file.in \
 			>$(DESTDIR)$(libdir)/pkgconfig/$$file && chmod 644 $(DESTDIR)$(libdir)/pkgconfig/$$file || exit 1; done
+
+deb: all ## make Debian packages in build/deb
+	@deploy/debian/build
+
+image: program ## make a container image (OCI layout, SBOM) in build/image, without a container engine
+	@deploy/image/build
 
 uninstall: ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
