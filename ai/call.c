@@ -51,7 +51,7 @@ struct ai_call {
         struct model *model;
         ai_done *done;
         void *arg;
-        struct exchange *exchange; /* ON_WIRE */
+        struct openai_exchange *exchange; /* ON_WIRE */
         uint64_t asked_ms, started_ms, wait_ms;
         enum state state;
         enum reason reason; /* ANSWERING */
@@ -81,11 +81,11 @@ struct ai {
 static int open_parts(struct ai *ai, const struct ai_config *config, struct problem *why);
 static void ai_call_release(struct ai *ai);
 static const char *model_name(const struct ai *ai, const char *model);
-static struct ai_call *first(struct ai *ai, enum state state);
-static void move(struct ai_call *call, enum state state);
+static struct ai_call *ai_call_first(struct ai *ai, enum state state);
+static void ai_call_move(struct ai_call *call, enum state state);
 static void answer_soon(struct ai_call *call, enum reason reason, uint64_t wait_ms);
-static void admit(struct ai_call *call);
-static void pump(void *arg);
+static void ai_call_admit(struct ai_call *call);
+static void ai_call_pump(void *arg);
 static void ai_call_start(struct ai_call *call, uint64_t now_ms);
 static void on_response(const struct ai_response *response, void *arg);
 static void ai_call_finish(struct ai_call *call, struct ai_reply *reply);
@@ -149,7 +149,7 @@ int ai_ask(struct ai *ai, const struct ai_request *request, ai_done *done, void 
         ai->in_flight++;
         if (out)
                 *out = call;
-        admit(call);
+        ai_call_admit(call);
         return 0;
 }
 
@@ -181,7 +181,7 @@ void ai_close(struct ai *ai)
         struct ai_call *call;
         ai->closing = true;
         for (enum state i = ANSWERING; i <= ON_WIRE; i++)
-                while ((call = first(ai, i)) != NULL)
+                while ((call = ai_call_first(ai, i)) != NULL)
                         ai_cancel(ai, call);
         if (ai->openai)
                 openai_close(ai->openai);
@@ -218,7 +218,7 @@ static int open_parts(struct ai *ai, const struct ai_config *config, struct prob
         if (!ai->model || !ai->vision_model || models_new(&ai->models) != 0 || formats_new(&ai->formats) != 0)
                 return -ENOMEM;
         if (openai || (!*provider && (key || base)))
-                return openai_open(&ai->openai, config, pump, ai, why);
+                return openai_open(&ai->openai, config, ai_call_pump, ai, why);
         return 0;
 }
 
@@ -242,12 +242,12 @@ static const char *model_name(const struct ai *ai, const char *model)
 
 /* ---- before a call goes out ---- */
 
-static struct ai_call *first(struct ai *ai, enum state state)
+static struct ai_call *ai_call_first(struct ai *ai, enum state state)
 {
         return (struct ai_call *)list_first(&ai->lists[state]);
 }
 
-static void move(struct ai_call *call, enum state state)
+static void ai_call_move(struct ai_call *call, enum state state)
 {
         list_remove(&call->link);
         list_add(&call->ai->lists[state], &call->link);
@@ -258,11 +258,11 @@ static void answer_soon(struct ai_call *call, enum reason reason, uint64_t wait_
 {
         call->reason = reason;
         call->wait_ms = wait_ms;
-        move(call, ANSWERING);
+        ai_call_move(call, ANSWERING);
         uv_idle_start(&call->ai->soon, on_soon);
 }
 
-static void admit(struct ai_call *call)
+static void ai_call_admit(struct ai_call *call)
 {
         struct ai *ai = call->ai;
         const uint64_t paused = ai->openai ? model_paused_ms(call->model, call->asked_ms) : 0;
@@ -271,7 +271,7 @@ static void admit(struct ai_call *call)
         else if (paused)
                 answer_soon(call, REASON_PAUSED, paused);
         else
-                pump(ai);
+                ai_call_pump(ai);
         if (call->state == WAITING && !uv_is_active((uv_handle_t *)&ai->sweep))
                 uv_timer_start(&ai->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
@@ -282,12 +282,12 @@ static unsigned deadline_of(const struct ai_call *call)
 }
 
 /* Start who waits, the longest-waiting first, while there is room. */
-static void pump(void *arg)
+static void ai_call_pump(void *arg)
 {
         struct ai *ai = arg;
         struct ai_call *call;
         const uint64_t now_ms = clock_mono_ms();
-        while ((call = first(ai, WAITING)) != NULL && openai_admits(ai->openai)) {
+        while ((call = ai_call_first(ai, WAITING)) != NULL && openai_admits(ai->openai)) {
                 uint64_t wait_ms = 0;
                 if (now_ms - call->asked_ms >=
                     deadline_of(call)) /* whoever asked may have lost the right to it since */
@@ -299,7 +299,7 @@ static void pump(void *arg)
         }
 }
 
-static int post(struct ai_call *call, uint64_t now_ms)
+static int ai_call_post(struct ai_call *call, uint64_t now_ms)
 {
         struct request_known known;
         struct ai *ai = call->ai;
@@ -323,8 +323,8 @@ static int post(struct ai_call *call, uint64_t now_ms)
 static void ai_call_start(struct ai_call *call, uint64_t now_ms)
 {
         call->started_ms = now_ms;
-        if (post(call, now_ms) == 0) {
-                move(call, ON_WIRE);
+        if (ai_call_post(call, now_ms) == 0) {
+                ai_call_move(call, ON_WIRE);
                 return;
         }
         model_forget(call->model, call->probe, now_ms);
@@ -337,7 +337,7 @@ static void on_sweep(uv_timer_t *timer)
         struct ai *ai = timer->data;
         struct ai_call *call, *next;
         const uint64_t now_ms = clock_mono_ms();
-        for (call = first(ai, WAITING); call; call = next) {
+        for (call = ai_call_first(ai, WAITING); call; call = next) {
                 next = (struct ai_call *)list_next(&ai->lists[WAITING], &call->link);
                 const uint64_t paused = model_paused_ms(call->model, now_ms);
                 if (paused)
@@ -345,8 +345,8 @@ static void on_sweep(uv_timer_t *timer)
                 else if (now_ms - call->asked_ms >= deadline_of(call) / 4)
                         answer_soon(call, REASON_NO_ROOM, NOT_ADMITTED_WAIT_MS + random_bits() % NOT_ADMITTED_WAIT_MS);
         }
-        pump(ai);
-        if (!first(ai, WAITING))
+        ai_call_pump(ai);
+        if (!ai_call_first(ai, WAITING))
                 uv_timer_stop(&ai->sweep);
 }
 
@@ -413,7 +413,7 @@ void ai_tell_models(const struct ai *ai, uint64_t now_ms, ai_model_tell *tell, v
 }
 
 /* A model that a task names by itself is the task's own mistake; one that the settings name is everybody's. */
-static void blame(const struct ai_call *call, struct ai_reply *reply)
+static void ai_call_blame(const struct ai_call *call, struct ai_reply *reply)
 {
         const char *model = call->request->model;
         if (reply->fault != AI_FAULT_MODEL || !model || model == AI_MODEL_TEXT || model == AI_MODEL_VISION)
@@ -429,7 +429,7 @@ static void on_response(const struct ai_response *response, void *arg)
         struct ai *ai = call->ai;
         const uint64_t now_ms = clock_mono_ms();
         ai_judge(response, call->request->schema, &reply);
-        blame(call, &reply);
+        ai_call_blame(call, &reply);
         reply.asked = true;
         reply.provider = "openai";
         if (!reply.model[0])
@@ -483,7 +483,7 @@ static void on_soon(uv_idle_t *idle)
         size_t count = 0;
         for (struct listed *l = list_first(&ai->lists[ANSWERING]); l; l = list_next(&ai->lists[ANSWERING], l))
                 count++;
-        while (count-- > 0 && !ai->closing && (call = first(ai, ANSWERING)) != NULL) {
+        while (count-- > 0 && !ai->closing && (call = ai_call_first(ai, ANSWERING)) != NULL) {
                 struct ai_reply reply;
                 if (call->reason == REASON_ASK_OFFLINE)
                         offline_reply(ai->offline, ai->offline_arg, call->request, &reply);
@@ -491,6 +491,6 @@ static void on_soon(uv_idle_t *idle)
                         tell_reason(call, &reply);
                 ai_call_finish(call, &reply);
         }
-        if (!ai->closing && !first(ai, ANSWERING))
+        if (!ai->closing && !ai_call_first(ai, ANSWERING))
                 uv_idle_stop(&ai->soon);
 }

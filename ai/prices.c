@@ -72,7 +72,7 @@ int64_t ai_cost_nano(const char *model, unsigned tokens_in, unsigned tokens_out)
 }
 
 /* A name stands for itself and for its dated editions ("gpt-4o-2024-08-06"), but "gpt-5" is not "gpt-5.1". */
-static bool names(const char *model, const char *name, size_t size)
+static bool prices_names(const char *model, const char *name, size_t size)
 {
         return strncmp(model, name, size) == 0 && strchr("-:@", model[size]) != NULL;
 }
@@ -86,7 +86,7 @@ static const struct price *ai_prices_find(const char *model)
                 model = slash + 1;
         for (size_t i = 0; i < sizeof(prices) / sizeof(prices[0]); i++) {
                 const size_t size = strlen(prices[i].model);
-                if (size > best_size && names(model, prices[i].model, size)) {
+                if (size > best_size && prices_names(model, prices[i].model, size)) {
                         best = &prices[i];
                         best_size = size;
                 }

@@ -168,7 +168,7 @@ struct broker_backend {
         int (*join)(struct broker *b, const struct broker_bus *bus);
 
         /* Publish with no promise: not kept on disk, lost when no queue takes it, and dropped here while too many wait. */
-        void (*cast)(struct broker *b, struct message *takes);
+        void (*publish_transient)(struct broker *b, struct message *takes);
 
         /* Declare another topology, now and after every connect, in place of the one before; both must live as long as the broker.
          * 0 or -ENOMEM. */

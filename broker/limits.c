@@ -23,11 +23,11 @@ enum queue_role queue_role_of(const struct topology_row *row)
 /* ---- reading ---- */
 
 /* Where a setting may stand: x-NAME among the arguments, NAME in the policies. */
-struct source {
+struct limit_source {
         const json_t *arguments, *operator_policy, *policy;
 };
 
-static const json_t *argument_of(const struct source *from, const char *name)
+static const json_t *argument_of(const struct limit_source *from, const char *name)
 {
         char key[64];
         snprintf(key, sizeof(key), "x-%s", name);
@@ -41,7 +41,7 @@ static int64_t limit_of_two(int64_t a, int64_t b)
         return first ? a : b;
 }
 
-static int64_t number_of(const struct source *from, const char *name)
+static int64_t number_of(const struct limit_source *from, const char *name)
 {
         const json_t *places[] = { argument_of(from, name), json_object_get(from->operator_policy, name),
                                    json_object_get(from->policy, name) };
@@ -58,7 +58,7 @@ static int64_t number_of(const struct source *from, const char *name)
 }
 
 /* The argument counts, else the operator's. */
-static const char *broker_limits_text_of(const struct source *from, const char *name)
+static const char *broker_limits_text_of(const struct limit_source *from, const char *name)
 {
         const char *text = json_string_value(argument_of(from, name));
         if (!text)
@@ -66,7 +66,7 @@ static const char *broker_limits_text_of(const struct source *from, const char *
         return text ? text : json_string_value(json_object_get(from->policy, name));
 }
 
-static bool is_set(const struct source *from, const char *name)
+static bool is_set(const struct limit_source *from, const char *name)
 {
         return argument_of(from, name) || json_object_get(from->operator_policy, name) ||
                json_object_get(from->policy, name);
@@ -109,7 +109,7 @@ const json_t *policy_of_queue(const json_t *policies, const json_t *queue, const
         return best;
 }
 
-static int64_t deliveries_of(const struct source *from, const char *type, unsigned broker_major)
+static int64_t deliveries_of(const struct limit_source *from, const char *type, unsigned broker_major)
 {
         if (strcmp(type, "quorum") != 0)
                 return NONE;
@@ -122,9 +122,9 @@ static int64_t deliveries_of(const struct source *from, const char *type, unsign
 void queue_limits_read(const json_t *queue, const json_t *policy, const json_t *operator_policy, unsigned broker_major,
                        struct queue_limits *out)
 {
-        const struct source from = { json_object_get(queue, "arguments"),
-                                     json_object_get(operator_policy, "definition"),
-                                     json_object_get(policy, "definition") };
+        const struct limit_source from = { json_object_get(queue, "arguments"),
+                                           json_object_get(operator_policy, "definition"),
+                                           json_object_get(policy, "definition") };
         const char *overflow = broker_limits_text_of(&from, "overflow");
         *out = (struct queue_limits){
                 .durable = json_is_true(json_object_get(queue, "durable")),

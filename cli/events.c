@@ -22,7 +22,7 @@ struct picked {
         int64_t after_ms, before_ms;
 };
 
-struct reader {
+struct events_reader {
         struct picked picked;
         const struct command *self;
         struct wait wait;
@@ -37,17 +37,17 @@ struct reader {
         bool ended; /* by a signal */
 };
 
-static int events_command_read_all(struct reader *r);
+static int events_command_read_all(struct events_reader *r);
 
 static void events_command_on_signal(uv_signal_t *handle, int number)
 {
-        struct reader *r = (struct reader *)handle->data;
+        struct events_reader *r = (struct events_reader *)handle->data;
         (void)number;
         r->ended = true;
         wait_done(&r->wait);
 }
 
-static int open_reader(struct reader *r, const struct settings *s)
+static int open_reader(struct events_reader *r, const struct settings *s)
 {
         static const int numbers[] = { SIGINT, SIGTERM };
         const struct store_config config = { .loop = &r->wait.loop,
@@ -63,7 +63,7 @@ static int open_reader(struct reader *r, const struct settings *s)
         return code ? command_fail(r->self, code, &r->why) : 0;
 }
 
-static void close_reader(struct reader *r)
+static void close_reader(struct events_reader *r)
 {
         if (r->store)
                 r->store->backend->close(r->store);
@@ -114,7 +114,7 @@ static int events_command_run(const struct command *self, int argc, char **argv)
         if (argc > 0 && strcmp(argv[0], "verify") == 0)
                 return command_events_verify.run(&command_events_verify, argc - 1, argv + 1);
         struct settings s;
-        struct reader r = { .self = self };
+        struct events_reader r = { .self = self };
         const char *since = NULL;
         const struct own_flag own[] = {
                 { "--follow", 'f', &r.follow, NULL, NULL,
@@ -168,7 +168,7 @@ static void print_for_people(const json_t *row)
         putchar('\n');
 }
 
-static void events_command_print_row(struct reader *r, const json_t *row)
+static void events_command_print_row(struct events_reader *r, const json_t *row)
 {
         snprintf(r->position, sizeof(r->position), "%s", json_text(row, "position", ""));
         if (*r->id) {
@@ -188,7 +188,7 @@ static void events_command_print_row(struct reader *r, const json_t *row)
 
 static void events_command_on_page(json_t *page, const struct problem *why, void *arg)
 {
-        struct reader *r = (struct reader *)arg;
+        struct events_reader *r = (struct events_reader *)arg;
         size_t i;
         json_t *row;
         r->failed = why != NULL;
@@ -201,7 +201,7 @@ static void events_command_on_page(json_t *page, const struct problem *why, void
 }
 
 /* Returns 0, or an exit code after saying why. */
-static int read_page(struct reader *r)
+static int read_page(struct events_reader *r)
 {
         r->store->read->events(r->store, r->position, PAGE, events_command_on_page, r);
         while (!wait_for(&r->wait, ANSWER_MS)) {
@@ -213,7 +213,7 @@ static int read_page(struct reader *r)
         return r->failed ? command_fail(r->self, 1, &r->why) : 0;
 }
 
-static int events_command_read_all(struct reader *r)
+static int events_command_read_all(struct events_reader *r)
 {
         for (;;) {
                 const int code = read_page(r);

@@ -35,7 +35,7 @@ static const struct command *main_find(const char *name)
         return NULL;
 }
 
-static int unknown(const char *name)
+static int main_unknown(const char *name)
 {
         const char *names[32];
         size_t count = 0;
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
         }
         const struct command *command = main_find(argv[1]);
         if (!command)
-                return unknown(argv[1]);
+                return main_unknown(argv[1]);
         const int code = command->run(command, argc - 2, argv + 2);
         errno = 0;
         if (fflush(stdout) == 0 && !ferror(stdout))

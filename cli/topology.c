@@ -50,7 +50,7 @@ static void print_policy(FILE *out, const char *queue)
         json_decref(definition);
 }
 
-static int policies(struct layout *t, FILE *out)
+static int cli_topology_policies(struct layout *t, FILE *out)
 {
         for (size_t i = 0; i < t->count; i++)
                 print_policy(out, t->queues[i]);
@@ -85,7 +85,7 @@ static int cannot_see(struct layout *t, int code, const struct problem *why)
         fputs("AMQP shows neither a queue's limits nor its policies, and sets none. These lines, run by an operator of RabbitMQ (with -p for\n"
               "another virtual host than /), keep limits from losing messages:\n",
               stderr);
-        policies(t, stderr);
+        cli_topology_policies(t, stderr);
         return code;
 }
 
@@ -105,7 +105,7 @@ static int topology_command_check(struct layout *t)
 }
 
 /* Without the API the declarations still hold, so that no deployment needs it; one that names it wants it. */
-static int protect(struct layout *t)
+static int cli_topology_protect(struct layout *t)
 {
         struct problem why = { 0 };
         const struct broker_check_config config = check_config(t);
@@ -142,7 +142,7 @@ static int topology_command_apply(struct layout *t)
         if (code == 0) {
                 broker_close(broker);
                 printf("declared: %zu rows\n", t->topology.count);
-                code = protect(t);
+                code = cli_topology_protect(t);
         } else {
                 code = command_fail(t->self, code, &why);
         }
@@ -160,7 +160,7 @@ static int topology_command_show(struct layout *t)
 
 static int print_policies(struct layout *t)
 {
-        return policies(t, stdout);
+        return cli_topology_policies(t, stdout);
 }
 
 static const struct verb {

@@ -9,23 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct reader {
+struct json_reader {
         const unsigned char *at, *end;
         struct buffer text; /* a string whose escapes are being resolved */
 };
 
-static json_t *read_value(struct reader *r, int depth);
+static json_t *read_value(struct json_reader *r, int depth);
 
 /* ---- what stands between values ---- */
 
-static void json_skip_space(struct reader *r)
+static void json_skip_space(struct json_reader *r)
 {
         while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
                 r->at++;
 }
 
 /* Take the byte if it comes next, with the space before it. */
-static bool json_read_take(struct reader *r, unsigned char wanted)
+static bool json_read_take(struct json_reader *r, unsigned char wanted)
 {
         json_skip_space(r);
         if (r->at == r->end || *r->at != wanted)
@@ -34,7 +34,7 @@ static bool json_read_take(struct reader *r, unsigned char wanted)
         return true;
 }
 
-static json_t *take_word(struct reader *r, const char *word, json_t *value)
+static json_t *take_word(struct json_reader *r, const char *word, json_t *value)
 {
         const size_t size = strlen(word);
         if ((size_t)(r->end - r->at) < size || memcmp(r->at, word, size) != 0)
@@ -46,7 +46,7 @@ static json_t *take_word(struct reader *r, const char *word, json_t *value)
 /* ---- strings ---- */
 
 /* The character behind a backslash. The rarer \u is left to jansson. */
-static bool add_escape(struct reader *r)
+static bool add_escape(struct json_reader *r)
 {
         static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
         const char *found = r->at < r->end && *r->at ? strchr(from, *r->at) : NULL;
@@ -58,7 +58,7 @@ static bool add_escape(struct reader *r)
 }
 
 /* The rest of a string behind its quote. Borrowed: from the input where it has no escape, else from r->text. */
-static bool json_read_text(struct reader *r, struct bytes *out, bool *ascii)
+static bool json_read_text(struct json_reader *r, struct bytes *out, bool *ascii)
 {
         const unsigned char *start = r->at;
         *ascii = true;
@@ -82,7 +82,7 @@ static bool json_read_text(struct reader *r, struct bytes *out, bool *ascii)
 }
 
 /* jansson looks whether it is UTF-8. */
-static json_t *read_string(struct reader *r)
+static json_t *read_string(struct json_reader *r)
 {
         struct bytes text;
         bool ascii;
@@ -95,7 +95,7 @@ static json_t *read_string(struct reader *r)
 /* ---- numbers ---- */
 
 /* What is no plain integer of at most 18 digits is left to jansson. */
-static json_t *json_read_number(struct reader *r)
+static json_t *json_read_number(struct json_reader *r)
 {
         enum { MOST_DIGITS = 18 };
         const bool negative = *r->at == '-';
@@ -112,7 +112,7 @@ static json_t *json_read_number(struct reader *r)
 
 /* ---- arrays and objects ---- */
 
-static json_t *read_array(struct reader *r, int depth)
+static json_t *read_array(struct json_reader *r, int depth)
 {
         json_t *array = json_array();
         if (!array || json_read_take(r, ']'))
@@ -131,7 +131,7 @@ static json_t *read_array(struct reader *r, int depth)
 }
 
 /* One key and its value; the last of several wins. `ascii` keys need no look from jansson. */
-static bool read_member(struct reader *r, json_t *object, int depth)
+static bool read_member(struct json_reader *r, json_t *object, int depth)
 {
         enum { MOST_KEY = 256 };
         char key[MOST_KEY];
@@ -148,7 +148,7 @@ static bool read_member(struct reader *r, json_t *object, int depth)
         return (ascii ? json_object_set_new_nocheck(object, key, value) : json_object_set_new(object, key, value)) == 0;
 }
 
-static json_t *read_object(struct reader *r, int depth)
+static json_t *read_object(struct json_reader *r, int depth)
 {
         json_t *object = json_object();
         if (!object || json_read_take(r, '}'))
@@ -165,7 +165,7 @@ static json_t *read_object(struct reader *r, int depth)
         return NULL;
 }
 
-static json_t *read_value(struct reader *r, int depth)
+static json_t *read_value(struct json_reader *r, int depth)
 {
         json_skip_space(r);
         if (r->at == r->end || (depth >= JSON_MAX_DEPTH && (*r->at == '{' || *r->at == '[')))
@@ -185,7 +185,7 @@ static json_t *json_read_all(struct bytes text)
 {
         if (text.size == 0)
                 return NULL;
-        struct reader r = { .at = text.data, .end = text.data + text.size };
+        struct json_reader r = { .at = text.data, .end = text.data + text.size };
         json_t *value = read_value(&r, 0);
         json_skip_space(&r);
         if (value && r.at != r.end) {

@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-static void set(char *out, size_t room, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
-static void set_name(char *out, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void problem_write(char *out, size_t capacity, const char *format, va_list args)
+        __attribute__((format(printf, 3, 0)));
+static void set_name(char *out, size_t capacity, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 int problem_set(struct problem *p, const char *source, const char *code, const char *format, ...)
 {
@@ -19,22 +20,22 @@ int problem_set(struct problem *p, const char *source, const char *code, const c
         p->raised = NULL;
         va_list args;
         va_start(args, format);
-        set(p->text, sizeof(p->text), format, args);
+        problem_write(p->text, sizeof(p->text), format, args);
         va_end(args);
         return 1;
 }
 
-static void set_name(char *out, size_t room, const char *format, ...)
+static void set_name(char *out, size_t capacity, const char *format, ...)
 {
         va_list args;
         va_start(args, format);
-        set(out, room, format, args);
+        problem_write(out, capacity, format, args);
         va_end(args);
 }
 
 /* A "%.40s" may have cut a value inside a character, too: the database would refuse the whole row. */
-static void set(char *out, size_t room, const char *format, va_list args)
+static void problem_write(char *out, size_t capacity, const char *format, va_list args)
 {
-        const int size = vsnprintf(out, room, format, args);
-        utf8_repair(out, size < 0 || (size_t)size >= room);
+        const int size = vsnprintf(out, capacity, format, args);
+        utf8_repair(out, size < 0 || (size_t)size >= capacity);
 }

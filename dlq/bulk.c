@@ -11,13 +11,13 @@
 
 enum { BATCH_BYTES = 8 << 20 };
 
-struct batch {
+struct bulk_batch {
         struct dead_item items[DEAD_SETTLE_MAX];
-        enum letter_fate fates[DEAD_SETTLE_MAX]; /* of the items */
+        enum letter_disposition dispositions[DEAD_SETTLE_MAX]; /* of the items */
         size_t count;
         struct {
                 int64_t entry;
-                enum letter_fate fate;
+                enum letter_disposition disposition;
         } untried[DEAD_SETTLE_MAX];
         size_t untried_count;
 };
@@ -26,8 +26,8 @@ struct dlq_bulk {
         struct dlq_bulk_config config;
         struct dlq_tally tally;
         char operation[ID_TEXT_SIZE];
-        struct batch batches[2];
-        struct batch *ready, *settling; /* or NULL */
+        struct bulk_batch batches[2];
+        struct bulk_batch *ready, *settling; /* or NULL */
         struct dead_settle settle;
         size_t solo; /* items before this one of a refused batch were tried one by one */
         size_t solo_count;
@@ -39,7 +39,7 @@ struct dlq_bulk {
 };
 
 static void on_count(json_t *value, const struct problem *why, void *arg);
-static void advance(struct dlq_bulk *b);
+static void bulk_advance(struct dlq_bulk *b);
 
 int dlq_bulk_start(struct dlq_bulk **out, const struct dlq_bulk_config *config)
 {
@@ -66,14 +66,14 @@ void dlq_bulk_stop(struct dlq_bulk *b)
         b->stopped = true;
 }
 
-static void free_batch(struct batch *batch)
+static void free_batch(struct bulk_batch *batch)
 {
         for (size_t i = 0; batch && i < batch->count; i++)
                 message_free((struct message *)(uintptr_t)batch->items[i].message);
 }
 
 /* As soon as nothing is on its way to it any more. */
-static void end(struct dlq_bulk *b, enum dlq_end how)
+static void bulk_end(struct dlq_bulk *b, enum dlq_end how)
 {
         if (!b->ending)
                 b->end = how;
@@ -85,18 +85,18 @@ static void end(struct dlq_bulk *b, enum dlq_end how)
         free(b);
 }
 
-static void fail(struct dlq_bulk *b, const struct problem *why)
+static void bulk_fail(struct dlq_bulk *b, const struct problem *why)
 {
         if (!b->ending)
                 b->tally.why = *why;
-        end(b, DLQ_FAILED);
+        bulk_end(b, DLQ_FAILED);
 }
 
 static void on_count(json_t *value, const struct problem *why, void *arg)
 {
         struct dlq_bulk *b = (struct dlq_bulk *)arg;
         if (why) {
-                fail(b, why);
+                bulk_fail(b, why);
                 return;
         }
         b->tally.total = (size_t)json_integer_value(json_object_get(value, "count"));
@@ -109,7 +109,7 @@ static void on_count(json_t *value, const struct problem *why, void *arg)
         b->all_read = b->tally.total == 0;
         if (b->config.progress)
                 b->config.progress(&b->tally, b->config.arg);
-        advance(b);
+        bulk_advance(b);
 }
 
 /* ---- reading a batch ---- */
@@ -122,7 +122,7 @@ static void read_on(struct dlq_bulk *b)
         const struct dead_query query = {
                 .filter = b->config.filter,
                 .limit = (unsigned)(left < b->batch ? left : b->batch),
-                .content = b->config.action == DEAD_REQUEUE,
+                .content = b->config.action->does.sends,
                 .plain = !b->config.rehearse,
                 .max_bytes = BATCH_BYTES,
         };
@@ -130,18 +130,21 @@ static void read_on(struct dlq_bulk *b)
         b->config.store->dead->read(b->config.store, &query, on_page, b);
 }
 
-static void add_untried(struct batch *batch, int64_t entry, enum letter_fate fate)
+static void add_untried(struct bulk_batch *batch, int64_t entry, enum letter_disposition disposition)
 {
         batch->untried[batch->untried_count].entry = entry;
-        batch->untried[batch->untried_count++].fate = fate;
+        batch->untried[batch->untried_count++].disposition = disposition;
 }
 
-static void rehearse(struct dlq_bulk *b, struct batch *batch, const struct dead_letter *l)
+static enum letter_disposition bulk_judge(const struct dlq_bulk *b, const struct dead_letter *l, struct message **out)
 {
-        add_untried(batch, l->entry,
-                    b->config.action == DEAD_DISCARD
-                            ? FATE_SENT
-                            : letter_judge(b->config.catalog, l, b->config.to, b->config.max_body, NULL, NULL));
+        const struct dlq_subject subject = { b->config.catalog, b->config.to, b->config.max_body };
+        return b->config.action->judge ? b->config.action->judge(&subject, l, out) : DISPOSITION_SENT;
+}
+
+static void bulk_rehearse(struct dlq_bulk *b, struct bulk_batch *batch, const struct dead_letter *l)
+{
+        add_untried(batch, l->entry, bulk_judge(b, l, NULL));
 }
 
 static int64_t due_of(struct dlq_bulk *b)
@@ -151,18 +154,17 @@ static int64_t due_of(struct dlq_bulk *b)
         return due_ms > now_ms ? due_ms : now_ms;
 }
 
-/* What the store alone can tell (does its task run, has it succeeded) is left to it. */
-static void add_item(struct dlq_bulk *b, struct batch *batch, const struct dead_letter *l)
+/* What the store alone can tell (does its task run, has it succeeded) is left to it, where a message is sent. */
+static void bulk_add_item(struct dlq_bulk *b, struct bulk_batch *batch, const struct dead_letter *l)
 {
         struct message *message = NULL;
-        enum letter_fate fate = FATE_SENT;
-        if (b->config.action == DEAD_REQUEUE)
-                fate = letter_judge(b->config.catalog, l, b->config.to, b->config.max_body, &message, NULL);
-        if (letter_fate_hinders(fate)) {
-                add_untried(batch, l->entry, fate);
+        const enum letter_disposition disposition = bulk_judge(b, l, &message);
+        const bool sends = b->config.action->does.sends;
+        if (letter_disposition_hinders(disposition) || (!sends && disposition != DISPOSITION_SENT)) {
+                add_untried(batch, l->entry, disposition);
                 return;
         }
-        batch->fates[batch->count] = fate;
+        batch->dispositions[batch->count] = disposition;
         batch->items[batch->count++] = (struct dead_item){
                 .entry = l->entry, .message = message, .version = l->version, .due_ms = message ? due_of(b) : 0
         };
@@ -173,16 +175,16 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
         struct dlq_bulk *b = (struct dlq_bulk *)arg;
         b->reading = false;
         if (why || b->ending) {
-                fail(b, why);
+                bulk_fail(b, why);
                 return;
         }
-        struct batch *batch = b->settling == &b->batches[0] ? &b->batches[1] : &b->batches[0];
+        struct bulk_batch *batch = b->settling == &b->batches[0] ? &b->batches[1] : &b->batches[0];
         batch->count = batch->untried_count = 0;
         for (size_t i = 0; i < count; i++) {
                 if (b->config.rehearse)
-                        rehearse(b, batch, &letters[i]);
+                        bulk_rehearse(b, batch, &letters[i]);
                 else
-                        add_item(b, batch, &letters[i]);
+                        bulk_add_item(b, batch, &letters[i]);
         }
         if (count > 0) {
                 b->config.filter.after = letters[count - 1].entry;
@@ -190,33 +192,33 @@ static void on_page(const struct dead_letter *letters, size_t count, const struc
         }
         b->read += count;
         b->all_read = count == 0 || (b->config.most && b->read >= b->config.most);
-        advance(b);
+        bulk_advance(b);
 }
 
 /* ---- settling it ---- */
 
-static void on_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg);
+static void bulk_on_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg);
 
-static void count_untried(struct dlq_bulk *b, const struct batch *batch)
+static void count_untried(struct dlq_bulk *b, const struct bulk_batch *batch)
 {
         for (size_t i = 0; i < batch->untried_count; i++) {
-                const enum letter_fate fate = batch->untried[i].fate;
-                if (b->tally.fates[fate]++ == 0)
-                        b->tally.first[fate] = batch->untried[i].entry;
+                const enum letter_disposition disposition = batch->untried[i].disposition;
+                if (b->tally.dispositions[disposition]++ == 0)
+                        b->tally.first[disposition] = batch->untried[i].entry;
                 if (b->config.became)
-                        b->config.became(batch->untried[i].entry, (int)fate, -1, b->config.arg);
+                        b->config.became(batch->untried[i].entry, (int)disposition, -1, b->config.arg);
         }
 }
 
 static void batch_done(struct dlq_bulk *b)
 {
-        struct batch *batch = b->settling;
+        struct bulk_batch *batch = b->settling;
         b->settling = NULL;
         b->tally.seen += batch->count + batch->untried_count;
         free_batch(batch);
         if (b->config.progress)
                 b->config.progress(&b->tally, b->config.arg);
-        advance(b);
+        bulk_advance(b);
 }
 
 /* The next one is asked for first: it comes while this one is settled. */
@@ -227,26 +229,26 @@ static void settle_next(struct dlq_bulk *b)
         if (!b->all_read)
                 read_on(b);
         count_untried(b, b->settling);
-        b->settle = (struct dead_settle){ .action = b->config.action,
+        b->settle = (struct dead_settle){ .action = &b->config.action->does,
                                           .act = b->config.act,
                                           .items = b->settling->items,
                                           .count = b->settling->count };
         if (b->settle.count > 0)
-                b->config.store->dead->settle(b->config.store, &b->settle, on_settled, b);
+                b->config.store->dead->settle(b->config.store, &b->settle, bulk_on_settled, b);
         else
                 batch_done(b);
 }
 
-static void advance(struct dlq_bulk *b)
+static void bulk_advance(struct dlq_bulk *b)
 {
         if (b->settling)
                 return;
         if (b->stopped || b->ending)
-                end(b, DLQ_STOPPED);
+                bulk_end(b, DLQ_STOPPED);
         else if (b->ready)
                 settle_next(b);
         else if (b->all_read)
-                end(b, DLQ_ENDED);
+                bulk_end(b, DLQ_ENDED);
         else if (!b->reading)
                 read_on(b);
 }
@@ -266,17 +268,18 @@ static bool go_on_alone(struct dlq_bulk *b)
 
 static void settle_again(struct dlq_bulk *b)
 {
-        b->config.store->dead->settle(b->config.store, &b->settle, on_settled, b);
+        b->config.store->dead->settle(b->config.store, &b->settle, bulk_on_settled, b);
 }
 
 static void tally_outcomes(struct dlq_bulk *b, const enum dead_outcome *outcomes, size_t count)
 {
         const struct dead_item *items = b->settle.items;
-        const enum letter_fate *fates = &b->settling->fates[items - b->settling->items];
+        const enum letter_disposition *dispositions = &b->settling->dispositions[items - b->settling->items];
         for (size_t i = 0; i < count; i++) {
                 b->tally.outcomes[outcomes[i]]++;
-                if (outcomes[i] == DEAD_DONE && letter_fate_dooms(fates[i]) && b->tally.doomed[fates[i]]++ == 0)
-                        b->tally.first[fates[i]] = items[i].entry;
+                if (outcomes[i] == DEAD_DONE && letter_disposition_dooms(dispositions[i]) &&
+                    b->tally.doomed[dispositions[i]]++ == 0)
+                        b->tally.first[dispositions[i]] = items[i].entry;
                 if (outcomes[i] <= DEAD_RESUMED && items[i].due_ms > b->tally.last_due_ms)
                         b->tally.last_due_ms = items[i].due_ms;
                 if (b->config.became)
@@ -284,14 +287,14 @@ static void tally_outcomes(struct dlq_bulk *b, const enum dead_outcome *outcomes
         }
 }
 
-static void on_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg)
+static void bulk_on_settled(const enum dead_outcome *outcomes, size_t count, const struct problem *why, void *arg)
 {
         struct dlq_bulk *b = (struct dlq_bulk *)arg;
         tally_outcomes(b, outcomes, count);
         if (why && strcmp(why->code, "closed") == 0) {
                 free_batch(b->settling);
                 b->settling = NULL;
-                fail(b, why);
+                bulk_fail(b, why);
                 return;
         }
         if (why && b->solo_count == 0 && b->settle.count > 1) {

@@ -21,7 +21,7 @@ static int open_body(struct arena *a, const struct dead_letter *l, struct bytes 
         return code;
 }
 
-static struct bytes current(const struct dead_letter *l)
+static struct bytes dlq_edit_current(const struct dead_letter *l)
 {
         return l->edited.data ? l->edited : l->body;
 }
@@ -30,7 +30,7 @@ int letter_arguments(const struct dead_letter *l, struct buffer *out, struct pro
 {
         struct arena a = { 0 };
         struct task_message m = { 0 };
-        int code = open_body(&a, l, current(l), &m, why);
+        int code = open_body(&a, l, dlq_edit_current(l), &m, why);
         if (code == 0) {
                 JSON_OWNED json_t *shown = json_pack("{s:O,s:O}", "args", m.args, "kwargs", m.kwargs);
                 char *text = shown ? json_dumps(shown, JSON_INDENT(2)) : NULL;
@@ -64,7 +64,7 @@ static bool has_text_header(const struct dead_letter *l, const char *name, struc
 }
 
 /* As the headers say that it is written. */
-static int encode(const struct dead_letter *l, const json_t *body, struct buffer *out, struct problem *why)
+static int dlq_edit_encode(const struct dead_letter *l, const json_t *body, struct buffer *out, struct problem *why)
 {
         struct bytes form;
         struct buffer plain = { 0 };
@@ -119,7 +119,7 @@ int letter_edited_body(const struct catalog *catalog, const struct dead_letter *
                 const json_t *embed = json_array_get(m.body, 2);
                 JSON_OWNED json_t *body = json_pack("[O,O,O]", json_object_get(arguments, "args"),
                                                     json_object_get(arguments, "kwargs"), embed ? embed : json_null());
-                code = body ? encode(l, body, out, why) : -ENOMEM;
+                code = body ? dlq_edit_encode(l, body, out, why) : -ENOMEM;
         }
         task_message_clear(&m);
         arena_free(&a);

@@ -244,11 +244,11 @@ static void on_owed(enum store_result result, struct bytes stored, const struct 
         filing_end(one);
 }
 
-/* The worker that tells it (worker/owe.c) counts it for its chord, too. Returns false where there is nothing to tell. */
+/* The worker that tells it (worker/results/owe_result.c) counts it for its chord, too. Returns false where there is nothing to tell. */
 static bool filing_owe_expired(struct letter_filing *one)
 {
         static const char telling[] =
-                "{\"step\":\"tell\",\"first\":true,\"what\":\"FAILURE\",\"why\":{\"source\":\"task\","
+                "{\"step\":\"result\",\"first\":true,\"state\":\"FAILURE\",\"why\":{\"source\":\"task\","
                 "\"code\":\"expired\",\"text\":\"it expired before a worker could run it\"}}";
         const struct dead_letter *l = &one->letter;
         if (strcmp(l->error_source, "broker") != 0 || strcmp(l->error_code, "expired") != 0 || !*l->task_id)

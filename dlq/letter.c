@@ -11,7 +11,7 @@
 
 enum { LONGEST_TEXT = 8192, LONGEST_NAME = 512, LONGEST_QUEUE = 255, LONGEST_REDUCED = 200 };
 
-struct reading {
+struct letter_reading {
         struct arena *arena;
         struct dead_letter *out;
         struct bytes headers;
@@ -19,7 +19,7 @@ struct reading {
 };
 
 /* A text of the arena that a database takes. */
-static const char *clean(struct reading *r, struct bytes raw, size_t most)
+static const char *letter_clean(struct letter_reading *r, struct bytes raw, size_t most)
 {
         const size_t size = raw.size < most ? raw.size : most;
         char *text = arena_copy(r->arena, raw.data ? (const void *)raw.data : "", size);
@@ -34,30 +34,30 @@ static const char *clean(struct reading *r, struct bytes raw, size_t most)
         return text;
 }
 
-static const char *header_as_text(struct reading *r, const char *name, size_t most)
+static const char *letter_header_as_text(struct letter_reading *r, const char *name, size_t most)
 {
         struct header h;
         struct bytes raw;
-        return header_find(r->headers, name, &h) && header_text(&h, &raw) ? clean(r, raw, most) : NULL;
+        return header_find(r->headers, name, &h) && header_text(&h, &raw) ? letter_clean(r, raw, most) : NULL;
 }
 
 /* ---- why it died ---- */
 
-static bool read_record(struct reading *r)
+static bool read_record(struct letter_reading *r)
 {
         struct dead_letter *l = r->out;
-        const char *source = header_as_text(r, "errorSource", LONGEST_NAME), *at;
+        const char *source = letter_header_as_text(r, "errorSource", LONGEST_NAME), *at;
         struct header h;
         int64_t attempts = 0;
         if (!source)
                 return false;
         l->error_source = source;
-        l->error_code = header_as_text(r, "errorCode", LONGEST_NAME);
-        l->error_message = header_as_text(r, "errorMessage", LONGEST_TEXT);
-        l->trace_id = header_as_text(r, "trace_id", LONGEST_NAME);
-        l->verdict = header_as_text(r, "errorVerdict", LONGEST_NAME);
-        l->worker = header_as_text(r, "deadWorker", LONGEST_NAME);
-        at = header_as_text(r, "timestamp", CLOCK_TEXT_SIZE);
+        l->error_code = letter_header_as_text(r, "errorCode", LONGEST_NAME);
+        l->error_message = letter_header_as_text(r, "errorMessage", LONGEST_TEXT);
+        l->trace_id = letter_header_as_text(r, "trace_id", LONGEST_NAME);
+        l->verdict = letter_header_as_text(r, "errorVerdict", LONGEST_NAME);
+        l->worker = letter_header_as_text(r, "deadWorker", LONGEST_NAME);
+        at = letter_header_as_text(r, "timestamp", CLOCK_TEXT_SIZE);
         if (at)
                 clock_parse(at, &l->died_ms);
         if (header_find(r->headers, "attempts", &h) && header_number(&h, &attempts) && attempts > 0)
@@ -66,7 +66,7 @@ static bool read_record(struct reading *r)
 }
 
 /* RabbitMQ's own word: x-death, the latest death first. Source: rabbitmq.com, "Dead Letter Exchanges". */
-static json_t *broker_death(const struct reading *r)
+static json_t *broker_death(const struct letter_reading *r)
 {
         struct header h;
         if (!header_find(r->headers, "x-death", &h))
@@ -95,7 +95,7 @@ static const char *reason_text(const char *reason)
 }
 
 /* Did the broker dead-letter it after the record was written, or without one? */
-static bool read_broker(struct reading *r, bool has_record)
+static bool read_broker(struct letter_reading *r, bool has_record)
 {
         struct dead_letter *l = r->out;
         JSON_OWNED json_t *death = broker_death(r);
@@ -108,18 +108,18 @@ static bool read_broker(struct reading *r, bool has_record)
                 return true;
         l->died_ms = at_ms;
         l->error_source = "broker";
-        l->error_code = clean(r, bytes_of_string(reason), LONGEST_NAME);
+        l->error_code = letter_clean(r, bytes_of_string(reason), LONGEST_NAME);
         l->error_message = arena_printf(r->arena, "%s (queue %s, %lld times)", reason_text(reason),
-                                        clean(r, bytes_of_string(queue ? queue : "?"), LONGEST_QUEUE),
+                                        letter_clean(r, bytes_of_string(queue ? queue : "?"), LONGEST_QUEUE),
                                         (long long)json_number(death, "count", 1));
         l->worker = "";
         if (queue && *queue)
-                l->queue = clean(r, bytes_of_string(queue), LONGEST_NAME);
+                l->queue = letter_clean(r, bytes_of_string(queue), LONGEST_NAME);
         r->failed = r->failed || !l->error_message;
         return true;
 }
 
-static void read_death(struct reading *r)
+static void read_death(struct letter_reading *r)
 {
         struct dead_letter *l = r->out;
         const bool has_record = read_record(r);
@@ -141,26 +141,26 @@ static const char *user_of(const struct task_message *m)
         return user ? user : json_text(document, "user_id", NULL);
 }
 
-static void read_task(struct reading *r, struct bytes properties, struct bytes body, size_t max_body)
+static void read_task(struct letter_reading *r, struct bytes properties, struct bytes body, size_t max_body)
 {
         struct dead_letter *l = r->out;
         struct task_message m = { 0 };
         const int code = task_message_decode(r->arena, properties, body, max_body, &m, NULL);
         r->failed = r->failed || code < 0;
         if (m.name)
-                l->name = clean(r, bytes_of_string(m.name), LONGEST_NAME);
+                l->name = letter_clean(r, bytes_of_string(m.name), LONGEST_NAME);
         if (m.id)
-                l->task_id = clean(r, bytes_of_string(m.id), LONGEST_NAME);
-        l->root_id = m.root_id ? clean(r, bytes_of_string(m.root_id), LONGEST_NAME) : l->task_id;
+                l->task_id = letter_clean(r, bytes_of_string(m.id), LONGEST_NAME);
+        l->root_id = m.root_id ? letter_clean(r, bytes_of_string(m.root_id), LONGEST_NAME) : l->task_id;
         if (code == 0) {
                 const char *user = user_of(&m);
                 const json_t *next = json_array_get(m.chain, json_array_size(m.chain) - 1);
-                l->user_id = user ? clean(r, bytes_of_string(user), LONGEST_NAME) : "";
-                l->next_task = clean(r, bytes_of_string(json_text(next, "task", "")), LONGEST_NAME);
+                l->user_id = user ? letter_clean(r, bytes_of_string(user), LONGEST_NAME) : "";
+                l->next_task = letter_clean(r, bytes_of_string(json_text(next, "task", "")), LONGEST_NAME);
                 if (l->attempts == 0)
                         l->attempts = m.retries + 1;
                 if (!l->trace_id && m.traceparent)
-                        l->trace_id = clean(r, bytes_of_string(m.traceparent), LONGEST_NAME);
+                        l->trace_id = letter_clean(r, bytes_of_string(m.traceparent), LONGEST_NAME);
         }
         task_message_clear(&m);
 }
@@ -184,7 +184,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* The headers as they were published: when a quorum queue delivers again, it puts them in another order and adds x-delivery-count. */
-static void add_headers(struct buffer *out, struct bytes table)
+static void letter_add_headers(struct buffer *out, struct bytes table)
 {
         static const char added[] = "x-delivery-count";
         enum { MOST = 256 };
@@ -209,14 +209,14 @@ static void add_lasting(struct buffer *out, struct bytes properties, struct byte
         at += FLAGS;
         if (headers.size > 0) {
                 buffer_add(out, at, (size_t)(headers.data - TABLE_SIZE - at));
-                add_headers(out, headers);
+                letter_add_headers(out, headers);
                 at = headers.data + headers.size;
         }
         buffer_add(out, at, (size_t)(end - at));
 }
 
 /* Two without an id are never the same task, however alike they look. */
-static bool identify(struct dead_letter *l, struct bytes headers)
+static bool letter_identify(struct dead_letter *l, struct bytes headers)
 {
         struct buffer lasting = { 0 };
         add_lasting(&lasting, l->properties, headers);
@@ -233,7 +233,7 @@ static bool identify(struct dead_letter *l, struct bytes headers)
 
 enum { TEXTS = 17 };
 
-static const char **text_at(struct dead_letter *l, size_t i)
+static const char **letter_text_at(struct dead_letter *l, size_t i)
 {
         const char **const texts[TEXTS] = { &l->task_id,      &l->root_id,    &l->name,          &l->queue,
                                             &l->error_source, &l->error_code, &l->error_message, &l->group,
@@ -246,14 +246,14 @@ static const char **text_at(struct dead_letter *l, size_t i)
 static void fill_gaps(struct dead_letter *l)
 {
         for (size_t i = 0; i < TEXTS; i++)
-                if (!*text_at(l, i))
-                        *text_at(l, i) = "";
+                if (!*letter_text_at(l, i))
+                        *letter_text_at(l, i) = "";
 }
 
 bool letter_reduce(struct arena *a, struct dead_letter *l)
 {
         for (size_t i = 0; i < TEXTS; i++) {
-                const char **const text = text_at(l, i);
+                const char **const text = letter_text_at(l, i);
                 char *plain = arena_copy(a, *text, strnlen(*text, LONGEST_REDUCED));
                 if (!plain)
                         return false;
@@ -274,12 +274,12 @@ bool letter_read(struct arena *a, const char *dead_queue, struct bytes propertie
         const bool named = size > strlen(ending) && strcmp(dead_queue + size - strlen(ending), ending) == 0;
         const unsigned long lost = json_memory_lost();
         struct properties p = { 0 };
-        struct reading r = { .arena = a, .out = out };
+        struct letter_reading r = { .arena = a, .out = out };
         *out = (struct dead_letter){
                 .died_ms = now_ms, .kept_ms = now_ms, .state = "kept", .properties = properties, .body = body
         };
         out->body_size = (int64_t)body.size;
-        out->queue = clean(&r, bytes_of(dead_queue, named ? size - strlen(ending) : size), LONGEST_NAME);
+        out->queue = letter_clean(&r, bytes_of(dead_queue, named ? size - strlen(ending) : size), LONGEST_NAME);
         if (properties_read(properties, &p, NULL) == 0)
                 r.headers = p.headers;
         read_death(&r);
@@ -290,5 +290,5 @@ bool letter_read(struct arena *a, const char *dead_queue, struct bytes propertie
         if (r.failed || json_memory_lost() != lost || !out->cause || !group || !letter_group(out, group))
                 return false;
         out->group = group;
-        return identify(out, r.headers);
+        return letter_identify(out, r.headers);
 }

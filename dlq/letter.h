@@ -29,36 +29,37 @@ const char *letter_cause(struct arena *a, const char *message);
 bool letter_group(const struct dead_letter *letter, char out[LETTER_GROUP_SIZE]);
 
 /* What requeueing an entry will do, as far as can be told before it is done. */
-enum letter_fate {
-        FATE_SENT,        /* it is sent and runs again */
-        FATE_RESUMED,     /* its task has succeeded, its job has not: sent only so that what follows is published */
-        FATE_SUCCEEDED,   /* its task and job have succeeded meanwhile: nothing is sent, the entry is closed */
-        FATE_ALIVE,       /* its task is being run */
-        FATE_WAITING,     /* a message of its task is scheduled already: nothing is sent */
-        FATE_REVOKED,     /* its task was revoked: nothing is sent */
-        FATE_NO_QUEUE,    /* no task of this program has that queue: nothing is sent */
-        FATE_UNREADABLE,  /* its properties could not be read when it died: nothing is sent */
-        FATE_UNDECODABLE, /* it is sent, but no worker of chard can read it as a task: it will die again */
-        FATE_MISTAKEN,    /* it is sent, but its task refuses its arguments: it will die again */
-        FATE_HOPELESS,    /* it is sent, but is no task that this program knows: it will die again */
-        FATE_CLOSED,      /* it is not kept any more */
-        FATE_COUNT
+enum letter_disposition {
+        DISPOSITION_SENT,    /* it is sent and runs again */
+        DISPOSITION_RESUMED, /* its task has succeeded, its job has not: sent only so that what follows is published */
+        DISPOSITION_SUCCEEDED,   /* its task and job have succeeded meanwhile: nothing is sent, the entry is closed */
+        DISPOSITION_ALIVE,       /* its task is being run */
+        DISPOSITION_WAITING,     /* a message of its task is scheduled already: nothing is sent */
+        DISPOSITION_REVOKED,     /* its task was revoked: nothing is sent */
+        DISPOSITION_NO_QUEUE,    /* no task of this program has that queue: nothing is sent */
+        DISPOSITION_UNREADABLE,  /* its properties could not be read when it died: nothing is sent */
+        DISPOSITION_UNDECODABLE, /* it is sent, but no worker of chard can read it as a task: it will die again */
+        DISPOSITION_MISTAKEN,    /* it is sent, but its task refuses its arguments: it will die again */
+        DISPOSITION_HOPELESS,    /* it is sent, but is no task that this program knows: it will die again */
+        DISPOSITION_CLOSED,      /* it is not kept any more */
+        DISPOSITION_COUNT
 };
 
 /* What its rows say. `to`: the queue it is to be sent to instead of its own, or NULL. */
-enum letter_fate letter_fate(const struct catalog *catalog, const struct dead_letter *letter, const char *to);
+enum letter_disposition letter_disposition_of(const struct catalog *catalog, const struct dead_letter *letter,
+                                              const char *to);
 
 /* What its rows and its content say, when it has that: could a worker that reads bodies up to max_body read it? `why` (may be NULL) is filled in for
  * an unreadable or undecodable one. With `out`, *out gets the message that requeues it, or NULL when nothing can be sent. */
-enum letter_fate letter_judge(const struct catalog *catalog, const struct dead_letter *letter, const char *to,
-                              size_t max_body, struct message **out, struct problem *why);
+enum letter_disposition letter_judge(const struct catalog *catalog, const struct dead_letter *letter, const char *to,
+                                     size_t max_body, struct message **out, struct problem *why);
 
 /* "its task has succeeded meanwhile: …"; constant. */
-const char *letter_fate_text(enum letter_fate fate);
+const char *letter_disposition_text(enum letter_disposition disposition);
 
-/* Nothing is sent when an entry of this fate is requeued, whatever the store says. / It is sent, and dies again. */
-bool letter_fate_hinders(enum letter_fate fate);
-bool letter_fate_dooms(enum letter_fate fate);
+/* Nothing is sent when an entry of this disposition is requeued, whatever the store says. / It is sent, and dies again. */
+bool letter_disposition_hinders(enum letter_disposition disposition);
+bool letter_disposition_dooms(enum letter_disposition disposition);
 
 /* The message that requeues it. Returns and errors as message_revive. */
 int letter_message(const struct dead_letter *letter, const char *to, struct message **out, struct problem *why);

@@ -30,7 +30,7 @@ static const struct {
 };
 enum { TEXTS = sizeof(texts) / sizeof(texts[0]) };
 
-static const char **text_at(const struct dead_letter *l, size_t i)
+static const char **letter_json_text_at(const struct dead_letter *l, size_t i)
 {
         return (const char **)((uintptr_t)l + texts[i].offset);
 }
@@ -58,8 +58,8 @@ static json_t *base64_json(struct bytes raw)
 /* ---- readable ---- */
 
 /* The JSON that a body is, in whatever encoding; NULL when it is none. */
-static int decode(struct arena *a, const struct dead_letter *l, struct bytes body, struct task_message *out,
-                  struct problem *why)
+static int letter_json_decode(struct arena *a, const struct dead_letter *l, struct bytes body, struct task_message *out,
+                              struct problem *why)
 {
         return task_message_decode(a, l->properties, body, SIZE_MAX, out, why);
 }
@@ -69,7 +69,7 @@ static void add_body(json_t *o, const struct dead_letter *l, struct bytes body, 
         struct arena a = { 0 };
         struct task_message m = { 0 };
         struct problem why = { 0 };
-        if (decode(&a, l, body, &m, &why) == 0) {
+        if (letter_json_decode(&a, l, body, &m, &why) == 0) {
                 json_object_set(o, args, m.args);
                 json_object_set(o, kwargs, m.kwargs);
                 if (body.data == l->body.data && m.chain)
@@ -114,7 +114,7 @@ json_t *letter_json(const struct dead_letter *l, enum letter_form form)
         json_object_set_new(o, "entry", json_integer(l->entry));
         json_object_set_new(o, "state", json_string(l->state));
         for (size_t i = 0; i < TEXTS; i++)
-                json_object_set_new(o, texts[i].name, json_string(*text_at(l, i)));
+                json_object_set_new(o, texts[i].name, json_string(*letter_json_text_at(l, i)));
         json_object_set_new(o, "attempts", json_integer(l->attempts));
         json_object_set_new(o, "rounds", json_integer(l->rounds));
         json_object_set_new(o, "died_at", time_json(l->died_ms));

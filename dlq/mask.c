@@ -22,7 +22,7 @@ static bool is_alnum(char c)
 }
 
 /* How many of the first bytes are of that kind. */
-static size_t span(const char *at, const char *end, const char *more)
+static size_t mask_span(const char *at, const char *end, const char *more)
 {
         size_t size = 0;
         while (at + size < end && (is_alnum(at[size]) || (at[size] && strchr(more, at[size]))))
@@ -30,7 +30,7 @@ static size_t span(const char *at, const char *end, const char *more)
         return size;
 }
 
-static size_t digits(const char *at, const char *end)
+static size_t mask_digits(const char *at, const char *end)
 {
         size_t size = 0;
         while (at + size < end && is_digit(at[size]))
@@ -38,14 +38,14 @@ static size_t digits(const char *at, const char *end)
         return size;
 }
 
-static bool starts(const char *at, const char *end, const char *with)
+static bool mask_starts(const char *at, const char *end, const char *with)
 {
         const size_t size = strlen(with);
         return (size_t)(end - at) >= size && strncasecmp(at, with, size) == 0;
 }
 
 /* Is the text of `size` bytes one of those words (separated by blanks)? */
-static bool listed(const char *words, const char *text, size_t size)
+static bool mask_listed(const char *words, const char *text, size_t size)
 {
         for (const char *at = words; *at;) {
                 const size_t word = strcspn(at, " ");
@@ -60,9 +60,9 @@ static bool listed(const char *words, const char *text, size_t size)
 
 size_t mask_url(const char *at, const char *end)
 {
-        size_t size = span(at, end, "+.-");
-        const bool named = is_letter(*at) && starts(at + size, end, "://");
-        if (!named && !starts(at, end, "data:") && !starts(at, end, "www.") && !starts(at, end, "arn:"))
+        size_t size = mask_span(at, end, "+.-");
+        const bool named = is_letter(*at) && mask_starts(at + size, end, "://");
+        if (!named && !mask_starts(at, end, "data:") && !mask_starts(at, end, "www.") && !mask_starts(at, end, "arn:"))
                 return 0;
         size = 0;
         while (at + size < end && (unsigned char)at[size] > ' ' && !strchr("\"'<>)]}`,", at[size]))
@@ -74,10 +74,10 @@ size_t mask_url(const char *at, const char *end)
 
 size_t mask_email(const char *at, const char *end)
 {
-        const size_t name = span(at, end, "._%+-");
+        const size_t name = mask_span(at, end, "._%+-");
         if (name == 0 || at + name >= end || at[name] != '@')
                 return 0;
-        size_t host = span(at + name + 1, end, ".-");
+        size_t host = mask_span(at + name + 1, end, ".-");
         while (host > 0 && at[name + host] == '.')
                 host--;
         return host > 2 && memchr(at + name + 1, '.', host) ? name + 1 + host : 0;
@@ -107,8 +107,8 @@ size_t mask_path(const char *at, const char *end)
         if (!drive && !(end - at > 1 && (at[0] == '/' || (strchr("~.", at[0]) && at[1] == '/'))))
                 return 0;
         if (at[0] == '/') {
-                const size_t root = span(at + 1, end, "_-");
-                if (at + 1 + root >= end || at[1 + root] != '/' || !listed(roots, at + 1, root))
+                const size_t root = mask_span(at + 1, end, "_-");
+                if (at + 1 + root >= end || at[1 + root] != '/' || !mask_listed(roots, at + 1, root))
                         return 0;
         }
         size_t size = 0;
@@ -129,7 +129,7 @@ size_t mask_file(const char *at, const char *end)
         while (size > 0 && at[size - 1] == '.')
                 size--;
         const char *dot = size > 0 ? memrchr(at, '.', size) : NULL;
-        return dot && dot > at && listed(kinds, dot + 1, (size_t)(at + size - dot) - 1) ? size : 0;
+        return dot && dot > at && mask_listed(kinds, dot + 1, (size_t)(at + size - dot) - 1) ? size : 0;
 }
 
 /* ---- times ---- */
@@ -148,11 +148,11 @@ static size_t zone_size(const char *at, const char *end)
 {
         if (at < end && (*at == 'Z' || *at == 'z'))
                 return 1;
-        if (starts(at, end, " GMT") || starts(at, end, " UTC"))
+        if (mask_starts(at, end, " GMT") || mask_starts(at, end, " UTC"))
                 return 4;
         const size_t blank = at < end && *at == ' ';
         const char *sign = at + blank;
-        if (sign >= end || (*sign != '+' && *sign != '-') || digits(sign + 1, end) < 2)
+        if (sign >= end || (*sign != '+' && *sign != '-') || mask_digits(sign + 1, end) < 2)
                 return 0;
         size_t size = 1;
         while (sign + size < end && (is_digit(sign[size]) || sign[size] == ':'))
@@ -162,8 +162,8 @@ static size_t zone_size(const char *at, const char *end)
 
 static size_t iso_size(const char *at, const char *end)
 {
-        if (digits(at, end) != 4 || end - at < 10 || !strchr("-/", at[4]) || digits(at + 5, end) != 2 ||
-            at[7] != at[4] || digits(at + 8, end) < 2)
+        if (mask_digits(at, end) != 4 || end - at < 10 || !strchr("-/", at[4]) || mask_digits(at + 5, end) != 2 ||
+            at[7] != at[4] || mask_digits(at + 8, end) < 2)
                 return 0;
         size_t size = 10;
         if (at + size < end && strchr("Tt ", at[size])) {
@@ -179,14 +179,14 @@ static size_t http_size(const char *at, const char *end)
         static const char days[] = "mon tue wed thu fri sat sun";
         static const char months[] = "jan feb mar apr may jun jul aug sep oct nov dec";
         const char *from = at;
-        if (end - at > 5 && listed(days, at, 3) && at[3] == ',' && at[4] == ' ')
+        if (end - at > 5 && mask_listed(days, at, 3) && at[3] == ',' && at[4] == ' ')
                 from += 5;
-        const size_t day = digits(from, end);
+        const size_t day = mask_digits(from, end);
         if (day == 0 || day > 2 || end - from < (ptrdiff_t)day + 9 || !strchr(" -", from[day]) ||
-            !listed(months, from + day + 1, 3))
+            !mask_listed(months, from + day + 1, 3))
                 return 0;
         const char *year = from + day + 5;
-        if (digits(year, end) != 4)
+        if (mask_digits(year, end) != 4)
                 return 0;
         size_t size = (size_t)(year + 4 - at);
         const size_t clock = at + size < end && at[size] == ' ' ? clock_size(at + size + 1, end) : 0;
@@ -221,7 +221,7 @@ static bool looks_random(const char *at, size_t size)
 /* What stands before a number or a random piece and says whose id it is. */
 static bool is_owner(const char *at, size_t size)
 {
-        return listed(
+        return mask_listed(
                 "account acct asst batch call chat chatcmpl cmpl cus doc file ft gen host id image img item job key "
                 "msg message node order org page photo pod proj project ray req request resp response row run "
                 "scan sess session sk span task thread tok token trace tr user usr worker",
@@ -231,7 +231,7 @@ static bool is_owner(const char *at, size_t size)
 /* A UUID, or hexadecimal digits and dashes of that kind. */
 static size_t hex_size(const char *at, const char *end)
 {
-        size_t size = starts(at, end, "0x") ? 2 : 0, numbers = 0;
+        size_t size = mask_starts(at, end, "0x") ? 2 : 0, numbers = 0;
         while (at + size < end &&
                (isxdigit((unsigned char)at[size]) ||
                 (size > 0 && at[size] == '-' && at + size + 1 < end && isxdigit((unsigned char)at[size + 1])))) {
@@ -244,22 +244,22 @@ static size_t hex_size(const char *at, const char *end)
 
 size_t mask_id(const char *at, const char *end)
 {
-        const size_t hex = hex_size(at, end), size = span(at, end, "_-");
+        const size_t hex = hex_size(at, end), size = mask_span(at, end, "_-");
         if (hex || size == 0)
                 return hex;
         const char *last = at + size;
         size_t from = 0;
         bool owned = false;
         for (const char *part = at; part < last;) {
-                const size_t length = span(part, last, "");
-                if (looks_random(part, length) || (owned && length > 0 && digits(part, part + length) > 0))
+                const size_t length = mask_span(part, last, "");
+                if (looks_random(part, length) || (owned && length > 0 && mask_digits(part, part + length) > 0))
                         return size;
                 if (from++ == 0) {
                         size_t word = 0;
                         while (word < length && is_letter(part[word]))
                                 word++;
                         owned = is_owner(part, length);
-                        if (word < length && digits(part + word, last) == length - word && is_owner(part, word))
+                        if (word < length && mask_digits(part + word, last) == length - word && is_owner(part, word))
                                 return size; /* user42 */
                 }
                 part += length + 1;
@@ -286,7 +286,7 @@ size_t mask_number(const char *at, const char *end)
         if (at + size >= end || !is_digit(at[size]))
                 return 0;
         while (at + size < end) {
-                size += digits(at + size, end);
+                size += mask_digits(at + size, end);
                 if (end - at - (ptrdiff_t)size > 1 && strchr(".,:/-_", at[size]) && is_digit(at[size + 1])) {
                         size++;
                         continue;
@@ -320,11 +320,11 @@ bool mask_is_code(const char *text, const char *at, size_t size, const char *end
         if (size > 5)
                 return false;
         const size_t before = word_before(text, at, &word);
-        if (listed("answered http status code error errno returned exit signal curl sqlstate err", word, before))
+        if (mask_listed("answered http status code error errno returned exit signal curl sqlstate err", word, before))
                 return true;
-        if (size != 3 || digits(at, end) != 3 || (*at != '4' && *at != '5') || at + 4 >= end || at[3] != ' ')
+        if (size != 3 || mask_digits(at, end) != 3 || (*at != '4' && *at != '5') || at + 4 >= end || at[3] != ' ')
                 return false;
-        return isupper((unsigned char)at[4]) && listed(reasons, at + 4, span(at + 4, end, ""));
+        return isupper((unsigned char)at[4]) && mask_listed(reasons, at + 4, mask_span(at + 4, end, ""));
 }
 
 size_t mask_plural_size(const char *at, const char *end)
@@ -335,8 +335,8 @@ size_t mask_plural_size(const char *at, const char *end)
                 "tokens units weeks words";
         if (at >= end || *at != ' ')
                 return 0;
-        const size_t size = span(at + 1, end, "");
-        return listed(units, at + 1, size) ? size + 1 : 0;
+        const size_t size = mask_span(at + 1, end, "");
+        return mask_listed(units, at + 1, size) ? size + 1 : 0;
 }
 
 /* ---- quotations ---- */
@@ -349,18 +349,18 @@ static const struct {
 };
 
 /* An apostrophe is one in the middle of a word. */
-static bool closes(const char *at, const char *end, const char *mark)
+static bool mask_closes(const char *at, const char *end, const char *mark)
 {
         return *mark != '\'' || at + 1 >= end || !is_alnum(at[1]);
 }
 
-static const char *closing(const char *at, const char *end, const char *mark)
+static const char *mask_closing(const char *at, const char *end, const char *mark)
 {
         const size_t size = strlen(mark);
         for (; end - at >= (ptrdiff_t)size; at++) {
                 if (*at == '\\' && end - at > 1)
                         at++;
-                else if (memcmp(at, mark, size) == 0 && closes(at, end, mark))
+                else if (memcmp(at, mark, size) == 0 && mask_closes(at, end, mark))
                         return at;
         }
         return NULL;
@@ -375,7 +375,7 @@ struct mask_quote mask_quote(const char *text, const char *at, const char *end)
                         continue;
                 if (plain && at > text && is_alnum(at[-1]))
                         continue;
-                const char *inner = at + open, *last = closing(inner, end, marks[i].close);
+                const char *inner = at + open, *last = mask_closing(inner, end, marks[i].close);
                 if (!last && plain)
                         continue;
                 const size_t close = last ? strlen(marks[i].close) : 0;
@@ -387,7 +387,7 @@ struct mask_quote mask_quote(const char *text, const char *at, const char *end)
 
 static bool is_naming(const char *word, size_t size)
 {
-        return listed(
+        return mask_listed(
                 "argument attribute column constraint field fields function header key keyword keywords member method "
                 "model module option parameter param property queue relation section table task tool type",
                 word, size);
@@ -397,20 +397,20 @@ bool mask_is_name(const char *text, const struct mask_quote *q, const char *end)
 {
         const char *word, *after = q->inner + q->inner_size;
         if (q->inner_size == 0 || !(is_letter(*q->inner) || strchr("_$@/", *q->inner)) ||
-            span(q->inner, after, "_.-[]/:$@") != q->inner_size)
+            mask_span(q->inner, after, "_.-[]/:$@") != q->inner_size)
                 return false;
-        if (span(q->inner, after, "") != q->inner_size) /* more than a word of a language */
+        if (mask_span(q->inner, after, "") != q->inner_size) /* more than a word of a language */
                 return true;
         const size_t before = word_before(text, q->inner, &word);
         if (is_naming(word, before))
                 return true;
         while (after < end && !is_alnum(*after))
                 after++;
-        const size_t size = span(after, end, "");
-        return is_naming(after, size) || listed("missing required must", after, size) ||
-               starts(after, end, "is missing") || starts(after, end, "is required") ||
-               starts(after, end, "is not one of") || starts(after, end, "is not supported") ||
-               starts(after, end, "is no ");
+        const size_t size = mask_span(after, end, "");
+        return is_naming(after, size) || mask_listed("missing required must", after, size) ||
+               mask_starts(after, end, "is missing") || mask_starts(after, end, "is required") ||
+               mask_starts(after, end, "is not one of") || mask_starts(after, end, "is not supported") ||
+               mask_starts(after, end, "is no ");
 }
 
 bool mask_is_sentence(const char *text, const char *at)
@@ -422,5 +422,5 @@ bool mask_is_sentence(const char *text, const char *at)
                 return false;
         const size_t size = word_before(text, at, &word);
         return word > text && strchr("\"'", word[-1]) &&
-               listed("code detail error message msg reason status title type", word, size);
+               mask_listed("code detail error message msg reason status title type", word, size);
 }

@@ -72,7 +72,7 @@ static void on_said(json_t *value, const struct problem *why, void *arg)
 }
 
 /* What could not be told is due again at once, and asked for after a pause that grows. */
-static void judge(struct alarm *a, const struct webhook_result *result)
+static void alarm_judge(struct alarm *a, const struct webhook_result *result)
 {
         enum { BASE_MS = 2000, CAP_MS = 240000 };
         struct store *s = a->run->config->store;
@@ -91,11 +91,11 @@ static void judge(struct alarm *a, const struct webhook_result *result)
         a->quiet_until_ms = clock_mono_ms() + wait_ms;
 }
 
-static void on_posted(const struct webhook_result *result, void *arg)
+static void alarm_on_posted(const struct webhook_result *result, void *arg)
 {
         struct alarm *a = (struct alarm *)arg;
         if (!duty_stopping(a->run))
-                judge(a, result);
+                alarm_judge(a, result);
         json_decref(a->posting);
         a->posting = NULL;
         duty_done(a->run);
@@ -127,7 +127,7 @@ static void on_alarms(json_t *groups, const struct problem *why, void *arg)
         char *body = why || !duty_leads(a->run) || json_array_size(groups) == 0
                              ? NULL
                              : webhook_body(c->webhook_shape, c->webhook_url, groups);
-        if (!body || webhook_send(c->loop, c->webhook_url, body, on_posted, a) != 0) {
+        if (!body || webhook_send(c->loop, c->webhook_url, body, alarm_on_posted, a) != 0) {
                 duty_done(a->run); /* what the store gave is anybody's again when its lease ends */
                 return;
         }

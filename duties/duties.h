@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one process of a fleet must do now and then: look for jobs that got stuck, send dead letters back, raise alarms. Any number of
+/* What one process of a fleet must do now and then: look for jobs that got stuck, send dead letters back, raise alarms, keep
+ * the store in shape, forget who is gone. Any number of
  * processes may have duties; one of them leads and does them, by a lease in the store. A leader that dies is followed by another within
  * DUTIES_LEASE_MS; one that wakes after its lease is over finds by its own clock that it leads no more, and begins nothing.
  * Everything runs on one loop. The duties are in the table of open.c, each a file of its own: see duty.h. */

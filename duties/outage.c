@@ -125,7 +125,7 @@ static void outage_note(struct outage *o, json_t *out)
         o->told = json_incref(out);
 }
 
-static void on_posted(const struct webhook_result *result, void *arg)
+static void outage_on_posted(const struct webhook_result *result, void *arg)
 {
         struct outage *o = (struct outage *)arg;
         if (result->ok) {
@@ -145,14 +145,14 @@ static bool outage_tell(struct outage *o, const char *changes, json_t *out)
 {
         const struct duties_config *c = o->run->config;
         char *body = webhook_sentence(c->webhook_shape, c->webhook_url, changes);
-        if (webhook_send(c->loop, c->webhook_url, body, on_posted, o) != 0)
+        if (webhook_send(c->loop, c->webhook_url, body, outage_on_posted, o) != 0)
                 return false;
         o->posting = json_incref(out);
         duty_hold(o->run);
         return true;
 }
 
-static bool misses(json_t *out, json_t *told)
+static bool outage_misses(json_t *out, json_t *told)
 {
         const char *name;
         json_t *text;
@@ -167,7 +167,7 @@ static bool outage_compare(struct outage *o, const struct outlook *look)
 {
         struct buffer b = { 0 };
         bool under_way = false;
-        o->gone = misses(look->out, o->told) ? o->gone + 1 : 0;
+        o->gone = outage_misses(look->out, o->told) ? o->gone + 1 : 0;
         if (look->workers == 0 || (o->gone > 0 && o->gone < LOOKS_GONE))
                 return false;
         buffer_add_string(&b, "chard:");

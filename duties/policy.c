@@ -69,7 +69,7 @@ static int read_codes(struct policy_rule *rule, char *word, struct problem *why)
         return 0;
 }
 
-static int read_rule(struct policy_rule *rule, char *text, struct problem *why)
+static int policy_read_rule(struct policy_rule *rule, char *text, struct problem *why)
 {
         *rule = (struct policy_rule){ .after_ms = 300000, .rounds = 3, .errors = 20, .rate = 20 };
         char *save, *word = strtok_r(text, " \t\n", &save);
@@ -102,7 +102,7 @@ int policy_read(struct policy *out, const char *text, struct problem *why)
                 if (out->count == POLICY_MOST_RULES)
                         return problem_set(why, "settings", "bad_setting", "CHARD_DLQ_POLICIES: more than %d rules",
                                            POLICY_MOST_RULES);
-                const int code = read_rule(&out->rules[out->count++], rule, why);
+                const int code = policy_read_rule(&out->rules[out->count++], rule, why);
                 if (code)
                         return code;
         }
@@ -117,7 +117,7 @@ void policy_free(struct policy *p)
 
 /* ---- asking ---- */
 
-static bool fits(const char *pattern, const char *text)
+static bool policy_fits(const char *pattern, const char *text)
 {
         const size_t size = strlen(pattern);
         if (size > 0 && pattern[size - 1] == '*')
@@ -127,13 +127,13 @@ static bool fits(const char *pattern, const char *text)
 
 bool policy_names(const struct policy_rule *rule, const char *task)
 {
-        return fits(rule->task, task);
+        return policy_fits(rule->task, task);
 }
 
 static bool has_code(const struct policy_rule *rule, const char *code, const char *verdict)
 {
         for (size_t i = 0; rule->codes[i]; i++)
-                if (fits(rule->codes[i], code) ||
+                if (policy_fits(rule->codes[i], code) ||
                     (strcmp(rule->codes[i], "transient") == 0 && strcmp(verdict, "transient") == 0))
                         return true;
         return false;
@@ -142,7 +142,7 @@ static bool has_code(const struct policy_rule *rule, const char *code, const cha
 const struct policy_rule *policy_find(const struct policy *p, const char *task, const char *code, const char *verdict)
 {
         for (size_t i = 0; i < p->count; i++)
-                if (fits(p->rules[i].task, task) && has_code(&p->rules[i], code, verdict))
+                if (policy_fits(p->rules[i].task, task) && has_code(&p->rules[i], code, verdict))
                         return &p->rules[i];
         return NULL;
 }

@@ -171,7 +171,7 @@ static void on_groups(json_t *groups, const struct problem *why, void *arg)
 }
 
 /* What keeps its task's entries waiting; NULL: nothing. */
-static const char *hindrance(struct reprocessor *r, const struct policy_rule *rule, const char *task)
+static const char *reprocess_hindrance(struct reprocessor *r, const struct policy_rule *rule, const char *task)
 {
         const json_t *fare = json_object_get(r->fare, task);
         const json_int_t failed = json_number(fare, "failed", 0), all = failed + json_number(fare, "ok", 0);
@@ -201,7 +201,7 @@ static void on_bulk_done(enum dlq_end end, const struct dlq_tally *tally, void *
         go_on(r);
 }
 
-static bool begin(struct reprocessor *r, const struct policy_rule *rule, const json_t *group)
+static bool reprocess_begin(struct reprocessor *r, const struct policy_rule *rule, const json_t *group)
 {
         const char *task = json_text(group, "name", ""), *code = json_text(group, "code", "");
         const unsigned most = rule->rate * r->tick_ms / 1000;
@@ -214,7 +214,7 @@ static bool begin(struct reprocessor *r, const struct policy_rule *rule, const j
                             .by_round = true,
                             .round = r->round,
                             .until_ms = clock_wall_ms() - policy_wait_ms(rule, r->round) },
-                .action = DEAD_REQUEUE,
+                .action = &dlq_requeue,
                 .max_body = r->run->config->max_body,
                 .act = { .who = "policy", .reason = r->reason, .scope = r->scope, .automatic = true },
                 .most = most > 0 ? most : 1,
@@ -225,7 +225,7 @@ static bool begin(struct reprocessor *r, const struct policy_rule *rule, const j
 }
 
 /* Said once, until it is another one. */
-static void tell(struct reprocessor *r, const char *task, const char *why)
+static void reprocess_tell(struct reprocessor *r, const char *task, const char *why)
 {
         if (strcmp(r->told, why) == 0)
                 return;
@@ -242,10 +242,10 @@ static void go_on(struct reprocessor *r)
                         policy_find(&r->policy, task, json_text(group, "code", ""), json_text(group, "verdict", ""));
                 if (!rule || r->round >= rule->rounds)
                         continue;
-                const char *why = hindrance(r, rule, task);
+                const char *why = reprocess_hindrance(r, rule, task);
                 if (why)
-                        tell(r, task, why);
-                else if (begin(r, rule, group))
+                        reprocess_tell(r, task, why);
+                else if (reprocess_begin(r, rule, group))
                         return;
         }
         duty_done(r->run);

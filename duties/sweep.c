@@ -45,7 +45,7 @@ struct sweeper {
 
 static void on_found(json_t *jobs, const struct problem *why, void *arg);
 static void begin_chords(struct sweeper *s);
-static void on_settled(size_t settled, const struct problem *why, void *arg);
+static void sweep_on_settled(size_t settled, const struct problem *why, void *arg);
 
 /* ---- how long a job may take without a change ---- */
 
@@ -176,7 +176,7 @@ static int make_following(const struct sweeper *s, const json_t *job, const json
         return code;
 }
 
-static const char *header_as_text(struct arena *a, const struct message *m, const char *name)
+static const char *sweep_header_as_text(struct arena *a, const struct message *m, const char *name)
 {
         struct properties p;
         struct header h;
@@ -188,7 +188,7 @@ static const char *header_as_text(struct arena *a, const struct message *m, cons
 }
 
 /* The tasks that these messages start. NULL when memory ran out. */
-static const struct stale_next *list_next(struct arena *a, const struct message *messages, size_t *count)
+static const struct stale_next *sweep_list_next(struct arena *a, const struct message *messages, size_t *count)
 {
         *count = 0;
         for (const struct message *m = messages; m; m = m->next)
@@ -196,7 +196,8 @@ static const struct stale_next *list_next(struct arena *a, const struct message 
         struct stale_next *list = arena_alloc(a, (*count + 1) * sizeof(*list));
         size_t i = 0;
         for (const struct message *m = messages; list && m; m = m->next)
-                list[i++] = (struct stale_next){ header_as_text(a, m, "id"), header_as_text(a, m, "task"), m };
+                list[i++] =
+                        (struct stale_next){ sweep_header_as_text(a, m, "id"), sweep_header_as_text(a, m, "task"), m };
         return list;
 }
 
@@ -227,7 +228,7 @@ static enum prospect look_ahead(struct sweeper *s, const json_t *job, const json
                 return unsupported || code < 0 || strcmp(why.code, "unroutable") == 0 ? LEFT_ALONE : FAILS;
         s->messages[s->count] = following.messages;
         following.messages = NULL;
-        item->next = list_next(&s->arena, s->messages[s->count], &item->next_count);
+        item->next = sweep_list_next(&s->arena, s->messages[s->count], &item->next_count);
         enum prospect prospect = FAILS;
         if (!item->next || goes_elsewhere(s->run->config->catalog, item->next, item->next_count))
                 prospect = LEFT_ALONE;
@@ -302,21 +303,21 @@ static void on_found(json_t *jobs, const struct problem *why, void *arg)
                 if (s->count < CHUNK && s->bytes < MOST_BYTES)
                         add_job(s, job);
         if (json_memory_lost() != lost) { /* one may be sent on without its chord, or fail though it could be sent on */
-                on_settled(0, NULL, s);
+                sweep_on_settled(0, NULL, s);
                 return;
         }
         s->full = s->count == CHUNK || s->bytes >= MOST_BYTES;
         begin_chords(s);
 }
 
-static void settle(struct sweeper *s)
+static void sweep_settle(struct sweeper *s)
 {
         struct store *store = s->run->config->store;
         s->waiting = false;
         if (duty_leads(s->run))
-                store->dead->stale_settle(store, s->items, s->count, on_settled, s);
+                store->dead->stale_settle(store, s->items, s->count, sweep_on_settled, s);
         else
-                on_settled(0, NULL, s);
+                sweep_on_settled(0, NULL, s);
 }
 
 static void settle_without_chords(struct sweeper *s);
@@ -333,7 +334,7 @@ static void on_begun(enum results_answer answer, const struct problem *why, void
                 if (s->away)
                         settle_without_chords(s);
                 else
-                        settle(s);
+                        sweep_settle(s);
         }
 }
 
@@ -356,9 +357,9 @@ static void settle_without_chords(struct sweeper *s)
         s->restarts -= s->count - kept;
         s->count = kept;
         if (kept > 0)
-                settle(s);
+                sweep_settle(s);
         else
-                on_settled(0, NULL, s);
+                sweep_on_settled(0, NULL, s);
 }
 
 static void on_late(struct duty_run *run)
@@ -372,7 +373,7 @@ static void begin_chords(struct sweeper *s)
         size_t i;
         json_t *chord;
         if (json_array_size(s->chords) == 0) {
-                settle(s);
+                sweep_settle(s);
                 return;
         }
         if (s->begins > 0) {
@@ -394,7 +395,7 @@ static void begin_chords(struct sweeper *s)
         }
 }
 
-static void on_settled(size_t settled, const struct problem *why, void *arg)
+static void sweep_on_settled(size_t settled, const struct problem *why, void *arg)
 {
         struct sweeper *s = (struct sweeper *)arg;
         const bool more = !why && settled > 0 && s->full;

@@ -37,7 +37,7 @@ bool webhook_is_url(const char *url)
 
 /* The first `most` characters of a letter's text, which a stranger may have written: no control characters, and for Slack nothing that begins
  * a mention or a link. */
-static void say(struct buffer *b, const char *text, size_t most, bool slack)
+static void webhook_say(struct buffer *b, const char *text, size_t most, bool slack)
 {
         const char *const end = text + utf8_prefix(text, most);
         for (size_t size; text < end; text += size) {
@@ -59,21 +59,21 @@ static void say_group(struct buffer *b, const json_t *g, bool slack)
         const long long count = json_number(g, "count", 0), before = json_number(g, "before", 0);
         const char *name = json_text(g, "name", "");
         buffer_add_string(b, "\n• ");
-        say(b, *name ? name : json_text(g, "queue", "?"), LONGEST_NAME, slack);
+        webhook_say(b, *name ? name : json_text(g, "queue", "?"), LONGEST_NAME, slack);
         buffer_add_byte(b, ' ');
-        say(b, json_text(g, "code", "?"), LONGEST_NAME, slack);
+        webhook_say(b, json_text(g, "code", "?"), LONGEST_NAME, slack);
         buffer_addf(b, ": %lld %s", count, count == 1 ? "entry" : "entries");
         if (json_is_true(json_object_get(g, "new")))
                 buffer_add_string(b, " (new)");
         else
                 buffer_addf(b, " (%lld before)", before);
         buffer_add_string(b, " — ");
-        say(b, json_text(g, "cause", ""), LONGEST_CAUSE, slack);
+        webhook_say(b, json_text(g, "cause", ""), LONGEST_CAUSE, slack);
         buffer_add_string(b, " — chard dlq groups, group ");
-        say(b, json_text(g, "group", "?"), LONGEST_NAME, slack);
+        webhook_say(b, json_text(g, "group", "?"), LONGEST_NAME, slack);
 }
 
-static char *text_of(const json_t *groups, bool slack)
+static char *webhook_text_of(const json_t *groups, bool slack)
 {
         struct buffer b = { 0 };
         size_t i;
@@ -104,7 +104,7 @@ static bool is_discord(const char *shape, const char *url)
 }
 
 /* Takes the text; NULL = memory ran out. */
-static char *wrap(char *text, bool discord)
+static char *webhook_wrap(char *text, bool discord)
 {
         json_t *body = !text     ? NULL
                        : discord ? json_pack("{s:s, s:{s:[]}}", "content", text, "allowed_mentions", "parse")
@@ -118,31 +118,31 @@ static char *wrap(char *text, bool discord)
 char *webhook_body(const char *shape, const char *url, const json_t *groups)
 {
         const bool discord = is_discord(shape, url);
-        return wrap(text_of(groups, !discord), discord);
+        return webhook_wrap(webhook_text_of(groups, !discord), discord);
 }
 
 char *webhook_sentence(const char *shape, const char *url, const char *text)
 {
         const bool discord = is_discord(shape, url);
         struct buffer b = { 0 };
-        say(&b, text, MOST_CHARACTERS, !discord);
+        webhook_say(&b, text, MOST_CHARACTERS, !discord);
         buffer_add_byte(&b, '\0');
         if (!b.failed)
-                return wrap((char *)b.data, discord);
+                return webhook_wrap((char *)b.data, discord);
         buffer_free(&b);
         return NULL;
 }
 
 /* ---- posting ---- */
 
-static size_t ignore(char *data, size_t size, size_t count, void *arg)
+static size_t webhook_ignore(char *data, size_t size, size_t count, void *arg)
 {
         (void)data;
         (void)arg;
         return size * count;
 }
 
-static void judge(CURL *easy, CURLcode code, const char *error, struct webhook_result *out)
+static void webhook_judge(CURL *easy, CURLcode code, const char *error, struct webhook_result *out)
 {
         long status = 0;
         curl_off_t wait_s = 0;
@@ -168,7 +168,7 @@ void webhook_post(const char *url, const char *body, struct webhook_result *out)
                 curl_easy_setopt(easy, CURLOPT_URL, url);
                 curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
                 curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
-                curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ignore);
+                curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, webhook_ignore);
                 curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
                 curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
                 curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -176,20 +176,20 @@ void webhook_post(const char *url, const char *body, struct webhook_result *out)
                 curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a look-up that hangs */
 #endif
                 curl_easy_setopt(easy, CURLOPT_USERAGENT, "chard/" CHARD_VERSION);
-                judge(easy, curl_easy_perform(easy), error, out);
+                webhook_judge(easy, curl_easy_perform(easy), error, out);
         }
         curl_slist_free_all(headers);
         curl_easy_cleanup(easy);
 }
 
-struct sending {
+struct webhook_sending {
         char *url, *body;
         webhook_done *done;
         void *arg;
         struct webhook_result result;
 };
 
-static void sending_free(struct sending *s)
+static void sending_free(struct webhook_sending *s)
 {
         free(s->url);
         free(s->body);
@@ -198,13 +198,13 @@ static void sending_free(struct sending *s)
 
 static void sending_run(void *arg)
 {
-        struct sending *s = (struct sending *)arg;
+        struct webhook_sending *s = (struct webhook_sending *)arg;
         webhook_post(s->url, s->body, &s->result);
 }
 
 static void sending_done(void *arg)
 {
-        struct sending *s = (struct sending *)arg;
+        struct webhook_sending *s = (struct webhook_sending *)arg;
         s->done(&s->result, s->arg);
         sending_free(s);
 }
@@ -212,12 +212,12 @@ static void sending_done(void *arg)
 int webhook_send(uv_loop_t *loop, const char *url, char *body, webhook_done *done, void *arg)
 {
         static const struct work_calls calls = { sending_run, sending_done, NULL };
-        struct sending *s = calloc(1, sizeof(*s));
+        struct webhook_sending *s = calloc(1, sizeof(*s));
         if (!s) {
                 free(body);
                 return -ENOMEM;
         }
-        *s = (struct sending){ .url = strdup(url), .body = body, .done = done, .arg = arg };
+        *s = (struct webhook_sending){ .url = strdup(url), .body = body, .done = done, .arg = arg };
         const int result = s->url && s->body ? work_start(NULL, loop, &calls, s) : -ENOMEM;
         if (result != 0)
                 sending_free(s);

@@ -11,12 +11,12 @@
 enum { BATCH_MOST = 10000, BATCH_MS = 60000 };
 
 struct batch_line {
-        struct batch *batch;
+        struct job_batch *batch;
         const struct pipeline *pipeline; /* that it submits to, once it was read */
         json_t *answer;                  /* owned */
 };
 
-struct batch {
+struct job_batch {
         struct gateway *gateway;
         struct exchange *exchange;
         size_t count, open; /* lines; those whose answer is still to come, and one for who submits them */
@@ -29,7 +29,7 @@ static json_t *batch_problem(const struct problem *why)
 }
 
 /* One thing less to wait for; with the last the answer goes out. */
-static void batch_settle(struct batch *b)
+static void batch_settle(struct job_batch *b)
 {
         struct buffer body = { 0 };
         if (--b->open > 0)
@@ -114,7 +114,7 @@ void submit_batch(void *owner, struct exchange *x)
                 exchange_answer_problem(x, &why);
                 return;
         }
-        struct batch *b = calloc(1, sizeof(*b) + count * sizeof(b->lines[0]));
+        struct job_batch *b = calloc(1, sizeof(*b) + count * sizeof(b->lines[0]));
         if (!b) {
                 answer_starved(x);
                 return;

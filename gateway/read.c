@@ -27,7 +27,7 @@ const struct route_param list_params[] = {
 /* ---- one job ---- */
 
 /* Somebody who reads a job. */
-struct reading {
+struct job_reading {
         struct gateway *gateway;
         struct exchange *exchange;
         struct follower *follower; /* while the job's end is waited for */
@@ -37,7 +37,7 @@ struct reading {
         char id[];
 };
 
-static void reading_unfollow(struct reading *r)
+static void reading_unfollow(struct job_reading *r)
 {
         struct follower *follower = r->follower;
         r->follower = NULL;
@@ -45,7 +45,7 @@ static void reading_unfollow(struct reading *r)
                 jobs_unfollow(follower);
 }
 
-static void reading_end(struct reading *r)
+static void reading_end(struct job_reading *r)
 {
         reading_unfollow(r);
         exchange_on_over(r->exchange, NULL, NULL);
@@ -61,7 +61,7 @@ static bool job_has_ended(const json_t *job)
 }
 
 /* Nobody has begun it: it waits, where this process took it lately, or there is none. */
-static void reading_answer_unknown(struct reading *r)
+static void reading_answer_unknown(struct job_reading *r)
 {
         struct problem why;
         const char *pipeline;
@@ -77,7 +77,7 @@ static void reading_answer_unknown(struct reading *r)
         exchange_answer_problem(r->exchange, &why);
 }
 
-static void reading_answer(struct reading *r, json_t *job)
+static void reading_answer(struct job_reading *r, json_t *job)
 {
         const char *id = json_text(job, "id", NULL);
         JSON_OWNED json_t *linked = id ? json_copy(job) : NULL;
@@ -90,12 +90,12 @@ static void reading_answer(struct reading *r, json_t *job)
         reading_end(r);
 }
 
-static void reading_ask(struct reading *r);
-static void reading_wait(struct reading *r);
+static void reading_ask(struct job_reading *r);
+static void reading_wait(struct job_reading *r);
 
 static void on_job_read(json_t *job, const struct problem *why, void *arg)
 {
-        struct reading *r = (struct reading *)arg;
+        struct job_reading *r = (struct job_reading *)arg;
         r->asking = false;
         if (exchange_is_over(r->exchange)) {
                 reading_end(r);
@@ -111,7 +111,7 @@ static void on_job_read(json_t *job, const struct problem *why, void *arg)
         }
 }
 
-static void reading_ask(struct reading *r)
+static void reading_ask(struct job_reading *r)
 {
         r->asking = true;
         r->again = false;
@@ -122,7 +122,7 @@ static void reading_ask(struct reading *r)
 
 static void on_read_news(const struct job_news *news, const struct problem *why, void *arg)
 {
-        struct reading *r = (struct reading *)arg;
+        struct job_reading *r = (struct job_reading *)arg;
         if (why || news->step)
                 return;
         if (r->asking)
@@ -134,7 +134,7 @@ static void on_read_news(const struct job_news *news, const struct problem *why,
 /* The time that was asked for is up, or the server stops: the job as it is now. */
 static void on_read_over(struct exchange *x, void *arg)
 {
-        struct reading *r = (struct reading *)arg;
+        struct job_reading *r = (struct job_reading *)arg;
         reading_unfollow(r);
         r->wait_ms = 0;
         if (!exchange_is_over(x))
@@ -147,7 +147,7 @@ static void on_read_over(struct exchange *x, void *arg)
                 reading_ask(r);
 }
 
-static void reading_wait(struct reading *r)
+static void reading_wait(struct job_reading *r)
 {
         struct problem why;
         if (r->follower)
@@ -166,12 +166,14 @@ void read_job(void *owner, struct exchange *x)
         const struct target *t = exchange_target(x);
         const char *id = route_part(exchange_route(x), t, "id");
         const size_t size = strlen(id) + 1;
-        struct reading *r = calloc(1, sizeof(*r) + size);
+        struct job_reading *r = calloc(1, sizeof(*r) + size);
         if (!r) {
                 answer_starved(x);
                 return;
         }
-        *r = (struct reading){ .gateway = g, .exchange = x, .wait_ms = 1000 * (uint64_t)route_number(t, "wait", 0) };
+        *r = (struct job_reading){ .gateway = g,
+                                   .exchange = x,
+                                   .wait_ms = 1000 * (uint64_t)route_number(t, "wait", 0) };
         memcpy(r->id, id, size);
         exchange_keep(x, GATEWAY_ANSWER_MS);
         reading_ask(r);

@@ -16,7 +16,7 @@ enum { FOLLOW_EVERY_MS = 15, FOLLOW_TOLD_MS = 500, FOLLOW_JOBS_A_MS = 20, FOLLOW
 
 /* A job, and who follows it. */
 struct topic {
-        struct watch *watch;
+        struct job_watch *watch;
         struct topic *next;
         struct follower *followers;
         int64_t version; /* of the job, as its followers were told it; 0: none yet */
@@ -37,7 +37,7 @@ struct follower {
         bool gone;
 };
 
-struct watch {
+struct job_watch {
         struct store *store;
         struct map *by_id;
         struct topic *topics;
@@ -47,12 +47,12 @@ struct watch {
         bool telling;             /* followers are being told: who goes is taken out afterwards */
         bool closed, gone;        /* closed; the timer is gone */
         struct job_follow *asked; /* memory of the question */
-        size_t room;
+        size_t capacity;
 };
 
-static void watch_ask(struct watch *w);
+static void watch_ask(struct job_watch *w);
 
-static void watch_free(struct watch *w)
+static void watch_free(struct job_watch *w)
 {
         if (!w->closed || !w->gone || w->asking || w->telling)
                 return;
@@ -63,28 +63,28 @@ static void watch_free(struct watch *w)
 
 static void on_timer_gone(uv_handle_t *handle)
 {
-        struct watch *w = (struct watch *)handle->data;
+        struct job_watch *w = (struct job_watch *)handle->data;
         w->gone = true;
         watch_free(w);
 }
 
 static void on_follow_timer(uv_timer_t *timer)
 {
-        watch_ask((struct watch *)timer->data);
+        watch_ask((struct job_watch *)timer->data);
 }
 
 static void on_touched(void *arg)
 {
-        struct watch *w = (struct watch *)arg;
+        struct job_watch *w = (struct job_watch *)arg;
         if (w->asking || w->telling)
                 w->again = true;
         else
                 watch_ask(w);
 }
 
-static struct watch *watch_new(struct jobs *j)
+static struct job_watch *watch_new(struct jobs *j)
 {
-        struct watch *w = calloc(1, sizeof(*w));
+        struct job_watch *w = calloc(1, sizeof(*w));
         if (!w || map_new(&w->by_id)) {
                 free(w);
                 return NULL;
@@ -109,20 +109,20 @@ static int64_t topic_after(const struct topic *t)
         return least > INT64_MAX ? INT64_MAX : (int64_t)least;
 }
 
-static bool watch_make_room(struct watch *w)
+static bool watch_grow(struct job_watch *w)
 {
-        if (map_count(w->by_id) <= w->room)
+        if (map_count(w->by_id) <= w->capacity)
                 return true;
-        const size_t room = 2 * map_count(w->by_id);
-        struct job_follow *asked = realloc(w->asked, room * sizeof(*asked));
+        const size_t capacity = 2 * map_count(w->by_id);
+        struct job_follow *asked = realloc(w->asked, capacity * sizeof(*asked));
         if (!asked)
                 return false;
         w->asked = asked;
-        w->room = room;
+        w->capacity = capacity;
         return true;
 }
 
-static void watch_pause(struct watch *w)
+static void watch_pause(struct job_watch *w)
 {
         uint64_t wait_ms = w->told ? FOLLOW_TOLD_MS : FOLLOW_EVERY_MS;
         if (map_count(w->by_id) / FOLLOW_JOBS_A_MS > wait_ms)
@@ -187,7 +187,7 @@ static void topic_told(struct topic *t, const json_t *row)
                 t->version = json_number(row, "version", 0);
 }
 
-static void watch_tell_why(const struct watch *w, const struct problem *why)
+static void watch_tell_why(const struct job_watch *w, const struct problem *why)
 {
         for (struct topic *t = w->topics; t && !w->closed; t = t->next)
                 for (struct follower *f = t->followers; f && !w->closed; f = f->next)
@@ -210,7 +210,7 @@ static void topic_sweep(struct topic *topic, bool all)
 }
 
 /* Take out who has gone, and jobs that nobody follows any more. */
-static void watch_sweep(struct watch *w)
+static void watch_sweep(struct job_watch *w)
 {
         for (struct topic **t = &w->topics; *t;) {
                 struct topic *topic = *t;
@@ -225,7 +225,7 @@ static void watch_sweep(struct watch *w)
         }
 }
 
-static void watch_share(struct watch *w, const json_t *steps)
+static void watch_share(struct job_watch *w, const json_t *steps)
 {
         size_t i;
         json_t *step;
@@ -245,7 +245,7 @@ static void watch_share(struct watch *w, const json_t *steps)
 
 static void on_steps(json_t *steps, const struct problem *why, void *arg)
 {
-        struct watch *w = (struct watch *)arg;
+        struct job_watch *w = (struct job_watch *)arg;
         w->asking = false;
         w->telling = true;
         for (struct topic *t = w->topics; t; t = t->next)
@@ -262,7 +262,7 @@ static void on_steps(json_t *steps, const struct problem *why, void *arg)
                 watch_pause(w);
 }
 
-static void watch_ask(struct watch *w)
+static void watch_ask(struct job_watch *w)
 {
         size_t count = 0;
         if (w->closed || w->asking)
@@ -270,7 +270,7 @@ static void watch_ask(struct watch *w)
         watch_sweep(w);
         if (!w->topics)
                 return;
-        if (!watch_make_room(w)) {
+        if (!watch_grow(w)) {
                 watch_pause(w);
                 return;
         }
@@ -283,7 +283,7 @@ static void watch_ask(struct watch *w)
         w->store->read->job_follow(w->store, w->asked, count, on_steps, w);
 }
 
-void watch_close(struct watch *w)
+void watch_close(struct job_watch *w)
 {
         w->closed = true;
         w->store->read->on_touched(w->store, NULL, NULL);
@@ -294,7 +294,7 @@ void watch_close(struct watch *w)
 
 /* ---- followers ---- */
 
-static struct topic *topic_of(struct watch *w, const char *id)
+static struct topic *topic_of(struct job_watch *w, const char *id)
 {
         struct topic *t = map_get(w->by_id, id);
         if (t)

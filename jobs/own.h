@@ -12,7 +12,7 @@ struct jobs {
         struct broker *broker;
         bool owns; /* the doors: they are closed with it */
         bool closing;
-        struct watch *watch;     /* follow.c's; NULL until somebody follows */
+        struct job_watch *watch; /* follow.c's; NULL until somebody follows */
         struct cancel *cancels;  /* cancel.c's, under way */
         struct outlast *outlast; /* hand_over.c's, or NULL */
 };
@@ -38,6 +38,6 @@ bool hand_over_broker_takes(const struct broker *b);
 void outlast_close(struct outlast *o);
 
 /* End all followers; the memory goes once the loop has closed their timer. */
-void watch_close(struct watch *w);
+void watch_close(struct job_watch *w);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static unsigned char *put(unsigned char *at, const void *data, size_t size)
+static unsigned char *message_put(unsigned char *at, const void *data, size_t size)
 {
         if (size)
                 memcpy(at, data, size);
@@ -19,13 +19,13 @@ struct message *message_new(const char *exchange, const char *routing_key, struc
         unsigned char *at = (unsigned char *)(m + 1);
         m->next = NULL;
         m->exchange = (const char *)at;
-        at = put(at, exchange, exchange_size);
+        at = message_put(at, exchange, exchange_size);
         m->routing_key = (const char *)at;
-        at = put(at, routing_key, key_size);
+        at = message_put(at, routing_key, key_size);
         m->properties = bytes_of(at, properties.size);
-        at = put(at, properties.data, properties.size);
+        at = message_put(at, properties.data, properties.size);
         m->body = bytes_of(at, body.size);
-        put(at, body.data, body.size);
+        message_put(at, body.data, body.size);
         return m;
 }
 

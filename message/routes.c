@@ -10,7 +10,7 @@
 #define BLANKS " \t\n"
 
 /* Without the blanks around it. */
-static char *trimmed(char *text)
+static char *routes_trimmed(char *text)
 {
         text += strspn(text, BLANKS);
         size_t size = strlen(text);
@@ -28,13 +28,13 @@ static int check_queue(const char *setting, const char *queue, struct problem *w
                            setting, queue, MESSAGE_MAX_NAME);
 }
 
-static int read_rule(struct task_route *rule, char *text, struct problem *why)
+static int routes_read_rule(struct task_route *rule, char *text, struct problem *why)
 {
         char *equals = strchr(text, '=');
         if (equals)
                 *equals = '\0';
-        rule->task = trimmed(text);
-        rule->queue = equals ? trimmed(equals + 1) : "";
+        rule->task = routes_trimmed(text);
+        rule->queue = equals ? routes_trimmed(equals + 1) : "";
         if (!*rule->task || !*rule->queue)
                 return problem_set(
                         why, "settings", "bad_setting",
@@ -61,7 +61,7 @@ int task_routes_read(struct task_routes *out, const char *text, const char *othe
                 if (out->count == ROUTES_MOST)
                         return problem_set(why, "settings", "bad_setting", "CHARD_TASK_ROUTES: more than %d rules",
                                            ROUTES_MOST);
-                code = read_rule(&out->rules[out->count++], rule, why);
+                code = routes_read_rule(&out->rules[out->count++], rule, why);
         }
         return code;
 }
@@ -72,7 +72,7 @@ void task_routes_free(struct task_routes *r)
         *r = (struct task_routes){ 0 };
 }
 
-static bool fits(const char *pattern, const char *task)
+static bool routes_fits(const char *pattern, const char *task)
 {
         const size_t size = strcspn(pattern, "*");
         return pattern[size] ? strncmp(pattern, task, size) == 0 : strcmp(pattern, task) == 0;
@@ -81,7 +81,7 @@ static bool fits(const char *pattern, const char *task)
 const char *task_routes_find(const struct task_routes *r, const char *task)
 {
         for (size_t i = 0; r && i < r->count; i++)
-                if (fits(r->rules[i].task, task))
+                if (routes_fits(r->rules[i].task, task))
                         return r->rules[i].queue;
         return NULL;
 }

@@ -54,7 +54,7 @@ int pipeline_document(const struct task_message *task, const struct pipeline *p,
 /* ---- a fresh document ---- */
 
 /* Python objects that kombu wrapped ({"__type__": "uuid", …}) count as their text. */
-static int unwrap(json_t *input)
+static int document_unwrap(json_t *input)
 {
         const char *key;
         json_t *value;
@@ -95,7 +95,7 @@ static int first_input(const struct task_message *task, json_t **out, struct pro
         json_t *input = given ? json_copy((json_t *)given) : json_object();
         int rc = input ? add_keywords(input, task->kwargs, why) : -ENOMEM;
         if (rc == 0)
-                rc = unwrap(input);
+                rc = document_unwrap(input);
         if (rc == 0)
                 *out = input;
         else

@@ -23,7 +23,7 @@ static void on_group(redisReply *reply, void *arg);
 static void on_members(redisReply *reply, void *arg);
 static void on_results(redisReply *reply, void *arg);
 
-static void finish(struct join *j, const struct chord_reply *reply)
+static void results_join_finish(struct join *j, const struct chord_reply *reply)
 {
         j->done(reply, j->arg);
         buffer_free(&j->parts);
@@ -36,7 +36,7 @@ static void finish(struct join *j, const struct chord_reply *reply)
 static void finish_with(struct join *j, enum chord_verdict verdict)
 {
         const struct chord_reply reply = { .verdict = verdict };
-        finish(j, &reply);
+        results_join_finish(j, &reply);
 }
 
 /* Our own memory is no fault of the chord's: what is AWAY is told once more. */
@@ -46,7 +46,7 @@ static void out_of_memory(struct join *j)
 }
 
 /* True when the reply ends it: the link was closed, or Redis refused. */
-static bool ended(struct join *j, const redisReply *reply)
+static bool results_join_ended(struct join *j, const redisReply *reply)
 {
         struct chord_reply answer = { .verdict = CHORD_REFUSED };
         if (!reply) {
@@ -56,17 +56,17 @@ static bool ended(struct join *j, const redisReply *reply)
         if (reply->type != REDIS_REPLY_ERROR)
                 return false;
         problem_set(&answer.why, "results", "refused", "Redis refused to count a chord: %s", reply->str);
-        finish(j, &answer);
+        results_join_finish(j, &answer);
         return true;
 }
 
-static void ask(struct join *j, const struct bytes words[], size_t count, redis_answer *answer)
+static void results_join_ask(struct join *j, const struct bytes words[], size_t count, redis_answer *answer)
 {
         if (redis_link_send(j->link, words, count, answer, j) != 0)
                 out_of_memory(j);
 }
 
-static void run_script(struct join *j, const struct redis_script_call *call, redis_answer *answer)
+static void results_join_run(struct join *j, const struct redis_script_call *call, redis_answer *answer)
 {
         if (redis_script_send(j->link, call, answer, j) != 0)
                 out_of_memory(j);
@@ -86,10 +86,10 @@ void redis_join(struct redis_link *l, const struct redis_script_call *counting, 
         j->arg = arg;
         buffer_add(&j->parts, parts.data, parts.size);
         buffer_add(&j->group, group.data, group.size);
-        run_script(j, counting, on_counted);
+        results_join_run(j, counting, on_counted);
 }
 
-static long long number(const redisReply *reply, size_t i)
+static long long results_join_number(const redisReply *reply, size_t i)
 {
         const bool there = reply->type == REDIS_REPLY_ARRAY && i < reply->elements;
         return there && reply->element[i]->type == REDIS_REPLY_INTEGER ? reply->element[i]->integer : 0;
@@ -99,21 +99,21 @@ static void on_counted(redisReply *reply, void *arg)
 {
         static const enum chord_verdict verdicts[] = { CHORD_WAITS, CHORD_READY, CHORD_UNKNOWN, CHORD_LOST };
         struct join *j = (struct join *)arg;
-        if (ended(j, reply))
+        if (results_join_ended(j, reply))
                 return;
-        const long long said = number(reply, 0);
-        j->count = (size_t)number(reply, 1);
+        const long long said = results_join_number(reply, 0);
+        j->count = (size_t)results_join_number(reply, 1);
         if (said != 1) {
                 finish_with(j, said >= 0 && said <= 3 ? verdicts[said] : CHORD_WAITS);
                 return;
         }
         const struct bytes words[] = { bytes_of_string("GET"), buffer_view(&j->group) };
-        ask(j, words, 2, on_group);
+        results_join_ask(j, words, 2, on_group);
 }
 
 /* ---- a plain header: its parts stand in the sorted set ---- */
 
-static struct bytes view(const redisReply *reply)
+static struct bytes results_join_view(const redisReply *reply)
 {
         return reply->str ? bytes_of(reply->str, reply->len) : (struct bytes){ NULL, 0 };
 }
@@ -133,7 +133,7 @@ static void add_exception(struct buffer *out, const json_t *exception)
         }
 }
 
-static enum chord_verdict failed(const char *id, const json_t *exception, struct problem *why)
+static enum chord_verdict results_join_failed(const char *id, const json_t *exception, struct problem *why)
 {
         struct buffer text = { 0 };
         add_exception(&text, exception);
@@ -165,7 +165,7 @@ enum chord_verdict join_members(const struct bytes members[], size_t count, stru
                         buffer_reset(results);
                         if (json_is_object(json_array_get(part, 3)))
                                 json_write(json_array_get(part, 3), results);
-                        return failed(id ? id : "?", json_array_get(part, 3), why);
+                        return results_join_failed(id ? id : "?", json_array_get(part, 3), why);
                 }
                 buffer_add_string(results, i ? "," : "");
                 json_write(json_array_get(part, 3), results);
@@ -179,7 +179,7 @@ static void on_members(redisReply *reply, void *arg)
         struct join *j = (struct join *)arg;
         struct chord_reply answer = { 0 };
         struct buffer results = { 0 };
-        if (ended(j, reply))
+        if (results_join_ended(j, reply))
                 return;
         if (reply->elements !=
             j->count) { /* flushed, or ended by whoever else got the same message, since they were counted */
@@ -192,7 +192,7 @@ static void on_members(redisReply *reply, void *arg)
                 return;
         }
         for (size_t i = 0; i < reply->elements; i++)
-                members[i] = view(reply->element[i]);
+                members[i] = results_join_view(reply->element[i]);
         const unsigned long lost = json_memory_lost();
         answer.verdict = join_members(members, reply->elements, &results, &answer.why);
         free(members);
@@ -200,7 +200,7 @@ static void on_members(redisReply *reply, void *arg)
         if (results.failed || json_memory_lost() != lost)
                 out_of_memory(j);
         else
-                finish(j, &answer);
+                results_join_finish(j, &answer);
         buffer_free(&results);
 }
 
@@ -236,9 +236,9 @@ static void ask_results(struct join *j)
         if (!j->ids || list.failed)
                 out_of_memory(j);
         else if (count == 0 || count > MOST)
-                finish(j, &refused);
+                results_join_finish(j, &refused);
         else
-                run_script(j, &(struct redis_script_call){ results_script, NULL, args, 0, 2 }, on_results);
+                results_join_run(j, &(struct redis_script_call){ results_script, NULL, args, 0, 2 }, on_results);
         buffer_free(&list);
 }
 
@@ -247,11 +247,12 @@ static void on_group(redisReply *reply, void *arg)
         struct join *j = (struct join *)arg;
         JSON_OWNED json_t *saved = NULL;
         struct problem unreadable;
-        if (ended(j, reply))
+        if (results_join_ended(j, reply))
                 return;
         const unsigned long lost = json_memory_lost();
-        const int code =
-                reply->type == REDIS_REPLY_STRING ? json_parse(view(reply), "results", &saved, &unreadable) : 1;
+        const int code = reply->type == REDIS_REPLY_STRING
+                                 ? json_parse(results_join_view(reply), "results", &saved, &unreadable)
+                                 : 1;
         if (code == 0) {
                 j->tree = json_incref(json_object_get(saved, "result"));
                 j->ids = json_array();
@@ -267,7 +268,7 @@ static void on_group(redisReply *reply, void *arg)
         }
         const struct bytes words[] = { bytes_of_string("ZRANGE"), buffer_view(&j->parts), bytes_of_string("0"),
                                        bytes_of_string("-1") };
-        ask(j, words, 4, on_members);
+        results_join_ask(j, words, 4, on_members);
 }
 
 /* Write the tree with its results in place of the ids. */
@@ -289,12 +290,12 @@ static bool add_tree(const json_t *node, const redisReply *reply, size_t *at, st
         JSON_OWNED json_t *meta = NULL;
         struct problem unreadable;
         if (!found || found->type != REDIS_REPLY_STRING ||
-            json_parse(view(found), "results", &meta, &unreadable) != 0) {
+            json_parse(results_join_view(found), "results", &meta, &unreadable) != 0) {
                 problem_set(why, "results", "chord_broken", "Join error: the result of %s is missing", id ? id : "?");
                 return false;
         }
         if (is_failure(json_text(meta, "status", "")))
-                return failed(id ? id : "?", json_object_get(meta, "result"), why) == CHORD_READY;
+                return results_join_failed(id ? id : "?", json_object_get(meta, "result"), why) == CHORD_READY;
         json_write(json_object_get(meta, "result"), out);
         return true;
 }
@@ -305,7 +306,7 @@ static void on_results(redisReply *reply, void *arg)
         struct chord_reply answer = { .verdict = CHORD_READY };
         struct buffer results = { 0 };
         size_t at = 0;
-        if (ended(j, reply))
+        if (results_join_ended(j, reply))
                 return;
         const unsigned long lost = json_memory_lost();
         if (!add_tree(j->tree, reply, &at, &results, &answer.why))
@@ -314,6 +315,6 @@ static void on_results(redisReply *reply, void *arg)
         if (results.failed || json_memory_lost() != lost)
                 out_of_memory(j);
         else
-                finish(j, &answer);
+                results_join_finish(j, &answer);
         buffer_free(&results);
 }

@@ -18,7 +18,7 @@ static bool is_utf8(const char *text)
 }
 
 /* What comes from a message's headers may be anything. */
-static void add_text(struct buffer *out, const char *text)
+static void meta_add_text(struct buffer *out, const char *text)
 {
         const bool whole = !text || is_utf8(text);
         char *copy = whole ? NULL : strdup(text);
@@ -47,42 +47,42 @@ void results_meta(const struct result_meta *m, struct buffer *out)
         if (m->done_ms)
                 clock_format(m->done_ms, done);
         buffer_add_string(out, "{\"status\": ");
-        add_text(out, m->status);
+        meta_add_text(out, m->status);
         buffer_add_string(out, ", \"result\": ");
         add_json(out, m->result, "null");
         buffer_add_string(out, ", \"traceback\": ");
-        add_text(out, m->traceback);
+        meta_add_text(out, m->traceback);
         buffer_add_string(out, ", \"children\": ");
         add_json(out, m->children, "[]");
         buffer_add_string(out, ", \"date_done\": ");
-        add_text(out, m->done_ms ? done : NULL);
+        meta_add_text(out, m->done_ms ? done : NULL);
         if (m->group_id) {
                 buffer_add_string(out, ", \"group_id\": ");
-                add_text(out, m->group_id);
+                meta_add_text(out, m->group_id);
         }
         if (m->parent_id) {
                 buffer_add_string(out, ", \"parent_id\": ");
-                add_text(out, m->parent_id);
+                meta_add_text(out, m->parent_id);
         }
         buffer_add_string(out, ", \"task_id\": ");
-        add_text(out, m->task_id);
+        meta_add_text(out, m->task_id);
         buffer_add_string(out, "}");
 }
 
 void results_exception(const struct result_exception *e, struct buffer *out)
 {
         buffer_add_string(out, "{\"exc_type\": ");
-        add_text(out, e->type);
+        meta_add_text(out, e->type);
         buffer_add_string(out, ", \"exc_message\": ");
         if (e->args) {
                 buffer_add_string(out, e->args);
         } else {
                 buffer_add_byte(out, '[');
-                add_text(out, e->text);
+                meta_add_text(out, e->text);
                 buffer_add_byte(out, ']');
         }
         buffer_add_string(out, ", \"exc_module\": ");
-        add_text(out, e->module);
+        meta_add_text(out, e->module);
         buffer_add_string(out, "}");
 }
 

@@ -207,7 +207,7 @@ static void on_done(redisReply *reply, void *arg)
         }
 }
 
-static void run_script(struct redis *r, const struct redis_script_call *call, results_done *done, void *arg)
+static void results_redis_run(struct redis *r, const struct redis_script_call *call, results_done *done, void *arg)
 {
         struct asking *a = malloc(sizeof(*a));
         if (a)
@@ -218,7 +218,7 @@ static void run_script(struct redis *r, const struct redis_script_call *call, re
         done(RESULTS_AWAY, NULL, arg); /* our own memory: told again */
 }
 
-static struct bytes text(const char *s)
+static struct bytes results_redis_text(const char *s)
 {
         return bytes_of_string(s);
 }
@@ -227,12 +227,13 @@ static void redis_store(struct results_sink *s, const struct results_address *to
                         void *arg)
 {
         struct redis *r = (struct redis *)s;
-        struct buffer room = { 0 };
-        buffer_addf(&room, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
-        const struct bytes key = buffer_view(&room);
-        const struct bytes args[] = { meta, text(r->expires), text(to->late && to->interim ? "1" : "0") };
-        run_script(r, &(struct redis_script_call){ store_script, &key, args, 1, COUNT(args) }, done, arg);
-        buffer_free(&room);
+        struct buffer key_text = { 0 };
+        buffer_addf(&key_text, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
+        const struct bytes key = buffer_view(&key_text);
+        const struct bytes args[] = { meta, results_redis_text(r->expires),
+                                      results_redis_text(to->late && to->interim ? "1" : "0") };
+        results_redis_run(r, &(struct redis_script_call){ store_script, &key, args, 1, COUNT(args) }, done, arg);
+        buffer_free(&key_text);
 }
 
 /* ---- chords ---- */
@@ -240,16 +241,17 @@ static void redis_store(struct results_sink *s, const struct results_address *to
 enum chord_key { KEY_J, KEY_T, KEY_S, KEY_D, KEY_C, KEY_W, KEY_GROUP, KEY_COUNT };
 
 /* All keys of a group in one buffer; views of them in `out`. */
-static void chord_keys(const struct redis *r, const char *group_id, struct buffer *room, struct bytes out[KEY_COUNT])
+static void chord_keys(const struct redis *r, const char *group_id, struct buffer *key_text,
+                       struct bytes out[KEY_COUNT])
 {
         static const char *const ends[] = { ".j", ".t", ".s", ".d", ".c", ".w", "" };
         size_t starts[KEY_COUNT + 1] = { 0 };
         for (size_t i = 0; i < KEY_COUNT; i++) {
-                buffer_addf(room, "%s" REDIS_GROUP_KEY "%s%s", redis_link_prefix(r->link), group_id, ends[i]);
-                starts[i + 1] = room->size;
+                buffer_addf(key_text, "%s" REDIS_GROUP_KEY "%s%s", redis_link_prefix(r->link), group_id, ends[i]);
+                starts[i + 1] = key_text->size;
         }
         for (size_t i = 0; i < KEY_COUNT; i++)
-                out[i] = bytes_of(room->data + starts[i], starts[i + 1] - starts[i]);
+                out[i] = bytes_of(key_text->data + starts[i], starts[i + 1] - starts[i]);
 }
 
 /* A script, and those of a group's keys that it gets, in its order. */
@@ -267,11 +269,12 @@ static void chord_run(struct redis *r, const struct chord_script *script, const 
         chord_keys(r, group_id, &room, all);
         for (size_t i = 0; i < script->key_count; i++)
                 keys[i] = all[script->keys[i]];
-        run_script(r, &(struct redis_script_call){ script->text, keys, args, script->key_count, arg_count }, done, arg);
+        results_redis_run(r, &(struct redis_script_call){ script->text, keys, args, script->key_count, arg_count },
+                          done, arg);
         buffer_free(&room);
 }
 
-static const char *decimal(size_t number, char out[24])
+static const char *redis_decimal(size_t number, char out[24])
 {
         snprintf(out, 24, "%zu", number);
         return out;
@@ -283,7 +286,8 @@ static void redis_chord_begin(struct results_sink *s, const char *group_id, size
         static const struct chord_script begin = { begin_script, 3, { KEY_C, KEY_S, KEY_GROUP } };
         struct redis *r = (struct redis *)s;
         char count[24];
-        const struct bytes args[] = { text(decimal(size, count)), text(r->expires), saved };
+        const struct bytes args[] = { results_redis_text(redis_decimal(size, count)), results_redis_text(r->expires),
+                                      saved };
         chord_run(r, &begin, group_id, args, COUNT(args), done, arg);
 }
 
@@ -293,7 +297,8 @@ static void redis_chord_more(struct results_sink *s, const char *group_id, const
         static const struct chord_script more = { more_script, 3, { KEY_C, KEY_T, KEY_D } };
         struct redis *r = (struct redis *)s;
         char count[24];
-        const struct bytes args[] = { text(who), text(decimal(size, count)), text(r->expires) };
+        const struct bytes args[] = { results_redis_text(who), results_redis_text(redis_decimal(size, count)),
+                                      results_redis_text(r->expires) };
         chord_run(r, &more, group_id, args, COUNT(args), done, arg);
 }
 
@@ -302,7 +307,8 @@ static void redis_chord_end(struct results_sink *s, const char *group_id, const 
 {
         static const struct chord_script end = { end_script, 6, { KEY_C, KEY_J, KEY_T, KEY_S, KEY_D, KEY_W } };
         struct redis *r = (struct redis *)s;
-        const struct bytes args[] = { text(task_id), text(DONE_S), text(failed ? "1" : "0"), text(r->expires) };
+        const struct bytes args[] = { results_redis_text(task_id), results_redis_text(DONE_S),
+                                      results_redis_text(failed ? "1" : "0"), results_redis_text(r->expires) };
         chord_run(r, &end, group_id, args, COUNT(args), done, arg);
 }
 
@@ -312,35 +318,36 @@ static void redis_chord_restore(struct results_sink *s, const char *group_id, si
         static const struct chord_script restore = { restore_script, 5, { KEY_C, KEY_J, KEY_S, KEY_D, KEY_W } };
         struct redis *r = (struct redis *)s;
         char count[24];
-        const struct bytes args[] = { text(decimal(size, count)), text(r->expires), parts };
+        const struct bytes args[] = { results_redis_text(redis_decimal(size, count)), results_redis_text(r->expires),
+                                      parts };
         chord_run(r, &restore, group_id, args, COUNT(args), done, arg);
 }
 
 static void redis_chord_part(struct results_sink *s, const struct chord_part *part, chord_done *done, void *arg)
 {
         struct redis *r = (struct redis *)s;
-        struct buffer room = { 0 }, body = { 0 };
+        struct buffer key_text = { 0 }, body = { 0 };
         struct bytes k[KEY_COUNT];
         char index[24] = "+inf";
         if (part->index >= 0)
                 snprintf(index, sizeof(index), "%lld", part->index);
         buffer_addf(&body, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), part->body_id ? part->body_id : "");
-        chord_keys(r, part->group_id, &room, k);
+        chord_keys(r, part->group_id, &key_text, k);
         const struct bytes keys[] = { k[KEY_J],     k[KEY_T], k[KEY_S], k[KEY_D],
                                       k[KEY_GROUP], k[KEY_C], k[KEY_W], buffer_view(&body) };
         const struct bytes args[] = {
-                text(part->task_id),
+                results_redis_text(part->task_id),
                 part->member,
-                text(index),
-                text(r->expires),
-                text(CLAIM_S),
-                text(part->task_id),
-                text(part->again ? "1" : "0"),
+                results_redis_text(index),
+                results_redis_text(r->expires),
+                results_redis_text(CLAIM_S),
+                results_redis_text(part->task_id),
+                results_redis_text(part->again ? "1" : "0"),
         };
         redis_join(r->link, &(struct redis_script_call){ part_script, keys, args, COUNT(keys), COUNT(args) }, k[KEY_J],
                    k[KEY_GROUP], done, arg);
         buffer_free(&body);
-        buffer_free(&room);
+        buffer_free(&key_text);
 }
 
 extern const struct results_backend results_redis;

@@ -2,7 +2,7 @@
 /* The door to results: what a Celery client reads of its tasks (AsyncResult), and the counters of its chords. Several backends may
  * be open at once; one table of functions each. Everything is called on, and answered on, the loop thread; no call waits.
  * While a backend's server is away its calls wait here for a short time and are repeated when it is back: every verb may safely be
- * repeated. After that they are answered "away", and the caller keeps what it has to say somewhere safe (worker/results/owe.c).
+ * repeated. After that they are answered "away", and the caller keeps what it has to say somewhere safe (worker/results/owe_result.c).
  * Source of keys and forms: celery.backends.base, .rpc and .redis of Celery 5.7. */
 #ifndef CHARD_RESULTS_H
 #define CHARD_RESULTS_H

@@ -32,7 +32,7 @@ static bool rpc_wants(const struct results_sink *s, const struct results_address
         return to->reply_to && *to->reply_to && !to->late;
 }
 
-struct sending {
+struct rpc_sending {
         results_done *done;
         void *arg;
         bool *answered; /* while the broker is still being asked; else NULL */
@@ -46,9 +46,9 @@ static void rpc_starved(results_done *done, void *arg)
 }
 
 /* From inside it is refused for want of memory alone. */
-static void on_published(enum publish_result result, void *arg)
+static void rpc_on_published(enum publish_result result, void *arg)
 {
-        const struct sending s = *(struct sending *)arg;
+        const struct rpc_sending s = *(struct rpc_sending *)arg;
         free(arg);
         if (s.answered)
                 *s.answered = true;
@@ -58,7 +58,7 @@ static void on_published(enum publish_result result, void *arg)
                 s.done(result == PUBLISH_CLOSED ? RESULTS_CLOSED : RESULTS_DONE, NULL, s.arg);
 }
 
-static struct message *reply(const struct results_address *to, struct bytes meta)
+static struct message *rpc_reply(const struct results_address *to, struct bytes meta)
 {
         struct buffer properties = { 0 };
         struct message *m = NULL;
@@ -95,16 +95,16 @@ static void rpc_store(struct results_sink *s, const struct results_address *to, 
                 done(RESULTS_REFUSED, &why, arg);
                 return;
         }
-        struct sending *sending = malloc(sizeof(*sending));
-        struct message *m = sending ? reply(to, meta) : NULL;
+        struct rpc_sending *sending = malloc(sizeof(*sending));
+        struct message *m = sending ? rpc_reply(to, meta) : NULL;
         if (!m) {
                 free(sending);
                 rpc_starved(done, arg);
                 return;
         }
         bool answered = false;
-        *sending = (struct sending){ done, arg, &answered };
-        broker_publish(((struct rpc *)s)->broker, m, on_published, sending);
+        *sending = (struct rpc_sending){ done, arg, &answered };
+        broker_publish(((struct rpc *)s)->broker, m, rpc_on_published, sending);
         if (!answered)
                 sending->answered = NULL;
 }

@@ -19,7 +19,7 @@ struct dead_letter {
         int64_t entry; /* given by the store, rising; 0 while it is being filed */
         int64_t died_ms, kept_ms;
         int64_t settled_ms; /* when it left the state "kept"; 0 = it has not */
-        const char *state;  /* "kept", "requeued", "discarded", "resolved"; filing makes it "kept" */
+        const char *state;  /* "kept", "resolved", or the state of an action; filing makes it "kept" */
         const char *task_id, *root_id, *name, *queue; /* `queue`: where it came from and goes back to */
         const char *error_source, *error_code, *error_message;
         const char *group; /* 12 hexadecimal digits: same task, source, code and shape of the message */
@@ -80,18 +80,24 @@ struct dead_act {
         bool automatic;        /* a policy's doing: counts as a round */
 };
 
-enum dead_action { DEAD_REQUEUE, DEAD_DISCARD };
+/* Something that is done to kept entries; constant. One that sends schedules their messages, and their tasks and jobs begin anew: so it may not come to that
+ * (enum dead_outcome). Any other changes the entry alone. */
+struct dead_action {
+        const char *name;  /* in the audit: "requeue", "discard" */
+        const char *state; /* of an entry that it was done to: "requeued", "discarded" */
+        bool sends;
+};
 
 struct dead_item {
         int64_t entry;
-        const struct message *message; /* DEAD_REQUEUE: what is sent, with retries 0 */
+        const struct message *message; /* of an action that sends: what is sent, with retries 0 */
         int64_t version;               /* of the entry that it was made from; 0 = whatever it is by now */
         int64_t due_ms;
 };
 
 /* What became of an item. */
 enum dead_outcome {
-        DEAD_DONE,    /* requeued, or discarded */
+        DEAD_DONE,    /* its state is the action's */
         DEAD_RESUMED, /* its task has succeeded, but nothing followed: sent, so that its successors are published; the task does not run again */
         DEAD_SUCCEEDED, /* its task has succeeded meanwhile: nothing is sent, the entry becomes "resolved" */
         DEAD_ALIVE,     /* its task runs under a live lease: nothing is sent, the entry stays */
@@ -106,7 +112,7 @@ enum dead_outcome {
  * call is the same row), its task's row PENDING with attempts, starts and error as new, its job STARTED where it had failed;
  * and one audit row that says what was done to how many. Everything borrowed until done. */
 struct dead_settle {
-        enum dead_action action;
+        const struct dead_action *action;
         struct dead_act act;
         const struct dead_item *items; /* at most DEAD_SETTLE_MAX, each entry once */
         size_t count;

@@ -31,7 +31,7 @@ uint64_t claim_wait_ms(int64_t left_ms)
 
 /* ---- dead letters ---- */
 
-/* A kept entry of which a requeue is asked. */
+/* A kept entry that is to be sent. */
 static enum dead_outcome dead_requeue(unsigned seen)
 {
         if (seen & DEAD_SEEN_REVOKED)
@@ -45,7 +45,7 @@ static enum dead_outcome dead_requeue(unsigned seen)
         return seen & DEAD_SEEN_SUCCEEDED ? DEAD_RESUMED : DEAD_DONE;
 }
 
-enum dead_outcome dead_outcome_of(enum dead_action action, unsigned seen)
+enum dead_outcome dead_outcome_of(const struct dead_action *action, unsigned seen)
 {
         if (!(seen & DEAD_SEEN))
                 return DEAD_MISSING;
@@ -55,7 +55,7 @@ enum dead_outcome dead_outcome_of(enum dead_action action, unsigned seen)
                 return seen & DEAD_SEEN_RESOLVED ? DEAD_SUCCEEDED : DEAD_DONE;
         if (seen & DEAD_SEEN_CHANGED)
                 return DEAD_CHANGED;
-        return action == DEAD_DISCARD ? DEAD_DONE : dead_requeue(seen);
+        return action->sends ? dead_requeue(seen) : DEAD_DONE;
 }
 
 bool dead_outcome_changes(enum dead_outcome outcome)
@@ -63,11 +63,9 @@ bool dead_outcome_changes(enum dead_outcome outcome)
         return outcome == DEAD_DONE || outcome == DEAD_RESUMED || outcome == DEAD_SUCCEEDED;
 }
 
-const char *dead_outcome_state(enum dead_action action, enum dead_outcome outcome)
+const char *dead_outcome_state(const struct dead_action *action, enum dead_outcome outcome)
 {
-        if (outcome == DEAD_SUCCEEDED)
-                return "resolved";
-        return action == DEAD_DISCARD ? "discarded" : "requeued";
+        return outcome == DEAD_SUCCEEDED ? "resolved" : action->state;
 }
 
 /* ---- error records ---- */

@@ -39,13 +39,13 @@ enum dead_seen {
         DEAD_SEEN_AGAIN = 1024,   /* an earlier entry of the same batch is about the same task */
 };
 
-enum dead_outcome dead_outcome_of(enum dead_action action, unsigned seen);
+enum dead_outcome dead_outcome_of(const struct dead_action *action, unsigned seen);
 
 /* The entry changes its state. */
 bool dead_outcome_changes(enum dead_outcome outcome);
 
 /* The state that it changes to. */
-const char *dead_outcome_state(enum dead_action action, enum dead_outcome outcome);
+const char *dead_outcome_state(const struct dead_action *action, enum dead_outcome outcome);
 
 /* ---- error records ---- */
 

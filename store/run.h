@@ -116,7 +116,7 @@ struct owed_result {
         const char *task_id;           /* or NULL */
         const char *queue;             /* that the task's message came from */
         struct bytes properties, body; /* of that message, as received */
-        struct bytes telling;          /* JSON text that only the worker reads (worker/results/owe.c) */
+        struct bytes telling;          /* JSON text that only the worker reads (worker/results/owe_result.c) */
         unsigned wait_ms;              /* nobody takes it before that long has passed */
 };
 
@@ -142,7 +142,7 @@ struct store_run {
         void (*owed_settle)(struct store *s, const int64_t told[], size_t told_count, const int64_t untold[],
                             size_t untold_count, store_done *done, void *arg);
 
-        /* Write this worker's row: {"consuming": …} as `state`; other workers' rows older than a day go. */
+        /* Write this worker's row: {"consuming": …} as `state`. */
         void (*beat)(struct store *s, const json_t *state, store_done *done, void *arg);
 };
 

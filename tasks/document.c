@@ -32,7 +32,7 @@ const char *document_text(const json_t *document, const char *key)
         return json_string_value(document_input(document, key));
 }
 
-static bool adds(const struct task_def *def, const char *section)
+static bool document_adds(const struct task_def *def, const char *section)
 {
         for (size_t i = 0; i < TASK_MOST_SECTIONS && def->adds[i]; i++)
                 if (strcmp(def->adds[i], section) == 0)
@@ -46,7 +46,7 @@ static void list_adders(const struct task_set *set, const char *section, char *o
         size_t used = 0;
         snprintf(out, size, "an earlier task");
         for (size_t i = 0; i < set->count && used < size; i++)
-                if (adds(set->tasks[i].def, section))
+                if (document_adds(set->tasks[i].def, section))
                         used += (size_t)snprintf(out + used, size - used, used ? " or %s" : "%s",
                                                  set->tasks[i].def->name);
 }

@@ -26,7 +26,7 @@ static const char *text_in_arena(const struct task_input *in, struct buffer *b)
 }
 
 /* As Python's str() of it: one text stands for itself. */
-static const char *said(const struct task_input *in, const json_t *args)
+static const char *ending_said(const struct task_input *in, const json_t *args)
 {
         struct buffer b = { 0 };
         if (json_array_size(args) == 0)
@@ -44,7 +44,7 @@ static int ending_raise(const struct task_input *in, struct problem *why, const 
                         const json_t *args)
 {
         struct raised *own = arena_alloc(in->arena, sizeof(*own));
-        const char *text = said(in, args);
+        const char *text = ending_said(in, args);
         if (!own || !text)
                 return -ENOMEM;
         own->type = arena_string(in->arena, type);

@@ -119,7 +119,7 @@ static bool is_base64(unsigned char c)
         return isalnum(c) || c == '+' || c == '/';
 }
 
-static unsigned sextet(char c)
+static unsigned image_url_sextet(char c)
 {
         static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         const char *at = c ? strchr(digits, c) : NULL;
@@ -133,7 +133,7 @@ static struct file_kind kind_of_data(const char *start, size_t count)
         size_t size = 0;
         unsigned bits = 0, waiting = 0;
         for (size_t i = 0; i < count && size < sizeof(head); i++) {
-                bits = bits << 6 | sextet(start[i]);
+                bits = bits << 6 | image_url_sextet(start[i]);
                 waiting += 6;
                 if (waiting < 8)
                         continue;

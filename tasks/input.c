@@ -8,20 +8,20 @@
 #include <string.h>
 
 /* Where a complaint goes. */
-struct complaint {
+struct input_complaint {
         const char *source, *code;
         struct problem *why;
 };
 
 #define complain(to, ...) problem_set((to)->why, (to)->source, (to)->code, __VA_ARGS__)
 
-static int check_known(const struct input_key keys[], const json_t *input, const struct complaint *to);
-static int check_key(const struct input_key *key, const json_t *value, const struct complaint *to);
+static int check_known(const struct input_key keys[], const json_t *input, const struct input_complaint *to);
+static int check_key(const struct input_key *key, const json_t *value, const struct input_complaint *to);
 
 int input_check(const struct input_key keys[], const json_t *input, const char *source, const char *code,
                 struct problem *why)
 {
-        const struct complaint to = { source, code, why };
+        const struct input_complaint to = { source, code, why };
         if (!json_is_object(input))
                 return complain(&to, "the input is %s, not an object", json_kind(input));
         if (check_known(keys, input, &to) != 0)
@@ -57,7 +57,7 @@ static size_t names_of(const struct input_key keys[], const char *names[INPUT_MO
         return count;
 }
 
-static int complain_unknown(const char *const names[], size_t count, const char *name, const struct complaint *to)
+static int complain_unknown(const char *const names[], size_t count, const char *name, const struct input_complaint *to)
 {
         struct buffer known = { 0 };
         for (size_t i = 0; i < count; i++)
@@ -67,7 +67,7 @@ static int complain_unknown(const char *const names[], size_t count, const char 
         return 1;
 }
 
-static int check_known(const struct input_key keys[], const json_t *input, const struct complaint *to)
+static int check_known(const struct input_key keys[], const json_t *input, const struct input_complaint *to)
 {
         const char *names[INPUT_MOST_KEYS], *name;
         size_t count = names_of(keys, names);
@@ -85,7 +85,7 @@ static int check_known(const struct input_key keys[], const json_t *input, const
         return 0;
 }
 
-static int check_text(const struct input_key *key, const json_t *value, const struct complaint *to)
+static int check_text(const struct input_key *key, const json_t *value, const struct input_complaint *to)
 {
         const char *text = json_string_value(value);
         if (!text)
@@ -100,7 +100,7 @@ static int check_text(const struct input_key *key, const json_t *value, const st
         return 0;
 }
 
-static int complain_lang(const struct input_key *key, const char *code, const struct complaint *to)
+static int complain_lang(const struct input_key *key, const char *code, const struct input_complaint *to)
 {
         struct buffer all = { 0 };
         for (size_t i = 0; key->among[i]; i++)
@@ -110,7 +110,7 @@ static int complain_lang(const struct input_key *key, const char *code, const st
         return 1;
 }
 
-static int check_lang(const struct input_key *key, const json_t *value, const struct complaint *to)
+static int check_lang(const struct input_key *key, const json_t *value, const struct input_complaint *to)
 {
         const char *code = json_string_value(value);
         if (!code)
@@ -121,7 +121,7 @@ static int check_lang(const struct input_key *key, const json_t *value, const st
         return complain_lang(key, code, to);
 }
 
-static int check_list(const struct input_key *key, const json_t *value, const struct complaint *to)
+static int check_list(const struct input_key *key, const json_t *value, const struct input_complaint *to)
 {
         if (!json_is_array(value))
                 return complain(to, "\"%s\" must be an array; it is %s", key->name, json_kind(value));
@@ -131,7 +131,7 @@ static int check_list(const struct input_key *key, const json_t *value, const st
         return 0;
 }
 
-static int check_key(const struct input_key *key, const json_t *value, const struct complaint *to)
+static int check_key(const struct input_key *key, const json_t *value, const struct input_complaint *to)
 {
         if (!value || json_is_null(value))
                 return key->required ? complain(to, "\"%s\" is missing", key->name) : 0;

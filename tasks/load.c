@@ -15,19 +15,19 @@
 /* ---- schemas ---- */
 
 /* Whose lists and marks count. */
-struct source {
+struct load_source {
         const struct domain *domain;
         const void *data;
         const struct task_def *def;
 };
 
-static json_t *task_load_list_of(const struct source *from, const char *name)
+static json_t *task_load_list_of(const struct load_source *from, const char *name)
 {
         return from->domain->list ? from->domain->list(from->data, name) : NULL;
 }
 
 /* Replace "enum": "@list" in an object. Returns 0, or 1 with the name that is none. */
-static int expand_enum(const struct source *from, json_t *object, const char **unknown)
+static int expand_enum(const struct load_source *from, json_t *object, const char **unknown)
 {
         const char *name = json_string_value(json_object_get(object, "enum"));
         if (!name)
@@ -40,25 +40,25 @@ static int expand_enum(const struct source *from, json_t *object, const char **u
 }
 
 /* The same in `value` and all its parts. Schemas are constants of ours, so their depth is bounded. */
-static int expand(const struct source *from, json_t *value, const char **unknown)
+static int load_expand(const struct load_source *from, json_t *value, const char **unknown)
 {
         if (expand_enum(from, value, unknown) != 0)
                 return 1;
         const char *key;
         json_t *part;
         json_object_foreach(value, key, part) {
-                if (expand(from, part, unknown) != 0)
+                if (load_expand(from, part, unknown) != 0)
                         return 1;
         }
         size_t i;
         json_array_foreach(value, i, part) {
-                if (expand(from, part, unknown) != 0)
+                if (load_expand(from, part, unknown) != 0)
                         return 1;
         }
         return 0;
 }
 
-static int parse_schema(const struct source *from, json_t **out, struct problem *why)
+static int parse_schema(const struct load_source *from, json_t **out, struct problem *why)
 {
         const struct task_def *def = from->def;
         struct problem parse = { 0 };
@@ -67,7 +67,7 @@ static int parse_schema(const struct source *from, json_t **out, struct problem 
         if (!json_is_object(*out))
                 return problem_set(why, "task", "bad_data", "the schema of task %s is no object", def->name);
         const char *unknown = "memory, which ran out";
-        if (expand(from, *out, &unknown) != 0)
+        if (load_expand(from, *out, &unknown) != 0)
                 return problem_set(why, "task", "bad_data",
                                    "the schema of task %s asks for the list %.60s; there are %s", def->name, unknown,
                                    from->domain->lists ? from->domain->lists : "none");
@@ -77,7 +77,7 @@ static int parse_schema(const struct source *from, json_t **out, struct problem 
 int load_schema(const struct domain *domain, const void *data, const struct task_def *def, json_t **out,
                 struct problem *why)
 {
-        const struct source from = { domain, data, def };
+        const struct load_source from = { domain, data, def };
         *out = NULL;
         if (!def->schema || parse_schema(&from, out, why) == 0)
                 return 0;
@@ -114,20 +114,20 @@ static size_t mark_at(const char *text, size_t start, size_t at)
 }
 
 /* What a mark stands for, or NULL. */
-static const char *meaning(const struct source *from, const char *mark, size_t size, const char *lang)
+static const char *load_meaning(const struct load_source *from, const char *mark, size_t size, const char *lang)
 {
         return from->domain->mark ? from->domain->mark(from->data, mark, size, lang) : NULL;
 }
 
 /* One pass, so that an '@' of the data's own is never taken for a mark. */
-static int task_load_fill(const struct source *from, const struct task_prompt *prompt, struct buffer *out,
+static int task_load_fill(const struct load_source *from, const struct task_prompt *prompt, struct buffer *out,
                           struct problem *why)
 {
         const struct task_def *def = from->def;
         const char *text = prompt->text;
         for (size_t i = 0, start = 0; text[i];) {
                 size_t size = mark_at(text, start, i);
-                const char *by = size ? meaning(from, text + i, size, prompt->lang) : NULL;
+                const char *by = size ? load_meaning(from, text + i, size, prompt->lang) : NULL;
                 if (size && !by)
                         return problem_set(why, "task", "bad_data",
                                            "the prompt of task %s has the mark %.*s; there are %s", def->name,
@@ -148,7 +148,7 @@ static int task_load_fill(const struct source *from, const struct task_prompt *p
 int load_prompt(const struct domain *domain, const void *data, const struct task_def *def,
                 const struct task_prompt *prompt, char **out, struct problem *why)
 {
-        const struct source from = { domain, data, def };
+        const struct load_source from = { domain, data, def };
         struct buffer filled = { 0 };
         *out = NULL;
         if (task_load_fill(&from, prompt, &filled, why) != 0) {

@@ -32,7 +32,7 @@ static const struct run *worker_count_queue(const struct worker *w, const char *
         const struct run *last = NULL;
         *count = 0;
         for (const struct run *run = w->runs.next; run != &w->runs; run = run->next) {
-                if (!run->delivery || strcmp(run->delivery->queue, queue) != 0)
+                if (!run_delivery(run) || strcmp(run_queue(run), queue) != 0)
                         continue;
                 last = run;
                 ++*count;

@@ -10,21 +10,6 @@
 
 /* ---- one task, one run ---- */
 
-/* This attempt is running here already. A tag of a lost connection is replaced by the new one; with a live one this is a
- * second copy of the message, which the first stands for. Epochs are told apart within one queue only. */
-static void adopt(struct run *running, struct run *newcomer)
-{
-        struct worker *w = running->worker;
-        const bool same_queue = running->delivery->queue == newcomer->delivery->queue;
-        if (!same_queue || running->tag.epoch == newcomer->tag.epoch) {
-                log_info("worker", "task=%s came twice; the copy is dropped", running->message.id);
-                broker_ack(w->broker, newcomer->tag);
-        } else {
-                log_info("worker", "task=%s was redelivered while it runs here: adopted", running->message.id);
-                running->tag = newcomer->tag;
-        }
-}
-
 /* Was it brought back from another death than the run was, or the run from none? Its retries are counted anew then. */
 static bool is_of_another_life(const struct run *running, const struct run *newcomer)
 {
@@ -42,7 +27,7 @@ static bool must_wait(const struct run *running, const struct run *newcomer)
         if (newcomer->message.nesting != running->message.nesting)
                 return newcomer->message.nesting > running->message.nesting; /* what replaced it */
         return newcomer->message.retries > running->message.retries ||
-               (newcomer->message.retries == running->message.retries && running->again_message);
+               (newcomer->message.retries == running->message.retries && run_is_put_away(running));
 }
 
 enum registered intake_register(struct run *run)
@@ -50,28 +35,35 @@ enum registered intake_register(struct run *run)
         struct worker *w = run->worker;
         struct run *running = map_get(w->by_id, run->message.id);
         if (!running) {
-                run->in_map = map_put(w->by_id, run->message.id, run) == 0;
+                run->entry.in_map = map_put(w->by_id, run->message.id, run) == 0;
                 return REGISTERED_FIRST;
         }
         if (must_wait(running, run)) {
                 log_debug("worker", "task=%s waits behind its run in hand", run->message.id);
-                run->behind = running->behind;
-                running->behind = run;
+                run->entry.behind = running->entry.behind;
+                running->entry.behind = run;
                 return REGISTERED_BEHIND;
         }
         if (run->message.nesting < running->message.nesting || run->message.retries < running->message.retries)
-                broker_ack(w->broker, run->tag); /* an earlier attempt, long superseded */
+                run_settle(run); /* an earlier attempt, long superseded */
         else
-                adopt(running, run);
+                run_adopt(running, run);
         return REGISTERED_AGAIN;
+}
+
+struct run *intake_unregister(struct run *run)
+{
+        if (run->entry.in_map)
+                map_take(run->worker->by_id, run->message.id);
+        return run->entry.behind;
 }
 
 void intake_wake(struct run *behind)
 {
         for (struct run *run = behind, *next; run; run = next) {
-                next = run->behind;
-                run->behind = NULL;
-                task_message_clear(&run->message);
+                next = run->entry.behind;
+                run->entry.behind = NULL;
+                run_forget_message(run);
                 run_go(run, STEP_DECODE);
         }
 }
@@ -82,8 +74,7 @@ void intake_wake(struct run *behind)
 static enum step pass_on(struct run *run)
 {
         struct problem ignored = { 0 }; /* whoever gets it finds the same */
-        (void)task_message_decode(&run->arena, run->delivery->properties, run->delivery->body,
-                                  run->worker->config->max_body, &run->message, &ignored);
+        (void)run_decode(run, &ignored);
         return STEP_HAND_BACK;
 }
 
@@ -96,8 +87,7 @@ static void intake_take(struct worker *w, struct delivery *d)
                 delivery_free(d);
                 return;
         }
-        run->delivery = d;
-        run->tag = d->tag;
+        run_take_delivery(run, d);
         run_go(run, w->phase == WORKER_RUNNING ? STEP_DECODE : pass_on(run));
 }
 

@@ -165,7 +165,7 @@ static int open_rest(struct worker *w, struct problem *why)
         if (!code)
                 code = releaser_open(&w->releaser, w);
         if (!code)
-                code = teller_open(&w->teller, w);
+                code = owed_results_open(&w->owed, w);
         if (!code)
                 code = health_open(w);
         if (!code)
@@ -195,30 +195,13 @@ const char *worker_provider(const struct worker *w)
 
 /* ---- closing ---- */
 
-static void free_run(uv_handle_t *timer)
-{
-        free(timer->data);
-}
-
-static void close_runs(struct worker *w)
-{
-        while (w->runs.next != &w->runs)
-                run_end(w->runs.next);
-        for (struct run *run = w->spare, *next; run; run = next) {
-                next = run->next;
-                run->timer.data = run;
-                uv_close((uv_handle_t *)&run->timer, free_run);
-        }
-        w->spare = NULL;
-}
-
 void worker_close(struct worker *w)
 {
         w->phase = WORKER_CLOSED;
         inspection_end(w->inspection);
         releaser_close(w->releaser);
-        teller_close(w->teller);
-        w->teller = NULL;
+        owed_results_close(w->owed);
+        w->owed = NULL;
         health_close(w);
         control_stop(w->control);
         if (w->ai)
@@ -228,7 +211,7 @@ void worker_close(struct worker *w)
                 broker_close(w->broker);
         if (w->store)
                 w->store->backend->close(w->store);
-        close_runs(w);
+        runs_close(w);
         uv_close((uv_handle_t *)&w->grace_timer, NULL);
         while (uv_run(w->loop, UV_RUN_ONCE) != 0)
                 ;

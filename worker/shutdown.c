@@ -21,7 +21,7 @@ void worker_stop(struct worker *w)
                 w->phase = WORKER_FINISHING;
                 pulse_stop(w->pulse);
                 releaser_stop(w->releaser);
-                teller_stop(w->teller);
+                owed_results_stop(w->owed);
                 intake_adjust(w);
                 uv_timer_start(&w->grace_timer, shutdown_on_time_up, w->config->grace_ms, 0);
                 break;
@@ -43,7 +43,7 @@ static bool still_consuming(const struct worker *w)
 void shutdown_adjust(struct worker *w)
 {
         if (w->phase < WORKER_CLOSING && w->run_count == 0 && !still_consuming(w) && !releaser_busy(w->releaser) &&
-            !teller_busy(w->teller) && !pulse_busy(w->pulse) && !control_busy(w->control))
+            !owed_results_busy(w->owed) && !pulse_busy(w->pulse) && !control_busy(w->control))
                 begin_close(w);
 }
 
@@ -65,13 +65,8 @@ static void begin_hand_back(struct worker *w)
         uv_timer_start(&w->grace_timer, shutdown_on_time_up, LAST_MS, 0);
         for (struct run *run = w->runs.next, *next; run != &w->runs; run = next) {
                 next = run->next;
-                if (run->call) {
-                        ai_cancel(w->ai, run->call);
-                } else if (run->holding) {
-                        uv_timer_stop(&run->timer);
-                        run->holding = false;
-                        run_go(run, STEP_HAND_BACK);
-                }
+                if (!run_cancel_call(run))
+                        run_wake(run, STEP_HAND_BACK);
         }
 }
 

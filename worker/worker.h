@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine: takes deliveries, drives each task through the step table (worker/run/steps.c), tends scheduled messages,
+/* The engine: takes deliveries, drives each task through the step table (worker/run/steps.c), publishes scheduled messages when they are due,
  * says whether it is consuming, and shuts down without losing anything. Everything runs on the loop thread. */
 #ifndef CHARD_WORKER_H
 #define CHARD_WORKER_H

@@ -2,7 +2,7 @@
 #include "ai/gate/breaker.h"
 
 static bool probe_ended(struct breaker *b, enum breaker_end end, uint64_t now_ms, uint64_t random);
-static void count(struct breaker *b, bool failed, uint64_t now_ms);
+static void breaker_count(struct breaker *b, bool failed, uint64_t now_ms);
 static bool mostly_failing(const struct breaker *b, uint64_t now_ms);
 static void open_now(struct breaker *b, uint64_t now_ms, uint64_t random);
 
@@ -26,7 +26,7 @@ bool breaker_report(struct breaker *b, bool probe, enum breaker_end end, uint64_
                 return probe_ended(b, end, now_ms, random);
         if (b->until_ms != 0 || end == BREAKER_NEITHER)
                 return false; /* while it is open, calls from before say nothing new */
-        count(b, end == BREAKER_FAILED, now_ms);
+        breaker_count(b, end == BREAKER_FAILED, now_ms);
         if (mostly_failing(b, now_ms))
                 open_now(b, now_ms, random);
         return false;
@@ -61,7 +61,7 @@ static bool probe_ended(struct breaker *b, enum breaker_end end, uint64_t now_ms
         return true;
 }
 
-static void count(struct breaker *b, bool failed, uint64_t now_ms)
+static void breaker_count(struct breaker *b, bool failed, uint64_t now_ms)
 {
         const uint64_t second = now_ms / BREAKER_SLICE_MS;
         const unsigned at = (unsigned)(second % BREAKER_SLICES);

@@ -99,7 +99,7 @@ void model_tell(struct model *model, uint64_t now_ms, const struct ai_reply *rep
                          (unsigned long long)model_paused_ms(model, now_ms), reply->why.text);
 }
 
-struct teller {
+struct trouble_listener {
         ai_trouble *tell;
         void *arg;
 };
@@ -107,14 +107,14 @@ struct teller {
 static void tell_one(void *model, void *arg)
 {
         const struct model *m = model;
-        const struct teller *t = arg;
+        const struct trouble_listener *t = arg;
         if (m->told)
                 t->tell(m->name, &m->why, m->fault, t->arg);
 }
 
 void models_tell(const struct models *all, ai_trouble *tell, void *arg)
 {
-        struct teller teller = { tell, arg };
+        struct trouble_listener teller = { tell, arg };
         map_each(all->by_name, tell_one, &teller);
 }
 

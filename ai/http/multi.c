@@ -51,7 +51,7 @@ struct multi {
         size_t shard_count;
 };
 
-static struct shard *choose(struct multi *m, size_t streams);
+static struct shard *multi_choose(struct multi *m, size_t streams);
 static struct shard *add_shard(struct multi *m);
 static int ai_multi_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused);
 static int on_timeout(CURLM *curl, long timeout_ms, void *arg);
@@ -94,7 +94,7 @@ void multi_prepare(struct multi *m, CURL *easy)
 
 int multi_add(struct multi *m, CURL *easy, size_t streams, struct shard **out)
 {
-        struct shard *s = choose(m, streams);
+        struct shard *s = multi_choose(m, streams);
         if (!s)
                 return -ENOMEM;
         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, s);
@@ -157,7 +157,7 @@ static void ai_multi_release(struct multi *m)
 
 /* Where a connection has a free stream, else where there is room for another connection, else anywhere. The first ones are preferred,
  * so that the last ones become idle when there is less to do. */
-static struct shard *choose(struct multi *m, size_t streams)
+static struct shard *multi_choose(struct multi *m, size_t streams)
 {
         struct shard *free_for_more = NULL, *least = NULL;
         for (size_t i = 0; i < m->shard_count; i++) {
@@ -271,7 +271,7 @@ static int ai_multi_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
 }
 
 /* An error or hang-up is shown as what curl waits for, so that its own read or write finds out what happened. */
-static int happened(const struct epoll_event *event, const struct socket *s)
+static int multi_happened(const struct epoll_event *event, const struct socket *s)
 {
         int mask = (event->events & EPOLLIN ? CURL_CSELECT_IN : 0) | (event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
         if (event->events & (EPOLLERR | EPOLLHUP))
@@ -304,7 +304,7 @@ static void on_event(struct multi *m, const struct epoll_event *event)
         }
         struct shard *shard = s->shard; /* the socket may be gone after this */
         look_at_clock(shard);
-        curl_multi_socket_action(shard->curl, fd, happened(event, s), &running);
+        curl_multi_socket_action(shard->curl, fd, multi_happened(event, s), &running);
         ai_multi_hand_out(shard);
 }
 

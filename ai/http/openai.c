@@ -25,7 +25,7 @@ enum {
         LONG_ENOUGH_MS = 60000, /* for curl, when the deadline is ours to watch */
 };
 
-struct exchange {
+struct openai_exchange {
         struct listed link; /* in openai->under_way */
         struct openai *openai;
         CURL *easy;
@@ -34,7 +34,7 @@ struct exchange {
         struct buffer request, reply;
         openai_done *done;
         void *arg;
-        struct exchange *next_spare;
+        struct openai_exchange *next_spare;
         bool begun;                       /* the request is going out: connection made or found */
         bool connecting;                  /* it makes a connection */
         bool too_big;                     /* the reply */
@@ -49,7 +49,7 @@ struct openai {
         struct endpoint endpoint;
         openai_ready *ready;
         void *arg;
-        struct exchange *spares;
+        struct openai_exchange *spares;
         unsigned spare_count, spare_low; /* the fewest since the timer looked */
         uv_timer_t timer;                /* runs while there are many spares */
         uv_timer_t late;                 /* runs after a stall */
@@ -63,15 +63,15 @@ struct openai {
 
 static void openai_release(struct openai *o);
 static size_t allowed_connections(long wanted);
-static struct exchange *take_spare(struct openai *o);
-static struct exchange *new_exchange(struct openai *o);
-static void free_exchange(struct exchange *x);
-static void openai_keep(struct exchange *x);
+static struct openai_exchange *take_spare(struct openai *o);
+static struct openai_exchange *new_exchange(struct openai *o);
+static void free_exchange(struct openai_exchange *x);
+static void openai_keep(struct openai_exchange *x);
 static void on_spares(uv_timer_t *timer);
 static void openai_on_done(CURL *easy, CURLcode code, void *arg);
 static void on_rest(void *arg);
 static void on_stalled(void *arg);
-static void deliver(struct exchange *x, CURLcode code);
+static void openai_deliver(struct openai_exchange *x, CURLcode code);
 
 int openai_open(struct openai **out, const struct ai_config *config, openai_ready *ready, void *arg,
                 struct problem *why)
@@ -119,13 +119,13 @@ const char *openai_url(const struct openai *o)
         return o->endpoint.url;
 }
 
-static size_t streams(const struct openai *o)
+static size_t openai_streams(const struct openai *o)
 {
         return o->usage.protocol == PROTOCOL_HTTP1 ? 1 : ADMISSION_STREAMS;
 }
 
 /* A copy of exactly its size, because thousands of requests are kept at once; in the memory of an earlier one where it fits. */
-static bool set_request(struct exchange *x, struct bytes body)
+static bool set_request(struct openai_exchange *x, struct bytes body)
 {
         struct buffer *b = &x->request;
         if (b->capacity < body.size) {
@@ -143,16 +143,16 @@ static bool set_request(struct exchange *x, struct bytes body)
 }
 
 int openai_post(struct openai *o, struct bytes body, struct openai_limits limits, openai_done *done, void *arg,
-                struct exchange **out)
+                struct openai_exchange **out)
 {
-        struct exchange *x = take_spare(o);
+        struct openai_exchange *x = take_spare(o);
         if (!x)
                 return -ENOMEM;
         endpoint_apply_headers(&o->endpoint, x->easy, &x->headers, limits.traceparent);
         curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)limits.deadline_ms);
         curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                          (long)(limits.connect_ms ? limits.connect_ms : o->connect_timeout_ms));
-        if (!set_request(x, body) || multi_add(o->multi, x->easy, streams(o), &x->shard) != 0) {
+        if (!set_request(x, body) || multi_add(o->multi, x->easy, openai_streams(o), &x->shard) != 0) {
                 openai_keep(x);
                 return -ENOMEM;
         }
@@ -170,7 +170,7 @@ int openai_post(struct openai *o, struct bytes body, struct openai_limits limits
 }
 
 /* It is not starting any more. */
-static void openai_begin(struct exchange *x)
+static void openai_begin(struct openai_exchange *x)
 {
         x->openai->usage.starting -= !x->begun;
         x->openai->usage.connecting -= x->connecting;
@@ -178,7 +178,7 @@ static void openai_begin(struct exchange *x)
         x->connecting = false;
 }
 
-static void openai_end(struct exchange *x)
+static void openai_end(struct openai_exchange *x)
 {
         multi_remove(x->shard, x->easy);
         list_remove(&x->link);
@@ -186,7 +186,7 @@ static void openai_end(struct exchange *x)
         x->openai->usage.used--;
 }
 
-void openai_cancel(struct exchange *x)
+void openai_cancel(struct openai_exchange *x)
 {
         openai_end(x);
         openai_keep(x);
@@ -230,9 +230,9 @@ static size_t allowed_connections(long wanted)
 
 /* ---- exchanges, used again and again ---- */
 
-static struct exchange *take_spare(struct openai *o)
+static struct openai_exchange *take_spare(struct openai *o)
 {
-        struct exchange *x = o->spares;
+        struct openai_exchange *x = o->spares;
         if (!x)
                 return new_exchange(o);
         o->spares = x->next_spare;
@@ -241,7 +241,7 @@ static struct exchange *take_spare(struct openai *o)
         return x;
 }
 
-static void reuse(struct buffer *b)
+static void openai_reuse(struct buffer *b)
 {
         if (b->capacity > MOST_KEPT_BYTES)
                 buffer_free(b);
@@ -249,11 +249,11 @@ static void reuse(struct buffer *b)
                 buffer_reset(b);
 }
 
-static void openai_keep(struct exchange *x)
+static void openai_keep(struct openai_exchange *x)
 {
         struct openai *o = x->openai;
-        reuse(&x->request);
-        reuse(&x->reply);
+        openai_reuse(&x->request);
+        openai_reuse(&x->reply);
         x->next_spare = o->spares;
         o->spares = x;
         if (++o->spare_count <= SPARES_KEPT || uv_is_active((uv_handle_t *)&o->timer) || o->closing)
@@ -274,7 +274,7 @@ static void on_spares(uv_timer_t *timer)
                 uv_timer_stop(timer);
 }
 
-static void free_exchange(struct exchange *x)
+static void free_exchange(struct openai_exchange *x)
 {
         curl_easy_cleanup(x->easy);
         buffer_free(&x->request);
@@ -284,7 +284,7 @@ static void free_exchange(struct exchange *x)
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
-        struct exchange *x = arg;
+        struct openai_exchange *x = arg;
         if (x->reply.size + size * count > MOST_REPLY_BYTES) {
                 x->too_big = true;
                 return 0;
@@ -298,7 +298,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
  * another is for whoever counts attempts (I10). */
 static int on_begin(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-        struct exchange *x = arg;
+        struct openai_exchange *x = arg;
         (void)remote, (void)local, (void)remote_port, (void)local_port;
         x->again = x->begun;
         openai_begin(x);
@@ -308,7 +308,7 @@ static int on_begin(void *arg, char *remote, char *local, int remote_port, int l
 /* An exchange may open several sockets, one for each address that it tries. */
 static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
-        struct exchange *x = arg;
+        struct openai_exchange *x = arg;
         struct openai *o = x->openai;
         (void)purpose;
         x->again = x->begun; /* a connection for a second sending */
@@ -321,7 +321,7 @@ static int on_open(void *arg, curl_socket_t fd, curlsocktype purpose)
         return CURL_SOCKOPT_OK;
 }
 
-static int openai_configure(struct exchange *x)
+static int openai_configure(struct openai_exchange *x)
 {
         CURL *easy = x->easy;
         struct openai *o = x->openai;
@@ -349,9 +349,9 @@ static int openai_configure(struct exchange *x)
         return endpoint_apply(&o->endpoint, easy);
 }
 
-static struct exchange *new_exchange(struct openai *o)
+static struct openai_exchange *new_exchange(struct openai *o)
 {
-        struct exchange *x = calloc(1, sizeof(*x));
+        struct openai_exchange *x = calloc(1, sizeof(*x));
         if (!x)
                 return NULL;
         x->openai = o;
@@ -365,7 +365,7 @@ static struct exchange *new_exchange(struct openai *o)
 
 /* ---- the end of an exchange ---- */
 
-static const char *header(CURL *easy, const char *name)
+static const char *openai_header(CURL *easy, const char *name)
 {
         struct curl_header *found;
         const bool there = curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK;
@@ -374,20 +374,20 @@ static const char *header(CURL *easy, const char *name)
 
 static void openai_read_headers(CURL *easy, struct ai_response *response)
 {
-        response->retry_after = header(easy, "retry-after");
-        response->retry_after_ms = header(easy, "retry-after-ms");
-        response->reset_requests = header(easy, "x-ratelimit-reset-requests");
-        response->reset_tokens = header(easy, "x-ratelimit-reset-tokens");
-        response->remaining_requests = header(easy, "x-ratelimit-remaining-requests");
-        response->remaining_tokens = header(easy, "x-ratelimit-remaining-tokens");
+        response->retry_after = openai_header(easy, "retry-after");
+        response->retry_after_ms = openai_header(easy, "retry-after-ms");
+        response->reset_requests = openai_header(easy, "x-ratelimit-reset-requests");
+        response->reset_tokens = openai_header(easy, "x-ratelimit-reset-tokens");
+        response->remaining_requests = openai_header(easy, "x-ratelimit-remaining-requests");
+        response->remaining_tokens = openai_header(easy, "x-ratelimit-remaining-tokens");
 }
 
-static bool is_too_big(const struct exchange *x, CURLcode code)
+static bool is_too_big(const struct openai_exchange *x, CURLcode code)
 {
         return !x->again && (x->too_big || code == CURLE_FILESIZE_EXCEEDED);
 }
 
-static const char *transport_error(const struct exchange *x, CURLcode code)
+static const char *transport_error(const struct openai_exchange *x, CURLcode code)
 {
         if (code == CURLE_OK)
                 return NULL;
@@ -398,7 +398,7 @@ static const char *transport_error(const struct exchange *x, CURLcode code)
         return x->error[0] ? x->error : curl_easy_strerror(code);
 }
 
-static void fill_response(struct exchange *x, CURLcode code, struct ai_response *response)
+static void fill_response(struct openai_exchange *x, CURLcode code, struct ai_response *response)
 {
         long version = 0;
         *response = (struct ai_response){
@@ -419,13 +419,13 @@ static void fill_response(struct exchange *x, CURLcode code, struct ai_response 
 
 static void openai_on_done(CURL *easy, CURLcode code, void *arg)
 {
-        struct exchange *x = NULL;
+        struct openai_exchange *x = NULL;
         (void)arg;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x);
-        deliver(x, code);
+        openai_deliver(x, code);
 }
 
-static void deliver(struct exchange *x, CURLcode code)
+static void openai_deliver(struct openai_exchange *x, CURLcode code)
 {
         struct openai *o = x->openai;
         struct ai_response response;
@@ -457,7 +457,7 @@ static void on_stalled(void *arg)
         const uint64_t now_ms = uv_now(o->loop);
         struct listed *next = list_first(&o->under_way);
         for (; next; next = list_next(&o->under_way, next)) {
-                struct exchange *x = (struct exchange *)next;
+                struct openai_exchange *x = (struct openai_exchange *)next;
                 if (x->deadline_ms <= now_ms)
                         curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)(now_ms - x->started_ms) + LONG_ENOUGH_MS);
         }
@@ -465,22 +465,22 @@ static void on_stalled(void *arg)
                 uv_timer_start(&o->late, openai_on_late, LATE_MS, 0);
 }
 
-static struct exchange *find_late(struct openai *o, uint64_t now_ms)
+static struct openai_exchange *find_late(struct openai *o, uint64_t now_ms)
 {
         struct listed *one = list_first(&o->under_way);
-        while (one && ((struct exchange *)one)->deadline_ms > now_ms)
+        while (one && ((struct openai_exchange *)one)->deadline_ms > now_ms)
                 one = list_next(&o->under_way, one);
-        return (struct exchange *)one;
+        return (struct openai_exchange *)one;
 }
 
 /* Whoever is told may start others, which are not late, or close everything. */
 static void openai_on_late(uv_timer_t *timer)
 {
         struct openai *o = timer->data;
-        struct exchange *x;
+        struct openai_exchange *x;
         const uint64_t now_ms = uv_now(o->loop);
         while (!o->closing && (x = find_late(o, now_ms)) != NULL)
-                deliver(x, CURLE_OPERATION_TIMEDOUT);
+                openai_deliver(x, CURLE_OPERATION_TIMEDOUT);
         if (!o->closing)
                 on_rest(o);
 }

@@ -6,8 +6,8 @@
 
 #include "ai/ai.h"
 
-struct openai;   /* the endpoint and the connections to it */
-struct exchange; /* one request on its way */
+struct openai;          /* the endpoint and the connections to it */
+struct openai_exchange; /* one request on its way */
 
 /* The response came, or none will. Everything in it is borrowed for the length of the call. */
 typedef void openai_done(const struct ai_response *response, void *arg);
@@ -33,7 +33,7 @@ struct openai_limits {
 
 /* Post a copy of `body`. `done` is called once, later, from the loop. Returns 0 or -ENOMEM. */
 int openai_post(struct openai *o, struct bytes body, struct openai_limits limits, openai_done *done, void *arg,
-                struct exchange **out);
+                struct openai_exchange **out);
 
 /* Send another key from the next request on. Returns as endpoint_rekey. */
 int openai_rekey(struct openai *o, const char *key, struct problem *why);
@@ -42,7 +42,7 @@ int openai_rekey(struct openai *o, const char *key, struct problem *why);
 const char *openai_url(const struct openai *o);
 
 /* Take an exchange back; `done` is not called. */
-void openai_cancel(struct exchange *x);
+void openai_cancel(struct openai_exchange *x);
 
 /* Close the connections, and give all back once the loop has closed the handles. No exchange may be left, but the one whose `done`
  * is being called may be. */

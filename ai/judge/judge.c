@@ -58,7 +58,7 @@ static const char *const filters[] = { "filter",  "safety", "recitation", "block
 
 static bool ai_judge_read_body(struct bytes text, json_t **out, struct problem *why);
 static bool judge_plainly(const struct ai_response *response, const json_t *schema, struct ai_reply *reply);
-static void useless(struct ai_reply *reply, const char *secret);
+static void judge_useless(struct ai_reply *reply, const char *secret);
 static void judge_transport(const struct ai_response *response, struct ai_reply *reply);
 static void judge_complaint(const struct ai_response *response, const json_t *body, struct ai_reply *reply);
 static void judge_answer(const json_t *body, const struct ai_response *response, const json_t *schema,
@@ -71,7 +71,7 @@ static void take_usage(struct bytes model, unsigned tokens_in, unsigned tokens_o
                        struct ai_reply *reply);
 static unsigned token_count(const json_t *usage, const char *key, const char *other);
 static uint64_t asked_wait(const struct ai_response *response, enum ai_verdict verdict);
-static void name_problem(const struct complaint *complaint, const char *secret, char *code, size_t room);
+static void name_problem(const struct complaint *complaint, const char *secret, char *code, size_t capacity);
 
 void ai_judge(const struct ai_response *response, const json_t *schema, struct ai_reply *reply)
 {
@@ -86,7 +86,7 @@ void ai_judge(const struct ai_response *response, const json_t *schema, struct a
                 return;
         const bool parsed = ai_judge_read_body(response->body, &body, &reply->why);
         if (good && !parsed)
-                useless(reply, response->secret);
+                judge_useless(reply, response->secret);
         else if (good && !complaint_is(body))
                 judge_answer(body, response, schema, reply);
         else
@@ -138,7 +138,7 @@ static void ai_judge_refuse(struct ai_reply *reply, enum ai_verdict verdict, con
 }
 
 /* reply->why was filled in by somebody who quotes without care. */
-static void useless(struct ai_reply *reply, const char *secret)
+static void judge_useless(struct ai_reply *reply, const char *secret)
 {
         char words[REDACTED_SIZE];
         redact_words(bytes_of_string(reply->why.text), secret, words);
@@ -279,7 +279,7 @@ static void judge_content(struct bytes content, const struct ai_response *respon
         if (content_parse(content, &answer, &reply->why) == 0)
                 take_content(answer, response, schema, reply);
         else
-                useless(reply, response->secret);
+                judge_useless(reply, response->secret);
 }
 
 static void take_content(json_t *takes, const struct ai_response *response, const json_t *schema,
@@ -291,7 +291,7 @@ static void take_content(json_t *takes, const struct ai_response *response, cons
         }
         if (schema && ai_schema_check(schema, takes, &reply->why) != 0) {
                 json_decref(takes);
-                useless(reply, response->secret);
+                judge_useless(reply, response->secret);
                 return;
         }
         reply->verdict = AI_OK;
@@ -352,17 +352,17 @@ static uint64_t asked_wait(const struct ai_response *response, enum ai_verdict v
 }
 
 /* The provider's own code where it has the form of one, else its type, else the status. */
-static void name_problem(const struct complaint *complaint, const char *secret, char *code, size_t room)
+static void name_problem(const struct complaint *complaint, const char *secret, char *code, size_t capacity)
 {
         static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
         const char *const names[] = { complaint->code, complaint->type };
         for (size_t i = 0; i < 2; i++) {
                 const size_t size = strlen(names[i]);
                 const bool echo = secret && *secret && strstr(names[i], secret);
-                if (size > 0 && size < room && strspn(names[i], letters) == size && !echo) {
-                        snprintf(code, room, "%s", names[i]);
+                if (size > 0 && size < capacity && strspn(names[i], letters) == size && !echo) {
+                        snprintf(code, capacity, "%s", names[i]);
                         return;
                 }
         }
-        snprintf(code, room, "http_%ld", complaint->status);
+        snprintf(code, capacity, "http_%ld", complaint->status);
 }

@@ -66,7 +66,7 @@ static const unsigned char *ai_content_find(struct bytes text, const char *what)
         return text.size ? memmem(text.data, text.size, what, strlen(what)) : NULL;
 }
 
-static struct bytes from(struct bytes text, const unsigned char *at)
+static struct bytes content_from(struct bytes text, const unsigned char *at)
 {
         return bytes_of(at, (size_t)(text.data + text.size - at));
 }
@@ -78,7 +78,7 @@ static struct bytes after_thoughts(struct bytes text)
                                             "</reasoning>", "[/THINK]",    "<|/think|>" };
         for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
                 for (const unsigned char *at; (at = ai_content_find(text, ends[i])) != NULL;)
-                        text = from(text, at + strlen(ends[i]));
+                        text = content_from(text, at + strlen(ends[i]));
         return text;
 }
 
@@ -88,9 +88,9 @@ static struct bytes in_fence(struct bytes text)
         const unsigned char *at = ai_content_find(text, "```");
         if (!at)
                 return text;
-        struct bytes inner = from(text, at + 3);
+        struct bytes inner = content_from(text, at + 3);
         while (inner.size > 0 && inner.data[0] != '\n' && inner.data[0] != '{' && inner.data[0] != '[') /* "json" */
-                inner = from(inner, inner.data + 1);
+                inner = content_from(inner, inner.data + 1);
         const unsigned char *end = ai_content_find(inner, "```");
         if (end)
                 inner.size = (size_t)(end - inner.data);

@@ -33,14 +33,14 @@ typedef bool member(struct scan *s, struct bytes key);
 
 static bool envelope_members(struct scan *s, member *read);
 static member root_member, choice_member, message_member, usage_member;
-static bool choices(struct scan *s);
-static bool content(struct scan *s);
-static bool unescape(const unsigned char *at, const unsigned char *end, struct buffer *out);
+static bool envelope_choices(struct scan *s);
+static bool envelope_content(struct scan *s);
+static bool envelope_unescape(const unsigned char *at, const unsigned char *end, struct buffer *out);
 static bool skip_value(struct scan *s);
 static bool plain_string(struct scan *s, struct bytes *out);
-static bool integer(struct scan *s, uint64_t *out);
-static bool tokens(struct scan *s, unsigned *out);
-static bool word(struct scan *s, const char *text);
+static bool envelope_integer(struct scan *s, uint64_t *out);
+static bool envelope_tokens(struct scan *s, unsigned *out);
+static bool envelope_word(struct scan *s, const char *text);
 
 static void skip_space(struct scan *s)
 {
@@ -58,7 +58,7 @@ static bool envelope_take(struct scan *s, unsigned char c)
         return true;
 }
 
-static bool once(struct scan *s, enum seen what)
+static bool envelope_once(struct scan *s, enum seen what)
 {
         const bool first = !(s->seen & what);
         s->seen |= what;
@@ -86,15 +86,15 @@ int envelope_read(struct bytes body, struct envelope *out, struct buffer *scratc
 static bool root_member(struct scan *s, struct bytes key)
 {
         if (envelope_is(key, "choices"))
-                return once(s, SEEN_CHOICES) && choices(s);
+                return envelope_once(s, SEEN_CHOICES) && envelope_choices(s);
         if (envelope_is(key, "usage"))
-                return once(s, SEEN_USAGE) && envelope_members(s, usage_member);
+                return envelope_once(s, SEEN_USAGE) && envelope_members(s, usage_member);
         if (envelope_is(key, "model"))
-                return once(s, SEEN_MODEL) && plain_string(s, &s->out->model);
+                return envelope_once(s, SEEN_MODEL) && plain_string(s, &s->out->model);
         return !envelope_is(key, "error") && skip_value(s);
 }
 
-static bool choices(struct scan *s)
+static bool envelope_choices(struct scan *s)
 {
         if (!envelope_take(s, '[') || !envelope_members(s, choice_member))
                 return false;
@@ -108,27 +108,27 @@ static bool choice_member(struct scan *s, struct bytes key)
 {
         struct bytes reason;
         if (envelope_is(key, "message"))
-                return once(s, SEEN_MESSAGE) && envelope_members(s, message_member);
+                return envelope_once(s, SEEN_MESSAGE) && envelope_members(s, message_member);
         if (envelope_is(key, "finish_reason"))
-                return once(s, SEEN_FINISH) && plain_string(s, &reason) && envelope_is(reason, "stop");
+                return envelope_once(s, SEEN_FINISH) && plain_string(s, &reason) && envelope_is(reason, "stop");
         return skip_value(s);
 }
 
 static bool message_member(struct scan *s, struct bytes key)
 {
         if (envelope_is(key, "content"))
-                return once(s, SEEN_CONTENT) && content(s);
+                return envelope_once(s, SEEN_CONTENT) && envelope_content(s);
         if (envelope_is(key, "refusal"))
-                return word(s, "null");
+                return envelope_word(s, "null");
         return skip_value(s);
 }
 
 static bool usage_member(struct scan *s, struct bytes key)
 {
         if (envelope_is(key, "prompt_tokens"))
-                return once(s, SEEN_IN) && tokens(s, &s->out->tokens_in);
+                return envelope_once(s, SEEN_IN) && envelope_tokens(s, &s->out->tokens_in);
         if (envelope_is(key, "completion_tokens"))
-                return once(s, SEEN_OUT) && tokens(s, &s->out->tokens_out);
+                return envelope_once(s, SEEN_OUT) && envelope_tokens(s, &s->out->tokens_out);
         return skip_value(s);
 }
 
@@ -181,14 +181,14 @@ static bool skip_value(struct scan *s)
         case '{': return envelope_members(s, skip_member);
         case '[': return skip_array(s);
         case '"': return plain_string(s, &unused);
-        case 'n': return word(s, "null");
-        case 't': return word(s, "true");
-        case 'f': return word(s, "false");
-        default: return integer(s, &number);
+        case 'n': return envelope_word(s, "null");
+        case 't': return envelope_word(s, "true");
+        case 'f': return envelope_word(s, "false");
+        default: return envelope_integer(s, &number);
         }
 }
 
-static bool word(struct scan *s, const char *text)
+static bool envelope_word(struct scan *s, const char *text)
 {
         const size_t size = strlen(text);
         skip_space(s);
@@ -199,7 +199,7 @@ static bool word(struct scan *s, const char *text)
 }
 
 /* Not negative, no fraction, no exponent, no leading zero. A longer one is left to the slow way. */
-static bool integer(struct scan *s, uint64_t *out)
+static bool envelope_integer(struct scan *s, uint64_t *out)
 {
         uint64_t value = 0;
         skip_space(s);
@@ -213,10 +213,10 @@ static bool integer(struct scan *s, uint64_t *out)
         return *s->at == ',' || *s->at == '}' || *s->at == ']' || *s->at <= ' ';
 }
 
-static bool tokens(struct scan *s, unsigned *out)
+static bool envelope_tokens(struct scan *s, unsigned *out)
 {
         uint64_t count;
-        if (!integer(s, &count) || count > UINT32_MAX)
+        if (!envelope_integer(s, &count) || count > UINT32_MAX)
                 return false;
         *out = (unsigned)count;
         return true;
@@ -234,7 +234,7 @@ static bool plain_string(struct scan *s, struct bytes *out)
 }
 
 /* Its UTF-8 is left to whoever parses the content. */
-static bool content(struct scan *s)
+static bool envelope_content(struct scan *s)
 {
         bool escaped = false;
         if (!envelope_take(s, '"'))
@@ -254,7 +254,7 @@ static bool content(struct scan *s)
         s->at++;
         if (!escaped)
                 return true;
-        if (!unescape(start, s->at - 1, s->scratch))
+        if (!envelope_unescape(start, s->at - 1, s->scratch))
                 return false;
         s->out->content = buffer_view(s->scratch);
         return true;
@@ -284,7 +284,7 @@ static bool unescape_unicode(const unsigned char *at, const unsigned char *end, 
 }
 
 /* The text never grows: six bytes of escape become three at most. */
-static bool unescape(const unsigned char *at, const unsigned char *end, struct buffer *out)
+static bool envelope_unescape(const unsigned char *at, const unsigned char *end, struct buffer *out)
 {
         static const char shorts[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
         unsigned char *start = buffer_reserve(out, (size_t)(end - at)), *to = start;

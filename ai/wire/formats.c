@@ -25,9 +25,9 @@ struct format {
         char task[];
 };
 
-static struct format *get(struct formats *all, const char *task);
+static struct format *formats_find_or_add(struct formats *all, const char *task);
 static int ai_formats_renew(struct format *f, const struct ai_request *request);
-static struct bytes encoded(struct format *f, const char *constant);
+static struct bytes formats_encoded(struct format *f, const char *constant);
 
 int formats_new(struct formats **out)
 {
@@ -71,16 +71,16 @@ static bool ai_formats_fits(const struct format *f, const struct ai_request *req
 
 int formats_get(struct formats *all, const struct ai_request *request, struct request_known *out)
 {
-        struct format *f = get(all, request->task ? request->task : "");
+        struct format *f = formats_find_or_add(all, request->task ? request->task : "");
         if (!f || (!ai_formats_fits(f, request) && ai_formats_renew(f, request) != 0))
                 return -ENOMEM;
         *out = (struct request_known){ .format = buffer_view(&f->text) };
         if (request->constant)
-                out->constant_json = encoded(f, request->constant);
+                out->constant_json = formats_encoded(f, request->constant);
         return 0;
 }
 
-static struct format *get(struct formats *all, const char *task)
+static struct format *formats_find_or_add(struct formats *all, const char *task)
 {
         struct format *f = map_get(all->by_task, task);
         if (f)
@@ -112,7 +112,7 @@ static int ai_formats_renew(struct format *f, const struct ai_request *request)
 }
 
 /* Empty when memory ran out: then it is encoded for each request. */
-static struct bytes encoded(struct format *f, const char *constant)
+static struct bytes formats_encoded(struct format *f, const char *constant)
 {
         for (int i = 0; i < CONSTANTS; i++)
                 if (f->constants[i].text == constant)

@@ -29,7 +29,7 @@ struct bytes loose_trim(struct bytes text)
 
 /* ---- strings ---- */
 
-static int hex4(const unsigned char *at, const unsigned char *end)
+static int loose_hex4(const unsigned char *at, const unsigned char *end)
 {
         return end - at < 6 || at[0] != '\\' || at[1] != 'u' ? -1 : hex_four((const char *)at + 2);
 }
@@ -39,12 +39,12 @@ static size_t escape_size(const unsigned char *at, const unsigned char *end)
 {
         if (end - at >= 2 && at[1] && strchr("\"\\/bfnrt", at[1]))
                 return 2;
-        const int code = hex4(at, end);
+        const int code = loose_hex4(at, end);
         if (code < 0 || (code >= 0xDC00 && code <= 0xDFFF))
                 return 0;
         if (code < 0xD800 || code > 0xDBFF)
                 return 6;
-        const int low = hex4(at + 6, end);
+        const int low = loose_hex4(at + 6, end);
         return low >= 0xDC00 && low <= 0xDFFF ? 12 : 0;
 }
 
@@ -68,7 +68,7 @@ static const unsigned char *repair_character(const unsigned char *at, const unsi
                 buffer_addf(out, "\\u%04x", *at ? *at : 1);
         else
                 buffer_add_string(out, broken);
-        return at + (hex4(at, end) >= 0 ? 6 : 1);
+        return at + (loose_hex4(at, end) >= 0 ? 6 : 1);
 }
 
 /* From its quote on; returns what follows. */

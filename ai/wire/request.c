@@ -134,7 +134,7 @@ static bool eight_plain(const char *text)
 }
 
 /* utf8_next, with a short cut for three bytes without special cases: most text of East Asia is that. 0 = broken. */
-static size_t character(const char *text)
+static size_t ai_request_character(const char *text)
 {
         const unsigned char *at = (const unsigned char *)text;
         size_t size;
@@ -150,7 +150,7 @@ static size_t plain_run(const char *text, size_t size)
         while (at < size) {
                 const unsigned char c = (unsigned char)text[at];
                 if (c >= 0x80) {
-                        const size_t more = character(text + at);
+                        const size_t more = ai_request_character(text + at);
                         if (more == 0)
                                 break;
                         at += more;

@@ -22,8 +22,8 @@ enum {
 };
 
 /* Where in the value we are: a list that lives on the stack, from the leaf up. */
-struct place {
-        const struct place *up;
+struct schema_place {
+        const struct schema_place *up;
         const char *key; /* NULL = an array's element */
         size_t index;
 };
@@ -40,7 +40,7 @@ struct spot {
         const json_t *rule;   /* the keyword's value */
         const json_t *schema; /* the object that it stands in */
         const json_t *value;
-        const struct place *at;
+        const struct schema_place *at;
 };
 
 /* 0 = fits, 1 = does not; then check->why says why. */
@@ -68,7 +68,7 @@ static const struct {
 /* Keywords that set a bound to some measure of a value; the measure is NAN where the keyword does not speak of such a value. */
 typedef long double measure_of(const json_t *value);
 
-static measure_of ai_schema_number, members, elements, characters;
+static measure_of ai_schema_number, schema_members, schema_elements, schema_characters;
 
 static const struct bound {
         const char *name;
@@ -76,25 +76,25 @@ static const struct bound {
         bool lower, open; /* open: the bound itself is out */
         const char *words;
 } bounds[] = {
-        { "minItems", elements, true, false, "too few elements" },
-        { "maxItems", elements, false, false, "too many elements" },
-        { "minLength", characters, true, false, "too short a text" },
-        { "maxLength", characters, false, false, "too long a text" },
+        { "minItems", schema_elements, true, false, "too few elements" },
+        { "maxItems", schema_elements, false, false, "too many elements" },
+        { "minLength", schema_characters, true, false, "too short a text" },
+        { "maxLength", schema_characters, false, false, "too long a text" },
         { "minimum", ai_schema_number, true, false, "too small a number" },
         { "maximum", ai_schema_number, false, false, "too large a number" },
         { "exclusiveMinimum", ai_schema_number, true, true, "too small a number" },
         { "exclusiveMaximum", ai_schema_number, false, true, "too large a number" },
-        { "minProperties", members, true, false, "too few members" },
-        { "maxProperties", members, false, false, "too many members" },
+        { "minProperties", schema_members, true, false, "too few members" },
+        { "maxProperties", schema_members, false, false, "too many members" },
 };
 
-static int check_value(struct check *c, const json_t *schema, const json_t *value, const struct place *at);
-static int check_keywords(struct check *c, const json_t *schema, const json_t *value, const struct place *at);
-static int breaks(const struct spot *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int check_value(struct check *c, const json_t *schema, const json_t *value, const struct schema_place *at);
+static int check_keywords(struct check *c, const json_t *schema, const json_t *value, const struct schema_place *at);
+static int schema_breaks(const struct spot *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int check_bound(const struct bound *bound, const struct spot *s);
 static const char *kind_of(const json_t *value);
 static bool is_type(const json_t *value, const char *type);
-static bool same(const json_t *a, const json_t *b);
+static bool schema_same(const json_t *a, const json_t *b);
 
 int ai_schema_check(const json_t *schema, const json_t *value, struct problem *why)
 {
@@ -102,13 +102,13 @@ int ai_schema_check(const json_t *schema, const json_t *value, struct problem *w
         return check_value(&c, schema, value, NULL);
 }
 
-static int check_value(struct check *c, const json_t *schema, const json_t *value, const struct place *at)
+static int check_value(struct check *c, const json_t *schema, const json_t *value, const struct schema_place *at)
 {
         const struct spot here = { .check = c, .at = at };
         if (json_is_false(schema))
-                return breaks(&here, "nothing is allowed here");
+                return schema_breaks(&here, "nothing is allowed here");
         if (++c->steps > MOST_STEPS || c->depth >= MOST_DEPTH)
-                return breaks(&here, "the schema is too deep or refers to itself");
+                return schema_breaks(&here, "the schema is too deep or refers to itself");
         c->depth++;
         const int result = check_keywords(c, schema, value, at);
         c->depth--;
@@ -126,7 +126,7 @@ static int check_keyword(const char *name, const struct spot *s)
         return 0;
 }
 
-static int check_keywords(struct check *c, const json_t *schema, const json_t *value, const struct place *at)
+static int check_keywords(struct check *c, const json_t *schema, const json_t *value, const struct schema_place *at)
 {
         json_t *object = (json_t *)schema; /* jansson's iterators want it so, and change nothing */
         for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
@@ -144,29 +144,29 @@ static int ai_schema_check_type(const struct spot *s)
         if (json_is_string(s->rule)) {
                 if (is_type(s->value, json_string_value(s->rule)))
                         return 0;
-                return breaks(s, "expected %.20s, found %s", json_string_value(s->rule), kind_of(s->value));
+                return schema_breaks(s, "expected %.20s, found %s", json_string_value(s->rule), kind_of(s->value));
         }
         for (size_t i = 0; i < json_array_size(s->rule); i++) {
                 const char *type = json_string_value(json_array_get(s->rule, i));
                 if (type && is_type(s->value, type))
                         return 0;
         }
-        return json_is_array(s->rule) ? breaks(s, "found %s, which is none of its types", kind_of(s->value)) : 0;
+        return json_is_array(s->rule) ? schema_breaks(s, "found %s, which is none of its types", kind_of(s->value)) : 0;
 }
 
 static int check_enum(const struct spot *s)
 {
         for (size_t i = 0; i < json_array_size(s->rule); i++)
-                if (same(json_array_get(s->rule, i), s->value))
+                if (schema_same(json_array_get(s->rule, i), s->value))
                         return 0;
         if (json_is_string(s->value))
-                return breaks(s, "'%.60s' is not among its choices", json_string_value(s->value));
-        return breaks(s, "%s is not among its choices", kind_of(s->value));
+                return schema_breaks(s, "'%.60s' is not among its choices", json_string_value(s->value));
+        return schema_breaks(s, "%s is not among its choices", kind_of(s->value));
 }
 
 static int check_const(const struct spot *s)
 {
-        return same(s->rule, s->value) ? 0 : breaks(s, "not the one value allowed here");
+        return schema_same(s->rule, s->value) ? 0 : schema_breaks(s, "not the one value allowed here");
 }
 
 static int check_any_of(const struct spot *s)
@@ -177,7 +177,7 @@ static int check_any_of(const struct spot *s)
         for (size_t i = 0; result != 0 && i < json_array_size(s->rule); i++)
                 result = check_value(s->check, json_array_get(s->rule, i), s->value, s->at);
         s->check->why = why;
-        return result == 0 ? 0 : breaks(s, "fits none of its alternatives");
+        return result == 0 ? 0 : schema_breaks(s, "fits none of its alternatives");
 }
 
 static int check_ref(const struct spot *s)
@@ -185,7 +185,7 @@ static int check_ref(const struct spot *s)
         const char *ref = json_string_value(s->rule);
         const json_t *target = ref ? schema_resolve(s->check->root, ref) : NULL;
         if (!target)
-                return breaks(s, "the schema refers to '%.60s', which it does not have", ref ? ref : "");
+                return schema_breaks(s, "the schema refers to '%.60s', which it does not have", ref ? ref : "");
         return check_value(s->check, target, s->value, s->at);
 }
 
@@ -195,7 +195,7 @@ static int check_properties(const struct spot *s)
 {
         json_t *object = (json_t *)s->value;
         for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
-                const struct place here = { .up = s->at, .key = json_object_iter_key(i) };
+                const struct schema_place here = { .up = s->at, .key = json_object_iter_key(i) };
                 const json_t *member = json_object_get(s->rule, here.key);
                 if (member && check_value(s->check, member, json_object_iter_value(i), &here) != 0)
                         return 1;
@@ -208,7 +208,7 @@ static int check_required(const struct spot *s)
         for (size_t i = 0; json_is_object(s->value) && i < json_array_size(s->rule); i++) {
                 const char *key = json_string_value(json_array_get(s->rule, i));
                 if (key && !json_object_get(s->value, key))
-                        return breaks(s, "'%.60s' is missing", key);
+                        return schema_breaks(s, "'%.60s' is missing", key);
         }
         return 0;
 }
@@ -218,11 +218,11 @@ static int check_additional(const struct spot *s)
         const json_t *known = json_object_get(s->schema, "properties");
         json_t *object = (json_t *)s->value;
         for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
-                const struct place here = { .up = s->at, .key = json_object_iter_key(i) };
+                const struct schema_place here = { .up = s->at, .key = json_object_iter_key(i) };
                 if (json_object_get(known, here.key))
                         continue;
                 if (json_is_false(s->rule))
-                        return breaks(s, "'%.60s' does not belong here", here.key);
+                        return schema_breaks(s, "'%.60s' does not belong here", here.key);
                 if (check_value(s->check, s->rule, json_object_iter_value(i), &here) != 0)
                         return 1;
         }
@@ -234,7 +234,7 @@ static int check_additional(const struct spot *s)
 static int check_items(const struct spot *s)
 {
         for (size_t i = 0; i < json_array_size(s->value); i++) {
-                const struct place here = { .up = s->at, .index = i };
+                const struct schema_place here = { .up = s->at, .index = i };
                 if (check_value(s->check, s->rule, json_array_get(s->value, i), &here) != 0)
                         return 1;
         }
@@ -248,7 +248,7 @@ static int check_bound(const struct bound *bound, const struct spot *s)
         const long double measure = bound->measure(s->value), limit = ai_schema_number(s->rule);
         if (isnan(measure) || isnan(limit) || (!bound->open && measure == limit))
                 return 0;
-        return (bound->lower ? measure > limit : measure < limit) ? 0 : breaks(s, "%s", bound->words);
+        return (bound->lower ? measure > limit : measure < limit) ? 0 : schema_breaks(s, "%s", bound->words);
 }
 
 static int check_multiple_of(const struct spot *s)
@@ -257,25 +257,25 @@ static int check_multiple_of(const struct spot *s)
                 return 0;
         const long double times = ai_schema_number(s->value) / ai_schema_number(s->rule);
         const long double off = fabsl(times - roundl(times)); /* 0.3 / 0.1 is not quite 3 */
-        return off <= 1e-9L * fmaxl(1, fabsl(times)) ? 0 : breaks(s, "not a multiple of its step");
+        return off <= 1e-9L * fmaxl(1, fabsl(times)) ? 0 : schema_breaks(s, "not a multiple of its step");
 }
 
 /* ---- helpers ---- */
 
 /* Write the way from the root to here as a JSON pointer (RFC 6901); returns where the text ends. */
-static size_t write_place(const struct place *at, char *out, size_t room)
+static size_t write_place(const struct schema_place *at, char *out, size_t capacity)
 {
-        if (!at || room < 2)
+        if (!at || capacity < 2)
                 return 0;
-        const size_t used = write_place(at->up, out, room);
-        const int size = at->key ? snprintf(out + used, room - used, "/%s", at->key)
-                                 : snprintf(out + used, room - used, "/%zu", at->index);
-        if (size < 0 || (size_t)size >= room - used)
-                return room - 1;
+        const size_t used = write_place(at->up, out, capacity);
+        const int size = at->key ? snprintf(out + used, capacity - used, "/%s", at->key)
+                                 : snprintf(out + used, capacity - used, "/%zu", at->index);
+        if (size < 0 || (size_t)size >= capacity - used)
+                return capacity - 1;
         return used + (size_t)size;
 }
 
-static int breaks(const struct spot *s, const char *format, ...)
+static int schema_breaks(const struct spot *s, const char *format, ...)
 {
         char place[PLACE_SIZE] = "", what[160];
         if (!s->check->why)
@@ -323,24 +323,24 @@ static long double ai_schema_number(const json_t *value)
         return json_is_real(value) ? (long double)json_real_value(value) : (long double)NAN;
 }
 
-static long double members(const json_t *value)
+static long double schema_members(const json_t *value)
 {
         return json_is_object(value) ? (long double)json_object_size(value) : (long double)NAN;
 }
 
-static long double elements(const json_t *value)
+static long double schema_elements(const json_t *value)
 {
         return json_is_array(value) ? (long double)json_array_size(value) : (long double)NAN;
 }
 
-static long double characters(const json_t *value)
+static long double schema_characters(const json_t *value)
 {
         return json_is_string(value) ? (long double)utf8_count(json_string_value(value), json_string_length(value))
                                      : (long double)NAN;
 }
 
 /* Equal as JSON Schema has it: 1 and 1.0 are, which json_equal denies. */
-static bool same(const json_t *a, const json_t *b)
+static bool schema_same(const json_t *a, const json_t *b)
 {
         if (json_is_number(a) && json_is_number(b))
                 return ai_schema_number(a) == ai_schema_number(b);
@@ -348,19 +348,19 @@ static bool same(const json_t *a, const json_t *b)
             json_object_size(a) != json_object_size(b))
                 return false;
         for (size_t i = 0; i < json_array_size(a); i++)
-                if (!same(json_array_get(a, i), json_array_get(b, i)))
+                if (!schema_same(json_array_get(a, i), json_array_get(b, i)))
                         return false;
         json_t *object = (json_t *)a;
         for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
                 const json_t *other = json_object_get(b, json_object_iter_key(i));
-                if (!other || !same(json_object_iter_value(i), other))
+                if (!other || !schema_same(json_object_iter_value(i), other))
                         return false;
         }
         return json_is_array(a) || json_is_object(a) || json_equal(a, b);
 }
 
 /* One step of a pointer in a URI fragment, unescaped (~0, ~1, %xx); returns what follows it. */
-static const char *pointer_step(const char *at, char *out, size_t room)
+static const char *pointer_step(const char *at, char *out, size_t capacity)
 {
         size_t used = 0;
         for (; *at && *at != '/'; at++) {
@@ -369,7 +369,7 @@ static const char *pointer_step(const char *at, char *out, size_t room)
                 at += escaped > 0 ? 2 : 0;
                 if (c == '~' && (at[1] == '0' || at[1] == '1'))
                         c = *++at == '0' ? '~' : '/';
-                if (used + 1 < room)
+                if (used + 1 < capacity)
                         out[used++] = c;
         }
         out[used] = '\0';

@@ -13,7 +13,7 @@ extern const struct broker_backend amqp_backend;
 struct amqp_broker;
 
 /* The loop's handles live longer than the broker: libuv wants to close them in its own time. */
-struct watch {
+struct amqp_watch {
         uv_poll_t reports;
         uv_prepare_t turn;
         unsigned open_handles;
@@ -27,9 +27,9 @@ struct amqp_broker {
         const struct broker_bus *bus; /* once it is joined */
         struct mailbox *reports;      /* from both threads */
         struct absence absence;       /* its two connections are its parts */
-        struct consumer consumer;
+        struct amqp_consumer consumer;
         struct publisher publisher;
-        struct watch *watch;
+        struct amqp_watch *watch;
         struct order *stop; /* made in advance: closing must not need memory */
 
         const char **queues; /* asked for, each once */
@@ -38,10 +38,10 @@ struct amqp_broker {
 
         struct order *settling; /* acks and hand-backs of this turn */
         size_t settling_capacity;
-        struct publish_list publishing;  /* publishes of this turn */
-        struct publish *open_publishes;  /* from broker_publish until done, newest first */
-        size_t open_count, casual_count; /* all of them; those among them that nobody waits for */
-        struct publish *spare;           /* ended ones, to be used again */
+        struct publishing_list publishing;   /* of this turn */
+        struct publishing *open_publishings; /* from broker_publish until done, newest first */
+        size_t open_count, transient_count;  /* all of them; those among them that nobody waits for */
+        struct publishing *spare;            /* ended ones, to be used again */
 
         struct depth_question *depths; /* asked and not answered */
         uint64_t depth_number;
@@ -88,7 +88,7 @@ void amqp_depths_close(struct amqp_broker *b);
 
 void amqp_health(const struct broker *b, struct broker_health *out);
 
-/* End one publish: call its done, and keep its memory. */
-void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_result result);
+/* End one publishing: call its done, and keep its memory. */
+void amqp_publishing_ended(struct amqp_broker *b, struct publishing *p, enum publish_result result);
 
 #endif

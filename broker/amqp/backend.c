@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTLING_FIRST = 64, CASUAL_MOST = 1024 };
+enum { SETTLING_FIRST = 64, TRANSIENT_MOST = 1024 };
 
-static struct amqp_broker *of(struct broker *b)
+static struct amqp_broker *amqp_backend_of(struct broker *b)
 {
         return (struct amqp_broker *)b; /* its first member */
 }
@@ -29,7 +29,7 @@ static int send_order(struct amqp_broker *b, const struct order *order)
 }
 
 /* Note the queue; returns 0 or -ENOMEM. */
-static int want(struct amqp_broker *b, const char *queue)
+static int amqp_backend_want(struct amqp_broker *b, const char *queue)
 {
         for (size_t i = 0; i < b->wanted; i++)
                 if (strcmp(b->queues[i], queue) == 0)
@@ -48,8 +48,8 @@ static int want(struct amqp_broker *b, const char *queue)
 
 static int amqp_backend_consume(struct broker *broker, const char *queue, unsigned prefetch)
 {
-        struct amqp_broker *b = of(broker);
-        const int result = want(b, queue);
+        struct amqp_broker *b = amqp_backend_of(broker);
+        const int result = amqp_backend_want(b, queue);
         return result ? result
                       : send_order(b, &(struct order){ .kind = ORDER_CONSUME,
                                                        .wish = ++b->wish,
@@ -59,26 +59,27 @@ static int amqp_backend_consume(struct broker *broker, const char *queue, unsign
 
 static void amqp_backend_cancel(struct broker *broker)
 {
-        struct amqp_broker *b = of(broker);
+        struct amqp_broker *b = amqp_backend_of(broker);
         b->wanted = 0;
         send_order(b, &(struct order){ .kind = ORDER_CANCEL, .wish = ++b->wish });
 }
 
 static int amqp_backend_join(struct broker *b, const struct broker_bus *bus)
 {
-        of(b)->bus = bus;
-        return send_order(of(b), &(struct order){ .kind = ORDER_JOIN, .queue = bus->queue, .prefetch = 1, .bus = bus });
+        amqp_backend_of(b)->bus = bus;
+        return send_order(amqp_backend_of(b),
+                          &(struct order){ .kind = ORDER_JOIN, .queue = bus->queue, .prefetch = 1, .bus = bus });
 }
 
 static int amqp_backend_redeclare(struct broker *b, const struct topology *topology)
 {
-        return send_order(of(b), &(struct order){ .kind = ORDER_REDECLARE, .topology = topology });
+        return send_order(amqp_backend_of(b), &(struct order){ .kind = ORDER_REDECLARE, .topology = topology });
 }
 
 /* ---- settling ---- */
 
 /* Room for one more in this turn's batch, or NULL. */
-static struct settlement *amqp_backend_room(struct amqp_broker *b)
+static struct settlement *amqp_backend_next_settlement(struct amqp_broker *b)
 {
         struct order *o = b->settling;
         if (!o || o->count == b->settling_capacity) {
@@ -97,7 +98,7 @@ static struct settlement *amqp_backend_room(struct amqp_broker *b)
 /* Out of memory costs a redelivery, not the message: what is not acked comes again. */
 static void amqp_backend_settle(struct broker *broker, struct delivery_tag tag, bool ack)
 {
-        struct settlement *s = amqp_backend_room(of(broker));
+        struct settlement *s = amqp_backend_next_settlement(amqp_backend_of(broker));
         if (s)
                 *s = (struct settlement){ .tag = tag, .ack = ack };
 }
@@ -114,9 +115,9 @@ static void hand_back(struct broker *b, struct delivery_tag tag)
 
 /* ---- publishing ---- */
 
-static struct publish *publish_new(struct amqp_broker *b)
+static struct publishing *publishing_new(struct amqp_broker *b)
 {
-        struct publish *p = b->spare;
+        struct publishing *p = b->spare;
         if (p)
                 b->spare = p->later;
         else
@@ -125,56 +126,56 @@ static struct publish *publish_new(struct amqp_broker *b)
 }
 
 /* Give it to the publisher at the end of this turn of the loop. */
-static void amqp_backend_add(struct amqp_broker *b, struct publish *p, struct publish init)
+static void amqp_backend_add(struct amqp_broker *b, struct publishing *p, struct publishing init)
 {
         *p = init;
-        p->earlier = b->open_publishes;
-        if (b->open_publishes)
-                b->open_publishes->later = p;
-        b->open_publishes = p;
+        p->earlier = b->open_publishings;
+        if (b->open_publishings)
+                b->open_publishings->later = p;
+        b->open_publishings = p;
         b->open_count++;
-        publish_list_add(&b->publishing, p);
+        publishing_list_add(&b->publishing, p);
 }
 
 static void amqp_backend_publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
 {
-        struct amqp_broker *b = of(broker);
-        struct publish *p = publish_new(b);
+        struct amqp_broker *b = amqp_backend_of(broker);
+        struct publishing *p = publishing_new(b);
         if (p) {
                 amqp_backend_add(
                         b, p,
-                        (struct publish){ .message = takes, .done = done, .arg = arg, .asked_ms = amqp_now_ms(b) });
+                        (struct publishing){ .message = takes, .done = done, .arg = arg, .asked_ms = amqp_now_ms(b) });
                 return;
         }
         message_free(takes);
         done(PUBLISH_REFUSED, arg);
 }
 
-static void cast(struct broker *broker, struct message *takes)
+static void amqp_backend_publish_transient(struct broker *broker, struct message *takes)
 {
-        struct amqp_broker *b = of(broker);
-        struct publish *p = b->casual_count < CASUAL_MOST ? publish_new(b) : NULL;
+        struct amqp_broker *b = amqp_backend_of(broker);
+        struct publishing *p = b->transient_count < TRANSIENT_MOST ? publishing_new(b) : NULL;
         if (!p) {
                 message_free(takes);
                 return;
         }
-        b->casual_count++;
-        amqp_backend_add(b, p, (struct publish){ .message = takes, .casual = true, .asked_ms = amqp_now_ms(b) });
+        b->transient_count++;
+        amqp_backend_add(b, p, (struct publishing){ .message = takes, .transient = true, .asked_ms = amqp_now_ms(b) });
 }
 
-void amqp_publish_ended(struct amqp_broker *b, struct publish *p, enum publish_result result)
+void amqp_publishing_ended(struct amqp_broker *b, struct publishing *p, enum publish_result result)
 {
         publish_done *done = p->done;
         void *arg = p->arg;
         if (p->later)
                 p->later->earlier = p->earlier;
         else
-                b->open_publishes = p->earlier;
+                b->open_publishings = p->earlier;
         if (p->earlier)
                 p->earlier->later = p->later;
         b->open_count--;
-        b->casual_count -= p->casual;
-        door_counts_calls(&b->base.counts, 1, !p->casual && result != PUBLISH_CONFIRMED);
+        b->transient_count -= p->transient;
+        door_counts_calls(&b->base.counts, 1, !p->transient && result != PUBLISH_CONFIRMED);
         message_free(p->message);
         p->later = b->spare;
         b->spare = p;
@@ -203,7 +204,7 @@ void amqp_health(const struct broker *broker, struct broker_health *out)
                                                consuming.wish == b->wish || b->wanted == 0 ? consuming.registered : 0,
                                        .publisher_up = publishing.up,
                                        .last_frame_ms = now > received ? now - received : 0,
-                                       .unconfirmed = b->open_count - b->casual_count };
+                                       .unconfirmed = b->open_count - b->transient_count };
         if (!consuming.up)
                 say_why(out, consuming.why, "not connected");
         else if (out->consumers_registered < out->consumers_wanted)
@@ -229,7 +230,7 @@ const struct broker_backend amqp_backend = {
         .health = amqp_health,
         .depth = amqp_depth,
         .join = amqp_backend_join,
-        .cast = cast,
+        .publish_transient = amqp_backend_publish_transient,
         .redeclare = amqp_backend_redeclare,
         .close = amqp_broker_close,
 };

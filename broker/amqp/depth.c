@@ -86,7 +86,7 @@ static int depth_ask(struct amqp_link *l, const char *queue, struct report *r)
         return 0;
 }
 
-int consumer_depth(struct consumer *c, const struct order *o, bool sound)
+int consumer_depth(struct amqp_consumer *c, const struct order *o, bool sound)
 {
         struct report *r = calloc(1, sizeof(*r));
         if (!r)

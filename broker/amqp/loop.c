@@ -17,7 +17,7 @@ void amqp_hand_out(struct amqp_broker *b)
         }
         if (b->publishing.first) {
                 mailbox_put_list(b->publisher.io.box, &b->publishing.first->mail, &b->publishing.last->mail);
-                b->publishing = (struct publish_list){ 0 };
+                b->publishing = (struct publishing_list){ 0 };
         }
 }
 
@@ -30,14 +30,14 @@ static void amqp_loop_drop(struct delivery *list)
         }
 }
 
-static void finished(struct amqp_broker *b, struct publish_list *list)
+static void amqp_loop_finished(struct amqp_broker *b, struct publishing_list *list)
 {
-        struct publish *p = list->first; /* the one that waited longest */
+        struct publishing *p = list->first; /* the one that waited longest */
         const uint64_t now_ms = amqp_now_ms(b);
         if (p)
                 door_counts_group(&b->base.counts, now_ms > p->asked_ms ? (now_ms - p->asked_ms) * 1000 : 0);
-        while ((p = publish_list_take(list)))
-                amqp_publish_ended(b, p, p->result);
+        while ((p = publishing_list_take(list)))
+                amqp_publishing_ended(b, p, p->result);
 }
 
 /* What the bus brings; who joined it may have closed the broker meanwhile. */
@@ -63,7 +63,7 @@ static void look_at(struct amqp_broker *b, struct report *r, bool closing)
         if (r->kind == REPORT_DEPTH)
                 amqp_depth_answered(b, r);
         if (r->finished.first)
-                finished(b, &r->finished);
+                amqp_loop_finished(b, &r->finished);
         if (r->deliveries && (closing || !b->watch || !b->listener.deliveries))
                 amqp_loop_drop(r->deliveries);
         else if (r->deliveries)
@@ -118,7 +118,7 @@ static void tell_changes(struct amqp_broker *b)
 
 static void on_reports(uv_poll_t *handle, int status, int events)
 {
-        const struct watch *w = handle->data;
+        const struct amqp_watch *w = handle->data;
         struct amqp_broker *b = w->broker;
         (void)status;
         (void)events;
@@ -133,21 +133,21 @@ static void on_reports(uv_poll_t *handle, int status, int events)
 
 static void before_poll(uv_prepare_t *handle)
 {
-        const struct watch *w = handle->data;
+        const struct amqp_watch *w = handle->data;
         if (w->broker)
                 amqp_hand_out(w->broker);
 }
 
 static void amqp_loop_on_closed(uv_handle_t *handle)
 {
-        struct watch *w = handle->data;
+        struct amqp_watch *w = handle->data;
         if (--w->open_handles == 0)
                 free(w);
 }
 
 int amqp_watch(struct amqp_broker *b, uv_loop_t *loop)
 {
-        struct watch *w = calloc(1, sizeof(*w));
+        struct amqp_watch *w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
         const int result = uv_poll_init(loop, &w->reports, mailbox_fd(b->reports));
@@ -168,7 +168,7 @@ int amqp_watch(struct amqp_broker *b, uv_loop_t *loop)
 
 void amqp_unwatch(struct amqp_broker *b)
 {
-        struct watch *w = b->watch;
+        struct amqp_watch *w = b->watch;
         if (!w)
                 return;
         b->watch = NULL;

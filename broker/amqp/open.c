@@ -15,10 +15,10 @@ enum { CLOSE_MS = 1000 };
 
 /* ---- the end ---- */
 
-static void free_publishes(struct publish *p, bool with_message)
+static void free_publishings(struct publishing *p, bool with_message)
 {
         while (p) {
-                struct publish *next = with_message ? p->earlier : p->later;
+                struct publishing *next = with_message ? p->earlier : p->later;
                 if (with_message)
                         message_free(p->message);
                 free(p);
@@ -28,7 +28,7 @@ static void free_publishes(struct publish *p, bool with_message)
 
 static void config_free(struct amqp_link_config *c)
 {
-        address_list_free(&c->addresses);
+        amqp_address_list_free(&c->addresses);
         free(c->ca_file);
         free(c->name);
 }
@@ -40,8 +40,8 @@ void amqp_leave(struct amqp_broker *b)
                 return;
         if (b->reports)
                 amqp_take_reports(b, true);
-        free_publishes(b->open_publishes, true);
-        free_publishes(b->spare, false);
+        free_publishings(b->open_publishings, true);
+        free_publishings(b->spare, false);
         free(b->stop);
         free(b->settling);
         free(b->queues);
@@ -110,7 +110,7 @@ static void end_thread(struct io_thread *s, bool ended)
 /* What was not confirmed may or may not have arrived. Its message may still be in use by a thread that hangs. */
 static void close_publishes(struct amqp_broker *b)
 {
-        for (struct publish *p = b->open_publishes; p; p = p->earlier) {
+        for (struct publishing *p = b->open_publishings; p; p = p->earlier) {
                 publish_done *done = p->done;
                 p->done = NULL;
                 if (done)
@@ -140,7 +140,7 @@ static char *amqp_open_copy(const char *text)
 
 static int amqp_open_configure(struct amqp_broker *b, const struct broker_config *c, struct problem *why)
 {
-        const int result = address_list_parse(&b->config.addresses, c->urls, why);
+        const int result = amqp_address_list_parse(&b->config.addresses, c->urls, why);
         if (result)
                 return result;
         b->config.ca_file = amqp_open_copy(c->ca_file);

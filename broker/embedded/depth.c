@@ -43,7 +43,7 @@ static int embedded_depth_run(struct sqlite_work *work, sqlite3 *db)
         return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static void counted(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void embedded_depth_counted(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct count *c = (struct count *)work;
         (void)why;
@@ -51,7 +51,7 @@ static void counted(struct sqlite_work *work, enum sqlite_end end, const struct 
         free(c);
 }
 
-static const struct sqlite_verb COUNT = { .run = embedded_depth_run, .done = counted, .reads = true };
+static const struct sqlite_verb COUNT = { .run = embedded_depth_run, .done = embedded_depth_counted, .reads = true };
 
 void embedded_depth(struct broker *broker, const char *queue, depth_done *done, void *arg)
 {

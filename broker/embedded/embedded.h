@@ -2,7 +2,7 @@
 /* The backend without a server: queues as tables of one SQLite file (core/sqlite/sqlite.h), which several processes may share.
  *
  * The loop keeps the consumers and what is unacked; the file's thread does what is asked of it as pieces of work ("verbs"), grouped with
- * everybody else's. A publish is a durable insert; a claim gives a batch of messages to this session; an ack deletes.
+ * everybody else's. A publish is a durable insert; a fetch gives a batch of messages to this session; an ack deletes.
  * A session is alive as long as the kernel holds its lock: what a dead one had unacked goes back to its queue.
  *
  * Left out: queues with a time to live, and what is bound to them. They are kombu's native delayed delivery, which Celery clients use, and no Celery
@@ -21,16 +21,16 @@ struct embedded;
 
 enum { DEAD_MAX = 32, BLOCKED_WHY = 160 };
 
-/* A queue that was asked for; kept until the broker is closed, because deliveries and claims name it. */
+/* A queue that was asked for; kept until the broker is closed, because deliveries and fetches name it. */
 struct embedded_consumer {
         const char *queue;
-        int64_t queue_id; /* known from the first claim on */
+        int64_t queue_id; /* known from the first fetch on */
         unsigned prefetch, unacked;
         bool wanted, registered, missing; /* is the queue there? Neither: not looked for yet */
         bool more;                        /* there may be messages for it */
 };
 
-/* What one claim asks for one consumer, and what came of it. */
+/* What one fetch asks for one consumer, and what came of it. */
 struct ask {
         struct embedded_consumer *consumer;
         int64_t queue_id;
@@ -39,7 +39,7 @@ struct ask {
         struct delivery *first, *last;
 };
 
-struct claim {
+struct fetch {
         struct sqlite_work work;
         struct embedded *broker;
         struct ask *asks;
@@ -61,7 +61,7 @@ struct embedded_settlement {
         bool ack;
 };
 
-struct settling {
+struct embedded_settling {
         struct sqlite_work work;
         int64_t session;
         size_t count, capacity;
@@ -97,9 +97,9 @@ struct embedded {
 
         struct embedded_consumer **consumers;
         size_t consumer_count, consumer_capacity;
-        struct held held;
-        struct settling *settling; /* of this turn */
-        struct claim claim;
+        struct embedded_held held;
+        struct embedded_settling *settling; /* of this turn */
+        struct fetch fetch;
         struct peek peek;
         struct census census, leave;
         unsigned long open_publishes;
@@ -130,10 +130,10 @@ void embedded_depth(struct broker *b, const char *queue, depth_done *done, void 
 
 void embedded_publish(struct broker *b, struct message *takes, publish_done *done, void *arg);
 
-/* ---- claim.c, peek.c ---- */
+/* ---- fetch.c, peek.c ---- */
 
 /* Ask for messages, if there is room and may be some. */
-void embedded_claim(struct embedded *b);
+void embedded_fetch(struct embedded *b);
 void embedded_peek(struct embedded *b);
 /* Collect what consumers want into `asks`; 0 when nothing. */
 size_t embedded_asks(struct embedded *b, struct ask **asks, size_t *capacity, bool all);

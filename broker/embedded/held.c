@@ -4,22 +4,24 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static size_t home(const struct held *h, uint64_t number)
+static size_t held_home(const struct embedded_held *h, uint64_t number)
 {
         return (size_t)((number * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (h->capacity - 1);
 }
 
-static void embedded_held_put(struct held *h, struct held_entry entry)
+static void embedded_held_put(struct embedded_held *h, struct held_entry entry)
 {
-        size_t at = home(h, entry.number);
+        size_t at = held_home(h, entry.number);
         while (h->slots[at].number)
                 at = (at + 1) & (h->capacity - 1);
         h->slots[at] = entry;
 }
 
-int held_reserve(struct held *h, size_t more)
+int held_reserve(struct embedded_held *h, size_t more)
 {
-        struct held larger = { .count = h->count, .capacity = h->capacity ? h->capacity : 64, .last = h->last };
+        struct embedded_held larger = { .count = h->count,
+                                        .capacity = h->capacity ? h->capacity : 64,
+                                        .last = h->last };
         while (larger.capacity < 2 * (h->count + more))
                 larger.capacity *= 2;
         if (larger.capacity == h->capacity)
@@ -35,7 +37,7 @@ int held_reserve(struct held *h, size_t more)
         return 0;
 }
 
-uint64_t held_add(struct held *h, struct embedded_consumer *consumer, int64_t id)
+uint64_t held_add(struct embedded_held *h, struct embedded_consumer *consumer, int64_t id)
 {
         embedded_held_put(h, (struct held_entry){ .number = ++h->last, .consumer = consumer, .id = id });
         h->count++;
@@ -43,11 +45,11 @@ uint64_t held_add(struct held *h, struct embedded_consumer *consumer, int64_t id
 }
 
 /* Move up what was pushed past the slot that is free now, so that a search never stops short of it. */
-static void embedded_held_close_gap(struct held *h, size_t gap)
+static void embedded_held_close_gap(struct embedded_held *h, size_t gap)
 {
         const size_t mask = h->capacity - 1;
         for (size_t at = (gap + 1) & mask; h->slots[at].number; at = (at + 1) & mask) {
-                const size_t wanted = home(h, h->slots[at].number);
+                const size_t wanted = held_home(h, h->slots[at].number);
                 if (((at - wanted) & mask) < ((at - gap) & mask))
                         continue;
                 h->slots[gap] = h->slots[at];
@@ -56,11 +58,11 @@ static void embedded_held_close_gap(struct held *h, size_t gap)
         h->slots[gap].number = 0;
 }
 
-bool held_take(struct held *h, uint64_t number, struct held_entry *out)
+bool held_take(struct embedded_held *h, uint64_t number, struct held_entry *out)
 {
         if (!number || !h->count)
                 return false;
-        size_t at = home(h, number);
+        size_t at = held_home(h, number);
         while (h->slots[at].number && h->slots[at].number != number)
                 at = (at + 1) & (h->capacity - 1);
         if (!h->slots[at].number)
@@ -71,8 +73,8 @@ bool held_take(struct held *h, uint64_t number, struct held_entry *out)
         return true;
 }
 
-void held_free(struct held *h)
+void held_free(struct embedded_held *h)
 {
         free(h->slots);
-        *h = (struct held){ 0 };
+        *h = (struct embedded_held){ 0 };
 }

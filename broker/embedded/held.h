@@ -16,21 +16,21 @@ struct held_entry {
 };
 
 /* Zero-initialise to start. */
-struct held {
+struct embedded_held {
         struct held_entry *slots;
         size_t count, capacity;
         uint64_t last; /* numbers count from 1 and never come twice */
 };
 
 /* Room for so many more. Returns 0 or -ENOMEM. */
-int held_reserve(struct held *h, size_t more);
+int held_reserve(struct embedded_held *h, size_t more);
 
 /* Note a delivery, for which there must be room. Returns its number. */
-uint64_t held_add(struct held *h, struct embedded_consumer *consumer, int64_t id);
+uint64_t held_add(struct embedded_held *h, struct embedded_consumer *consumer, int64_t id);
 
 /* Take it out; false when there is none of that number. */
-bool held_take(struct held *h, uint64_t number, struct held_entry *out);
+bool held_take(struct embedded_held *h, uint64_t number, struct held_entry *out);
 
-void held_free(struct held *h);
+void held_free(struct embedded_held *h);
 
 #endif

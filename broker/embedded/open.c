@@ -20,7 +20,7 @@ static void free_broker(struct embedded *b)
         for (size_t i = 0; i < b->consumer_count; i++)
                 free(b->consumers[i]);
         free((void *)b->consumers);
-        free(b->claim.asks);
+        free(b->fetch.asks);
         free(b->peek.asks);
         free(b->path);
         held_free(&b->held);
@@ -51,7 +51,7 @@ void embedded_tell(struct embedded *b)
 void embedded_hand_over(struct embedded *b)
 {
         embedded_settle(b);
-        embedded_claim(b);
+        embedded_fetch(b);
 }
 
 static void embedded_open_on_turn(uv_idle_t *turn)

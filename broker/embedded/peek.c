@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Somebody else has changed something in the file. Before messages are claimed, which needs the file's one write lock, it is looked whether there
+/* Somebody else has changed something in the file. Before messages are fetched, which needs the file's one write lock, it is looked whether there
  * are any; most changes are of no interest here. */
 #include "broker/embedded/embedded.h"
 

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-struct publish {
+struct enqueue {
         struct sqlite_work work;
         struct embedded *broker;
         struct message *message;
@@ -49,9 +49,9 @@ static int insert_entry(sqlite3 *db, int64_t queue)
 /* As RabbitMQ: a missing exchange is an error of the publisher's, a key that leads nowhere comes back. */
 static int embedded_publish_run(struct sqlite_work *work, sqlite3 *db)
 {
-        struct publish *p = (struct publish *)work;
+        struct enqueue *p = (struct enqueue *)work;
         const struct message *m = p->message;
-        const struct route *route = NULL;
+        const struct routing *route = NULL;
         struct properties read;
         p->result = PUBLISH_REFUSED;
         if (properties_read(m->properties, &read, NULL))
@@ -70,7 +70,7 @@ static int embedded_publish_run(struct sqlite_work *work, sqlite3 *db)
 
 static void embedded_publish_ended(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
-        struct publish *p = (struct publish *)work;
+        struct enqueue *p = (struct enqueue *)work;
         struct embedded *b = p->broker;
         enum publish_result result = p->result;
         if (b->closed || end == SQLITE_END_CLOSED)
@@ -94,7 +94,7 @@ static const struct sqlite_verb PUBLISH = { .run = embedded_publish_run,
 void embedded_publish(struct broker *broker, struct message *takes, publish_done *done, void *arg)
 {
         struct embedded *b = (struct embedded *)broker;
-        struct publish *p = b->closed ? NULL : malloc(sizeof(*p));
+        struct enqueue *p = b->closed ? NULL : malloc(sizeof(*p));
         if (!p) {
                 message_free(takes);
                 if (done)

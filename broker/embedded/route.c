@@ -135,7 +135,7 @@ static int embedded_route_read_all(struct router *r, sqlite3 *db)
         return code;
 }
 
-static int load(struct router *r, sqlite3 *db, int64_t version)
+static int embedded_route_load(struct router *r, sqlite3 *db, int64_t version)
 {
         router_free(r);
         const int code = embedded_route_read_all(r, db);
@@ -168,7 +168,7 @@ static bool embedded_route_add_exchange(struct search *s, const char *name)
         return false;
 }
 
-static void follow(struct search *s, const char *exchange)
+static void embedded_route_follow(struct search *s, const char *exchange)
 {
         for (size_t i = 0; i < s->r->binding_count; i++) {
                 const struct route_binding *b = &s->r->bindings[i];
@@ -182,7 +182,7 @@ static void follow(struct search *s, const char *exchange)
 }
 
 /* Follow the bindings of each exchange that was reached, until no further one is: they may lead round in circles. */
-static void spread(struct search *s, bool *done)
+static void embedded_route_spread(struct search *s, bool *done)
 {
         for (bool again = true; again;) {
                 again = false;
@@ -190,23 +190,23 @@ static void spread(struct search *s, bool *done)
                         if (!s->exchanges_seen[i] || done[i])
                                 continue;
                         again = done[i] = true;
-                        follow(s, s->r->exchanges[i]);
+                        embedded_route_follow(s, s->r->exchanges[i]);
                 }
         }
 }
 
-static struct route *make_route(struct router *r, const char *exchange, const char *key, const char *name)
+static struct routing *make_route(struct router *r, const char *exchange, const char *key, const char *name)
 {
         struct arena scratch = { 0 };
         struct search s = { .r = r, .key = key };
         s.exchanges_seen = arena_alloc(&scratch, r->exchange_count + 1);
         s.queues_seen = arena_alloc(&scratch, r->queue_count + 1);
         bool *done = arena_alloc(&scratch, r->exchange_count + 1);
-        struct route *route = arena_alloc(&r->arena, sizeof(*route) + (r->queue_count + 1) * sizeof(int64_t));
+        struct routing *route = arena_alloc(&r->arena, sizeof(*route) + (r->queue_count + 1) * sizeof(int64_t));
         if (s.exchanges_seen && s.queues_seen && done && route && (route->key = arena_string(&r->arena, name))) {
                 route->exchange_exists = !*exchange || embedded_route_add_exchange(&s, exchange);
                 if (*exchange)
-                        spread(&s, done);
+                        embedded_route_spread(&s, done);
                 else
                         add_queue(&s, key);
                 for (size_t i = 0; i < r->queue_count; i++)
@@ -229,10 +229,10 @@ static int current_version(sqlite3 *db, int64_t *out)
 }
 
 /* Exchange and key as one text: the exchange's size keeps them apart. */
-static char *embedded_route_name_of(const char *exchange, const char *key, char *room, size_t size)
+static char *embedded_route_name_of(const char *exchange, const char *key, char *buffer, size_t size)
 {
-        char *made = room;
-        const int wanted = snprintf(room, size, "%zu %s %s", strlen(exchange), exchange, key);
+        char *made = buffer;
+        const int wanted = snprintf(buffer, size, "%zu %s %s", strlen(exchange), exchange, key);
         if (wanted < 0)
                 return NULL;
         if ((size_t)wanted >= size && asprintf(&made, "%zu %s %s", strlen(exchange), exchange, key) < 0)
@@ -240,22 +240,22 @@ static char *embedded_route_name_of(const char *exchange, const char *key, char 
         return made;
 }
 
-int router_find(struct router *r, sqlite3 *db, const char *exchange, const char *key, const struct route **out)
+int router_find(struct router *r, sqlite3 *db, const char *exchange, const char *key, const struct routing **out)
 {
-        char room[600];
+        char buffer[600];
         int64_t version = 0;
         int code = current_version(db, &version);
         if (!code && (!r->routes || r->version != version || map_count(r->routes) >= ROUTES_MAX))
-                code = load(r, db, version);
+                code = embedded_route_load(r, db, version);
         if (code)
                 return code;
-        char *name = embedded_route_name_of(exchange, key, room, sizeof(room));
+        char *name = embedded_route_name_of(exchange, key, buffer, sizeof(buffer));
         if (!name)
                 return SQLITE_NOMEM;
         *out = map_get(r->routes, name);
         if (!*out)
                 *out = make_route(r, exchange, key, name);
-        if (name != room)
+        if (name != buffer)
                 free(name);
         return *out ? SQLITE_OK : SQLITE_NOMEM;
 }

@@ -32,7 +32,7 @@ struct router {
         struct map *routes; /* found before, by exchange and key */
 };
 
-struct route {
+struct routing {
         const char *key;
         bool exchange_exists;
         size_t count;
@@ -43,7 +43,7 @@ struct route {
 bool route_matches(const char *pattern, const char *key);
 
 /* Find the queues of a message; borrowed until the next call. Returns SQLITE_OK or why not. */
-int router_find(struct router *r, sqlite3 *db, const char *exchange, const char *key, const struct route **out);
+int router_find(struct router *r, sqlite3 *db, const char *exchange, const char *key, const struct routing **out);
 
 void router_free(struct router *r);
 

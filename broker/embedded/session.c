@@ -77,7 +77,7 @@ static int find_dead(const struct embedded *b, sqlite3 *db, struct census *c)
         return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int bury(sqlite3 *db, const struct census *c)
+static int embedded_session_bury(sqlite3 *db, const struct census *c)
 {
         int code = SQLITE_OK;
         for (size_t i = 0; i < c->count && !code; i++)
@@ -105,7 +105,7 @@ int embedded_session_start(struct embedded *b, sqlite3 *db)
         struct census dead = { .count = 0 };
         int code = find_dead(b, db, &dead);
         if (!code)
-                code = bury(db, &dead);
+                code = embedded_session_bury(db, &dead);
         if (!code)
                 code = register_session(b, db);
         if (code)
@@ -122,7 +122,7 @@ static int embedded_session_run_look(struct sqlite_work *work, sqlite3 *db)
 
 static int embedded_session_run_bury(struct sqlite_work *work, sqlite3 *db)
 {
-        return bury(db, (struct census *)work);
+        return embedded_session_bury(db, (struct census *)work);
 }
 
 static int run_leave(struct sqlite_work *work, sqlite3 *db)
@@ -133,7 +133,7 @@ static int run_leave(struct sqlite_work *work, sqlite3 *db)
 
 /* ---- on the loop ---- */
 
-static void buried(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void embedded_session_buried(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct census *c = (struct census *)work;
         struct embedded *b = c->broker;
@@ -148,7 +148,7 @@ static void buried(struct sqlite_work *work, enum sqlite_end end, const struct p
 }
 
 static const struct sqlite_verb BURY = { .run = embedded_session_run_bury,
-                                         .done = buried,
+                                         .done = embedded_session_buried,
                                          .name = "put back messages" };
 
 static void embedded_session_looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
@@ -166,12 +166,12 @@ static const struct sqlite_verb LOOK = { .run = embedded_session_run_look,
                                          .done = embedded_session_looked,
                                          .reads = true };
 
-static void left(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void embedded_session_left(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         (void)work, (void)end, (void)why; /* if it could not be done, the lock goes, and others do it */
 }
 
-static const struct sqlite_verb LEAVE = { .run = run_leave, .done = left };
+static const struct sqlite_verb LEAVE = { .run = run_leave, .done = embedded_session_left };
 
 void embedded_session_look(struct embedded *b)
 {

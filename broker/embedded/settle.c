@@ -9,7 +9,7 @@ enum { SETTLING_FIRST = 64 };
 
 /* ---- on the file's thread ---- */
 
-static int step(sqlite3 *db, sqlite3_stmt *s, int64_t queue, int64_t session, int64_t id)
+static int embedded_settle_step(sqlite3 *db, sqlite3_stmt *s, int64_t queue, int64_t session, int64_t id)
 {
         if (!s)
                 return sqlite3_errcode(db);
@@ -33,19 +33,19 @@ static int delete_message(sqlite3 *db, int64_t id)
 static int settle_one(sqlite3 *db, const struct embedded_settlement *t, int64_t session)
 {
         if (!t->ack)
-                return step(db,
-                            sqlite_statement(db, "update broker_entry set owner = 0, redelivered = 1"
-                                                 " where queue = ?1 and owner = ?2 and id = ?3"),
-                            t->queue_id, session, t->id);
-        const int code =
-                step(db, sqlite_statement(db, "delete from broker_entry where queue = ?1 and owner = ?2 and id = ?3"),
-                     t->queue_id, session, t->id);
+                return embedded_settle_step(db,
+                                            sqlite_statement(db, "update broker_entry set owner = 0, redelivered = 1"
+                                                                 " where queue = ?1 and owner = ?2 and id = ?3"),
+                                            t->queue_id, session, t->id);
+        const int code = embedded_settle_step(
+                db, sqlite_statement(db, "delete from broker_entry where queue = ?1 and owner = ?2 and id = ?3"),
+                t->queue_id, session, t->id);
         return code || sqlite3_changes64(db) == 0 ? code : delete_message(db, t->id);
 }
 
 static int embedded_settle_run(struct sqlite_work *work, sqlite3 *db)
 {
-        const struct settling *batch = (struct settling *)work;
+        const struct embedded_settling *batch = (struct embedded_settling *)work;
         int code = SQLITE_OK;
         for (size_t i = 0; i < batch->count && !code; i++)
                 code = settle_one(db, &batch->settlements[i], batch->session);
@@ -64,12 +64,13 @@ static const struct sqlite_verb SETTLE = { .run = embedded_settle_run, .done = e
 /* ---- on the loop ---- */
 
 /* Room for one more in this turn's batch, or NULL. */
-static struct embedded_settlement *embedded_settle_room(struct embedded *b)
+static struct embedded_settlement *embedded_settle_next(struct embedded *b)
 {
-        struct settling *batch = b->settling;
+        struct embedded_settling *batch = b->settling;
         if (!batch || batch->count == batch->capacity) {
                 const size_t capacity = batch ? 2 * batch->capacity : SETTLING_FIRST;
-                struct settling *larger = realloc(batch, sizeof(*batch) + capacity * sizeof(batch->settlements[0]));
+                struct embedded_settling *larger =
+                        realloc(batch, sizeof(*batch) + capacity * sizeof(batch->settlements[0]));
                 if (!larger)
                         return NULL;
                 if (!batch)
@@ -88,7 +89,7 @@ static void embedded_settle_one(struct broker *broker, struct delivery_tag tag, 
         struct held_entry held;
         if (b->closed || tag.epoch != 1 || !held_take(&b->held, tag.number, &held))
                 return;
-        struct embedded_settlement *s = embedded_settle_room(b);
+        struct embedded_settlement *s = embedded_settle_next(b);
         if (s)
                 *s = (struct embedded_settlement){ held.consumer->queue_id, held.id, ack };
         held.consumer->unacked--;
@@ -109,7 +110,7 @@ void embedded_hand_back(struct broker *b, struct delivery_tag tag)
 
 void embedded_settle(struct embedded *b)
 {
-        struct settling *batch = b->settling;
+        struct embedded_settling *batch = b->settling;
         b->settling = NULL;
         if (batch)
                 sqlite_do(b->file, &batch->work, &SETTLE);

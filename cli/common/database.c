@@ -58,7 +58,7 @@ struct finding {
 };
 
 /* One that is in use before one that is called as usual, and that before any other. */
-static void consider(struct finding *f, const char *name)
+static void database_consider(struct finding *f, const char *name)
 {
         const int rank = 1 + (strcmp(name, DATABASE_FILE) == 0) + 2 * is_in_use(name);
         if (rank < f->rank)
@@ -75,7 +75,7 @@ static int database_find(char *out, size_t size, struct problem *why)
         DIR *folder = opendir(".");
         for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;)
                 if (is_named_like_one(entry->d_name) && is_chards(entry->d_name))
-                        consider(&f, entry->d_name);
+                        database_consider(&f, entry->d_name);
         if (folder)
                 closedir(folder);
         snprintf(out, size, "%s", f.file);
@@ -89,7 +89,7 @@ static int database_find(char *out, size_t size, struct problem *why)
 
 /* ---- settings ---- */
 
-static int replace(char **setting, const char *scheme, const char *value)
+static int database_replace(char **setting, const char *scheme, const char *value)
 {
         char *text = NULL;
         if (asprintf(&text, "%s%s", scheme, value) < 0)
@@ -105,8 +105,8 @@ int database_use(struct settings *s, const char *file)
         struct problem why;
         if (!file)
                 file = database_find(found, sizeof(found), &why) == 0 && *found ? found : DATABASE_FILE;
-        const int code = replace(&s->broker_url, "embedded:", file);
-        return code ? code : replace(&s->store_url, "sqlite:", file);
+        const int code = database_replace(&s->broker_url, "embedded:", file);
+        return code ? code : database_replace(&s->store_url, "sqlite:", file);
 }
 
 int database_choose(struct settings *s, unsigned *guessed, struct problem *why)
@@ -119,8 +119,8 @@ int database_choose(struct settings *s, unsigned *guessed, struct problem *why)
                         return code ? code : database_use(s, found);
         }
         *guessed = (*s->broker_url ? 0 : DATABASE_BROKER) | (*s->store_url ? 0 : DATABASE_STORE);
-        int code = *s->broker_url ? 0 : replace(&s->broker_url, "", BROKER_URL);
+        int code = *s->broker_url ? 0 : database_replace(&s->broker_url, "", BROKER_URL);
         if (code == 0 && !*s->store_url)
-                code = replace(&s->store_url, "", STORE_URL);
+                code = database_replace(&s->store_url, "", STORE_URL);
         return code;
 }

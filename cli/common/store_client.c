@@ -43,7 +43,7 @@ int store_client_wait(struct store_client *c)
         return c->failed ? command_fail(c->self, 1, &c->why) : 0;
 }
 
-static void heard(struct store_client *c, const struct problem *why)
+static void store_client_heard(struct store_client *c, const struct problem *why)
 {
         c->failed = why != NULL;
         if (why)
@@ -56,7 +56,7 @@ void store_client_on_json(json_t *value, const struct problem *why, void *arg)
         struct store_client *c = (struct store_client *)arg;
         json_decref(c->value);
         c->value = json_incref(value);
-        heard(c, why);
+        store_client_heard(c, why);
 }
 
 void store_client_on_result(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
@@ -64,7 +64,8 @@ void store_client_on_result(enum store_result result, struct bytes stored, const
         struct store_client *c = (struct store_client *)arg;
         (void)stored;
         c->result = result;
-        heard(c, result == STORE_REFUSED || result == STORE_CLOSED || result == STORE_STARVED ? why : NULL);
+        store_client_heard(c,
+                           result == STORE_REFUSED || result == STORE_CLOSED || result == STORE_STARVED ? why : NULL);
 }
 
 const char *store_client_who(struct store_client *c)

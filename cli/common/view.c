@@ -75,7 +75,7 @@ static int write_escaped(const char *text, size_t size, void *arg)
         return ferror(out) ? -1 : 0;
 }
 
-static void dump(const json_t *value, size_t flags)
+static void view_dump(const json_t *value, size_t flags)
 {
         json_dump_callback(value, write_escaped, stdout, flags | JSON_ENCODE_ANY);
         putchar('\n');
@@ -83,12 +83,12 @@ static void dump(const json_t *value, size_t flags)
 
 void view_json(const json_t *value)
 {
-        dump(value, JSON_COMPACT);
+        view_dump(value, JSON_COMPACT);
 }
 
 void view_indented(const json_t *value)
 {
-        dump(value, JSON_INDENT(2));
+        view_dump(value, JSON_INDENT(2));
 }
 
 /* C0, DEL, and C1 in UTF-8 (ECMA-48, 8.3). */

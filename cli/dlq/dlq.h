@@ -4,8 +4,12 @@
 #define CHARD_CLI_DLQ_DLQ_H
 
 #include "cli/common/command.h"
+#include "dlq/action.h"
 
-extern const struct command command_dlq_keep, command_dlq_ls, command_dlq_groups, command_dlq_show, command_dlq_requeue,
-        command_dlq_discard, command_dlq_edit, command_dlq_export, command_dlq_import, command_dlq_stats;
+/* `chard dlq NAME` of an action. Returns the exit code. */
+int dlq_act(const struct dlq_action *action, int argc, char **argv);
+
+extern const struct command command_dlq_keep, command_dlq_ls, command_dlq_groups, command_dlq_show, command_dlq_edit,
+        command_dlq_export, command_dlq_import, command_dlq_stats;
 
 #endif

@@ -10,7 +10,7 @@
 
 const char *doing_past(const struct doing *d)
 {
-        return d->action == DEAD_DISCARD ? "discarded" : "requeued";
+        return d->action->does.state;
 }
 
 size_t doing_count(const struct dlq_tally *t)
@@ -20,25 +20,24 @@ size_t doing_count(const struct dlq_tally *t)
 
 /* ---- for people ---- */
 
-static void print_fate(const struct dlq_tally *t, size_t count, int fate, const char *before)
+static void print_disposition(const struct dlq_tally *t, size_t count, int disposition, const char *before)
 {
         if (count > 0)
-                printf("%8zu  %s%s (entry %lld%s)\n", count, before, letter_fate_text((enum letter_fate)fate),
-                       (long long)t->first[fate], count > 1 ? " and others" : "");
+                printf("%8zu  %s%s (entry %lld%s)\n", count, before,
+                       letter_disposition_text((enum letter_disposition)disposition), (long long)t->first[disposition],
+                       count > 1 ? " and others" : "");
 }
 
 void doing_print_rehearsal(const struct doing *d)
 {
-        if (d->action == DEAD_DISCARD) {
-                printf(d->tally.total == 1
-                               ? "%zu entry would be discarded: its task does not run again, its job stays failed\n"
-                               : "%zu entries would be discarded: their tasks do not run again, their jobs stay failed\n",
-                       d->tally.total);
+        const char *would = d->action->would[d->tally.total != 1];
+        if (would) {
+                printf("%zu %s\n", d->tally.total, would);
                 return;
         }
         printf("of %zu %s the task of\n", d->tally.total, d->tally.total == 1 ? "entry" : "entries");
-        for (int i = 0; i < FATE_COUNT; i++)
-                print_fate(&d->tally, d->tally.fates[i], i, "");
+        for (int i = 0; i < DISPOSITION_COUNT; i++)
+                print_disposition(&d->tally, d->tally.dispositions[i], i, "");
 }
 
 void doing_print_outcomes(const struct doing *d)
@@ -57,37 +56,45 @@ void doing_print_outcomes(const struct doing *d)
         };
         const struct dlq_tally *t = &d->tally;
         printf("%zu %s\n", doing_count(t), doing_past(d));
-        for (int i = 0; i < FATE_COUNT; i++)
-                print_fate(t, t->doomed[i], i, "of them: the task ");
+        for (int i = 0; i < DISPOSITION_COUNT; i++)
+                print_disposition(t, t->doomed[i], i, "of them: the task ");
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (t->outcomes[rows[i].outcome] > 0)
                         printf("%8zu  %s\n", t->outcomes[rows[i].outcome], rows[i].text);
-        for (int i = 0; i < FATE_COUNT; i++)
-                print_fate(t, t->fates[i], i, "not sent: the task ");
+        for (int i = 0; i < DISPOSITION_COUNT; i++)
+                print_disposition(t, t->dispositions[i], i, "not sent: the task ");
         if (t->refused > 0) {
                 printf("%8zu  the store refused: ", t->refused);
                 print_plain(stdout, t->why.text);
                 putchar('\n');
         }
         const int64_t last_ms = t->last_due_ms - clock_wall_ms();
-        if (d->action == DEAD_REQUEUE && last_ms > 1000)
+        if (d->action->does.sends && last_ms > 1000)
                 printf("the last one is due in %lld s\n", (long long)(last_ms / 1000));
 }
 
 /* ---- for programs ---- */
 
-static json_t *fates_json(const size_t fates[FATE_COUNT])
+static json_t *dispositions_json(const size_t dispositions[DISPOSITION_COUNT])
 {
-        static const char *const names[FATE_COUNT] = {
-                [FATE_SENT] = "sent",         [FATE_RESUMED] = "resumed",       [FATE_SUCCEEDED] = "succeeded",
-                [FATE_ALIVE] = "alive",       [FATE_WAITING] = "waiting",       [FATE_REVOKED] = "revoked",
-                [FATE_NO_QUEUE] = "no_queue", [FATE_UNREADABLE] = "unreadable", [FATE_UNDECODABLE] = "undecodable",
-                [FATE_MISTAKEN] = "mistaken", [FATE_HOPELESS] = "hopeless",     [FATE_CLOSED] = "closed",
+        static const char *const names[DISPOSITION_COUNT] = {
+                [DISPOSITION_SENT] = "sent",
+                [DISPOSITION_RESUMED] = "resumed",
+                [DISPOSITION_SUCCEEDED] = "succeeded",
+                [DISPOSITION_ALIVE] = "alive",
+                [DISPOSITION_WAITING] = "waiting",
+                [DISPOSITION_REVOKED] = "revoked",
+                [DISPOSITION_NO_QUEUE] = "no_queue",
+                [DISPOSITION_UNREADABLE] = "unreadable",
+                [DISPOSITION_UNDECODABLE] = "undecodable",
+                [DISPOSITION_MISTAKEN] = "mistaken",
+                [DISPOSITION_HOPELESS] = "hopeless",
+                [DISPOSITION_CLOSED] = "closed",
         };
         json_t *o = json_object();
-        for (int i = 0; i < FATE_COUNT; i++)
-                if (fates[i] > 0)
-                        json_object_set_new(o, names[i], json_integer((json_int_t)fates[i]));
+        for (int i = 0; i < DISPOSITION_COUNT; i++)
+                if (dispositions[i] > 0)
+                        json_object_set_new(o, names[i], json_integer((json_int_t)dispositions[i]));
         return o;
 }
 
@@ -105,37 +112,37 @@ void doing_print_json(const struct doing *d)
         static const char *const ends[] = { [DLQ_ENDED] = "ended", [DLQ_STOPPED] = "stopped", [DLQ_FAILED] = "failed" };
         const struct dlq_tally *t = &d->tally;
         JSON_OWNED json_t *o = json_pack(
-                "{s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "action",
-                d->action == DEAD_DISCARD ? "discard" : "requeue", "dry_run", d->config.rehearse, "end",
-                d->running ? "silent" : ends[d->end], "total", (json_int_t)t->total, "seen", (json_int_t)t->seen,
-                doing_past(d), (json_int_t)t->outcomes[DEAD_DONE], "resumed", (json_int_t)t->outcomes[DEAD_RESUMED],
-                "succeeded", (json_int_t)t->outcomes[DEAD_SUCCEEDED], "alive", (json_int_t)t->outcomes[DEAD_ALIVE],
-                "waiting", (json_int_t)t->outcomes[DEAD_WAITING], "revoked", (json_int_t)t->outcomes[DEAD_REVOKED],
-                "changed", (json_int_t)t->outcomes[DEAD_CHANGED], "settled",
-                (json_int_t)t->outcomes[DEAD_SETTLED] + (json_int_t)t->outcomes[DEAD_MISSING], "refused",
-                (json_int_t)t->refused, d->config.rehearse ? "would" : "not_tried", fates_json(t->fates), "not_done",
-                not_done_json(d));
+                "{s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "action", d->action->does.name,
+                "dry_run", d->config.rehearse, "end", d->running ? "silent" : ends[d->end], "total",
+                (json_int_t)t->total, "seen", (json_int_t)t->seen, doing_past(d), (json_int_t)t->outcomes[DEAD_DONE],
+                "resumed", (json_int_t)t->outcomes[DEAD_RESUMED], "succeeded", (json_int_t)t->outcomes[DEAD_SUCCEEDED],
+                "alive", (json_int_t)t->outcomes[DEAD_ALIVE], "waiting", (json_int_t)t->outcomes[DEAD_WAITING],
+                "revoked", (json_int_t)t->outcomes[DEAD_REVOKED], "changed", (json_int_t)t->outcomes[DEAD_CHANGED],
+                "settled", (json_int_t)t->outcomes[DEAD_SETTLED] + (json_int_t)t->outcomes[DEAD_MISSING], "refused",
+                (json_int_t)t->refused, d->config.rehearse ? "would" : "not_tried", dispositions_json(t->dispositions),
+                "not_done", not_done_json(d));
         if (!d->config.rehearse)
-                json_object_set_new(o, "die_again", fates_json(t->doomed));
+                json_object_set_new(o, "die_again", dispositions_json(t->doomed));
         view_json(o);
 }
 
 /* ---- of what was named ---- */
 
-static const char *doing_why_not(int fate, int outcome)
+static const char *doing_why_not(int disposition, int outcome)
 {
-        if (fate == FATE_SENT || fate == FATE_RESUMED || fate == FATE_SUCCEEDED ||
-            (fate >= 0 && letter_fate_dooms((enum letter_fate)fate)))
+        if (disposition == DISPOSITION_SENT || disposition == DISPOSITION_RESUMED ||
+            disposition == DISPOSITION_SUCCEEDED ||
+            (disposition >= 0 && letter_disposition_dooms((enum letter_disposition)disposition)))
                 return NULL;
-        if (fate >= 0)
-                return letter_fate_text((enum letter_fate)fate);
+        if (disposition >= 0)
+                return letter_disposition_text((enum letter_disposition)disposition);
         switch (outcome) {
         case DEAD_DONE:
         case DEAD_RESUMED:
         case DEAD_SUCCEEDED: return NULL;
-        case DEAD_ALIVE: return letter_fate_text(FATE_ALIVE);
-        case DEAD_WAITING: return letter_fate_text(FATE_WAITING);
-        case DEAD_REVOKED: return letter_fate_text(FATE_REVOKED);
+        case DEAD_ALIVE: return letter_disposition_text(DISPOSITION_ALIVE);
+        case DEAD_WAITING: return letter_disposition_text(DISPOSITION_WAITING);
+        case DEAD_REVOKED: return letter_disposition_text(DISPOSITION_REVOKED);
         case DEAD_CHANGED: return "somebody edited it meanwhile; requeue it again";
         case DEAD_SETTLED:
         case DEAD_MISSING: return "somebody else dealt with it meanwhile";
@@ -170,23 +177,25 @@ size_t doing_missing(const struct doing *d)
 
 void doing_found(struct doing *d, const struct dead_letter *letter)
 {
-        static const char *const states[][2] = { { "requeued", "it was requeued already" },
-                                                 { "discarded", "it was discarded already" },
-                                                 { "resolved", "it was closed already: its task has succeeded" } };
         struct named *found = doing_find(d, letter->entry);
-        for (size_t i = 0; found && is_missing(found) && i < sizeof(states) / sizeof(states[0]); i++)
-                if (strcmp(states[i][0], letter->state) == 0)
-                        found->why = states[i][1];
+        if (!found || !is_missing(found))
+                return;
+        if (strcmp(letter->state, "resolved") == 0)
+                found->why = "it was closed already: its task has succeeded";
+        for (size_t i = 0; dlq_actions[i]; i++)
+                if (strcmp(dlq_actions[i]->does.state, letter->state) == 0)
+                        found->why = dlq_actions[i]->already;
 }
 
-void doing_became(int64_t entry, int fate, int outcome, void *arg)
+void doing_became(int64_t entry, int disposition, int outcome, void *arg)
 {
         struct doing *d = (struct doing *)arg;
         struct named *found = doing_find(d, entry);
         if (!found)
                 return;
-        found->why = doing_why_not(fate, outcome);
-        found->of_task = fate >= 0 || outcome == DEAD_ALIVE || outcome == DEAD_WAITING || outcome == DEAD_REVOKED;
+        found->why = doing_why_not(disposition, outcome);
+        found->of_task =
+                disposition >= 0 || outcome == DEAD_ALIVE || outcome == DEAD_WAITING || outcome == DEAD_REVOKED;
 }
 
 bool doing_all_done(const struct doing *d)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `chard dlq requeue` and `discard` are doing, and how it is told. */
+/* What `chard dlq requeue`, `discard` or another action is doing, and how it is told. */
 #ifndef CHARD_CLI_DLQ_DOING_H
 #define CHARD_CLI_DLQ_DOING_H
 
@@ -21,7 +21,7 @@ struct doing {
         const char *reason, *rate_text, *to;
         bool dry_run, yes, json;
         unsigned rate;
-        enum dead_action action;
+        const struct dlq_action *action;
         struct dlq_bulk_config config;
         struct dlq_bulk *bulk;
         struct dlq_tally tally;
@@ -35,7 +35,7 @@ struct doing {
 /* "requeued" or "discarded". */
 const char *doing_past(const struct doing *d);
 
-/* How many were requeued or discarded. */
+/* How many it was done to. */
 size_t doing_count(const struct dlq_tally *t);
 
 /* What would become of the entries, and then what became of them. */
@@ -50,7 +50,7 @@ size_t doing_missing(const struct doing *d);
 void doing_found(struct doing *d, const struct dead_letter *letter);
 
 /* Of what was named: remember what became of it (a dlq_bulk_config.became); then say what was not dealt with. True: all was. */
-void doing_became(int64_t entry, int fate, int outcome, void *arg);
+void doing_became(int64_t entry, int disposition, int outcome, void *arg);
 bool doing_all_done(const struct doing *d);
 
 #endif

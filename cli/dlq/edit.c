@@ -71,11 +71,11 @@ static int dlq_edit_look(struct editing *e)
 
 static bool dlq_edit_read_all(FILE *file, struct buffer *out)
 {
-        unsigned char *room;
+        unsigned char *space;
         size_t got = 1;
         buffer_reset(out);
-        while (got > 0 && out->size < MOST_BYTES && (room = buffer_reserve(out, 65536))) {
-                got = fread(room, 1, 65536, file);
+        while (got > 0 && out->size < MOST_BYTES && (space = buffer_reserve(out, 65536))) {
+                got = fread(space, 1, 65536, file);
                 out->size += got;
         }
         return !out->failed && !ferror(file);
@@ -273,7 +273,7 @@ static int dlq_edit_change(struct editing *e)
         return code == EDIT_WRONG ? EXIT_USAGE : code == EDIT_NONE ? EXIT_FAILED : code;
 }
 
-static int undo(struct editing *e)
+static int dlq_edit_undo(struct editing *e)
 {
         e->phase = UNDOING;
         const int code = dlq_edit_look(e);
@@ -305,7 +305,7 @@ static int dlq_edit_run(const struct command *self, int argc, char **argv)
         } else if (filter_read(self, &none, argv, 1, &e.entry, &filter, &code)) {
                 code = store_client_open(&e.client, self, &s);
                 if (code == 0)
-                        code = e.undo ? undo(&e) : dlq_edit_change(&e);
+                        code = e.undo ? dlq_edit_undo(&e) : dlq_edit_change(&e);
                 store_client_close(&e.client);
         }
         buffer_free(&e.text);

@@ -55,11 +55,12 @@ static int export_state(struct exporting *e, const char *state)
 
 static int export_all(struct exporting *e)
 {
-        static const char *const states[] = { "kept", "requeued", "discarded", "resolved" };
+        const char *states[FILTER_MOST_STATES];
+        const size_t count = filter_states(states);
         if (e->filter.state)
                 return export_state(e, e->filter.state);
         int code = 0;
-        for (size_t i = 0; code == 0 && i < sizeof(states) / sizeof(states[0]); i++)
+        for (size_t i = 0; code == 0 && i < count; i++)
                 code = export_state(e, states[i]);
         return code;
 }
@@ -168,10 +169,10 @@ static int dlq_export_drain(struct importing *i, size_t most)
 static int import_file(struct importing *i, FILE *file)
 {
         char *line = NULL;
-        size_t room = 0;
+        size_t capacity = 0;
         ssize_t size;
         int code = 0, error = 0;
-        while (code == 0 && (errno = 0, size = getline(&line, &room, file)) >= 0) {
+        while (code == 0 && (errno = 0, size = getline(&line, &capacity, file)) >= 0) {
                 i->line++;
                 if (strspn(line, " \t\r\n") == (size_t)size)
                         continue;

@@ -5,6 +5,7 @@
 #include "cli/common/times.h"
 #include "core/clock.h"
 #include "core/text/nearest.h"
+#include "dlq/action.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,19 +28,34 @@ static bool filter_read_times(const struct command *self, const struct filter_fl
         return true;
 }
 
+size_t filter_states(const char *out[FILTER_MOST_STATES])
+{
+        size_t count = 0;
+        out[count++] = "kept";
+        for (size_t i = 0; dlq_actions[i] && count < FILTER_MOST_STATES - 1; i++)
+                out[count++] = dlq_actions[i]->does.state;
+        out[count++] = "resolved";
+        return count;
+}
+
 static bool read_state(const struct command *self, const char *state, const char **out)
 {
-        static const char *const states[] = { "kept", "requeued", "discarded", "resolved", "any" };
-        enum { COUNT = sizeof(states) / sizeof(states[0]) };
-        for (size_t i = 0; i < COUNT; i++) {
+        const char *states[FILTER_MOST_STATES + 1];
+        struct buffer all = { 0 };
+        size_t count = filter_states(states);
+        states[count++] = "any";
+        for (size_t i = 0; i < count; i++) {
                 if (strcmp(state, states[i]) == 0) {
-                        *out = i < COUNT - 1 ? states[i] : NULL;
+                        *out = i < count - 1 ? states[i] : NULL;
+                        buffer_free(&all);
                         return true;
                 }
+                buffer_addf(&all, "%s%s", i ? ", " : "", states[i]);
         }
-        const char *near = nearest_name(state, states, COUNT);
-        command_misuse(self, "--state: \"%.40s\" is none of kept, requeued, discarded, resolved, any%s%s%s", state,
+        const char *near = nearest_name(state, states, count);
+        command_misuse(self, "--state: \"%.40s\" is none of %.*s%s%s%s", state, (int)all.size, (const char *)all.data,
                        near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        buffer_free(&all);
         return false;
 }
 

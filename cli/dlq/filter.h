@@ -34,6 +34,10 @@ struct filter_flags {
 bool filter_read(const struct command *self, const struct filter_flags *flags, char **operands, int count,
                  int64_t *entries, struct dead_filter *out, int *code);
 
+/* The states that entries may have, "kept" first. Returns how many. */
+enum { FILTER_MOST_STATES = 32 };
+size_t filter_states(const char *out[FILTER_MOST_STATES]);
+
 /* Does it leave anything out? */
 bool filter_is_any(const struct dead_filter *filter);
 

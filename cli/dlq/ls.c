@@ -102,7 +102,7 @@ static void print_page(const struct listing *l, long long total)
                 printf("%zu of %lld; the next ones: --offset %zu\n", shown, total, l->query.offset + shown);
 }
 
-static int list(struct listing *l, const struct settings *s, const struct command *self)
+static int dlq_ls_list(struct listing *l, const struct settings *s, const struct command *self)
 {
         int code = store_client_open(&l->client, self, s);
         l->entries = json_array();
@@ -163,7 +163,7 @@ static int run_ls(const struct command *self, int argc, char **argv)
         if (entries && filter_read(self, &l.flags, argv, operands, entries, &l.query.filter, &code) &&
             read_order(self, &l) && flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit) &&
             flag_number(self, "--offset", l.offset_text, 0, UINT32_MAX / 2, &l.query.offset))
-                code = list(&l, &s, self);
+                code = dlq_ls_list(&l, &s, self);
         free(entries);
         settings_free(&s);
         return code;
@@ -254,7 +254,7 @@ static void print_groups(const struct listing *l, const json_t *groups, size_t t
                        l->query.offset + shown);
 }
 
-static int group(struct listing *l, const struct settings *s, const struct command *self, int order)
+static int dlq_ls_group(struct listing *l, const struct settings *s, const struct command *self, int order)
 {
         int code = store_client_open(&l->client, self, s);
         if (code == 0) {
@@ -304,7 +304,7 @@ static int dlq_ls_run_groups(const struct command *self, int argc, char **argv)
                    (!l.sort || (order = read_sort(self, l.sort, names, GROUP_ORDERS)) >= 0) &&
                    flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit) &&
                    flag_number(self, "--offset", l.offset_text, 0, MOST, &l.query.offset)) {
-                code = group(&l, &s, self, order);
+                code = dlq_ls_group(&l, &s, self, order);
         }
         settings_free(&s);
         return code;

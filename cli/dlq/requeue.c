@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chard dlq requeue, discard: something done to one entry or to a hundred thousand. */
+/* chard dlq requeue, discard, and whatever else dlq/action.h lists: something done to one entry or to a hundred thousand. */
 #include "cli/dlq/doing.h"
 
 #include "cli/common/flags.h"
@@ -125,7 +125,7 @@ static int dlq_requeue_report(struct doing *d, int code)
 /* ---- being sure ---- */
 
 /* One entry that was named, to be sent back, is not asked about; for anything else it must be typed how many. */
-static bool confirmed(const struct doing *d, int *code)
+static bool dlq_requeue_confirmed(const struct doing *d, int *code)
 {
         char line[64], wanted[32];
         if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
@@ -157,7 +157,7 @@ static int say_nothing_there(struct doing *d)
 }
 
 /* Look first, say what would become of them, and ask. Returns true to go on, else *code. */
-static bool rehearsed(struct doing *d, int *code)
+static bool dlq_requeue_rehearsed(struct doing *d, int *code)
 {
         *code = run_bulk(d, true);
         if (*code || d->end != DLQ_ENDED) {
@@ -174,7 +174,7 @@ static bool rehearsed(struct doing *d, int *code)
                 doing_print_rehearsal(d);
         if (d->dry_run)
                 *code = doing_all_done(d) ? EXIT_DONE : EXIT_FAILED;
-        return !d->dry_run && confirmed(d, code);
+        return !d->dry_run && dlq_requeue_confirmed(d, code);
 }
 
 static void watch_signals(struct doing *d)
@@ -189,11 +189,11 @@ static void watch_signals(struct doing *d)
         }
 }
 
-static int perform(struct doing *d)
+static int dlq_requeue_perform(struct doing *d)
 {
         int code = EXIT_DONE;
-        const bool sure = d->yes || (d->action == DEAD_REQUEUE && d->config.filter.entry_count == 1);
-        if ((d->dry_run || !sure) && !rehearsed(d, &code))
+        const bool sure = d->yes || (!d->action->asks && d->config.filter.entry_count == 1);
+        if ((d->dry_run || !sure) && !dlq_requeue_rehearsed(d, &code))
                 return code;
         d->config.filter.upto = d->tally.upto; /* no more than was looked at */
         watch_signals(d);                      /* not before: until now Ctrl-C ends it, and nothing was done */
@@ -230,7 +230,7 @@ static int do_it(struct doing *d, const struct settings *s, const struct command
                 d->config.became = doing_became;
                 d->config.max_body = (size_t)s->max_body_bytes;
                 d->config.arg = d;
-                code = perform(d);
+                code = dlq_requeue_perform(d);
                 for (size_t i = 0; d->watching && i < 2; i++)
                         uv_close((uv_handle_t *)&d->signals[i], NULL);
         }
@@ -240,7 +240,7 @@ static int do_it(struct doing *d, const struct settings *s, const struct command
 
 /* ---- the commands ---- */
 
-static bool sane(const struct command *self, struct doing *d, int *code)
+static bool dlq_requeue_sane(const struct command *self, struct doing *d, int *code)
 {
         *code = EXIT_USAGE;
         if (filter_is_any(&d->config.filter) && !d->flags.all) {
@@ -274,7 +274,7 @@ static int run_flags(const struct command *self, struct doing *d, const struct o
         int64_t *entries = calloc((size_t)operands + 1, sizeof(*entries));
         char *scope = filter_words(&d->flags, argv, operands);
         if (entries && scope && filter_read(self, &d->flags, argv, operands, entries, &d->config.filter, &code) &&
-            sane(self, d, &code) && remember_named(d))
+            dlq_requeue_sane(self, d, &code) && remember_named(d))
                 code = do_it(d, &s, self, scope);
         free(d->named);
         free(scope);
@@ -292,41 +292,31 @@ static int run_flags(const struct command *self, struct doing *d, const struct o
                 "--json", 0, &(d).json, NULL, NULL, "print one JSON object"                             \
         }
 
-static int run_requeue(const struct command *self, int argc, char **argv)
+static int dlq_act_run(const struct command *self, int argc, char **argv)
 {
-        struct doing d = { .action = DEAD_REQUEUE };
-        const struct own_flag own[] = {
+        struct doing d = { .action = dlq_action_named(strchr(self->name, ' ') + 1) };
+        const struct own_flag plain[] = { DOING_FLAGS(d), { 0 } };
+        const struct own_flag sends[] = {
                 DOING_FLAGS(d),
                 { "--rate", 0, NULL, &d.rate_text, "N/s", "let so many a second become due; all at once without it" },
                 { "--to", 0, NULL, &d.to, "QUEUE", "send them there instead of where they came from" },
                 { 0 },
         };
-        return run_flags(self, &d, own, argc, argv);
+        return run_flags(self, &d, d.action->does.sends ? sends : plain, argc, argv);
 }
 
-static int run_discard(const struct command *self, int argc, char **argv)
+#define WHICH "ENTRY… | --group GROUP | filter | --all  "
+#define HOW   "[--reason TEXT] [--dry-run] [--yes] [--json]"
+
+int dlq_act(const struct dlq_action *action, int argc, char **argv)
 {
-        struct doing d = { .action = DEAD_DISCARD };
-        const struct own_flag own[] = { DOING_FLAGS(d), { 0 } };
-        return run_flags(self, &d, own, argc, argv);
+        char name[64];
+        snprintf(name, sizeof(name), "dlq %s", action->does.name);
+        const struct command self = { .name = name,
+                                      .summary = action->summary,
+                                      .usage = action->does.sends ? WHICH "[--rate N/s] " HOW : WHICH HOW,
+                                      .example = action->example,
+                                      .details = action->details,
+                                      .run = dlq_act_run };
+        return self.run(&self, argc, argv);
 }
-
-const struct command command_dlq_requeue = {
-        .name = "dlq requeue",
-        .summary = "Send entries back to their queues, by number, group or filter",
-        .usage = "ENTRY… | --group GROUP | filter | --all  [--rate N/s] [--reason TEXT] [--dry-run] [--yes] [--json]",
-        .example = "  chard dlq requeue 17\n"
-                   "  chard dlq requeue --group 1f0c9a77b2e4 --rate 50/s --reason \"the provider is back\"",
-        .details =
-                "Attempts start anew; ids stay, so the rest of the chain follows. A transaction a batch: it may be interrupted and said again,\n"
-                "and requeueing twice runs a task once. What has succeeded meanwhile is not sent.",
-        .run = run_requeue,
-};
-
-const struct command command_dlq_discard = {
-        .name = "dlq discard",
-        .summary = "Give entries up; they stay in the store as discarded, their jobs stay failed",
-        .usage = "ENTRY… | --group GROUP | filter | --all  [--reason TEXT] [--dry-run] [--yes] [--json]",
-        .example = "  chard dlq discard --task chat.answer --code content_filter --reason \"refused for good\"",
-        .run = run_discard,
-};

@@ -13,27 +13,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct showing {
+struct dlq_showing {
         struct store_client client;
         json_t *letter;
         size_t max_body;
 };
 
 /* What requeueing it would do, as --dry-run says it, and why where a worker could not read it. */
-static void add_prospect(struct showing *s, const struct dead_letter *l)
+static void add_prospect(struct dlq_showing *s, const struct dead_letter *l)
 {
         struct problem why = { 0 };
         char text[sizeof(why.text) + 256];
-        const enum letter_fate fate = letter_judge(s->client.catalog, l, NULL, s->max_body, NULL, &why);
-        const bool told = fate == FATE_UNDECODABLE || fate == FATE_UNREADABLE || fate == FATE_MISTAKEN;
-        snprintf(text, sizeof(text), "the task %s%s%s%s", letter_fate_text(fate), told ? " (" : "",
+        const enum letter_disposition disposition = letter_judge(s->client.catalog, l, NULL, s->max_body, NULL, &why);
+        const bool told = disposition == DISPOSITION_UNDECODABLE || disposition == DISPOSITION_UNREADABLE ||
+                          disposition == DISPOSITION_MISTAKEN;
+        snprintf(text, sizeof(text), "the task %s%s%s%s", letter_disposition_text(disposition), told ? " (" : "",
                  told ? why.text : "", told ? ")" : "");
         json_object_set_new(s->letter, "on_requeue", json_string(text));
 }
 
 static void dlq_show_on_page(const struct dead_letter *letters, size_t count, const struct problem *why, void *arg)
 {
-        struct showing *s = (struct showing *)arg;
+        struct dlq_showing *s = (struct dlq_showing *)arg;
         if (count > 0) {
                 s->letter = letter_json(&letters[0], LETTER_READABLE);
                 add_prospect(s, &letters[0]);
@@ -138,9 +139,9 @@ static void print_letter(const json_t *l)
         print_history(json_object_get(l, "history"));
 }
 
-static int show(const struct command *self, const struct settings *s, int64_t entry, bool json)
+static int dlq_show_print(const struct command *self, const struct settings *s, int64_t entry, bool json)
 {
-        struct showing showing = { .max_body = (size_t)s->max_body_bytes };
+        struct dlq_showing showing = { .max_body = (size_t)s->max_body_bytes };
         const struct dead_query query = { .filter = { .entries = &entry, .entry_count = 1 },
                                           .limit = 1,
                                           .content = true };
@@ -183,7 +184,7 @@ static int dlq_show_run(const struct command *self, int argc, char **argv)
         if (operands != 1)
                 code = command_misuse(self, "name one entry by its number");
         else if (filter_read(self, &none, argv, 1, entries, &filter, &code))
-                code = show(self, &s, entries[0], json);
+                code = dlq_show_print(self, &s, entries[0], json);
         settings_free(&s);
         return code;
 }

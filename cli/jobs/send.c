@@ -14,7 +14,7 @@
 
 enum { SEND_CONFIRM_MS = 15000 };
 
-struct sending {
+struct send_progress {
         struct task_request request;
         json_t *args, *kwargs; /* owned */
         const char *args_text, *kwargs_text, *countdown, *eta, *expires, *priority;
@@ -32,7 +32,7 @@ static bool send_seconds(const char *text, int64_t *wall_ms)
         return true;
 }
 
-static int send_times(const struct command *self, struct sending *s)
+static int send_times(const struct command *self, struct send_progress *s)
 {
         struct task_request *r = &s->request;
         if (s->countdown && s->eta)
@@ -47,7 +47,7 @@ static int send_times(const struct command *self, struct sending *s)
         return 0;
 }
 
-static int send_priority(const struct command *self, struct sending *s)
+static int send_priority(const struct command *self, struct send_progress *s)
 {
         char *end = NULL;
         const long number = s->priority ? strtol(s->priority, &end, 10) : -1;
@@ -65,7 +65,7 @@ static int send_json(const struct command *self, const char *flag, const char *t
         return command_misuse(self, "%s: %s", flag, why.text);
 }
 
-static int send_words(const struct command *self, struct sending *s, char **words, int count)
+static int send_words(const struct command *self, struct send_progress *s, char **words, int count)
 {
         struct problem why = { 0 };
         int code = send_json(self, "--args", s->args_text, &s->args);
@@ -81,7 +81,7 @@ static int send_words(const struct command *self, struct sending *s, char **word
         return code;
 }
 
-static int send_task(const struct command *self, const struct settings *settings, const struct sending *s)
+static int send_task(const struct command *self, const struct settings *settings, const struct send_progress *s)
 {
         struct submitter sub = { 0 };
         struct problem why = { 0 };
@@ -108,7 +108,7 @@ static int send_task(const struct command *self, const struct settings *settings
 
 static int send_run(const struct command *self, int argc, char **argv)
 {
-        struct sending s = { 0 };
+        struct send_progress s = { 0 };
         const struct own_flag own[] = {
                 { "--args", 0, NULL, &s.args_text, "JSON", "positional arguments, an array" },
                 { "--kwargs", 0, NULL, &s.kwargs_text, "JSON", "keyword arguments, an object; words add to it" },

@@ -14,7 +14,7 @@
 
 enum { WARN_MS = 1000, CONFIRM_MS = 15000 };
 
-struct request {
+struct submit_request {
         struct catalog *catalog; /* a reference */
         const struct pipeline *pipeline;
         json_t *whole, *input; /* owned */
@@ -22,8 +22,9 @@ struct request {
         bool json;
 };
 
-static int read_request(const struct command *self, struct request *r, const char *file, char **words, int count);
-static int submit(const struct command *self, const struct settings *s, const struct request *r);
+static int read_request(const struct command *self, struct submit_request *r, const char *file, char **words,
+                        int count);
+static int submit_one_job(const struct command *self, const struct settings *s, const struct submit_request *r);
 
 static int submit_run(const struct command *self, int argc, char **argv)
 {
@@ -40,7 +41,7 @@ static int submit_run(const struct command *self, int argc, char **argv)
                 { 0 },
         };
         struct settings s;
-        struct request r = { .wait_s = -1 };
+        struct submit_request r = { .wait_s = -1 };
         int operands, code;
         if (!command_load(self, own, &s, argc, argv, &operands, &code))
                 return code;
@@ -55,7 +56,7 @@ static int submit_run(const struct command *self, int argc, char **argv)
         else if ((r.catalog = command_catalog(self, &s, &code)))
                 code = read_request(self, &r, file, argv, operands);
         if (code == 0 && r.pipeline)
-                code = lines ? submit_lines(self, &s, r.catalog, r.pipeline->name) : submit(self, &s, &r);
+                code = lines ? submit_lines(self, &s, r.catalog, r.pipeline->name) : submit_one_job(self, &s, &r);
         json_decref(r.whole);
         json_decref(r.input);
         catalog_unref(r.catalog);
@@ -65,7 +66,7 @@ static int submit_run(const struct command *self, int argc, char **argv)
 
 /* ---- what to submit ---- */
 
-static int find_pipeline(const struct command *self, struct request *r, const char *name)
+static int find_pipeline(const struct command *self, struct submit_request *r, const char *name)
 {
         const char *names[32];
         size_t count = 0;
@@ -80,7 +81,7 @@ static int find_pipeline(const struct command *self, struct request *r, const ch
                               near ? near : "", near ? "\"?" : "");
 }
 
-static int read_request(const struct command *self, struct request *r, const char *file, char **words, int count)
+static int read_request(const struct command *self, struct submit_request *r, const char *file, char **words, int count)
 {
         struct problem why = { 0 };
         const char *named = NULL;
@@ -106,7 +107,7 @@ static int read_request(const struct command *self, struct request *r, const cha
 
 /* ---- submitting ---- */
 
-static void print_submitted(const struct request *r, const char *id)
+static void print_submitted(const struct submit_request *r, const char *id)
 {
         if (r->json)
                 printf("{\"id\":\"%s\",\"pipeline\":\"%s\",\"state\":\"PENDING\",\"document\":null,\"error\":null}\n",
@@ -115,7 +116,7 @@ static void print_submitted(const struct request *r, const char *id)
                 puts(id);
 }
 
-static int submit_publish(struct submitter *s, const struct request *r, char id[JOBS_ID_SIZE])
+static int submit_publish(struct submitter *s, const struct submit_request *r, char id[JOBS_ID_SIZE])
 {
         struct problem why = { 0 };
         int code = jobs_submit(s->client.jobs, r->pipeline->name, r->input, id, submit_on_done, s, &why);
@@ -129,7 +130,7 @@ static int submit_publish(struct submitter *s, const struct request *r, char id[
 /* ---- waiting for its end ---- */
 
 /* The step that the job waits at: the first that has not succeeded. NULL when one runs. */
-static const char *waiting_at(const struct request *r, const json_t *job)
+static const char *waiting_at(const struct submit_request *r, const json_t *job)
 {
         size_t i, done = 0;
         json_t *task;
@@ -155,7 +156,7 @@ static int warn_unconsumed(struct jobs_client *c, const char *step, const char *
         return code;
 }
 
-static int time_up(const struct request *r, const char *id)
+static int time_up(const struct submit_request *r, const char *id)
 {
         fprintf(stderr, "chard submit: job %s has not ended after %g s; look again with: chard job %s\n", id, r->wait_s,
                 id);
@@ -190,7 +191,8 @@ static int submit_read(struct jobs_client *c, const char *id, char **shown)
 }
 
 /* Until the job has ended, or the time is up. */
-static int submit_await(struct jobs_client *c, const struct request *r, const char *id, struct ending *e, char **shown)
+static int submit_await(struct jobs_client *c, const struct submit_request *r, const char *id, struct ending *e,
+                        char **shown)
 {
         const uint64_t from_ms = clock_mono_ms(), until_ms = from_ms + (uint64_t)(r->wait_s * 1000);
         uint64_t warn_ms = from_ms + WARN_MS < until_ms ? from_ms + WARN_MS : until_ms;
@@ -220,7 +222,7 @@ static int submit_await(struct jobs_client *c, const struct request *r, const ch
         return code;
 }
 
-static int submit_follow(struct jobs_client *c, const struct request *r, const char *id)
+static int submit_follow(struct jobs_client *c, const struct submit_request *r, const char *id)
 {
         struct ending e = { .wait = &c->wait };
         struct follower *follower = NULL;
@@ -241,7 +243,7 @@ static int submit_follow(struct jobs_client *c, const struct request *r, const c
         return job_exit_code(c->value);
 }
 
-static int submit(const struct command *self, const struct settings *settings, const struct request *r)
+static int submit_one_job(const struct command *self, const struct settings *settings, const struct submit_request *r)
 {
         struct submitter s = { 0 };
         struct problem why = { 0 };

@@ -87,7 +87,7 @@ static void move_messages_on_published(enum publish_result result, void *arg)
         wait_done(&s->move->wait);
 }
 
-static void ship(struct shipping *s, const struct delivery *d)
+static void move_ship(struct shipping *s, const struct delivery *d)
 {
         struct parcel *p = calloc(1, sizeof(*p));
         struct message *message = p ? message_new("", d->queue, d->properties, d->body) : NULL;
@@ -106,7 +106,7 @@ static void move_messages_on_deliveries(struct delivery *list_takes, void *arg)
         struct shipping *s = (struct shipping *)arg;
         for (struct delivery *d = list_takes, *next; d; d = next) {
                 next = d->next;
-                ship(s, d);
+                move_ship(s, d);
                 delivery_free(d);
         }
         wait_done(&s->move->wait);

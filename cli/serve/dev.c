@@ -20,7 +20,7 @@ static void dev_said(const char *line, void *arg)
         log_info("dev", "%s", line);
 }
 
-static void began(struct service *s)
+static void dev_began(struct service *s)
 {
         const struct worker_config *c = &s->config;
         const bool offline = strcmp(worker_provider(s->worker), "offline") == 0;
@@ -76,7 +76,7 @@ static int dev_serve(const struct command *self, struct settings *s, const char 
         service.listens = true;
         service.consumes = true;
         service.port_is_free = !port;
-        return service_run(&service, began);
+        return service_run(&service, dev_began);
 }
 
 static int dev_run(const struct command *self, int argc, char **argv)

@@ -303,7 +303,7 @@ static void follow_memory(struct service *s)
         uv_unref((uv_handle_t *)&s->turn);
 }
 
-static int serve(struct service *s, void (*began)(struct service *s))
+static int serve_until_end(struct service *s, void (*began)(struct service *s))
 {
         struct problem why = { 0 };
         const int code = open_all(s, &why);
@@ -331,7 +331,7 @@ int service_run(struct service *s, void (*began)(struct service *s))
         memory_prepare();
         uv_loop_init(&s->loop);
         log_info("worker", "chard " CHARD_VERSION " starts as %s", s->name);
-        const int code = serve(s, began);
+        const int code = serve_until_end(s, began);
         uv_loop_close(&s->loop);
         catalog_unref(s->catalog);
         return code;

@@ -90,7 +90,7 @@ static void sqlite_engine_failed(struct sqlite_engine *e, int code, const char *
 }
 
 /* The file takes transactions. Does it take what waits? */
-static void works(struct sqlite_engine *e)
+static void engine_works(struct sqlite_engine *e)
 {
         const char *stuck = sqlite_stuck(e);
         e->failures = 0;
@@ -114,7 +114,7 @@ static void do_group(struct sqlite_engine *e)
                 sqlite_engine_failed(e, code, NULL, clock_mono_ms());
                 return;
         }
-        works(e);
+        engine_works(e);
         for (struct sqlite_file *f = e->files; f; f = f->next)
                 send_answers(f);
 }
@@ -130,7 +130,7 @@ static void sqlite_engine_reply(struct sqlite_engine *e, struct sqlite_control *
         pthread_mutex_unlock(&e->lock);
 }
 
-static void attach(struct sqlite_engine *e, struct sqlite_control *c)
+static void engine_attach(struct sqlite_engine *e, struct sqlite_control *c)
 {
         const int result = sqlite_open(e, &c->file->config, c->why);
         if (!result) {
@@ -142,7 +142,7 @@ static void attach(struct sqlite_engine *e, struct sqlite_control *c)
 }
 
 /* What of its work is still waiting here the file could not take. */
-static void detach(struct sqlite_engine *e, struct sqlite_control *c)
+static void engine_detach(struct sqlite_engine *e, struct sqlite_control *c)
 {
         struct sqlite_work *w = e->first;
         e->first = e->last = NULL;
@@ -164,15 +164,15 @@ static void detach(struct sqlite_engine *e, struct sqlite_control *c)
         if (*at)
                 *at = c->file->next;
         if (e->failures == 0)
-                works(e); /* without what waited for this handle */
+                engine_works(e); /* without what waited for this handle */
         sqlite_engine_reply(e, c, 0);
 }
 
 static void sqlite_engine_obey(struct sqlite_engine *e, struct sqlite_control *c)
 {
         switch (c->ask) {
-        case SQLITE_ASK_ATTACH: attach(e, c); break;
-        case SQLITE_ASK_DETACH: detach(e, c); break;
+        case SQLITE_ASK_ATTACH: engine_attach(e, c); break;
+        case SQLITE_ASK_DETACH: engine_detach(e, c); break;
         case SQLITE_ASK_STOP: e->stop = true; break;
         }
 }

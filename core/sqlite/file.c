@@ -281,7 +281,7 @@ static int sqlite_file_watch(struct sqlite_file *f)
         return result;
 }
 
-static void unwatch(struct sqlite_file *f)
+static void file_unwatch(struct sqlite_file *f)
 {
         const bool polled = f->uv_handles == 2;
         uv_close((uv_handle_t *)&f->turn, sqlite_file_on_uv_closed);
@@ -325,7 +325,7 @@ void sqlite_file_close(struct sqlite_file *f)
         atomic_fetch_add(&e->leaving, 1);
         sqlite_file_ask(f, SQLITE_ASK_DETACH, NULL);
         atomic_fetch_sub(&e->leaving, 1);
-        unwatch(f);
+        file_unwatch(f);
         take_answers(f);
         engine_leave(e);
 }

@@ -37,7 +37,7 @@ struct needs {
 };
 
 /* How many of them may go together: up to the next control. */
-static unsigned measure(const struct sqlite_engine *e, struct needs *needs, unsigned most)
+static unsigned sqlite_group_measure(const struct sqlite_engine *e, struct needs *needs, unsigned most)
 {
         unsigned count = 0;
         *needs = (struct needs){ 0 };
@@ -142,7 +142,7 @@ static int run_all(struct sqlite_engine *e, struct pass *p)
         return SQLITE_OK;
 }
 
-static int transact(struct sqlite_engine *e, struct needs needs, struct pass *p)
+static int sqlite_group_transact(struct sqlite_engine *e, struct needs needs, struct pass *p)
 {
         int code = needs.write ? set_sync(e, needs.sync) : SQLITE_OK;
         p->stage = AT_BEGIN;
@@ -164,7 +164,7 @@ static int transact(struct sqlite_engine *e, struct needs needs, struct pass *p)
 static int transact_apart(struct sqlite_engine *e, struct needs needs, unsigned count, struct pass *p)
 {
         *p = (struct pass){ .count = count, .mode = APART };
-        return transact(e, needs, p);
+        return sqlite_group_transact(e, needs, p);
 }
 
 static struct sqlite_work *sqlite_group_take(struct sqlite_engine *e)
@@ -213,7 +213,7 @@ static void park_all(struct sqlite_engine *e, struct sqlite_work *failed)
 }
 
 /* Take the first `count` works out of the waiting ones, as they ended. `failed`: one that is out already, or NULL. */
-static void answer(struct sqlite_engine *e, unsigned count, struct sqlite_work *failed)
+static void sqlite_group_answer(struct sqlite_engine *e, unsigned count, struct sqlite_work *failed)
 {
         struct sqlite_work *ended = NULL, **end = &ended;
         while (count-- > 0 && e->first) {
@@ -248,7 +248,7 @@ static void touch_others(struct sqlite_engine *e, const struct writers *who)
 static int sqlite_group_finish(struct sqlite_engine *e, const struct pass *p, struct sqlite_work *failed)
 {
         e->most = 4 * e->most < GROUP_MAX ? 4 * e->most : GROUP_MAX;
-        answer(e, p->count, failed);
+        sqlite_group_answer(e, p->count, failed);
         touch_others(e, &p->who);
         return SQLITE_OK;
 }
@@ -259,7 +259,7 @@ static int without_first(struct sqlite_engine *e, int code)
         struct needs needs;
         struct pass p;
         struct sqlite_work *first = sqlite_group_take(e);
-        const unsigned others = measure(e, &needs, e->most);
+        const unsigned others = sqlite_group_measure(e, &needs, e->most);
         set_back(e, first, code);
         if (others > 0 && needs.write && transact_apart(e, needs, others, &p) == SQLITE_OK)
                 return sqlite_group_finish(e, &p, first);
@@ -293,9 +293,9 @@ int sqlite_group(struct sqlite_engine *e)
         if (e->most == 0)
                 e->most = GROUP_MAX;
         e->began_us = clock_mono_us();
-        const unsigned all = measure(e, &needs, e->most);
+        const unsigned all = sqlite_group_measure(e, &needs, e->most);
         struct pass p = { .count = all, .mode = needs.apart ? APART : TOGETHER };
-        int code = transact(e, needs, &p);
+        int code = sqlite_group_transact(e, needs, &p);
         if (code && p.stage == AT_PIECE && p.mode == TOGETHER)
                 code = transact_apart(e, needs, all, &p);
         if (code && p.stage == AT_PIECE && p.count > 0) /* one ended the transaction: those before it go without it */

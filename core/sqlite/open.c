@@ -31,7 +31,7 @@ static int one_number(sqlite3 *db, const char *sql, int64_t *out)
 }
 
 /* What SQLite said while opening, in a user's words. */
-static int explain(const struct sqlite_engine *e, int code, struct problem *why)
+static int sqlite_open_explain(const struct sqlite_engine *e, int code, struct problem *why)
 {
         const int system_error = e->db ? sqlite3_system_errno(e->db) : 0;
         switch (code & 0xff) {
@@ -94,7 +94,7 @@ static int is_ours(struct sqlite_engine *e, bool *empty, struct problem *why)
         if (!code)
                 code = one_number(e->db, "select count(*) from sqlite_master", &tables);
         if (code)
-                return explain(e, code, why);
+                return sqlite_open_explain(e, code, why);
         *empty = id == 0 && tables == 0;
         if (*empty || id == APPLICATION_ID)
                 return 0;
@@ -120,7 +120,7 @@ static int open_connection(struct sqlite_engine *e, struct problem *why)
                                    NULL);
         if (!code)
                 code = sqlite3_busy_handler(e->db, wait_for_lock, e);
-        return code ? explain(e, code, why) : 0;
+        return code ? sqlite_open_explain(e, code, why) : 0;
 }
 
 static int sqlite_open_missing(const struct sqlite_engine *e, struct problem *why)
@@ -190,10 +190,10 @@ static int sqlite_open_apply(struct sqlite_engine *e, const struct sqlite_config
                         return problem_set(why, "sqlite", "migration_failed", "%s: %s/%s: %s", e->path, part->name,
                                            file->name, sqlite3_errmsg(e->db));
                 if (code)
-                        return explain(e, code, why);
+                        return sqlite_open_explain(e, code, why);
         }
         const int code = write_version(e->db, part);
-        return code ? explain(e, code, why) : 0;
+        return code ? sqlite_open_explain(e, code, why) : 0;
 }
 
 static void sqlite_open_say(const struct sqlite_config *config, int64_t from)
@@ -206,22 +206,22 @@ static void sqlite_open_say(const struct sqlite_config *config, int64_t from)
 }
 
 /* Another process may have migrated, or turned it into something else, since we looked: look again inside the transaction. */
-static int migrate(struct sqlite_engine *e, const struct sqlite_config *config, struct problem *why)
+static int sqlite_open_migrate(struct sqlite_engine *e, const struct sqlite_config *config, struct problem *why)
 {
         int64_t version = 0;
         bool empty;
         int code = sqlite3_exec(e->db, "begin immediate", NULL, NULL, NULL);
         if (code)
-                return explain(e, code, why);
+                return sqlite_open_explain(e, code, why);
         int result = is_ours(e, &empty, why);
         if (!result && ((code = set_up(e)) || (code = part_version(e->db, config->part->name, &version))))
-                result = explain(e, code, why);
+                result = sqlite_open_explain(e, code, why);
         if (!result && version > (int64_t)config->part->count)
                 result = too_new(e, config->part, version, why);
         if (!result)
                 result = sqlite_open_apply(e, config, version, why);
         if (!result && (code = sqlite3_exec(e->db, "commit", NULL, NULL, NULL)) != SQLITE_OK)
-                result = explain(e, code, why);
+                result = sqlite_open_explain(e, code, why);
         if (!sqlite3_get_autocommit(e->db))
                 sqlite3_exec(e->db, "rollback", NULL, NULL, NULL);
         if (!result)
@@ -234,13 +234,13 @@ static int check_part(struct sqlite_engine *e, const struct sqlite_config *confi
         int64_t version;
         const int code = part_version(e->db, config->part->name, &version);
         if (code)
-                return explain(e, code, why);
+                return sqlite_open_explain(e, code, why);
         if (version > (int64_t)config->part->count)
                 return too_new(e, config->part, version, why);
         if (version == (int64_t)config->part->count)
                 return 0;
         if (config->migrate)
-                return migrate(e, config, why);
+                return sqlite_open_migrate(e, config, why);
         if (version == 0)
                 return sqlite_open_missing(e, why);
         return problem_set(
@@ -261,7 +261,7 @@ static int sqlite_open_prepare(struct sqlite_engine *e, const struct sqlite_conf
         if (!code)
                 code = sqlite3_exec(e->db, "commit", NULL, NULL, NULL);
         if (code)
-                explain(e, code, why);
+                sqlite_open_explain(e, code, why);
         if (!sqlite3_get_autocommit(e->db))
                 sqlite3_exec(e->db, "rollback", NULL, NULL, NULL);
         return code ? 1 : 0;
@@ -274,7 +274,7 @@ static int shut_out(struct sqlite_engine *e, struct problem *why)
         const int code =
                 sqlite3_exec(e->db, "pragma locking_mode=exclusive; begin immediate; commit", NULL, NULL, NULL);
         if ((code & 0xff) != SQLITE_BUSY)
-                return code ? explain(e, code, why) : 0;
+                return code ? sqlite_open_explain(e, code, why) : 0;
         return problem_set(why, "sqlite", "in_use", "%s is in use: stop `chard dev` and every worker on it first",
                            e->path);
 }
@@ -292,7 +292,7 @@ static int open_database(struct sqlite_engine *e, const struct sqlite_config *co
                 code = sqlite3_exec(e->db, settings_sql, NULL, NULL, NULL);
         sqlite3_wal_hook(e->db, note_log, e);
         e->synced = true;
-        return code ? explain(e, code, why) : check_part(e, config, why);
+        return code ? sqlite_open_explain(e, code, why) : check_part(e, config, why);
 }
 
 int sqlite_open(struct sqlite_engine *e, const struct sqlite_config *config, struct problem *why)

@@ -28,7 +28,7 @@ bool sqlite_is_patient(const struct sqlite_work *w)
         return !w->verb->reads && !w->verb->asks;
 }
 
-static struct sqlite_work *after(const struct sqlite_work *w)
+static struct sqlite_work *sqlite_setback_after(const struct sqlite_work *w)
 {
         return (struct sqlite_work *)w->mail.next;
 }
@@ -36,7 +36,7 @@ static struct sqlite_work *after(const struct sqlite_work *w)
 /* Nothing else waits to be written. */
 static bool sqlite_setback_is_only_one(const struct sqlite_engine *e)
 {
-        for (const struct sqlite_work *w = e->parked; w; w = after(w))
+        for (const struct sqlite_work *w = e->parked; w; w = sqlite_setback_after(w))
                 if (sqlite_is_patient(w))
                         return false;
         return !e->first;
@@ -81,7 +81,7 @@ void sqlite_park(struct sqlite_engine *e, struct sqlite_work *w)
 
 void sqlite_overtake(struct sqlite_engine *e, const struct sqlite_verb *verb)
 {
-        for (struct sqlite_work *w = e->parked; w; w = after(w)) {
+        for (struct sqlite_work *w = e->parked; w; w = sqlite_setback_after(w)) {
                 if (w->verb != verb)
                         continue;
                 w->setback.overtaken = true;
@@ -95,7 +95,7 @@ void sqlite_unpark(struct sqlite_engine *e, uint64_t now_ms)
         struct sqlite_work *w = e->parked;
         e->parked = NULL;
         while (w) {
-                struct sqlite_work *next = after(w);
+                struct sqlite_work *next = sqlite_setback_after(w);
                 w->mail.next = NULL;
                 if (w->setback.due_ms <= now_ms) {
                         sqlite_append(e, w);
@@ -109,7 +109,7 @@ void sqlite_unpark(struct sqlite_engine *e, uint64_t now_ms)
 
 int sqlite_parked_wait(const struct sqlite_engine *e, uint64_t now_ms, int most)
 {
-        for (const struct sqlite_work *w = e->parked; w; w = after(w)) {
+        for (const struct sqlite_work *w = e->parked; w; w = sqlite_setback_after(w)) {
                 const uint64_t left = w->setback.due_ms > now_ms ? w->setback.due_ms - now_ms : 0;
                 if (most < 0 || left < (uint64_t)most)
                         most = (int)left;
@@ -122,7 +122,7 @@ void sqlite_parked_close(struct sqlite_engine *e, const struct sqlite_file *file
         struct sqlite_work *w = e->parked;
         e->parked = NULL;
         while (w) {
-                struct sqlite_work *next = after(w);
+                struct sqlite_work *next = sqlite_setback_after(w);
                 if (w->file == file) {
                         sqlite_end(w, SQLITE_END_CLOSED);
                 } else {
@@ -135,7 +135,7 @@ void sqlite_parked_close(struct sqlite_engine *e, const struct sqlite_file *file
 
 const char *sqlite_stuck(const struct sqlite_engine *e)
 {
-        for (const struct sqlite_work *w = e->parked; w; w = after(w))
+        for (const struct sqlite_work *w = e->parked; w; w = sqlite_setback_after(w))
                 if (!w->setback.alone && sqlite_is_patient(w))
                         return w->why.text;
         return NULL;

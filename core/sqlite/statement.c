@@ -42,13 +42,13 @@ static bool sqlite_statement_grow(struct sqlite_statements *s)
 /* One that is used again within the same run, or beyond the list's room, is reset here already. */
 static void note_use(struct sqlite_statements *s, sqlite3_stmt *statement)
 {
-        const size_t room = sizeof(s->used) / sizeof(*s->used);
+        const size_t capacity = sizeof(s->used) / sizeof(*s->used);
         sqlite3_reset(statement);
         sqlite3_clear_bindings(statement);
-        for (size_t i = 0; i < s->used_count && i < room; i++)
+        for (size_t i = 0; i < s->used_count && i < capacity; i++)
                 if (s->used[i] == statement)
                         return;
-        if (s->used_count < room)
+        if (s->used_count < capacity)
                 s->used[s->used_count] = statement;
         s->used_count++;
 }
@@ -93,12 +93,12 @@ void sqlite_statements_use(struct sqlite_engine *e)
 void sqlite_statements_reset(struct sqlite_engine *e)
 {
         struct sqlite_statements *s = &e->statements;
-        const size_t room = sizeof(s->used) / sizeof(*s->used);
-        for (size_t i = 0; i < s->used_count && i < room; i++) {
+        const size_t capacity = sizeof(s->used) / sizeof(*s->used);
+        for (size_t i = 0; i < s->used_count && i < capacity; i++) {
                 sqlite3_reset(s->used[i]);
                 sqlite3_clear_bindings(s->used[i]);
         }
-        if (s->used_count > room)
+        if (s->used_count > capacity)
                 for (size_t i = 0; i < s->capacity; i++)
                         if (s->slots[i].sql) {
                                 sqlite3_reset(s->slots[i].statement);

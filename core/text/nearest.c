@@ -8,7 +8,7 @@
 
 enum { LONGEST = 64, LEAST_PART = 3 };
 
-static size_t smaller(size_t a, size_t b)
+static size_t nearest_smaller(size_t a, size_t b)
 {
         return a < b ? a : b;
 }
@@ -19,7 +19,7 @@ static bool nearest_same(char a, char b)
 }
 
 /* Optimal string alignment distance; both texts shorter than LONGEST. */
-static size_t edits(const char *a, const char *b)
+static size_t nearest_edits(const char *a, const char *b)
 {
         size_t rows[3][LONGEST + 1];
         const size_t width = strlen(b);
@@ -30,9 +30,9 @@ static size_t edits(const char *a, const char *b)
                 now[0] = i;
                 for (size_t j = 1; j <= width; j++) {
                         const size_t change = nearest_same(a[i - 1], b[j - 1]) ? 0 : 1;
-                        now[j] = smaller(smaller(last[j] + 1, now[j - 1] + 1), last[j - 1] + change);
+                        now[j] = nearest_smaller(nearest_smaller(last[j] + 1, now[j - 1] + 1), last[j - 1] + change);
                         if (i > 1 && j > 1 && nearest_same(a[i - 1], b[j - 2]) && nearest_same(a[i - 2], b[j - 1]))
-                                now[j] = smaller(now[j], before[j - 2] + 1);
+                                now[j] = nearest_smaller(now[j], before[j - 2] + 1);
                 }
                 size_t *spare = before;
                 before = last;
@@ -82,10 +82,10 @@ const char *nearest_name(const char *typed, const char *const names[], size_t co
         for (size_t i = 0; i < count; i++) {
                 if (!*names[i] || strlen(names[i]) >= LONGEST)
                         continue;
-                size_t n = edits(typed, names[i]);
+                size_t n = nearest_edits(typed, names[i]);
                 if (length - mark >= LEAST_PART &&
                     (is_part(typed, names[i]) || is_part(typed + mark, names[i]) || is_part(names[i], typed)))
-                        n = smaller(n, 1);
+                        n = nearest_smaller(n, 1);
                 if (n < fewest) {
                         fewest = n;
                         best = names[i];

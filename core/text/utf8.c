@@ -5,18 +5,18 @@
 
 /* What may follow a first byte: how many more, and the range of the next one, which keeps out overlong
  * forms, surrogates and what lies above U+10FFFF. */
-struct lead {
+struct utf8_lead_byte {
         unsigned char first, last;
         unsigned char more, least, most;
 };
 
-static const struct lead LEADS[] = {
+static const struct utf8_lead_byte LEADS[] = {
         { 0x00, 0x7F, 0, 0x00, 0x00 }, { 0xC2, 0xDF, 1, 0x80, 0xBF }, { 0xE0, 0xE0, 2, 0xA0, 0xBF },
         { 0xE1, 0xEC, 2, 0x80, 0xBF }, { 0xED, 0xED, 2, 0x80, 0x9F }, { 0xEE, 0xEF, 2, 0x80, 0xBF },
         { 0xF0, 0xF0, 3, 0x90, 0xBF }, { 0xF1, 0xF3, 3, 0x80, 0xBF }, { 0xF4, 0xF4, 3, 0x80, 0x8F },
 };
 
-static const struct lead *lead_of(unsigned char first)
+static const struct utf8_lead_byte *lead_of(unsigned char first)
 {
         for (size_t i = 0; i < sizeof(LEADS) / sizeof(*LEADS); i++)
                 if (first >= LEADS[i].first && first <= LEADS[i].last)
@@ -27,7 +27,7 @@ static const struct lead *lead_of(unsigned char first)
 bool utf8_next(const char *text, size_t *size)
 {
         const unsigned char *at = (const unsigned char *)text;
-        const struct lead *lead = lead_of(*at);
+        const struct utf8_lead_byte *lead = lead_of(*at);
         *size = 1;
         if (!lead)
                 return false;

@@ -5,30 +5,32 @@
 
 #include <stdlib.h>
 
-static json_t *copy_or(const json_t *value, json_t *(*otherwise)(void))
+static json_t *chain_message_copy_or(const json_t *value, json_t *(*otherwise)(void))
 {
         return value ? json_incref((json_t *)value) : otherwise();
 }
 
 /* A later element of the chain. It names exchange and routing key, so that a Celery worker that sends it declares nothing. */
-static json_t *element(const struct signature *s, const char *root_id, const char *parent_id)
+static json_t *chain_message_element(const struct signature *s, const char *root_id, const char *parent_id)
 {
         json_t *options = json_pack("{s:s, s:s, s:s}", "task_id", s->id, "root_id", root_id, "parent_id", parent_id);
         if (s->queue) {
                 json_object_set_new(options, "exchange", json_string(s->queue));
                 json_object_set_new(options, "routing_key", json_string(s->queue));
         }
-        return json_pack("{s:s, s:o, s:o, s:o, s:n, s:b}", "task", s->name, "args", copy_or(s->args, json_array),
-                         "kwargs", copy_or(s->kwargs, json_object), "options", options, "subtask_type", "immutable", 0);
+        return json_pack("{s:s, s:o, s:o, s:o, s:n, s:b}", "task", s->name, "args",
+                         chain_message_copy_or(s->args, json_array), "kwargs",
+                         chain_message_copy_or(s->kwargs, json_object), "options", options, "subtask_type", "immutable",
+                         0);
 }
 
 /* embed, and the end of the body. The chain stands in reverse: the next task is its last element. */
-static void add_embed(struct buffer *body, const struct signature tasks[], size_t count)
+static void chain_message_add_embed(struct buffer *body, const struct signature tasks[], size_t count)
 {
         buffer_add_string(body, "{\"callbacks\":null,\"errbacks\":null,\"chain\":");
         buffer_add_string(body, count > 1 ? "[" : "null");
         for (size_t i = count - 1; i > 0; i--) {
-                json_t *value = element(&tasks[i], tasks[0].id, tasks[i - 1].id);
+                json_t *value = chain_message_element(&tasks[i], tasks[0].id, tasks[i - 1].id);
                 if (value)
                         json_write(value, body);
                 else
@@ -60,7 +62,7 @@ struct message *chain_message(const struct signature tasks[], size_t count, cons
         if (options->traceparent)
                 header_add_text(&table, "traceparent", bytes_of_string(options->traceparent));
         task_form_body(&form, &body);
-        add_embed(&body, tasks, count);
+        chain_message_add_embed(&body, tasks, count);
         body.failed = json_whole_since(lost, body.failed) != 0;
         struct message *m = task_form_message(&form, &table, &body);
         buffer_free(&table);

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 /* NULL when it is absent or null. */
-static const json_t *member(const json_t *task, const char *key)
+static const json_t *protocol1_member(const json_t *task, const char *key)
 {
         const json_t *value = json_object_get(task, key);
         return json_is_null(value) ? NULL : value;
@@ -25,7 +25,7 @@ static void add_member(struct buffer *body, const char *key, const json_t *value
 
 static void write_body(const json_t *task, struct buffer *body)
 {
-        const json_t *args = member(task, "args"), *kwargs = member(task, "kwargs");
+        const json_t *args = protocol1_member(task, "args"), *kwargs = protocol1_member(task, "kwargs");
         buffer_add_byte(body, '[');
         if (args)
                 json_write(args, body);
@@ -37,11 +37,11 @@ static void write_body(const json_t *task, struct buffer *body)
         else
                 buffer_add_string(body, "{}");
         buffer_add_string(body, ",{");
-        add_member(body, "callbacks", member(task, "callbacks"));
+        add_member(body, "callbacks", protocol1_member(task, "callbacks"));
         buffer_add_byte(body, ',');
-        add_member(body, "errbacks", member(task, "errbacks"));
+        add_member(body, "errbacks", protocol1_member(task, "errbacks"));
         buffer_add_string(body, ",\"chain\":null,"); /* chains are callbacks of callbacks there */
-        add_member(body, "chord", member(task, "chord"));
+        add_member(body, "chord", protocol1_member(task, "chord"));
         buffer_add_string(body, "}]");
 }
 
@@ -50,23 +50,24 @@ static void write_headers(const json_t *task, struct bytes received, struct buff
 {
         static const char *const same[] = { "eta", "expires", "retries", "timelimit", "group_index" };
         struct header h;
-        const json_t *args = member(task, "args"), *kwargs = member(task, "kwargs"), *group = member(task, "taskset");
+        const json_t *args = protocol1_member(task, "args"), *kwargs = protocol1_member(task, "kwargs"),
+                     *group = protocol1_member(task, "taskset");
         const struct task_form shown = { .args = args, .kwargs = kwargs };
         header_add_json(table, "lang", NULL);
         header_add_json(table, "task", json_object_get(task, "task"));
         header_add_json(table, "id", json_object_get(task, "id"));
         header_add_json(table, "root_id", json_object_get(task, "id"));
         header_add_json(table, "parent_id", NULL);
-        header_add_json(table, "group", group ? group : member(task, "group"));
+        header_add_json(table, "group", group ? group : protocol1_member(task, "group"));
         for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
-                header_add_json(table, same[i], member(task, same[i]));
+                header_add_json(table, same[i], protocol1_member(task, same[i]));
         task_form_reprs(&shown, table);
         for (size_t at = 0; header_next(received, &at, &h);)
                 if (header_owner_of(h.name) == HEADER_CLIENT)
                         header_add_raw(table, &h);
 }
 
-static int keep(struct arena *a, struct buffer *text, struct bytes *out)
+static int protocol1_keep(struct arena *a, struct buffer *text, struct bytes *out)
 {
         const char *copy = text->failed ? NULL : arena_copy(a, text->data, text->size);
         *out = bytes_of(copy, copy ? text->size : 0);
@@ -94,6 +95,6 @@ int protocol1_translate(struct arena *a, const struct properties *p, struct byte
         encoded.failed = encoded.failed || table.failed;
         buffer_free(&table);
         write_body(task, &written);
-        const int failed = keep(a, &encoded, properties), lost = keep(a, &written, body);
+        const int failed = protocol1_keep(a, &encoded, properties), lost = protocol1_keep(a, &written, body);
         return failed ? failed : lost;
 }

@@ -109,7 +109,7 @@ struct message *task_message_retry(const struct task_message *t, const char *exc
 /* ---- dead ---- */
 
 /* Does the record replace a header of this name? */
-static bool replaced(struct bytes name, const struct dead_record *record)
+static bool republish_replaced(struct bytes name, const struct dead_record *record)
 {
         return header_owner_of(name) == HEADER_DEAD || bytes_equal(name, bytes_of_string("timestamp")) ||
                bytes_equal(name, bytes_of_string("attempts")) ||
@@ -122,7 +122,7 @@ static bool add_originals(struct buffer *table, struct bytes headers, const stru
         struct header h;
         size_t at = 0;
         while (header_next(headers, &at, &h))
-                if (header_owner_of(h.name) != HEADER_BROKER && !replaced(h.name, record))
+                if (header_owner_of(h.name) != HEADER_BROKER && !republish_replaced(h.name, record))
                         header_add_raw(table, &h);
         return at == headers.size;
 }

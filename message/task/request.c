@@ -30,7 +30,7 @@ static json_t *limit_of(unsigned limit_ms)
         return limit_ms % 1000 ? json_real((double)limit_ms / 1000) : json_integer(limit_ms / 1000);
 }
 
-static json_t *or_null(json_t *value)
+static json_t *request_or_null(json_t *value)
 {
         return value ? json_incref(value) : json_null();
 }
@@ -39,7 +39,7 @@ static json_t *or_null(json_t *value)
 static json_t *eta_of(const json_t *headers)
 {
         json_t *eta = json_object_get(headers, "eta");
-        return or_null(json_is_string(eta) ? eta : json_object_get(headers, "chard_eta"));
+        return request_or_null(json_is_string(eta) ? eta : json_object_get(headers, "chard_eta"));
 }
 
 static void add_message(json_t *request, const struct task_message *t, const struct request_place *place)
@@ -50,9 +50,9 @@ static void add_message(json_t *request, const struct task_message *t, const str
         json_t *headers = headers_to_json(p.headers),
                *priority = p.priority < 0 ? json_null() : json_integer(p.priority);
         json_object_set_new(request, "eta", eta_of(headers));
-        json_object_set_new(request, "stamped_headers", or_null(json_object_get(headers, "stamped_headers")));
-        json_object_set_new(request, "stamps", or_null(json_object_get(headers, "stamps")));
-        json_object_set_new(request, "shadow", or_null(json_object_get(headers, "shadow")));
+        json_object_set_new(request, "stamped_headers", request_or_null(json_object_get(headers, "stamped_headers")));
+        json_object_set_new(request, "stamps", request_or_null(json_object_get(headers, "stamps")));
+        json_object_set_new(request, "shadow", request_or_null(json_object_get(headers, "shadow")));
         json_object_set_new(request, "headers", headers);
         json_object_set_new(request, "properties", properties_to_json(&p));
         json_object_set(request, "priority", priority);
@@ -72,10 +72,10 @@ json_t *task_message_request(const struct task_message *t, const struct request_
         json_object_set_new(request, "soft_time_limit", limit_of(t->soft_limit_ms));
         json_object_set_new(request, "ignore_result", json_boolean(t->ignore_result));
         json_object_set_new(request, "replaced_task_nesting", json_integer(t->nesting));
-        json_object_set_new(request, "callbacks", or_null(t->callbacks));
-        json_object_set_new(request, "errbacks", or_null(t->errbacks));
-        json_object_set_new(request, "chain", or_null(t->chain));
-        json_object_set_new(request, "chord", or_null(t->chord));
+        json_object_set_new(request, "callbacks", request_or_null(t->callbacks));
+        json_object_set_new(request, "errbacks", request_or_null(t->errbacks));
+        json_object_set_new(request, "chain", request_or_null(t->chain));
+        json_object_set_new(request, "chord", request_or_null(t->chord));
         add_message(request, t, place);
         return request;
 }

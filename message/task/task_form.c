@@ -5,7 +5,7 @@
 #include "message/wire/repr.h"
 #include "message/wire/wire.h"
 
-static void add_text(struct buffer *table, const char *name, const char *text)
+static void task_form_add_text(struct buffer *table, const char *name, const char *text)
 {
         if (text)
                 header_add_text(table, name, bytes_of_string(text));
@@ -56,20 +56,20 @@ void task_form_reprs(const struct task_form *f, struct buffer *table)
 
 void task_form_headers(const struct task_form *f, struct buffer *table)
 {
-        add_text(table, "lang", "py");
-        add_text(table, "task", f->name);
-        add_text(table, "id", f->id);
-        add_text(table, "shadow", f->shadow);
-        add_text(table, "eta", f->eta);
-        add_text(table, "expires", f->expires);
-        add_text(table, "group", f->group_id);
+        task_form_add_text(table, "lang", "py");
+        task_form_add_text(table, "task", f->name);
+        task_form_add_text(table, "id", f->id);
+        task_form_add_text(table, "shadow", f->shadow);
+        task_form_add_text(table, "eta", f->eta);
+        task_form_add_text(table, "expires", f->expires);
+        task_form_add_text(table, "group", f->group_id);
         header_add_json(table, "group_index", f->group_index);
         add_count(table, "retries", f->retries);
         add_limits(table, f);
-        add_text(table, "root_id", f->root_id);
-        add_text(table, "parent_id", f->parent_id);
+        task_form_add_text(table, "root_id", f->root_id);
+        task_form_add_text(table, "parent_id", f->parent_id);
         task_form_reprs(f, table);
-        add_text(table, "origin", f->origin);
+        task_form_add_text(table, "origin", f->origin);
         header_add_json(table, "ignore_result", f->ignore_result);
         add_count(table, "replaced_task_nesting", f->replaced_task_nesting);
         add_stamps(table, f);

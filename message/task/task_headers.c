@@ -10,12 +10,12 @@
 #include <math.h>
 
 /* One pass reads them all; each reader fills the field at its offset and returns 0, 1 for a wrong value, or -ENOMEM. */
-struct reading {
+struct header_reading {
         struct arena *arena;
         struct task_message *task;
         struct body_form *form;
 };
-typedef int read_header(struct reading *r, const struct header *h, void *field);
+typedef int read_header(struct header_reading *r, const struct header *h, void *field);
 
 static read_header read_text, read_count, read_ms, read_index, read_time, read_limits, read_bool, read_form;
 
@@ -69,7 +69,7 @@ static const struct known *find_known(struct bytes name)
 int task_headers_read(struct arena *a, struct bytes table, struct task_message *out, struct body_form *form,
                       struct problem *why)
 {
-        struct reading r = { a, out, form };
+        struct header_reading r = { a, out, form };
         struct header h;
         size_t at = 0;
         int result = 0;
@@ -115,7 +115,7 @@ int task_text_copy(struct arena *a, struct bytes text, const char **out)
         return 0;
 }
 
-static int read_text(struct reading *r, const struct header *h, void *field)
+static int read_text(struct header_reading *r, const struct header *h, void *field)
 {
         const char **out = (const char **)field;
         struct bytes text;
@@ -125,7 +125,7 @@ static int read_text(struct reading *r, const struct header *h, void *field)
         return header_text(h, &text) ? task_text_copy(r->arena, text, out) : 1;
 }
 
-static int read_count(struct reading *r, const struct header *h, void *field)
+static int read_count(struct header_reading *r, const struct header *h, void *field)
 {
         (void)r;
         unsigned *out = (unsigned *)field;
@@ -136,7 +136,7 @@ static int read_count(struct reading *r, const struct header *h, void *field)
         return 0;
 }
 
-static int read_ms(struct reading *r, const struct header *h, void *field)
+static int read_ms(struct header_reading *r, const struct header *h, void *field)
 {
         (void)r;
         int64_t number = 0;
@@ -146,7 +146,7 @@ static int read_ms(struct reading *r, const struct header *h, void *field)
         return 0;
 }
 
-static int read_index(struct reading *r, const struct header *h, void *field)
+static int read_index(struct header_reading *r, const struct header *h, void *field)
 {
         (void)r;
         json_int_t *out = (json_int_t *)field;
@@ -157,7 +157,7 @@ static int read_index(struct reading *r, const struct header *h, void *field)
         return 0;
 }
 
-static int read_bool(struct reading *r, const struct header *h, void *field)
+static int read_bool(struct header_reading *r, const struct header *h, void *field)
 {
         (void)r;
         if (h->kind != 't' && h->kind != 'V')
@@ -166,7 +166,7 @@ static int read_bool(struct reading *r, const struct header *h, void *field)
         return 0;
 }
 
-static int read_form(struct reading *r, const struct header *h, void *field)
+static int read_form(struct header_reading *r, const struct header *h, void *field)
 {
         (void)r;
         struct bytes *out = (struct bytes *)field;
@@ -174,7 +174,7 @@ static int read_form(struct reading *r, const struct header *h, void *field)
         return h->kind == 'V' || header_text(h, out) ? 0 : 1;
 }
 
-static int read_time(struct reading *r, const struct header *h, void *field)
+static int read_time(struct header_reading *r, const struct header *h, void *field)
 {
         (void)r;
         int64_t *out = (int64_t *)field;
@@ -212,7 +212,7 @@ static bool limit_ms(const struct header *h, unsigned *out)
         return true;
 }
 
-static int read_limits(struct reading *r, const struct header *h, void *field)
+static int read_limits(struct header_reading *r, const struct header *h, void *field)
 {
         (void)field;
         struct header item;

@@ -23,8 +23,8 @@ static bool may_be_protocol1(const struct task_message *t, const struct problem 
         return !t->name && !t->id && strcmp(why->code, "not_a_task") == 0;
 }
 
-static int decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
-                  struct task_message *out, struct properties *p, struct problem *why);
+static int task_message_read(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
+                             struct task_message *out, struct properties *p, struct problem *why);
 
 static int decode_protocol1(struct arena *a, const struct properties *p, size_t max_body, struct task_message *out,
                             struct problem *why)
@@ -46,7 +46,7 @@ static int decode_protocol1(struct arena *a, const struct properties *p, size_t 
                 return rc;
         struct properties again;
         *why = (struct problem){ 0 };
-        return decode(a, properties, body, SIZE_MAX, out, &again, why);
+        return task_message_read(a, properties, body, SIZE_MAX, out, &again, why);
 }
 
 int task_message_decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
@@ -55,12 +55,12 @@ int task_message_decode(struct arena *a, struct bytes properties, struct bytes b
         struct properties p;
         struct problem untold = { 0 };
         why = why ? why : &untold;
-        const int rc = decode(a, properties, body, max_body, out, &p, why);
+        const int rc = task_message_read(a, properties, body, max_body, out, &p, why);
         return rc > 0 && may_be_protocol1(out, why) ? decode_protocol1(a, &p, max_body, out, why) : rc;
 }
 
-static int decode(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
-                  struct task_message *out, struct properties *p, struct problem *why)
+static int task_message_read(struct arena *a, struct bytes properties, struct bytes body, size_t max_body,
+                             struct task_message *out, struct properties *p, struct problem *why)
 {
         struct body_form form = { 0 };
         *out = (struct task_message){ .group_index = -1, .properties = properties, .raw_body = body };
@@ -142,7 +142,7 @@ static bool is_json(struct bytes type)
 }
 
 /* How much of a value from outside a problem's text shows; it repairs what is no UTF-8. */
-static int shown(struct bytes text)
+static int task_message_shown(struct bytes text)
 {
         return text.size < 80 ? (int)text.size : 80;
 }
@@ -155,19 +155,19 @@ static int check_form(const struct properties *p, struct body_form *form, struct
                 return problem_set(why, "message", "bad_content_type",
                                    "the content type is \"%.*s\"; only application/json is understood "
                                    "(task_serializer = \"json\")",
-                                   shown(p->content_type), (const char *)p->content_type.data);
+                                   task_message_shown(p->content_type), (const char *)p->content_type.data);
         bool known = encoding.size == 0;
         for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++)
                 known = known || same_word(encoding, encodings[i]);
         if (!known)
                 return problem_set(why, "message", "bad_content_type",
-                                   "the content encoding is \"%.*s\"; utf-8 and base64 are understood", shown(encoding),
-                                   (const char *)encoding.data);
+                                   "the content encoding is \"%.*s\"; utf-8 and base64 are understood",
+                                   task_message_shown(encoding), (const char *)encoding.data);
         form->said_base64 = same_word(encoding, "base64");
         if (form->compression.size && !compression_known(form->compression))
                 return problem_set(why, "message", "bad_compression",
                                    "the compression is \"%.*s\"; understood are " COMPRESSION_KNOWN,
-                                   shown(form->compression), (const char *)form->compression.data);
+                                   task_message_shown(form->compression), (const char *)form->compression.data);
         return 0;
 }
 

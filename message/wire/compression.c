@@ -14,7 +14,7 @@ enum { EITHER_WRAPPER = 32 + MAX_WBITS, FIRST_PIECE = 4096, LARGEST_PIECE = 1 <<
 enum progress { GOES_ON, ENDED, CUT_SHORT, DAMAGED, NO_MEMORY };
 
 /* A stream being unpacked: what is left of it, and the library's own state. */
-struct stream {
+struct packed_stream {
         struct bytes left;
         union {
                 z_stream z;
@@ -27,12 +27,12 @@ struct stream {
 struct codec {
         const char *names[5]; /* ended by NULL */
         const char *damaged;
-        bool (*open)(struct stream *s);
-        enum progress (*step)(struct stream *s, unsigned char *at, size_t room, size_t *made);
-        void (*close)(struct stream *s);
+        bool (*open)(struct packed_stream *s);
+        enum progress (*step)(struct packed_stream *s, unsigned char *at, size_t capacity, size_t *made);
+        void (*close)(struct packed_stream *s);
 };
 
-static void advance(struct stream *s, size_t left)
+static void compression_advance(struct packed_stream *s, size_t left)
 {
         s->left.data += s->left.size - left;
         s->left.size = left;
@@ -40,21 +40,21 @@ static void advance(struct stream *s, size_t left)
 
 /* ---- gzip and zlib ---- */
 
-static bool gzip_open(struct stream *s)
+static bool gzip_open(struct packed_stream *s)
 {
         return inflateInit2(&s->state.z, EITHER_WRAPPER) == Z_OK;
 }
 
-static enum progress gzip_step(struct stream *s, unsigned char *at, size_t room, size_t *made)
+static enum progress gzip_step(struct packed_stream *s, unsigned char *at, size_t capacity, size_t *made)
 {
         z_stream *z = &s->state.z;
         z->next_in = (Bytef *)s->left.data;
         z->avail_in = (uInt)s->left.size;
         z->next_out = at;
-        z->avail_out = (uInt)room;
+        z->avail_out = (uInt)capacity;
         const int rc = inflate(z, Z_NO_FLUSH);
-        *made = room - z->avail_out;
-        advance(s, z->avail_in);
+        *made = capacity - z->avail_out;
+        compression_advance(s, z->avail_in);
         switch (rc) {
         case Z_OK: return GOES_ON;
         case Z_STREAM_END: return ENDED;
@@ -64,64 +64,64 @@ static enum progress gzip_step(struct stream *s, unsigned char *at, size_t room,
         }
 }
 
-static void gzip_close(struct stream *s)
+static void gzip_close(struct packed_stream *s)
 {
         inflateEnd(&s->state.z);
 }
 
 /* ---- bzip2 ---- */
 
-static bool bzip2_open(struct stream *s)
+static bool bzip2_open(struct packed_stream *s)
 {
         return BZ2_bzDecompressInit(&s->state.bz, 0, 0) == BZ_OK;
 }
 
-static enum progress bzip2_step(struct stream *s, unsigned char *at, size_t room, size_t *made)
+static enum progress bzip2_step(struct packed_stream *s, unsigned char *at, size_t capacity, size_t *made)
 {
         bz_stream *z = &s->state.bz;
         z->next_in = (char *)s->left.data;
         z->avail_in = (unsigned)s->left.size;
         z->next_out = (char *)at;
-        z->avail_out = (unsigned)room;
+        z->avail_out = (unsigned)capacity;
         const int rc = BZ2_bzDecompress(z);
-        const bool stuck = z->avail_out == room && z->avail_in == s->left.size;
-        *made = room - z->avail_out;
-        advance(s, z->avail_in);
+        const bool stuck = z->avail_out == capacity && z->avail_in == s->left.size;
+        *made = capacity - z->avail_out;
+        compression_advance(s, z->avail_in);
         if (rc == BZ_STREAM_END)
                 return ENDED;
         if (rc == BZ_OK)
-                return stuck || (s->left.size == 0 && *made < room) ? CUT_SHORT : GOES_ON;
+                return stuck || (s->left.size == 0 && *made < capacity) ? CUT_SHORT : GOES_ON;
         return rc == BZ_MEM_ERROR ? NO_MEMORY : DAMAGED;
 }
 
-static void bzip2_close(struct stream *s)
+static void bzip2_close(struct packed_stream *s)
 {
         BZ2_bzDecompressEnd(&s->state.bz);
 }
 
 /* ---- zstd ---- */
 
-static bool zstd_open(struct stream *s)
+static bool zstd_open(struct packed_stream *s)
 {
         s->state.zstd = ZSTD_createDStream();
         return s->state.zstd != NULL;
 }
 
-static enum progress zstd_step(struct stream *s, unsigned char *at, size_t room, size_t *made)
+static enum progress zstd_step(struct packed_stream *s, unsigned char *at, size_t capacity, size_t *made)
 {
         ZSTD_inBuffer in = { s->left.data, s->left.size, 0 };
-        ZSTD_outBuffer out = { at, room, 0 };
+        ZSTD_outBuffer out = { at, capacity, 0 };
         const size_t rc = ZSTD_decompressStream(s->state.zstd, &out, &in);
         *made = out.pos;
-        advance(s, in.size - in.pos);
+        compression_advance(s, in.size - in.pos);
         if (ZSTD_isError(rc))
                 return DAMAGED;
         if (rc == 0)
                 return ENDED;
-        return s->left.size == 0 && out.pos < room ? CUT_SHORT : GOES_ON;
+        return s->left.size == 0 && out.pos < capacity ? CUT_SHORT : GOES_ON;
 }
 
-static void zstd_close(struct stream *s)
+static void zstd_close(struct packed_stream *s)
 {
         ZSTD_freeDStream(s->state.zstd);
 }
@@ -152,13 +152,14 @@ bool compression_known(struct bytes name)
         return codec_of(name) != NULL;
 }
 
-static int too_large(size_t max, struct problem *why)
+static int compression_too_large(size_t max, struct problem *why)
 {
         return problem_set(why, "message", "body_too_large", "the decompressed body is larger than %zu bytes", max);
 }
 
 /* Decompress piece by piece into growing room; one byte more than `max` is asked for, to see that there is more. */
-static int unpack(const struct codec *codec, struct stream *s, size_t max, struct buffer *out, struct problem *why)
+static int compression_unpack(const struct codec *codec, struct packed_stream *s, size_t max, struct buffer *out,
+                              struct problem *why)
 {
         size_t total = 0, piece = FIRST_PIECE;
         for (enum progress progress = GOES_ON; progress != ENDED;) {
@@ -174,7 +175,7 @@ static int unpack(const struct codec *codec, struct stream *s, size_t max, struc
                 out->size += made;
                 total += made;
                 if (total > max)
-                        return too_large(max, why);
+                        return compression_too_large(max, why);
                 if (progress == CUT_SHORT || progress == DAMAGED)
                         return problem_set(why, "message", "bad_compression", "the compressed body is %s",
                                            progress == CUT_SHORT ? "cut short" : codec->damaged);
@@ -187,14 +188,14 @@ static int unpack(const struct codec *codec, struct stream *s, size_t max, struc
 int decompress(struct bytes name, struct bytes packed, size_t max, struct buffer *out, struct problem *why)
 {
         const struct codec *codec = codec_of(name);
-        struct stream s = { .left = packed };
+        struct packed_stream s = { .left = packed };
         if (packed.size > UINT32_MAX || max >= SIZE_MAX / 2)
-                return too_large(max, why);
+                return compression_too_large(max, why);
         if (!codec)
                 return problem_set(why, "message", "bad_compression", "understood are " COMPRESSION_KNOWN);
         if (!codec->open(&s))
                 return -ENOMEM;
-        int rc = unpack(codec, &s, max, out, why);
+        int rc = compression_unpack(codec, &s, max, out, why);
         codec->close(&s);
         return rc;
 }

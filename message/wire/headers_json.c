@@ -8,14 +8,14 @@
 
 /* ---- JSON to a table ---- */
 
-static void add_item(struct buffer *b, const json_t *value, unsigned depth);
+static void headers_json_add_item(struct buffer *b, const json_t *value, unsigned depth);
 
 static void add_array(struct buffer *b, const json_t *array, unsigned depth)
 {
         buffer_add_byte(b, 'A');
         const size_t start = wire_begin(b);
         for (size_t i = 0; i < json_array_size(array); i++)
-                add_item(b, json_array_get(array, i), depth);
+                headers_json_add_item(b, json_array_get(array, i), depth);
         wire_end(b, start);
 }
 
@@ -27,7 +27,7 @@ static void add_table(struct buffer *b, const json_t *object, unsigned depth)
         const size_t start = wire_begin(b);
         json_object_foreach((json_t *)object, key, value) {
                 wire_add_name(b, key);
-                add_item(b, value, depth);
+                headers_json_add_item(b, value, depth);
         }
         wire_end(b, start);
 }
@@ -47,7 +47,7 @@ static void add_bool(struct buffer *b, bool value)
 }
 
 /* `depth`: how many levels may still be opened. */
-static void add_item(struct buffer *b, const json_t *value, unsigned depth)
+static void headers_json_add_item(struct buffer *b, const json_t *value, unsigned depth)
 {
         if (json_is_string(value))
                 wire_add_text(b, bytes_of(json_string_value(value), json_string_length(value)));
@@ -67,7 +67,7 @@ static void add_item(struct buffer *b, const json_t *value, unsigned depth)
 
 void wire_add_json(struct buffer *b, const json_t *value)
 {
-        add_item(b, value, WIRE_DEEPEST);
+        headers_json_add_item(b, value, WIRE_DEEPEST);
 }
 
 /* ---- a table to JSON ---- */

@@ -14,14 +14,14 @@ struct repr {
 
 static void add_value(struct repr *r, const json_t *value, unsigned levels);
 
-static size_t room(const struct repr *r)
+static size_t repr_left(const struct repr *r)
 {
         return r->out->size < r->end ? r->end - r->out->size : 0;
 }
 
 static void add_cut(struct repr *r, struct bytes text)
 {
-        const size_t size = utf8_cut(text, room(r));
+        const size_t size = utf8_cut(text, repr_left(r));
         buffer_add(r->out, text.data, size);
         if (size < text.size)
                 buffer_add(r->out, "...", 3);
@@ -40,11 +40,11 @@ static void add_quoted(struct repr *r, const char *text, size_t size)
 }
 
 /* A comma before every item but the first; false when there is no room for one more. */
-static bool next(struct repr *r, size_t index)
+static bool repr_next(struct repr *r, size_t index)
 {
         if (index > 0)
                 buffer_add(r->out, ", ", 2);
-        if (room(r) > 0)
+        if (repr_left(r) > 0)
                 return true;
         buffer_add(r->out, "...", 3);
         return false;
@@ -53,7 +53,7 @@ static bool next(struct repr *r, size_t index)
 static void add_items(struct repr *r, const json_t *array, size_t before, unsigned levels)
 {
         const size_t count = json_array_size(array);
-        for (size_t i = 0; i < count && next(r, i + before); i++)
+        for (size_t i = 0; i < count && repr_next(r, i + before); i++)
                 add_value(r, json_array_get(array, i), levels);
 }
 
@@ -63,7 +63,7 @@ static void add_members(struct repr *r, const json_t *object, unsigned levels)
         json_t *value;
         size_t i = 0;
         json_object_foreach((json_t *)object, key, value) {
-                if (!next(r, i++))
+                if (!repr_next(r, i++))
                         return;
                 add_quoted(r, key, strlen(key));
                 buffer_add(r->out, ": ", 2);

@@ -17,19 +17,20 @@
         "select set_config('synchronous_commit', 'on', false)" \
         " where current_setting('synchronous_commit') = 'off'; "
 
-static const struct session_kind kinds[LINK_COUNT] = {
+static const struct session_kind kinds[PG_LINK_COUNT] = {
         /* A claim that is lost in a crash is only claimed again: it need not wait for the disk. */
-        [LINK_CLAIMS] = { "claims", "set synchronous_commit = off; listen chard_scheduled; ", pg_sql_prepared_claims },
+        [PG_LINK_CLAIMS] = { "claims", "set synchronous_commit = off; listen chard_scheduled; ",
+                             pg_sql_prepared_claims },
         /* What is committed stays, whatever the server's default is. */
-        [LINK_COMMITS] = { "commits", COMMIT_FOR_GOOD, pg_sql_prepared_commits },
+        [PG_LINK_COMMITS] = { "commits", COMMIT_FOR_GOOD, pg_sql_prepared_commits },
         /* A forgotten row that comes back is published again, which claims make harmless. */
-        [LINK_RELEASES] = { "releases", "set synchronous_commit = off; ", pg_sql_prepared_releases },
+        [PG_LINK_RELEASES] = { "releases", "set synchronous_commit = off; ", pg_sql_prepared_releases },
         /* A page of entries is read along an index. The planner, which thinks little of what filters leave, would rather collect all
          * that is kept, by a bitmap, and sort it, for every page. */
-        [LINK_DEAD] = { "dead letters", "set enable_bitmapscan = off; " COMMIT_FOR_GOOD, pg_sql_prepared_dead },
+        [PG_LINK_DEAD] = { "dead letters", "set enable_bitmapscan = off; " COMMIT_FOR_GOOD, pg_sql_prepared_dead },
 };
 
-static const struct verb *const verbs[LANE_COUNT] = {
+static const struct pg_verb *const verbs[LANE_COUNT] = {
         [LANE_CLAIM] = &verb_claim,
         [LANE_READ] = &verb_read,
         [LANE_BEAT] = &verb_beat,
@@ -74,14 +75,14 @@ void store_hold(struct pg_store *s)
 
 static void backend_release_memory(struct pg_store *s)
 {
-        for (int i = 0; i < LINK_COUNT; i++)
+        for (int i = 0; i < PG_LINK_COUNT; i++)
                 groups_free(&s->links[i]);
         arguments_free(&s->arguments);
-        address_free(&s->address);
+        conninfo_free(&s->conninfo);
         free((char *)(uintptr_t)s->config.owner);
         free(s->released);
-        if (s->tend_cancel >= 0)
-                close(s->tend_cancel);
+        if (s->maintain_cancel >= 0)
+                close(s->maintain_cancel);
         free(s);
 }
 
@@ -93,7 +94,7 @@ void store_drop(struct pg_store *s)
 
 static bool all_up(const struct pg_store *s)
 {
-        for (int i = 0; i < LINK_COUNT; i++) {
+        for (int i = 0; i < PG_LINK_COUNT; i++) {
                 if (s->links[i].lost)
                         return false;
         }
@@ -116,7 +117,7 @@ void store_changed(struct pg_store *s, const char *why)
                 s->config.changed(up, up ? NULL : why, s->config.arg);
 }
 
-static void init(struct pg_store *s, const struct store_config *config)
+static void pg_backend_init(struct pg_store *s, const struct store_config *config)
 {
         s->config = *config;
         s->config.url = NULL;
@@ -125,13 +126,13 @@ static void init(struct pg_store *s, const struct store_config *config)
                 s->lanes[i].verb = verbs[i];
                 s->lanes[i].end = &s->lanes[i].first;
         }
-        for (int i = 0; i < LINK_COUNT; i++) {
+        for (int i = 0; i < PG_LINK_COUNT; i++) {
                 s->links[i].store = s;
                 s->links[i].kind = &kinds[i];
                 s->links[i].flight_end = &s->links[i].flight;
         }
         s->up = true;
-        s->tend_cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        s->maintain_cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
 /* From here on the loop knows the store. */
@@ -143,7 +144,7 @@ static void backend_start(struct pg_store *s)
         uv_timer_init(s->config.loop, &s->parked_timer);
         s->parked_timer.data = s;
         store_hold(s);
-        for (int i = 0; i < LINK_COUNT; i++) {
+        for (int i = 0; i < PG_LINK_COUNT; i++) {
                 uv_timer_init(s->config.loop, &s->links[i].timer);
                 s->links[i].timer.data = &s->links[i];
                 store_hold(s);
@@ -154,7 +155,7 @@ static int connect_first(struct pg_store *s, PGconn **pg, struct problem *why)
 {
         unsigned timeout = s->config.connect_timeout_ms ? s->config.connect_timeout_ms : CONNECT_MS;
         struct patience patience = { clock_mono_ms() + timeout, -1 };
-        int rc = session_open(&s->address, &kinds[LINK_CLAIMS], s->answer_timeout_ms, &patience, pg, why);
+        int rc = session_open(&s->conninfo, &kinds[PG_LINK_CLAIMS], s->answer_timeout_ms, &patience, pg, why);
 
         if (rc == 0 && s->config.release_leases) {
                 rc = session_execute(*pg, pg_sql_void_leases.sql, s->config.owner, &patience, why);
@@ -174,11 +175,11 @@ static void pg_close(struct store *store)
         struct pg_store *s = pg_of(store);
 
         s->closing = true;
-        tend_give_up(s);
+        pg_maintenance_give_up(s);
         uv_close((uv_handle_t *)&s->flush, handle_closed);
         uv_close((uv_handle_t *)&s->parked_timer, handle_closed);
-        for (int i = 0; i < LINK_COUNT; i++)
-                link_close(&s->links[i]);
+        for (int i = 0; i < PG_LINK_COUNT; i++)
+                pg_link_close(&s->links[i]);
         for (int i = 0; i < LANE_COUNT; i++)
                 lane_close(s, &s->lanes[i]);
         parked_close(s);
@@ -192,11 +193,11 @@ static int pg_open(struct store **out, const struct store_config *config, struct
 
         if (!s)
                 return -ENOMEM;
-        init(s, config);
+        pg_backend_init(s, config);
         s->store.backend = &store_postgres;
         s->config.owner = strdup(config->owner ? config->owner : "");
-        rc = s->config.owner ? address_read(&s->address, config->url, config->owner, config->connect_timeout_ms,
-                                            s->answer_timeout_ms, why)
+        rc = s->config.owner ? conninfo_read(&s->conninfo, config->url, config->owner, config->connect_timeout_ms,
+                                             s->answer_timeout_ms, why)
                              : -ENOMEM;
         if (rc == 0)
                 rc = connect_first(s, &pg, why);
@@ -205,7 +206,7 @@ static int pg_open(struct store **out, const struct store_config *config, struct
                 return rc;
         }
         backend_start(s);
-        rc = link_adopt(&s->links[LINK_CLAIMS], pg);
+        rc = pg_link_adopt(&s->links[PG_LINK_CLAIMS], pg);
         if (rc != 0)
                 pg_close(&s->store);
         else
@@ -220,8 +221,8 @@ static void pg_claim(struct store *s, const struct claim *claim, claim_done *don
         struct pg_store *pg = pg_of(s);
 
         /* Its commit will want that link: open both at once. */
-        if (pg->links[LINK_COMMITS].state == LINK_IDLE && !pg->closing)
-                link_want(&pg->links[LINK_COMMITS]);
+        if (pg->links[PG_LINK_COMMITS].state == PG_LINK_IDLE && !pg->closing)
+                pg_link_want(&pg->links[PG_LINK_COMMITS]);
         call_add(pg, &verb_claim, claim, NULL, (void (*)(void))done, arg);
 }
 
@@ -341,6 +342,8 @@ static const struct store_carry pg_carry_door = {
 
 static const struct store_fleet pg_fleet_door = {
         .lease = pg_lease,
+        .maintain = pg_maintain,
+        .forget_workers = pg_forget_workers,
 };
 
 const struct store_backend store_postgres = {

@@ -14,24 +14,24 @@ static const struct statement *const of_kind[CARRY_KINDS] = {
         [CARRY_SCHEDULED] = &pg_sql_carry_scheduled,
 };
 
-struct carry_call {
+struct pg_carry_call {
         enum carried kind;
         char *rows; /* behind the struct */
 };
 
 /* Few processes ever do this: nothing is prepared for it. */
-static int send_carry(struct link *link, struct group *group)
+static int send_carry(struct pg_link *link, struct pg_group *group)
 {
-        const struct carry_call *call = group->calls[0]->what;
+        const struct pg_carry_call *call = group->calls[0]->what;
 
         arguments_reset(&link->store->arguments);
         arguments_text(&link->store->arguments, call->rows);
-        return link_send_once(link, group, of_kind[call->kind]);
+        return pg_link_send_once(link, group, of_kind[call->kind]);
 }
 
-const struct verb verb_carry = {
+const struct pg_verb verb_carry = {
         .lane = LANE_CARRY,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = 1,
         .send = send_carry,
         .answer = answer_json,
@@ -41,7 +41,7 @@ const struct verb verb_carry = {
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg)
 {
         const size_t size = json_dumpb(rows, NULL, 0, JSON_COMPACT);
-        struct carry_call *call = malloc(sizeof(*call) + size + 1);
+        struct pg_carry_call *call = malloc(sizeof(*call) + size + 1);
         struct problem why;
 
         if (!call || size == 0) {

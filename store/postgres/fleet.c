@@ -6,28 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct lease_call {
+struct pg_lease_call {
         const char *name, *holder, *token; /* behind the struct */
         unsigned lease_ms;
 };
 
-static int send_lease(struct link *link, struct group *group)
+static int send_lease(struct pg_link *link, struct pg_group *group)
 {
-        const struct lease_call *call = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
+        const struct pg_lease_call *call = group->calls[0]->what;
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
         arguments_text(a, call->name);
         arguments_text(a, call->holder);
         arguments_text(a, call->token);
         arguments_number(a, call->lease_ms);
-        return link_send_once(link, group, &pg_sql_lease_take);
+        return pg_link_send_once(link, group, &pg_sql_lease_take);
 }
 
 /* Who asks can ask again, and by then knows better. */
-const struct verb verb_lease = {
+const struct pg_verb verb_lease = {
         .lane = LANE_LEASE,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = 1,
         .tries = 1,
         .send = send_lease,
@@ -46,7 +46,7 @@ static const char *lease_text(char **at, const char *text)
 
 void pg_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg)
 {
-        struct lease_call *call =
+        struct pg_lease_call *call =
                 malloc(sizeof(*call) + strlen(ask->name) + strlen(ask->holder) + strlen(ask->token) + 3);
         struct problem why;
         char *at;

@@ -33,7 +33,7 @@ static void migrate_say(const struct migration *m, const char *verb, const char 
 
 /* FNV-1a, 64 bits: tells an edited file from the one that was applied; no defence against anybody.
  * Source: Fowler, Noll, Vo, "FNV hash". */
-static void checksum(const struct embedded_file *file, char out[17])
+static void pg_migrate_checksum(const struct embedded_file *file, char out[17])
 {
         uint64_t hash = 0xcbf29ce484222325;
 
@@ -43,7 +43,7 @@ static void checksum(const struct embedded_file *file, char out[17])
 }
 
 /* What is applied must be what this program has, byte for byte, and nothing beyond it. */
-static int compare(const struct migration *m, const PGresult *applied)
+static int pg_migrate_compare(const struct migration *m, const PGresult *applied)
 {
         char sum[17];
 
@@ -54,7 +54,7 @@ static int compare(const struct migration *m, const PGresult *applied)
                         return problem_set(m->why, "store", "schema_too_new",
                                            "the database's tables are of version %d, this program knows only %d",
                                            version, schema_newest());
-                checksum(&embedded_schema[row], sum);
+                pg_migrate_checksum(&embedded_schema[row], sum);
                 if (version != schema_number(embedded_schema[row].name) ||
                     strcmp(PQgetvalue(applied, row, 1), sum) != 0)
                         return problem_set(m->why, "store", "schema_changed",
@@ -71,7 +71,7 @@ static int migrate_apply(const struct migration *m, const struct embedded_file *
         struct problem found;
         int rc;
 
-        checksum(file, sum);
+        pg_migrate_checksum(file, sum);
         buffer_add_string(&sql, "begin; ");
         buffer_add(&sql, file->data, file->size);
         buffer_addf(&sql,
@@ -94,12 +94,12 @@ static int apply_missing(const struct migration *m)
         int first = rc == 0 ? PQntuples(applied) : 0;
 
         if (rc == 0)
-                rc = compare(m, applied);
+                rc = pg_migrate_compare(m, applied);
         PQclear(applied);
         for (size_t i = (size_t)first; rc == 0 && i < embedded_schema_count; i++)
                 rc = migrate_apply(m, &embedded_schema[i]);
         if (rc == 0)
-                rc = session_run(m->pg, "select chard.tend()", &m->patience, NULL, NULL, m->why);
+                rc = session_run(m->pg, "select chard.maintain()", &m->patience, NULL, NULL, m->why);
         if (rc == 0 && (size_t)first == embedded_schema_count)
                 migrate_say(m, "up to date:",
                             embedded_schema_count > 0 ? embedded_schema[first - 1].name : "nothing to do");
@@ -145,12 +145,12 @@ int pg_migrate(const struct store_migration *migration, struct problem *why)
 {
         unsigned timeout = migration->connect_timeout_ms ? migration->connect_timeout_ms : CONNECT_MS;
         struct migration m = { .patience = { clock_mono_ms() + timeout, -1 }, .asked = migration, .why = why };
-        struct address address;
-        int rc = address_read(&address, migration->url, "chard migrate", timeout, ANSWER_TIMEOUT_MS, why);
+        struct conninfo conninfo;
+        int rc = conninfo_read(&conninfo, migration->url, "chard migrate", timeout, ANSWER_TIMEOUT_MS, why);
 
         if (rc != 0)
                 return rc;
-        rc = session_connect(&address, &m.patience, &m.pg, why);
+        rc = session_connect(&conninfo, &m.patience, &m.pg, why);
         m.patience.deadline_ms = clock_mono_ms() + PATIENCE_MS;
         if (rc == 0)
                 rc = session_run(m.pg, pg_sql_migrate_prepare.sql, &m.patience, NULL, NULL, why);
@@ -160,6 +160,6 @@ int pg_migrate(const struct store_migration *migration, struct problem *why)
                 rc = migrate_make_views(&m);
         if (m.pg)
                 PQfinish(m.pg);
-        address_free(&address);
+        conninfo_free(&conninfo);
         return rc;
 }

@@ -15,7 +15,7 @@
 #include "store/inbox.h"
 #include "store/key.h"
 #include "store/meaning.h"
-#include "store/postgres/link/address.h"
+#include "store/postgres/link/conninfo.h"
 #include "store/postgres/link/column.h"
 #include "store/postgres/link/reply.h"
 #include "store/postgres/link/session.h"
@@ -34,11 +34,11 @@
 #define READ_TRIES           5 /* of what changes nothing, or only says that we live */
 
 struct pg_store;
-struct link;
+struct pg_link;
 
-enum link_id { LINK_CLAIMS, LINK_COMMITS, LINK_RELEASES, LINK_DEAD, LINK_COUNT };
+enum pg_link_id { PG_LINK_CLAIMS, PG_LINK_COMMITS, PG_LINK_RELEASES, PG_LINK_DEAD, PG_LINK_COUNT };
 
-enum lane_id {
+enum pg_lane_id {
         LANE_CLAIM,
         LANE_READ,
         LANE_BEAT,
@@ -78,12 +78,12 @@ enum lane_id {
 };
 
 /* One call of a verb, until it is answered. */
-struct call {
-        struct call *next;
-        const struct verb *verb; /* whose lane it is in */
-        const void *what;        /* struct claim, struct commit, …: the caller's, or `own` */
-        void *own;               /* freed with the call, or NULL */
-        void (*done)(void);      /* the verb's own type of callback */
+struct pg_call {
+        struct pg_call *next;
+        const struct pg_verb *verb; /* whose lane it is in */
+        const void *what;           /* struct claim, struct commit, …: the caller's, or `own` */
+        void *own;                  /* freed with the call, or NULL */
+        void (*done)(void);         /* the verb's own type of callback */
         void *arg;
         unsigned cap;    /* most calls that may share a transaction with it: halved each time that it failed */
         unsigned tries;  /* transactions of it that failed */
@@ -95,41 +95,42 @@ struct call {
 };
 
 /* Calls whose transaction is under way. A call that has been answered is NULL. */
-struct group {
-        struct group *next;
-        const struct verb *verb;
+struct pg_group {
+        struct pg_group *next;
+        const struct pg_verb *verb;
         PGresult *results[GROUP_STATEMENTS_MAX];
         unsigned expected, got;
         uint64_t sent_us; /* on the monotonic clock */
         PGresult *failure;
         size_t count;
-        struct call *calls[];
+        struct pg_call *calls[];
 };
 
 /* How one verb is carried out; constant. */
-struct verb {
-        enum lane_id lane;
-        enum link_id link;
+struct pg_verb {
+        enum pg_lane_id lane;
+        enum pg_link_id link;
         unsigned most; /* calls in a group */
         unsigned
                 tries; /* give up after so many, with what the server said: who reads can ask again. 0 = wait for ever */
-        const char *(*id)(
-                const struct call *call); /* groups are sorted by it, so that no two transactions deadlock; or NULL */
-        size_t (*size)(const struct call *call);             /* about how many bytes it sends, or NULL */
-        int (*send)(struct link *link, struct group *group); /* 0, or -errno when it could not be put together */
-        void (*answer)(struct link *link, struct group *group);
-        void (*refuse)(struct call *call, enum store_result result, const struct problem *why); /* REFUSED or CLOSED */
+        const char *(*id)(const struct pg_call
+                                  *call); /* groups are sorted by it, so that no two transactions deadlock; or NULL */
+        size_t (*size)(const struct pg_call *call);                /* about how many bytes it sends, or NULL */
+        int (*send)(struct pg_link *link, struct pg_group *group); /* 0, or -errno when it could not be put together */
+        void (*answer)(struct pg_link *link, struct pg_group *group);
+        void (*refuse)(struct pg_call *call, enum store_result result,
+                       const struct problem *why); /* REFUSED or CLOSED */
 };
 
-extern const struct verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule, verb_release,
-        verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
+extern const struct pg_verb verb_claim, verb_commit, verb_resolve, verb_fail, verb_give_back, verb_schedule,
+        verb_release, verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
         verb_dead_page, verb_dead_ask, verb_dead_look, verb_dead_settle, verb_dead_edit, verb_stale_find,
         verb_stale_settle, verb_carry, verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox, verb_lease,
         verb_consumer, verb_consumer_ask, verb_consumer_facts, verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
-struct lane {
-        const struct verb *verb;
-        struct call *first, **end;
+struct pg_lane {
+        const struct pg_verb *verb;
+        struct pg_call *first, **end;
         size_t count;
         uint64_t wins;     /* transactions that were committed */
         unsigned setbacks; /* that were not since, for no fault of their rows */
@@ -137,18 +138,18 @@ struct lane {
         bool probing;
 };
 
-enum link_state {
-        LINK_IDLE,       /* nobody has needed it yet */
-        LINK_CONNECTING, /* the thread pool opens a session */
-        LINK_READY,
-        LINK_WAITING, /* for the back-off to pass */
-        LINK_CLOSED,
+enum pg_link_state {
+        PG_LINK_IDLE,       /* nobody has needed it yet */
+        PG_LINK_CONNECTING, /* the thread pool opens a session */
+        PG_LINK_READY,
+        PG_LINK_WAITING, /* for the back-off to pass */
+        PG_LINK_CLOSED,
 };
 
-struct link {
+struct pg_link {
         struct pg_store *store;
         const struct session_kind *kind;
-        enum link_state state;
+        enum pg_link_state state;
         bool lost;           /* it broke or could not be opened, and is not back yet */
         bool in_transaction; /* rows are locked between a release and its forget */
         PGconn *pg;
@@ -156,7 +157,7 @@ struct link {
         int events;
         uv_timer_t timer; /* back-off, or the watchdog while something is in flight */
         struct opening *opening;
-        struct group *flight, **flight_end;
+        struct pg_group *flight, **flight_end;
         unsigned flying;
         unsigned failures; /* attempts to connect since it was last ready */
         unsigned turn;     /* lane that was served last */
@@ -165,14 +166,14 @@ struct link {
 struct pg_store {
         struct store store;
         struct store_config config; /* its texts are copies */
-        struct address address;
+        struct conninfo conninfo;
         unsigned answer_timeout_ms;
-        struct lane lanes[LANE_COUNT];
-        struct link links[LINK_COUNT];
-        struct arguments arguments;
+        struct pg_lane lanes[LANE_COUNT];
+        struct pg_link links[PG_LINK_COUNT];
+        struct pg_arguments arguments;
         size_t open_calls;
-        uint64_t inbox_serial; /* of the newest inbox call */
-        struct call *parked;   /* calls that failed, until their pause is over */
+        uint64_t inbox_serial;  /* of the newest inbox call */
+        struct pg_call *parked; /* calls that failed, until their pause is over */
         uv_timer_t parked_timer;
         uv_prepare_t flush; /* sends what was called during this turn of the loop, before it waits */
         bool flush_on;
@@ -183,9 +184,8 @@ struct pg_store {
         void *heard_arg;
         int64_t *released; /* rows locked by the release under way */
         size_t released_count;
-        uint64_t tend_at_ms;     /* when the outbox's partitions are looked after again */
-        int tend_cancel;         /* eventfd that ends it early, or -1 */
-        struct tending *tending; /* or NULL */
+        int maintain_cancel;                /* eventfd that ends it early, or -1 */
+        struct pg_maintenance *maintenance; /* or NULL */
 };
 
 static inline struct pg_store *pg_of(struct store *s)
@@ -196,83 +196,84 @@ static inline struct pg_store *pg_of(struct store *s)
 /* ---- group.c: lanes and groups ---- */
 
 /* Queue a call; it is sent at the end of this turn of the loop. `own` is freed with it. When memory is short it is refused at once. */
-void call_add(struct pg_store *s, const struct verb *verb, const void *what, void *own, void (*done)(void), void *arg);
+void call_add(struct pg_store *s, const struct pg_verb *verb, const void *what, void *own, void (*done)(void),
+              void *arg);
 
 /* Put a call at the head of its lane again. */
-void call_again(struct pg_store *s, const struct verb *verb, struct call *call);
+void call_again(struct pg_store *s, const struct pg_verb *verb, struct pg_call *call);
 
 /* Take a call out of its group to answer it; NULL when it was answered. Then give its memory back, before its callback runs. */
-struct call *group_take(struct group *group, size_t i);
-void call_free(struct pg_store *s, struct call *call);
+struct pg_call *group_take(struct pg_group *group, size_t i);
+void call_free(struct pg_store *s, struct pg_call *call);
 
 /* Answer one call, or every call of a group with DONE, or refuse one: for verbs with a store_done. */
-void call_done(struct pg_store *s, struct call *call, enum store_result result, struct bytes stored);
-void answer_done(struct link *link, struct group *group);
-void refuse_done(struct call *call, enum store_result result, const struct problem *why);
+void call_done(struct pg_store *s, struct pg_call *call, enum store_result result, struct bytes stored);
+void answer_done(struct pg_link *link, struct pg_group *group);
+void refuse_done(struct pg_call *call, enum store_result result, const struct problem *why);
 
 /* read.c: the same for verbs with a json_done whose one statement gives one JSON text, or no row. */
 void forget_starved(struct pg_store *s);
-void answer_json(struct link *link, struct group *group);
+void answer_json(struct pg_link *link, struct pg_group *group);
 /* read/shape.c: or whose one statement gives rows of a shape; as a list, or the only one. */
-void answer_shape(struct link *link, struct group *group, const struct shape *shape, bool list);
-void answer_json_row(struct link *link, struct group *group, size_t row); /* the call of the same number */
-void refuse_json(struct call *call, enum store_result result, const struct problem *why);
+void answer_shape(struct pg_link *link, struct pg_group *group, const struct shape *shape, bool list);
+void answer_json_row(struct pg_link *link, struct pg_group *group, size_t row); /* the call of the same number */
+void refuse_json(struct pg_call *call, enum store_result result, const struct problem *why);
 
 /* Send as many groups as the link's lanes hold and its pipeline takes. */
-void link_serve(struct link *link);
+void pg_link_serve(struct pg_link *link);
 
 /* All results of the link's oldest group are there: answer its calls or put them back, and free it. */
-void group_end(struct link *link);
+void group_end(struct pg_link *link);
 
 /* The link broke: put back what is in flight; `smaller` halves the oldest group. */
-void groups_return(struct link *link, bool smaller, const char *why);
+void groups_return(struct pg_link *link, bool smaller, const char *why);
 
 /* Answer everything with CLOSED: a lane, what is parked, what is in flight. The latter is freed by groups_free. */
 void parked_close(struct pg_store *s);
-void lane_close(struct pg_store *s, struct lane *lane);
-void groups_close(struct link *link);
-void groups_free(struct link *link);
+void lane_close(struct pg_store *s, struct pg_lane *lane);
+void groups_close(struct pg_link *link);
+void groups_free(struct pg_link *link);
 
 /* ---- setback.c: what fails for a reason that is not its rows' ---- */
 
 /* A transaction failed and waits: its calls are taken out of the group and repeated after a pause. `locked`: it took
  * too long, so that somebody may hold a lock. */
-void setback(struct link *link, struct group *group, bool locked, const char *why);
+void setback(struct pg_link *link, struct pg_group *group, bool locked, const char *why);
 
 /* Calls of this group may have waited alone: say that it is over. */
-void setback_over(const struct link *link, const struct group *group);
+void setback_over(const struct pg_link *link, const struct pg_group *group);
 
 /* Nothing goes through this lane, or something did: tell whoever wants to know when that changes the whole. */
-void lane_stick(struct pg_store *s, struct lane *lane, const char *why);
-void lane_works(struct pg_store *s, struct lane *lane);
+void lane_stick(struct pg_store *s, struct pg_lane *lane, const char *why);
+void lane_works(struct pg_store *s, struct pg_lane *lane);
 
 /* Take a call that waits for its pause; NULL when there is none. */
-struct call *setback_take(struct pg_store *s);
+struct pg_call *setback_take(struct pg_store *s);
 
 /* ---- link.c: a connection on the loop ---- */
 
 /* Open the link unless it is open or being opened. */
-void link_want(struct link *link);
+void pg_link_want(struct pg_link *link);
 
 /* Use a session that is open already. 0 or -errno; on failure the session is closed. */
-int link_adopt(struct link *link, PGconn *pg);
+int pg_link_adopt(struct pg_link *link, PGconn *pg);
 
 /* Add one statement to the group being sent, with the store's arguments. 0 or -errno. */
-int link_send(struct link *link, struct group *group, const struct statement *statement);
+int pg_link_send(struct pg_link *link, struct pg_group *group, const struct statement *statement);
 
 /* The same with one that is not prepared, because few processes ever need it. 0 or -errno. */
-int link_send_once(struct link *link, struct group *group, const struct statement *statement);
+int pg_link_send_once(struct pg_link *link, struct pg_group *group, const struct statement *statement);
 
 /* Add one that is not prepared and has no arguments: "begin", "commit". 0 or -errno. */
-int link_send_bare(struct link *link, struct group *group, const char *sql);
+int pg_link_send_bare(struct pg_link *link, struct pg_group *group, const char *sql);
 
 /* Send what libpq has buffered, as far as the socket takes it now. */
-void link_flush(struct link *link);
+void pg_link_flush(struct pg_link *link);
 
 /* Give the connection up and open another one after a pause; `silent`: because an answer did not come. */
-void link_lose(struct link *link, const char *why, bool silent);
+void pg_link_lose(struct pg_link *link, const char *why, bool silent);
 
-void link_close(struct link *link);
+void pg_link_close(struct pg_link *link);
 
 /* ---- backend.c ---- */
 
@@ -289,23 +290,20 @@ void store_drop(struct pg_store *s);
 struct scheduled_columns {
         struct column *key, *due, *exchange, *routing_key, *reason, *task_id, *properties, *body, *of, *root_id;
 };
-void scheduled_begin(struct arguments *a, struct scheduled_columns *c);
+void scheduled_begin(struct pg_arguments *a, struct scheduled_columns *c);
 void scheduled_add(struct scheduled_columns *c, const unsigned char key[KEY_SIZE], const struct scheduled *row,
                    const char *of);
 
 /* Add to the group that others be told of a row due at `due_ms`. 0 or -errno. */
-int scheduled_notify(struct link *link, struct group *group, int64_t due_ms);
+int scheduled_notify(struct pg_link *link, struct pg_group *group, int64_t due_ms);
 
 /* A notification came in. */
 void scheduled_heard(struct pg_store *s, const PGnotify *note);
 
-/* ---- tend.c ---- */
-
-/* Look after the outbox's partitions when that is due, beside the loop. */
-void tend_when_due(struct pg_store *s);
+/* ---- maintenance.c ---- */
 
 /* The store closes. */
-void tend_give_up(struct pg_store *s);
+void pg_maintenance_give_up(struct pg_store *s);
 
 /* ---- migrate.c ---- */
 

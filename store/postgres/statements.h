@@ -36,7 +36,7 @@ extern const struct statement pg_sql_job_list_all, pg_sql_job_list_open, pg_sql_
         pg_sql_scheduled_drop;
 /* read.sql */
 extern const struct statement pg_sql_events, pg_sql_job, pg_sql_worker, pg_sql_workers, pg_sql_upcoming, pg_sql_beat,
-        pg_sql_chord_parts;
+        pg_sql_forget_workers, pg_sql_chord_parts;
 /* scheduled.sql */
 extern const struct statement pg_sql_due, pg_sql_next, pg_sql_forget, pg_sql_later, pg_sql_schedule, pg_sql_notify;
 /* seal.sql */
@@ -81,6 +81,8 @@ void pg_consumer_list(struct store *s, json_done *done, void *arg);
 
 /* fleet.c */
 void pg_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);
+void pg_maintain(struct store *s, store_done *done, void *arg);
+void pg_forget_workers(struct store *s, uint64_t silent_ms, json_done *done, void *arg);
 
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);

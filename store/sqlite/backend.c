@@ -10,7 +10,7 @@
 static const char *const schemes[] = { "sqlite", NULL };
 
 /* Made at run time: the number of embedded files is known to the linker alone. */
-static struct sqlite_part tables(void)
+static struct sqlite_part lite_backend_tables(void)
 {
         return (struct sqlite_part){ "store", embedded_sqlite_store, embedded_sqlite_store_count };
 }
@@ -61,7 +61,7 @@ static int backend_prepare(sqlite3 *db, void *arg)
         return query_end(&q);
 }
 
-static void changed(bool up, const char *why, void *arg)
+static void lite_backend_changed(bool up, const char *why, void *arg)
 {
         struct lite_store *s = arg;
 
@@ -69,7 +69,7 @@ static void changed(bool up, const char *why, void *arg)
                 s->config.changed(up, up ? NULL : why, s->config.arg);
 }
 
-static void touched(void *arg)
+static void lite_backend_touched(void *arg)
 {
         struct lite_store *s = arg;
 
@@ -109,8 +109,8 @@ static int backend_open_store(struct lite_store *s, const char *path, struct pro
                 .alone = s->config.alone,
                 .timeout_ms = s->config.connect_timeout_ms ? s->config.connect_timeout_ms : CONNECT_MS,
                 .prepare = backend_prepare,
-                .changed = changed,
-                .touched = touched,
+                .changed = lite_backend_changed,
+                .touched = lite_backend_touched,
                 .arg = s,
                 .counts = &s->store.counts,
         };
@@ -127,7 +127,7 @@ static int lite_open(struct store **out, const struct store_config *config, stru
         if (!s)
                 return rc == 0 ? -ENOMEM : rc;
         s->store.backend = &store_sqlite;
-        s->part = tables();
+        s->part = lite_backend_tables();
         s->holds = 1;
         s->config = *config;
         s->config.url = NULL;
@@ -172,14 +172,14 @@ static size_t lite_waiting(const struct store *store)
 }
 
 /* Says something also when nothing was to do. */
-struct teller {
+struct notifier {
         const struct store_migration *asked;
         bool spoke;
 };
 
 static void backend_tell(const char *line, void *arg)
 {
-        struct teller *t = arg;
+        struct notifier *t = arg;
 
         t->spoke = true;
         if (t->asked->said)
@@ -225,7 +225,7 @@ static int backend_make_view(sqlite3 *db, const struct fact_view *view)
 /* On the file's thread, while the opener waits. */
 static int backend_make_views(sqlite3 *db, void *arg)
 {
-        const struct teller *t = arg;
+        const struct notifier *t = arg;
         const struct fact_view *const *list = t->asked->views;
         int rc = SQLITE_OK;
 
@@ -239,8 +239,8 @@ static int backend_make_views(sqlite3 *db, void *arg)
 static int lite_migrate(const struct store_migration *migration, struct problem *why)
 {
         uv_loop_t loop;
-        struct sqlite_part part = tables();
-        struct teller teller = { .asked = migration };
+        struct sqlite_part part = lite_backend_tables();
+        struct notifier teller = { .asked = migration };
         struct sqlite_file *file;
         struct sqlite_config config = {
                 .loop = &loop,
@@ -345,6 +345,8 @@ static const struct store_carry lite_carry_door = {
 
 static const struct store_fleet lite_fleet_door = {
         .lease = lite_lease,
+        .maintain = lite_maintain,
+        .forget_workers = lite_forget_workers,
 };
 
 const struct store_backend store_sqlite = {

@@ -2,7 +2,7 @@
 /* Handing out all that the file holds, for another store to take in. */
 #include "store/sqlite/lite.h"
 
-struct carry_call {
+struct lite_carry_call {
         struct lite_call call; /* its text: the rows */
         enum carried kind;
         int64_t cursor;
@@ -24,9 +24,9 @@ static const struct statement *const off_sql[CARRY_KINDS] = {
         [CARRY_SCHEDULED] = &lite_sql_carry_off_scheduled,
 };
 
-static int run_out(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_out(struct sqlite_work *work, sqlite3 *db)
 {
-        struct carry_call *c = (struct carry_call *)work;
+        struct lite_carry_call *c = (struct lite_carry_call *)work;
         struct query q;
 
         buffer_reset(&c->call.text);
@@ -40,9 +40,9 @@ static int run_out(struct sqlite_work *work, sqlite3 *db)
         return lite_add_rows(&c->call.text, &q);
 }
 
-static int run_off(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_off(struct sqlite_work *work, sqlite3 *db)
 {
-        struct carry_call *c = (struct carry_call *)work;
+        struct lite_carry_call *c = (struct lite_carry_call *)work;
         struct query q;
 
         if (!off_sql[c->kind])
@@ -52,12 +52,12 @@ static int run_off(struct sqlite_work *work, sqlite3 *db)
         return query_run(&q);
 }
 
-static const struct sqlite_verb out_verb = { .run = run_out, .done = lite_read, .reads = true };
-static const struct sqlite_verb off_verb = { .run = run_off, .done = lite_stored };
+static const struct sqlite_verb out_verb = { .run = lite_run_out, .done = lite_read, .reads = true };
+static const struct sqlite_verb off_verb = { .run = lite_run_off, .done = lite_stored };
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg)
 {
-        struct carry_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        struct lite_carry_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_read(done, arg);
@@ -71,7 +71,7 @@ void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned 
 
 void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg)
 {
-        struct carry_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        struct lite_carry_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_stored(done, arg);

@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct lease_call {
+struct lite_lease_call {
         struct lite_call call; /* its text: the answer */
         char *name, *holder, *token;
         unsigned lease_ms;
 };
 
-static int run_lease(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_lease(struct sqlite_work *work, sqlite3 *db)
 {
-        struct lease_call *c = (struct lease_call *)work;
+        struct lite_lease_call *c = (struct lite_lease_call *)work;
         const int64_t now_us = lite_now_us();
         struct query q = query_of(db, &lite_sql_lease_take);
         int rc;
@@ -41,11 +41,11 @@ static int run_lease(struct sqlite_work *work, sqlite3 *db)
 }
 
 /* Loose: a lease that a crash of the machine takes away can be asked for again. */
-static const struct sqlite_verb lease_verb = { .run = run_lease, .done = lite_read, .loose = true, .asks = true };
+static const struct sqlite_verb lease_verb = { .run = lite_run_lease, .done = lite_read, .loose = true, .asks = true };
 
 static void clear_lease(struct lite_call *call)
 {
-        struct lease_call *c = (struct lease_call *)call;
+        struct lite_lease_call *c = (struct lite_lease_call *)call;
 
         free(c->name);
         free(c->holder);
@@ -54,7 +54,7 @@ static void clear_lease(struct lite_call *call)
 
 void lite_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg)
 {
-        struct lease_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        struct lite_lease_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_read(done, arg);

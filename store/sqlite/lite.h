@@ -61,7 +61,7 @@ struct lite_store {
         size_t released_count;
         uv_timer_t renew; /* of those locks */
         bool renewing;
-        uint64_t tend_at_ms; /* when the outbox is looked after again */
+        bool maintaining;
 };
 
 static inline struct lite_store *lite_of(struct store *s)
@@ -139,6 +139,8 @@ void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
 void lite_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
 void lite_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);
 void lite_figures(struct store *s, json_done *done, void *arg);
+void lite_maintain(struct store *s, store_done *done, void *arg);
+void lite_forget_workers(struct store *s, uint64_t silent_ms, json_done *done, void *arg);
 void lite_workers(struct store *s, json_done *done, void *arg);
 void lite_upcoming(struct store *s, json_done *done, void *arg);
 void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
@@ -207,10 +209,5 @@ void lite_renew(uv_timer_t *timer);
 
 /* The store closes: unlock what is still locked. */
 void lite_unlock(struct lite_store *s);
-
-/* ---- tend.c ---- */
-
-/* Delete old outbox rows when that is due. */
-void lite_tend(struct lite_store *s);
 
 #endif

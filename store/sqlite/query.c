@@ -12,7 +12,7 @@ struct query query_of(sqlite3 *db, const struct statement *sql)
         return q;
 }
 
-static void note(struct query *q, int rc)
+static void query_note(struct query *q, int rc)
 {
         if (q->rc == SQLITE_OK)
                 q->rc = rc;
@@ -21,27 +21,28 @@ static void note(struct query *q, int rc)
 void query_text(struct query *q, const char *text)
 {
         if (q->statement)
-                note(q, sqlite3_bind_text(q->statement, ++q->bound, text, -1, SQLITE_STATIC));
+                query_note(q, sqlite3_bind_text(q->statement, ++q->bound, text, -1, SQLITE_STATIC));
 }
 
 void query_text_bytes(struct query *q, struct bytes text)
 {
         if (q->statement)
-                note(q, sqlite3_bind_text64(q->statement, ++q->bound, text.data ? (const char *)text.data : "",
-                                            text.size, SQLITE_STATIC, SQLITE_UTF8));
+                query_note(q, sqlite3_bind_text64(q->statement, ++q->bound, text.data ? (const char *)text.data : "",
+                                                  text.size, SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void query_blob(struct query *q, struct bytes value)
 {
         if (q->statement)
-                note(q, sqlite3_bind_blob64(q->statement, ++q->bound, value.size > 0 ? (const void *)value.data : "",
-                                            value.size, SQLITE_STATIC));
+                query_note(q,
+                           sqlite3_bind_blob64(q->statement, ++q->bound, value.size > 0 ? (const void *)value.data : "",
+                                               value.size, SQLITE_STATIC));
 }
 
 void query_number(struct query *q, int64_t number)
 {
         if (q->statement)
-                note(q, sqlite3_bind_int64(q->statement, ++q->bound, number));
+                query_note(q, sqlite3_bind_int64(q->statement, ++q->bound, number));
 }
 
 bool query_row(struct query *q)

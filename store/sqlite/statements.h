@@ -44,8 +44,8 @@ extern const struct statement lite_sql_follow_unseen, lite_sql_follow_number, li
         lite_sql_job_revoke, lite_sql_job_end;
 /* read.sql */
 extern const struct statement lite_sql_events, lite_sql_event_add, lite_sql_outbox_add, lite_sql_job,
-        lite_sql_job_tasks, lite_sql_job_events, lite_sql_worker, lite_sql_beat, lite_sql_beat_gone, lite_sql_upcoming,
-        lite_sql_chord_parts;
+        lite_sql_job_tasks, lite_sql_job_events, lite_sql_worker, lite_sql_beat, lite_sql_silent_workers,
+        lite_sql_forget_workers, lite_sql_upcoming, lite_sql_chord_parts;
 /* scheduled.sql */
 extern const struct statement lite_sql_due, lite_sql_release_lock, lite_sql_release_renew, lite_sql_release_unlock,
         lite_sql_release_next, lite_sql_release_unlocked, lite_sql_release_forget, lite_sql_release_moved,
@@ -58,7 +58,7 @@ extern const struct statement lite_sql_stale_find, lite_sql_stale_restart, lite_
         lite_sql_stale_missing;
 /* store.sql */
 extern const struct statement lite_sql_store_started, lite_sql_store_unlock, lite_sql_store_newest, lite_sql_store_view;
-/* tend.sql */
-extern const struct statement lite_sql_tend_old, lite_sql_tend_delete, lite_sql_tend_forget;
+/* maintenance.sql */
+extern const struct statement lite_sql_outbox_old, lite_sql_outbox_delete, lite_sql_steps_forget;
 
 #endif

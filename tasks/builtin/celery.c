@@ -12,7 +12,7 @@
 
 /* ---- celery.accumulate: what it was given, or one of it ---- */
 
-static int accumulate(const struct task_input *in, struct outcome *out, struct problem *why)
+static int builtin_accumulate(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         const json_t *index = json_object_get(in->kwargs, "index");
         const json_int_t count = (json_int_t)json_array_size(in->args);
@@ -104,12 +104,12 @@ static int map_items(const struct task_input *in, struct outcome *out, struct pr
         return rc;
 }
 
-static int map(const struct task_input *in, struct outcome *out, struct problem *why)
+static int builtin_map(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         return map_items(in, out, why, false);
 }
 
-static int starmap(const struct task_input *in, struct outcome *out, struct problem *why)
+static int builtin_starmap(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         return map_items(in, out, why, true);
 }
@@ -127,7 +127,7 @@ static int bad_arguments(const struct task_input *in, struct problem *why, const
         return problem_set(why, "task", "bad_arguments", "%s needs %s", in->task->def->name, wanted);
 }
 
-static json_t *canvas(const char *type, const char *name, json_t *kwargs_takes, json_t *options_takes)
+static json_t *builtin_canvas(const char *type, const char *name, json_t *kwargs_takes, json_t *options_takes)
 {
         return json_pack("{s:s, s:[], s:o, s:o, s:s, s:b}", "task", name, "args", "kwargs", kwargs_takes, "options",
                          options_takes, "subtask_type", type, "immutable", 0);
@@ -156,7 +156,7 @@ static int celery_send_group(const struct task_input *in, struct outcome *out, s
         if (!json_is_array(tasks) || !json_is_string(id))
                 return bad_arguments(in, why, "an array of signatures, \"tasks\", and a \"group_id\"");
         json_t *kwargs = json_pack("{s:o}", "tasks", with_arguments(tasks, first));
-        return outcome_canvas(out, canvas("group", "celery.group", kwargs, json_pack("{s:O}", "task_id", id)));
+        return outcome_canvas(out, builtin_canvas("group", "celery.group", kwargs, json_pack("{s:O}", "task_id", id)));
 }
 
 static int send_chord(const struct task_input *in, struct outcome *out, struct problem *why)
@@ -169,7 +169,7 @@ static int send_chord(const struct task_input *in, struct outcome *out, struct p
                 return bad_arguments(in, why,
                                      "a \"header\", a group or an array of signatures, and a signature, \"body\"");
         json_t *kwargs = json_pack("{s:o, s:O}", "header", with_arguments(header, first), "body", body);
-        return outcome_canvas(out, canvas("chord", "celery.chord", kwargs, json_object()));
+        return outcome_canvas(out, builtin_canvas("chord", "celery.chord", kwargs, json_object()));
 }
 
 /* Every n items are one celery.starmap. New reference. */
@@ -196,7 +196,8 @@ static int send_chunks(const struct task_input *in, struct outcome *out, struct 
                 return bad_arguments(in, why,
                                      "a \"task\", an array of items, \"it\", and their number in a part, \"n\"");
         json_t *parts = celery_cut(task, items, (size_t)json_integer_value(n));
-        return outcome_canvas(out, canvas("group", "celery.group", json_pack("{s:o}", "tasks", parts), json_object()));
+        return outcome_canvas(
+                out, builtin_canvas("group", "celery.group", json_pack("{s:o}", "tasks", parts), json_object()));
 }
 
 /* ---- celery.chain: a name that Celery keeps, but never a task ---- */
@@ -221,10 +222,10 @@ static int celery_unlock(const struct task_input *in, struct outcome *out, struc
                 "backend, and chard the same in CHARD_RESULT_URL");
 }
 
-const struct task_def celery_accumulate = { .name = "celery.accumulate", .run = accumulate, BUILT_IN };
+const struct task_def celery_accumulate = { .name = "celery.accumulate", .run = builtin_accumulate, BUILT_IN };
 const struct task_def celery_backend_cleanup = { .name = "celery.backend_cleanup", .run = clean_up, BUILT_IN };
-const struct task_def celery_map = { .name = "celery.map", .run = map, BUILT_IN };
-const struct task_def celery_starmap = { .name = "celery.starmap", .run = starmap, BUILT_IN };
+const struct task_def celery_map = { .name = "celery.map", .run = builtin_map, BUILT_IN };
+const struct task_def celery_starmap = { .name = "celery.starmap", .run = builtin_starmap, BUILT_IN };
 const struct task_def celery_chain = { .name = "celery.chain", .run = no_task, BUILT_IN };
 const struct task_def celery_group = { .name = "celery.group", .run = celery_send_group, BUILT_IN };
 const struct task_def celery_chord = { .name = "celery.chord", .run = send_chord, BUILT_IN };

@@ -39,7 +39,7 @@ static bool add_up(const json_t *value, struct total *total)
         return fine;
 }
 
-static int sum(const struct task_input *in, struct outcome *out, struct problem *why)
+static int diagnostic_sum(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         struct total total = { 0 };
         if (!add_up(in->args, &total))
@@ -93,7 +93,7 @@ static int diagnostic_failed(const struct task_input *in, struct outcome *out, s
                                              json_is_string(traceback), "rest", rest));
 }
 
-const struct task_def chard_add = { .name = "chard.add", .run = sum, DIAGNOSTIC };
+const struct task_def chard_add = { .name = "chard.add", .run = diagnostic_sum, DIAGNOSTIC };
 const struct task_def chard_same = { .name = "chard.same", .run = diagnostic_same, DIAGNOSTIC };
 const struct task_def chard_args = { .name = "chard.args", .run = diagnostic_told, DIAGNOSTIC };
 const struct task_def chard_fail = { .name = "chard.fail", .run = diagnostic_fail, DIAGNOSTIC };

@@ -3,7 +3,7 @@
  * chard.note goes through it like any other task. No worker consumes them unless -Q names them. */
 #include "tasks/task.h"
 
-static int nothing(const struct task_input *in, struct outcome *out, struct problem *why)
+static int echo_nothing(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         (void)in;
         (void)out;
@@ -17,7 +17,7 @@ const struct task_def chard_echo = {
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 10000,
         .flags = TASK_STATELESS | TASK_DIAGNOSTIC,
-        .run = nothing,
+        .run = echo_nothing,
 };
 
 const struct task_def chard_note = {
@@ -26,5 +26,5 @@ const struct task_def chard_note = {
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 10000,
         .flags = TASK_DIAGNOSTIC,
-        .run = nothing,
+        .run = echo_nothing,
 };

@@ -74,7 +74,7 @@ static const char *find_about(const struct chard_input *in, int what, const char
         return as_json || !text ? text : arena_string(c->in->arena, text);
 }
 
-static const char *fact(const struct chard_input *in, const char *kind, const char *owner, const char *key)
+static const char *plugin_fact(const struct chard_input *in, const char *kind, const char *owner, const char *key)
 {
         const struct plugin_call *c = of_input(in);
         if (!c || !kind || !owner)
@@ -85,7 +85,7 @@ static const char *fact(const struct chard_input *in, const char *kind, const ch
         return value ? ask_json(c->in, value) : NULL;
 }
 
-static const char *quote(const struct chard_input *in, const char *text)
+static const char *plugin_quote(const struct chard_input *in, const char *text)
 {
         const struct plugin_call *c = of_input(in);
         JSON_OWNED json_t *value = text ? json_string(text) : NULL;
@@ -110,7 +110,7 @@ static int plugin_task_refuse(const struct chard_input *in, const char *name, co
         return CHARD_REFUSE;
 }
 
-static json_t *parsed(const char *json, struct problem *why);
+static json_t *plugin_parsed(const char *json, struct problem *why);
 
 static int raise_exception(const struct chard_input *in, const char *type, const char *module, const char *args)
 {
@@ -118,7 +118,7 @@ static int raise_exception(const struct chard_input *in, const char *type, const
         struct problem fault = { 0 };
         if (!c)
                 return CHARD_BROKEN;
-        if (task_raise(c->in, c->why, type, module, parsed(args, &fault)) == 1)
+        if (task_raise(c->in, c->why, type, module, plugin_parsed(args, &fault)) == 1)
                 return CHARD_REFUSE;
         problem_set(c->why, "task", "broken_task", "%.100s raised what is no exception: %.100s.%.100s",
                     c->in->task->def->name, module ? module : "(none)", type ? type : "(none)");
@@ -158,7 +158,7 @@ static int plugin_task_say(struct chard_request *r, const char *role, int part, 
                        : CHARD_BROKEN;
 }
 
-static json_t *parsed(const char *json, struct problem *why)
+static json_t *plugin_parsed(const char *json, struct problem *why)
 {
         json_t *value = NULL;
         if (!json)
@@ -169,7 +169,8 @@ static json_t *parsed(const char *json, struct problem *why)
 }
 
 /* A part of the outcome that can't be added is a bug of the plug-in: say which, and let its verdict count. */
-static int added(const struct plugin_call *c, const char *what, const char *name, int rc, const struct problem *fault)
+static int plugin_added(const struct plugin_call *c, const char *what, const char *name, int rc,
+                        const struct problem *fault)
 {
         if (rc == 0)
                 return CHARD_DONE;
@@ -179,7 +180,7 @@ static int added(const struct plugin_call *c, const char *what, const char *name
 }
 
 /* What is stored must be text; the job's own parts of the document are nobody's to write. */
-static bool texts(const char *a, const char *b, const char *c, struct problem *fault)
+static bool plugin_texts(const char *a, const char *b, const char *c, struct problem *fault)
 {
         const char *const all[] = { a, b, c };
         for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
@@ -198,30 +199,32 @@ static bool is_free(const char *name, struct problem *fault)
         return problem_set(fault, "task", "bad_text", "that part of the document is not a task's to write") == 0;
 }
 
-static int section(struct chard_outcome *o, const char *name, const char *json)
+static int plugin_section(struct chard_outcome *o, const char *name, const char *json)
 {
         struct problem fault = { 0 };
         struct plugin_call *c = of_outcome(o);
         int rc = 1;
         if (!c)
                 return CHARD_BROKEN;
-        json_t *value = texts(name, "", "", &fault) && is_free(name, &fault) ? parsed(json, &fault) : NULL;
+        json_t *value =
+                plugin_texts(name, "", "", &fault) && is_free(name, &fault) ? plugin_parsed(json, &fault) : NULL;
         if (value)
                 rc = outcome_section(c->out, name, value);
-        return added(c, "section", name, rc, &fault);
+        return plugin_added(c, "section", name, rc, &fault);
 }
 
-static int event(struct chard_outcome *o, const char *of_type, const char *of_id, const char *type, const char *json)
+static int plugin_event(struct chard_outcome *o, const char *of_type, const char *of_id, const char *type,
+                        const char *json)
 {
         struct problem fault = { 0 };
         struct plugin_call *c = of_outcome(o);
         int rc = 1;
         if (!c)
                 return CHARD_BROKEN;
-        json_t *value = texts(of_type, of_id, type, &fault) ? parsed(json, &fault) : NULL;
+        json_t *value = plugin_texts(of_type, of_id, type, &fault) ? plugin_parsed(json, &fault) : NULL;
         if (value)
                 rc = outcome_event(c->out, of_type, of_id, type, value);
-        return added(c, "event", type, rc, &fault);
+        return plugin_added(c, "event", type, rc, &fault);
 }
 
 static int plugin_task_write_fact(struct chard_outcome *o, enum fact_mode mode, const char *kind, const char *owner,
@@ -232,11 +235,11 @@ static int plugin_task_write_fact(struct chard_outcome *o, enum fact_mode mode, 
         int rc = 1;
         if (!c)
                 return CHARD_BROKEN;
-        json_t *value = texts(kind, owner, key, &fault) ? parsed(json, &fault) : NULL;
+        json_t *value = plugin_texts(kind, owner, key, &fault) ? plugin_parsed(json, &fault) : NULL;
         if (value)
                 rc = mode == FACT_ONCE ? outcome_fact_once(c->out, kind, owner, key, value)
                                        : outcome_fact_merge(c->out, kind, owner, key, value);
-        return added(c, "fact", key, rc, &fault);
+        return plugin_added(c, "fact", key, rc, &fault);
 }
 
 static int fact_once(struct chard_outcome *o, const char *kind, const char *owner, const char *key, const char *json)
@@ -249,14 +252,14 @@ static int fact_merge(struct chard_outcome *o, const char *kind, const char *own
         return plugin_task_write_fact(o, FACT_MERGE, kind, owner, key, json);
 }
 
-static int result(struct chard_outcome *o, const char *json)
+static int plugin_result(struct chard_outcome *o, const char *json)
 {
         struct problem fault = { 0 };
         struct plugin_call *c = of_outcome(o);
         if (!c)
                 return CHARD_BROKEN;
-        json_t *value = parsed(json, &fault);
-        return added(c, "result", "", value ? outcome_result(c->out, value) : 1, &fault);
+        json_t *value = plugin_parsed(json, &fault);
+        return plugin_added(c, "result", "", value ? outcome_result(c->out, value) : 1, &fault);
 }
 
 static int send_canvas(struct chard_outcome *o, int how, const char *canvas)
@@ -271,27 +274,27 @@ static int send_canvas(struct chard_outcome *o, int how, const char *canvas)
         struct plugin_call *c = of_outcome(o);
         if (!c || how < CHARD_BESIDE || how > CHARD_INTO_CHORD)
                 return CHARD_BROKEN;
-        json_t *value = parsed(canvas, &fault);
-        return added(c, "canvas", "", value ? sendings[how](c->out, value) : 1, &fault);
+        json_t *value = plugin_parsed(canvas, &fault);
+        return plugin_added(c, "canvas", "", value ? sendings[how](c->out, value) : 1, &fault);
 }
 
 static const struct chard_calls calls = {
         .size = sizeof(calls),
         .find = plugin_task_find,
         .find_reply = find_reply,
-        .fact = fact,
-        .quote = quote,
+        .fact = plugin_fact,
+        .quote = plugin_quote,
         .allocate = plugin_task_allocate,
         .refuse = plugin_task_refuse,
         .say = plugin_task_say,
-        .section = section,
-        .event = event,
+        .section = plugin_section,
+        .event = plugin_event,
         .fact_once = fact_once,
         .fact_merge = fact_merge,
         .find_about = find_about,
         .raise = raise_exception,
         .retry = plugin_task_retry,
-        .result = result,
+        .result = plugin_result,
         .send = send_canvas,
 };
 
@@ -316,7 +319,7 @@ static struct plugin_call *plugin_task_enter(const struct task_input *in, struct
         return c;
 }
 
-static int leave(int said)
+static int plugin_leave(int said)
 {
         plugin_watch_end();
         json_decref(under_way->arguments);
@@ -352,43 +355,45 @@ static int plugin_task_ask(const struct task_input *in, struct ai_request *reque
                 return rc;
         struct plugin_call *c = plugin_task_enter(in, why);
         c->asked = request;
-        return plugin_task_verdict(leave(task_of(in->task->def)->theirs->ask(&c->input, &c->request)), in->task->def,
-                                   why);
+        return plugin_task_verdict(plugin_leave(task_of(in->task->def)->theirs->ask(&c->input, &c->request)),
+                                   in->task->def, why);
 }
 
-static int conclude(const struct task_input *in, const struct ai_reply *reply, struct outcome *out, struct problem *why)
+static int plugin_conclude(const struct task_input *in, const struct ai_reply *reply, struct outcome *out,
+                           struct problem *why)
 {
         struct plugin_call *c = plugin_task_enter(in, why);
         c->answered = reply;
         c->out = out;
-        return plugin_task_verdict(leave(task_of(in->task->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)),
-                                   in->task->def, why);
+        return plugin_task_verdict(
+                plugin_leave(task_of(in->task->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)),
+                in->task->def, why);
 }
 
 static int plugin_task_run(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         struct plugin_call *c = plugin_task_enter(in, why);
         c->out = out;
-        return plugin_task_verdict(leave(task_of(in->task->def)->theirs->run(&c->input, &c->outcome)), in->task->def,
-                                   why);
+        return plugin_task_verdict(plugin_leave(task_of(in->task->def)->theirs->run(&c->input, &c->outcome)),
+                                   in->task->def, why);
 }
 
 static int plugin_task_overdue(const struct task_input *in, struct outcome *out, struct problem *why)
 {
         struct plugin_call *c = plugin_task_enter(in, why);
         c->out = out;
-        return plugin_task_verdict(leave(task_of(in->task->def)->theirs->overdue(&c->input, &c->outcome)),
+        return plugin_task_verdict(plugin_leave(task_of(in->task->def)->theirs->overdue(&c->input, &c->outcome)),
                                    in->task->def, why);
 }
 
-static int offline(const struct task_input *in, json_t **answer, struct problem *why)
+static int plugin_offline(const struct task_input *in, json_t **answer, struct problem *why)
 {
         const struct task_def *def = in->task->def;
         const struct plugin_call *c = plugin_task_enter(in, why);
         const char *text = NULL;
-        int rc = plugin_task_verdict(leave(task_of(def)->theirs->offline(&c->input, &text)), def, why);
+        int rc = plugin_task_verdict(plugin_leave(task_of(def)->theirs->offline(&c->input, &text)), def, why);
         if (rc == 0)
-                *answer = parsed(text, why);
+                *answer = plugin_parsed(text, why);
         if (rc == 0 && !*answer)
                 rc = problem_set(why, "task", "broken_task", "the offline answer of %.200s is no JSON", def->name);
         return rc;
@@ -436,8 +441,8 @@ int plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struc
                                  ((from->flags & CHARD_ERRBACK) ? TASK_ERRBACK : 0U),
                         .schema = from->schema,
                         .ask = from->ask ? plugin_task_ask : NULL,
-                        .conclude = from->conclude ? conclude : NULL,
-                        .offline = from->offline ? offline : NULL,
+                        .conclude = from->conclude ? plugin_conclude : NULL,
+                        .offline = from->offline ? plugin_offline : NULL,
                         .run = from->run ? plugin_task_run : NULL,
                         .overdue = from->overdue ? plugin_task_overdue : NULL,
                 },

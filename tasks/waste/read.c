@@ -46,18 +46,19 @@ void taxonomy_free(struct taxonomy *t)
 }
 
 /* What is read, and where a complaint goes. */
-struct reading {
+struct waste_reading {
         struct taxonomy *taxonomy;
         struct problem *why;
 };
 
-static int broken(const struct reading *r, const char *file, const char *what)
+static int waste_read_broken(const struct waste_reading *r, const char *file, const char *what)
 {
         return problem_set(r->why, "task", "bad_data", "this program was built from broken data: %s: %s", file, what);
 }
 
 /* An embedded JSON file, which lives as long as the taxonomy; NULL, and the problem set, when it is not there. */
-static const json_t *taxonomy_read_file(const struct reading *r, const struct embedded_file files[], const char *name)
+static const json_t *taxonomy_read_file(const struct waste_reading *r, const struct embedded_file files[],
+                                        const char *name)
 {
         json_t *value = NULL;
         struct problem parse = { 0 };
@@ -65,11 +66,11 @@ static const json_t *taxonomy_read_file(const struct reading *r, const struct em
                 if (strcmp(f->name, name) == 0 && json_parse(bytes_of(f->data, f->size), "task", &value, &parse) == 0 &&
                     json_array_append_new(r->taxonomy->files, value) == 0)
                         return value;
-        broken(r, name, parse.code[0] ? "it is no JSON" : "it is missing");
+        waste_read_broken(r, name, parse.code[0] ? "it is no JSON" : "it is missing");
         return NULL;
 }
 
-static const json_t *taxonomy_read_rule(const struct reading *r, const char *slug)
+static const json_t *taxonomy_read_rule(const struct waste_reading *r, const char *slug)
 {
         char name[64];
         snprintf(name, sizeof(name), "%s.json", slug);
@@ -79,13 +80,13 @@ static const json_t *taxonomy_read_rule(const struct reading *r, const char *slu
         return NULL;
 }
 
-static int read_characters(const struct reading *r)
+static int read_characters(const struct waste_reading *r)
 {
         struct taxonomy *t = r->taxonomy;
         const json_t *list = json_object_get(taxonomy_read_file(r, embedded_data, "characters.json"), "characters");
         t->characters = calloc(json_array_size(list) + 1, sizeof(*t->characters));
         if (!t->characters || json_array_size(list) == 0)
-                return broken(r, "characters.json", "no characters");
+                return waste_read_broken(r, "characters.json", "no characters");
         size_t i;
         json_t *entry;
         json_array_foreach((json_t *)list, i, entry) {
@@ -94,7 +95,7 @@ static int read_characters(const struct reading *r)
                 c->ko = json_text(entry, "ko", NULL);
                 c->match = json_text(entry, "match_slug", NULL);
                 if (!c->code || !c->ko || !c->match)
-                        return broken(r, "characters.json", "a character without code, ko or match_slug");
+                        return waste_read_broken(r, "characters.json", "a character without code, ko or match_slug");
         }
         return 0;
 }
@@ -112,7 +113,7 @@ static const struct character *character_of(const struct taxonomy *t, const char
         return otherwise;
 }
 
-static int taxonomy_add_category(const struct reading *r, const json_t *entry, const struct category *major)
+static int taxonomy_add_category(const struct waste_reading *r, const json_t *entry, const struct category *major)
 {
         struct taxonomy *t = r->taxonomy;
         struct category *c = &t->categories[t->category_count++];
@@ -123,13 +124,13 @@ static int taxonomy_add_category(const struct reading *r, const json_t *entry, c
         c->is_middle = !json_object_get(entry, "middle");
         c->items = json_object_get(entry, "items");
         if (!c->slug || !c->label[LANG_KO] || !c->label[LANG_EN])
-                return broken(r, "taxonomy.json", "a category without slug, ko or en");
+                return waste_read_broken(r, "taxonomy.json", "a category without slug, ko or en");
         c->rule = taxonomy_read_rule(r, c->slug);
         c->character = character_of(t, c->slug);
-        return c->character ? 0 : broken(r, "characters.json", "no default character");
+        return c->character ? 0 : waste_read_broken(r, "characters.json", "no default character");
 }
 
-static int add_major(const struct reading *r, const json_t *entry)
+static int add_major(const struct waste_reading *r, const json_t *entry)
 {
         const struct taxonomy *t = r->taxonomy;
         const struct category *major = &t->categories[t->category_count];
@@ -144,7 +145,7 @@ static int add_major(const struct reading *r, const json_t *entry)
         return 0;
 }
 
-static int read_categories(const struct reading *r)
+static int read_categories(const struct waste_reading *r)
 {
         struct taxonomy *t = r->taxonomy;
         const json_t *majors = json_object_get(taxonomy_read_file(r, embedded_data, "taxonomy.json"), "major");
@@ -155,7 +156,7 @@ static int read_categories(const struct reading *r)
         }
         t->categories = calloc(count + 1, sizeof(*t->categories));
         if (!t->categories || count == 0)
-                return broken(r, "taxonomy.json", "no categories");
+                return waste_read_broken(r, "taxonomy.json", "no categories");
         json_array_foreach((json_t *)majors, i, entry) {
                 if (add_major(r, entry) != 0)
                         return 1;
@@ -163,17 +164,17 @@ static int read_categories(const struct reading *r)
         return 0;
 }
 
-static int read_tags(const struct reading *r)
+static int read_tags(const struct waste_reading *r)
 {
         struct taxonomy *t = r->taxonomy;
         size_t i;
         json_t *tag;
         t->tags = json_object_get(taxonomy_read_file(r, embedded_data, "situation-tags.json"), "situation_tags");
         if (json_array_size(t->tags) == 0)
-                return broken(r, "situation-tags.json", "no tags");
+                return waste_read_broken(r, "situation-tags.json", "no tags");
         json_array_foreach((json_t *)t->tags, i, tag) {
                 if (!json_is_string(tag))
-                        return broken(r, "situation-tags.json", "a tag that is no text");
+                        return waste_read_broken(r, "situation-tags.json", "a tag that is no text");
         }
         return 0;
 }
@@ -222,7 +223,7 @@ static char *write_tags(const json_t *tags)
 
 static int taxonomy_read(struct taxonomy *t, struct problem *why)
 {
-        const struct reading r = { t, why };
+        const struct waste_reading r = { t, why };
         t->files = json_array();
         if (!t->files)
                 return -ENOMEM;

@@ -64,7 +64,7 @@ static bool has_text(const json_t *list, const char *text)
 }
 
 /* Several tags may call for one step: it is named once. */
-static json_t *insufficiencies(const json_t *rule, const json_t *situation, enum lang lang)
+static json_t *rule_insufficiencies(const json_t *rule, const json_t *situation, enum lang lang)
 {
         json_t *out = json_array(), *entry;
         size_t i;
@@ -123,7 +123,7 @@ json_t *rule_for(const struct taxonomy *t, const struct category *category, cons
         if (!out)
                 return NULL;
         json_object_set_new(out, "item_steps", item_steps(category->rule, item, lang));
-        json_object_set_new(out, "insufficiencies", insufficiencies(category->rule, situation, lang));
+        json_object_set_new(out, "insufficiencies", rule_insufficiencies(category->rule, situation, lang));
         return out;
 }
 

@@ -74,7 +74,7 @@ static int add_reward(struct outcome *out, const struct character *character, co
                                          "character", who, "reason", reason));
 }
 
-static int grant(const struct task_input *in, const struct reward_case *c, struct outcome *out)
+static int scan_reward_grant(const struct task_input *in, const struct reward_case *c, struct outcome *out)
 {
         const char *job = document_job(in->document), *code = c->category->character->code;
         json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:s}", "job_id", job, "user_id", c->user_id, "character_id",
@@ -96,5 +96,5 @@ static int scan_reward_run(const struct task_input *in, struct outcome *out, str
                 return add_reward(out, NULL, reason);
         if (json_object_get(task_facts(in, FACT_CHARACTER, c.user_id), c.category->character->code))
                 return add_reward(out, c.category->character, "already_owned");
-        return grant(in, &c, out);
+        return scan_reward_grant(in, &c, out);
 }

@@ -28,7 +28,7 @@ struct words {
 };
 
 static void words_read(const struct taxonomy *t, struct words *w, struct problem *why);
-static char *plain(const char *text);
+static char *words_plain(const char *text);
 static char *waste_words_find(char *text, const struct term *t);
 
 int words_new(struct taxonomy *t, struct problem *why)
@@ -66,7 +66,7 @@ void words_free(struct taxonomy *t)
 
 /* ---- looking ---- */
 
-static void blank(char *at, size_t size)
+static void words_blank(char *at, size_t size)
 {
         memset(at, '.', size);
 }
@@ -75,7 +75,7 @@ static void blank_all(char *text, const struct terms *terms)
 {
         for (const struct term *t = terms->list; t && t->text; t++)
                 for (char *at = waste_words_find(text, t); at; at = waste_words_find(at, t))
-                        blank(at, t->size);
+                        words_blank(at, t->size);
 }
 
 static const struct term *find_any(char *text, const struct terms *terms)
@@ -88,7 +88,7 @@ static const struct term *find_any(char *text, const struct terms *terms)
 
 bool words_category(const struct taxonomy *taxonomy, const char *text, struct word_match *out)
 {
-        char *copy = plain(text);
+        char *copy = words_plain(text);
         const struct term *t = NULL;
         if (copy) {
                 blank_all(copy, &taxonomy->terms->ignored);
@@ -102,7 +102,7 @@ bool words_category(const struct taxonomy *taxonomy, const char *text, struct wo
 
 bool words_about_waste(const struct taxonomy *taxonomy, const char *text)
 {
-        char *copy = plain(text);
+        char *copy = words_plain(text);
         bool found = copy && find_any(copy, &taxonomy->terms->waste);
         free(copy);
         return found;
@@ -112,13 +112,13 @@ bool words_about_waste(const struct taxonomy *taxonomy, const char *text)
 json_t *words_situation(const struct taxonomy *taxonomy, const char *text)
 {
         json_t *tags = json_array();
-        char *copy = plain(text);
+        char *copy = words_plain(text);
         for (const struct term *t = copy ? taxonomy->terms->situation.list : NULL; t && t->text; t++) {
                 char *at = waste_words_find(copy, t);
                 if (!at)
                         continue;
                 for (; at; at = waste_words_find(at, t))
-                        blank(at, t->size);
+                        words_blank(at, t->size);
                 size_t i = 0;
                 while (i < json_array_size(tags) && json_array_get(tags, i) != t->tag)
                         i++;
@@ -185,7 +185,7 @@ static char *waste_words_find(char *text, const struct term *t)
 }
 
 /* Lower case, with one space for every run of spaces and punctuation, none at the ends. */
-static char *plain(const char *text)
+static char *words_plain(const char *text)
 {
         char *out = malloc(strlen(text) + 1), *to = out;
         for (; out && *text; text++) {
@@ -205,18 +205,18 @@ static char *plain(const char *text)
 /* ---- reading the lists ---- */
 
 /* Where the lists go, and what is wrong with them. */
-struct reading {
+struct words_reading {
         const struct taxonomy *taxonomy;
         struct words *words;
         struct problem *why;
 };
 
-static void waste_words_add(const struct reading *r, struct terms *to, const char *text, struct term meaning)
+static void waste_words_add(const struct words_reading *r, struct terms *to, const char *text, struct term meaning)
 {
         struct term *list = realloc(to->list, (to->count + 2) * sizeof(*list));
         if (list)
                 to->list = list;
-        meaning.text = list ? plain(text) : NULL;
+        meaning.text = list ? words_plain(text) : NULL;
         if (!meaning.text) {
                 problem_set(r->why, "task", "bad_data", "out of memory");
                 return;
@@ -230,7 +230,8 @@ static void waste_words_add(const struct reading *r, struct terms *to, const cha
         list[to->count] = (struct term){ 0 };
 }
 
-static void waste_words_add_list(const struct reading *r, struct terms *to, const json_t *list, struct term meaning)
+static void waste_words_add_list(const struct words_reading *r, struct terms *to, const json_t *list,
+                                 struct term meaning)
 {
         size_t i;
         json_t *text;
@@ -242,7 +243,7 @@ static void waste_words_add_list(const struct reading *r, struct terms *to, cons
 }
 
 /* An item by its name; without what stands in brackets; and without a final "류" ("골판지류"). */
-static void waste_words_add_item(const struct reading *r, const char *name, const struct category *c)
+static void waste_words_add_item(const struct words_reading *r, const char *name, const struct category *c)
 {
         char text[128];
         const struct term meaning = { .category = c, .item = name };
@@ -258,7 +259,7 @@ static void waste_words_add_item(const struct reading *r, const char *name, cons
 }
 
 /* What a rule sends elsewhere says what belongs there. */
-static void add_not_accepted(const struct reading *r, const json_t *rule)
+static void add_not_accepted(const struct words_reading *r, const json_t *rule)
 {
         size_t i;
         json_t *entry;
@@ -272,7 +273,7 @@ static void add_not_accepted(const struct reading *r, const json_t *rule)
         }
 }
 
-static void waste_words_add_category(const struct reading *r, const struct category *c)
+static void waste_words_add_category(const struct words_reading *r, const struct category *c)
 {
         const json_t *targets = json_object_get(c->rule, "targets");
         size_t i;
@@ -295,7 +296,7 @@ static int longest_first(const void *a, const void *b)
         return x->order < y->order ? -1 : 1;
 }
 
-static void sort(struct terms *terms)
+static void words_sort(struct terms *terms)
 {
         if (terms->count)
                 qsort(terms->list, terms->count, sizeof(*terms->list), longest_first);
@@ -313,7 +314,7 @@ static json_t *known_tag(const struct taxonomy *t, const char *text)
         return NULL;
 }
 
-static void read_words(const struct reading *r, const json_t *file)
+static void read_words(const struct words_reading *r, const json_t *file)
 {
         const char *name;
         json_t *list;
@@ -337,15 +338,15 @@ static void read_words(const struct reading *r, const json_t *file)
 
 static void words_read(const struct taxonomy *t, struct words *w, struct problem *why)
 {
-        const struct reading r = { t, w, why };
+        const struct words_reading r = { t, w, why };
         for (size_t i = 0; i < t->category_count; i++)
                 if (t->categories[i].is_middle)
                         waste_words_add_category(&r, &t->categories[i]);
         read_words(&r, t->words);
         for (size_t i = 0; i < t->category_count; i++)
                 add_not_accepted(&r, t->categories[i].rule);
-        sort(&w->category);
-        sort(&w->situation);
-        sort(&w->waste);
-        sort(&w->ignored);
+        words_sort(&w->category);
+        words_sort(&w->situation);
+        words_sort(&w->waste);
+        words_sort(&w->ignored);
 }

@@ -65,7 +65,7 @@ def test_a_job_ends_with_its_last_branch(chard, app_of, redis, backend, wait_unt
 
 
 # Of each kind of edge that a branch passes: before what it does is stored, after, and between the message that it sends and its own ack.
-@pytest.mark.parametrize("edge", ["claim/call", "commit/publish", "publish/tell", "tell/join", "ack/end"])
+@pytest.mark.parametrize("edge", ["claim/call", "commit/publish", "publish/result", "result/join", "ack/end"])
 def test_killed_among_branches(chard_fault, app_of, redis, backend, wait_until, edge):
     """A worker that dies again and again, each time one message later: every job ends, every task has run, and nothing has run beside it."""
     app = app_of(redis.url)

@@ -202,7 +202,7 @@ def test_redis_away(chard, app_of, private_redis, queues, wait_until):
         assert [by_redis.AsyncResult(one.id).get(20) for one in left] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("edge", ["publish/tell", "tell/join", "join/join", "join/ack"])
+@pytest.mark.parametrize("edge", ["publish/result", "result/join", "join/join", "join/ack"])
 def test_killed_in_a_chord(chard_fault, app_of, redis, tmp_path, edge):
     """Killed between the commit and the ack, wherever: the chord's body runs with every result, once."""
     app, chard = app_of(redis.url), chard_fault.prepare()

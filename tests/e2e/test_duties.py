@@ -38,6 +38,19 @@ def told(database):
 
 
 @everywhere
+def test_what_is_old_goes_and_who_is_gone_is_forgotten(chard, database, wait_until):
+    chard.prepare()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for name, hours in (("gone", 25), ("silent", 23)):
+        database.run("insert into chard.worker (name, beat_at) values (%s, %s)", name, now - datetime.timedelta(hours=hours))
+    database.run("insert into chard.inbox (consumer, event_id, at) values ('points', 'e1', %s)", now - datetime.timedelta(days=32))
+    with keeping(chard, "k1") as keeper:
+        wait_until(lambda: database.value("select count(*) from chard.inbox") == 0)
+        keeper.wait_log("forgot 1 workers that have given no sign of life for a day, gone the first of them")
+        assert [row["name"] for row in database.rows("select name from chard.worker order by name")] == ["k1", "silent"]
+
+
+@everywhere
 def test_one_leads_and_another_follows(chard, database, wait_until):
     """Two processes, one leader. It is killed: the other leads within the lease. That one ends in order: a third leads at once."""
     chard.prepare()

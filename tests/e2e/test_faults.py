@@ -179,7 +179,7 @@ def test_killed_again_over_the_redelivery(chard_fault, database, provider, queue
 def test_every_step_is_tried():
     """A step that is added to the table needs its place here."""
     tried = {step for edge in [*GOOD, *ENDINGS, *REDELIVERED] for step in edge.split("/")}
-    elsewhere = {"hand_back": "test_shutdown.py", "tell": "test_celery_results.py", "join": "test_celery_results.py",
+    elsewhere = {"hand_back": "test_shutdown.py", "result": "test_celery_results.py", "join": "test_celery_results.py",
                  "owe": "test_owed_results.py", "revoke": "test_control.py"}
     assert set(STEP_NAMES) - tried == set(elsewhere), f"see {elsewhere}"
 

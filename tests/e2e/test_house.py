@@ -46,6 +46,13 @@ GUARDED = {  # what breaks a law: the files that do, and what is said of it
     "inside": ({"core/a.c": "int f(void)\n{\n        int one = 1;\n        static int two;\n        return one + two++;\n}\n"}, "core/a.c:4: two"),
     "name": ({"core/a.c": "static int run(void)\n{\n        return 1;\n}\n", "core/b.c": "static int run(void)\n{\n        return 2;\n}\n"},
              "core/a.c: run() is also in core/b.c"),
+    "type": ({"core/a.h": "struct one {\n        int a;\n};\n", "lib/b.c": "enum one { ONE };\n"}, "lib/b.c: enum one is also in core/a.h"),
+    "part": ({"worker/run/parts.h": "/* worker/run/one.c: what\n * it holds. */\nstruct one_part {\n        int a;\n};\n",
+              "worker/run/run.h": "struct run {\n        struct one_part one;\n};\n",
+              "worker/run/one.c": "int one(const struct run *run)\n{\n        return run->one.a;\n}\n",
+              "worker/two.c": "int two(struct run *run, struct run *other)\n{\n        return run->one(other) + other->one.a;\n}\n"},
+             "worker/two.c:3: touches other->one, which is worker/run/one.c's"),
+    "noun": ({"core/a.c": "static int run(void)\n{\n        return 1;\n}\n"}, "core/a.c: run() is one word"),
     "public": ({"core/a.c": "int run(void)\n{\n        return 1;\n}\n", "lib/b.c": "static void run(const char *s)\n{\n}\n"}, "lib/b.c: run()"),
 }
 

@@ -15,8 +15,8 @@ LIMITS = {"deadline_s": 6, "lease_s": 10, "grace_s": 8, "hold_s": 2, "beat_s": 2
 STEPS = [("a", "chat.classify", "ChatClassified"), ("b", "chat.answer", "ChatAnswered")]
 
 
-def call(step, number, at, worker="w1", fate="whole", end=None):
-    return {"n": number, "worker": worker, "tag": "T1", "step": step, "at": at, "end": at + 1 if end is None else end, "fate": fate, "why": ""}
+def call(step, number, at, worker="w1", outcome="whole", end=None):
+    return {"n": number, "worker": worker, "tag": "T1", "step": step, "at": at, "end": at + 1 if end is None else end, "outcome": outcome, "why": ""}
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_who_took_it_over_may_call_a_moment_after_its_first_owner_came_back(find
 @pytest.mark.parametrize("broken", ["broken", "unfit", "refused"])
 def test_what_was_not_answered_may_be_asked_again(findings, broken):
     findings["faults"].clear()
-    findings["calls"][0]["fate"] = broken
+    findings["calls"][0]["outcome"] = broken
     assert auditor.judge(findings) == []
 
 
@@ -147,7 +147,7 @@ def test_nobody_dies_in_an_outage(findings):
     findings["events"][1] |= {"id": "f", "type": "ChatFailed"}
     findings["outbox"] = [{key: event[key] for key in ("id", "aggregate_type", "aggregate_id", "type")} for event in findings["events"]]
     findings["calls"][2]["at"], findings["calls"][2]["end"] = 24.1, 25.1
-    findings["calls"] += [call("chat.answer", 3 + n, 23.6 + n / 20, fate="broken", end=23.61 + n / 20) for n in range(4)]
+    findings["calls"] += [call("chat.answer", 3 + n, 23.6 + n / 20, outcome="broken", end=23.61 + n / 20) for n in range(4)]
     assert {one["what"] for one in auditor.judge(findings)} == {"dead"}
 
 

@@ -700,7 +700,7 @@ def test_others_hear_what_is_scheduled(opened, wait_until):
     assert not heard(first)
 
 
-# --- reading and tending ------------------------------------------------------------------------------
+# --- reading and maintenance ------------------------------------------------------------------------------
 
 
 def test_a_job_that_is_not_there_is_null(store):
@@ -714,14 +714,22 @@ def test_a_task_without_job_row_reads_as_a_job_of_one(store):
     assert (job["state"], job["pipeline"], job["document"], len(job["tasks"])) == ("STARTED", "", None, 1)
 
 
-def test_a_beat_writes_the_worker(opened, database):
-    database.run("insert into chard.worker (name, beat_at) values ('old', %s)", now() - datetime.timedelta(days=2))
+def test_a_beat_writes_the_worker(opened):
     store = opened("w1", mode="release")
     store.one("beat", state={"consuming": False})
     store.one("beat", state={"consuming": True})
     value = store.one("worker", name="w1")["value"]
     assert (value["name"], value["state"]) == ("w1", {"consuming": True}) and 0 <= value["age_ms"] < 5000
-    assert [r["name"] for r in database.rows("select name from chard.worker")] == ["w1"]
+
+
+def test_who_is_silent_is_forgotten(opened, database):
+    store = opened("w1", mode="release")
+    store.one("beat", state={})
+    for name, hours in (("b", 25), ("a", 26), ("young", 23)):
+        database.run("insert into chard.worker (name, beat_at) values (%s, %s)", name, now() - datetime.timedelta(hours=hours))
+    store.one("beat", state={})
+    assert [store.one("forget_workers", silent_ms=24 * 3600 * 1000)["value"] for _ in range(2)] == [["a", "b"], []]
+    assert [r["name"] for r in database.rows("select name from chard.worker order by name")] == ["w1", "young"]
 
 
 def test_closing_answers_what_waits(opened, database):

@@ -10,6 +10,7 @@ from support.store import Store, migrate
 from support.waiting import wait_until
 
 MESSAGE = {"exchange": "", "routing_key": "scan.vision", "body": "[]"}
+DISCARD = {"action": "discard", "state": "discarded"}
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_pages_are_filtered_and_sorted(store):
               letter(2, name="scan.vision", queue="scan", code="timeout", message="late", group="g2", user_id="u1", died_ms=2000, attempts=7),
               letter(3, name="scan.answer", queue="scan", code="timely", message="100 %", group="g3", user_id="u2", died_ms=3000, attempts=5),
               letter(4, name="chat", queue="chat", code="bad", message="Broke", group="g2", user_id="u2", died_ms=4000, attempts=3))
-    assert settle(store, 3, action="discard") == ["DONE"]
+    assert settle(store, 3, **DISCARD) == ["DONE"]
     assert [(query, [row["entry"] for row in read(store, **query)]) for query, _ in PAGES] == PAGES
 
 
@@ -203,16 +204,18 @@ def test_what_is_scheduled_is_not_sent_twice(store, database):
     rows = [row["task_id"] for row in database.rows("select task_id from chard.scheduled")]
     assert sorted(str(task) for task in rows) == ["None", "None", "t1", "t2", "t3"]
     assert [act["count"] for act in store.one("dead_history", entry=3)["value"]] == [3]
-    assert settle(store, 1, 4, 7, action="discard") == ["DONE"] * 3
+    assert settle(store, 1, 4, 7, **DISCARD) == ["DONE"] * 3
 
 
-def test_discarding_changes_nothing_but_the_entry(store, database):
+@pytest.mark.parametrize("action", [DISCARD, {"action": "archive", "state": "archived"}], ids=lambda action: action["action"])
+def test_an_action_that_sends_nothing_changes_nothing_but_the_entry(store, database, action):
     store.one("claim", id="t1", pipeline="scan")
     store.one("fail", id="t1", pipeline="scan", attempts=4)
     store.ask(letter(1), letter(2))
-    assert settle(store, 1, 2, action="discard") == ["DONE", "DONE"]
-    assert settle(store, 2, action="discard") == ["SETTLED"]
-    assert [row["state"] for row in read(store)] == ["discarded", "discarded"]
+    assert settle(store, 1, 2, **action) == ["DONE", "DONE"]
+    assert settle(store, 2, **action) == ["SETTLED"]
+    assert [row["state"] for row in read(store)] == [action["state"]] * 2
+    assert [act["action"] for act in store.one("dead_history", entry=1)["value"]] == [action["action"]]
     assert database.value("select state from chard.task") == "FAILURE" and database.value("select count(*) from chard.scheduled") == 0
     assert store.ask(letter(1, key="newer"))[0]["result"] == "DONE"
 
@@ -248,7 +251,7 @@ def test_an_edit_is_kept_beside_the_original(store):
     assert (row["body"], row["edited"]) == ("b1", "changed") and read(store)[0]["edited"] == ""
     assert store.one("dead_edit", entry=1)["result"] == "DONE" and read(store, content=True)[0]["edited"] is None
     assert [(a["action"], a["who"]) for a in store.one("dead_history", entry=1)["value"]] == [("edit", "os:bob"), ("edit", "os:test")]
-    settle(store, 1, action="discard")
+    settle(store, 1, **DISCARD)
     assert store.one("dead_edit", entry=1, body="late")["result"] == "ALREADY" == store.one("dead_edit", entry=9, body="x")["result"]
 
 
@@ -289,7 +292,7 @@ def test_the_audit_is_append_only(store, database, backend):
             database.run(change)
     assert [act["who"] for act in store.one("dead_history", entry=1)["value"]] == ["os:test"]
     store.ask(letter(2))
-    assert settle(store, 2, action="discard") == ["DONE"] and len(store.one("dead_history", entry=2)["value"]) == 1
+    assert settle(store, 2, **DISCARD) == ["DONE"] and len(store.one("dead_history", entry=2)["value"]) == 1
 
 
 def test_alarms_tell_of_new_and_growing_groups_once(store):
@@ -318,7 +321,7 @@ def test_alarms_tell_of_new_and_growing_groups_once(store):
     assert due(**loud)[1] == set(), "one has it"
     store.one("dead_alarms_told", groups=groups, told=True)
     assert told(**loud) == set() and told(growth=50, least=2) == set()
-    settle(store, *[row["entry"] for row in read(store, group="g2")], action="discard")
+    settle(store, *[row["entry"] for row in read(store, group="g2")], **DISCARD)
     assert told() == set()
     store.ask(letter(12, group="g2"))
     assert told() == {("g2", 1, True, 0)}

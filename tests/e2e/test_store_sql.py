@@ -195,7 +195,7 @@ def test_an_application_needs_only_the_function(store_url, migrated):
             assert link.execute("select chard.enqueue('a')").fetchone()
             assert link.execute("select chard.enqueue_chain(array['a', 'b'])").fetchone()
             assert link.execute("select chard.enqueue_signatures('[{\"task\": \"a\"}]')").fetchone()
-            for forbidden in ("select * from chard.scheduled", "select * from chard.task", "select chard.tend()"):
+            for forbidden in ("select * from chard.scheduled", "select * from chard.task", "select chard.maintain()"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     link.execute(forbidden)
         assert migrated.value("select count(*) from chard.scheduled") == 3
@@ -236,27 +236,35 @@ def day(offset):
 
 def test_partitions_are_made_ahead_and_dropped_behind(migrated):
     assert partitions(migrated) == [day(n) for n in range(8)] + ["outbox_default"]
-    assert migrated.value("select chard.tend()") == 0
+    assert migrated.value("select chard.maintain()") == 0
     migrated.run("insert into chard.outbox (id, aggregatetype, aggregateid, type, payload) values (gen_random_uuid(), 'a', 'b', 'c', '{}')")
     assert migrated.value("select count(*) from only chard." + day(0)) == 1
-    assert migrated.value("select chard.tend(now() + interval '10 days', keep_days => 7)") == 8 + 3
+    assert migrated.value("select chard.maintain(now() + interval '10 days', keep_days => 7)") == 8 + 3
     assert partitions(migrated) == [day(n) for n in range(3, 8)] + [day(n) for n in range(10, 18)] + ["outbox_default"]
 
 
-def test_a_beat_looks_after_the_partitions(store, migrated, wait_until):
+def test_maintenance_looks_after_the_partitions(store, migrated):
     migrated.run("drop table " + migrated.value(
         "select string_agg('chard.' || relname, ',') from pg_class where relkind = 'r' and relname ~ '^outbox_20'"))
-    store.one("beat", state={})
-    wait_until(lambda: migrated.value("select count(*) from pg_inherits where inhparent = 'chard.outbox'::regclass") == 9)
+    assert [answer["result"] for answer in store.ask({"do": "maintain"}, {"do": "maintain"})] == ["DONE", "ALREADY"]
+    assert migrated.value("select count(*) from pg_inherits where inhparent = 'chard.outbox'::regclass") == 9
+
+
+def test_a_store_that_closes_answers_its_maintenance(store, migrated):
+    with migrated.connect(autocommit=False) as blocker:
+        blocker.execute("lock table chard.outbox")
+        number = store.send({"do": "maintain"})
+        store.ask({"do": "close"})
+        assert store.wait(number)[0]["result"] == "CLOSED"
 
 
 def test_rows_without_a_partition_are_kept(migrated):
     late = "insert into chard.outbox (id, created_at, aggregatetype, aggregateid, type, payload) values (gen_random_uuid(), now() + interval '30 days', 'a', 'b', 'c', '{}')"
     migrated.run(late)
     assert migrated.value("select count(*) from only chard.outbox_default") == 1
-    assert migrated.value("select chard.tend(now() + interval '25 days')") > 0
+    assert migrated.value("select chard.maintain(now() + interval '25 days')") > 0
     assert migrated.value("select count(*) from chard.outbox") == 1
-    migrated.run("select chard.tend(now() + interval '60 days')")
+    migrated.run("select chard.maintain(now() + interval '60 days')")
     assert migrated.value("select count(*) from chard.outbox") == 0
 
 

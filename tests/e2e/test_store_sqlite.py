@@ -374,7 +374,7 @@ def test_no_number_comes_again(opened, database):
     assert [e["position"] for e in store.one("events")["value"]] == ["2"]
 
 
-# --- reading and tending ------------------------------------------------------------------------------
+# --- reading and maintenance ------------------------------------------------------------------------------
 
 
 def test_events_are_read_in_order_and_from_a_position_on(opened):
@@ -391,7 +391,7 @@ def test_events_are_read_in_order_and_from_a_position_on(opened):
     assert store.one("events", since="12.5")["why"]["code"] == "bad_position"
 
 
-def test_a_heartbeat_deletes_old_outbox_rows(opened, database, wait_until):
+def test_maintenance_deletes_old_outbox_rows(opened, database):
     day = 24 * 3600 * 1000000
     now = round(datetime.datetime.now().timestamp() * 1000000)
     database.run("insert into outbox (id, created_at, aggregatetype, aggregateid, type, payload)"
@@ -399,8 +399,8 @@ def test_a_heartbeat_deletes_old_outbox_rows(opened, database, wait_until):
                  " select 'x', %s, 't', 'a', 'old', '{}' from n", now - 8 * day)
     database.run("insert into outbox (id, created_at, aggregatetype, aggregateid, type, payload) values ('x', %s, 't', 'a', 'young', '{}')",
                  now - 6 * day)
-    opened().one("beat", state={})
-    wait_until(lambda: [r["type"] for r in database.rows("select type from outbox")] == ["young"])
+    assert [answer["result"] for answer in opened().ask({"do": "maintain"}, {"do": "maintain"})] == ["DONE", "ALREADY"]
+    assert [r["type"] for r in database.rows("select type from outbox")] == ["young"]
 
 
 def test_a_job_reads_as_with_postgresql(opened, store_url):

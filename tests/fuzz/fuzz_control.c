@@ -34,7 +34,7 @@ static int join(struct broker *b, const struct broker_bus *bus)
         return 0;
 }
 
-static void cast(struct broker *b, struct message *takes)
+static void publish_transient(struct broker *b, struct message *takes)
 {
         struct properties p;
         JSON_OWNED json_t *body = NULL;
@@ -80,9 +80,11 @@ static void upcoming(struct store *s, json_done *done, void *arg)
         done(rows, NULL, arg);
 }
 
-static const struct broker_backend broker_backend = {
-        .join = join, .cast = cast, .redeclare = redeclare, .consume = consume, .cancel = cancel
-};
+static const struct broker_backend broker_backend = { .join = join,
+                                                      .publish_transient = publish_transient,
+                                                      .redeclare = redeclare,
+                                                      .consume = consume,
+                                                      .cancel = cancel };
 static bool store_is_up(const struct store *s)
 {
         (void)s;

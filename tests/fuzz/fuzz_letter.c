@@ -68,9 +68,9 @@ static void check_judged(const struct dead_letter *l)
 {
         struct message *m = NULL;
         struct problem why;
-        const enum letter_fate fate = letter_judge(shipped(), l, "chat.classify", 4096, &m, &why);
-        must(fate < FATE_COUNT && letter_fate_text(fate) != NULL);
-        must((m == NULL) == letter_fate_hinders(fate));
+        const enum letter_disposition disposition = letter_judge(shipped(), l, "chat.classify", 4096, &m, &why);
+        must(disposition < DISPOSITION_COUNT && letter_disposition_text(disposition) != NULL);
+        must((m == NULL) == letter_disposition_hinders(disposition));
         message_free(m);
 }
 

@@ -26,18 +26,18 @@ static void check_reason(int rc, const struct problem *why)
 
 static void read_brokers(const char *text)
 {
-        struct address_list list = { 0 };
+        struct amqp_address_list list = { 0 };
         struct problem why = { 0 };
-        const int rc = address_list_parse(&list, text, &why);
+        const int rc = amqp_address_list_parse(&list, text, &why);
         if (rc != 0)
                 check_reason(rc, &why);
         for (size_t i = 0; rc == 0 && i < list.count; i++) {
-                const struct address *a = &list.items[i];
+                const struct amqp_address *a = &list.items[i];
                 must(a->host && *a->host && a->user && a->password && a->vhost && *a->vhost);
                 must(a->port > 0 && a->port < 65536);
         }
         must(rc != 0 || list.count > 0);
-        address_list_free(&list);
+        amqp_address_list_free(&list);
 }
 
 static void read_redis(const char *text)

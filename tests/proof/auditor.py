@@ -325,7 +325,7 @@ class Judge:
                 continue
             self.step(f"{task['name']} {key[0]} {task['id']}", task, calls)
         for key, task in finished.items():
-            if task["state"] == "SUCCESS" and not any(call["fate"] == "whole" for call in by_step.get(key, [])):
+            if task["state"] == "SUCCESS" and not any(call["outcome"] == "whole" for call in by_step.get(key, [])):
                 self.say("paid", f"{task['name']} {key[0]} {task['id']}", "is done, yet the book has no answer for it")
 
     def step(self, about, task, calls):
@@ -337,7 +337,7 @@ class Judge:
             end = call["end"] or float("inf")
             if later["at"] < end - SKEW_S and not self.stood_still(call, later):
                 self.say("paid", about, f"call {later['n']} by {later['worker']} while call {call['n']} by {call['worker']} was under way")
-            if call["fate"] == "whole":
+            if call["outcome"] == "whole":
                 why = self.why(call, later)
                 self.bought_again[why or "unexplained"] += 1
                 if not why:
@@ -346,7 +346,7 @@ class Judge:
 
     def was_taken_over(self, before, call, late_s):
         """Somebody else had it by then, whose model was paused for a moment, when its first owner came back and committed."""
-        return any(earlier["fate"] == "whole" and self.why(earlier, call) in ("stop", "cut off") for earlier in before) \
+        return any(earlier["outcome"] == "whole" and self.why(earlier, call) in ("stop", "cut off") for earlier in before) \
             and late_s <= self.f["limits"]["hold_s"] + 1
 
     def why(self, call, later):

@@ -89,7 +89,7 @@ class Endpoint(Provider):
     def answer(self, protocol, head, body):
         tag, step = TAG.findall(body), step_of(body)
         line = {"n": len(self.book.calls), "worker": self.worker, "tag": tag[-1].decode() if tag else "", "step": step, "at": time.time(),
-                "end": None, "fate": "broken"}
+                "end": None, "outcome": "broken"}
         self.book.calls.append(line)
         self._of[protocol] = line
         trouble = self.trouble or self.book.trouble_now()
@@ -126,7 +126,7 @@ class Endpoint(Provider):
             self._of.pop(protocol)
             asyncio.get_running_loop().call_later(0.3, self._delivered, protocol)
             line["end"] = time.time()
-            line["fate"] = "refused" if reply.status != 200 else "unfit" if line["why"] == "unfit" else "whole"
+            line["outcome"] = "refused" if reply.status != 200 else "unfit" if line["why"] == "unfit" else "whole"
 
     @staticmethod
     def _delivered(protocol):

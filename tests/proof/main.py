@@ -94,7 +94,7 @@ def report(options, findings, jobs, faults, wrong):
     table(f"submissions: {sum(jobs.values())}", jobs)
     table(f"tasks: {len(findings['tasks'])}", collections.Counter(task["state"] for task in findings["tasks"]))
     table(f"events: {len(findings['events'])}", collections.Counter(event["type"] for event in findings["events"]))
-    table(f"calls: {len(findings['calls'])}", collections.Counter(call["fate"] for call in findings["calls"]))
+    table(f"calls: {len(findings['calls'])}", collections.Counter(call["outcome"] for call in findings["calls"]))
     for title, counts in auditor.explain(findings).items():
         table(f"{title}: {sum(counts.values())}", counts)
     table(f"found wrong: {len(wrong)}", collections.Counter(one["what"] for one in wrong))

@@ -39,9 +39,9 @@ static void good_urls(void **state)
                 { "  amqp://h/v \n", "h", "guest", "guest", "v", 5672, false },
         };
         for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-                struct address_list list;
+                struct amqp_address_list list;
                 struct problem why = { .code = "" };
-                if (address_list_parse(&list, cases[i].url, &why) != 0)
+                if (amqp_address_list_parse(&list, cases[i].url, &why) != 0)
                         fail_msg("%s: %s", cases[i].url, why.text);
                 assert_int_equal(list.count, 1);
                 assert_string_equal(list.items[0].host, cases[i].host);
@@ -50,21 +50,21 @@ static void good_urls(void **state)
                 assert_string_equal(list.items[0].vhost, cases[i].vhost);
                 assert_int_equal(list.items[0].port, cases[i].port);
                 assert_int_equal(list.items[0].tls, cases[i].tls);
-                address_list_free(&list);
+                amqp_address_list_free(&list);
         }
 }
 
 static void several_urls(void **state)
 {
         (void)state;
-        struct address_list list;
-        assert_int_equal(address_list_parse(&list, "amqp://a, amqps://b/v ;amqp://c:1,", NULL), 0);
+        struct amqp_address_list list;
+        assert_int_equal(amqp_address_list_parse(&list, "amqp://a, amqps://b/v ;amqp://c:1,", NULL), 0);
         assert_int_equal(list.count, 3);
         assert_string_equal(list.items[0].host, "a");
         assert_string_equal(list.items[1].vhost, "v");
         assert_true(list.items[1].tls);
         assert_int_equal(list.items[2].port, 1);
-        address_list_free(&list);
+        amqp_address_list_free(&list);
 }
 
 static void bad_urls(void **state)
@@ -99,9 +99,9 @@ static void bad_urls(void **state)
                 "amqp://a,amqp://u:secret@h:x/v",
         };
         for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-                struct address_list list;
+                struct amqp_address_list list;
                 struct problem why = { .code = "" };
-                if (address_list_parse(&list, cases[i], &why) != 1)
+                if (amqp_address_list_parse(&list, cases[i], &why) != 1)
                         fail_msg("accepted: %s", cases[i]);
                 assert_string_equal(why.code, "bad_url");
                 assert_null(strstr(why.text, "secret"));

@@ -126,7 +126,7 @@ static void it_agrees_with_a_simple_model(void **state)
 
 /* A consumer with two channels, 2 (epoch 7) and 3 (epoch 9), with `count` deliveries each. */
 struct fixture {
-        struct consumer c;
+        struct amqp_consumer c;
         struct subscription first, second, *both[2];
 };
 

@@ -16,8 +16,8 @@ enum { COUNT = 40 };
 
 struct fixture {
         struct window w;
-        struct publish publishes[COUNT];
-        struct publish_list finished;
+        struct publishing publishes[COUNT];
+        struct publishing_list finished;
 };
 
 static const struct bytes PROPERTIES = { (const unsigned char *)"\x80\0\1x", 4 };
@@ -25,7 +25,7 @@ static const struct bytes PROPERTIES = { (const unsigned char *)"\x80\0\1x", 4 }
 /* Publish `count` messages, the key of each being one letter of `keys`, all to exchange "e". */
 static void set_up(struct fixture *f, const char *keys)
 {
-        struct publish_list none = { 0 };
+        struct publishing_list none = { 0 };
         memset(f, 0, sizeof(*f));
         window_restart(&f->w, &none);
         for (size_t i = 0; keys[i]; i++) {
@@ -46,8 +46,8 @@ static void tear_down(struct fixture *f)
 static void check_finished(struct fixture *f, const char *expected)
 {
         struct buffer text = { 0 };
-        struct publish *p;
-        while ((p = publish_list_take(&f->finished)))
+        struct publishing *p;
+        while ((p = publishing_list_take(&f->finished)))
                 buffer_addf(&text, "%s%d%c", text.size ? " " : "", (int)(p - f->publishes) + 1, "crx"[p->result]);
         buffer_add_byte(&text, '\0');
         assert_string_equal((char *)text.data, expected);
@@ -185,49 +185,49 @@ static void a_missing_exchange_refuses_what_goes_there(void **state)
         assert_int_equal(window_refuse_exchange(&f.w, bytes_of_string("gon"), &f.finished), 0);
         assert_int_equal(window_refuse_exchange(&f.w, bytes_of_string("gone"), &f.finished), 1);
         check_finished(&f, "2x");
-        struct publish_list again = { 0 }, waiting = { 0 };
+        struct publishing_list again = { 0 }, waiting = { 0 };
         window_restart(&f.w, &again);
         assert_int_equal(again.count, 2);
-        publish_list_prepend(&waiting, &again);
-        assert_ptr_equal(publish_list_take(&waiting), &f.publishes[0]);
-        assert_ptr_equal(publish_list_take(&waiting), &f.publishes[2]);
-        assert_null(publish_list_take(&waiting));
+        publishing_list_prepend(&waiting, &again);
+        assert_ptr_equal(publishing_list_take(&waiting), &f.publishes[0]);
+        assert_ptr_equal(publishing_list_take(&waiting), &f.publishes[2]);
+        assert_null(publishing_list_take(&waiting));
         tear_down(&f);
 }
 
 static void a_list_keeps_its_order(void **state)
 {
         (void)state;
-        struct publish p[4] = { { .arg = NULL } };
-        struct publish_list back = { 0 }, front = { 0 };
-        publish_list_prepend(&back, &front);
+        struct publishing p[4] = { { .arg = NULL } };
+        struct publishing_list back = { 0 }, front = { 0 };
+        publishing_list_prepend(&back, &front);
         assert_null(back.first);
-        publish_list_add(&back, &p[2]);
-        publish_list_add(&back, &p[3]);
-        publish_list_add(&front, &p[0]);
-        publish_list_add(&front, &p[1]);
-        publish_list_prepend(&back, &front);
+        publishing_list_add(&back, &p[2]);
+        publishing_list_add(&back, &p[3]);
+        publishing_list_add(&front, &p[0]);
+        publishing_list_add(&front, &p[1]);
+        publishing_list_prepend(&back, &front);
         assert_int_equal(back.count, 4);
         for (int i = 0; i < 4; i++)
-                assert_ptr_equal(publish_list_take(&back), &p[i]);
-        publish_list_add(&front, &p[0]);
-        publish_list_prepend(&back, &front);
-        publish_list_add(&back, &p[1]);
-        assert_ptr_equal(publish_list_take(&back), &p[0]);
-        assert_ptr_equal(publish_list_take(&back), &p[1]);
+                assert_ptr_equal(publishing_list_take(&back), &p[i]);
+        publishing_list_add(&front, &p[0]);
+        publishing_list_prepend(&back, &front);
+        publishing_list_add(&back, &p[1]);
+        assert_ptr_equal(publishing_list_take(&back), &p[0]);
+        assert_ptr_equal(publishing_list_take(&back), &p[1]);
         assert_null(back.last);
 }
 
 static void a_full_window_goes_round(void **state)
 {
         (void)state;
-        struct publish_list none = { 0 };
+        struct publishing_list none = { 0 };
         struct window *w = calloc(1, sizeof(*w));
-        struct publish *all = calloc(3 * WINDOW_SIZE, sizeof(*all));
+        struct publishing *all = calloc(3 * WINDOW_SIZE, sizeof(*all));
         window_restart(w, &none);
         for (size_t i = 0; i < 3 * WINDOW_SIZE; i++) {
                 if (window_full(w)) {
-                        struct publish_list finished = { 0 };
+                        struct publishing_list finished = { 0 };
                         window_settle(w, i - 10, true, false, &finished);
                         assert_int_equal(finished.count, WINDOW_SIZE - 10);
                 }

@@ -258,24 +258,24 @@ static void edited_arguments(void **state)
         arena_free(&a);
 }
 
-static void fates(void **state)
+static void dispositions(void **state)
 {
         (void)state;
         static const struct {
                 const char *state, *name, *queue, *task, *job, *to;
-                enum letter_fate fate;
+                enum letter_disposition disposition;
         } rows[] = {
-                { "kept", "scan.vision", "scan.vision", "FAILURE", "FAILURE", NULL, FATE_SENT },
-                { "kept", "scan.vision", "scan.vision", "", "", NULL, FATE_SENT },
-                { "kept", "scan.vision", "scan.vision", "SUCCESS", "SUCCESS", NULL, FATE_SUCCEEDED },
-                { "kept", "scan.vision", "scan.vision", "SUCCESS", "FAILURE", NULL, FATE_RESUMED },
-                { "kept", "scan.vision", "scan.vision", "STARTED", "STARTED", NULL, FATE_SENT },
-                { "kept", "scan.vision", "old.queue", "SUCCESS", "SUCCESS", NULL, FATE_NO_QUEUE },
-                { "kept", "scan.vision", "scan.vision", "REVOKED", "FAILURE", NULL, FATE_REVOKED },
-                { "kept", "scan.vision", "old.queue", "FAILURE", "FAILURE", NULL, FATE_NO_QUEUE },
-                { "kept", "scan.vision", "old.queue", "FAILURE", "FAILURE", "scan.vision", FATE_SENT },
-                { "kept", "old.task", "scan.vision", "", "", NULL, FATE_HOPELESS },
-                { "requeued", "scan.vision", "scan.vision", "FAILURE", "FAILURE", NULL, FATE_CLOSED },
+                { "kept", "scan.vision", "scan.vision", "FAILURE", "FAILURE", NULL, DISPOSITION_SENT },
+                { "kept", "scan.vision", "scan.vision", "", "", NULL, DISPOSITION_SENT },
+                { "kept", "scan.vision", "scan.vision", "SUCCESS", "SUCCESS", NULL, DISPOSITION_SUCCEEDED },
+                { "kept", "scan.vision", "scan.vision", "SUCCESS", "FAILURE", NULL, DISPOSITION_RESUMED },
+                { "kept", "scan.vision", "scan.vision", "STARTED", "STARTED", NULL, DISPOSITION_SENT },
+                { "kept", "scan.vision", "old.queue", "SUCCESS", "SUCCESS", NULL, DISPOSITION_NO_QUEUE },
+                { "kept", "scan.vision", "scan.vision", "REVOKED", "FAILURE", NULL, DISPOSITION_REVOKED },
+                { "kept", "scan.vision", "old.queue", "FAILURE", "FAILURE", NULL, DISPOSITION_NO_QUEUE },
+                { "kept", "scan.vision", "old.queue", "FAILURE", "FAILURE", "scan.vision", DISPOSITION_SENT },
+                { "kept", "old.task", "scan.vision", "", "", NULL, DISPOSITION_HOPELESS },
+                { "requeued", "scan.vision", "scan.vision", "FAILURE", "FAILURE", NULL, DISPOSITION_CLOSED },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 const struct dead_letter l = { .state = rows[i].state,
@@ -285,20 +285,24 @@ static void fates(void **state)
                                                .job_state = rows[i].job,
                                                .error_source = "x",
                                                .error_code = "y" };
-                assert_int_equal(letter_fate(shipped(), &l, rows[i].to), rows[i].fate);
-                assert_int_equal(letter_judge(shipped(), &l, rows[i].to, SIZE_MAX, NULL, NULL), rows[i].fate);
-                assert_non_null(letter_fate_text(rows[i].fate));
+                assert_int_equal(letter_disposition_of(shipped(), &l, rows[i].to), rows[i].disposition);
+                assert_int_equal(letter_judge(shipped(), &l, rows[i].to, SIZE_MAX, NULL, NULL), rows[i].disposition);
+                assert_non_null(letter_disposition_text(rows[i].disposition));
         }
         static const struct {
                 const char *task;
                 bool waits, followed, leased;
-                enum letter_fate fate;
+                enum letter_disposition disposition;
         } standings[] = {
-                { "STARTED", false, false, true, FATE_ALIVE },   { "STARTED", true, false, true, FATE_ALIVE },
-                { "STARTED", true, false, false, FATE_WAITING }, { "RETRY", true, false, false, FATE_WAITING },
-                { "", true, false, false, FATE_WAITING },        { "SUCCESS", false, true, false, FATE_SUCCEEDED },
-                { "SUCCESS", true, false, false, FATE_WAITING }, { "SUCCESS", false, false, false, FATE_RESUMED },
-                { "REVOKED", true, false, false, FATE_REVOKED },
+                { "STARTED", false, false, true, DISPOSITION_ALIVE },
+                { "STARTED", true, false, true, DISPOSITION_ALIVE },
+                { "STARTED", true, false, false, DISPOSITION_WAITING },
+                { "RETRY", true, false, false, DISPOSITION_WAITING },
+                { "", true, false, false, DISPOSITION_WAITING },
+                { "SUCCESS", false, true, false, DISPOSITION_SUCCEEDED },
+                { "SUCCESS", true, false, false, DISPOSITION_WAITING },
+                { "SUCCESS", false, false, false, DISPOSITION_RESUMED },
+                { "REVOKED", true, false, false, DISPOSITION_REVOKED },
         };
         for (size_t i = 0; i < sizeof(standings) / sizeof(standings[0]); i++) {
                 const struct dead_letter l = { .state = "kept",
@@ -309,7 +313,7 @@ static void fates(void **state)
                                                .waits = standings[i].waits,
                                                .followed = standings[i].followed,
                                                .leased = standings[i].leased };
-                assert_int_equal(letter_fate(shipped(), &l, NULL), standings[i].fate);
+                assert_int_equal(letter_disposition_of(shipped(), &l, NULL), standings[i].disposition);
         }
 }
 
@@ -320,17 +324,17 @@ static void what_a_worker_could_read(void **state)
         static const struct {
                 const char *headers, *body, *code;
                 size_t max_body;
-                enum letter_fate fate;
+                enum letter_disposition disposition;
         } rows[] = {
-                { "{" TASK "," RECORD "}", GOOD_BODY, NULL, 1000, FATE_SENT },
-                { "{" TASK "," RECORD "}", BODY, "bad_arguments", 1000, FATE_MISTAKEN },
-                { "{\"task\":\"no.such\",\"id\":\"i\"," RECORD "}", BODY, NULL, 1000, FATE_HOPELESS },
-                { "{" TASK "," RECORD "}", "no JSON", "bad_body", 1000, FATE_UNDECODABLE },
-                { "{" TASK "," RECORD "}", BODY, "body_too_large", 10, FATE_UNDECODABLE },
-                { "{\"task\":\"scan.vision\"," RECORD "}", BODY, "not_a_task", 1000, FATE_UNDECODABLE },
-                { "{}", BODY, "not_a_task", 1000, FATE_UNDECODABLE },
-                { "{" TASK ",\"compression\":\"x-lzma\"}", BODY, "bad_compression", 1000, FATE_UNDECODABLE },
-                { "{" TASK ",\"originalProperties\":\"AAA=\"}", BODY, "bad_properties", 1000, FATE_UNREADABLE },
+                { "{" TASK "," RECORD "}", GOOD_BODY, NULL, 1000, DISPOSITION_SENT },
+                { "{" TASK "," RECORD "}", BODY, "bad_arguments", 1000, DISPOSITION_MISTAKEN },
+                { "{\"task\":\"no.such\",\"id\":\"i\"," RECORD "}", BODY, NULL, 1000, DISPOSITION_HOPELESS },
+                { "{" TASK "," RECORD "}", "no JSON", "bad_body", 1000, DISPOSITION_UNDECODABLE },
+                { "{" TASK "," RECORD "}", BODY, "body_too_large", 10, DISPOSITION_UNDECODABLE },
+                { "{\"task\":\"scan.vision\"," RECORD "}", BODY, "not_a_task", 1000, DISPOSITION_UNDECODABLE },
+                { "{}", BODY, "not_a_task", 1000, DISPOSITION_UNDECODABLE },
+                { "{" TASK ",\"compression\":\"x-lzma\"}", BODY, "bad_compression", 1000, DISPOSITION_UNDECODABLE },
+                { "{" TASK ",\"originalProperties\":\"AAA=\"}", BODY, "bad_properties", 1000, DISPOSITION_UNREADABLE },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct arena a = { 0 };
@@ -339,8 +343,8 @@ static void what_a_worker_could_read(void **state)
                 struct problem why = { 0 };
                 struct message *m = NULL;
                 read_as(&a, "scan.vision.dead", with_headers(&b, rows[i].headers), rows[i].body, &l);
-                assert_int_equal(letter_judge(shipped(), &l, NULL, rows[i].max_body, &m, &why), rows[i].fate);
-                assert_true((m == NULL) == (rows[i].fate == FATE_UNREADABLE));
+                assert_int_equal(letter_judge(shipped(), &l, NULL, rows[i].max_body, &m, &why), rows[i].disposition);
+                assert_true((m == NULL) == (rows[i].disposition == DISPOSITION_UNREADABLE));
                 if (rows[i].code)
                         assert_string_equal(why.code, rows[i].code);
                 message_free(m);
@@ -554,7 +558,7 @@ int main(void)
                 cmocka_unit_test(hostile_letters),
                 cmocka_unit_test(out_and_in_again),
                 cmocka_unit_test(edited_arguments),
-                cmocka_unit_test(fates),
+                cmocka_unit_test(dispositions),
                 cmocka_unit_test(what_a_worker_could_read),
                 cmocka_unit_test(webhook_addresses),
                 cmocka_unit_test(policies),

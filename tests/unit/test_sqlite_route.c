@@ -62,7 +62,7 @@ static void keys_match_by_words(void **state)
 static void what_is_held_is_found_once(void **state)
 {
         enum { COUNT = 5000 };
-        struct held h = { 0 };
+        struct embedded_held h = { 0 };
         struct held_entry out;
         (void)state;
         assert_false(held_take(&h, 1, &out));

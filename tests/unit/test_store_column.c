@@ -22,7 +22,7 @@ static void test_a_text_array_has_lengths_and_nulls(void **state)
         static const unsigned char expected[] = {
                 HEAD(25, 3), 0, 0, 0, 2, 'a', 'b', 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0
         };
-        struct arguments a = { 0 };
+        struct pg_arguments a = { 0 };
         struct column *c;
 
         (void)state;
@@ -43,7 +43,7 @@ static void test_numbers_are_big_endian_and_held_in_range(void **state)
         static const unsigned char eights[] = {
                 HEAD(20, 1), 0, 0, 0, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe
         };
-        struct arguments a = { 0 };
+        struct pg_arguments a = { 0 };
         struct column *four, *eight;
 
         (void)state;
@@ -64,7 +64,7 @@ static void test_json_begins_with_the_format_of_jsonb(void **state)
 {
         static const unsigned char expected[] = { HEAD(3802, 2), 0,   0, 0, 8, 1, '{', '"', 'a', '"', ':',
                                                   '1',           '}', 0, 0, 0, 5, 1,   'n', 'u', 'l', 'l' };
-        struct arguments a = { 0 };
+        struct pg_arguments a = { 0 };
         json_t *value = json_pack("{s:i}", "a", 1);
         struct column *c;
 
@@ -82,7 +82,7 @@ static void test_json_begins_with_the_format_of_jsonb(void **state)
 static void test_the_memory_of_one_statement_serves_the_next(void **state)
 {
         static const unsigned char expected[] = { HEAD(25, 1), 0, 0, 0, 1, 'x' };
-        struct arguments a = { 0 };
+        struct pg_arguments a = { 0 };
 
         (void)state;
         for (int round = 0; round < 3; round++) {

@@ -11,12 +11,8 @@
 #include <stdlib.h>
 
 /* Their columns are their own: no call sends less than a whole group. */
-#define columns stale_columns
 #include "store/postgres/dead/stale.c" // NOLINT(bugprone-suspicious-include)
-#undef columns
-#define columns failure_columns
-#include "store/postgres/run/fail.c" // NOLINT(bugprone-suspicious-include)
-#undef columns
+#include "store/postgres/run/fail.c"   // NOLINT(bugprone-suspicious-include)
 
 #include <cmocka.h>
 
@@ -28,7 +24,7 @@ static void *no_memory(size_t size)
 
 static const struct problem why = { .source = "task", .code = "x", .text = "no" };
 
-static void check_error(struct arguments *a, const struct column *error, bool lost)
+static void check_error(struct pg_arguments *a, const struct column *error, bool lost)
 {
         assert_int_equal(error->bytes.failed, lost);
         assert_int_equal(arguments_finish(a), lost ? -ENOMEM : 0);
@@ -44,7 +40,7 @@ static void a_stale_job_fails_with_its_error_or_not_at_all(void **state)
         (void)state;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 const struct stale_item item = { .root_id = "j", .why = rows[i].why };
-                struct arguments a = { 0 };
+                struct pg_arguments a = { 0 };
                 struct stale_columns c;
                 begin_items(&a, &c);
                 json_set_alloc_funcs(rows[i].starved ? no_memory : malloc, free);
@@ -70,8 +66,8 @@ static void an_attempt_fails_with_its_error_or_not_at_all(void **state)
         (void)state;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 const struct failure f = { .id = "t", .root_id = "j", .why = rows[i].why, .again = rows[i].again };
-                struct arguments a = { 0 };
-                struct failure_columns c;
+                struct pg_arguments a = { 0 };
+                struct fail_columns c;
                 begin_failures(&a, &c);
                 c.excused = arguments_array(&a, COLUMN_INT4);
                 json_set_alloc_funcs(rows[i].starved ? no_memory : malloc, free);

@@ -11,6 +11,8 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+static const struct dead_action requeue = { "requeue", "requeued", true }, discard = { "discard", "discarded", false };
+
 static void a_claim_means_what_its_row_says(void **state)
 {
         static const struct {
@@ -71,18 +73,18 @@ static void an_entry_is_settled_by_what_it_is(void **state)
         };
         (void)state;
         for (size_t i = 0; i < COUNT(cases); i++) {
-                assert_int_equal(dead_outcome_of(DEAD_REQUEUE, cases[i].seen), cases[i].requeue);
-                assert_int_equal(dead_outcome_of(DEAD_DISCARD, cases[i].seen), cases[i].discard);
+                assert_int_equal(dead_outcome_of(&requeue, cases[i].seen), cases[i].requeue);
+                assert_int_equal(dead_outcome_of(&discard, cases[i].seen), cases[i].discard);
         }
 }
 
 static void what_an_outcome_does_to_the_entry(void **state)
 {
         (void)state;
-        assert_string_equal(dead_outcome_state(DEAD_REQUEUE, DEAD_DONE), "requeued");
-        assert_string_equal(dead_outcome_state(DEAD_REQUEUE, DEAD_RESUMED), "requeued");
-        assert_string_equal(dead_outcome_state(DEAD_REQUEUE, DEAD_SUCCEEDED), "resolved");
-        assert_string_equal(dead_outcome_state(DEAD_DISCARD, DEAD_DONE), "discarded");
+        assert_string_equal(dead_outcome_state(&requeue, DEAD_DONE), "requeued");
+        assert_string_equal(dead_outcome_state(&requeue, DEAD_RESUMED), "requeued");
+        assert_string_equal(dead_outcome_state(&requeue, DEAD_SUCCEEDED), "resolved");
+        assert_string_equal(dead_outcome_state(&discard, DEAD_DONE), "discarded");
         for (enum dead_outcome o = DEAD_DONE; o <= DEAD_MISSING; o++)
                 assert_int_equal(dead_outcome_changes(o), o == DEAD_DONE || o == DEAD_RESUMED || o == DEAD_SUCCEEDED);
 }

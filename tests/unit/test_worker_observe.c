@@ -240,8 +240,8 @@ static void a_pause_is_told_once_wherever_it_is_spent(void **state)
                 bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
                 observing_want(&b.worker.observing, &n.observer, all_kinds);
                 struct run *run = b.worker.runs.next;
-                run->wait_ms = pauses[i].wait_ms;
-                run->claimed_ms = clock_mono_ms();
+                run->call.wait_ms = pauses[i].wait_ms;
+                run->lease.asked_ms = clock_mono_ms();
                 run_go(run, STEP_PAUSE);
                 assert_string_equal(n.text, pauses[i].told);
                 bench_close(&b);

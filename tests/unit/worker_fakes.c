@@ -120,9 +120,11 @@ static const struct results_backend fake_results = { .wants = fake_wants,
 static void fake_claim(struct store *s, const struct claim *claim, claim_done *done, void *arg)
 {
         (void)s, (void)claim;
-        const struct claim_reply reply = {
-                .verdict = fake.claim, .starts = 1, .wait_ms = 5, .why = { .code = "refused" }
-        };
+        const struct claim_reply reply = { .verdict = fake.claim,
+                                           .starts = 1,
+                                           .wait_ms = 5,
+                                           .result = bytes_of_string("7"),
+                                           .why = { .code = "refused" } };
         if (!fake.silent)
                 done(&reply, arg);
 }
@@ -136,6 +138,8 @@ static void fake_say(enum store_result result, store_done *done, void *arg)
 static void fake_commit(struct store *s, const struct commit *commit, store_done *done, void *arg)
 {
         (void)s, (void)commit;
+        if (fake.commit == STORE_STALE)
+                fake.claim = fake.claim_after_stale;
         fake_say(fake.commit, done, arg);
 }
 
@@ -212,22 +216,11 @@ void bench_open(struct bench *b)
         results_add(b->worker.results, &fake.sink);
 }
 
-static void on_closed(uv_handle_t *timer)
-{
-        free(timer->data);
-}
-
 void bench_close(struct bench *b)
 {
         struct worker *w = &b->worker;
         w->phase = WORKER_CLOSED;
-        while (w->runs.next != &w->runs)
-                run_end(w->runs.next);
-        for (struct run *run = w->spare, *next; run; run = next) {
-                next = run->next;
-                run->timer.data = run;
-                uv_close((uv_handle_t *)&run->timer, on_closed);
-        }
+        runs_close(w);
         releaser_close(w->releaser);
         while (uv_run(&b->loop, UV_RUN_ONCE) != 0)
                 ;

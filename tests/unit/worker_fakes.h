@@ -21,7 +21,7 @@ extern struct fake {
         bool silent;  /* the store never answers a claim */
         bool at_once; /* refuse a publish from inside, as a broker does when memory runs out */
         /* What the store says, from inside; zeroes are yes. And the broker, when fake_answer_all is called. */
-        enum claim_verdict claim;
+        enum claim_verdict claim, claim_after_stale; /* the second: once it has called a commit stale */
         enum store_result commit, fail, give_back, schedule;
         enum publish_result publish;
         struct fake_call calls[FAKE_MOST];

@@ -8,8 +8,9 @@
 
 static enum step let_in(struct control *c, struct run *run)
 {
-        run->limited = false;
-        limits_time(&c->limits, run->def->name, &run->message.soft_limit_ms, &run->message.hard_limit_ms);
+        unsigned soft_ms = run->message.soft_limit_ms, hard_ms = run->message.hard_limit_ms;
+        limits_time(&c->limits, run->def->name, &soft_ms, &hard_ms);
+        run_admit(run, soft_ms, hard_ms);
         return STEP_CALL;
 }
 
@@ -22,13 +23,12 @@ enum step control_before_call(struct control *c, struct run *run)
                 return STEP_REVOKE;
         if (json_memory_lost() != lost) /* its stamps could not be read */
                 return run_out_of_memory(run);
-        if (run->began_ms)
+        if (run_began_ms(run))
                 return STEP_CALL;
-        if (!c->limits.first || run->admitted)
+        if (!c->limits.first || run_is_admitted(run))
                 return let_in(c, run);
         const uint64_t hold_ms = run->worker->config->hold_ms;
-        run->wait_ms = limits_take(&c->limits, run->def->name, clock_mono_ms(), hold_ms);
-        run->limited = run->wait_ms > 0;
-        run->admitted = run->wait_ms <= hold_ms;
-        return run->wait_ms ? STEP_PAUSE : let_in(c, run);
+        const uint64_t wait_ms = limits_take(&c->limits, run->def->name, clock_mono_ms(), hold_ms);
+        run_limit_rate(run, wait_ms, wait_ms <= hold_ms);
+        return wait_ms ? STEP_PAUSE : let_in(c, run);
 }

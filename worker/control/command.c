@@ -19,23 +19,13 @@ bool command_is_id(const char *id)
         return size > 0 && size <= MESSAGE_MAX_NAME;
 }
 
-/* A call that is under way, or a wait, is ended; what has an answer already goes on, because it is paid for. */
 static bool terminate_one(struct control *c, const char *id)
 {
         struct run *run = control_run(c, id);
         if (!run || !control_is_active(run))
                 return false;
         log_info("control", "task=%s is terminated", id);
-        run->terminated = true;
-        if (run->call) {
-                ai_cancel(c->worker->ai, run->call);
-        } else if (run->holding && run->step == STEP_PAUSE) {
-                uv_timer_stop(&run->timer);
-                run->holding = false;
-                run_go(run, STEP_REVOKE);
-        } else {
-                run->terminated = false;
-        }
+        run_terminate(run);
         return true;
 }
 
@@ -230,7 +220,7 @@ json_t *command_disable_events(struct control *c, const json_t *arguments)
                 return answer_error("event dispatcher unavailable");
         if (!task_events_asked(c))
                 return answer_ok("task events already disabled");
-        events_flush(&c->events);
+        celery_events_flush(&c->events);
         task_events_ask(c, false);
         log_info("control", "task events disabled");
         return answer_ok("task events disabled");
@@ -239,7 +229,7 @@ json_t *command_disable_events(struct control *c, const json_t *arguments)
 json_t *command_heartbeat(struct control *c, const json_t *arguments)
 {
         (void)arguments;
-        events_heartbeat(&c->events);
+        celery_events_heartbeat(&c->events);
         return json_null();
 }
 

@@ -93,7 +93,7 @@ json_t *answer_error(const char *format, ...)
 
 bool control_is_active(const struct run *run)
 {
-        return run->began_ms && run->message.id && run->message.name;
+        return run_began_ms(run) && run->message.id && run->message.name;
 }
 
 size_t control_active(const struct control *c)
@@ -116,16 +116,16 @@ struct run *control_run(const struct control *c, const char *id)
 
 /* ---- answering ---- */
 
-static void free_answer(struct answer *to)
+static void free_answer(struct reply_to *to)
 {
         free(to->exchange);
         free(to->routing_key);
         free(to->ticket);
-        *to = (struct answer){ 0 };
+        *to = (struct reply_to){ 0 };
 }
 
-void control_cast(struct control *c, const char *exchange, const char *routing_key, struct buffer *headers,
-                  const struct buffer *body)
+void control_publish(struct control *c, const char *exchange, const char *routing_key, struct buffer *headers,
+                     const struct buffer *body)
 {
         struct broker *broker = c->worker->broker;
         struct buffer properties = { 0 };
@@ -142,10 +142,10 @@ void control_cast(struct control *c, const char *exchange, const char *routing_k
         buffer_free(headers);
         buffer_free(&properties);
         if (m)
-                broker->backend->cast(broker, m);
+                broker->backend->publish_transient(broker, m);
 }
 
-void control_answer(struct control *c, struct answer *to, json_t *takes)
+void control_answer(struct control *c, struct reply_to *to, json_t *takes)
 {
         const struct worker *w = c->worker;
         JSON_OWNED json_t *body = takes ? json_pack("{s:o}", w->config->name, takes) : NULL;
@@ -154,19 +154,19 @@ void control_answer(struct control *c, struct answer *to, json_t *takes)
                 header_add_text(&headers, "ticket", bytes_of_string(to->ticket ? to->ticket : ""));
                 header_add_number(&headers, "clock", (int64_t)control_tick(c));
                 json_write(body, &text);
-                control_cast(c, to->exchange, to->routing_key, &headers, &text);
+                control_publish(c, to->exchange, to->routing_key, &headers, &text);
                 buffer_free(&text);
         }
         free_answer(to);
 }
 
 /* "" names the default exchange, to which a key is a queue; what AMQP can't name, nobody waits at. */
-static struct answer read_answer(const json_t *body)
+static struct reply_to read_answer(const json_t *body)
 {
         enum { LONGEST = 255 };
         const json_t *to = json_object_get(body, "reply_to");
         const char *exchange = json_text(to, "exchange", NULL), *key = json_text(to, "routing_key", NULL);
-        struct answer answer = { 0 };
+        struct reply_to answer = { 0 };
         if (!exchange || !key || strlen(exchange) > LONGEST || strlen(key) > LONGEST)
                 return answer;
         answer.exchange = strdup(exchange);
@@ -217,7 +217,7 @@ static bool matches_expression(const char *pattern, const char *name)
         return found;
 }
 
-static bool meant(const json_t *body, const char *name)
+static bool control_meant(const json_t *body, const char *name)
 {
         const json_t *destination = json_object_get(body, "destination");
         const char *pattern = json_text(body, "pattern", NULL), *matcher = json_text(body, "matcher", NULL);
@@ -233,7 +233,7 @@ static bool meant(const json_t *body, const char *name)
 /* ---- which command ---- */
 
 /* What Python says of a call that lacks arguments. */
-static json_t *lacking(size_t i, const json_t *arguments)
+static json_t *control_lacking(size_t i, const json_t *arguments)
 {
         const char *missing[2];
         int count = 0;
@@ -247,29 +247,29 @@ static json_t *lacking(size_t i, const json_t *arguments)
                             count > 1 ? missing[1] : "", count > 1 ? "'" : "");
 }
 
-static json_t *dispatch(struct control *c, const char *method, const json_t *arguments)
+static json_t *control_dispatch(struct control *c, const char *method, const json_t *arguments)
 {
         for (size_t i = 0; i < COMMAND_COUNT; i++) {
                 if (strcmp(method, table[i].name) != 0 && (!table[i].alias || strcmp(method, table[i].alias) != 0))
                         continue;
-                json_t *refusal = lacking(i, arguments);
+                json_t *refusal = control_lacking(i, arguments);
                 return refusal ? refusal : table[i].run(c, arguments);
         }
         log_warn("control", "no such command: %.100s", method);
         return answer_error("KeyError('%.100s')", method);
 }
 
-static void obey(struct control *c, const json_t *body)
+static void control_obey(struct control *c, const json_t *body)
 {
         const char *method = json_text(body, "method", NULL);
         JSON_OWNED json_t *none = json_object();
         const json_t *arguments = json_object_get(body, "arguments");
-        if (!method || !c->worker->config->remote_control || !meant(body, c->worker->config->name))
+        if (!method || !c->worker->config->remote_control || !control_meant(body, c->worker->config->name))
                 return;
         log_debug("control", "%s", method);
-        struct answer to = read_answer(body);
+        struct reply_to to = read_answer(body);
         c->asking = &to;
-        json_t *answer = dispatch(c, method, json_is_object(arguments) ? arguments : none);
+        json_t *answer = control_dispatch(c, method, json_is_object(arguments) ? arguments : none);
         c->asking = NULL;
         control_answer(c, &to, answer);
 }
@@ -295,7 +295,7 @@ static void control_on_heard(struct delivery *takes, void *arg)
                 code = json_parse(takes->body, "control", &body, &why);
         }
         if (code == 0 && json_is_object(body))
-                obey(c, body);
+                control_obey(c, body);
         else
                 log_warn("control", "a message in the mailbox is no command: %s", code ? why.text : "no JSON object");
         delivery_free(takes);
@@ -307,7 +307,7 @@ static void on_joined(void *arg)
 {
         struct control *c = (struct control *)arg;
         log_debug("control", "mailbox %s", c->mailbox);
-        events_joined(&c->events);
+        celery_events_joined(&c->events);
 }
 
 static int make_tallies(struct control *c)
@@ -341,7 +341,7 @@ int control_open(struct control **out, struct worker *w)
                                       .arg = c,
                                       .joined = on_joined,
                                       .heard = control_on_heard };
-        events_open(&c->events, c);
+        celery_events_open(&c->events, c);
         task_events_open(c);
         stats_open(c);
         *out = c;
@@ -356,7 +356,7 @@ void control_stop(struct control *c)
         if (!c)
                 return;
         task_events_ask(c, false);
-        events_close(&c->events);
+        celery_events_close(&c->events);
 }
 
 void control_free(struct control *c)
@@ -369,7 +369,7 @@ void control_free(struct control *c)
                 free(c->older);
                 c->older = next;
         }
-        events_free(&c->events);
+        celery_events_free(&c->events);
         limits_close(&c->limits);
         revoked_close(&c->revoked);
         stamped_close(&c->stamped);

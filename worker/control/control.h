@@ -10,11 +10,13 @@
 #include "worker/control/stamped.h"
 #include "worker/run/run.h"
 
+#include <curl/curl.h>
+
 struct control;
 
 /* Celery's events. A worker's own (worker-online, -heartbeat, -offline) go out at once; those of tasks only when asked for
  * (`celery control enable_events`, or the setting), some together in one message, as Celery sends them. */
-struct events {
+struct celery_events {
         struct control *control;
         bool workers;        /* the worker's own are sent */
         struct buffer batch; /* task events that wait, a JSON array without its end */
@@ -22,10 +24,8 @@ struct events {
         uv_timer_t beat, flush;
 };
 
-#include <curl/curl.h>
-
 /* Where an answer goes. */
-struct answer {
+struct reply_to {
         char *exchange, *routing_key, *ticket; /* exchange NULL: nobody waits for it */
 };
 
@@ -45,13 +45,13 @@ struct control {
         size_t revoking; /* commands whose revocations are on their way into the store */
         struct stamped stamped;
         struct limits limits;
-        struct events events;
+        struct celery_events events;
         struct observer task_events; /* Celery's events of tasks */
         struct observer counting;    /* counts into what follows */
         struct tally *tallies;
         size_t tally_count;
         uint64_t total;
-        struct answer *asking; /* while a command runs; one that answers later, or never, takes it away */
+        struct reply_to *asking; /* while a command runs; one that answers later, or never, takes it away */
         struct older_topology {
                 struct older_topology *next;
                 struct topology topology;
@@ -63,11 +63,11 @@ struct control {
 uint64_t control_tick(struct control *c);
 
 /* Publish JSON text that nobody confirms and no disk keeps. Frees `headers`; does nothing when memory ran out for one of them. */
-void control_cast(struct control *c, const char *exchange, const char *routing_key, struct buffer *headers,
-                  const struct buffer *body);
+void control_publish(struct control *c, const char *exchange, const char *routing_key, struct buffer *headers,
+                     const struct buffer *body);
 
 /* Answer with `takes` (NULL when memory ran out), and free what is in `to`. */
-void control_answer(struct control *c, struct answer *to, json_t *takes);
+void control_answer(struct control *c, struct reply_to *to, json_t *takes);
 
 /* Is it being worked on (rather than waiting to be)? / How many are. */
 bool control_is_active(const struct run *run);
@@ -121,26 +121,26 @@ json_t *command_time_limit(struct control *c, const json_t *arguments);
  * the command under way, or say what went wrong. Takes the answer (NULL when memory ran out). Returns NULL: it is answered later. */
 json_t *revoking_start(struct control *c, json_t *ids, json_t *answer_takes);
 
-/* ---- events.c ---- */
+/* ---- celery_events.c ---- */
 
-void events_open(struct events *e, struct control *c);
+void celery_events_open(struct celery_events *e, struct control *c);
 
 /* The bus is there: say that the worker is online, and go on with heartbeats. */
-void events_joined(struct events *e);
-void events_heartbeat(struct events *e);
+void celery_events_joined(struct celery_events *e);
+void celery_events_heartbeat(struct celery_events *e);
 
 /* Send what waits. */
-void events_flush(struct events *e);
+void celery_events_flush(struct celery_events *e);
 
-/* Say that the worker goes. The memory is given back by events_free, once the loop has closed the timers. */
-void events_close(struct events *e);
-void events_free(struct events *e);
+/* Say that the worker goes. The memory is given back by celery_events_free, once the loop has closed the timers. */
+void celery_events_close(struct celery_events *e);
+void celery_events_free(struct celery_events *e);
 
 /* One event of a task: begin it, add to it, end it. */
-struct buffer *events_begin(struct events *e, const char *type, const char *task_id);
-void events_text(struct buffer *b, const char *key, const char *text); /* NULL is null */
-void events_bytes(struct buffer *b, const char *key, struct bytes text);
-void events_end(struct events *e);
+struct buffer *celery_events_begin(struct celery_events *e, const char *type, const char *task_id);
+void celery_events_text(struct buffer *b, const char *key, const char *text); /* NULL is null */
+void celery_events_bytes(struct buffer *b, const char *key, struct bytes text);
+void celery_events_end(struct celery_events *e);
 
 /* ---- task_events.c, stats.c: observers, added to the worker's ---- */
 

@@ -83,9 +83,9 @@ static json_t *task_json(const struct control *c, const struct task_message *m, 
 
 static json_t *run_json(const struct control *c, const struct run *run, bool safe)
 {
-        const struct delivery *d = run->delivery;
+        const struct delivery *d = run_delivery(run);
         return task_json(c, &run->message, (struct origin){ d->exchange, d->routing_key, d->redelivered },
-                         run->began_ms, safe);
+                         run_began_ms(run), safe);
 }
 
 /* A run whose message is not decoded (yet, or at all) has nothing to show. */
@@ -117,13 +117,13 @@ json_t *inspect_reserved(struct control *c, const json_t *arguments)
 
 /* ---- tasks that wait in the store: all workers of a store show the same ---- */
 
-struct asking {
+struct inspect_question {
         struct control *control;
-        struct answer to;
+        struct reply_to to;
         json_t *ids, *found; /* of query_task: those that are not in hand, and what is known of the others; else NULL */
 };
 
-static void free_asking(struct asking *asking)
+static void free_asking(struct inspect_question *asking)
 {
         json_decref(asking->ids);
         json_decref(asking->found);
@@ -152,11 +152,11 @@ static void write_eta(const struct task_message *m, int64_t due_ms, char out[CLO
         const unsigned micros = eta_micros(m, due_ms);
         clock_format(due_ms, out);
         char *dot = strchr(out, '.');
-        const size_t room = dot ? CLOCK_TEXT_SIZE - (size_t)(dot - out) : 0;
+        const size_t capacity = dot ? CLOCK_TEXT_SIZE - (size_t)(dot - out) : 0;
         if (dot && micros)
-                snprintf(dot, room, ".%06u+00:00", micros);
+                snprintf(dot, capacity, ".%06u+00:00", micros);
         else if (dot)
-                snprintf(dot, room, "+00:00");
+                snprintf(dot, capacity, "+00:00");
 }
 
 static json_t *scheduled_json(const struct control *c, const json_t *row, const struct task_message *m)
@@ -197,7 +197,7 @@ static json_t *inspect_scheduled_list(const struct control *c, const json_t *row
 
 static void on_upcoming(json_t *rows, const struct problem *why, void *arg)
 {
-        struct asking *asking = (struct asking *)arg;
+        struct inspect_question *asking = (struct inspect_question *)arg;
         struct control *c = asking->control;
         control_answer(c, &asking->to, why ? answer_error("%s", why->text) : inspect_scheduled_list(c, rows));
         free_asking(asking);
@@ -206,14 +206,14 @@ static void on_upcoming(json_t *rows, const struct problem *why, void *arg)
 /* Ask for what waits; the command under way is answered then. Takes `ids` and `found`. Returns NULL, also when memory ran out. */
 static json_t *ask_upcoming(struct control *c, json_done *done, json_t *ids_takes, json_t *found_takes)
 {
-        struct asking *asking = calloc(1, sizeof(*asking));
+        struct inspect_question *asking = calloc(1, sizeof(*asking));
         if (!asking) {
                 json_decref(ids_takes);
                 json_decref(found_takes);
                 return NULL;
         }
-        *asking = (struct asking){ .control = c, .to = *c->asking, .ids = ids_takes, .found = found_takes };
-        *c->asking = (struct answer){ 0 };
+        *asking = (struct inspect_question){ .control = c, .to = *c->asking, .ids = ids_takes, .found = found_takes };
+        *c->asking = (struct reply_to){ 0 };
         c->worker->store->schedule->upcoming(c->worker->store, done, asking);
         return NULL;
 }
@@ -233,7 +233,7 @@ static void add_found(json_t *found, const char *id, const char *state, json_t *
 
 static void on_upcoming_queried(json_t *rows, const struct problem *why, void *arg)
 {
-        struct asking *asking = (struct asking *)arg;
+        struct inspect_question *asking = (struct inspect_question *)arg;
         struct control *c = asking->control;
         JSON_OWNED json_t *list = why ? NULL : inspect_scheduled_list(c, rows);
         for (size_t i = 0; i < json_array_size(list); i++) {
@@ -268,7 +268,7 @@ json_t *inspect_query_task(struct control *c, const json_t *arguments)
 /* ---- what it can do ---- */
 
 /* What a Python worker would say of its task class; NULL: nothing, as of an attribute that is None there. */
-static json_t *attribute(const struct control *c, const struct task_def *def, const char *name)
+static json_t *inspect_attribute(const struct control *c, const struct task_def *def, const char *name)
 {
         const char *const same[][2] = { { "name", def->name },
                                         { "queue", def->queue },
@@ -298,7 +298,7 @@ static json_t *registered_line(const struct control *c, const struct task_def *d
         const size_t bare = line.size;
         for (size_t i = 0; i < (count ? count : 1); i++) {
                 const char *name = count ? json_string_value(json_array_get(asked, i)) : "rate_limit";
-                JSON_OWNED json_t *shows = name ? attribute(c, def, name) : NULL;
+                JSON_OWNED json_t *shows = name ? inspect_attribute(c, def, name) : NULL;
                 if (shows)
                         buffer_addf(&line, "%s%s", line.size == bare ? " [" : " ", json_string_value(shows));
         }

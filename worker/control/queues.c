@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool consumed(const struct worker *w, const char *queue)
+static bool queues_consumed(const struct worker *w, const char *queue)
 {
         for (size_t i = 0; i < w->queue_count; i++)
                 if (strcmp(w->queues[i], queue) == 0)
@@ -43,7 +43,7 @@ json_t *inspect_active_queues(struct control *c, const json_t *arguments)
 }
 
 /* The broker reads the table until it is closed, so the one before is kept. */
-static int redeclare(struct control *c, const char *queue)
+static int queues_redeclare(struct control *c, const char *queue)
 {
         struct worker *w = c->worker;
         struct older_topology *added = calloc(1, sizeof(*added));
@@ -71,14 +71,14 @@ static int redeclare(struct control *c, const char *queue)
 static json_t *control_queues_add(struct control *c, const char *queue)
 {
         struct worker *w = c->worker;
-        if (redeclare(c, queue) < 0 || intake_add_queue(w, queue) < 0)
+        if (queues_redeclare(c, queue) < 0 || intake_add_queue(w, queue) < 0)
                 return answer_error("MemoryError()");
         log_info("control", "queue=%s is consumed from now on", queue);
         return answer_ok("add consumer %s", queue);
 }
 
 /* chard's queues are bound as `chard topology show` prints it; another binding is the client's to declare. */
-static const char *differs(const json_t *arguments, const char *queue)
+static const char *queues_differs(const json_t *arguments, const char *queue)
 {
         const char *exchange = json_text(arguments, "exchange", ""), *key = json_text(arguments, "routing_key", "");
         if (*exchange && strcmp(exchange, queue) != 0)
@@ -102,7 +102,7 @@ static const char *queue_fault(const char *queue)
 json_t *command_add_consumer(struct control *c, const json_t *arguments)
 {
         const char *queue = json_text(arguments, "queue", "");
-        const char *wrong = differs(arguments, queue), *fault = queue_fault(queue);
+        const char *wrong = queues_differs(arguments, queue), *fault = queue_fault(queue);
         if (fault)
                 return answer_error("ValueError('%s')", fault);
         if (wrong)
@@ -110,13 +110,13 @@ json_t *command_add_consumer(struct control *c, const json_t *arguments)
                         "ValueError(\"a queue is bound to the exchange of its own name by its own name: leave out "
                         "the %s\")",
                         wrong);
-        return consumed(c->worker, queue) ? answer_ok("add consumer %s", queue) : control_queues_add(c, queue);
+        return queues_consumed(c->worker, queue) ? answer_ok("add consumer %s", queue) : control_queues_add(c, queue);
 }
 
 json_t *command_cancel_consumer(struct control *c, const json_t *arguments)
 {
         const char *queue = json_text(arguments, "queue", "");
-        if (consumed(c->worker, queue)) {
+        if (queues_consumed(c->worker, queue)) {
                 intake_drop_queue(c->worker, queue);
                 log_info("control", "queue=%s is no longer consumed", queue);
         }

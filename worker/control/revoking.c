@@ -11,7 +11,7 @@
 /* Those of one command. */
 struct revoking {
         struct control *control;
-        struct answer to;
+        struct reply_to to;
         json_t *answer;
         json_t *ids; /* whose texts are lent to the store */
         size_t open, refused, lost;
@@ -72,7 +72,7 @@ json_t *revoking_start(struct control *c, json_t *ids, json_t *answer_takes)
         r->answer = answer_takes;
         r->ids = json_incref(ids);
         r->to = *c->asking;
-        *c->asking = (struct answer){ 0 };
+        *c->asking = (struct reply_to){ 0 };
         c->revoking++;
         r->open = 1; /* until all are handed over */
         for (size_t i = 0; i < count; i++) {

@@ -38,7 +38,7 @@ CURLU *control_address(const char *urls)
 }
 
 /* The other addresses that are tried in turn, without their passwords. New reference. */
-static json_t *alternates(const char *urls)
+static json_t *stats_alternates(const char *urls)
 {
         json_t *list = json_array();
         for (const char *at = strchr(urls, ','); at; at = strchr(at, ','))
@@ -61,7 +61,7 @@ static json_t *broker_json(const struct worker_config *config)
                 stats_part(url, CURLUPART_PATH), "port", (int)number, "insist", 0, "ssl", (int)tls, "transport",
                 tls ? "amqps" : "amqp", "connect_timeout", config->connect_timeout_ms / 1000.0, "transport_options",
                 "login_method", "PLAIN", "uri_prefix", "heartbeat", (double)config->heartbeat_s, "failover_strategy",
-                "round-robin", "alternates", alternates(config->broker_urls));
+                "round-robin", "alternates", stats_alternates(config->broker_urls));
         curl_free(port);
         curl_url_cleanup(url);
         return broker;

@@ -17,7 +17,7 @@ static void time_field(struct buffer *b, const char *key, int64_t wall_ms)
         char text[CLOCK_TEXT_SIZE];
         if (wall_ms)
                 clock_format(wall_ms, text);
-        events_text(b, key, wall_ms ? text : NULL);
+        celery_events_text(b, key, wall_ms ? text : NULL);
 }
 
 struct bytes control_name_of(const struct task_message *m)
@@ -31,42 +31,42 @@ struct bytes control_name_of(const struct task_message *m)
         return is_text && shadow.size ? shadow : bytes_of_string(m->name);
 }
 
-static void received(struct control *c, const struct run *run)
+static void task_events_received(struct control *c, const struct run *run)
 {
         const struct task_message *m = &run->message;
         struct buffer args = { 0 }, kwargs = { 0 };
-        struct buffer *b = events_begin(&c->events, "task-received", m->id);
+        struct buffer *b = celery_events_begin(&c->events, "task-received", m->id);
         repr_args(bytes_of(NULL, 0), m->args, &args);
         repr_kwargs(m->kwargs, &kwargs);
-        events_bytes(b, "name", control_name_of(m));
-        events_bytes(b, "args", buffer_view(&args));
-        events_bytes(b, "kwargs", buffer_view(&kwargs));
-        events_text(b, "root_id", m->root_id);
-        events_text(b, "parent_id", m->parent_id);
+        celery_events_bytes(b, "name", control_name_of(m));
+        celery_events_bytes(b, "args", buffer_view(&args));
+        celery_events_bytes(b, "kwargs", buffer_view(&kwargs));
+        celery_events_text(b, "root_id", m->root_id);
+        celery_events_text(b, "parent_id", m->parent_id);
         buffer_addf(b, ",\"retries\":%u", m->retries);
         time_field(b, "eta", m->eta_ms);
         time_field(b, "expires", m->expires_ms);
-        events_text(b, "queue", run->delivery->queue); /* Celery leaves it out; monitors count by it */
-        events_end(&c->events);
+        celery_events_text(b, "queue", run_queue(run)); /* Celery leaves it out; monitors count by it */
+        celery_events_end(&c->events);
         buffer_free(&args);
         buffer_free(&kwargs);
 }
 
-static void started(struct control *c, const struct run *run)
+static void task_events_started(struct control *c, const struct run *run)
 {
-        events_begin(&c->events, "task-started", run->message.id);
-        events_end(&c->events);
+        celery_events_begin(&c->events, "task-started", run->message.id);
+        celery_events_end(&c->events);
 }
 
-static void succeeded(struct control *c, const struct run *run, uint64_t took_ms)
+static void task_events_succeeded(struct control *c, const struct run *run, uint64_t took_ms)
 {
         struct buffer result = { 0 };
-        struct buffer *b = events_begin(&c->events, "task-succeeded", run->message.id);
-        const bool plain = run->outcome.result || run->def->flags & TASK_PLAIN;
-        repr_value(plain ? run->outcome.result : run->document, &result);
-        events_bytes(b, "result", buffer_view(&result));
+        struct buffer *b = celery_events_begin(&c->events, "task-succeeded", run->message.id);
+        const bool plain = run_own_result(run) || run->def->flags & TASK_PLAIN;
+        repr_value(plain ? run_own_result(run) : run_document(run), &result);
+        celery_events_bytes(b, "result", buffer_view(&result));
         buffer_addf(b, ",\"runtime\":%.3f", (double)took_ms / 1000);
-        events_end(&c->events);
+        celery_events_end(&c->events);
         buffer_free(&result);
 }
 
@@ -103,41 +103,41 @@ static void exception_field(struct buffer *b, const struct run *run)
                 remove_comma(&text);
         if (!args)
                 quote_text(e.text, &text);
-        events_bytes(b, "exception", buffer_view(&text));
+        celery_events_bytes(b, "exception", buffer_view(&text));
         buffer_free(&text);
 }
 static void task_event_failed(struct control *c, const struct run *run, const char *type)
 {
-        struct buffer *b = events_begin(&c->events, type, run->message.id);
+        struct buffer *b = celery_events_begin(&c->events, type, run->message.id);
         struct buffer trace = { 0 };
         exception_field(b, run);
         run_add_traceback(run, &run->why, &trace);
-        events_bytes(b, "traceback", buffer_view(&trace));
-        events_end(&c->events);
+        celery_events_bytes(b, "traceback", buffer_view(&trace));
+        celery_events_end(&c->events);
         buffer_free(&trace);
 }
 
-static void revoked(struct control *c, const struct run *run, bool expired)
+static void task_events_revoked(struct control *c, const struct run *run, bool expired)
 {
         enum { TERMINATED = 15 };
-        struct buffer *b = events_begin(&c->events, "task-revoked", run->message.id);
-        buffer_addf(b, ",\"terminated\":%s,\"expired\":%s,\"signum\":", run->terminated ? "true" : "false",
+        struct buffer *b = celery_events_begin(&c->events, "task-revoked", run->message.id);
+        buffer_addf(b, ",\"terminated\":%s,\"expired\":%s,\"signum\":", run_is_terminated(run) ? "true" : "false",
                     expired ? "true" : "false");
-        buffer_addf(b, run->terminated ? "%d" : "null", TERMINATED);
-        events_end(&c->events);
+        buffer_addf(b, run_is_terminated(run) ? "%d" : "null", TERMINATED);
+        celery_events_end(&c->events);
 }
 
-static void rejected(struct control *c, const struct run *run)
+static void task_events_rejected(struct control *c, const struct run *run)
 {
-        struct buffer *b = events_begin(&c->events, "task-rejected", run->message.id);
+        struct buffer *b = celery_events_begin(&c->events, "task-rejected", run->message.id);
         buffer_add_string(b, ",\"requeue\":true");
-        events_end(&c->events);
+        celery_events_end(&c->events);
 }
 
-static void died(struct control *c, const struct run *run)
+static void task_events_died(struct control *c, const struct run *run)
 {
         if (strcmp(run->why.code, "expired") == 0)
-                revoked(c, run, true);
+                task_events_revoked(c, run, true);
         else
                 task_event_failed(c, run, "task-failed");
 }
@@ -149,12 +149,12 @@ static void header_field(struct buffer *b, const char *key, struct bytes headers
         struct header h;
         struct bytes text = { NULL, 0 };
         if (header_find(headers, name, &h) && header_text(&h, &text))
-                events_bytes(b, key, text);
+                celery_events_bytes(b, key, text);
         else
-                events_text(b, key, NULL);
+                celery_events_text(b, key, NULL);
 }
 
-static void sent(struct control *c, const struct message *m)
+static void task_events_sent(struct control *c, const struct message *m)
 {
         struct properties p;
         struct header id;
@@ -166,7 +166,7 @@ static void sent(struct control *c, const struct message *m)
                 return;
         memcpy(task_id, text.data, text.size);
         task_id[text.size] = '\0';
-        struct buffer *b = events_begin(&c->events, "task-sent", task_id);
+        struct buffer *b = celery_events_begin(&c->events, "task-sent", task_id);
         header_field(b, "root_id", p.headers, "root_id");
         header_field(b, "parent_id", p.headers, "parent_id");
         header_field(b, "name", p.headers, "task");
@@ -175,10 +175,10 @@ static void sent(struct control *c, const struct message *m)
         buffer_add_string(b, ",\"retries\":0");
         header_field(b, "eta", p.headers, "eta");
         header_field(b, "expires", p.headers, "expires");
-        events_text(b, "queue", m->routing_key);
-        events_text(b, "exchange", m->exchange);
-        events_text(b, "routing_key", m->routing_key);
-        events_end(&c->events);
+        celery_events_text(b, "queue", m->routing_key);
+        celery_events_text(b, "exchange", m->exchange);
+        celery_events_text(b, "routing_key", m->routing_key);
+        celery_events_end(&c->events);
 }
 
 /* ---- which event is which ---- */
@@ -187,23 +187,23 @@ static void task_event_tell(struct control *c, const struct run_event *e)
 {
         const struct run *run = e->run;
         switch (e->kind) {
-        case RUN_RECEIVED: received(c, run); break;
+        case RUN_RECEIVED: task_events_received(c, run); break;
         case RUN_CALLING:
                 if (e->first)
-                        started(c, run);
+                        task_events_started(c, run);
                 break;
         case RUN_COMMITTED:
                 if (!e->replaced)
-                        succeeded(c, run, e->took_ms);
+                        task_events_succeeded(c, run, e->took_ms);
                 break;
-        case RUN_SENDING: sent(c, e->sent); break;
+        case RUN_SENDING: task_events_sent(c, e->sent); break;
         case RUN_RETRYING: task_event_failed(c, run, "task-retried"); break;
         case RUN_DEAD:
                 if (!e->again)
-                        died(c, run);
+                        task_events_died(c, run);
                 break;
-        case RUN_REVOKED: revoked(c, run, false); break;
-        case RUN_HANDED_BACK: rejected(c, run); break;
+        case RUN_REVOKED: task_events_revoked(c, run, false); break;
+        case RUN_HANDED_BACK: task_events_rejected(c, run); break;
         default: break;
         }
 }

@@ -119,7 +119,7 @@ static bool health_complete(const struct broker_health *now, void *arg)
         return now->consumers_registered >= now->consumers_wanted && now->consumers_wanted >= w->config->queue_count;
 }
 
-static bool consumes(const struct worker *w, const char *queue)
+static bool health_consumes(const struct worker *w, const char *queue)
 {
         for (size_t i = 0; i < w->config->queue_count; i++)
                 if (strcmp(w->config->queues[i], queue) == 0)
@@ -136,7 +136,7 @@ static json_t *tasks_json(const struct worker *w)
         for (size_t i = 0; i < set->count; i++) {
                 const struct task_def *def = set->tasks[i].def;
                 unsigned ok, failed;
-                if (!consumes(w, def->queue))
+                if (!health_consumes(w, def->queue))
                         continue;
                 rates_sum(&w->rates[i], now_ms, &ok, &failed);
                 const uint64_t paused_ms = def->ask ? ai_paused_ms(w->ai, def->model, now_ms) : 0;

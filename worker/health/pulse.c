@@ -122,7 +122,7 @@ static void write_file(const struct pulse *p)
                 log_warn(p->config.area, "health file %s can't be written: %s", path, strerror(errno));
 }
 
-static void beat(struct pulse *p);
+static void pulse_beat(struct pulse *p);
 
 static void on_beaten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
@@ -130,12 +130,12 @@ static void on_beaten(enum store_result result, struct bytes stored, const struc
         (void)stored, (void)why;
         p->beating = false;
         if (p->again && result != STORE_CLOSED)
-                beat(p);
+                pulse_beat(p);
         else if (p->stopping && p->config.stopped)
                 p->config.stopped(p->config.arg);
 }
 
-static void beat(struct pulse *p)
+static void pulse_beat(struct pulse *p)
 {
         const struct pulse_config *c = &p->config;
         p->again = p->beating;
@@ -184,6 +184,6 @@ void pulse_look(struct pulse *p)
                 absence_look(p->config.store_absence, now_ms);
         write_file(p);
         if (changed || p->looks % BEAT_EVERY == 0)
-                beat(p);
+                pulse_beat(p);
         p->looks++;
 }

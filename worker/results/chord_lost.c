@@ -17,7 +17,6 @@ static void on_watched(enum store_result result, struct bytes stored, const stru
 {
         struct run *run = (struct run *)arg;
         (void)stored;
-        buffer_reset(&run->owing_text);
         if (result == STORE_REFUSED)
                 log_error("worker", "task=%s nobody looks whether its chord is lost: %s", run->message.id, why->text);
         run_go(run, result == STORE_CLOSED    ? STEP_END
@@ -28,18 +27,8 @@ static void on_watched(enum store_result result, struct bytes stored, const stru
 enum step run_watch_chord(struct run *run)
 {
         JSON_OWNED json_t *telling = json_pack("{s:s, s:O}", "step", "look", "part", run_part(run));
-        buffer_reset(&run->owing_text);
-        json_write(telling, &run->owing_text);
-        if (!telling || run->owing_text.failed)
-                return run_out_of_memory(run);
-        run->owing = (struct owed_result){ .task_id = run->message.id,
-                                           .queue = run->delivery->queue,
-                                           .properties = run->delivery->properties,
-                                           .body = run->delivery->body,
-                                           .telling = buffer_view(&run->owing_text),
-                                           .wait_ms = run->worker->config->chord_lost_ms };
-        run->worker->store->run->owe(run->worker->store, &run->owing, on_watched, run);
-        return STEP_WAIT;
+        return run_keep_owed(run, telling, run->worker->config->chord_lost_ms, on_watched) ? STEP_WAIT
+                                                                                           : run_out_of_memory(run);
 }
 
 /* ---- counting from the store ---- */
@@ -97,7 +86,7 @@ static void add_part(const json_t *row, const char *index, struct buffer *out)
 static void on_restored(enum results_answer answer, const struct problem *why, void *arg)
 {
         struct run *run = (struct run *)arg;
-        run->telling.looks = false;
+        run_looked(run);
         if (answer == RESULTS_REFUSED)
                 log_error("worker", "task=%s its chord can't be counted again: %s", run->message.id, why->text);
         run_go(run, answer == RESULTS_DONE ? STEP_JOIN : STEP_END); /* the row stays */
@@ -176,25 +165,18 @@ static void chord_lost_on_failed(enum store_result result, struct bytes stored, 
                                               : run_end_chord(run));
 }
 
-static bool is_kept(const struct run *run, const json_t *body)
-{
-        const struct follow_how how = run_how(run);
-        const char *name = json_text(body, "task", "");
-        return how.keeps(name, signature_is_heir(body), how.arg);
-}
-
 enum step run_fail_body(struct run *run)
 {
         const json_t *body = json_object_get(run_part(run), "chord");
         JSON_OWNED json_t *alone = json_pack("[O]", body), *rows = signatures_abandoned(alone);
         const char *id = json_text(json_array_get(rows, 0), "id", NULL), *name = json_text(body, "task", "");
         const bool plain = !json_is_string(json_object_get(body, "subtask_type"));
-        if (!id || run->message.aside || !run_keeps_state(run) || (plain && !is_kept(run, body)))
+        if (!id || run->message.aside || !run_keeps_state(run) ||
+            (plain && !run_keeps_state_of(name, signature_is_heir(body), run->catalog)))
                 return run_end_chord(run);
         id = arena_string(&run->arena, id);
         if (!id)
                 return run_out_of_memory(run);
-        run_describe_body_failure(run, id, name);
-        run->worker->store->run->fail(run->worker->store, &run->failure, chord_lost_on_failed, run);
+        run_fail_other(run, id, name, run_unjoined(run), chord_lost_on_failed);
         return STEP_WAIT;
 }

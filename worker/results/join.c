@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The step "join": a task in a chord's header is counted; the one that makes it complete sends the chord's body, or, where one of them
- * has failed, fails it. Parts wait in telling.parts: the task's own, and those of tasks that failed with it. */
+ * has failed, fails it. Parts wait in here: the task's own, and those of tasks that failed with it. */
 #include "worker/run/run.h"
 
 #include "core/json.h"
@@ -23,34 +23,56 @@ void run_add_part(struct run *run, json_t *row, const char *status, struct bytes
         buffer_addf(&member, ", \"%s\", ", status);
         buffer_add(&member, result.data, result.size);
         buffer_add_byte(&member, ']');
-        if (!run->telling.parts)
-                run->telling.parts = json_array();
+        if (!run->join.parts)
+                run->join.parts = json_array();
         json_t *part = json_copy(row);
         if (member.failed ||
             json_object_set_new(part, "member", json_stringn((const char *)member.data, member.size)) != 0 ||
-            json_array_append(run->telling.parts, part) != 0)
-                run->telling.starved = true;
+            json_array_append(run->join.parts, part) != 0)
+                run_mark_starved(run);
         json_decref(part);
         buffer_free(&member);
 }
 
+bool run_look_again(struct run *run, json_t *part)
+{
+        run->join.parts = json_pack("[O]", part);
+        run->join.looks = true;
+        return run->join.parts != NULL;
+}
+
+void run_looked(struct run *run)
+{
+        run->join.looks = false;
+}
+
+const struct problem *run_unjoined(const struct run *run)
+{
+        return run->join.unjoined;
+}
+
+const struct following *run_unjoined_errbacks(const struct run *run)
+{
+        return &run->join.errbacks;
+}
+
 const json_t *run_part(const struct run *run)
 {
-        return json_array_get(run->telling.parts, run->telling.part);
+        return json_array_get(run->join.parts, run->join.part);
 }
 
 enum step run_join(struct run *run)
 {
         const json_t *row = run_part(run), *member = json_object_get(row, "member");
         if (!row)
-                return run_all_told(run);
+                return run_all_stored(run);
         const struct chord_part part = {
                 .group_id = json_text(row, "group_id", ""),
                 .task_id = json_text(row, "id", ""),
                 .index = json_number(row, "group_index", -1),
                 .member = bytes_of(json_string_value(member), json_string_length(member)),
                 .body_id = json_text(json_object_get(json_object_get(row, "chord"), "options"), "task_id", NULL),
-                .again = run->telling.looks,
+                .again = run->join.looks,
         };
         results_chord_part(run->worker->results, &part, run_join_on_counted, run);
         return STEP_WAIT;
@@ -62,19 +84,20 @@ static void on_ended(enum results_answer answer, const struct problem *why, void
 {
         struct run *run = (struct run *)arg;
         (void)why; /* what is left of the chord expires */
-        run->telling.away = run->telling.away || answer == RESULTS_AWAY;
+        if (answer == RESULTS_AWAY)
+                run_mark_away(run);
         run_go(run, answer == RESULTS_CLOSED ? STEP_END : run_next_part(run));
 }
 
 enum step run_next_part(struct run *run)
 {
-        run->telling.part++;
+        run->join.part++;
         return STEP_JOIN;
 }
 
 static enum step end_chord(struct run *run)
 {
-        if (run->telling.unjoined && strcmp(run->telling.unjoined->code, "chord_broken") == 0)
+        if (run->join.unjoined && strcmp(run->join.unjoined->code, "chord_broken") == 0)
                 return run_fail_body(run);
         return run_end_chord(run);
 }
@@ -83,7 +106,7 @@ enum step run_end_chord(struct run *run)
 {
         const json_t *row = run_part(run);
         results_chord_end(run->worker->results, json_text(row, "group_id", ""), json_text(row, "id", ""),
-                          run->telling.unjoined != NULL, on_ended, run);
+                          run->join.unjoined != NULL, on_ended, run);
         return STEP_WAIT;
 }
 
@@ -91,17 +114,17 @@ enum step run_end_chord(struct run *run)
 static bool make_unjoined(struct run *run)
 {
         const struct follow_how how = run_how(run);
-        const struct result_exception e = results_exception_of(run->telling.unjoined);
+        const struct result_exception e = results_exception_of(run->join.unjoined);
         struct problem why = { 0 };
         struct buffer exception = { 0 };
         results_exception(&e, &exception);
-        const struct bytes cause = run->telling.cause;
+        const struct bytes cause = run->join.cause;
         const struct failure_told told = { .exception = cause.size ? cause : buffer_view(&exception),
                                            .worker = run->worker->config->name };
         const json_t *body = json_object_get(run_part(run), "chord");
         const int code = exception.failed
                                  ? -ENOMEM
-                                 : task_message_unjoined(&run->message, body, &told, &how, &run->following, &why);
+                                 : task_message_unjoined(&run->message, body, &told, &how, &run->join.errbacks, &why);
         buffer_free(&exception);
         if (code > 0)
                 log_error("worker", "task=%s the errbacks of its chord can't be sent: %s", run->message.id, why.text);
@@ -110,8 +133,8 @@ static bool make_unjoined(struct run *run)
 
 static enum step send_unjoined(struct run *run)
 {
-        struct following following = run->following;
-        run->following = (struct following){ 0 };
+        struct following following = run->join.errbacks;
+        run->join.errbacks = (struct following){ 0 };
         return run_send(run, &following, end_chord);
 }
 
@@ -121,7 +144,7 @@ static bool is_group(const json_t *signature)
 }
 
 /* The tasks of a group, and the group itself, get the exception that the header failed with, what follows it the chord's. */
-static void abandon(struct run *run, const json_t *body, const struct problem *why)
+static void join_abandon(struct run *run, const json_t *body, const struct problem *why)
 {
         const struct bytes none = { NULL, 0 };
         json_t *options = json_object_get(body, "options"), *id = json_object_get(options, "task_id");
@@ -132,8 +155,8 @@ static void abandon(struct run *run, const json_t *body, const struct problem *w
         json_t *rows = signatures_abandoned(alone);
         if (!alone || (is_group(body) && json_is_string(id) &&
                        json_array_append_new(rows, json_pack("{s:O, s:b}", "id", id, "group", 1)) != 0))
-                run->telling.starved = true;
-        run_abandon(run, rows, why, run->telling.cause);
+                run_mark_starved(run);
+        run_abandon(run, rows, why, run->join.cause);
         run_abandon(run, signatures_abandoned(json_object_get(options, "chain")), why, none);
 }
 
@@ -142,26 +165,25 @@ enum step run_unjoin(struct run *run, const struct problem *why, struct bytes ca
 {
         const json_t *body = json_object_get(run_part(run), "chord");
         log_warn("worker", "task=%s its chord fails: %s", run->message.id, why->text);
-        run->telling.unjoined = arena_alloc(&run->arena, sizeof(*why));
-        if (!run->telling.unjoined)
+        run->join.unjoined = arena_alloc(&run->arena, sizeof(*why));
+        if (!run->join.unjoined)
                 return run_out_of_memory(run);
-        *run->telling.unjoined = *why;
-        run->telling.cause = (struct bytes){ NULL, 0 };
+        *run->join.unjoined = *why;
+        run->join.cause = (struct bytes){ NULL, 0 };
         if (cause.size && is_group(body)) {
                 const char *copy = arena_copy(&run->arena, cause.data, cause.size);
                 if (!copy)
                         return run_out_of_memory(run);
-                run->telling.cause = bytes_of(copy, cause.size);
+                run->join.cause = bytes_of(copy, cause.size);
         }
         if (!make_unjoined(run))
                 return run_out_of_memory(run);
-        run->publishes = 1;
-        run->then = send_unjoined;
-        run->telling.starved = false;
+        run_results_begin(run, send_unjoined);
         const unsigned long lost = json_memory_lost();
-        abandon(run, body, why);
-        run->telling.starved = run->telling.starved || json_memory_lost() != lost;
-        return --run->publishes == 0 ? run_after_told(run) : STEP_WAIT;
+        join_abandon(run, body, why);
+        if (json_memory_lost() != lost)
+                run_mark_starved(run);
+        return run_results_end(run);
 }
 
 static enum step send_body(struct run *run, struct bytes results)
@@ -170,7 +192,7 @@ static enum step send_body(struct run *run, struct bytes results)
         struct following following = { 0 };
         struct problem why = { 0 }, told;
         const json_t *body = json_object_get(run_part(run), "chord");
-        run->telling.unjoined = NULL;
+        run->join.unjoined = NULL;
         const int code = task_message_joined(&run->message, body, results, &how, &following, &why);
         if (code == 0)
                 return run_send(run, &following, end_chord);
@@ -195,7 +217,7 @@ static void run_join_on_counted(const struct chord_reply *reply, void *arg)
                 step = run_next_part(run);
                 break;
         case CHORD_AWAY:
-                run->telling.away = true;
+                run_mark_away(run);
                 step = run_next_part(run);
                 break;
         case CHORD_CLOSED: break;

@@ -24,16 +24,13 @@ static void run_dead_on_failed(enum store_result result, struct bytes stored, co
 /* Whoever has taken the task over meanwhile decides what becomes of it. */
 enum step run_dead(struct run *run)
 {
-        if (run_lease_over(run) && !run->doomed) {
-                run->doomed = true;
+        if (run_reclaims(run))
                 return STEP_CLAIM;
-        }
         log_warn("worker", "task=%s name=%s dead source=%s code=%s: %s", run_shown_id(run),
                  run->def ? run->def->name : "?", run->why.source, run->why.code, run->why.text);
         if (!run_keeps_state(run) || !run->message.id)
                 return run_died(run);
-        run_describe_failure(run, NULL);
-        run->worker->store->run->fail(run->worker->store, &run->failure, run_dead_on_failed, run);
+        run_fail(run, NULL, run_dead_on_failed);
         return STEP_WAIT;
 }
 
@@ -43,20 +40,12 @@ enum step run_bury(struct run *run)
 {
         char id[ID_TEXT_SIZE];
         const struct dead_record record = run_describe_death(run, id);
-        run->telling.what = TELL_FAILURE;
-        struct message *letter =
-                message_dead(run->delivery->queue, run->message.properties, run->message.raw_body, &record);
+        run_set_result_state(run, RESULT_FAILURE);
+        struct message *letter = message_dead(run_queue(run), run->message.properties, run->message.raw_body, &record);
         if (!letter)
                 return run_out_of_memory(run);
         broker_publish(run->worker->broker, letter, on_buried, run);
         return STEP_WAIT;
-}
-
-static void on_bury_again(uv_timer_t *timer)
-{
-        struct run *run = (struct run *)timer->data;
-        run->holding = false;
-        run_go(run, STEP_BURY);
 }
 
 static void on_buried(enum publish_result result, void *arg)
@@ -64,13 +53,12 @@ static void on_buried(enum publish_result result, void *arg)
         enum { AGAIN_MS = 5000 };
         struct run *run = (struct run *)arg;
         if (result == PUBLISH_CONFIRMED) {
-                run_go(run, run_tell_or_ack(run));
+                run_go(run, run_result_or_ack(run));
         } else if (result == PUBLISH_CLOSED || run->worker->phase >= WORKER_HANDING_BACK) {
                 run_go(run, STEP_END); /* unacked: the broker gives it to another */
         } else {
                 log_error("worker", "task=%s its dead letter finds no queue %s.dead; run: chard topology apply",
-                          run_shown_id(run), run->delivery->queue);
-                run->holding = true;
-                uv_timer_start(&run->timer, on_bury_again, AGAIN_MS, 0);
+                          run_shown_id(run), run_queue(run));
+                run_hold(run, AGAIN_MS, STEP_BURY);
         }
 }

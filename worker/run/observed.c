@@ -6,7 +6,7 @@
 
 static struct run_usage run_usage_of(const struct run *run)
 {
-        const struct ai_reply *r = &run->reply;
+        const struct ai_reply *r = run_reply(run);
         if (!r->provider)
                 return (struct run_usage){ 0 };
         return (struct run_usage){ .provider = r->provider,
@@ -33,13 +33,14 @@ static void run_note_time(struct run_times *times, enum run_event_kind kind, uin
 /* Since its work began. */
 static uint64_t run_took_ms(const struct run *run)
 {
-        const int64_t now_ms = run->began_ms ? clock_wall_ms() : 0;
-        return now_ms > run->began_ms ? (uint64_t)(now_ms - run->began_ms) : 0;
+        const int64_t began_ms = run_began_ms(run), now_ms = began_ms ? clock_wall_ms() : 0;
+        return now_ms > began_ms ? (uint64_t)(now_ms - began_ms) : 0;
 }
 
 void run_observed_as(struct run *run, struct run_event e)
 {
         const struct task_message *m = &run->message;
+        const struct delivery *d = run_delivery(run);
         e.run = run;
         e.message = m;
         e.def = run->def;
@@ -47,32 +48,20 @@ void run_observed_as(struct run *run, struct run_event e)
                                   .name = m->name,
                                   .parent_id = m->parent_id,
                                   .root_id = m->root_id ? m->root_id : m->id,
-                                  .queue = run->delivery ? run->delivery->queue : NULL,
-                                  .pipeline = run->pipeline ? run->pipeline->name : "" };
+                                  .queue = d ? d->queue : NULL,
+                                  .pipeline = run_pipeline_name(run) };
         e.attempt = m->retries + 1;
         e.at_us = clock_mono_us();
-        e.times = &run->times;
+        e.times = &run->times.times;
         if (e.kind == RUN_COMMITTED)
                 e.took_ms = run_took_ms(run);
         e.usage = run_usage_of(run);
         observing_tell(&run->worker->observing, &e);
-        run_note_time(&run->times, e.kind, e.at_us);
+        run_note_time(&run->times.times, e.kind, e.at_us);
 }
 
 int64_t run_queued_ms(const struct run *run)
 {
-        const struct delivery *d = run->delivery;
+        const struct delivery *d = run_delivery(run);
         return !d ? 0 : d->queued_ms ? d->queued_ms : message_sent_ms(d->properties);
-}
-
-/* Put away in the store until then: as what it was meant. */
-void run_observed_scheduled(struct run *run)
-{
-        const int64_t left_ms = run->again.due_ms - clock_wall_ms();
-        const bool retrying = run->again_kind == RUN_RETRYING;
-        run_observed(run, (struct run_event){ .kind = run->again_kind,
-                                              .wait_ms = left_ms > 0 ? (uint64_t)left_ms : 0,
-                                              .reason = run->again_kind == RUN_SCHEDULED ? run->again.reason : NULL,
-                                              .why = retrying ? &run->why : NULL,
-                                              .committed = retrying && run->published != PUBLISH_CONFIRMED });
 }

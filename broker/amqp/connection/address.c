@@ -51,7 +51,7 @@ static char *amqp_address_text(char **text, const char *otherwise)
 }
 
 /* Without a user it is "guest". The path is decoded here: it was left as it was written. Returns 0, 1 for a malformed %XX, or -ENOMEM. */
-static int amqp_address_take(struct address *a, struct url *u)
+static int amqp_address_take(struct amqp_address *a, struct url *u)
 {
         const bool has_login = u->user || u->password, has_vhost = u->path && u->path[1];
         bool zero = false;
@@ -65,7 +65,7 @@ static int amqp_address_take(struct address *a, struct url *u)
         return a->host && a->user && a->password && a->vhost ? 0 : -ENOMEM;
 }
 
-static int amqp_address_read(struct address *a, const char *escaped, bool empty_port, size_t number,
+static int amqp_address_read(struct amqp_address *a, const char *escaped, bool empty_port, size_t number,
                              struct problem *why)
 {
         struct url u = { 0 };
@@ -93,7 +93,7 @@ static void amqp_address_wipe(char *text)
         free(text);
 }
 
-static int amqp_address_parse(struct address *a, const char *text, size_t number, struct problem *why)
+static int amqp_address_parse(struct amqp_address *a, const char *text, size_t number, struct problem *why)
 {
         if (!amqp_address_scheme(text, &a->tls))
                 return amqp_address_bad_url(why, number, "it starts with neither amqp:// nor amqps://");
@@ -104,7 +104,8 @@ static int amqp_address_parse(struct address *a, const char *text, size_t number
         return rc;
 }
 
-static int amqp_address_parse_piece(struct address_list *out, const char *from, const char *end, struct problem *why)
+static int amqp_address_parse_piece(struct amqp_address_list *out, const char *from, const char *end,
+                                    struct problem *why)
 {
         while (from < end && strchr(" \t\r\n", *from))
                 from++;
@@ -119,12 +120,12 @@ static int amqp_address_parse_piece(struct address_list *out, const char *from, 
         return rc;
 }
 
-int address_list_parse(struct address_list *out, const char *urls, struct problem *why)
+int amqp_address_list_parse(struct amqp_address_list *out, const char *urls, struct problem *why)
 {
         size_t most = 1;
         for (const char *c = urls; *c; c++)
                 most += *c == ',' || *c == ';';
-        *out = (struct address_list){ calloc(most, sizeof(*out->items)), 0 };
+        *out = (struct amqp_address_list){ calloc(most, sizeof(*out->items)), 0 };
         int result = out->items ? 0 : -ENOMEM;
         for (const char *at = urls; !result && *at;) {
                 const char *end = at + strcspn(at, ",;");
@@ -134,14 +135,14 @@ int address_list_parse(struct address_list *out, const char *urls, struct proble
         if (!result && out->count == 0)
                 result = problem_set(why, "broker", "bad_url", "no broker URL is given");
         if (result)
-                address_list_free(out);
+                amqp_address_list_free(out);
         return result;
 }
 
-void address_list_free(struct address_list *list)
+void amqp_address_list_free(struct amqp_address_list *list)
 {
         for (size_t i = 0; i < list->count; i++) {
-                struct address *a = &list->items[i];
+                struct amqp_address *a = &list->items[i];
                 if (a->password)
                         explicit_bzero(a->password, strlen(a->password));
                 free(a->host);
@@ -150,5 +151,5 @@ void address_list_free(struct address_list *list)
                 free(a->vhost);
         }
         free(list->items);
-        *list = (struct address_list){ 0 };
+        *list = (struct amqp_address_list){ 0 };
 }

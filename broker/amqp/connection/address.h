@@ -10,21 +10,21 @@
 #include <stddef.h>
 
 /* One broker; the texts are decoded and owned by the list. */
-struct address {
+struct amqp_address {
         char *host, *user, *password, *vhost;
         int port;
         bool tls;
 };
 
-struct address_list {
-        struct address *items;
+struct amqp_address_list {
+        struct amqp_address *items;
         size_t count;
 };
 
 /* Read `amqp[s]://[user[:password]@]host[:port][/vhost]`, several separated by commas (or semicolons, as Celery has them).
  * User, password and vhost may be percent-encoded. Without a vhost, or with one that is empty or "/", it is "/".
- * Returns 0; 1 with `why` (code "bad_url", never quoting a password); or -ENOMEM. Freed with address_list_free. */
-int address_list_parse(struct address_list *out, const char *urls, struct problem *why);
-void address_list_free(struct address_list *list);
+ * Returns 0; 1 with `why` (code "bad_url", never quoting a password); or -ENOMEM. Freed with amqp_address_list_free. */
+int amqp_address_list_parse(struct amqp_address_list *out, const char *urls, struct problem *why);
+void amqp_address_list_free(struct amqp_address_list *list);
 
 #endif

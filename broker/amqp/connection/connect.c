@@ -42,7 +42,7 @@ static amqp_table_entry_t entry_table(const char *key, amqp_table_entry_t *entri
 }
 
 /* Log in. RabbitMQ sends basic.cancel and connection.blocked only to clients that announce that they understand them. */
-static amqp_rpc_reply_t login(struct amqp_link *l, const struct address *a)
+static amqp_rpc_reply_t amqp_connect_login(struct amqp_link *l, const struct amqp_address *a)
 {
         char name[256];
         snprintf(name, sizeof(name), "%s (%s)", l->config->name ? l->config->name : "chard", l->role);
@@ -132,7 +132,7 @@ static int dial_failed(struct amqp_link *l, int error, const struct dialled *d)
 }
 
 /* rabbitmq-c takes a connected socket for plain TCP. For TLS it must connect by itself, and is given the address that answers. */
-static int connect_plain(struct amqp_link *l, const struct address *a, const char *port, unsigned timeout_ms)
+static int connect_plain(struct amqp_link *l, const struct amqp_address *a, const char *port, unsigned timeout_ms)
 {
         struct dialled d;
         amqp_socket_t *socket = amqp_tcp_socket_new(l->conn);
@@ -146,7 +146,7 @@ static int connect_plain(struct amqp_link *l, const struct address *a, const cha
         return !socket || rc ? 1 : 0;
 }
 
-static int connect_tls(struct amqp_link *l, const struct address *a, const char *port, unsigned timeout_ms)
+static int connect_tls(struct amqp_link *l, const struct amqp_address *a, const char *port, unsigned timeout_ms)
 {
         struct dialled d;
         const struct timeval limit = timeval_of(timeout_ms);
@@ -160,7 +160,7 @@ static int connect_tls(struct amqp_link *l, const struct address *a, const char 
         return status == AMQP_STATUS_OK ? 0 : connect_failed(l, status);
 }
 
-static int connect_and_login(struct amqp_link *l, const struct address *a, unsigned timeout_ms)
+static int connect_and_login(struct amqp_link *l, const struct amqp_address *a, unsigned timeout_ms)
 {
         const uint64_t deadline = clock_mono_ms() + timeout_ms;
         char port[12];
@@ -171,14 +171,14 @@ static int connect_and_login(struct amqp_link *l, const struct address *a, unsig
         const struct timeval limit =
                 timeval_of(now + MIN_LOGIN_MS < deadline ? (unsigned)(deadline - now) : MIN_LOGIN_MS);
         amqp_set_handshake_timeout(l->conn, &limit);
-        const amqp_rpc_reply_t reply = login(l, a);
+        const amqp_rpc_reply_t reply = amqp_connect_login(l, a);
         if (reply.reply_type != AMQP_RESPONSE_NORMAL)
                 return login_failed(l, &reply);
         take_over(l);
         return 0;
 }
 
-int amqp_link_open(struct amqp_link *l, const struct address *a, unsigned timeout_ms)
+int amqp_link_open(struct amqp_link *l, const struct amqp_address *a, unsigned timeout_ms)
 {
         l->why = (struct problem){ .code = "" };
         l->verify_error = X509_V_OK;

@@ -9,19 +9,19 @@
 
 #define METHOD_SIZE_MAX 2048 /* four short texts and five arguments, with room to spare */
 
-struct arguments {
+struct declare_arguments {
         amqp_table_entry_t entries[5];
         int count;
 };
 
-static void argument_text(struct arguments *a, const char *key, const char *text)
+static void argument_text(struct declare_arguments *a, const char *key, const char *text)
 {
         a->entries[a->count++] = (amqp_table_entry_t){ .key = amqp_cstring_bytes(key),
                                                        .value = { .kind = AMQP_FIELD_KIND_UTF8,
                                                                   .value.bytes = amqp_cstring_bytes(text) } };
 }
 
-static void argument_number(struct arguments *a, const char *key, int64_t number)
+static void argument_number(struct declare_arguments *a, const char *key, int64_t number)
 {
         amqp_field_value_t value = { .kind = AMQP_FIELD_KIND_I32, .value.i32 = (int32_t)number };
         if (number > INT32_MAX)
@@ -29,7 +29,7 @@ static void argument_number(struct arguments *a, const char *key, int64_t number
         a->entries[a->count++] = (amqp_table_entry_t){ .key = amqp_cstring_bytes(key), .value = value };
 }
 
-static void queue_arguments(struct arguments *a, const struct topology_row *row, unsigned broker_major)
+static void queue_arguments(struct declare_arguments *a, const struct topology_row *row, unsigned broker_major)
 {
         argument_text(a, "x-queue-type", row->expires_ms ? "classic" : "quorum");
         if (row->expires_ms)
@@ -49,11 +49,11 @@ static void queue_arguments(struct arguments *a, const struct topology_row *row,
 
 static int send_method(struct amqp_link *l, amqp_method_number_t id, void *method)
 {
-        unsigned char room[METHOD_SIZE_MAX];
-        const int size = amqp_encode_method(id, method, (amqp_bytes_t){ sizeof(room), room });
+        unsigned char encoded[METHOD_SIZE_MAX];
+        const int size = amqp_encode_method(id, method, (amqp_bytes_t){ sizeof(encoded), encoded });
         if (size < 0)
                 return amqp_link_fail(l, "unreachable", "a declaration is too long to be sent");
-        frame_method(&l->out, DECLARE_CHANNEL, id, bytes_of(room, (size_t)size));
+        frame_method(&l->out, DECLARE_CHANNEL, id, bytes_of(encoded, (size_t)size));
         return 0;
 }
 
@@ -67,7 +67,7 @@ static int send_exchange(struct amqp_link *l, const struct topology_row *row)
 
 static int send_queue(struct amqp_link *l, const struct topology_row *row)
 {
-        struct arguments arguments = { .count = 0 };
+        struct declare_arguments arguments = { .count = 0 };
         queue_arguments(&arguments, row, l->broker_major);
         amqp_queue_declare_t declare = { .queue = amqp_cstring_bytes(row->name),
                                          .durable = 1,

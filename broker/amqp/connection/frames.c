@@ -17,21 +17,21 @@ enum frame_type { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3, FRAME_HEAR
 #define TRANSIENT         1
 #define HEADER_FIXED      12 /* class, weight, body size */
 
-static unsigned char *put16(unsigned char *to, uint16_t value)
+static unsigned char *frames_put16(unsigned char *to, uint16_t value)
 {
         *to++ = (unsigned char)(value >> 8);
         *to++ = (unsigned char)value;
         return to;
 }
 
-static unsigned char *put32(unsigned char *to, uint32_t value)
+static unsigned char *frames_put32(unsigned char *to, uint32_t value)
 {
-        return put16(put16(to, (uint16_t)(value >> 16)), (uint16_t)value);
+        return frames_put16(frames_put16(to, (uint16_t)(value >> 16)), (uint16_t)value);
 }
 
-static unsigned char *put64(unsigned char *to, uint64_t value)
+static unsigned char *frames_put64(unsigned char *to, uint64_t value)
 {
-        return put32(put32(to, (uint32_t)(value >> 32)), (uint32_t)value);
+        return frames_put32(frames_put32(to, (uint32_t)(value >> 32)), (uint32_t)value);
 }
 
 static unsigned char *put_bytes(unsigned char *to, const void *data, size_t size)
@@ -51,11 +51,11 @@ static unsigned char *put_short_text(unsigned char *to, const char *text)
 static unsigned char *put_head(unsigned char *to, enum frame_type type, uint16_t channel, size_t payload)
 {
         *to++ = (unsigned char)type;
-        return put32(put16(to, channel), (uint32_t)payload);
+        return frames_put32(frames_put16(to, channel), (uint32_t)payload);
 }
 
 /* Room for a frame whose payload has this size, with its head and end written; NULL when memory ran out. */
-static unsigned char *frame(struct buffer *out, enum frame_type type, uint16_t channel, size_t payload)
+static unsigned char *frames_reserve(struct buffer *out, enum frame_type type, uint16_t channel, size_t payload)
 {
         unsigned char *start = buffer_reserve(out, payload + FRAME_OVERHEAD);
         if (!start)
@@ -67,15 +67,15 @@ static unsigned char *frame(struct buffer *out, enum frame_type type, uint16_t c
 
 void frame_heartbeat(struct buffer *out)
 {
-        frame(out, FRAME_HEARTBEAT, 0, 0);
+        frames_reserve(out, FRAME_HEARTBEAT, 0, 0);
 }
 
 static void frames_settle(struct buffer *out, uint16_t channel, uint16_t method, uint64_t tag, unsigned bits)
 {
-        unsigned char *to = frame(out, FRAME_METHOD, channel, 13);
+        unsigned char *to = frames_reserve(out, FRAME_METHOD, channel, 13);
         if (!to)
                 return;
-        to = put64(put16(put16(to, CLASS_BASIC), method), tag);
+        to = frames_put64(frames_put16(frames_put16(to, CLASS_BASIC), method), tag);
         *to = (unsigned char)bits;
 }
 
@@ -91,9 +91,9 @@ void frame_hand_back(struct buffer *out, uint16_t channel, uint64_t tag, bool mu
 
 void frame_method(struct buffer *out, uint16_t channel, uint32_t id, struct bytes arguments)
 {
-        unsigned char *to = frame(out, FRAME_METHOD, channel, 4 + arguments.size);
+        unsigned char *to = frames_reserve(out, FRAME_METHOD, channel, 4 + arguments.size);
         if (to)
-                put_bytes(put32(to, id), arguments.data, arguments.size);
+                put_bytes(frames_put32(to, id), arguments.data, arguments.size);
 }
 
 /* Where the first property behind `last` starts. 0 when the bytes are malformed before it. */
@@ -135,11 +135,11 @@ static void publish_header(struct buffer *out, uint16_t channel, const struct me
         const unsigned flags = property_flags(p), mode = property_flag(PROPERTY_DELIVERY_MODE);
         const size_t behind = property_offset(p, PROPERTY_DELIVERY_MODE);
         const size_t before = flags & mode ? behind - 1 : behind;
-        unsigned char *to = frame(out, FRAME_HEADER, channel, HEADER_FIXED + before + 1 + (p.size - behind));
+        unsigned char *to = frames_reserve(out, FRAME_HEADER, channel, HEADER_FIXED + before + 1 + (p.size - behind));
         if (!to)
                 return;
-        to = put64(put16(put16(to, CLASS_BASIC), 0), m->body.size);
-        to = put16(to, (uint16_t)(flags | mode));
+        to = frames_put64(frames_put16(frames_put16(to, CLASS_BASIC), 0), m->body.size);
+        to = frames_put16(to, (uint16_t)(flags | mode));
         to = put_bytes(to, p.data + PROPERTY_FLAGS_SIZE, before - PROPERTY_FLAGS_SIZE);
         *to++ = delivery_mode;
         put_bytes(to, p.data + behind, p.size - behind);
@@ -148,10 +148,10 @@ static void publish_header(struct buffer *out, uint16_t channel, const struct me
 static void publish_method(struct buffer *out, uint16_t channel, const struct message *m, unsigned char bits)
 {
         const size_t payload = 4 + 2 + 1 + strlen(m->exchange) + 1 + strlen(m->routing_key) + 1;
-        unsigned char *to = frame(out, FRAME_METHOD, channel, payload);
+        unsigned char *to = frames_reserve(out, FRAME_METHOD, channel, payload);
         if (!to)
                 return;
-        to = put16(put16(put16(to, CLASS_BASIC), METHOD_PUBLISH), 0);
+        to = frames_put16(frames_put16(frames_put16(to, CLASS_BASIC), METHOD_PUBLISH), 0);
         to = put_short_text(put_short_text(to, m->exchange), m->routing_key);
         *to = bits;
 }
@@ -170,7 +170,7 @@ void frame_cast(struct buffer *out, uint16_t channel, const struct message *m)
 
 void frame_body(struct buffer *out, uint16_t channel, struct bytes piece)
 {
-        unsigned char *to = frame(out, FRAME_BODY, channel, piece.size);
+        unsigned char *to = frames_reserve(out, FRAME_BODY, channel, piece.size);
         if (to)
                 put_bytes(to, piece.data, piece.size);
 }

@@ -42,7 +42,7 @@ void io_thread_free(struct io_thread *s)
 
 int io_thread_connect(struct io_thread *s, unsigned timeout_ms)
 {
-        const struct address_list *list = &s->link.config->addresses;
+        const struct amqp_address_list *list = &s->link.config->addresses;
         const int result = amqp_link_open(&s->link, &list->items[s->next_address], timeout_ms);
         if (result == 0) {
                 s->up_since_ms = clock_mono_ms();
@@ -101,7 +101,7 @@ void io_thread_set_status(struct io_thread *s, const struct io_status *now)
 }
 
 int io_thread_report(struct io_thread *s, enum report_kind kind, struct delivery *takes_deliveries,
-                     struct publish_list *takes_finished)
+                     struct publishing_list *takes_finished)
 {
         struct report *r = calloc(1, sizeof(*r));
         if (!r)
@@ -110,7 +110,7 @@ int io_thread_report(struct io_thread *s, enum report_kind kind, struct delivery
         r->deliveries = takes_deliveries;
         if (takes_finished) {
                 r->finished = *takes_finished;
-                *takes_finished = (struct publish_list){ 0 };
+                *takes_finished = (struct publishing_list){ 0 };
         }
         mailbox_put(s->to_loop, &r->mail);
         return 0;

@@ -18,7 +18,7 @@ enum report_kind {
         REPORT_DELIVERIES,
         REPORT_JOINED,   /* the bus is there */
         REPORT_HEARD,    /* a delivery of the bus */
-        REPORT_FINISHED, /* publishes, with their results */
+        REPORT_FINISHED, /* publishings, with their results */
         REPORT_CHANGED,  /* look at the status */
         REPORT_DEPTH,    /* how deep a queue is */
         REPORT_ENDED,    /* the thread returns now; part of struct io_thread, not to be freed */
@@ -28,7 +28,7 @@ struct report {
         struct mail mail;
         enum report_kind kind;
         struct delivery *deliveries;
-        struct publish_list finished;
+        struct publishing_list finished;
         uint64_t number; /* depth: of the question */
         int64_t messages, consumers;
         bool missing; /* there is no such queue */
@@ -95,7 +95,7 @@ void io_thread_set_status(struct io_thread *s, const struct io_status *now);
 
 /* Hand something to the loop. Returns 0, or -ENOMEM and nothing happened. */
 int io_thread_report(struct io_thread *s, enum report_kind kind, struct delivery *takes_deliveries,
-                     struct publish_list *takes_finished);
+                     struct publishing_list *takes_finished);
 
 /* The last thing a thread does. */
 void io_thread_end(struct io_thread *s);

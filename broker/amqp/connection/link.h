@@ -18,7 +18,7 @@
 
 /* What every connection of a broker is opened with; shared by its threads, read only. */
 struct amqp_link_config {
-        struct address_list addresses;
+        struct amqp_address_list addresses;
         char *ca_file; /* or NULL: the system's authorities */
         char *name;    /* shown by the broker */
         unsigned heartbeat_s;
@@ -45,7 +45,7 @@ struct amqp_link {
 
 /* Connect to one address and log in; waits up to `timeout_ms`. Returns 0; or 1 with l->why
  * (code "unreachable" or "access_refused"). The link must be down. */
-int amqp_link_open(struct amqp_link *l, const struct address *a, unsigned timeout_ms);
+int amqp_link_open(struct amqp_link *l, const struct amqp_address *a, unsigned timeout_ms);
 
 static inline bool amqp_link_up(const struct amqp_link *l)
 {

@@ -18,13 +18,13 @@ enum {
 
 /* ---- what came in ---- */
 
-static struct subscription *of_channel(const struct consumer *c, uint16_t channel)
+static struct subscription *of_channel(const struct amqp_consumer *c, uint16_t channel)
 {
         const size_t at = (size_t)channel - FIRST_CHANNEL;
         return channel >= FIRST_CHANNEL && at < c->count ? c->subscriptions[at] : NULL;
 }
 
-static int delivered(struct consumer *c, struct subscription *s, struct delivery *d)
+static int consumer_delivered(struct amqp_consumer *c, struct subscription *s, struct delivery *d)
 {
         const int numbered = s->bus ? 0 : tags_delivered(&s->tags, d->tag.number);
         if (numbered) {
@@ -48,7 +48,7 @@ static int delivered(struct consumer *c, struct subscription *s, struct delivery
         return 0;
 }
 
-static int consumer_content(struct consumer *c, struct subscription *s, const amqp_frame_t *frame)
+static int consumer_content(struct amqp_consumer *c, struct subscription *s, const amqp_frame_t *frame)
 {
         struct delivery *d = NULL;
         const int result = content_frame(&s->content, frame, &d);
@@ -56,11 +56,11 @@ static int consumer_content(struct consumer *c, struct subscription *s, const am
         if (result < 0)
                 return amqp_link_fail(&c->io.link, "unreachable", "a delivery on queue %s: %s", s->queue,
                                       strerror(-result));
-        return result ? delivered(c, s, d) : 0;
+        return result ? consumer_delivered(c, s, d) : 0;
 }
 
 /* The broker took the consumer away: its queue was deleted, its leader is gone, or a message was held for too long (RabbitMQ 4.3). */
-static void cancelled(struct consumer *c, struct subscription *s)
+static void consumer_cancelled(struct amqp_consumer *c, struct subscription *s)
 {
         subscription_lost(
                 s, true,
@@ -68,25 +68,25 @@ static void cancelled(struct consumer *c, struct subscription *s)
         c->declare_again = c->topology && !s->bus;
 }
 
-static void consumer_channel_closed(struct consumer *c, struct subscription *s, const amqp_channel_close_t *close)
+static void consumer_channel_closed(struct amqp_consumer *c, struct subscription *s, const amqp_channel_close_t *close)
 {
         struct problem why = { .code = "" };
         amqp_link_channel_closed(&c->io.link, s->channel, close, "the broker closed the channel", &why);
         subscription_lost(s, false, why.text);
 }
 
-static int consumer_connection_method(struct consumer *c, const amqp_method_t *method)
+static int consumer_connection_method(struct amqp_consumer *c, const amqp_method_t *method)
 {
         return method->id == AMQP_CONNECTION_CLOSE_METHOD ? amqp_link_connection_closed(&c->io.link, method->decoded)
                                                           : 0;
 }
 
-static int consumer_method(struct consumer *c, struct subscription *s, const amqp_frame_t *frame)
+static int consumer_method(struct amqp_consumer *c, struct subscription *s, const amqp_frame_t *frame)
 {
         const amqp_method_t *m = &frame->payload.method;
         switch (m->id) {
         case AMQP_BASIC_DELIVER_METHOD: content_start(&s->content, m->decoded); return 0;
-        case AMQP_BASIC_CANCEL_METHOD: cancelled(c, s); break;
+        case AMQP_BASIC_CANCEL_METHOD: consumer_cancelled(c, s); break;
         case AMQP_CHANNEL_CLOSE_METHOD: consumer_channel_closed(c, s, m->decoded); break;
         default: break;
         }
@@ -97,7 +97,7 @@ static int consumer_method(struct consumer *c, struct subscription *s, const amq
 
 int consumer_frame(const amqp_frame_t *frame, void *consumer)
 {
-        struct consumer *c = consumer;
+        struct amqp_consumer *c = consumer;
         if (frame->channel == 0)
                 return frame->frame_type == AMQP_FRAME_METHOD ? consumer_connection_method(c, &frame->payload.method)
                                                               : 0;
@@ -107,7 +107,7 @@ int consumer_frame(const amqp_frame_t *frame, void *consumer)
         return frame->frame_type == AMQP_FRAME_METHOD ? consumer_method(c, s, frame) : consumer_content(c, s, frame);
 }
 
-static int consumer_read_frames(struct consumer *c)
+static int consumer_read_frames(struct amqp_consumer *c)
 {
         amqp_frame_t frame;
         int result;
@@ -130,7 +130,7 @@ static void free_deliveries(struct delivery *list)
 }
 
 /* One report a wake-up. When memory runs out they stay for the next one. */
-static void consumer_hand_over(struct consumer *c)
+static void consumer_hand_over(struct amqp_consumer *c)
 {
         if (c->first && io_thread_report(&c->io, REPORT_DELIVERIES, c->first, NULL) == 0)
                 c->first = c->last = NULL;
@@ -138,7 +138,7 @@ static void consumer_hand_over(struct consumer *c)
 
 /* ---- what the loop asks ---- */
 
-static struct subscription *of_queue(const struct consumer *c, const char *queue)
+static struct subscription *of_queue(const struct amqp_consumer *c, const char *queue)
 {
         for (size_t i = 0; i < c->count; i++)
                 if (strcmp(c->subscriptions[i]->queue, queue) == 0)
@@ -146,7 +146,7 @@ static struct subscription *of_queue(const struct consumer *c, const char *queue
         return NULL;
 }
 
-static struct subscription *add_subscription(struct consumer *c, const char *queue)
+static struct subscription *add_subscription(struct amqp_consumer *c, const char *queue)
 {
         struct subscription **larger = realloc(c->subscriptions, (c->count + 1) * sizeof(*larger));
         struct subscription *s = larger ? calloc(1, sizeof(*s)) : NULL;
@@ -160,7 +160,7 @@ static struct subscription *add_subscription(struct consumer *c, const char *que
         return s;
 }
 
-static struct subscription *consumer_consume(struct consumer *c, const struct order *o)
+static struct subscription *consumer_consume(struct amqp_consumer *c, const struct order *o)
 {
         struct subscription *s = of_queue(c, o->queue);
         if (!s)
@@ -176,21 +176,21 @@ static struct subscription *consumer_consume(struct consumer *c, const struct or
         return s;
 }
 
-static void consumer_cancel(struct consumer *c)
+static void consumer_cancel(struct amqp_consumer *c)
 {
         for (size_t i = 0; i < c->count; i++)
                 if (!c->subscriptions[i]->bus)
                         c->subscriptions[i]->wanted = false;
 }
 
-static void consumer_join(struct consumer *c, const struct order *o)
+static void consumer_join(struct amqp_consumer *c, const struct order *o)
 {
         struct subscription *s = consumer_consume(c, o);
         if (s)
                 s->bus = o->bus;
 }
 
-static void consumer_obey(struct consumer *c, struct order *o)
+static void consumer_obey(struct amqp_consumer *c, struct order *o)
 {
         switch (o->kind) {
         case ORDER_CONSUME:
@@ -213,7 +213,7 @@ static void consumer_obey(struct consumer *c, struct order *o)
 }
 
 /* Returns 0, or -1 when one of them found the connection lost. */
-static int consumer_take_orders(struct consumer *c)
+static int consumer_take_orders(struct amqp_consumer *c)
 {
         struct mail *mail = mailbox_take(c->io.box);
         bool sound = amqp_link_up(&c->io.link);
@@ -233,7 +233,7 @@ static int consumer_take_orders(struct consumer *c)
 
 /* ---- the thread ---- */
 
-static void consumer_show(struct consumer *c)
+static void consumer_show(struct amqp_consumer *c)
 {
         struct io_status now = { .up = amqp_link_up(&c->io.link), .wish = c->wish };
         /* What came while a consumer was being cancelled is told first: whoever hears that it is cancelled expects nothing more. */
@@ -252,7 +252,7 @@ static void consumer_show(struct consumer *c)
         io_thread_set_status(&c->io, &now);
 }
 
-static void consumer_lost(struct consumer *c)
+static void consumer_lost(struct amqp_consumer *c)
 {
         io_thread_tell_away(&c->io);
         for (size_t i = 0; i < c->count; i++) {
@@ -262,7 +262,7 @@ static void consumer_lost(struct consumer *c)
         io_thread_lost(&c->io);
 }
 
-static void consumer_turn(struct consumer *c)
+static void consumer_turn(struct amqp_consumer *c)
 {
         amqp_link_wait(&c->io.link, mailbox_fd(c->io.box), consumer_mend_due(c));
         int result = consumer_take_orders(c);
@@ -278,7 +278,7 @@ static void consumer_turn(struct consumer *c)
         consumer_show(c);
 }
 
-int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *why)
+int consumer_connect(struct amqp_consumer *c, unsigned timeout_ms, struct problem *why)
 {
         struct amqp_link *l = &c->io.link;
         int result = io_thread_connect(&c->io, timeout_ms);
@@ -297,7 +297,7 @@ int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *wh
         return 0;
 }
 
-static void consumer_revive(struct consumer *c)
+static void consumer_revive(struct amqp_consumer *c)
 {
         struct problem why = { .code = "" };
         io_thread_pause(&c->io);
@@ -315,7 +315,7 @@ static void consumer_revive(struct consumer *c)
 
 void *consumer_main(void *consumer)
 {
-        struct consumer *c = consumer;
+        struct amqp_consumer *c = consumer;
         pthread_setname_np(pthread_self(), "chard-consume");
         consumer_show(c);
         while (!c->stopping) {
@@ -329,7 +329,7 @@ void *consumer_main(void *consumer)
         return NULL;
 }
 
-void consumer_free(struct consumer *c)
+void consumer_free(struct amqp_consumer *c)
 {
         for (size_t i = 0; i < c->count; i++) {
                 content_clear(&c->subscriptions[i]->content);

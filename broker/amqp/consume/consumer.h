@@ -50,7 +50,7 @@ struct subscription {
         char why[120];
 };
 
-struct consumer {
+struct amqp_consumer {
         struct io_thread io; /* first: the loop sees it */
         const struct topology *topology;
         struct subscription **subscriptions;
@@ -64,19 +64,19 @@ struct consumer {
 };
 
 /* Connect through the next address and declare the topology. Returns 0, or 1 with `why`. */
-int consumer_connect(struct consumer *c, unsigned timeout_ms, struct problem *why);
+int consumer_connect(struct amqp_consumer *c, unsigned timeout_ms, struct problem *why);
 
 /* The thread. */
 void *consumer_main(void *consumer);
-void consumer_free(struct consumer *c);
+void consumer_free(struct amqp_consumer *c);
 
 /* ---- between consumer.c, subscribe.c, bus.c and settle.c ---- */
 
 /* Make the broker's consumers what is wanted, as far as it is time to. Returns 0 or -1. */
-int consumer_mend(struct consumer *c);
+int consumer_mend(struct amqp_consumer *c);
 
 /* Milliseconds until consumer_mend has something to do; -1 = never. */
-int consumer_mend_due(const struct consumer *c);
+int consumer_mend_due(const struct amqp_consumer *c);
 
 /* The broker ended it: `open` says whether its channel is still there. */
 void subscription_ended(struct subscription *s, bool open, const char *why);
@@ -88,10 +88,10 @@ void subscription_lost(struct subscription *s, bool open, const char *why);
 int bus_declare(struct amqp_link *l, uint16_t channel, const struct broker_bus *bus, struct problem *why);
 
 /* Answer how deep a queue is: with -1 unless the link is `sound`. Returns 0, or -1 when the connection is lost. */
-int consumer_depth(struct consumer *c, const struct order *o, bool sound);
+int consumer_depth(struct amqp_consumer *c, const struct order *o, bool sound);
 
 /* Write the frames for a batch of acks and hand-backs. */
-void consumer_settle(struct consumer *c, struct order *o);
+void consumer_settle(struct amqp_consumer *c, struct order *o);
 
 /* Take one frame. Returns 0 or -1. Has the type of other_frame. */
 int consumer_frame(const amqp_frame_t *frame, void *consumer);

@@ -3,7 +3,7 @@
 
 #include "broker/amqp/connection/frames.h"
 
-static struct subscription *of_epoch(const struct consumer *c, uint32_t epoch)
+static struct subscription *of_epoch(const struct amqp_consumer *c, uint32_t epoch)
 {
         for (size_t i = 0; i < c->count; i++)
                 if (c->subscriptions[i]->open && c->subscriptions[i]->epoch == epoch)
@@ -12,7 +12,7 @@ static struct subscription *of_epoch(const struct consumer *c, uint32_t epoch)
 }
 
 /* Mark those of the batch that are acks (or those that are not) as settled; what is not outstanding gets number 0. */
-static void consumer_settle_mark(struct consumer *c, struct order *o, bool ack)
+static void consumer_settle_mark(struct amqp_consumer *c, struct order *o, bool ack)
 {
         for (size_t i = 0; i < o->count; i++) {
                 struct settlement *it = &o->settlements[i];
@@ -26,7 +26,7 @@ static void consumer_settle_mark(struct consumer *c, struct order *o, bool ack)
                 tags_advance(&c->subscriptions[i]->tags);
 }
 
-static void write_frame(struct consumer *c, const struct subscription *s, uint64_t number, bool ack, bool multiple)
+static void write_frame(struct amqp_consumer *c, const struct subscription *s, uint64_t number, bool ack, bool multiple)
 {
         if (ack)
                 frame_ack(&c->io.link.out, s->channel, number, multiple);
@@ -34,7 +34,7 @@ static void write_frame(struct consumer *c, const struct subscription *s, uint64
                 frame_hand_back(&c->io.link.out, s->channel, number, multiple);
 }
 
-static void write_batch(struct consumer *c, const struct order *o, bool ack)
+static void write_batch(struct amqp_consumer *c, const struct order *o, bool ack)
 {
         for (size_t i = 0; i < o->count; i++) {
                 const struct settlement *it = &o->settlements[i];
@@ -58,7 +58,7 @@ static void write_batch(struct consumer *c, const struct order *o, bool ack)
         }
 }
 
-void consumer_settle(struct consumer *c, struct order *o)
+void consumer_settle(struct amqp_consumer *c, struct order *o)
 {
         /* Hand-backs first: a `multiple` ack may name what lies below it only when nothing there still has to be handed
          * back. */

@@ -36,13 +36,13 @@ void subscription_lost(struct subscription *s, bool open, const char *why)
 }
 
 /* The broker closed the channel over what we asked. */
-static void consumer_subscribe_refused(struct consumer *c, struct subscription *s, const struct problem *why)
+static void consumer_subscribe_refused(struct amqp_consumer *c, struct subscription *s, const struct problem *why)
 {
         subscription_lost(s, false, why->text);
         c->declare_again = c->topology && !s->bus;
 }
 
-static int open_channel(struct consumer *c, struct subscription *s, struct problem *why)
+static int open_channel(struct amqp_consumer *c, struct subscription *s, struct problem *why)
 {
         struct amqp_link *l = &c->io.link;
         if (s->open)
@@ -58,13 +58,13 @@ static int open_channel(struct consumer *c, struct subscription *s, struct probl
 
 /* RabbitMQ 3.10 ends the connection with an internal error when a quorum queue's consumer that was cancelled with
  * messages unacked comes back on the same channel under the same tag. */
-static void name_consumer(struct consumer *c, struct subscription *s)
+static void name_consumer(struct amqp_consumer *c, struct subscription *s)
 {
         const char *name = c->io.link.config->name;
         snprintf(s->tag, sizeof(s->tag), "%.110s/%.110s/%u", name ? name : "chard", s->queue, ++c->registrations);
 }
 
-static int consumer_subscribe_ask(struct consumer *c, struct subscription *s, struct problem *why)
+static int consumer_subscribe_ask(struct amqp_consumer *c, struct subscription *s, struct problem *why)
 {
         struct amqp_link *l = &c->io.link;
         int result = open_channel(c, s, why);
@@ -84,7 +84,7 @@ static int consumer_subscribe_ask(struct consumer *c, struct subscription *s, st
         return amqp_link_result(l, s->channel, "consuming", why);
 }
 
-static int subscribe(struct consumer *c, struct subscription *s)
+static int subscribe_begin(struct amqp_consumer *c, struct subscription *s)
 {
         struct problem why = { .code = "" };
         /* What rabbitmq-c has put aside may belong to the channel's last life; its tags must not meet the new epoch. */
@@ -109,7 +109,7 @@ static int subscribe(struct consumer *c, struct subscription *s)
         return 0;
 }
 
-static int unsubscribe(struct consumer *c, struct subscription *s)
+static int subscribe_end(struct amqp_consumer *c, struct subscription *s)
 {
         struct amqp_link *l = &c->io.link;
         struct problem why = { .code = "" };
@@ -123,7 +123,7 @@ static int unsubscribe(struct consumer *c, struct subscription *s)
         return 0;
 }
 
-static int declare_again(struct consumer *c)
+static int declare_again(struct amqp_consumer *c)
 {
         struct problem why = { .code = "" };
         c->declare_again = false;
@@ -133,7 +133,7 @@ static int declare_again(struct consumer *c)
         return result < 0 ? -1 : 0;
 }
 
-static bool outdated(const struct subscription *s)
+static bool subscribe_outdated(const struct subscription *s)
 {
         return s->registered && (!s->wanted || s->registered_prefetch != s->prefetch);
 }
@@ -143,18 +143,18 @@ static bool consumer_subscribe_missing(const struct subscription *s)
         return s->wanted && !s->registered;
 }
 
-static int mend_one(struct consumer *c, struct subscription *s)
+static int mend_one(struct amqp_consumer *c, struct subscription *s)
 {
-        if (outdated(s) && unsubscribe(c, s) < 0)
+        if (subscribe_outdated(s) && subscribe_end(c, s) < 0)
                 return -1;
         if (!consumer_subscribe_missing(s) || clock_mono_ms() < s->retry_at_ms)
                 return 0;
         if (c->declare_again && declare_again(c) < 0)
                 return -1;
-        return subscribe(c, s);
+        return subscribe_begin(c, s);
 }
 
-int consumer_mend(struct consumer *c)
+int consumer_mend(struct amqp_consumer *c)
 {
         for (size_t i = 0; i < c->count; i++)
                 if (mend_one(c, c->subscriptions[i]) < 0)
@@ -162,7 +162,7 @@ int consumer_mend(struct consumer *c)
         return 0;
 }
 
-int consumer_mend_due(const struct consumer *c)
+int consumer_mend_due(const struct amqp_consumer *c)
 {
         uint64_t first = UINT64_MAX;
         for (size_t i = 0; i < c->count; i++)

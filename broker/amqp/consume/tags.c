@@ -11,14 +11,14 @@ static uint64_t *tags_word(const struct tags *t, uint64_t tag)
         return &t->bits[(tag & (t->capacity - 1)) / WORD];
 }
 
-static uint64_t bit(uint64_t tag)
+static uint64_t tags_bit(uint64_t tag)
 {
         return UINT64_C(1) << (tag % WORD);
 }
 
 static bool tags_settled(const struct tags *t, uint64_t tag)
 {
-        return *tags_word(t, tag) & bit(tag);
+        return *tags_word(t, tag) & tags_bit(tag);
 }
 
 /* Make the ring large enough for one more delivery. One slow task among many quick ones stretches it. */
@@ -31,7 +31,7 @@ static int tags_grow(struct tags *t)
                 return -ENOMEM;
         for (uint64_t tag = t->oldest; tag < t->next; tag++)
                 if (tags_settled(t, tag))
-                        *tags_word(&larger, tag) |= bit(tag);
+                        *tags_word(&larger, tag) |= tags_bit(tag);
         free(t->bits);
         *t = larger;
         return 0;
@@ -50,8 +50,8 @@ int tags_delivered(struct tags *t, uint64_t tag)
         }
         /* RabbitMQ leaves no gaps; if it did, what was never delivered counts as settled. */
         for (; t->next < tag; t->next++)
-                *tags_word(t, t->next) |= bit(t->next);
-        *tags_word(t, tag) &= ~bit(tag);
+                *tags_word(t, t->next) |= tags_bit(t->next);
+        *tags_word(t, tag) &= ~tags_bit(tag);
         t->next = tag + 1;
         t->unsettled++;
         return 0;
@@ -61,7 +61,7 @@ bool tags_settle(struct tags *t, uint64_t tag)
 {
         if (tag < t->oldest || tag >= t->next || tags_settled(t, tag))
                 return false;
-        *tags_word(t, tag) |= bit(tag);
+        *tags_word(t, tag) |= tags_bit(tag);
         t->unsettled--;
         return true;
 }

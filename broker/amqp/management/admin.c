@@ -44,7 +44,7 @@ static int amqp_admin_on_progress(void *arg, curl_off_t a, curl_off_t b, curl_of
         return admin->stop && atomic_load(admin->stop);
 }
 
-static int unreachable(const struct admin *a, const char *what, struct problem *why)
+static int admin_unreachable(const struct admin *a, const char *what, struct problem *why)
 {
         return problem_set(why, "broker", "unreachable", "RabbitMQ's management API at %.200s: %.200s", a->base, what);
 }
@@ -64,7 +64,7 @@ static int amqp_admin_refused(const struct admin *a, long status, struct problem
 }
 
 /* 0 with the answer's body in a->answer and its status, or 1. */
-static int exchange(struct admin *a, const char *url, const char *body, long *status, struct problem *why)
+static int admin_exchange(struct admin *a, const char *url, const char *body, long *status, struct problem *why)
 {
         char said[CURL_ERROR_SIZE] = "";
         struct curl_slist *headers = body ? curl_slist_append(NULL, "Content-Type: application/json") : NULL;
@@ -81,7 +81,7 @@ static int exchange(struct admin *a, const char *url, const char *body, long *st
         curl_easy_setopt(a->easy, CURLOPT_ERRORBUFFER, NULL);
         curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, NULL);
         curl_slist_free_all(headers);
-        return code == CURLE_OK ? 0 : unreachable(a, *said ? said : curl_easy_strerror(code), why);
+        return code == CURLE_OK ? 0 : admin_unreachable(a, *said ? said : curl_easy_strerror(code), why);
 }
 
 /* BASE/KIND/VHOST[/NAME][REST], or NULL when memory ran out. */
@@ -98,14 +98,14 @@ static char *amqp_admin_path_of(const struct admin *a, const char *kind, const c
 static int amqp_admin_get(struct admin *a, const char *url, json_t **out, struct problem *why)
 {
         long status = 0;
-        int result = exchange(a, url, NULL, &status, why);
+        int result = admin_exchange(a, url, NULL, &status, why);
         *out = NULL;
         if (result || status == 404)
                 return result;
         if (status != 200)
                 return amqp_admin_refused(a, status, why);
         if (json_parse(buffer_view(&a->answer), "broker", out, NULL))
-                return unreachable(a, "what answers there is no such API", why);
+                return admin_unreachable(a, "what answers there is no such API", why);
         return 0;
 }
 
@@ -121,7 +121,7 @@ int admin_put(struct admin *a, const char *kind, const char *name, const json_t 
 {
         long status = 0;
         char *url = amqp_admin_path_of(a, kind, name, NULL), *body = json_dumps(value, JSON_COMPACT);
-        int result = url && body ? exchange(a, url, body, &status, why) : -ENOMEM;
+        int result = url && body ? admin_exchange(a, url, body, &status, why) : -ENOMEM;
         if (result == 0 && status / 100 != 2)
                 result = amqp_admin_refused(a, status, why);
         free(url);
@@ -147,7 +147,7 @@ static int amqp_admin_greet(struct admin *a, struct problem *why)
         if (result)
                 return result;
         a->major = (unsigned)strtoul(json_text(overview, "rabbitmq_version", "0"), NULL, 10);
-        return a->major ? 0 : unreachable(a, "what answers there is not RabbitMQ", why);
+        return a->major ? 0 : admin_unreachable(a, "what answers there is not RabbitMQ", why);
 }
 
 static int take_login(struct admin *a, const char *user, const char *password)
@@ -178,7 +178,7 @@ static int take_base(struct admin *a, const char *scheme, const char *host, cons
 }
 
 /* The URL that a setting gives. */
-static int at_url(struct admin *a, const char *text, const struct address *broker, struct problem *why)
+static int at_url(struct admin *a, const char *text, const struct amqp_address *broker, struct problem *why)
 {
         struct url u = { 0 };
         int result = url_read(text, &u);
@@ -200,7 +200,7 @@ static int at_url(struct admin *a, const char *text, const struct address *broke
 }
 
 /* A password that goes to the broker in TLS goes nowhere without. */
-static int at_usual_port(struct admin *a, const struct address *broker, struct problem *why)
+static int at_usual_port(struct admin *a, const struct amqp_address *broker, struct problem *why)
 {
         int result = take_base(a, broker->tls ? "https" : "http", broker->host, broker->tls ? "15671" : "15672", NULL);
         if (!result)
@@ -209,7 +209,7 @@ static int at_usual_port(struct admin *a, const struct address *broker, struct p
 }
 
 static int amqp_admin_find(struct admin *a, const struct broker_check_config *config,
-                           const struct address_list *brokers, struct problem *why)
+                           const struct amqp_address_list *brokers, struct problem *why)
 {
         int result = 1;
         if (config->admin_url && *config->admin_url)
@@ -238,7 +238,7 @@ static void amqp_admin_prepare(struct admin *a, const struct broker_check_config
                 curl_easy_setopt(a->easy, CURLOPT_CAINFO, config->ca_file);
 }
 
-static int open_for(struct admin *a, const struct broker_check_config *config, const struct address_list *brokers,
+static int open_for(struct admin *a, const struct broker_check_config *config, const struct amqp_address_list *brokers,
                     struct problem *why)
 {
         char *vhost;
@@ -255,15 +255,15 @@ static int open_for(struct admin *a, const struct broker_check_config *config, c
 
 int admin_open(struct admin **out, const struct broker_check_config *config, struct problem *why)
 {
-        struct address_list brokers = { 0 };
+        struct amqp_address_list brokers = { 0 };
         struct admin *a = calloc(1, sizeof(*a));
-        int result = a ? address_list_parse(&brokers, config->urls, why) : -ENOMEM;
+        int result = a ? amqp_address_list_parse(&brokers, config->urls, why) : -ENOMEM;
         if (!a)
                 return result;
         curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, and safe beside other threads since curl 7.84 */
         if (!result)
                 result = open_for(a, config, &brokers, why);
-        address_list_free(&brokers);
+        amqp_address_list_free(&brokers);
         if (result)
                 admin_close(a);
         else

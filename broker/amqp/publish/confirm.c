@@ -13,9 +13,9 @@ static struct bytes bytes_from(amqp_bytes_t from)
 
 void publisher_again(struct publisher *p)
 {
-        struct publish_list again = { 0 };
+        struct publishing_list again = { 0 };
         window_restart(&p->window, &again);
-        publish_list_prepend(&p->waiting, &again);
+        publishing_list_prepend(&p->waiting, &again);
         p->current = NULL;
         p->returned = NULL;
 }
@@ -48,7 +48,7 @@ static struct bytes exchange_in(amqp_bytes_t text)
         return to ? bytes_of(from, (size_t)(to - from)) : (struct bytes){ 0 };
 }
 
-/* A publish closed the channel. All that wait for their confirm are suspects. One that names its exchange is found at once;
+/* A publishing closed the channel. All that wait for their confirm are suspects. One that names its exchange is found at once;
  * otherwise they go one at a time until it is alone. */
 static void find_culprit(struct publisher *p, uint16_t code, amqp_bytes_t text)
 {

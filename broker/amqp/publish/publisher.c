@@ -27,16 +27,16 @@ static bool may_start(const struct publisher *p)
 static void start_next(struct publisher *p)
 {
         struct amqp_link *l = &p->io.link;
-        struct publish *next = publish_list_take(&p->waiting);
+        struct publishing *next = publishing_list_take(&p->waiting);
         if (p->careful)
                 p->careful--;
         if (!frame_can_publish(next->message, l->frame_max)) {
                 next->result = PUBLISH_REFUSED;
-                publish_list_add(&p->finished, next);
+                publishing_list_add(&p->finished, next);
                 return;
         }
         window_add(&p->window, next);
-        if (next->casual)
+        if (next->transient)
                 frame_cast(&l->out, PUBLISH_CHANNEL, next->message);
         else
                 frame_publish(&l->out, PUBLISH_CHANNEL, next->message);
@@ -100,12 +100,12 @@ static void publisher_take_orders(struct publisher *p)
 {
         struct mail *mail = mailbox_take(p->io.box);
         while (mail) {
-                struct publish *next = (struct publish *)mail;
+                struct publishing *next = (struct publishing *)mail;
                 mail = mail->next;
                 if (next == &p->stop)
                         p->stopping = true;
                 else
-                        publish_list_add(&p->waiting, next);
+                        publishing_list_add(&p->waiting, next);
         }
 }
 

@@ -8,14 +8,14 @@
 #include "broker/amqp/publish/window.h"
 
 struct publisher {
-        struct io_thread io;         /* first: the loop sees it */
-        struct publish stop;         /* as an order: the end */
-        struct publish_list waiting; /* not sent, or to be sent again */
-        struct window window;        /* sent, not confirmed */
-        struct publish_list finished;
-        struct publish *current; /* its body is being sent; also in the window */
+        struct io_thread io;            /* first: the loop sees it */
+        struct publishing stop;         /* as an order: the end */
+        struct publishing_list waiting; /* not sent, or to be sent again */
+        struct window window;           /* sent, not confirmed */
+        struct publishing_list finished;
+        struct publishing *current; /* its body is being sent; also in the window */
         size_t body_sent;
-        size_t careful; /* so many publishes go one at a time, because one of them closed the channel and we don't know which */
+        size_t careful; /* so many publishings go one at a time, because one of them closed the channel and we don't know which */
         bool blocked;
         bool stopping;
         const amqp_basic_return_t *returned; /* rabbitmq-c's memory: between method and header nothing is released */
@@ -24,7 +24,7 @@ struct publisher {
 /* The thread. */
 void *publisher_main(void *publisher);
 
-/* The publishes that it still holds are the loop's to free. */
+/* The publishings that it still holds are the loop's to free. */
 void publisher_free(struct publisher *p);
 
 /* ---- between publisher.c and confirm.c ---- */

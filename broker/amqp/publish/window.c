@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-void publish_list_add(struct publish_list *list, struct publish *p)
+void publishing_list_add(struct publishing_list *list, struct publishing *p)
 {
         p->mail.next = NULL;
         if (list->last)
@@ -14,25 +14,25 @@ void publish_list_add(struct publish_list *list, struct publish *p)
         list->count++;
 }
 
-/* `mail` is a publish's first member. */
-static struct publish *publish_of(struct mail *mail)
+/* `mail` is a publishing's first member. */
+static struct publishing *publishing_of(struct mail *mail)
 {
-        return (struct publish *)mail;
+        return (struct publishing *)mail;
 }
 
-struct publish *publish_list_take(struct publish_list *list)
+struct publishing *publishing_list_take(struct publishing_list *list)
 {
-        struct publish *p = list->first;
+        struct publishing *p = list->first;
         if (!p)
                 return NULL;
-        list->first = publish_of(p->mail.next);
+        list->first = publishing_of(p->mail.next);
         if (!list->first)
                 list->last = NULL;
         list->count--;
         return p;
 }
 
-void publish_list_prepend(struct publish_list *list, struct publish_list *front)
+void publishing_list_prepend(struct publishing_list *list, struct publishing_list *front)
 {
         if (!front->first)
                 return;
@@ -41,39 +41,40 @@ void publish_list_prepend(struct publish_list *list, struct publish_list *front)
                 list->last = front->last;
         list->first = front->first;
         list->count += front->count;
-        *front = (struct publish_list){ 0 };
+        *front = (struct publishing_list){ 0 };
 }
 
-static struct publish **slot(struct window *w, uint64_t number)
+static struct publishing **window_slot(struct window *w, uint64_t number)
 {
         return &w->slots[number % WINDOW_SIZE];
 }
 
 static void window_advance(struct window *w)
 {
-        while (w->oldest < w->next && !*slot(w, w->oldest))
+        while (w->oldest < w->next && !*window_slot(w, w->oldest))
                 w->oldest++;
 }
 
-void window_add(struct window *w, struct publish *p)
+void window_add(struct window *w, struct publishing *p)
 {
         p->returned = false;
-        *slot(w, w->next++) = p;
+        *window_slot(w, w->next++) = p;
         w->count++;
 }
 
-static void window_finish(struct window *w, uint64_t number, enum publish_result result, struct publish_list *finished)
+static void window_finish(struct window *w, uint64_t number, enum publish_result result,
+                          struct publishing_list *finished)
 {
-        struct publish *p = *slot(w, number);
+        struct publishing *p = *window_slot(w, number);
         if (!p)
                 return;
-        *slot(w, number) = NULL;
+        *window_slot(w, number) = NULL;
         w->count--;
         p->result = p->returned && result == PUBLISH_CONFIRMED ? PUBLISH_RETURNED : result;
-        publish_list_add(finished, p);
+        publishing_list_add(finished, p);
 }
 
-int window_settle(struct window *w, uint64_t number, bool multiple, bool refused, struct publish_list *finished)
+int window_settle(struct window *w, uint64_t number, bool multiple, bool refused, struct publishing_list *finished)
 {
         const enum publish_result result = refused ? PUBLISH_REFUSED : PUBLISH_CONFIRMED;
         const uint64_t end = w->next - w->writing; /* the first that was not sent */
@@ -103,7 +104,7 @@ static uint64_t find_returned(struct window *w, struct bytes exchange, struct by
 {
         uint64_t number = w->return_from > w->oldest ? w->return_from : w->oldest;
         for (; number < w->next; number++) {
-                const struct publish *p = *slot(w, number);
+                const struct publishing *p = *window_slot(w, number);
                 if (!p || p->returned || !addressed_to(p->message, exchange, routing_key))
                         continue;
                 if (!exact || (p->message->body.size == body_size && window_same(p->message->properties, properties)))
@@ -120,16 +121,16 @@ bool window_returned(struct window *w, struct bytes exchange, struct bytes routi
                 number = find_returned(w, exchange, routing_key, properties, body_size, false);
         if (!number)
                 return false;
-        (*slot(w, number))->returned = true;
+        (*window_slot(w, number))->returned = true;
         w->return_from = number + 1;
         return true;
 }
 
-size_t window_refuse_exchange(struct window *w, struct bytes exchange, struct publish_list *finished)
+size_t window_refuse_exchange(struct window *w, struct bytes exchange, struct publishing_list *finished)
 {
         size_t count = 0;
         for (uint64_t n = w->oldest; n < w->next; n++) {
-                const struct publish *p = *slot(w, n);
+                const struct publishing *p = *window_slot(w, n);
                 if (p && window_same(bytes_of_string(p->message->exchange), exchange)) {
                         window_finish(w, n, PUBLISH_REFUSED, finished);
                         count++;
@@ -139,13 +140,13 @@ size_t window_refuse_exchange(struct window *w, struct bytes exchange, struct pu
         return count;
 }
 
-void window_restart(struct window *w, struct publish_list *again)
+void window_restart(struct window *w, struct publishing_list *again)
 {
         for (uint64_t n = w->oldest; n < w->next; n++) {
-                struct publish *p = *slot(w, n);
+                struct publishing *p = *window_slot(w, n);
                 if (p)
-                        publish_list_add(again, p);
-                *slot(w, n) = NULL;
+                        publishing_list_add(again, p);
+                *window_slot(w, n) = NULL;
         }
         w->oldest = w->next = w->return_from = 1;
         w->count = 0;

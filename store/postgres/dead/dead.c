@@ -10,32 +10,32 @@
 /* ---- file ---- */
 
 /* Where `own` of a filing call is kept: what its group is sorted by. */
-struct filing {
+struct dead_filing {
         const struct dead_letter *letter;
         char same[2 * DEAD_KEY_SIZE + 1];
 };
 
-static const char *filing_id(const struct call *call)
+static const char *filing_id(const struct pg_call *call)
 {
-        return ((const struct filing *)call->what)->same;
+        return ((const struct dead_filing *)call->what)->same;
 }
 
-static size_t filing_size(const struct call *call)
+static size_t filing_size(const struct pg_call *call)
 {
-        const struct dead_letter *l = ((const struct filing *)call->what)->letter;
+        const struct dead_letter *l = ((const struct dead_filing *)call->what)->letter;
 
         return l->properties.size + l->body.size + 1024;
 }
 
 enum { TEXTS = 14 };
 
-struct columns {
+struct dead_columns {
         struct column *key, *same, *died, *attempts;
         struct column *texts[TEXTS];
         struct column *properties, *body, *edited;
 };
 
-static void begin_letters(struct arguments *a, struct columns *c)
+static void begin_letters(struct pg_arguments *a, struct dead_columns *c)
 {
         c->key = arguments_array(a, COLUMN_UUID);
         c->same = arguments_array(a, COLUMN_UUID);
@@ -48,7 +48,7 @@ static void begin_letters(struct arguments *a, struct columns *c)
         c->edited = arguments_array(a, COLUMN_BYTEA);
 }
 
-static void add_letter(struct columns *c, const struct dead_letter *l)
+static void add_letter(struct dead_columns *c, const struct dead_letter *l)
 {
         const char *const texts[TEXTS] = { l->task_id,    l->root_id,       l->name,      l->queue,  l->error_source,
                                            l->error_code, l->error_message, l->group,     l->cause,  l->trace_id,
@@ -68,28 +68,28 @@ static void add_letter(struct columns *c, const struct dead_letter *l)
                 column_null(c->edited);
 }
 
-static int send_letters(struct link *link, struct group *group)
+static int send_letters(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
-        struct columns c;
+        struct pg_arguments *a = &link->store->arguments;
+        struct dead_columns c;
 
         arguments_reset(a);
         begin_letters(a, &c);
         for (size_t i = 0; i < group->count; i++)
-                add_letter(&c, ((const struct filing *)group->calls[i]->what)->letter);
-        return link_send(link, group, &pg_sql_dead_file);
+                add_letter(&c, ((const struct dead_filing *)group->calls[i]->what)->letter);
+        return pg_link_send(link, group, &pg_sql_dead_file);
 }
 
-int dead_send_letters(struct link *link, struct group *group, const struct dead_letter *letters, size_t count)
+int dead_send_letters(struct pg_link *link, struct pg_group *group, const struct dead_letter *letters, size_t count)
 {
-        struct arguments *a = &link->store->arguments;
-        struct columns c;
+        struct pg_arguments *a = &link->store->arguments;
+        struct dead_columns c;
 
         arguments_reset(a);
         begin_letters(a, &c);
         for (size_t i = 0; i < count; i++)
                 add_letter(&c, &letters[i]);
-        return link_send_once(link, group, &pg_sql_dead_file);
+        return pg_link_send_once(link, group, &pg_sql_dead_file);
 }
 
 /* Was a row made? `same` comes back as a UUID's text. */
@@ -105,7 +105,7 @@ static bool was_made(const PGresult *r, const char *same)
         return false;
 }
 
-static void answer_letters(struct link *link, struct group *group)
+static void answer_letters(struct pg_link *link, struct pg_group *group)
 {
         const PGresult *r = group->results[0];
         bool all = (size_t)PQntuples(r) == group->count;
@@ -113,7 +113,7 @@ static void answer_letters(struct link *link, struct group *group)
         for (int row = 0; all && row < PQntuples(r); row++)
                 all = field_bool(r, row, 1);
         for (size_t i = 0; i < group->count; i++) {
-                struct call *call = group_take(group, i);
+                struct pg_call *call = group_take(group, i);
 
                 if (call)
                         call_done(link->store, call, all || was_made(r, filing_id(call)) ? STORE_DONE : STORE_ALREADY,
@@ -121,9 +121,9 @@ static void answer_letters(struct link *link, struct group *group)
         }
 }
 
-const struct verb verb_dead_file = {
+const struct pg_verb verb_dead_file = {
         .lane = LANE_DEAD_FILE,
-        .link = LINK_DEAD,
+        .link = PG_LINK_DEAD,
         .most = GROUP_CALLS_MAX,
         .id = filing_id,
         .size = filing_size,
@@ -134,7 +134,7 @@ const struct verb verb_dead_file = {
 
 void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg)
 {
-        struct filing *filing = malloc(sizeof(*filing));
+        struct dead_filing *filing = malloc(sizeof(*filing));
         struct problem why;
 
         if (!filing) {
@@ -155,7 +155,7 @@ static const char *dead_text_or_empty(const char *text)
 }
 
 /* $1 … $6. */
-static void pg_dead_add_act(struct arguments *a, const struct call *call, const struct dead_act *act,
+static void pg_dead_add_act(struct pg_arguments *a, const struct pg_call *call, const struct dead_act *act,
                             const char *action)
 {
         column_uuid(arguments_array(a, COLUMN_UUID), call->key);
@@ -166,30 +166,30 @@ static void pg_dead_add_act(struct arguments *a, const struct call *call, const 
         arguments_text(a, dead_text_or_empty(act->scope));
 }
 
-static int send_entries(struct link *link, struct group *group, const struct dead_settle *settle,
+static int send_entries(struct pg_link *link, struct pg_group *group, const struct dead_settle *settle,
                         const struct statement *statement)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *entry;
 
         arguments_reset(a);
         entry = arguments_array(a, COLUMN_INT8);
         for (size_t i = 0; i < settle->count; i++)
                 column_int8(entry, settle->items[i].entry);
-        return link_send(link, group, statement);
+        return pg_link_send(link, group, statement);
 }
 
 /* A settling call's own: what was seen of each item, and what is to be done about it. */
-struct settling {
+struct dead_settling {
         const struct dead_settle *settle;
         unsigned seen[DEAD_SETTLE_MAX];
         enum dead_outcome outcomes[DEAD_SETTLE_MAX];
 };
 
-static int send_look(struct link *link, struct group *group)
+static int send_look(struct pg_link *link, struct pg_group *group)
 {
-        const struct dead_settle *settle = ((const struct settling *)group->calls[0]->what)->settle;
-        struct arguments *a = &link->store->arguments;
+        const struct dead_settle *settle = ((const struct dead_settling *)group->calls[0]->what)->settle;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *entry, *version;
 
         arguments_reset(a);
@@ -200,13 +200,13 @@ static int send_look(struct link *link, struct group *group)
                 column_int8(entry, settle->items[i].entry);
                 column_int8(version, settle->items[i].version);
         }
-        return link_send(link, group, &pg_sql_dead_look);
+        return pg_link_send(link, group, &pg_sql_dead_look);
 }
 
-static void settle_answer(struct link *link, struct call *call)
+static void settle_answer(struct pg_link *link, struct pg_call *call)
 {
         dead_settled *done = (dead_settled *)call->done;
-        struct settling *s = call->own;
+        struct dead_settling *s = call->own;
         void *arg = call->arg;
 
         call->own = NULL;
@@ -215,16 +215,16 @@ static void settle_answer(struct link *link, struct call *call)
         free(s);
 }
 
-static bool settle_changes(const struct settling *s, size_t i)
+static bool settle_changes(const struct dead_settling *s, size_t i)
 {
         return (s->seen[i] & DEAD_SEEN_KEPT) && dead_outcome_changes(s->outcomes[i]);
 }
 
 /* Nothing to change is an answer too. */
-static void answer_look(struct link *link, struct group *group)
+static void answer_look(struct pg_link *link, struct pg_group *group)
 {
-        struct call *call = group_take(group, 0);
-        struct settling *s = call->own;
+        struct pg_call *call = group_take(group, 0);
+        struct dead_settling *s = call->own;
         const PGresult *r = group->results[0];
         bool changes = false;
 
@@ -243,12 +243,12 @@ struct item_columns {
         struct column *entry, *key, *due, *exchange, *routing_key, *properties, *body, *version, *seen, *outcome;
 };
 
-static void dead_add_item(struct item_columns *c, const struct call *call, size_t n)
+static void dead_add_item(struct item_columns *c, const struct pg_call *call, size_t n)
 {
         static const char *const names[] = {
                 [DEAD_DONE] = "done", [DEAD_RESUMED] = "resumed", [DEAD_SUCCEEDED] = "succeeded"
         };
-        const struct settling *s = call->what;
+        const struct dead_settling *s = call->what;
         const struct dead_item *item = &s->settle->items[n];
         unsigned char key[KEY_SIZE];
 
@@ -265,13 +265,13 @@ static void dead_add_item(struct item_columns *c, const struct call *call, size_
         column_text(c->outcome, settle_changes(s, n) ? names[s->outcomes[n]] : NULL);
 }
 
-static int send_items(struct link *link, struct group *group, const struct dead_settle *settle)
+static int send_items(struct pg_link *link, struct pg_group *group, const struct dead_settle *settle)
 {
-        const struct call *call = group->calls[0];
-        struct arguments *a = &link->store->arguments;
+        const struct pg_call *call = group->calls[0];
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
-        pg_dead_add_act(a, call, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue");
+        pg_dead_add_act(a, call, &settle->act, settle->action->name);
         arguments_number(a, settle->act.automatic);
         struct item_columns c = { arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_UUID),
                                   arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_TEXT),
@@ -280,7 +280,9 @@ static int send_items(struct link *link, struct group *group, const struct dead_
                                   arguments_array(a, COLUMN_INT8),  arguments_array(a, COLUMN_TEXT) };
         for (size_t i = 0; i < settle->count; i++)
                 dead_add_item(&c, call, i);
-        return link_send(link, group, &pg_sql_dead_settle);
+        arguments_text(a, settle->action->state);
+        arguments_number(a, settle->action->sends);
+        return pg_link_send(link, group, &pg_sql_dead_settle);
 }
 
 /* Of what is sent. */
@@ -295,9 +297,9 @@ static int64_t first_due(const struct dead_settle *settle)
         return first;
 }
 
-static int send_settle(struct link *link, struct group *group)
+static int send_settle(struct pg_link *link, struct pg_group *group)
 {
-        const struct dead_settle *settle = ((const struct settling *)group->calls[0]->what)->settle;
+        const struct dead_settle *settle = ((const struct dead_settling *)group->calls[0]->what)->settle;
         int rc = send_entries(link, group, settle, &pg_sql_dead_lock);
 
         if (rc == 0)
@@ -308,9 +310,9 @@ static int send_settle(struct link *link, struct group *group)
 }
 
 /* Something has changed since it was looked at: then nothing was done, and it is looked at again. */
-static void answer_settle(struct link *link, struct group *group)
+static void answer_settle(struct pg_link *link, struct pg_group *group)
 {
-        struct call *call = group_take(group, 0);
+        struct pg_call *call = group_take(group, 0);
 
         if (PQntuples(group->results[2]) > 0)
                 call_again(link->store, &verb_dead_look, call);
@@ -318,24 +320,24 @@ static void answer_settle(struct link *link, struct group *group)
                 settle_answer(link, call);
 }
 
-static void refuse_settle(struct call *call, enum store_result result, const struct problem *why)
+static void refuse_settle(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         (void)result;
         ((dead_settled *)call->done)(NULL, 0, why, call->arg);
 }
 
-const struct verb verb_dead_look = {
+const struct pg_verb verb_dead_look = {
         .lane = LANE_DEAD_LOOK,
-        .link = LINK_DEAD,
+        .link = PG_LINK_DEAD,
         .most = 1,
         .send = send_look,
         .answer = answer_look,
         .refuse = refuse_settle,
 };
 
-const struct verb verb_dead_settle = {
+const struct pg_verb verb_dead_settle = {
         .lane = LANE_DEAD_SETTLE,
-        .link = LINK_DEAD,
+        .link = PG_LINK_DEAD,
         .most = 1,
         .send = send_settle,
         .answer = answer_settle,
@@ -344,7 +346,7 @@ const struct verb verb_dead_settle = {
 
 void pg_dead_settle(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg)
 {
-        struct settling *own = settle->count <= DEAD_SETTLE_MAX ? malloc(sizeof(*own)) : NULL;
+        struct dead_settling *own = settle->count <= DEAD_SETTLE_MAX ? malloc(sizeof(*own)) : NULL;
         struct problem why;
 
         if (!own) {
@@ -358,10 +360,10 @@ void pg_dead_settle(struct store *s, const struct dead_settle *settle, dead_sett
 
 /* ---- edit ---- */
 
-static int send_edit(struct link *link, struct group *group)
+static int send_edit(struct pg_link *link, struct pg_group *group)
 {
         const struct dead_edit *edit = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *body;
 
         arguments_reset(a);
@@ -373,19 +375,19 @@ static int send_edit(struct link *link, struct group *group)
         else
                 column_null(body);
         arguments_number(a, edit->version);
-        return link_send(link, group, &pg_sql_dead_edit);
+        return pg_link_send(link, group, &pg_sql_dead_edit);
 }
 
-static void answer_edit(struct link *link, struct group *group)
+static void answer_edit(struct pg_link *link, struct pg_group *group)
 {
-        struct call *call = group_take(group, 0);
+        struct pg_call *call = group_take(group, 0);
 
         call_done(link->store, call, PQntuples(group->results[0]) > 0 ? STORE_DONE : STORE_ALREADY, bytes_of(NULL, 0));
 }
 
-const struct verb verb_dead_edit = {
+const struct pg_verb verb_dead_edit = {
         .lane = LANE_DEAD_EDIT,
-        .link = LINK_DEAD,
+        .link = PG_LINK_DEAD,
         .most = 1,
         .send = send_edit,
         .answer = answer_edit,

@@ -16,6 +16,6 @@ struct dead_ask {
 };
 
 /* Add a statement to the group that files letters, in a consumer's step. 0 or -errno. */
-int dead_send_letters(struct link *link, struct group *group, const struct dead_letter *letters, size_t count);
+int dead_send_letters(struct pg_link *link, struct pg_group *group, const struct dead_letter *letters, size_t count);
 
 #endif

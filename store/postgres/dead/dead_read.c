@@ -26,7 +26,7 @@ static const char **dead_page_text_at(const struct dead_filter *f, int i)
 }
 
 /* $1 … $15. */
-static void send_filter(struct arguments *a, const struct dead_filter *f)
+static void send_filter(struct pg_arguments *a, const struct dead_filter *f)
 {
         struct column *entries = arguments_array(a, COLUMN_INT8);
 
@@ -41,11 +41,11 @@ static void send_filter(struct arguments *a, const struct dead_filter *f)
         arguments_number(a, f->by_round ? (int64_t)f->round : -1);
 }
 
-static int send_page(struct link *link, struct group *group)
+static int send_page(struct pg_link *link, struct pg_group *group)
 {
         const struct dead_ask *ask = group->calls[0]->what;
         const struct dead_query *q = &ask->query;
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
         send_filter(a, &q->filter);
@@ -55,7 +55,7 @@ static int send_page(struct link *link, struct group *group)
         arguments_number(a, q->max_bytes > 0 && q->max_bytes < INT64_MAX ? (int64_t)q->max_bytes : INT64_MAX);
         if (ask->statement != &pg_sql_dead_along && ask->statement != &pg_sql_dead_along_kept)
                 arguments_number(a, (int64_t)q->sort * 2 + q->descending);
-        return link_send(link, group, ask->statement);
+        return pg_link_send(link, group, ask->statement);
 }
 
 enum {
@@ -118,9 +118,9 @@ static struct dead_letter letter_of(const PGresult *r, int row)
         };
 }
 
-static void answer_page(struct link *link, struct group *group)
+static void answer_page(struct pg_link *link, struct pg_group *group)
 {
-        struct call *call = group_take(group, 0);
+        struct pg_call *call = group_take(group, 0);
         const PGresult *r = group->results[0];
         size_t count = (size_t)PQntuples(r);
         struct dead_letter *letters = calloc(count + 1, sizeof(*letters));
@@ -137,15 +137,15 @@ static void answer_page(struct link *link, struct group *group)
         free(letters);
 }
 
-static void refuse_page(struct call *call, enum store_result result, const struct problem *why)
+static void refuse_page(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         (void)result;
         ((dead_page_done *)call->done)(NULL, 0, why, call->arg);
 }
 
-const struct verb verb_dead_page = {
+const struct pg_verb verb_dead_page = {
         .lane = LANE_DEAD_PAGE,
-        .link = LINK_DEAD,
+        .link = PG_LINK_DEAD,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_page,
@@ -155,10 +155,10 @@ const struct verb verb_dead_page = {
 
 /* ---- asking for JSON ---- */
 
-static int send_ask(struct link *link, struct group *group)
+static int send_ask(struct pg_link *link, struct pg_group *group)
 {
         const struct dead_ask *ask = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
         if (ask->statement == &pg_sql_dead_history) {
@@ -178,11 +178,11 @@ static int send_ask(struct link *link, struct group *group)
                 if (ask->statement == &pg_sql_dead_groups)
                         arguments_number(a, ask->query.limit);
         }
-        return link_send(link, group, ask->statement);
+        return pg_link_send(link, group, ask->statement);
 }
 
 /* Figures are one JSON text, and so is how many were told. */
-static void dead_page_answer_ask(struct link *link, struct group *group)
+static void dead_page_answer_ask(struct pg_link *link, struct pg_group *group)
 {
         const struct statement *statement = ((const struct dead_ask *)group->calls[0]->what)->statement;
 
@@ -198,9 +198,9 @@ static void dead_page_answer_ask(struct link *link, struct group *group)
                 answer_json(link, group);
 }
 
-const struct verb verb_dead_ask = {
+const struct pg_verb verb_dead_ask = {
         .lane = LANE_DEAD_ASK,
-        .link = LINK_DEAD,
+        .link = PG_LINK_DEAD,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_ask,

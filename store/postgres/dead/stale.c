@@ -9,10 +9,10 @@
 
 /* ---- find ---- */
 
-static int send_find(struct link *link, struct group *group)
+static int send_find(struct pg_link *link, struct pg_group *group)
 {
         const struct stale_query *q = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *pipeline, *ms;
 
         arguments_reset(a);
@@ -23,12 +23,12 @@ static int send_find(struct link *link, struct group *group)
                 column_int8(ms, q->limits[i].limit_ms);
         }
         arguments_number(a, q->limit);
-        return link_send(link, group, &pg_sql_stale_find);
+        return pg_link_send(link, group, &pg_sql_stale_find);
 }
 
-const struct verb verb_stale_find = {
+const struct pg_verb verb_stale_find = {
         .lane = LANE_STALE_FIND,
-        .link = LINK_DEAD,
+        .link = PG_LINK_DEAD,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_find,
@@ -43,19 +43,19 @@ void pg_stale_find(struct store *s, const struct stale_query *query, json_done *
 
 /* ---- settle ---- */
 
-struct settle_call {
+struct pg_settle_call {
         const struct stale_item *items;
         size_t count;
 };
 
-struct columns {
+struct stale_columns {
         struct column *root, *updated, *restart, *error, *aggregate, *type, *payload;
         struct column *of, *task, *name, *exchange, *key, *properties,
                 *body; /* what follows: `of` counts the jobs from 1 */
         struct column *since;
 };
 
-static void begin_items(struct arguments *a, struct columns *c)
+static void begin_items(struct pg_arguments *a, struct stale_columns *c)
 {
         c->root = arguments_array(a, COLUMN_TEXT);
         c->updated = arguments_array(a, COLUMN_INT8);
@@ -74,7 +74,7 @@ static void begin_items(struct arguments *a, struct columns *c)
         c->since = arguments_array(a, COLUMN_INT8);
 }
 
-static void stale_add_failure(struct columns *c, const struct stale_item *item)
+static void stale_add_failure(struct stale_columns *c, const struct stale_item *item)
 {
         JSON_OWNED json_t *error = item->why ? stale_error(item->why) : NULL;
 
@@ -93,7 +93,7 @@ static void stale_add_failure(struct columns *c, const struct stale_item *item)
                 column_null(c->payload);
 }
 
-static void stale_add_next(struct columns *c, size_t n, const struct stale_next *next)
+static void stale_add_next(struct stale_columns *c, size_t n, const struct stale_next *next)
 {
         const struct message *m = next->message;
 
@@ -111,24 +111,24 @@ static void stale_add_next(struct columns *c, size_t n, const struct stale_next 
         }
 }
 
-static int send_roots(struct link *link, struct group *group, const struct settle_call *call,
+static int send_roots(struct pg_link *link, struct pg_group *group, const struct pg_settle_call *call,
                       const struct statement *statement)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *root;
 
         arguments_reset(a);
         root = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < call->count; i++)
                 column_text(root, call->items[i].root_id);
-        return link_send(link, group, statement);
+        return pg_link_send(link, group, statement);
 }
 
-static int send_stale(struct link *link, struct group *group)
+static int send_stale(struct pg_link *link, struct pg_group *group)
 {
-        const struct settle_call *call = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
-        struct columns c;
+        const struct pg_settle_call *call = group->calls[0]->what;
+        struct pg_arguments *a = &link->store->arguments;
+        struct stale_columns c;
         bool restarts = false;
         int rc = send_roots(link, group, call, &pg_sql_stale_lock_tasks);
 
@@ -150,13 +150,13 @@ static int send_stale(struct link *link, struct group *group)
                         stale_add_next(&c, i, &item->next[n]);
                 restarts = restarts || item->restart;
         }
-        rc = link_send(link, group, &pg_sql_stale_settle);
+        rc = pg_link_send(link, group, &pg_sql_stale_settle);
         return rc == 0 && restarts ? scheduled_notify(link, group, 0) : rc;
 }
 
-static void answer_stale(struct link *link, struct group *group)
+static void answer_stale(struct pg_link *link, struct pg_group *group)
 {
-        struct call *call = group_take(group, 0);
+        struct pg_call *call = group_take(group, 0);
         stale_settled *done = (stale_settled *)call->done;
         size_t settled = (size_t)PQntuples(group->results[2]);
         void *arg = call->arg;
@@ -165,15 +165,15 @@ static void answer_stale(struct link *link, struct group *group)
         done(settled, NULL, arg);
 }
 
-static void refuse_stale(struct call *call, enum store_result result, const struct problem *why)
+static void refuse_stale(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         (void)result;
         ((stale_settled *)call->done)(0, why, call->arg);
 }
 
-const struct verb verb_stale_settle = {
+const struct pg_verb verb_stale_settle = {
         .lane = LANE_STALE_SETTLE,
-        .link = LINK_DEAD,
+        .link = PG_LINK_DEAD,
         .most = 1,
         .send = send_stale,
         .answer = answer_stale,
@@ -182,7 +182,7 @@ const struct verb verb_stale_settle = {
 
 void pg_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg)
 {
-        struct settle_call *call = malloc(sizeof(*call));
+        struct pg_settle_call *call = malloc(sizeof(*call));
         struct problem why;
 
         if (!call) {
@@ -190,6 +190,6 @@ void pg_stale_settle(struct store *s, const struct stale_item *items, size_t cou
                 done(0, &why, arg);
                 return;
         }
-        *call = (struct settle_call){ items, count };
+        *call = (struct pg_settle_call){ items, count };
         call_add(pg_of(s), &verb_stale_settle, call, call, (void (*)(void))done, arg);
 }

@@ -19,18 +19,18 @@ static void add_u32(struct buffer *b, uint32_t number)
         buffer_add(b, &wire, sizeof(wire));
 }
 
-void arguments_reset(struct arguments *a)
+void arguments_reset(struct pg_arguments *a)
 {
         a->count = 0;
 }
 
-void arguments_free(struct arguments *a)
+void arguments_free(struct pg_arguments *a)
 {
         for (unsigned i = 0; i < ARGUMENTS_MAX; i++)
                 buffer_free(&a->columns[i].bytes);
 }
 
-static struct column *next_column(struct arguments *a, bool array)
+static struct column *next_column(struct pg_arguments *a, bool array)
 {
         struct column *c = &a->columns[a->count++];
 
@@ -41,7 +41,7 @@ static struct column *next_column(struct arguments *a, bool array)
         return c;
 }
 
-struct column *arguments_array(struct arguments *a, enum column_type type)
+struct column *arguments_array(struct pg_arguments *a, enum column_type type)
 {
         struct column *c = next_column(a, true);
         uint32_t head[HEAD_SIZE / 4] = { htobe32(1), htobe32(1), htobe32(type), 0, htobe32(1) };
@@ -50,19 +50,19 @@ struct column *arguments_array(struct arguments *a, enum column_type type)
         return c;
 }
 
-void arguments_text(struct arguments *a, const char *text)
+void arguments_text(struct pg_arguments *a, const char *text)
 {
         buffer_add_string(&next_column(a, false)->bytes, text);
 }
 
-void arguments_number(struct arguments *a, int64_t number)
+void arguments_number(struct pg_arguments *a, int64_t number)
 {
         uint64_t wire = htobe64((uint64_t)number);
 
         buffer_add(&next_column(a, false)->bytes, &wire, sizeof(wire));
 }
 
-void arguments_jsonb(struct arguments *a, struct bytes text)
+void arguments_jsonb(struct pg_arguments *a, struct bytes text)
 {
         struct column *c = next_column(a, false);
 
@@ -146,7 +146,7 @@ void column_uuid(struct column *c, const unsigned char uuid[16])
         column_bytes(c, bytes_of(uuid, 16));
 }
 
-int arguments_finish(struct arguments *a)
+int arguments_finish(struct pg_arguments *a)
 {
         for (unsigned i = 0; i < a->count; i++) {
                 struct column *c = &a->columns[i];

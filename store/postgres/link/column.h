@@ -34,22 +34,22 @@ struct column {
 #define ARGUMENTS_MAX 32
 
 /* Zero-initialise to start. */
-struct arguments {
+struct pg_arguments {
         struct column columns[ARGUMENTS_MAX];
         unsigned count;
 };
 
 /* Forget the values, keep the memory. */
-void arguments_reset(struct arguments *a);
-void arguments_free(struct arguments *a);
+void arguments_reset(struct pg_arguments *a);
+void arguments_free(struct pg_arguments *a);
 
 /* Begin the next parameter, an array of `type`; its values follow in any order relative to the other columns'. */
-struct column *arguments_array(struct arguments *a, enum column_type type);
+struct column *arguments_array(struct pg_arguments *a, enum column_type type);
 
 /* The next parameter is one value. */
-void arguments_text(struct arguments *a, const char *text);
-void arguments_number(struct arguments *a, int64_t number); /* int8 */
-void arguments_jsonb(struct arguments *a, struct bytes text);
+void arguments_text(struct pg_arguments *a, const char *text);
+void arguments_number(struct pg_arguments *a, int64_t number); /* int8 */
+void arguments_jsonb(struct pg_arguments *a, struct bytes text);
 
 /* Add a value; NULL where a pointer may be NULL. Memory loss shows in column->bytes.failed. */
 void column_null(struct column *c);
@@ -62,6 +62,6 @@ void column_int8(struct column *c, int64_t number);
 void column_uuid(struct column *c, const unsigned char uuid[16]);
 
 /* Finish all arrays. Returns 0 or -ENOMEM when any value was lost. */
-int arguments_finish(struct arguments *a);
+int arguments_finish(struct pg_arguments *a);
 
 #endif

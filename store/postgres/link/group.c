@@ -12,7 +12,7 @@
 #define RACES_BEFORE_SPLIT 8
 #define RACES_BEFORE_PAUSE 100
 
-static void push_back(struct lane *lane, struct call *call)
+static void push_back(struct pg_lane *lane, struct pg_call *call)
 {
         call->verb = lane->verb;
         call->next = NULL;
@@ -21,7 +21,7 @@ static void push_back(struct lane *lane, struct call *call)
         lane->count++;
 }
 
-static void push_front(struct lane *lane, struct call *call)
+static void push_front(struct pg_lane *lane, struct pg_call *call)
 {
         call->verb = lane->verb;
         call->next = lane->first;
@@ -31,9 +31,9 @@ static void push_front(struct lane *lane, struct call *call)
         lane->count++;
 }
 
-static struct call *pop(struct lane *lane)
+static struct pg_call *pg_lane_pop(struct pg_lane *lane)
 {
-        struct call *call = lane->first;
+        struct pg_call *call = lane->first;
 
         lane->first = call->next;
         if (!lane->first)
@@ -48,8 +48,8 @@ static void group_flush(uv_prepare_t *handle)
 
         s->flush_on = false;
         uv_prepare_stop(handle);
-        for (int i = 0; i < LINK_COUNT; i++)
-                link_serve(&s->links[i]);
+        for (int i = 0; i < PG_LINK_COUNT; i++)
+                pg_link_serve(&s->links[i]);
 }
 
 static void flush_soon(struct pg_store *s)
@@ -60,10 +60,10 @@ static void flush_soon(struct pg_store *s)
         uv_prepare_start(&s->flush, group_flush);
 }
 
-static void refuse_now(const struct verb *verb, const void *what, void *own, void (*done)(void), void *arg,
+static void refuse_now(const struct pg_verb *verb, const void *what, void *own, void (*done)(void), void *arg,
                        enum store_result result)
 {
-        struct call call = { .what = what, .own = own, .done = done, .arg = arg };
+        struct pg_call call = { .what = what, .own = own, .done = done, .arg = arg };
         struct problem why;
 
         problem_set(&why, "store", result == STORE_CLOSED ? "closed" : "out_of_memory", "%s",
@@ -72,9 +72,10 @@ static void refuse_now(const struct verb *verb, const void *what, void *own, voi
         free(own);
 }
 
-void call_add(struct pg_store *s, const struct verb *verb, const void *what, void *own, void (*done)(void), void *arg)
+void call_add(struct pg_store *s, const struct pg_verb *verb, const void *what, void *own, void (*done)(void),
+              void *arg)
 {
-        struct call *call = s->closing ? NULL : calloc(1, sizeof(*call));
+        struct pg_call *call = s->closing ? NULL : calloc(1, sizeof(*call));
 
         if (!call) {
                 if (verb->lane == LANE_FORGET && !s->closing)
@@ -93,28 +94,28 @@ void call_add(struct pg_store *s, const struct verb *verb, const void *what, voi
         flush_soon(s);
 }
 
-void call_again(struct pg_store *s, const struct verb *verb, struct call *call)
+void call_again(struct pg_store *s, const struct pg_verb *verb, struct pg_call *call)
 {
         push_front(&s->lanes[verb->lane], call);
         flush_soon(s);
 }
 
-void call_free(struct pg_store *s, struct call *call)
+void call_free(struct pg_store *s, struct pg_call *call)
 {
         s->open_calls--;
         free(call->own);
         free(call);
 }
 
-struct call *group_take(struct group *group, size_t i)
+struct pg_call *group_take(struct pg_group *group, size_t i)
 {
-        struct call *call = group->calls[i];
+        struct pg_call *call = group->calls[i];
 
         group->calls[i] = NULL;
         return call;
 }
 
-static void group_free(struct group *group)
+static void group_free(struct pg_group *group)
 {
         for (unsigned i = 0; i < group->got; i++)
                 PQclear(group->results[i]);
@@ -124,7 +125,7 @@ static void group_free(struct group *group)
 
 /* ---- answers of the verbs that take a store_done ---- */
 
-void call_done(struct pg_store *s, struct call *call, enum store_result result, struct bytes stored)
+void call_done(struct pg_store *s, struct pg_call *call, enum store_result result, struct bytes stored)
 {
         store_done *done = (store_done *)call->done;
         void *arg = call->arg;
@@ -133,17 +134,17 @@ void call_done(struct pg_store *s, struct call *call, enum store_result result, 
         done(result, stored, NULL, arg);
 }
 
-void answer_done(struct link *link, struct group *group)
+void answer_done(struct pg_link *link, struct pg_group *group)
 {
         for (size_t i = 0; i < group->count; i++) {
-                struct call *call = group_take(group, i);
+                struct pg_call *call = group_take(group, i);
 
                 if (call)
                         call_done(link->store, call, STORE_DONE, bytes_of(NULL, 0));
         }
 }
 
-void refuse_done(struct call *call, enum store_result result, const struct problem *why)
+void refuse_done(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         ((store_done *)call->done)(result, bytes_of(NULL, 0), why, call->arg);
 }
@@ -152,13 +153,13 @@ void refuse_done(struct call *call, enum store_result result, const struct probl
 
 static int by_id(const void *a, const void *b, void *arg)
 {
-        const struct verb *verb = arg;
+        const struct pg_verb *verb = arg;
 
-        return strcmp(verb->id(*(struct call *const *)a), verb->id(*(struct call *const *)b));
+        return strcmp(verb->id(*(struct pg_call *const *)a), verb->id(*(struct pg_call *const *)b));
 }
 
 /* Put in order, and leave what is there twice for the next group: a statement can change a row only once. */
-static void sort_group(struct lane *lane, struct group *group)
+static void sort_group(struct pg_lane *lane, struct pg_group *group)
 {
         size_t kept = 1;
 
@@ -174,31 +175,31 @@ static void sort_group(struct lane *lane, struct group *group)
         group->count = kept;
 }
 
-static struct group *pg_group_of(struct lane *lane)
+static struct pg_group *pg_group_of(struct pg_lane *lane)
 {
-        const struct verb *verb = lane->verb;
-        size_t room = lane->count < verb->most ? lane->count : verb->most, bytes = 0;
+        const struct pg_verb *verb = lane->verb;
+        size_t capacity = lane->count < verb->most ? lane->count : verb->most, bytes = 0;
         unsigned cap = verb->most;
-        struct group *group = malloc(sizeof(*group) + room * sizeof(group->calls[0]));
+        struct pg_group *group = malloc(sizeof(*group) + capacity * sizeof(group->calls[0]));
 
         if (!group)
                 return NULL;
-        *group = (struct group){ .verb = verb };
-        while (lane->first && group->count < room && bytes < GROUP_BYTES_MAX) {
+        *group = (struct pg_group){ .verb = verb };
+        while (lane->first && group->count < capacity && bytes < GROUP_BYTES_MAX) {
                 if (lane->first->cap < cap)
                         cap = lane->first->cap;
                 if (group->count >= cap)
                         break;
                 if (verb->size)
                         bytes += verb->size(lane->first);
-                group->calls[group->count++] = pop(lane);
+                group->calls[group->count++] = pg_lane_pop(lane);
         }
         sort_group(lane, group);
         return group;
 }
 
 /* A release waits until the rows of the one before it are forgotten. */
-static bool may_go(const struct link *link, const struct lane *lane)
+static bool may_go(const struct pg_link *link, const struct pg_lane *lane)
 {
         if (lane->count == 0 || &link->store->links[lane->verb->link] != link)
                 return false;
@@ -207,7 +208,7 @@ static bool may_go(const struct link *link, const struct lane *lane)
 }
 
 /* The link's lanes take turns. */
-static struct lane *next_lane(struct link *link)
+static struct pg_lane *next_lane(struct pg_link *link)
 {
         for (unsigned n = 1; n <= LANE_COUNT; n++) {
                 unsigned turn = (link->turn + n) % LANE_COUNT;
@@ -220,7 +221,7 @@ static struct lane *next_lane(struct link *link)
         return NULL;
 }
 
-static void group_split(struct group *group)
+static void group_split(struct pg_group *group)
 {
         unsigned half = group->count > 1 ? (unsigned)group->count / 2 : 1;
 
@@ -230,12 +231,12 @@ static void group_split(struct group *group)
         }
 }
 
-static void group_return(struct link *link, struct group *group)
+static void group_return(struct pg_link *link, struct pg_group *group)
 {
-        struct lane *lane = &link->store->lanes[group->verb->lane];
+        struct pg_lane *lane = &link->store->lanes[group->verb->lane];
 
         for (size_t i = group->count; i-- > 0;) {
-                struct call *call = group_take(group, i);
+                struct pg_call *call = group_take(group, i);
 
                 if (call)
                         push_front(lane, call);
@@ -243,12 +244,12 @@ static void group_return(struct link *link, struct group *group)
         group_free(group);
 }
 
-static void refuse_only(struct link *link, struct group *group, const struct problem *why)
+static void refuse_only(struct pg_link *link, struct pg_group *group, const struct problem *why)
 {
-        struct call *call = group_take(group, 0);
+        struct pg_call *call = group_take(group, 0);
 
         if (call) {
-                struct call copy = *call;
+                struct pg_call copy = *call;
 
                 copy.own = NULL;
                 call_free(link->store, call);
@@ -257,7 +258,7 @@ static void refuse_only(struct link *link, struct group *group, const struct pro
         group_free(group);
 }
 
-static void count_try(struct group *group)
+static void count_try(struct pg_group *group)
 {
         for (size_t i = 0; i < group->count; i++) {
                 if (group->calls[i])
@@ -266,7 +267,7 @@ static void count_try(struct group *group)
 }
 
 /* Could not even be put together: memory is short. That says nothing of the data. */
-static void unsendable(struct link *link, struct group *group)
+static void pg_group_unsendable(struct pg_link *link, struct pg_group *group)
 {
         count_try(group);
         group_split(group);
@@ -274,12 +275,12 @@ static void unsendable(struct link *link, struct group *group)
         group_free(group);
 }
 
-static void send_group(struct link *link, struct group *group)
+static void send_group(struct pg_link *link, struct pg_group *group)
 {
         int rc = group->verb->send(link, group);
 
         if (rc == -ENOMEM && group->expected == 0) {
-                unsendable(link, group);
+                pg_group_unsendable(link, group);
                 return;
         }
         group->sent_us = clock_mono_us();
@@ -289,24 +290,24 @@ static void send_group(struct link *link, struct group *group)
         if (rc != 0)
                 group_split(group); /* it may be too large for libpq, and is the last in flight */
         if (rc != 0 || PQpipelineSync(link->pg) != 1)
-                link_lose(link, PQerrorMessage(link->pg), false);
+                pg_link_lose(link, PQerrorMessage(link->pg), false);
 }
 
-void link_serve(struct link *link)
+void pg_link_serve(struct pg_link *link)
 {
-        struct lane *lane = next_lane(link);
+        struct pg_lane *lane = next_lane(link);
 
-        if (lane && link->state == LINK_IDLE)
-                link_want(link);
-        while (lane && link->state == LINK_READY && link->flying < GROUPS_IN_FLIGHT) {
-                struct group *group = pg_group_of(lane);
+        if (lane && link->state == PG_LINK_IDLE)
+                pg_link_want(link);
+        while (lane && link->state == PG_LINK_READY && link->flying < GROUPS_IN_FLIGHT) {
+                struct pg_group *group = pg_group_of(lane);
 
                 if (!group)
                         return;
                 send_group(link, group);
                 lane = next_lane(link);
         }
-        link_flush(link);
+        pg_link_flush(link);
 }
 
 /* ---- the end of a group ---- */
@@ -319,7 +320,7 @@ static const char *failure_code(const char *sqlstate)
         return sqlstate && strcmp(sqlstate, "CH002") == 0 ? "stale" : "refused";
 }
 
-static void failure_why(const struct group *group, struct problem *why)
+static void failure_why(const struct pg_group *group, struct problem *why)
 {
         const char *text = PQresultErrorField(group->failure, PG_DIAG_MESSAGE_PRIMARY);
         const char *detail = PQresultErrorField(group->failure, PG_DIAG_MESSAGE_DETAIL);
@@ -336,15 +337,15 @@ static bool is_locked(const char *sqlstate)
         return sqlstate && (strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "55P03") == 0);
 }
 
-static void group_give_up(struct link *link, struct group *group, const struct problem *why)
+static void group_give_up(struct pg_link *link, struct pg_group *group, const struct problem *why)
 {
-        struct lane *lane = &link->store->lanes[group->verb->lane];
+        struct pg_lane *lane = &link->store->lanes[group->verb->lane];
 
         refuse_only(link, group, why);
         lane_works(link->store, lane); /* the server has answered */
 }
 
-static void group_again(struct link *link, struct group *group, bool smaller, const struct problem *why)
+static void group_again(struct pg_link *link, struct pg_group *group, bool smaller, const struct problem *why)
 {
         log_debug("store", "%s of %zu is repeated: %s", link->kind->name, group->count, why->text);
         if (smaller)
@@ -352,7 +353,7 @@ static void group_again(struct link *link, struct group *group, bool smaller, co
         group_return(link, group);
 }
 
-static void group_wait(struct link *link, struct group *group, const struct problem *why)
+static void group_wait(struct pg_link *link, struct pg_group *group, const struct problem *why)
 {
         log_debug("store", "%s of %zu waits: %s", link->kind->name, group->count, why->text);
         group_split(group);
@@ -360,19 +361,19 @@ static void group_wait(struct link *link, struct group *group, const struct prob
         group_free(group);
 }
 
-static void group_lost(struct link *link, struct group *group, const struct problem *why)
+static void group_lost(struct pg_link *link, struct pg_group *group, const struct problem *why)
 {
         lane_stick(link->store, &link->store->lanes[group->verb->lane], why->text);
         group_return(link, group);
-        link_lose(link, why->text, false);
+        pg_link_lose(link, why->text, false);
 }
 
-static unsigned tries_of(const struct group *group)
+static unsigned tries_of(const struct pg_group *group)
 {
         return group->calls[0] ? group->calls[0]->tries : 0;
 }
 
-static void group_failed(struct link *link, struct group *group)
+static void group_failed(struct pg_link *link, struct pg_group *group)
 {
         enum trouble trouble = trouble_of(PQresultErrorField(group->failure, PG_DIAG_SQLSTATE));
         unsigned most = group->verb->tries;
@@ -381,7 +382,7 @@ static void group_failed(struct link *link, struct group *group)
         failure_why(group, &why);
         count_try(group);
         if (trouble == TROUBLE_LINK ||
-            group->verb->link == LINK_RELEASES) /* the latter is in a transaction of its own */
+            group->verb->link == PG_LINK_RELEASES) /* the latter is in a transaction of its own */
                 group_lost(link, group, &why);
         else if (group->count == 1 && (trouble == TROUBLE_DATA || (most > 0 && tries_of(group) >= most)))
                 group_give_up(link, group, &why);
@@ -393,9 +394,9 @@ static void group_failed(struct link *link, struct group *group)
                 group_wait(link, group, &why);
 }
 
-static struct group *take_first(struct link *link)
+static struct pg_group *take_first(struct pg_link *link)
 {
-        struct group *group = link->flight;
+        struct pg_group *group = link->flight;
 
         link->flight = group->next;
         if (!link->flight)
@@ -404,17 +405,17 @@ static struct group *take_first(struct link *link)
         return group;
 }
 
-static void count_group(struct link *link, const struct group *group)
+static void count_group(struct pg_link *link, const struct pg_group *group)
 {
         door_counts_add(&link->store->store.counts, group->count, group->failure ? group->count : 0,
                         clock_mono_us() - group->sent_us);
 }
 
-/* While its calls are answered the group stays where link_close finds it: a callback may close the store. */
-void group_end(struct link *link)
+/* While its calls are answered the group stays where pg_link_close finds it: a callback may close the store. */
+void group_end(struct pg_link *link)
 {
-        struct group *group = link->flight;
-        struct lane *lane = &link->store->lanes[group->verb->lane];
+        struct pg_group *group = link->flight;
+        struct pg_lane *lane = &link->store->lanes[group->verb->lane];
 
         count_group(link, group);
         if (group->failure) {
@@ -430,20 +431,20 @@ void group_end(struct link *link)
 }
 
 /* The oldest group may be what kept the server busy for too long: it comes back smaller. */
-void groups_return(struct link *link, bool smaller, const char *why)
+void groups_return(struct pg_link *link, bool smaller, const char *why)
 {
-        struct group *reversed = NULL;
+        struct pg_group *reversed = NULL;
 
         if (smaller && link->flight)
                 group_split(link->flight);
         while (link->flight) {
-                struct group *group = take_first(link);
+                struct pg_group *group = take_first(link);
 
                 group->next = reversed;
                 reversed = group;
         }
         while (reversed) {
-                struct group *group = reversed;
+                struct pg_group *group = reversed;
 
                 reversed = group->next;
                 lane_stick(link->store, &link->store->lanes[group->verb->lane], why);
@@ -453,9 +454,9 @@ void groups_return(struct link *link, bool smaller, const char *why)
 
 /* ---- closing ---- */
 
-static void close_call(struct pg_store *s, const struct verb *verb, struct call *call)
+static void close_call(struct pg_store *s, const struct pg_verb *verb, struct pg_call *call)
 {
-        struct call copy = *call;
+        struct pg_call copy = *call;
         struct problem why;
 
         copy.own = NULL;
@@ -464,25 +465,25 @@ static void close_call(struct pg_store *s, const struct verb *verb, struct call 
         verb->refuse(&copy, STORE_CLOSED, &why);
 }
 
-void lane_close(struct pg_store *s, struct lane *lane)
+void lane_close(struct pg_store *s, struct pg_lane *lane)
 {
         while (lane->first)
-                close_call(s, lane->verb, pop(lane));
+                close_call(s, lane->verb, pg_lane_pop(lane));
 }
 
 void parked_close(struct pg_store *s)
 {
-        struct call *call;
+        struct pg_call *call;
 
         while ((call = setback_take(s)))
                 close_call(s, call->verb, call);
 }
 
-void groups_close(struct link *link)
+void groups_close(struct pg_link *link)
 {
-        for (struct group *group = link->flight; group; group = group->next) {
+        for (struct pg_group *group = link->flight; group; group = group->next) {
                 for (size_t i = 0; i < group->count; i++) {
-                        struct call *call = group_take(group, i);
+                        struct pg_call *call = group_take(group, i);
 
                         if (call)
                                 close_call(link->store, group->verb, call);
@@ -490,7 +491,7 @@ void groups_close(struct link *link)
         }
 }
 
-void groups_free(struct link *link)
+void groups_free(struct pg_link *link)
 {
         while (link->flight)
                 group_free(take_first(link));

@@ -21,7 +21,7 @@
 /* A session being opened by a thread. */
 struct opening {
         struct work *work;
-        struct link *link;
+        struct pg_link *link;
         struct pg_store *store;
         struct patience patience;
         PGconn *pg;
@@ -29,7 +29,7 @@ struct opening {
         int rc;
 };
 
-static void link_on_timer(uv_timer_t *timer);
+static void pg_link_on_timer(uv_timer_t *timer);
 
 /* ---- opening ---- */
 
@@ -38,14 +38,14 @@ static void open_session(void *arg)
         struct opening *o = arg;
         struct pg_store *s = o->store;
 
-        o->rc = session_open(&s->address, o->link->kind, s->answer_timeout_ms, &o->patience, &o->pg, &o->why);
+        o->rc = session_open(&s->conninfo, o->link->kind, s->answer_timeout_ms, &o->patience, &o->pg, &o->why);
 }
 
-static void pause_then_open(struct link *link)
+static void pause_then_open(struct pg_link *link)
 {
-        link->state = LINK_WAITING;
+        link->state = PG_LINK_WAITING;
         link->lost = true;
-        uv_timer_start(&link->timer, link_on_timer,
+        uv_timer_start(&link->timer, pg_link_on_timer,
                        backoff_ms(BACKOFF_BASE_MS, BACKOFF_CAP_MS, link->failures++, random_bits()), 0);
 }
 
@@ -61,10 +61,10 @@ static void opening_free(struct opening *o)
 static void session_opened(void *arg)
 {
         struct opening *o = arg;
-        struct link *link = o->link;
+        struct pg_link *link = o->link;
 
         link->opening = NULL;
-        if (o->rc != 0 || link_adopt(link, o->pg) != 0) {
+        if (o->rc != 0 || pg_link_adopt(link, o->pg) != 0) {
                 pause_then_open(link);
                 store_changed(o->store, o->why.text);
         }
@@ -81,7 +81,7 @@ static void session_unwanted(void *arg)
         opening_free(o);
 }
 
-void link_want(struct link *link)
+void pg_link_want(struct pg_link *link)
 {
         static const struct work_calls calls = { open_session, session_opened, session_unwanted };
         struct pg_store *s = link->store;
@@ -97,7 +97,7 @@ void link_want(struct link *link)
         o->store = s;
         o->patience.deadline_ms = clock_mono_ms() + timeout;
         link->opening = o;
-        link->state = LINK_CONNECTING;
+        link->state = PG_LINK_CONNECTING;
         store_hold(s);
         if (work_start(&o->work, s->config.loop, &calls, o) != 0) {
                 o->rc = -ENOMEM;
@@ -108,9 +108,9 @@ void link_want(struct link *link)
 /* ---- sending ---- */
 
 /* By the name of a prepared statement, or its text. */
-static int send_arguments(struct link *link, struct group *group, const char *prepared, const char *sql)
+static int send_arguments(struct pg_link *link, struct pg_group *group, const char *prepared, const char *sql)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         const char *values[ARGUMENTS_MAX];
         int lengths[ARGUMENTS_MAX], formats[ARGUMENTS_MAX];
 
@@ -132,17 +132,17 @@ static int send_arguments(struct link *link, struct group *group, const char *pr
         return 0;
 }
 
-int link_send(struct link *link, struct group *group, const struct statement *statement)
+int pg_link_send(struct pg_link *link, struct pg_group *group, const struct statement *statement)
 {
         return send_arguments(link, group, statement->name, NULL);
 }
 
-int link_send_once(struct link *link, struct group *group, const struct statement *statement)
+int pg_link_send_once(struct pg_link *link, struct pg_group *group, const struct statement *statement)
 {
         return send_arguments(link, group, NULL, statement->sql);
 }
 
-int link_send_bare(struct link *link, struct group *group, const char *sql)
+int pg_link_send_bare(struct pg_link *link, struct pg_group *group, const char *sql)
 {
         if (PQsendQueryParams(link->pg, sql, 0, NULL, NULL, NULL, NULL, 1) != 1)
                 return -EIO;
@@ -152,9 +152,9 @@ int link_send_bare(struct link *link, struct group *group, const char *sql)
 
 /* ---- receiving ---- */
 
-static void collect(struct link *link, PGresult *result)
+static void pg_link_collect(struct pg_link *link, PGresult *result)
 {
-        struct group *group = link->flight;
+        struct pg_group *group = link->flight;
 
         switch (PQresultStatus(result)) {
         case PGRES_PIPELINE_SYNC:
@@ -179,7 +179,7 @@ static void collect(struct link *link, PGresult *result)
 }
 
 /* Two NULLs in a row come only from a connection that has nothing more to say. */
-static void drain(struct link *link)
+static void pg_link_drain(struct pg_link *link)
 {
         unsigned nulls = 0;
 
@@ -188,11 +188,11 @@ static void drain(struct link *link)
 
                 nulls = result ? 0 : nulls + 1;
                 if (result)
-                        collect(link, result);
+                        pg_link_collect(link, result);
         }
 }
 
-static void link_hear(struct link *link)
+static void pg_link_hear(struct pg_link *link)
 {
         PGnotify *note;
 
@@ -202,18 +202,18 @@ static void link_hear(struct link *link)
         }
 }
 
-static void link_watch(struct link *link)
+static void pg_link_watch(struct pg_link *link)
 {
-        if (link->state != LINK_READY)
+        if (link->state != PG_LINK_READY)
                 return;
         if (link->flying > 0)
-                uv_timer_start(&link->timer, link_on_timer, link->store->answer_timeout_ms, 0);
+                uv_timer_start(&link->timer, pg_link_on_timer, link->store->answer_timeout_ms, 0);
         else
                 uv_timer_stop(&link->timer);
 }
 
 /* What went wrong, as the server said it last. */
-static void lose_with_reason(struct link *link)
+static void lose_with_reason(struct pg_link *link)
 {
         char why[sizeof(((struct problem *)0)->text)];
         const char *said = PQerrorMessage(link->pg);
@@ -221,22 +221,22 @@ static void lose_with_reason(struct link *link)
         if (link->flight && link->flight->failure)
                 said = PQresultErrorMessage(link->flight->failure);
         snprintf(why, sizeof(why), "%.*s", (int)strcspn(said, "\n"), *said ? said : "the server closed the connection");
-        link_lose(link, why, false);
+        pg_link_lose(link, why, false);
 }
 
-static void link_on_socket(uv_poll_t *poll, int status, int events)
+static void pg_link_on_socket(uv_poll_t *poll, int status, int events)
 {
-        struct link *link = poll->data;
+        struct pg_link *link = poll->data;
         unsigned before = link->flying;
 
         if (status < 0 || ((events & UV_READABLE) && !PQconsumeInput(link->pg))) {
-                drain(link); /* what came before the end still counts */
+                pg_link_drain(link); /* what came before the end still counts */
                 if (link->pg)
                         lose_with_reason(link);
                 return;
         }
-        drain(link);
-        link_hear(link);
+        pg_link_drain(link);
+        pg_link_hear(link);
         if (!link->pg)
                 return;
         if (PQstatus(link->pg) == CONNECTION_BAD) {
@@ -244,15 +244,15 @@ static void link_on_socket(uv_poll_t *poll, int status, int events)
                 return;
         }
         if (link->flying != before)
-                link_watch(link);
-        link_serve(link);
+                pg_link_watch(link);
+        pg_link_serve(link);
 }
 
-void link_flush(struct link *link)
+void pg_link_flush(struct pg_link *link)
 {
         int events, rest;
 
-        if (link->state != LINK_READY)
+        if (link->state != PG_LINK_READY)
                 return;
         rest = PQflush(link->pg);
         if (rest < 0) {
@@ -260,11 +260,11 @@ void link_flush(struct link *link)
                 return;
         }
         if (link->flying > 0 && !uv_is_active((uv_handle_t *)&link->timer))
-                link_watch(link);
+                pg_link_watch(link);
         events = UV_READABLE | (rest > 0 ? UV_WRITABLE : 0);
         if (events != link->events) {
                 link->events = events;
-                uv_poll_start(link->poll, events, link_on_socket);
+                uv_poll_start(link->poll, events, pg_link_on_socket);
         }
 }
 
@@ -272,13 +272,13 @@ void link_flush(struct link *link)
 
 static void poll_closed(uv_handle_t *handle)
 {
-        struct link *link = handle->data;
+        struct pg_link *link = handle->data;
 
         free(handle);
         store_drop(link->store);
 }
 
-int link_adopt(struct link *link, PGconn *pg)
+int pg_link_adopt(struct pg_link *link, PGconn *pg)
 {
         uv_poll_t *poll = calloc(1, sizeof(*poll));
 
@@ -292,14 +292,14 @@ int link_adopt(struct link *link, PGconn *pg)
         link->poll = poll;
         link->pg = pg;
         link->events = 0;
-        link->state = LINK_READY;
+        link->state = PG_LINK_READY;
         link->lost = false;
-        link_serve(link);
+        pg_link_serve(link);
         store_changed(link->store, NULL);
         return 0;
 }
 
-static void hang_up(struct link *link)
+static void hang_up(struct pg_link *link)
 {
         if (!link->pg)
                 return;
@@ -311,7 +311,7 @@ static void hang_up(struct link *link)
         link->in_transaction = false;
 }
 
-void link_lose(struct link *link, const char *why, bool silent)
+void pg_link_lose(struct pg_link *link, const char *why, bool silent)
 {
         char text[sizeof(((struct problem *)0)->text)];
 
@@ -324,27 +324,27 @@ void link_lose(struct link *link, const char *why, bool silent)
         store_changed(link->store, text);
 }
 
-static void link_on_timer(uv_timer_t *timer)
+static void pg_link_on_timer(uv_timer_t *timer)
 {
-        struct link *link = timer->data;
+        struct pg_link *link = timer->data;
 
-        if (link->state == LINK_WAITING)
-                link_want(link);
-        else if (link->state == LINK_READY)
-                link_lose(link, "PostgreSQL left a transaction unanswered for too long", true);
+        if (link->state == PG_LINK_WAITING)
+                pg_link_want(link);
+        else if (link->state == PG_LINK_READY)
+                pg_link_lose(link, "PostgreSQL left a transaction unanswered for too long", true);
 }
 
 static void timer_closed(uv_handle_t *handle)
 {
-        struct link *link = handle->data;
+        struct pg_link *link = handle->data;
 
         store_drop(link->store);
 }
 
-void link_close(struct link *link)
+void pg_link_close(struct pg_link *link)
 {
         hang_up(link);
-        link->state = LINK_CLOSED;
+        link->state = PG_LINK_CLOSED;
         if (link->opening) {
                 (void)!write(link->opening->patience.cancel_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
                 work_abandon(link->opening->work, GIVE_UP_MS); /* it may be looking up a name, which nothing ends */

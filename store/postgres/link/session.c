@@ -22,7 +22,7 @@ static const char common_settings[] = "set client_min_messages = error; set sear
 
 static const char schema_version[] = "select max(version)::text from chard.schema_version";
 
-static void silent(void *arg, const PGresult *result)
+static void session_silent(void *arg, const PGresult *result)
 {
         (void)arg;
         (void)result;
@@ -73,7 +73,7 @@ static int session_wait_for(PGconn *pg, short events, const struct patience *pat
         }
 }
 
-static const char *session_value_of(const struct address *a, const char *keyword)
+static const char *session_value_of(const struct conninfo *a, const char *keyword)
 {
         const char *value = NULL;
 
@@ -85,7 +85,7 @@ static const char *session_value_of(const struct address *a, const char *keyword
 
 /* libpq tries all addresses of a name, but waits for each as long as the kernel does. Where one host's name has several addresses, those that answer
  * come first: hostaddr=one,other with host=name,name. `texts` holds what is added. */
-static void prefer_address_that_answers(struct address *a, const struct patience *patience, struct buffer texts[2])
+static void prefer_address_that_answers(struct conninfo *a, const struct patience *patience, struct buffer texts[2])
 {
         const char *host = session_value_of(a, "host"), *port = session_value_of(a, "port");
         const uint64_t now = clock_mono_ms();
@@ -107,7 +107,7 @@ static void prefer_address_that_answers(struct address *a, const struct patience
         buffer_add_byte(&texts[1], '\0');
         while (a->keywords[n])
                 n++;
-        if (n + 2 > ADDRESS_MAX || texts[0].failed || texts[1].failed)
+        if (n + 2 > CONNINFO_MAX || texts[0].failed || texts[1].failed)
                 return;
         a->keywords[n] = "hostaddr";
         a->values[n] = (const char *)texts[0].data;
@@ -123,9 +123,9 @@ static bool given_up(const struct patience *patience)
         return poll(&cancel, 1, 0) > 0;
 }
 
-static PGconn *start_connecting(const struct address *address, const struct patience *patience)
+static PGconn *start_connecting(const struct conninfo *conninfo, const struct patience *patience)
 {
-        struct address preferred = *address;
+        struct conninfo preferred = *conninfo;
         struct buffer texts[2] = { { 0 }, { 0 } };
 
         prefer_address_that_answers(&preferred, patience, texts);
@@ -135,14 +135,14 @@ static PGconn *start_connecting(const struct address *address, const struct pati
         return pg;
 }
 
-int session_connect(const struct address *address, const struct patience *patience, PGconn **out, struct problem *why)
+int session_connect(const struct conninfo *conninfo, const struct patience *patience, PGconn **out, struct problem *why)
 {
-        PGconn *pg = start_connecting(address, patience);
+        PGconn *pg = start_connecting(conninfo, patience);
         PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
         if (!pg)
                 return problem_set(why, "store", "unreachable", given_up(patience) ? "given up" : "out of memory");
-        PQsetNoticeReceiver(pg, silent, NULL);
+        PQsetNoticeReceiver(pg, session_silent, NULL);
         while (PQstatus(pg) != CONNECTION_BAD && status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
                 if (session_wait_for(pg, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, patience, why) != 0) {
                         PQfinish(pg);
@@ -305,11 +305,11 @@ int session_execute(PGconn *pg, const char *sql, const char *text, const struct 
         return session_finish(pg, patience, why);
 }
 
-int session_open(const struct address *address, const struct session_kind *kind, unsigned answer_timeout_ms,
+int session_open(const struct conninfo *conninfo, const struct session_kind *kind, unsigned answer_timeout_ms,
                  const struct patience *patience, PGconn **out, struct problem *why)
 {
         PGconn *pg = NULL;
-        int rc = session_connect(address, patience, &pg, why);
+        int rc = session_connect(conninfo, patience, &pg, why);
 
         if (rc == 0)
                 rc = check_schema(pg, patience, why);

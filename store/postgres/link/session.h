@@ -5,7 +5,7 @@
 #define CHARD_STORE_POSTGRES_LINK_SESSION_H
 
 #include "core/problem.h"
-#include "store/postgres/link/address.h"
+#include "store/postgres/link/conninfo.h"
 #include "store/statement.h"
 
 #include <libpq-fe.h>
@@ -28,12 +28,13 @@ struct patience {
 enum { GIVE_UP_MS = 1000 };
 
 /* Connect only. Returns 0 and *out, or 1 with `why` (code "unreachable"). */
-int session_connect(const struct address *address, const struct patience *patience, PGconn **out, struct problem *why);
+int session_connect(const struct conninfo *conninfo, const struct patience *patience, PGconn **out,
+                    struct problem *why);
 
 /* Connect, check the schema and prepare all that `kind` lists; the server ends a statement
  * before it has taken `answer_timeout_ms`, so that it is not taken for gone. The session is in pipeline mode.
  * Returns 0 and *out; 1 with `why` ("unreachable", "schema_missing", "schema_too_old", "schema_too_new"); or -ENOMEM. */
-int session_open(const struct address *address, const struct session_kind *kind, unsigned answer_timeout_ms,
+int session_open(const struct conninfo *conninfo, const struct session_kind *kind, unsigned answer_timeout_ms,
                  const struct patience *patience, PGconn **out, struct problem *why);
 
 /* Run SQL text, several statements included. Returns 0 and the last result (to be cleared) in *out unless NULL;

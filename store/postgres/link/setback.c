@@ -28,11 +28,11 @@
 
 static void on_due(uv_timer_t *timer);
 
-static void rearm(struct pg_store *s)
+static void setback_rearm(struct pg_store *s)
 {
         uint64_t now = clock_mono_ms(), first = UINT64_MAX;
 
-        for (const struct call *call = s->parked; call; call = call->next) {
+        for (const struct pg_call *call = s->parked; call; call = call->next) {
                 if (call->due_ms < first)
                         first = call->due_ms;
         }
@@ -43,13 +43,13 @@ static void rearm(struct pg_store *s)
 }
 
 /* Those of a lane, or all that are due. */
-static void unpark(struct pg_store *s, const struct lane *lane)
+static void setback_unpark(struct pg_store *s, const struct pg_lane *lane)
 {
         uint64_t now = clock_mono_ms();
-        struct call **at = &s->parked;
+        struct pg_call **at = &s->parked;
 
         while (*at) {
-                struct call *call = *at;
+                struct pg_call *call = *at;
 
                 if (lane ? lane->verb == call->verb : call->due_ms <= now) {
                         *at = call->next;
@@ -58,12 +58,12 @@ static void unpark(struct pg_store *s, const struct lane *lane)
                         at = &call->next;
                 }
         }
-        rearm(s);
+        setback_rearm(s);
 }
 
 static void on_due(uv_timer_t *timer)
 {
-        unpark(timer->data, NULL);
+        setback_unpark(timer->data, NULL);
 }
 
 /* The longest pause: half of what a transaction may take while nothing goes through; far more for a call that alone does
@@ -73,7 +73,7 @@ static uint64_t cap_of(const struct pg_store *s, bool alone)
         return alone ? 6 * (uint64_t)s->answer_timeout_ms : s->answer_timeout_ms / 2;
 }
 
-static void park(struct pg_store *s, struct call *call, unsigned failures)
+static void setback_park(struct pg_store *s, struct pg_call *call, unsigned failures)
 {
         uint64_t pause = backoff_ms(PAUSE_BASE_MS, cap_of(s, call->told), failures, random_bits());
 
@@ -82,9 +82,9 @@ static void park(struct pg_store *s, struct call *call, unsigned failures)
         s->parked = call;
 }
 
-struct call *setback_take(struct pg_store *s)
+struct pg_call *setback_take(struct pg_store *s)
 {
-        struct call *call = s->parked;
+        struct pg_call *call = s->parked;
 
         if (call)
                 s->parked = call->next;
@@ -93,18 +93,18 @@ struct call *setback_take(struct pg_store *s)
 
 /* ---- lanes ---- */
 
-static const struct verb *const probes[LINK_COUNT] = {
-        [LINK_CLAIMS] = &verb_probe_claims,
-        [LINK_COMMITS] = &verb_probe_commits,
-        [LINK_DEAD] = &verb_probe_dead,
+static const struct pg_verb *const probes[PG_LINK_COUNT] = {
+        [PG_LINK_CLAIMS] = &verb_probe_claims,
+        [PG_LINK_COMMITS] = &verb_probe_commits,
+        [PG_LINK_DEAD] = &verb_probe_dead,
 };
 
-static bool is_probe(const struct verb *verb)
+static bool is_probe(const struct pg_verb *verb)
 {
         return probes[verb->link] == verb;
 }
 
-void lane_stick(struct pg_store *s, struct lane *lane, const char *why)
+void lane_stick(struct pg_store *s, struct pg_lane *lane, const char *why)
 {
         if (lane->stuck || lane->verb->tries > 0 || is_probe(lane->verb))
                 return;
@@ -112,43 +112,43 @@ void lane_stick(struct pg_store *s, struct lane *lane, const char *why)
         store_changed(s, why);
 }
 
-void lane_works(struct pg_store *s, struct lane *lane)
+void lane_works(struct pg_store *s, struct pg_lane *lane)
 {
         lane->wins++;
         lane->setbacks = 0;
         if (!lane->stuck || s->closing)
                 return;
         lane->stuck = false;
-        unpark(s, lane);
+        setback_unpark(s, lane);
         store_changed(s, NULL);
 }
 
 /* ---- the probe ---- */
 
-static int send_probe(struct link *link, struct group *group)
+static int send_probe(struct pg_link *link, struct pg_group *group)
 {
-        return link_send_bare(link, group, pg_sql_probe.sql);
+        return pg_link_send_bare(link, group, pg_sql_probe.sql);
 }
 
-static void answer_probe(struct link *link, struct group *group)
+static void answer_probe(struct pg_link *link, struct pg_group *group)
 {
-        struct call *call = group_take(group, 0);
-        struct lane *lane = call->arg;
+        struct pg_call *call = group_take(group, 0);
+        struct pg_lane *lane = call->arg;
 
         call_free(link->store, call);
         lane->probing = false;
         lane_works(link->store, lane);
 }
 
-static void refuse_probe(struct call *call, enum store_result result, const struct problem *why)
+static void refuse_probe(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         (void)result;
         (void)why;
-        ((struct lane *)call->arg)->probing = false;
+        ((struct pg_lane *)call->arg)->probing = false;
 }
 
 #define PROBE(name, which_lane, which_link) \
-        const struct verb name = {          \
+        const struct pg_verb name = {       \
                 .lane = which_lane,         \
                 .link = which_link,         \
                 .most = 1,                  \
@@ -157,13 +157,13 @@ static void refuse_probe(struct call *call, enum store_result result, const stru
                 .refuse = refuse_probe,     \
         }
 
-PROBE(verb_probe_claims, LANE_PROBE_CLAIMS, LINK_CLAIMS);
-PROBE(verb_probe_commits, LANE_PROBE_COMMITS, LINK_COMMITS);
-PROBE(verb_probe_dead, LANE_PROBE_DEAD, LINK_DEAD);
+PROBE(verb_probe_claims, LANE_PROBE_CLAIMS, PG_LINK_CLAIMS);
+PROBE(verb_probe_commits, LANE_PROBE_COMMITS, PG_LINK_COMMITS);
+PROBE(verb_probe_dead, LANE_PROBE_DEAD, PG_LINK_DEAD);
 
-static void setback_probe(struct pg_store *s, struct lane *lane)
+static void setback_probe(struct pg_store *s, struct pg_lane *lane)
 {
-        const struct verb *verb = probes[lane->verb->link];
+        const struct pg_verb *verb = probes[lane->verb->link];
 
         if (!verb || lane->probing)
                 return;
@@ -171,10 +171,10 @@ static void setback_probe(struct pg_store *s, struct lane *lane)
         call_add(s, verb, NULL, NULL, NULL, lane);
 }
 
-static void probe_failed(struct pg_store *s, struct group *group, const char *why)
+static void probe_failed(struct pg_store *s, struct pg_group *group, const char *why)
 {
-        struct call *call = group_take(group, 0);
-        struct lane *lane = call->arg;
+        struct pg_call *call = group_take(group, 0);
+        struct pg_lane *lane = call->arg;
 
         call_free(s, call);
         lane->probing = false;
@@ -183,19 +183,19 @@ static void probe_failed(struct pg_store *s, struct group *group, const char *wh
 
 /* ---- setbacks ---- */
 
-static const char *name_of(const struct call *call)
+static const char *name_of(const struct pg_call *call)
 {
         return call->verb->id ? call->verb->id(call) : "";
 }
 
-static void tell_alone(const struct link *link, struct call *call, const char *why)
+static void tell_alone(const struct pg_link *link, struct pg_call *call, const char *why)
 {
         if (!call->told)
                 log_warn("store", "%s: %s can't be stored, and waits alone: %s", link->kind->name, name_of(call), why);
         call->told = true;
 }
 
-void setback_over(const struct link *link, const struct group *group)
+void setback_over(const struct pg_link *link, const struct pg_group *group)
 {
         for (size_t i = 0; i < group->count; i++) {
                 if (group->calls[i] && group->calls[i]->told)
@@ -205,15 +205,15 @@ void setback_over(const struct link *link, const struct group *group)
 }
 
 /* Nothing else waits to be written. */
-static bool is_only_one(const struct link *link, const struct lane *lane)
+static bool is_only_one(const struct pg_link *link, const struct pg_lane *lane)
 {
         const struct pg_store *s = link->store;
 
-        for (const struct call *call = s->parked; call; call = call->next) {
+        for (const struct pg_call *call = s->parked; call; call = call->next) {
                 if (call->verb->tries == 0)
                         return false;
         }
-        for (const struct group *group = link->flight; group; group = group->next) {
+        for (const struct pg_group *group = link->flight; group; group = group->next) {
                 if (group->verb == lane->verb)
                         return false;
         }
@@ -221,7 +221,7 @@ static bool is_only_one(const struct link *link, const struct lane *lane)
 }
 
 /* Let others in again. */
-static void try_others(struct pg_store *s, struct lane *lane)
+static void try_others(struct pg_store *s, struct pg_lane *lane)
 {
         if (!lane->stuck)
                 return;
@@ -230,7 +230,7 @@ static void try_others(struct pg_store *s, struct lane *lane)
 }
 
 /* It failed alone: is it the only one? */
-static void judge_alone(struct link *link, struct lane *lane, struct call *call, bool locked, const char *why)
+static void judge_alone(struct pg_link *link, struct pg_lane *lane, struct pg_call *call, bool locked, const char *why)
 {
         if (!lane->stuck && call->tries > 1 && call->wins != lane->wins) {
                 tell_alone(link, call, why);
@@ -244,10 +244,10 @@ static void judge_alone(struct link *link, struct lane *lane, struct call *call,
         }
 }
 
-void setback(struct link *link, struct group *group, bool locked, const char *why)
+void setback(struct pg_link *link, struct pg_group *group, bool locked, const char *why)
 {
         struct pg_store *s = link->store;
-        struct lane *lane = &s->lanes[group->verb->lane];
+        struct pg_lane *lane = &s->lanes[group->verb->lane];
 
         if (is_probe(group->verb)) {
                 probe_failed(s, group, why);
@@ -259,12 +259,12 @@ void setback(struct link *link, struct group *group, bool locked, const char *wh
         else if (group->calls[0] && group->verb->tries == 0)
                 judge_alone(link, lane, group->calls[0], locked, why);
         for (size_t i = 0; i < group->count; i++) {
-                struct call *call = group_take(group, i);
+                struct pg_call *call = group_take(group, i);
 
                 if (!call)
                         continue;
                 call->wins = lane->wins;
-                park(s, call, group->count > 1 ? lane->setbacks : call->tries);
+                setback_park(s, call, group->count > 1 ? lane->setbacks : call->tries);
         }
-        rearm(s);
+        setback_rearm(s);
 }

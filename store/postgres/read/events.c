@@ -8,32 +8,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct events_call {
+struct pg_events_call {
         char xact[24];
         int64_t number, limit;
         const struct shape *shape;
 };
 
-static int send_events(struct link *link, struct group *group)
+static int send_events(struct pg_link *link, struct pg_group *group)
 {
-        const struct events_call *call = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
+        const struct pg_events_call *call = group->calls[0]->what;
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
         arguments_text(a, call->xact);
         arguments_number(a, call->number);
         arguments_number(a, call->limit);
-        return link_send(link, group, &pg_sql_events);
+        return pg_link_send(link, group, &pg_sql_events);
 }
 
-static void events_answer(struct link *link, struct group *group)
+static void events_answer(struct pg_link *link, struct pg_group *group)
 {
-        answer_shape(link, group, ((const struct events_call *)group->calls[0]->what)->shape, true);
+        answer_shape(link, group, ((const struct pg_events_call *)group->calls[0]->what)->shape, true);
 }
 
-const struct verb verb_events = {
+const struct pg_verb verb_events = {
         .lane = LANE_EVENTS,
-        .link = LINK_CLAIMS,
+        .link = PG_LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_events,
@@ -42,7 +42,7 @@ const struct verb verb_events = {
 };
 
 /* "" stands before everything. */
-static int pg_events_read_position(const char *text, struct events_call *call, struct problem *why)
+static int pg_events_read_position(const char *text, struct pg_events_call *call, struct problem *why)
 {
         char *dot = NULL, *end = NULL;
 
@@ -62,7 +62,7 @@ static int pg_events_read_position(const char *text, struct events_call *call, s
 static void pg_events_add(struct store *s, const char *since, unsigned limit, const struct shape *shape,
                           json_done *done, void *arg)
 {
-        struct events_call *call = calloc(1, sizeof(*call));
+        struct pg_events_call *call = calloc(1, sizeof(*call));
         struct problem why;
 
         if (!call || pg_events_read_position(since ? since : "", call, &why)) {

@@ -10,7 +10,7 @@
 
 /* One call of any of them: how it fills the arguments in, and the statement. */
 struct jobs_call {
-        const struct statement *(*fill)(struct arguments *a, const struct jobs_call *call);
+        const struct statement *(*fill)(struct pg_arguments *a, const struct jobs_call *call);
         const struct job_follow *follows; /* behind the call, with their ids */
         size_t count;
         const char *id;
@@ -23,15 +23,15 @@ static struct job_list_call *jobs_list_of(const struct jobs_call *call)
         return (struct job_list_call *)(uintptr_t)(call + 1);
 }
 
-static int send_jobs(struct link *link, struct group *group)
+static int send_jobs(struct pg_link *link, struct pg_group *group)
 {
         const struct jobs_call *call = group->calls[0]->what;
 
         arguments_reset(&link->store->arguments);
-        return link_send_once(link, group, call->fill(&link->store->arguments, call));
+        return pg_link_send_once(link, group, call->fill(&link->store->arguments, call));
 }
 
-static void jobs_answer(struct link *link, struct group *group)
+static void jobs_answer(struct pg_link *link, struct pg_group *group)
 {
         const struct jobs_call *call = group->calls[0]->what;
 
@@ -41,9 +41,9 @@ static void jobs_answer(struct link *link, struct group *group)
                 answer_json(link, group);
 }
 
-const struct verb verb_jobs = {
+const struct pg_verb verb_jobs = {
         .lane = LANE_JOBS,
-        .link = LINK_CLAIMS,
+        .link = PG_LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_jobs,
@@ -51,33 +51,33 @@ const struct verb verb_jobs = {
         .refuse = refuse_json,
 };
 
-static const char *cancel_id(const struct call *call)
+static const char *cancel_id(const struct pg_call *call)
 {
         return ((const struct jobs_call *)call->what)->id;
 }
 
-static int send_cancel(struct link *link, struct group *group)
+static int send_cancel(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *ids;
 
         arguments_reset(a);
         ids = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < group->count; i++)
                 column_text(ids, cancel_id(group->calls[i]));
-        return link_send_once(link, group, &pg_sql_job_cancel);
+        return pg_link_send_once(link, group, &pg_sql_job_cancel);
 }
 
-static void answer_cancel(struct link *link, struct group *group)
+static void answer_cancel(struct pg_link *link, struct pg_group *group)
 {
         for (size_t i = 0; i < group->count; i++)
                 answer_json_row(link, group, i);
 }
 
 /* What it did must last. Whoever asks for it can ask again. */
-const struct verb verb_cancel = {
+const struct pg_verb verb_cancel = {
         .lane = LANE_CANCEL,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .tries = READ_TRIES,
         .id = cancel_id,
@@ -86,9 +86,9 @@ const struct verb verb_cancel = {
         .refuse = refuse_json,
 };
 
-const struct verb verb_drop = {
+const struct pg_verb verb_drop = {
         .lane = LANE_DROP,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_jobs,
@@ -106,7 +106,7 @@ static void refuse_memory(json_done *done, void *arg)
 
 /* ---- list ---- */
 
-static const struct statement *fill_list(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_list(struct pg_arguments *a, const struct jobs_call *call)
 {
         const struct job_list_call *c = jobs_list_of(call);
         const struct job_filter *f = &c->filter;
@@ -167,7 +167,7 @@ static struct jobs_call *call_of_id(const char *id)
         return call;
 }
 
-static const struct statement *fill_find(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_find(struct pg_arguments *a, const struct jobs_call *call)
 {
         char *upto = (char *)(uintptr_t)(call->id + strlen(call->id) + 1);
 
@@ -199,20 +199,20 @@ void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *
         call_add(pg_of(s), &verb_cancel, call, call, (void (*)(void))done, arg);
 }
 
-static const struct statement *fill_load(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_load(struct pg_arguments *a, const struct jobs_call *call)
 {
         (void)a, (void)call;
         return &pg_sql_load;
 }
 
-static const struct statement *fill_figures(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_figures(struct pg_arguments *a, const struct jobs_call *call)
 {
         (void)a, (void)call;
         return &pg_sql_figures;
 }
 
 static void ask_of_all(struct store *s,
-                       const struct statement *(*fill)(struct arguments *a, const struct jobs_call *call),
+                       const struct statement *(*fill)(struct pg_arguments *a, const struct jobs_call *call),
                        json_done *done, void *arg)
 {
         struct jobs_call *call = calloc(1, sizeof(*call));
@@ -237,20 +237,20 @@ void pg_figures(struct store *s, json_done *done, void *arg)
 
 /* ---- scheduled messages, as an operator sees them ---- */
 
-static const struct statement *fill_scheduled_list(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_scheduled_list(struct pg_arguments *a, const struct jobs_call *call)
 {
         arguments_text(a, call->id);
         return &pg_sql_scheduled_list;
 }
 
-static const struct statement *fill_scheduled_drop(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_scheduled_drop(struct pg_arguments *a, const struct jobs_call *call)
 {
         arguments_text(a, call->id);
         return &pg_sql_scheduled_drop;
 }
 
-static void scheduled_ask(struct store *s, const struct verb *verb,
-                          const struct statement *(*fill)(struct arguments *a, const struct jobs_call *call),
+static void scheduled_ask(struct store *s, const struct pg_verb *verb,
+                          const struct statement *(*fill)(struct pg_arguments *a, const struct jobs_call *call),
                           const json_t *which, json_done *done, void *arg)
 {
         char *text = json_dumps(which, JSON_COMPACT);
@@ -278,7 +278,7 @@ void pg_scheduled_drop(struct store *s, const json_t *which, json_done *done, vo
 
 /* ---- follow ---- */
 
-static const struct statement *fill_follow(struct arguments *a, const struct jobs_call *call)
+static const struct statement *fill_follow(struct pg_arguments *a, const struct jobs_call *call)
 {
         struct column *ids = arguments_array(a, COLUMN_TEXT), *afters = arguments_array(a, COLUMN_INT8),
                       *versions = arguments_array(a, COLUMN_INT8);

@@ -5,29 +5,30 @@
 
 #include "core/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* `shape`: of the rows of the answer; NULL: it is one JSON text. */
-struct read_call {
+struct pg_read_call {
         const struct statement *statement;
         const struct shape *shape;
         bool list;
         char key[];
 };
 
-static int send_read(struct link *link, struct group *group)
+static int send_read(struct pg_link *link, struct pg_group *group)
 {
-        const struct read_call *call = group->calls[0]->what;
+        const struct pg_read_call *call = group->calls[0]->what;
 
         arguments_reset(&link->store->arguments);
         arguments_text(&link->store->arguments, call->key);
-        return link_send(link, group, call->statement);
+        return pg_link_send(link, group, call->statement);
 }
 
-void answer_json_row(struct link *link, struct group *group, size_t row)
+void answer_json_row(struct pg_link *link, struct pg_group *group, size_t row)
 {
-        struct call *call = group_take(group, row);
+        struct pg_call *call = group_take(group, row);
         const PGresult *r = group->results[0];
         struct problem why;
         json_t *value = NULL;
@@ -45,20 +46,20 @@ void answer_json_row(struct link *link, struct group *group, size_t row)
         json_decref(value);
 }
 
-void answer_json(struct link *link, struct group *group)
+void answer_json(struct pg_link *link, struct pg_group *group)
 {
         answer_json_row(link, group, 0);
 }
 
-void refuse_json(struct call *call, enum store_result result, const struct problem *why)
+void refuse_json(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         (void)result;
         ((json_done *)call->done)(NULL, why, call->arg);
 }
 
-static void pg_read_answer(struct link *link, struct group *group)
+static void pg_read_answer(struct pg_link *link, struct pg_group *group)
 {
-        const struct read_call *call = group->calls[0]->what;
+        const struct pg_read_call *call = group->calls[0]->what;
 
         if (call->shape)
                 answer_shape(link, group, call->shape, call->list);
@@ -66,9 +67,9 @@ static void pg_read_answer(struct link *link, struct group *group)
                 answer_json(link, group);
 }
 
-const struct verb verb_read = {
+const struct pg_verb verb_read = {
         .lane = LANE_READ,
-        .link = LINK_CLAIMS,
+        .link = PG_LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_read,
@@ -76,10 +77,10 @@ const struct verb verb_read = {
         .refuse = refuse_json,
 };
 
-static void read_add(struct store *s, const struct read_call *wanted, const char *key, json_done *done, void *arg)
+static void read_add(struct store *s, const struct pg_read_call *wanted, const char *key, json_done *done, void *arg)
 {
         size_t size = strlen(key) + 1;
-        struct read_call *call = malloc(sizeof(*call) + size);
+        struct pg_read_call *call = malloc(sizeof(*call) + size);
         struct problem why;
 
         if (!call) {
@@ -94,60 +95,69 @@ static void read_add(struct store *s, const struct read_call *wanted, const char
 
 void pg_job(struct store *s, const char *root_id, json_done *done, void *arg)
 {
-        read_add(s, &(struct read_call){ &pg_sql_job, NULL, false }, root_id, done, arg);
+        read_add(s, &(struct pg_read_call){ &pg_sql_job, NULL, false }, root_id, done, arg);
 }
 
 void pg_worker(struct store *s, const char *name, json_done *done, void *arg)
 {
-        read_add(s, &(struct read_call){ &pg_sql_worker, shape_worker, false }, name, done, arg);
+        read_add(s, &(struct pg_read_call){ &pg_sql_worker, shape_worker, false }, name, done, arg);
 }
 
 void pg_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg)
 {
-        read_add(s, &(struct read_call){ &pg_sql_chord_parts, shape_chord_part, true }, group_id, done, arg);
+        read_add(s, &(struct pg_read_call){ &pg_sql_chord_parts, shape_chord_part, true }, group_id, done, arg);
 }
 
 void pg_workers(struct store *s, json_done *done, void *arg)
 {
-        read_add(s, &(struct read_call){ &pg_sql_workers, shape_worker, true }, "", done, arg);
+        read_add(s, &(struct pg_read_call){ &pg_sql_workers, shape_worker, true }, "", done, arg);
 }
 
 void pg_upcoming(struct store *s, json_done *done, void *arg)
 {
-        read_add(s, &(struct read_call){ &pg_sql_upcoming, shape_upcoming, true }, "", done, arg);
+        read_add(s, &(struct pg_read_call){ &pg_sql_upcoming, shape_upcoming, true }, "", done, arg);
+}
+
+/* A question whose answer is lost is asked again, and finds fewer. */
+void pg_forget_workers(struct store *s, uint64_t silent_ms, json_done *done, void *arg)
+{
+        char text[24];
+
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)silent_ms);
+        read_add(s, &(struct pg_read_call){ &pg_sql_forget_workers, NULL, false }, text, done, arg);
 }
 
 void pg_seal_days(struct store *s, const char *since, json_done *done, void *arg)
 {
-        read_add(s, &(struct read_call){ &pg_sql_seal_days, NULL, false }, since, done, arg);
+        read_add(s, &(struct pg_read_call){ &pg_sql_seal_days, NULL, false }, since, done, arg);
 }
 
 void pg_seal_day(struct store *s, const char *day, json_done *done, void *arg)
 {
-        read_add(s, &(struct read_call){ &pg_sql_seal_day, NULL, false }, day, done, arg);
+        read_add(s, &(struct pg_read_call){ &pg_sql_seal_day, NULL, false }, day, done, arg);
 }
 
 void pg_seal_make(struct store *s, const char *day, json_done *done, void *arg)
 {
-        read_add(s, &(struct read_call){ &pg_sql_seal_make, NULL, false }, day, done, arg);
+        read_add(s, &(struct pg_read_call){ &pg_sql_seal_make, NULL, false }, day, done, arg);
 }
 
 /* ---- beat ---- */
 
-static int send_beat(struct link *link, struct group *group)
+static int send_beat(struct pg_link *link, struct pg_group *group)
 {
         const char *state = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
         arguments_text(a, link->store->config.owner);
         arguments_jsonb(a, bytes_of_string(state ? state : "{}"));
-        return link_send(link, group, &pg_sql_beat);
+        return pg_link_send(link, group, &pg_sql_beat);
 }
 
-const struct verb verb_beat = {
+const struct pg_verb verb_beat = {
         .lane = LANE_BEAT,
-        .link = LINK_CLAIMS,
+        .link = PG_LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_beat,
@@ -166,5 +176,4 @@ void pg_beat(struct store *s, const json_t *state, store_done *done, void *arg)
                 return;
         }
         call_add(pg_of(s), &verb_beat, text, text, (void (*)(void))done, arg);
-        tend_when_due(pg_of(s));
 }

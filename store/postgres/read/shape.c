@@ -45,9 +45,9 @@ static void shape_add_rows(struct buffer *json, const PGresult *r, const struct 
                 buffer_add_byte(json, ']');
 }
 
-void answer_shape(struct link *link, struct group *group, const struct shape *shape, bool list)
+void answer_shape(struct pg_link *link, struct pg_group *group, const struct shape *shape, bool list)
 {
-        struct call *call = group_take(group, 0);
+        struct pg_call *call = group_take(group, 0);
         json_done *done = (json_done *)call->done;
         struct buffer json = { 0 };
         void *arg = call->arg;

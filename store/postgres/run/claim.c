@@ -20,15 +20,15 @@ enum {
         CLAIMED_SENDS
 };
 
-static const char *claim_id(const struct call *call)
+static const char *claim_id(const struct pg_call *call)
 {
         return ((const struct claim *)call->what)->id;
 }
 
 /* One row for every set that a claim asks for, in the order of the claims. */
-static int send_sees(struct link *link, struct group *group)
+static int send_sees(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *kind, *owner;
 
         arguments_reset(a);
@@ -44,10 +44,10 @@ static int send_sees(struct link *link, struct group *group)
                         column_text(owner, c->sees[s].owner);
                 }
         }
-        return kind->count > 0 ? link_send(link, group, &pg_sql_facts) : 0;
+        return kind->count > 0 ? pg_link_send(link, group, &pg_sql_facts) : 0;
 }
 
-static void add_tasks(struct arguments *a, const struct group *group)
+static void add_tasks(struct pg_arguments *a, const struct pg_group *group)
 {
         struct column *id = arguments_array(a, COLUMN_TEXT), *root = arguments_array(a, COLUMN_TEXT);
         struct column *parent = arguments_array(a, COLUMN_TEXT), *name = arguments_array(a, COLUMN_TEXT);
@@ -68,7 +68,7 @@ static void add_tasks(struct arguments *a, const struct group *group)
 }
 
 /* Returns whether there are any. */
-static bool add_jobs(struct arguments *a, const struct group *group)
+static bool add_jobs(struct pg_arguments *a, const struct pg_group *group)
 {
         struct column *task = arguments_array(a, COLUMN_TEXT), *root = arguments_array(a, COLUMN_TEXT);
         struct column *pipeline = arguments_array(a, COLUMN_TEXT);
@@ -85,9 +85,9 @@ static bool add_jobs(struct arguments *a, const struct group *group)
         return task->count > 0;
 }
 
-static int send_claims(struct link *link, struct group *group)
+static int send_claims(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         unsigned without_jobs;
         int rc;
 
@@ -96,10 +96,10 @@ static int send_claims(struct link *link, struct group *group)
         add_tasks(a, group);
         without_jobs = a->count;
         if (add_jobs(a, group)) {
-                rc = link_send(link, group, &pg_sql_claim_jobs);
+                rc = pg_link_send(link, group, &pg_sql_claim_jobs);
         } else {
                 a->count = without_jobs;
-                rc = link_send(link, group, &pg_sql_claim);
+                rc = pg_link_send(link, group, &pg_sql_claim);
         }
         return rc == 0 ? send_sees(link, group) : rc;
 }
@@ -126,7 +126,7 @@ static json_t *json_field(const PGresult *r, int row, int column)
 }
 
 /* The facts that a claim asked for, which begin at `*row` of their result. */
-static json_t *pg_claim_facts_of(const struct group *group, const struct claim *claim, int *row)
+static json_t *pg_claim_facts_of(const struct pg_group *group, const struct claim *claim, int *row)
 {
         const PGresult *r = group->got > 1 ? group->results[1] : NULL;
         json_t *facts = claim->see_count > 0 ? json_object() : NULL;
@@ -146,7 +146,7 @@ static json_t *pg_claim_facts_of(const struct group *group, const struct claim *
         return facts;
 }
 
-static void answer_claim(struct pg_store *s, const struct group *group, struct call *call, int row, int *fact_row)
+static void answer_claim(struct pg_store *s, const struct pg_group *group, struct pg_call *call, int row, int *fact_row)
 {
         const struct claim *claim = call->what;
         claim_done *done = (claim_done *)call->done;
@@ -187,12 +187,12 @@ static int row_of(const PGresult *r, size_t guess, const char *id)
         return -1;
 }
 
-static void answer_claims(struct link *link, struct group *group)
+static void answer_claims(struct pg_link *link, struct pg_group *group)
 {
         int fact_row = 0;
 
         for (size_t i = 0; i < group->count; i++) {
-                struct call *call = group_take(group, i);
+                struct pg_call *call = group_take(group, i);
                 int row = call ? row_of(group->results[0], i, claim_id(call)) : -1;
 
                 if (row >= 0)
@@ -202,7 +202,7 @@ static void answer_claims(struct link *link, struct group *group)
         }
 }
 
-static void refuse_claim(struct call *call, enum store_result result, const struct problem *why)
+static void refuse_claim(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         struct claim_reply reply = { .verdict = result == STORE_CLOSED    ? CLAIM_CLOSED
                                                 : result == STORE_STARVED ? CLAIM_STARVED
@@ -212,9 +212,9 @@ static void refuse_claim(struct call *call, enum store_result result, const stru
         ((claim_done *)call->done)(&reply, call->arg);
 }
 
-const struct verb verb_claim = {
+const struct pg_verb verb_claim = {
         .lane = LANE_CLAIM,
-        .link = LINK_CLAIMS,
+        .link = PG_LINK_CLAIMS,
         .most = GROUP_CALLS_MAX,
         .id = claim_id,
         .send = send_claims,

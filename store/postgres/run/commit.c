@@ -13,24 +13,24 @@
 
 #define TRIES_MAX 5 /* of a commit that was passed over though nothing seems to stand in its way */
 
-static const char *commit_id(const struct call *call)
+static const char *commit_id(const struct pg_call *call)
 {
         return ((const struct commit *)call->what)->id;
 }
 
-static size_t commit_size(const struct call *call)
+static size_t commit_size(const struct pg_call *call)
 {
         return ((const struct commit *)call->what)->result.size + 512;
 }
 
 /* ---- sending ---- */
 
-struct columns {
+struct commit_columns {
         struct column *id, *root, *name, *job, *pipeline, *result, *provider, *model, *tokens_in, *tokens_out, *cost,
                 *elapsed, *chain, *replaced, *sends, *part;
 };
 
-static void begin_tasks(struct arguments *a, struct columns *c)
+static void begin_tasks(struct pg_arguments *a, struct commit_columns *c)
 {
         c->id = arguments_array(a, COLUMN_TEXT);
         c->root = arguments_array(a, COLUMN_TEXT);
@@ -50,7 +50,7 @@ static void begin_tasks(struct arguments *a, struct columns *c)
         c->part = arguments_array(a, COLUMN_TEXT);
 }
 
-static void commit_add_task(struct columns *c, const struct commit *commit)
+static void commit_add_task(struct commit_columns *c, const struct commit *commit)
 {
         column_text(c->id, commit->id);
         column_text(c->root, commit->root_id);
@@ -76,18 +76,18 @@ static void commit_add_task(struct columns *c, const struct commit *commit)
         column_text(c->part, commit->result.size ? commit->chord_part : NULL);
 }
 
-static struct effects effects_of(const struct commit *commit)
+static struct pg_effects effects_of(const struct commit *commit)
 {
-        return (struct effects){ commit->id, commit->root_id, commit->traceparent, commit->outcome };
+        return (struct pg_effects){ commit->id, commit->root_id, commit->traceparent, commit->outcome };
 }
 
 /* How many of their parameters the statements take that are about facts written once. */
 enum { LOCK_TAKES = 1, ONCE_TAKES = 6, UNDO_TAKES = 5 };
 
 /* A statement that takes the facts that are written once alone. */
-static int send_once(struct link *link, struct group *group, const struct statement *statement, unsigned takes)
+static int send_once(struct pg_link *link, struct pg_group *group, const struct statement *statement, unsigned takes)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct effect_columns c;
         struct column *nesting, *value;
 
@@ -97,7 +97,7 @@ static int send_once(struct link *link, struct group *group, const struct statem
         value = arguments_array(a, COLUMN_JSONB);
         for (size_t i = 0; i < group->count; i++) {
                 const struct commit *commit = group->calls[i]->what;
-                const struct effects e = effects_of(commit);
+                const struct pg_effects e = effects_of(commit);
 
                 effects_add_once(&c, &e);
                 for (const struct fact *f = effects_once(&e, NULL); f; f = effects_once(&e, f)) {
@@ -106,14 +106,14 @@ static int send_once(struct link *link, struct group *group, const struct statem
                 }
         }
         a->count = takes;
-        return link_send(link, group, statement);
+        return pg_link_send(link, group, statement);
 }
 
-static int commit_send_all(struct link *link, struct group *group)
+static int commit_send_all(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct effect_columns effects;
-        struct columns c;
+        struct commit_columns c;
         bool plain = true;
         unsigned tasks;
 
@@ -125,7 +125,7 @@ static int commit_send_all(struct link *link, struct group *group)
         for (size_t i = 0; i < group->count; i++) {
                 const struct commit *commit = group->calls[i]->what;
 
-                const struct effects e = effects_of(commit);
+                const struct pg_effects e = effects_of(commit);
 
                 commit_add_task(&c, commit);
                 effects_add_once(&effects, &e);
@@ -135,17 +135,17 @@ static int commit_send_all(struct link *link, struct group *group)
         plain = plain && effects_none(&effects);
         if (plain)
                 a->count = tasks;
-        return link_send(link, group, plain ? &pg_sql_commit_results : &pg_sql_commit);
+        return pg_link_send(link, group, plain ? &pg_sql_commit_results : &pg_sql_commit);
 }
 
 static bool writes_once(const struct commit *commit)
 {
-        const struct effects e = effects_of(commit);
+        const struct pg_effects e = effects_of(commit);
 
         return effects_once(&e, NULL) != NULL;
 }
 
-static int send_commits(struct link *link, struct group *group)
+static int send_commits(struct pg_link *link, struct pg_group *group)
 {
         bool once = false;
         int rc = 0;
@@ -174,13 +174,13 @@ static bool has_row(const PGresult *r, int *row, const char *id)
         return true;
 }
 
-static void answer_commits(struct link *link, struct group *group)
+static void answer_commits(struct pg_link *link, struct pg_group *group)
 {
         const PGresult *r = group->results[group->got > 1 ? 2 : 0];
         int row = 0;
 
         for (size_t i = 0; i < group->count; i++) {
-                struct call *call = group_take(group, i);
+                struct pg_call *call = group_take(group, i);
 
                 if (!call)
                         continue;
@@ -191,9 +191,9 @@ static void answer_commits(struct link *link, struct group *group)
         }
 }
 
-const struct verb verb_commit = {
+const struct pg_verb verb_commit = {
         .lane = LANE_COMMIT,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .id = commit_id,
         .size = commit_size,
@@ -204,16 +204,16 @@ const struct verb verb_commit = {
 
 /* ---- what was passed over ---- */
 
-static int send_resolve(struct link *link, struct group *group)
+static int send_resolve(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *id;
 
         arguments_reset(a);
         id = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < group->count; i++)
                 column_text(id, commit_id(group->calls[i]));
-        return link_send(link, group, &pg_sql_resolve);
+        return pg_link_send(link, group, &pg_sql_resolve);
 }
 
 static const PGresult *commit_find(const PGresult *r, const char *id, int *found)
@@ -225,10 +225,10 @@ static const PGresult *commit_find(const PGresult *r, const char *id, int *found
         return NULL;
 }
 
-static void answer_resolved(struct link *link, struct group *group)
+static void answer_resolved(struct pg_link *link, struct pg_group *group)
 {
         for (size_t i = 0; i < group->count; i++) {
-                struct call *call = group_take(group, i);
+                struct pg_call *call = group_take(group, i);
                 int row;
 
                 if (!call)
@@ -242,9 +242,9 @@ static void answer_resolved(struct link *link, struct group *group)
         }
 }
 
-const struct verb verb_resolve = {
+const struct pg_verb verb_resolve = {
         .lane = LANE_RESOLVE,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .id = commit_id,
         .send = send_resolve,

@@ -13,31 +13,31 @@
 
 /* ---- a step ---- */
 
-struct step_call {
+struct pg_step_call {
         const struct consumer_step *step;
         char *ids; /* of its items, one behind the other; after the entries */
         struct inbox_entry entries[];
 };
 
-static const struct step_call *consumer_step_of(const struct call *call)
+static const struct pg_step_call *consumer_step_of(const struct pg_call *call)
 {
         return call->what;
 }
 
-static int step_send_hold(struct link *link, struct group *group, const struct consumer_step *step)
+static int step_send_hold(struct pg_link *link, struct pg_group *group, const struct consumer_step *step)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
         arguments_text(a, step->consumer);
         arguments_number(a, step->epoch);
         arguments_text(a, step->position ? step->position : "");
-        return link_send_once(link, group, &pg_sql_consumer_hold);
+        return pg_link_send_once(link, group, &pg_sql_consumer_hold);
 }
 
-static int step_send_acted(struct link *link, struct group *group, const struct consumer_step *step)
+static int step_send_acted(struct pg_link *link, struct pg_group *group, const struct consumer_step *step)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *events;
 
         arguments_reset(a);
@@ -45,10 +45,10 @@ static int step_send_acted(struct link *link, struct group *group, const struct 
         events = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < step->item_count; i++)
                 column_text(events, step->items[i].event_id);
-        return link_send_once(link, group, &pg_sql_consumer_acted);
+        return pg_link_send_once(link, group, &pg_sql_consumer_acted);
 }
 
-static void step_add_waits(struct arguments *a, const struct consumer_step *step)
+static void step_add_waits(struct pg_arguments *a, const struct consumer_step *step)
 {
         struct column *key = arguments_array(a, COLUMN_TEXT), *event_id = arguments_array(a, COLUMN_TEXT);
         struct column *attempts = arguments_array(a, COLUMN_INT4), *delay = arguments_array(a, COLUMN_INT8);
@@ -65,9 +65,9 @@ static void step_add_waits(struct arguments *a, const struct consumer_step *step
         }
 }
 
-static int step_send_waits(struct link *link, struct group *group, const struct consumer_step *step)
+static int step_send_waits(struct pg_link *link, struct pg_group *group, const struct consumer_step *step)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *over, *number, *attempts, *delay;
 
         arguments_reset(a);
@@ -84,17 +84,17 @@ static int step_send_waits(struct link *link, struct group *group, const struct 
                 column_int8(delay, step->laters[i].delay_ms);
         }
         step_add_waits(a, step);
-        return link_send_once(link, group, &pg_sql_consumer_wait);
+        return pg_link_send_once(link, group, &pg_sql_consumer_wait);
 }
 
-static int step_send(struct link *link, struct group *group)
+static int step_send(struct pg_link *link, struct pg_group *group)
 {
-        const struct step_call *call = consumer_step_of(group->calls[0]);
+        const struct pg_step_call *call = consumer_step_of(group->calls[0]);
         const struct consumer_step *step = call->step;
         int rc = step->epoch ? step_send_hold(link, group, step) : 0;
 
         if (rc == 0 && step->item_count > 0)
-                rc = inbox_send_batch(link, group, &(struct inbox_batch){ call->entries, step->item_count });
+                rc = inbox_send_batch(link, group, &(struct pg_inbox_batch){ call->entries, step->item_count });
         if (rc == 0 && step->item_count > 0)
                 rc = step_send_acted(link, group, step);
         if (rc == 0 && (step->wait_count > 0 || step->later_count > 0 || step->over_count > 0))
@@ -103,9 +103,9 @@ static int step_send(struct link *link, struct group *group)
                                                  : rc;
 }
 
-static void step_answer(struct link *link, struct group *group)
+static void step_answer(struct pg_link *link, struct pg_group *group)
 {
-        struct call *call = group_take(group, 0);
+        struct pg_call *call = group_take(group, 0);
         consumer_done *done = (consumer_done *)call->done;
         void *arg = call->arg;
 
@@ -127,19 +127,19 @@ static enum consumer_end step_end(enum store_result result, const struct problem
         return strcmp(why->code, "stale") == 0 ? CONSUMER_STALE : CONSUMER_REFUSED;
 }
 
-static void step_refuse(struct call *call, enum store_result result, const struct problem *why)
+static void step_refuse(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         ((consumer_done *)call->done)(step_end(result, why), why, call->arg);
 }
 
-static const char *step_id(const struct call *call)
+static const char *step_id(const struct pg_call *call)
 {
         return consumer_step_of(call)->step->consumer;
 }
 
-const struct verb verb_consumer = {
+const struct pg_verb verb_consumer = {
         .lane = LANE_CONSUMER,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = 1,
         .id = step_id,
         .send = step_send,
@@ -147,18 +147,18 @@ const struct verb verb_consumer = {
         .refuse = step_refuse,
 };
 
-static struct step_call *step_new(const struct consumer_step *step)
+static struct pg_step_call *step_new(const struct consumer_step *step)
 {
         size_t size = 0;
 
         for (size_t i = 0; i < step->item_count; i++)
                 size += strlen(step->consumer) + strlen(step->items[i].event_id) + 2;
 
-        struct step_call *call = malloc(sizeof(*call) + step->item_count * sizeof(call->entries[0]) + size);
+        struct pg_step_call *call = malloc(sizeof(*call) + step->item_count * sizeof(call->entries[0]) + size);
 
         if (!call)
                 return NULL;
-        *call = (struct step_call){ .step = step, .ids = (char *)&call->entries[step->item_count] };
+        *call = (struct pg_step_call){ .step = step, .ids = (char *)&call->entries[step->item_count] };
         char *at = call->ids;
 
         for (size_t i = 0; i < step->item_count; i++) {
@@ -171,7 +171,7 @@ static struct step_call *step_new(const struct consumer_step *step)
 
 void pg_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg)
 {
-        struct step_call *call = step_new(step);
+        struct pg_step_call *call = step_new(step);
         struct problem why;
 
         assert(step->item_count <= CONSUMER_STEP_MAX);
@@ -185,17 +185,17 @@ void pg_consumer_step(struct store *s, const struct consumer_step *step, consume
 
 /* ---- asking ---- */
 
-struct consumer_ask {
+struct pg_consumer_ask {
         const struct statement *statement;
         const char *holder; /* or NULL */
         unsigned limit;     /* or 0 */
         char name[];
 };
 
-static int consumer_send_ask(struct link *link, struct group *group)
+static int consumer_send_ask(struct pg_link *link, struct pg_group *group)
 {
-        const struct consumer_ask *ask = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
+        const struct pg_consumer_ask *ask = group->calls[0]->what;
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
         arguments_text(a, ask->name);
@@ -203,12 +203,12 @@ static int consumer_send_ask(struct link *link, struct group *group)
                 arguments_text(a, ask->holder);
         if (ask->limit)
                 arguments_number(a, ask->limit);
-        return link_send_once(link, group, ask->statement);
+        return pg_link_send_once(link, group, ask->statement);
 }
 
-const struct verb verb_consumer_ask = {
+const struct pg_verb verb_consumer_ask = {
         .lane = LANE_CONSUMER_ASK,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = 1,
         .tries = READ_TRIES,
         .send = consumer_send_ask,
@@ -224,11 +224,11 @@ static void consumer_starve(json_done *done, void *arg)
         done(NULL, &why, arg);
 }
 
-static void consumer_add_ask(struct store *s, const struct consumer_ask *wanted, const char *name, json_done *done,
+static void consumer_add_ask(struct store *s, const struct pg_consumer_ask *wanted, const char *name, json_done *done,
                              void *arg)
 {
         const size_t size = strlen(name) + 1, more = wanted->holder ? strlen(wanted->holder) + 1 : 0;
-        struct consumer_ask *ask = malloc(sizeof(*ask) + size + more);
+        struct pg_consumer_ask *ask = malloc(sizeof(*ask) + size + more);
 
         if (!ask) {
                 consumer_starve(done, arg);
@@ -243,35 +243,35 @@ static void consumer_add_ask(struct store *s, const struct consumer_ask *wanted,
 
 void pg_consumer_take(struct store *s, const char *name, const char *holder, json_done *done, void *arg)
 {
-        consumer_add_ask(s, &(struct consumer_ask){ &pg_sql_consumer_take, holder, 0 }, name, done, arg);
+        consumer_add_ask(s, &(struct pg_consumer_ask){ &pg_sql_consumer_take, holder, 0 }, name, done, arg);
 }
 
 void pg_consumer_waiting(struct store *s, const char *name, unsigned limit, json_done *done, void *arg)
 {
-        consumer_add_ask(s, &(struct consumer_ask){ &pg_sql_consumer_waiting, NULL, limit }, name, done, arg);
+        consumer_add_ask(s, &(struct pg_consumer_ask){ &pg_sql_consumer_waiting, NULL, limit }, name, done, arg);
 }
 
 void pg_consumer_held(struct store *s, const char *name, json_done *done, void *arg)
 {
-        consumer_add_ask(s, &(struct consumer_ask){ &pg_sql_consumer_held, NULL, 0 }, name, done, arg);
+        consumer_add_ask(s, &(struct pg_consumer_ask){ &pg_sql_consumer_held, NULL, 0 }, name, done, arg);
 }
 
 void pg_consumer_list(struct store *s, json_done *done, void *arg)
 {
-        consumer_add_ask(s, &(struct consumer_ask){ &pg_sql_consumer_list, NULL, 0 }, "", done, arg);
+        consumer_add_ask(s, &(struct pg_consumer_ask){ &pg_sql_consumer_list, NULL, 0 }, "", done, arg);
 }
 
 /* ---- facts ---- */
 
-struct facts_call {
+struct pg_facts_call {
         size_t count;
         struct fact_set sets[]; /* their texts behind them */
 };
 
-static int facts_send(struct link *link, struct group *group)
+static int facts_send(struct pg_link *link, struct pg_group *group)
 {
-        const struct facts_call *call = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
+        const struct pg_facts_call *call = group->calls[0]->what;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *kind, *owner;
 
         arguments_reset(a);
@@ -281,14 +281,14 @@ static int facts_send(struct link *link, struct group *group)
                 column_text(kind, call->sets[i].kind);
                 column_text(owner, call->sets[i].owner);
         }
-        return link_send(link, group, &pg_sql_facts);
+        return pg_link_send(link, group, &pg_sql_facts);
 }
 
 /* A row a set, in their order. */
-static void facts_answer(struct link *link, struct group *group)
+static void facts_answer(struct pg_link *link, struct pg_group *group)
 {
-        struct call *call = group_take(group, 0);
-        const struct facts_call *asked = call->what;
+        struct pg_call *call = group_take(group, 0);
+        const struct pg_facts_call *asked = call->what;
         const PGresult *r = group->results[0];
         json_done *done = (json_done *)call->done;
         json_t *facts = json_object();
@@ -304,9 +304,9 @@ static void facts_answer(struct link *link, struct group *group)
         json_decref(facts);
 }
 
-const struct verb verb_consumer_facts = {
+const struct pg_verb verb_consumer_facts = {
         .lane = LANE_CONSUMER_FACTS,
-        .link = LINK_CLAIMS,
+        .link = PG_LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = facts_send,
@@ -330,7 +330,7 @@ void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t coun
         for (size_t i = 0; i < count; i++)
                 size += strlen(sets[i].kind) + strlen(sets[i].owner) + 2;
 
-        struct facts_call *call = malloc(sizeof(*call) + count * sizeof(call->sets[0]) + size);
+        struct pg_facts_call *call = malloc(sizeof(*call) + count * sizeof(call->sets[0]) + size);
 
         if (!call) {
                 consumer_starve(done, arg);

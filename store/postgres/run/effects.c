@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/postgres/run/effects.h"
 
-void effects_begin_once(struct arguments *a, struct effect_columns *c)
+void effects_begin_once(struct pg_arguments *a, struct effect_columns *c)
 {
         c->once_writer = arguments_array(a, COLUMN_TEXT);
         c->once_kind = arguments_array(a, COLUMN_TEXT);
@@ -9,7 +9,7 @@ void effects_begin_once(struct arguments *a, struct effect_columns *c)
         c->once_key = arguments_array(a, COLUMN_TEXT);
 }
 
-void effects_begin(struct arguments *a, struct effect_columns *c)
+void effects_begin(struct pg_arguments *a, struct effect_columns *c)
 {
         c->event_writer = arguments_array(a, COLUMN_TEXT);
         c->event_root = arguments_array(a, COLUMN_TEXT);
@@ -33,17 +33,17 @@ static const struct fact *effects_in_mode(const struct fact *f, enum fact_mode m
         return f;
 }
 
-static const struct fact *pg_effects_facts(const struct effects *e)
+static const struct fact *pg_effects_facts(const struct pg_effects *e)
 {
         return e->outcome ? e->outcome->facts : NULL;
 }
 
-const struct fact *effects_once(const struct effects *e, const struct fact *f)
+const struct fact *effects_once(const struct pg_effects *e, const struct fact *f)
 {
         return effects_in_mode(f ? f->next : pg_effects_facts(e), FACT_ONCE);
 }
 
-void effects_add_once(struct effect_columns *c, const struct effects *e)
+void effects_add_once(struct effect_columns *c, const struct pg_effects *e)
 {
         for (const struct fact *f = effects_once(e, NULL); f; f = effects_once(e, f)) {
                 column_text(c->once_writer, e->writer);
@@ -53,7 +53,7 @@ void effects_add_once(struct effect_columns *c, const struct effects *e)
         }
 }
 
-static void effects_add_events(struct effect_columns *c, const struct effects *e)
+static void effects_add_events(struct effect_columns *c, const struct pg_effects *e)
 {
         for (const struct event *event = e->outcome ? e->outcome->events : NULL; event; event = event->next) {
                 column_text(c->event_writer, e->writer);
@@ -66,7 +66,7 @@ static void effects_add_events(struct effect_columns *c, const struct effects *e
         }
 }
 
-void effects_add(struct effect_columns *c, const struct effects *e)
+void effects_add(struct effect_columns *c, const struct pg_effects *e)
 {
         const struct fact *f = effects_in_mode(pg_effects_facts(e), FACT_MERGE);
 

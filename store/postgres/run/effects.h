@@ -7,7 +7,7 @@
 #include "store/postgres/link/column.h"
 
 /* Whose they are; all may be NULL but for `writer`. */
-struct effects {
+struct pg_effects {
         const char *writer, *root_id, *traceparent;
         const struct outcome *outcome;
 };
@@ -19,16 +19,16 @@ struct effect_columns {
         struct column *merge_writer, *merge_kind, *merge_owner, *merge_key, *merge_value;
 };
 
-void effects_begin_once(struct arguments *a, struct effect_columns *c);
-void effects_add_once(struct effect_columns *c, const struct effects *e);
+void effects_begin_once(struct pg_arguments *a, struct effect_columns *c);
+void effects_add_once(struct effect_columns *c, const struct pg_effects *e);
 
-void effects_begin(struct arguments *a, struct effect_columns *c);
-void effects_add(struct effect_columns *c, const struct effects *e);
+void effects_begin(struct pg_arguments *a, struct effect_columns *c);
+void effects_add(struct effect_columns *c, const struct pg_effects *e);
 
 /* Nothing was added. */
 bool effects_none(const struct effect_columns *c);
 
 /* The first fact that is written once, or the next one after `f`; NULL at the end. */
-const struct fact *effects_once(const struct effects *e, const struct fact *f);
+const struct fact *effects_once(const struct pg_effects *e, const struct fact *f);
 
 #endif

@@ -7,7 +7,7 @@
 
 /* ---- fail ---- */
 
-static const char *failure_id(const struct call *call)
+static const char *failure_id(const struct pg_call *call)
 {
         return ((const struct failure *)call->what)->id;
 }
@@ -17,12 +17,12 @@ static size_t scheduled_size(const struct scheduled *row)
         return row ? row->message->properties.size + row->message->body.size + 512 : 512;
 }
 
-static size_t failure_size(const struct call *call)
+static size_t failure_size(const struct pg_call *call)
 {
         return scheduled_size(((const struct failure *)call->what)->again);
 }
 
-struct columns {
+struct fail_columns {
         struct column *id, *root, *parent, *name, *state, *attempts, *error, *tokens_in, *tokens_out, *cost, *pipeline,
                 *part, *excused;
 };
@@ -31,7 +31,7 @@ struct event_columns {
         struct column *task, *aggregate, *type, *payload, *trace;
 };
 
-static void begin_events(struct arguments *a, struct event_columns *c)
+static void begin_events(struct pg_arguments *a, struct event_columns *c)
 {
         c->task = arguments_array(a, COLUMN_TEXT);
         c->aggregate = arguments_array(a, COLUMN_TEXT);
@@ -51,7 +51,7 @@ static void add_event(struct event_columns *c, const struct failure *f)
         column_text(c->trace, f->traceparent);
 }
 
-static void begin_failures(struct arguments *a, struct columns *c)
+static void begin_failures(struct pg_arguments *a, struct fail_columns *c)
 {
         c->id = arguments_array(a, COLUMN_TEXT);
         c->root = arguments_array(a, COLUMN_TEXT);
@@ -67,7 +67,7 @@ static void begin_failures(struct arguments *a, struct columns *c)
         c->part = arguments_array(a, COLUMN_TEXT);
 }
 
-static void fail_add_failure(struct columns *c, const struct failure *f)
+static void fail_add_failure(struct fail_columns *c, const struct failure *f)
 {
         JSON_OWNED json_t *error = failure_error(f);
 
@@ -88,12 +88,12 @@ static void fail_add_failure(struct columns *c, const struct failure *f)
         column_int4(c->excused, f->again && f->excused);
 }
 
-static int send_failures(struct link *link, struct group *group)
+static int send_failures(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct scheduled_columns rows;
         struct event_columns events;
-        struct columns c;
+        struct fail_columns c;
 
         arguments_reset(a);
         arguments_text(a, link->store->config.owner);
@@ -109,12 +109,12 @@ static int send_failures(struct link *link, struct group *group)
                 if (f->again)
                         scheduled_add(&rows, group->calls[i]->key, f->again, f->id);
         }
-        return link_send(link, group, &pg_sql_fail);
+        return pg_link_send(link, group, &pg_sql_fail);
 }
 
-const struct verb verb_fail = {
+const struct pg_verb verb_fail = {
         .lane = LANE_FAIL,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .id = failure_id,
         .size = failure_size,
@@ -125,19 +125,19 @@ const struct verb verb_fail = {
 
 /* ---- give back ---- */
 
-static const char *release_id(const struct call *call)
+static const char *release_id(const struct pg_call *call)
 {
         return ((const struct release_lease *)call->what)->id;
 }
 
-static size_t release_size(const struct call *call)
+static size_t release_size(const struct pg_call *call)
 {
         return scheduled_size(((const struct release_lease *)call->what)->again);
 }
 
-static int send_releases(struct link *link, struct group *group)
+static int send_releases(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct scheduled_columns rows;
         struct column *id;
         int64_t first = INT64_MAX;
@@ -157,13 +157,13 @@ static int send_releases(struct link *link, struct group *group)
                 if (r->again->due_ms < first)
                         first = r->again->due_ms;
         }
-        rc = link_send(link, group, &pg_sql_give_back);
+        rc = pg_link_send(link, group, &pg_sql_give_back);
         return rc == 0 && first != INT64_MAX ? scheduled_notify(link, group, first) : rc;
 }
 
-const struct verb verb_give_back = {
+const struct pg_verb verb_give_back = {
         .lane = LANE_GIVE_BACK,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .id = release_id,
         .size = release_size,

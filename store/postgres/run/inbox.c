@@ -9,23 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct inbox_call {
+struct pg_inbox_call {
         const struct inbox_item *item;
         uint64_t serial; /* in the order of the calls */
         char id[];       /* CONSUMER/EVENT */
 };
 
-static const struct inbox_call *inbox_of(const struct call *call)
+static const struct pg_inbox_call *inbox_of(const struct pg_call *call)
 {
         return call->what;
 }
 
-static const char *inbox_id(const struct call *call)
+static const char *inbox_id(const struct pg_call *call)
 {
         return inbox_of(call)->id;
 }
 
-static size_t inbox_size(const struct call *call)
+static size_t inbox_size(const struct pg_call *call)
 {
         const struct inbox_item *item = inbox_of(call)->item;
         size_t size = 512;
@@ -35,16 +35,16 @@ static size_t inbox_size(const struct call *call)
         return size;
 }
 
-static struct effects inbox_effects(const struct inbox_entry *e)
+static struct pg_effects inbox_effects(const struct inbox_entry *e)
 {
-        return (struct effects){ e->id, e->item->root_id ? e->item->root_id : "", e->item->traceparent,
-                                 e->item->outcome };
+        return (struct pg_effects){ e->id, e->item->root_id ? e->item->root_id : "", e->item->traceparent,
+                                    e->item->outcome };
 }
 
-bool inbox_batch_once(const struct inbox_batch *batch)
+bool inbox_batch_once(const struct pg_inbox_batch *batch)
 {
         for (size_t i = 0; i < batch->count; i++) {
-                const struct effects e = inbox_effects(&batch->entries[i]);
+                const struct pg_effects e = inbox_effects(&batch->entries[i]);
 
                 if (effects_once(&e, NULL))
                         return true;
@@ -55,10 +55,10 @@ bool inbox_batch_once(const struct inbox_batch *batch)
 /* A statement that takes the facts that are written once alone, and so many of their parameters. */
 enum { INBOX_ONCE_TAKES = 7, INBOX_UNDO_TAKES = 6 };
 
-static int inbox_send_once(struct link *link, struct group *group, const struct inbox_batch *batch,
+static int inbox_send_once(struct pg_link *link, struct pg_group *group, const struct pg_inbox_batch *batch,
                            const struct statement *statement, unsigned takes)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct effect_columns c;
         struct column *consumer, *event, *value;
 
@@ -69,7 +69,7 @@ static int inbox_send_once(struct link *link, struct group *group, const struct 
         value = arguments_array(a, COLUMN_JSONB);
         for (size_t i = 0; i < batch->count; i++) {
                 const struct inbox_item *item = batch->entries[i].item;
-                const struct effects e = inbox_effects(&batch->entries[i]);
+                const struct pg_effects e = inbox_effects(&batch->entries[i]);
 
                 effects_add_once(&c, &e);
                 for (const struct fact *f = effects_once(&e, NULL); f; f = effects_once(&e, f)) {
@@ -79,10 +79,10 @@ static int inbox_send_once(struct link *link, struct group *group, const struct 
                 }
         }
         a->count = takes;
-        return link_send_once(link, group, statement);
+        return pg_link_send_once(link, group, statement);
 }
 
-static int64_t inbox_add_effects(struct arguments *a, const struct inbox_batch *batch)
+static int64_t inbox_add_effects(struct pg_arguments *a, const struct pg_inbox_batch *batch)
 {
         struct effect_columns effects;
         struct scheduled_columns rows;
@@ -93,7 +93,7 @@ static int64_t inbox_add_effects(struct arguments *a, const struct inbox_batch *
         scheduled_begin(a, &rows);
         for (size_t i = 0; i < batch->count; i++) {
                 const struct inbox_entry *entry = &batch->entries[i];
-                const struct effects e = inbox_effects(entry);
+                const struct pg_effects e = inbox_effects(entry);
                 unsigned char key[KEY_SIZE];
 
                 effects_add_once(&effects, &e);
@@ -108,9 +108,9 @@ static int64_t inbox_add_effects(struct arguments *a, const struct inbox_batch *
         return first;
 }
 
-static int inbox_send_all(struct link *link, struct group *group, const struct inbox_batch *batch)
+static int inbox_send_all(struct pg_link *link, struct pg_group *group, const struct pg_inbox_batch *batch)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *consumer, *event;
         int64_t first;
         int rc;
@@ -123,11 +123,11 @@ static int inbox_send_all(struct link *link, struct group *group, const struct i
                 column_text(event, batch->entries[i].item->event_id);
         }
         first = inbox_add_effects(a, batch);
-        rc = link_send_once(link, group, &pg_sql_inbox);
+        rc = pg_link_send_once(link, group, &pg_sql_inbox);
         return rc == 0 && first != INT64_MAX ? scheduled_notify(link, group, first) : rc;
 }
 
-int inbox_send_batch(struct link *link, struct group *group, const struct inbox_batch *batch)
+int inbox_send_batch(struct pg_link *link, struct pg_group *group, const struct pg_inbox_batch *batch)
 {
         const bool once = inbox_batch_once(batch);
         int rc = once ? inbox_send_once(link, group, batch, &pg_sql_inbox_once, INBOX_ONCE_TAKES) : 0;
@@ -139,16 +139,16 @@ int inbox_send_batch(struct link *link, struct group *group, const struct inbox_
 
 static int inbox_by_serial(const void *a, const void *b)
 {
-        const uint64_t one = inbox_of(*(struct call *const *)a)->serial,
-                       two = inbox_of(*(struct call *const *)b)->serial;
+        const uint64_t one = inbox_of(*(struct pg_call *const *)a)->serial,
+                       two = inbox_of(*(struct pg_call *const *)b)->serial;
 
         return one < two ? -1 : one > two;
 }
 
 /* In the order of the calls: the group is in that of its ids. */
-static void inbox_fill(const struct group *group, struct inbox_entry *entries)
+static void inbox_fill(const struct pg_group *group, struct inbox_entry *entries)
 {
-        struct call *calls[GROUP_CALLS_MAX];
+        struct pg_call *calls[GROUP_CALLS_MAX];
 
         memcpy((void *)calls, (const void *)group->calls, group->count * sizeof(calls[0]));
         qsort((void *)calls, group->count, sizeof(calls[0]), inbox_by_serial);
@@ -158,20 +158,20 @@ static void inbox_fill(const struct group *group, struct inbox_entry *entries)
         }
 }
 
-static int inbox_send(struct link *link, struct group *group)
+static int inbox_send(struct pg_link *link, struct pg_group *group)
 {
         struct inbox_entry entries[GROUP_CALLS_MAX];
 
         inbox_fill(group, entries);
-        return inbox_send_batch(link, group, &(struct inbox_batch){ entries, group->count });
+        return inbox_send_batch(link, group, &(struct pg_inbox_batch){ entries, group->count });
 }
 
-static bool inbox_writes_once(const struct group *group)
+static bool inbox_writes_once(const struct pg_group *group)
 {
         struct inbox_entry entries[GROUP_CALLS_MAX];
 
         inbox_fill(group, entries);
-        return inbox_batch_once(&(struct inbox_batch){ entries, group->count });
+        return inbox_batch_once(&(struct pg_inbox_batch){ entries, group->count });
 }
 
 /* A row for each that was stored, or was stale; none for what had been stored before. */
@@ -184,21 +184,21 @@ static enum store_result inbox_result(const PGresult *r, const char *id)
         return STORE_ALREADY;
 }
 
-static void inbox_answer(struct link *link, struct group *group)
+static void inbox_answer(struct pg_link *link, struct pg_group *group)
 {
         const PGresult *r = group->results[inbox_writes_once(group) ? 1 : 0];
 
         for (size_t i = 0; i < group->count; i++) {
-                struct call *call = group_take(group, i);
+                struct pg_call *call = group_take(group, i);
 
                 if (call)
                         call_done(link->store, call, inbox_result(r, inbox_id(call)), bytes_of(NULL, 0));
         }
 }
 
-const struct verb verb_inbox = {
+const struct pg_verb verb_inbox = {
         .lane = LANE_INBOX,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .id = inbox_id,
         .size = inbox_size,
@@ -211,7 +211,7 @@ void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *
 {
         struct pg_store *pg = pg_of(s);
         const size_t size = strlen(item->consumer) + strlen(item->event_id) + 2;
-        struct inbox_call *call = malloc(sizeof(*call) + size);
+        struct pg_inbox_call *call = malloc(sizeof(*call) + size);
         struct problem why;
 
         if (!call) {
@@ -219,7 +219,7 @@ void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *
                 done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
                 return;
         }
-        *call = (struct inbox_call){ .item = item, .serial = ++pg->inbox_serial };
+        *call = (struct pg_inbox_call){ .item = item, .serial = ++pg->inbox_serial };
         snprintf(call->id, size, "%s/%s", item->consumer, item->event_id);
         call_add(pg, &verb_inbox, call, call, (void (*)(void))done, arg);
 }

@@ -12,15 +12,15 @@ struct inbox_entry {
 };
 
 /* In the order in which they are applied. */
-struct inbox_batch {
+struct pg_inbox_batch {
         const struct inbox_entry *entries;
         size_t count;
 };
 
 /* Does one of them write a fact once? */
-bool inbox_batch_once(const struct inbox_batch *batch);
+bool inbox_batch_once(const struct pg_inbox_batch *batch);
 
 /* Add their statements to the group: four at most, the first of which, or the second where inbox_batch_once, says what became of them. 0 or -errno. */
-int inbox_send_batch(struct link *link, struct group *group, const struct inbox_batch *batch);
+int inbox_send_batch(struct pg_link *link, struct pg_group *group, const struct pg_inbox_batch *batch);
 
 #endif

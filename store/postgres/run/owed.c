@@ -9,16 +9,16 @@
 
 /* ---- owe ---- */
 
-static size_t owed_size(const struct call *call)
+static size_t owed_size(const struct pg_call *call)
 {
         const struct owed_result *row = call->what;
 
         return row->properties.size + row->body.size + row->telling.size + 256;
 }
 
-static int owed_send(struct link *link, struct group *group)
+static int owed_send(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
 
         arguments_reset(a);
         struct column *key = arguments_array(a, COLUMN_UUID), *task_id = arguments_array(a, COLUMN_TEXT);
@@ -36,12 +36,12 @@ static int owed_send(struct link *link, struct group *group)
                 column_bytes(telling, row->telling);
                 column_int8(wait, row->wait_ms);
         }
-        return link_send_once(link, group, &pg_sql_owe);
+        return pg_link_send_once(link, group, &pg_sql_owe);
 }
 
-const struct verb verb_owe = {
+const struct pg_verb verb_owe = {
         .lane = LANE_OWE,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .size = owed_size,
         .send = owed_send,
@@ -56,23 +56,23 @@ void pg_owe(struct store *s, const struct owed_result *owed, store_done *done, v
 
 /* ---- take ---- */
 
-static int owed_send_take(struct link *link, struct group *group)
+static int owed_send_take(struct pg_link *link, struct pg_group *group)
 {
         const int64_t *limit = group->calls[0]->what;
 
         arguments_reset(&link->store->arguments);
         arguments_number(&link->store->arguments, *limit);
-        return link_send_once(link, group, &pg_sql_owed_take);
+        return pg_link_send_once(link, group, &pg_sql_owed_take);
 }
 
-static void owed_answer_take(struct link *link, struct group *group)
+static void owed_answer_take(struct pg_link *link, struct pg_group *group)
 {
         answer_shape(link, group, shape_owed, true);
 }
 
-const struct verb verb_owed_take = {
+const struct pg_verb verb_owed_take = {
         .lane = LANE_OWED_TAKE,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = 1,
         .tries = READ_TRIES, /* asked again by the one who takes */
         .send = owed_send_take,
@@ -101,20 +101,20 @@ struct owed_call {
         int64_t ids[];
 };
 
-static int owed_send_ids(struct link *link, struct group *group, const struct statement *sql, const int64_t *ids,
+static int owed_send_ids(struct pg_link *link, struct pg_group *group, const struct statement *sql, const int64_t *ids,
                          size_t count)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *c;
 
         arguments_reset(a);
         c = arguments_array(a, COLUMN_INT8);
         for (size_t i = 0; i < count; i++)
                 column_int8(c, ids[i]);
-        return link_send_once(link, group, sql);
+        return pg_link_send_once(link, group, sql);
 }
 
-static int owed_send_settle(struct link *link, struct group *group)
+static int owed_send_settle(struct pg_link *link, struct pg_group *group)
 {
         const struct owed_call *call = group->calls[0]->what;
         int rc = owed_send_ids(link, group, &pg_sql_owed_told, call->ids, call->told);
@@ -124,9 +124,9 @@ static int owed_send_settle(struct link *link, struct group *group)
         return rc;
 }
 
-const struct verb verb_owed_settle = {
+const struct pg_verb verb_owed_settle = {
         .lane = LANE_OWED_SETTLE,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = 1,
         .send = owed_send_settle,
         .answer = answer_done,

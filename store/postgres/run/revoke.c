@@ -3,14 +3,14 @@
 #include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"
 
-static const char *revoke_id(const struct call *call)
+static const char *revoke_id(const struct pg_call *call)
 {
         return ((const struct revocation *)call->what)->id;
 }
 
-static int send_revokes(struct link *link, struct group *group)
+static int send_revokes(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct column *id, *root, *parent, *name, *pipeline, *ours;
 
         arguments_reset(a);
@@ -32,12 +32,12 @@ static int send_revokes(struct link *link, struct group *group)
                         column_text(ours, r->id);
         }
         arguments_text(a, link->store->config.owner);
-        return link_send_once(link, group, &pg_sql_revoke);
+        return pg_link_send_once(link, group, &pg_sql_revoke);
 }
 
-const struct verb verb_revoke = {
+const struct pg_verb verb_revoke = {
         .lane = LANE_REVOKE,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .id = revoke_id,
         .send = send_revokes,

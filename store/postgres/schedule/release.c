@@ -7,31 +7,31 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct release_call {
+struct pg_release_call {
         int64_t now_ms;
         unsigned limit;
 };
 
-struct forget_call {
+struct pg_forget_call {
         size_t count, returned;
         int64_t ids[]; /* the confirmed ones, then the returned ones */
 };
 
 /* ---- release ---- */
 
-static int send_release(struct link *link, struct group *group)
+static int send_release(struct pg_link *link, struct pg_group *group)
 {
-        const struct release_call *call = group->calls[0]->what;
-        struct arguments *a = &link->store->arguments;
-        int rc = link_send_bare(link, group, "begin");
+        const struct pg_release_call *call = group->calls[0]->what;
+        struct pg_arguments *a = &link->store->arguments;
+        int rc = pg_link_send_bare(link, group, "begin");
 
         arguments_reset(a);
         arguments_number(a, call->now_ms);
         arguments_number(a, call->limit);
         if (rc == 0)
-                rc = link_send(link, group, &pg_sql_due);
+                rc = pg_link_send(link, group, &pg_sql_due);
         a->count = 1;
-        return rc == 0 ? link_send(link, group, &pg_sql_next) : rc;
+        return rc == 0 ? pg_link_send(link, group, &pg_sql_next) : rc;
 }
 
 static void pg_release_free_due(struct due *due, size_t count)
@@ -80,11 +80,11 @@ static void nothing_to_do(enum store_result result, struct bytes stored, const s
         (void)arg;
 }
 
-static void pg_release_answer_release(struct link *link, struct group *group)
+static void pg_release_answer_release(struct pg_link *link, struct pg_group *group)
 {
         struct pg_store *s = link->store;
-        struct call *call = group_take(group, 0);
-        const struct release_call *asked = call->what;
+        struct pg_call *call = group_take(group, 0);
+        const struct pg_release_call *asked = call->what;
         int64_t now_ms = asked->now_ms, next_ms = field_number(group->results[2], 0, 0);
         size_t count = (size_t)PQntuples(group->results[1]), limit = asked->limit;
         struct due *due = release_due_of(group->results[1], count);
@@ -106,16 +106,16 @@ static void pg_release_answer_release(struct link *link, struct group *group)
         pg_release_free_due(due, count);
 }
 
-static void refuse_release(struct call *call, enum store_result result, const struct problem *why)
+static void refuse_release(struct pg_call *call, enum store_result result, const struct problem *why)
 {
         (void)result;
         (void)why;
         ((release_done *)call->done)(NULL, 0, 0, call->arg);
 }
 
-const struct verb verb_release = {
+const struct pg_verb verb_release = {
         .lane = LANE_RELEASE,
-        .link = LINK_RELEASES,
+        .link = PG_LINK_RELEASES,
         .most = 1,
         .send = send_release,
         .answer = pg_release_answer_release,
@@ -124,10 +124,10 @@ const struct verb verb_release = {
 
 void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg)
 {
-        struct release_call *call = malloc(sizeof(*call));
+        struct pg_release_call *call = malloc(sizeof(*call));
 
         if (call)
-                *call = (struct release_call){ now_ms, limit };
+                *call = (struct pg_release_call){ now_ms, limit };
         if (call)
                 call_add(pg_of(s), &verb_release, call, call, (void (*)(void))done, arg);
         else
@@ -136,7 +136,7 @@ void pg_release(struct store *s, int64_t now_ms, unsigned limit, release_done *d
 
 /* ---- forget ---- */
 
-static void release_add_ids(struct arguments *a, const int64_t *ids, size_t count)
+static void release_add_ids(struct pg_arguments *a, const int64_t *ids, size_t count)
 {
         struct column *c = arguments_array(a, COLUMN_INT8);
 
@@ -144,35 +144,35 @@ static void release_add_ids(struct arguments *a, const int64_t *ids, size_t coun
                 column_int8(c, ids[i]);
 }
 
-static int send_forget(struct link *link, struct group *group)
+static int send_forget(struct pg_link *link, struct pg_group *group)
 {
-        const struct forget_call *call = group->calls[0]->what;
+        const struct pg_forget_call *call = group->calls[0]->what;
         struct pg_store *s = link->store;
         int rc = 0;
 
         arguments_reset(&s->arguments);
         release_add_ids(&s->arguments, call->ids, call->count);
         if (call->count > 0)
-                rc = link_send(link, group, &pg_sql_forget);
+                rc = pg_link_send(link, group, &pg_sql_forget);
         if (rc == 0 && link->in_transaction && call->count < s->released_count) {
                 arguments_reset(&s->arguments);
                 release_add_ids(&s->arguments, s->released, s->released_count);
                 release_add_ids(&s->arguments, call->ids + call->count, call->returned);
-                rc = link_send(link, group, &pg_sql_later);
+                rc = pg_link_send(link, group, &pg_sql_later);
         }
-        return rc == 0 ? link_send_bare(link, group, "commit") : rc;
+        return rc == 0 ? pg_link_send_bare(link, group, "commit") : rc;
 }
 
-static void answer_forget(struct link *link, struct group *group)
+static void answer_forget(struct pg_link *link, struct pg_group *group)
 {
         link->in_transaction = false;
         link->store->released_count = 0;
         answer_done(link, group);
 }
 
-const struct verb verb_forget = {
+const struct pg_verb verb_forget = {
         .lane = LANE_FORGET,
-        .link = LINK_RELEASES,
+        .link = PG_LINK_RELEASES,
         .most = 1,
         .send = send_forget,
         .answer = answer_forget,
@@ -182,13 +182,13 @@ const struct verb verb_forget = {
 /* Nobody will end the transaction that holds the rows: with its connection it is rolled back, and they are due again. */
 void forget_starved(struct pg_store *s)
 {
-        link_lose(&s->links[LINK_RELEASES], "out of memory", false);
+        pg_link_lose(&s->links[PG_LINK_RELEASES], "out of memory", false);
 }
 
 void pg_forget(struct store *s, const struct forgetting *what, store_done *done, void *arg)
 {
         const size_t confirmed = what->confirmed_count, returned = what->returned_count;
-        struct forget_call *call = malloc(sizeof(*call) + (confirmed + returned) * sizeof(int64_t));
+        struct pg_forget_call *call = malloc(sizeof(*call) + (confirmed + returned) * sizeof(int64_t));
         struct problem why;
 
         if (!call) {

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-void scheduled_begin(struct arguments *a, struct scheduled_columns *c)
+void scheduled_begin(struct pg_arguments *a, struct scheduled_columns *c)
 {
         c->key = arguments_array(a, COLUMN_UUID);
         c->due = arguments_array(a, COLUMN_INT8);
@@ -35,32 +35,32 @@ void scheduled_add(struct scheduled_columns *c, const unsigned char key[KEY_SIZE
         column_text(c->root_id, row->root_id);
 }
 
-int scheduled_notify(struct link *link, struct group *group, int64_t due_ms)
+int scheduled_notify(struct pg_link *link, struct pg_group *group, int64_t due_ms)
 {
         arguments_reset(&link->store->arguments);
         arguments_number(&link->store->arguments, due_ms);
-        return link_send(link, group, &pg_sql_notify);
+        return pg_link_send(link, group, &pg_sql_notify);
 }
 
 /* Our own notifications come back too; the engine knows of those rows already. */
 void scheduled_heard(struct pg_store *s, const PGnotify *note)
 {
-        PGconn *commits = s->links[LINK_COMMITS].pg;
+        PGconn *commits = s->links[PG_LINK_COMMITS].pg;
 
         if (s->heard && !(commits && note->be_pid == PQbackendPID(commits)))
                 s->heard(strtoll(note->extra, NULL, 10), s->heard_arg);
 }
 
-static size_t row_size(const struct call *call)
+static size_t row_size(const struct pg_call *call)
 {
         const struct scheduled *row = call->what;
 
         return row->message->properties.size + row->message->body.size + 256;
 }
 
-static int send_rows(struct link *link, struct group *group)
+static int send_rows(struct pg_link *link, struct pg_group *group)
 {
-        struct arguments *a = &link->store->arguments;
+        struct pg_arguments *a = &link->store->arguments;
         struct scheduled_columns c;
         int64_t first = INT64_MAX;
         int rc;
@@ -74,13 +74,13 @@ static int send_rows(struct link *link, struct group *group)
                 if (row->due_ms < first)
                         first = row->due_ms;
         }
-        rc = link_send(link, group, &pg_sql_schedule);
+        rc = pg_link_send(link, group, &pg_sql_schedule);
         return rc == 0 ? scheduled_notify(link, group, first) : rc;
 }
 
-const struct verb verb_schedule = {
+const struct pg_verb verb_schedule = {
         .lane = LANE_SCHEDULE,
-        .link = LINK_COMMITS,
+        .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .size = row_size,
         .send = send_rows,

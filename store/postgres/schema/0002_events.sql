@@ -45,10 +45,10 @@ create table chard.heartbeat (
 insert into chard.heartbeat (name) values ('chard');
 
 -- Make the outbox's partitions of today and the coming week, and drop those of days more than keep_days ago. Dropping locks the whole outbox until the
--- transaction ends, so whatever takes longer is forgotten in transactions of its own, which a worker runs behind this one.
--- Returns how many were made and dropped. Run by migrate and by every worker now and then; another one at the same
+-- transaction ends, so whatever takes longer is forgotten in transactions of its own, which whoever keeps the fleet runs behind this one.
+-- Returns how many were made and dropped. Run by migrate and by the keeper now and then; another one at the same
 -- time is left to do it alone. Days are those of UTC.
-create function chard.tend(at timestamptz default now(), keep_days integer default 7) returns integer
+create function chard.maintain(at timestamptz default now(), keep_days integer default 7) returns integer
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
@@ -59,7 +59,7 @@ declare
         part    text;
         changes integer := 0;
 begin
-        if not pg_try_advisory_xact_lock(hashtextextended('chard.tend', 0)) then
+        if not pg_try_advisory_xact_lock(hashtextextended('chard.maintain', 0)) then
                 return 0;
         end if;
         for day in select at::date + n from generate_series(0, 7) as n loop
@@ -86,7 +86,7 @@ begin
 end
 $$;
 
-revoke all on function chard.tend(timestamptz, integer) from public;
+revoke all on function chard.maintain(timestamptz, integer) from public;
 
 -- Only the database's owner or a superuser may make a publication; without it, it can be made later by one of them.
 do $$

@@ -16,7 +16,7 @@ create table chard.dead_letter (
         automatic     boolean not null default false,
         key           uuid not null unique,
         same          uuid not null,
-        state         text collate "C" not null default 'kept' check (state in ('kept', 'requeued', 'discarded', 'resolved')),
+        state         text collate "C" not null default 'kept' check (state <> ''),
         task_id       text collate "C" not null default '',
         root_id       text collate "C" not null default '',
         name          text collate "C" not null default '',

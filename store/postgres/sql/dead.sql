@@ -96,7 +96,7 @@ audit as (
                 $2::text, $3::text, $4::text, $5::text, $6::text, count(*) from v
         having count(*) > 0 returning id),
 settled as (
-        update chard.dead_letter set state = case when $3 = 'discard' then 'discarded' else 'requeued' end, settled_at = now(),
+        update chard.dead_letter set state = $18::text, settled_at = now(),
                 automatic = $7::int8 <> 0, acts = acts || array(select id from audit)
         where entry = any (array(select entry from v where outcome in ('done', 'resumed')))),
 resolved as (
@@ -105,10 +105,10 @@ resolved as (
 tasks as (
         update chard.task set state = 'PENDING', starts = 0, attempts = 0, error = null, finished_at = null,
                 lease_owner = null, lease_until = null
-        where $3 = 'requeue' and id = any (array(select task_id from v where outcome = 'done' and task_id <> ''))),
+        where $19::int8 <> 0 and id = any (array(select task_id from v where outcome = 'done' and task_id <> ''))),
 jobs as (
         update chard.job set state = 'STARTED', error = null, finished_at = null, updated_at = now(), restarts = 0
-        where $3 = 'requeue' and state = 'FAILURE'
+        where $19::int8 <> 0 and state = 'FAILURE'
                 and root_id = any (array(select root_id from v where outcome in ('done', 'resumed') and root_id <> ''))
                 and not exists (select from chard.task o where o.id = chard.job.root_id and o.state = 'FAILURE'
                         and o.id <> all (array(select task_id from v where outcome in ('done', 'resumed'))))
@@ -119,13 +119,13 @@ sent as (
         select i.key, timestamptz 'epoch' + i.due * interval '1 ms', i.exchange, i.routing_key, 'requeue',
                 (select nullif(l.task_id, '') from chard.dead_letter l where l.entry = i.entry), i.properties, i.body,
                 (select nullif(l.root_id, '') from chard.dead_letter l where l.entry = i.entry)
-        from i where $3 = 'requeue' and i.exchange is not null
+        from i where $19::int8 <> 0 and i.exchange is not null
                 and not (i.exchange = '' and starts_with(i.routing_key, 'consumer:'))
                 and case when i.n in (select n from v where outcome in ('done', 'resumed')) then true else false end
         on conflict (key) do nothing),
 heard as materialized (
         select i.n, substr(i.routing_key, length('consumer:') + 1) as consumer, i.due, {{consumer_event(i)}} as event from i
-        where $3 = 'requeue' and i.exchange is not null
+        where $19::int8 <> 0 and i.exchange is not null
                 and case when i.n in (select n from v where outcome in ('done', 'resumed')) then true else false end),
 asked as (
         insert into chard.consumer_waiting (consumer, key, event_id, due_at, event)

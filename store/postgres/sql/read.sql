@@ -49,9 +49,12 @@ where task_id is not null and octet_length(body) <= 65536 and $1::text is not nu
 order by due_at limit 100
 
 -- statement: beat on claims
-with gone as (delete from chard.worker where beat_at < now() - interval '1 day' and name <> $1)
 insert into chard.worker (name, state) values ($1::text, $2::jsonb)
 on conflict (name) do update set state = excluded.state, beat_at = now()
+
+-- statement: forget_workers on claims
+with gone as (delete from chard.worker where beat_at < now() - $1::text::int8 * interval '1 ms' returning name)
+select coalesce(json_agg(name order by name), '[]')::text from gone
 
 -- What begins alike may be another group's, whose id holds a colon: whoever reads it looks.
 -- statement: chord_parts on claims

@@ -139,14 +139,14 @@ int lite_file_letter(const struct dead_letter *l, sqlite3 *db, enum store_result
         return known ? SQLITE_OK : file_new(l, db);
 }
 
-static int run_file(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_file(struct sqlite_work *work, sqlite3 *db)
 {
         struct file_call *c = (struct file_call *)work;
 
         return lite_file_letter(c->letter, db, &c->call.result);
 }
 
-static const struct sqlite_verb file_verb = { .run = run_file, .done = lite_stored, .name = "dead letter" };
+static const struct sqlite_verb file_verb = { .run = lite_run_file, .done = lite_stored, .name = "dead letter" };
 
 void lite_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg)
 {
@@ -162,8 +162,8 @@ void lite_dead_file(struct store *s, const struct dead_letter *letter, store_don
 
 /* ---- audit ---- */
 
-static int audit(const struct lite_call *call, sqlite3 *db, const struct dead_act *act, const char *action,
-                 size_t count, int64_t *id)
+static int lite_dead_audit(const struct lite_call *call, sqlite3 *db, const struct dead_act *act, const char *action,
+                           size_t count, int64_t *id)
 {
         struct query q = query_of(db, &lite_sql_dead_audit);
         int rc;
@@ -192,7 +192,7 @@ static int lite_dead_add_act(sqlite3 *db, int64_t entry, int64_t audit_id)
 
 /* ---- settle ---- */
 
-struct settle_call {
+struct lite_dead_settle_call {
         struct lite_call call;
         const struct dead_settle *settle;
         enum dead_outcome outcomes[DEAD_SETTLE_MAX];
@@ -209,7 +209,7 @@ static int dead_look(const struct dead_settle *settle, size_t i, sqlite3 *db, en
         return query_end(&q);
 }
 
-static int run_on_entry(sqlite3 *db, const struct statement *sql, int64_t entry, const int64_t *now_us)
+static int lite_run_on_entry(sqlite3 *db, const struct statement *sql, int64_t entry, const int64_t *now_us)
 {
         struct query q = query_of(db, sql);
 
@@ -220,7 +220,7 @@ static int run_on_entry(sqlite3 *db, const struct statement *sql, int64_t entry,
 }
 
 /* False when memory ran out: without its ids the message would be nobody's. */
-static bool copy_text(struct query *q, int column, char **out)
+static bool lite_dead_copy_text(struct query *q, int column, char **out)
 {
         const char *text = query_read_text(q, column);
 
@@ -228,7 +228,7 @@ static bool copy_text(struct query *q, int column, char **out)
         return *out || !text;
 }
 
-static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
+static int lite_dead_requeue(struct lite_dead_settle_call *c, size_t i, sqlite3 *db)
 {
         const struct dead_item *item = &c->settle->items[i];
         struct scheduled row = { .message = item->message, .due_ms = item->due_ms, .reason = "requeue" };
@@ -240,8 +240,8 @@ static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
 
         query_number(&q, item->entry);
         if (query_row(&q)) {
-                copied = copy_text(&q, 0, &task_id);
-                copied = copy_text(&q, 1, &root_id) && copied;
+                copied = lite_dead_copy_text(&q, 0, &task_id);
+                copied = lite_dead_copy_text(&q, 1, &root_id) && copied;
         }
         rc = query_end(&q);
         store_key_part(c->call.key, i, key);
@@ -258,7 +258,7 @@ static int requeue(struct settle_call *c, size_t i, sqlite3 *db)
         return rc;
 }
 
-static int mark(const struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
+static int lite_dead_mark(const struct lite_dead_settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
 {
         const struct dead_settle *settle = c->settle;
         struct query q = query_of(db, &lite_sql_dead_settled);
@@ -271,24 +271,24 @@ static int mark(const struct settle_call *c, size_t i, sqlite3 *db, int64_t now_
         return query_run(&q);
 }
 
-static int dead_apply(struct settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
+static int dead_apply(struct lite_dead_settle_call *c, size_t i, sqlite3 *db, int64_t now_us)
 {
         const struct dead_settle *settle = c->settle;
         int64_t entry = settle->items[i].entry;
-        int rc = mark(c, i, db, now_us);
+        int rc = lite_dead_mark(c, i, db, now_us);
 
-        if (rc != SQLITE_OK || settle->action == DEAD_DISCARD || c->outcomes[i] == DEAD_SUCCEEDED)
+        if (rc != SQLITE_OK || !settle->action->sends || c->outcomes[i] == DEAD_SUCCEEDED)
                 return rc;
         if (c->outcomes[i] == DEAD_DONE)
-                rc = run_on_entry(db, &lite_sql_dead_task, entry, NULL);
+                rc = lite_run_on_entry(db, &lite_sql_dead_task, entry, NULL);
         if (rc == SQLITE_OK)
-                rc = run_on_entry(db, &lite_sql_dead_job, entry, &now_us);
-        return rc == SQLITE_OK && settle->items[i].message ? requeue(c, i, db) : rc;
+                rc = lite_run_on_entry(db, &lite_sql_dead_job, entry, &now_us);
+        return rc == SQLITE_OK && settle->items[i].message ? lite_dead_requeue(c, i, db) : rc;
 }
 
 static int dead_run_settle(struct sqlite_work *work, sqlite3 *db)
 {
-        struct settle_call *c = (struct settle_call *)work;
+        struct lite_dead_settle_call *c = (struct lite_dead_settle_call *)work;
         const struct dead_settle *settle = c->settle;
         int64_t now_us = lite_now_us(), audit_id = 0;
         size_t count = 0;
@@ -304,8 +304,7 @@ static int dead_run_settle(struct sqlite_work *work, sqlite3 *db)
                 rc = dead_apply(c, i, db, now_us);
         }
         if (rc == SQLITE_OK && count > 0)
-                rc = audit(&c->call, db, &settle->act, settle->action == DEAD_DISCARD ? "discard" : "requeue", count,
-                           &audit_id);
+                rc = lite_dead_audit(&c->call, db, &settle->act, settle->action->name, count, &audit_id);
         for (size_t i = 0; rc == SQLITE_OK && i < settle->count; i++) {
                 if (dead_outcome_changes(c->outcomes[i]))
                         rc = lite_dead_add_act(db, settle->items[i].entry, audit_id);
@@ -315,7 +314,7 @@ static int dead_run_settle(struct sqlite_work *work, sqlite3 *db)
 
 static void dead_answered(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
 {
-        struct settle_call *c = (struct settle_call *)work;
+        struct lite_dead_settle_call *c = (struct lite_dead_settle_call *)work;
         struct problem why;
         bool done;
 
@@ -331,9 +330,9 @@ static const struct sqlite_verb settle_verb = { .run = dead_run_settle, .done = 
 
 void lite_dead_settle(struct store *s, const struct dead_settle *settle, dead_settled *done, void *arg)
 {
-        struct settle_call *c = settle->count <= DEAD_SETTLE_MAX
-                                        ? lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg)
-                                        : NULL;
+        struct lite_dead_settle_call *c = settle->count <= DEAD_SETTLE_MAX
+                                                  ? lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg)
+                                                  : NULL;
         struct problem why;
 
         if (!c) {
@@ -370,7 +369,7 @@ static int write_edit(const struct edit_call *c, sqlite3 *db)
         return query_run(&q);
 }
 
-static int run_edit(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_edit(struct sqlite_work *work, sqlite3 *db)
 {
         struct edit_call *c = (struct edit_call *)work;
         struct query q = query_of(db, &lite_sql_dead_is_kept);
@@ -383,13 +382,13 @@ static int run_edit(struct sqlite_work *work, sqlite3 *db)
         rc = query_end(&q);
         if (rc != SQLITE_OK || c->call.result == STORE_ALREADY)
                 return rc;
-        rc = audit(&c->call, db, &c->edit->act, "edit", 1, &audit_id);
+        rc = lite_dead_audit(&c->call, db, &c->edit->act, "edit", 1, &audit_id);
         if (rc == SQLITE_OK)
                 rc = lite_dead_add_act(db, c->edit->entry, audit_id);
         return rc == SQLITE_OK ? write_edit(c, db) : rc;
 }
 
-static const struct sqlite_verb edit_verb = { .run = run_edit, .done = lite_stored, .name = "edit" };
+static const struct sqlite_verb edit_verb = { .run = lite_run_edit, .done = lite_stored, .name = "edit" };
 
 void lite_dead_edit(struct store *s, const struct dead_edit *edit, store_done *done, void *arg)
 {

@@ -34,7 +34,7 @@ struct dead_call {
         struct arena asked, read;    /* `read`: what the letters point to */
         struct buffer entries;       /* as JSON with a NUL behind it */
         struct dead_letter *letters; /* a page; freed with the call */
-        size_t count, room;
+        size_t count, capacity;
 };
 
 /* A call with a copy of the filter, or NULL when memory ran out. */

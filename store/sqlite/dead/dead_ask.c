@@ -8,7 +8,7 @@
 
 /* ---- groups, count, history ---- */
 
-static int run_groups(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_groups(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_groups);
@@ -32,7 +32,7 @@ static int add_row(struct buffer *text, struct query *q)
         return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
 }
 
-static int run_count(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_count(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_count);
@@ -42,7 +42,7 @@ static int run_count(struct sqlite_work *work, sqlite3 *db)
         return lite_add_shape(&c->call.text, &q, shape_count);
 }
 
-static int run_history(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_history(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_history);
@@ -54,7 +54,7 @@ static int run_history(struct sqlite_work *work, sqlite3 *db)
 
 /* ---- stats ---- */
 
-static struct query recent(sqlite3 *db, const struct statement *sql)
+static struct query dead_ask_recent(sqlite3 *db, const struct statement *sql)
 {
         struct query q = query_of(db, sql);
         int64_t now_us = lite_now_us();
@@ -66,11 +66,11 @@ static struct query recent(sqlite3 *db, const struct statement *sql)
         return q;
 }
 
-static int run_stats(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_stats(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         struct buffer *text = &c->call.text;
-        struct query q = recent(db, &lite_sql_dead_totals);
+        struct query q = dead_ask_recent(db, &lite_sql_dead_totals);
         int rc;
 
         buffer_reset(text);
@@ -79,7 +79,7 @@ static int run_stats(struct sqlite_work *work, sqlite3 *db)
                 return rc;
         text->size--; /* the rows come before the closing brace */
         buffer_add_string(text, ",\"rows\":");
-        q = recent(db, &lite_sql_dead_rates);
+        q = dead_ask_recent(db, &lite_sql_dead_rates);
         rc = lite_add_rows(text, &q);
         buffer_add_byte(text, '}');
         return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
@@ -121,7 +121,7 @@ static int dead_read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struc
         return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
 }
 
-static int give(const struct given *one, sqlite3 *db, int64_t at_us)
+static int dead_ask_give(const struct given *one, sqlite3 *db, int64_t at_us)
 {
         struct query q = query_of(db, &lite_sql_dead_given);
 
@@ -130,7 +130,7 @@ static int give(const struct given *one, sqlite3 *db, int64_t at_us)
         return query_run(&q);
 }
 
-static int run_alarms(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_alarms(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_gone);
@@ -143,11 +143,11 @@ static int run_alarms(struct sqlite_work *work, sqlite3 *db)
         if (rc == SQLITE_OK)
                 rc = dead_read_due(c, db, now_us, &given);
         for (; rc == SQLITE_OK && given; given = given->next)
-                rc = give(given, db, now_us + c->alarm.lease_ms * 1000);
+                rc = dead_ask_give(given, db, now_us + c->alarm.lease_ms * 1000);
         return rc;
 }
 
-static int run_told(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_told(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_told);
@@ -161,12 +161,12 @@ static int run_told(struct sqlite_work *work, sqlite3 *db)
 
 /* ---- on the loop thread ---- */
 
-static const struct sqlite_verb groups_verb = { .run = run_groups, .done = lite_read, .reads = true };
-static const struct sqlite_verb count_verb = { .run = run_count, .done = lite_read, .reads = true };
-static const struct sqlite_verb history_verb = { .run = run_history, .done = lite_read, .reads = true };
-static const struct sqlite_verb stats_verb = { .run = run_stats, .done = lite_read, .reads = true };
-static const struct sqlite_verb alarms_verb = { .run = run_alarms, .done = lite_read, .asks = true };
-static const struct sqlite_verb told_verb = { .run = run_told, .done = lite_read, .asks = true };
+static const struct sqlite_verb groups_verb = { .run = lite_run_groups, .done = lite_read, .reads = true };
+static const struct sqlite_verb count_verb = { .run = lite_run_count, .done = lite_read, .reads = true };
+static const struct sqlite_verb history_verb = { .run = lite_run_history, .done = lite_read, .reads = true };
+static const struct sqlite_verb stats_verb = { .run = lite_run_stats, .done = lite_read, .reads = true };
+static const struct sqlite_verb alarms_verb = { .run = lite_run_alarms, .done = lite_read, .asks = true };
+static const struct sqlite_verb told_verb = { .run = lite_run_told, .done = lite_read, .asks = true };
 
 /* A call for an answer in JSON; NULL when memory ran out, and then it was refused. */
 static struct dead_call *dead_ask(struct store *s, const struct dead_filter *filter, json_done *done, void *arg)

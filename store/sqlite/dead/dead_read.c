@@ -79,18 +79,18 @@ static bool read_letter(struct dead_call *c, struct query *q, struct dead_letter
         return ok;
 }
 
-static bool dead_page_make_room(struct dead_call *c)
+static bool dead_page_grow(struct dead_call *c)
 {
-        size_t room = c->room > 0 ? 2 * c->room : 64;
+        size_t capacity = c->capacity > 0 ? 2 * c->capacity : 64;
         struct dead_letter *grown;
 
-        if (c->count < c->room)
+        if (c->count < c->capacity)
                 return true;
-        grown = realloc(c->letters, room * sizeof(*grown));
+        grown = realloc(c->letters, capacity * sizeof(*grown));
         if (!grown)
                 return false;
         c->letters = grown;
-        c->room = room;
+        c->capacity = capacity;
         return true;
 }
 
@@ -99,7 +99,7 @@ static size_t dead_page_size_of(const struct dead_letter *l)
         return l->properties.size + l->body.size + l->edited.size;
 }
 
-static int run_page(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_page(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
         const struct dead_query *query = &c->query;
@@ -117,7 +117,7 @@ static int run_page(struct sqlite_work *work, sqlite3 *db)
         if (c->sql == &lite_sql_dead_page)
                 query_number(&q, (int64_t)query->sort * 2 + query->descending);
         while (ok && size < most && query_row(&q)) {
-                ok = dead_page_make_room(c) && read_letter(c, &q, &c->letters[c->count]);
+                ok = dead_page_grow(c) && read_letter(c, &q, &c->letters[c->count]);
                 if (ok)
                         size += dead_page_size_of(&c->letters[c->count++]);
         }
@@ -139,7 +139,7 @@ static void page_read(struct sqlite_work *work, enum sqlite_end end, const struc
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb verb = { .run = run_page, .done = page_read, .reads = true };
+static const struct sqlite_verb verb = { .run = lite_run_page, .done = page_read, .reads = true };
 
 void lite_dead_read(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg)
 {

@@ -6,13 +6,13 @@
 
 #include <stdlib.h>
 
-struct find_call {
+struct lite_stale_find_call {
         struct lite_call call; /* its text: the answer */
         struct buffer limits;  /* {"PIPELINE": microseconds}, with a NUL behind it */
         unsigned limit;
 };
 
-struct settle_call {
+struct lite_stale_settle_call {
         struct lite_call call;
         const struct stale_item *items;
         size_t count, settled, sent;
@@ -23,7 +23,7 @@ struct settle_call {
 
 static int stale_run_find(struct sqlite_work *work, sqlite3 *db)
 {
-        struct find_call *c = (struct find_call *)work;
+        struct lite_stale_find_call *c = (struct lite_stale_find_call *)work;
         struct query q = query_of(db, &lite_sql_stale_find);
 
         buffer_reset(&c->call.text);
@@ -37,10 +37,10 @@ static const struct sqlite_verb find_verb = { .run = stale_run_find, .done = lit
 
 static void clear_find(struct lite_call *call)
 {
-        buffer_free(&((struct find_call *)call)->limits);
+        buffer_free(&((struct lite_stale_find_call *)call)->limits);
 }
 
-static bool write_limits(struct find_call *c, const struct stale_query *query)
+static bool write_limits(struct lite_stale_find_call *c, const struct stale_query *query)
 {
         JSON_OWNED json_t *limits = json_object();
 
@@ -52,7 +52,7 @@ static bool write_limits(struct find_call *c, const struct stale_query *query)
 
 void lite_stale_find(struct store *s, const struct stale_query *query, json_done *done, void *arg)
 {
-        struct find_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        struct lite_stale_find_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
 
         if (c)
                 c->call.clear = clear_find;
@@ -90,7 +90,7 @@ static int change_job(const struct stale_item *item, sqlite3 *db, const char *er
         return rc;
 }
 
-static int send_again(struct settle_call *c, const char *root_id, const struct stale_next *next, sqlite3 *db)
+static int send_again(struct lite_stale_settle_call *c, const char *root_id, const struct stale_next *next, sqlite3 *db)
 {
         struct scheduled row = { .message = next->message,
                                  .due_ms = lite_now_us() / 1000,
@@ -104,7 +104,7 @@ static int send_again(struct settle_call *c, const char *root_id, const struct s
         return lite_put_keyed(&c->call, db, key, &row);
 }
 
-static int send_all_again(struct settle_call *c, const struct stale_item *item, sqlite3 *db)
+static int send_all_again(struct lite_stale_settle_call *c, const struct stale_item *item, sqlite3 *db)
 {
         int rc = SQLITE_OK;
 
@@ -150,7 +150,7 @@ static int stale_say_so(const struct stale_item *item, sqlite3 *db, const char *
         return item->event_type ? lite_put_event(db, &event, now_us) : SQLITE_OK;
 }
 
-static int stale_settle(struct settle_call *c, size_t i, sqlite3 *db, const char *payload, const char *error)
+static int stale_settle(struct lite_stale_settle_call *c, size_t i, sqlite3 *db, const char *payload, const char *error)
 {
         const struct stale_item *item = &c->items[i];
         int64_t now_us = lite_now_us();
@@ -170,7 +170,7 @@ static int stale_settle(struct settle_call *c, size_t i, sqlite3 *db, const char
 
 static int stale_run_settle(struct sqlite_work *work, sqlite3 *db)
 {
-        struct settle_call *c = (struct settle_call *)work;
+        struct lite_stale_settle_call *c = (struct lite_stale_settle_call *)work;
         const char *payload = (const char *)c->payloads.data, *error = (const char *)c->errors.data;
         int rc = SQLITE_OK;
 
@@ -186,7 +186,7 @@ static int stale_run_settle(struct sqlite_work *work, sqlite3 *db)
 
 static void stale_answered(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
 {
-        struct settle_call *c = (struct settle_call *)work;
+        struct lite_stale_settle_call *c = (struct lite_stale_settle_call *)work;
         struct problem why;
         bool done;
 
@@ -201,12 +201,12 @@ static const struct sqlite_verb settle_verb = { .run = stale_run_settle, .done =
 
 static void clear_settle(struct lite_call *call)
 {
-        buffer_free(&((struct settle_call *)call)->payloads);
-        buffer_free(&((struct settle_call *)call)->errors);
+        buffer_free(&((struct lite_stale_settle_call *)call)->payloads);
+        buffer_free(&((struct lite_stale_settle_call *)call)->errors);
 }
 
 /* False when memory ran out. */
-static bool stale_write_items(struct settle_call *c)
+static bool stale_write_items(struct lite_stale_settle_call *c)
 {
         for (size_t i = 0; i < c->count; i++) {
                 const struct stale_item *item = &c->items[i];
@@ -222,7 +222,7 @@ static bool stale_write_items(struct settle_call *c)
 
 void lite_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg)
 {
-        struct settle_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        struct lite_stale_settle_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
         struct problem why;
 
         if (c) {

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-struct events_call {
+struct lite_events_call {
         struct lite_call call; /* its text: the answer */
         int64_t since;
         unsigned limit;
@@ -43,9 +43,9 @@ int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
         return query_run(&q);
 }
 
-static int run_events(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_events(struct sqlite_work *work, sqlite3 *db)
 {
-        struct events_call *c = (struct events_call *)work;
+        struct lite_events_call *c = (struct lite_events_call *)work;
         struct query q = query_of(db, &lite_sql_events);
 
         buffer_reset(&c->call.text);
@@ -54,7 +54,7 @@ static int run_events(struct sqlite_work *work, sqlite3 *db)
         return lite_add_shapes(&c->call.text, &q, c->shape);
 }
 
-static const struct sqlite_verb verb = { .run = run_events, .done = lite_read, .reads = true };
+static const struct sqlite_verb verb = { .run = lite_run_events, .done = lite_read, .reads = true };
 
 /* "" stands before everything. */
 static int lite_events_read_position(const char *text, int64_t *position, struct problem *why)
@@ -72,7 +72,7 @@ static int lite_events_read_position(const char *text, int64_t *position, struct
 static void lite_events_start(struct store *s, const char *since, unsigned limit, const struct shape *shape,
                               json_done *done, void *arg)
 {
-        struct events_call *c;
+        struct lite_events_call *c;
         struct problem why;
         int64_t position = 0;
 

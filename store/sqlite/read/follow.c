@@ -75,7 +75,7 @@ static int follow_run_look(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK && !c->unseen ? add_steps(c, db) : rc;
 }
 
-static int run_number(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_number(struct sqlite_work *work, sqlite3 *db)
 {
         struct follow_call *c = (struct follow_call *)work;
         int rc = SQLITE_OK;
@@ -93,7 +93,9 @@ static int run_number(struct sqlite_work *work, sqlite3 *db)
 }
 
 /* Not waited for on the disk: what a power cut takes back is numbered anew, from the same rows. */
-static const struct sqlite_verb number_verb = { .run = run_number, .done = lite_read, .loose = true, .asks = true };
+static const struct sqlite_verb number_verb = {
+        .run = lite_run_number, .done = lite_read, .loose = true, .asks = true
+};
 
 /* Mostly there is nothing new, and then nothing is written. */
 static void follow_looked(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)

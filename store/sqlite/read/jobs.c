@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct find_call {
+struct lite_jobs_find_call {
         struct lite_call call; /* its text: the answer */
         char *upto;
         char prefix[];
@@ -49,7 +49,7 @@ static void bind_list(struct query *q, const struct job_list_call *c, unsigned r
         query_text(q, f->text);
 }
 
-static int run_list(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_list(struct sqlite_work *work, sqlite3 *db)
 {
         struct list_call *c = (struct list_call *)work;
         const unsigned rows = *c->list.filter.text ? JOB_PAGE_TEXTS : JOB_PAGE_ROWS;
@@ -82,7 +82,7 @@ static int run_list(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
 }
 
-static const struct sqlite_verb list_verb = { .run = run_list, .done = lite_read, .reads = true };
+static const struct sqlite_verb list_verb = { .run = lite_run_list, .done = lite_read, .reads = true };
 
 void lite_job_list(struct store *s, const struct job_filter *filter, json_done *done, void *arg)
 {
@@ -105,7 +105,7 @@ void lite_job_list(struct store *s, const struct job_filter *filter, json_done *
 
 static int jobs_run_find(struct sqlite_work *work, sqlite3 *db)
 {
-        struct find_call *c = (struct find_call *)work;
+        struct lite_jobs_find_call *c = (struct lite_jobs_find_call *)work;
         struct query q = query_of(db, &lite_sql_job_find);
         int rc;
 
@@ -123,10 +123,10 @@ static int jobs_run_find(struct sqlite_work *work, sqlite3 *db)
 
 static const struct sqlite_verb find_verb = { .run = jobs_run_find, .done = lite_read, .reads = true };
 
-static struct find_call *find_new(struct store *s, const char *id, json_done *done, void *arg)
+static struct lite_jobs_find_call *find_new(struct store *s, const char *id, json_done *done, void *arg)
 {
         const size_t size = strlen(id) + 1;
-        struct find_call *c = lite_call_new(lite_of(s), sizeof(*c) + 2 * size, (void (*)(void))done, arg);
+        struct lite_jobs_find_call *c = lite_call_new(lite_of(s), sizeof(*c) + 2 * size, (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_read(done, arg);
@@ -141,16 +141,16 @@ static struct find_call *find_new(struct store *s, const char *id, json_done *do
 
 void lite_job_find(struct store *s, const char *prefix, json_done *done, void *arg)
 {
-        struct find_call *c = find_new(s, prefix, done, arg);
+        struct lite_jobs_find_call *c = find_new(s, prefix, done, arg);
 
         if (c)
                 lite_call_start(&c->call, &find_verb);
 }
 
 /* One row with one text; ?1 is the time. */
-static int run_of_all(struct sqlite_work *work, sqlite3 *db, const struct statement *statement)
+static int lite_run_of_all(struct sqlite_work *work, sqlite3 *db, const struct statement *statement)
 {
-        struct find_call *c = (struct find_call *)work;
+        struct lite_jobs_find_call *c = (struct lite_jobs_find_call *)work;
         struct query q = query_of(db, statement);
 
         buffer_reset(&c->call.text);
@@ -163,31 +163,31 @@ static int run_of_all(struct sqlite_work *work, sqlite3 *db, const struct statem
         return query_end(&q);
 }
 
-static int run_load(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_load(struct sqlite_work *work, sqlite3 *db)
 {
-        return run_of_all(work, db, &lite_sql_load);
+        return lite_run_of_all(work, db, &lite_sql_load);
 }
 
-static int run_figures(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_figures(struct sqlite_work *work, sqlite3 *db)
 {
-        return run_of_all(work, db, &lite_sql_figures);
+        return lite_run_of_all(work, db, &lite_sql_figures);
 }
 
-static const struct sqlite_verb figures_verb = { .run = run_figures, .done = lite_read, .reads = true };
+static const struct sqlite_verb figures_verb = { .run = lite_run_figures, .done = lite_read, .reads = true };
 
 void lite_figures(struct store *s, json_done *done, void *arg)
 {
-        struct find_call *c = find_new(s, "", done, arg);
+        struct lite_jobs_find_call *c = find_new(s, "", done, arg);
 
         if (c)
                 lite_call_start(&c->call, &figures_verb);
 }
 
-static const struct sqlite_verb load_verb = { .run = run_load, .done = lite_read, .reads = true };
+static const struct sqlite_verb load_verb = { .run = lite_run_load, .done = lite_read, .reads = true };
 
 void lite_load(struct store *s, json_done *done, void *arg)
 {
-        struct find_call *c = find_new(s, "", done, arg);
+        struct lite_jobs_find_call *c = find_new(s, "", done, arg);
 
         if (c)
                 lite_call_start(&c->call, &load_verb);
@@ -195,7 +195,7 @@ void lite_load(struct store *s, json_done *done, void *arg)
 
 /* ---- cancel ---- */
 
-static int revoke_tasks(struct find_call *c, sqlite3 *db)
+static int revoke_tasks(struct lite_jobs_find_call *c, sqlite3 *db)
 {
         const int64_t now_us = lite_now_us();
         struct query q = query_of(db, &lite_sql_job_revoke);
@@ -222,9 +222,9 @@ static int revoke_tasks(struct find_call *c, sqlite3 *db)
         return query_run(&q);
 }
 
-static int run_cancel(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_cancel(struct sqlite_work *work, sqlite3 *db)
 {
-        struct find_call *c = (struct find_call *)work;
+        struct lite_jobs_find_call *c = (struct lite_jobs_find_call *)work;
         struct query q = query_of(db, &lite_sql_job_ended);
         bool ended = false;
         int rc;
@@ -242,11 +242,11 @@ static int run_cancel(struct sqlite_work *work, sqlite3 *db)
         return rc == SQLITE_OK && !ended ? revoke_tasks(c, db) : rc;
 }
 
-static const struct sqlite_verb cancel_verb = { .run = run_cancel, .done = lite_read, .asks = true };
+static const struct sqlite_verb cancel_verb = { .run = lite_run_cancel, .done = lite_read, .asks = true };
 
 void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg)
 {
-        struct find_call *c = find_new(s, root_id, done, arg);
+        struct lite_jobs_find_call *c = find_new(s, root_id, done, arg);
 
         if (c)
                 lite_call_start(&c->call, &cancel_verb);

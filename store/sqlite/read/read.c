@@ -2,11 +2,10 @@
 /* Reading a job and a worker, and a worker's heartbeat. */
 #include "store/sqlite/lite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#define DAY_US ((int64_t)24 * 3600 * 1000000)
-
-struct read_call {
+struct lite_read_call {
         struct lite_call call; /* its text: the answer */
         char key[];
 };
@@ -18,12 +17,12 @@ struct beat_call {
 
 /* ---- job, worker ---- */
 
-static int finish_read(const struct read_call *c, int rc)
+static int finish_read(const struct lite_read_call *c, int rc)
 {
         return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
 }
 
-static int read_add_list(struct read_call *c, sqlite3 *db, const char *name, const struct statement *sql)
+static int read_add_list(struct lite_read_call *c, sqlite3 *db, const char *name, const struct statement *sql)
 {
         struct query q = query_of(db, sql);
 
@@ -32,9 +31,9 @@ static int read_add_list(struct read_call *c, sqlite3 *db, const char *name, con
         return lite_add_rows(&c->call.text, &q);
 }
 
-static int run_job(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_job(struct sqlite_work *work, sqlite3 *db)
 {
-        struct read_call *c = (struct read_call *)work;
+        struct lite_read_call *c = (struct lite_read_call *)work;
         struct query q = query_of(db, &lite_sql_job);
         bool found = false;
         int rc;
@@ -57,9 +56,9 @@ static int run_job(struct sqlite_work *work, sqlite3 *db)
         return finish_read(c, rc);
 }
 
-static int run_worker(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_worker(struct sqlite_work *work, sqlite3 *db)
 {
-        struct read_call *c = (struct read_call *)work;
+        struct lite_read_call *c = (struct lite_read_call *)work;
         struct query q = query_of(db, &lite_sql_worker);
 
         buffer_reset(&c->call.text);
@@ -68,9 +67,9 @@ static int run_worker(struct sqlite_work *work, sqlite3 *db)
         return lite_add_shape(&c->call.text, &q, shape_worker);
 }
 
-static int run_workers(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_workers(struct sqlite_work *work, sqlite3 *db)
 {
-        struct read_call *c = (struct read_call *)work;
+        struct lite_read_call *c = (struct lite_read_call *)work;
         struct query q = query_of(db, &lite_sql_worker);
 
         buffer_reset(&c->call.text);
@@ -79,18 +78,18 @@ static int run_workers(struct sqlite_work *work, sqlite3 *db)
         return lite_add_shapes(&c->call.text, &q, shape_worker);
 }
 
-static int run_upcoming(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_upcoming(struct sqlite_work *work, sqlite3 *db)
 {
-        struct read_call *c = (struct read_call *)work;
+        struct lite_read_call *c = (struct lite_read_call *)work;
         struct query q = query_of(db, &lite_sql_upcoming);
 
         buffer_reset(&c->call.text);
         return lite_add_shapes(&c->call.text, &q, shape_upcoming);
 }
 
-static int run_chord_parts(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_chord_parts(struct sqlite_work *work, sqlite3 *db)
 {
-        struct read_call *c = (struct read_call *)work;
+        struct lite_read_call *c = (struct lite_read_call *)work;
         struct query q = query_of(db, &lite_sql_chord_parts);
 
         buffer_reset(&c->call.text);
@@ -98,16 +97,41 @@ static int run_chord_parts(struct sqlite_work *work, sqlite3 *db)
         return lite_add_shapes(&c->call.text, &q, shape_chord_part);
 }
 
-static const struct sqlite_verb chord_parts_verb = { .run = run_chord_parts, .done = lite_read, .reads = true };
-static const struct sqlite_verb upcoming_verb = { .run = run_upcoming, .done = lite_read, .reads = true };
-static const struct sqlite_verb job_verb = { .run = run_job, .done = lite_read, .reads = true };
-static const struct sqlite_verb worker_verb = { .run = run_worker, .done = lite_read, .reads = true };
-static const struct sqlite_verb workers_verb = { .run = run_workers, .done = lite_read, .reads = true };
+static int lite_run_forget_workers(struct sqlite_work *work, sqlite3 *db)
+{
+        struct lite_read_call *c = (struct lite_read_call *)work;
+        const int64_t before_us = lite_now_us() - (int64_t)strtoll(c->key, NULL, 10) * 1000;
+        struct query q = query_of(db, &lite_sql_silent_workers);
+        int rc;
+
+        buffer_reset(&c->call.text);
+        query_number(&q, before_us);
+        if (query_row(&q)) {
+                const struct bytes names = query_read_bytes(&q, 0);
+
+                buffer_add(&c->call.text, names.data, names.size);
+        }
+        rc = finish_read(c, query_end(&q));
+        if (rc != SQLITE_OK)
+                return rc;
+        q = query_of(db, &lite_sql_forget_workers);
+        query_number(&q, before_us);
+        return query_run(&q);
+}
+
+static const struct sqlite_verb forget_workers_verb = {
+        .run = lite_run_forget_workers, .done = lite_read, .loose = true, .asks = true
+};
+static const struct sqlite_verb chord_parts_verb = { .run = lite_run_chord_parts, .done = lite_read, .reads = true };
+static const struct sqlite_verb upcoming_verb = { .run = lite_run_upcoming, .done = lite_read, .reads = true };
+static const struct sqlite_verb job_verb = { .run = lite_run_job, .done = lite_read, .reads = true };
+static const struct sqlite_verb worker_verb = { .run = lite_run_worker, .done = lite_read, .reads = true };
+static const struct sqlite_verb workers_verb = { .run = lite_run_workers, .done = lite_read, .reads = true };
 
 static void read_start(struct store *s, const struct sqlite_verb *verb, const char *key, json_done *done, void *arg)
 {
         size_t size = strlen(key) + 1;
-        struct read_call *c = lite_call_new(lite_of(s), sizeof(*c) + size, (void (*)(void))done, arg);
+        struct lite_read_call *c = lite_call_new(lite_of(s), sizeof(*c) + size, (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_read(done, arg);
@@ -137,28 +161,28 @@ void lite_workers(struct store *s, json_done *done, void *arg)
         read_start(s, &workers_verb, "", done, arg);
 }
 
+void lite_forget_workers(struct store *s, uint64_t silent_ms, json_done *done, void *arg)
+{
+        char text[24];
+
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)silent_ms);
+        read_start(s, &forget_workers_verb, text, done, arg);
+}
+
 /* ---- beat ---- */
 
-static int run_beat(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_beat(struct sqlite_work *work, sqlite3 *db)
 {
         struct beat_call *c = (struct beat_call *)work;
         struct query q = query_of(db, &lite_sql_beat);
-        int64_t now_us = lite_now_us();
-        int rc;
 
         query_text(&q, c->call.store->owner);
         query_text(&q, c->state);
-        query_number(&q, now_us);
-        rc = query_run(&q);
-        if (rc != SQLITE_OK)
-                return rc;
-        q = query_of(db, &lite_sql_beat_gone);
-        query_text(&q, c->call.store->owner);
-        query_number(&q, now_us - DAY_US);
+        query_number(&q, lite_now_us());
         return query_run(&q);
 }
 
-static const struct sqlite_verb beat_verb = { .run = run_beat, .done = lite_stored, .loose = true, .asks = true };
+static const struct sqlite_verb beat_verb = { .run = lite_run_beat, .done = lite_stored, .loose = true, .asks = true };
 
 static void clear_beat(struct lite_call *call)
 {
@@ -179,7 +203,6 @@ void lite_beat(struct store *s, const json_t *state, store_done *done, void *arg
         }
         c->state = text;
         c->call.clear = clear_beat;
-        lite_tend(lite_of(s));
         lite_call_start(&c->call, &beat_verb);
 }
 

@@ -30,7 +30,7 @@ enum {
         JUDGED_SENDS
 };
 
-static int insert(struct claim_call *c, sqlite3 *db, int64_t now_us)
+static int lite_claim_insert(struct claim_call *c, sqlite3 *db, int64_t now_us)
 {
         struct query q = query_of(db, &lite_sql_claim_insert);
         int rc;
@@ -172,7 +172,7 @@ static int read_facts(struct claim_call *c, sqlite3 *db)
         return rc;
 }
 
-static int run_claim(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_claim(struct sqlite_work *work, sqlite3 *db)
 {
         struct claim_call *c = (struct claim_call *)work;
         int64_t now_us = lite_now_us();
@@ -187,7 +187,7 @@ static int run_claim(struct sqlite_work *work, sqlite3 *db)
         c->starts = 1;
         rc = strcmp(c->what->root_id, c->what->id) ? insert_cancelled(c, db, now_us) : SQLITE_OK;
         if (rc == SQLITE_OK && c->verdict != CLAIM_REVOKED)
-                rc = insert(c, db, now_us);
+                rc = lite_claim_insert(c, db, now_us);
         if (rc == SQLITE_OK && c->verdict == CLAIM_LEASED)
                 rc = lite_claim_judge(c, db, now_us);
         if (rc == SQLITE_OK && c->verdict == CLAIM_GRANTED && c->what->pipeline)
@@ -257,7 +257,7 @@ static const char *claim_about(const struct sqlite_work *work)
 
 /* A claim that is lost in a power cut is only claimed again: it need not wait for the disk. */
 static const struct sqlite_verb verb = {
-        .run = run_claim, .done = claim_answered, .loose = true, .name = "claim", .about = claim_about
+        .run = lite_run_claim, .done = claim_answered, .loose = true, .name = "claim", .about = claim_about
 };
 
 static void claim_clear(struct lite_call *call)

@@ -10,7 +10,7 @@
 struct commit_call {
         struct lite_call call; /* its text: the result that is there already */
         const struct commit *what;
-        struct effects effects;
+        struct lite_effects effects;
         struct buffer chain,
                 sends; /* JSON texts of what follows, and of what is sent, each with a NUL behind it; or none */
 };
@@ -144,7 +144,7 @@ static int write_all(const struct commit_call *c, sqlite3 *db, int64_t now_us)
         return rc == SQLITE_OK ? effects_write(&c->effects, db, now_us) : rc;
 }
 
-static int run_commit(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_commit(struct sqlite_work *work, sqlite3 *db)
 {
         struct commit_call *c = (struct commit_call *)work;
         bool stale = false;
@@ -174,7 +174,7 @@ static const char *commit_about(const struct sqlite_work *work)
 }
 
 static const struct sqlite_verb verb = {
-        .run = run_commit, .done = lite_stored, .name = "commit", .about = commit_about
+        .run = lite_run_commit, .done = lite_stored, .name = "commit", .about = commit_about
 };
 
 /* ---- on the loop thread ---- */
@@ -194,10 +194,10 @@ static bool commit_fill(struct commit_call *c)
                 lite_add_json(&c->chain, c->what->chain);
         if (c->what->sends)
                 lite_add_json(&c->sends, c->what->sends);
-        c->effects = (struct effects){ .writer = c->what->id,
-                                       .root_id = c->what->root_id,
-                                       .traceparent = c->what->traceparent,
-                                       .outcome = c->what->outcome };
+        c->effects = (struct lite_effects){ .writer = c->what->id,
+                                            .root_id = c->what->root_id,
+                                            .traceparent = c->what->traceparent,
+                                            .outcome = c->what->outcome };
         return effects_fill(&c->effects) && !c->sends.failed && !c->chain.failed;
 }
 

@@ -13,22 +13,22 @@
 
 /* ---- a step ---- */
 
-struct step_call {
+struct lite_step_call {
         struct lite_call call;
         const struct consumer_step *step; /* until it is answered */
         size_t count;                     /* of its items */
         char *ids;                        /* "CONSUMER/EVENT" of its items, one behind the other; after the effects */
-        struct effects effects[];
+        struct lite_effects effects[];
 };
 
 /* Nothing of it is to be stored: its changes are rolled back. */
-static int step_void(struct step_call *c, const char *code, const char *text)
+static int step_void(struct lite_step_call *c, const char *code, const char *text)
 {
         problem_set(&c->call.work.why, "store", code, "%s", text);
         return SQLITE_CONSTRAINT;
 }
 
-static int step_hold(struct step_call *c, sqlite3 *db, int64_t now_us)
+static int step_hold(struct lite_step_call *c, sqlite3 *db, int64_t now_us)
 {
         struct query q = query_of(db, &lite_sql_consumer_hold);
         int rc;
@@ -53,7 +53,7 @@ static int step_known(const struct inbox_item *item, sqlite3 *db, bool *known)
         return query_end(&q);
 }
 
-static int step_put_messages(struct step_call *c, const struct inbox_item *item, sqlite3 *db)
+static int step_put_messages(struct lite_step_call *c, const struct inbox_item *item, sqlite3 *db)
 {
         unsigned char key[KEY_SIZE], part[KEY_SIZE];
         int rc = SQLITE_OK;
@@ -66,7 +66,7 @@ static int step_put_messages(struct step_call *c, const struct inbox_item *item,
         return rc;
 }
 
-static int step_act(struct step_call *c, size_t i, sqlite3 *db, int64_t now_us)
+static int step_act(struct lite_step_call *c, size_t i, sqlite3 *db, int64_t now_us)
 {
         const struct inbox_item *item = &c->step->items[i];
         bool known = false, stale = false;
@@ -140,7 +140,7 @@ static int step_waits(const struct consumer_step *step, sqlite3 *db, int64_t now
 
 static int step_run(struct sqlite_work *work, sqlite3 *db)
 {
-        struct step_call *c = (struct step_call *)work;
+        struct lite_step_call *c = (struct lite_step_call *)work;
         const struct consumer_step *step = c->step;
         const int64_t now_us = lite_now_us();
         enum store_result filed;
@@ -170,7 +170,7 @@ static enum consumer_end step_ended(enum sqlite_end end, const struct problem *s
 
 static void lite_step_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
 {
-        struct step_call *c = (struct step_call *)work;
+        struct lite_step_call *c = (struct lite_step_call *)work;
         struct lite_store *s = c->call.store;
         struct problem why;
 
@@ -186,7 +186,7 @@ static void lite_step_done(struct sqlite_work *work, enum sqlite_end end, const 
 
 static const char *step_about(const struct sqlite_work *work)
 {
-        return ((const struct step_call *)work)->step->consumer;
+        return ((const struct lite_step_call *)work)->step->consumer;
 }
 
 static const struct sqlite_verb step_verb = {
@@ -195,13 +195,13 @@ static const struct sqlite_verb step_verb = {
 
 static void step_clear(struct lite_call *call)
 {
-        struct step_call *c = (struct step_call *)call;
+        struct lite_step_call *c = (struct lite_step_call *)call;
 
         for (size_t i = 0; i < c->count; i++)
                 effects_free(&c->effects[i]);
 }
 
-static bool lite_step_fill(struct step_call *c)
+static bool lite_step_fill(struct lite_step_call *c)
 {
         const struct consumer_step *step = c->step;
         char *at = c->ids;
@@ -210,10 +210,10 @@ static bool lite_step_fill(struct step_call *c)
         for (size_t i = 0; ok && i < step->item_count; i++) {
                 const struct inbox_item *item = &step->items[i];
 
-                c->effects[i] = (struct effects){ .writer = at,
-                                                  .root_id = item->root_id ? item->root_id : "",
-                                                  .traceparent = item->traceparent,
-                                                  .outcome = item->outcome };
+                c->effects[i] = (struct lite_effects){ .writer = at,
+                                                       .root_id = item->root_id ? item->root_id : "",
+                                                       .traceparent = item->traceparent,
+                                                       .outcome = item->outcome };
                 at += sprintf(at, "%s/%s", item->consumer, item->event_id) + 1;
                 ok = effects_fill(&c->effects[i]);
         }
@@ -222,8 +222,8 @@ static bool lite_step_fill(struct step_call *c)
 
 void lite_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg)
 {
-        size_t size = sizeof(struct step_call) + step->item_count * sizeof(struct effects);
-        struct step_call *c;
+        size_t size = sizeof(struct lite_step_call) + step->item_count * sizeof(struct lite_effects);
+        struct lite_step_call *c;
         struct problem why;
 
         assert(step->item_count <= CONSUMER_STEP_MAX);
@@ -268,14 +268,14 @@ int lite_ask_consumer(const struct message *m, int64_t due_ms, sqlite3 *db)
 
 /* ---- asking ---- */
 
-struct consumer_ask {
+struct lite_consumer_ask {
         struct lite_call call; /* its text: the answer */
         unsigned limit;
         char *holder; /* behind the name, or NULL */
         char name[];
 };
 
-static int consumer_add_row(struct consumer_ask *c, struct query *q)
+static int consumer_add_row(struct lite_consumer_ask *c, struct query *q)
 {
         buffer_reset(&c->call.text);
         if (query_row(q)) {
@@ -290,7 +290,7 @@ static int consumer_add_row(struct consumer_ask *c, struct query *q)
 
 static int consumer_run_take(struct sqlite_work *work, sqlite3 *db)
 {
-        struct consumer_ask *c = (struct consumer_ask *)work;
+        struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_take);
         int rc;
 
@@ -307,7 +307,7 @@ static int consumer_run_take(struct sqlite_work *work, sqlite3 *db)
 
 static int consumer_run_waiting(struct sqlite_work *work, sqlite3 *db)
 {
-        struct consumer_ask *c = (struct consumer_ask *)work;
+        struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_waiting);
 
         query_text(&q, c->name);
@@ -318,7 +318,7 @@ static int consumer_run_waiting(struct sqlite_work *work, sqlite3 *db)
 
 static int consumer_run_held(struct sqlite_work *work, sqlite3 *db)
 {
-        struct consumer_ask *c = (struct consumer_ask *)work;
+        struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_held);
 
         query_text(&q, c->name);
@@ -327,7 +327,7 @@ static int consumer_run_held(struct sqlite_work *work, sqlite3 *db)
 
 static int consumer_run_list(struct sqlite_work *work, sqlite3 *db)
 {
-        struct consumer_ask *c = (struct consumer_ask *)work;
+        struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_list);
 
         buffer_reset(&c->call.text);
@@ -343,7 +343,7 @@ static void consumer_start_ask(struct store *s, const struct sqlite_verb *verb, 
                                unsigned limit, json_done *done, void *arg)
 {
         const size_t size = strlen(name) + 1, more = holder ? strlen(holder) + 1 : 0;
-        struct consumer_ask *c = lite_call_new(lite_of(s), sizeof(*c) + size + more, (void (*)(void))done, arg);
+        struct lite_consumer_ask *c = lite_call_new(lite_of(s), sizeof(*c) + size + more, (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_read(done, arg);
@@ -378,7 +378,7 @@ void lite_consumer_list(struct store *s, json_done *done, void *arg)
 
 /* ---- facts ---- */
 
-struct facts_call {
+struct lite_facts_call {
         struct lite_call call; /* its text: of each set an object as JSON, and a NUL byte */
         size_t count;
         struct fact_set sets[]; /* their texts behind them */
@@ -386,7 +386,7 @@ struct facts_call {
 
 static int facts_run(struct sqlite_work *work, sqlite3 *db)
 {
-        struct facts_call *c = (struct facts_call *)work;
+        struct lite_facts_call *c = (struct lite_facts_call *)work;
         int rc = SQLITE_OK;
 
         buffer_reset(&c->call.text);
@@ -397,7 +397,7 @@ static int facts_run(struct sqlite_work *work, sqlite3 *db)
 
 static void lite_facts_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *said)
 {
-        struct facts_call *c = (struct facts_call *)work;
+        struct lite_facts_call *c = (struct lite_facts_call *)work;
         const char *at = (const char *)c->call.text.data;
         json_t *facts = json_object();
         struct problem why;
@@ -428,8 +428,8 @@ static const char *lite_facts_text(char **at, const char *text)
 
 void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
 {
-        size_t size = sizeof(struct facts_call) + count * sizeof(sets[0]);
-        struct facts_call *c;
+        size_t size = sizeof(struct lite_facts_call) + count * sizeof(sets[0]);
+        struct lite_facts_call *c;
 
         for (size_t i = 0; i < count; i++)
                 size += strlen(sets[i].kind) + strlen(sets[i].owner) + 2;

@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-static const struct fact *lite_effects_facts(const struct effects *e)
+static const struct fact *lite_effects_facts(const struct lite_effects *e)
 {
         return e->outcome ? e->outcome->facts : NULL;
 }
 
-bool effects_fill(struct effects *e)
+bool effects_fill(struct lite_effects *e)
 {
         for (const struct event *event = e->outcome ? e->outcome->events : NULL; event; event = event->next)
                 lite_add_json(&e->payloads, event->payload);
@@ -17,13 +17,13 @@ bool effects_fill(struct effects *e)
         return !e->payloads.failed && !e->values.failed;
 }
 
-void effects_free(struct effects *e)
+void effects_free(struct lite_effects *e)
 {
         buffer_free(&e->payloads);
         buffer_free(&e->values);
 }
 
-int effects_look(const struct effects *e, sqlite3 *db, bool *stale)
+int effects_look(const struct lite_effects *e, sqlite3 *db, bool *stale)
 {
         int rc = SQLITE_OK;
 
@@ -43,7 +43,7 @@ int effects_look(const struct effects *e, sqlite3 *db, bool *stale)
         return rc;
 }
 
-static int effects_write_events(const struct effects *e, sqlite3 *db, int64_t now_us)
+static int effects_write_events(const struct lite_effects *e, sqlite3 *db, int64_t now_us)
 {
         const char *payload = (const char *)e->payloads.data;
         int rc = SQLITE_OK;
@@ -64,7 +64,7 @@ static int effects_write_events(const struct effects *e, sqlite3 *db, int64_t no
         return rc;
 }
 
-static int effects_write_fact(const struct effects *e, sqlite3 *db, const struct fact *f, const char *value,
+static int effects_write_fact(const struct lite_effects *e, sqlite3 *db, const struct fact *f, const char *value,
                               int64_t now_us)
 {
         struct query q = query_of(db, f->mode == FACT_ONCE ? &lite_sql_fact_once : &lite_sql_fact_merge);
@@ -78,7 +78,7 @@ static int effects_write_fact(const struct effects *e, sqlite3 *db, const struct
         return query_run(&q);
 }
 
-int effects_write(const struct effects *e, sqlite3 *db, int64_t now_us)
+int effects_write(const struct lite_effects *e, sqlite3 *db, int64_t now_us)
 {
         const char *value = (const char *)e->values.data;
         int rc = effects_write_events(e, db, now_us);

@@ -6,18 +6,18 @@
 #include "store/sqlite/lite.h"
 
 /* Whose they are; `root_id` is not NULL. Their JSON is text, each value with a NUL behind it, in their order. */
-struct effects {
+struct lite_effects {
         const char *writer, *root_id, *traceparent;
         const struct outcome *outcome;
         struct buffer payloads, values;
 };
 
 /* Make the JSON text, on the loop thread. False when memory ran out. */
-bool effects_fill(struct effects *e);
-void effects_free(struct effects *e);
+bool effects_fill(struct lite_effects *e);
+void effects_free(struct lite_effects *e);
 
 /* Did somebody else write a fact of the kind that is written once? Then *stale becomes true. On the file's thread, as the next one: SQLITE_OK or the error. */
-int effects_look(const struct effects *e, sqlite3 *db, bool *stale);
-int effects_write(const struct effects *e, sqlite3 *db, int64_t now_us);
+int effects_look(const struct lite_effects *e, sqlite3 *db, bool *stale);
+int effects_write(const struct lite_effects *e, sqlite3 *db, int64_t now_us);
 
 #endif

@@ -83,7 +83,7 @@ static int has_succeeded(const struct failure *f, sqlite3 *db, bool *succeeded)
         return query_end(&q);
 }
 
-static int run_fail(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_fail(struct sqlite_work *work, sqlite3 *db)
 {
         struct fail_call *c = (struct fail_call *)work;
         int64_t now_us = lite_now_us();
@@ -108,7 +108,7 @@ static const char *fail_about(const struct sqlite_work *work)
 }
 
 static const struct sqlite_verb fail_verb = {
-        .run = run_fail, .done = lite_stored, .name = "fail", .about = fail_about
+        .run = lite_run_fail, .done = lite_stored, .name = "fail", .about = fail_about
 };
 
 static void fail_clear(struct lite_call *call)
@@ -147,7 +147,7 @@ void lite_fail(struct store *s, const struct failure *failure, store_done *done,
 
 /* ---- give back ---- */
 
-static int run_give_back(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_give_back(struct sqlite_work *work, sqlite3 *db)
 {
         struct give_back_call *c = (struct give_back_call *)work;
         struct query q = query_of(db, &lite_sql_give_back);
@@ -166,7 +166,7 @@ static const char *give_back_about(const struct sqlite_work *work)
 }
 
 static const struct sqlite_verb give_back_verb = {
-        .run = run_give_back, .done = lite_stored, .name = "give back", .about = give_back_about
+        .run = lite_run_give_back, .done = lite_stored, .name = "give back", .about = give_back_about
 };
 
 void lite_give_back(struct store *s, const struct release_lease *release, store_done *done, void *arg)

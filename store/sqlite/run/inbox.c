@@ -5,15 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct inbox_call {
+struct lite_inbox_call {
         struct lite_call call;
         const struct inbox_item *item;
-        struct effects effects;
+        struct lite_effects effects;
         char id[]; /* CONSUMER/EVENT */
 };
 
 /* Was it acted on before, or is it stale? */
-static int inbox_look(struct inbox_call *c, sqlite3 *db)
+static int inbox_look(struct lite_inbox_call *c, sqlite3 *db)
 {
         struct query q = query_of(db, &lite_sql_inbox_look);
         bool stale = false;
@@ -30,7 +30,7 @@ static int inbox_look(struct inbox_call *c, sqlite3 *db)
         return rc;
 }
 
-static int inbox_write(struct inbox_call *c, sqlite3 *db)
+static int inbox_write(struct lite_inbox_call *c, sqlite3 *db)
 {
         const struct inbox_item *item = c->item;
         const int64_t now_us = lite_now_us();
@@ -53,7 +53,7 @@ static int inbox_write(struct inbox_call *c, sqlite3 *db)
 
 static int inbox_run(struct sqlite_work *work, sqlite3 *db)
 {
-        struct inbox_call *c = (struct inbox_call *)work;
+        struct lite_inbox_call *c = (struct lite_inbox_call *)work;
         int rc;
 
         c->call.scheduled_id = 0;
@@ -63,7 +63,7 @@ static int inbox_run(struct sqlite_work *work, sqlite3 *db)
 
 static const char *inbox_about(const struct sqlite_work *work)
 {
-        return ((const struct inbox_call *)work)->id;
+        return ((const struct lite_inbox_call *)work)->id;
 }
 
 static const struct sqlite_verb inbox_verb = {
@@ -72,13 +72,13 @@ static const struct sqlite_verb inbox_verb = {
 
 static void inbox_clear(struct lite_call *call)
 {
-        effects_free(&((struct inbox_call *)call)->effects);
+        effects_free(&((struct lite_inbox_call *)call)->effects);
 }
 
 void lite_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg)
 {
         const size_t size = strlen(item->consumer) + strlen(item->event_id) + 2;
-        struct inbox_call *c = lite_call_new(lite_of(s), sizeof(*c) + size, (void (*)(void))done, arg);
+        struct lite_inbox_call *c = lite_call_new(lite_of(s), sizeof(*c) + size, (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_stored(done, arg);
@@ -87,10 +87,10 @@ void lite_inbox_apply(struct store *s, const struct inbox_item *item, store_done
         c->item = item;
         c->call.clear = inbox_clear;
         snprintf(c->id, size, "%s/%s", item->consumer, item->event_id);
-        c->effects = (struct effects){ .writer = c->id,
-                                       .root_id = item->root_id ? item->root_id : "",
-                                       .traceparent = item->traceparent,
-                                       .outcome = item->outcome };
+        c->effects = (struct lite_effects){ .writer = c->id,
+                                            .root_id = item->root_id ? item->root_id : "",
+                                            .traceparent = item->traceparent,
+                                            .outcome = item->outcome };
         if (effects_fill(&c->effects)) {
                 lite_call_start(&c->call, &inbox_verb);
                 return;

@@ -24,7 +24,7 @@ static int revoke_job(const struct revocation *r, sqlite3 *db, int64_t now_us)
         return query_run(&q);
 }
 
-static int run_revoke(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_revoke(struct sqlite_work *work, sqlite3 *db)
 {
         struct revoke_call *c = (struct revoke_call *)work;
         const struct revocation *r = c->what;
@@ -49,7 +49,7 @@ static const char *revoke_about(const struct sqlite_work *work)
 }
 
 static const struct sqlite_verb revoke_verb = {
-        .run = run_revoke, .done = lite_stored, .name = "revoke", .about = revoke_about
+        .run = lite_run_revoke, .done = lite_stored, .name = "revoke", .about = revoke_about
 };
 
 void lite_revoke(struct store *s, const struct revocation *revocation, store_done *done, void *arg)

@@ -9,23 +9,23 @@
 #define RENEW_MS 3000
 #define LATER_US 10000000 /* until what no queue took comes again */
 
-struct release_call {
+struct lite_release_call {
         struct lite_call call;
         int64_t now_ms;
         unsigned limit;
         struct due *due;
-        size_t count, room;
+        size_t count, capacity;
         int64_t next_us; /* 0 = none */
 };
 
 /* Rows by their ids: those that were confirmed, all that were locked, and those that no queue took. */
-struct forget_call {
+struct lite_forget_call {
         struct lite_call call;
         size_t count, locked, returned;
         int64_t ids[]; /* in this order */
 };
 
-static void lite_release_free_due(struct release_call *c)
+static void lite_release_free_due(struct lite_release_call *c)
 {
         for (size_t i = 0; i < c->count; i++)
                 message_free(c->due[i].message);
@@ -34,7 +34,7 @@ static void lite_release_free_due(struct release_call *c)
 
 static void clear_release(struct lite_call *call)
 {
-        struct release_call *c = (struct release_call *)call;
+        struct lite_release_call *c = (struct lite_release_call *)call;
 
         lite_release_free_due(c);
         free(c->due);
@@ -42,24 +42,24 @@ static void clear_release(struct lite_call *call)
 
 /* ---- release ---- */
 
-static bool release_make_room(struct release_call *c)
+static bool release_grow(struct lite_release_call *c)
 {
-        size_t room = c->room > 0 ? 2 * c->room : 16;
+        size_t capacity = c->capacity > 0 ? 2 * c->capacity : 16;
         struct due *grown;
 
-        if (c->count < c->room)
+        if (c->count < c->capacity)
                 return true;
-        grown = realloc(c->due, room * sizeof(*grown));
+        grown = realloc(c->due, capacity * sizeof(*grown));
         if (!grown)
                 return false;
         c->due = grown;
-        c->room = room;
+        c->capacity = capacity;
         return true;
 }
 
-static bool add_due(struct release_call *c, struct query *q)
+static bool add_due(struct lite_release_call *c, struct query *q)
 {
-        struct due *due = release_make_room(c) ? &c->due[c->count] : NULL;
+        struct due *due = release_grow(c) ? &c->due[c->count] : NULL;
 
         if (!due)
                 return false;
@@ -74,7 +74,7 @@ static bool add_due(struct release_call *c, struct query *q)
         return due->message != NULL;
 }
 
-static int release_read_due(struct release_call *c, sqlite3 *db, int64_t now_us)
+static int release_read_due(struct lite_release_call *c, sqlite3 *db, int64_t now_us)
 {
         struct query q = query_of(db, &lite_sql_due);
         bool enough = true;
@@ -90,7 +90,7 @@ static int release_read_due(struct release_call *c, sqlite3 *db, int64_t now_us)
 }
 
 /* What locks, renews or puts off a row. */
-static int change(int64_t id, sqlite3 *db, const struct statement *sql, const char *owner, int64_t time_us)
+static int lite_release_change(int64_t id, sqlite3 *db, const struct statement *sql, const char *owner, int64_t time_us)
 {
         struct query q = query_of(db, sql);
 
@@ -115,9 +115,9 @@ static int read_earliest(sqlite3 *db, const struct statement *sql, int64_t due_u
         return query_end(&q);
 }
 
-static int run_release(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_release(struct sqlite_work *work, sqlite3 *db)
 {
-        struct release_call *c = (struct release_call *)work;
+        struct lite_release_call *c = (struct lite_release_call *)work;
         int64_t now_us = lite_now_us();
         int rc;
 
@@ -129,12 +129,13 @@ static int run_release(struct sqlite_work *work, sqlite3 *db)
         if (rc == SQLITE_OK && c->count < c->limit)
                 rc = read_earliest(db, &lite_sql_release_unlocked, c->now_ms * 1000, now_us, &c->next_us);
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
-                rc = change(c->due[i].id, db, &lite_sql_release_lock, c->call.store->owner, now_us + LOCK_US);
+                rc = lite_release_change(c->due[i].id, db, &lite_sql_release_lock, c->call.store->owner,
+                                         now_us + LOCK_US);
         return rc;
 }
 
 /* Remember what is locked, so that forget can put off what was not confirmed. */
-static void lite_release_remember(struct lite_store *s, const struct release_call *c)
+static void lite_release_remember(struct lite_store *s, const struct lite_release_call *c)
 {
         free(s->released);
         s->released = calloc(c->count + 1, sizeof(*s->released));
@@ -147,7 +148,7 @@ static void lite_release_remember(struct lite_store *s, const struct release_cal
 
 static void lite_release_answer_release(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
-        struct release_call *c = (struct release_call *)work;
+        struct lite_release_call *c = (struct lite_release_call *)work;
         int64_t next_ms = (c->next_us + 999) / 1000;
 
         (void)why;
@@ -164,13 +165,13 @@ static void lite_release_answer_release(struct sqlite_work *work, enum sqlite_en
         lite_call_free(&c->call);
 }
 
-static const struct sqlite_verb release_verb = { .run = run_release,
+static const struct sqlite_verb release_verb = { .run = lite_run_release,
                                                  .done = lite_release_answer_release,
                                                  .loose = true };
 
 void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done *done, void *arg)
 {
-        struct release_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+        struct lite_release_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
 
         if (!c) {
                 done(NULL, 0, now_ms + 1000, arg);
@@ -184,7 +185,7 @@ void lite_release(struct store *s, int64_t now_ms, unsigned limit, release_done 
 
 /* ---- forget, renew ---- */
 
-static int forget(int64_t id, sqlite3 *db)
+static int lite_release_forget(int64_t id, sqlite3 *db)
 {
         struct query q = query_of(db, &lite_sql_release_moved);
         int rc;
@@ -199,31 +200,32 @@ static int forget(int64_t id, sqlite3 *db)
         return query_run(&q);
 }
 
-static int run_forget(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_forget(struct sqlite_work *work, sqlite3 *db)
 {
-        struct forget_call *c = (struct forget_call *)work;
+        struct lite_forget_call *c = (struct lite_forget_call *)work;
         const int64_t *locked = c->ids + c->count, *returned = locked + c->locked, later_us = lite_now_us() + LATER_US;
         const char *owner = c->call.store->owner;
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++)
-                rc = forget(c->ids[i], db);
+                rc = lite_release_forget(c->ids[i], db);
         for (size_t i = 0; rc == SQLITE_OK && i < c->returned; i++)
-                rc = change(returned[i], db, &lite_sql_release_returned, owner, later_us);
+                rc = lite_release_change(returned[i], db, &lite_sql_release_returned, owner, later_us);
         for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
-                rc = change(locked[i], db, &lite_sql_release_later, owner, later_us);
+                rc = lite_release_change(locked[i], db, &lite_sql_release_later, owner, later_us);
         return rc;
 }
 
 /* A forgotten row that comes back after a power cut is published again, which claims make harmless. */
-static const struct sqlite_verb forget_verb = { .run = run_forget, .done = lite_stored, .loose = true };
+static const struct sqlite_verb forget_verb = { .run = lite_run_forget, .done = lite_stored, .loose = true };
 
 /* The locked ones are only looked at where not all of them were confirmed. */
-static struct forget_call *new_forget(struct lite_store *s, const struct forgetting *what, size_t locked,
-                                      void (*done)(void), void *arg)
+static struct lite_forget_call *new_forget(struct lite_store *s, const struct forgetting *what, size_t locked,
+                                           void (*done)(void), void *arg)
 {
         const size_t count = what->confirmed_count, returned = what->returned_count;
-        struct forget_call *c = lite_call_new(s, sizeof(*c) + (count + locked + returned) * sizeof(int64_t), done, arg);
+        struct lite_forget_call *c =
+                lite_call_new(s, sizeof(*c) + (count + locked + returned) * sizeof(int64_t), done, arg);
 
         if (!c)
                 return NULL;
@@ -243,7 +245,7 @@ void lite_forget(struct store *s, const struct forgetting *what, store_done *don
 {
         struct lite_store *lite = lite_of(s);
         size_t locked = what->confirmed_count < lite->released_count ? lite->released_count : 0;
-        struct forget_call *c = new_forget(lite, what, locked, (void (*)(void))done, arg);
+        struct lite_forget_call *c = new_forget(lite, what, locked, (void (*)(void))done, arg);
 
         if (!c) {
                 lite_refuse_stored(done, arg);
@@ -255,18 +257,18 @@ void lite_forget(struct store *s, const struct forgetting *what, store_done *don
         lite_call_start(&c->call, &forget_verb);
 }
 
-static int run_renew(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_renew(struct sqlite_work *work, sqlite3 *db)
 {
-        struct forget_call *c = (struct forget_call *)work;
+        struct lite_forget_call *c = (struct lite_forget_call *)work;
         int64_t until_us = lite_now_us() + LOCK_US;
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
-                rc = change(c->ids[i], db, &lite_sql_release_renew, c->call.store->owner, until_us);
+                rc = lite_release_change(c->ids[i], db, &lite_sql_release_renew, c->call.store->owner, until_us);
         return rc;
 }
 
-static void renewed(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void lite_release_renewed(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
         struct lite_call *call = (struct lite_call *)work;
 
@@ -276,13 +278,15 @@ static void renewed(struct sqlite_work *work, enum sqlite_end end, const struct 
         lite_call_free(call);
 }
 
-static const struct sqlite_verb renew_verb = { .run = run_renew, .done = renewed, .loose = true, .asks = true };
+static const struct sqlite_verb renew_verb = {
+        .run = lite_run_renew, .done = lite_release_renewed, .loose = true, .asks = true
+};
 
 void lite_renew(uv_timer_t *timer)
 {
         struct lite_store *s = timer->data;
         const struct forgetting none = { 0 };
-        struct forget_call *c = s->renewing ? NULL : new_forget(s, &none, s->released_count, NULL, NULL);
+        struct lite_forget_call *c = s->renewing ? NULL : new_forget(s, &none, s->released_count, NULL, NULL);
 
         if (!c)
                 return;
@@ -290,7 +294,7 @@ void lite_renew(uv_timer_t *timer)
         lite_call_start_unseen(&c->call, &renew_verb);
 }
 
-static int unlock(int64_t id, sqlite3 *db, const char *owner)
+static int lite_release_unlock(int64_t id, sqlite3 *db, const char *owner)
 {
         struct query q = query_of(db, &lite_sql_release_unlock);
 
@@ -299,22 +303,24 @@ static int unlock(int64_t id, sqlite3 *db, const char *owner)
         return query_run(&q);
 }
 
-static int run_unlock(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_unlock(struct sqlite_work *work, sqlite3 *db)
 {
-        struct forget_call *c = (struct forget_call *)work;
+        struct lite_forget_call *c = (struct lite_forget_call *)work;
         int rc = SQLITE_OK;
 
         for (size_t i = 0; rc == SQLITE_OK && i < c->locked; i++)
-                rc = unlock(c->ids[i], db, c->call.store->owner);
+                rc = lite_release_unlock(c->ids[i], db, c->call.store->owner);
         return rc;
 }
 
-static const struct sqlite_verb unlock_verb = { .run = run_unlock, .done = renewed, .loose = true, .asks = true };
+static const struct sqlite_verb unlock_verb = {
+        .run = lite_run_unlock, .done = lite_release_renewed, .loose = true, .asks = true
+};
 
 void lite_unlock(struct lite_store *s)
 {
         const struct forgetting none = { 0 };
-        struct forget_call *c = s->released_count > 0 ? new_forget(s, &none, s->released_count, NULL, NULL) : NULL;
+        struct lite_forget_call *c = s->released_count > 0 ? new_forget(s, &none, s->released_count, NULL, NULL) : NULL;
 
         if (c)
                 lite_call_start_unseen(&c->call, &unlock_verb);

@@ -41,7 +41,7 @@ int lite_put_keyed(struct lite_call *call, sqlite3 *db, const unsigned char key[
         return rc;
 }
 
-static int run_schedule(struct sqlite_work *work, sqlite3 *db)
+static int lite_run_schedule(struct sqlite_work *work, sqlite3 *db)
 {
         struct schedule_call *c = (struct schedule_call *)work;
 
@@ -49,7 +49,7 @@ static int run_schedule(struct sqlite_work *work, sqlite3 *db)
         return lite_put_scheduled(&c->call, db, c->what);
 }
 
-static const struct sqlite_verb schedule_verb = { .run = run_schedule, .done = lite_stored, .name = "schedule" };
+static const struct sqlite_verb schedule_verb = { .run = lite_run_schedule, .done = lite_stored, .name = "schedule" };
 
 void lite_schedule(struct store *s, const struct scheduled *scheduled, store_done *done, void *arg)
 {

@@ -14,7 +14,7 @@ create table dead_letter (
         edited        integer not null default 0,  -- another body is sent instead when it is requeued
         key           blob not null unique,
         same          blob not null,
-        state         text not null default 'kept' check (state in ('kept', 'requeued', 'discarded', 'resolved')),
+        state         text not null default 'kept' check (state <> ''),
         task_id       text not null default '',
         root_id       text not null default '',
         name          text not null default '',

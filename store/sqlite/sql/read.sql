@@ -55,8 +55,11 @@ where ?2 is null or name = ?2 order by name
 insert into worker (name, state, started_at, beat_at) values (?1, ?2, ?3, ?3)
 on conflict (name) do update set state = excluded.state, beat_at = ?3
 
--- statement: beat_gone
-delete from worker where beat_at < ?2 and name <> ?1
+-- statement: silent_workers
+select json_group_array(name) from (select name from worker where beat_at < ?1 order by name)
+
+-- statement: forget_workers
+delete from worker where beat_at < ?1
 
 -- statement: upcoming
 select due_at, exchange, routing_key, properties, body from scheduled

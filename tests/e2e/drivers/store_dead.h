@@ -194,8 +194,12 @@ static void do_dead_settle(struct request *r, struct store *s)
 {
         const json_t *items = json_object_get(r->line, "items"), *item;
         struct dead_item *list = arena_alloc(&r->arena, (json_array_size(items) + 1) * sizeof(*list));
+        struct dead_action *action = arena_alloc(&r->arena, sizeof(*action));
         size_t i;
 
+        *action = (struct dead_action){ .name = json_text(r->line, "action", "requeue"),
+                                        .state = json_text(r->line, "state", "requeued"),
+                                        .sends = !json_object_get(r->line, "action") };
         json_array_foreach(items, i, item) {
                 list[i] = (struct dead_item){ .entry = json_number(item, "entry", 0),
                                               .message = read_message(r, json_object_get(item, "message")),
@@ -203,7 +207,7 @@ static void do_dead_settle(struct request *r, struct store *s)
                                               .due_ms = json_number(item, "due_ms", 1) };
         }
         r->settle = (struct dead_settle){
-                .action = strcmp(json_text(r->line, "action", "requeue"), "discard") == 0 ? DEAD_DISCARD : DEAD_REQUEUE,
+                .action = action,
                 .act = read_act(r),
                 .items = list,
                 .count = json_array_size(items),

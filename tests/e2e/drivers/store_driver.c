@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "pipelines/pipeline.h"
 #include "store/dead_letter.h"
+#include "store/fleet.h"
 #include "store/inbox.h"
 #include "store/read.h"
 #include "store/run.h"
@@ -286,6 +287,8 @@ static const struct {
         { "scheduled_list", do_scheduled_list },
         { "scheduled_drop", do_scheduled_drop },
         { "beat", do_beat },
+        { "maintain", do_maintain },
+        { "forget_workers", do_forget_workers },
         { "worker", do_worker },
         { "job", do_job },
         { "up", do_up },

@@ -206,7 +206,7 @@ static void with_store(const char *url, struct run *run, size_t in_flight, void 
         free(run->ids);
 }
 
-static void raw_group(PGconn *pg, struct arguments *a, size_t count)
+static void raw_group(PGconn *pg, struct pg_arguments *a, size_t count)
 {
         static const char *const inserts[2] = {
                 "insert into chard_raw_in (id, name, state) select id, 'test.noop', 'STARTED' from unnest($1::text[]) as i (id)",
@@ -242,7 +242,7 @@ static void raw_group(PGconn *pg, struct arguments *a, size_t count)
 
 static void raw(const char *url, size_t count, size_t group)
 {
-        struct arguments arguments = { 0 };
+        struct pg_arguments arguments = { 0 };
         PGconn *pg = PQconnectdb(url);
         uint64_t start, cpu;
 

@@ -127,6 +127,16 @@ static void do_beat(struct request *r, struct store *s)
         s->run->beat(s, json_object_get(r->line, "state"), stored, r);
 }
 
+static void do_maintain(struct request *r, struct store *s)
+{
+        s->fleet->maintain(s, stored, r);
+}
+
+static void do_forget_workers(struct request *r, struct store *s)
+{
+        s->fleet->forget_workers(s, (uint64_t)json_number(r->line, "silent_ms", 0), read_back, r);
+}
+
 static void do_worker(struct request *r, struct store *s)
 {
         s->read->worker(s, json_text(r->line, "name", ""), read_back, r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/postgres/link/address.h"
+#include "store/postgres/link/conninfo.h"
 
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@ static const struct {
         { "target_session_attrs", "read-write" }, /* of several hosts the primary, also after a failover */
 };
 
-static PQconninfoOption *address_option(PQconninfoOption *options, const char *keyword)
+static PQconninfoOption *conninfo_option(PQconninfoOption *options, const char *keyword)
 {
         for (PQconninfoOption *o = options; o->keyword; o++) {
                 if (strcmp(o->keyword, keyword) == 0)
@@ -27,27 +27,27 @@ static PQconninfoOption *address_option(PQconninfoOption *options, const char *k
         return NULL;
 }
 
-static void address_add(struct address *a, size_t *n, const char *keyword, const char *value)
+static void conninfo_add(struct conninfo *a, size_t *n, const char *keyword, const char *value)
 {
-        if (*n >= ADDRESS_MAX)
+        if (*n >= CONNINFO_MAX)
                 return;
         a->keywords[*n] = keyword;
         a->values[(*n)++] = value;
 }
 
-static void add_unless_given(struct address *a, size_t *n, const char *keyword, const char *value)
+static void conninfo_add_unless_given(struct conninfo *a, size_t *n, const char *keyword, const char *value)
 {
-        PQconninfoOption *given = address_option(a->parsed, keyword);
+        PQconninfoOption *given = conninfo_option(a->parsed, keyword);
 
         if (given && !given->val)
-                address_add(a, n, keyword, value);
+                conninfo_add(a, n, keyword, value);
 }
 
 /* A host that doesn't answer at all must not use up the time of the next one: the kernel gives up on it after its share.
  * (Linux applies TCP_USER_TIMEOUT to the handshake too.) */
 static unsigned user_timeout(PQconninfoOption *options, unsigned connect_timeout_ms, unsigned silence_ms)
 {
-        const PQconninfoOption *host = address_option(options, "host");
+        const PQconninfoOption *host = conninfo_option(options, "host");
         unsigned hosts = 1, share;
 
         for (const char *at = host && host->val ? host->val : ""; *at; at++)
@@ -61,7 +61,7 @@ static unsigned user_timeout(PQconninfoOption *options, unsigned connect_timeout
 /* libpq looks at ports only while it connects, and then that looks like a server out of reach. Empty ones are the default. */
 static bool ports_are_numbers(PQconninfoOption *options)
 {
-        const PQconninfoOption *port = address_option(options, "port");
+        const PQconninfoOption *port = conninfo_option(options, "port");
         const char *at = port && port->val ? port->val : "";
 
         for (;; at++) {
@@ -77,8 +77,8 @@ static bool ports_are_numbers(PQconninfoOption *options)
         }
 }
 
-int address_read(struct address *a, const char *url, const char *owner, unsigned connect_timeout_ms,
-                 unsigned silence_ms, struct problem *why)
+int conninfo_read(struct conninfo *a, const char *url, const char *owner, unsigned connect_timeout_ms,
+                  unsigned silence_ms, struct problem *why)
 {
         PQconninfoOption *parsed = PQconninfoParse(url, NULL);
         size_t n = 0;
@@ -94,21 +94,21 @@ int address_read(struct address *a, const char *url, const char *owner, unsigned
         a->parsed = parsed;
         for (const PQconninfoOption *o = parsed; o->keyword; o++) {
                 if (o->val && strcmp(o->keyword, "connect_timeout") != 0)
-                        address_add(a, &n, o->keyword, o->val);
+                        conninfo_add(a, &n, o->keyword, o->val);
         }
         snprintf(a->user_timeout, sizeof(a->user_timeout), "%u", user_timeout(parsed, connect_timeout_ms, silence_ms));
         snprintf(a->application, sizeof(a->application), "%s", owner && *owner ? owner : "chard");
-        add_unless_given(a, &n, "tcp_user_timeout", a->user_timeout);
-        add_unless_given(a, &n, "application_name", a->application);
+        conninfo_add_unless_given(a, &n, "tcp_user_timeout", a->user_timeout);
+        conninfo_add_unless_given(a, &n, "application_name", a->application);
         /* Else each connection looks for Kerberos tickets first: a megabyte, and milliseconds of a start. */
         if (!getenv("PGGSSENCMODE"))
-                add_unless_given(a, &n, "gssencmode", "disable");
+                conninfo_add_unless_given(a, &n, "gssencmode", "disable");
         for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-                add_unless_given(a, &n, wanted[i].keyword, wanted[i].value);
+                conninfo_add_unless_given(a, &n, wanted[i].keyword, wanted[i].value);
         return 0;
 }
 
-void address_free(struct address *a)
+void conninfo_free(struct conninfo *a)
 {
         PQconninfoFree(a->parsed);
         memset(a, 0, sizeof(*a));

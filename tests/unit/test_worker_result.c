@@ -110,12 +110,31 @@ static void a_name_with_quotes_is_still_json(void **state)
         struct bench b;
         struct run run = { .worker = &b.worker, .message = { .id = (char *)"i" } };
         bench_open(&b);
-        run_tell_started(&run);
+        run_store_started(&run);
         if (fake.stored)
                 assert_non_null(strstr(fake.last_result, "w \\\"one\\\""));
         json_t *value = fake.stored ? parse(fake.last_result) : NULL;
         json_decref(value);
         fake_answer_all();
+        bench_close(&b);
+}
+
+/* Its own result was written already when the store found it stale; meanwhile another worker has ended the task. */
+static void a_result_of_another_takes_the_place_of_a_stale_one(void **state)
+{
+        (void)state;
+        struct bench b;
+        bench_open(&b);
+        fake.commit = STORE_STALE;
+        fake.claim_after_stale = CLAIM_DONE;
+        bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
+        if (fake.stored) {
+                json_t *value = parse(fake.last_result);
+                assert_int_equal(json_integer_value(json_object_get(value, "result")), 7);
+                json_decref(value);
+        }
+        fake_answer_all();
+        assert_ended();
         bench_close(&b);
 }
 
@@ -128,6 +147,7 @@ int main(void)
                 cmocka_unit_test(a_failure_is_stored_whole_or_not_at_all),
                 cmocka_unit_test(a_part_of_a_chord_is_counted),
                 cmocka_unit_test(a_name_with_quotes_is_still_json),
+                cmocka_unit_test(a_result_of_another_takes_the_place_of_a_stale_one),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes batches of messages for consumers that have room. One claim at a time: the longer it takes, the more the next one brings. */
+/* Takes batches of messages for consumers that have room. One fetch at a time: the longer it takes, the more the next one brings. */
 #include "broker/embedded/embedded.h"
 #include "core/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* One claim's share of a queue: others have room, too, and memory has an end. */
-enum { CLAIM_MAX = 500 };
-#define CLAIM_BYTES ((size_t)32 << 20)
+/* One fetch's share of a queue: others have room, too, and memory has an end. */
+enum { FETCH_MAX = 500 };
+#define FETCH_BYTES ((size_t)32 << 20)
 
 /* ---- what is wanted ---- */
 
-static unsigned room_of(const struct embedded_consumer *c)
+static unsigned fetch_free_slots(const struct embedded_consumer *c)
 {
-        const unsigned room = c->prefetch > c->unacked ? c->prefetch - c->unacked : 0;
-        return room < CLAIM_MAX ? room : CLAIM_MAX;
+        const unsigned free_slots = c->prefetch > c->unacked ? c->prefetch - c->unacked : 0;
+        return free_slots < FETCH_MAX ? free_slots : FETCH_MAX;
 }
 
-static bool wants(const struct embedded_consumer *c, bool all)
+static bool fetch_wants(const struct embedded_consumer *c, bool all)
 {
-        return c->wanted && ((!c->registered && (all || c->more)) || (room_of(c) > 0 && (all || c->more)));
+        return c->wanted && ((!c->registered && (all || c->more)) || (fetch_free_slots(c) > 0 && (all || c->more)));
 }
 
 size_t embedded_asks(struct embedded *b, struct ask **asks, size_t *capacity, bool all)
@@ -34,9 +34,9 @@ size_t embedded_asks(struct embedded *b, struct ask **asks, size_t *capacity, bo
                 *capacity = b->consumer_count;
         }
         for (size_t i = 0; i < b->consumer_count; i++)
-                if (wants(b->consumers[i], all))
+                if (fetch_wants(b->consumers[i], all))
                         (*asks)[count++] =
-                                (struct ask){ .consumer = b->consumers[i], .want = room_of(b->consumers[i]) };
+                                (struct ask){ .consumer = b->consumers[i], .want = fetch_free_slots(b->consumers[i]) };
         return count;
 }
 
@@ -55,7 +55,7 @@ int embedded_find_queue(sqlite3 *db, struct ask *ask)
         return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static void embedded_claim_drop(struct ask *ask)
+static void fetch_drop(struct ask *ask)
 {
         while (ask->first) {
                 struct delivery *next = ask->first->next;
@@ -102,7 +102,7 @@ static struct delivery *read_delivery(sqlite3_stmt *s)
         return d;
 }
 
-static void embedded_claim_append(struct ask *ask, struct delivery *d)
+static void fetch_append(struct ask *ask, struct delivery *d)
 {
         if (ask->last)
                 ask->last->next = d;
@@ -124,19 +124,19 @@ static int read_ready(sqlite3 *db, struct ask *ask)
                 return sqlite3_errcode(db);
         sqlite3_bind_int64(s, 1, ask->queue_id);
         sqlite3_bind_int64(s, 2, ask->want);
-        while (bytes < CLAIM_BYTES && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        while (bytes < FETCH_BYTES && (code = sqlite3_step(s)) == SQLITE_ROW) {
                 struct delivery *d = read_delivery(s);
                 if (!d)
                         return SQLITE_NOMEM;
-                embedded_claim_append(ask, d);
+                fetch_append(ask, d);
                 bytes += d->body.size;
         }
-        ask->more = ask->got == ask->want || bytes >= CLAIM_BYTES;
-        return bytes >= CLAIM_BYTES || code == SQLITE_DONE ? SQLITE_OK : code;
+        ask->more = ask->got == ask->want || bytes >= FETCH_BYTES;
+        return bytes >= FETCH_BYTES || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
 /* Nobody else writes meanwhile: what is ready up to the last one is what was read. */
-static int embedded_claim_mark(sqlite3 *db, const struct ask *ask, int64_t session)
+static int fetch_mark(sqlite3 *db, const struct ask *ask, int64_t session)
 {
         sqlite3_stmt *s = sqlite_statement(db, "update broker_entry set owner = ?2, deliveries = deliveries + 1"
                                                " where queue = ?1 and owner = 0 and id <= ?3");
@@ -149,30 +149,30 @@ static int embedded_claim_mark(sqlite3 *db, const struct ask *ask, int64_t sessi
         return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int claim_one(sqlite3 *db, struct ask *ask, int64_t session)
+static int fetch_one(sqlite3 *db, struct ask *ask, int64_t session)
 {
-        embedded_claim_drop(ask); /* of an earlier run */
+        fetch_drop(ask); /* of an earlier run */
         int code = embedded_find_queue(db, ask);
         if (!code && ask->exists && ask->want)
                 code = read_ready(db, ask);
         if (!code && ask->got)
-                code = embedded_claim_mark(db, ask, session);
+                code = fetch_mark(db, ask, session);
         return code;
 }
 
-static int embedded_claim_run(struct sqlite_work *work, sqlite3 *db)
+static int fetch_run(struct sqlite_work *work, sqlite3 *db)
 {
-        struct claim *c = (struct claim *)work;
+        struct fetch *c = (struct fetch *)work;
         int code = SQLITE_OK;
         for (size_t i = 0; i < c->count && !code; i++)
-                code = claim_one(db, &c->asks[i], c->broker->session);
+                code = fetch_one(db, &c->asks[i], c->broker->session);
         return code;
 }
 
 /* ---- back on the loop ---- */
 
 /* Give each its number, and note who has it. */
-static void embedded_claim_number(struct embedded *b, const struct ask *ask)
+static void fetch_number(struct embedded *b, const struct ask *ask)
 {
         struct embedded_consumer *c = ask->consumer;
         for (struct delivery *d = ask->first; d; d = d->next) {
@@ -182,17 +182,17 @@ static void embedded_claim_number(struct embedded *b, const struct ask *ask)
         c->unacked += ask->got;
 }
 
-static void take_result(struct embedded *b, struct ask *ask)
+static void fetch_take_result(struct embedded *b, struct ask *ask)
 {
         struct embedded_consumer *c = ask->consumer;
         c->registered = c->wanted && ask->exists;
         c->missing = !ask->exists;
         c->queue_id = ask->queue_id;
         c->more = c->more || ask->more;
-        embedded_claim_number(b, ask);
+        fetch_number(b, ask);
 }
 
-static struct delivery *joined(const struct claim *c)
+static struct delivery *fetch_joined(const struct fetch *c)
 {
         struct delivery *first = NULL, *last = NULL;
         for (size_t i = 0; i < c->count; i++) {
@@ -207,23 +207,23 @@ static struct delivery *joined(const struct claim *c)
         return first;
 }
 
-static void embedded_claim_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
+static void fetch_done(struct sqlite_work *work, enum sqlite_end end, const struct problem *why)
 {
-        struct claim *c = (struct claim *)work;
+        struct fetch *c = (struct fetch *)work;
         struct embedded *b = c->broker;
         c->under_way = false;
         if (end == SQLITE_END_REFUSED)
                 log_error("broker", "messages can't be taken: %s", why->text);
         if (b->closed || end != SQLITE_END_COMMITTED) {
                 for (size_t i = 0; i < c->count; i++) {
-                        embedded_claim_drop(&c->asks[i]); /* what was taken goes back when the session ends */
+                        fetch_drop(&c->asks[i]); /* what was taken goes back when the session ends */
                         c->asks[i].consumer->more = true;
                 }
                 return;
         }
         for (size_t i = 0; i < c->count; i++)
-                take_result(b, &c->asks[i]);
-        struct delivery *list = joined(c);
+                fetch_take_result(b, &c->asks[i]);
+        struct delivery *list = fetch_joined(c);
         if (list)
                 b->listener.deliveries(list, b->listener.arg);
         if (b->closed)
@@ -233,13 +233,13 @@ static void embedded_claim_done(struct sqlite_work *work, enum sqlite_end end, c
                 embedded_turn(b);
 }
 
-static const struct sqlite_verb CLAIM = {
-        .run = embedded_claim_run, .done = embedded_claim_done, .loose = true, .name = "take messages"
+static const struct sqlite_verb FETCH = {
+        .run = fetch_run, .done = fetch_done, .loose = true, .name = "take messages"
 };
 
-void embedded_claim(struct embedded *b)
+void embedded_fetch(struct embedded *b)
 {
-        struct claim *c = &b->claim;
+        struct fetch *c = &b->fetch;
         size_t wanted = 0;
         if (c->under_way || b->closed || !b->listener.deliveries)
                 return;
@@ -252,5 +252,5 @@ void embedded_claim(struct embedded *b)
                 c->asks[i].consumer->more = false;
         c->broker = b;
         c->under_way = true;
-        sqlite_do(b->file, &c->work, &CLAIM);
+        sqlite_do(b->file, &c->work, &FETCH);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/postgres/link/address.h"
+#include "store/postgres/link/conninfo.h"
 #include "store/store.h"
 
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-static const char *value(const struct address *a, const char *keyword)
+static const char *value(const struct conninfo *a, const char *keyword)
 {
         for (size_t i = 0; a->keywords[i]; i++) {
                 if (strcmp(a->keywords[i], keyword) == 0)
@@ -47,12 +47,12 @@ static void test_what_the_url_leaves_open_is_filled_in(void **state)
 
         (void)state;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct address a;
+                struct conninfo a;
                 struct problem why;
 
-                assert_int_equal(address_read(&a, rows[i].url, "w1", 6000, 9000, &why), 0);
+                assert_int_equal(conninfo_read(&a, rows[i].url, "w1", 6000, 9000, &why), 0);
                 assert_string_equal(value(&a, rows[i].keyword), rows[i].value);
-                address_free(&a);
+                conninfo_free(&a);
         }
 }
 

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task's one remote call: what keeps it waiting, the request, its reply, and what ends it early. */
+#include "worker/run/run.h"
+
+#include "core/clock.h"
+
+#include <string.h>
+
+/* ---- how long it may take ---- */
+
+/* The deadline of the task itself, whatever its message says. */
+static unsigned own_deadline_ms(const struct run *run)
+{
+        const unsigned all = run->worker->config->deadline_ms;
+        return all ? all : run->def->deadline_ms;
+}
+
+/* The sooner of the message's limits; 0 = none. */
+static unsigned message_limit_ms(const struct task_message *m)
+{
+        const unsigned hard = m->hard_limit_ms, soft = m->soft_limit_ms;
+        return soft && (!hard || soft < hard) ? soft : hard;
+}
+
+unsigned run_deadline_ms(const struct run *run)
+{
+        const unsigned own = own_deadline_ms(run), limit = message_limit_ms(&run->message);
+        return limit && limit < own ? limit : own;
+}
+
+bool run_out_of_time(struct run *run)
+{
+        const unsigned limit = message_limit_ms(&run->message);
+        if (!limit || limit >= own_deadline_ms(run) || strcmp(run->call.reply.why.code, "timeout") != 0)
+                return false;
+        const bool soft = limit == run->message.soft_limit_ms;
+        problem_set(&run->why, "task", soft ? "soft_time_limit" : "time_limit", "%g", (double)limit / 1000);
+        return true;
+}
+
+/* ---- before it ---- */
+
+void run_limit_rate(struct run *run, uint64_t wait_ms, bool admitted)
+{
+        run->call.wait_ms = wait_ms;
+        run->call.limited = wait_ms > 0;
+        run->call.admitted = admitted;
+}
+
+bool run_is_admitted(const struct run *run)
+{
+        return run->call.admitted;
+}
+
+void run_admit(struct run *run, unsigned soft_limit_ms, unsigned hard_limit_ms)
+{
+        run->call.limited = false;
+        run->message.soft_limit_ms = soft_limit_ms;
+        run->message.hard_limit_ms = hard_limit_ms;
+}
+
+void run_begin(struct run *run)
+{
+        const bool first = run->call.began_ms == 0;
+        if (first)
+                run->call.began_ms = clock_wall_ms();
+        run_observed(run, (struct run_event){ .kind = RUN_CALLING, .first = first });
+}
+
+/* ---- request and reply ---- */
+
+int run_make_request(struct run *run)
+{
+        run->call.request = (struct ai_request){ .model = run->def->model, .task = run->def->name };
+        return run->def->ask(run_input(run), &run->call.request, &run->why);
+}
+
+int run_ask(struct run *run, ai_done *done)
+{
+        run->call.request.deadline_ms = run_deadline_ms(run);
+        run->call.request.traceparent = run->message.traceparent;
+        return ai_ask(run->worker->ai, &run->call.request, done, run, &run->call.under_way);
+}
+
+void run_take_reply(struct run *run, const struct ai_reply *reply)
+{
+        run->call.under_way = NULL;
+        json_decref(run->call.reply.content);
+        run->call.reply = *reply;
+        json_incref(run->call.reply.content);
+        if (reply->verdict != AI_CANCELLED)
+                run_observed(run, (struct run_event){ .kind = RUN_ANSWERED,
+                                                      .why = reply->verdict == AI_OK ? NULL : &run->call.reply.why });
+}
+
+void run_fail_attempt(struct run *run, const struct problem *why)
+{
+        run->call.reply.why = *why;
+}
+
+/* ---- a wait ---- */
+
+void run_wait(struct run *run, uint64_t wait_ms)
+{
+        run->call.wait_ms = wait_ms;
+}
+
+uint64_t run_wait_ms(const struct run *run)
+{
+        return run->call.wait_ms;
+}
+
+uint64_t run_spread_wait_ms(const struct run *run)
+{
+        return run->call.limited ? run->call.wait_ms : run_spread_ms(run->call.wait_ms);
+}
+
+/* ---- ended early ---- */
+
+bool run_cancel_call(const struct run *run)
+{
+        if (!run->call.under_way)
+                return false;
+        ai_cancel(run->worker->ai, run->call.under_way);
+        return true;
+}
+
+void run_terminate(struct run *run)
+{
+        run->call.terminated = true;
+        if (run_cancel_call(run) || (run->step == STEP_PAUSE && run_wake(run, STEP_REVOKE)))
+                return;
+        run->call.terminated = false;
+}
+
+bool run_is_terminated(const struct run *run)
+{
+        return run->call.terminated;
+}
