@@ -19,10 +19,11 @@ int held_set(struct map *held, const char *key, size_t count)
                 return 0;
         }
         if (!h) {
-                h = malloc(sizeof(*h) + strlen(key) + 1);
+                const size_t size = strlen(key) + 1;
+                h = malloc(sizeof(*h) + size);
                 if (!h)
                         return -ENOMEM;
-                strcpy(h->key, key);
+                memcpy(h->key, key, size);
                 if (map_put(held, h->key, h) != 0) {
                         free(h);
                         return -ENOMEM;

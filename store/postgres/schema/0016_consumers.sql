@@ -41,8 +41,9 @@ $$;
 create function chard.consumer_acted(who text, events text[]) returns void language plpgsql
 set search_path = pg_catalog, pg_temp as $$
 begin
+        -- a scalar sub-select keeps the planner to the index, whatever it believes of sizes
         if exists (select from unnest(events) as e (id)
-                   where not exists (select from chard.inbox i where i.consumer = who and i.event_id = e.id)) then
+                   where (select i.event_id from chard.inbox i where i.consumer = who and i.event_id = e.id) is null) then
                 raise exception 'somebody else wrote a fact that is written once' using errcode = 'CH002';
         end if;
 end
