@@ -106,6 +106,15 @@ def test_installed_upgraded_removed_purged(packages, root, tmp_path):
     assert "var/lib/chard/chard.db" in left, "data are nobody's to delete"
 
 
+def test_the_program_is_hardened(packages, tmp_path):
+    """Its relocation tables can't be written once it runs, and nothing names the folder that it was built in."""
+    run("dpkg-deb", "--extract", packages["chard"], tmp_path)
+    program = tmp_path / "usr/bin/chard"
+    told = run("readelf", "--wide", "--segments", "--dynamic", program).stdout
+    assert "GNU_RELRO" in told and "BIND_NOW" in told and re.search(r"GNU_STACK.* RW ", told)
+    assert str(ROOT).encode() not in program.read_bytes()
+
+
 def test_it_needs_what_it_is_linked_with(packages, root):
     """Without one of its libraries dpkg refuses to configure it."""
     status = root / "var/lib/dpkg/status"
