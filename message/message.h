@@ -78,7 +78,7 @@ bool header_number(const struct header *h, int64_t *out);
 /* The header of that name, the last one when it stands there twice. False when there is none. */
 bool header_find(struct bytes table, const char *name, struct header *out);
 
-/* When a message came to its broker, as its properties say; wall clock, 0 = they do not. wire/sent.c. */
+/* When a message came to its broker, as its properties say; wall clock, 0 = they do not. */
 int64_t message_sent_ms(struct bytes properties);
 
 /* Append one header; only the kinds S I l d t V A F are made here, because some Celery clients reject others.

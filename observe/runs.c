@@ -59,12 +59,19 @@ static void run_series_find(struct metrics *m, const char *task, const char *que
         s->whole_s = METRICS_SERIES(m, METER_TASK_SECONDS, task, queue);
 }
 
+/* Of a run that goes on it is known already that the name is right: it holds its definition. */
+static bool run_meter_goes_on(enum run_event_kind kind)
+{
+        return kind == RUN_CALLING || kind == RUN_COMMITTED || kind == RUN_ACKED;
+}
+
 static struct run_series *run_series_of(struct run_meter *m, const struct run_event *e)
 {
         const char *task = run_meter_task(e), *queue = run_meter_queue(e);
         const uintptr_t sum = (uintptr_t)e->def / sizeof(void *) + (uintptr_t)queue / sizeof(void *);
         struct run_series *s = &m->places[(sum ^ sum >> 7) % RUN_METER_PLACES];
-        if (s->received && s->def == e->def && s->queue == queue && strncmp(s->name, task, RUN_METER_NAME - 1) == 0)
+        if (s->received && s->def == e->def && s->queue == queue &&
+            (run_meter_goes_on(e->kind) || strncmp(s->name, task, RUN_METER_NAME - 1) == 0))
                 return s;
         run_series_find(m->metrics, task, queue, s);
         s->def = e->def;
@@ -182,7 +189,10 @@ static void run_meter_tell(struct observer *o, const struct run_event *e)
         case RUN_COMMITTED:
                 if (!e->replaced)
                         series_add(s->succeeded, 1);
-                run_meter_time(s->commit_s, e, e->times->worked_us);
+                if (e->times->worked_us)
+                        run_meter_time(s->commit_s, e, e->times->worked_us);
+                else if (!e->usage.asked) /* a stateless task's own work */
+                        run_meter_time(s->call_s, e, e->times->called_us);
                 break;
         case RUN_RETRYING:
                 series_add(s->retried, 1);

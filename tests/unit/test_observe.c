@@ -214,7 +214,7 @@ static void test_what_runs_come_to(void **state)
                 int received, started, succeeded, failed, retried, dead, revoked, whole, commits;
         } rows[] = {
                 { "chard.add", "[[1,2],{},{}]", "chard.add", plain, "", 1, 1, 1, 0, 0, 0, 0, 1, 1 },
-                { "chard.echo", "[[],{},{}]", "chard.echo", plain, "", 1, 1, 1, 0, 0, 0, 0, 1, 1 },
+                { "chard.echo", "[[],{},{}]", "chard.echo", plain, "", 1, 1, 1, 0, 0, 0, 0, 1, 0 },
                 { "chard.add", "[[\"x\"],{},{}]", "chard.add", plain, "bad_arguments", 1, 1, 0, 1, 0, 1, 0, 1, 0 },
                 { "chard.fail", "[[],{\"broken\":true},{}]", "chard.fail", plain, "broken", 1, 1, 0, 1, 1, 0, 0, 1, 0 },
                 { "chard.add", "[[1,2],{},{}]", "chard.add", refuse_commit, "bad_data", 1, 1, 0, 1, 0, 1, 0, 1, 0 },

@@ -368,6 +368,40 @@ static void long_names_and_texts_are_cut(void **state)
         buffer_free(&b);
 }
 
+static void when_it_came_is_read_where_it_is_said(void **state)
+{
+        static const struct {
+                int64_t timestamp, header_ms; /* negative: none */
+                int64_t sent_ms;
+        } rows[] = {
+                { -1, -1, 0 },
+                { -1, 1700000000123, 0 }, /* RabbitMQ writes both, or none */
+                { 1700000000, -1, 1700000000000 },
+                { 1700000000, 1700000000123, 1700000000123 },
+                { 1700000000, 0, 1700000000000 },
+                { 0, -1, 0 },
+                { INT64_MAX, -1, 0 },
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct buffer table = { 0 }, b = { 0 };
+                if (rows[i].header_ms >= 0)
+                        header_add_number(&table, "timestamp_in_ms", rows[i].header_ms);
+                const struct properties p = { .delivery_mode = -1,
+                                              .priority = -1,
+                                              .timestamp = rows[i].timestamp,
+                                              .headers = buffer_view(&table) };
+                properties_write(&p, &b);
+                assert_false(b.failed);
+                assert_int_equal(message_sent_ms(buffer_view(&b)), rows[i].sent_ms);
+                assert_int_equal(message_sent_ms(bytes_of(b.data, b.size - 1)), 0); /* cut */
+                buffer_free(&table);
+                buffer_free(&b);
+        }
+        assert_int_equal(message_sent_ms(bytes_of("", 0)), 0);
+        assert_int_equal(message_sent_ms(bytes_of("\xff\xff", 2)), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -386,6 +420,7 @@ int main(void)
                 cmocka_unit_test(only_the_kinds_that_all_clients_know_are_written),
                 cmocka_unit_test(what_nests_too_deep_is_not_written),
                 cmocka_unit_test(long_names_and_texts_are_cut),
+                cmocka_unit_test(when_it_came_is_read_where_it_is_said),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,7 +152,7 @@ static const struct row {
         { "chard.add", "[[1,2],{},{}]", nothing, "received, claimed, calling first, worked, committed last, acked" },
         { "chard.add", "[[1,2],{},{\"chain\":[" NEXT "]}]", nothing,
           "received, claimed, calling first, worked, committed, sending chard.tasks, published, acked" },
-        { "chard.echo", "[[],{},{}]", nothing, "received, calling first, worked, committed last, acked" },
+        { "chard.echo", "[[],{},{}]", nothing, "received, calling first, committed last, acked" },
         { "chat.classify", CHAT, nothing,
           "received, claimed, calling first, answered offline, worked, committed last, acked" },
         { "chard.add", "[[1,2],{},{}]", done_before, "received, acked" },

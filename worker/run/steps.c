@@ -115,8 +115,10 @@ static enum step worked_out(struct run *run)
         const int code = task_message_check_sends(&run->message, run_sends(run), &how, &run->why);
         if (code)
                 return run_refused(run, code);
+        if (!run_keeps_state(run))
+                return step_committed(run);
         run_observed(run, (struct run_event){ .kind = RUN_WORKED });
-        return run_keeps_state(run) ? STEP_COMMIT : step_committed(run);
+        return STEP_COMMIT;
 }
 
 /* ---- decode: bytes to a task ---- */
