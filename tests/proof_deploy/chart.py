@@ -22,7 +22,7 @@ def rendered():
     out = {}
     for values in [None, *VALUES]:
         path = folder / f"{values.stem if values else 'defaults'}.yaml"
-        path.write_text(run(go("helm"), "template", "demo", CHART, "--namespace", "prod", *(["--values", values] if values else [])).stdout)
+        path.write_text(run(go("helm"), "template", "demo", CHART, "--namespace", "prod", "--kube-version", KUBERNETES[-1], *(["--values", values] if values else [])).stdout)
         out[path.stem] = path
     return out
 
