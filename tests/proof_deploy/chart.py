@@ -30,6 +30,7 @@ def rendered():
 def lint():
     for values in [None, *VALUES]:
         run(go("helm"), "lint", "--strict", CHART, *(["--values", values] if values else []))
+    rendered()
     return f"helm {version_of('helm')}"
 
 
