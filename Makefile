@@ -34,7 +34,7 @@ LIB_SRC := $(sort $(foreach dir,$(FOLDERS),$(wildcard $(dir)/*.c $(dir)/*/*.c $(
 CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
 HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h $(dir)/*/*/*.h)))
 
-PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite3 hiredis libzstd libmicrohttpd
+PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite3 hiredis libzstd libmicrohttpd rdkafka
 # Asked at the first use, and once: the name then becomes what was answered.
 PKG_FLAGS = $(eval PKG_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_FLAGS)
 PKG_LIBS  = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
@@ -116,7 +116,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan fault deps test check coverage lint format run \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan fault deps test check coverage lint format run proof-events \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -165,6 +165,12 @@ proof-deploy: ## hold image, packages and chart against the real programs; takes
 
 deps: ## install what building, running and testing need (Debian 12)
 	@scripts/deps test
+
+proof-events: ## events through Debezium and Kafka to consumers, with the real programs (Java 17, Maven)
+	@scripts/deps test
+	@scripts/kafka
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_events
 
 asan tsan fault: ## build that variant, in build/VARIANT/
 	@$(MAKE) --no-print-directory VARIANT=$@ program libchard

@@ -22,6 +22,8 @@ struct consumers_config {
         size_t name_count;        /* 0 = all that need not be named */
         unsigned lease_ms;        /* 0 = CONSUMERS_LEASE_MS */
         unsigned connect_timeout_ms;
+        const char *kafka_servers;               /* where the events come from; NULL = the store's outbox */
+        const char *kafka_prefix;                /* of the topics: "chard." */
         const char *task_routes, *default_queue; /* where tasks of others go: message/routes.h; or NULL */
         void (*stopped)(void *arg); /* after consumers_stop: nothing is on its way any more; may come from inside it */
         void *arg;

@@ -4,6 +4,7 @@
 #define CHARD_CONSUMERS_CONSUMING_H
 
 #include "consumers/consumers.h"
+#include "consumers/kafka/stream.h"
 #include "consumers/step.h"
 #include "core/map.h"
 #include "duties/lead.h"
@@ -16,7 +17,10 @@ struct consuming {
         const struct task_routes *routes;
         const struct consumer *what;
         struct store *store;
-        struct lead lead;
+        struct lead lead;            /* of the store's events; where they come from Kafka, its group says who acts */
+        struct kafka_stream *stream; /* or NULL */
+        json_t *rows;                /* a batch of its records, until that is over; or NULL */
+        json_t *dead;                /* … and its dead letters, as records */
         char lease[LEASE_NAME_SIZE], does[LEASE_NAME_SIZE];
         bool taken; /* the epoch is ours, as far as we know */
         int64_t epoch;
@@ -42,8 +46,8 @@ struct consuming {
         void *arg;
 };
 
-/* Begin; `c` has config, routes, what, store, end, gone and arg. 0 or -ENOMEM. */
-int consuming_start(struct consuming *c);
+/* Begin; `c` has config, routes, what, store, end, gone and arg. 0; 1 with `why` (as stream_open; code "no_topics"); or -ENOMEM. It is closed in each case. */
+int consuming_start(struct consuming *c, struct problem *why);
 
 /* Something may be new. */
 void consuming_touch(struct consuming *c);
@@ -53,5 +57,40 @@ void consuming_stop(struct consuming *c);
 
 /* The store has been closed: end the handles, then call `gone`. */
 void consuming_close(struct consuming *c);
+
+/* ---- what consuming.c and acting.c share ---- */
+
+enum {
+        CONSUMING_PAGE = 200,
+        CONSUMING_MOST_STALES = 5,
+        CONSUMING_LOOK_MS = 1000, /* a dead letter may have been requeued */
+        CONSUMING_QUICK_MS = 20,  /* between two looks for news, while there are some … */
+        CONSUMING_QUICK_FOR_MS = 2000,
+        CONSUMING_SLOW_MS = 200,  /* … and else; */
+        CONSUMING_TOUCHED_MS = 2, /* what is written together is read together */
+        CONSUMING_TOLD_MS = 1000, /* or where the store tells when something is new */
+        CONSUMING_AGAIN_MS = 200, /* after what failed */
+        CONSUMING_STORE_MS = 250, /* a position alone, of events that it does not hear, is stored so often */
+};
+
+const char *consuming_name(const struct consuming *c);
+
+/* What is next: nothing is under way. */
+void consuming_turn(struct consuming *c);
+void consuming_wait(struct consuming *c, uint64_t wait_ms); /* … in so long */
+
+/* Say what failed, once until it goes well again, and go on in a moment; `why` NULL: memory ran out. */
+void consuming_complain(struct consuming *c, const char *what, const struct problem *why);
+
+/* Others may act: what is in hand is theirs. */
+void consuming_let_go(struct consuming *c);
+
+/* ---- acting.c ---- */
+
+/* The next wave of the batch; or it is over. */
+void consuming_wave(struct consuming *c);
+
+/* Where it stands, of events that it does not hear. */
+void consuming_store_position(struct consuming *c);
 
 #endif

@@ -151,7 +151,7 @@ static void consumers_on_timer_closed(uv_handle_t *timer)
         consumers_release((struct consumers *)timer->data);
 }
 
-static int consumers_start(struct consumers *c)
+static int consumers_start(struct consumers *c, struct problem *why)
 {
         const bool told = c->store->read->on_touched(c->store, consumers_on_touched, c);
         int rc = 0;
@@ -165,7 +165,7 @@ static int consumers_start(struct consumers *c)
                 one->end = consumers_on_end;
                 one->gone = consumers_on_gone;
                 one->arg = c;
-                rc = consuming_start(one);
+                rc = consuming_start(one, why);
                 c->started++;
                 c->open++;
                 c->under_way++;
@@ -189,7 +189,7 @@ int consumers_open(struct consumers **out, const struct consumers_config *config
         if (rc == 0)
                 rc = consumers_open_store(c, why);
         if (rc == 0)
-                rc = consumers_start(c);
+                rc = consumers_start(c, why);
         if (rc != 0) {
                 consumers_close(c);
                 return rc;

@@ -137,7 +137,7 @@ static int consume_serve(const struct command *self, struct consume *p, struct c
         return EXIT_DONE;
 }
 
-static int consume_names(const struct command *self, const struct settings *s, char **names, int count)
+static int consume_names(const struct command *self, const struct settings *s, bool kafka, char **names, int count)
 {
         struct consume p = { 0 };
         char name[256];
@@ -149,6 +149,8 @@ static int consume_names(const struct command *self, const struct settings *s, c
         struct consumers_config config = serve_consumers_config(s, catalog, &p.loop, name);
         config.names = (const char *const *)names;
         config.name_count = (size_t)count;
+        config.kafka_servers = kafka ? s->kafka_servers : NULL;
+        config.kafka_prefix = s->kafka_prefix;
         uv_loop_init(&p.loop);
         log_info("consumer", "chard " CHARD_VERSION " consumes events as %s", name);
         code = consume_serve(self, &p, &config);
@@ -163,7 +165,8 @@ static int consume_run(const struct command *self, int argc, char **argv)
         const char *from = "store";
         bool list = false, json = false, all = false;
         const struct own_flag own[] = {
-                { "--from", 0, NULL, &from, "WHERE", "where the events are read: store (the outbox); the default" },
+                { "--from", 0, NULL, &from, "WHERE",
+                  "where the events are read: store (the outbox), the default; or kafka" },
                 { "--all", 0, &all, NULL, NULL, "all consumers that need not be named" },
                 { "--list", 0, &list, NULL, NULL, "print the consumers, where each stands and what waits, and end" },
                 { "--json", 0, &json, NULL, NULL, "with --list: as JSON" },
@@ -172,14 +175,18 @@ static int consume_run(const struct command *self, int argc, char **argv)
         int operands, code;
         if (!command_load(self, own, &s, argc, argv, &operands, &code))
                 return code;
-        if (strcmp(from, "store") != 0)
-                code = command_misuse(self, "--from: \"%.40s\" is not known; it is: store", from);
+        const bool kafka = strcmp(from, "kafka") == 0;
+        if (!kafka && strcmp(from, "store") != 0)
+                code = command_misuse(self, "--from: \"%.40s\" is not known; known are store and kafka", from);
+        else if (kafka && !*s.kafka_servers)
+                code = command_misuse(self,
+                                      "--from kafka: say where Kafka is, with --kafka-servers or CHARD_KAFKA_SERVERS");
         else if (list)
                 code = consume_list(self, &s, json);
         else if (operands == 0 && !all)
                 code = command_misuse(self, "name the consumers, or say --all; `chard consume --list` prints them");
         else
-                code = consume_names(self, &s, argv, all ? 0 : operands);
+                code = consume_names(self, &s, kafka, argv, all ? 0 : operands);
         settings_free(&s);
         return code;
 }
@@ -187,7 +194,7 @@ static int consume_run(const struct command *self, int argc, char **argv)
 const struct command command_consume = {
         .name = "consume",
         .summary = "Act on events: run consumers until SIGTERM, or see where they stand",
-        .usage = "NAME… | --all | --list [--json]   [--from store] [-n NAME]",
+        .usage = "NAME… | --all | --list [--json]   [--from store|kafka] [-n NAME]",
         .example = "  chard consume --all\n"
                    "  chard consume notification -n push@host-1\n"
                    "  chard consume --list",

@@ -20,9 +20,10 @@ struct settings {
         char *openai_api_key; /* secret */
         char *openai_model;
         char *openai_vision_model;
-        char *tasks;         /* files of task plug-ins, comma-separated; empty = none */
-        char *result_url;    /* comma-separated: rpc://, redis://…, disabled:// */
-        char *task_routes;   /* where tasks of others go; see message/routes.h */
+        char *tasks;       /* files of task plug-ins, comma-separated; empty = none */
+        char *result_url;  /* comma-separated: rpc://, redis://…, disabled:// */
+        char *task_routes; /* where tasks of others go; see message/routes.h */
+        char *kafka_servers, *kafka_prefix;
         char *default_queue; /* … where none of them fits; empty = nowhere */
         char *queues;        /* comma-separated; empty = every queue of the registry */
         char *name;          /* worker name; empty = chard@HOSTNAME */

@@ -21,7 +21,7 @@ struct setting {
         const char *help;
 };
 
-enum { SETTING_COUNT = 51 };
+enum { SETTING_COUNT = 53 };
 
 extern const struct setting setting_table[SETTING_COUNT];
 

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread and the loop share a `struct kafka_stream` under one lock: the thread fills `batch` and waits until the loop has set `over`. */
+#include "consumers/kafka/stream.h"
+
+#include "consumers/kafka/record.h"
+#include "core/log.h"
+#include "core/thread/work.h"
+
+#include <errno.h>
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+        STREAM_POLL_MS = 100,
+        STREAM_GATHER_MS = 2, /* what comes together goes together */
+        STREAM_HELD_MS = 500, /* between two polls while a batch is in hand */
+        STREAM_FLUSH_MS = 5000,
+};
+
+struct kafka_stream {
+        struct kafka_stream_config config;
+        rd_kafka_t *consumer, *producer;
+        pthread_t thread;
+        bool running;
+        uv_async_t async;
+        pthread_mutex_t lock;
+        pthread_cond_t told;
+        rd_kafka_message_t *batch[STREAM_BATCH]; /* the thread's until `ready`, the loop's until `over` */
+        size_t count;
+        bool ready, over, closing, done;
+        bool anew;                  /* partitions were assigned: the thread's until `ready` */
+        struct record_out *letters; /* to be produced before the commit; the loop's until `over` */
+        bool complained;
+};
+
+/* ---- settings ---- */
+
+static bool stream_set(rd_kafka_conf_t *conf, const char *const pairs[][2], struct problem *why)
+{
+        char said[256];
+        for (size_t i = 0; pairs[i][0]; i++) {
+                if (rd_kafka_conf_set(conf, pairs[i][0], pairs[i][1], said, sizeof(said)) != RD_KAFKA_CONF_OK) {
+                        problem_set(why, "kafka", "bad_setting", "%s: %s", pairs[i][0], said);
+                        return false;
+                }
+        }
+        return true;
+}
+
+static void stream_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+        (void)rk, (void)level;
+        log_debug("kafka", "%s: %s", facility, text);
+}
+
+static void stream_on_error(rd_kafka_t *rk, int code, const char *text, void *arg)
+{
+        struct kafka_stream *s = (struct kafka_stream *)arg;
+        (void)rk;
+        if (!s->complained)
+                log_warn("kafka", "%s: %s, and is tried again: %s", s->config.group,
+                         rd_kafka_err2name((rd_kafka_resp_err_t)code), text);
+        s->complained = true;
+}
+
+/* Cooperative: what is taken away is what others get, and the rest goes on. */
+static void stream_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions,
+                                void *arg)
+{
+        struct kafka_stream *s = (struct kafka_stream *)arg;
+        if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+                log_info("kafka", "%s: %d partitions more", s->config.group, partitions->cnt);
+                s->anew = s->anew || partitions->cnt > 0;
+                rd_kafka_error_destroy(rd_kafka_incremental_assign(rk, partitions));
+        } else {
+                log_info("kafka", "%s: %d partitions less", s->config.group, partitions->cnt);
+                rd_kafka_error_destroy(rd_kafka_incremental_unassign(rk, partitions));
+        }
+}
+
+static rd_kafka_t *stream_make(struct kafka_stream *s, rd_kafka_type_t type, const char *const pairs[][2],
+                               struct problem *why)
+{
+        rd_kafka_conf_t *conf = rd_kafka_conf_new();
+        rd_kafka_t *made = NULL;
+        char said[256] = "";
+        rd_kafka_conf_set_opaque(conf, s);
+        rd_kafka_conf_set_log_cb(conf, stream_on_log);
+        rd_kafka_conf_set_error_cb(conf, stream_on_error);
+        if (type == RD_KAFKA_CONSUMER)
+                rd_kafka_conf_set_rebalance_cb(conf, stream_on_rebalance);
+        if (stream_set(conf, pairs, why))
+                made = rd_kafka_new(type, conf, said, sizeof(said)); /* takes conf where it succeeds */
+        if (!made) {
+                rd_kafka_conf_destroy(conf);
+                if (*said)
+                        problem_set(why, "kafka", "bad_setting", "%s", said);
+        }
+        return made;
+}
+
+static int stream_connect(struct kafka_stream *s, struct problem *why)
+{
+        const char *const consumer[][2] = { { "bootstrap.servers", s->config.servers },
+                                            { "group.id", s->config.group },
+                                            { "partition.assignment.strategy", "cooperative-sticky" },
+                                            { "enable.auto.commit", "false" },
+                                            { "enable.auto.offset.store", "false" },
+                                            { "auto.offset.reset", "earliest" },
+                                            { "topic.metadata.refresh.interval.ms", "10000" },
+                                            { "session.timeout.ms", "10000" },
+                                            { "allow.auto.create.topics", "false" },
+                                            { NULL, NULL } };
+        const char *const producer[][2] = { { "bootstrap.servers", s->config.servers },
+                                            { "enable.idempotence", "true" },
+                                            { NULL, NULL } };
+        s->consumer = stream_make(s, RD_KAFKA_CONSUMER, consumer, why);
+        if (!s->consumer)
+                return 1;
+        rd_kafka_poll_set_consumer(s->consumer);
+        s->producer = stream_make(s, RD_KAFKA_PRODUCER, producer, why);
+        return s->producer ? 0 : 1;
+}
+
+static int stream_subscribe(struct kafka_stream *s, struct problem *why)
+{
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
+        char name[256];
+        for (const char *const *topic = s->config.topics; *topic; topic++) {
+                snprintf(name, sizeof(name), "%s%s", s->config.prefix, *topic);
+                rd_kafka_topic_partition_list_add(list, name, RD_KAFKA_PARTITION_UA);
+        }
+        const rd_kafka_resp_err_t code = rd_kafka_subscribe(s->consumer, list);
+        rd_kafka_topic_partition_list_destroy(list);
+        return code ? problem_set(why, "kafka", "bad_setting", "the topics can't be subscribed to: %s",
+                                  rd_kafka_err2str(code))
+                    : 0;
+}
+
+/* ---- the thread ---- */
+
+/* A record, or something to be said. */
+static void stream_take(struct kafka_stream *s, rd_kafka_message_t *m)
+{
+        if (!m)
+                return;
+        if (m->err == 0) {
+                s->complained = false;
+                s->batch[s->count++] = m;
+                return;
+        }
+        if (m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
+                stream_on_error(s->consumer, m->err, rd_kafka_message_errstr(m), s);
+        rd_kafka_message_destroy(m);
+}
+
+static void stream_gather(struct kafka_stream *s)
+{
+        stream_take(s, rd_kafka_consumer_poll(s->consumer, STREAM_POLL_MS));
+        while (s->count > 0 && s->count < STREAM_BATCH) {
+                const size_t before = s->count;
+                stream_take(s, rd_kafka_consumer_poll(s->consumer, STREAM_GATHER_MS));
+                if (s->count == before)
+                        break;
+        }
+}
+
+/* All that are assigned, so that polling gives no record. */
+static void stream_pause(struct kafka_stream *s, bool pause)
+{
+        rd_kafka_topic_partition_list_t *assigned = NULL;
+        if (rd_kafka_assignment(s->consumer, &assigned) != 0)
+                return;
+        if (pause)
+                rd_kafka_pause_partitions(s->consumer, assigned);
+        else
+                rd_kafka_resume_partitions(s->consumer, assigned);
+        rd_kafka_topic_partition_list_destroy(assigned);
+}
+
+/* Give the batch to the loop, and wait until it is over; a long one must not cost the membership. */
+static void stream_hand_over(struct kafka_stream *s)
+{
+        bool paused = false;
+        pthread_mutex_lock(&s->lock);
+        s->ready = true;
+        s->over = false;
+        uv_async_send(&s->async);
+        while (!s->over && !s->closing) {
+                struct timespec until;
+                clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_nsec += STREAM_HELD_MS * 1000000L;
+                until.tv_sec += until.tv_nsec / 1000000000L;
+                until.tv_nsec %= 1000000000L;
+                if (pthread_cond_timedwait(&s->told, &s->lock, &until) != ETIMEDOUT)
+                        continue;
+                pthread_mutex_unlock(&s->lock);
+                stream_pause(s, true);
+                paused = true;
+                rd_kafka_message_t *m = rd_kafka_consumer_poll(s->consumer, 0);
+                if (m && m->err == 0) { /* it was fetched before the pause: it is fetched again */
+                        rd_kafka_topic_partition_list_t *back = rd_kafka_topic_partition_list_new(1);
+                        rd_kafka_topic_partition_list_add(back, rd_kafka_topic_name(m->rkt), m->partition)->offset =
+                                m->offset;
+                        rd_kafka_error_destroy(rd_kafka_seek_partitions(s->consumer, back, STREAM_POLL_MS));
+                        rd_kafka_topic_partition_list_destroy(back);
+                }
+                if (m)
+                        rd_kafka_message_destroy(m);
+                pthread_mutex_lock(&s->lock);
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (paused)
+                stream_pause(s, false);
+}
+
+/* The dead letters first: a kill in between gives them twice, not never. */
+static bool stream_produce(struct kafka_stream *s)
+{
+        record_produce(s->producer, s->letters);
+        return !s->letters || rd_kafka_flush(s->producer, STREAM_FLUSH_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static void stream_commit(struct kafka_stream *s)
+{
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+        for (size_t i = 0; i < s->count; i++) {
+                const rd_kafka_message_t *m = s->batch[i];
+                const char *topic = rd_kafka_topic_name(m->rkt);
+                rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_find(list, topic, m->partition);
+                if (!at)
+                        at = rd_kafka_topic_partition_list_add(list, topic, m->partition);
+                at->offset = m->offset + 1;
+        }
+        rd_kafka_commit(s->consumer, list, 1);
+        rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void stream_drop_batch(struct kafka_stream *s)
+{
+        for (size_t i = 0; i < s->count; i++)
+                rd_kafka_message_destroy(s->batch[i]);
+        s->count = 0;
+        record_free(s->letters);
+        s->letters = NULL;
+}
+
+static void *stream_main(void *arg)
+{
+        struct kafka_stream *s = arg;
+        while (!s->closing) {
+                stream_gather(s);
+                if (s->count == 0)
+                        continue;
+                stream_hand_over(s);
+                while (s->over && !s->closing && !stream_produce(s))
+                        stream_on_error(s->producer, RD_KAFKA_RESP_ERR__TIMED_OUT, "dead letters can't be produced", s);
+                if (s->over && !s->closing)
+                        stream_commit(s);
+                stream_drop_batch(s);
+                s->anew = false;
+        }
+        rd_kafka_consumer_close(s->consumer);
+        rd_kafka_destroy(s->consumer);
+        rd_kafka_destroy(s->producer);
+        pthread_mutex_lock(&s->lock);
+        s->done = true;
+        uv_async_send(&s->async);
+        pthread_mutex_unlock(&s->lock);
+        return NULL;
+}
+
+/* ---- the loop ---- */
+
+static void stream_on_closed(uv_handle_t *handle)
+{
+        struct kafka_stream *s = (struct kafka_stream *)handle->data;
+        void (*closed)(void *arg) = s->config.closed;
+        void *arg = s->config.arg;
+        pthread_mutex_destroy(&s->lock);
+        pthread_cond_destroy(&s->told);
+        free((char *)(uintptr_t)s->config.servers);
+        free((char *)(uintptr_t)s->config.group);
+        free((char *)(uintptr_t)s->config.prefix);
+        free(s);
+        if (closed)
+                closed(arg);
+}
+
+static void stream_on_async(uv_async_t *async)
+{
+        struct kafka_stream *s = (struct kafka_stream *)async->data;
+        pthread_mutex_lock(&s->lock);
+        const bool ready = s->ready && !s->closing, done = s->done;
+        s->ready = false;
+        pthread_mutex_unlock(&s->lock);
+        if (done) {
+                pthread_join(s->thread, NULL);
+                uv_close((uv_handle_t *)&s->async, stream_on_closed);
+                return;
+        }
+        if (!ready)
+                return;
+        json_t *rows = record_rows(s->batch, s->count, s->config.prefix);
+        s->config.records(rows, s->anew, s->config.arg);
+        json_decref(rows);
+}
+
+void stream_next(struct kafka_stream *s, const json_t *dead)
+{
+        pthread_mutex_lock(&s->lock);
+        s->letters = record_of_letters(dead);
+        s->over = true;
+        pthread_cond_signal(&s->told);
+        pthread_mutex_unlock(&s->lock);
+}
+
+void stream_again(struct kafka_stream *s)
+{
+        pthread_mutex_lock(&s->lock);
+        s->ready = true;
+        uv_async_send(&s->async);
+        pthread_mutex_unlock(&s->lock);
+}
+
+static int stream_begin(struct kafka_stream *s, struct problem *why)
+{
+        int rc = s->config.servers && s->config.group && s->config.prefix ? 0 : -ENOMEM;
+        if (rc == 0)
+                rc = stream_connect(s, why);
+        if (rc == 0)
+                rc = stream_subscribe(s, why);
+        if (rc == 0)
+                rc = thread_start(&s->thread, stream_main, s);
+        return rc;
+}
+
+int stream_open(struct kafka_stream **out, const struct kafka_stream_config *config, struct problem *why)
+{
+        struct kafka_stream *s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        s->config = *config;
+        s->config.servers = strdup(config->servers);
+        s->config.group = strdup(config->group);
+        s->config.prefix = strdup(config->prefix);
+        pthread_mutex_init(&s->lock, NULL);
+        pthread_cond_init(&s->told, NULL);
+        uv_async_init(config->loop, &s->async, stream_on_async);
+        s->async.data = s;
+        const int rc = stream_begin(s, why);
+        if (rc == 0) {
+                s->running = true;
+                *out = s;
+                return 0;
+        }
+        if (s->producer)
+                rd_kafka_destroy(s->producer);
+        if (s->consumer)
+                rd_kafka_destroy(s->consumer);
+        s->config.closed = NULL;
+        uv_close((uv_handle_t *)&s->async, stream_on_closed);
+        return rc;
+}
+
+void stream_close(struct kafka_stream *s)
+{
+        pthread_mutex_lock(&s->lock);
+        s->closing = true;
+        pthread_cond_signal(&s->told);
+        pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private Kafka (KRaft, one node), and a Kafka Connect with Debezium's PostgreSQL connector on an outbox. scripts/kafka fetches what they need."""
+
+import pathlib
+import signal
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+
+from guarded import Server, ServerError, as_unprivileged, plain_environment
+
+JARS = pathlib.Path(__file__).resolve().parents[2] / "build/kafka/jars"
+JAVA = ["/usr/bin/java", "-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms64m"]
+
+
+def lines(pairs):
+    return "".join(f"{name}={value}\n" for name, value in pairs.items())
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Kafka(Server):
+    """Topics are made when they are first used, with `partitions`."""
+
+    kind = "kafka"
+
+    def __init__(self, folder=None, *, partitions=3):
+        super().__init__(folder)
+        self.partitions = partitions
+
+    @property
+    def servers(self):
+        return f"127.0.0.1:{self._known['port']}"
+
+    def _start(self):
+        port, controller = self.port_for("port"), self.port_for("controller")
+        data = self.make_folder("data")
+        config = self.write("server.properties", lines({
+            "process.roles": "broker,controller", "node.id": 1, "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT", "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT", "log.dirs": data, "num.partitions": self.partitions,
+            "offsets.topic.replication.factor": 1, "offsets.topic.num.partitions": 1, "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1, "transaction.state.log.num.partitions": 1, "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1, "group.initial.rebalance.delay.ms": 0, "auto.create.topics.enable": "true"}))
+        if not (data / "meta.properties").exists():
+            self._tool("kafka.tools.StorageTool", "format", "-t", self._tool("kafka.tools.StorageTool", "random-uuid").split()[-1], "-c", config)
+        self.launch([*JAVA, "-Xmx512m", "-cp", f"{JARS}/*", "kafka.Kafka", config], plain_environment(self.folder))
+        self.wait_ready(lambda: answers(port), 90)
+
+    def _tool(self, *words):
+        done = subprocess.run([*JAVA, "-cp", f"{JARS}/*", *map(str, words)], env=plain_environment(self.folder), cwd=self.folder,
+                              capture_output=True, text=True, **as_unprivileged())
+        if done.returncode:
+            raise ServerError(f"kafka: {done.stdout}{done.stderr}"[-2000:])
+        return done.stdout
+
+    def read(self, topic):
+        """All records of a topic, a line each, with their headers."""
+        return self._tool("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", self.servers, "--topic", topic, "--from-beginning",
+                          "--timeout-ms", "5000", "--formatter-property", "print.headers=true").splitlines()
+
+    def stop(self):
+        self.end(signal.SIGTERM, 30)
+
+
+class Connect(Server):
+    """Carries the outbox of a PostgreSQL server, whose wal_level is logical, to `kafka`: a topic "chard.TYPE" for each type of aggregate."""
+
+    kind = "connect"
+
+    def __init__(self, kafka, store_url, folder=None):
+        super().__init__(folder)
+        self.kafka, self.store_url = kafka, store_url
+
+    def _start(self):
+        port = self.port_for("port")
+        worker = self.write("connect.properties", lines({
+            "bootstrap.servers": self.kafka.servers, "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            "value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
+            "offset.storage.file.filename": self.folder / "offsets", "offset.flush.interval.ms": 1000,
+            "listeners": f"http://127.0.0.1:{port}", "plugin.discovery": "service_load"}))
+        connector = self.write("outbox.properties", lines(self._connector()))
+        self.launch([*JAVA, "-Xmx384m", "-cp", f"{JARS}/*", "org.apache.kafka.connect.cli.ConnectStandalone", worker, connector],
+                    plain_environment(self.folder))
+        self.wait_ready(lambda: answers(port) and b'"RUNNING"' in self._ask(port), 120)
+
+    def _ask(self, port):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/connectors/chard-outbox/status", timeout=2) as answer:
+                status = answer.read()
+                return status if b'"tasks":[{' in status else b""
+        except OSError:
+            return b""
+
+    def _connector(self):
+        store = urllib.parse.urlparse(self.store_url)
+        return {
+            "name": "chard-outbox", "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "tasks.max": 1,
+            "plugin.name": "pgoutput", "database.hostname": store.hostname, "database.port": store.port, "database.user": store.username,
+            "database.password": store.password, "database.dbname": store.path[1:], "topic.prefix": "chard",
+            "slot.name": "chard_outbox", "publication.name": "chard_outbox", "publication.autocreate.mode": "disabled",
+            "table.include.list": "chard.outbox,chard.heartbeat", "snapshot.mode": "no_data", "heartbeat.interval.ms": 5000,
+            "heartbeat.action.query": "update chard.heartbeat set beat_at = now() where name = 'chard'", "tombstones.on.delete": "false",
+            "transforms": "outbox", "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+            "transforms.outbox.predicate": "isOutbox", "transforms.outbox.table.expand.json.payload": "true",
+            "transforms.outbox.table.fields.additional.placement": "type:header:eventType,tracingspancontext:header:tracingspancontext",
+            "transforms.outbox.route.topic.replacement": "chard.${routedByValue}", "predicates": "isOutbox",
+            "predicates.isOutbox.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+            "predicates.isOutbox.pattern": "chard\\\\.chard\\\\.outbox"}
+
+    def stop(self):
+        self.end(signal.SIGTERM, 30)
