@@ -23,7 +23,7 @@ enum run_event_kind {
         RUN_PAUSED,    /* its model, or its rate limit, has it wait: `wait_ms`; `held` here, or put away in the store */
         RUN_RETRYING,  /* its attempt failed, and the next is safe in the store: `wait_ms`, `why` */
         RUN_SCHEDULED, /* its message is put away in the store for another reason: `wait_ms`, `reason` */
-        RUN_WORKED,    /* its work is done, and its outcome goes to the store; that of a stateless task is COMMITTED at once */
+        RUN_WORKED, /* its work is done, and its outcome goes to the store; that of a stateless task is COMMITTED at once */
         RUN_COMMITTED, /* its outcome stands: it is in the store, or, for a stateless task, worked out. `took_ms`, `usage`, `last` */
         RUN_SENDING,     /* a message that follows it is about to be published: `sent` */
         RUN_PUBLISHED,   /* all those messages are confirmed */
