@@ -141,7 +141,7 @@ static void check_plan(const struct chard_signature *s)
         const char *id;
         const int rc = plan_make(s->json, "replies", &plan, &why);
         must(rc == 0 || (rc == 1 && strcmp(why.code, "unsupported_canvas") == 0));
-        must(rc != 0 || (json_array_size(plan.tasks) > 0 && plan.ids.id[0] && plan.ids.first[0]));
+        must(rc != 0 || (json_array_size(plan.tasks) > 0 && plan.id[0] && plan.first[0]));
         json_array_foreach(plan.tasks, i, task) {
                 if (rc == 0 && i < 20)
                         check_message(task);

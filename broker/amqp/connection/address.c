@@ -59,7 +59,7 @@ static int amqp_address_take(struct amqp_address *a, struct url *u)
         a->user = amqp_address_text(&u->user, has_login ? "" : "guest");
         a->password = amqp_address_text(&u->password, has_login ? "" : "guest");
         a->vhost = has_vhost ? url_decode(u->path + 1, strlen(u->path + 1), &u->malformed, &zero) : strdup("/");
-        a->port = u->port ? atoi(u->port) : a->tls ? 5671 : 5672;
+        a->port = u->port ? (int)strtol(u->port, NULL, 10) : a->tls ? 5671 : 5672;
         if (u->malformed || zero)
                 return 1;
         return a->host && a->user && a->password && a->vhost ? 0 : -ENOMEM;
