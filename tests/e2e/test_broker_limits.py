@@ -162,6 +162,7 @@ def test_what_limits_lose_is_seen_and_kept_from(broker, admin):
 
 def test_an_operators_settings_are_judged_and_left_alone(broker, admin):
     server, url = broker
+    admin = admin.with_settings(native_delay="yes")
     admin.run("topology", "apply", check=0)
     routed = {"dead-letter-exchange": "chard.dead", "dead-letter-routing-key": "chat.classify"}
     set_policies(server, url, {
