@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int fail(int rc, const struct problem *p, struct chard_error *why)
+static int apply_fail(int rc, const struct problem *p, struct chard_error *why)
 {
         if (rc < 0)
                 return lib_no_memory(why);
@@ -15,13 +15,13 @@ static int fail(int rc, const struct problem *p, struct chard_error *why)
         return lib_fail_problem(why, canvas ? CHARD_UNSUPPORTED : CHARD_BAD_ARGUMENT, p);
 }
 
-static void batch_free(struct batch *b)
+static void lib_batch_free(struct lib_batch *b)
 {
         message_free_list(b->messages);
         free(b);
 }
 
-static int add_messages(const struct chard *c, const struct plan *plan, struct batch *b, struct problem *p)
+static int lib_batch_fill(const struct chard *c, const struct plan *plan, struct lib_batch *b, struct problem *p)
 {
         struct message **end = &b->messages;
         int rc = 0;
@@ -35,23 +35,24 @@ static int add_messages(const struct chard *c, const struct plan *plan, struct b
         return rc;
 }
 
-static int make_batch(const struct chard *c, const struct plan *plan, struct batch **out, struct chard_error *why)
+static int lib_batch_make(const struct chard *c, const struct plan *plan, struct lib_batch **out,
+                          struct chard_error *why)
 {
         struct problem p = { 0 };
         *out = calloc(1, sizeof(**out));
         if (!*out)
                 return lib_no_memory(why);
         (*out)->users = 2; /* this call, and the loop until it has settled all */
-        const int rc = add_messages(c, plan, *out, &p);
+        const int rc = lib_batch_fill(c, plan, *out, &p);
         if (rc == 0)
                 return CHARD_OK;
-        batch_free(*out);
+        lib_batch_free(*out);
         *out = NULL;
-        return fail(rc, &p, why);
+        return apply_fail(rc, &p, why);
 }
 
 /* Redis counts a chord's parts from its size; it must know it before the last of them has run. */
-static int announce_chords(struct chard *c, const struct plan *plan, struct chard_error *why)
+static int apply_announce_chords(struct chard *c, const struct plan *plan, struct chard_error *why)
 {
         const char *group_id;
         json_t *chord;
@@ -70,7 +71,7 @@ static int announce_chords(struct chard *c, const struct plan *plan, struct char
 }
 
 /* Before the messages leave: a result may come at once. Over Redis only a group's members have to be remembered. */
-static int expect(struct chard *c, const struct plan *plan, struct chard_error *why)
+static int apply_expect(struct chard *c, const struct plan *plan, struct chard_error *why)
 {
         int rc = 0;
         if (!*c->reply_to && !(c->redis && plan->members))
@@ -83,7 +84,7 @@ static int expect(struct chard *c, const struct plan *plan, struct chard_error *
         return rc == 0 ? CHARD_OK : lib_no_memory(why);
 }
 
-static int verdict(const struct batch *b, struct chard_error *why)
+static int apply_verdict(const struct lib_batch *b, struct chard_error *why)
 {
         if (b->open > 0)
                 return lib_fail(why, CHARD_TIMED_OUT, "timed_out",
@@ -104,13 +105,13 @@ static int verdict(const struct batch *b, struct chard_error *why)
 }
 
 /* Hand it to the loop and wait. Lets go of the batch. */
-static int send_batch(struct chard *c, struct batch *b, long timeout_ms, struct chard_error *why)
+static int lib_batch_send(struct chard *c, struct lib_batch *b, long timeout_ms, struct chard_error *why)
 {
         const uint64_t until_ms = client_until(timeout_ms);
         pthread_mutex_lock(&c->lock);
         if (c->state != CLIENT_OPEN) {
                 pthread_mutex_unlock(&c->lock);
-                batch_free(b);
+                lib_batch_free(b);
                 return lib_fail(why, CHARD_UNCERTAIN, "closed", "the handle is being closed; nothing was sent");
         }
         *c->waiting_end = b;
@@ -118,26 +119,26 @@ static int send_batch(struct chard *c, struct batch *b, long timeout_ms, struct 
         uv_async_send(&c->wake);
         while (b->open > 0 && client_wait(c, until_ms))
                 ;
-        const int code = verdict(b, why);
+        const int code = apply_verdict(b, why);
         const bool last = --b->users == 0;
         pthread_mutex_unlock(&c->lock);
         if (last)
-                batch_free(b);
+                lib_batch_free(b);
         return code;
 }
 
-static int apply(struct chard *c, const struct plan *plan, long timeout_ms, struct chard_error *why)
+static int apply_plan(struct chard *c, const struct plan *plan, long timeout_ms, struct chard_error *why)
 {
-        struct batch *b = NULL;
-        int code = make_batch(c, plan, &b, why);
+        struct lib_batch *b = NULL;
+        int code = lib_batch_make(c, plan, &b, why);
         if (!b)
                 return code;
-        code = announce_chords(c, plan, why);
+        code = apply_announce_chords(c, plan, why);
         if (code == CHARD_OK)
-                code = expect(c, plan, why);
+                code = apply_expect(c, plan, why);
         if (code == CHARD_OK)
-                return send_batch(c, b, timeout_ms, why);
-        batch_free(b);
+                return lib_batch_send(c, b, timeout_ms, why);
+        lib_batch_free(b);
         return code;
 }
 
@@ -156,7 +157,7 @@ int chard_apply(struct chard *c, const struct chard_signature *s, long timeout_m
                 snprintf(ids->id, sizeof(ids->id), "%s", plan.id);
                 snprintf(ids->first, sizeof(ids->first), "%s", plan.first);
         }
-        const int code = rc == 0 ? apply(c, &plan, timeout_ms, why) : fail(rc, &p, why);
+        const int code = rc == 0 ? apply_plan(c, &plan, timeout_ms, why) : apply_fail(rc, &p, why);
         plan_clear(&plan);
         client_leave(c);
         return code;

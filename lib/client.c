@@ -16,7 +16,7 @@
 /* How long a queue for results outlives its connection: long enough to reconnect, short enough to leave nothing behind. */
 enum { REPLY_EXPIRES_MS = 60000, REPLY_PREFETCH = 1000 };
 
-static void *run(void *arg);
+static void *client_run(void *arg);
 
 /* ---- waiting ---- */
 
@@ -57,19 +57,19 @@ void client_leave(struct chard *c)
 
 /* ---- opening ---- */
 
-static char *copy_or(const char *text, const char *otherwise)
+static char *client_copy_or(const char *text, const char *otherwise)
 {
         return strdup(text ? text : otherwise);
 }
 
-static int configure(struct chard *c, const struct chard_options *o)
+static int client_configure(struct chard *c, const struct chard_options *o)
 {
         char host[64] = "localhost";
         gethostname(host, sizeof(host) - 1);
         snprintf(c->origin, sizeof(c->origin), "gen%ld@%s", (long)getpid(), host);
-        c->urls = copy_or(o->broker, "");
+        c->urls = client_copy_or(o->broker, "");
         c->ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
-        c->name = copy_or(o->name, "libchard");
+        c->name = client_copy_or(o->name, "libchard");
         c->config = (struct broker_config){
                 .loop = &c->loop,
                 .urls = c->urls,
@@ -81,7 +81,7 @@ static int configure(struct chard *c, const struct chard_options *o)
         return c->urls && c->name && (c->ca_file || !o->ca_file) && map_new(&c->expected) == 0 ? 0 : -ENOMEM;
 }
 
-static void use_reply_queue(struct chard *c)
+static void client_use_reply_queue(struct chard *c)
 {
         id_new(c->reply_to);
         c->reply_row =
@@ -90,18 +90,18 @@ static void use_reply_queue(struct chard *c)
         c->config.topology = &c->topology;
 }
 
-static int choose_results(struct chard *c, const struct chard_options *o, struct chard_error *why)
+static int client_choose_results(struct chard *c, const struct chard_options *o, struct chard_error *why)
 {
         if (!o->results || !*o->results)
                 return CHARD_OK;
         if (strcmp(o->results, "rpc://") == 0) {
-                use_reply_queue(c);
+                client_use_reply_queue(c);
                 return CHARD_OK;
         }
         return lib_redis_new(&c->redis, o->results, o->results_expire_s ? o->results_expire_s : 86400, why);
 }
 
-static int code_of(const struct problem *why)
+static int client_code_of(const struct problem *why)
 {
         static const struct {
                 const char *name;
@@ -116,12 +116,12 @@ static int code_of(const struct problem *why)
 }
 
 /* The broker's threads begin on this one, so they have its blocked signals. */
-static int start(struct chard *c, struct chard_error *why)
+static int client_start(struct chard *c, struct chard_error *why)
 {
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        const int failed = pthread_create(&c->thread, NULL, run, c);
+        const int failed = pthread_create(&c->thread, NULL, client_run, c);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (failed)
                 return lib_fail(why, CHARD_NO_MEMORY, "no_thread", "no thread could be started: %s", strerror(failed));
@@ -137,7 +137,7 @@ static int start(struct chard *c, struct chard_error *why)
         return c->open_error.code;
 }
 
-static struct chard *allocate(void)
+static struct chard *client_allocate(void)
 {
         pthread_condattr_t monotonic;
         struct chard *c = calloc(1, sizeof(*c));
@@ -153,7 +153,7 @@ static struct chard *allocate(void)
         return c;
 }
 
-static void release(struct chard *c)
+static void client_release(struct chard *c)
 {
         expect_free(c);
         lib_redis_free(c->redis);
@@ -178,16 +178,16 @@ int chard_open(struct chard **out, const struct chard_options *options, struct c
                                 "the options must begin with their size: CHARD_OPTIONS_INIT sets it");
         if (!options->broker || !*options->broker)
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_url", "the options name no broker");
-        struct chard *c = allocate();
+        struct chard *c = client_allocate();
         if (!c)
                 return lib_no_memory(why);
-        int code = configure(c, options) == 0 ? choose_results(c, options, why) : lib_no_memory(why);
+        int code = client_configure(c, options) == 0 ? client_choose_results(c, options, why) : lib_no_memory(why);
         if (code == CHARD_OK)
-                code = start(c, why);
+                code = client_start(c, why);
         if (code == CHARD_OK)
                 *out = c;
         else
-                release(c);
+                client_release(c);
         return code;
 }
 
@@ -203,21 +203,21 @@ void chard_close(struct chard *c)
                 client_wait(c, 0);
         pthread_mutex_unlock(&c->lock);
         pthread_join(c->thread, NULL);
-        release(c);
+        client_release(c);
 }
 
 /* ---- the loop thread ---- */
 
-static void on_published(enum publish_result result, void *arg);
-static void on_replies(struct delivery *list_takes, void *arg);
+static void client_on_published(enum publish_result result, void *arg);
+static void client_on_replies(struct delivery *list_takes, void *arg);
 
 /* What a message was published for. */
 struct sent {
         struct chard *client;
-        struct batch *batch;
+        struct lib_batch *batch;
 };
 
-static void let_go(struct chard *c, struct batch *b)
+static void client_let_go(struct chard *c, struct lib_batch *b)
 {
         pthread_mutex_lock(&c->lock);
         const bool last = --b->users == 0;
@@ -227,7 +227,7 @@ static void let_go(struct chard *c, struct batch *b)
 }
 
 /* One message of it is done with. */
-static void settle(struct chard *c, struct batch *b, enum publish_result result)
+static void client_settle(struct chard *c, struct lib_batch *b, enum publish_result result)
 {
         pthread_mutex_lock(&c->lock);
         if (result != PUBLISH_CONFIRMED && (b->worst == PUBLISH_CONFIRMED || result == PUBLISH_CLOSED))
@@ -237,43 +237,43 @@ static void settle(struct chard *c, struct batch *b, enum publish_result result)
         pthread_mutex_unlock(&c->lock);
 }
 
-static void on_published(enum publish_result result, void *arg)
+static void client_on_published(enum publish_result result, void *arg)
 {
         const struct sent s = *(struct sent *)arg;
         free(arg);
-        settle(s.client, s.batch, result);
-        let_go(s.client, s.batch);
+        client_settle(s.client, s.batch, result);
+        client_let_go(s.client, s.batch);
 }
 
-static void publish(struct chard *c, struct batch *b, struct message *takes)
+static void client_publish(struct chard *c, struct lib_batch *b, struct message *takes)
 {
         struct sent *s = c->broker ? malloc(sizeof(*s)) : NULL;
         if (!s) {
                 message_free(takes);
-                settle(c, b, c->broker ? PUBLISH_REFUSED : PUBLISH_CLOSED);
+                client_settle(c, b, c->broker ? PUBLISH_REFUSED : PUBLISH_CLOSED);
                 return;
         }
         *s = (struct sent){ c, b };
         pthread_mutex_lock(&c->lock);
         b->users++;
         pthread_mutex_unlock(&c->lock);
-        broker_publish(c->broker, takes, on_published, s);
+        broker_publish(c->broker, takes, client_on_published, s);
 }
 
-static void publish_batch(struct chard *c, struct batch *b)
+static void client_publish_batch(struct chard *c, struct lib_batch *b)
 {
         struct message *m = b->messages;
         b->messages = NULL;
         while (m) {
                 struct message *next = m->next;
                 m->next = NULL;
-                publish(c, b, m);
+                client_publish(c, b, m);
                 m = next;
         }
-        let_go(c, b);
+        client_let_go(c, b);
 }
 
-static void close_broker(struct chard *c)
+static void client_close_broker(struct chard *c)
 {
         if (c->broker)
                 broker_close(c->broker); /* answers what is open */
@@ -281,38 +281,38 @@ static void close_broker(struct chard *c)
 }
 
 /* The loop ends then. */
-static void let_go_of_servers(struct chard *c)
+static void client_let_go_of_servers(struct chard *c)
 {
-        close_broker(c);
+        client_close_broker(c);
         if (c->redis)
                 lib_redis_stop(c);
         uv_close((uv_handle_t *)&c->wake, NULL);
 }
 
-static void on_wake(uv_async_t *wake)
+static void client_on_wake(uv_async_t *wake)
 {
         struct chard *c = (struct chard *)wake->data;
         pthread_mutex_lock(&c->lock);
-        struct batch *list = c->waiting;
+        struct lib_batch *list = c->waiting;
         const bool closing = c->state == CLIENT_CLOSING;
         c->waiting = NULL;
         c->waiting_end = &c->waiting;
         pthread_mutex_unlock(&c->lock);
         if (closing)
-                close_broker(c);
+                client_close_broker(c);
         while (list) {
-                struct batch *next = list->next;
-                publish_batch(c, list);
+                struct lib_batch *next = list->next;
+                client_publish_batch(c, list);
                 list = next;
         }
         if (c->redis)
                 lib_redis_tend(c);
         if (closing)
-                let_go_of_servers(c);
+                client_let_go_of_servers(c);
 }
 
 /* A result as Celery's rpc backend sends it; what is none, or comes unasked, is passed over. */
-static void take_reply(struct chard *c, const struct delivery *d)
+static void client_take_reply(struct chard *c, const struct delivery *d)
 {
         json_t *meta = NULL;
         if (json_parse(d->body, "result", &meta, NULL) != 0)
@@ -324,31 +324,31 @@ static void take_reply(struct chard *c, const struct delivery *d)
         pthread_mutex_unlock(&c->lock);
 }
 
-static void on_replies(struct delivery *list_takes, void *arg)
+static void client_on_replies(struct delivery *list_takes, void *arg)
 {
         struct chard *c = (struct chard *)arg;
         while (list_takes) {
                 struct delivery *next = list_takes->next;
-                take_reply(c, list_takes);
+                client_take_reply(c, list_takes);
                 broker_ack(c->broker, list_takes->tag);
                 delivery_free(list_takes);
                 list_takes = next;
         }
 }
 
-static int connect_broker(struct chard *c)
+static int client_connect_broker(struct chard *c)
 {
-        const struct broker_listener listener = { .arg = c, .deliveries = on_replies };
+        const struct broker_listener listener = { .arg = c, .deliveries = client_on_replies };
         struct problem why = { 0 };
         int rc = broker_open(&c->broker, &c->config, &listener, &why);
         if (rc == 0 && *c->reply_to)
                 rc = broker_consume(c->broker, c->reply_to, REPLY_PREFETCH);
         if (rc < 0)
                 return lib_no_memory(&c->open_error);
-        return rc > 0 ? lib_fail_problem(&c->open_error, code_of(&why), &why) : CHARD_OK;
+        return rc > 0 ? lib_fail_problem(&c->open_error, client_code_of(&why), &why) : CHARD_OK;
 }
 
-static void become(struct chard *c, enum client_state state)
+static void client_become(struct chard *c, enum client_state state)
 {
         pthread_mutex_lock(&c->lock);
         c->state = state;
@@ -356,23 +356,23 @@ static void become(struct chard *c, enum client_state state)
         pthread_mutex_unlock(&c->lock);
 }
 
-static void *run(void *arg)
+static void *client_run(void *arg)
 {
         struct chard *c = (struct chard *)arg;
         uv_loop_init(&c->loop);
-        uv_async_init(&c->loop, &c->wake, on_wake);
+        uv_async_init(&c->loop, &c->wake, client_on_wake);
         c->wake.data = c;
         int code = c->redis ? lib_redis_start(c, &c->open_error) : CHARD_OK;
         if (code == CHARD_OK)
-                code = connect_broker(c);
+                code = client_connect_broker(c);
         if (code == CHARD_OK)
-                become(c, CLIENT_OPEN);
+                client_become(c, CLIENT_OPEN);
         else
-                let_go_of_servers(c);
+                client_let_go_of_servers(c);
         while (uv_run(&c->loop, UV_RUN_DEFAULT) != 0)
                 ;
         uv_loop_close(&c->loop);
         if (code != CHARD_OK)
-                become(c, CLIENT_FAILED);
+                client_become(c, CLIENT_FAILED);
         return NULL;
 }

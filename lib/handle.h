@@ -14,8 +14,8 @@
 
 /* The messages of one chard_apply. Its users are its caller, the loop until it has published them, and each that is not settled; the last one
  * frees it. */
-struct batch {
-        struct batch *next;
+struct lib_batch {
+        struct lib_batch *next;
         struct message *messages; /* linked by next, until the broker has them */
         size_t open;              /* without their confirm */
         enum publish_result worst;
@@ -42,10 +42,10 @@ struct chard {
         pthread_mutex_t lock; /* all that follows */
         pthread_cond_t changed;
         enum client_state { CLIENT_OPENING, CLIENT_OPEN, CLIENT_FAILED, CLIENT_CLOSING } state;
-        struct chard_error open_error;        /* when it failed */
-        struct batch *waiting, **waiting_end; /* for the loop to publish */
-        struct map *expected;                 /* id -> struct expected */
-        unsigned callers;                     /* inside of chard_apply and chard_wait */
+        struct chard_error open_error;            /* when it failed */
+        struct lib_batch *waiting, **waiting_end; /* for the loop to publish */
+        struct map *expected;                     /* id -> struct expected */
+        unsigned callers;                         /* inside of chard_apply and chard_wait */
 
         struct lib_redis *redis; /* see redis.h; or NULL */
 };

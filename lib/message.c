@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-static void add_headers(const struct signature_read *s, struct buffer *table)
+static void lib_message_add_headers(const struct signature_read *s, struct buffer *table)
 {
         const char *key;
         json_t *value;
@@ -16,16 +16,16 @@ static void add_headers(const struct signature_read *s, struct buffer *table)
         }
 }
 
-static json_t *or_null(const json_t *value)
+static json_t *lib_message_or_null(const json_t *value)
 {
         return value ? json_incref((json_t *)value) : json_null();
 }
 
-static void add_embed(const struct signature_read *s, struct buffer *body)
+static void lib_message_add_embed(const struct signature_read *s, struct buffer *body)
 {
-        JSON_OWNED json_t *embed =
-                json_pack("{s:o, s:o, s:o, s:o}", "callbacks", or_null(s->link), "errbacks", or_null(s->link_error),
-                          "chain", or_null(s->chain), "chord", or_null(s->chord));
+        JSON_OWNED json_t *embed = json_pack("{s:o, s:o, s:o, s:o}", "callbacks", lib_message_or_null(s->link),
+                                             "errbacks", lib_message_or_null(s->link_error), "chain",
+                                             lib_message_or_null(s->chain), "chord", lib_message_or_null(s->chord));
         if (embed)
                 json_write(embed, body);
         body->failed = body->failed || !embed;
@@ -33,7 +33,7 @@ static void add_embed(const struct signature_read *s, struct buffer *body)
 }
 
 /* Through the exchange of the queue's name; a task without a queue waits in the one of its own name. */
-static void route(struct signature_read *s)
+static void lib_message_route(struct signature_read *s)
 {
         struct task_form *form = &s->form;
         const char *queue = s->queue ? s->queue : form->name;
@@ -50,13 +50,13 @@ int lib_message(const json_t *task, const char *origin, int64_t now_ms, struct m
         int rc = signature_read(task, now_ms, &s, why);
         if (rc != 0)
                 return rc;
-        route(&s);
+        lib_message_route(&s);
         s.form.root_id = json_text(json_object_get(task, "options"), "root_id", s.form.id);
         s.form.origin = origin;
         task_form_headers(&s.form, &table);
-        add_headers(&s, &table);
+        lib_message_add_headers(&s, &table);
         task_form_body(&s.form, &body);
-        add_embed(&s, &body);
+        lib_message_add_embed(&s, &body);
         *out = task_form_message(&s.form, &table, &body);
         buffer_free(&table);
         buffer_free(&body);

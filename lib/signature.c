@@ -12,7 +12,7 @@
 
 enum { LONGEST_NAME = 255, DEEPEST = 100 };
 
-static struct chard_signature *wrap(json_t *takes, unsigned depth, struct chard_error *why)
+static struct chard_signature *signature_wrap(json_t *takes, unsigned depth, struct chard_error *why)
 {
         struct chard_signature *s = takes ? calloc(1, sizeof(*s)) : NULL;
         if (!s) {
@@ -42,7 +42,7 @@ static bool is_name(const char *text)
 }
 
 /* Parse what must be an array or object; NULL is an empty one. */
-static json_t *parse(const char *text, const char *what, bool array, struct chard_error *why)
+static json_t *signature_parse(const char *text, const char *what, bool array, struct chard_error *why)
 {
         struct problem p = { 0 };
         json_t *value = NULL;
@@ -66,15 +66,15 @@ struct chard_signature *chard_signature_new(const char *task, const char *args, 
                 lib_fail(why, CHARD_BAD_ARGUMENT, "bad_name", "a task's name must have 1 to 255 bytes of UTF-8");
                 return NULL;
         }
-        json_t *list = parse(args, "args", true, why);
-        json_t *words = list ? parse(kwargs, "kwargs", false, why) : NULL;
+        json_t *list = signature_parse(args, "args", true, why);
+        json_t *words = list ? signature_parse(kwargs, "kwargs", false, why) : NULL;
         if (!words) {
                 json_decref(list);
                 return NULL;
         }
-        return wrap(json_pack("{s:s, s:o, s:o, s:{}, s:n, s:b}", "task", task, "args", list, "kwargs", words, "options",
-                              "subtask_type", "immutable", 0),
-                    0, why);
+        return signature_wrap(json_pack("{s:s, s:o, s:o, s:{}, s:n, s:b}", "task", task, "args", list, "kwargs", words,
+                                        "options", "subtask_type", "immutable", 0),
+                              0, why);
 }
 
 /* ---- canvases ---- */
@@ -98,15 +98,15 @@ static int why_not(size_t count, bool missing, const char *what, struct chard_er
 
 /* A chain that begins with a chain goes on with it, so that one may grow step by step. (Not when that one begins with a group: what it
  * becomes then depends on what follows.) */
-static bool goes_on(const struct chard_signature *s)
+static bool signature_goes_on(const struct chard_signature *s)
 {
         return s && canvas_kind_of(s->json) == CANVAS_CHAIN &&
                canvas_kind_of(json_array_get(canvas_tasks(s->json), 0)) == CANVAS_TASK;
 }
 
 /* Frees the parts, of which the first may be one to go on with. Freeing JSON goes as deep as it nests, so that has an end. */
-static struct gathered gather(struct chard_signature *const parts[], size_t count, bool on, const char *what,
-                              struct chard_error *why)
+static struct gathered signature_gather(struct chard_signature *const parts[], size_t count, bool on, const char *what,
+                                        struct chard_error *why)
 {
         struct gathered g = { json_array(), 0 };
         bool missing = !parts;
@@ -133,7 +133,7 @@ static struct gathered gather(struct chard_signature *const parts[], size_t coun
 }
 
 /* The first chain's steps, then the others. Takes the list. */
-static json_t *spliced(json_t *list_takes)
+static json_t *signature_spliced(json_t *list_takes)
 {
         json_t *all = json_copy(canvas_tasks(json_array_get(list_takes, 0)));
         json_array_remove(list_takes, 0);
@@ -147,34 +147,34 @@ static json_t *spliced(json_t *list_takes)
 
 struct chard_signature *chard_chain(struct chard_signature *const parts[], size_t count, struct chard_error *why)
 {
-        const bool on = parts && count > 1 && goes_on(parts[0]);
-        const struct gathered g = gather(parts, count, on, "chain", why);
-        return g.list ? wrap(canvas_chain(on ? spliced(g.list) : g.list), g.depth, why) : NULL;
+        const bool on = parts && count > 1 && signature_goes_on(parts[0]);
+        const struct gathered g = signature_gather(parts, count, on, "chain", why);
+        return g.list ? signature_wrap(canvas_chain(on ? signature_spliced(g.list) : g.list), g.depth, why) : NULL;
 }
 
 struct chard_signature *chard_group(struct chard_signature *const parts[], size_t count, struct chard_error *why)
 {
-        const struct gathered g = gather(parts, count, false, "group", why);
-        return g.list ? wrap(canvas_group(g.list), g.depth, why) : NULL;
+        const struct gathered g = signature_gather(parts, count, false, "group", why);
+        return g.list ? signature_wrap(canvas_group(g.list), g.depth, why) : NULL;
 }
 
 struct chard_signature *chard_chord(struct chard_signature *header, struct chard_signature *body,
                                     struct chard_error *why)
 {
         struct chard_signature *const both[] = { header, body };
-        const struct gathered g = gather(both, 2, false, "chord", why);
+        const struct gathered g = signature_gather(both, 2, false, "chord", why);
         JSON_OWNED json_t *list = g.list;
         json_t *head = json_incref(json_array_get(list, 0)), *tail = json_incref(json_array_get(list, 1));
         if (!list)
                 return NULL;
         if (canvas_kind_of(head) != CANVAS_GROUP)
                 head = canvas_group(json_pack("[o]", head));
-        return wrap(canvas_chord(head, tail), g.depth, why);
+        return signature_wrap(canvas_chord(head, tail), g.depth, why);
 }
 
 /* ---- options ---- */
 
-static int only_tasks(const struct chard_signature *s, const char *what, struct chard_error *why)
+static int signature_only_tasks(const struct chard_signature *s, const char *what, struct chard_error *why)
 {
         if (!s)
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "missing_part", "%s: there is no signature", what);
@@ -183,9 +183,9 @@ static int only_tasks(const struct chard_signature *s, const char *what, struct 
         return CHARD_OK;
 }
 
-static int put(struct chard_signature *s, const char *name, json_t *takes, struct chard_error *why)
+static int signature_put(struct chard_signature *s, const char *name, json_t *takes, struct chard_error *why)
 {
-        const int code = only_tasks(s, name, why);
+        const int code = signature_only_tasks(s, name, why);
         if (code) {
                 json_decref(takes);
                 return code;
@@ -195,43 +195,43 @@ static int put(struct chard_signature *s, const char *name, json_t *takes, struc
         return CHARD_OK;
 }
 
-static int put_name(struct chard_signature *s, const char *option, const char *text, struct chard_error *why)
+static int signature_put_name(struct chard_signature *s, const char *option, const char *text, struct chard_error *why)
 {
         if (!is_name(text))
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_name", "%s must have 1 to 255 bytes of UTF-8", option);
-        return put(s, option, json_string(text), why);
+        return signature_put(s, option, json_string(text), why);
 }
 
 int chard_signature_queue(struct chard_signature *s, const char *queue, struct chard_error *why)
 {
-        return put_name(s, "queue", queue, why);
+        return signature_put_name(s, "queue", queue, why);
 }
 
 int chard_signature_route(struct chard_signature *s, const char *exchange, const char *routing_key,
                           struct chard_error *why)
 {
-        const int code = put_name(s, "routing_key", routing_key, why);
+        const int code = signature_put_name(s, "routing_key", routing_key, why);
         if (code)
                 return code;
-        return exchange && !*exchange ? put(s, "exchange", json_string(""), why)
-                                      : put_name(s, "exchange", exchange, why);
+        return exchange && !*exchange ? signature_put(s, "exchange", json_string(""), why)
+                                      : signature_put_name(s, "exchange", exchange, why);
 }
 
 int chard_signature_id(struct chard_signature *s, const char *id, struct chard_error *why)
 {
-        return put_name(s, "task_id", id, why);
+        return signature_put_name(s, "task_id", id, why);
 }
 
 int chard_signature_immutable(struct chard_signature *s, struct chard_error *why)
 {
-        const int code = only_tasks(s, "immutable", why);
+        const int code = signature_only_tasks(s, "immutable", why);
         return code                                                          ? code
                : json_object_set_new(s->json, "immutable", json_true()) == 0 ? CHARD_OK
                                                                              : lib_no_memory(why);
 }
 
 /* The member of the options with that name, made where it is missing; NULL when memory ran out. */
-static json_t *member(struct chard_signature *s, const char *name, json_t *(*make)(void))
+static json_t *signature_member(struct chard_signature *s, const char *name, json_t *(*make)(void))
 {
         json_t *options = json_object_get(s->json, "options");
         if (!json_object_get(options, name))
@@ -241,14 +241,14 @@ static json_t *member(struct chard_signature *s, const char *name, json_t *(*mak
 
 int chard_signature_header(struct chard_signature *s, const char *name, const char *text, struct chard_error *why)
 {
-        const int code = only_tasks(s, "header", why);
+        const int code = signature_only_tasks(s, "header", why);
         if (code)
                 return code;
         json_t *value = is_name(name) && text ? json_string(text) : NULL;
         if (!value)
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_header",
                                 "a header needs a name of 1 to 255 bytes and a text, both UTF-8");
-        json_t *headers = member(s, "headers", json_object);
+        json_t *headers = signature_member(s, "headers", json_object);
         if (!headers)
                 json_decref(value);
         return headers && json_object_set_new(headers, name, value) == 0 ? CHARD_OK : lib_no_memory(why);
@@ -268,15 +268,16 @@ int chard_signature_option(struct chard_signature *s, const char *name, const ch
                                 name ? name : "");
         if (!json || json_parse(bytes_of_string(json), name, &value, &p) != 0)
                 return lib_fail(why, CHARD_BAD_ARGUMENT, "bad_json", "%s: %s", name, json ? p.text : "no JSON");
-        return put(s, name, value, why);
+        return signature_put(s, name, value, why);
 }
 
-static int append(struct chard_signature *s, const char *option, struct chard_signature *then, struct chard_error *why)
+static int signature_append(struct chard_signature *s, const char *option, struct chard_signature *then,
+                            struct chard_error *why)
 {
-        int code = only_tasks(s, option, why);
+        int code = signature_only_tasks(s, option, why);
         if (code == CHARD_OK)
-                code = only_tasks(then, option, why);
-        json_t *list = code == CHARD_OK ? member(s, option, json_array) : NULL;
+                code = signature_only_tasks(then, option, why);
+        json_t *list = code == CHARD_OK ? signature_member(s, option, json_array) : NULL;
         if (code == CHARD_OK && then->depth >= DEEPEST)
                 code = lib_fail(why, CHARD_UNSUPPORTED, "unsupported_canvas", "%s: links nest more than %d deep",
                                 option, DEEPEST);
@@ -290,10 +291,10 @@ static int append(struct chard_signature *s, const char *option, struct chard_si
 
 int chard_signature_link(struct chard_signature *s, struct chard_signature *then, struct chard_error *why)
 {
-        return append(s, "link", then, why);
+        return signature_append(s, "link", then, why);
 }
 
 int chard_signature_link_error(struct chard_signature *s, struct chard_signature *then, struct chard_error *why)
 {
-        return append(s, "link_error", then, why);
+        return signature_append(s, "link_error", then, why);
 }

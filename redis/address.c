@@ -17,7 +17,7 @@ static int bad_url(struct problem *why, const char *what)
         return problem_set(why, "results", "bad_url", "the Redis result URL %s", what);
 }
 
-static bool begins(const char *url, const char *scheme)
+static bool redis_address_begins(const char *url, const char *scheme)
 {
         const size_t length = strlen(scheme);
         return strncasecmp(url, scheme, length) == 0 && url[length] == ':';
@@ -185,10 +185,10 @@ static int read_one(const char *text, struct redis_address *out, struct problem 
         int rc = url_read(text, &url);
         if (rc)
                 return rc < 0 ? rc : bad_url(why, "can't be read; it looks like redis://:password@host:6379/0");
-        if (begins(text, "redis+socket"))
+        if (redis_address_begins(text, "redis+socket"))
                 rc = read_socket(&url, out, why);
         else
-                rc = read_host(&url, begins(text, "sentinel") ? "26379" : "6379", out);
+                rc = read_host(&url, redis_address_begins(text, "sentinel") ? "26379" : "6379", out);
         if (rc == 0)
                 rc = read_database(&url, out);
         if (rc == 0) {
@@ -216,16 +216,17 @@ static int end_prefix(struct redis_address *a)
         return 0;
 }
 
-static int judge(const char *url, struct redis_address *a, struct problem *why)
+static int redis_address_judge(const char *url, struct redis_address *a, struct problem *why)
 {
-        const bool sentinels = begins(url, "sentinel");
-        if (begins(url, "rediss"))
+        const bool sentinels = redis_address_begins(url, "sentinel");
+        if (redis_address_begins(url, "rediss"))
                 a->tls.on = true;
         else if (a->tls.on && !sentinels)
                 return bad_url(why, "has parameters of TLS: then it begins with rediss://");
         if (a->host_count == 0 && !a->path)
                 return bad_url(why, "can't be read: it names no server");
-        if (!sentinels && !begins(url, "redis") && !begins(url, "rediss") && !begins(url, "redis+socket"))
+        if (!sentinels && !redis_address_begins(url, "redis") && !redis_address_begins(url, "rediss") &&
+            !redis_address_begins(url, "redis+socket"))
                 return bad_url(why, "begins with none of redis://, rediss://, redis+socket:// and sentinel://");
         if ((!sentinels && a->host_count > 1) || (a->path && a->host_count > 0))
                 return bad_url(why, TOO_MANY);
@@ -246,13 +247,13 @@ int redis_address_read(const char *url, struct redis_address *out, struct proble
         int rc = copy ? 0 : -ENOMEM;
         *out = (struct redis_address){ 0 };
         for (char *one = copy ? strtok_r(copy, ";", &save) : NULL; one && rc == 0; one = strtok_r(NULL, ";", &save)) {
-                if (out->host_count == REDIS_MOST_HOSTS || (out->host_count && !begins(one, "sentinel")))
+                if (out->host_count == REDIS_MOST_HOSTS || (out->host_count && !redis_address_begins(one, "sentinel")))
                         rc = bad_url(why, "names more servers than it may: several sentinels, or one Redis");
                 else
                         rc = read_one(one, out, why);
         }
         if (rc == 0)
-                rc = judge(url, out, why);
+                rc = redis_address_judge(url, out, why);
         free(copy);
         if (rc)
                 redis_address_free(out);

@@ -29,7 +29,7 @@ struct request {
 
 /* ---- opening ---- */
 
-static void release(struct redis_link *l)
+static void link_release(struct redis_link *l)
 {
         SSL_CTX_free(l->tls);
         free(l->master.name);
@@ -53,7 +53,7 @@ int redis_link_open(struct redis_link **out, const struct redis_link_config *con
         l->away_ms = clock_mono_ms();
         const int rc = l->address.tls.on ? redis_tls_context(&l->tls, &l->address.tls, why) : 0;
         if (rc) {
-                release(l);
+                link_release(l);
                 return rc;
         }
         uv_timer_init(config->loop, &l->timer);
@@ -74,7 +74,7 @@ const char *redis_link_prefix(const struct redis_link *l)
 
 /* ---- commands ---- */
 
-static void flush(struct redis_link *l)
+static void link_flush(struct redis_link *l)
 {
         while (l->state == LINK_UP && l->unsent && redis_wire_unsent(l->wire) < UNSENT_MOST) {
                 redis_wire_write(l->wire, buffer_view(&l->unsent->text));
@@ -83,7 +83,7 @@ static void flush(struct redis_link *l)
 }
 
 /* "*2\r\n$4\r\nPING\r\n…": as hiredis would write it, which prints and measures every number twice. */
-static void format(const struct bytes words[], size_t count, struct buffer *out)
+static void link_format(const struct bytes words[], size_t count, struct buffer *out)
 {
         buffer_addf(out, "*%zu\r\n", count);
         for (size_t i = 0; i < count; i++) {
@@ -102,20 +102,20 @@ static void format(const struct bytes words[], size_t count, struct buffer *out)
 }
 
 /* Away for so long that nobody waits for it? One that was greeted is given the time to answer. */
-static bool is_given_up(const struct redis_link *l)
+static bool link_is_given_up(const struct redis_link *l)
 {
         return !l->config.on_demand && l->away_ms && l->state < LINK_UP &&
                clock_mono_ms() - l->away_ms >= REDIS_PATIENCE_MS;
 }
 
 /* Is a connection to be made because of what is to be sent? */
-static bool connects_for_it(const struct redis_link *l)
+static bool link_connects_for_it(const struct redis_link *l)
 {
         return l->config.on_demand && l->state == LINK_AWAY;
 }
 
 /* Is there nothing to look at the clock for? */
-static bool is_idle(const struct redis_link *l)
+static bool link_is_idle(const struct redis_link *l)
 {
         return l->config.on_demand && !l->first && (l->state == LINK_AWAY || l->state == LINK_UP);
 }
@@ -131,7 +131,7 @@ int redis_link_send(struct redis_link *l, const struct bytes words[], size_t cou
                 free(q);
                 return -ENOMEM;
         }
-        format(words, count, &q->text);
+        link_format(words, count, &q->text);
         q->answer = answer;
         q->arg = arg;
         if (!l->first)
@@ -140,16 +140,16 @@ int redis_link_send(struct redis_link *l, const struct bytes words[], size_t cou
         l->end = &q->next;
         if (!l->unsent)
                 l->unsent = q;
-        if (is_given_up(l) || connects_for_it(l))
+        if (link_is_given_up(l) || link_connects_for_it(l))
                 uv_timer_start(&l->timer, link_timer, 0, LOOK_MS); /* it goes on there */
         else if (!uv_is_active((uv_handle_t *)&l->timer))
                 uv_timer_start(&l->timer, link_timer, LOOK_MS, LOOK_MS);
-        flush(l);
+        link_flush(l);
         return 0;
 }
 
 /* Take the first one out of the list and answer it. */
-static void answer_first(struct redis_link *l, redisReply *reply)
+static void link_answer_first(struct redis_link *l, redisReply *reply)
 {
         struct request *q = l->first;
         if (l->unsent == q)
@@ -185,7 +185,7 @@ void link_give_up(struct redis_link *l)
         for (const struct request *q = l->first; q; q = q->next)
                 count++;
         for (; count && l->first; count--)
-                answer_first(l, NULL);
+                link_answer_first(l, NULL);
 }
 
 void link_forget_sent(struct redis_link *l)
@@ -196,12 +196,12 @@ void link_forget_sent(struct redis_link *l)
         const bool sent = q && q != l->unsent;
         l->unsent = q;
         if (sent && q->text.size >= BIG && ++q->broken >= BIG_TRIES)
-                answer_first(l, &given_up);
+                link_answer_first(l, &given_up);
 }
 
 /* ---- what the connection says ---- */
 
-static void on_up(void *arg)
+static void link_on_up(void *arg)
 {
         link_greeted((struct redis_link *)arg, NULL);
 }
@@ -214,12 +214,12 @@ static bool is_published(const redisReply *reply)
 }
 
 /* On demand, what a new connection did not cure is an answer. */
-static bool waits_for_better(const struct redis_link *l, const redisReply *reply)
+static bool link_waits_for_better(const struct redis_link *l, const redisReply *reply)
 {
         return reply->type == REDIS_REPLY_ERROR && link_passes(reply) && !(l->config.on_demand && l->away_ms);
 }
 
-static void on_reply(redisReply *reply, void *arg)
+static void link_on_reply(redisReply *reply, void *arg)
 {
         struct redis_link *l = (struct redis_link *)arg;
         l->moving_ms = clock_mono_ms();
@@ -229,38 +229,38 @@ static void on_reply(redisReply *reply, void *arg)
                 l->config.heard(reply, l->config.arg);
         else if (l->first == l->unsent)
                 link_away(l, "it answers what was not asked");
-        else if (waits_for_better(l, reply))
+        else if (link_waits_for_better(l, reply))
                 link_refused(l, reply);
         else {
                 link_serves(l);
-                answer_first(l, reply); /* answers come in the order of the commands */
+                link_answer_first(l, reply); /* answers come in the order of the commands */
         }
 }
 
-static void on_progress(void *arg)
+static void link_on_progress(void *arg)
 {
         struct redis_link *l = (struct redis_link *)arg;
         l->moving_ms = clock_mono_ms();
-        flush(l);
+        link_flush(l);
 }
 
-static void on_down(const char *why, void *arg)
+static void link_on_down(const char *why, void *arg)
 {
         link_away((struct redis_link *)arg, why);
 }
 
 const struct redis_wire_listener link_listener = {
-        .up = on_up, .reply = on_reply, .progress = on_progress, .down = on_down
+        .up = link_on_up, .reply = link_on_reply, .progress = link_on_progress, .down = link_on_down
 };
 
 void link_up(struct redis_link *l)
 {
         l->moving_ms = clock_mono_ms();
-        flush(l);
+        link_flush(l);
 }
 
 /* On demand nobody waits for another try of the same. */
-static void fall_silent(struct redis_link *l, uint64_t now_ms)
+static void link_fall_silent(struct redis_link *l, uint64_t now_ms)
 {
         if (l->config.on_demand)
                 l->away_ms = now_ms;
@@ -272,9 +272,9 @@ void link_timer(uv_timer_t *timer)
         struct redis_link *l = (struct redis_link *)timer->data;
         const uint64_t now_ms = clock_mono_ms();
         const uint64_t silent_ms = l->config.on_demand ? l->config.connect_timeout_ms : SILENT_MS;
-        if (is_given_up(l))
+        if (link_is_given_up(l))
                 link_give_up(l);
-        if (is_idle(l)) {
+        if (link_is_idle(l)) {
                 uv_timer_stop(timer);
                 return;
         }
@@ -293,7 +293,7 @@ void link_timer(uv_timer_t *timer)
                 break;
         case LINK_UP:
                 if (l->first && now_ms - l->moving_ms > silent_ms)
-                        fall_silent(l, now_ms);
+                        link_fall_silent(l, now_ms);
                 break;
         case LINK_CLOSED: break;
         }
@@ -301,9 +301,9 @@ void link_timer(uv_timer_t *timer)
 
 /* ---- closing ---- */
 
-static void on_timer_closed(uv_handle_t *handle)
+static void link_on_timer_closed(uv_handle_t *handle)
 {
-        release((struct redis_link *)handle->data);
+        link_release((struct redis_link *)handle->data);
 }
 
 void redis_link_close(struct redis_link *l)
@@ -312,7 +312,7 @@ void redis_link_close(struct redis_link *l)
         redis_wire_close(l->wire);
         l->wire = NULL;
         while (l->first)
-                answer_first(l, NULL);
+                link_answer_first(l, NULL);
         link_stop_dialling(l, l->config.on_demand ? GRACE_MS : 0);
-        uv_close((uv_handle_t *)&l->timer, on_timer_closed);
+        uv_close((uv_handle_t *)&l->timer, link_on_timer_closed);
 }

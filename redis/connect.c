@@ -17,20 +17,20 @@
 
 enum { AGAIN_MS = 100, LONGEST_MS = 5000, LOOK_MS = 1000 };
 
-static void dial_host(struct redis_link *l, const struct redis_host *to);
+static void link_dial_host(struct redis_link *l, const struct redis_host *to);
 
-static void enter(struct redis_link *l, enum link_state state)
+static void link_enter(struct redis_link *l, enum link_state state)
 {
         l->state = state;
         l->since_ms = clock_mono_ms();
 }
 
-static bool has_sentinels(const struct redis_link *l)
+static bool link_has_sentinels(const struct redis_link *l)
 {
         return l->address.master != NULL;
 }
 
-static bool wants_tls(const struct redis_link *l)
+static bool link_wants_tls(const struct redis_link *l)
 {
         return l->asking ? l->address.sentinel_tls : l->address.tls.on;
 }
@@ -52,9 +52,9 @@ bool link_passes(const redisReply *reply)
 
 /* A sentinel that is of no use is passed over at once, as long as there is another one; one whose master is of no use may be behind the
  * others. */
-static bool pass_over(struct redis_link *l)
+static bool link_pass_over(struct redis_link *l)
 {
-        if (has_sentinels(l))
+        if (link_has_sentinels(l))
                 l->sentinel = (l->sentinel + 1) % l->address.host_count;
         if (!l->asking)
                 return false;
@@ -63,10 +63,10 @@ static bool pass_over(struct redis_link *l)
 }
 
 /* On demand: was there no use in making it anew, and has each sentinel had its turn? */
-static bool is_useless(struct redis_link *l, bool was_away)
+static bool link_is_useless(struct redis_link *l, bool was_away)
 {
         l->tries += was_away;
-        if (!l->config.on_demand || l->tries == 0 || (has_sentinels(l) && l->tries < l->address.host_count))
+        if (!l->config.on_demand || l->tries == 0 || (link_has_sentinels(l) && l->tries < l->address.host_count))
                 return false;
         l->tries = 0;
         return true;
@@ -76,7 +76,7 @@ static void link_away_as(struct redis_link *l, const char *why, bool refused)
 {
         if (l->state == LINK_CLOSED)
                 return;
-        const bool at_once = pass_over(l), was_up = l->state == LINK_UP, was_away = l->away_ms != 0;
+        const bool at_once = link_pass_over(l), was_up = l->state == LINK_UP, was_away = l->away_ms != 0;
         snprintf(l->why, sizeof(l->why), "%s", why);
         l->refused = refused;
         if (!l->told && !at_once)
@@ -88,7 +88,7 @@ static void link_away_as(struct redis_link *l, const char *why, bool refused)
         link_stop_dialling(l, 0);
         redis_wire_close(l->wire);
         l->wire = NULL;
-        enter(l, LINK_AWAY);
+        link_enter(l, LINK_AWAY);
         if (!l->away_ms)
                 l->away_ms = clock_mono_ms();
         link_forget_sent(l);
@@ -99,7 +99,7 @@ static void link_away_as(struct redis_link *l, const char *why, bool refused)
         uv_timer_start(&l->timer, link_timer, wait_ms < LOOK_MS ? wait_ms : LOOK_MS, LOOK_MS);
         if (was_up && l->config.lost)
                 l->config.lost(l->config.arg);
-        if (is_useless(l, was_away))
+        if (link_is_useless(l, was_away))
                 link_give_up(l);
 }
 
@@ -116,7 +116,7 @@ void link_refused(struct redis_link *l, const redisReply *reply)
 /* ---- greeting ---- */
 
 /* Say `words`; one more answer is awaited. */
-static void say(struct redis_link *l, const char *const words[], int count)
+static void link_say(struct redis_link *l, const char *const words[], int count)
 {
         size_t sizes[4];
         char *text = NULL;
@@ -130,52 +130,52 @@ static void say(struct redis_link *l, const char *const words[], int count)
         redisFreeCommand(text);
 }
 
-static void authenticate(struct redis_link *l, const char *user, const char *password)
+static void link_authenticate(struct redis_link *l, const char *user, const char *password)
 {
         if (user && password)
-                say(l, (const char *[]){ "AUTH", user, password }, 3);
+                link_say(l, (const char *[]){ "AUTH", user, password }, 3);
         else if (password)
-                say(l, (const char *[]){ "AUTH", password }, 2);
+                link_say(l, (const char *[]){ "AUTH", password }, 2);
 }
 
-static void greet(struct redis_link *l)
+static void link_greet(struct redis_link *l)
 {
         const struct redis_address *a = &l->address;
-        enter(l, LINK_GREETING);
+        link_enter(l, LINK_GREETING);
         l->greetings = 0;
         if (l->asking) {
-                authenticate(l, a->sentinel_user, a->sentinel_password);
-                say(l, (const char *[]){ "SENTINEL", "get-master-addr-by-name", a->master }, 3);
+                link_authenticate(l, a->sentinel_user, a->sentinel_password);
+                link_say(l, (const char *[]){ "SENTINEL", "get-master-addr-by-name", a->master }, 3);
                 return;
         }
-        authenticate(l, a->user, a->password);
+        link_authenticate(l, a->user, a->password);
         if (a->db)
-                say(l, (const char *[]){ "SELECT", a->db }, 2);
-        say(l, (const char *[]){ "PING" }, 1); /* one that takes connections and never answers is not up */
+                link_say(l, (const char *[]){ "SELECT", a->db }, 2);
+        link_say(l, (const char *[]){ "PING" }, 1); /* one that takes connections and never answers is not up */
 }
 
-static void on_probed(redisReply *reply, void *arg)
+static void link_on_probed(redisReply *reply, void *arg)
 {
         (void)reply, (void)arg; /* the link has seen it */
 }
 
 /* Write what nobody reads: one that is full, or that only follows another, greets all the same. */
-static void probe(struct redis_link *l)
+static void link_probe(struct redis_link *l)
 {
         struct buffer key = { 0 };
         buffer_addf(&key, "%s%s", redis_link_prefix(l), l->config.probe_key);
         const struct bytes words[] = { bytes_of_string("SETEX"), buffer_view(&key), bytes_of_string("1"),
                                        bytes_of_string("") };
-        if (redis_link_send(l, words, sizeof(words) / sizeof(words[0]), on_probed, NULL) != 0)
+        if (redis_link_send(l, words, sizeof(words) / sizeof(words[0]), link_on_probed, NULL) != 0)
                 link_serves(l);
         buffer_free(&key);
 }
 
-static void is_greeted(struct redis_link *l)
+static void link_on_greeted(struct redis_link *l)
 {
-        enter(l, LINK_UP);
+        link_enter(l, LINK_UP);
         if (!l->first && l->told && l->config.probe_key)
-                probe(l);
+                link_probe(l);
         else if (!l->first)
                 link_serves(l);
         link_up(l);
@@ -193,7 +193,7 @@ void link_serves(struct redis_link *l)
 }
 
 /* A sentinel's word: [name or address, port]. */
-static void go_to_master(struct redis_link *l, const redisReply *reply)
+static void link_go_to_master(struct redis_link *l, const redisReply *reply)
 {
         const bool known = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
                            reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len > 0 &&
@@ -213,13 +213,13 @@ static void go_to_master(struct redis_link *l, const redisReply *reply)
                 return;
         }
         l->asking = false;
-        dial_host(l, &l->master);
+        link_dial_host(l, &l->master);
 }
 
 void link_greeted(struct redis_link *l, const redisReply *reply)
 {
         if (l->state == LINK_CONNECTING && !reply) {
-                greet(l);
+                link_greet(l);
                 return;
         }
         if (l->state != LINK_GREETING || !reply)
@@ -229,16 +229,16 @@ void link_greeted(struct redis_link *l, const redisReply *reply)
         else if (--l->greetings > 0)
                 return;
         else if (l->asking)
-                go_to_master(l, reply);
+                link_go_to_master(l, reply);
         else
-                is_greeted(l); /* PING may be forbidden to the user: that is an answer as well */
+                link_on_greeted(l); /* PING may be forbidden to the user: that is an answer as well */
 }
 
 /* ---- the connection ---- */
 
-static void open_wire(struct redis_link *l, const struct redis_target *target)
+static void link_open_wire(struct redis_link *l, const struct redis_target *target)
 {
-        enter(l, LINK_CONNECTING);
+        link_enter(l, LINK_CONNECTING);
         const int rc = redis_wire_open(&l->wire, l->config.loop, target, &link_listener, l);
         if (rc == 0)
                 return;
@@ -285,20 +285,20 @@ static void dialling_done(void *arg)
         l->dialling = NULL;
         if (d->rc)
                 link_away(l, d->found.why);
-        else if (wants_tls(l) && !(target.tls = tls_new(l->tls, &l->address.tls, l->to->name))) {
+        else if (link_wants_tls(l) && !(target.tls = tls_new(l->tls, &l->address.tls, l->to->name))) {
                 close(target.fd);
                 link_away(l, "memory ran out");
         } else {
-                open_wire(l, &target);
+                link_open_wire(l, &target);
         }
         dialling_free(d);
 }
 
-static void dial_host(struct redis_link *l, const struct redis_host *to)
+static void link_dial_host(struct redis_link *l, const struct redis_host *to)
 {
         static const struct work_calls calls = { dialling_run, dialling_done, dialling_forget };
         struct dialling *d = calloc(1, sizeof(*d));
-        enter(l, LINK_DIALLING);
+        link_enter(l, LINK_DIALLING);
         l->to = to;
         if (d) {
                 *d = (struct dialling){ .link = l, .host = strdup(to->name), .port = strdup(to->port), .found.fd = -1 };
@@ -323,9 +323,9 @@ void link_stop_dialling(struct redis_link *l, unsigned grace_ms)
 void link_connect(struct redis_link *l)
 {
         const struct redis_target target = { .path = l->address.path };
-        l->asking = has_sentinels(l);
+        l->asking = link_has_sentinels(l);
         if (l->address.path)
-                open_wire(l, &target);
+                link_open_wire(l, &target);
         else
-                dial_host(l, l->asking ? &l->address.hosts[l->sentinel] : &l->address.hosts[0]);
+                link_dial_host(l, l->asking ? &l->address.hosts[l->sentinel] : &l->address.hosts[0]);
 }

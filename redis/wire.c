@@ -38,13 +38,13 @@ struct redis_wire {
         char room[READ_SIZE];
 };
 
-static void on_connected(uv_connect_t *connecting, int status);
-static void on_later(uv_prepare_t *later);
-static void send_some(struct redis_wire *w);
+static void wire_on_connected(uv_connect_t *connecting, int status);
+static void wire_on_later(uv_prepare_t *later);
+static void wire_send_some(struct redis_wire *w);
 
 /* ---- opening and closing ---- */
 
-static void on_closed(uv_handle_t *handle)
+static void wire_on_closed(uv_handle_t *handle)
 {
         struct redis_wire *w = (struct redis_wire *)handle->data;
         if (--w->handles > 0)
@@ -61,25 +61,25 @@ void redis_wire_close(struct redis_wire *w)
         if (!w || w->closed)
                 return;
         w->closed = true;
-        uv_close(&w->on.handle, on_closed);
-        uv_close((uv_handle_t *)&w->later, on_closed);
+        uv_close(&w->on.handle, wire_on_closed);
+        uv_close((uv_handle_t *)&w->later, wire_on_closed);
 }
 
 static int wire_connect(struct redis_wire *w, const struct redis_target *target)
 {
         if (target->path) {
-                uv_pipe_connect(&w->connecting, &w->on.pipe, target->path, on_connected);
+                uv_pipe_connect(&w->connecting, &w->on.pipe, target->path, wire_on_connected);
                 return 0;
         }
         const int rc = uv_tcp_open(&w->on.tcp, target->fd);
         if (rc)
                 close(target->fd);
         else
-                on_connected(&w->connecting, 0);
+                wire_on_connected(&w->connecting, 0);
         return rc;
 }
 
-static bool use_tls(struct redis_wire *w, SSL *tls)
+static bool wire_use_tls(struct redis_wire *w, SSL *tls)
 {
         if (!tls)
                 return true;
@@ -101,7 +101,7 @@ int redis_wire_open(struct redis_wire **out, uv_loop_t *loop, const struct redis
 {
         struct redis_wire *w = calloc(1, sizeof(*w));
         redisReader *reader = redisReaderCreate();
-        if (!w || !reader || !use_tls(w, target->tls)) {
+        if (!w || !reader || !wire_use_tls(w, target->tls)) {
                 free(w);
                 SSL_free(target->tls);
                 if (!target->path)
@@ -132,7 +132,7 @@ int redis_wire_open(struct redis_wire **out, uv_loop_t *loop, const struct redis
 
 /* ---- breaking ---- */
 
-static void down(struct redis_wire *w, const char *why)
+static void wire_down(struct redis_wire *w, const char *why)
 {
         if (w->closed)
                 return;
@@ -142,7 +142,7 @@ static void down(struct redis_wire *w, const char *why)
 }
 
 /* What the reader has complete. */
-static void hand_out(struct redis_wire *w)
+static void wire_hand_out(struct redis_wire *w)
 {
         void *reply = NULL;
         while (!w->closed && redisReaderGetReply(w->reader, &reply) == REDIS_OK && reply) {
@@ -151,12 +151,12 @@ static void hand_out(struct redis_wire *w)
                 freeReplyObject(reply);
         }
         if (w->reader->err)
-                down(w, w->reader->errstr);
+                wire_down(w, w->reader->errstr);
         else if (w->reply_size > MOST_REPLY)
-                down(w, "a reply of it is longer than 256 MB");
+                wire_down(w, "a reply of it is longer than 256 MB");
 }
 
-static void feed(struct redis_wire *w, const char *data, size_t size)
+static void wire_feed(struct redis_wire *w, const char *data, size_t size)
 {
         w->reply_size += size;
         redisReaderFeed(w->reader, data, size);
@@ -164,7 +164,7 @@ static void feed(struct redis_wire *w, const char *data, size_t size)
 
 /* ---- reading ---- */
 
-static void is_up(struct redis_wire *w)
+static void wire_up(struct redis_wire *w)
 {
         if (w->closed)
                 return;
@@ -173,7 +173,7 @@ static void is_up(struct redis_wire *w)
 }
 
 /* Returns false when the connection is of no more use. */
-static bool decrypt(struct redis_wire *w)
+static bool wire_decrypt(struct redis_wire *w)
 {
         int count = 0;
         ERR_clear_error();
@@ -181,69 +181,69 @@ static bool decrypt(struct redis_wire *w)
                 count = SSL_do_handshake(w->tls);
                 if (count != 1 && SSL_get_error(w->tls, count) != SSL_ERROR_WANT_READ)
                         return false;
-                send_some(w);
+                wire_send_some(w);
                 if (count != 1)
                         return true;
-                is_up(w);
+                wire_up(w);
                 ERR_clear_error();
         }
         while (!w->closed && (count = SSL_read(w->tls, w->room, READ_SIZE)) > 0)
-                feed(w, w->room, (size_t)count);
+                wire_feed(w, w->room, (size_t)count);
         return w->closed || SSL_get_error(w->tls, count) == SSL_ERROR_WANT_READ;
 }
 
-static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+static void wire_on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
         struct redis_wire *w = (struct redis_wire *)handle->data;
         (void)suggested;
         *out = uv_buf_init(w->room, READ_SIZE);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
+static void wire_on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
 {
         struct redis_wire *w = (struct redis_wire *)stream->data;
         char why[256];
         if (w->closed || size == 0)
                 return;
         if (size < 0) {
-                down(w, size == UV_EOF ? "it closed the connection" : uv_strerror((int)size));
+                wire_down(w, size == UV_EOF ? "it closed the connection" : uv_strerror((int)size));
                 return;
         }
         if (!w->tls) {
-                feed(w, from->base, (size_t)size);
-                hand_out(w);
+                wire_feed(w, from->base, (size_t)size);
+                wire_hand_out(w);
                 return;
         }
-        const bool fine = BIO_write(w->in, from->base, (int)size) == size && decrypt(w);
+        const bool fine = BIO_write(w->in, from->base, (int)size) == size && wire_decrypt(w);
         if (!fine)
                 tls_why(w->tls, why, sizeof(why));
-        hand_out(w); /* what came before it broke */
+        wire_hand_out(w); /* what came before it broke */
         if (!fine)
-                down(w, why);
+                wire_down(w, why);
         else if (BIO_ctrl_pending(w->out))
-                send_some(w);
+                wire_send_some(w);
 }
 
-static void on_connected(uv_connect_t *connecting, int status)
+static void wire_on_connected(uv_connect_t *connecting, int status)
 {
         struct redis_wire *w = (struct redis_wire *)connecting->data;
         if (w->closed)
                 return;
         if (status == 0)
-                status = uv_read_start(&w->on.stream, on_room, on_read);
+                status = uv_read_start(&w->on.stream, wire_on_room, wire_on_read);
         if (status != 0)
-                down(w, uv_strerror(status));
+                wire_down(w, uv_strerror(status));
         else if (!w->tls)
-                is_up(w);
+                wire_up(w);
         else {
                 SSL_do_handshake(w->tls); /* its greeting; what is wrong shows in the answer */
-                send_some(w);
+                wire_send_some(w);
         }
 }
 
 /* ---- writing ---- */
 
-static void on_written(uv_write_t *writing, int status)
+static void wire_on_written(uv_write_t *writing, int status)
 {
         struct redis_wire *w = (struct redis_wire *)writing->data;
         w->flies = false;
@@ -251,15 +251,15 @@ static void on_written(uv_write_t *writing, int status)
         if (w->closed)
                 return;
         if (status < 0) {
-                down(w, uv_strerror(status));
+                wire_down(w, uv_strerror(status));
                 return;
         }
-        send_some(w);
+        wire_send_some(w);
         w->listener->progress(w->arg);
 }
 
 /* Make `flying` of what is next. */
-static void take_plain(struct redis_wire *w)
+static void wire_take_plain(struct redis_wire *w)
 {
         const size_t left = w->waiting.size - w->taken;
         if (w->taken == 0 && left <= SLICE) {
@@ -273,7 +273,7 @@ static void take_plain(struct redis_wire *w)
         w->taken += size;
 }
 
-static void take_encrypted(struct redis_wire *w)
+static void wire_take_encrypted(struct redis_wire *w)
 {
         char *cipher = NULL;
         const size_t left = w->waiting.size - w->taken;
@@ -288,31 +288,31 @@ static void take_encrypted(struct redis_wire *w)
         (void)BIO_reset(w->out);
 }
 
-static void send_some(struct redis_wire *w)
+static void wire_send_some(struct redis_wire *w)
 {
         if (w->flies || w->closed)
                 return;
         if (w->tls)
-                take_encrypted(w);
+                wire_take_encrypted(w);
         else if (w->up && w->waiting.size > w->taken)
-                take_plain(w);
+                wire_take_plain(w);
         if (w->taken == w->waiting.size || w->flying.failed) {
                 buffer_reset(&w->waiting);
                 w->taken = 0;
         }
         const uv_buf_t piece = uv_buf_init((char *)w->flying.data, (unsigned)w->flying.size);
         if (w->flying.failed)
-                down(w, "memory ran out");
-        else if (w->flying.size && uv_write(&w->writing, &w->on.stream, &piece, 1, on_written) == 0)
+                wire_down(w, "memory ran out");
+        else if (w->flying.size && uv_write(&w->writing, &w->on.stream, &piece, 1, wire_on_written) == 0)
                 w->flies = true;
         else if (w->flying.size)
-                down(w, "nothing can be written to it");
+                wire_down(w, "nothing can be written to it");
 }
 
-static void on_later(uv_prepare_t *later)
+static void wire_on_later(uv_prepare_t *later)
 {
         uv_prepare_stop(later);
-        send_some((struct redis_wire *)later->data);
+        wire_send_some((struct redis_wire *)later->data);
 }
 
 void redis_wire_write(struct redis_wire *w, struct bytes text)
@@ -321,7 +321,7 @@ void redis_wire_write(struct redis_wire *w, struct bytes text)
         if (w->waiting.failed)
                 w->flying.failed = true; /* told when it would leave */
         if (w->up && !w->flies)
-                uv_prepare_start(&w->later, on_later);
+                uv_prepare_start(&w->later, wire_on_later);
 }
 
 size_t redis_wire_unsent(const struct redis_wire *w)

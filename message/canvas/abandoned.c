@@ -5,19 +5,19 @@
 
 #include "core/json.h"
 
-static bool add(const json_t *signature, bool header, unsigned depth, json_t *out);
+static bool abandoned_add(const json_t *signature, bool header, unsigned depth, json_t *out);
 
 /* False when memory ran out. */
-static bool add_all(const json_t *list, bool header, unsigned depth, json_t *out)
+static bool abandoned_add_all(const json_t *list, bool header, unsigned depth, json_t *out)
 {
         bool ok = true;
         for (size_t i = 0; i < json_array_size(list) && ok; i++)
-                ok = add(json_array_get(list, i), header, depth, out);
+                ok = abandoned_add(json_array_get(list, i), header, depth, out);
         return ok;
 }
 
 /* Tasks of a header belong to a chord that fails as a whole: nobody counts them. */
-static bool add_task(const json_t *options, bool header, json_t *out)
+static bool abandoned_add_task(const json_t *options, bool header, json_t *out)
 {
         static const char *const keys[] = { "group_id", "group_index", "chord", "parent_id" };
         json_t *id = json_object_get(options, "task_id");
@@ -33,28 +33,28 @@ static bool add_task(const json_t *options, bool header, json_t *out)
         return ok && json_array_append(out, row) == 0;
 }
 
-static bool add(const json_t *signature, bool header, unsigned depth, json_t *out)
+static bool abandoned_add(const json_t *signature, bool header, unsigned depth, json_t *out)
 {
         const json_t *options = json_object_get(signature, "options");
         bool ok = true;
         if (depth > CANVAS_DEEPEST)
                 return true;
         switch (canvas_kind_of(signature)) {
-        case CANVAS_TASK: ok = add_task(options, header, out); break;
+        case CANVAS_TASK: ok = abandoned_add_task(options, header, out); break;
         case CANVAS_GROUP:
-        case CANVAS_CHAIN: ok = add_all(canvas_tasks(signature), header, depth + 1, out); break;
+        case CANVAS_CHAIN: ok = abandoned_add_all(canvas_tasks(signature), header, depth + 1, out); break;
         case CANVAS_CHORD:
-                ok = add_all(canvas_tasks(signature), true, depth + 1, out);
+                ok = abandoned_add_all(canvas_tasks(signature), true, depth + 1, out);
                 if (canvas_body(signature))
-                        ok = ok && add(canvas_body(signature), header, depth + 1, out);
+                        ok = ok && abandoned_add(canvas_body(signature), header, depth + 1, out);
         }
-        return ok && add_all(json_object_get(options, "chain"), header, depth + 1, out);
+        return ok && abandoned_add_all(json_object_get(options, "chain"), header, depth + 1, out);
 }
 
 json_t *signatures_abandoned(const json_t *signatures)
 {
         json_t *out = json_array();
-        if (out && add_all(signatures, false, 0, out))
+        if (out && abandoned_add_all(signatures, false, 0, out))
                 return out;
         json_decref(out);
         return NULL;

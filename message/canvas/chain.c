@@ -5,20 +5,20 @@
 #include <errno.h>
 #include <string.h>
 
-struct steps {
+struct chain_steps {
         struct followers *f;
         json_t *left;  /* what is still to be looked at; the next one is the last */
         json_t *tasks; /* what came out: in reverse */
         unsigned upgrades;
 };
 
-static void append_all(json_t *to, json_t *from, size_t start)
+static void chain_append(json_t *to, json_t *from, size_t start)
 {
         for (size_t i = start; i < json_array_size(from); i++)
                 json_array_append(to, json_array_get(from, i));
 }
 
-static int split(struct steps *s, json_t *chord)
+static int chain_split_chord(struct chain_steps *s, json_t *chord)
 {
         json_t *body = json_incref(canvas_body(chord));
         json_t *tasks = canvas_tasks(body), *links = json_object_get(json_object_get(body, "options"), "link");
@@ -31,13 +31,13 @@ static int split(struct steps *s, json_t *chord)
         const bool handed = canvas_hand_options(first, body);
         json_object_set(json_object_get(chord, "kwargs"), "body", first);
         json_array_append(s->left, chord);
-        append_all(s->left, tasks, 1);
+        chain_append(s->left, tasks, 1);
         json_decref(body);
         return handed ? 0 : -ENOMEM;
 }
 
 /* group | task: a chord. Takes the body out of what came out already. */
-static json_t *upgrade(struct steps *s, json_t *group)
+static json_t *chain_upgrade_group(struct chain_steps *s, json_t *group)
 {
         const size_t last = json_array_size(s->tasks) - 1;
         json_t *body = json_incref(json_array_get(s->tasks, last));
@@ -49,7 +49,7 @@ static json_t *upgrade(struct steps *s, json_t *group)
         return chord;
 }
 
-static int take(struct steps *s, json_t *task)
+static int chain_take(struct chain_steps *s, json_t *task)
 {
         task = canvas_unrolled(task);
         const enum canvas_kind kind = canvas_kind_of(task);
@@ -57,15 +57,15 @@ static int take(struct steps *s, json_t *task)
             (json_array_size(s->left) > 0 || json_array_size(s->tasks) > 0))
                 return 0;
         if (canvas_splits(task))
-                return split(s, task);
+                return chain_split_chord(s, task);
         if (kind == CANVAS_CHAIN) {
-                append_all(s->left, canvas_tasks(task), 0);
+                chain_append(s->left, canvas_tasks(task), 0);
         } else if (kind == CANVAS_GROUP && json_array_size(s->tasks) > 0) {
                 if (s->upgrades >= CANVAS_DEEPEST)
                         return problem_set(s->f->why, "message", "bad_signature",
                                            "a chain holds more than %d groups one after the other: cut it into several",
                                            CANVAS_DEEPEST);
-                json_t *chord = upgrade(s, task);
+                json_t *chord = chain_upgrade_group(s, task);
                 return chord && json_array_append_new(s->tasks, chord) == 0 ? 0 : -ENOMEM;
         } else {
                 json_array_append(s->tasks, task);
@@ -75,13 +75,13 @@ static int take(struct steps *s, json_t *task)
 
 int canvas_steps(struct followers *f, json_t *chain, json_t **out)
 {
-        struct steps s = { .f = f, .left = json_copy(canvas_tasks(chain)), .tasks = json_array() };
+        struct chain_steps s = { .f = f, .left = json_copy(canvas_tasks(chain)), .tasks = json_array() };
         int rc = s.left && s.tasks ? 0 : -ENOMEM;
         while (rc == 0 && json_array_size(s.left) > 0) {
                 const size_t last = json_array_size(s.left) - 1;
                 json_t *task = json_incref(json_array_get(s.left, last));
                 json_array_remove(s.left, last);
-                rc = take(&s, task);
+                rc = chain_take(&s, task);
                 json_decref(task);
         }
         json_decref(s.left);

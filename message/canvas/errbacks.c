@@ -8,7 +8,7 @@
 #include <errno.h>
 
 /* Of a chord's body, which never was a message. Borrowed. */
-static struct task_message body_as_task(const struct task_message *by, const json_t *body)
+static struct task_message errbacks_body_as_task(const struct task_message *by, const json_t *body)
 {
         const json_t *options = json_object_get(body, "options");
         json_t *args = json_object_get(body, "args"), *kwargs = json_object_get(body, "kwargs");
@@ -22,7 +22,7 @@ static struct task_message body_as_task(const struct task_message *by, const jso
                                       .group_index = json_number(options, "group_index", -1) };
 }
 
-static int write_value(json_t *takes, struct buffer *out)
+static int errbacks_write_value(json_t *takes, struct buffer *out)
 {
         if (takes)
                 json_write(takes, out);
@@ -31,32 +31,33 @@ static int write_value(json_t *takes, struct buffer *out)
 }
 
 /* request, exc and traceback, as three arguments. */
-static int write_failure(const struct task_message *failed, const struct failure_told *told, struct buffer *out)
+static int errbacks_write_failure(const struct task_message *failed, const struct failure_told *told,
+                                  struct buffer *out)
 {
-        int rc = write_value(task_message_identity(failed, told->worker), out);
+        int rc = errbacks_write_value(task_message_identity(failed, told->worker), out);
         buffer_add_byte(out, ',');
         buffer_add(out, told->exception.data, told->exception.size);
         buffer_add_byte(out, ',');
         if (rc == 0)
-                rc = write_value(told->traceback ? json_string(told->traceback) : json_null(), out);
+                rc = errbacks_write_value(told->traceback ? json_string(told->traceback) : json_null(), out);
         return rc;
 }
 
-static bool is_new_style(const struct followers *f, const json_t *errback)
+static bool errback_is_new_style(const struct followers *f, const json_t *errback)
 {
         const char *name = json_text(errback, "task", NULL);
         return name && canvas_is_plain(errback) && f->how->wants_failure && f->how->wants_failure(name, f->how->arg);
 }
 
 /* Those of the old style are sent as one group, which the client finds among the children. */
-static int send_old(struct followers *f, json_t *takes, const struct task_message *failed)
+static int errbacks_send_old(struct followers *f, json_t *takes, const struct task_message *failed)
 {
         struct buffer id = { 0 };
         JSON_OWNED json_t *group = takes ? canvas_group(takes) : NULL;
         json_t *child = NULL;
         int rc = group ? 0 : -ENOMEM;
         if (rc == 0 && json_array_size(canvas_tasks(group)) > 0) {
-                rc = write_value(json_string(failed->id), &id);
+                rc = errbacks_write_value(json_string(failed->id), &id);
                 rc = rc == 0 ? canvas_apply(f, group, buffer_view(&id), NULL, &child) : rc;
                 followers_add_child(f, child);
         }
@@ -64,32 +65,32 @@ static int send_old(struct followers *f, json_t *takes, const struct task_messag
         return rc;
 }
 
-static int send_all(struct followers *f, const json_t *errbacks, const struct task_message *failed,
-                    const struct failure_told *told)
+static int errbacks_send_all(struct followers *f, const json_t *errbacks, const struct task_message *failed,
+                             const struct failure_told *told)
 {
         struct buffer whole = { 0 };
         json_t *old = json_array();
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < json_array_size(errbacks); i++) {
                 json_t *errback = json_array_get(errbacks, i);
-                if (!is_new_style(f, errback)) {
+                if (!errback_is_new_style(f, errback)) {
                         json_array_append(old, errback);
                         continue;
                 }
                 if (whole.size == 0)
-                        rc = write_failure(failed, told, &whole);
+                        rc = errbacks_write_failure(failed, told, &whole);
                 if (rc == 0)
                         rc = follower_add(f, errback, buffer_view(&whole), NULL, "errback", i, NULL);
         }
         buffer_free(&whole);
         if (rc == 0)
-                return send_old(f, old, failed);
+                return errbacks_send_old(f, old, failed);
         json_decref(old);
         return rc;
 }
 
 /* A signature's link_error is a list, or one alone. New reference. */
-static json_t *list_of(const json_t *errbacks)
+static json_t *errbacks_list(const json_t *errbacks)
 {
         return json_is_object(errbacks)  ? json_pack("[O]", errbacks)
                : json_is_array(errbacks) ? json_copy((json_t *)errbacks)
@@ -98,13 +99,13 @@ static json_t *list_of(const json_t *errbacks)
 
 static json_t *errbacks_of(const json_t *signature)
 {
-        return list_of(json_object_get(json_object_get(signature, "options"), "link_error"));
+        return errbacks_list(json_object_get(json_object_get(signature, "options"), "link_error"));
 }
 
 /* They belong to the task that has failed, whoever sends them: ids are derived from it, and from the death that it was brought back from. So a
  * redelivery calls none again, and the next death each. */
-static int send(struct followers *f, json_t *errbacks_takes, const struct task_message *failed,
-                const struct failure_told *told)
+static int errbacks_send(struct followers *f, json_t *errbacks_takes, const struct task_message *failed,
+                         const struct failure_told *told)
 {
         struct followers own = *f;
         char seed[ID_TEXT_SIZE];
@@ -113,7 +114,7 @@ static int send(struct followers *f, json_t *errbacks_takes, const struct task_m
         own.aside = true;
         own.parent_id = failed->id;
         own.made = 0;
-        const int rc = errbacks_takes ? send_all(&own, errbacks_takes, failed, told) : -ENOMEM;
+        const int rc = errbacks_takes ? errbacks_send_all(&own, errbacks_takes, failed, told) : -ENOMEM;
         own.seed = f->seed;
         own.aside = f->aside;
         own.parent_id = f->parent_id;
@@ -130,13 +131,13 @@ int task_message_errbacks(const struct task_message *failed, const struct failur
                           const struct follow_how *how, struct following *out, struct problem *why)
 {
         struct followers f = followers_of(failed, how, out, why);
-        return followers_end(&f, send(&f, list_of(failed->errbacks), failed, told));
+        return followers_end(&f, errbacks_send(&f, errbacks_list(failed->errbacks), failed, told));
 }
 
 /* ---- a chord's body ---- */
 
 /* The tasks in it whose errbacks count: of a chord those of its body as well, of a group each task's, of a chain only its own. */
-static void gather(const json_t *signature, unsigned depth, json_t *out)
+static void errbacks_gather(const json_t *signature, unsigned depth, json_t *out)
 {
         JSON_OWNED json_t *own = errbacks_of(signature);
         const json_t *tasks = canvas_tasks(signature);
@@ -144,12 +145,12 @@ static void gather(const json_t *signature, unsigned depth, json_t *out)
         if (depth > CANVAS_DEEPEST)
                 return;
         if (canvas_kind_of(signature) == CANVAS_CHORD && canvas_body(signature))
-                gather(canvas_body(signature), depth + 1, out);
+                errbacks_gather(canvas_body(signature), depth + 1, out);
         for (size_t i = 0; canvas_kind_of(signature) == CANVAS_GROUP && i < json_array_size(tasks); i++)
-                gather(json_array_get(tasks, i), depth + 1, out);
+                errbacks_gather(json_array_get(tasks, i), depth + 1, out);
 }
 
-static bool holds(const json_t *list, const json_t *errback, size_t upto)
+static bool errbacks_hold(const json_t *list, const json_t *errback, size_t upto)
 {
         for (size_t i = 0; i < upto; i++)
                 if (json_equal(json_array_get(list, i), errback))
@@ -158,19 +159,19 @@ static bool holds(const json_t *list, const json_t *errback, size_t upto)
 }
 
 /* The task's, then the group's; each once. New reference. */
-static json_t *member_errbacks(const json_t *task, const json_t *of_group)
+static json_t *errbacks_of_member(const json_t *task, const json_t *of_group)
 {
         json_t *all = json_array();
-        gather(task, 0, all);
+        errbacks_gather(task, 0, all);
         json_array_extend(all, (json_t *)of_group);
         for (size_t i = json_array_size(all); i > 0; i--)
-                if (holds(all, json_array_get(all, i - 1), i - 1))
+                if (errbacks_hold(all, json_array_get(all, i - 1), i - 1))
                         json_array_remove(all, i - 1);
         return all;
 }
 
 /* The signature whose id its result has: of a chord its body, of a chain its last task. */
-static const json_t *result_of(const json_t *signature)
+static const json_t *errbacks_result_of(const json_t *signature)
 {
         for (unsigned depth = 0; depth < CANVAS_DEEPEST; depth++) {
                 const enum canvas_kind kind = canvas_kind_of(signature);
@@ -185,14 +186,14 @@ static const json_t *result_of(const json_t *signature)
         return signature;
 }
 
-static int unjoin_group(struct followers *f, const json_t *group, const struct failure_told *told)
+static int errbacks_unjoin_group(struct followers *f, const json_t *group, const struct failure_told *told)
 {
         JSON_OWNED json_t *of_group = errbacks_of(group), *tasks = canvas_flat(canvas_tasks(group), false);
         int rc = of_group && tasks ? 0 : -ENOMEM;
         for (size_t i = 0; rc == 0 && i < json_array_size(tasks); i++) {
                 const json_t *task = json_array_get(tasks, i);
-                const struct task_message failed = body_as_task(f->of, result_of(task));
-                rc = send(f, member_errbacks(task, of_group), &failed, told);
+                const struct task_message failed = errbacks_body_as_task(f->of, errbacks_result_of(task));
+                rc = errbacks_send(f, errbacks_of_member(task, of_group), &failed, told);
         }
         return rc;
 }
@@ -204,23 +205,23 @@ static json_t *errbacks_of_body(const json_t *body)
         JSON_OWNED json_t *outer = errbacks_of(json_object_get(json_object_get(body, "options"), "chord"));
         json_t *own = errbacks_of(body);
         for (size_t i = json_array_size(own); i > 0; i--)
-                if (holds(outer, json_array_get(own, i - 1), json_array_size(outer)))
+                if (errbacks_hold(outer, json_array_get(own, i - 1), json_array_size(outer)))
                         json_array_remove(own, i - 1);
         return own;
 }
 
-static int unjoin(struct followers *f, const json_t *body, const struct failure_told *told)
+static int errbacks_unjoin(struct followers *f, const json_t *body, const struct failure_told *told)
 {
-        const struct task_message failed = body_as_task(f->of, body);
+        const struct task_message failed = errbacks_body_as_task(f->of, body);
         if (canvas_kind_of(body) == CANVAS_GROUP)
-                return unjoin_group(f, body, told);
-        const int rc = send(f, errbacks_of_body(body), &failed, told);
-        return rc == 0 && canvas_kind_of(body) == CANVAS_CHORD ? unjoin(f, canvas_body(body), told) : rc;
+                return errbacks_unjoin_group(f, body, told);
+        const int rc = errbacks_send(f, errbacks_of_body(body), &failed, told);
+        return rc == 0 && canvas_kind_of(body) == CANVAS_CHORD ? errbacks_unjoin(f, canvas_body(body), told) : rc;
 }
 
 int task_message_unjoined(const struct task_message *by, const json_t *body, const struct failure_told *told,
                           const struct follow_how *how, struct following *out, struct problem *why)
 {
         struct followers f = followers_of(by, how, out, why);
-        return followers_end(&f, unjoin(&f, body, told));
+        return followers_end(&f, errbacks_unjoin(&f, body, told));
 }

@@ -8,23 +8,23 @@ enum { LONGEST_LINEAGE = 200 };
 
 /* ---- ids ---- */
 
-static void freeze_all(struct followers *f, json_t *tasks)
+static void lineage_freeze_all(struct followers *f, json_t *tasks)
 {
         for (size_t i = 0; i < json_array_size(tasks); i++)
                 canvas_freeze(f, json_array_get(tasks, i));
 }
 
 /* A chain's own id is its last task's. */
-static void freeze_chain(struct followers *f, json_t *chain)
+static void lineage_freeze_chain(struct followers *f, json_t *chain)
 {
         json_t *last = canvas_last(chain), *id = json_object_get(json_object_get(chain, "options"), "task_id");
         if (last && json_is_string(id) && canvas_is_plain(last) && !json_object_get(canvas_options(last), "task_id"))
                 json_object_set(canvas_options(last), "task_id", id);
-        freeze_all(f, canvas_tasks(chain));
+        lineage_freeze_all(f, canvas_tasks(chain));
 }
 
 /* A header that is a group may have the id; one that is a signature alone stands for itself. */
-static void freeze_chord(struct followers *f, json_t *chord)
+static void lineage_freeze_chord(struct followers *f, json_t *chord)
 {
         json_t *header = canvas_header(chord);
         json_t *id = json_object_get(json_object_get(header, "options"), "task_id");
@@ -32,7 +32,7 @@ static void freeze_chord(struct followers *f, json_t *chord)
                 json_object_set(canvas_options(chord), "task_id", id);
         canvas_id(f, chord);
         if (canvas_tasks(chord))
-                freeze_all(f, canvas_tasks(chord));
+                lineage_freeze_all(f, canvas_tasks(chord));
         else
                 canvas_freeze(f, header);
         canvas_freeze(f, canvas_body(chord));
@@ -41,9 +41,9 @@ static void freeze_chord(struct followers *f, json_t *chord)
 void canvas_freeze(struct followers *f, json_t *signature)
 {
         switch (canvas_kind_of(signature)) {
-        case CANVAS_CHAIN: freeze_chain(f, signature); return;
-        case CANVAS_CHORD: freeze_chord(f, signature); return;
-        case CANVAS_GROUP: freeze_all(f, canvas_tasks(signature)); break;
+        case CANVAS_CHAIN: lineage_freeze_chain(f, signature); return;
+        case CANVAS_CHORD: lineage_freeze_chord(f, signature); return;
+        case CANVAS_GROUP: lineage_freeze_all(f, canvas_tasks(signature)); break;
         case CANVAS_TASK: break;
         }
         canvas_id(f, signature);
@@ -51,13 +51,13 @@ void canvas_freeze(struct followers *f, json_t *signature)
 
 /* ---- results ---- */
 
-static json_t *or_null(json_t *takes)
+static json_t *lineage_or_null(json_t *takes)
 {
         return takes ? takes : json_null();
 }
 
 /* [[id, parent], [a result each]] of a group's or header's tasks. */
-static json_t *group_lineage(struct followers *f, const char *id, json_t *tasks, json_t *parent_takes)
+static json_t *lineage_of_group(struct followers *f, const char *id, json_t *tasks, json_t *parent_takes)
 {
         json_t *flat = canvas_flat(tasks, true), *children = json_array();
         for (size_t i = 0; i < json_array_size(flat); i++) {
@@ -66,23 +66,23 @@ static json_t *group_lineage(struct followers *f, const char *id, json_t *tasks,
                         json_array_append_new(children, child);
         }
         json_decref(flat);
-        return json_pack("[[s, o], o]", id, or_null(parent_takes), children);
+        return json_pack("[[s, o], o]", id, lineage_or_null(parent_takes), children);
 }
 
 /* Of a body that is a chain Celery says the last, and that the header is its parent. */
-static json_t *chord_lineage(struct followers *f, json_t *chord, json_t *parent_takes)
+static json_t *lineage_of_chord(struct followers *f, json_t *chord, json_t *parent_takes)
 {
         json_t *body = canvas_body(chord);
         while (canvas_kind_of(body) == CANVAS_CHAIN && canvas_last(body))
                 body = canvas_last(body);
         json_t *header = canvas_header(chord);
         json_t *alone = canvas_tasks(chord) ? NULL : json_pack("[O]", header);
-        json_t *parent = group_lineage(f, canvas_id(f, chord), alone ? alone : canvas_tasks(chord), parent_takes);
+        json_t *parent = lineage_of_group(f, canvas_id(f, chord), alone ? alone : canvas_tasks(chord), parent_takes);
         json_decref(alone);
         return canvas_lineage(f, body, parent);
 }
 
-static json_t *chain_lineage(struct followers *f, json_t *chain, json_t *parent_takes)
+static json_t *lineage_of_chain(struct followers *f, json_t *chain, json_t *parent_takes)
 {
         json_t *steps = NULL, *result = parent_takes;
         if (canvas_steps(f, chain, &steps) != 0)
@@ -101,10 +101,10 @@ static json_t *chain_lineage(struct followers *f, json_t *chain, json_t *parent_
 json_t *canvas_lineage(struct followers *f, json_t *signature, json_t *parent_takes)
 {
         switch (canvas_kind_of(signature)) {
-        case CANVAS_CHAIN: return chain_lineage(f, signature, parent_takes);
-        case CANVAS_CHORD: return chord_lineage(f, signature, parent_takes);
-        case CANVAS_GROUP: return group_lineage(f, canvas_id(f, signature), canvas_tasks(signature), parent_takes);
+        case CANVAS_CHAIN: return lineage_of_chain(f, signature, parent_takes);
+        case CANVAS_CHORD: return lineage_of_chord(f, signature, parent_takes);
+        case CANVAS_GROUP: return lineage_of_group(f, canvas_id(f, signature), canvas_tasks(signature), parent_takes);
         case CANVAS_TASK: break;
         }
-        return json_pack("[[s, o], n]", canvas_id(f, signature), or_null(parent_takes));
+        return json_pack("[[s, o], n]", canvas_id(f, signature), lineage_or_null(parent_takes));
 }

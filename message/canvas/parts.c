@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *text_of(const json_t *value, const char *key)
+static const char *canvas_text(const json_t *value, const char *key)
 {
         return json_string_value(json_object_get(value, key));
 }
@@ -16,7 +16,7 @@ enum canvas_kind canvas_kind_of(const json_t *signature)
                 const char *type;
                 enum canvas_kind kind;
         } kinds[] = { { "group", CANVAS_GROUP }, { "chain", CANVAS_CHAIN }, { "chord", CANVAS_CHORD } };
-        const char *type = text_of(signature, "subtask_type");
+        const char *type = canvas_text(signature, "subtask_type");
         for (size_t i = 0; type && i < sizeof(kinds) / sizeof(kinds[0]); i++)
                 if (strcmp(type, kinds[i].type) == 0)
                         return kinds[i].kind;
@@ -28,27 +28,27 @@ bool canvas_is_plain(const json_t *signature)
         return canvas_kind_of(signature) == CANVAS_TASK;
 }
 
-static json_t *argument(const json_t *signature, const char *key)
+static json_t *canvas_argument(const json_t *signature, const char *key)
 {
         return json_object_get(json_object_get(signature, "kwargs"), key);
 }
 
 json_t *canvas_header(const json_t *chord)
 {
-        return argument(chord, "header");
+        return canvas_argument(chord, "header");
 }
 
 json_t *canvas_tasks(const json_t *signature)
 {
         if (canvas_kind_of(signature) != CANVAS_CHORD)
-                return argument(signature, "tasks");
+                return canvas_argument(signature, "tasks");
         json_t *header = canvas_header(signature);
-        return json_is_object(header) ? argument(header, "tasks") : header;
+        return json_is_object(header) ? canvas_argument(header, "tasks") : header;
 }
 
 json_t *canvas_body(const json_t *signature)
 {
-        json_t *body = argument(signature, "body");
+        json_t *body = canvas_argument(signature, "body");
         return json_is_object(body) ? body : NULL;
 }
 
@@ -104,7 +104,7 @@ json_t *canvas_options_given(const json_t *signature)
         return json_object_get(signature, "options");
 }
 
-static void append(json_t *options, const char *kind, const json_t *callbacks)
+static void canvas_append_links(json_t *options, const char *kind, const json_t *callbacks)
 {
         json_t *have = json_object_get(options, kind);
         json_t *list = json_is_array(have) ? json_copy(have) : json_array();
@@ -136,11 +136,11 @@ void canvas_link(json_t *signature, const char *kind, const json_t *callbacks)
                 if (canvas_body(signature))
                         canvas_link(canvas_body(signature), kind, callbacks);
                 return;
-        case CANVAS_TASK: append(canvas_options(signature), kind, callbacks);
+        case CANVAS_TASK: canvas_append_links(canvas_options(signature), kind, callbacks);
         }
 }
 
-static bool stays(const json_t *options, const char *key)
+static bool canvas_option_stays(const json_t *options, const char *key)
 {
         const json_t *stamped = json_object_get(options, "stamped_headers");
         if (!json_object_get(options, key))
@@ -162,7 +162,7 @@ json_t *canvas_merge(const json_t *options, const json_t *over, bool nulls)
         json_t *value;
         int rc = all ? 0 : -1;
         json_object_foreach((json_t *)over, key, value) {
-                if (rc == 0 && (nulls || !json_is_null(value)) && !stays(options, key))
+                if (rc == 0 && (nulls || !json_is_null(value)) && !canvas_option_stays(options, key))
                         rc = json_object_set(all, key, value);
         }
         if (rc == 0)
@@ -225,7 +225,7 @@ bool canvas_splits(const json_t *signature)
         return canvas_kind_of(json_array_get(canvas_tasks(body), 0)) != CANVAS_GROUP;
 }
 
-static void add_flat(json_t *tasks, bool frozen, json_t *out)
+static void canvas_add_flat(json_t *tasks, bool frozen, json_t *out)
 {
         const size_t count = json_array_size(tasks);
         for (size_t i = 0; i < count; i++) {
@@ -239,7 +239,7 @@ static void add_flat(json_t *tasks, bool frozen, json_t *out)
                 json_t *turned = json_array();
                 for (size_t k = json_array_size(inner); frozen && k > 0; k--)
                         json_array_append(turned, json_array_get(inner, k - 1));
-                add_flat(frozen ? turned : inner, frozen, out);
+                canvas_add_flat(frozen ? turned : inner, frozen, out);
                 json_decref(turned);
         }
 }
@@ -247,6 +247,6 @@ static void add_flat(json_t *tasks, bool frozen, json_t *out)
 json_t *canvas_flat(json_t *tasks, bool frozen)
 {
         json_t *out = json_array();
-        add_flat(tasks, frozen, out);
+        canvas_add_flat(tasks, frozen, out);
         return out;
 }

@@ -57,16 +57,16 @@ json_t *plan_new_id(void)
 
 /* ---- sending; `over`: options from outside, over the signature's own. All return the result's tree (new reference) ---- */
 
-static json_t *apply(struct planning *p, json_t *signature, json_t *over);
+static json_t *plan_apply(struct planning *p, json_t *signature, json_t *over);
 
-static void drop(json_t *options, const char *const names[])
+static void plan_drop(json_t *options, const char *const names[])
 {
         for (size_t i = 0; names[i]; i++)
                 json_object_del(options, names[i]);
 }
 
 /* New reference; JSON's null counts as absent. */
-static json_t *taken(json_t *options, const char *name)
+static json_t *plan_take(json_t *options, const char *name)
 {
         json_t *value = json_incref(json_object_get(options, name));
         json_object_del(options, name);
@@ -76,7 +76,7 @@ static json_t *taken(json_t *options, const char *name)
         return NULL;
 }
 
-static json_t *apply_task(struct planning *p, json_t *task, json_t *over)
+static json_t *plan_apply_task(struct planning *p, json_t *task, json_t *over)
 {
         json_t *sent = json_copy(task), *options = plan_merged(p, canvas_options_given(task), over), *value;
         const char *key;
@@ -91,7 +91,8 @@ static json_t *apply_task(struct planning *p, json_t *task, json_t *over)
         return result;
 }
 
-static json_t *frozen_member(struct planning *p, json_t *member, const char *group_id, size_t index, json_t *results)
+static json_t *plan_frozen_member(struct planning *p, json_t *member, const char *group_id, size_t index,
+                                  json_t *results)
 {
         const struct place its = { group_id, NULL, (json_int_t)index };
         json_t *own = plan_clone(p, member);
@@ -100,12 +101,13 @@ static json_t *frozen_member(struct planning *p, json_t *member, const char *gro
 }
 
 /* The last of them says how many parts its chord has. */
-static json_t *apply_members(struct planning *p, json_t *members, const char *group_id, json_t *options, json_t *chord)
+static json_t *plan_apply_members(struct planning *p, json_t *members, const char *group_id, json_t *options,
+                                  json_t *chord)
 {
         json_t *results = json_array();
         json_int_t size = 0;
         for (size_t i = 0; i < json_array_size(members); i++) {
-                JSON_OWNED json_t *own = frozen_member(p, json_array_get(members, i), group_id, i, results);
+                JSON_OWNED json_t *own = plan_frozen_member(p, json_array_get(members, i), group_id, i, results);
                 JSON_OWNED json_t *over = json_copy(options);
                 json_t *its = chord ? chord : json_object_get(canvas_options_given(own), "chord");
                 size += (json_int_t)canvas_size(own);
@@ -113,21 +115,21 @@ static json_t *apply_members(struct planning *p, json_t *members, const char *gr
                         plan_set(p, p->out->chords, group_id, json_pack("{s:I}", "size", size));
                 plan_set(p, over, "chord", its ? json_incref(its) : json_null());
                 plan_set(p, over, "add_to_parent", json_false());
-                json_decref(apply(p, own, over));
+                json_decref(plan_apply(p, own, over));
         }
         return results;
 }
 
-static json_t *apply_group(struct planning *p, json_t *group, json_t *over)
+static json_t *plan_apply_group(struct planning *p, json_t *group, json_t *over)
 {
         static const char *const unused[] = { "group_index", "add_to_parent", NULL };
         JSON_OWNED json_t *options = plan_merged(p, canvas_options_given(group), over);
-        JSON_OWNED json_t *given = taken(options, "task_id");
+        JSON_OWNED json_t *given = plan_take(options, "task_id");
         JSON_OWNED json_t *id = given ? json_incref(given) : plan_new_id();
-        JSON_OWNED json_t *chord = taken(options, "chord");
-        drop(options, unused);
+        JSON_OWNED json_t *chord = plan_take(options, "chord");
+        plan_drop(options, unused);
         plan_set(p, options, "group_id", json_incref(id));
-        json_t *results = apply_members(p, canvas_tasks(group), json_string_value(id), options, chord);
+        json_t *results = plan_apply_members(p, canvas_tasks(group), json_string_value(id), options, chord);
         json_t *only = json_array_size(results) == 1 ? json_array_get(results, 0) : NULL;
         if (!json_is_array(json_array_get(only, 1)))
                 return json_pack("[[O, n], o]", id, results);
@@ -136,7 +138,7 @@ static json_t *apply_group(struct planning *p, json_t *group, json_t *over)
         return only;
 }
 
-static json_t *with_rest(json_t *outer_takes, const json_t *rest)
+static json_t *plan_with_rest(json_t *outer_takes, const json_t *rest)
 {
         json_t *all = outer_takes ? json_copy(outer_takes) : json_array();
         json_array_extend(all, (json_t *)rest);
@@ -145,14 +147,14 @@ static json_t *with_rest(json_t *outer_takes, const json_t *rest)
 }
 
 /* The rest of a chain travels with its first task. */
-static json_t *apply_chain(struct planning *p, json_t *chain, json_t *over)
+static json_t *plan_apply_chain(struct planning *p, json_t *chain, json_t *over)
 {
         static const char *const own[] = { "link", "link_error", "root_id", "parent_id", NULL };
         JSON_OWNED json_t *options = json_copy(canvas_options_given(chain));
         json_object_update(options, over);
-        drop(options, own);
-        JSON_OWNED json_t *id = taken(options, "task_id"), *group_id = taken(options, "group_id");
-        JSON_OWNED json_t *chord = taken(options, "chord"), *index = taken(options, "group_index");
+        plan_drop(options, own);
+        JSON_OWNED json_t *id = plan_take(options, "task_id"), *group_id = plan_take(options, "group_id");
+        JSON_OWNED json_t *chord = plan_take(options, "chord"), *index = plan_take(options, "group_index");
         const struct place at = { json_string_value(group_id), chord, index ? json_integer_value(index) : -1 };
         JSON_OWNED json_t *tasks = NULL;
         json_t *result = plan_prepare(p, chain, json_string_value(id), &at, &tasks);
@@ -161,8 +163,8 @@ static json_t *apply_chain(struct planning *p, json_t *chain, json_t *over)
                 return result;
         JSON_OWNED json_t *first = json_incref(json_array_get(tasks, last - 1));
         json_array_remove(tasks, last - 1);
-        plan_set(p, options, "chain", with_rest(taken(options, "chain"), tasks));
-        json_t *of_first = apply(p, first, options);
+        plan_set(p, options, "chain", plan_with_rest(plan_take(options, "chain"), tasks));
+        json_t *of_first = plan_apply(p, first, options);
         if (last > 1) {
                 json_decref(of_first);
                 return result;
@@ -172,7 +174,7 @@ static json_t *apply_chain(struct planning *p, json_t *chain, json_t *over)
 }
 
 /* Its header, as a group of our own. */
-static json_t *own_header(struct planning *p, json_t *chord)
+static json_t *plan_own_header(struct planning *p, json_t *chord)
 {
         json_t *header = canvas_header(chord), *id = json_object_get(canvas_options_given(chord), "task_id");
         if (json_is_object(header))
@@ -183,7 +185,7 @@ static json_t *own_header(struct planning *p, json_t *chord)
 }
 
 /* The body gets the chord's options and its ids. */
-static json_t *own_body(struct planning *p, json_t *chord, json_t *over, json_t *options)
+static json_t *plan_own_body(struct planning *p, json_t *chord, json_t *over, json_t *options)
 {
         json_t *body = plan_clone(p, canvas_body(chord));
         JSON_OWNED json_t *called = json_copy(over), *all = json_copy(options);
@@ -197,7 +199,7 @@ static json_t *own_body(struct planning *p, json_t *chord, json_t *over, json_t 
 }
 
 /* Where results are more than a list, whoever joins them must know their tree. */
-static void save_tree(struct planning *p, const char *group_id, json_t *tree)
+static void plan_save_tree(struct planning *p, const char *group_id, json_t *tree)
 {
         const json_t *results = json_array_get(tree, 1);
         for (size_t i = 0; i < json_array_size(results); i++) {
@@ -208,36 +210,36 @@ static void save_tree(struct planning *p, const char *group_id, json_t *tree)
         }
 }
 
-static json_t *apply_chord(struct planning *p, json_t *chord, json_t *over)
+static json_t *plan_apply_chord(struct planning *p, json_t *chord, json_t *over)
 {
         static const char *const bodys[] = { "chain", "chord", NULL };
         JSON_OWNED json_t *options = json_copy(canvas_options_given(chord));
         json_object_update(options, over);
-        JSON_OWNED json_t *id = taken(options, "task_id"), *header = own_header(p, chord);
+        JSON_OWNED json_t *id = plan_take(options, "task_id"), *header = plan_own_header(p, chord);
         JSON_OWNED json_t *group_id = json_incref(json_object_get(canvas_options_given(header), "task_id"));
-        JSON_OWNED json_t *body = own_body(p, chord, over, options);
+        JSON_OWNED json_t *body = plan_own_body(p, chord, over, options);
         const struct place at_end = { json_string_value(group_id), NULL, -1 };
         const struct place within = { json_string_value(group_id), body, -1 };
         json_t *result = plan_freeze(p, body, json_string_value(id), &at_end);
         plan_strip(body);
-        drop(options, bodys);
+        plan_drop(options, bodys);
         JSON_OWNED json_t *tree = plan_freeze(p, header, NULL, &within);
         plan_set(p, options, "task_id", json_incref(group_id));
-        json_decref(apply_group(p, header, options));
-        save_tree(p, json_string_value(group_id), tree);
+        json_decref(plan_apply_group(p, header, options));
+        plan_save_tree(p, json_string_value(group_id), tree);
         return result;
 }
 
-static json_t *apply(struct planning *p, json_t *signature, json_t *over)
+static json_t *plan_apply(struct planning *p, json_t *signature, json_t *over)
 {
         json_t *result = NULL;
         if (!plan_enter(p))
                 return NULL;
         switch (canvas_kind_of(signature)) {
-        case CANVAS_TASK: result = apply_task(p, signature, over); break;
-        case CANVAS_CHAIN: result = apply_chain(p, signature, over); break;
-        case CANVAS_GROUP: result = apply_group(p, signature, over); break;
-        case CANVAS_CHORD: result = apply_chord(p, signature, over); break;
+        case CANVAS_TASK: result = plan_apply_task(p, signature, over); break;
+        case CANVAS_CHAIN: result = plan_apply_chain(p, signature, over); break;
+        case CANVAS_GROUP: result = plan_apply_group(p, signature, over); break;
+        case CANVAS_CHORD: result = plan_apply_chord(p, signature, over); break;
         }
         plan_leave(p);
         return result;
@@ -245,41 +247,43 @@ static json_t *apply(struct planning *p, json_t *signature, json_t *over)
 
 /* ---- the plan ---- */
 
-static bool fits(const json_t *signature, unsigned left);
+static bool plan_fits(const json_t *signature, unsigned left);
 
-static bool all_fit(const json_t *signatures, unsigned left)
+static bool plan_all_fit(const json_t *signatures, unsigned left)
 {
         for (size_t i = 0; i < json_array_size(signatures); i++)
-                if (!fits(json_array_get(signatures, i), left))
+                if (!plan_fits(json_array_get(signatures, i), left))
                         return false;
         return true;
 }
 
-static bool options_fit(const json_t *signature, unsigned left)
+static bool plan_options_fit(const json_t *signature, unsigned left)
 {
         const json_t *options = canvas_options_given(signature), *chord = json_object_get(options, "chord");
-        return (!json_is_object(chord) || fits(chord, left)) && all_fit(json_object_get(options, "chain"), left);
+        return (!json_is_object(chord) || plan_fits(chord, left)) &&
+               plan_all_fit(json_object_get(options, "chain"), left);
 }
 
 /* Does nothing in it nest deeper than workers take it? */
-static bool fits(const json_t *signature, unsigned left)
+static bool plan_fits(const json_t *signature, unsigned left)
 {
-        if (!options_fit(signature, left))
+        if (!plan_options_fit(signature, left))
                 return false;
         switch (canvas_kind_of(signature)) {
         case CANVAS_TASK: return true;
         case CANVAS_CHORD:
-                return left > 0 && fits(canvas_body(signature), left - 1) && all_fit(canvas_tasks(signature), left - 1);
-        default: return left > 0 && all_fit(canvas_tasks(signature), left - 1);
+                return left > 0 && plan_fits(canvas_body(signature), left - 1) &&
+                       plan_all_fit(canvas_tasks(signature), left - 1);
+        default: return left > 0 && plan_all_fit(canvas_tasks(signature), left - 1);
         }
 }
 
-static bool tasks_fit(struct planning *p)
+static bool plan_tasks_fit(struct planning *p)
 {
         size_t i;
         json_t *task;
         json_array_foreach(p->out->tasks, i, task) {
-                if (options_fit(task, DEEPEST_SENT))
+                if (plan_options_fit(task, DEEPEST_SENT))
                         continue;
                 problem_set(p->why, "message", "unsupported_canvas",
                             "the canvas is nested more than %d deep: cut it into several", DEEPEST_SENT);
@@ -288,7 +292,7 @@ static bool tasks_fit(struct planning *p)
         return true;
 }
 
-static void note_ids(struct planning *p, json_t *result)
+static void plan_note_ids(struct planning *p, json_t *result)
 {
         const char *id = json_string_value(json_array_get(json_array_get(result, 0), 0));
         json_t *members = json_array_get(result, 1);
@@ -303,10 +307,10 @@ int plan_make(const json_t *signature, const char *reply_to, struct plan *out, s
         struct planning p = { reply_to, out, why, 0, false };
         why->code[0] = '\0';
         JSON_OWNED json_t *composed = plan_compose(&p, signature), *none = json_object();
-        JSON_OWNED json_t *result = !p.failed && !why->code[0] ? apply(&p, composed, none) : NULL;
-        if (why->code[0] || (!p.failed && !tasks_fit(&p)))
+        JSON_OWNED json_t *result = !p.failed && !why->code[0] ? plan_apply(&p, composed, none) : NULL;
+        if (why->code[0] || (!p.failed && !plan_tasks_fit(&p)))
                 return 1;
-        note_ids(&p, result);
+        plan_note_ids(&p, result);
         return p.failed || !result ? -ENOMEM : 0;
 }
 

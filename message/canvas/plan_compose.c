@@ -3,30 +3,30 @@
 #include "core/json.h"
 #include "message/canvas/plan_own.h"
 
-static json_t *piped(struct planning *p, json_t *takes, json_t *next);
+static json_t *compose_pipe(struct planning *p, json_t *takes, json_t *next);
 
-static json_t *chain_of(struct planning *p, json_t *takes)
+static json_t *compose_new_chain(struct planning *p, json_t *takes)
 {
         json_t *chain = canvas_chain(takes);
         p->failed = p->failed || !chain;
         return chain;
 }
 
-static json_t *chord_of(struct planning *p, json_t *header, json_t *body)
+static json_t *compose_new_chord(struct planning *p, json_t *header, json_t *body)
 {
         json_t *chord = canvas_chord(json_incref(canvas_tasks(header)), json_incref(body));
         p->failed = p->failed || !chord;
         return chord;
 }
 
-static void pipe_body(struct planning *p, json_t *chord, json_t *next)
+static void compose_pipe_body(struct planning *p, json_t *chord, json_t *next)
 {
         json_t *body = json_incref(canvas_body(chord));
-        plan_set(p, json_object_get(chord, "kwargs"), "body", piped(p, body, next));
+        plan_set(p, json_object_get(chord, "kwargs"), "body", compose_pipe(p, body, next));
 }
 
 /* chain(first, next); the steps of a chain are laid after it. */
-static json_t *two(struct planning *p, json_t *takes, json_t *next)
+static json_t *compose_two(struct planning *p, json_t *takes, json_t *next)
 {
         json_t *steps = json_array();
         plan_push(p, steps, takes);
@@ -34,23 +34,23 @@ static json_t *two(struct planning *p, json_t *takes, json_t *next)
                 json_array_extend(steps, canvas_tasks(next));
         else
                 plan_push(p, steps, json_incref(canvas_unrolled(next)));
-        return chain_of(p, steps);
+        return compose_new_chain(p, steps);
 }
 
 /* A group before the end becomes a chord; two chords in a row become one whose body goes on with the other. */
-static void close_group(struct planning *p, json_t *steps, json_t *next)
+static void compose_close_group(struct planning *p, json_t *steps, json_t *next)
 {
         const size_t last = json_array_size(steps) - 1;
-        JSON_OWNED json_t *chord = chord_of(p, json_array_get(steps, last), next);
+        JSON_OWNED json_t *chord = compose_new_chord(p, json_array_get(steps, last), next);
         if (last > 0 && canvas_kind_of(json_array_get(steps, last - 1)) == CANVAS_CHORD) {
-                pipe_body(p, json_array_get(steps, last - 1), chord);
+                compose_pipe_body(p, json_array_get(steps, last - 1), chord);
                 json_array_remove(steps, last);
         } else {
                 json_array_set(steps, last, chord);
         }
 }
 
-static json_t *pipe_chain(struct planning *p, json_t *takes, json_t *next)
+static json_t *compose_pipe_chain(struct planning *p, json_t *takes, json_t *next)
 {
         json_t *steps = canvas_tasks(takes), *part;
         const size_t count = json_array_size(steps);
@@ -58,47 +58,47 @@ static json_t *pipe_chain(struct planning *p, json_t *takes, json_t *next)
         size_t i;
         if (kind == CANVAS_CHAIN) {
                 json_array_foreach(canvas_tasks(next), i, part)
-                        takes = piped(p, takes, part);
+                        takes = compose_pipe(p, takes, part);
         } else if (kind == CANVAS_GROUP && count == 0) {
                 json_decref(takes);
                 return json_incref(next);
         } else if (count > 0 && last == CANVAS_CHORD && kind != CANVAS_CHORD) {
-                pipe_body(p, json_array_get(steps, count - 1), next);
+                compose_pipe_body(p, json_array_get(steps, count - 1), next);
         } else if (count > 0 && last == CANVAS_GROUP && kind != CANVAS_GROUP) {
-                close_group(p, steps, next);
+                compose_close_group(p, steps, next);
         } else {
                 plan_push(p, steps, json_incref(next));
         }
         return takes;
 }
 
-static json_t *pipe_chord(struct planning *p, json_t *takes, json_t *next)
+static json_t *compose_pipe_chord(struct planning *p, json_t *takes, json_t *next)
 {
         const enum canvas_kind kind = canvas_kind_of(canvas_unrolled(next));
         if (canvas_kind_of(next) == CANVAS_CHAIN || kind == CANVAS_GROUP)
-                return two(p, takes, next);
-        pipe_body(p, takes, canvas_unrolled(next));
+                return compose_two(p, takes, next);
+        compose_pipe_body(p, takes, canvas_unrolled(next));
         return takes;
 }
 
-static json_t *pipe_group(struct planning *p, json_t *takes, json_t *next)
+static json_t *compose_pipe_group(struct planning *p, json_t *takes, json_t *next)
 {
-        json_t *chord = chord_of(p, takes, next);
+        json_t *chord = compose_new_chord(p, takes, next);
         json_decref(takes);
         return chord;
 }
 
 /* Takes the first, which is changed; new reference. */
-static json_t *piped(struct planning *p, json_t *takes, json_t *next)
+static json_t *compose_pipe(struct planning *p, json_t *takes, json_t *next)
 {
         if (!plan_enter(p))
                 return takes;
         json_t *made = NULL;
         switch (canvas_kind_of(takes)) {
-        case CANVAS_TASK: made = two(p, takes, next); break;
-        case CANVAS_CHAIN: made = pipe_chain(p, takes, canvas_unrolled(next)); break;
-        case CANVAS_GROUP: made = pipe_group(p, takes, next); break;
-        case CANVAS_CHORD: made = pipe_chord(p, takes, next); break;
+        case CANVAS_TASK: made = compose_two(p, takes, next); break;
+        case CANVAS_CHAIN: made = compose_pipe_chain(p, takes, canvas_unrolled(next)); break;
+        case CANVAS_GROUP: made = compose_pipe_group(p, takes, next); break;
+        case CANVAS_CHORD: made = compose_pipe_chord(p, takes, next); break;
         }
         plan_leave(p);
         return made;
@@ -119,10 +119,10 @@ static json_t *compose_chain(struct planning *p, const json_t *built)
         json_t *part;
         size_t i;
         if (json_array_size(parts) == 1)
-                return chain_of(p, json_incref(parts));
-        json_t *made = chain_of(p, json_array());
+                return compose_new_chain(p, json_incref(parts));
+        json_t *made = compose_new_chain(p, json_array());
         json_array_foreach(parts, i, part)
-                made = piped(p, made, part);
+                made = compose_pipe(p, made, part);
         return made;
 }
 

@@ -66,7 +66,7 @@ static json_t *freeze_task(struct planning *p, json_t *task, const char *id, con
         return json_pack("[[s, n], n]", plan_id(task));
 }
 
-static void place_group(struct planning *p, json_t *options, const struct place *at)
+static void freeze_place_group(struct planning *p, json_t *options, const struct place *at)
 {
         static const char *const open[] = { "root_id", "parent_id" };
         if (at->group_id)
@@ -86,7 +86,7 @@ static json_t *freeze_group(struct planning *p, json_t *group, const struct plac
         json_t *options = canvas_options_given(group), *members = canvas_tasks(group), *results = json_array();
         if (!*plan_id(group))
                 plan_set(p, options, "task_id", plan_new_id());
-        place_group(p, options, at);
+        freeze_place_group(p, options, at);
         for (size_t i = 0; i < json_array_size(members); i++) {
                 const struct place its = { at->group_id, at->chord, (json_int_t)i };
                 json_t *member = plan_clone(p, json_array_get(members, i));
@@ -107,8 +107,8 @@ static json_t *freeze_chord(struct planning *p, json_t *chord, const char *id, c
         return plan_freeze(p, canvas_body(chord), id, at);
 }
 
-static json_t *prepare(struct planning *p, json_t *chain, const char *id, const struct place *at, bool clone,
-                       json_t **tasks);
+static json_t *freeze_chain(struct planning *p, json_t *chain, const char *id, const struct place *at, bool clone,
+                            json_t **tasks);
 
 json_t *plan_freeze(struct planning *p, json_t *signature, const char *id, const struct place *at)
 {
@@ -120,7 +120,7 @@ json_t *plan_freeze(struct planning *p, json_t *signature, const char *id, const
         case CANVAS_GROUP: result = freeze_group(p, signature, at); break;
         case CANVAS_CHORD: result = freeze_chord(p, signature, id, at); break;
         case CANVAS_CHAIN:
-                result = prepare(p, signature, id, at, false, &tasks);
+                result = freeze_chain(p, signature, id, at, false, &tasks);
                 json_decref(tasks);
                 break;
         }
@@ -153,7 +153,7 @@ static json_t *unroll_body(struct planning *p, json_t *chord)
 }
 
 /* Chains at the head are spliced first; `left` is its own. */
-static void splice_head(struct preparing *w)
+static void freeze_splice_head(struct preparing *w)
 {
         json_t *head, *part;
         size_t i;
@@ -168,7 +168,7 @@ static void splice_head(struct preparing *w)
 }
 
 /* group | what came out last: a chord of both. */
-static json_t *upgraded(struct preparing *w, json_t *group)
+static json_t *freeze_upgraded(struct preparing *w, json_t *group)
 {
         const size_t last = json_array_size(w->tasks) - 1;
         JSON_OWNED json_t *body = json_incref(json_array_get(w->tasks, last));
@@ -182,7 +182,7 @@ static json_t *upgraded(struct preparing *w, json_t *group)
         return chord;
 }
 
-static void take(struct preparing *w, json_t *step)
+static void freeze_take(struct preparing *w, json_t *step)
 {
         json_t *task = canvas_unrolled(step);
         if (w->clone && canvas_splits(task)) {
@@ -197,23 +197,23 @@ static void take(struct preparing *w, json_t *step)
                 return;
         }
         if (canvas_kind_of(task) == CANVAS_GROUP && json_array_size(w->tasks) > 0)
-                task = upgraded(w, task);
+                task = freeze_upgraded(w, task);
         const bool last = w->count++ == 0;
         plan_push(w->p, w->results, plan_freeze(w->p, task, last ? w->id : NULL, last ? w->at : &plan_nowhere));
         plan_push(w->p, w->tasks, task);
 }
 
-static json_t *prepare(struct planning *p, json_t *chain, const char *id, const struct place *at, bool clone,
-                       json_t **tasks)
+static json_t *freeze_chain(struct planning *p, json_t *chain, const char *id, const struct place *at, bool clone,
+                            json_t **tasks)
 {
         struct preparing w = { p, clone, id, at, json_copy(canvas_tasks(chain)), json_array(), json_array(), 0 };
         json_t *step;
         size_t i, left;
-        splice_head(&w);
+        freeze_splice_head(&w);
         while (!p->failed && (left = json_array_size(w.left)) > 0) {
                 JSON_OWNED json_t *next = json_incref(json_array_get(w.left, left - 1));
                 json_array_remove(w.left, left - 1);
-                take(&w, next);
+                freeze_take(&w, next);
         }
         json_t *result = json_incref(json_array_get(w.results, 0));
         plan_set(p, canvas_options_given(chain), "task_id", json_incref(json_array_get(json_array_get(result, 0), 0)));
@@ -229,7 +229,7 @@ static json_t *prepare(struct planning *p, json_t *chain, const char *id, const 
 
 json_t *plan_prepare(struct planning *p, json_t *chain, const char *id, const struct place *at, json_t **tasks)
 {
-        return prepare(p, chain, id, at, true, tasks);
+        return freeze_chain(p, chain, id, at, true, tasks);
 }
 
 static json_t *unrolled_copy(struct planning *p, json_t *takes)

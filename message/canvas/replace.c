@@ -18,7 +18,7 @@ int canvas_check_replacement(const struct followers *f, const json_t *canvas)
 }
 
 /* A group has no single result, so it becomes the header of a chord whose body gives the list. New reference. */
-static json_t *chord_of(const struct followers *f, json_t *group)
+static json_t *replace_chord_of(const struct followers *f, json_t *group)
 {
         json_t *route =
                 f->how->queue ? json_pack("{s:s, s:s}", "exchange", "", "routing_key", f->how->queue) : json_object();
@@ -28,24 +28,24 @@ static json_t *chord_of(const struct followers *f, json_t *group)
 }
 
 /* A copy of the canvas that gives one result; NULL when memory ran out. New reference. */
-static json_t *with_one_result(const struct followers *f, const json_t *canvas)
+static json_t *replace_with_one_result(const struct followers *f, const json_t *canvas)
 {
         json_t *own = json_deep_copy(canvas);
         if (!own || canvas_kind_of(own) != CANVAS_GROUP)
                 return own;
-        json_t *chord = chord_of(f, own);
+        json_t *chord = replace_chord_of(f, own);
         json_decref(own);
         return chord;
 }
 
-static void set_nesting(const struct followers *f, json_t *signature)
+static void replace_set_nesting(const struct followers *f, json_t *signature)
 {
         json_object_set_new(canvas_options(signature), "replaced_task_nesting",
                             json_integer((json_int_t)f->of->nesting + 1));
 }
 
 /* Who gives its result: itself, the last of a chain, a chord's body; or NULL. */
-static json_t *heir_of(json_t *signature)
+static json_t *replace_heir_of(json_t *signature)
 {
         json_t *heir = signature;
         for (enum canvas_kind kind;
@@ -55,7 +55,7 @@ static json_t *heir_of(json_t *signature)
 }
 
 /* Among its headers, where it travels through other programs' workers as well. */
-static void set_heir(json_t *signature)
+static void replace_set_heir(json_t *signature)
 {
         json_t *options = canvas_options(signature), *own = json_object_get(options, "headers");
         json_t *headers = json_is_object(own) ? json_copy(own) : json_object();
@@ -64,20 +64,20 @@ static void set_heir(json_t *signature)
 }
 
 /* The task's id is that of whoever gives the canvas's result, and so is its row in the store. */
-static void hand_over_id(const struct followers *f, json_t *signature)
+static void replace_hand_over_id(const struct followers *f, json_t *signature)
 {
-        json_t *heir = heir_of(signature);
-        set_nesting(f, signature);
+        json_t *heir = replace_heir_of(signature);
+        replace_set_nesting(f, signature);
         if (!heir)
                 return;
-        set_nesting(f, heir);
+        replace_set_nesting(f, heir);
         if (f->how->keeps && f->how->keeps(f->of->name, f->of->heir, f->how->arg))
-                set_heir(heir);
+                replace_set_heir(heir);
         json_object_set_new(canvas_options(heir), "task_id", json_string(f->of->id));
 }
 
 /* A chain that becomes part of a longer one keeps what was linked to it as a whole: its callbacks with its last task, its errbacks with each. */
-static void push_down_links(json_t *chain)
+static void replace_push_down_links(json_t *chain)
 {
         static const char *const kinds[] = { "link", "link_error" };
         for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -90,11 +90,11 @@ static void push_down_links(json_t *chain)
 }
 
 /* The canvas, then what is left of the task's chain. Takes it; new reference. */
-static json_t *with_rest(const struct followers *f, json_t *takes)
+static json_t *replace_with_rest(const struct followers *f, json_t *takes)
 {
         json_t *rest = json_deep_copy(f->of->chain), *tasks = json_pack("[o]", takes);
         for (size_t i = json_array_size(rest); i > 0; i--) {
-                set_nesting(f, json_array_get(rest, i - 1));
+                replace_set_nesting(f, json_array_get(rest, i - 1));
                 json_array_append(tasks, json_array_get(rest, i - 1));
         }
         json_decref(rest);
@@ -104,19 +104,19 @@ static json_t *with_rest(const struct followers *f, json_t *takes)
 int canvas_replace(struct followers *f, const json_t *canvas)
 {
         const struct task_message *t = f->of;
-        json_t *own = with_one_result(f, canvas), *child = NULL;
+        json_t *own = replace_with_one_result(f, canvas), *child = NULL;
         if (!own)
                 return -ENOMEM;
         if (canvas_kind_of(own) == CANVAS_CHAIN)
-                push_down_links(own);
+                replace_push_down_links(own);
         if (t->callbacks)
                 canvas_link(own, "link", t->callbacks);
         if (t->errbacks)
                 canvas_link(own, "link_error", t->errbacks);
-        hand_over_id(f, own);
+        replace_hand_over_id(f, own);
         canvas_attach(f, own, t->group_id, t->chord, t->group_index);
         if (json_array_size(t->chain) > 0)
-                own = with_rest(f, own);
+                own = replace_with_rest(f, own);
         const int rc = own ? canvas_send(f, own, &child, NULL) : -ENOMEM;
         json_decref(child);
         json_decref(own);
@@ -138,9 +138,9 @@ int canvas_check_addition(const struct followers *f, const json_t *canvas)
 }
 
 /* Before anything is sent, so that the header can't be complete without it. Named by who gives the result: once, however often it is told. */
-static void count_more(struct followers *f, json_t *canvas)
+static void replace_count_more(struct followers *f, json_t *canvas)
 {
-        json_t *heir = heir_of(canvas);
+        json_t *heir = replace_heir_of(canvas);
         if (!heir || !f->how->chords)
                 return;
         json_t *row = json_pack("{s:s, s:s, s:I}", "group", f->of->group_id, "more", canvas_id(f, heir), "size",
@@ -152,11 +152,11 @@ static void count_more(struct followers *f, json_t *canvas)
 
 int canvas_add_to_chord(struct followers *f, const json_t *canvas)
 {
-        json_t *own = with_one_result(f, canvas), *child = NULL; /* of a group, the list: it is one part */
+        json_t *own = replace_with_one_result(f, canvas), *child = NULL; /* of a group, the list: it is one part */
         if (!own)
                 return -ENOMEM;
         canvas_attach(f, own, f->of->group_id, f->of->chord, f->of->group_index);
-        count_more(f, own);
+        replace_count_more(f, own);
         const int rc = canvas_send(f, own, &child, NULL);
         followers_add_child(f, child);
         json_decref(own);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-static bool is_as(const json_t *send, const char *as)
+static bool send_is_as(const json_t *send, const char *as)
 {
         return strcmp(json_text(send, "as", ""), as) == 0;
 }
@@ -14,7 +14,7 @@ static bool is_as(const json_t *send, const char *as)
 bool sends_replace(const json_t *sends)
 {
         for (size_t i = 0; i < json_array_size(sends); i++)
-                if (is_as(json_array_get(sends, i), "replacement"))
+                if (send_is_as(json_array_get(sends, i), "replacement"))
                         return true;
         return false;
 }
@@ -26,9 +26,9 @@ int task_message_check_sends(const struct task_message *t, const json_t *sends, 
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < json_array_size(sends); i++) {
                 const json_t *send = json_array_get(sends, i), *canvas = json_object_get(send, "canvas");
-                if (is_as(send, "replacement"))
+                if (send_is_as(send, "replacement"))
                         rc = canvas_check_replacement(&f, canvas);
-                else if (is_as(send, "chord"))
+                else if (send_is_as(send, "chord"))
                         rc = canvas_check_addition(&f, canvas);
                 if (rc == 0)
                         rc = canvas_check(&f, canvas);
@@ -36,14 +36,15 @@ int task_message_check_sends(const struct task_message *t, const json_t *sends, 
         return json_whole_since(f.lost, rc);
 }
 
-static int send_one(struct followers *f, const json_t *send, struct buffer *result)
+static int sends_send_one(struct followers *f, const json_t *send, struct buffer *result)
 {
         json_t *child = NULL, *whole = NULL;
-        if (is_as(send, "replacement"))
+        if (send_is_as(send, "replacement"))
                 return canvas_replace(f, json_object_get(send, "canvas"));
-        if (is_as(send, "chord"))
+        if (send_is_as(send, "chord"))
                 return canvas_add_to_chord(f, json_object_get(send, "canvas"));
-        const int rc = canvas_send(f, json_object_get(send, "canvas"), &child, is_as(send, "result") ? &whole : NULL);
+        const int rc =
+                canvas_send(f, json_object_get(send, "canvas"), &child, send_is_as(send, "result") ? &whole : NULL);
         followers_add_child(f, child);
         if (rc == 0 && whole && result->size == 0)
                 json_write(whole, result);
@@ -52,14 +53,14 @@ static int send_one(struct followers *f, const json_t *send, struct buffer *resu
 }
 
 /* The replacement comes last: once it runs, nobody sends the others again. */
-static int send_all(struct followers *f, const json_t *sends, struct buffer *result)
+static int sends_send_all(struct followers *f, const json_t *sends, struct buffer *result)
 {
         int rc = 0;
         for (int last = 0; last <= 1; last++)
                 for (size_t i = 0; rc == 0 && i < json_array_size(sends); i++) {
                         const json_t *send = json_array_get(sends, i);
-                        if (is_as(send, "replacement") == (last == 1))
-                                rc = send_one(f, send, result);
+                        if (send_is_as(send, "replacement") == (last == 1))
+                                rc = sends_send_one(f, send, result);
                 }
         return rc;
 }
@@ -68,7 +69,7 @@ int task_message_sends(const struct task_message *done, const json_t *sends, con
                        struct buffer *result, struct following *out, struct problem *why)
 {
         struct followers f = followers_of(done, how, out, why);
-        int rc = send_all(&f, sends, result);
+        int rc = sends_send_all(&f, sends, result);
         if (rc == 0 && !sends_replace(sends))
                 rc = followers_follow(&f, buffer_view(result));
         return followers_end(&f, rc);

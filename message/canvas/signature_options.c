@@ -16,14 +16,14 @@ struct reading {
 /* No delay that anybody means is longer (some 30 years), and the sum stays within the calendar. */
 static const double longest_s = 1e9;
 
-static void refuse(struct reading *r, const char *key, const char *wanted)
+static void option_refuse(struct reading *r, const char *key, const char *wanted)
 {
         if (r->rc == 0)
                 r->rc = problem_set(r->why, "message", "bad_signature", "the signature of \"%s\": its %s must be %s",
                                     r->task, key, wanted);
 }
 
-static const json_t *option(const struct reading *r, const char *key)
+static const json_t *option_get(const struct reading *r, const char *key)
 {
         const json_t *value = json_object_get(r->options, key);
         return json_is_null(value) ? NULL : value;
@@ -38,41 +38,41 @@ static bool short_text(const json_t *value)
 
 static const char *text_option(struct reading *r, const char *key)
 {
-        const json_t *value = option(r, key);
+        const json_t *value = option_get(r, key);
         if (value && !short_text(value))
-                refuse(r, key, "a text of at most 255 bytes");
+                option_refuse(r, key, "a text of at most 255 bytes");
         return json_string_value(value);
 }
 
 static const json_t *count_option(struct reading *r, const char *key, json_int_t most)
 {
-        const json_t *value = option(r, key);
+        const json_t *value = option_get(r, key);
         if (value && (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > most))
-                refuse(r, key, "a number, not negative and not too large");
+                option_refuse(r, key, "a number, not negative and not too large");
         return value;
 }
 
 static const json_t *limit_option(struct reading *r, const char *key)
 {
-        const json_t *value = option(r, key);
+        const json_t *value = option_get(r, key);
         if (value && (!json_is_number(value) || json_number_value(value) < 0))
-                refuse(r, key, "a positive number of seconds");
+                option_refuse(r, key, "a positive number of seconds");
         return value;
 }
 
 static const json_t *object_option(struct reading *r, const char *key)
 {
-        const json_t *value = option(r, key);
+        const json_t *value = option_get(r, key);
         if (value && !json_is_object(value))
-                refuse(r, key, "an object");
+                option_refuse(r, key, "an object");
         return value;
 }
 
 static const json_t *list_option(struct reading *r, const char *key)
 {
-        const json_t *value = option(r, key);
+        const json_t *value = option_get(r, key);
         if (value && !json_is_object(value) && !json_is_array(value))
-                refuse(r, key, "a signature or an array of them");
+                option_refuse(r, key, "a signature or an array of them");
         return value;
 }
 
@@ -92,7 +92,7 @@ static const char *time_text(const json_t *value)
 static const char *time_option(struct reading *r, const char *key, bool relative, int64_t now_ms,
                                char made[CLOCK_TEXT_SIZE])
 {
-        const json_t *value = option(r, key);
+        const json_t *value = option_get(r, key);
         if (!value)
                 return NULL;
         if (relative && json_is_number(value) && fabs(json_number_value(value)) <= longest_s) {
@@ -101,13 +101,13 @@ static const char *time_option(struct reading *r, const char *key, bool relative
         }
         const char *text = time_text(value);
         if (!text)
-                refuse(r, key, "an ISO 8601 time or a number of seconds");
+                option_refuse(r, key, "an ISO 8601 time or a number of seconds");
         return text;
 }
 
 static void read_times(struct reading *r, int64_t now_ms, struct signature_read *out)
 {
-        const json_t *countdown = option(r, "countdown");
+        const json_t *countdown = option_get(r, "countdown");
         out->form.expires = time_option(r, "expires", true, now_ms, out->expires);
         if (json_number_value(countdown) != 0 || (countdown && !json_is_number(countdown)))
                 out->form.eta = time_option(r, "countdown", true, now_ms, out->eta);
@@ -117,13 +117,13 @@ static void read_times(struct reading *r, int64_t now_ms, struct signature_read 
 
 static void read_stamps(struct reading *r, struct task_form *form)
 {
-        form->stamped_headers = option(r, "stamped_headers");
+        form->stamped_headers = option_get(r, "stamped_headers");
         form->stamps = r->options;
         if (form->stamped_headers && !json_is_array(form->stamped_headers))
-                refuse(r, "stamped_headers", "an array");
+                option_refuse(r, "stamped_headers", "an array");
         for (size_t i = 0; i < json_array_size(form->stamped_headers); i++)
                 if (!short_text(json_array_get(form->stamped_headers, i)))
-                        refuse(r, "stamped_headers", "an array of texts of at most 255 bytes");
+                        option_refuse(r, "stamped_headers", "an array of texts of at most 255 bytes");
 }
 
 static void read_headers(struct reading *r, struct signature_read *out)
@@ -133,7 +133,7 @@ static void read_headers(struct reading *r, struct signature_read *out)
         out->headers = object_option(r, "headers");
         json_object_foreach((json_t *)out->headers, key, value) {
                 if (strlen(key) > MESSAGE_MAX_NAME)
-                        refuse(r, "headers", "an object whose names have at most 255 bytes");
+                        option_refuse(r, "headers", "an object whose names have at most 255 bytes");
         }
 }
 
@@ -154,22 +154,22 @@ static void read_options(struct reading *r, int64_t now_ms, struct signature_rea
         form->replaced_task_nesting = count_option(r, "replaced_task_nesting", INT32_MAX);
         form->hard_limit = limit_option(r, "time_limit");
         form->soft_limit = limit_option(r, "soft_time_limit");
-        form->ignore_result = option(r, "ignore_result");
+        form->ignore_result = option_get(r, "ignore_result");
         if (form->ignore_result && !json_is_boolean(form->ignore_result))
-                refuse(r, "ignore_result", "true, false or null");
+                option_refuse(r, "ignore_result", "true, false or null");
         out->queue = text_option(r, "queue");
         out->link = list_option(r, "link");
         out->link_error = list_option(r, "link_error");
-        out->chain = option(r, "chain");
+        out->chain = option_get(r, "chain");
         if (out->chain && !json_is_array(out->chain))
-                refuse(r, "chain", "an array");
+                option_refuse(r, "chain", "an array");
         out->chord = object_option(r, "chord");
         read_times(r, now_ms, out);
         read_stamps(r, form);
         read_headers(r, out);
 }
 
-static const json_t *part(const json_t *signature, const char *key)
+static const json_t *signature_part(const json_t *signature, const char *key)
 {
         const json_t *value = json_object_get(signature, key);
         return json_is_null(value) ? NULL : value;
@@ -198,19 +198,19 @@ int signature_read(const json_t *signature, int64_t now_ms, struct signature_rea
         if (!short_text(name) || json_string_length(name) == 0)
                 return problem_set(why, "message", "bad_signature",
                                    "a signature must be an object whose task is a name of at most 255 bytes");
-        struct reading r = { json_string_value(name), part(signature, "options"), why, 0 };
+        struct reading r = { json_string_value(name), signature_part(signature, "options"), why, 0 };
         out->form.name = r.task;
-        out->form.args = part(signature, "args");
-        out->form.kwargs = part(signature, "kwargs");
-        out->immutable = json_is_true(part(signature, "immutable"));
-        if (check_type(r.task, part(signature, "subtask_type"), out, why) != 0)
+        out->form.args = signature_part(signature, "args");
+        out->form.kwargs = signature_part(signature, "kwargs");
+        out->immutable = json_is_true(signature_part(signature, "immutable"));
+        if (check_type(r.task, signature_part(signature, "subtask_type"), out, why) != 0)
                 return 1;
         if (out->form.args && !json_is_array(out->form.args))
-                refuse(&r, "args", "an array");
+                option_refuse(&r, "args", "an array");
         if (out->form.kwargs && !json_is_object(out->form.kwargs))
-                refuse(&r, "kwargs", "an object");
+                option_refuse(&r, "kwargs", "an object");
         if (r.options && !json_is_object(r.options))
-                refuse(&r, "options", "an object");
+                option_refuse(&r, "options", "an object");
         else
                 read_options(&r, now_ms, out);
         return r.rc;

@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-static int route(const struct followers *f, struct signature_read *s);
+static int follower_route(const struct followers *f, struct signature_read *s);
 
 struct followers followers_of(const struct task_message *of, const struct follow_how *how, struct following *out,
                               struct problem *why)
@@ -61,7 +61,7 @@ int followers_add(struct followers *f, const json_t *signature, struct bytes fir
                                           : canvas_apply(f, signature, first, NULL, result);
 }
 
-static int add_callback(struct followers *f, const json_t *callback, struct bytes first)
+static int followers_add_callback(struct followers *f, const json_t *callback, struct bytes first)
 {
         json_t *child = NULL;
         const int rc = followers_add(f, callback, first, "callback", 0, &child);
@@ -70,34 +70,34 @@ static int add_callback(struct followers *f, const json_t *callback, struct byte
 }
 
 /* Several are a group, and the groups among them stay such of their own: that is what the client finds as children. */
-static int add_callbacks(struct followers *f, const json_t *list, struct bytes first)
+static int followers_add_callbacks(struct followers *f, const json_t *list, struct bytes first)
 {
         if (json_array_size(list) < 2)
-                return json_array_size(list) == 1 ? add_callback(f, json_array_get(list, 0), first) : 0;
+                return json_array_size(list) == 1 ? followers_add_callback(f, json_array_get(list, 0), first) : 0;
         int rc = 0;
         json_t *tasks = json_array();
         for (size_t i = 0; rc == 0 && i < json_array_size(list); i++) {
                 json_t *callback = json_array_get(list, i);
                 if (canvas_kind_of(callback) == CANVAS_GROUP)
-                        rc = add_callback(f, callback, first);
+                        rc = followers_add_callback(f, callback, first);
                 else
                         json_array_append(tasks, callback);
         }
         JSON_OWNED json_t *group = canvas_group(tasks);
         if (rc == 0 && !group)
                 rc = -ENOMEM;
-        return rc == 0 && json_array_size(tasks) > 0 ? add_callback(f, group, first) : rc;
+        return rc == 0 && json_array_size(tasks) > 0 ? followers_add_callback(f, group, first) : rc;
 }
 
 /* The chain without its last element, as options for that one. */
-static json_t *rest_of(const json_t *chain)
+static json_t *followers_rest_of(const json_t *chain)
 {
         json_t *rest = json_copy((json_t *)chain);
         json_array_remove(rest, json_array_size(rest) - 1);
         return json_pack("{s:o}", "chain", rest);
 }
 
-static int add_next(struct followers *f, const json_t *chain, struct bytes first)
+static int followers_add_next(struct followers *f, const json_t *chain, struct bytes first)
 {
         const json_t *next = json_array_get(chain, json_array_size(chain) - 1);
         json_t *child = NULL;
@@ -105,7 +105,7 @@ static int add_next(struct followers *f, const json_t *chain, struct bytes first
         if (canvas_is_plain(next)) {
                 rc = follower_add(f, next, first, chain, "chain", 0, &child);
         } else {
-                json_t *over = rest_of(chain);
+                json_t *over = followers_rest_of(chain);
                 rc = over ? canvas_apply(f, next, first, over, &child) : -ENOMEM;
                 json_decref(over);
         }
@@ -116,9 +116,9 @@ static int add_next(struct followers *f, const json_t *chain, struct bytes first
 int followers_follow(struct followers *f, struct bytes result)
 {
         const struct bytes first = result.size ? result : bytes_of_string("null");
-        int rc = add_callbacks(f, f->of->callbacks, first);
+        int rc = followers_add_callbacks(f, f->of->callbacks, first);
         if (rc == 0 && json_array_size(f->of->chain) > 0)
-                rc = add_next(f, f->of->chain, first);
+                rc = followers_add_next(f, f->of->chain, first);
         return rc;
 }
 
@@ -139,7 +139,7 @@ int task_message_joined(const struct task_message *by, const json_t *body, struc
         return followers_end(&f, canvas_apply(&f, body, results, NULL, NULL));
 }
 
-static int check_each(const struct followers *f, const json_t *list)
+static int followers_check_each(const struct followers *f, const json_t *list)
 {
         int rc = 0;
         for (size_t i = json_array_size(list); rc == 0 && i > 0; i--)
@@ -147,12 +147,12 @@ static int check_each(const struct followers *f, const json_t *list)
         return rc;
 }
 
-static int check_all(const struct followers *f)
+static int followers_check_all(const struct followers *f)
 {
         const struct task_message *t = f->of;
-        int rc = check_each(f, t->chain);
+        int rc = followers_check_each(f, t->chain);
         if (rc == 0)
-                rc = check_each(f, t->callbacks);
+                rc = followers_check_each(f, t->callbacks);
         if (rc != 0 || !t->chord || !t->group_id)
                 return rc;
         if (!f->how->chords)
@@ -166,7 +166,7 @@ static int check_all(const struct followers *f)
 int task_message_check(const struct task_message *t, const struct follow_how *how, struct problem *why)
 {
         const struct followers f = { .of = t, .how = how, .why = why, .lost = json_memory_lost() };
-        return json_whole_since(f.lost, check_all(&f));
+        return json_whole_since(f.lost, followers_check_all(&f));
 }
 
 /* ---- one plain follower ---- */
@@ -175,11 +175,11 @@ int follower_check(const struct followers *f, const json_t *signature, bool rout
 {
         struct signature_read s;
         int rc = signature_read(signature, 0, &s, f->why);
-        return rc == 0 && !routed ? route(f, &s) : rc;
+        return rc == 0 && !routed ? follower_route(f, &s) : rc;
 }
 
 /* Where a task goes that names no queue. *straight: by the default exchange, because others made that queue and may have bound it to any. */
-static const char *queue_for(const struct followers *f, const char *name, bool *straight)
+static const char *follower_queue(const struct followers *f, const char *name, bool *straight)
 {
         const struct follow_how *how = f->how;
         const char *routed = task_routes_find(how->routes, name);
@@ -188,14 +188,14 @@ static const char *queue_for(const struct followers *f, const char *name, bool *
         return routed ? routed : own ? own : how->routes ? how->routes->otherwise : NULL;
 }
 
-static int route(const struct followers *f, struct signature_read *s)
+static int follower_route(const struct followers *f, struct signature_read *s)
 {
         struct task_form *form = &s->form;
         if (form->exchange && form->routing_key)
                 return 0;
         const char *name = s->route_name ? s->route_name : form->name;
         bool straight = false;
-        const char *queue = s->queue ? s->queue : queue_for(f, name, &straight);
+        const char *queue = s->queue ? s->queue : follower_queue(f, name, &straight);
         if (!queue)
                 return problem_set(
                         f->why, "message", "unroutable",
@@ -210,7 +210,7 @@ static int route(const struct followers *f, struct signature_read *s)
 }
 
 /* The producer's own headers: those in the signature's options, then those of the task before, where they name others. */
-static void add_client_headers(const struct followers *f, const struct signature_read *s, struct buffer *table)
+static void follower_add_headers(const struct followers *f, const struct signature_read *s, struct buffer *table)
 {
         const char *key;
         json_t *value;
@@ -227,7 +227,7 @@ static void add_client_headers(const struct followers *f, const struct signature
                         header_add_raw(table, &h);
 }
 
-static void add_json_or_null(struct buffer *body, const json_t *value)
+static void follower_add_json(struct buffer *body, const json_t *value)
 {
         if (value)
                 json_write(value, body);
@@ -236,16 +236,16 @@ static void add_json_or_null(struct buffer *body, const json_t *value)
 }
 
 /* A member of embed that is a list: as it is, or one signature alone put into a list, as Celery does. */
-static void add_list(struct buffer *body, const json_t *value)
+static void follower_add_list(struct buffer *body, const json_t *value)
 {
         const bool alone = json_is_object(value);
         buffer_add_string(body, alone ? "[" : "");
-        add_json_or_null(body, value);
+        follower_add_json(body, value);
         buffer_add_string(body, alone ? "]" : "");
 }
 
 /* The chain without its last element, which is the task that is being sent. */
-static void add_rest(struct buffer *body, const json_t *chain)
+static void follower_add_rest(struct buffer *body, const json_t *chain)
 {
         const size_t count = json_array_size(chain) - 1;
         buffer_add_byte(body, '[');
@@ -256,39 +256,39 @@ static void add_rest(struct buffer *body, const json_t *chain)
         buffer_add_byte(body, ']');
 }
 
-static void add_embed(struct buffer *body, const struct signature_read *s, const json_t *chain)
+static void follower_add_embed(struct buffer *body, const struct signature_read *s, const json_t *chain)
 {
         buffer_add_string(body, "{\"callbacks\":");
-        add_list(body, s->link);
+        follower_add_list(body, s->link);
         buffer_add_string(body, ",\"errbacks\":");
-        add_list(body, s->link_error);
+        follower_add_list(body, s->link_error);
         buffer_add_string(body, ",\"chain\":");
         if (chain)
-                add_rest(body, chain);
+                follower_add_rest(body, chain);
         else
-                add_json_or_null(body, s->chain);
+                follower_add_json(body, s->chain);
         buffer_add_string(body, ",\"chord\":");
-        add_json_or_null(body, s->chord);
+        follower_add_json(body, s->chord);
         buffer_add_string(body, "}]");
 }
 
-static int too_large(const struct message *m, const struct followers *f, const char *name)
+static int follower_too_large(const struct message *m, const struct followers *f, const char *name)
 {
         return problem_set(f->why, "message", "bad_signature",
                            "the signature of \"%s\": its headers take %zu bytes; %d are allowed", name,
                            m->properties.size, MESSAGE_MAX_PROPERTIES);
 }
 
-static int link_message(struct followers *f, struct message *m, const char *name)
+static int followers_link_message(struct followers *f, struct message *m, const char *name)
 {
         if (!m)
                 return -ENOMEM;
         *f->end = m;
         f->end = &m->next;
-        return m->properties.size > MESSAGE_MAX_PROPERTIES ? too_large(m, f, name) : 0;
+        return m->properties.size > MESSAGE_MAX_PROPERTIES ? follower_too_large(m, f, name) : 0;
 }
 
-static int too_much(struct followers *f, size_t more)
+static int followers_too_much(struct followers *f, size_t more)
 {
         f->bytes += more;
         if (++f->tasks > CANVAS_MOST_TASKS)
@@ -312,7 +312,7 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
         char id[ID_TEXT_SIZE];
         int rc = signature_read(signature, f->how->now_ms, &s, f->why);
         if (rc == 0)
-                rc = route(f, &s);
+                rc = follower_route(f, &s);
         if (rc != 0)
                 return rc;
         struct task_form *form = &s.form;
@@ -330,12 +330,12 @@ int follower_add(struct followers *f, const json_t *signature, struct bytes firs
                 header_add_bool(&table, "chard_aside", true);
         if (signature_is_heir(signature))
                 header_add_bool(&table, "chard_heir", true);
-        add_client_headers(f, &s, &table);
+        follower_add_headers(f, &s, &table);
         task_form_body(form, &body);
-        add_embed(&body, &s, chain);
-        rc = link_message(f, task_form_message(form, &table, &body), form->name);
+        follower_add_embed(&body, &s, chain);
+        rc = followers_link_message(f, task_form_message(form, &table, &body), form->name);
         if (rc == 0)
-                rc = too_much(f, body.size);
+                rc = followers_too_much(f, body.size);
         if (rc == 0 && branches_heard(f, signature, chain))
                 f->out->branches++;
         if (rc == 0 && result)
