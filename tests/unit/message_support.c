@@ -130,3 +130,11 @@ void assert_json(const json_t *value, const json_t *expected, const char *what)
         char *is = json_dumps(value, JSON_ENCODE_ANY), *wanted = json_dumps(expected, JSON_ENCODE_ANY);
         fail_msg("%s is\n  %s, expected\n  %s", what, is ? is : "nothing", wanted ? wanted : "nothing");
 }
+
+void assert_header(const struct message *m, const char *name, const char *expected)
+{
+        json_t *headers = headers_of(m->properties), *value = parse(expected);
+        assert_json(json_object_get(headers, name), value, name);
+        json_decref(headers);
+        json_decref(value);
+}

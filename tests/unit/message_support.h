@@ -42,4 +42,7 @@ json_t *parse(const char *text);
 /* The two values are equal, or it fails showing both. */
 void assert_json(const json_t *value, const json_t *expected, const char *what);
 
+/* The message has this header, with this value, written as JSON (null: or it has none). */
+void assert_header(const struct message *m, const char *name, const char *expected);
+
 #endif

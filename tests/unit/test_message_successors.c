@@ -173,14 +173,6 @@ static struct message *followers_of(const char *embed, const char *result, size_
         return first;
 }
 
-static void assert_header(const struct message *m, const char *name, const char *expected)
-{
-        json_t *headers = headers_of(m->properties), *value = parse(expected);
-        assert_json(json_object_get(headers, name), value, name);
-        json_decref(headers);
-        json_decref(value);
-}
-
 static void assert_body(const struct message *m, const char *expected)
 {
         assert_int_equal(m->body.size, strlen(expected));
