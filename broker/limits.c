@@ -169,7 +169,7 @@ struct sentence {
         unsigned parts;
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct sentence *s, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void sentence_say(struct sentence *s, const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
@@ -181,56 +181,59 @@ __attribute__((format(printf, 2, 3))) static void say(struct sentence *s, const 
 }
 
 /* One more thing in a list of them. */
-static void next_part(struct sentence *s)
+static void sentence_next_part(struct sentence *s)
 {
-        say(s, "%s", s->parts++ ? ", and " : "");
+        sentence_say(s, "%s", s->parts++ ? ", and " : "");
 }
 
-static void say_time(struct sentence *s, int64_t ms)
+static void sentence_say_time(struct sentence *s, int64_t ms)
 {
         if (ms % 1000)
-                say(s, "%" PRId64 " ms", ms);
+                sentence_say(s, "%" PRId64 " ms", ms);
         else
-                say(s, "%" PRId64 " s", ms / 1000);
+                sentence_say(s, "%" PRId64 " s", ms / 1000);
 }
 
 /* What the queue drops by itself. */
 static void say_dropped(struct sentence *s, enum queue_role role, const struct queue_limits *l)
 {
         if (l->deliveries != NONE && l->deliveries < PLENTY && role != QUEUE_OF_DELAY) {
-                next_part(s);
-                say(s, "what was delivered %" PRId64 " times (delivery-limit)", l->deliveries);
+                sentence_next_part(s);
+                sentence_say(s, "what was delivered %" PRId64 " times (delivery-limit)", l->deliveries);
         }
         if (l->ttl_ms != NONE && role != QUEUE_OF_DELAY) {
-                next_part(s);
-                say(s, "what waits longer than ");
-                say_time(s, l->ttl_ms);
-                say(s, " (message-ttl)");
+                sentence_next_part(s);
+                sentence_say(s, "what waits longer than ");
+                sentence_say_time(s, l->ttl_ms);
+                sentence_say(s, " (message-ttl)");
         }
         if (l->length != NONE && !l->rejects) {
-                next_part(s);
-                say(s, "the oldest of more than %" PRId64 " messages (max-length, overflow drop-head)", l->length);
+                sentence_next_part(s);
+                sentence_say(s, "the oldest of more than %" PRId64 " messages (max-length, overflow drop-head)",
+                             l->length);
         }
         if (l->bytes != NONE && !l->rejects) {
-                next_part(s);
-                say(s, "the oldest of more than %" PRId64 " bytes (max-length-bytes, overflow drop-head)", l->bytes);
+                sentence_next_part(s);
+                sentence_say(s, "the oldest of more than %" PRId64 " bytes (max-length-bytes, overflow drop-head)",
+                             l->bytes);
         }
 }
 
 static void say_route(struct sentence *s, enum dead_route route, const struct queue_limits *l)
 {
         if (route == DEAD_ROUTE_NONE)
-                say(s, "has no dead-letter exchange");
+                sentence_say(s, "has no dead-letter exchange");
         else if (route == DEAD_ROUTE_MISSING)
-                say(s, "has the dead-letter exchange %.120s, which is not there", l->dead_exchange);
+                sentence_say(s, "has the dead-letter exchange %.120s, which is not there", l->dead_exchange);
         else if (l->dead_key)
-                say(s, "has the dead-letter exchange %.80s, where no queue takes the key %.80s", l->dead_exchange,
-                    l->dead_key);
+                sentence_say(s, "has the dead-letter exchange %.80s, where no queue takes the key %.80s",
+                             l->dead_exchange, l->dead_key);
         else
-                say(s,
-                    "has the dead-letter exchange %.80s without a dead-letter-routing-key, and no queue there takes every key",
-                    l->dead_exchange);
-        say(s, ": lost is ");
+                sentence_say(
+                        s,
+                        "has the dead-letter exchange %.80s without a dead-letter-routing-key, and no queue there takes every key",
+                        l->dead_exchange);
+        sentence_say(s, ": lost is ");
 }
 
 static void judge_drops(const char *queue, enum queue_role role, const struct queue_limits *l, enum dead_route route,
@@ -241,14 +244,14 @@ static void judge_drops(const char *queue, enum queue_role role, const struct qu
                 say_route(&s, route, l);
         say_dropped(&s, role, l);
         if (route == DEAD_ROUTE_OPEN) {
-                say(&s, " becomes a dead letter");
+                sentence_say(&s, " becomes a dead letter");
                 if (s.parts)
                         tell(RISK_NOTE, queue, s.text, arg);
                 return;
         }
         if (role == QUEUE_OF_TASKS) {
-                next_part(&s);
-                say(&s, "what its sender lets expire (expires) while nobody consumes");
+                sentence_next_part(&s);
+                sentence_say(&s, "what its sender lets expire (expires) while nobody consumes");
         }
         if (s.parts)
                 tell(RISK_LOSS, queue, s.text, arg);
@@ -264,9 +267,9 @@ void queue_limits_judge(const char *queue, enum queue_role role, const struct qu
                 tell(RISK_LOSS, queue, "is deleted, with all that it holds, when its last consumer goes (auto-delete)",
                      arg);
         if (l->unused_ms != NONE) {
-                say(&s, "is deleted, with all that it holds, when nobody consumes for ");
-                say_time(&s, l->unused_ms);
-                say(&s, " (expires)");
+                sentence_say(&s, "is deleted, with all that it holds, when nobody consumes for ");
+                sentence_say_time(&s, l->unused_ms);
+                sentence_say(&s, " (expires)");
                 tell(RISK_LOSS, queue, s.text, arg);
         }
         judge_drops(queue, role, l, route, tell, arg);

@@ -23,7 +23,7 @@ struct table {
 };
 
 /* Text made for one argument of add(); freed there. */
-__attribute__((format(printf, 1, 2))) static char *text(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static char *topology_text(const char *format, ...)
 {
         char *made = NULL;
         va_list ap;
@@ -80,7 +80,7 @@ static void bind_exchange(struct table *t, char *takes_name, char *takes_source,
 /* The exchange of a queue's domain: "order.commands" for "order.pay". */
 static char *domain_exchange(const char *queue)
 {
-        return text("%.*s.commands", (int)strcspn(queue, "."), queue);
+        return topology_text("%.*s.commands", (int)strcspn(queue, "."), queue);
 }
 
 static bool has_exchange(const struct table *t, const char *name)
@@ -107,15 +107,15 @@ static void add_task_queue(struct table *t, const char *queue)
         topology_add_exchange(t, strdup(queue));
         topology_add(t, (struct topology_row){ .kind = TOPOLOGY_QUEUE, .name = strdup(queue) });
         bind_queue(t, queue, strdup(queue), strdup(queue));
-        bind_queue(t, queue, strdup(queue), text("#.%s", queue));
+        bind_queue(t, queue, strdup(queue), topology_text("#.%s", queue));
         bind_queue(t, queue, domain_exchange(queue), strdup(queue));
 }
 
 static void add_dead_queue(struct table *t, const char *queue)
 {
-        char *name = text("%s.dead", queue);
-        topology_add(
-                t, (struct topology_row){ .kind = TOPOLOGY_QUEUE, .name = text("%s.dead", queue), .never_drop = true });
+        char *name = topology_text("%s.dead", queue);
+        topology_add(t, (struct topology_row){
+                                .kind = TOPOLOGY_QUEUE, .name = topology_text("%s.dead", queue), .never_drop = true });
         if (name)
                 bind_queue(t, name, strdup(DEAD_LETTERS), strdup(queue));
         else
@@ -125,7 +125,7 @@ static void add_dead_queue(struct table *t, const char *queue)
 
 static char *level_name(int level)
 {
-        return level < 0 ? strdup(DELIVERY) : text("celery_delayed_%d", level);
+        return level < 0 ? strdup(DELIVERY) : topology_text("celery_delayed_%d", level);
 }
 
 /* The key that looks at one level's digit: a word for each higher level, the digit, anything. */
@@ -181,7 +181,7 @@ int topology_build(struct topology *out, const char *const queues[], size_t coun
         if (native_delay)
                 add_delayed_delivery(&t);
         for (size_t i = 0; native_delay && i < count; i++)
-                bind_exchange(&t, strdup(queues[i]), strdup(DELIVERY), text("#.%s", queues[i]));
+                bind_exchange(&t, strdup(queues[i]), strdup(DELIVERY), topology_text("#.%s", queues[i]));
 
         *out = (struct topology){ .rows = t.rows, .count = t.count };
         if (!t.failed)

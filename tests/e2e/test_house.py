@@ -53,6 +53,7 @@ GUARDED = {  # what breaks a law: the files that do, and what is said of it
               "worker/two.c": "int two(struct run *run, struct run *other)\n{\n        return run->one(other) + other->one.a;\n}\n"},
              "worker/two.c:3: touches other->one, which is worker/run/one.c's"),
     "noun": ({"core/a.c": "static int run(void)\n{\n        return 1;\n}\n"}, "core/a.c: run() is one word"),
+    "attribute": ({"core/a.c": "__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)\n{\n}\n"}, "core/a.c: say() is one word"),
     "public": ({"core/a.c": "int run(void)\n{\n        return 1;\n}\n", "lib/b.c": "static void run(const char *s)\n{\n}\n"}, "lib/b.c: run()"),
 }
 
