@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/net/properties.h"
+#include "message/wire/property_table.h"
 
 #include "message/wire/wire.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/net/properties.h"
+#include "message/wire/property_table.h"
 
 const struct property_row property_table[PROPERTIES] = {
         [PROPERTY_CONTENT_TYPE] = { "content_type", PROPERTY_TEXT },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The properties of an AMQP message as they stand on the wire: two bytes of flags, then those that the flags name, in the order of this table.
  * Source: AMQP 0-9-1 specification, 4.2.6.1 and the fields of class basic. Pure. */
-#ifndef CHARD_CORE_NET_PROPERTIES_H
-#define CHARD_CORE_NET_PROPERTIES_H
+#ifndef CHARD_MESSAGE_WIRE_PROPERTY_TABLE_H
+#define CHARD_MESSAGE_WIRE_PROPERTY_TABLE_H
 
 #include "core/bytes.h"
 

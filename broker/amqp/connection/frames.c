@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/amqp/connection/frames.h"
 
-#include "core/net/properties.h"
+#include "message/wire/property_table.h"
 
 enum frame_type { FRAME_METHOD = 1, FRAME_HEADER = 2, FRAME_BODY = 3, FRAME_HEARTBEAT = 8 };
 
