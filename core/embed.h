@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* Files that are part of the program: migrations, the data of its tasks. scripts/embed turns each set of files into one array at build time,
- * so that the binary needs no folder beside it. A set is declared where it is used; those of the engine are here.
+ * so that the binary needs no folder beside it. A set is declared where it is used.
  *
  * All of it is constant and may be read from any thread. A set's entries are sorted by name, in byte
  * order; after the last one follows an entry whose name is NULL. */
@@ -14,17 +14,5 @@ struct embedded_file {
         const unsigned char *data; /* as in the file, with a NUL after the last byte */
         size_t size;               /* bytes, without that NUL */
 };
-
-/* The numbered SQL migrations, store/postgres/schema/ *.sql. */
-extern const struct embedded_file embedded_schema[];
-extern const size_t embedded_schema_count;
-
-/* The same for SQLite, store/sqlite/schema/ *.sql. */
-extern const struct embedded_file embedded_sqlite_store[];
-extern const size_t embedded_sqlite_store_count;
-
-/* The embedded broker's, broker/embedded/schema/ *.sql. */
-extern const struct embedded_file embedded_sqlite_broker[];
-extern const size_t embedded_sqlite_broker_count;
 
 #endif

@@ -17,6 +17,10 @@
 
 extern const struct broker_backend embedded_backend;
 
+/* The numbered migrations of its tables, broker/embedded/schema/ *.sql. */
+extern const struct embedded_file embedded_sqlite_broker[];
+extern const size_t embedded_sqlite_broker_count;
+
 struct embedded;
 
 enum { DEAD_MAX = 32, BLOCKED_WHY = 160 };

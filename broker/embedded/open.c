@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening and closing, and one turn of the loop. */
 #include "broker/embedded/embedded.h"
-#include "core/embed.h"
 #include "core/log.h"
 
 #include <errno.h>

@@ -5,7 +5,6 @@
 #include "store/postgres/statements.h"
 
 #include "core/clock.h"
-#include "core/embed.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -119,6 +119,10 @@ void lite_drop(struct lite_store *s);
 
 extern const struct store_backend store_sqlite;
 
+/* The numbered migrations of its tables, store/sqlite/schema/ *.sql. */
+extern const struct embedded_file embedded_sqlite_store[];
+extern const size_t embedded_sqlite_store_count;
+
 void lite_claim(struct store *s, const struct claim *claim, claim_done *done, void *arg);
 void lite_commit(struct store *s, const struct commit *commit, store_done *done, void *arg);
 void lite_fail(struct store *s, const struct failure *failure, store_done *done, void *arg);

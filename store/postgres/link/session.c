@@ -3,7 +3,6 @@
 
 #include "core/bytes.h"
 #include "core/clock.h"
-#include "core/embed.h"
 #include "core/net/dial.h"
 
 #include <errno.h>

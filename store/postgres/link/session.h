@@ -4,6 +4,7 @@
 #ifndef CHARD_STORE_POSTGRES_LINK_SESSION_H
 #define CHARD_STORE_POSTGRES_LINK_SESSION_H
 
+#include "core/embed.h"
 #include "core/problem.h"
 #include "store/postgres/link/conninfo.h"
 #include "store/statement.h"
@@ -45,6 +46,10 @@ int session_run(PGconn *pg, const char *sql, const struct patience *patience, PG
 /* Run one statement with one text parameter on a session that session_open has opened. Returns 0, or 1 with `why`. */
 int session_execute(PGconn *pg, const char *sql, const char *text, const struct patience *patience,
                     struct problem *why);
+
+/* The numbered migrations of this binary, store/postgres/schema/ *.sql. */
+extern const struct embedded_file embedded_schema[];
+extern const size_t embedded_schema_count;
 
 /* The number that a migration's file name starts with. */
 int schema_number(const char *file_name);
