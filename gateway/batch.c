@@ -25,7 +25,7 @@ struct job_batch {
 
 static json_t *batch_problem(const struct problem *why)
 {
-        return problem_details(problem_status(why), why, NULL);
+        return problem_details(problem_status(why, gateway_problems), why, NULL);
 }
 
 /* One thing less to wait for; with the last the answer goes out. */

@@ -34,6 +34,12 @@ static const struct route gateway_routes[] = {
         { "GET", "/readyz", probe_ready, NULL, NULL, NULL, "Can it take work, and which part is away?" },
 };
 
+/* Of what a request asks for. */
+const struct problem_row gateway_problems[] = {
+        { "store", "bad_cursor", 400 },     { "request", "no_job", 404 },   { "pipeline", "bad_input", 422 },
+        { "pipeline", "no_pipeline", 422 }, { "message", "bad_task", 422 }, { NULL, NULL, 0 },
+};
+
 enum { GATEWAY_ROUTES = sizeof(gateway_routes) / sizeof(gateway_routes[0]) };
 
 /* ---- routes: those above, and one a pipeline ---- */
@@ -108,6 +114,7 @@ static int gateway_listen(struct gateway *g, struct problem *why)
                 .body_most = g->config.body_most,
                 .log_file = g->config.log_file,
                 .routes = g->routes,
+                .problems = gateway_problems,
                 .owner = g,
                 .answered = on_gateway_answered,
                 .idle = on_gateway_idle,

@@ -27,6 +27,9 @@ struct gateway {
         bool stopping;
 };
 
+/* open.c: the HTTP statuses of problems with jobs and tasks; ends with a NULL code. */
+extern const struct problem_row gateway_problems[];
+
 /* submit.c */
 void submit_job(void *owner, struct exchange *x);       /* POST /v1/jobs */
 void submit_shorthand(void *owner, struct exchange *x); /* POST /v1/NAME, of a pipeline */

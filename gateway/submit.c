@@ -86,7 +86,7 @@ static unsigned submission_status(const struct submission *s, const struct probl
 {
         const bool taken = strcmp(why->source, "broker") != 0 ||
                            (strcmp(why->code, "returned") != 0 && strcmp(why->code, "refused") != 0);
-        return s->pipeline || taken ? problem_status(why) : 422;
+        return s->pipeline || taken ? problem_status(why, gateway_problems) : 422;
 }
 
 void on_job_submitted(const char *id, const struct problem *why, void *arg)

@@ -2,7 +2,6 @@
 /* A request from its line to its answer. It is kept by its connection, and by handlers that answer later. */
 #include "core/clock.h"
 #include "core/json.h"
-#include "core/http/problems.h"
 #include "core/http/server_own.h"
 
 #include <stdio.h>
@@ -211,7 +210,7 @@ void exchange_answer_status(struct exchange *x, unsigned status, const struct pr
 
 void exchange_answer_problem(struct exchange *x, const struct problem *why)
 {
-        exchange_answer_status(x, problem_status(why), why);
+        exchange_answer_status(x, problem_status(why, x->server->config.problems), why);
 }
 
 enum MHD_Result exchange_queue(struct exchange *x)

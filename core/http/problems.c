@@ -4,18 +4,12 @@
 #include <stddef.h>
 #include <string.h>
 
-/* By source and code, since a code is the source's own word; NULL: of any source. */
-static const struct {
-        const char *source, *code;
-        unsigned status;
-} problem_table[] = {
-        { "request", "bad_target", 400 },     { "request", "bad_parameter", 400 }, { "request", "bad_framing", 400 },
-        { "request", "bad_body", 400 },       { "request", "bad_json", 400 },      { "request", "bad_origin", 403 },
-        { "request", "not_found", 404 },      { "request", "no_job", 404 },        { "request", "bad_method", 405 },
-        { "request", "too_large", 413 },      { "request", "bad_type", 415 },      { "request", "bad_coding", 415 },
-        { "request", "bad_host", 421 },       { "request", "bad_request", 422 },   { "pipeline", "bad_input", 422 },
-        { "pipeline", "no_pipeline", 422 },   { "message", "bad_task", 422 },      { "store", "bad_cursor", 400 },
-        { "request", "head_too_large", 431 },
+static const struct problem_row problem_rows[] = {
+        { "request", "bad_target", 400 },  { "request", "bad_parameter", 400 },  { "request", "bad_framing", 400 },
+        { "request", "bad_body", 400 },    { "request", "bad_json", 400 },       { "request", "bad_origin", 403 },
+        { "request", "not_found", 404 },   { "request", "bad_method", 405 },     { "request", "too_large", 413 },
+        { "request", "bad_type", 415 },    { "request", "bad_coding", 415 },     { "request", "bad_host", 421 },
+        { "request", "bad_request", 422 }, { "request", "head_too_large", 431 }, { NULL, NULL, 0 },
 };
 
 static const struct {
@@ -34,12 +28,20 @@ static const struct {
         { 503, "Service Unavailable" },
 };
 
-unsigned problem_status(const struct problem *why)
+/* 0: it is not in the table. */
+static unsigned problem_listed(const struct problem *why, const struct problem_row *rows)
 {
-        for (size_t i = 0; i < sizeof(problem_table) / sizeof(problem_table[0]); i++)
-                if (strcmp(problem_table[i].source, why->source) == 0 && strcmp(problem_table[i].code, why->code) == 0)
-                        return problem_table[i].status;
-        return 503;
+        for (; rows && rows->code; rows++)
+                if (strcmp(rows->source, why->source) == 0 && strcmp(rows->code, why->code) == 0)
+                        return rows->status;
+        return 0;
+}
+
+unsigned problem_status(const struct problem *why, const struct problem_row *own)
+{
+        const unsigned status = problem_listed(why, problem_rows);
+        const unsigned others = status ? status : problem_listed(why, own);
+        return others ? others : 503;
 }
 
 /* "Not Found" for 404. */

@@ -5,6 +5,7 @@
 #define CHARD_CORE_HTTP_SERVER_H
 
 #include "core/http/exchange.h"
+#include "core/http/problems.h"
 
 #include <uv.h>
 
@@ -28,7 +29,8 @@ struct server_config {
         size_t body_most;          /* bytes of one request's body */
         const char *log_file;      /* a JSON line a request: a file's name, "-" = standard output, or NULL = none */
         const struct route *routes;
-        void *owner;                                                       /* handed to the routes' functions */
+        const struct problem_row *problems; /* that the routes find, besides those of a request; or NULL */
+        void *owner;                        /* handed to the routes' functions */
         void (*answered)(void *owner, const struct server_answer *answer); /* after each request; or NULL */
         void (*idle)(void *arg); /* after server_stop: no request is under way any more */
         void *arg;

@@ -294,14 +294,22 @@ static void test_parameters(void **state)
 
 static void test_problems(void **state)
 {
+        static const struct problem_row own[] = { { "request", "no_thing", 404 }, { "shop", "bad_input", 422 }, { 0 } };
+        static const struct {
+                const char *source, *code;
+                unsigned alone, with_own;
+        } rows[] = {
+                { "request", "bad_target", 400, 400 }, { "request", "no_thing", 503, 404 },
+                { "shop", "bad_input", 503, 422 },     { "other", "no_thing", 503, 503 }, /* another's word */
+                { "other", "bad_target", 503, 503 },
+        };
         struct problem why = { 0 };
         (void)state;
-        problem_set(&why, "request", "no_job", "gone");
-        assert_int_equal(problem_status(&why), 404);
-        problem_set(&why, "pipeline", "bad_input", "text is missing");
-        assert_int_equal(problem_status(&why), 422);
-        problem_set(&why, "store", "no_job", "another's word");
-        assert_int_equal(problem_status(&why), 503);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                problem_set(&why, rows[i].source, rows[i].code, "why");
+                assert_int_equal(problem_status(&why, NULL), rows[i].alone);
+                assert_int_equal(problem_status(&why, own), rows[i].with_own);
+        }
         problem_set(&why, "store", "anything", "why");
         json_t *extra = json_pack("{s:i, s:s}", "line", 3, "code", "mine"), *value = problem_details(503, &why, extra);
         char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
