@@ -5,6 +5,7 @@
 #include "gateway/own.h"
 #include "pipelines/pipeline.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,7 @@ static void submit_input(struct gateway *g, struct exchange *x, const struct pip
 {
         struct problem why;
         char id[JOBS_ID_SIZE];
+        assert(p);
         struct submission *s = submission_new(g, x, p);
         const int code = s ? jobs_submit(g->jobs, p->name, input, id, on_job_submitted, s, &why) : -1;
         if (code)
