@@ -42,12 +42,10 @@ void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_do
 {
         const size_t size = json_dumpb(rows, NULL, 0, JSON_COMPACT);
         struct pg_carry_call *call = malloc(sizeof(*call) + size + 1);
-        struct problem why;
 
         if (!call || size == 0) {
                 free(call);
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(NULL, &why, arg);
+                call_starve(&verb_carry, (void (*)(void))done, arg);
                 return;
         }
         call->kind = kind;

@@ -48,12 +48,10 @@ void pg_lease(struct store *s, const struct lease_ask *ask, json_done *done, voi
 {
         struct pg_lease_call *call =
                 malloc(sizeof(*call) + strlen(ask->name) + strlen(ask->holder) + strlen(ask->token) + 3);
-        struct problem why;
         char *at;
 
         if (!call) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(NULL, &why, arg);
+                call_starve(&verb_lease, (void (*)(void))done, arg);
                 return;
         }
         at = (char *)(call + 1);

@@ -135,11 +135,9 @@ const struct pg_verb verb_dead_file = {
 void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done *done, void *arg)
 {
         struct dead_filing *filing = malloc(sizeof(*filing));
-        struct problem why;
 
         if (!filing) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
+                call_starve(&verb_dead_file, (void (*)(void))done, arg);
                 return;
         }
         filing->letter = letter;

@@ -242,14 +242,11 @@ static struct dead_ask *ask_new(const struct statement *statement, const struct 
 
 static void dead_page_ask_json(struct store *s, struct dead_ask *takes, json_done *done, void *arg)
 {
-        struct problem why;
-
         if (takes) {
                 call_add(pg_of(s), &verb_dead_ask, takes, takes, (void (*)(void))done, arg);
                 return;
         }
-        problem_set(&why, "store", "out_of_memory", "out of memory");
-        done(NULL, &why, arg);
+        call_starve(&verb_dead_ask, (void (*)(void))done, arg);
 }
 
 void pg_dead_read(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg)
@@ -262,11 +259,9 @@ void pg_dead_read(struct store *s, const struct dead_query *query, dead_page_don
                                        : along            ? &pg_sql_dead_along
                                                           : &pg_sql_dead_page,
                                        f);
-        struct problem why;
 
         if (!ask) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(NULL, 0, &why, arg);
+                call_starve(&verb_dead_page, (void (*)(void))done, arg);
                 return;
         }
         struct dead_filter own = ask->query.filter;

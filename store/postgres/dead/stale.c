@@ -183,11 +183,9 @@ const struct pg_verb verb_stale_settle = {
 void pg_stale_settle(struct store *s, const struct stale_item *items, size_t count, stale_settled *done, void *arg)
 {
         struct pg_settle_call *call = malloc(sizeof(*call));
-        struct problem why;
 
         if (!call) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(0, &why, arg);
+                call_starve(&verb_stale_settle, (void (*)(void))done, arg);
                 return;
         }
         *call = (struct pg_settle_call){ items, count };

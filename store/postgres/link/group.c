@@ -72,6 +72,11 @@ static void refuse_now(const struct pg_verb *verb, const void *what, void *own, 
         free(own);
 }
 
+void call_starve(const struct pg_verb *verb, void (*done)(void), void *arg)
+{
+        refuse_now(verb, NULL, NULL, done, arg, STORE_STARVED);
+}
+
 void call_add(struct pg_store *s, const struct pg_verb *verb, const void *what, void *own, void (*done)(void),
               void *arg)
 {

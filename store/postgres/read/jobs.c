@@ -96,14 +96,6 @@ const struct pg_verb verb_drop = {
         .refuse = refuse_json,
 };
 
-static void refuse_memory(json_done *done, void *arg)
-{
-        struct problem why;
-
-        problem_set(&why, "store", "out_of_memory", "out of memory");
-        done(NULL, &why, arg);
-}
-
 /* ---- list ---- */
 
 static const struct statement *fill_list(struct pg_arguments *a, const struct jobs_call *call)
@@ -142,7 +134,7 @@ void pg_job_list(struct store *s, const struct job_filter *filter, json_done *do
         struct problem why;
 
         if (!call) {
-                refuse_memory(done, arg);
+                call_starve(&verb_jobs, (void (*)(void))done, arg);
                 return;
         }
         if (job_list_copy(filter, jobs_list_of(call), &why)) {
@@ -181,7 +173,7 @@ void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg
         struct jobs_call *call = call_of_id(prefix);
 
         if (!call) {
-                refuse_memory(done, arg);
+                call_starve(&verb_jobs, (void (*)(void))done, arg);
                 return;
         }
         call->fill = fill_find;
@@ -193,7 +185,7 @@ void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *
         struct jobs_call *call = call_of_id(root_id);
 
         if (!call) {
-                refuse_memory(done, arg);
+                call_starve(&verb_cancel, (void (*)(void))done, arg);
                 return;
         }
         call_add(pg_of(s), &verb_cancel, call, call, (void (*)(void))done, arg);
@@ -218,7 +210,7 @@ static void ask_of_all(struct store *s,
         struct jobs_call *call = calloc(1, sizeof(*call));
 
         if (!call) {
-                refuse_memory(done, arg);
+                call_starve(&verb_jobs, (void (*)(void))done, arg);
                 return;
         }
         call->fill = fill;
@@ -258,7 +250,7 @@ static void scheduled_ask(struct store *s, const struct pg_verb *verb,
 
         free(text);
         if (!call) {
-                refuse_memory(done, arg);
+                call_starve(verb, (void (*)(void))done, arg);
                 return;
         }
         call->fill = fill;
@@ -303,7 +295,7 @@ void pg_job_follow(struct store *s, const struct job_follow *follows, size_t cou
                 size += strlen(follows[i].id) + 1;
         call = calloc(1, size);
         if (!call) {
-                refuse_memory(done, arg);
+                call_starve(&verb_jobs, (void (*)(void))done, arg);
                 return;
         }
         copies = (struct job_follow *)(call + 1);

@@ -81,11 +81,9 @@ static void read_add(struct store *s, const struct pg_read_call *wanted, const c
 {
         size_t size = strlen(key) + 1;
         struct pg_read_call *call = malloc(sizeof(*call) + size);
-        struct problem why;
 
         if (!call) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(NULL, &why, arg);
+                call_starve(&verb_read, (void (*)(void))done, arg);
                 return;
         }
         *call = *wanted;
@@ -168,11 +166,9 @@ const struct pg_verb verb_beat = {
 void pg_beat(struct store *s, const json_t *state, store_done *done, void *arg)
 {
         char *text = json_dumps(state, JSON_COMPACT | JSON_ENCODE_ANY);
-        struct problem why;
 
         if (!text) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
+                call_starve(&verb_beat, (void (*)(void))done, arg);
                 return;
         }
         call_add(pg_of(s), &verb_beat, text, text, (void (*)(void))done, arg);

@@ -172,12 +172,10 @@ static struct pg_step_call *step_new(const struct consumer_step *step)
 void pg_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg)
 {
         struct pg_step_call *call = step_new(step);
-        struct problem why;
 
         assert(step->item_count <= CONSUMER_STEP_MAX);
         if (!call) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(CONSUMER_STARVED, &why, arg);
+                call_starve(&verb_consumer, (void (*)(void))done, arg);
                 return;
         }
         call_add(pg_of(s), &verb_consumer, call, call, (void (*)(void))done, arg);
@@ -216,14 +214,6 @@ const struct pg_verb verb_consumer_ask = {
         .refuse = refuse_json,
 };
 
-static void consumer_starve(json_done *done, void *arg)
-{
-        struct problem why;
-
-        problem_set(&why, "store", "out_of_memory", "out of memory");
-        done(NULL, &why, arg);
-}
-
 static void consumer_add_ask(struct store *s, const struct pg_consumer_ask *wanted, const char *name, json_done *done,
                              void *arg)
 {
@@ -231,7 +221,7 @@ static void consumer_add_ask(struct store *s, const struct pg_consumer_ask *want
         struct pg_consumer_ask *ask = malloc(sizeof(*ask) + size + more);
 
         if (!ask) {
-                consumer_starve(done, arg);
+                call_starve(&verb_consumer_ask, (void (*)(void))done, arg);
                 return;
         }
         *ask = *wanted;
@@ -333,7 +323,7 @@ void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t coun
         struct pg_facts_call *call = malloc(sizeof(*call) + count * sizeof(call->sets[0]) + size);
 
         if (!call) {
-                consumer_starve(done, arg);
+                call_starve(&verb_consumer_facts, (void (*)(void))done, arg);
                 return;
         }
         call->count = count;

@@ -212,11 +212,9 @@ void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *
         struct pg_store *pg = pg_of(s);
         const size_t size = strlen(item->consumer) + strlen(item->event_id) + 2;
         struct pg_inbox_call *call = malloc(sizeof(*call) + size);
-        struct problem why;
 
         if (!call) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
+                call_starve(&verb_inbox, (void (*)(void))done, arg);
                 return;
         }
         *call = (struct pg_inbox_call){ .item = item, .serial = ++pg->inbox_serial };

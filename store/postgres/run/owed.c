@@ -83,11 +83,9 @@ const struct pg_verb verb_owed_take = {
 void pg_owed_take(struct store *s, unsigned limit, json_done *done, void *arg)
 {
         int64_t *call = malloc(sizeof(*call));
-        struct problem why;
 
         if (!call) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(NULL, &why, arg);
+                call_starve(&verb_owed_take, (void (*)(void))done, arg);
                 return;
         }
         *call = limit;
@@ -137,11 +135,9 @@ void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, co
                     size_t untold_count, store_done *done, void *arg)
 {
         struct owed_call *call = malloc(sizeof(*call) + (told_count + untold_count) * sizeof(int64_t));
-        struct problem why;
 
         if (!call) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
-                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
+                call_starve(&verb_owed_settle, (void (*)(void))done, arg);
                 return;
         }
         *call = (struct owed_call){ told_count, untold_count };

@@ -189,12 +189,10 @@ void pg_forget(struct store *s, const struct forgetting *what, store_done *done,
 {
         const size_t confirmed = what->confirmed_count, returned = what->returned_count;
         struct pg_forget_call *call = malloc(sizeof(*call) + (confirmed + returned) * sizeof(int64_t));
-        struct problem why;
 
         if (!call) {
-                problem_set(&why, "store", "out_of_memory", "out of memory");
                 forget_starved(pg_of(s));
-                done(STORE_STARVED, bytes_of(NULL, 0), &why, arg);
+                call_starve(&verb_forget, (void (*)(void))done, arg);
                 return;
         }
         call->count = confirmed;
