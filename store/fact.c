@@ -18,6 +18,31 @@ int fact_found(json_t *all, const struct fact_set *set, struct bytes text)
         return json_object_set_new(owners, set->owner, found) == 0 ? 0 : -ENOMEM;
 }
 
+size_t fact_sets_size(const struct fact_set *sets, size_t count)
+{
+        size_t size = count * sizeof(*sets);
+        for (size_t i = 0; i < count; i++)
+                size += strlen(sets[i].kind) + strlen(sets[i].owner) + 2;
+        return size;
+}
+
+static const char *fact_copy_text(char **at, const char *text)
+{
+        const size_t size = strlen(text) + 1;
+        const char *copy = memcpy(*at, text, size);
+        *at += size;
+        return copy;
+}
+
+void fact_sets_copy(struct fact_set *to, const struct fact_set *sets, size_t count)
+{
+        char *at = (char *)&to[count];
+        for (size_t i = 0; i < count; i++) {
+                to[i].kind = fact_copy_text(&at, sets[i].kind);
+                to[i].owner = fact_copy_text(&at, sets[i].owner);
+        }
+}
+
 /* ---- views ---- */
 
 static bool fact_is_word(const char *text)

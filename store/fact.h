@@ -30,6 +30,10 @@ struct fact_set {
 /* Put what was found of a set, a JSON object as text or nothing, into `all`, which is {kind: {owner: {key: value}}}. Returns 0 or -ENOMEM. */
 int fact_found(json_t *all, const struct fact_set *set, struct bytes text);
 
+/* How many bytes a copy of sets takes with their texts behind them; and the copy, in a place of that size. Pure. */
+size_t fact_sets_size(const struct fact_set *sets, size_t count);
+void fact_sets_copy(struct fact_set *to, const struct fact_set *sets, size_t count);
+
 /* ---- facts as SQL views, which `chard migrate` makes ---- */
 
 /* What a view's column shows. */

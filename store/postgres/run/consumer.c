@@ -304,34 +304,15 @@ const struct pg_verb verb_consumer_facts = {
         .refuse = refuse_json,
 };
 
-static const char *facts_text(char **at, const char *text)
-{
-        const size_t size = strlen(text) + 1;
-        const char *copy = memcpy(*at, text, size);
-
-        *at += size;
-        return copy;
-}
-
 void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
 {
-        size_t size = 0;
-
-        for (size_t i = 0; i < count; i++)
-                size += strlen(sets[i].kind) + strlen(sets[i].owner) + 2;
-
-        struct pg_facts_call *call = malloc(sizeof(*call) + count * sizeof(call->sets[0]) + size);
+        struct pg_facts_call *call = malloc(sizeof(*call) + fact_sets_size(sets, count));
 
         if (!call) {
                 call_starve(&verb_consumer_facts, (void (*)(void))done, arg);
                 return;
         }
         call->count = count;
-        char *at = (char *)&call->sets[count];
-
-        for (size_t i = 0; i < count; i++) {
-                call->sets[i].kind = facts_text(&at, sets[i].kind);
-                call->sets[i].owner = facts_text(&at, sets[i].owner);
-        }
+        fact_sets_copy(call->sets, sets, count);
         call_add(pg_of(s), &verb_consumer_facts, call, call, (void (*)(void))done, arg);
 }

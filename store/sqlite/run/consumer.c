@@ -417,33 +417,16 @@ static void lite_facts_done(struct sqlite_work *work, enum sqlite_end end, const
 
 static const struct sqlite_verb facts_verb = { .run = facts_run, .done = lite_facts_done, .reads = true };
 
-static const char *lite_facts_text(char **at, const char *text)
-{
-        const size_t size = strlen(text) + 1;
-        const char *copy = memcpy(*at, text, size);
-
-        *at += size;
-        return copy;
-}
-
 void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
 {
-        size_t size = sizeof(struct lite_facts_call) + count * sizeof(sets[0]);
-        struct lite_facts_call *c;
+        struct lite_facts_call *c =
+                lite_call_new(lite_of(s), sizeof(*c) + fact_sets_size(sets, count), (void (*)(void))done, arg);
 
-        for (size_t i = 0; i < count; i++)
-                size += strlen(sets[i].kind) + strlen(sets[i].owner) + 2;
-        c = lite_call_new(lite_of(s), size, (void (*)(void))done, arg);
         if (!c) {
                 lite_refuse_read(done, arg);
                 return;
         }
         c->count = count;
-        char *at = (char *)&c->sets[count];
-
-        for (size_t i = 0; i < count; i++) {
-                c->sets[i].kind = lite_facts_text(&at, sets[i].kind);
-                c->sets[i].owner = lite_facts_text(&at, sets[i].owner);
-        }
+        fact_sets_copy(c->sets, sets, count);
         lite_call_start(&c->call, &facts_verb);
 }
