@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/inbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct inbox_batch;
 
@@ -61,4 +63,14 @@ void inbox_apply(struct store *s, const struct inbox_item *items, size_t count, 
                 s->inbox->apply(s, &items[i], on_inbox_applied, &b->places[i]);
         }
         inbox_answered(b); /* none may have been asked for */
+}
+
+size_t inbox_id_size(const struct inbox_item *item)
+{
+        return strlen(item->consumer) + strlen(item->event_id) + 2;
+}
+
+char *inbox_id_write(char *at, const struct inbox_item *item)
+{
+        return at + sprintf(at, "%s/%s", item->consumer, item->event_id) + 1;
 }

@@ -29,6 +29,10 @@ typedef void inbox_done(const enum store_result *results, size_t count, const st
  * repeated. */
 void inbox_apply(struct store *s, const struct inbox_item *items, size_t count, inbox_done *done, void *arg);
 
+/* "CONSUMER/EVENT": its size with the NUL; and the text itself, at a place that has that room. Returns what is behind it. Pure. */
+size_t inbox_id_size(const struct inbox_item *item);
+char *inbox_id_write(char *at, const struct inbox_item *item);
+
 struct store_inbox {
         void (*apply)(struct store *s, const struct inbox_item *item, store_done *done, void *arg);
 };

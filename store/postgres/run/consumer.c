@@ -152,7 +152,7 @@ static struct pg_step_call *step_new(const struct consumer_step *step)
         size_t size = 0;
 
         for (size_t i = 0; i < step->item_count; i++)
-                size += strlen(step->consumer) + strlen(step->items[i].event_id) + 2;
+                size += inbox_id_size(&step->items[i]);
 
         struct pg_step_call *call = malloc(sizeof(*call) + step->item_count * sizeof(call->entries[0]) + size);
 
@@ -164,7 +164,7 @@ static struct pg_step_call *step_new(const struct consumer_step *step)
         for (size_t i = 0; i < step->item_count; i++) {
                 call->entries[i] = (struct inbox_entry){ .item = &step->items[i], .id = at };
                 store_key_make(call->entries[i].key);
-                at += sprintf(at, "%s/%s", step->consumer, step->items[i].event_id) + 1;
+                at = inbox_id_write(at, &step->items[i]);
         }
         return call;
 }

@@ -210,14 +210,13 @@ const struct pg_verb verb_inbox = {
 void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *done, void *arg)
 {
         struct pg_store *pg = pg_of(s);
-        const size_t size = strlen(item->consumer) + strlen(item->event_id) + 2;
-        struct pg_inbox_call *call = malloc(sizeof(*call) + size);
+        struct pg_inbox_call *call = malloc(sizeof(*call) + inbox_id_size(item));
 
         if (!call) {
                 call_starve(&verb_inbox, (void (*)(void))done, arg);
                 return;
         }
         *call = (struct pg_inbox_call){ .item = item, .serial = ++pg->inbox_serial };
-        snprintf(call->id, size, "%s/%s", item->consumer, item->event_id);
+        inbox_id_write(call->id, item);
         call_add(pg, &verb_inbox, call, call, (void (*)(void))done, arg);
 }

@@ -4,10 +4,9 @@
 
 #include "store/sqlite/dead/dead.h"
 #include "store/sqlite/lite.h"
-#include "store/sqlite/run/effects.h"
+#include "store/sqlite/run/inbox.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +16,8 @@ struct lite_step_call {
         struct lite_call call;
         const struct consumer_step *step; /* until it is answered */
         size_t count;                     /* of its items */
-        char *ids;                        /* "CONSUMER/EVENT" of its items, one behind the other; after the effects */
-        struct lite_effects effects[];
+        char *ids;                        /* "CONSUMER/EVENT" of its items, one behind the other; after the entries */
+        struct lite_inbox_entry entries[];
 };
 
 /* Nothing of it is to be stored: its changes are rolled back. */
@@ -43,51 +42,18 @@ static int step_hold(struct lite_step_call *c, sqlite3 *db, int64_t now_us)
                        : rc;
 }
 
-static int step_known(const struct inbox_item *item, sqlite3 *db, bool *known)
-{
-        struct query q = query_of(db, &lite_sql_inbox_look);
-
-        query_text(&q, item->consumer);
-        query_text(&q, item->event_id);
-        *known = query_row(&q);
-        return query_end(&q);
-}
-
-static int step_put_messages(struct lite_step_call *c, const struct inbox_item *item, sqlite3 *db)
-{
-        unsigned char key[KEY_SIZE], part[KEY_SIZE];
-        int rc = SQLITE_OK;
-
-        store_key_make(key);
-        for (size_t m = 0; rc == SQLITE_OK && m < item->message_count; m++) {
-                store_key_part(key, m, part);
-                rc = lite_put_keyed(&c->call, db, part, &item->messages[m]);
-        }
-        return rc;
-}
-
 static int step_act(struct lite_step_call *c, size_t i, sqlite3 *db, int64_t now_us)
 {
-        const struct inbox_item *item = &c->step->items[i];
-        bool known = false, stale = false;
-        int rc = step_known(item, db, &known);
+        unsigned char key[KEY_SIZE];
+        enum store_result result;
+        const int rc = lite_inbox_look(&c->entries[i], db, &result);
 
-        if (rc != SQLITE_OK || known)
+        if (rc != SQLITE_OK || result == STORE_ALREADY)
                 return rc;
-        rc = effects_look(&c->effects[i], db, &stale);
-        if (rc == SQLITE_OK && stale)
+        if (result == STORE_STALE)
                 return step_void(c, "stale", "somebody else wrote a fact that is written once");
-        if (rc == SQLITE_OK) {
-                struct query q = query_of(db, &lite_sql_inbox);
-
-                query_text(&q, item->consumer);
-                query_text(&q, item->event_id);
-                query_number(&q, now_us);
-                rc = query_run(&q);
-        }
-        if (rc == SQLITE_OK)
-                rc = effects_write(&c->effects[i], db, now_us);
-        return rc == SQLITE_OK ? step_put_messages(c, item, db) : rc;
+        store_key_make(key);
+        return lite_inbox_write(&c->entries[i], &c->call, key, db, now_us);
 }
 
 static int step_end_wait(const struct consumer_step *step, int64_t number, sqlite3 *db)
@@ -198,7 +164,7 @@ static void step_clear(struct lite_call *call)
         struct lite_step_call *c = (struct lite_step_call *)call;
 
         for (size_t i = 0; i < c->count; i++)
-                effects_free(&c->effects[i]);
+                lite_inbox_clear(&c->entries[i]);
 }
 
 static bool lite_step_fill(struct lite_step_call *c)
@@ -208,21 +174,17 @@ static bool lite_step_fill(struct lite_step_call *c)
         bool ok = true;
 
         for (size_t i = 0; ok && i < step->item_count; i++) {
-                const struct inbox_item *item = &step->items[i];
+                const char *id = at;
 
-                c->effects[i] = (struct lite_effects){ .writer = at,
-                                                       .root_id = item->root_id ? item->root_id : "",
-                                                       .traceparent = item->traceparent,
-                                                       .outcome = item->outcome };
-                at += sprintf(at, "%s/%s", item->consumer, item->event_id) + 1;
-                ok = effects_fill(&c->effects[i]);
+                at = inbox_id_write(at, &step->items[i]);
+                ok = lite_inbox_fill(&c->entries[i], &step->items[i], id);
         }
         return ok;
 }
 
 void lite_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg)
 {
-        size_t size = sizeof(struct lite_step_call) + step->item_count * sizeof(struct lite_effects);
+        size_t size = sizeof(struct lite_step_call) + step->item_count * sizeof(struct lite_inbox_entry);
         struct lite_step_call *c;
         struct problem why;
 
@@ -230,7 +192,7 @@ void lite_consumer_step(struct store *s, const struct consumer_step *step, consu
         const size_t ids = size;
 
         for (size_t i = 0; i < step->item_count; i++)
-                size += strlen(step->items[i].consumer) + strlen(step->items[i].event_id) + 2;
+                size += inbox_id_size(&step->items[i]);
         c = lite_call_new(lite_of(s), size, (void (*)(void))done, arg);
         if (c) {
                 c->step = step;
