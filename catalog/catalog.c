@@ -3,6 +3,7 @@
 
 #include "core/map.h"
 #include "core/text/nearest.h"
+#include "store/consumer.h"
 #include "tasks/load.h"
 #include "tasks/plugin/plugin.h"
 

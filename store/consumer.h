@@ -9,6 +9,9 @@
 #include "store/fact.h"
 #include "store/inbox.h"
 
+/* What a consumer's dead letters have for a queue: this, and its name behind it. One that is requeued waits for the consumer, and goes to no broker. */
+#define CONSUMER_QUEUE "consumer:"
+
 /* An event that is put aside. Those of one key are given back in the order in which they were put there. */
 struct consumer_wait {
         const char *key, *event_id;

@@ -9,9 +9,6 @@
 
 enum { CONSUMER_MOST_HEARS = 8, CONSUMER_MOST_NAME = 64 };
 
-/* What its dead letters have for a queue: this, and its name behind it. */
-#define CONSUMER_QUEUE "consumer:"
-
 /* An event, as it is heard. Everything borrowed for the length of the call. */
 struct consumer_event {
         const char *id, *type, *aggregate_type, *aggregate_id;

@@ -211,18 +211,16 @@ void lite_consumer_step(struct store *s, const struct consumer_step *step, consu
 
 /* ---- a dead letter that is requeued ---- */
 
-#define CONSUMER_PREFIX "consumer:"
-
 bool lite_is_for_consumer(const struct message *m)
 {
-        return !*m->exchange && strncmp(m->routing_key, CONSUMER_PREFIX, strlen(CONSUMER_PREFIX)) == 0;
+        return !*m->exchange && strncmp(m->routing_key, CONSUMER_QUEUE, strlen(CONSUMER_QUEUE)) == 0;
 }
 
 int lite_ask_consumer(const struct message *m, int64_t due_ms, sqlite3 *db)
 {
         struct query q = query_of(db, &lite_sql_consumer_asked);
 
-        query_text(&q, m->routing_key + strlen(CONSUMER_PREFIX));
+        query_text(&q, m->routing_key + strlen(CONSUMER_QUEUE));
         query_number(&q, due_ms * 1000);
         query_text_bytes(&q, m->body);
         return query_run(&q);
