@@ -133,12 +133,10 @@ static int events_command_run(const struct command *self, int argc, char **argv)
                   "one JSON object a line, with \"position\" and the event's own \"id\"" },
                 { 0 },
         };
-        int operands, code;
-        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, own, &s, argc, argv, NULL, &code))
                 return code;
-        if (operands > 0) {
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-        } else if (since && strlen(since) >= sizeof(r.position)) {
+        if (since && strlen(since) >= sizeof(r.position)) {
                 code = command_misuse(self, "--since: \"%.60s…\" is no position", since);
         } else if ((code = picked_read(self, &r.picked)) == 0) {
                 /* An event's own id is the same in every store, but has no place in an order: it is looked for. */

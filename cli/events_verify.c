@@ -51,8 +51,7 @@ static void verify_print(struct verifying *v, json_t *day, const char *fault)
         const json_t *sealed = json_object_get(day, "sealed");
         if (v->json) {
                 json_object_set_new(day, "fault", fault ? json_string(fault) : json_null());
-                json_dumpf(day, stdout, JSON_COMPACT);
-                putchar('\n');
+                view_json(day);
         } else if (fault) {
                 printf("%s  %s: %lld events, %lld when it was sealed\n", json_text(day, "day", "?"), fault,
                        (long long)json_number(day, "events", 0), (long long)json_number(sealed, "events", 0));
@@ -130,12 +129,10 @@ static int events_verify_run(const struct command *self, int argc, char **argv)
                 { "--json", 0, &v.json, NULL, NULL, "one JSON object a day" },
                 { 0 },
         };
-        int operands, code;
-        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, own, &s, argc, argv, NULL, &code))
                 return code;
-        if (operands > 0) {
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-        } else if (v.since && !verify_is_day(v.since)) {
+        if (v.since && !verify_is_day(v.since)) {
                 code = command_misuse(self, "--since: \"%.40s\" is no day like 2026-11-30", v.since);
         } else {
                 code = store_client_open(&v.client, self, &s);

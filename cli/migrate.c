@@ -29,16 +29,12 @@ static int migrate_command_run(const struct command *self, int argc, char **argv
 {
         struct settings s;
         struct problem why = { 0 };
-        int operands, code;
-        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, NULL, &s, argc, argv, NULL, &code))
                 return code;
-        if (operands > 0)
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-        else {
-                code = command_migrate_store(s.store_url, (unsigned)s.connect_timeout_ms, migrate_command_say, &why);
-                if (code)
-                        code = command_fail(self, code, &why);
-        }
+        code = command_migrate_store(s.store_url, (unsigned)s.connect_timeout_ms, migrate_command_say, &why);
+        if (code)
+                code = command_fail(self, code, &why);
         settings_free(&s);
         return code;
 }

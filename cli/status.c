@@ -308,10 +308,10 @@ static int status_run(const struct command *self, int argc, char **argv)
         bool json = false;
         const struct own_flag own[] = { { "--json", 0, &json, NULL, NULL, "print one JSON object" }, { 0 } };
         struct settings s;
-        int operands, code;
-        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, own, &s, argc, argv, NULL, &code))
                 return code;
-        code = operands > 0 ? command_misuse(self, "takes no word \"%.60s\"", argv[0]) : status_show(self, &s, json);
+        code = status_show(self, &s, json);
         settings_free(&s);
         return code;
 }

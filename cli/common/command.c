@@ -38,13 +38,14 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
                   int *operands, int *code)
 {
         struct problem why;
+        int words = 0;
         *s = (struct settings){ 0 };
         if (wants_help(argc, argv)) {
                 print_help(self, own);
                 *code = EXIT_DONE;
                 return false;
         }
-        int refused = settings_load(s, own, argv, argc, operands, &why);
+        int refused = settings_load(s, own, argv, argc, &words, &why);
         if (!refused && !self->serverless)
                 refused = database_choose(s, &guessed, &why);
         if (refused) {
@@ -58,6 +59,13 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
         hide_password(s->broker_url);
         hide_password(s->broker_admin_url);
         hide_password(s->store_url);
+        if (!operands && words > 0) {
+                *code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
+                settings_free(s);
+                return false;
+        }
+        if (operands)
+                *operands = words;
         return true;
 }
 

@@ -38,6 +38,7 @@ extern const struct command command_worker, command_keep, command_consume, comma
 extern const struct command *const commands[];
 
 /* Read settings and flags for a sub-command, set up the log and hide secrets. `own` may be NULL; --help is handled here.
+ * *operands is how many words there are beside the flags, first in argv; NULL: the command takes none, and one is misuse.
  * Returns true to go on; false when *code is the exit code already (help was printed, or a usage error). */
 bool command_load(const struct command *self, const struct own_flag *own, struct settings *s, int argc, char **argv,
                   int *operands, int *code);

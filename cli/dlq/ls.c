@@ -292,18 +292,16 @@ static int dlq_ls_run_groups(const struct command *self, int argc, char **argv)
         };
         const char *names[GROUP_ORDERS];
         struct settings s;
-        int operands, code, order = 0;
+        int code, order = 0;
         for (size_t i = 0; i < GROUP_ORDERS; i++)
                 names[i] = group_orders[i].name;
-        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+        if (!command_load(self, own, &s, argc, argv, NULL, &code))
                 return code;
         l.query.limit = LIMIT;
-        if (operands > 0) {
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-        } else if (filter_read(self, &l.flags, argv, 0, NULL, &l.query.filter, &code) &&
-                   (!l.sort || (order = read_sort(self, l.sort, names, GROUP_ORDERS)) >= 0) &&
-                   flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit) &&
-                   flag_number(self, "--offset", l.offset_text, 0, MOST, &l.query.offset)) {
+        if (filter_read(self, &l.flags, argv, 0, NULL, &l.query.filter, &code) &&
+            (!l.sort || (order = read_sort(self, l.sort, names, GROUP_ORDERS)) >= 0) &&
+            flag_number(self, "--limit", l.limit_text, 1, MOST, &l.query.limit) &&
+            flag_number(self, "--offset", l.offset_text, 0, MOST, &l.query.offset)) {
                 code = dlq_ls_group(&l, &s, self, order);
         }
         settings_free(&s);

@@ -60,14 +60,9 @@ static int dlq_stats_run(const struct command *self, int argc, char **argv)
         const struct own_flag own[] = { { "--json", 0, &json, NULL, NULL, "print one JSON object" }, { 0 } };
         struct store_client client;
         struct settings s;
-        int operands, code;
-        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, own, &s, argc, argv, NULL, &code))
                 return code;
-        if (operands > 0) {
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-                settings_free(&s);
-                return code;
-        }
         code = store_client_open(&client, self, &s);
         if (code == 0) {
                 client.store->dead->stats(client.store, store_client_on_json, &client);

@@ -159,10 +159,10 @@ static int list_run(const struct command *self, int argc, char **argv)
                 { 0 },
         };
         struct settings s;
-        int operands, code;
-        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, own, &s, argc, argv, NULL, &code))
                 return code;
-        code = operands > 0 ? command_misuse(self, "takes no word \"%.60s\"", argv[0]) : list_read(self, &l);
+        code = list_read(self, &l);
         if (code == 0)
                 code = list_all(self, &s, &l);
         settings_free(&s);

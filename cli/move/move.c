@@ -50,13 +50,12 @@ static int move_command_run(const struct command *self, int argc, char **argv)
                   "amqp://…, the new broker (else CHARD_BROKER_URL); the topology is declared there" },
                 { 0 },
         };
-        int operands, code;
-        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, own, &s, argc, argv, NULL, &code))
                 return code;
         m.to_store = m.to_store ? m.to_store : named_elsewhere("CHARD_STORE_URL", s.store_url);
         m.to_broker = m.to_broker ? m.to_broker : named_elsewhere("CHARD_BROKER_URL", s.broker_url);
-        code = operands > 0 ? command_misuse(self, "takes no word \"%.60s\"", argv[0])
-                            : check_words(self, from, m.to_store, m.to_broker);
+        code = check_words(self, from, m.to_store, m.to_broker);
         if (code == 0) {
                 m.file = strchr(from, ':') + 1;
                 wait_open(&m.wait);

@@ -90,14 +90,12 @@ static int dev_run(const struct command *self, int argc, char **argv)
                   "where the HTTP gateway listens on 127.0.0.1 (default: " DEV_PORT "); 0 = a free one" },
                 { 0 },
         };
-        int operands, code;
-        if (!command_load(self, own, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, own, &s, argc, argv, NULL, &code))
                 return code;
         if (isatty(STDOUT_FILENO) && strcmp(s.log_level, "info") == 0)
                 log_setup(LOG_WARN, strcmp(s.log_format, "json") == 0); /* the live view says the rest */
-        if (operands > 0)
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-        else if ((db && (code = check_file(self, db)) != 0) || (port && (code = check_port(self, port)) != 0))
+        if ((db && (code = check_file(self, db)) != 0) || (port && (code = check_port(self, port)) != 0))
                 ;
         else if (database_use(&s, db) < 0)
                 code = EXIT_FAILED;

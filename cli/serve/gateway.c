@@ -114,14 +114,10 @@ static int gateway_run(const struct command *self, int argc, char **argv)
         struct settings s;
         struct gateway_process p = { 0 };
         char name[256];
-        int operands, code = 0;
-        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+        int code = 0;
+        if (!command_load(self, NULL, &s, argc, argv, NULL, &code))
                 return code;
-        struct catalog *catalog = NULL;
-        if (operands > 0)
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-        else
-                catalog = command_catalog(self, &s, &code);
+        struct catalog *catalog = command_catalog(self, &s, &code);
         if (catalog) {
                 serve_name(&s, "gateway", name, sizeof(name));
                 memory_prepare();

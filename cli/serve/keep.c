@@ -111,14 +111,9 @@ static int keep_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         struct process p = { 0 };
-        int operands, code;
-        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, NULL, &s, argc, argv, NULL, &code))
                 return code;
-        if (operands > 0) {
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-                settings_free(&s);
-                return code;
-        }
         struct catalog *catalog = command_catalog(self, &s, &code);
         if (!catalog) {
                 settings_free(&s);

@@ -5,16 +5,12 @@ static int worker_command_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         struct service service;
-        int operands, code;
-        if (!command_load(self, NULL, &s, argc, argv, &operands, &code))
+        int code;
+        if (!command_load(self, NULL, &s, argc, argv, NULL, &code))
                 return code;
-        if (operands > 0) {
-                code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
-        } else {
-                code = service_init(&service, self, &s, false);
-                if (!code)
-                        code = service_run(&service, NULL);
-        }
+        code = service_init(&service, self, &s, false);
+        if (!code)
+                code = service_run(&service, NULL);
         settings_free(&s);
         return code;
 }
