@@ -89,13 +89,17 @@ static int consume_list(const struct command *self, const struct settings *s, bo
 
 struct consume {
         uv_loop_t loop;
-        struct serve_signals signals;
         struct consumers *consumers;
 };
 
 static void consume_stop(void *arg)
 {
         consumers_stop(((struct consume *)arg)->consumers);
+}
+
+static void consume_close(void *arg)
+{
+        consumers_close(((struct consume *)arg)->consumers);
 }
 
 static void consume_on_stopped(void *arg)
@@ -120,21 +124,12 @@ struct consumers_config serve_consumers_config(const struct settings *s, const s
 
 static int consume_serve(const struct command *self, struct consume *p, struct consumers_config *config)
 {
+        const struct serve_part part = { &p->loop, "consumer", consume_stop, consume_close, p };
         struct problem why = { 0 };
         config->stopped = consume_on_stopped;
         config->arg = p;
         const int code = consumers_open(&p->consumers, config, &why);
-        if (code) {
-                uv_run(&p->loop, UV_RUN_DEFAULT);
-                return command_fail(self, code, &why);
-        }
-        serve_hear(&p->signals, &p->loop, "consumer", consume_stop, p);
-        uv_run(&p->loop, UV_RUN_DEFAULT);
-        consumers_close(p->consumers);
-        serve_deaf(&p->signals);
-        uv_run(&p->loop, UV_RUN_DEFAULT);
-        log_info("consumer", "stopped");
-        return EXIT_DONE;
+        return serve_alone(self, &part, code, &why);
 }
 
 static int consume_names(const struct command *self, const struct settings *s, bool kafka, char **names, int count)

@@ -8,7 +8,6 @@
 
 struct gateway_process {
         uv_loop_t loop;
-        struct serve_signals signals;
         struct gateway *gateway;
         struct figures figures;
 };
@@ -77,8 +76,9 @@ static int gateway_process_show(struct gateway_process *p, const struct gateway_
         return code;
 }
 
-static void gateway_process_close(struct gateway_process *p)
+static void gateway_process_close(void *arg)
 {
+        struct gateway_process *p = (struct gateway_process *)arg;
         figures_hide(&p->figures);
         if (p->gateway)
                 gateway_close(p->gateway);
@@ -88,6 +88,7 @@ static void gateway_process_close(struct gateway_process *p)
 static int gateway_serve(const struct command *self, struct gateway_config *config, const char *metrics,
                          struct gateway_process *p)
 {
+        const struct serve_part part = { &p->loop, "gateway", gateway_process_stop, gateway_process_close, p };
         struct problem why = { 0 };
         int code = figures_begin(&p->figures, &p->loop, "gateway", config->name);
         config->meter = p->figures.meter;
@@ -95,18 +96,7 @@ static int gateway_serve(const struct command *self, struct gateway_config *conf
                 code = gateway_open(&p->gateway, config, &why);
         if (code == 0)
                 code = gateway_process_show(p, config, metrics, &why);
-        if (code) {
-                gateway_process_close(p);
-                uv_run(&p->loop, UV_RUN_DEFAULT);
-                return command_fail(self, code, &why);
-        }
-        serve_hear(&p->signals, &p->loop, "gateway", gateway_process_stop, p);
-        uv_run(&p->loop, UV_RUN_DEFAULT);
-        gateway_process_close(p);
-        serve_deaf(&p->signals);
-        uv_run(&p->loop, UV_RUN_DEFAULT);
-        log_info("gateway", "stopped");
-        return EXIT_DONE;
+        return serve_alone(self, &part, code, &why);
 }
 
 static int gateway_run(const struct command *self, int argc, char **argv)

@@ -7,7 +7,6 @@
 
 struct process {
         uv_loop_t loop;
-        struct serve_signals signals;
         struct keeper *keeper;
         struct figures figures;
 };
@@ -41,8 +40,9 @@ static int keep_show(struct process *p, const struct keeper_config *config, cons
         return p->figures.meter ? figures_show(&p->figures, show, metrics, why) : 0;
 }
 
-static void keep_close(struct process *p)
+static void keep_close(void *arg)
 {
+        struct process *p = (struct process *)arg;
         figures_hide(&p->figures);
         if (p->keeper)
                 keeper_close(p->keeper);
@@ -51,6 +51,7 @@ static void keep_close(struct process *p)
 
 static int keep_serve(const struct command *self, struct process *p, struct keeper_config *config, const char *metrics)
 {
+        const struct serve_part part = { &p->loop, "dlq", keep_stop, keep_close, p };
         struct problem why = { 0 };
         int code = *metrics ? figures_begin(&p->figures, &p->loop, "keeper", config->name) : 0;
         config->meter = p->figures.meter;
@@ -58,18 +59,7 @@ static int keep_serve(const struct command *self, struct process *p, struct keep
                 code = keeper_open(&p->keeper, config, &why);
         if (code == 0)
                 code = keep_show(p, config, metrics, &why);
-        if (code) {
-                keep_close(p);
-                uv_run(&p->loop, UV_RUN_DEFAULT);
-                return command_fail(self, code, &why);
-        }
-        serve_hear(&p->signals, &p->loop, "dlq", keep_stop, p);
-        uv_run(&p->loop, UV_RUN_DEFAULT);
-        keep_close(p);
-        serve_deaf(&p->signals);
-        uv_run(&p->loop, UV_RUN_DEFAULT);
-        log_info("dlq", "stopped");
-        return EXIT_DONE;
+        return serve_alone(self, &part, code, &why);
 }
 
 struct keeper_config serve_keeper_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,

@@ -59,6 +59,23 @@ void serve_deaf(struct serve_signals *signals)
         notify_end(&signals->notify);
 }
 
+int serve_alone(const struct command *self, const struct serve_part *part, int code, const struct problem *why)
+{
+        struct serve_signals signals = { 0 };
+        if (code) {
+                part->close(part->arg);
+                uv_run(part->loop, UV_RUN_DEFAULT);
+                return command_fail(self, code, why);
+        }
+        serve_hear(&signals, part->loop, part->area, part->stop, part->arg);
+        uv_run(part->loop, UV_RUN_DEFAULT);
+        part->close(part->arg);
+        serve_deaf(&signals);
+        uv_run(part->loop, UV_RUN_DEFAULT);
+        log_info(part->area, "stopped");
+        return EXIT_DONE;
+}
+
 /* ---- a worker ---- */
 
 static bool is_in(const char *queue, const char *const queues[], size_t count)

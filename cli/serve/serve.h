@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process that serves until it is told to stop: what `chard worker`, `dev`, `keep` and `gateway` share; and a worker, with what `dev` has beside it, as such a process. */
+/* A process that serves until it is told to stop: what `chard worker`, `dev`, `keep`, `gateway` and `consume` share; and a worker, with what `dev` has beside it, as such a process. */
 #ifndef CHARD_CLI_SERVE_SERVE_H
 #define CHARD_CLI_SERVE_SERVE_H
 
@@ -31,6 +31,18 @@ struct serve_signals {
  * after which the loop must turn once more. */
 void serve_hear(struct serve_signals *signals, uv_loop_t *loop, const char *area, void (*stop)(void *arg), void *arg);
 void serve_deaf(struct serve_signals *signals);
+
+/* One part that has a loop of its own and serves until it has stopped. */
+struct serve_part {
+        uv_loop_t *loop;
+        const char *area;         /* of the log; a constant */
+        void (*stop)(void *arg);  /* at a signal: come to an end, and uv_stop the loop then */
+        void (*close)(void *arg); /* give back what was opened of it */
+        void *arg;
+};
+
+/* Opening it returned `code`, and `why`: serve until it has stopped, then close it; the loop is idle afterwards. Returns an exit code, after saying why. */
+int serve_alone(const struct command *self, const struct serve_part *part, int code, const struct problem *why);
 
 /* A gateway, and a keeper of dead letters with the duties, as the settings have them; they and `name` are borrowed as long as it lives. */
 struct gateway_config serve_gateway_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
