@@ -43,34 +43,45 @@ void consuming_complain(struct consuming *c, const char *what, const struct prob
         consuming_wait(c, CONSUMING_AGAIN_MS);
 }
 
-/* Others may act: what is in hand is theirs. */
-void consuming_let_go(struct consuming *c)
+static void consuming_forget_held(struct consuming *c)
 {
-        c->taken = false;
-        batch_clear(&c->batch);
         held_give_back(c->held);
         c->held = NULL;
 }
 
+void consuming_let_go(struct consuming *c)
+{
+        c->taken = false;
+        batch_clear(&c->batch);
+        consuming_forget_held(c);
+}
+
 /* ---- taking ---- */
+
+/* It is ours, with what waits; false after a complaint. */
+static bool consuming_take_up(struct consuming *c, const json_t *held, const char *failed, const struct problem *why)
+{
+        c->busy = false;
+        consuming_forget_held(c);
+        if (!held || held_fill(&c->held, held) != 0) {
+                consuming_complain(c, failed, why);
+                return false;
+        }
+        c->taken = true;
+        c->complained = false;
+        c->most = CONSUMER_STEP_MAX;
+        c->look_ms = 0;
+        return true;
+}
 
 static void consuming_on_taken(json_t *as, const struct problem *why, void *arg)
 {
         struct consuming *c = (struct consuming *)arg;
-        c->busy = false;
-        held_give_back(c->held);
-        c->held = NULL;
-        if (!as || held_fill(&c->held, json_object_get(as, "held")) != 0) {
-                consuming_complain(c, "the store can't say where it stands", why);
+        if (!consuming_take_up(c, json_object_get(as, "held"), "the store can't say where it stands", why))
                 return;
-        }
-        c->taken = true;
-        c->complained = false;
         c->epoch = json_number(as, "epoch", 0);
         snprintf(c->position, sizeof(c->position), "%s", json_text(as, "position", ""));
         snprintf(c->stored, sizeof(c->stored), "%s", c->position);
-        c->most = CONSUMER_STEP_MAX;
-        c->look_ms = 0;
         log_info("consumer", "%s goes on %s%s", consuming_name(c), *c->position ? "after " : "from the first event",
                  c->position);
         consuming_turn(c);
@@ -79,18 +90,8 @@ static void consuming_on_taken(json_t *as, const struct problem *why, void *arg)
 static void consuming_on_held(json_t *held, const struct problem *why, void *arg)
 {
         struct consuming *c = (struct consuming *)arg;
-        c->busy = false;
-        held_give_back(c->held);
-        c->held = NULL;
-        if (!held || held_fill(&c->held, held) != 0) {
-                consuming_complain(c, "the store can't say what waits", why);
-                return;
-        }
-        c->taken = true;
-        c->complained = false;
-        c->most = CONSUMER_STEP_MAX;
-        c->look_ms = 0;
-        consuming_turn(c);
+        if (consuming_take_up(c, held, "the store can't say what waits", why))
+                consuming_turn(c);
 }
 
 static void consuming_take(struct consuming *c)

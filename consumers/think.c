@@ -19,12 +19,17 @@ static const char *think_traceparent(struct heard *h)
         return arena_copy(&h->arena, at, strcspn(at, "\r\n"));
 }
 
+static const char *think_queue(struct heard *h, const struct thinking *t)
+{
+        return arena_printf(&h->arena, CONSUMER_QUEUE "%s", t->consumer->def->name);
+}
+
 static struct message *think_message(struct heard *h, const struct thinking *t)
 {
         const struct consumer_def *def = t->consumer->def;
         const char *user = json_text(h->event.payload, "user_id", NULL);
         JSON_OWNED json_t *kwargs = json_pack("{s:O}", "event", h->whole);
-        const char *queue = arena_printf(&h->arena, CONSUMER_QUEUE "%s", def->name);
+        const char *queue = think_queue(h, t);
         const char *id = arena_printf(&h->arena, "%s/%s", def->name, h->id);
         if (!kwargs || !queue || !id || (user && json_object_set_new(kwargs, "user_id", json_string(user)) != 0))
                 return NULL;
@@ -40,8 +45,8 @@ static struct message *think_message(struct heard *h, const struct thinking *t)
 static int think_letter(struct heard *h, const struct thinking *t)
 {
         struct message *m = think_message(h, t);
-        const char *queue = arena_printf(&h->arena, CONSUMER_QUEUE "%s", t->consumer->def->name);
-        const char *dead_queue = arena_printf(&h->arena, CONSUMER_QUEUE "%s.dead", t->consumer->def->name);
+        const char *queue = think_queue(h, t);
+        const char *dead_queue = arena_printf(&h->arena, "%s.dead", queue ? queue : "");
         const struct dead_record record = {
                 .source = h->why.source,
                 .code = h->why.code,

@@ -24,7 +24,6 @@ struct kafka_stream {
         struct kafka_stream_config config;
         rd_kafka_t *consumer, *producer;
         pthread_t thread;
-        bool running;
         uv_async_t async;
         pthread_mutex_t lock;
         pthread_cond_t told;
@@ -353,7 +352,6 @@ int stream_open(struct kafka_stream **out, const struct kafka_stream_config *con
         s->async.data = s;
         const int rc = stream_begin(s, why);
         if (rc == 0) {
-                s->running = true;
                 *out = s;
                 return 0;
         }
