@@ -60,6 +60,35 @@ def _loop():
     loop.close()
 
 
+# --- places of one's own, for as long as is wanted ------------------------------------------------------
+
+
+@contextlib.contextmanager
+def fresh_vhost(rabbitmq):
+    name = f"test-{os.getpid()}-{next(_serial)}"
+    yield rabbitmq.add_vhost(name)
+    rabbitmq.delete_vhost(name)
+
+
+@contextlib.contextmanager
+def fresh_database(postgres):
+    name = f"test_{os.getpid()}_{next(_serial)}"
+    admin = Database(postgres.url)
+    admin.run(f"create database {name}")
+    yield postgres.url_for(name)
+    admin.run(f"drop database {name} with (force)")
+
+
+@contextlib.contextmanager
+def fresh_place(request, place="servers", folder=None):
+    """The settings of a virtual host and a database, or of a file."""
+    if place == "file":
+        yield {"CHARD_BROKER_URL": f"embedded:{folder}/chard.db", "CHARD_STORE_URL": f"sqlite:{folder}/chard.db"}
+        return
+    with fresh_vhost(request.getfixturevalue("rabbitmq")) as broker, fresh_database(request.getfixturevalue("postgres")) as store:
+        yield {"CHARD_BROKER_URL": broker, "CHARD_STORE_URL": store}
+
+
 # --- what each test has for itself ---------------------------------------------------------------------
 
 
@@ -76,18 +105,15 @@ def broker_url(request, place, tmp_path):
     if place == "file":
         yield f"embedded:{tmp_path}/chard.db"
         return
-    rabbitmq = request.getfixturevalue("rabbitmq")
-    name = f"test-{os.getpid()}-{next(_serial)}"
-    yield rabbitmq.add_vhost(name)
-    rabbitmq.delete_vhost(name)
+    with fresh_vhost(request.getfixturevalue("rabbitmq")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def canvas_broker(rabbitmq):
     """A virtual host that the tests of a module share, with workers that take a while to start."""
-    name = f"canvas-{os.getpid()}-{next(_serial)}"
-    yield rabbitmq.add_vhost(name)
-    rabbitmq.delete_vhost(name)
+    with fresh_vhost(rabbitmq) as url:
+        yield url
 
 
 @pytest.fixture
@@ -96,27 +122,8 @@ def store_url(request, place, tmp_path):
     if place == "file":
         yield f"sqlite:{tmp_path}/chard.db"
         return
-    postgres = request.getfixturevalue("postgres")
-    name = f"test_{os.getpid()}_{next(_serial)}"
-    admin = Database(postgres.url)
-    admin.run(f"create database {name}")
-    yield postgres.url_for(name)
-    admin.run(f"drop database {name} with (force)")
-
-
-@contextlib.contextmanager
-def fresh_place(request, place, folder):
-    """A place for longer than one test: the settings of a virtual host and a database, or of a file."""
-    if place == "file":
-        yield {"CHARD_BROKER_URL": f"embedded:{folder}/chard.db", "CHARD_STORE_URL": f"sqlite:{folder}/chard.db"}
-        return
-    rabbitmq, postgres = request.getfixturevalue("rabbitmq"), request.getfixturevalue("postgres")
-    name = f"place_{os.getpid()}_{next(_serial)}"
-    admin = Database(postgres.url)
-    admin.run(f"create database {name}")
-    yield {"CHARD_BROKER_URL": rabbitmq.add_vhost(name), "CHARD_STORE_URL": postgres.url_for(name)}
-    rabbitmq.delete_vhost(name)
-    admin.run(f"drop database {name} with (force)")
+    with fresh_database(request.getfixturevalue("postgres")) as url:
+        yield url
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])

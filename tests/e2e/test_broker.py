@@ -2,15 +2,11 @@
 """What every backend of the broker's door must do, against a real RabbitMQ and against a file. test_broker_amqp.py and test_broker_embedded.py
 have what only one of them can be asked."""
 
-import itertools
-import os
-
 import amqp
 import pytest
+from conftest import fresh_vhost
 from support.broker import QUEUE, FileQueues, RabbitQueues, ack, build_for_threads, hand_back, starter, to
 from support.waiting import wait_until
-
-_serial = itertools.count()
 
 
 @pytest.fixture
@@ -29,10 +25,8 @@ def broker_url(backend, request, tmp_path):
     if backend == "embedded":
         yield f"embedded:{tmp_path}/chard.db"
         return
-    rabbitmq = request.getfixturevalue("rabbitmq")
-    name = f"door-{os.getpid()}-{next(_serial)}"
-    yield rabbitmq.add_vhost(name)
-    rabbitmq.delete_vhost(name)
+    with fresh_vhost(request.getfixturevalue("rabbitmq")) as url:
+        yield url
 
 
 @pytest.fixture

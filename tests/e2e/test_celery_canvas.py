@@ -3,22 +3,17 @@
 the client. Results and chord counters go through Redis, whose keys both share."""
 
 import contextlib
-import itertools
-import os
 
 import pytest
 
 import celery_scenes_errbacks  # noqa: F401, these add to SCENES
 import celery_scenes_more  # noqa: F401
 from celery_scenes import SCENES, Tasks
-from conftest import servers
+from conftest import fresh_place, servers
 from support.celery_app import QUEUE, make_app
-from support.database import Database
 from support.program import ROOT, Chard
 from support.python_worker import python_worker
 from support.waiting import wait_until
-
-_serial = itertools.count(1)
 
 # Where chard answers and Celery's own worker does not, or answers less: what chard gives, and why that is right.
 BETTER = {
@@ -35,16 +30,13 @@ BETTER = {
 
 
 @contextlib.contextmanager
-def fleet(rabbitmq, postgres, redis_url, *, chard, python):
+def fleet(request, redis_url, *, chard, python):
     """An app, and the workers behind it, in a virtual host of their own."""
-    name = f"canvas_{os.getpid()}_{next(_serial)}"
-    url, admin = rabbitmq.add_vhost(name), Database(postgres.url)
-    admin.run(f"create database {name}")
-    with contextlib.ExitStack() as stack:
+    with fresh_place(request) as settings, contextlib.ExitStack() as stack:
+        url = settings["CHARD_BROKER_URL"]
         if chard:
-            program = Chard(ROOT / "build/asan/chard", {
-                "CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name), "CHARD_AI_PROVIDER": "offline",
-                "CHARD_RESULT_URL": redis_url})
+            program = Chard(ROOT / "build/asan/chard", settings | {
+                "CHARD_NATIVE_DELAY": "yes", "CHARD_AI_PROVIDER": "offline", "CHARD_RESULT_URL": redis_url})
             program.run("migrate", check=0)
             stack.enter_context(program.worker(queues=QUEUE, slots=chard))
         if python:
@@ -52,16 +44,14 @@ def fleet(rabbitmq, postgres, redis_url, *, chard, python):
         app = stack.enter_context(contextlib.closing(make_app(url, redis_url)))
         app.tells_all = not python
         yield app
-    admin.run(f"drop database {name} with (force)")
-    rabbitmq.delete_vhost(name)
 
 
 @pytest.fixture(scope="module")
-def apps(rabbitmq, postgres):
+def apps(request):
     """One app whose worker is chard, one whose worker is Python."""
     with servers.Redis() as redis, contextlib.ExitStack() as stack:
-        made = [stack.enter_context(fleet(rabbitmq, postgres, redis.url, chard=100, python=False)),
-                stack.enter_context(fleet(rabbitmq, postgres, redis.url[:-1] + "1", chard=0, python=True))]
+        made = [stack.enter_context(fleet(request, redis.url, chard=100, python=False)),
+                stack.enter_context(fleet(request, redis.url[:-1] + "1", chard=0, python=True))]
         assert made[1].signature("chard.add").apply_async().get(40) == 0
         yield made
 
@@ -87,9 +77,9 @@ def run_by(app):
     return "chard" if "worker chard@" in result.traceback else "Python"
 
 
-def test_side_by_side(rabbitmq, postgres, apps):
+def test_side_by_side(request, apps):
     """chard and a Python worker on one queue: every canvas ends as with one of them alone, whoever ran which part."""
-    with servers.Redis() as redis, fleet(rabbitmq, postgres, redis.url, chard=4, python=True) as app:
+    with servers.Redis() as redis, fleet(request, redis.url, chard=4, python=True) as app:
         wait_until(lambda: {run_by(app) for _ in range(4)} == {"chard", "Python"}, 40)
         for name in MIXED:
             assert SCENES[name](app, Tasks(app)) == SCENES[name](apps[1], Tasks(apps[1])), name

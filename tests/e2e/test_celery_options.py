@@ -3,14 +3,13 @@
 
 import contextlib
 import json
-import os
 import uuid
 
 import pytest
+from conftest import fresh_place
 from kombu import Exchange, Queue, serialization
 from support import jobs
 from support.celery_app import QUEUE, make_app
-from support.database import Database
 from support.program import ROOT, Chard
 from support.provider import hanging
 from support.queues import Queues
@@ -44,20 +43,15 @@ def test_time_limits(chard, app, provider, database):
 
 
 @pytest.fixture(scope="module")
-def shared(rabbitmq, postgres):
+def shared(request):
     """One worker for all that are refused."""
-    name = f"options_{os.getpid()}"
-    url, admin = rabbitmq.add_vhost(name), Database(postgres.url)
-    admin.run(f"create database {name}")
-    chard = Chard(ROOT / "build/asan/chard", {"CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name),
-                                              "CHARD_AI_PROVIDER": "offline"})
-    chard.run("migrate", check=0)
-    app = make_app(url, "rpc://")
-    with chard.worker(queues=QUEUE):
-        yield app, Queues(url)
-    app.close()
-    admin.run(f"drop database {name} with (force)")
-    rabbitmq.delete_vhost(name)
+    with fresh_place(request) as settings:
+        chard = Chard(ROOT / "build/asan/chard", settings | {"CHARD_NATIVE_DELAY": "yes", "CHARD_AI_PROVIDER": "offline"})
+        chard.run("migrate", check=0)
+        app = make_app(settings["CHARD_BROKER_URL"], "rpc://")
+        with chard.worker(queues=QUEUE):
+            yield app, Queues(settings["CHARD_BROKER_URL"])
+        app.close()
 
 
 @pytest.mark.parametrize("task, options, error", [

@@ -2,7 +2,6 @@
 """Results as Celery's client reads them: over rpc://, over redis://, over both; every state; Redis away; killed in between."""
 
 import json
-import os
 import types
 import uuid
 
@@ -10,9 +9,9 @@ import pytest
 import redis as client
 from celery import chord
 from celery.exceptions import TaskRevokedError
+from conftest import fresh_place
 from support import jobs
 from support.celery_app import QUEUE, make_app
-from support.database import Database
 from support.program import ROOT, Chard
 from support.provider import failure, sequence
 from support.queues import Queues
@@ -21,25 +20,20 @@ KEY = "celery-task-meta-"
 
 
 @pytest.fixture(scope="module")
-def shared(rabbitmq, postgres, redis):
+def shared(request, redis):
     """One worker for what needs none of its own, with results over both: its apps, queues and Redis."""
-    name = f"results_{os.getpid()}"
-    broker_url = rabbitmq.add_vhost(name)
-    admin = Database(postgres.url)
-    admin.run(f"create database {name}")
     url = redis.url[:-1] + "3"
-    chard = Chard(ROOT / "build/asan/chard", {
-        "CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": broker_url, "CHARD_STORE_URL": postgres.url_for(name), "CHARD_AI_PROVIDER": "offline",
-        "CHARD_RESULT_URL": f"rpc://,{url}", "CHARD_RESULT_EXPIRES_S": "100"})
-    chard.run("migrate", check=0)
-    made = types.SimpleNamespace(rpc=make_app(broker_url, "rpc://"), redis=make_app(broker_url, url), queues=Queues(broker_url),
-                                 store=client.Redis.from_url(url))
-    with chard.worker(queues=QUEUE):
-        yield made
-    for one in (made.rpc, made.redis, made.store):
-        one.close()
-    admin.run(f"drop database {name} with (force)")
-    rabbitmq.delete_vhost(name)
+    with fresh_place(request) as settings:
+        broker_url = settings["CHARD_BROKER_URL"]
+        chard = Chard(ROOT / "build/asan/chard", settings | {
+            "CHARD_NATIVE_DELAY": "yes", "CHARD_AI_PROVIDER": "offline", "CHARD_RESULT_URL": f"rpc://,{url}", "CHARD_RESULT_EXPIRES_S": "100"})
+        chard.run("migrate", check=0)
+        made = types.SimpleNamespace(rpc=make_app(broker_url, "rpc://"), redis=make_app(broker_url, url), queues=Queues(broker_url),
+                                     store=client.Redis.from_url(url))
+        with chard.worker(queues=QUEUE):
+            yield made
+        for one in (made.rpc, made.redis, made.store):
+            one.close()
 
 
 def add(app, *args, **options):

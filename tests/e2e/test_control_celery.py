@@ -12,8 +12,7 @@ import subprocess
 import pytest
 from kombu import Connection, Exchange, Queue
 
-from conftest import servers
-from support.database import Database
+from conftest import fresh_database, fresh_vhost, servers
 from support.kit_app import QUEUE, make_app
 from support.program import ROOT, Chard
 from support.provider import Provider, always, hanging
@@ -63,16 +62,16 @@ def give_work(app, until):
 @pytest.fixture(scope="module")
 def asks(rabbitmq, postgres, kit, _loop, tmp_path_factory):
     """(ask chard, ask Python)"""
-    names = [f"control_{os.getpid()}_{side}" for side in ("chard", "python")]
-    urls, admin = [rabbitmq.add_vhost(name) for name in names], Database(postgres.url)
-    admin.run(f"create database {names[0]}")
     provider = Provider(_loop)
     provider.behave = always(hanging())
-    with servers.Redis() as redis, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        urls, store_url = [stack.enter_context(fresh_vhost(rabbitmq)) for _ in range(2)], stack.enter_context(fresh_database(postgres))
+        stack.callback(provider.stop)
+        redis = stack.enter_context(servers.Redis())
         results = [redis.url, redis.url[:-1] + "1"]
         stack.enter_context(kit_worker(urls[1], results[1]))
         program = Chard(ROOT / "build/asan/chard", provider.settings() | {
-            "CHARD_BROKER_URL": urls[0], "CHARD_STORE_URL": postgres.url_for(names[0]), "CHARD_RESULT_URL": results[0],
+            "CHARD_BROKER_URL": urls[0], "CHARD_STORE_URL": store_url, "CHARD_RESULT_URL": results[0],
             "CHARD_TASKS": str(kit), "CHARD_GRACE_MS": "0", "CHARD_DECLARE_QUEUES": "no"})
         program.run("migrate", check=0)
         with Connection(urls[0]) as connection:
@@ -83,10 +82,6 @@ def asks(rabbitmq, postgres, kit, _loop, tmp_path_factory):
             wait_until(lambda: app.control.ping(timeout=0.3, limit=1), 60)
             give_work(app, str(tmp_path_factory.mktemp("never") / "there"))
         yield [asker(app) for app in apps]
-    provider.stop()
-    admin.run(f"drop database {names[0]} with (force)")
-    for name in names:
-        rabbitmq.delete_vhost(name)
 
 
 def by_id(tasks):

@@ -11,10 +11,10 @@ import pathlib
 import re
 import subprocess
 import tarfile
-import time
 
 import pytest
 from support.program import ROOT, plain_environment
+from support.waiting import wait_until
 
 USER = 65532
 MOST_BYTES = 30_000_000
@@ -181,10 +181,9 @@ def test_a_worker_in_it_does_a_job(rootfs, data):
         code, out = answer(rootfs, data, "submit", "chat", "user_id=u1", "lang=en", "text=Where does a milk carton go?", "--wait", "50", "--json", env=env)
         assert code == 0, out
         assert '"state":"SUCCESS"' in out.replace(" ", "")
-        health, deadline = data / "health", time.monotonic() + 30
-        while not (health.exists() and health.read_text().startswith("consuming")):
-            assert time.monotonic() < deadline and worker.poll() is None
-            time.sleep(0.05)
+        health = data / "health"
+        wait_until(lambda: worker.poll() is not None or health.exists() and health.read_text().startswith("consuming"), 30, "it consumes")
+        assert worker.poll() is None
         assert answer(rootfs, data, "ping", "--file", "/var/lib/chard/health")[0] == 0
         worker.terminate()
         assert worker.wait(30) == 0, worker.stdout.read()

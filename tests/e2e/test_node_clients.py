@@ -9,8 +9,8 @@ import types
 import uuid
 
 import pytest
+from conftest import fresh_place
 from support.aimock import MODULES, node
-from support.database import Database
 from support.program import ROOT, Chard, die_with_parent
 from support.queues import Queues
 
@@ -18,20 +18,18 @@ QUEUE = "celery"  # the default of both
 
 
 @pytest.fixture(scope="module")
-def shared(rabbitmq, postgres, redis):
+def shared(request, redis):
     """One worker, for a queue that stands there as a client declares it."""
-    name = f"node_{os.getpid()}"
-    url, admin, redis_url = rabbitmq.add_vhost(name), Database(postgres.url), redis.url[:-1] + "7"
-    admin.run(f"create database {name}")
-    chard = Chard(ROOT / "build/asan/chard", {"CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(name),
-                                              "CHARD_AI_PROVIDER": "offline", "CHARD_RESULT_URL": f"rpc://,{redis_url}"})
-    chard.run("migrate", check=0)
-    with Queues(url).channel() as channel:
-        channel.queue_declare(QUEUE, durable=True, auto_delete=False)
-    with chard.worker(queues=QUEUE, declare_queues="no"):
-        yield types.SimpleNamespace(url=url, redis=redis_url)
-    admin.run(f"drop database {name} with (force)")
-    rabbitmq.delete_vhost(name)
+    redis_url = redis.url[:-1] + "7"
+    with fresh_place(request) as settings:
+        url = settings["CHARD_BROKER_URL"]
+        chard = Chard(ROOT / "build/asan/chard", settings | {"CHARD_NATIVE_DELAY": "yes", "CHARD_AI_PROVIDER": "offline",
+                                                             "CHARD_RESULT_URL": f"rpc://,{redis_url}"})
+        chard.run("migrate", check=0)
+        with Queues(url).channel() as channel:
+            channel.queue_declare(QUEUE, durable=True, auto_delete=False)
+        with chard.worker(queues=QUEUE, declare_queues="no"):
+            yield types.SimpleNamespace(url=url, redis=redis_url)
 
 
 def ask(shared, package, results, *calls):

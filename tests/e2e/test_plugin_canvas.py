@@ -4,7 +4,6 @@ in one pair of workers."""
 
 import contextlib
 import gc
-import os
 import subprocess
 import types
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kit_scenes import SCENES, Kit
-from conftest import servers
+from conftest import fresh_database, fresh_vhost, servers
 from support.database import Database
 from support.kit_app import QUEUE, make_app
 from support.program import ROOT, Chard
@@ -34,9 +33,9 @@ def kit(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def plugin_worker(url, redis_url, postgres, database, kit):
+def plugin_worker(url, redis_url, store_url, kit):
     program = Chard(ROOT / "build/asan/chard", {
-        "CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": postgres.url_for(database), "CHARD_AI_PROVIDER": "offline",
+        "CHARD_NATIVE_DELAY": "yes", "CHARD_BROKER_URL": url, "CHARD_STORE_URL": store_url, "CHARD_AI_PROVIDER": "offline",
         "CHARD_RESULT_URL": redis_url, "CHARD_TASKS": str(kit)})
     program.run("migrate", check=0)
     with program.worker(queues=QUEUE, slots=100):
@@ -53,13 +52,12 @@ def play(app, name):
 @pytest.fixture(scope="module")
 def seen(rabbitmq, postgres, kit):
     """{scene: what is seen of the plug-in, of Python}"""
-    names = [f"kit_{os.getpid()}_{side}" for side in ("chard", "python")]
-    urls, admin = [rabbitmq.add_vhost(name) for name in names], Database(postgres.url)
-    admin.run(f"create database {names[0]}")
-    with servers.Redis() as redis, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        urls, store_url = [stack.enter_context(fresh_vhost(rabbitmq)) for _ in range(2)], stack.enter_context(fresh_database(postgres))
+        redis = stack.enter_context(servers.Redis())
         results = [redis.url, redis.url[:-1] + "1"]
         stack.enter_context(python_worker(ROOT / "tests/e2e/support/kit_app.py", urls[1], results[1]))
-        stack.enter_context(plugin_worker(urls[0], results[0], postgres, names[0], kit))
+        stack.enter_context(plugin_worker(urls[0], results[0], store_url, kit))
         apps = [stack.enter_context(contextlib.closing(make_app(*pair))) for pair in zip(urls, results)]
         for app in apps:
             assert app.signature("kit.add", args=[1]).apply_async().get(60) == 1
@@ -67,10 +65,7 @@ def seen(rabbitmq, postgres, kit):
             played = {name: [pool.submit(play, app, name) for app in apps] for name in SCENES}
             results = {name: [one.result() for one in both] for name, both in played.items()}
             gc.collect()  # results that nobody holds any more say so to Redis, while it is there
-            yield types.SimpleNamespace(scenes=results, database=Database(postgres.url_for(names[0])))
-    admin.run(f"drop database {names[0]} with (force)")
-    for name in names:
-        rabbitmq.delete_vhost(name)
+            yield types.SimpleNamespace(scenes=results, database=Database(store_url))
 
 
 @pytest.mark.parametrize("name", SCENES)
