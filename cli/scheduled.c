@@ -50,7 +50,7 @@ static int picking_read(const struct command *self, struct picking *p, char **wo
 {
         p->which = json_object();
         p->limit = SCHEDULED_LIMIT;
-        if (!text_is_utf8(p->reason ? p->reason : "") || !text_is_utf8(p->note ? p->note : ""))
+        if (!utf8_is(p->reason ? p->reason : "") || !utf8_is(p->note ? p->note : ""))
                 return command_misuse(self, "what was typed is not UTF-8");
         if (!flag_number(self, "--limit", p->limit_text, 1, SCHEDULED_MOST, &p->limit))
                 return EXIT_USAGE;

@@ -9,18 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_utf8(const char *text)
-{
-        size_t size = 0;
-        while (*text && utf8_next(text, &size))
-                text += size;
-        return *text == '\0';
-}
-
 /* What comes from a message's headers may be anything. */
 static void meta_add_text(struct buffer *out, const char *text)
 {
-        const bool whole = !text || is_utf8(text);
+        const bool whole = !text || utf8_is(text);
         char *copy = whole ? NULL : strdup(text);
         if (copy)
                 utf8_repair(copy, false);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/common/flags.h"
 
-#include "core/text/utf8.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +21,4 @@ bool flag_number(const struct command *self, const char *flag, const char *value
         command_misuse(self, "%s: \"%.40s\" is no number from %u to %u%s", flag, value, least, most,
                        least ? "; leave it out to have no such limit" : "");
         return false;
-}
-
-bool text_is_utf8(const char *text)
-{
-        size_t size = 0;
-        for (; *text; text += size)
-                if (!utf8_next(text, &size))
-                        return false;
-        return true;
 }

@@ -9,7 +9,4 @@
 bool flag_number(const struct command *self, const char *flag, const char *value, unsigned least, unsigned most,
                  unsigned *out);
 
-/* Is it all UTF-8? */
-bool text_is_utf8(const char *text);
-
 #endif

@@ -2,10 +2,10 @@
 /* chard dlq edit: other arguments for an entry, written in $EDITOR. */
 #include "cli/dlq/dlq.h"
 
-#include "cli/common/flags.h"
 #include "cli/common/store_client.h"
 #include "cli/dlq/filter.h"
 #include "core/json.h"
+#include "core/text/utf8.h"
 #include "dlq/dlq.h"
 
 #include <errno.h>
@@ -300,7 +300,7 @@ static int dlq_edit_run(const struct command *self, int argc, char **argv)
                 return code;
         if (operands != 1) {
                 code = command_misuse(self, "name one entry by its number");
-        } else if (e.reason && !text_is_utf8(e.reason)) {
+        } else if (e.reason && !utf8_is(e.reason)) {
                 code = command_misuse(self, "--reason is not UTF-8");
         } else if (filter_read(self, &none, argv, 1, &e.entry, &filter, &code)) {
                 code = store_client_open(&e.client, self, &s);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/dlq/filter.h"
 
-#include "cli/common/flags.h"
 #include "cli/common/times.h"
 #include "core/clock.h"
 #include "core/text/nearest.h"
+#include "core/text/utf8.h"
 #include "dlq/action.h"
 
 #include <errno.h>
@@ -83,7 +83,7 @@ static bool check_values(const struct command *self, const struct filter_flags *
                                          { "--group", f->group }, { "--user", f->user },   { "--job", f->job },
                                          { "--text", f->text } };
         for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-                if (!named[i][1] || (*named[i][1] && text_is_utf8(named[i][1])))
+                if (!named[i][1] || (*named[i][1] && utf8_is(named[i][1])))
                         continue;
                 command_misuse(self,
                                *named[i][1] ? "%s: its value is not UTF-8"

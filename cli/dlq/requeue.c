@@ -6,6 +6,7 @@
 #include "cli/common/store_client.h"
 #include "cli/dlq/filter.h"
 #include "core/json.h"
+#include "core/text/utf8.h"
 #include "tasks/task.h"
 
 #include <signal.h>
@@ -247,7 +248,7 @@ static bool dlq_requeue_sane(const struct command *self, struct doing *d, int *c
                 command_misuse(self, "say which: entries by number, --group, another filter, or --all");
                 return false;
         }
-        if (d->reason && !text_is_utf8(d->reason)) {
+        if (d->reason && !utf8_is(d->reason)) {
                 command_misuse(self, "--reason is not UTF-8");
                 return false;
         }

@@ -53,6 +53,14 @@ size_t utf8_count(const char *text, size_t size)
         return count;
 }
 
+bool utf8_is(const char *text)
+{
+        for (size_t size; *text; text += size)
+                if (!utf8_next(text, &size))
+                        return false;
+        return true;
+}
+
 size_t utf8_prefix(const char *text, size_t most)
 {
         size_t size = 0, count = 0;

@@ -13,6 +13,9 @@
  * Returns true and its bytes (1 … 4) in *size, or false and in *size how many bytes are one broken character. */
 bool utf8_next(const char *text, size_t *size);
 
+/* Is all of a text whole characters? */
+bool utf8_is(const char *text);
+
 /* Replace each broken character by one '?', in place: the text never grows. When `was_cut`, the text was
  * cut to fit somewhere, and a character whose end is missing there is dropped instead. */
 void utf8_repair(char *text, bool was_cut);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 
 /* One pass reads them all; each reader fills the field at its offset and returns 0, 1 for a wrong value, or -ENOMEM. */
 struct header_reading {
@@ -94,11 +95,7 @@ int task_headers_read(struct arena *a, struct bytes table, struct task_message *
 /* The text's NUL must be its end, and every character before it whole. */
 static bool is_clean(const char *text, size_t size)
 {
-        size_t whole = 0;
-        for (size_t step; text[whole]; whole += step)
-                if (!utf8_next(text + whole, &step))
-                        return false;
-        return whole == size;
+        return strlen(text) == size && utf8_is(text);
 }
 
 int task_text_copy(struct arena *a, struct bytes text, const char **out)

@@ -134,22 +134,11 @@ static int plugin_task_retry(const struct chard_input *in, long delay_ms, int li
         return CHARD_AGAIN;
 }
 
-static bool plugin_task_is_utf8(const char *text)
-{
-        size_t size;
-        while (*text) {
-                if (!utf8_next(text, &size))
-                        return false;
-                text += size;
-        }
-        return true;
-}
-
 static int plugin_task_say(struct chard_request *r, const char *role, int part, const char *text)
 {
         const struct plugin_call *c = of_request(r);
         const bool user = role && strcmp(role, "user") == 0;
-        if (!c || !text || !plugin_task_is_utf8(text) || (!user && (!role || strcmp(role, "assistant") != 0)))
+        if (!c || !text || !utf8_is(text) || (!user && (!role || strcmp(role, "assistant") != 0)))
                 return CHARD_BROKEN;
         const char *kept = arena_string(c->in->arena, text);
         return ask_say(c->in, c->asked, user ? "user" : "assistant", part == CHARD_IMAGE_URL ? AI_IMAGE_URL : AI_TEXT,
@@ -186,7 +175,7 @@ static bool plugin_texts(const char *a, const char *b, const char *c, struct pro
         for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
                 if (!all[i])
                         return problem_set(fault, "task", "bad_text", "a text is missing") == 0;
-                if (!plugin_task_is_utf8(all[i]))
+                if (!utf8_is(all[i]))
                         return problem_set(fault, "task", "bad_text", "a text is not UTF-8") == 0;
         }
         return true;

@@ -47,6 +47,7 @@ static void broken_characters_become_question_marks(void **state)
         for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
                 char text[64];
                 snprintf(text, sizeof(text), "%s", ROWS[i].in);
+                assert_int_equal(utf8_is(text), strcmp(ROWS[i].in, ROWS[i].whole) == 0);
                 utf8_repair(text, false);
                 if (strcmp(text, ROWS[i].whole) != 0)
                         fail_msg("row %zu gave \"%s\"", i, text);

@@ -280,14 +280,6 @@ void run_abandon(struct run *run, json_t *abandoned_takes, const struct problem 
 }
 
 /* JSON holds nothing but UTF-8; an id of a message may be anything, and such a part is nobody's. */
-static bool is_text(const char *text)
-{
-        size_t size = 0;
-        while (*text && utf8_next(text, &size))
-                text += size;
-        return *text == '\0';
-}
-
 static void add_own_part(struct run *run)
 {
         const struct task_message *m = &run->message;
@@ -296,7 +288,7 @@ static void add_own_part(struct run *run)
         json_t *row = json_pack("{s:s, s:s, s:I, s:O}", "id", m->id, "group_id", m->group_id, "group_index",
                                 m->group_index, "chord", m->chord);
         results_exception(&e, &exception);
-        if (!row && is_text(m->id) && is_text(m->group_id))
+        if (!row && utf8_is(m->id) && utf8_is(m->group_id))
                 run->result.starved = true;
         else if (!exception.failed)
                 run_add_part(run, row, store_result_status(run),

@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "core/text/digest.h"
+#include "core/text/hex.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,8 +33,7 @@ static bool seal_hex(const struct bytes parts[], size_t count, char out[SEAL_HEX
         unsigned char digest[DIGEST_SIZE];
         const bool ok = digest_of(parts, count, digest);
 
-        for (size_t i = 0; i < DIGEST_SIZE; i++)
-                snprintf(out + 2 * i, 3, "%02x", digest[i]);
+        *hex_write(out, digest, DIGEST_SIZE) = '\0';
         return ok;
 }
 

@@ -26,17 +26,6 @@ static bool is_ascii(struct bytes text)
         return all < 0x80;
 }
 
-static bool commit_is_utf8(const char *text)
-{
-        size_t size;
-
-        for (; *text; text += size) {
-                if (!utf8_next(text, &size))
-                        return false;
-        }
-        return true;
-}
-
 /* SQLite keeps whatever it is given as text. */
 static int commit_find_fault(struct bytes result, const char **fault)
 {
@@ -53,7 +42,7 @@ static int commit_find_fault(struct bytes result, const char **fault)
         buffer_add_byte(&text, '\0');
         if (text.failed)
                 rc = SQLITE_NOMEM;
-        else if (!commit_is_utf8((const char *)text.data))
+        else if (!utf8_is((const char *)text.data))
                 *fault = "the result is not UTF-8";
         buffer_free(&text);
         return rc;
