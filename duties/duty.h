@@ -11,7 +11,9 @@ struct duty_run;
 
 struct duty {
         const char *name;
-        uint64_t (*period_ms)(const struct duty_run *run); /* 0 = the settings do not want it: it is never run */
+        uint64_t every_ms; /* its period, */
+        uint64_t (*period_ms)(
+                const struct duty_run *run); /* or this: 0 = the settings do not want it, and it is never run */
         void (*round)(struct duty_run *run);
         bool everywhere; /* its rounds come in every process; who does not lead (duty_leads) only looks */
 

@@ -6,12 +6,6 @@
 
 enum { MAINTENANCE_EVERY_MS = 6 * 3600 * 1000, MAINTENANCE_AGAIN_MS = 5 * 60 * 1000 };
 
-static uint64_t maintenance_period(const struct duty_run *run)
-{
-        (void)run;
-        return MAINTENANCE_EVERY_MS;
-}
-
 static void maintenance_on_done(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct duty_run *run = (struct duty_run *)arg;
@@ -30,6 +24,6 @@ static void maintenance_round(struct duty_run *run)
 
 const struct duty duty_maintenance = {
         .name = "maintenance",
-        .period_ms = maintenance_period,
+        .every_ms = MAINTENANCE_EVERY_MS,
         .round = maintenance_round,
 };

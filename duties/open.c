@@ -135,7 +135,7 @@ void duties_close(struct duties *d)
 
 static uint64_t duty_period(const struct duty_run *run)
 {
-        return run->duty->period_ms(run);
+        return run->duty->period_ms ? run->duty->period_ms(run) : run->duty->every_ms;
 }
 
 static bool duty_is_wanted(const struct duty_run *run)

@@ -39,12 +39,6 @@ static void seal_close(struct duty_run *run)
         free(s);
 }
 
-static uint64_t seal_period(const struct duty_run *run)
-{
-        (void)run;
-        return SEAL_EVERY_MS;
-}
-
 static void seal_end(struct sealing *s, const struct problem *why)
 {
         if (why)
@@ -98,7 +92,7 @@ static void seal_round(struct duty_run *run)
 
 const struct duty duty_seal = {
         .name = "seal",
-        .period_ms = seal_period,
+        .every_ms = SEAL_EVERY_MS,
         .round = seal_round,
         .open = seal_open,
         .close = seal_close,

@@ -9,12 +9,6 @@
 
 enum { WORKER_ROWS_EVERY_MS = 3600 * 1000, WORKER_ROWS_AGAIN_MS = 60 * 1000, WORKER_ROWS_SILENT_MS = 24 * 3600 * 1000 };
 
-static uint64_t worker_rows_period(const struct duty_run *run)
-{
-        (void)run;
-        return WORKER_ROWS_EVERY_MS;
-}
-
 static void worker_rows_on_gone(json_t *names, const struct problem *why, void *arg)
 {
         struct duty_run *run = (struct duty_run *)arg;
@@ -34,6 +28,6 @@ static void worker_rows_round(struct duty_run *run)
 
 const struct duty duty_worker_rows = {
         .name = "worker rows",
-        .period_ms = worker_rows_period,
+        .every_ms = WORKER_ROWS_EVERY_MS,
         .round = worker_rows_round,
 };
