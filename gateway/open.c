@@ -151,13 +151,12 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
         if (code == 0)
                 code = streams_open(&g->streams, config->loop, g->jobs);
         if (code == 0)
-                code = counting_open(g);
-        if (code == 0)
                 code = gateway_listen(g, why);
         if (code) {
                 gateway_close(g);
                 return code;
         }
+        gateway_count(g);
         log_info("gateway", "listens on %s, port %u", config->listen, server_port(g->server));
         *out = g;
         return 0;
@@ -193,7 +192,6 @@ void gateway_close(struct gateway *g)
         for (size_t i = 0; g->patterns && g->patterns[i]; i++)
                 free(g->patterns[i]);
         recent_close(g->recent);
-        counting_close(g->counting);
         free(g->patterns);
         free(g->routes);
         free(g);

@@ -4,14 +4,14 @@
 #define CHARD_GATEWAY_OWN_H
 
 #include "core/http/exchange.h"
-#include "gateway/gateway.h"
 #include "core/http/server.h"
+#include "core/metrics/metrics.h"
+#include "gateway/gateway.h"
 #include "gateway/recent.h"
 #include "jobs/jobs.h"
 
 enum { GATEWAY_ANSWER_MS = 30000 }; /* broker and store have that long */
 
-struct counting;
 struct streams;
 
 struct gateway {
@@ -22,8 +22,8 @@ struct gateway {
         char **patterns;
         struct streams *streams;
         struct recent *recent;
-        struct counting *counting; /* or NULL */
-        struct show *show;         /* or NULL */
+        struct collector collector; /* of its figures, where they are wanted */
+        struct show *show;          /* or NULL */
         bool stopping;
 };
 
@@ -74,8 +74,7 @@ void probe_ready(void *owner, struct exchange *x);  /* GET /readyz */
 /* figures.c */
 void gateway_metrics(void *owner, struct exchange *x); /* GET /metrics */
 void gateway_queues(void *owner, struct exchange *x);  /* GET /stats/queues */
-int counting_open(struct gateway *g);                  /* 0 or -ENOMEM; nothing where nobody counts */
-void counting_close(struct counting *c);               /* NULL: nothing */
+void gateway_count(struct gateway *g);                 /* from now on; nothing where nobody wants figures */
 void on_gateway_answered(void *owner, const struct server_answer *answer);
 
 /* {"self","events"} of a job; a new reference or NULL. */

@@ -2,8 +2,10 @@
 """What processes show of themselves: figures that equal what ran, by chard's own count and by a real Prometheus; queues; probes; and what hostile readers get."""
 
 import collections
+import contextlib
 import json
 import re
+import socket
 import time
 import urllib.parse
 
@@ -317,6 +319,29 @@ def test_dev_shows_all_at_its_port(chard_bare, tmp_path, place, wait_until):
     dev.terminate()
     assert dev.wait() == 0
     no_report(dev.stderr)
+
+
+@pytest.mark.parametrize("place", ["file"])
+def test_dev_whose_port_is_taken_shows_the_rest(chard_bare, tmp_path, place, wait_until):
+    """A gateway that could not listen is none, and is not looked at."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+        def taken():
+            with contextlib.suppress(OSError):  # another test's has it for now
+                other.bind(("127.0.0.1", 8780))
+                other.listen()
+                return True
+
+        wait_until(taken, 60)
+        dev = chard_bare.with_settings(ai_provider="offline").start("dev", "--db", tmp_path / "dev.db", *METRICS)
+        dev.wait_log("no HTTP here")
+        figures = Figures(dev)
+        wait_until(lambda: figures.value("chard_ready") == 1)
+        assert figures.value("chard_http_connections") is None
+        dev.terminate()
+        assert dev.wait() == 0
+        no_report(dev.stderr)
 
 
 # --- words -----------------------------------------------------------------------------------------------
