@@ -45,7 +45,7 @@ void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_do
 
         if (!call || size == 0) {
                 free(call);
-                call_starve(&verb_carry, (void (*)(void))done, arg);
+                call_refuse(&verb_carry, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call->kind = kind;

@@ -51,7 +51,7 @@ void pg_lease(struct store *s, const struct lease_ask *ask, json_done *done, voi
         char *at;
 
         if (!call) {
-                call_starve(&verb_lease, (void (*)(void))done, arg);
+                call_refuse(&verb_lease, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         at = (char *)(call + 1);

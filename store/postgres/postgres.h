@@ -199,8 +199,8 @@ static inline struct pg_store *pg_of(struct store *s)
 void call_add(struct pg_store *s, const struct pg_verb *verb, const void *what, void *own, void (*done)(void),
               void *arg);
 
-/* Refuse one for which there was no memory: `done` hears it as from `verb`, inside this call. */
-void call_starve(const struct pg_verb *verb, void (*done)(void), void *arg);
+/* Refuse one that is no call yet, STARVED or CLOSED: `done` hears it as from `verb`, inside this call. */
+void call_refuse(const struct pg_verb *verb, void (*done)(void), void *arg, enum store_result result);
 
 /* Put a call at the head of its lane again. */
 void call_again(struct pg_store *s, const struct pg_verb *verb, struct pg_call *call);

@@ -137,7 +137,7 @@ void pg_dead_file(struct store *s, const struct dead_letter *letter, store_done 
         struct dead_filing *filing = malloc(sizeof(*filing));
 
         if (!filing) {
-                call_starve(&verb_dead_file, (void (*)(void))done, arg);
+                call_refuse(&verb_dead_file, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         filing->letter = letter;

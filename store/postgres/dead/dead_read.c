@@ -246,7 +246,7 @@ static void dead_page_ask_json(struct store *s, struct dead_ask *takes, json_don
                 call_add(pg_of(s), &verb_dead_ask, takes, takes, (void (*)(void))done, arg);
                 return;
         }
-        call_starve(&verb_dead_ask, (void (*)(void))done, arg);
+        call_refuse(&verb_dead_ask, (void (*)(void))done, arg, STORE_STARVED);
 }
 
 void pg_dead_read(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg)
@@ -261,7 +261,7 @@ void pg_dead_read(struct store *s, const struct dead_query *query, dead_page_don
                                        f);
 
         if (!ask) {
-                call_starve(&verb_dead_page, (void (*)(void))done, arg);
+                call_refuse(&verb_dead_page, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         struct dead_filter own = ask->query.filter;

@@ -185,7 +185,7 @@ void pg_stale_settle(struct store *s, const struct stale_item *items, size_t cou
         struct pg_settle_call *call = malloc(sizeof(*call));
 
         if (!call) {
-                call_starve(&verb_stale_settle, (void (*)(void))done, arg);
+                call_refuse(&verb_stale_settle, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         *call = (struct pg_settle_call){ items, count };

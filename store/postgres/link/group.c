@@ -60,21 +60,14 @@ static void flush_soon(struct pg_store *s)
         uv_prepare_start(&s->flush, group_flush);
 }
 
-static void refuse_now(const struct pg_verb *verb, const void *what, void *own, void (*done)(void), void *arg,
-                       enum store_result result)
+void call_refuse(const struct pg_verb *verb, void (*done)(void), void *arg, enum store_result result)
 {
-        struct pg_call call = { .what = what, .own = own, .done = done, .arg = arg };
+        struct pg_call call = { .done = done, .arg = arg };
         struct problem why;
 
         problem_set(&why, "store", result == STORE_CLOSED ? "closed" : "out_of_memory", "%s",
                     result == STORE_CLOSED ? "the store was closed" : "out of memory");
         verb->refuse(&call, result, &why);
-        free(own);
-}
-
-void call_starve(const struct pg_verb *verb, void (*done)(void), void *arg)
-{
-        refuse_now(verb, NULL, NULL, done, arg, STORE_STARVED);
 }
 
 void call_add(struct pg_store *s, const struct pg_verb *verb, const void *what, void *own, void (*done)(void),
@@ -85,7 +78,8 @@ void call_add(struct pg_store *s, const struct pg_verb *verb, const void *what, 
         if (!call) {
                 if (verb->lane == LANE_FORGET && !s->closing)
                         forget_starved(s);
-                refuse_now(verb, what, own, done, arg, s->closing ? STORE_CLOSED : STORE_STARVED);
+                call_refuse(verb, done, arg, s->closing ? STORE_CLOSED : STORE_STARVED);
+                free(own);
                 return;
         }
         call->what = what;

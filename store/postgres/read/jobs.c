@@ -134,7 +134,7 @@ void pg_job_list(struct store *s, const struct job_filter *filter, json_done *do
         struct problem why;
 
         if (!call) {
-                call_starve(&verb_jobs, (void (*)(void))done, arg);
+                call_refuse(&verb_jobs, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         if (job_list_copy(filter, jobs_list_of(call), &why)) {
@@ -173,7 +173,7 @@ void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg
         struct jobs_call *call = call_of_id(prefix);
 
         if (!call) {
-                call_starve(&verb_jobs, (void (*)(void))done, arg);
+                call_refuse(&verb_jobs, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call->fill = fill_find;
@@ -185,7 +185,7 @@ void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *
         struct jobs_call *call = call_of_id(root_id);
 
         if (!call) {
-                call_starve(&verb_cancel, (void (*)(void))done, arg);
+                call_refuse(&verb_cancel, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call_add(pg_of(s), &verb_cancel, call, call, (void (*)(void))done, arg);
@@ -210,7 +210,7 @@ static void ask_of_all(struct store *s,
         struct jobs_call *call = calloc(1, sizeof(*call));
 
         if (!call) {
-                call_starve(&verb_jobs, (void (*)(void))done, arg);
+                call_refuse(&verb_jobs, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call->fill = fill;
@@ -250,7 +250,7 @@ static void scheduled_ask(struct store *s, const struct pg_verb *verb,
 
         free(text);
         if (!call) {
-                call_starve(verb, (void (*)(void))done, arg);
+                call_refuse(verb, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call->fill = fill;
@@ -295,7 +295,7 @@ void pg_job_follow(struct store *s, const struct job_follow *follows, size_t cou
                 size += strlen(follows[i].id) + 1;
         call = calloc(1, size);
         if (!call) {
-                call_starve(&verb_jobs, (void (*)(void))done, arg);
+                call_refuse(&verb_jobs, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         copies = (struct job_follow *)(call + 1);

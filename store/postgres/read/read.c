@@ -83,7 +83,7 @@ static void read_add(struct store *s, const struct pg_read_call *wanted, const c
         struct pg_read_call *call = malloc(sizeof(*call) + size);
 
         if (!call) {
-                call_starve(&verb_read, (void (*)(void))done, arg);
+                call_refuse(&verb_read, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         *call = *wanted;
@@ -168,7 +168,7 @@ void pg_beat(struct store *s, const json_t *state, store_done *done, void *arg)
         char *text = json_dumps(state, JSON_COMPACT | JSON_ENCODE_ANY);
 
         if (!text) {
-                call_starve(&verb_beat, (void (*)(void))done, arg);
+                call_refuse(&verb_beat, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call_add(pg_of(s), &verb_beat, text, text, (void (*)(void))done, arg);

@@ -175,7 +175,7 @@ void pg_consumer_step(struct store *s, const struct consumer_step *step, consume
 
         assert(step->item_count <= CONSUMER_STEP_MAX);
         if (!call) {
-                call_starve(&verb_consumer, (void (*)(void))done, arg);
+                call_refuse(&verb_consumer, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call_add(pg_of(s), &verb_consumer, call, call, (void (*)(void))done, arg);
@@ -221,7 +221,7 @@ static void consumer_add_ask(struct store *s, const struct pg_consumer_ask *want
         struct pg_consumer_ask *ask = malloc(sizeof(*ask) + size + more);
 
         if (!ask) {
-                call_starve(&verb_consumer_ask, (void (*)(void))done, arg);
+                call_refuse(&verb_consumer_ask, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         *ask = *wanted;
@@ -309,7 +309,7 @@ void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t coun
         struct pg_facts_call *call = malloc(sizeof(*call) + fact_sets_size(sets, count));
 
         if (!call) {
-                call_starve(&verb_consumer_facts, (void (*)(void))done, arg);
+                call_refuse(&verb_consumer_facts, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call->count = count;

@@ -213,7 +213,7 @@ void pg_inbox_apply(struct store *s, const struct inbox_item *item, store_done *
         struct pg_inbox_call *call = malloc(sizeof(*call) + inbox_id_size(item));
 
         if (!call) {
-                call_starve(&verb_inbox, (void (*)(void))done, arg);
+                call_refuse(&verb_inbox, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         *call = (struct pg_inbox_call){ .item = item, .serial = ++pg->inbox_serial };

@@ -85,7 +85,7 @@ void pg_owed_take(struct store *s, unsigned limit, json_done *done, void *arg)
         int64_t *call = malloc(sizeof(*call));
 
         if (!call) {
-                call_starve(&verb_owed_take, (void (*)(void))done, arg);
+                call_refuse(&verb_owed_take, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         *call = limit;
@@ -137,7 +137,7 @@ void pg_owed_settle(struct store *s, const int64_t told[], size_t told_count, co
         struct owed_call *call = malloc(sizeof(*call) + (told_count + untold_count) * sizeof(int64_t));
 
         if (!call) {
-                call_starve(&verb_owed_settle, (void (*)(void))done, arg);
+                call_refuse(&verb_owed_settle, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         *call = (struct owed_call){ told_count, untold_count };

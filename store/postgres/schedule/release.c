@@ -192,7 +192,7 @@ void pg_forget(struct store *s, const struct forgetting *what, store_done *done,
 
         if (!call) {
                 forget_starved(pg_of(s));
-                call_starve(&verb_forget, (void (*)(void))done, arg);
+                call_refuse(&verb_forget, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
         call->count = confirmed;
