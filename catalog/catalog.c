@@ -158,9 +158,9 @@ static int catalog_unknown_step(const struct catalog *c, const struct pipeline *
                 return -ENOMEM;
         for (size_t i = 0; i < c->set.count; i++)
                 names[i] = c->set.tasks[i].def->name;
-        const char *near = nearest_name(p->steps[step], names, c->set.count);
-        problem_set(why, "pipeline", "bad_data", "step %zu of the pipeline %s is no task: \"%.100s\"%s%s%s", step + 1,
-                    p->name, p->steps[step], near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        problem_set(why, "pipeline", "bad_data", "step %zu of the pipeline %s is no task: \"%.100s\"%s", step + 1,
+                    p->name, p->steps[step], nearest_offer(offer, p->steps[step], names, c->set.count, ""));
         free((void *)names);
         return 1;
 }

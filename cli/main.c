@@ -41,9 +41,9 @@ static int main_unknown(const char *name)
         size_t count = 0;
         for (; commands[count]; count++)
                 names[count] = commands[count]->name;
-        const char *near = nearest_name(name, names, count);
-        fprintf(stderr, "chard: unknown command \"%.60s\"%s%s%s\n", name,
-                near ? "; did you mean \"" : "; see: chard help", near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        fprintf(stderr, "chard: unknown command \"%.60s\"%s\n", name,
+                nearest_offer(offer, name, names, count, "; see: chard help"));
         return EXIT_USAGE;
 }
 

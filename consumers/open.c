@@ -37,10 +37,9 @@ static int consumers_unknown(const struct consumers_config *config, const char *
         count = count < CONSUMERS_MOST ? count : CONSUMERS_MOST;
         for (size_t i = 0; i < count; i++)
                 known[i] = all[i].def->name;
-        const char *near = nearest_name(name, known, count);
-        return problem_set(why, "consumer", "unknown_consumer", "there is no consumer \"%.60s\"%s%s%s", name,
-                           near ? "; did you mean \"" : "; `chard consume --list` names them", near ? near : "",
-                           near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        return problem_set(why, "consumer", "unknown_consumer", "there is no consumer \"%.60s\"%s", name,
+                           nearest_offer(offer, name, known, count, "; `chard consume --list` names them"));
 }
 
 static void consumers_add(struct consumers *c, const struct consumer *what)

@@ -61,12 +61,11 @@ static void warn_of_unknown(const struct catalog *catalog, const struct policy_r
         for (size_t i = 0; i < consumer_count; i++)
                 if (policy_names(rule, consumers[i].def->name))
                         return;
-        const char *near = nearest_name(rule->task, names, count);
-        log_warn(
-                "duties",
-                "CHARD_DLQ_POLICIES: no task of this program is \"%s\"%s%s%s; the rule counts only for tasks that chard's "
-                "workers have from a plug-in",
-                rule->task, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        log_warn("duties",
+                 "CHARD_DLQ_POLICIES: no task of this program is \"%s\"%s; the rule counts only for tasks that chard's "
+                 "workers have from a plug-in",
+                 rule->task, nearest_offer(offer, rule->task, names, count, ""));
 }
 
 static int reprocess_open(struct duty_run *run, struct problem *why)

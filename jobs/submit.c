@@ -25,9 +25,9 @@ static int submit_no_pipeline(const struct jobs *j, const char *name, struct pro
         size_t count = 0;
         for (; count < 32 && all[count]; count++)
                 names[count] = all[count]->name;
-        const char *near = nearest_name(name, names, count);
-        return problem_set(why, "pipeline", "no_pipeline", "there is no pipeline \"%.60s\"%s%s%s", name,
-                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        return problem_set(why, "pipeline", "no_pipeline", "there is no pipeline \"%.60s\"%s", name,
+                           nearest_offer(offer, name, names, count, ""));
 }
 
 int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,

@@ -88,9 +88,9 @@ static int strict_unknown(const struct strict *s, const char *name)
         const char *names[STRICT_KEYWORDS];
         for (size_t i = 0; i < STRICT_KEYWORDS; i++)
                 names[i] = strict_keywords[i].name;
-        const char *near = nearest_name(name, names, STRICT_KEYWORDS);
-        return strict_refuse(s, "there is no keyword \"%.60s\" in strict mode%s%s%s", name,
-                             near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        return strict_refuse(s, "there is no keyword \"%.60s\" in strict mode%s", name,
+                             nearest_offer(offer, name, names, STRICT_KEYWORDS, ""));
 }
 
 /* Go one step down the pointer. Returns where it ended before, for strict_up. */
@@ -196,9 +196,9 @@ static int strict_one_type(struct strict *s, const json_t *type)
         for (size_t i = 0; name && i < sizeof(types) / sizeof(types[0]); i++)
                 if (strcmp(types[i], name) == 0)
                         return 0;
-        const char *near = name ? nearest_name(name, types, sizeof(types) / sizeof(types[0])) : NULL;
-        return strict_refuse(s, "there is no type \"%.60s\"%s%s%s", name ? name : "", near ? "; did you mean \"" : "",
-                             near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        return strict_refuse(s, "there is no type \"%.60s\"%s", name ? name : "",
+                             nearest_offer(offer, name ? name : "", types, sizeof(types) / sizeof(types[0]), ""));
 }
 
 static int strict_type(struct strict *s, const json_t *rule, const json_t *schema)

@@ -51,9 +51,9 @@ static int dlq_run(const struct command *self, int argc, char **argv)
                 return dlq_act(dlq_action_named(argv[0]), argc - 1, argv + 1);
         for (size_t i = 0; dlq_actions[i] && count < MOST; i++)
                 names[count++] = dlq_actions[i]->does.name;
-        const char *near = nearest_name(argv[0], names, count);
-        return command_misuse(self, "unknown word \"%.60s\"%s%s%s", argv[0], near ? "; did you mean \"" : "",
-                              near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        return command_misuse(self, "unknown word \"%.60s\"%s", argv[0],
+                              nearest_offer(offer, argv[0], names, count, ""));
 }
 
 const struct command command_dlq = {

@@ -52,9 +52,9 @@ static bool read_state(const struct command *self, const char *state, const char
                 }
                 buffer_addf(&all, "%s%s", i ? ", " : "", states[i]);
         }
-        const char *near = nearest_name(state, states, count);
-        command_misuse(self, "--state: \"%.40s\" is none of %.*s%s%s%s", state, (int)all.size, (const char *)all.data,
-                       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        command_misuse(self, "--state: \"%.40s\" is none of %.*s%s", state, (int)all.size, (const char *)all.data,
+                       nearest_offer(offer, state, states, count, ""));
         buffer_free(&all);
         return false;
 }

@@ -37,10 +37,9 @@ static int read_sort(const struct command *self, const char *word, const char *c
         for (size_t i = 0; i < count; i++)
                 buffer_addf(&all, "%s%s", i ? ", " : "", names[i]);
         buffer_add_byte(&all, '\0');
-        const char *near = nearest_name(word, names, count);
-        command_misuse(self, "--sort: \"%.40s\" is none of %s%s%s%s", word,
-                       all.failed ? "those" : (const char *)all.data, near ? "; did you mean \"" : "", near ? near : "",
-                       near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        command_misuse(self, "--sort: \"%.40s\" is none of %s%s", word, all.failed ? "those" : (const char *)all.data,
+                       nearest_offer(offer, word, names, count, ""));
         buffer_free(&all);
         return -1;
 }

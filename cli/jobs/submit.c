@@ -76,9 +76,9 @@ static int find_pipeline(const struct command *self, struct submit_request *r, c
         r->pipeline = catalog_pipeline(r->catalog, name);
         if (r->pipeline)
                 return 0;
-        const char *near = nearest_name(name, names, count);
-        return command_misuse(self, "there is no pipeline \"%.60s\"%s%s%s", name, near ? "; did you mean \"" : "",
-                              near ? near : "", near ? "\"?" : "");
+        char offer[NEAREST_OFFER_SIZE];
+        return command_misuse(self, "there is no pipeline \"%.60s\"%s", name,
+                              nearest_offer(offer, name, names, count, ""));
 }
 
 static int read_request(const struct command *self, struct submit_request *r, const char *file, char **words, int count)

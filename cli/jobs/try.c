@@ -215,10 +215,10 @@ static const struct task *try_find(const struct command *self, const struct cata
         for (; count < set->count && count < 512; count++)
                 names[count] = set->tasks[count].def->name;
         const struct task *task = catalog_task(catalog, name);
-        const char *near = task ? NULL : nearest_name(name, names, count);
+        char offer[NEAREST_OFFER_SIZE];
         if (!task)
-                *code = command_misuse(self, "there is no task \"%.60s\"%s%s%s", name, near ? "; did you mean \"" : "",
-                                       near ? near : "", near ? "\"?" : "");
+                *code = command_misuse(self, "there is no task \"%.60s\"%s", name,
+                                       nearest_offer(offer, name, names, count, ""));
         return task;
 }
 

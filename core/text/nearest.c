@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -92,4 +93,12 @@ const char *nearest_name(const char *typed, const char *const names[], size_t co
                 }
         }
         return best;
+}
+
+const char *nearest_offer(char out[NEAREST_OFFER_SIZE], const char *typed, const char *const names[], size_t count,
+                          const char *otherwise)
+{
+        const char *near = nearest_name(typed, names, count);
+        snprintf(out, NEAREST_OFFER_SIZE, near ? "; did you mean \"%s\"?" : "%s", near ? near : otherwise);
+        return out;
 }

@@ -11,4 +11,10 @@
  * most names start with ("--", "CHARD_"), or when `typed` has 64 bytes or more. */
 const char *nearest_name(const char *typed, const char *const names[], size_t count);
 
+enum { NEAREST_OFFER_SIZE = 96 };
+
+/* The end of a complaint, in `out`, which is returned: `; did you mean "NAME"?`, or `otherwise` where none is near. */
+const char *nearest_offer(char out[NEAREST_OFFER_SIZE], const char *typed, const char *const names[], size_t count,
+                          const char *otherwise);
+
 #endif
