@@ -151,6 +151,19 @@ void lite_add_json(struct buffer *b, const json_t *value)
         buffer_add_byte(b, '\0');
 }
 
+int lite_add_row(struct buffer *text, struct query *q)
+{
+        int rc;
+
+        if (query_row(q)) {
+                const struct bytes row = query_read_bytes(q, 0);
+
+                buffer_add(text, row.data, row.size);
+        }
+        rc = query_end(q);
+        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+}
+
 int lite_add_rows(struct buffer *text, struct query *q)
 {
         const char *between = "[";

@@ -32,12 +32,7 @@ static int lite_run_lease(struct sqlite_work *work, sqlite3 *db)
         query_text(&q, c->name);
         query_text(&q, c->token);
         query_number(&q, now_us);
-        if (query_row(&q)) {
-                const struct bytes row = query_read_bytes(&q, 0);
-
-                buffer_add(&c->call.text, row.data, row.size);
-        }
-        return query_end(&q);
+        return lite_add_row(&c->call.text, &q);
 }
 
 /* Loose: a lease that a crash of the machine takes away can be asked for again. */

@@ -98,6 +98,9 @@ void lite_why(const struct lite_call *call, enum sqlite_end end, const struct pr
 /* Append a JSON value as text, NULL as null, and a NUL byte. On the loop thread. */
 void lite_add_json(struct buffer *b, const json_t *value);
 
+/* Append the statement's only row, a JSON text, where there is one, and end it. SQLITE_OK or the error. */
+int lite_add_row(struct buffer *text, struct query *q);
+
 /* Append the statement's rows as an array, and end it; each is a JSON text, or has the columns of a shape. SQLITE_OK or the error. */
 int lite_add_rows(struct buffer *text, struct query *q);
 int lite_add_shapes(struct buffer *text, struct query *q, const struct shape *shape);

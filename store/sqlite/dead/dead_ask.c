@@ -19,19 +19,6 @@ static int lite_run_groups(struct sqlite_work *work, sqlite3 *db)
         return lite_add_shapes(&c->call.text, &q, shape_group);
 }
 
-static int add_row(struct buffer *text, struct query *q)
-{
-        int rc;
-
-        if (query_row(q)) {
-                struct bytes row = query_read_bytes(q, 0);
-
-                buffer_add(text, row.data, row.size);
-        }
-        rc = query_end(q);
-        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
-}
-
 static int lite_run_count(struct sqlite_work *work, sqlite3 *db)
 {
         struct dead_call *c = (struct dead_call *)work;
@@ -74,7 +61,7 @@ static int lite_run_stats(struct sqlite_work *work, sqlite3 *db)
         int rc;
 
         buffer_reset(text);
-        rc = add_row(text, &q);
+        rc = lite_add_row(text, &q);
         if (rc != SQLITE_OK || text->size == 0)
                 return rc;
         text->size--; /* the rows come before the closing brace */

@@ -155,12 +155,7 @@ static int lite_run_of_all(struct sqlite_work *work, sqlite3 *db, const struct s
 
         buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
-        if (query_row(&q)) {
-                const struct bytes row = query_read_bytes(&q, 0);
-
-                buffer_add(&c->call.text, row.data, row.size);
-        }
-        return query_end(&q);
+        return lite_add_row(&c->call.text, &q);
 }
 
 static int lite_run_load(struct sqlite_work *work, sqlite3 *db)

@@ -106,12 +106,7 @@ static int lite_run_forget_workers(struct sqlite_work *work, sqlite3 *db)
 
         buffer_reset(&c->call.text);
         query_number(&q, before_us);
-        if (query_row(&q)) {
-                const struct bytes names = query_read_bytes(&q, 0);
-
-                buffer_add(&c->call.text, names.data, names.size);
-        }
-        rc = finish_read(c, query_end(&q));
+        rc = lite_add_row(&c->call.text, &q);
         if (rc != SQLITE_OK)
                 return rc;
         q = query_of(db, &lite_sql_forget_workers);

@@ -235,25 +235,13 @@ struct lite_consumer_ask {
         char name[];
 };
 
-static int consumer_add_row(struct lite_consumer_ask *c, struct query *q)
-{
-        buffer_reset(&c->call.text);
-        if (query_row(q)) {
-                const struct bytes row = query_read_bytes(q, 0);
-
-                buffer_add(&c->call.text, row.data, row.size);
-        }
-        const int rc = query_end(q);
-
-        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
-}
-
 static int consumer_run_take(struct sqlite_work *work, sqlite3 *db)
 {
         struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_take);
         int rc;
 
+        buffer_reset(&c->call.text);
         query_text(&q, c->name);
         query_text(&q, c->holder);
         query_number(&q, lite_now_us());
@@ -262,7 +250,7 @@ static int consumer_run_take(struct sqlite_work *work, sqlite3 *db)
                 return rc;
         q = query_of(db, &lite_sql_consumer_taken);
         query_text(&q, c->name);
-        return consumer_add_row(c, &q);
+        return lite_add_row(&c->call.text, &q);
 }
 
 static int consumer_run_waiting(struct sqlite_work *work, sqlite3 *db)
@@ -270,10 +258,11 @@ static int consumer_run_waiting(struct sqlite_work *work, sqlite3 *db)
         struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_waiting);
 
+        buffer_reset(&c->call.text);
         query_text(&q, c->name);
         query_number(&q, lite_now_us());
         query_number(&q, c->limit);
-        return consumer_add_row(c, &q);
+        return lite_add_row(&c->call.text, &q);
 }
 
 static int consumer_run_held(struct sqlite_work *work, sqlite3 *db)
@@ -281,8 +270,9 @@ static int consumer_run_held(struct sqlite_work *work, sqlite3 *db)
         struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_held);
 
+        buffer_reset(&c->call.text);
         query_text(&q, c->name);
-        return consumer_add_row(c, &q);
+        return lite_add_row(&c->call.text, &q);
 }
 
 static int consumer_run_list(struct sqlite_work *work, sqlite3 *db)
