@@ -52,7 +52,13 @@ def test_pods_have_no_rights_and_a_root_that_can_not_be_written(rendered):
 
 
 def test_every_deployment_can_be_asked(rendered):
+    """But consumers, which answer no probe and show no figures: nothing may wait for either."""
     for name, one in rendered.kind(*chart.WORKLOADS).items():
+        if "-consumer-" in name:
+            pod = one["spec"]["template"]
+            assert one["kind"] == "Deployment" and not {"startupProbe", "readinessProbe", "livenessProbe", "ports"} & set(pod["spec"]["containers"][0]), name
+            assert "chard/metrics" not in pod["metadata"]["labels"] and not {"CHARD_METRICS", "CHARD_HEALTH_FILE"} & set(env_of(pod["spec"])), name
+            continue
         container = one["spec"]["template"]["spec"]["containers"][0]
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             if "exec" in container[probe]:
@@ -140,9 +146,10 @@ def test_the_network_is_closed_but_for_what_is_needed():
     assert set(made.pods()) == set(policies)
     for name, one in policies.items():
         ports = {port["port"] for rule in one["spec"]["egress"] for port in rule["ports"]}
-        assert ports >= {53, 5671, 5432} and (443 in ports) == (name in {"demo-chard-worker-ai", "demo-chard-keeper", "demo-chard-consumer-notify"}), name
+        assert ports >= {53, 5671, 5432} and (443 in ports) == (name in {"demo-chard-worker-ai", "demo-chard-keeper"}), name
+        assert (9092 in ports) == ("consumer" in name), name
         called = {port["port"] for rule in one["spec"].get("ingress") or [] for port in rule["ports"]}
-        assert called == ({8780, 9464} if "gateway" in name else set() if re.search("migrate|topology", name) else {9464})
+        assert called == ({8780, 9464} if "gateway" in name else set() if re.search("migrate|topology|consumer", name) else {9464})
     assert all(not one["spec"]["ingress"] for one in chart.Rendered(chart.example("plain")).kind("NetworkPolicy").values())
 
 
@@ -157,6 +164,20 @@ def test_keda_asks_chard_itself():
     assert [one["metadata"]["valueLocation"] for one in asked[:2]] == [r"queues.scan\.vision.ready", r"queues.scan\.vision.in_flight"]
     assert "demo-chard-keeper" in made.kind("Service")
     assert made.kind("ScaledObject")["demo-chard-worker-mine"]["spec"]["advanced"]["scalingModifiers"]["formula"] == "ready_0 + in_flight_0"
+
+
+def test_consumers_are_told_what_the_program_takes():
+    """Their names, where events are read, and the group that KEDA asks for, which is called as the consumer is."""
+    known = {re.search(r'\.name = "([^"]+)"', path.read_text())[1] for path in (ROOT / "tasks/waste/consumers").glob("*.c")}
+    made = chart.Rendered(chart.example("keda"))
+    pods = {name: pod["containers"][0] for name, pod in made.pods().items() if "-consumer-" in name}
+    assert {name: one["args"] for name, one in pods.items()} == {
+        "demo-chard-consumer-notification": ["consume", "notification", "--from", "kafka"], "demo-chard-consumer-character": ["consume", "character"]}
+    assert {one["args"][1] for one in pods.values()} <= known
+    scaled = made.kind("ScaledObject")["demo-chard-consumer-notification"]["spec"]["triggers"][0]["metadata"]
+    assert scaled["consumerGroup"] == "notification" and scaled["topic"] == "chard.profile"
+    servers = {name: env_of({"containers": [one]}).get("CHARD_KAFKA_SERVERS") for name, one in pods.items()}
+    assert servers == {"demo-chard-consumer-notification": scaled["bootstrapServers"], "demo-chard-consumer-character": None}
 
 
 def test_schema_and_topology_come_first():
@@ -180,7 +201,7 @@ def looks(strategy):
 def test_a_new_version_comes_in_by_steps():
     made = chart.Rendered(chart.example("rollouts"))
     rollouts, templates = made.kind("Rollout"), made.kind("AnalysisTemplate")
-    assert not made.kind("Deployment")
+    assert set(made.kind("Deployment")) == {"demo-chard-consumer-my"}, "whose figures nobody could look at"
     worker, gateway = (rollouts[f"demo-chard-{part}"]["spec"]["strategy"]["canary"] for part in ("worker-ai", "gateway"))
     assert looks(worker) == [(10, ["ready"]), (30, ["ready", "latency", "errors"]), (50, ["ready", "business-errors"]), (100, ["ready", "business-errors"])]
     assert looks(gateway) == [(10, ["ready"]), (30, ["ready", "latency-gateway", "server-errors"]), (50, ["ready", "server-errors"]), (100, ["ready", "server-errors"])]
@@ -211,6 +232,10 @@ def pool(**values):
     return {"workers": {"pools": {"ai": values}}}
 
 
+def consumer(**values):
+    return {"consumers": {"groups": {"one": {"consumer": "my", "replicas": 1, **values}}}}
+
+
 @pytest.mark.parametrize("values, told", [
     ({"secrets": {"name": ""}}, "secrets/name"),
     ({"secrets": {"name": None}}, "missing property 'name'"),
@@ -219,6 +244,9 @@ def pool(**values):
     (pool(settings={"CHARD_GRACE_MS": 1}), "workers.pools.ai.settings.CHARD_GRACE_MS: the chart sets it itself; delete this line and set workers.pools.POOL.graceMs"),
     ({"settings": {"GRACE": 1}}, "settings.GRACE: no setting of chard"),
     ({"keeper": {"settings": {"CHARD_STALE_SLACK_S": [1]}}}, "keeper/settings"),
+    (consumer(settings={"OPENAI_API_KEY": "sk-1"}), "secrets: {files: {OPENAI_API_KEY: KEY-IN-THE-SECRET}}"),
+    (consumer(settings={"CHARD_KAFKA_SERVERS": "kafka:9092"}), "delete this line and set consumers.groups.GROUP.kafka.servers"),
+    (consumer(kafka={"servers": "kafka:9092"}), "missing propert"),
     (pool(graceMs=29999), "graceMs: 30000"),
     (pool(longestCallMs=60000), "graceMs: 60000"),
     (pool(longestCallMs=1000), "longestCallMs: 30000"),

@@ -161,24 +161,24 @@ topologySpreadConstraints:
   {{- end }}
 {{- end }}
 
-{{/* What is scaled: a Deployment, or Argo's Rollout in its place. */}}
+{{/* What is scaled: a Deployment, or Argo's Rollout in its place; of a silent part, which shows nothing that a roll-out could look at, always the former. */}}
 {{- define "chard.workload.version" -}}
-{{ ternary "argoproj.io/v1alpha1" "apps/v1" .Values.rollouts.enabled }}
+{{ ternary "argoproj.io/v1alpha1" "apps/v1" (and .root.Values.rollouts.enabled (not .silent)) }}
 {{- end }}
 {{- define "chard.workload.kind" -}}
-{{ ternary "Rollout" "Deployment" .Values.rollouts.enabled }}
+{{ ternary "Rollout" "Deployment" (and .root.Values.rollouts.enabled (not .silent)) }}
 {{- end }}
 {{- define "chard.workload" -}}
-apiVersion: {{ include "chard.workload.version" .root }}
-kind: {{ include "chard.workload.kind" .root }}
+apiVersion: {{ include "chard.workload.version" . }}
+kind: {{ include "chard.workload.kind" . }}
 name: {{ include "chard.fullname" .root }}-{{ .part }}
 {{- end }}
 
 {{/* One deployment: (dict "root" $ "part" "worker-ai" "command" (list "worker") "settings" … "resources" … "replicas" …
-     "termination" … "node" … "probes" … "ports" …). Without "replicas" somebody else says how many. */}}
+     "termination" … "node" … "probes" … "ports" …). Without "replicas" somebody else says how many; "silent" true: it has neither figures nor probes. */}}
 {{- define "chard.deployment" -}}
-apiVersion: {{ include "chard.workload.version" .root }}
-kind: {{ include "chard.workload.kind" .root }}
+apiVersion: {{ include "chard.workload.version" . }}
+kind: {{ include "chard.workload.kind" . }}
 metadata:
   name: {{ include "chard.fullname" .root }}-{{ .part }}
   namespace: {{ .root.Release.Namespace }}
@@ -190,7 +190,7 @@ spec:
   {{- end }}
   revisionHistoryLimit: 5
   strategy:
-    {{- if .root.Values.rollouts.enabled }}
+    {{- if eq "Rollout" (include "chard.workload.kind" .) }}
     {{- include "chard.strategy" . | nindent 4 }}
     {{- else }}
     type: RollingUpdate
@@ -203,7 +203,7 @@ spec:
     metadata:
       labels:
         {{- include "chard.labels" . | nindent 8 }}
-        {{- if .root.Values.metrics.enabled }}
+        {{- if and .root.Values.metrics.enabled (not .silent) }}
         chard/metrics: "true"
         {{- end }}
         {{- with .root.Values.podLabels }}
@@ -238,7 +238,7 @@ spec:
           args: {{ toJson .command }}
           env:
             {{- include "chard.env" . | nindent 12 }}
-            {{- if .root.Values.metrics.enabled }}
+            {{- if and .root.Values.metrics.enabled (not .silent) }}
             - name: CHARD_METRICS
               value: "0.0.0.0:{{ int .root.Values.metrics.port }}"
             {{- end }}
@@ -246,7 +246,9 @@ spec:
           ports:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-          {{- .probes | nindent 10 }}
+          {{- with .probes }}
+          {{- . | nindent 10 }}
+          {{- end }}
           resources:
             {{- toYaml .resources | nindent 12 }}
           securityContext:
