@@ -245,7 +245,8 @@ const struct command command_events = {
                    "  chard events --aggregate order/17 --after 2h\n"
                    "  chard events verify",
         .details =
-                "Who reacts to events keeps the last position and begins after it the next time: then none is missed or seen twice.\n"
+                "A script that reacts to events keeps the last position and begins after it the next time: then none is missed or seen twice;\n"
+                "chard consume does that by itself.\n"
                 "A position is its store's own; after chard move begin after the last event's \"id\".\n"
                 "The outbox holds the last seven days; a job's own events stay with the job (chard job ID).",
         .run = events_command_run,

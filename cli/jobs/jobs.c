@@ -173,7 +173,7 @@ const struct command command_jobs = {
         .name = "jobs",
         .summary = "List jobs, newest first",
         .usage =
-                "[--pipeline NAME] [--state STATE] [--user ID] [--since TIME] [--task NAME] [--text TEXT] [--limit N] [--json]",
+                "[--pipeline NAME] [--state STATE] [--user ID] [--since TIME] [--until TIME] [--task NAME] [--text TEXT] [--all] [--limit N] [--cursor CURSOR] [--json]",
         .example = "  chard jobs\n  chard jobs --state unlucky --since 2h\n  chard jobs --user u1 --text pizza --json",
         .run = list_run,
 };

@@ -147,7 +147,8 @@ static int send_run(const struct command *self, int argc, char **argv)
 const struct command command_send = {
         .name = "send",
         .summary = "Send any task; prints its id once the broker has confirmed it",
-        .usage = "TASK [key=value…] [--args JSON] [--queue NAME] [--countdown SECONDS] [--expires SECONDS] [--id ID]",
+        .usage =
+                "TASK [key=value…] [--args JSON] [--kwargs JSON] [--queue NAME] [--countdown SECONDS] [--eta TIME] [--expires SECONDS] [--priority N] [--id ID] [--json]",
         .example = "  chard send chard.echo --args '[1, 2]'\n"
                    "  chard send mail.welcome user_id=u1 --countdown 60 --queue mail",
         .details = "A value is text (key=text), JSON (key:=[1,2]) or a file (key=@FILE), as for submit.",

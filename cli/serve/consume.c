@@ -196,7 +196,8 @@ const struct command command_consume = {
         .details =
                 "Each event has its effects once, whatever is killed when; events of one aggregate are acted on in their order. What a consumer\n"
                 "refuses becomes a dead letter (chard dlq), and what it can't do yet waits; neither holds up other aggregates. Several processes\n"
-                "may run the same consumer: one of them acts, another goes on when it ends.",
+                "may run the same consumer: one of them acts, another goes on when it ends. From Kafka (--kafka-servers) they share its\n"
+                "partitions, in a group that is called as the consumer is.",
         .serves = true,
         .run = consume_run,
 };

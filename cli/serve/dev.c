@@ -112,6 +112,7 @@ const struct command command_dev = {
         .example = "  chard dev\n  chard dev --db /var/lib/chard/team.db",
         .details =
                 "Broker and store are one SQLite file; other chard commands in the same folder find it without flags, also while this runs.\n"
+                "Keeper, consumers of events and HTTP gateway are in it, too.\n"
                 "Programs submit and follow jobs by HTTP on --port (docs/http.md). "
                 "Several `chard worker` on this machine may share the file. When it gets too small: chard move.",
         .serves = true,

@@ -132,8 +132,9 @@ const struct command command_keep = {
                 "  chard keep\n"
                 "  chard keep --tasks ./mine.so --dlq-queues old.queue   the letters of a plug-in's queues, and of old.queue.dead",
         .details =
-                "One is enough; several may run at once: each letter is filed once, and one of them does the duties (stale jobs,\n"
-                "automatic reprocessing, alarms) until it ends. `chard status` names it.",
+                "One is enough, and one is needed: workers do none of this. Several may run at once: each letter is filed once, and one of\n"
+                "them does the duties (stale jobs, automatic reprocessing, alarms, seals, the outbox's partitions, what is old) until it\n"
+                "ends. `chard status` names it.",
         .serves = true,
         .run = keep_run,
 };

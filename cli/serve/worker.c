@@ -18,7 +18,7 @@ static int worker_command_run(const struct command *self, int argc, char **argv)
 const struct command command_worker = {
         .name = "worker",
         .summary = "Consume task queues until SIGTERM",
-        .usage = "[-Q QUEUE,…] [-c SLOTS] [-n NAME] [--metrics ADDRESS:PORT]",
+        .usage = "[-Q QUEUE,…] [-c SLOTS] [-n NAME] [--tasks FILE,…] [--metrics ADDRESS:PORT]",
         .example = "  chard worker -Q scan.vision,scan.answer -c 2000 -n chard@worker-7",
         .details =
                 "The first SIGTERM or SIGINT stops consuming and finishes what runs within the grace time, a second one hands everything\n"

@@ -101,7 +101,7 @@ const struct setting setting_table[] = {
         { "CHARD_GATEWAY_CONNECTIONS", "--gateway-connections", 0, NUMBER, AT(gateway_connections), "16384", 16, 1000000, { 0 },
           "connections to the gateway at once; beyond them the one that has waited longest for a request is closed" },
         { "CHARD_DUTIES_LEASE_S", "--duties-lease-s", 0, NUMBER, AT(duties_lease_s), "10", 1, 3600, { 0 },
-          "how long the process that does the fleet's duties may give no sign before another one does them, in seconds; of `chard keep`" },
+          "how long the process that does the fleet's duties (`chard keep`), or runs a consumer (`chard consume`), may give no sign before another one does it, in seconds" },
         { "CHARD_KAFKA_SERVERS", "--kafka-servers", 0, TEXT, AT(kafka_servers), "", 0, 0, { 0 },
           "Kafka's servers, host:port separated by commas, where `chard consume --from kafka` hears events" },
         { "CHARD_KAFKA_PREFIX", "--kafka-prefix", 0, TEXT, AT(kafka_prefix), "chard.", 0, 0, { 0 },
