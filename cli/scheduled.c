@@ -177,7 +177,7 @@ static int scheduled_with(const struct command *self, int argc, char **argv, boo
         struct picking p = { 0 };
         const struct own_flag own[] = {
                 { "--reason", 0, NULL, &p.reason, "REASON",
-                  "those that wait for this: retry, eta, paused, leased, requeue, enqueue" },
+                  "those that wait for this: retry, eta, paused, leased, requeue, restart, enqueue, event" },
                 { "--unroutable", 0, &p.unroutable, NULL, NULL, "those that were published and no queue took" },
                 { "--json", 0, &p.json, NULL, NULL, "print one JSON array" },
                 { drops ? "--note" : "--limit", 0, NULL, drops ? &p.note : &p.limit_text, drops ? "TEXT" : "N",
