@@ -2,6 +2,7 @@
 """What a client may do with tasks of one's own: each scene sends something and says what is seen of it. It must be the same of the plug-in
 (support/kit_tasks.c) and of a Python worker (support/kit_app.py)."""
 
+import datetime
 import json
 import re
 import uuid
@@ -108,6 +109,19 @@ def children(t, canvas):
     return [value_of(child) for child in result.children]
 
 
+def same_group(result, header):
+    """Which group its tasks say they are in, as seen from the client's own result."""
+    return [said == [header(result).id] for said in value_of(result)]
+
+
+def delayed(t):
+    """Each waits as long as it asked for: the one that was sent first asked for more, and ends last."""
+    began = datetime.datetime.now(datetime.timezone.utc)
+    late, soon = [t.again(times=1, delay=delay).apply_async() for delay in (3, 0)]
+    values = [value_of(one) for one in (late, soon)]
+    return [values, (late.date_done - began).total_seconds() > 2.9, soon.date_done < late.date_done]
+
+
 def retried(t):
     """Its own exception is the reason, and the state on the way."""
     result = t.again(times=1, limit=0).apply_async()
@@ -131,6 +145,7 @@ SCENES = {
     "in_a_chord": lambda t: list(sent(chord([t.add(1), t.fail("x", 2)], t.told()))),
     # retries
     "again_and_well": lambda t: sent(t.again(times=2)),
+    "again_when_it_asked_for": delayed,
     "again_too_often": lambda t: sent(t.again(times=9, limit=2)),
     "again_without_a_reason": lambda t: list(sent(t.again(times=9, limit=1, reason=False))),
     "not_again": retried,
@@ -143,10 +158,14 @@ SCENES = {
     "priority": lambda t: sent(t.about(at=["/delivery_info/priority", "/properties/priority"]), priority=3),
     "its_headers": lambda t: sent(t.about(at=["/headers/x-own"]), headers={"x-own": "value"}),
     "its_time": lambda t: (lambda said: [said[:19], len(said), said[-6:]])(sent(t.about(at=["/eta"]), eta="2020-03-04T05:06:07.500000+00:00")[0]),
-    "its_limits": lambda t: sent(t.about(at=["/ignore_result", "/root_id"]), time_limit=60, soft_time_limit=50)[0],
+    "its_limits": lambda t: sent(t.about(at=["/timelimit", "/ignore_result"]), time_limit=60, soft_time_limit=50),
+    "one_limit": lambda t: [sent(t.about(at=["/timelimit"]), **{name: 45}) for name in ("time_limit", "soft_time_limit")],
+    "no_limits": lambda t: sent(t.about(at=["/timelimit"])),
     "its_properties": lambda t: sent(t.about(at=["/properties/app_id"]), app_id="the-app"),
     "its_stamps": lambda t: sent(stamped(t.about(at=["/stamps", "/stamped_headers"]), color="red")),
     "place_in_a_group": lambda t: sent(group(t.about(at=["/group_index"]) for _ in range(3))),
+    "its_group": lambda t: same_group(group(t.about(at=["/group"]) for _ in range(3)).apply_async(), lambda result: result),
+    "its_group_in_a_header": lambda t: same_group(chord([t.about(at=["/group"])] * 2, t.same()).apply_async(), lambda result: result.parent),
     "correlation": lambda t: (lambda r: value_of(r)[0] == r.id)(t.about(at=["/correlation_id"]).apply_async()),
     # canvases sent beside the result
     "sends_a_task": lambda t: [sent(t.send(canvas=t.add(1))), children(t, t.send(canvas=t.add(2)))],

@@ -49,10 +49,10 @@ def tasks_of(app):
     def fail(*args): raise KitError(*args)
 
     @app.task(name="kit.again", shared=False, bind=True)
-    def again(self, *_, times=1, limit=3, reason=True):
+    def again(self, *_, times=1, limit=3, reason=True, delay=1):
         if self.request.retries >= times:
             return self.request.retries
-        raise self.retry(countdown=1, max_retries=limit,
+        raise self.retry(countdown=delay, max_retries=limit,
                          exc=KitError("attempt", self.request.retries) if reason else None)
 
     @app.task(name="kit.send", shared=False)

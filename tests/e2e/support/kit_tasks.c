@@ -65,7 +65,8 @@ static int add(const struct chard_input *in, struct chard_outcome *out)
 static int same(const struct chard_input *in, struct chard_outcome *out)
 {
         const char *value = chard_argument_json(in, "/args/0");
-        return value ? chard_result(out, value) : chard_raise(in, "TypeError", "builtins", "[\"kit.same wants a value\"]");
+        return value ? chard_result(out, value)
+                     : chard_raise(in, "TypeError", "builtins", "[\"kit.same wants a value\"]");
 }
 
 static int told(const struct chard_input *in, struct chard_outcome *out)
@@ -74,12 +75,21 @@ static int told(const struct chard_input *in, struct chard_outcome *out)
                                         chard_argument_json(in, "/kwargs")));
 }
 
+/* Celery has its limits in one list. */
+static const char *about_place(const struct chard_input *in, const char *place)
+{
+        if (strcmp(place, "/timelimit") != 0)
+                return chard_request_json(in, place);
+        const char *hard = chard_request_json(in, "/time_limit"), *soft = chard_request_json(in, "/soft_time_limit");
+        return format(in, "[%s, %s]", hard ? hard : "null", soft ? soft : "null");
+}
+
 /* What the request says at each of these places. */
 static int about(const struct chard_input *in, struct chard_outcome *out)
 {
         const char *list = "", *place;
         for (int i = 0; (place = chard_argument_text(in, format(in, "/kwargs/at/%d", i))); i++) {
-                const char *value = chard_request_json(in, place);
+                const char *value = about_place(in, place);
                 list = format(in, "%s%s%s", list, i ? "," : "", value ? value : "null");
         }
         return chard_result(out, format(in, "[%s]", list));
@@ -101,7 +111,7 @@ static int again(const struct chard_input *in, struct chard_outcome *out)
                 return chard_result(out, format(in, "%ld", retries));
         if (strcmp(keyword(in, "reason", "true"), "true") == 0)
                 chard_raise(in, "KitError", ERRORS, format(in, "[\"attempt\", %ld]", retries));
-        return chard_retry(in, 20, limit);
+        return chard_retry(in, (long)(number(keyword(in, "delay", "0.02")) * 1000), limit);
 }
 
 /* ---- canvases ---- */
@@ -172,10 +182,12 @@ static int slow_conclude(const struct chard_input *in, const struct chard_reply 
         return chard_result(out, "null");
 }
 
-#define KIT(function, more)                                                                                             \
-        static const struct chard_task kit_##function = {                                                               \
-                .name = "kit." #function, .queue = "kit", .deadline_ms = 10000, .flags = CHARD_PLAIN | (more), .run = function \
-        }
+#define KIT(function, more)                                                              \
+        static const struct chard_task kit_##function = { .name = "kit." #function,      \
+                                                          .queue = "kit",                \
+                                                          .deadline_ms = 10000,          \
+                                                          .flags = CHARD_PLAIN | (more), \
+                                                          .run = function }
 
 KIT(add, 0);
 KIT(same, 0);
@@ -211,5 +223,5 @@ static const struct chard_task kit_slow = {
         .overdue = slow_overdue,
 };
 
-CHARD_PLUGIN(&kit_add, &kit_same, &kit_told, &kit_about, &kit_fail, &kit_again, &kit_send, &kit_pass_on, &kit_replace, &kit_grow,
-             &kit_deeper, &kit_failed, &kit_volatile, &kit_slow);
+CHARD_PLUGIN(&kit_add, &kit_same, &kit_told, &kit_about, &kit_fail, &kit_again, &kit_send, &kit_pass_on, &kit_replace,
+             &kit_grow, &kit_deeper, &kit_failed, &kit_volatile, &kit_slow);
