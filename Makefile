@@ -275,8 +275,8 @@ $(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 # --- the house ---------------------------------------------------------------------------------------
 
 C_FILES  = $(LIB_SRC) $(CLI_SRC) $(LIBCHARD_SRC)
-TEST_C   = $(UNIT_SRC) $(UNIT_SUPPORT) $(DRIVER_SRC) $(FUZZ_SRC) $(sort $(wildcard bench/*.c examples/*/*.c))
-ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/c-producer/*.c examples/plugin/*.c tests/*.h tests/unit/*.[ch] tests/sketches/*.c tests/fuzz/*.[ch] tests/e2e/drivers/*.[ch] bench/*.[ch]))
+TEST_C   = $(UNIT_SRC) $(UNIT_SUPPORT) $(DRIVER_SRC) $(FUZZ_SRC) $(sort $(wildcard tests/e2e/support/*.c tests/e2e/drivers/*/*.c bench/*.c examples/*/*.c))
+ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/*/*.c tests/*.h tests/unit/*.[ch] tests/sketches/*.c tests/fuzz/*.[ch] tests/e2e/support/*.c tests/e2e/drivers/*.[ch] tests/e2e/drivers/*/*.c bench/*.[ch]))
 TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
 TIDY_TESTS = $(TEST_C:%.c=build/lint/%.tidy)
 

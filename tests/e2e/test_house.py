@@ -2,6 +2,7 @@
 """What must hold of the tree itself. No servers, no program."""
 
 import re
+import runpy
 import shutil
 import subprocess
 
@@ -43,6 +44,8 @@ GUARDED = {  # what breaks a law: the files that do, and what is said of it
     "global": ({"core/a.c": "static const int one = 1;\nint two = 2;\n"}, "core/a.c:2: two"),
     "pointer": ({"core/a.c": "static const char *const one[] = { 0 };\nstatic const char *two;\n"}, "core/a.c:2: two"),
     "struct": ({"core/a.c": "struct a { int b; };\nstatic struct { struct { int c; } d; } two = { { 0 } };\n"}, "core/a.c:2: two"),
+    "list": ({"core/a.c": "static int one = 1, two[2] = { 1, 2 }, *three;\nstatic const int four = 4, five = 5;\n"},
+             "core/a.c:1: one can be written\nglobals: core/a.c:1: two can be written\nglobals: core/a.c:1: three can be written\n"),
     "inside": ({"core/a.c": "int f(void)\n{\n        int one = 1;\n        static int two;\n        return one + two++;\n}\n"}, "core/a.c:4: two"),
     "name": ({"core/a.c": "static int run(void)\n{\n        return 1;\n}\n", "core/b.c": "static int run(void)\n{\n        return 2;\n}\n"},
              "core/a.c: run() is also in core/b.c"),
@@ -73,6 +76,25 @@ def test_what_breaks_a_law_of_the_house_is_found(law, tmp_path):
 def test_the_house_keeps_its_laws():
     done = subprocess.run([ROOT / "scripts/check-house"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_test_is_found_by_its_name():
+    """`make check T=NAME` takes the name of any."""
+    check = runpy.run_path(ROOT / "scripts/check")
+    known = [name for folder in ("UNIT", "SKETCHES") for name in check["functions"](check[folder], "test_*.c", check["UNIT_TEST"])]
+    tables = "".join(re.search(r"struct CMUnitTest tests\[\] = \{(.*?)\n? *\};", path.read_text(), re.S)[1]
+                     for path in ROOT.glob("tests/[us]*/test_*.c"))
+    names = re.findall(r"\w+\((\w+)[,)]", tables)
+    assert len(names) > 300 and not set(names) - set(known)
+    assert check["find"]("policies") and check["find"](test_each_test_is_found_by_its_name.__name__) and not check["find"]("no_such_test")
+
+
+@pytest.mark.parametrize("tool, kinds", [("lint-format", ".c .h"), ("lint-cppcheck", ".c"), ("lint-tidy lint-tidy-tests", ".c")])
+def test_no_file_is_left_out_of_lint(tool, kinds):
+    words = subprocess.run(["make", "-nB", *tool.split()], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    looked_at = {re.sub(r"^build/lint/(.*)\.tidy$", r"\1.c", word) for word in words}
+    files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.suffix in kinds.split()}
+    assert not {file for file in files if not file.startswith("build/")} - looked_at
 
 
 def test_enough_of_celerys_selection_is_played():

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loaded before a program (LD_PRELOAD): decides what names resolve to, as a resolver would, by the file $TEST_NAMES, which may change while the program
  * runs. A line is NAME ADDRESS…; a name without an address is never answered. Other names are the system's. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -11,7 +10,8 @@
 
 typedef int resolver(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
-static int resolve_all(resolver *real, char *words, const char *port, const struct addrinfo *hints, struct addrinfo **out)
+static int resolve_all(resolver *real, char *words, const char *port, const struct addrinfo *hints,
+                       struct addrinfo **out)
 {
         char *save, *word = strtok_r(words, " \n", &save);
         struct addrinfo **end = out;
@@ -28,6 +28,7 @@ static int resolve_all(resolver *real, char *words, const char *port, const stru
         return 0;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out)
 {
         resolver *real = (resolver *)dlsym(RTLD_NEXT, "getaddrinfo");

@@ -15,7 +15,7 @@ class Names:
 
     def __init__(self, folder):
         self._library, self._file = folder / "names.so", folder / "names"
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", self._library, SOURCE, "-ldl"], check=True)
+        subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", self._library, SOURCE, "-ldl"], check=True)
         self.set()
 
     def set(self, **addresses):
