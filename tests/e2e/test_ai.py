@@ -2,6 +2,7 @@
 """The AI client against endpoints: a Python double that can be made to fail in every way, aimock, and an HTTP/2
 server. Driven by tests/e2e/drivers/ai_driver.c, which puts ai.h on a command line."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -296,6 +297,16 @@ def head(status="200 OK", version="HTTP/1.1", **headers):
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+PACKED = gzip.compress(body_of(), mtime=0)
+
+
+def packed(data, **headers):
+    """An answer that was not asked for so (no Accept-Encoding goes out)."""
+    if headers:
+        return head(Content_Encoding="gzip", **headers) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data)
+    return head(Content_Encoding="gzip", Content_Length=len(data)) + data
+
+
 @pytest.mark.parametrize("data, verdict", [
     (head(version="HTTP/1.0") + body_of(), ("ok", "")),
     (head(Content_Length=len(body_of())) + body_of(), ("ok", "")),
@@ -312,6 +323,12 @@ def head(status="200 OK", version="HTTP/1.1", **headers):
     (b"\x00\xff" * 1000, ("transient", "connection")),
     (head(Content_Length=len(body_of('{"x": "\\ud800"}'))) + body_of('{"x": "\\ud800"}'), ("transient", "bad_json")),
     (head(Content_Length=4) + b"\xff\xfe{}", ("transient", "bad_json")),
+    (packed(PACKED), ("ok", "")),
+    (packed(PACKED, Transfer_Encoding="chunked"), ("ok", "")),
+    (packed(PACKED[:-12]), ("transient", "bad_json")),
+    (packed(PACKED[:12] + b"\xff" * 20 + PACKED[32:]), ("transient", "connection")),
+    (packed(body_of()), ("transient", "connection")),
+    (head(Content_Length=len(PACKED)) + PACKED, ("transient", "compressed")),
     (head(status="301 Moved", Location="http://127.0.0.1:1/", Content_Length=0), ("wait", "http_301")),
     (head(status="307 Temporary", Location="/v1/chat/completions", Content_Length=0), ("wait", "http_307")),
     (head(status="429 Slow", Content_Length=5) + b"<htm>", ("wait", "http_429")),

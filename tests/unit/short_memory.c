@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/short_memory.h"
+
 #include <execinfo.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -114,6 +116,13 @@ static bool fails(bool by_library)
                 shortage.count++;
         }
         return shortage.count == shortage.fail_at;
+}
+
+bool short_memory_holds(bool condition, const char *text, const char *file, int line)
+{
+        const bool ran_short = shortage.fail_at > 0 && shortage.count >= shortage.fail_at;
+        _assert_true(condition || ran_short, text, file, line);
+        return condition;
 }
 
 void *short_malloc(size_t size);

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/short_memory.h"
+
 static const struct shape shape[] = { { "text", SHAPE_TEXT }, { "n", SHAPE_NUMBER }, { "flag", SHAPE_FLAG },
                                       { "at", SHAPE_TIME },   { "ms", SHAPE_MS },    { "json", SHAPE_JSON },
                                       { "hex", SHAPE_HEX },   { NULL, SHAPE_NUMBER } };
@@ -26,10 +28,8 @@ static void assert_row(const struct cell cells[7], const char *wanted)
 
         memcpy(copy, cells, sizeof(copy));
         shape_add(&json, shape, read_cell, copy);
-        if (json.failed)
-                return; /* memory was short */
         buffer_add_byte(&json, '\0');
-        if (!json.failed)
+        if (holds_unless_short(!json.failed))
                 assert_string_equal((const char *)json.data, wanted);
         buffer_free(&json);
 }
