@@ -10,15 +10,20 @@
 
 /* ---- making one ---- */
 
-/* The payload comes as text; one that is no JSON stays text, which no consumer takes. */
+/* The payload comes as text; one that is no JSON stays text, which no consumer takes. NULL when memory ran out. */
 static json_t *heard_whole(const json_t *row)
 {
         json_t *whole = json_copy((json_t *)(uintptr_t)row), *payload = NULL;
         const json_t *text = json_object_get(row, "payload");
-        if (whole && json_is_string(text) &&
-            json_parse(bytes_of(json_string_value(text), json_string_length(text)), "consumer", &payload, NULL) == 0)
-                json_object_set_new(whole, "payload", payload);
-        return whole;
+        if (!whole || !json_is_string(text))
+                return whole;
+        int rc = json_parse(bytes_of(json_string_value(text), json_string_length(text)), "consumer", &payload, NULL);
+        if (rc == 0 && json_object_set_new(whole, "payload", payload) != 0)
+                rc = -ENOMEM;
+        if (rc >= 0)
+                return whole;
+        json_decref(whole);
+        return NULL;
 }
 
 static void heard_see(struct heard *h, const struct consumer_def *def)
@@ -52,6 +57,7 @@ int batch_of_page(struct batch *b, const struct consumer_def *def, const json_t 
 {
         size_t i;
         json_t *row;
+        const unsigned long lost = json_memory_lost();
         int rc = batch_open(b, json_array_size(page));
         json_array_foreach((json_t *)(uintptr_t)page, i, row) {
                 struct heard *h = rc == 0 ? &b->list[b->count++] : NULL;
@@ -64,6 +70,7 @@ int batch_of_page(struct batch *b, const struct consumer_def *def, const json_t 
                         h->whole = heard_whole(row);
                 rc = !h->position ? -ENOMEM : h->state == HEARD_OPEN ? heard_fill(b, h, def) : 0;
         }
+        rc = json_whole_since(lost, rc);
         if (rc != 0)
                 batch_clear(b);
         return rc;
@@ -73,6 +80,7 @@ int batch_of_waiting(struct batch *b, const struct consumer_def *def, const json
 {
         size_t i;
         json_t *row;
+        const unsigned long lost = json_memory_lost();
         int rc = batch_open(b, json_array_size(due));
         b->waited = true;
         json_array_foreach((json_t *)(uintptr_t)due, i, row) {
@@ -84,12 +92,13 @@ int batch_of_waiting(struct batch *b, const struct consumer_def *def, const json
                 h->left = (size_t)json_number(row, "left", 1);
                 h->attempts = (unsigned)json_number(row, "attempts", 0);
                 h->id = arena_string(&b->arena, json_text(row, "event_id", ""));
-                if (json_parse(bytes_of_string(text), "consumer", &h->whole, NULL) != 0)
+                if (json_parse(bytes_of_string(text), "consumer", &h->whole, NULL) == 1)
                         h->whole = json_pack("{s:s}", "raw", text);
                 rc = h->id ? heard_fill(b, h, def) : -ENOMEM;
                 if (rc == 0 && !(h->key = arena_string(&b->arena, json_text(row, "key", ""))))
                         rc = -ENOMEM;
         }
+        rc = json_whole_since(lost, rc);
         if (rc != 0)
                 batch_clear(b);
         return rc;

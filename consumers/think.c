@@ -190,9 +190,10 @@ static int think_one(struct heard *h, const struct thinking *t)
 
 int think(struct batch *b, const struct thinking *t)
 {
+        const unsigned long lost = json_memory_lost();
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < b->count; i++)
                 if (b->list[i].state == HEARD_NOW)
                         rc = think_one(&b->list[i], t);
-        return rc;
+        return json_whole_since(lost, rc);
 }

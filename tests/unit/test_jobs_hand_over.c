@@ -84,7 +84,9 @@ static const struct answers {
 
 static struct message *nothing_much(void)
 {
-        return message_new("", "q", bytes_of("", 0), bytes_of("", 0));
+        struct message *m = message_new("", "q", bytes_of("", 0), bytes_of("", 0));
+        assert_non_null(m);
+        return m;
 }
 
 static void try_answers(const struct answers *row)
