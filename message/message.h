@@ -237,6 +237,9 @@ struct following {
 };
 void following_clear(struct following *f);
 
+/* Does the store hear of one of these (how->keeps), or of what is in them or linked to them? `chain` as of a task_message; NULL: of none. */
+bool chain_is_heard(const json_t *chain, const struct follow_how *how);
+
 /* What follows `done`: the next element of its chain (the last of embed.chain; the rest travels on) and each of its callbacks;
  * groups, chains and chords become their tasks' messages. The result, given as JSON text, is prepended to their
  * args unless a signature is immutable. Their headers are those that Celery 5.7 gives them: options of the signature, root_id of the

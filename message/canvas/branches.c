@@ -42,6 +42,11 @@ bool branches_heard(const struct followers *f, const json_t *signature, const js
         return f->how->keeps && (branch_leads_to_kept(f->how, signature, 0) || branches_lead_to_kept(f->how, chain, 0));
 }
 
+bool chain_is_heard(const json_t *chain, const struct follow_how *how)
+{
+        return any(how, chain, 0);
+}
+
 /* By sending it for a trial. */
 unsigned branches_of_body(const struct followers *f, const json_t *body)
 {

@@ -64,6 +64,39 @@ def test_a_job_ends_with_its_last_branch(chard, app_of, redis, backend, wait_unt
             wait_until(lambda: set(states().values()) == {"FAILURE" if dies else "SUCCESS"}, 20)
 
 
+def test_what_keeps_no_state_holds_no_job_open(chard, app_of, redis, backend, wait_until):
+    """The store never hears of such a task's end, wherever it stands: the job ends without it, but not before what follows it and does keep state."""
+    app = app_of(redis.url)
+    chard.prepare()
+
+    def add(*args, queue=QUEUE):
+        return app.signature("chard.add", args, queue=queue)
+
+    def echo(queue=QUEUE):
+        return app.signature("chard.echo", args=[{}], queue=queue, immutable=True)
+
+    theirs = app.signature("theirs.next", queue=LATER)  # another program's
+    linked = add(1)
+    linked.link(echo())
+    canvases = {"last": chain(add(1), echo()), "two": chain(add(1), echo(), echo()), "group": chain(add(1), group(echo(), echo())), "linked": linked,
+                "theirs": chain(add(1), theirs), "between": chain(add(1), echo(), echo(), app.signature("chard.add", [2, 9], queue=LATER, immutable=True))}
+    roots = {}
+    for name, canvas in canvases.items():
+        sent = canvas.apply_async()
+        while sent.parent:
+            sent = sent.parent
+        roots[sent.id] = name
+
+    def states():
+        rows = backend.database.rows("select root_id, state, branches from chard.job")
+        return {roots[row["root_id"]]: (row["state"], row["branches"]) for row in rows}
+
+    with chard.worker(queues=QUEUE, result_url=redis.url, name="first"):
+        wait_until(lambda: states() == dict.fromkeys(canvases, ("SUCCESS", 0)) | {"between": ("STARTED", 1)}, 20)
+        with chard.worker(queues="scan.vision", result_url=redis.url, name="second"):
+            wait_until(lambda: states()["between"] == ("SUCCESS", 0), 20)
+
+
 # Of each kind of edge that a branch passes: before what it does is stored, after, and between the message that it sends and its own ack.
 @pytest.mark.parametrize("edge", ["claim/call", "commit/publish", "publish/result", "result/join", "ack/end"])
 def test_killed_among_branches(chard_fault, app_of, redis, backend, wait_until, edge):

@@ -206,6 +206,57 @@ static void what_is_sent_on_and_said_of_it(void **state)
         }
 }
 
+/* ---- branches ---- */
+
+static const char *a_queue(const char *name, void *arg)
+{
+        (void)name;
+        (void)arg;
+        return "q";
+}
+
+static bool keeps_kept(const char *name, bool heir, void *arg)
+{
+        (void)arg;
+        return heir || strstr(name, "kept") != NULL;
+}
+
+#define T(name)             "{\"task\":\"" name "\",\"options\":{}}"
+#define WITH(name, options) "{\"task\":\"" name "\",\"options\":{" options "}}"
+#define GROUP(tasks) \
+        "{\"task\":\"celery.group\",\"subtask_type\":\"group\",\"kwargs\":{\"tasks\":[" tasks "]},\"options\":{}}"
+
+static void a_chain_goes_on_with_what_keeps_state(void **state)
+{
+        (void)state;
+        static const struct follow_how counting = { .queue_of = a_queue, .keeps = keeps_kept };
+        static const struct {
+                const char *label, *chain; /* the last one first */
+                bool heard;
+        } rows[] = {
+                { "nothing", "[]", false },
+                { "one that keeps none", "[" T("a") "]", false },
+                { "one that does", "[" T("kept") "]", true },
+                { "one behind others", "[" T("kept") "," T("a") "," T("b") "]", true },
+                { "one before others", "[" T("a") "," T("b") "," T("kept") "]", true },
+                { "one in a group", "[" GROUP(T("a") "," T("kept")) "," T("b") "]", true },
+                { "a group of none", "[" GROUP(T("a") "," T("b")) "]", false },
+                { "one that is linked", "[" WITH("a", "\"link\":[" T("kept") "]") "]", true },
+                { "one that gives the result of another", "[" WITH("a", "\"headers\":{\"chard_heir\":true}") "]",
+                  true },
+                { "no signature", "[1]", false },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                json_t *chain = json_loads(rows[i].chain, 0, NULL);
+                assert_non_null(chain);
+                const bool heard = chain_is_heard(chain, &counting);
+                json_decref(chain);
+                if (heard != rows[i].heard)
+                        fail_msg("%s: %d", rows[i].label, heard);
+        }
+        assert_false(chain_is_heard(NULL, &counting));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -213,6 +264,7 @@ int main(void)
                 cmocka_unit_test(errbacks_are_those_of_a_task_and_a_death),
                 cmocka_unit_test(an_heir_keeps_state_where_the_task_does),
                 cmocka_unit_test(what_is_sent_on_and_said_of_it),
+                cmocka_unit_test(a_chain_goes_on_with_what_keeps_state),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

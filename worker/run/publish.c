@@ -20,9 +20,10 @@ int run_branches(const struct run *run)
         const struct task_message *m = &run->message;
         const size_t count = json_array_size(m->chain);
         const json_t *next = json_array_get(m->chain, count - 1), *sends = run_sends(run);
-        if (!m->callbacks && !sends && !json_object_get(next, "subtask_type"))
-                return next ? 1 : 0;
         const struct follow_how how = run_how(run);
+        if (!m->callbacks && !sends && !json_object_get(next, "subtask_type") &&
+            (!next || chain_is_heard(m->chain, &how)))
+                return next ? 1 : 0;
         const struct bytes written = run_result(run);
         struct following following = { 0 };
         struct buffer result = { 0 };
