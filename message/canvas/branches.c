@@ -44,7 +44,7 @@ bool branches_heard(const struct followers *f, const json_t *signature, const js
 
 bool chain_is_heard(const json_t *chain, const struct follow_how *how)
 {
-        return any(how, chain, 0);
+        return branches_lead_to_kept(how, chain, 0);
 }
 
 /* By sending it for a trial. */
