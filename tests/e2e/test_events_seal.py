@@ -73,6 +73,25 @@ def test_what_was_slipped_in_is_found_and_so_is_a_seal_that_was_changed(chard, d
 
 
 @everywhere
+def test_a_seal_that_is_gone_is_found_and_so_are_seals_that_were_all_made_anew(chard, database, sealed, place):
+    """Who can rewrite them all is found by who kept the chain."""
+    midnight, chain = sealed
+    with pytest.raises(Exception, match="append-only"):
+        database.run("delete from chard.event_seal")
+    database.run("drop trigger event_seal_delete" if place == "file" else "drop trigger append_only on chard.event_seal")
+    database.run("delete from chard.event_seal where day = %s", str((midnight - 3 * DAY).date()))
+    lines = chard.run("events", "verify", check=1).stdout.splitlines()
+    assert any(str((midnight - 3 * DAY).date()) in line and "not sealed" in line for line in lines), lines
+    assert any(str((midnight - 2 * DAY).date()) in line and "one before it is gone" in line for line in lines), lines
+    database.run("delete from chard.event_seal")
+    database.run("update chard.event set payload = '{\"n\": 77}' where aggregate_id = 'a2'")
+    made_anew = chard.run("events", "verify", "--seal", check=0).stdout.split()[-1]
+    assert made_anew != chain
+    chard.run("events", "verify", check=0)
+    assert "no seal has the chain" in chard.run("events", "verify", "--expect", chain, check=1).stderr
+
+
+@everywhere
 def test_a_keeper_seals(chard, database, sealed, place, wait_until):
     database.run("drop trigger event_seal_delete" if place == "file" else "drop trigger append_only on chard.event_seal")
     database.run("delete from chard.event_seal")

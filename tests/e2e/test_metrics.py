@@ -5,6 +5,7 @@ import collections
 import contextlib
 import json
 import re
+import signal
 import socket
 import time
 import urllib.parse
@@ -224,6 +225,27 @@ def test_an_unknown_number_is_an_error_and_no_zero(chard, away, toxic, rabbitmq,
     no_report(keeper.stderr)
 
 
+def test_a_store_behind_a_lock_is_unknown_as_well(chard, database, wait_until):
+    """It is up and does not answer: whoever asks hears so after two seconds, and all else goes on."""
+    chard.prepare()
+    keeper = chard.start("keep", *METRICS)
+    figures = Figures(keeper)
+    wait_until(lambda: figures.get("/readyz").status == 200)
+    with database.connect(autocommit=False) as other:
+        other.execute("lock table chard.scheduled in access exclusive mode")
+        begun = time.monotonic()
+        done = figures.get("/stats/queues")
+        assert (done.status, done.json["code"]) == (503, "unknown") and 1.5 < time.monotonic() - begun < 10
+        assert figures.get("/healthz").status == 200
+        assert figures.value("chard_queue_in_flight") is None and figures.value("chard_scheduled_messages") is None
+        other.rollback()
+    wait_until(lambda: figures.get("/stats/queues").status == 200)
+    assert figures.value("chard_queue_in_flight", queue="scan.vision") == 0
+    keeper.terminate()
+    assert keeper.wait() == 0
+    no_report(keeper.stderr)
+
+
 # --- who reads it ----------------------------------------------------------------------------------------
 
 
@@ -267,6 +289,16 @@ def test_hostile_readers_get_nothing(watched, place):
     for _ in range(3):
         watched.raw(b"GET /metrics HTTP/1.1\r\nHost: loc", timeout=1)
     assert watched.value("chard_ready") == 1
+
+
+@pytest.mark.parametrize("place", ["file"])
+def test_a_loop_that_stands_still_is_not_alive_and_says_afterwards_how_long(watched, place, wait_until):
+    lag = watched.value("chard_loop_lag_seconds_sum")
+    watched.process.signal(signal.SIGSTOP)
+    assert watched.statuses(ask("/healthz"), end=False, timeout=1) == []
+    watched.process.signal(signal.SIGCONT)
+    wait_until(lambda: watched.value("chard_loop_lag_seconds_sum") > lag + 0.7)
+    assert watched.get("/healthz").status == 200
 
 
 @pytest.mark.parametrize("place", ["file"])

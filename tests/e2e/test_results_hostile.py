@@ -11,6 +11,7 @@ import pytest
 import redis as client
 from kombu.exceptions import DecodeError
 from support.celery_app import QUEUE, make_app
+from support.database import Database
 
 KEY = "celery-task-meta-"
 
@@ -166,13 +167,17 @@ def test_events_and_results_while_the_broker_takes_nothing(chard, private_rabbit
     """A memory alarm: replies wait and their tasks stay unacked, events are dropped beyond a bound, and all goes on after it."""
     server = private_rabbitmq()
     chard.settings["CHARD_BROKER_URL"] = server.url
-    with contextlib.closing(make_app(server.url, "rpc://")) as app, chard.prepare().worker(queues=QUEUE, events="on") as worker:
-        assert app.send_task("chard.add", [1], queue=QUEUE).get(20) == 1
-        with server.memory_alarm():
-            wait_until(lambda: "takes no messages" in worker.health(), 30)
-            assert "consuming" in worker.health() or worker.running()
+    chard.prepare()
+    database = Database(chard.settings["CHARD_STORE_URL"])
+    with contextlib.closing(make_app(server.url, "rpc://")) as app, contextlib.ExitStack() as alarm:
         sent = [app.send_task("chard.add", [number], queue=QUEUE) for number in range(200)]
-        assert [one.get(60) for one in sent] == list(range(200))
+        alarm.enter_context(server.memory_alarm())
+        with chard.worker(queues=QUEUE, events="on", ready=False) as worker:
+            wait_until(lambda: "takes no messages" in worker.health(), 30)
+            wait_until(lambda: database.value("select count(*) from chard.task where state = 'SUCCESS'") == 200, 30)
+            assert not any(one.ready() for one in sent)
+            alarm.close()
+            assert [one.get(60) for one in sent] == list(range(200))
 
 
 def test_events_in_a_hostile_task(both, queues, wait_until):

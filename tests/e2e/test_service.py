@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import signal
 import socket
 import time
 
@@ -44,6 +45,28 @@ def test_systemd_is_told(chard, manager, command, place):
         while told == "WATCHDOG=1":
             told = manager.next()
         assert told == "STOPPING=1"
+        assert process.wait() == 0
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("place", ["file"])
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_a_loop_that_stands_still_gives_no_sign_of_life(chard, manager, place):
+    """Else systemd would never start it anew."""
+    chard.prepare()
+    process = chard.start("worker", env={"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": 200_000})
+    try:
+        assert [manager.next() for _ in range(2)] == ["READY=1", "WATCHDOG=1"]
+        process.signal(signal.SIGSTOP)
+        manager.socket.settimeout(0.5)  # it should come five times
+        with pytest.raises(TimeoutError):
+            for _ in range(3):  # one may have been under way
+                manager.next()
+        process.signal(signal.SIGCONT)
+        manager.socket.settimeout(30)
+        assert manager.next() == "WATCHDOG=1"
+        process.terminate()
         assert process.wait() == 0
     finally:
         process.kill()
