@@ -62,7 +62,7 @@ static void a_chord_is_begun_before_its_parts_are_sent(void **state)
 static void answers_from_inside_harm_nobody(void **state)
 {
         (void)state;
-        for (int from = 0; from < 2; from++) { /* the dead letter, or what follows once that is confirmed */
+        for (unsigned from = 0; from < 2; from++) { /* the dead letter, or what follows once that is confirmed */
                 struct bench b;
                 bench_open(&b);
                 fake.at_once = from == 0;

@@ -203,7 +203,10 @@ static void task_event_tell(struct control *c, const struct run_event *e)
                         task_events_died(c, run);
                 break;
         case RUN_REVOKED: task_events_revoked(c, run, false); break;
-        case RUN_HANDED_BACK: task_events_rejected(c, run); break;
+        case RUN_HANDED_BACK:
+                if (e->times->received_us) /* else no monitor has heard of it */
+                        task_events_rejected(c, run);
+                break;
         default: break;
         }
 }
