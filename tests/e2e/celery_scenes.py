@@ -31,18 +31,25 @@ class Tasks:
         return lambda *args, **kwargs: self.app.signature(f"chard.{name}", args=args, kwargs=kwargs)
 
 
-def seen(result):
-    """The value, or the exception as a client would catch it, once all that came before has ended: a client that asks meanwhile catches the failure of
-    a chord's part or of the chord itself, whichever it comes upon first."""
-    with contextlib.suppress(AssertionError):  # then it isn't in time below either
-        if result.parent:
-            wait_for(result)
+def caught(result):
+    """The value, or the exception as a client would catch it."""
     try:
         return result.get(PATIENCE, interval=0.02)
     except NotInTime:
         return "not in time"
     except Exception as error:
         return {type(error).__name__: [UUID.sub("ID", str(argument)) for argument in error.args]}
+
+
+def seen(result):
+    """What a client catches once all that came before has ended: one that asks meanwhile catches the failure of a chord's part or of the chord itself,
+    whichever it comes upon first."""
+    first, before = caught(result), result.parent
+    while isinstance(first, dict) and before:
+        with contextlib.suppress(AssertionError):  # some never end
+            wait_until(before.ready, 1, every=0.01)
+        before = before.parent
+    return caught(result) if isinstance(first, dict) and result.parent else first
 
 
 def sent(canvas, **options):

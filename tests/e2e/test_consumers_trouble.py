@@ -20,9 +20,9 @@ def server(store_url):
 
 @contextlib.contextmanager
 def locked(tables, table):
-    """Nobody else reads it or writes to it."""
+    """Nobody else writes to it. (Who keeps others from reading as well has a transaction's number, and holds back what is read of the outbox.)"""
     with tables.connect(autocommit=False) as other:
-        other.execute(f"lock table chard.{table} in access exclusive mode")
+        other.execute(f"lock table chard.{table} in exclusive mode")
         yield
         other.rollback()
 

@@ -21,8 +21,9 @@ from support.program import die_with_parent
 
 @contextlib.contextmanager
 def keeping(chard, name="k1", command=("keep",), **settings):
-    """A keeper for the length of a `with`; it must end well."""
-    running = chard.with_settings(**settings).start(*command, "-n", name)
+    """A keeper for the length of a `with`; it must end well. Without rules for what it sends back by itself, unless the test has some: the letters here are days
+    old, and by the rules that ship each may go back ten seconds later."""
+    running = chard.with_settings(**{"dlq_policies": ""} | settings).start(*command, "-n", name)
     try:
         running.wait_log("keeping dead letters")
         yield running

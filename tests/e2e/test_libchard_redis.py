@@ -129,8 +129,10 @@ def test_a_wait_goes_on_over_a_new_connection(broker, redis):
         brought = [stack.enter_context(waiting(handle, id)) for id in (*ids, ids[0])]
         wait_until(lambda: all(listeners(store, KEY + id) == 1 for id in ids))
         before = int(store.info("stats")["total_connections_received"])
-        store.client_kill_filter(_type="pubsub")
-        store.set(KEY + ids[0], done("unheard"), ex=60)
+        with store.pipeline() as at_once:  # before anybody can be back
+            at_once.client_kill_filter(_type="pubsub")
+            at_once.set(KEY + ids[0], done("unheard"), ex=60)
+            at_once.execute()
         wait_until(lambda: all(listeners(store, KEY + id) == 1 for id in ids[1:]))
         assert int(store.info("stats")["total_connections_received"]) == before + 1
         for id in ids[1:]:

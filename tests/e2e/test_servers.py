@@ -40,23 +40,27 @@ def quorum_queue(url, name):
         channel.queue_declare(name, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_rabbitmq_keeps_quorum_messages_over_a_restart(private_rabbitmq, how):
+def test_rabbitmq_keeps_quorum_messages_over_restarts(private_rabbitmq):
+    """Stopped in order, and killed."""
     server = private_rabbitmq()
     quorum_queue(server.url, "kept")
-    server.settle()
-    Queues(server.url).publish("", "kept", b"a message")
     port = server.port
-    getattr(server, how)()
-    with pytest.raises(OSError):
-        Queues(server.url).depth("kept")
-    server.start()
-    assert server.port == port
-    wait_until(lambda: Queues(server.url).depth("kept") == 1)
+    for count, end in enumerate((server.stop, server.kill), 1):
+        server.settle()
+        Queues(server.url).publish("", "kept", b"a message")
+        end()
+        with pytest.raises(OSError):
+            Queues(server.url).depth("kept")
+        server.start()
+        assert server.port == port
+        wait_until(lambda count=count: Queues(server.url).depth("kept") == count)
 
 
-def test_rabbitmq_blocks_publishers_under_a_memory_alarm(private_rabbitmq):
-    server = private_rabbitmq()
+def test_rabbitmq_with_tls_and_under_a_memory_alarm(private_rabbitmq):
+    server = private_rabbitmq(tls=True)
+    with amqp.Connection(host=f"127.0.0.1:{server.tls_port}", userid="chard", password=server.password(),
+                         ssl={"ca_certs": str(server.tls.authority)}) as connection:
+        assert connection.server_properties["version"]
     quorum_queue(server.url, "q")
     with server.memory_alarm():
         assert "memory" in server.ctl("eval", "rabbit_alarm:get_alarms().")
@@ -64,13 +68,6 @@ def test_rabbitmq_blocks_publishers_under_a_memory_alarm(private_rabbitmq):
             with Queues(server.url).channel() as channel:
                 channel.basic_publish(amqp.Message(b"x"), routing_key="q", timeout=1)
     Queues(server.url).publish("", "q", b"x")
-
-
-def test_rabbitmq_serves_tls(private_rabbitmq):
-    server = private_rabbitmq(tls=True)
-    with amqp.Connection(host=f"127.0.0.1:{server.tls_port}", userid="chard", password=server.password(),
-                         ssl={"ca_certs": str(server.tls.authority)}) as connection:
-        assert connection.server_properties["version"]
 
 
 def test_virtual_hosts_and_databases_are_each_tests_own(broker_url, store_url, rabbitmq, postgres):
