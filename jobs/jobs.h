@@ -75,7 +75,7 @@ struct task_request {
 int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
               void *arg, struct problem *why);
 
-/* ---- read.c, look.c, cancel.c ---- */
+/* ---- read.c, look.c, trace.c, cancel.c ---- */
 
 /* Read a job by the id of the job itself: as the store's `job` says it, or NULL when there is none. Borrowed for the length of the callback. */
 void jobs_read(struct jobs *j, const char *id, json_done *done, void *arg);
@@ -84,6 +84,9 @@ void jobs_read(struct jobs *j, const char *id, json_done *done, void *arg);
  * begins. Answers with the job, as jobs_read does; of a job that only waits in the schedule {"id","pipeline","state":"PENDING","scheduled":{"name","due_ms","reason"},…};
  * with an array [{"job","id","kind","name"}] when several jobs have such ids; or with NULL. An id that fits wholly counts before beginnings. */
 void jobs_look(struct jobs *j, const char *text, json_done *done, void *arg);
+
+/* As jobs_look, where it finds one job with all that the store knows of it: its member "trail" is what the store's `job_trail` says. */
+void jobs_trace(struct jobs *j, const char *text, json_done *done, void *arg);
 
 /* A page of jobs, newest first, as the store's `job_list` has it. The filter is copied. */
 void jobs_list(struct jobs *j, const struct job_filter *filter, json_done *done, void *arg);

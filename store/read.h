@@ -29,6 +29,11 @@ struct store_read {
          * "events":[{"type","version","payload","created_at"}]}. */
         void (*job)(struct store *s, const char *root_id, json_done *done, void *arg);
 
+        /* What `job` leaves out: who holds its tasks, what waits of it and what died of it. {"tasks":[{"id","owner","until_ms","replaced","part"}], "waiting":[{"id","task_id",
+         * "reason","routing_key","created_ms","due_ms","returns"}], "dead":[{"entry","task_id","name","state","source","code","attempts","died_ms","kept_ms","settled_ms",
+         * "acts":[{"at_ms","action","who","reason"}]}]}; of a job that is not there the lists are empty. */
+        void (*job_trail)(struct store *s, const char *root_id, json_done *done, void *arg);
+
         /* A page of jobs, newest first: {"jobs": [{"id","pipeline","state","user_id","created_at","finished_at","error"}], "cursor": text or null}. A page looks
          * at a bounded number of rows, so it may hold fewer than `limit` jobs and still have a cursor: go on until that is null. The filter is copied.
          * `why` has code "bad_cursor" for another backend's. */

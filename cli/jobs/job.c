@@ -2,39 +2,13 @@
 #include "cli/jobs/view.h"
 
 #include "cli/jobs/client.h"
-#include "core/json.h"
-
-#include <stdio.h>
 
 enum { JOB_ANSWER_MS = 10000 };
 
-/* Ids that begin alike, of several jobs. */
-static int job_print_choice(const json_t *jobs, const char *text, bool json)
+static int job_print_found(const struct command *self, const json_t *found, const char *text, bool json)
 {
-        size_t i;
-        json_t *row;
-        if (json) {
-                json_dumpf(jobs, stdout, JSON_COMPACT);
-                putchar('\n');
-        }
-        fprintf(stderr, "chard job: %zu jobs have ids that begin with \"%.60s\"\n", json_array_size(jobs), text);
-        json_array_foreach(jobs, i, row) {
-                if (!json)
-                        printf("%s  %s %s %s\n", json_text(row, "job", "?"), json_text(row, "kind", "?"),
-                               json_text(row, "id", "?"), json_text(row, "name", ""));
-        }
-        return EXIT_USAGE;
-}
-
-static int job_print_found(const json_t *found, const char *text, bool json)
-{
-        if (!found) {
-                fprintf(stderr, "chard job: no job \"%.100s\": no worker has begun it yet, or it was never submitted\n",
-                        text);
-                return EXIT_FAILED;
-        }
-        if (json_is_array(found))
-                return job_print_choice(found, text, json);
+        if (!json_is_object(found))
+                return job_print_unfound(self, found, text, json);
         if (json)
                 job_print_json(found, true);
         else
@@ -51,7 +25,7 @@ static int job_show(const struct command *self, const struct settings *s, const 
                 code = jobs_client_wait(&c, JOB_ANSWER_MS);
         }
         if (code == 0)
-                code = job_print_found(c.value, text, json);
+                code = job_print_found(self, c.value, text, json);
         jobs_client_close(&c);
         return code;
 }

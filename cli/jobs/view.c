@@ -221,3 +221,31 @@ void job_print_json(const json_t *job, bool whole)
         json_dumpf(copy, stdout, JSON_COMPACT);
         putchar('\n');
 }
+
+/* ---- none, or several ---- */
+
+/* Ids that begin alike, of several jobs. */
+static int job_view_choice(const struct command *self, const json_t *jobs, const char *text, bool json)
+{
+        size_t i;
+        json_t *row;
+        if (json)
+                view_json(jobs);
+        fprintf(stderr, "chard %s: %zu jobs have ids that begin with \"%.60s\"\n", self->name, json_array_size(jobs),
+                text);
+        json_array_foreach((json_t *)jobs, i, row) {
+                if (!json)
+                        printf("%s  %s %s %s\n", json_text(row, "job", "?"), json_text(row, "kind", "?"),
+                               json_text(row, "id", "?"), json_text(row, "name", ""));
+        }
+        return EXIT_USAGE;
+}
+
+int job_print_unfound(const struct command *self, const json_t *found, const char *text, bool json)
+{
+        if (json_is_array(found))
+                return job_view_choice(self, found, text, json);
+        fprintf(stderr, "chard %s: no job \"%.100s\": no worker has begun it yet, or it was never submitted\n",
+                self->name, text);
+        return EXIT_FAILED;
+}

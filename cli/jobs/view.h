@@ -3,6 +3,7 @@
 #ifndef CHARD_CLI_JOBS_VIEW_H
 #define CHARD_CLI_JOBS_VIEW_H
 
+#include "cli/common/command.h"
 #include "pipelines/pipeline.h"
 
 #include <jansson.h>
@@ -22,6 +23,9 @@ void job_print(const json_t *job);
 
 /* What its user asked for, which `pipeline` (or NULL) says where to find, or why it failed; then a line about each task, and how long it took. */
 void job_print_answer(const json_t *job, const struct pipeline *pipeline);
+
+/* What jobs_look answers where it did not find one job: say so on stderr, and print the jobs that there are to choose from (an array) on stdout. The exit code. */
+int job_print_unfound(const struct command *self, const json_t *found, const char *text, bool json);
 
 /* Print it on stdout as one JSON object: all of it, or {"id","pipeline","state","document","error"}. */
 void job_print_json(const json_t *job, bool whole);

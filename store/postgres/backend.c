@@ -292,6 +292,7 @@ static const struct store_read pg_read_door = {
         .job = pg_job,
         .job_list = pg_job_list,
         .job_find = pg_job_find,
+        .job_trail = pg_job_trail,
         .job_follow = pg_job_follow,
         .on_touched = pg_on_touched,
         .load = pg_load,

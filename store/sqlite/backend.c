@@ -294,6 +294,7 @@ static const struct store_read lite_read_door = {
         .job = lite_job,
         .job_list = lite_job_list,
         .job_find = lite_job_find,
+        .job_trail = lite_job_trail,
         .job_follow = lite_job_follow,
         .on_touched = lite_on_touched,
         .load = lite_load,

@@ -142,6 +142,7 @@ void lite_owed_settle(struct store *s, const int64_t told[], size_t told_count, 
 void lite_beat(struct store *s, const json_t *state, store_done *done, void *arg);
 void lite_worker(struct store *s, const char *name, json_done *done, void *arg);
 void lite_job(struct store *s, const char *root_id, json_done *done, void *arg);
+void lite_job_trail(struct store *s, const char *root_id, json_done *done, void *arg);
 
 void lite_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
 void lite_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);

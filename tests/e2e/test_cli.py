@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from support import jobs
 
-COMMANDS = ["dev", "worker", "submit", "send", "try", "status", "job", "jobs", "cancel", "ping", "topology", "migrate", "events", "scheduled", "move", "help", "version"]
+COMMANDS = ["dev", "worker", "submit", "send", "try", "status", "job", "jobs", "trace", "cancel", "ping", "topology", "migrate", "events", "scheduled", "move", "help", "version"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -37,6 +37,7 @@ def test_help_has_an_example(chard_bare, name):
     (["submit", "my", "updates:=[1,"], "JSON"),
     (["topology", "aply"], "apply"),
     (["job"], "id"),
+    (["trace"], "id"),
     (["migrate", "now"], "now"),
     (["dlq", "discard", "--group=", "--yes"], "--group is empty"),
     (["dlq", "requeue", "--text", "", "--yes"], "--text is empty"),

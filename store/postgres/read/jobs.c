@@ -180,6 +180,24 @@ void pg_job_find(struct store *s, const char *prefix, json_done *done, void *arg
         call_add(pg_of(s), &verb_jobs, call, call, (void (*)(void))done, arg);
 }
 
+static const struct statement *fill_trail(struct pg_arguments *a, const struct jobs_call *call)
+{
+        arguments_text(a, call->id);
+        return &pg_sql_job_trail;
+}
+
+void pg_job_trail(struct store *s, const char *root_id, json_done *done, void *arg)
+{
+        struct jobs_call *call = call_of_id(root_id);
+
+        if (!call) {
+                call_refuse(&verb_jobs, (void (*)(void))done, arg, STORE_STARVED);
+                return;
+        }
+        call->fill = fill_trail;
+        call_add(pg_of(s), &verb_jobs, call, call, (void (*)(void))done, arg);
+}
+
 void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg)
 {
         struct jobs_call *call = call_of_id(root_id);

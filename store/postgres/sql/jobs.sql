@@ -81,6 +81,33 @@ select json_build_object('scheduled', coalesce((select json_agg(json_build_objec
                 'lag', pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::int8) order by slot_name)
                 from pg_catalog.pg_replication_slots where database = current_database()), '[]'))::text
 
+-- part: job_trail_ms(column)
+floor(extract(epoch from {{column}}) * 1000)::int8
+
+-- part: job_trail_waiting
+select id, task_id, reason, routing_key, created_at, due_at, returns from chard.scheduled
+
+-- What is told of a job beside its row, its tasks and its events.
+-- statement: job_trail
+with tasks as materialized ({{tasks_of_job($1::text)}}),
+waiting as (
+        {{job_trail_waiting}} where task_id = any (array(select id from tasks)) union
+        {{job_trail_waiting}} where task_id = $1 union
+        {{job_trail_waiting}} where root_id = $1),
+dead as (
+        select * from chard.dead_letter where task_id = any (array(select id from tasks)) union all
+        select * from chard.dead_letter where task_id = $1 and not exists (select from tasks where id = $1))
+select json_build_object(
+        'tasks', coalesce((select json_agg(json_build_object('id', id, 'owner', lease_owner, 'until_ms', {{job_trail_ms(lease_until)}},
+                'replaced', replaced, 'part', chord_part) order by created_at, id) from tasks), '[]'),
+        'waiting', coalesce((select json_agg(json_build_object('id', id, 'task_id', task_id, 'reason', reason, 'routing_key', routing_key,
+                'created_ms', {{job_trail_ms(created_at)}}, 'due_ms', {{job_trail_ms(due_at)}}, 'returns', returns) order by due_at, id) from waiting), '[]'),
+        'dead', coalesce((select json_agg(json_build_object('entry', entry, 'task_id', task_id, 'name', name, 'state', state,
+                'source', error_source, 'code', error_code, 'attempts', attempts, 'died_ms', {{job_trail_ms(died_at)}},
+                'kept_ms', {{job_trail_ms(kept_at)}}, 'settled_ms', {{job_trail_ms(settled_at)}},
+                'acts', coalesce((select json_agg(json_build_object('at_ms', {{job_trail_ms(a.at)}}, 'action', a.action, 'who', a.who, 'reason', a.reason)
+                        order by a.id) from chard.dead_letter_audit a where a.id = any (dead.acts)), '[]')) order by entry) from dead), '[]'))::text
+
 -- $1: what the caller picks, as JSON.
 -- part: job_scheduled_fits
 ($1::json -> 'ids' is null or id = any (array(select i::int8 from json_array_elements_text($1::json -> 'ids') as i)))

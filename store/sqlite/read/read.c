@@ -56,6 +56,16 @@ static int lite_run_job(struct sqlite_work *work, sqlite3 *db)
         return finish_read(c, rc);
 }
 
+static int lite_run_job_trail(struct sqlite_work *work, sqlite3 *db)
+{
+        struct lite_read_call *c = (struct lite_read_call *)work;
+        struct query q = query_of(db, &lite_sql_job_trail);
+
+        buffer_reset(&c->call.text);
+        query_text(&q, c->key);
+        return lite_add_row(&c->call.text, &q);
+}
+
 static int lite_run_worker(struct sqlite_work *work, sqlite3 *db)
 {
         struct lite_read_call *c = (struct lite_read_call *)work;
@@ -120,6 +130,7 @@ static const struct sqlite_verb forget_workers_verb = {
 static const struct sqlite_verb chord_parts_verb = { .run = lite_run_chord_parts, .done = lite_read, .reads = true };
 static const struct sqlite_verb upcoming_verb = { .run = lite_run_upcoming, .done = lite_read, .reads = true };
 static const struct sqlite_verb job_verb = { .run = lite_run_job, .done = lite_read, .reads = true };
+static const struct sqlite_verb job_trail_verb = { .run = lite_run_job_trail, .done = lite_read, .reads = true };
 static const struct sqlite_verb worker_verb = { .run = lite_run_worker, .done = lite_read, .reads = true };
 static const struct sqlite_verb workers_verb = { .run = lite_run_workers, .done = lite_read, .reads = true };
 
@@ -139,6 +150,11 @@ static void read_start(struct store *s, const struct sqlite_verb *verb, const ch
 void lite_job(struct store *s, const char *root_id, json_done *done, void *arg)
 {
         read_start(s, &job_verb, root_id, done, arg);
+}
+
+void lite_job_trail(struct store *s, const char *root_id, json_done *done, void *arg)
+{
+        read_start(s, &job_trail_verb, root_id, done, arg);
 }
 
 void lite_worker(struct store *s, const char *name, json_done *done, void *arg)

@@ -106,6 +106,30 @@ select json_object('scheduled', (select json_group_array(json_object('reason', r
                 from (select * from worker order by name)),
         'slots', json_array())
 
+-- part: job_trail_waiting
+select id, task_id, reason, routing_key, created_at, due_at, returns from scheduled
+
+-- What is told of a job beside its row, its tasks and its events.
+-- statement: job_trail
+with t as materialized (
+        {{tasks_of_job(?1)}}),
+waiting as (
+        {{job_trail_waiting}} where task_id in (select id from t) union {{job_trail_waiting}} where task_id = ?1
+        union {{job_trail_waiting}} where root_id = ?1),
+dead as (
+        select * from dead_letter where task_id in (select id from t)
+        union all select * from dead_letter where task_id = ?1 and not exists (select 1 from t where id = ?1))
+select json_object(
+        'tasks', (select json_group_array(json_object('id', id, 'owner', lease_owner, 'until_ms', lease_until / 1000, 'replaced', replaced,
+                'part', chord_part)) from (select * from t order by created_at, id)),
+        'waiting', (select json_group_array(json_object('id', id, 'task_id', task_id, 'reason', reason, 'routing_key', routing_key,
+                'created_ms', created_at / 1000, 'due_ms', due_at / 1000, 'returns', returns)) from (select * from waiting order by due_at, id)),
+        'dead', (select json_group_array(json_object('entry', entry, 'task_id', task_id, 'name', name, 'state', state, 'source', error_source,
+                'code', error_code, 'attempts', attempts, 'died_ms', died_at / 1000, 'kept_ms', kept_at / 1000, 'settled_ms', settled_at / 1000,
+                'acts', (select json_group_array(json_object('at_ms', at / 1000, 'action', action, 'who', who, 'reason', reason))
+                        from (select a.* from dead_letter_act c join dead_letter_audit a on a.id = c.audit where c.entry = d.entry order by a.id))))
+                from (select * from dead order by entry) d))
+
 -- statement: job_ended
 select state from (select state, 1 as n from job where root_id = ?1 union all select state, 2 from task where id = ?1)
 order by n limit 1
