@@ -45,6 +45,10 @@ static const struct rule word_rules[] = {
         { "urltimeout", 400, 428, COMPLAINT_PASSES },
         { "timedout", 400, 428, COMPLAINT_PASSES },
         { "timeout", 400, 428, COMPLAINT_PASSES },
+        /* what the model wrote is no good: as an answer that breaks its schema */
+        { "jsonvalidatefailed", 400, 428, COMPLAINT_PASSES },
+        { "failedtogeneratejson", 400, 428, COMPLAINT_PASSES },
+        { "toolusefailed", 400, 428, COMPLAINT_PASSES },
         /* refused content */
         { "contentfilter", 400, 599, COMPLAINT_MESSAGE },
         { "contentpolicy", 400, 599, COMPLAINT_MESSAGE },
@@ -105,6 +109,9 @@ static const struct rule word_rules[] = {
         { "decommissioned", 400, 599, COMPLAINT_NO_MODEL },
         { "modelisdeprecated", 400, 499, COMPLAINT_NO_MODEL },
         { "modelhasbeendeprecated", 400, 499, COMPLAINT_NO_MODEL },
+        { "modelnotsupported", 400, 499, COMPLAINT_NO_MODEL },
+        { "modelterms", 400, 499, COMPLAINT_NO_MODEL },
+        { "onlyforapiversion", 400, 499, COMPLAINT_NO_MODEL },
         { "invalidmodel", 400, 499, COMPLAINT_NO_MODEL },
         { "unknownmodel", 400, 499, COMPLAINT_NO_MODEL },
         { "nosuchmodel", 400, 499, COMPLAINT_NO_MODEL },
@@ -139,7 +146,12 @@ static const struct rule word_rules[] = {
         { "accountdeactivated", 400, 499, COMPLAINT_ENDPOINT },
         { "accountsuspended", 400, 499, COMPLAINT_ENDPOINT },
         { "accountdisabled", 400, 499, COMPLAINT_ENDPOINT },
+        { "organizationhasbeen", 400, 499, COMPLAINT_ENDPOINT }, /* disabled, restricted */
+        { "accesstokeninvalid", 400, 599, COMPLAINT_ENDPOINT },
+        { "accesstokenexpired", 400, 599, COMPLAINT_ENDPOINT },
+        { "invalidaccesstoken", 400, 599, COMPLAINT_ENDPOINT },
         { "unsupportedcountry", 400, 499, COMPLAINT_ENDPOINT },
+        { "locationisnotsupported", 400, 499, COMPLAINT_ENDPOINT },
         /* what passes */
         { "overloaded", 400, 428, COMPLAINT_PASSES },
         { "tryagain", 400, 428, COMPLAINT_PASSES },
@@ -222,6 +234,13 @@ static const json_t *find_message(const json_t *error)
         return json_is_string(found) ? found : NULL;
 }
 
+/* What a gateway quotes of the vendor behind it, where its own words are "Provider returned error" (OpenRouter); NULL = nothing. */
+static const json_t *find_quoted(const json_t *error)
+{
+        const json_t *raw = json_object_get(json_object_get(error, "metadata"), "raw");
+        return json_string_length(raw) > 0 ? raw : NULL;
+}
+
 static bool is_error_status(json_int_t status)
 {
         return status >= 400 && status <= 599;
@@ -254,7 +273,8 @@ static void add_words(char *words, size_t *used, struct bytes text)
 void complaint_read(const struct ai_response *response, const json_t *body, struct complaint *out)
 {
         size_t used = 0;
-        const json_t *error = find_error(body), *message = find_message(error);
+        const json_t *error = find_error(body), *quoted = find_quoted(error);
+        const json_t *message = quoted ? quoted : find_message(error);
         *out = (struct complaint){ .status = response->status,
                                    .code = complaint_text_of(error, code_keys),
                                    .type = complaint_text_of(error, type_keys),

@@ -35,6 +35,7 @@ static const struct {
         { "completed", FINISH_WHOLE },
         { "finishreasonstop", FINISH_WHOLE },
         { "toolcalls", FINISH_WHOLE },
+        { "functioncall", FINISH_WHOLE },
         { "", FINISH_WHOLE },
         { "length", FINISH_CUT },
         { "maxtokens", FINISH_CUT },
@@ -42,6 +43,7 @@ static const struct {
         { "modellength", FINISH_CUT },
         { "maxlength", FINISH_CUT },
         { "tokenlimit", FINISH_CUT },
+        { "errorlimit", FINISH_CUT },
         { "finishreasonmaxtokens", FINISH_CUT },
         { "modelcontextwindowexceeded", FINISH_CUT },
         { "contextlength", FINISH_CUT },
@@ -54,7 +56,7 @@ static const struct {
 
 /* Parts of words that all stand for a filter. */
 static const char *const filters[] = { "filter",  "safety", "recitation", "block",     "prohibited", "guardrail",
-                                       "moderat", "policy", "flagged",    "violation", "refus" };
+                                       "moderat", "policy", "flagged",    "violation", "refus",      "toxic" };
 
 static bool ai_judge_read_body(struct bytes text, json_t **out, struct problem *why);
 static bool judge_plainly(const struct ai_response *response, const json_t *schema, struct ai_reply *reply);
@@ -94,6 +96,18 @@ void ai_judge(const struct ai_response *response, const json_t *schema, struct a
         json_decref(body);
 }
 
+static bool judge_body_begins(struct bytes text, const char *with)
+{
+        return text.size > strlen(with) && memcmp(text.data, with, strlen(with)) == 0;
+}
+
+static const char *judge_body_packed(struct bytes text)
+{
+        return judge_body_begins(text, "\x1f\x8b")           ? "gzip"
+               : judge_body_begins(text, "\x28\xb5\x2f\xfd") ? "zstd"
+                                                             : NULL;
+}
+
 /* As JSON, or what can be made of it. False with `why` where nothing can. */
 static bool ai_judge_read_body(struct bytes text, json_t **out, struct problem *why)
 {
@@ -101,9 +115,14 @@ static bool ai_judge_read_body(struct bytes text, json_t **out, struct problem *
         text = loose_trim(text);
         if (text.size == 0)
                 return problem_set(why, "provider", "empty", "the reply is empty") == 0;
-        if (text.size > 2 && memcmp(text.data, "\x1f\x8b", 2) == 0)
+        const char *packed = judge_body_packed(text);
+        if (packed)
                 return problem_set(why, "provider", "compressed",
-                                   "the reply is compressed (gzip), but does not say so in Content-Encoding") == 0;
+                                   "the reply is compressed (%s), but does not say so in Content-Encoding",
+                                   packed) == 0;
+        if (judge_body_begins(text, "data:") || judge_body_begins(text, "event:"))
+                return problem_set(why, "provider", "streamed",
+                                   "the reply is a stream of events, which was not asked for") == 0;
         if (json_parse(text, "provider", out, why) == 0)
                 return true;
         loose_repair(text, &repaired);
@@ -246,6 +265,8 @@ static void name_ending(enum finish finish, const char *reason, const char *secr
 static void judge_answer(const json_t *body, const struct ai_response *response, const json_t *schema,
                          struct ai_reply *reply)
 {
+        if (json_is_array(body))
+                body = json_array_get(body, 0);
         const json_t *choices = json_object_get(body, "choices");
         const json_t *choice = choices ? json_array_get(choices, 0) : body; /* some send the choice alone */
         const json_t *message = json_object_get(choice, "message");

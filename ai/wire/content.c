@@ -74,8 +74,8 @@ static struct bytes content_from(struct bytes text, const unsigned char *at)
 /* What follows the last of a model's thoughts; the opening mark may be in the prompt, so only the closing one counts. */
 static struct bytes after_thoughts(struct bytes text)
 {
-        static const char *const ends[] = { "</think>",     "</thinking>", "</thought>",
-                                            "</reasoning>", "[/THINK]",    "<|/think|>" };
+        static const char *const ends[] = { "</think>", "</thinking>", "</thought>", "</reasoning>",
+                                            "[/THINK]", "<|/think|>",  "<|message|>" };
         for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
                 for (const unsigned char *at; (at = ai_content_find(text, ends[i])) != NULL;)
                         text = content_from(text, at + strlen(ends[i]));
@@ -97,12 +97,9 @@ static struct bytes in_fence(struct bytes text)
         return inner;
 }
 
-/* From the first brace to the last: words around an object go. */
-static struct bytes in_braces(struct bytes text)
+static const unsigned char *content_next_brace(struct bytes text)
 {
-        const unsigned char *open = text.size ? memchr(text.data, '{', text.size) : NULL;
-        const unsigned char *close = text.size ? memrchr(text.data, '}', text.size) : NULL;
-        return open && close && close > open ? bytes_of(open, (size_t)(close + 1 - open)) : text;
+        return text.size ? memchr(text.data, '{', text.size) : NULL;
 }
 
 /* An answer that was written as JSON twice is a text that holds it. */
@@ -118,6 +115,21 @@ static int ai_content_parse(struct bytes text, json_t **out, struct problem *why
         return 0;
 }
 
+/* Words around an object go: the first that ends where the last one ends. What stands before it in braces may be thoughts, in marks that nobody knows. */
+static bool content_parse_braces(struct bytes text, json_t **out)
+{
+        enum { MOST_TRIES = 64 };
+        const unsigned char *close = text.size ? memrchr(text.data, '}', text.size) : NULL;
+        const unsigned char *open = content_next_brace(text);
+        for (unsigned tries = 0; open && close > open && tries < MOST_TRIES; tries++) {
+                const struct bytes object = bytes_of(open, (size_t)(close + 1 - open));
+                if (ai_content_parse(object, out, NULL) == 0)
+                        return true;
+                open = content_next_brace(bytes_of(open + 1, (size_t)(close - open)));
+        }
+        return false;
+}
+
 int content_parse(struct bytes text, json_t **out, struct problem *why)
 {
         text = loose_trim(text);
@@ -128,11 +140,12 @@ int content_parse(struct bytes text, json_t **out, struct problem *why)
         const struct bytes rest = loose_trim(after_thoughts(text));
         if (rest.size == 0)
                 return problem_set(why, "provider", "empty", "the reply is empty but for the model's thoughts");
-        const struct bytes tries[] = { rest, loose_trim(in_fence(rest)), in_braces(in_fence(rest)), in_braces(rest) };
-        for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
-                if (tries[i].size > 0 && tries[i].size < text.size && ai_content_parse(tries[i], out, NULL) == 0) {
-                        memset(why, 0, sizeof(*why));
-                        return 0;
-                }
-        return 1;
+        const struct bytes fenced = in_fence(rest), tries[] = { rest, loose_trim(fenced) };
+        bool done = false;
+        for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]) && !done; i++)
+                done = tries[i].size > 0 && tries[i].size < text.size && ai_content_parse(tries[i], out, NULL) == 0;
+        if (!done && !content_parse_braces(fenced, out) && !content_parse_braces(rest, out))
+                return 1;
+        memset(why, 0, sizeof(*why));
+        return 0;
 }
