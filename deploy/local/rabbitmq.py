@@ -233,6 +233,16 @@ class RabbitMQ(Server):
         self.ctl("eval", "[ok = dets:sync(Table) || Table <- dets:all()].")
 
     @contextlib.contextmanager
+    def consumer_timeout(self, milliseconds):
+        """While this lasts a channel that is opened is closed over a message that it holds for longer; looked at five times a second."""
+        setting = "application:set_env(rabbit, consumer_timeout, {}), application:set_env(rabbit, channel_tick_interval, {})."
+        self.ctl("eval", setting.format(milliseconds, 200))
+        try:
+            yield
+        finally:
+            self.ctl("eval", setting.format(1800000, 60000))
+
+    @contextlib.contextmanager
     def memory_alarm(self):
         """While this lasts the server blocks every connection that publishes."""
         self.ctl("set_vm_memory_high_watermark", "0.0000001")

@@ -11,6 +11,7 @@ import pytest
 import servers
 from celery.exceptions import TaskRevokedError
 from support import jobs
+from support.celery_app import make_app
 from support.queues import Queues
 from test_dlq import keeping
 
@@ -111,6 +112,39 @@ def test_expired_in_its_queue(chard, rabbitmq, broker_url, app_of, redis, queues
         with pytest.raises(TaskRevokedError, match="expired"):
             behind.get(40)
         assert lasting.get(40)
+
+
+@pytest.mark.parametrize("broker", ["RabbitMQ 4"], indirect=True)
+def test_what_is_held_past_the_consumer_timeout_comes_again(broker, chard, database, private_redis, provider, reply, wait_until):
+    """The broker closes the channel over a slow answer: the worker subscribes again, takes the message on as the same task, and nothing is asked twice. Results that
+    are owed to a Redis that is away hold none."""
+    server, url = broker
+    away = private_redis()
+    away.kill()
+    chard = chard.with_settings(broker_url=url)
+    chard.settings |= provider.settings()
+    chard.prepare()
+    app = make_app(url, "rpc://")
+    provider.behave = reply.sequence(reply.hanging())
+
+    def unacked():
+        lines = server.ctl("list_queues", "-p", url.rpartition("/")[2].replace("%2F", "/"), "name", "messages_unacknowledged").splitlines()
+        return dict(line.split() for line in lines)
+
+    with server.consumer_timeout(1500), chard.worker(queues="chat.classify,chat.answer,chard.tasks", result_url=away.url) as worker:
+        for number in range(5):
+            app.send_task("chard.add", (number, 1), queue="chard.tasks")
+        job = jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
+        worker.wait_log("queue=chat.classify not consuming: .*timed out")
+        worker.wait_log("queue=chat.classify consuming again")
+        wait_until(lambda: database.value("select count(*) from chard.owed_result") == 5, 40)
+        wait_until(lambda: unacked()["chard.tasks"] == "0", 30)
+        worker.wait_log("Redis away")
+        provider.let_go()
+        assert jobs.ended(database, [job]) == {job: "SUCCESS"}
+        assert provider.count == 2
+        wait_until(lambda: database.value("select count(*) from chard.owed_result") == 7)
+    app.close()
 
 
 # --- seeing it ------------------------------------------------------------------------------------------

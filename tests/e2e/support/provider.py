@@ -133,6 +133,7 @@ class Provider:
         self.most_in_flight = 0
         self._protocols = set()
         self._timers = {}
+        self._hanging = {}
         raise_file_limit(25000)
         loop.run(self._start(tls))
 
@@ -151,6 +152,10 @@ class Provider:
     def drop_connections(self):
         """Resets all of them, in the middle of whatever they do."""
         self._loop.run(self._drop())
+
+    def let_go(self, behave=fitting):
+        """Answers what was left hanging."""
+        self._loop.run(self._let_go(behave))
 
     def stop(self):
         """Connections are reset, and new ones refused until start()."""
@@ -171,6 +176,11 @@ class Provider:
         for protocol in list(self._protocols):
             protocol.transport.abort()
 
+    async def _let_go(self, behave):
+        for protocol, request in list(self._hanging.items()):
+            del self._hanging[protocol]
+            self._send(protocol, behave(request), request.body)
+
     async def _stop(self):
         self._server.close()
         await self._drop()
@@ -180,6 +190,7 @@ class Provider:
 
     def lost(self, protocol):
         self._protocols.discard(protocol)
+        self._hanging.pop(protocol, None)
         if self._timers.pop(protocol, None):
             self.in_flight -= 1
 
@@ -192,6 +203,8 @@ class Provider:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         reply = self._reply(request)
+        if reply.hang:
+            self._hanging[protocol] = request
         self._timers[protocol] = asyncio.get_running_loop().call_later(reply.delay, self._send, protocol, reply, body)
 
     def _reply(self, request):
