@@ -477,6 +477,28 @@ def test_a_policy_waits_for_better_times(chard, provider, reply, queues, wait_un
     assert "is none of" in chard.with_settings(dlq_policies="* timeout often=1").run("dlq", "keep", check=2).stderr
 
 
+@everywhere
+def test_a_policy_waits_for_a_paused_model(chard, database, provider, reply, queues, wait_until):
+    """Of the text model, which is what a task without a model of its own asks; letters for the vision model, and those of tasks that ask none, go back."""
+    chard.settings |= provider.settings() | {"CHARD_OPENAI_MODEL": "text-model", "CHARD_OPENAI_VISION_MODEL": "vision-model"}
+    chard.prepare()
+    provider.behave = lambda request: reply.rate_limited(600) if request.json["model"] == "text-model" else reply.fitting(request)
+    with chard.worker(name="w1", grace_ms=0):
+        jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
+
+        def paused():
+            tasks = json.loads(chard.run("ping", "w1", "--json").stdout)["state"]["tasks"]
+            return {name for name, fare in tasks.items() if fare["paused_ms"] > 0}
+
+        wait_until(lambda: paused() == {"chat.classify", "chat.answer", "scan.answer"})
+        buried = {name: bury(queues, name) for name in ("chat.classify", "scan.answer", "scan.vision", "scan.reward")}
+        with keeping(chard, dlq_policies="* timeout after=400ms rounds=1 errors=100% rate=1000/s") as keeper:
+            wait_until(lambda: {entry["task_id"] for entry in entries(chard, "--state", "requeued", "--code", "timeout")}
+                       == {buried["scan.vision"], buried["scan.reward"]}, 30)
+            keeper.wait_log("dead letters of .* wait: its model is paused")
+            assert {entry["task_id"] for entry in entries(chard, "--code", "timeout")} == {buried["chat.classify"], buried["scan.answer"]}
+
+
 class Receiver:
     """A real HTTP server that takes what is posted; answers with `statuses` first, then 200."""
 

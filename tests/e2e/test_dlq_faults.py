@@ -11,7 +11,7 @@ from support import jobs
 from support.database import Database
 from support.letters import leave_rows, letters, publish
 from support.place import everywhere
-from test_dlq import Receiver, dlq_json, entries, keeping, kept
+from test_dlq import Receiver, dlq_json, entries, keeping, kept, task
 
 COUNT = 2000
 
@@ -37,6 +37,38 @@ def test_an_older_message_of_a_dead_task(chard, database, queues, wait_until):
         wait_until(lambda: queues.depth("chat.classify.dead") == 1)
     (letter,) = queues.take("chat.classify.dead")
     assert (letter.headers["attempts"], letter.headers["errorCode"], letter.headers["errorVerdict"]) == (4, "timeout", "transient")
+
+
+@everywhere
+def test_errbacks_run_once_for_each_death(chard, database, queues, wait_until):
+    """What was requeued and dies again calls them again; an old message that comes back does not. Of a task that keeps state, and of one that keeps none."""
+    chard.prepare()
+    errback = {"task": "chat.classify", "args": [], "kwargs": {"user_id": "u1", "text": "a milk carton", "lang": "en"},
+               "options": {"queue": "chat.classify"}, "subtask_type": None, "immutable": True}
+    failing = {"chat.answer": "chat.answer", "chard.fail": "chard.tasks"}
+    ids = {}
+
+    def send(name, queue, **known):
+        headers, _ = task(name, **known)
+        queues.publish("", queue, json.dumps([[], {}, {"callbacks": None, "errbacks": [errback], "chain": None, "chord": None}]).encode(), headers)
+        return headers["id"]
+
+    def called(name):
+        return [row["id"] for row in database.rows("select id from chard.task where parent_id = %s and name = 'chat.classify' and state = 'SUCCESS'", ids[name])]
+
+    with chard.worker(queues="chat.classify,chat.answer,chard.tasks"), keeping(chard):
+        ids |= {name: send(name, queue) for name, queue in failing.items()}
+        for death in (1, 2, 3):
+            wait_until(lambda: [len(called(name)) for name in failing] == [death] * 2, 30)  # noqa: B023
+            kept(chard, 2, wait_until)
+            if death < 3:
+                assert dlq_json(chard, "requeue", "--all", "--yes")["requeued"] == 2
+        for name, queue in failing.items():
+            send(name, queue, task_id=ids[name])
+        wait_until(lambda: all(queues.depth(queue) == 0 for queue in failing.values()))
+    late = {message.headers["id"] for message in queues.take("chat.classify")}  # such as nobody took any more
+    assert late <= {one for name in failing for one in called(name)}
+    assert [len(called(name)) for name in failing] == [3, 3]
 
 
 def test_killed_while_requeueing(chard_release, private_rabbitmq, private_postgres, wait_until):
