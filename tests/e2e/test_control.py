@@ -4,6 +4,7 @@ same through the library, against a worker that is chard. The answers of Celery'
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -202,7 +203,7 @@ def test_revoked_before_it_came(worker, ask, send, database, wait_until, app):
 
 @pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
 def test_a_worker_that_ends_has_stored_what_it_was_told_to_revoke(worker, app, ask, chard, kind, tmp_path, wait_until):
-    """Twenty thousand in one command, which nobody waits for, and SIGTERM behind it; a lock holds the store up meanwhile."""
+    """Twenty thousand in one command, which nobody waits for, and SIGTERM behind it; a lock holds the store up meanwhile. They are stored as sets."""
     if kind == "sqlite":
         chard.settings["CHARD_STORE_URL"] = f"sqlite:{tmp_path}/chard.db"
         chard.prepare()
@@ -216,6 +217,22 @@ def test_a_worker_that_ends_has_stored_what_it_was_told_to_revoke(worker, app, a
         running.wait_log("stopping")
     assert running.wait() == 0
     assert database.value("select count(*) from chard.task where state = 'REVOKED'") == 20001
+    if kind == "postgresql":
+        assert database.value("select count(distinct xmin::text) from chard.task where id <> 'first'") <= 25
+
+
+@pytest.mark.parametrize("kind, end", [("postgresql", signal.SIGTERM), ("sqlite", signal.SIGKILL)])
+def test_what_is_acknowledged_outlives_its_worker(worker, ask, chard, kind, end, tmp_path):
+    """The signal comes right behind the answer."""
+    if kind == "sqlite":
+        chard.settings["CHARD_STORE_URL"] = f"sqlite:{tmp_path}/chard.db"
+        chard.prepare()
+    running = worker(queues="chat.classify")
+    assert "flagged as revoked" in ask("revoke", task_id=[f"t{n}" for n in range(2000)])["ok"]
+    running.signal(end)
+    running.expected = {0, -9}
+    running.wait()
+    assert Backend(chard.settings["CHARD_STORE_URL"]).database.value("select count(*) from chard.task where state = 'REVOKED'") == 2000
 
 
 def test_a_revocation_is_answered_once_it_is_stored(worker, app, ask, database, wait_until):
