@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from support import jobs
+from support.place import everywhere
 
 COMMANDS = ["dev", "worker", "submit", "send", "try", "status", "job", "jobs", "trace", "cancel", "ping", "topology", "migrate", "events", "scheduled", "move", "help", "version"]
 
@@ -141,13 +142,24 @@ def test_submit_waits_no_longer_than_told(chard):
     assert "no worker consumes chat.classify" in done.stderr
 
 
-def test_submit_waits_and_prints_the_answer_first(chard):
+@everywhere
+def test_submit_waits_and_prints_the_answer_first(chard, database, wait_until):
+    """Its id before anybody works; who is missing, step by step; then the answer, and how long it took."""
     chard.prepare()
-    with chard.worker():
-        words = ["submit", "chat", "user_id=u1", "text=Where does a milk carton go?", "lang=en", "--wait", "30"]
-        lines = chard.run(*words, check=0).stdout.splitlines()
-        whole = chard.run(*words, "--json", check=0)
-    assert len(lines[0]) == 36 and "{" not in "".join(lines)
+    words = ["submit", "chat", "user_id=u1", "text=Where does a milk carton go?", "lang=en", "--wait", "60"]
+    waiting = chard.start(*words)
+    wait_until(lambda: waiting.out and waiting.out[0].endswith("\n"))
+    assert len(waiting.out[0].strip()) == 36 and waiting.running()
+    waiting.wait_log("no worker consumes chat.classify: the job waits until one does")
+    with chard.worker(queues="chat.classify", name="first"):
+        waiting.wait_log("no worker consumes chat.answer")
+        assert waiting.stdout.count("\n") == 1
+        with chard.worker(queues="chat.answer", name="second"):
+            assert waiting.wait() == 0
+            whole = chard.run(*words, "--json", check=0)
+    lines = waiting.stdout.splitlines()
+    assert jobs.ended(database, [lines[0]]) == {lines[0]: "SUCCESS"}
+    assert "{" not in "".join(lines) and waiting.stderr.count("no worker consumes") == 2
     document = json.loads(whole.stdout)["document"]
     assert lines[1:1 + document["answer"]["user_answer"].count("\n") + 1] == document["answer"]["user_answer"].split("\n")
     assert any(line.startswith("SUCCESS") and line.endswith(" s") for line in lines), lines

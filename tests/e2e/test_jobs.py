@@ -2,6 +2,7 @@
 """Jobs as those see them who do not run them: found by any id, listed, followed live, cancelled; on servers and on one file."""
 
 import concurrent.futures
+import datetime
 import json
 import random
 import re
@@ -14,6 +15,7 @@ from support import jobs
 from support.place import PLACES
 from support.program import OPTIONS, die_with_parent, plain_environment
 from support.store import DRIVERS, Store
+from test_dlq import keeping
 
 place = pytest.fixture(params=PLACES)(lambda request: request.param)
 
@@ -426,7 +428,37 @@ def test_status_says_what_is_wrong(chard, database, queues, wait_until, provider
     shown = status(1)
     dead = next(worker for worker in shown["workers"] if worker["name"] == "two")
     assert dead["state"] == "dead" and dead["held"]["count"] == 1 and any("two is dead and holds 1" in wrong for wrong in shown["wrong"])
-    assert "WRONG   two is dead" in chard.run("status").stdout
+    until = database.value("select lease_until from chard.task where lease_owner = 'two'")
+    assert abs(datetime.datetime.fromisoformat(dead["held"]["until"].replace("Z", "+00:00")) - until) < datetime.timedelta(milliseconds=10)
+    shown = chard.run("status").stdout
+    assert re.search(r"^worker  two  dead, \d+ in hand.*, no sign of life for 36\d\d s, holds 1 until " + re.escape(dead["held"]["until"]), shown, re.M)
+    assert f"WRONG   two is dead and holds 1 tasks until {dead['held']['until']}" in shown
+
+
+def test_status_shows_what_is_stuck_or_paused_and_who_leads(chard, store_url, wait_until, provider, reply):
+    chard.prepare()
+    chard.settings |= provider.settings() | {"CHARD_OPENAI_MODEL": "text-model", "CHARD_OPENAI_VISION_MODEL": "vision-model"}
+    provider.behave = reply.always(reply.rate_limited(600))
+    store = Store(store_url, "scheduler")
+    store.ask({"do": "schedule", "due_ms": int(time.time() * 1000) - 120000, "exchange": "", "routing_key": "my.profile", "task_id": "late", "reason": "enqueue"})
+    store.end()
+    shown = json.loads(chard.run("status", "--json", check=1).stdout)
+    assert (shown["scheduled"]["count"], shown["scheduled"]["overdue"], shown["duties"]["leader"]) == (1, 1, None)
+    told = chard.run("status").stdout
+    for line in ("duties  nobody does them (chard keep)", "waiting 1 scheduled messages, 1 of them overdue",
+                 "WRONG   1 scheduled messages are stuck: due for more than a minute"):
+        assert line in told
+    chats(chard, 1)
+    with chard.worker(queues="chat.classify,chat.answer,scan.vision", name="one", grace_ms=0), keeping(chard, "k1"):
+        def status():
+            return json.loads(chard.run("status", "--json").stdout)
+
+        wait_until(lambda: {(row["task"], row["model"], row["worker"]) for row in status()["paused"]}
+                   == {("chat.classify", "text", "one"), ("chat.answer", "text", "one")})
+        wait_until(lambda: status()["duties"]["leader"] == "k1")
+        shown, told = status(), chard.run("status").stdout
+        assert shown["scheduled"]["overdue"] == 0 and shown["paused"][0]["paused_ms"] > 0
+        assert "duties  k1\n" in told and re.search(r"^WRONG   chat\.answer: the model \(text\) is paused for \d+\.\d s on one$", told, re.M)
 
 
 def test_what_no_queue_takes_is_told_once_and_can_be_dropped(chard, database, store_url, wait_until):
