@@ -179,3 +179,36 @@ def errback_of_a_chord_whose_header_has_a_chord(app, t):
     first = [seen(result), e.ran(1, **owners)]
     seen(t.add(1).apply_async(countdown=1))  # what came second has run by then
     return [*first, e.ran(1, **owners)]
+
+
+@scene
+def errback_that_is_a_chord(app, t):
+    e = Errbacks(app, t)
+    result = t.fail("x").on_error(chord([e.one("A"), e.one("B")], e.one("C"))).apply_async()
+    return [seen(result), [row[0] for row in e.ran(3)]]
+
+
+@scene
+def errbacks_of_a_header_that_fails_twice(app, t):
+    """The body's is called once."""
+    e = Errbacks(app, t)
+    result = chord([t.fail("x").on_error(e.one("A")), t.fail("x").on_error(e.one("B")), t.add(1)], t.same().on_error(e.one("C"))).apply_async()
+    ran = e.ran(3, body=result, **header_of(result))
+    return [seen(result), ran, len(e.metas())]
+
+
+@scene
+def errback_at_the_end_of_a_chain_in_a_header(app, t):
+    e = Errbacks(app, t)
+    result = chord([chain(t.add(1), t.same(), t.fail("x").set(immutable=True).on_error(e.one("A"))), t.add(2)], t.same().on_error(e.one("B"))).apply_async()
+    return [seen(result), e.ran(2, body=result, **header_of(result))]
+
+
+@scene
+def errbacks_of_chains_in_a_group(app, t):
+    """Of those behind a task that fails none is called."""
+    e = Errbacks(app, t)
+    result = group(chain(t.fail("x").on_error(e.one("A")), t.same().on_error(e.one("B"))),
+                   chain(t.add(1), t.fail("y").set(immutable=True).on_error(e.one("C")))).apply_async()
+    ran = e.ran(2)
+    return [[seen(one) for one in result.results], [row[0] for row in ran]]
