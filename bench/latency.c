@@ -29,13 +29,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum mode { ONE, RATE, WINDOW, WAITING };
+enum latency_mode { ONE, RATE, WINDOW, WAITING };
 
-struct plan {
+struct latency_plan {
         const char *url;
         struct recipe recipe;
         unsigned long count, skip, window, rate;
-        enum mode mode;
+        enum latency_mode mode;
         char **command;
         struct times times;
         amqp_connection_state_t conn;
@@ -43,14 +43,14 @@ struct plan {
         pid_t worker;
 };
 
-static void set_mode(struct plan *p, enum mode mode, unsigned long *number)
+static void set_mode(struct latency_plan *p, enum latency_mode mode, unsigned long *number)
 {
         p->mode = mode;
         if (number)
                 *number = (unsigned long)number_of(optarg, 1);
 }
 
-static void read_plan(struct plan *p, int argc, char **argv)
+static void read_plan(struct latency_plan *p, int argc, char **argv)
 {
         static const struct option options[] = {
                 { "url", 1, NULL, 'u' },    { "count", 1, NULL, 'n' }, { "task", 1, NULL, 't' },
@@ -82,7 +82,7 @@ static void read_plan(struct plan *p, int argc, char **argv)
 /* Fails the measurement when the worker does. */
 static void *watch_worker(void *arg)
 {
-        struct plan *p = arg;
+        struct latency_plan *p = arg;
         siginfo_t how;
         waitid(P_PID, (id_t)p->worker, &how, WEXITED | WNOWAIT);
         pthread_mutex_lock(&p->times.lock);
@@ -92,7 +92,7 @@ static void *watch_worker(void *arg)
         return NULL;
 }
 
-static void start_worker(struct plan *p)
+static void start_worker(struct latency_plan *p)
 {
         pthread_t watcher;
         struct amqp_connection_info info;
@@ -122,7 +122,7 @@ static void start_worker(struct plan *p)
 }
 
 /* Wait until so many are acked. */
-static void wait_acked(struct plan *p, size_t count)
+static void wait_acked(struct latency_plan *p, size_t count)
 {
         struct times *t = &p->times;
         struct timespec end;
@@ -163,9 +163,9 @@ static void sleep_until(uint64_t ns)
 }
 
 /* Hold message `i` back for as long as the mode says; returns when it counts as sent. */
-static uint64_t pace(struct plan *p, unsigned long i, uint64_t start_ns)
+static uint64_t pace(struct latency_plan *p, unsigned long i, uint64_t start_ns)
 {
-        const enum mode mode = i < p->skip && p->mode != WAITING ? ONE : p->mode;
+        const enum latency_mode mode = i < p->skip && p->mode != WAITING ? ONE : p->mode;
         if (mode == ONE)
                 wait_acked(p, i);
         if (mode == WINDOW && i >= p->window)
@@ -178,7 +178,7 @@ static uint64_t pace(struct plan *p, unsigned long i, uint64_t start_ns)
         return due;
 }
 
-static void publish_all(struct plan *p)
+static void publish_all(struct latency_plan *p)
 {
         amqp_pool_t pool;
         uint64_t start_ns = 0;
@@ -205,7 +205,7 @@ static void publish_all(struct plan *p)
 
 /* ---- the report ---- */
 
-static void report(const char *name, const struct plan *p, const uint64_t *from, const uint64_t *to)
+static void report(const char *name, const struct latency_plan *p, const uint64_t *from, const uint64_t *to)
 {
         const size_t count = p->count - p->skip;
         uint64_t *us = calloc(count, sizeof(*us));
@@ -222,7 +222,7 @@ static void report(const char *name, const struct plan *p, const uint64_t *from,
         free(us);
 }
 
-static void end_worker(struct plan *p)
+static void end_worker(struct latency_plan *p)
 {
         struct rusage usage;
         int status;
@@ -241,7 +241,7 @@ static void end_worker(struct plan *p)
 
 int main(int argc, char **argv)
 {
-        struct plan p = { .times = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER } };
+        struct latency_plan p = { .times = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER } };
         read_plan(&p, argc, argv);
         prctl(PR_SET_TIMERSLACK, 1);
         struct times *t = &p.times;

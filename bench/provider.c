@@ -34,14 +34,14 @@ struct connection {
 };
 
 /* Answers under way, in the order in which they are due: the delay is the same for all of them. */
-struct due {
+struct answer_due {
         uint64_t at_ns;
         int fd;
         unsigned generation;
-        const struct answer *answer;
+        const struct canned_answer *answer;
 };
 
-struct answer {
+struct canned_answer {
         const char *property; /* one that only this answer's schema has among those below it */
         const char *content;
         char *response;
@@ -52,7 +52,7 @@ struct provider {
         int epoll, listener;
         struct connection *connections; /* by file descriptor */
         size_t most;
-        struct due *ring;
+        struct answer_due *ring;
         size_t ring_size, first, count;
         uint64_t delay_ns;
         char *input;
@@ -66,7 +66,7 @@ struct provider {
 #define STEPS "\\\"disposal_steps\\\":[\\\"Empty and rinse it.\\\",\\\"Put it with metals.\\\"]"
 #define WORDS "\\\"user_answer\\\":\\\"Empty it, rinse it, put it with metals.\\\""
 
-static struct answer answers[] = {
+static struct canned_answer answers[] = {
         { .property = "\"about_waste\"", .content = CLASSIFICATION ",\\\"about_waste\\\":true}" },
         { .property = "\"major\"", .content = CLASSIFICATION "}" },
         { .property = "\"insufficiencies\"", .content = "{" STEPS ",\\\"insufficiencies\\\":[]," WORDS "}" },
@@ -81,7 +81,7 @@ static void make_answers(void)
                 "\"message\":{\"role\":\"assistant\",\"refusal\":null,\"content\":\"%s\"}}],"
                 "\"usage\":{\"prompt_tokens\":900,\"completion_tokens\":60,\"total_tokens\":960}}";
         for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-                struct answer *a = &answers[i];
+                struct canned_answer *a = &answers[i];
                 const int size = snprintf(NULL, 0, body, a->content);
                 const int all = asprintf(
                         &a->response, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
@@ -94,14 +94,14 @@ static void make_answers(void)
 }
 
 /* Which answer fits: the schema stands at the end of a request, so only that is looked at. */
-static const struct answer *choose_answer(const char *body, size_t size)
+static const struct canned_answer *choose_answer(const char *body, size_t size)
 {
         enum { TAIL = 6000 };
         static const char mark[] = "\"response_format\"";
         const size_t skipped = size > TAIL ? size - TAIL : 0;
         const char *schema = memmem(body + skipped, size - skipped, mark, sizeof(mark) - 1);
         const size_t left = schema ? size - (size_t)(schema - body) : 0;
-        const struct answer *a = answers;
+        const struct canned_answer *a = answers;
         while (*a->property && !memmem(schema ? schema : body, left, a->property, strlen(a->property)))
                 a++;
         return a;
@@ -140,12 +140,12 @@ static void send_stats(struct provider *p, int fd)
 
 /* ---- answers under way ---- */
 
-static void answer_later(struct provider *p, const struct connection *c, const struct answer *answer)
+static void answer_later(struct provider *p, const struct connection *c, const struct canned_answer *answer)
 {
         if (p->count == p->ring_size)
                 die("more requests at once than file descriptors");
         count_time(p);
-        p->ring[(p->first + p->count) % p->ring_size] = (struct due){
+        p->ring[(p->first + p->count) % p->ring_size] = (struct answer_due){
                 .at_ns = p->counted_ns + p->delay_ns, .fd = c->fd, .generation = c->generation, .answer = answer
         };
         p->requests++;
@@ -157,7 +157,7 @@ static void answer_due(struct provider *p)
 {
         const uint64_t now = now_ns();
         while (p->count && p->ring[p->first].at_ns <= now) {
-                const struct due *d = &p->ring[p->first];
+                const struct answer_due *d = &p->ring[p->first];
                 count_time(p);
                 /* A response fits into an empty send buffer, and nobody asks again before he was answered. */
                 if (p->connections[d->fd].generation == d->generation &&

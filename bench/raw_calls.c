@@ -23,7 +23,7 @@
 #include <sys/resource.h>
 #include <uv.h>
 
-struct shard {
+struct call_shard {
         struct calls *calls;
         CURLM *multi;
         uv_timer_t timer;
@@ -31,7 +31,7 @@ struct shard {
 
 struct calls {
         uv_loop_t loop;
-        struct shard *shards;
+        struct call_shard *shards;
         struct curl_slist *headers;
         const char *url;
         struct buffer body;
@@ -42,11 +42,11 @@ struct calls {
 
 struct watch {
         uv_poll_t poll;
-        struct shard *shard;
+        struct call_shard *shard;
         curl_socket_t fd;
 };
 
-static void collect(struct shard *s);
+static void collect(struct call_shard *s);
 
 static size_t ignore_reply(char *data, size_t size, size_t count, void *arg)
 {
@@ -54,7 +54,7 @@ static size_t ignore_reply(char *data, size_t size, size_t count, void *arg)
         return size * count;
 }
 
-static void start(struct shard *s, CURL *easy)
+static void start(struct call_shard *s, CURL *easy)
 {
         struct calls *c = s->calls;
         curl_multi_add_handle(s->multi, easy);
@@ -91,14 +91,14 @@ static void on_socket(uv_poll_t *poll, int status, int events)
         const int flags = (status < 0 ? CURL_CSELECT_ERR : 0) | (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
                           (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
         int running;
-        struct shard *s = w->shard;
+        struct call_shard *s = w->shard;
         curl_multi_socket_action(s->multi, w->fd, flags, &running);
         collect(s);
 }
 
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
-        struct shard *s = arg;
+        struct call_shard *s = arg;
         struct watch *w = known;
         (void)easy;
         if (what == CURL_POLL_REMOVE) {
@@ -123,7 +123,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
 
 static void on_timeout(uv_timer_t *timer)
 {
-        struct shard *s = timer->data;
+        struct call_shard *s = timer->data;
         int running;
         curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
         collect(s);
@@ -131,7 +131,7 @@ static void on_timeout(uv_timer_t *timer)
 
 static int set_timer(CURLM *multi, long ms, void *arg)
 {
-        struct shard *s = arg;
+        struct call_shard *s = arg;
         (void)multi;
         if (ms < 0)
                 uv_timer_stop(&s->timer);
@@ -140,7 +140,7 @@ static int set_timer(CURLM *multi, long ms, void *arg)
         return 0;
 }
 
-static void collect(struct shard *s)
+static void collect(struct call_shard *s)
 {
         struct calls *c = s->calls;
         int left;
@@ -221,7 +221,7 @@ static void open_shards(struct calls *c)
         if (!c->shards)
                 die("out of memory");
         for (long i = 0; i < count; i++) {
-                struct shard *s = &c->shards[i];
+                struct call_shard *s = &c->shards[i];
                 s->calls = c;
                 s->multi = curl_multi_init();
                 uv_timer_init(&c->loop, &s->timer);

@@ -14,21 +14,21 @@
 #include <stdlib.h>
 #include <time.h>
 
-struct plan {
+struct consume_plan {
         const char *url, *queue;
         unsigned long count, multiple;
         unsigned prefetch;
         bool late;
 };
 
-static struct plan read_plan(int argc, char **argv)
+static struct consume_plan read_plan(int argc, char **argv)
 {
         static const struct option options[] = {
                 { "url", 1, NULL, 'u' },      { "queue", 1, NULL, 'q' },    { "count", 1, NULL, 'n' },
                 { "prefetch", 1, NULL, 'p' }, { "multiple", 1, NULL, 'm' }, { "late", 0, NULL, 'l' },
                 { NULL, 0, NULL, 0 },
         };
-        struct plan p = { .multiple = 1, .prefetch = 1000 };
+        struct consume_plan p = { .multiple = 1, .prefetch = 1000 };
         for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
                 switch (c) {
                 case 'u': p.url = optarg; break;
@@ -71,7 +71,7 @@ static uint64_t receive(amqp_connection_state_t conn, uint64_t *late_us)
         return tag;
 }
 
-static double drain(amqp_connection_state_t conn, const struct plan *p, uint64_t *late_us)
+static double drain(amqp_connection_state_t conn, const struct consume_plan *p, uint64_t *late_us)
 {
         uint64_t start_ns = 0;
         for (unsigned long i = 0; i < p->count; i++) {
@@ -86,7 +86,7 @@ static double drain(amqp_connection_state_t conn, const struct plan *p, uint64_t
 
 int main(int argc, char **argv)
 {
-        const struct plan p = read_plan(argc, argv);
+        const struct consume_plan p = read_plan(argc, argv);
         uint64_t *late_us = p.late ? calloc(p.count, sizeof(*late_us)) : NULL;
         amqp_connection_state_t conn = plain_connect(p.url);
         plain_consume(conn, p.queue, p.prefetch);

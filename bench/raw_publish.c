@@ -15,13 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct plan {
+struct publish_plan {
         const char *url;
         unsigned long count, window;
         struct recipe recipe;
 };
 
-static struct plan read_plan(int argc, char **argv)
+static struct publish_plan read_plan(int argc, char **argv)
 {
         static const struct option options[] = {
                 { "url", 1, NULL, 'u' },      { "count", 1, NULL, 'n' },  { "task", 1, NULL, 't' },
@@ -31,7 +31,7 @@ static struct plan read_plan(int argc, char **argv)
                 { "reply-to", 1, NULL, 'r' }, { "size", 1, NULL, 'b' },   { "transient", 0, NULL, 'd' },
                 { NULL, 0, NULL, 0 },
         };
-        struct plan p = { .window = 2000 };
+        struct publish_plan p = { .window = 2000 };
         struct recipe *r = &p.recipe;
         for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
                 switch (c) {
@@ -88,7 +88,7 @@ static void wait_confirm(amqp_connection_state_t conn, struct confirms *c)
         confirm(c, ack->delivery_tag, ack->multiple);
 }
 
-static void publish_all(amqp_connection_state_t conn, const struct ready *all, const struct plan *p)
+static void publish_all(amqp_connection_state_t conn, const struct ready *all, const struct publish_plan *p)
 {
         struct confirms c = { .done = calloc(p->count + 1, 1) };
         if (!c.done)
@@ -107,7 +107,7 @@ static void publish_all(amqp_connection_state_t conn, const struct ready *all, c
 
 int main(int argc, char **argv)
 {
-        const struct plan p = read_plan(argc, argv);
+        const struct publish_plan p = read_plan(argc, argv);
         struct message **messages = calloc(p.count, sizeof(struct message *));
         struct ready *ready = calloc(p.count, sizeof(*ready));
         amqp_pool_t pool;

@@ -14,21 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct plan {
+struct redis_plan {
         const char *host, *password;
         int port;
         unsigned long count, group;
         size_t size;
 };
 
-static struct plan read_plan(int argc, char **argv)
+static struct redis_plan read_plan(int argc, char **argv)
 {
         static const struct option options[] = {
                 { "host", 1, NULL, 'h' },  { "port", 1, NULL, 'p' }, { "password", 1, NULL, 'w' },
                 { "count", 1, NULL, 'n' }, { "size", 1, NULL, 's' }, { "group", 1, NULL, 'g' },
                 { NULL, 0, NULL, 0 },
         };
-        struct plan p = { .host = "127.0.0.1", .port = 6379, .group = 500, .size = 250 };
+        struct redis_plan p = { .host = "127.0.0.1", .port = 6379, .group = 500, .size = 250 };
         for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
                 switch (c) {
                 case 'h': p.host = optarg; break;
@@ -53,7 +53,7 @@ static void take_answer(redisContext *redis)
         freeReplyObject(reply);
 }
 
-static redisContext *open_redis(const struct plan *p)
+static redisContext *open_redis(const struct redis_plan *p)
 {
         redisContext *redis = redisConnect(p->host, p->port);
         if (!redis || redis->err)
@@ -75,7 +75,7 @@ static void store(redisContext *redis, const char *meta, size_t size)
 
 int main(int argc, char **argv)
 {
-        const struct plan p = read_plan(argc, argv);
+        const struct redis_plan p = read_plan(argc, argv);
         char *meta = malloc(p.size);
         redisContext *redis = open_redis(&p);
         if (!meta)

@@ -224,7 +224,7 @@ static bool is_owner(const char *at, size_t size)
         return mask_listed(
                 "account acct asst batch call chat chatcmpl cmpl cus doc file ft gen host id image img item job key "
                 "msg message node order org page photo pod proj project ray req request resp response row run "
-                "scan sess session sk span task thread tok token trace tr user usr worker",
+                "sess session sk span task thread tok token trace tr user usr worker",
                 at, size);
 }
 

@@ -306,7 +306,7 @@ static void client_on_wake(uv_async_t *wake)
                 list = next;
         }
         if (c->redis)
-                lib_redis_tend(c);
+                lib_redis_flush(c);
         if (closing)
                 client_let_go_of_servers(c);
 }

@@ -157,7 +157,7 @@ static void listener_look_at(struct chard *c, struct listener *l)
         listener_free(l);
 }
 
-void listen_tend(struct chard *c)
+void listen_update(struct chard *c)
 {
         pthread_mutex_lock(&c->lock);
         struct listener *l = c->redis->moved;

@@ -141,7 +141,7 @@ static int question_ask(struct chard *c, const struct bytes words[], size_t coun
         return q.code;
 }
 
-void lib_redis_tend(struct chard *c)
+void lib_redis_flush(struct chard *c)
 {
         struct lib_redis *r = c->redis;
         pthread_mutex_lock(&c->lock);
@@ -155,7 +155,7 @@ void lib_redis_tend(struct chard *c)
                         question_answer(q, lib_no_memory(q->why));
                 q = next;
         }
-        listen_tend(c);
+        listen_update(c);
 }
 
 /* ---- connecting ---- */

@@ -35,7 +35,7 @@ void lib_redis_free(struct lib_redis *r);
 
 /* The loop thread's: connect, turning the loop until that has worked or failed; send what callers want; close the links. */
 int lib_redis_start(struct chard *c, struct chard_error *why);
-void lib_redis_tend(struct chard *c);
+void lib_redis_flush(struct chard *c);
 void lib_redis_stop(struct chard *c);
 
 /* Say how many parts a chord has; `tree`, where its results nest (else NULL), is what the workers join them by. A caller's thread. CHARD_OK,
@@ -64,7 +64,7 @@ int listen_wait(struct chard *c, struct listener *l, unsigned *heard, uint64_t u
 /* The loop thread's: of the listening link; and once it is closed. */
 void listen_heard(const redisReply *message, void *client);
 void listen_lost(void *client);
-void listen_tend(struct chard *c);
+void listen_update(struct chard *c);
 void listen_stop(struct chard *c);
 
 #endif

@@ -35,7 +35,7 @@ struct redis_wire {
         struct buffer flying;  /* being written */
         bool up, flies, closed;
         unsigned handles;
-        char room[READ_SIZE];
+        char buffer[READ_SIZE];
 };
 
 static void wire_on_connected(uv_connect_t *connecting, int status);
@@ -187,16 +187,16 @@ static bool wire_decrypt(struct redis_wire *w)
                 wire_up(w);
                 ERR_clear_error();
         }
-        while (!w->closed && (count = SSL_read(w->tls, w->room, READ_SIZE)) > 0)
-                wire_feed(w, w->room, (size_t)count);
+        while (!w->closed && (count = SSL_read(w->tls, w->buffer, READ_SIZE)) > 0)
+                wire_feed(w, w->buffer, (size_t)count);
         return w->closed || SSL_get_error(w->tls, count) == SSL_ERROR_WANT_READ;
 }
 
-static void wire_on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+static void wire_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
         struct redis_wire *w = (struct redis_wire *)handle->data;
         (void)suggested;
-        *out = uv_buf_init(w->room, READ_SIZE);
+        *out = uv_buf_init(w->buffer, READ_SIZE);
 }
 
 static void wire_on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
@@ -230,7 +230,7 @@ static void wire_on_connected(uv_connect_t *connecting, int status)
         if (w->closed)
                 return;
         if (status == 0)
-                status = uv_read_start(&w->on.stream, wire_on_room, wire_on_read);
+                status = uv_read_start(&w->on.stream, wire_on_alloc, wire_on_read);
         if (status != 0)
                 wire_down(w, uv_strerror(status));
         else if (!w->tls)

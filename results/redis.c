@@ -264,14 +264,14 @@ struct chord_script {
 static void chord_run(struct redis *r, const struct chord_script *script, const char *group_id,
                       const struct bytes args[], size_t arg_count, results_done *done, void *arg)
 {
-        struct buffer room = { 0 };
+        struct buffer scratch = { 0 };
         struct bytes all[KEY_COUNT], keys[KEY_COUNT];
-        chord_keys(r, group_id, &room, all);
+        chord_keys(r, group_id, &scratch, all);
         for (size_t i = 0; i < script->key_count; i++)
                 keys[i] = all[script->keys[i]];
         results_redis_run(r, &(struct redis_script_call){ script->text, keys, args, script->key_count, arg_count },
                           done, arg);
-        buffer_free(&room);
+        buffer_free(&scratch);
 }
 
 static const char *redis_decimal(size_t number, char out[24])

@@ -200,7 +200,7 @@ static int connect_meanwhile(struct amqp_broker *b, const struct broker_config *
         return result;
 }
 
-static int start_side(struct amqp_broker *b, struct io_thread *s, void *(*main)(void *))
+static int amqp_open_thread(struct amqp_broker *b, struct io_thread *s, void *(*main)(void *))
 {
         amqp_stay(b);
         const int result = io_thread_start(s, main, b);
@@ -214,9 +214,9 @@ static int amqp_open_start(struct amqp_broker *b, uv_loop_t *loop)
         int result = amqp_watch(b, loop);
         b->publisher.io.next_address = b->consumer.io.next_address;
         if (!result)
-                result = start_side(b, &b->consumer.io, run_consumer);
+                result = amqp_open_thread(b, &b->consumer.io, run_consumer);
         if (!result)
-                result = start_side(b, &b->publisher.io, run_publisher);
+                result = amqp_open_thread(b, &b->publisher.io, run_publisher);
         return result;
 }
 

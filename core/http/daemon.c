@@ -157,8 +157,8 @@ static void server_head(struct exchange *x, const char *method)
 
 static enum MHD_Result server_take(struct exchange *x, const char *data, size_t *size)
 {
-        const size_t most = x->server->config.body_most, room = most - x->body.size;
-        const size_t taken = *size < room ? *size : room;
+        const size_t most = x->server->config.body_most, free_space = most - x->body.size;
+        const size_t taken = *size < free_space ? *size : free_space;
         buffer_add(&x->body, data, taken);
         x->surplus += *size - taken;
         *size = 0;

@@ -218,10 +218,10 @@ static void sqlite_engine_collect(struct sqlite_engine *e)
         e->last = more;
 }
 
-/* ---- the log ---- */
+/* ---- the write-ahead log ---- */
 
 /* Readers and other writers go on meanwhile, except for a log that is far too long. */
-static void tend_log(struct sqlite_engine *e)
+static void sqlite_engine_checkpoint(struct sqlite_engine *e)
 {
         const int limit = e->first ? LOG_PAGES_BUSY : LOG_PAGES_IDLE;
         if (e->log_pages < limit || e->log_pages - e->log_tried < LOG_PAGES_IDLE)
@@ -283,7 +283,7 @@ void *sqlite_engine_run(void *engine)
                 while (e->failures && obey_out_of_turn(e)) {
                 }
                 if (e->db)
-                        tend_log(e);
+                        sqlite_engine_checkpoint(e);
         }
         sqlite_shut(e);
         return NULL;

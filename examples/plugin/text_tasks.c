@@ -138,16 +138,16 @@ static int lengths(const struct chard_input *in, struct chard_outcome *out)
         static const char member[] = "{\"task\": \"text.length\", \"args\": [%s]}";
         char place[32];
         const char *text, *all = chard_argument_json(in, "/args");
-        const size_t room = sizeof(begin) + (all ? strlen(all) : 0) * (sizeof(member) + 1) + 8;
-        char *canvas = chard_allocate(in, room);
+        const size_t size = sizeof(begin) + (all ? strlen(all) : 0) * (sizeof(member) + 1) + 8;
+        char *canvas = chard_allocate(in, size);
         if (!all || !canvas)
                 return CHARD_BROKEN;
-        size_t used = (size_t)snprintf(canvas, room, "%s", begin);
+        size_t used = (size_t)snprintf(canvas, size, "%s", begin);
         for (int i = 0; snprintf(place, sizeof(place), "/args/%d", i), (text = chard_argument_json(in, place)); i++) {
-                used += (size_t)snprintf(canvas + used, room - used, "%s", i ? ", " : "");
-                used += (size_t)snprintf(canvas + used, room - used, member, text);
+                used += (size_t)snprintf(canvas + used, size - used, "%s", i ? ", " : "");
+                used += (size_t)snprintf(canvas + used, size - used, member, text);
         }
-        snprintf(canvas + used, room - used, "]}}");
+        snprintf(canvas + used, size - used, "]}}");
         return chard_replace(out, canvas);
 }
 

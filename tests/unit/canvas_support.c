@@ -31,9 +31,9 @@ const struct failure_told canvas_failure = { .exception = { (const unsigned char
                                              .traceback = "T",
                                              .worker = "w" };
 
-bool try_to_give(struct given *g, const char *key, json_t *takes_value)
+bool try_to_give(struct canvas_given *g, const char *key, json_t *takes_value)
 {
-        *g = (struct given){ 0 };
+        *g = (struct canvas_given){ 0 };
         json_t *body = json_pack("[[i], {s:i}, {s:o}]", 1, "k", 2, key, takes_value);
         struct buffer text = { 0 };
         struct problem why = { 0 };
@@ -49,12 +49,12 @@ bool try_to_give(struct given *g, const char *key, json_t *takes_value)
         return rc == 0;
 }
 
-void give(struct given *g, const char *key, json_t *takes_value)
+void give(struct canvas_given *g, const char *key, json_t *takes_value)
 {
         assert_true(try_to_give(g, key, takes_value));
 }
 
-void take_back(struct given *g)
+void take_back(struct canvas_given *g)
 {
         task_message_clear(&g->task);
         made_free(&g->made);

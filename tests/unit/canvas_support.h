@@ -13,16 +13,16 @@ extern const struct follow_how canvas_how;
 extern const struct failure_told canvas_failure;
 
 /* A task with this value under `key` of its embed. */
-struct given {
+struct canvas_given {
         struct arena arena;
         struct made made;
         struct task_message task;
 };
 
 /* Make one, which must go well; or false when the decoder refuses it. Either is followed by take_back. */
-void give(struct given *g, const char *key, json_t *takes_value);
-bool try_to_give(struct given *g, const char *key, json_t *takes_value);
-void take_back(struct given *g);
+void give(struct canvas_given *g, const char *key, json_t *takes_value);
+bool try_to_give(struct canvas_given *g, const char *key, json_t *takes_value);
+void take_back(struct canvas_given *g);
 
 /* How many messages there are; then it is empty. */
 size_t count_and_clear(struct following *f);

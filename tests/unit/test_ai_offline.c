@@ -93,7 +93,7 @@ static void the_provider_follows_from_the_settings(void **state)
 
 /* ---- calls ---- */
 
-struct heard {
+struct offline_heard {
         int times;
         enum ai_verdict verdict;
         char code[48];
@@ -105,7 +105,7 @@ struct heard {
 
 static void hear(const struct ai_reply *reply, void *arg)
 {
-        struct heard *heard = arg;
+        struct offline_heard *heard = arg;
         heard->times++;
         heard->verdict = reply->verdict;
         strcpy(heard->code, reply->why.code);
@@ -140,7 +140,7 @@ static void the_hooks_word_is_judged(void **state)
                 { "bug", fits, AI_PERMANENT, "offline" },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct heard heard = { 0 };
+                struct offline_heard heard = { 0 };
                 const struct ai_request request = { .task = rows[i].task, .schema = rows[i].schema };
                 assert_int_equal(ai_ask(ai, &request, hear, &heard, NULL), 0);
                 assert_int_equal(heard.times, 0); /* never from inside ai_ask */
@@ -159,7 +159,7 @@ static void the_hooks_word_is_judged(void **state)
 static void without_a_hook_nothing_can_be_answered(void **state)
 {
         (void)state;
-        struct heard heard = { 0 };
+        struct offline_heard heard = { 0 };
         const struct ai_config config = { .loop = &loop };
         const struct ai_request request = { .task = "t" };
         close_ai();
@@ -172,7 +172,7 @@ static void without_a_hook_nothing_can_be_answered(void **state)
 static void a_call_can_be_taken_back(void **state)
 {
         (void)state;
-        struct heard heard = { 0 };
+        struct offline_heard heard = { 0 };
         struct ai_call *call;
         const struct ai_request request = { .task = "t" };
         assert_int_equal(ai_ask(ai, &request, hear, &heard, &call), 0);
@@ -186,7 +186,7 @@ static void a_call_can_be_taken_back(void **state)
 static void a_call_can_be_taken_back_from_anothers_done(void **state)
 {
         (void)state;
-        struct heard first = { 0 }, second = { 0 };
+        struct offline_heard first = { 0 }, second = { 0 };
         const struct ai_request request = { .task = "t" };
         assert_int_equal(ai_ask(ai, &request, hear, &first, NULL), 0);
         assert_int_equal(ai_ask(ai, &request, hear, &second, &first.other), 0);
@@ -200,7 +200,7 @@ static void asking_from_done_is_heard_in_the_next_turn(void **state)
 {
         (void)state;
         const struct ai_request request = { .task = "t" };
-        struct heard heard = { .asks = 3, .request = &request };
+        struct offline_heard heard = { .asks = 3, .request = &request };
         assert_int_equal(ai_ask(ai, &request, hear, &heard, NULL), 0);
         for (int turn = 1; turn <= 4; turn++) {
                 while (heard.times < turn)
@@ -212,7 +212,7 @@ static void asking_from_done_is_heard_in_the_next_turn(void **state)
 static void closing_takes_all_calls_back(void **state)
 {
         (void)state;
-        struct heard heard = { 0 };
+        struct offline_heard heard = { 0 };
         const struct ai_request request = { .task = "t" };
         for (int i = 0; i < 100; i++)
                 assert_int_equal(ai_ask(ai, &request, hear, &heard, NULL), 0);

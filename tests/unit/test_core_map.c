@@ -14,7 +14,7 @@
 enum { KEYS = 400 };
 
 /* The simple model: value i stands under keys[i], or NULL does. */
-struct model {
+struct test_model {
         char keys[KEYS][24];
         int *values[KEYS];
         size_t count;
@@ -85,7 +85,7 @@ static void count_one(void *value, void *arg)
         ++*(size_t *)arg;
 }
 
-static void agree(const struct map *m, const struct model *model)
+static void agree(const struct map *m, const struct test_model *model)
 {
         size_t seen = 0;
         assert_int_equal(map_count(m), model->count);
@@ -96,7 +96,7 @@ static void agree(const struct map *m, const struct model *model)
         assert_int_equal(seen, model->count);
 }
 
-static void step(struct map *m, struct model *model, uint64_t random, unsigned put_percent)
+static void step(struct map *m, struct test_model *model, uint64_t random, unsigned put_percent)
 {
         const size_t i = random % KEYS;
         int *thing = &model->things[(random >> 16) % (KEYS * 2)];
@@ -118,7 +118,7 @@ static void step(struct map *m, struct model *model, uint64_t random, unsigned p
 static void random_operations_agree_with_the_model(void **state)
 {
         (void)state;
-        struct model *model = calloc(1, sizeof(*model));
+        struct test_model *model = calloc(1, sizeof(*model));
         uint64_t random = 2463534242ULL;
         assert_non_null(model);
         for (size_t i = 0; i < KEYS; i++)

@@ -68,7 +68,7 @@ static void unload(struct load *l)
 }
 
 /* A setting as one would type it. */
-static const char *shown(const struct settings *s, const char *flag, char room[32])
+static const char *shown(const struct settings *s, const char *flag, char text[32])
 {
         for (size_t i = 0; i < SETTING_COUNT; i++) {
                 const struct setting *row = &setting_table[i];
@@ -76,9 +76,9 @@ static const char *shown(const struct settings *s, const char *flag, char room[3
                 if (strcmp(row->flag, flag) != 0)
                         continue;
                 if (row->kind == NUMBER)
-                        snprintf(room, 32, "%ld", *(const long *)(const void *)at);
+                        snprintf(text, 32, "%ld", *(const long *)(const void *)at);
                 if (row->kind == NUMBER)
-                        return room;
+                        return text;
                 return row->kind == SWITCH ? (*(const bool *)at ? "yes" : "no") : *(char *const *)(const void *)at;
         }
         fail_msg("no setting %s", flag);
@@ -99,12 +99,12 @@ static void every_setting_has_its_default(void **state)
 {
         (void)state;
         struct load l;
-        char room[32];
+        char text[32];
         load(&l, "", "");
         assert_int_equal(l.refused, 0);
         assert_int_equal(l.operands, 0);
         for (size_t i = 0; i < SETTING_COUNT; i++)
-                assert_string_equal(shown(&l.settings, setting_table[i].flag, room), setting_table[i].otherwise);
+                assert_string_equal(shown(&l.settings, setting_table[i].flag, text), setting_table[i].otherwise);
         assert_int_equal(l.settings.slots, 1000);
         assert_string_equal(l.settings.broker_url, "");
         assert_false(l.settings.ai_http2_plain);
@@ -187,13 +187,13 @@ static void flags_and_environment_set_it(void **state)
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
                 struct load l;
-                char room[32];
+                char text[32];
                 load(&l, rows[i].environment, rows[i].words);
                 if (l.refused)
                         fail_msg("%s %s: %s", rows[i].environment, rows[i].words, l.why.text);
-                if (strcmp(shown(&l.settings, rows[i].flag, room), rows[i].value) != 0)
+                if (strcmp(shown(&l.settings, rows[i].flag, text), rows[i].value) != 0)
                         fail_msg("%s %s: %s is %s", rows[i].environment, rows[i].words, rows[i].flag,
-                                 shown(&l.settings, rows[i].flag, room));
+                                 shown(&l.settings, rows[i].flag, text));
                 are_operands(&l, rows[i].operands);
                 unload(&l);
         }
@@ -387,10 +387,10 @@ static void a_file_gives_its_first_line(void **state)
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
                 struct load l;
-                char room[32];
+                char text[32];
                 load_file(&l, rows[i].variable, rows[i].content, strlen(rows[i].content));
                 assert_int_equal(l.refused, 0);
-                assert_string_equal(shown(&l.settings, rows[i].flag, room), rows[i].value);
+                assert_string_equal(shown(&l.settings, rows[i].flag, text), rows[i].value);
                 unload(&l);
         }
         /* this one names a file itself, and is not one that holds a value */

@@ -117,17 +117,17 @@ static void fake_close(struct fake *f, struct jobs *jobs)
 
 /* ---- following ---- */
 
-struct heard {
+struct follow_heard {
         char text[128];
         struct follower *follower;
-        unsigned leave_at;         /* unfollow from inside at this position */
-        struct heard *takes_along; /* and this one */
-        struct jobs *close;        /* or close everything */
+        unsigned leave_at;                /* unfollow from inside at this position */
+        struct follow_heard *takes_along; /* and this one */
+        struct jobs *close;               /* or close everything */
 };
 
 static void on_news(const struct job_news *news, const struct problem *why, void *arg)
 {
-        struct heard *h = (struct heard *)arg;
+        struct follow_heard *h = (struct follow_heard *)arg;
         const size_t size = strlen(h->text);
         assert_null(why);
         if (!news->step) {
@@ -149,7 +149,7 @@ static void on_news(const struct job_news *news, const struct problem *why, void
                 jobs_unfollow(h->takes_along->follower);
 }
 
-static void follow(struct jobs *jobs, struct heard *h, const char *id, uint64_t after)
+static void follow(struct jobs *jobs, struct follow_heard *h, const char *id, uint64_t after)
 {
         assert_int_equal(jobs_follow(jobs, id, after, on_news, h, &h->follower, NULL), 0);
 }
@@ -165,7 +165,7 @@ static void each_step_is_told_once_to_each(void **state)
 {
         struct fake f;
         struct jobs *jobs;
-        struct heard one = { 0 }, two = { 0 }, late = { 0 }, other = { 0 };
+        struct follow_heard one = { 0 }, two = { 0 }, late = { 0 }, other = { 0 };
         (void)state;
         fake_open(&f, &jobs);
         follow(jobs, &one, "a", 0);
@@ -193,7 +193,7 @@ static void the_end_is_told_once(void **state)
 {
         struct fake f;
         struct jobs *jobs;
-        struct heard one = { 0 }, back = { 0 }, early = { 0 }, beyond = { 0 };
+        struct follow_heard one = { 0 }, back = { 0 }, early = { 0 }, beyond = { 0 };
         (void)state;
         fake_open(&f, &jobs);
         f.touches = true; /* so that it is not asked because time has passed */
@@ -202,7 +202,7 @@ static void the_end_is_told_once(void **state)
                 uint64_t after;
                 const char *text;
         } rows[] = { { 0, "a1 a2 a3 a4! SUCCESS " }, { 4, "SUCCESS " }, { 3, "a4! SUCCESS " }, { 9, "" } };
-        struct heard *const heard[] = { &one, &back, &early, &beyond };
+        struct follow_heard *const heard[] = { &one, &back, &early, &beyond };
         for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 follow(jobs, heard[i], "a", rows[i].after);
                 turn_until(&f, i + 1); /* by one read, whatever there is to hear */
@@ -221,7 +221,7 @@ static void followers_leave_while_they_are_told(void **state)
 {
         struct fake f;
         struct jobs *jobs;
-        struct heard one = { .leave_at = 2 }, two = { 0 }, three = { 0 };
+        struct follow_heard one = { .leave_at = 2 }, two = { 0 }, three = { 0 };
         (void)state;
         fake_open(&f, &jobs);
         one.takes_along = &two;
@@ -240,7 +240,7 @@ static void all_is_closed_from_inside(void **state)
 {
         struct fake f;
         struct jobs *jobs;
-        struct heard one = { .leave_at = 2 }, two = { 0 };
+        struct follow_heard one = { .leave_at = 2 }, two = { 0 };
         (void)state;
         fake_open(&f, &jobs);
         one.close = jobs;
@@ -258,7 +258,7 @@ static void a_touch_asks_at_once(void **state)
 {
         struct fake f;
         struct jobs *jobs;
-        struct heard one = { 0 };
+        struct follow_heard one = { 0 };
         (void)state;
         fake_open(&f, &jobs);
         f.touches = true;

@@ -52,7 +52,7 @@ static void ten_thousand(void **state)
                   1 },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct given g;
+                struct canvas_given g;
                 struct following out;
                 struct problem why = { 0 };
                 give(&g, rows[i].key, rows[i].value);
@@ -108,7 +108,7 @@ static void as_deep_as_it_may_be(void **state)
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 static const char *const places[] = { "callbacks", "chain" };
                 for (size_t k = 0; k < 2; k++) {
-                        struct given g;
+                        struct canvas_given g;
                         struct following out;
                         struct problem why = { 0 };
                         if (!try_to_give(&g, places[k], json_pack("[o]", nested(rows[i].type, rows[i].depth)))) {
@@ -138,7 +138,7 @@ static void turn_and_turn_about(void **state)
                 for (unsigned i = 0; i < depth; i++)
                         inner = i % 2 ? canvas("group", json_pack("[o, o]", inner, task("known")))
                                       : canvas("chain", json_pack("[o, o]", task("known"), inner));
-                struct given g;
+                struct canvas_given g;
                 struct following out;
                 struct problem why = { 0 };
                 if (try_to_give(&g, "callbacks", json_pack("[o]", inner))) {
@@ -205,7 +205,7 @@ static void try_sends(const struct task_message *task, const json_t *signature)
 /* Whatever it is: an answer, the same one before the work as after it, and nothing left over. */
 static void try_everywhere(const json_t *signature)
 {
-        struct given g;
+        struct canvas_given g;
         struct following out;
         struct problem checked = { 0 }, why = { 0 };
         give(&g, "callbacks", json_pack("[O]", signature));
@@ -256,7 +256,7 @@ static void every_value_of_every_wrong_type(void **state)
 {
         (void)state;
         json_t *root = parse(everything);
-        struct given g;
+        struct canvas_given g;
         struct problem why = { 0 };
         give(&g, "callbacks", json_pack("[O]", root));
         if (task_message_check(&g.task, &canvas_how, &why) != 0)

@@ -30,7 +30,7 @@ static void errbacks_are_told_what_they_ask_for(void **state)
 {
         (void)state;
         char all[1024], chained[64] = "[\"i\"]";
-        struct given g;
+        struct canvas_given g;
         struct following out;
         struct problem why = { 0 };
         snprintf(all, sizeof(all), "[%s," CANVAS_EXCEPTION ",\"T\",5]", request);
@@ -71,7 +71,7 @@ static void errbacks_are_those_of_a_task_and_a_death(void **state)
         enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
         char ids[2][2 * ROWS][ID_TEXT_SIZE];
         for (size_t i = 0; i < 2 * ROWS; i++) {
-                struct given g;
+                struct canvas_given g;
                 struct following out;
                 struct problem why = { 0 };
                 json_t *errbacks = json_pack("[{s:s}, o]", "task", "known",
@@ -138,7 +138,7 @@ static void an_heir_keeps_state_where_the_task_does(void **state)
         counting.keeps = only_known_ones_keep;
         counting.queue = "q";
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct given g;
+                struct canvas_given g;
                 struct following out = { 0 }, joined = { 0 };
                 struct problem why = { 0 };
                 struct buffer result = { 0 };
@@ -185,7 +185,7 @@ static void what_is_sent_on_and_said_of_it(void **state)
                   "[[\"b\", [[\"g\", null], [[[\"a\", null], null]]]], null]", 1 },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct given g;
+                struct canvas_given g;
                 struct following out;
                 struct problem why = { 0 };
                 struct buffer result = { 0 };

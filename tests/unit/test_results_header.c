@@ -14,7 +14,7 @@
 enum { REPLIES = 4 };
 
 /* Answers each command in turn with the next of its replies. */
-struct server {
+struct fake_redis {
         uv_loop_t loop;
         uv_tcp_t listener, link;
         struct buffer heard;
@@ -45,7 +45,7 @@ static size_t command_size(const struct buffer *b)
         return at <= b->size ? at : 0;
 }
 
-static void server_answer(struct server *s)
+static void server_answer(struct fake_redis *s)
 {
         assert_true(s->answered < REPLIES);
         const struct bytes reply = s->replies[s->answered];
@@ -55,7 +55,7 @@ static void server_answer(struct server *s)
 
 static void on_heard(uv_stream_t *stream, ssize_t size, const uv_buf_t *in)
 {
-        struct server *s = stream->data;
+        struct fake_redis *s = stream->data;
         if (size > 0)
                 buffer_add(&s->heard, in->base, (size_t)size);
         free(in->base);
@@ -68,7 +68,7 @@ static void on_heard(uv_stream_t *stream, ssize_t size, const uv_buf_t *in)
         }
 }
 
-static void give_room(uv_handle_t *handle, size_t size, uv_buf_t *out)
+static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *out)
 {
         (void)handle;
         *out = uv_buf_init(malloc(size), (unsigned)size);
@@ -76,16 +76,16 @@ static void give_room(uv_handle_t *handle, size_t size, uv_buf_t *out)
 
 static void on_link(uv_stream_t *listener, int status)
 {
-        struct server *s = listener->data;
+        struct fake_redis *s = listener->data;
         assert_int_equal(status, 0);
         uv_tcp_init(&s->loop, &s->link);
         s->link.data = s;
         assert_int_equal(uv_accept(listener, (uv_stream_t *)&s->link), 0);
-        uv_read_start((uv_stream_t *)&s->link, give_room, on_heard);
+        uv_read_start((uv_stream_t *)&s->link, on_alloc, on_heard);
 }
 
 /* Returns its port. */
-static int server_listen(struct server *s)
+static int server_listen(struct fake_redis *s)
 {
         struct sockaddr_in address;
         int size = sizeof(address);
@@ -101,7 +101,7 @@ static int server_listen(struct server *s)
 
 static void on_counted(const struct chord_reply *reply, void *arg)
 {
-        struct server *s = arg;
+        struct fake_redis *s = arg;
         s->verdict = reply->verdict;
         s->told = true;
 }
@@ -109,7 +109,7 @@ static void on_counted(const struct chord_reply *reply, void *arg)
 /* The last part of a header, whose saved GroupResult says that it has so many results. */
 static enum chord_verdict count_part(size_t results, unsigned *asked)
 {
-        struct server s = { .answered = 0 };
+        struct fake_redis s = { .answered = 0 };
         struct results *r = NULL;
         struct buffer saved = { 0 }, reply = { 0 };
         char url[48];

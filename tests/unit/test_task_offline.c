@@ -24,11 +24,11 @@ static const struct taxonomy *the_taxonomy(void)
 }
 
 /* What a text, or a picture's URL, is taken for. */
-struct seen {
+struct offline_seen {
         const char *text, *url, *middle;
 };
 
-static void each_seen(const struct seen *rows, size_t count)
+static void each_seen(const struct offline_seen *rows, size_t count)
 {
         for (size_t i = 0; i < count; i++) {
                 json_t *answer = NULL;
@@ -49,7 +49,7 @@ static void each_seen(const struct seen *rows, size_t count)
 static void korean_words_name_the_category(void **state)
 {
         (void)state;
-        static const struct seen rows[] = {
+        static const struct offline_seen rows[] = {
                 { "이 페트병은 어떻게 버리나요?", NULL, "clear-pet" },
                 { "깨끗이 비우고 헹군 무색페트병(물병)이에요.", NULL, "clear-pet" },
                 { "캔을 버리려고요", NULL, "metal" },
@@ -88,7 +88,7 @@ static void korean_words_name_the_category(void **state)
 static void english_words_name_the_category(void **state)
 {
         (void)state;
-        static const struct seen rows[] = {
+        static const struct offline_seen rows[] = {
                 { "An aluminium can, empty and rinsed.", NULL, "metal" },
                 { "two CANS of beer", NULL, "metal" },
                 { "Can I throw this away?", NULL, "unclassified" },
@@ -110,7 +110,7 @@ static void english_words_name_the_category(void **state)
 static void the_pictures_file_name_counts_too(void **state)
 {
         (void)state;
-        static const struct seen rows[] = {
+        static const struct offline_seen rows[] = {
                 { NULL, "https://example.com/photos/glass_bottle-01.jpg?battery", "glass" },
                 { NULL, "https://example.com/%ED%8E%98%ED%8A%B8%EB%B3%91.png", "clear-pet" },
                 { NULL, "https://example.com/battery/1.jpg", "unclassified" },
@@ -142,14 +142,14 @@ static void every_item_of_the_taxonomy_is_known_by_its_own_name(void **state)
         }
 }
 
-struct state {
+struct offline_state {
         const char *text, *tags;
 };
 
 static void words_tell_the_situation(void **state)
 {
         (void)state;
-        static const struct state rows[] = {
+        static const struct offline_state rows[] = {
                 { "", "[]" },
                 { "빈 병이에요", "['내용물_없음']" },
                 { "비우지 않은 병", "['내용물_있음']" },

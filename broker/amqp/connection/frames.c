@@ -162,7 +162,7 @@ void frame_publish(struct buffer *out, uint16_t channel, const struct message *m
         publish_header(out, channel, m, PERSISTENT);
 }
 
-void frame_cast(struct buffer *out, uint16_t channel, const struct message *m)
+void frame_publish_transient(struct buffer *out, uint16_t channel, const struct message *m)
 {
         publish_method(out, channel, m, 0);
         publish_header(out, channel, m, TRANSIENT);

@@ -31,7 +31,7 @@ bool frame_can_publish(const struct message *m, size_t frame_max);
 void frame_publish(struct buffer *out, uint16_t channel, const struct message *m);
 
 /* The same, but neither mandatory nor persistent. */
-void frame_cast(struct buffer *out, uint16_t channel, const struct message *m);
+void frame_publish_transient(struct buffer *out, uint16_t channel, const struct message *m);
 
 /* One piece of a body. */
 void frame_body(struct buffer *out, uint16_t channel, struct bytes piece);

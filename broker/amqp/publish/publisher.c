@@ -37,7 +37,7 @@ static void start_next(struct publisher *p)
         }
         window_add(&p->window, next);
         if (next->transient)
-                frame_cast(&l->out, PUBLISH_CHANNEL, next->message);
+                frame_publish_transient(&l->out, PUBLISH_CHANNEL, next->message);
         else
                 frame_publish(&l->out, PUBLISH_CHANNEL, next->message);
         p->body_sent = 0;

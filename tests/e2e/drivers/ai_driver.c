@@ -30,24 +30,24 @@ struct driver {
         uv_pipe_t in;
         struct ai *ai;
         struct buffer line;
-        struct ask *asks;
+        struct driver_ask *asks;
         uv_check_t check;
         uint64_t turn_us, longest_turn_us;
 };
 
-struct ask {
+struct driver_ask {
         struct driver *driver;
-        struct ask *next; /* of single ones */
-        json_t *command;  /* holds every text that the request borrows */
+        struct driver_ask *next; /* of single ones */
+        json_t *command;         /* holds every text that the request borrows */
         struct ai_part system_part, parts[2];
         struct ai_turn turns[2];
         struct ai_request request;
         struct ai_call *call;
-        struct batch *batch;
+        struct ask_batch *batch;
 };
 
-struct batch {
-        struct ask *ask;
+struct ask_batch {
+        struct driver_ask *ask;
         size_t count, window, begun, ended;
         bool patient, filling;
         json_t *verdicts, *codes;
@@ -57,7 +57,7 @@ struct batch {
 /* A patient batch's call that waits before it asks again. */
 struct nap {
         uv_timer_t timer;
-        struct batch *batch;
+        struct ask_batch *batch;
 };
 
 static const char *const verdict_names[] = { "ok", "transient", "wait", "permanent", "cancelled" };
@@ -105,7 +105,7 @@ static const char *model_of(const json_t *command)
         return strcmp(model, "vision") == 0 ? AI_MODEL_VISION : model;
 }
 
-static void fill_request(struct ask *a)
+static void fill_request(struct driver_ask *a)
 {
         const char *text = json_text(a->command, "text", "hello"), *image = json_text(a->command, "image", NULL);
         const char *system = json_text(a->command, "system", NULL);
@@ -130,9 +130,9 @@ static void fill_request(struct ask *a)
         };
 }
 
-static struct ask *new_ask(struct driver *d, json_t *command)
+static struct driver_ask *new_ask(struct driver *d, json_t *command)
 {
-        struct ask *a = calloc(1, sizeof(*a));
+        struct driver_ask *a = calloc(1, sizeof(*a));
         if (!a)
                 abort();
         a->driver = d;
@@ -141,7 +141,7 @@ static struct ask *new_ask(struct driver *d, json_t *command)
         return a;
 }
 
-static void free_ask(struct ask *a)
+static void free_ask(struct driver_ask *a)
 {
         json_decref(a->command);
         free(a);
@@ -149,9 +149,9 @@ static void free_ask(struct ask *a)
 
 /* ---- single calls ---- */
 
-static void forget(struct driver *d, struct ask *a)
+static void forget(struct driver *d, struct driver_ask *a)
 {
-        struct ask **at = &d->asks;
+        struct driver_ask **at = &d->asks;
         while (*at != a)
                 at = &(*at)->next;
         *at = a->next;
@@ -159,7 +159,7 @@ static void forget(struct driver *d, struct ask *a)
 
 static void on_answer(const struct ai_reply *reply, void *arg)
 {
-        struct ask *a = arg;
+        struct driver_ask *a = arg;
         json_t *out = describe(reply);
         json_object_set(out, "id", json_object_get(a->command, "id"));
         forget(a->driver, a);
@@ -169,7 +169,7 @@ static void on_answer(const struct ai_reply *reply, void *arg)
 
 static void do_ask(struct driver *d, json_t *command)
 {
-        struct ask *a = new_ask(d, command);
+        struct driver_ask *a = new_ask(d, command);
         a->next = d->asks;
         d->asks = a;
         const int result = ai_ask(d->ai, &a->request, on_answer, a, &a->call);
@@ -183,7 +183,7 @@ static void do_ask(struct driver *d, json_t *command)
 static void do_cancel(struct driver *d, json_t *command)
 {
         const json_t *id = json_object_get(command, "id");
-        for (struct ask *a = d->asks; a; a = a->next)
+        for (struct driver_ask *a = d->asks; a; a = a->next)
                 if (json_equal(json_object_get(a->command, "id"), id)) {
                         ai_cancel(d->ai, a->call);
                         break;
@@ -205,9 +205,9 @@ static void count_in(json_t *counts, const char *name)
         json_object_set_new(counts, name, json_integer(json_number(counts, name, 0) + 1));
 }
 
-static void fill(struct batch *b);
+static void fill(struct ask_batch *b);
 
-static void end_batch(struct batch *b)
+static void end_batch(struct ask_batch *b)
 {
         const struct driver *d = b->ask->driver;
         print(json_pack("{sO? so so sf sI sI sI sI}", "id", json_object_get(b->ask->command, "id"), "verdicts",
@@ -226,13 +226,13 @@ static void on_woken(uv_handle_t *handle)
 static void on_nap(uv_timer_t *timer)
 {
         struct nap *nap = (struct nap *)timer;
-        struct batch *b = nap->batch;
+        struct ask_batch *b = nap->batch;
         uv_close((uv_handle_t *)timer, on_woken);
         b->begun--;
         fill(b);
 }
 
-static void sleep_then_ask(struct batch *b, uint64_t wait_ms)
+static void sleep_then_ask(struct ask_batch *b, uint64_t wait_ms)
 {
         struct nap *nap = calloc(1, sizeof(*nap));
         if (!nap)
@@ -244,7 +244,7 @@ static void sleep_then_ask(struct batch *b, uint64_t wait_ms)
 
 static void on_batch_answer(const struct ai_reply *reply, void *arg)
 {
-        struct batch *b = arg;
+        struct ask_batch *b = arg;
         count_in(b->verdicts, verdict_names[reply->verdict]);
         if (reply->verdict != AI_OK)
                 count_in(b->codes, reply->why.code);
@@ -258,7 +258,7 @@ static void on_batch_answer(const struct ai_reply *reply, void *arg)
                 fill(b);
 }
 
-static void fill(struct batch *b)
+static void fill(struct ask_batch *b)
 {
         while (b->begun < b->count && b->begun - b->ended < b->window) {
                 b->begun++;
@@ -269,7 +269,7 @@ static void fill(struct batch *b)
 
 static void do_batch(struct driver *d, json_t *command)
 {
-        struct batch *b = calloc(1, sizeof(*b));
+        struct ask_batch *b = calloc(1, sizeof(*b));
         if (!b)
                 abort();
         b->ask = new_ask(d, command);
@@ -306,7 +306,7 @@ static void obey(struct driver *d, struct bytes line)
         json_decref(command);
 }
 
-static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
+static void on_alloc(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
 {
         (void)handle;
         *out = uv_buf_init(malloc(wanted), (unsigned)wanted);
@@ -402,7 +402,7 @@ int main(int argc, char **argv)
                 uv_pipe_init(&d.loop, &d.in, 0);
                 uv_pipe_open(&d.in, STDIN_FILENO);
                 d.in.data = &d;
-                uv_read_start((uv_stream_t *)&d.in, on_room, on_input);
+                uv_read_start((uv_stream_t *)&d.in, on_alloc, on_input);
         }
         uv_run(&d.loop, UV_RUN_DEFAULT);
         buffer_free(&d.line);

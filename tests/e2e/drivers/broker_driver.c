@@ -104,14 +104,14 @@ static void on_changed(const struct broker_health *now, void *arg)
 
 /* ---- publishing ---- */
 
-struct sent {
+struct driver_sent {
         struct driver *driver;
         json_t *n;
 };
 
 static void on_done(enum publish_result result, void *arg)
 {
-        struct sent *s = arg;
+        struct driver_sent *s = arg;
         struct driver *t = s->driver;
         t->results[result]++;
         print(json_pack("{s:s,s:o,s:s}", "event", "done", "n", s->n, "result", RESULTS[result]));
@@ -142,8 +142,8 @@ static void do_publish(struct driver *t, const json_t *line)
 {
         const json_int_t count = json_number(line, "count", 1);
         for (json_int_t i = 0; i < count; i++) {
-                struct sent *s = malloc(sizeof(*s));
-                *s = (struct sent){ t, json_integer(json_number(line, "n", 0) + i) };
+                struct driver_sent *s = malloc(sizeof(*s));
+                *s = (struct driver_sent){ t, json_integer(json_number(line, "n", 0) + i) };
                 broker_publish(t->broker, read_message(line), on_done, s);
         }
 }
@@ -275,8 +275,8 @@ static void on_input(uv_poll_t *handle, int status, int events)
         struct driver *t = handle->data;
         (void)status;
         (void)events;
-        unsigned char *room = buffer_reserve(&t->line, READ_SIZE);
-        const ssize_t count = room ? read(STDIN_FILENO, room, READ_SIZE) : 0;
+        unsigned char *space = buffer_reserve(&t->line, READ_SIZE);
+        const ssize_t count = space ? read(STDIN_FILENO, space, READ_SIZE) : 0;
         if (count <= 0) {
                 do_close(t, NULL);
                 return;

@@ -78,7 +78,7 @@ static const struct task_def *const no_tasks[] = { NULL };
 static const struct consumer_def *const test_consumers[] = { &ledger, &patient, &greedy, NULL };
 static const struct domain test_domain = { .name = "test", .tasks = no_tasks, .consumers = test_consumers };
 
-struct process {
+struct driver_process {
         uv_loop_t loop;
         uv_signal_t term;
         struct consumers *consumers;
@@ -87,12 +87,12 @@ struct process {
 static void on_term(uv_signal_t *handle, int number)
 {
         (void)number;
-        consumers_stop(((struct process *)handle->data)->consumers);
+        consumers_stop(((struct driver_process *)handle->data)->consumers);
 }
 
 static void on_stopped(void *arg)
 {
-        uv_stop(&((struct process *)arg)->loop);
+        uv_stop(&((struct driver_process *)arg)->loop);
 }
 
 int main(int argc, char **argv)
@@ -100,7 +100,7 @@ int main(int argc, char **argv)
         static const struct domain *const domains[] = { &test_domain, NULL };
         static const struct pipeline *const pipelines[] = { NULL };
         const struct catalog_source source = { .domains = domains, .pipelines = pipelines };
-        struct process p = { 0 };
+        struct driver_process p = { 0 };
         struct catalog *catalog;
         struct problem why = { 0 };
         if (argc < 5)

@@ -12,14 +12,14 @@ static void read_key(const json_t *from, const char *name, unsigned char out[DEA
         memcpy(out, text, strlen(text) < DEAD_KEY_SIZE ? strlen(text) : DEAD_KEY_SIZE);
 }
 
-static struct bytes read_bytes(struct request *r, const json_t *from, const char *name)
+static struct bytes read_bytes(struct driver_request *r, const json_t *from, const char *name)
 {
         const char *text = json_text(from, name, NULL);
 
         return text ? bytes_of(arena_string(&r->arena, text), strlen(text)) : bytes_of(NULL, 0);
 }
 
-static void read_letter(struct request *r)
+static void read_letter(struct driver_request *r)
 {
         const json_t *l = r->line;
 
@@ -48,7 +48,7 @@ static void read_letter(struct request *r)
         read_key(l, "same", r->letter.same);
 }
 
-static void read_filter(struct request *r, struct dead_filter *f)
+static void read_filter(struct driver_request *r, struct dead_filter *f)
 {
         const json_t *l = r->line, *entries = json_object_get(l, "entries");
         int64_t *ids = arena_alloc(&r->arena, (json_array_size(entries) + 1) * sizeof(*ids));
@@ -76,7 +76,7 @@ static void read_filter(struct request *r, struct dead_filter *f)
         };
 }
 
-static struct dead_act read_act(const struct request *r)
+static struct dead_act read_act(const struct driver_request *r)
 {
         return (struct dead_act){
                 .operation = json_text(r->line, "operation", "op"),
@@ -88,7 +88,7 @@ static struct dead_act read_act(const struct request *r)
 }
 
 /* {"exchange","routing_key","body"}; freed with the request. */
-static struct message *read_message(struct request *r, const json_t *from)
+static struct message *read_message(struct driver_request *r, const json_t *from)
 {
         struct message *m = json_is_object(from)
                                     ? message_new(json_text(from, "exchange", ""), json_text(from, "routing_key", "q"),
@@ -152,13 +152,13 @@ static void stale_were_settled(size_t count, const struct problem *why, void *ar
 
 /* ---- verbs ---- */
 
-static void do_dead_file(struct request *r, struct store *s)
+static void do_dead_file(struct driver_request *r, struct store *s)
 {
         read_letter(r);
         s->dead->file(s, &r->letter, stored, r);
 }
 
-static void do_dead_read(struct request *r, struct store *s)
+static void do_dead_read(struct driver_request *r, struct store *s)
 {
         struct dead_query query = {
                 .sort = (enum dead_sort)number_of(r, "sort", DEAD_BY_ENTRY),
@@ -174,7 +174,7 @@ static void do_dead_read(struct request *r, struct store *s)
         s->dead->read(s, &query, page_read, r);
 }
 
-static void do_dead_groups(struct request *r, struct store *s)
+static void do_dead_groups(struct driver_request *r, struct store *s)
 {
         struct dead_filter filter;
 
@@ -182,7 +182,7 @@ static void do_dead_groups(struct request *r, struct store *s)
         s->dead->groups(s, &filter, number_of(r, "limit", 100), read_back, r);
 }
 
-static void do_dead_count(struct request *r, struct store *s)
+static void do_dead_count(struct driver_request *r, struct store *s)
 {
         struct dead_filter filter;
 
@@ -190,7 +190,7 @@ static void do_dead_count(struct request *r, struct store *s)
         s->dead->count(s, &filter, read_back, r);
 }
 
-static void do_dead_settle(struct request *r, struct store *s)
+static void do_dead_settle(struct driver_request *r, struct store *s)
 {
         const json_t *items = json_object_get(r->line, "items"), *item;
         struct dead_item *list = arena_alloc(&r->arena, (json_array_size(items) + 1) * sizeof(*list));
@@ -215,7 +215,7 @@ static void do_dead_settle(struct request *r, struct store *s)
         s->dead->settle(s, &r->settle, settled, r);
 }
 
-static void do_dead_edit(struct request *r, struct store *s)
+static void do_dead_edit(struct driver_request *r, struct store *s)
 {
         r->edit = (struct dead_edit){ .entry = json_number(r->line, "entry", 0),
                                       .version = json_number(r->line, "version", 0),
@@ -224,17 +224,17 @@ static void do_dead_edit(struct request *r, struct store *s)
         s->dead->edit(s, &r->edit, stored, r);
 }
 
-static void do_dead_history(struct request *r, struct store *s)
+static void do_dead_history(struct driver_request *r, struct store *s)
 {
         s->dead->history(s, json_number(r->line, "entry", 0), read_back, r);
 }
 
-static void do_dead_stats(struct request *r, struct store *s)
+static void do_dead_stats(struct driver_request *r, struct store *s)
 {
         s->dead->stats(s, read_back, r);
 }
 
-static void do_dead_alarms(struct request *r, struct store *s)
+static void do_dead_alarms(struct driver_request *r, struct store *s)
 {
         struct dead_alarm_query query = { .growth = number_of(r, "growth", 50),
                                           .least = number_of(r, "least", 2),
@@ -246,13 +246,13 @@ static void do_dead_alarms(struct request *r, struct store *s)
         s->dead->alarms(s, &query, read_back, r);
 }
 
-static void do_dead_alarms_told(struct request *r, struct store *s)
+static void do_dead_alarms_told(struct driver_request *r, struct store *s)
 {
         s->dead->alarms_told(s, json_object_get(r->line, "groups"), json_is_true(json_object_get(r->line, "told")),
                              read_back, r);
 }
 
-static void do_stale_find(struct request *r, struct store *s)
+static void do_stale_find(struct driver_request *r, struct store *s)
 {
         json_t *limits = json_object_get(r->line, "limits"), *ms;
         struct stale_limit *list = arena_alloc(&r->arena, (json_object_size(limits) + 1) * sizeof(*list));
@@ -265,7 +265,7 @@ static void do_stale_find(struct request *r, struct store *s)
         s->dead->stale_find(s, &r->stale, read_back, r);
 }
 
-static const struct stale_next *read_next(struct request *r, const json_t *list)
+static const struct stale_next *read_next(struct driver_request *r, const json_t *list)
 {
         struct stale_next *next = arena_alloc(&r->arena, (json_array_size(list) + 1) * sizeof(*next));
         const json_t *one;
@@ -277,7 +277,7 @@ static const struct stale_next *read_next(struct request *r, const json_t *list)
         return next;
 }
 
-static void do_stale_settle(struct request *r, struct store *s)
+static void do_stale_settle(struct driver_request *r, struct store *s)
 {
         const json_t *items = json_object_get(r->line, "items"), *item;
         struct stale_item *list = arena_alloc(&r->arena, (json_array_size(items) + 1) * sizeof(*list));

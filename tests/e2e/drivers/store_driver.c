@@ -37,7 +37,7 @@ struct driver {
 };
 
 /* One line, and what its verb borrows. */
-struct request {
+struct driver_request {
         struct driver *driver;
         json_t *line;
         struct arena arena;
@@ -88,18 +88,18 @@ static json_t *text_or_null(struct bytes text)
 
 /* ---- reading a line ---- */
 
-static const char *text_of(const struct request *r, const char *key)
+static const char *text_of(const struct driver_request *r, const char *key)
 {
         return json_text(r->line, key, NULL);
 }
 
-static unsigned number_of(const struct request *r, const char *key, unsigned otherwise)
+static unsigned number_of(const struct driver_request *r, const char *key, unsigned otherwise)
 {
         return (unsigned)json_number(r->line, key, (json_int_t)otherwise);
 }
 
 /* "result" is any JSON; "result_hex" the bytes themselves, however broken. */
-static struct bytes result_of(struct request *r)
+static struct bytes result_of(struct driver_request *r)
 {
         if (text_of(r, "result_hex"))
                 unhex(text_of(r, "result_hex"), &r->result);
@@ -110,7 +110,7 @@ static struct bytes result_of(struct request *r)
         return buffer_view(&r->result);
 }
 
-static void read_outcome_of(struct request *r, const json_t *from, struct outcome *outcome)
+static void read_outcome_of(struct driver_request *r, const json_t *from, struct outcome *outcome)
 {
         size_t i;
         json_t *item;
@@ -125,13 +125,13 @@ static void read_outcome_of(struct request *r, const json_t *from, struct outcom
                         json_incref(json_object_get(item, "value")));
 }
 
-static void read_outcome(struct request *r)
+static void read_outcome(struct driver_request *r)
 {
         read_outcome_of(r, r->line, &r->outcome);
 }
 
 /* [[kind, owner or null], …] */
-static unsigned read_sees(struct request *r)
+static unsigned read_sees(struct driver_request *r)
 {
         size_t i;
         json_t *set;
@@ -168,7 +168,7 @@ static struct scheduled scheduled_of(const json_t *from, const struct message *m
         };
 }
 
-static const struct scheduled *read_scheduled(struct request *r, const json_t *from)
+static const struct scheduled *read_scheduled(struct driver_request *r, const json_t *from)
 {
         if (!json_is_object(from))
                 return NULL;
@@ -177,7 +177,7 @@ static const struct scheduled *read_scheduled(struct request *r, const json_t *f
         return &r->scheduled;
 }
 
-static void request_free(struct request *r)
+static void request_free(struct driver_request *r)
 {
         for (size_t i = 0; i < r->item_count; i++)
                 outcome_close((struct outcome *)(uintptr_t)r->items[i].outcome);
@@ -190,7 +190,7 @@ static void request_free(struct request *r)
         free(r);
 }
 
-static void answer(struct request *r, json_t *fields)
+static void answer(struct driver_request *r, json_t *fields)
 {
         json_object_set(fields, "n", json_object_get(r->line, "n"));
         json_object_set(fields, "do", json_object_get(r->line, "do"));
@@ -261,12 +261,12 @@ static void heard(int64_t due_ms, void *arg)
 
 #include "store_dead.h"
 
-static void do_up(struct request *r, struct store *s)
+static void do_up(struct driver_request *r, struct store *s)
 {
         answer(r, json_pack("{s:b,s:i}", "up", (int)s->backend->up(s), "waiting", (int)s->backend->waiting(s)));
 }
 
-static void do_close(struct request *r, struct store *s)
+static void do_close(struct driver_request *r, struct store *s)
 {
         r->driver->closed = true;
         s->backend->close(s);
@@ -275,7 +275,7 @@ static void do_close(struct request *r, struct store *s)
 
 static const struct {
         const char *name;
-        void (*call)(struct request *r, struct store *s);
+        void (*call)(struct driver_request *r, struct store *s);
 } verbs[] = {
         { "claim", do_claim },
         { "commit", do_commit },
@@ -316,7 +316,7 @@ static const struct {
 
 static void handle(struct driver *d, struct bytes text)
 {
-        struct request *r = calloc(1, sizeof(*r));
+        struct driver_request *r = calloc(1, sizeof(*r));
         struct problem why;
 
         if (!r || json_parse(text, "driver", &r->line, &why) != 0) {
@@ -375,8 +375,8 @@ static void handle_lines(struct driver *d, size_t fresh)
 static void on_input(uv_poll_t *poll, int status, int events)
 {
         struct driver *d = poll->data;
-        unsigned char *room = buffer_reserve(&d->line, READ_SIZE);
-        ssize_t got = room ? read(STDIN_FILENO, room, READ_SIZE) : -1;
+        unsigned char *space = buffer_reserve(&d->line, READ_SIZE);
+        ssize_t got = space ? read(STDIN_FILENO, space, READ_SIZE) : -1;
 
         (void)status;
         (void)events;

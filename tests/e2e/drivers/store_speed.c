@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-struct run {
+struct speed_run {
         uv_loop_t loop;
         struct store *store;
         size_t count, started, ended;
@@ -30,7 +30,7 @@ struct run {
 };
 
 struct fake_task {
-        struct run *run;
+        struct speed_run *run;
         char id[ID_TEXT_SIZE];
         struct arena arena;
         struct outcome outcome;
@@ -65,12 +65,12 @@ static void report(const char *what, size_t count, uint64_t start_us, uint64_t s
 
 /* ---- claim and commit ---- */
 
-static void start_next(struct run *run);
+static void start_next(struct speed_run *run);
 
 static void committed(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
         struct fake_task *t = arg;
-        struct run *run = t->run;
+        struct speed_run *run = t->run;
 
         (void)stored;
         if (result != STORE_DONE)
@@ -105,7 +105,7 @@ static void claimed(const struct claim_reply *reply, void *arg)
         t->run->store->run->commit(t->run->store, &t->commit, committed, t);
 }
 
-static void start_next(struct run *run)
+static void start_next(struct speed_run *run)
 {
         struct fake_task *t;
 
@@ -128,7 +128,7 @@ static void forgotten(enum store_result result, struct bytes stored, const struc
 
 static void released(struct due *due, size_t count, int64_t next_ms, void *arg)
 {
-        struct run *run = arg;
+        struct speed_run *run = arg;
 
         (void)next_ms;
         for (size_t i = 0; i < count; i++)
@@ -140,7 +140,7 @@ static void released(struct due *due, size_t count, int64_t next_ms, void *arg)
 
 static void forgotten(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
-        struct run *run = arg;
+        struct speed_run *run = arg;
 
         (void)stored;
         (void)why;
@@ -152,11 +152,11 @@ static void forgotten(enum store_result result, struct bytes stored, const struc
                 run->store->schedule->release(run->store, clock_wall_ms(), 1000, released, run);
 }
 
-static void schedule_next(struct run *run);
+static void schedule_next(struct speed_run *run);
 
 static void scheduled(enum store_result result, struct bytes stored, const struct problem *why, void *arg)
 {
-        struct run *run = ((struct fake_task *)arg)->run;
+        struct speed_run *run = ((struct fake_task *)arg)->run;
 
         (void)stored;
         (void)why;
@@ -171,7 +171,7 @@ static void scheduled(enum store_result result, struct bytes stored, const struc
         run->store->schedule->release(run->store, clock_wall_ms(), 1000, released, run);
 }
 
-static void schedule_next(struct run *run)
+static void schedule_next(struct speed_run *run)
 {
         static struct message *message;
         struct fake_task *t;
@@ -188,7 +188,7 @@ static void schedule_next(struct run *run)
 
 /* ---- running ---- */
 
-static void with_store(const char *url, struct run *run, size_t in_flight, void (*next)(struct run *run))
+static void with_store(const char *url, struct speed_run *run, size_t in_flight, void (*next)(struct speed_run *run))
 {
         struct store_config config = { .loop = &run->loop, .url = url, .owner = "speed", .connect_timeout_ms = 5000 };
         struct problem why;
@@ -261,7 +261,7 @@ static void raw(const char *url, size_t count, size_t group)
 
 int main(int argc, char **argv)
 {
-        static struct run run;
+        static struct speed_run run;
         uint64_t start, cpu;
 
         if (argc < 5) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store_driver's verbs of tasks, jobs, workers, events and scheduled messages; a part of store_driver.c. */
 
-static void do_claim(struct request *r, struct store *s)
+static void do_claim(struct driver_request *r, struct store *s)
 {
         const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
 
@@ -20,7 +20,7 @@ static void do_claim(struct request *r, struct store *s)
         s->run->claim(s, &r->claim, claimed, r);
 }
 
-static void do_commit(struct request *r, struct store *s)
+static void do_commit(struct driver_request *r, struct store *s)
 {
         const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
 
@@ -47,7 +47,7 @@ static void do_commit(struct request *r, struct store *s)
         s->run->commit(s, &r->commit, stored, r);
 }
 
-static void do_fail(struct request *r, struct store *s)
+static void do_fail(struct driver_request *r, struct store *s)
 {
         const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
 
@@ -72,18 +72,18 @@ static void do_fail(struct request *r, struct store *s)
         s->run->fail(s, &r->failure, stored, r);
 }
 
-static void do_give_back(struct request *r, struct store *s)
+static void do_give_back(struct driver_request *r, struct store *s)
 {
         r->release = (struct release_lease){ text_of(r, "id"), read_scheduled(r, json_object_get(r->line, "again")) };
         s->run->give_back(s, &r->release, stored, r);
 }
 
-static void do_schedule(struct request *r, struct store *s)
+static void do_schedule(struct driver_request *r, struct store *s)
 {
         s->schedule->add(s, read_scheduled(r, r->line), stored, r);
 }
 
-static void do_release(struct request *r, struct store *s)
+static void do_release(struct driver_request *r, struct store *s)
 {
         s->schedule->release(s, json_number(r->line, "now_ms", clock_wall_ms()), number_of(r, "limit", 1000), released,
                              r);
@@ -99,7 +99,7 @@ static int64_t *read_ids(const json_t *list, size_t *count)
         return ids;
 }
 
-static void do_forget(struct request *r, struct store *s)
+static void do_forget(struct driver_request *r, struct store *s)
 {
         struct forgetting what = { 0 };
         int64_t *confirmed = read_ids(json_object_get(r->line, "ids"), &what.confirmed_count);
@@ -112,52 +112,52 @@ static void do_forget(struct request *r, struct store *s)
         free(returned);
 }
 
-static void do_scheduled_list(struct request *r, struct store *s)
+static void do_scheduled_list(struct driver_request *r, struct store *s)
 {
         s->schedule->list(s, json_object_get(r->line, "which"), read_back, r);
 }
 
-static void do_scheduled_drop(struct request *r, struct store *s)
+static void do_scheduled_drop(struct driver_request *r, struct store *s)
 {
         s->schedule->drop(s, json_object_get(r->line, "which"), read_back, r);
 }
 
-static void do_beat(struct request *r, struct store *s)
+static void do_beat(struct driver_request *r, struct store *s)
 {
         s->run->beat(s, json_object_get(r->line, "state"), stored, r);
 }
 
-static void do_maintain(struct request *r, struct store *s)
+static void do_maintain(struct driver_request *r, struct store *s)
 {
         s->fleet->maintain(s, stored, r);
 }
 
-static void do_forget_workers(struct request *r, struct store *s)
+static void do_forget_workers(struct driver_request *r, struct store *s)
 {
         s->fleet->forget_workers(s, (uint64_t)json_number(r->line, "silent_ms", 0), read_back, r);
 }
 
-static void do_worker(struct request *r, struct store *s)
+static void do_worker(struct driver_request *r, struct store *s)
 {
         s->read->worker(s, json_text(r->line, "name", ""), read_back, r);
 }
 
-static void do_job(struct request *r, struct store *s)
+static void do_job(struct driver_request *r, struct store *s)
 {
         s->read->job(s, json_text(r->line, "id", ""), read_back, r);
 }
 
-static void do_owed_take(struct request *r, struct store *s)
+static void do_owed_take(struct driver_request *r, struct store *s)
 {
         s->run->owed_take(s, 10, read_back, r);
 }
 
-static void do_job_cancel(struct request *r, struct store *s)
+static void do_job_cancel(struct driver_request *r, struct store *s)
 {
         s->run->cancel(s, json_text(r->line, "id", ""), read_back, r);
 }
 
-static void do_revoke(struct request *r, struct store *s)
+static void do_revoke(struct driver_request *r, struct store *s)
 {
         const char *id = text_of(r, "id"), *root = text_of(r, "root_id");
 
@@ -182,7 +182,7 @@ static void inbox_applied(const enum store_result *results, size_t count, const 
 }
 
 /* One item of an inbox: {"consumer", "event", "root_id", "events", "facts", "messages"}. */
-static void read_item(struct request *r, const json_t *from, struct inbox_item *item)
+static void read_item(struct driver_request *r, const json_t *from, struct inbox_item *item)
 {
         const json_t *messages = json_object_get(from, "messages");
         struct outcome *outcome = arena_alloc(&r->arena, sizeof(*outcome));
@@ -205,7 +205,7 @@ static void read_item(struct request *r, const json_t *from, struct inbox_item *
         }
 }
 
-static void do_inbox(struct request *r, struct store *s)
+static void do_inbox(struct driver_request *r, struct store *s)
 {
         const json_t *items = json_object_get(r->line, "items");
 
@@ -216,18 +216,18 @@ static void do_inbox(struct request *r, struct store *s)
         inbox_apply(s, r->items, r->item_count, inbox_applied, r);
 }
 
-static void do_workers(struct request *r, struct store *s)
+static void do_workers(struct driver_request *r, struct store *s)
 {
         s->read->workers(s, read_back, r);
 }
 
-static void do_events(struct request *r, struct store *s)
+static void do_events(struct driver_request *r, struct store *s)
 {
         s->read->events(s, text_of(r, "since"), number_of(r, "limit", 1000), read_back, r);
 }
 
 /* What message/ makes of properties and a body that were written elsewhere: by SQL, say. */
-static void do_decode(struct request *r, struct store *s)
+static void do_decode(struct driver_request *r, struct store *s)
 {
         const struct scheduled *row = read_scheduled(r, r->line);
         struct task_message t = { 0 };
