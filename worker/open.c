@@ -5,7 +5,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/text/nearest.h"
-#include "tasks/offline.h"
 #include "worker/control.h"
 
 #include <errno.h>
@@ -140,18 +139,11 @@ static int open_both(struct worker *w, struct problem *why)
         return broker_open(&w->broker, &config, &listener, why);
 }
 
-static int answer_offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why)
-{
-        const struct worker *w = arg;
-        return offline_answer(catalog_task(w->catalog, request->task), request, answer, why);
-}
-
 static int open_rest(struct worker *w, struct problem *why)
 {
         struct ai_config ai = w->config->ai;
         ai.loop = w->loop;
-        ai.offline = answer_offline;
-        ai.offline_arg = w;
+        ai.offline = run_answer_offline;
         const struct results_config results = {
                 .loop = w->loop,
                 .urls = w->config->result_urls,

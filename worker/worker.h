@@ -58,8 +58,8 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
  * the second call hands back at once. Never waits; the loop stops turning for this worker when all is done. */
 void worker_stop(struct worker *w);
 
-/* From the next delivery on do what this catalogue says; what runs goes on with the one that it began with. Loop thread. 0 or -ENOMEM: then
- * nothing has changed. */
+/* From the next delivery on do what this catalogue says; what runs goes on with the one that it began with. The queues that are consumed stay as they
+ * are. Loop thread. 0 or -ENOMEM: then nothing has changed. */
 int worker_use(struct worker *w, struct catalog *catalog);
 
 /* Its doors, for those who watch it; its own. */

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "core/clock.h"
-#include "tasks/offline.h"
 #include "tests/unit/worker_fakes.h"
 
 #include <string.h>
@@ -178,27 +177,12 @@ static const struct row {
         { "chard.add", "no JSON", nothing, "received, dead bad_body, acked" },
 };
 
-static int answer_offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why)
-{
-        const struct bench *b = arg;
-        return offline_answer(catalog_task(b->worker.catalog, request->task), request, answer, why);
-}
-
-static void open_ai(struct bench *b)
-{
-        const struct ai_config config = {
-                .loop = &b->loop, .provider = "offline", .offline = answer_offline, .offline_arg = b
-        };
-        struct problem why;
-        assert_int_equal(ai_open(&b->worker.ai, &config, &why), 0);
-}
-
 static void run_row(const struct row *row)
 {
         struct bench b;
         struct notebook n = { .observer = { .kinds = all_kinds, .tell = on_event } };
         bench_open(&b);
-        open_ai(&b);
+        bench_open_ai(&b);
         b.config.deadline_ms = b.config.lease_slack_ms = 10000;
         observing_add(&b.worker.observing, &n.observer);
         row->prepare(&b);

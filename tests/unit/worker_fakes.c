@@ -216,6 +216,13 @@ void bench_open(struct bench *b)
         results_add(b->worker.results, &fake.sink);
 }
 
+void bench_open_ai(struct bench *b)
+{
+        const struct ai_config config = { .loop = &b->loop, .provider = "offline", .offline = run_answer_offline };
+        struct problem why;
+        assert_int_equal(ai_open(&b->worker.ai, &config, &why), 0);
+}
+
 void bench_close(struct bench *b)
 {
         struct worker *w = &b->worker;

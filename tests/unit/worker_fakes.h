@@ -43,6 +43,9 @@ struct bench {
 void bench_open(struct bench *b);
 void bench_close(struct bench *b);
 
+/* Let tasks ask the offline provider, until ai_close(b->worker.ai). */
+void bench_open_ai(struct bench *b);
+
 /* Deliver a task of those that only calculate, with these arguments and what follows (the body of a message), in a chord or not. */
 void bench_deliver(struct bench *b, const char *task, const char *body, bool in_chord);
 

@@ -97,7 +97,7 @@ int health_use(struct worker *w, const struct catalog *catalog)
                 return -ENOMEM;
         for (size_t i = 0; i < set->count; i++) {
                 const struct task *before = catalog_task(w->catalog, set->tasks[i].def->name);
-                if (before)
+                if (before && w->rates)
                         rates[i] = w->rates[before->index];
         }
         free(w->rates);

@@ -3,7 +3,9 @@
 #include "worker/run/run.h"
 
 #include "core/clock.h"
+#include "tasks/offline.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* ---- how long it may take ---- */
@@ -80,6 +82,13 @@ int run_ask(struct run *run, ai_done *done)
         run->call.request.deadline_ms = run_deadline_ms(run);
         run->call.request.traceparent = run->message.traceparent;
         return ai_ask(run->worker->ai, &run->call.request, done, run, &run->call.under_way);
+}
+
+int run_answer_offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why)
+{
+        const struct run *run = (const struct run *)((const char *)request - offsetof(struct run, call.request));
+        (void)arg;
+        return offline_answer(run->task, request, answer, why);
 }
 
 void run_take_reply(struct run *run, const struct ai_reply *reply)

@@ -210,6 +210,9 @@ static inline int64_t run_began_ms(const struct run *run)
 int run_make_request(struct run *run);
 int run_ask(struct run *run, ai_done *done);
 
+/* What the offline provider answers to a request of run_ask: the task does, as the run's own catalogue has it. `offline` of struct ai_config. */
+int run_answer_offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why);
+
 /* This is the answer. / It, zeroes before. / It failed of this, which its task found. */
 void run_take_reply(struct run *run, const struct ai_reply *reply);
 static inline const struct ai_reply *run_reply(const struct run *run)
