@@ -7,6 +7,7 @@
 
 #include "core/bytes.h"
 #include "core/problem.h"
+#include "core/trace.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -43,8 +44,8 @@ struct ai_request {
         unsigned connect_timeout_ms; /* for its connection; 0 = the one of ai_config */
         const json_t *facts; /* what the offline provider answers from: the task's document; never sent anywhere */
         const char *lang;    /* a BCP 47 tag */
-        const char
-                *traceparent; /* W3C trace context: sent as the header of that name where it is well formed; or NULL */
+        /* Sent as headers, each where it is well formed: traceparent, and tracestate beside it; baggage where ai_config allows it. */
+        struct trace_context trace;
         /* The text of a part, or NULL: one that stays as it is for the process's life, so that its encoding is kept. */
         const char *constant;
 };
@@ -96,6 +97,7 @@ struct ai_config {
         unsigned connect_timeout_ms;
         long max_connections; /* sockets at once; also kept below what the process may open */
         bool http2_plain;
+        bool baggage; /* send it too; it may say more of whoever asked than the provider is to know */
         /* How the offline provider answers `request` (from request->facts and data of its own); NULL where nobody supplies it.
          * Returns 0 and a new reference; 1 with `why` (the reply is AI_PERMANENT); < 0 = bug or out of memory. */
         int (*offline)(const struct ai_request *request, json_t **answer, void *arg, struct problem *why);

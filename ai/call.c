@@ -311,7 +311,7 @@ static int ai_call_post(struct ai_call *call, uint64_t now_ms)
         const struct openai_limits limits = {
                 .deadline_ms = (unsigned)(deadline - waited),
                 .connect_ms = call->request->connect_timeout_ms,
-                .traceparent = call->request->traceparent,
+                .trace = call->request->trace,
         };
         if (result == 0)
                 result = openai_post(ai->openai, buffer_view(&ai->body), limits, on_response, call, &call->exchange);

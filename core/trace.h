@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* W3C trace context. Source: W3C Recommendation "Trace Context", 3.2 (traceparent). Pure; any thread. */
+/* W3C trace context and baggage: what may become an HTTP header as it stands. Source: W3C Recommendation "Trace Context", 3.2 (traceparent) and 3.3
+ * (tracestate); W3C "Propagation format for distributed context: Baggage", 3 (baggage). Pure; any thread. */
 #ifndef CHARD_CORE_TRACE_H
 #define CHARD_CORE_TRACE_H
 
+#include "core/bytes.h"
+
 #include <stdbool.h>
+
+/* All borrowed. */
+struct trace_context {
+        const char *parent;          /* traceparent, or NULL */
+        struct bytes state, baggage; /* tracestate and baggage; without data: there is none */
+};
 
 /* Bytes of a traceparent: version, trace id, parent id and flags. */
 enum {
@@ -14,6 +23,11 @@ enum {
 
 /* Is it a well-formed traceparent of the version that is written today ("00-…"), so that it may become a header as it stands? */
 bool trace_is_parent(const char *text);
+
+/* Is it a well-formed tracestate, of at most 32 members and 512 bytes? / A baggage, of at most 180 members and 8192 bytes? Those are the sizes that
+ * everybody must pass on; what is longer, or has any byte that does not belong there, is none. */
+bool trace_is_state(struct bytes text);
+bool trace_is_baggage(struct bytes text);
 
 /* Is it one whose flags say that the trace is recorded? */
 bool trace_is_sampled(const char *text);

@@ -107,9 +107,10 @@ struct task_failures {
 struct task_message {
         const char *name, *id, *root_id; /* never NULL; root_id falls back to id */
         const char *parent_id, *group_id, *reply_to, *correlation_id, *origin; /* NULL when absent or null */
-        const char *traceparent; /* W3C trace context, when the producer sent one */
-        const char *revived;     /* the death that it was brought back from (deadBefore), or NULL */
-        json_int_t group_index;  /* -1 when absent */
+        const char *traceparent;          /* W3C trace context, when the producer sent one */
+        struct bytes tracestate, baggage; /* as they came, borrowed from the properties; without data: absent */
+        const char *revived;              /* the death that it was brought back from (deadBefore), or NULL */
+        json_int_t group_index;           /* -1 when absent */
         unsigned retries;
         struct task_failures failures;
         unsigned nesting; /* how often it was replaced by a canvas that goes on under its id (replaced_task_nesting) */

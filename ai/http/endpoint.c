@@ -19,6 +19,7 @@ int endpoint_open(struct endpoint *e, const struct ai_config *config, struct pro
         const char *base = config->base_url && *config->base_url ? config->base_url : ENDPOINT_DEFAULT;
         memset(e, 0, sizeof(*e));
         e->http2_plain = config->http2_plain;
+        e->baggage = config->baggage;
         if (config->http2_plain && !can_speak_http2_plain())
                 return problem_set(
                         why, "settings", "bad_setting",
@@ -204,16 +205,62 @@ int endpoint_rekey(struct endpoint *e, const char *key, struct problem *why)
         return make_headers(e, key, why);
 }
 
-void endpoint_apply_headers(const struct endpoint *e, CURL *easy, struct endpoint_headers *h, const char *traceparent)
+/* One more link in front of those of the key. */
+static void add_link(struct endpoint_headers *h, char *line)
 {
-        const bool traced = traceparent && trace_is_parent(traceparent);
-        if (h->key == e->key && !traced && !h->traced)
-                return;
+        h->links[h->count] = (struct curl_slist){ line, h->count ? &h->links[h->count - 1] : h->key->headers };
+        h->count++;
+}
+
+/* Add a line that is written at `at`; gives what is behind it. */
+static char *add_line(struct endpoint_headers *h, char *at, const char *name, struct bytes value)
+{
+        const size_t size = strlen(name);
+        memcpy(at, name, size);
+        memcpy(at + size, value.data, value.size);
+        at[size + value.size] = '\0';
+        add_link(h, at);
+        return at + size + value.size + 1;
+}
+
+/* Few messages have more than a traceparent, and thousands of requests are kept at once. */
+static int add_more(struct endpoint_headers *h, struct bytes state, struct bytes baggage)
+{
+        static const char state_name[] = "tracestate: ", baggage_name[] = "baggage: ";
+        char *at = h->more = malloc(sizeof(state_name) + state.size + sizeof(baggage_name) + baggage.size);
+        if (!at)
+                return -ENOMEM;
+        if (state.size)
+                at = add_line(h, at, state_name, state);
+        if (baggage.size)
+                add_line(h, at, baggage_name, baggage);
+        return 0;
+}
+
+int endpoint_apply_headers(const struct endpoint *e, CURL *easy, struct endpoint_headers *h,
+                           const struct trace_context *trace)
+{
+        static const struct bytes none = { NULL, 0 };
+        const bool traced = trace->parent && trace_is_parent(trace->parent);
+        const struct bytes state = traced && trace_is_state(trace->state) ? trace->state : none;
+        const struct bytes baggage = e->baggage && trace_is_baggage(trace->baggage) ? trace->baggage : none;
+        if (h->key == e->key && !traced && !baggage.size && !h->count)
+                return 0;
+        endpoint_drop_headers(h);
         h->key = e->key;
-        h->traced = traced;
+        h->count = 0;
         if (traced) {
-                snprintf(h->line, sizeof(h->line), "traceparent: %s", traceparent);
-                h->link = (struct curl_slist){ .data = h->line, .next = e->key->headers };
+                snprintf(h->parent, sizeof(h->parent), "traceparent: %s", trace->parent);
+                add_link(h, h->parent);
         }
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, traced ? &h->link : e->key->headers);
+        const int result = state.size || baggage.size ? add_more(h, state, baggage) : 0;
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->count ? &h->links[h->count - 1] : e->key->headers);
+        return result;
+}
+
+/* Their links stay counted, so that the next request does not go out with them. */
+void endpoint_drop_headers(struct endpoint_headers *h)
+{
+        free(h->more);
+        h->more = NULL;
 }

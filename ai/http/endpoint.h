@@ -26,9 +26,10 @@ struct endpoint {
         bool tls;
         bool proxied; /* the environment names a proxy for it */
         bool http2_plain;
+        bool baggage; /* goes out */
 };
 
-/* Make it from config's base_url, api_key and http2_plain. Returns 0; 1 with `why` (source "settings", code "bad_setting", never
+/* Make it from config's base_url, api_key, http2_plain and baggage. Returns 0; 1 with `why` (source "settings", code "bad_setting", never
  * quoting the key or the URL, which may hold a password); or -ENOMEM. Whatever is returned, endpoint_close gives all back. */
 int endpoint_open(struct endpoint *e, const struct ai_config *config, struct problem *why);
 
@@ -38,17 +39,22 @@ int endpoint_apply(const struct endpoint *e, CURL *easy);
 /* Use another key from now on, unless it is the same. Returns 0; 1: the same, or no key that can be sent, with `why`; or -ENOMEM. */
 int endpoint_rekey(struct endpoint *e, const char *key, struct problem *why);
 
-/* The headers that a handle has: those of a key, and before them, when it is traced, a link of its own. Zeroed at first. */
+/* The headers that a handle has: those of a key, and before them, when it is traced, links of its own. Zeroed at first. */
 struct endpoint_headers {
         const struct endpoint_key *key;
-        bool traced;
-        struct curl_slist link;
-        char line[sizeof("traceparent: ") + TRACE_PARENT_SIZE];
+        unsigned count; /* of its own links */
+        struct curl_slist links[3];
+        char parent[sizeof("traceparent: ") + TRACE_PARENT_SIZE];
+        char *more; /* the lines of tracestate and baggage, or NULL */
 };
 
-/* Put the headers of the key in use into a handle, and the traceparent, where it is one (or NULL). tracestate and baggage are not sent: they may
- * say more of whoever asked than a provider is to know. `h` is the handle's, and lives as long. */
-void endpoint_apply_headers(const struct endpoint *e, CURL *easy, struct endpoint_headers *h, const char *traceparent);
+/* Put the headers of the key in use into a handle, and those of the trace that are well formed: traceparent, tracestate beside it, and baggage where the
+ * endpoint is to get it. `h` is the handle's, and lives as long. 0 or -ENOMEM: then the handle is not to be used. */
+int endpoint_apply_headers(const struct endpoint *e, CURL *easy, struct endpoint_headers *h,
+                           const struct trace_context *trace);
+
+/* The request is over: give back what only it needed. */
+void endpoint_drop_headers(struct endpoint_headers *h);
 
 void endpoint_close(struct endpoint *e);
 

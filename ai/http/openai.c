@@ -148,11 +148,11 @@ int openai_post(struct openai *o, struct bytes body, struct openai_limits limits
         struct openai_exchange *x = take_spare(o);
         if (!x)
                 return -ENOMEM;
-        endpoint_apply_headers(&o->endpoint, x->easy, &x->headers, limits.traceparent);
         curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)limits.deadline_ms);
         curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                          (long)(limits.connect_ms ? limits.connect_ms : o->connect_timeout_ms));
-        if (!set_request(x, body) || multi_add(o->multi, x->easy, openai_streams(o), &x->shard) != 0) {
+        if (endpoint_apply_headers(&o->endpoint, x->easy, &x->headers, &limits.trace) != 0 || !set_request(x, body) ||
+            multi_add(o->multi, x->easy, openai_streams(o), &x->shard) != 0) {
                 openai_keep(x);
                 return -ENOMEM;
         }
@@ -254,6 +254,7 @@ static void openai_keep(struct openai_exchange *x)
         struct openai *o = x->openai;
         openai_reuse(&x->request);
         openai_reuse(&x->reply);
+        endpoint_drop_headers(&x->headers);
         x->next_spare = o->spares;
         o->spares = x;
         if (++o->spare_count <= SPARES_KEPT || uv_is_active((uv_handle_t *)&o->timer) || o->closing)
@@ -279,6 +280,7 @@ static void free_exchange(struct openai_exchange *x)
         curl_easy_cleanup(x->easy);
         buffer_free(&x->request);
         buffer_free(&x->reply);
+        endpoint_drop_headers(&x->headers);
         free(x);
 }
 

@@ -15,7 +15,7 @@ typedef void openai_done(const struct ai_response *response, void *arg);
 /* Exchanges have ended or got under way, so there may be room for others. */
 typedef void openai_ready(void *arg);
 
-/* Open. From `config` it takes loop, base_url, api_key, connect_timeout_ms, max_connections and http2_plain.
+/* Open. From `config` it takes loop, base_url, api_key, connect_timeout_ms, max_connections, http2_plain and baggage.
  * Returns 0; 1 with `why` (source "settings", code "bad_setting"); or -errno. */
 int openai_open(struct openai **out, const struct ai_config *config, openai_ready *ready, void *arg,
                 struct problem *why);
@@ -25,10 +25,10 @@ int openai_open(struct openai **out, const struct ai_config *config, openai_read
  * the same name up, and TLS handshakes would run into their time-outs for want of processor time. */
 bool openai_admits(const struct openai *o);
 
-/* Milliseconds for the whole exchange, and for its connection (0 = as the config says). And the trace that it belongs to, or NULL. */
+/* Milliseconds for the whole exchange, and for its connection (0 = as the config says). And the trace that it belongs to. */
 struct openai_limits {
         unsigned deadline_ms, connect_ms;
-        const char *traceparent;
+        struct trace_context trace; /* borrowed for the length of openai_post */
 };
 
 /* Post a copy of `body`. `done` is called once, later, from the loop. Returns 0 or -ENOMEM. */

@@ -81,6 +81,7 @@ static int try_call(struct trial *t, const struct settings *s, bool real)
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                 .max_connections = 1,
                 .http2_plain = s->ai_http2_plain,
+                .baggage = s->ai_baggage,
                 .offline = try_offline,
                 .offline_arg = (void *)t->task,
         };

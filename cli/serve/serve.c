@@ -138,6 +138,7 @@ int service_init(struct service *service, const struct command *self, struct set
                         .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                         .max_connections = s->ai_connections,
                         .http2_plain = s->ai_http2_plain,
+                        .baggage = s->ai_baggage,
                 },
                 .name = service->name,
                 .queues = service->queues,

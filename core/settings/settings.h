@@ -63,6 +63,7 @@ struct settings {
         bool native_delay; /* declare kombu's queues for messages with countdown or eta */
         bool track_started;
         bool ai_http2_plain; /* speak HTTP/2 without TLS ("prior knowledge") to the provider */
+        bool ai_baggage;     /* send a message's baggage to the provider */
 };
 
 /* A flag that one sub-command has for itself, beside the settings. */

@@ -58,6 +58,8 @@ const struct setting setting_table[] = {
           "sockets to the provider at once, at most" },
         { "CHARD_AI_HTTP2_PLAIN", "--ai-http2-plain", 0, SWITCH, AT(ai_http2_plain), "no", 0, 0, { 0 },
           "speak HTTP/2 without TLS to the provider (prior knowledge)" },
+        { "CHARD_AI_BAGGAGE", "--ai-baggage", 0, SWITCH, AT(ai_baggage), "no", 0, 0, { 0 },
+          "send a message's `baggage` to the provider as an HTTP header, as traceparent and tracestate are; no = it stays here: it may name customers" },
         { "CHARD_HOLD_MS", "--hold-ms", 0, NUMBER, AT(hold_ms), "2000", 0, 60000, { 0 },
           "a pause up to this long is waited for in the process, a longer one is scheduled; milliseconds" },
         { "CHARD_MAX_STARTS", "--max-starts", 0, NUMBER, AT(max_starts), "10", 1, 1000, { 0 },

@@ -18,7 +18,7 @@ struct header_reading {
 };
 typedef int read_header(struct header_reading *r, const struct header *h, void *field);
 
-static read_header read_text, read_count, read_ms, read_index, read_time, read_limits, read_bool, read_form;
+static read_header read_text, read_count, read_ms, read_index, read_time, read_limits, read_bool, read_trace, read_form;
 
 #define NAME(text)                                              \
         {                                                       \
@@ -38,6 +38,8 @@ static const struct known {
         { NAME("group"), read_text, offsetof(struct task_message, group_id), "text or null" },
         { NAME("origin"), read_text, offsetof(struct task_message, origin), "text or null" },
         { NAME("traceparent"), read_text, offsetof(struct task_message, traceparent), "text or null" },
+        { NAME("tracestate"), read_trace, offsetof(struct task_message, tracestate), "text" },
+        { NAME("baggage"), read_trace, offsetof(struct task_message, baggage), "text" },
         { NAME("deadBefore"), read_text, offsetof(struct task_message, revived), "text or null" },
         { NAME("group_index"), read_index, offsetof(struct task_message, group_index), "a number or null" },
         { NAME("retries"), read_count, offsetof(struct task_message, retries), "a number from 0 to 2147483647" },
@@ -160,6 +162,16 @@ static int read_bool(struct header_reading *r, const struct header *h, void *fie
         if (h->kind != 't' && h->kind != 'V')
                 return 1;
         *(bool *)field = h->kind == 't' && h->value.data[0] != 0;
+        return 0;
+}
+
+/* Whatever is wrong with it is no reason not to run the task. */
+static int read_trace(struct header_reading *r, const struct header *h, void *field)
+{
+        (void)r;
+        struct bytes *out = (struct bytes *)field;
+        *out = (struct bytes){ NULL, 0 };
+        (void)header_text(h, out);
         return 0;
 }
 

@@ -70,6 +70,29 @@ def test_a_trace_travels_with_all_that_comes_of_a_message(chard, database, provi
     for name, headers in seen.items():
         assert {key: headers.get(key) for key in TRACE} == TRACE, name
     asked = provider.requests[0].headers
-    assert asked["traceparent"] == TRACE["traceparent"] and not {"tracestate", "baggage"} & set(asked)
+    assert {key: asked.get(key) for key in TRACE} == TRACE | {"baggage": None}
     spans = {row["tracingspancontext"] for row in database.rows("select tracingspancontext from chard.outbox")}
     assert spans == {f"traceparent={TRACE['traceparent']}"}
+
+
+HOSTILE = {  # what stands in a message: what the provider is sent of it
+    "whole": (TRACE, TRACE),
+    "lines": (TRACE | {"tracestate": "a=1\r\nx-evil: 1", "baggage": "k=v\nx-evil: 1"}, {"traceparent": TRACE["traceparent"]}),
+    "long": (TRACE | {"tracestate": "a=" + "1" * 511, "baggage": "k=" + "v" * 8191}, {"traceparent": TRACE["traceparent"]}),
+    "another": (TRACE | {"traceparent": "00-x\r\nx-evil: 1"}, {"baggage": TRACE["baggage"]}),
+    "no text": ({"tracestate": 7, "baggage": [1]}, {}),
+}
+
+
+def test_what_is_no_trace_is_not_sent_to_the_provider_and_harms_no_task(chard, queues, provider):
+    chard.settings |= provider.settings() | {"CHARD_AI_BAGGAGE": "yes"}
+    chard.prepare()
+    with chard.worker(queues="chat.classify"):
+        for name, (headers, _) in HOSTILE.items():
+            body = json.dumps([[], {"user_id": "u1", "lang": "en", "text": name}, {}]).encode()
+            queues.publish("", "chat.classify", body, {"lang": "py", "task": "chat.classify", "id": name} | headers)
+        wait_until(lambda: len(provider.requests) == len(HOSTILE))
+    names = ("x-evil", *TRACE)
+    sent = {name: {key: request.headers[key] for key in names if key in request.headers}
+            for request in provider.requests for name in HOSTILE if json.dumps(name) in json.dumps(request.body)}
+    assert sent == {name: asked for name, (_, asked) in HOSTILE.items()}

@@ -97,12 +97,65 @@ static void a_key_that_is_none_is_refused_and_not_shown(void **state)
         }
 }
 
+#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+/* What goes out before the key's own headers, separated by "|". */
+static void traced_lines(const struct endpoint *e, const struct endpoint_headers *h, char text[256])
+{
+        *text = '\0';
+        for (const struct curl_slist *l = h->count ? &h->links[h->count - 1] : e->key->headers; l != e->key->headers;
+             l = l->next)
+                strcat(strcat(text, *text ? "|" : ""), l->data);
+}
+
+/* One handle for all requests, as connections have it: nothing of one goes out with the next. */
+static void of_a_trace_goes_out_what_is_well_formed(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *parent, *state, *baggage, *line, *with_baggage;
+        } requests[] = {
+                { NULL, NULL, NULL, "", "" },
+                { PARENT, NULL, NULL, "traceparent: " PARENT, "traceparent: " PARENT },
+                { PARENT, "a=1", "k=v", "tracestate: a=1|traceparent: " PARENT,
+                  "baggage: k=v|tracestate: a=1|traceparent: " PARENT },
+                { NULL, "a=1", "k=v", "", "baggage: k=v" },
+                { NULL, NULL, NULL, "", "" },
+                { "00-x", "a=1", NULL, "", "" },
+                { PARENT, "a=1\r\nX-Evil: 1", "k=v\nX-Evil: 1", "traceparent: " PARENT, "traceparent: " PARENT },
+                { PARENT "\r\nX: 1", "a=1", "k=v", "", "baggage: k=v" },
+        };
+        for (unsigned allowed = 0; allowed < 2; allowed++) {
+                struct endpoint e;
+                struct endpoint_headers h = { 0 };
+                const struct ai_config config = { .api_key = "sk-test", .baggage = allowed };
+                CURL *easy = curl_easy_init();
+                assert_non_null(easy);
+                assert_int_equal(endpoint_open(&e, &config, NULL), 0);
+                for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+                        char text[256];
+                        struct trace_context trace = { .parent = requests[i].parent };
+                        if (requests[i].state)
+                                trace.state = bytes_of_string(requests[i].state);
+                        if (requests[i].baggage)
+                                trace.baggage = bytes_of_string(requests[i].baggage);
+                        assert_int_equal(endpoint_apply_headers(&e, easy, &h, &trace), 0);
+                        traced_lines(&e, &h, text);
+                        assert_string_equal(text, allowed ? requests[i].with_baggage : requests[i].line);
+                        endpoint_drop_headers(&h);
+                }
+                curl_easy_cleanup(easy);
+                endpoint_close(&e);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_base_url_becomes_the_endpoints),
                 cmocka_unit_test(the_key_goes_into_one_header),
                 cmocka_unit_test(a_key_that_is_none_is_refused_and_not_shown),
+                cmocka_unit_test(of_a_trace_goes_out_what_is_well_formed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

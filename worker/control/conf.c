@@ -68,18 +68,18 @@ static json_t *connections_json(const struct worker *w)
 {
         const struct worker_config *config = w->config;
         const struct ai_config *ai = &config->ai;
-        return json_pack("{s:o, s:s, s:o, s:o, s:i, s:b, s:b, s:b, s:s, s:o, s:s, s:s, s:i, s:b, s:s, s:s, s:s}",
-                         "broker_url", control_masked(config->broker_urls), "broker_ca_file",
-                         text_or_empty(config->broker_ca_file), "store_url", control_masked(config->store_url),
-                         "result_url", masked_results(config->result_urls), "result_expires_s",
-                         (int)config->result_expires_s, "declare_queues", (int)config->declare_queues, "native_delay",
-                         (int)config->native_delay, "track_started", (int)config->track_started, "ai_provider",
-                         worker_provider(w), "openai_base_url",
-                         *text_or_empty(ai->base_url) ? control_masked(ai->base_url) : json_string(""), "openai_model",
-                         text_or_empty(ai->model), "openai_vision_model", text_or_empty(ai->vision_model),
-                         "ai_connections", (int)ai->max_connections, "ai_http2_plain", (int)ai->http2_plain,
-                         "health_file", text_or_empty(config->health_file), "task_routes",
-                         text_or_empty(config->task_routes), "default_queue", text_or_empty(config->default_queue));
+        return json_pack(
+                "{s:o, s:s, s:o, s:o, s:i, s:b, s:b, s:b, s:s, s:o, s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:s}",
+                "broker_url", control_masked(config->broker_urls), "broker_ca_file",
+                text_or_empty(config->broker_ca_file), "store_url", control_masked(config->store_url), "result_url",
+                masked_results(config->result_urls), "result_expires_s", (int)config->result_expires_s,
+                "declare_queues", (int)config->declare_queues, "native_delay", (int)config->native_delay,
+                "track_started", (int)config->track_started, "ai_provider", worker_provider(w), "openai_base_url",
+                *text_or_empty(ai->base_url) ? control_masked(ai->base_url) : json_string(""), "openai_model",
+                text_or_empty(ai->model), "openai_vision_model", text_or_empty(ai->vision_model), "ai_connections",
+                (int)ai->max_connections, "ai_http2_plain", (int)ai->http2_plain, "ai_baggage", (int)ai->baggage,
+                "health_file", text_or_empty(config->health_file), "task_routes", text_or_empty(config->task_routes),
+                "default_queue", text_or_empty(config->default_queue));
 }
 
 /* The plug-ins that it has loaded, as Celery lists the modules that it imports. New reference. */

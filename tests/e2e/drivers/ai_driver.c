@@ -370,6 +370,7 @@ static int open_ai(struct driver *d, const struct settings *s)
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                 .max_connections = s->ai_connections,
                 .http2_plain = s->ai_http2_plain,
+                .baggage = s->ai_baggage,
                 .offline = offline,
         };
         const int result = ai_open(&d->ai, &config, &why);
