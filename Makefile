@@ -76,6 +76,12 @@ SQL_postgres = $(wildcard store/postgres/sql/*.sql)
 SQL_sqlite   = $(wildcard store/sqlite/sql/*.sql)
 SQL_PREFIX_postgres = pg_sql
 SQL_PREFIX_sqlite   = lite_sql
+# Tables of all constants of a type that stand in a folder, so that whoever adds a backend or an action adds files and changes none: see scripts/table.
+TABLES = broker_backend store_backend results_backend dlq_action
+TABLE_broker_backend  = broker/broker.h $(wildcard broker/*.c broker/*/*.c)
+TABLE_store_backend   = store/store.h $(wildcard store/*.c store/*/*.c)
+TABLE_results_backend = results/results.h $(wildcard results/*.c results/*/*.c)
+TABLE_dlq_action      = dlq/action.h $(wildcard dlq/*.c)
 EMBED_data   = $(wildcard tasks/waste/data/*.json)
 EMBED_rules  = $(wildcard tasks/waste/rules/*.json)
 
@@ -89,7 +95,7 @@ LIBCHARD_A    = $(LIBCHARD_DIR)/libchard.a
 LIBCHARD_NEEDS = librabbitmq jansson libuv libssl libcrypto sqlite3 hiredis
 LIBCHARD_LIBS = $(eval LIBCHARD_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBCHARD_NEEDS)) -lpthread -lm)$(LIBCHARD_LIBS)
 
-LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o) $(SQL_SETS:%=$(OUT)/gen/sql_%.o)
+LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o) $(SQL_SETS:%=$(OUT)/gen/sql_%.o) $(TABLES:%=$(OUT)/gen/table_%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(OUT)/%.o)
 
 # Unit tests: every tests/unit/test_*.c is a program; the other files there are linked into each of them. So are the sketches of
@@ -98,6 +104,7 @@ UNIT_SRC     := $(sort $(wildcard tests/unit/test_*.c tests/sketches/test_*.c))
 UNIT_SUPPORT := $(sort $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
 UNIT_OBJ      = $(UNIT_SUPPORT:%.c=$(OUT)/%.o)
 UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
+SKETCHES      = $(filter $(OUT)/tests/sketches/%,$(UNIT))
 # They are linked with a copy of the commands (without main), of libchard and of the engine whose allocations tests/unit/short_memory.c can let fail.
 UNIT_PARTS    = $(OUT)/tests/unit/cli.a $(OUT)/tests/unit/lib.a $(OUT)/tests/unit/engine.a
 SHORT         = malloc=short_malloc calloc=short_calloc realloc=short_realloc strdup=short_strdup strndup=short_strndup \
@@ -228,6 +235,10 @@ $(SQL_SETS:%=$(OUT)/gen/sql_%.c): $(OUT)/gen/sql_%.c: scripts/statements $$(SQL_
 	@mkdir -p $(@D)
 	$(Q)scripts/statements $(SQL_PREFIX_$*) $(SQL_$*) >$@
 
+$(TABLES:%=$(OUT)/gen/table_%.c): $(OUT)/gen/table_%.c: scripts/table $$(TABLE_$$*) $(OUT)/objects
+	@mkdir -p $(@D)
+	$(Q)scripts/table $* $(TABLE_$*) >$@
+
 # These change when the compiler or its flags do, and when a source file comes or goes.
 $(OUT)/flags: TEXT = $(COMPILE)
 # Written either way: `make test` need not compile again what `make` has, since its other variants see the same warnings.
@@ -239,7 +250,13 @@ $(OUT)/flags $(OUT)/objects: FORCE
 
 $(UNIT): %: %.o $(UNIT_OBJ) $(UNIT_PARTS)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -Wl,--wrap=_cmocka_run_group_tests -o $@ $< $(UNIT_OBJ) $(UNIT_PARTS) -lcmocka $(LIBS)
+	$(Q)$(LINK) -Wl,--wrap=_cmocka_run_group_tests -o $@ $< $(filter %_tables.o,$^) $(UNIT_OBJ) $(UNIT_PARTS) -lcmocka $(LIBS)
+
+# A sketch stands in the tables beside what the program has.
+$(SKETCHES): $(OUT)/tests/sketches/%: $(OUT)/gen/%_tables.o
+$(SKETCHES:$(OUT)/tests/sketches/%=$(OUT)/gen/%_tables.c): $(OUT)/gen/%_tables.c: tests/sketches/%.c scripts/table $(foreach t,$(TABLES),$(TABLE_$(t)))
+	@mkdir -p $(@D)
+	$(Q)for table in $(foreach t,$(TABLES),'$(t) $(TABLE_$(t))'); do scripts/table $$table $< || exit 1; done >$@
 
 # A test that falls over a NULL while memory is short has failed; only the engine may not do so. Private: $(OUT)/flags would have it too,
 # and everything be compiled again.

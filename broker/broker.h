@@ -186,6 +186,9 @@ int broker_open(struct broker **out, const struct broker_config *config, const s
 /* The backend that the first URL's scheme names, or NULL. */
 const struct broker_backend *broker_backend_of(const char *urls);
 
+/* All of them, ended by NULL: those that files of this folder define (scripts/table). */
+extern const struct broker_backend *const broker_backends[];
+
 static inline int broker_consume(struct broker *b, const char *queue, unsigned prefetch)
 {
         return b->backend->consume(b, queue, prefetch);

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* An action is one line here. */
-const struct dlq_action *const dlq_actions[] = { &dlq_requeue, &dlq_discard, NULL };
-
 const struct dlq_action *dlq_action_named(const char *name)
 {
         const struct dlq_action *const *found = dlq_actions;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is done to kept entries: requeue, discard, … An action is one file, which ends with its `const struct dlq_action`, and one line in the table of
- * action.c: its command (`chard dlq NAME`), its rehearsal, its audit and the state of its entries come of that. */
+/* What is done to kept entries: requeue, discard, … An action is one file of this folder with its `const struct dlq_action`: its command
+ * (`chard dlq NAME`), its rehearsal, its audit and the state of its entries come of that. */
 #ifndef CHARD_DLQ_ACTION_H
 #define CHARD_DLQ_ACTION_H
 
@@ -28,7 +28,7 @@ struct dlq_action {
                                          struct message **out);
 };
 
-/* All of them, ended by NULL. / The one of that name, or NULL. */
+/* All of them, ended by NULL: those that this folder's files define (scripts/table). / The one of that name, or NULL. */
 extern const struct dlq_action *const dlq_actions[];
 const struct dlq_action *dlq_action_named(const char *name);
 

@@ -6,11 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-extern const struct results_backend results_rpc, results_redis;
-
-/* A backend is one line here. */
-static const struct results_backend *const backends[] = { &results_rpc, &results_redis };
-
 struct results {
         struct results_sink *sinks;
         struct results_sink *counter; /* the one that counts chords, or NULL */
@@ -40,13 +35,13 @@ static int open_one(struct results *r, const struct results_config *config, cons
         struct results_sink *sink = NULL;
         if (length == strlen("disabled") && strncasecmp(url, "disabled", length) == 0)
                 return 0;
-        for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-                if (!has_scheme(backends[i]->schemes, url, length))
+        for (const struct results_backend *const *b = results_backends; *b; b++) {
+                if (!has_scheme((*b)->schemes, url, length))
                         continue;
-                const int rc = backends[i]->open(&sink, config, url, why);
+                const int rc = (*b)->open(&sink, config, url, why);
                 if (rc)
                         return rc;
-                sink->backend = backends[i];
+                sink->backend = *b;
                 results_add(r, sink);
                 return 0;
         }

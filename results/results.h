@@ -171,6 +171,9 @@ struct results_backend {
         void (*close)(struct results_sink *s);
 };
 
+/* All of them, ended by NULL: those that files of this folder define (scripts/table). */
+extern const struct results_backend *const results_backends[];
+
 /* One more backend, which knows its own functions; closed with the others. */
 void results_add(struct results *r, struct results_sink *takes);
 

@@ -4,14 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-extern const struct store_backend store_postgres, store_sqlite;
-
-/* A backend is one line here. */
-static const struct store_backend *const backends[] = {
-        &store_postgres,
-        &store_sqlite,
-};
-
 static bool open_has_scheme(const struct store_backend *backend, const char *url, size_t length)
 {
         for (const char *const *scheme = backend->schemes; *scheme; scheme++) {
@@ -25,10 +17,9 @@ static const struct store_backend *backend_of(const char *url, struct problem *w
 {
         size_t length = url ? strcspn(url, ":") : 0;
 
-        for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-                if (open_has_scheme(backends[i], url ? url : "", length))
-                        return backends[i];
-        }
+        for (const struct store_backend *const *b = store_backends; *b; b++)
+                if (open_has_scheme(*b, url ? url : "", length))
+                        return *b;
         /* The URL may hold a password, and without its scheme nobody can say where. */
         problem_set(why, "store", "bad_url", "the store's URL must start with postgresql:// or sqlite:");
         return NULL;

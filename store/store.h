@@ -104,6 +104,9 @@ struct store_backend {
         int (*migrate)(const struct store_migration *migration, struct problem *why);
 };
 
+/* All backends, ended by NULL: those that files of this folder define (scripts/table). */
+extern const struct store_backend *const store_backends[];
+
 /* Open the backend that the URL's scheme names. Errors as backend->open, and 1 with code "bad_url" for an unknown scheme. */
 int store_open(struct store **out, const struct store_config *config, struct problem *why);
 int store_migrate(const struct store_migration *migration, struct problem *why);

@@ -94,5 +94,5 @@ def test_what_is_no_trace_is_not_sent_to_the_provider_and_harms_no_task(chard, q
         wait_until(lambda: len(provider.requests) == len(HOSTILE))
     names = ("x-evil", *TRACE)
     sent = {name: {key: request.headers[key] for key in names if key in request.headers}
-            for request in provider.requests for name in HOSTILE if json.dumps(name) in json.dumps(request.body)}
+            for request in provider.requests for name in HOSTILE if json.dumps(name).encode() in request.body}
     assert sent == {name: asked for name, (_, asked) in HOSTILE.items()}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sketch: how somebody new adds a fourth thing to do to dead letters, beside requeueing, discarding and editing them. It is this one file, and a line in
- * the table of dlq/action.c: `chard dlq archive` comes of that. Here entries are archived, as long as no worker runs their task. */
+/* A sketch: how somebody new adds a fourth thing to do to dead letters, beside requeueing, discarding and editing them. It is this one file, in dlq/:
+ * `chard dlq archive` comes of that. Here entries are archived, as long as no worker runs their task. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "dlq/action.h"
 #include "dlq/dlq.h"
 #include "store/meaning.h"
 
@@ -24,7 +25,8 @@ static enum letter_disposition archive_judge(const struct dlq_subject *subject, 
         return letter->leased ? DISPOSITION_ALIVE : DISPOSITION_SENT;
 }
 
-static const struct dlq_action dlq_archive = {
+extern const struct dlq_action dlq_archive;
+const struct dlq_action dlq_archive = {
         .does = { .name = "archive", .state = "archived" },
         .summary = "Put entries away that somebody wants to look at later",
         .example = "  chard dlq archive --group 1f0c9a77b2e4 --reason \"for the provider's support\"",
@@ -94,6 +96,7 @@ static struct dlq_tally archive_all(bool rehearse)
 static void a_fourth_dead_letter_action_is_one_file(void **state)
 {
         (void)state;
+        assert_ptr_equal(dlq_action_named("archive"), &dlq_archive);
         const struct dlq_tally would = archive_all(true);
         assert_int_equal(would.dispositions[DISPOSITION_SENT], 2);
         assert_int_equal(would.dispositions[DISPOSITION_ALIVE], 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sketch: how somebody new adds an observer. It needs this one file, and a line in the worker's owner (worker_config.observers):
- * here an observer that adds up what each job has cost. */
+/* A sketch: how somebody new adds an observer. It needs this one file: whoever opens a worker hands it over with
+ * the rest of what he wants (worker_config.observers). Here an observer that adds up what each job has cost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
