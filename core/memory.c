@@ -12,14 +12,17 @@
 #define STRIDE     (64 << 20)           /* address space, not memory: pages come when they are touched */
 #define MMAP_ABOVE (1 << 20)            /* a bigger piece is mapped by itself, and given back when it is freed */
 
-static uintptr_t first, advised; /* from here, up to here */
-static bool grown;
+/* The process has one. */
+static struct {
+        uintptr_t first, advised; /* from here, up to here */
+        bool grown;
+} heap;
 
 void memory_prepare(void)
 {
         mallopt(M_MXFAST, 0);
-        first = ((uintptr_t)sbrk(0) + LEFT_OUT + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-        advised = first;
+        heap.first = ((uintptr_t)sbrk(0) + LEFT_OUT + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+        heap.advised = heap.first;
 }
 
 /* Not before there is need for it: calloc clears what lies ready, but not what comes fresh from the kernel, so that an idle
@@ -29,16 +32,17 @@ static void grow_in_strides(void)
         mallopt(M_MMAP_THRESHOLD, MMAP_ABOVE);
         mallopt(M_TOP_PAD, STRIDE);
         mallopt(M_TRIM_THRESHOLD, 2 * STRIDE);
-        grown = true;
+        heap.grown = true;
 }
 
 void memory_follow(void)
 {
         const uintptr_t end = (uintptr_t)sbrk(0) & ~(HUGE_PAGE - 1);
 
-        if (end > first && !grown)
+        if (end > heap.first && !heap.grown)
                 grow_in_strides();
-        if (end > advised)
-                madvise((void *)advised, end - advised, MADV_HUGEPAGE);
-        advised = end > first ? end : first; /* what is given back, and taken again, is asked for again */
+        if (end > heap.advised)
+                madvise((void *)heap.advised, end - heap.advised, MADV_HUGEPAGE);
+        heap.advised =
+                end > heap.first ? end : heap.first; /* what is given back, and taken again, is asked for again */
 }

@@ -190,7 +190,7 @@ void link_give_up(struct redis_link *l)
 
 void link_forget_sent(struct redis_link *l)
 {
-        static char said[] = "the connection broke each time when it was sent; it may be larger than Redis takes";
+        char said[] = "the connection broke each time when it was sent; it may be larger than Redis takes";
         redisReply given_up = { .type = REDIS_REPLY_ERROR, .str = said, .len = sizeof(said) - 1 };
         struct request *q = l->first;
         const bool sent = q && q != l->unsent;

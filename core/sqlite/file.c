@@ -17,8 +17,10 @@ enum { PATIENCE_MS = 500 };
 
 /* ---- one engine a file: SQLite's own locks are by process, too ---- */
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sqlite_engine *registry;
+static struct {
+        pthread_mutex_t lock;
+        struct sqlite_engine *first;
+} registry = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void engine_free(struct sqlite_engine *e)
 {
@@ -58,38 +60,38 @@ static struct sqlite_engine *engine_start(const char *path, const struct stat *s
                 engine_free(e);
                 return NULL;
         }
-        e->next_engine = registry;
-        registry = e;
+        e->next_engine = registry.first;
+        registry.first = e;
         return e;
 }
 
 /* The engine of the file that stands there, one more user. */
 static struct sqlite_engine *engine_take(const char *path, const struct stat *st)
 {
-        pthread_mutex_lock(&registry_lock);
-        struct sqlite_engine *e = registry;
+        pthread_mutex_lock(&registry.lock);
+        struct sqlite_engine *e = registry.first;
         while (e && (e->device != st->st_dev || e->inode != st->st_ino))
                 e = e->next_engine;
         if (!e)
                 e = engine_start(path, st);
         if (e)
                 e->users++;
-        pthread_mutex_unlock(&registry_lock);
+        pthread_mutex_unlock(&registry.lock);
         return e;
 }
 
 static void engine_leave(struct sqlite_engine *e)
 {
         struct sqlite_control stop = { .ask = SQLITE_ASK_STOP };
-        pthread_mutex_lock(&registry_lock);
+        pthread_mutex_lock(&registry.lock);
         const bool last = --e->users == 0;
         if (last) {
-                struct sqlite_engine **at = &registry;
+                struct sqlite_engine **at = &registry.first;
                 while (*at != e)
                         at = &(*at)->next_engine;
                 *at = e->next_engine;
         }
-        pthread_mutex_unlock(&registry_lock);
+        pthread_mutex_unlock(&registry.lock);
         if (!last)
                 return;
         mailbox_put(e->inbox, &stop.work.mail);
