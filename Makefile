@@ -149,7 +149,7 @@ test: ## install what is missing, then run every test; ends with `N passed, M fa
 	@scripts/test
 
 check: ## build and run one test: make check T=NAME, of a unit test, an end-to-end test, or a file of them
-	@scripts/check $(T)
+	@scripts/check '$(T)'
 
 coverage: ## run the unit tests and print how much of each folder they reach; with E2E=1 the end-to-end tests as well
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage unit program drivers

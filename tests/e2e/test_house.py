@@ -89,7 +89,30 @@ def test_each_test_is_found_by_its_name():
                      for path in ROOT.glob("tests/[us]*/test_*.c"))
     names = re.findall(r"\w+\((\w+)[,)]", tables)
     assert len(names) > 300 and not set(names) - set(known)
-    assert check["find"]("policies") and check["find"](test_each_test_is_found_by_its_name.__name__) and not check["find"]("no_such_test")
+
+
+@pytest.mark.parametrize("name, found", [
+    ("core_log", ["unit/test_core_log.c"]), ("test_core_log", ["unit/test_core_log.c"]), ("tests/unit/test_core_log.c", ["unit/test_core_log.c"]),
+    ("sketch_broker", ["sketches/test_sketch_broker.c"]), ("a_third_broker_is_one_file", ["sketches/test_sketch_broker.c a_third_broker_is_one_file"]),
+    ("test_core_url.c::hosts_and_ports", []), ("core_trace::only_a_whole_traceparent_is_one", ["unit/test_core_trace.c only_a_whole_traceparent_is_one"]),
+    ("house", ["e2e/test_house.py"]), ("tests/e2e/test_house.py", ["e2e/test_house.py"]),
+    ("the_house_keeps_its_laws", ["e2e/test_house.py test_the_house_keeps_its_laws"]),
+    ("test_house.py::test_the_house_keeps_its_laws", ["e2e/test_house.py test_the_house_keeps_its_laws"]),
+    ("test_what_breaks_a_law_of_the_house_is_found[a b::c]", ["e2e/test_house.py test_what_breaks_a_law_of_the_house_is_found[a b::c]"]),
+    ("tests/e2e/test_house.py::test_no_file_is_left_out_of_lint[lint-format-.c .h]", ["e2e/test_house.py test_no_file_is_left_out_of_lint[lint-format-.c .h]"]),
+    ("test_house.py::test_version", []), ("no_such_test", []),
+])
+def test_a_test_is_found_by_every_form_of_its_name(name, found):
+    check = runpy.run_path(ROOT / "scripts/check")
+    assert [f"{path.relative_to(ROOT / 'tests')} {function}".strip() for _, path, function in check["find"](name)] == found
+
+
+def test_one_unit_test_is_run_alone():
+    program = ROOT / "build/asan/tests/unit/test_core_trace"
+    if not program.exists():  # `make test` has built it
+        subprocess.run(["make", "-s", "VARIANT=asan", program.relative_to(ROOT)], cwd=ROOT, check=True)
+    alone = subprocess.run([program], env={"UNIT_TEST": "only_a_whole_traceparent_is_one"}, capture_output=True, text=True)
+    assert alone.returncode == 0 and alone.stderr.count("[       OK ]") + alone.stdout.count("[       OK ]") == 1, alone.stdout + alone.stderr
 
 
 @pytest.mark.parametrize("tool, kinds", [("lint-format", ".c .h"), ("lint-cppcheck", ".c"), ("lint-tidy lint-tidy-tests", ".c")])

@@ -376,6 +376,8 @@ static unsigned run_short(const struct CMUnitTest *test, int output, double unti
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
                                    CMFixtureFunction setup, CMFixtureFunction teardown)
 {
+        if (getenv("UNIT_TEST")) /* this one alone */
+                cmocka_set_test_filter(getenv("UNIT_TEST"));
         if (!getenv("SHORT_MEMORY"))
                 return __real__cmocka_run_group_tests(name, tests, count, setup, teardown);
         void *unused[MOST_FRAMES];
