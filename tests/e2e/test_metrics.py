@@ -95,7 +95,14 @@ def test_figures_equal_store_and_ledger(chard, database, provider, reply, wait_u
         assert figures.by("task", "chard_task_commit_seconds_count") == was["state SUCCESS"]
         assert figures.by("task", "chard_task_wait_seconds_count") == was["runs"]
         assert figures.value("chard_task_slots", queue="scan.vision") == 1000 and figures.value("chard_ready") == 1
-        assert figures.value("chard_store_group_size_count") > 0 and figures.value("chard_broker_unconfirmed") == 0
+        assert figures.value("chard_broker_unconfirmed") == 0
+        now = collections.Counter()
+        for name, _, value in figures.samples():
+            now[name] += value
+        for door in "chard_store", "chard_broker":  # each counts and times its own calls, and in the same way
+            calls, groups, sizes = now[f"{door}_calls_total"], now[f"{door}_group_seconds_count"], now[f"{door}_group_size_count"]
+            assert calls >= now[f"{door}_group_size_sum"] >= sizes > 0 and groups >= sizes and now[f"{door}_group_seconds_sum"] > 0, door
+            assert now[f"{door}_refusals_total"] == now[f"{door}_connection_losses_total"] == 0, door
         promtool("check", "metrics", input=figures.text())
         figures.exemplars()  # what OpenMetrics' own parser takes
 
