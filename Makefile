@@ -123,7 +123,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan fault deps test check coverage lint format run proof-events \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan fault deps test check coverage lint format run proof-events proof-volume \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -172,6 +172,12 @@ proof-deploy: ## hold image, packages and chart against the real programs; takes
 
 deps: ## install what building, running and testing need (Debian 12)
 	@scripts/deps test
+
+proof-volume: ## the tests of thousands with all of their thousands
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -j$(JOBS) all asan
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan drivers
+	@CHARD_TEST_VOLUME=full PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/e2e -m volume --durations=0
 
 proof-events: ## events through Debezium and Kafka to consumers, with the real programs (Java 17, Maven)
 	@scripts/deps test

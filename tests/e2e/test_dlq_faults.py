@@ -7,13 +7,15 @@ import random
 import re
 import signal
 
+import pytest
 from support import jobs
 from support.database import Database
 from support.letters import leave_rows, letters, publish
 from support.place import everywhere
+from support.volume import volume
 from test_dlq import Receiver, dlq_json, entries, keeping, kept, task
 
-COUNT = 2000
+COUNT = volume(1000, 2000)
 
 
 def died(database, broker_url, count, causes, **more):
@@ -71,6 +73,7 @@ def test_errbacks_run_once_for_each_death(chard, database, queues, wait_until):
     assert [len(called(name)) for name in failing] == [3, 3]
 
 
+@pytest.mark.volume
 def test_killed_while_requeueing(chard_release, private_rabbitmq, private_postgres, wait_until):
     """The keeper, the command, PostgreSQL and RabbitMQ die again and again: every task succeeds, every entry is requeued once."""
     chard, broker, store = chard_release, private_rabbitmq(), private_postgres()

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILLs at random moments under load, on one file: nothing lost, nothing doubled. CHARD_TEST_KILLS says how many."""
+"""SIGKILLs at random moments under load, on one file: nothing lost, nothing doubled."""
 
 import json
-import os
 import random
 import subprocess
 import time
 
+import pytest
 from support.place import FileBroker
 from support.program import ROOT, Chard, die_with_parent
 from support.store import SqliteTables
+from support.volume import volume
 
-KILLS = int(os.environ.get("CHARD_TEST_KILLS", "80"))
+KILLS = volume(40, 80)
 WORKERS = ["chard@one", "chard@two"]
 SETTINGS = {
     "CHARD_AI_PROVIDER": "offline",
@@ -70,6 +71,7 @@ class Crowd:
         assert [process.wait(60) for process in self.running.values()] == [0, 0]
 
 
+@pytest.mark.volume
 def test_many_kills(tmp_path, wait_until):
     file, chance = tmp_path / "chard.db", random.Random()
     seed = time.time_ns()
