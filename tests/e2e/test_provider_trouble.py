@@ -2,12 +2,15 @@
 """Providers that limit, fail, babble and hang, from one task to thousands at once."""
 
 import collections
+import gzip
+import json
 import threading
 import time
 
 import pytest
 from support import jobs
 from support.place import everywhere
+from support.provider import Reply, failure
 from support.volume import volume
 
 
@@ -93,6 +96,49 @@ def test_what_never_succeeds_is_not_tried_again(chard, database, provider, queue
     (letter,) = queues.take("scan.vision.dead")
     assert code is None or letter.headers["errorCode"] == code
     assert letter.headers["errorVerdict"] == "permanent"
+
+
+def answered(content, **more):
+    return {"model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 5}} | more
+
+
+# Replies to a job's first request, given the text that would fit; how the job ends, and after how many requests: its two steps take one each.
+ODD = {
+    "NaN beside it": (lambda text: Reply('{"timings": {"speed": NaN}, ' + json.dumps(answered(text))[1:]), "SUCCESS", 2),
+    "a fence": (lambda text: Reply(answered(f"```json\n{text}\n```")), "SUCCESS", 2),
+    "parts": (lambda text: Reply(answered([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": text}])), "SUCCESS", 2),
+    "thoughts": (lambda text: Reply(answered("[hm] {\"x\": 1}? [/hm] " + text)), "SUCCESS", 2),
+    "a list": (lambda text: Reply([answered(text)]), "SUCCESS", 2),
+    "packed": (lambda text: Reply(gzip.compress(json.dumps(answered(text)).encode()), headers={"Content-Encoding": "gzip"}), "SUCCESS", 2),
+    "a picture's server": (lambda text: failure(400, "invalid_image_url", "Timeout while downloading https://p.example/a.jpg."), "SUCCESS", 3),
+    "somebody else's picture": (lambda text: Reply({"error": {"message": "Provider returned error", "code": 400, "metadata": {
+        "raw": "Timeout while downloading https://p.example/a.jpg."}}}, status=400), "SUCCESS", 3),
+    "nothing": (lambda text: Reply(), "SUCCESS", 3),
+    "a limit under 200": (lambda text: Reply({"id": None, "choices": [], "error": {"message": "Upstream rate limited", "code": 429}}), "SUCCESS", 3),
+    "safety": (lambda text: Reply({"choices": [{"index": 0, "finish_reason": "SAFETY", "message": {"role": "assistant"}}]}), "FAILURE", 1),
+}
+
+
+@pytest.mark.parametrize("place", ["file"])  # what a reply means has nothing to do with it
+def test_odd_replies_as_jobs_see_them(chard, database, provider, reply):
+    seen = collections.Counter()
+
+    def behave(request):
+        name = next(name for name in ODD if f"about {name}" in request.body.decode())
+        seen[name] += 1
+        fits = reply.fitting(request)
+        return ODD[name][0](fits.body["choices"][0]["message"]["content"]) if seen[name] == 1 else fits
+
+    provider.behave = behave
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with chard.worker():
+        ids = dict(zip(ODD, jobs.submit_many(chard, "chat", [{"user_id": "u1", "text": f"about {name}", "lang": "en"} for name in ODD])))
+        states = jobs.ended(database, ids.values())
+    assert {name: (states[job], seen[name]) for name, job in ids.items()} == {name: row[1:] for name, row in ODD.items()}
+    assert database.value("select attempts from chard.task where id = %s", ids["a limit under 200"]) == 0
+    assert database.row("select error from chard.job where root_id = %s", ids["safety"])["error"]["code"] == "content_filter"
 
 
 @everywhere
