@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /v1/jobs:batch: many submits, a JSON line each; an answer a line, in the same order, once all are known to be safe or not. */
 #include "core/json.h"
+#include "gateway/once.h"
 #include "gateway/own.h"
 #include "core/http/problems.h"
+#include "message/canvas/derived_id.h"
 #include "pipelines/pipeline.h"
 
 #include <stdlib.h>
@@ -20,6 +22,9 @@ struct job_batch {
         struct gateway *gateway;
         struct exchange *exchange;
         size_t count, open; /* lines; those whose answer is still to come, and one for who submits them */
+        size_t lines_most;
+        struct once *once; /* NULL: its request has no key */
+        bool failed;       /* a line may be better at another time */
         struct batch_line lines[];
 };
 
@@ -28,12 +33,10 @@ static json_t *batch_problem(const struct problem *why)
         return problem_details(problem_status(why, gateway_problems), why, NULL);
 }
 
-/* One thing less to wait for; with the last the answer goes out. */
-static void batch_settle(struct job_batch *b)
+static void batch_answer(void *arg)
 {
+        struct job_batch *b = (struct job_batch *)arg;
         struct buffer body = { 0 };
-        if (--b->open > 0)
-                return;
         for (size_t i = 0; i < b->count; i++) {
                 body.failed = body.failed || !b->lines[i].answer;
                 if (b->lines[i].answer)
@@ -46,35 +49,71 @@ static void batch_settle(struct job_batch *b)
         free(b);
 }
 
+/* One thing less to wait for; with the last the answer goes out. */
+static void batch_settle(struct job_batch *b)
+{
+        struct once *once = b->once;
+        if (--b->open > 0)
+                return;
+        b->once = NULL;
+        if (once)
+                once_settle(once, !b->failed && b->count == b->lines_most, batch_answer, b);
+        else
+                batch_answer(b);
+}
+
+static json_t *batch_submitted(const char *id)
+{
+        return json_pack("{s:s, s:i, s:s, s:o*}", "id", id, "status", 202, "state", "PENDING", "links", job_links(id));
+}
+
 static void on_batch_submitted(const char *id, const struct problem *why, void *arg)
 {
         struct batch_line *line = (struct batch_line *)arg;
-        line->answer = why ? batch_problem(why)
-                           : json_pack("{s:s, s:i, s:s, s:o*}", "id", id, "status", 202, "state", "PENDING", "links",
-                                       job_links(id));
+        line->answer = why ? batch_problem(why) : batch_submitted(id);
+        line->batch->failed = line->batch->failed || why;
         if (!why)
                 recent_add(line->batch->gateway->recent, id, line->pipeline->name);
         batch_settle(line->batch);
 }
 
-static void batch_submit(struct gateway *g, struct batch_line *line, struct bytes text)
+/* Send a line, or, of a request that was done before, say what became of it. Returns as jobs_submit. */
+static int batch_send(struct batch_line *line, const json_t *input, const char *whole, bool again, struct problem *why)
 {
-        struct problem why;
+        struct job_batch *b = line->batch;
+        struct jobs *jobs = b->gateway->jobs;
+        const char *pipeline = line->pipeline->name;
         char id[JOBS_ID_SIZE];
+        if (!whole)
+                return jobs_submit(jobs, pipeline, input, id, on_batch_submitted, line, why);
+        derived_id(whole, "line", (size_t)(line - b->lines), id);
+        if (!again)
+                return jobs_submit_as(jobs, pipeline, input, id, on_batch_submitted, line, why);
+        const int code = jobs_submit_check(jobs, pipeline, input, why);
+        if (code == 0)
+                line->answer = batch_submitted(id);
+        return code;
+}
+
+static void batch_submit(struct batch_line *line, struct bytes text, const char *whole, bool again)
+{
         JSON_OWNED json_t *body = NULL;
+        struct problem why;
+        struct job_batch *b = line->batch;
         int code = json_parse(text, "request", &body, &why);
         if (code == 0)
-                code = submit_read_body(g, body, &line->pipeline, &why);
+                code = submit_read_body(b->gateway, body, &line->pipeline, &why);
         if (code == 0) {
-                line->batch->open++;
-                code = jobs_submit(g->jobs, line->pipeline->name, json_object_get(body, "input"), id,
-                                   on_batch_submitted, line, &why);
-                line->batch->open -= code ? 1 : 0;
+                b->open++;
+                code = batch_send(line, json_object_get(body, "input"), whole, again, &why);
+                b->open -= code || again ? 1 : 0;
         }
         if (code < 0)
                 problem_set(&why, "gateway", "out_of_memory", "out of memory");
-        if (code)
+        if (code) {
                 line->answer = batch_problem(&why);
+                b->failed = b->failed || problem_status(&why, gateway_problems) >= 500;
+        }
 }
 
 /* The next line that is not empty; false at the end. */
@@ -100,14 +139,41 @@ static size_t batch_count(struct bytes body)
         return count;
 }
 
+static void batch_submit_all(struct job_batch *b, const char *whole, bool again)
+{
+        struct bytes text;
+        size_t at = 0;
+        while (b->count < b->lines_most && batch_next(exchange_body(b->exchange), &at, &text)) {
+                struct batch_line *line = &b->lines[b->count++];
+                line->batch = b;
+                batch_submit(line, text, whole, again);
+        }
+        batch_settle(b);
+}
+
+static void batch_refuse(struct job_batch *b, const struct problem *why)
+{
+        exchange_answer_status(b->exchange, problem_status(why, gateway_problems), why);
+        exchange_drop(b->exchange);
+        free(b);
+}
+
+static void on_batch_judged(enum once_verdict verdict, const char *id, const struct problem *why, void *arg)
+{
+        struct job_batch *b = (struct job_batch *)arg;
+        if (verdict != ONCE_NEW)
+                b->once = NULL; /* it is over */
+        if (verdict == ONCE_REFUSED)
+                batch_refuse(b, why);
+        else
+                batch_submit_all(b, id, verdict == ONCE_DONE);
+}
+
 void submit_batch(void *owner, struct exchange *x)
 {
         struct gateway *g = (struct gateway *)owner;
         struct problem why;
-        struct bytes text;
-        size_t at = 0;
-        const struct bytes body = exchange_body(x);
-        const size_t count = batch_count(body);
+        const size_t count = batch_count(exchange_body(x));
         if (count == 0 || count > BATCH_MOST) {
                 problem_set(&why, "request", count ? "too_large" : "bad_request",
                             "the body must have 1 to %d lines, each {\"pipeline\": name, \"input\": {…}}", BATCH_MOST);
@@ -122,11 +188,11 @@ void submit_batch(void *owner, struct exchange *x)
         b->gateway = g;
         b->exchange = x;
         b->open = 1;
+        b->lines_most = count;
         exchange_keep(x, BATCH_MS);
-        while (batch_next(body, &at, &text)) {
-                struct batch_line *line = &b->lines[b->count++];
-                line->batch = b;
-                batch_submit(g, line, text);
-        }
-        batch_settle(b);
+        const int asked = once_begin(&b->once, g, x, NULL, on_batch_judged, b, &why);
+        if (asked == 1)
+                batch_refuse(b, &why);
+        else if (asked == 0)
+                batch_submit_all(b, NULL, false);
 }

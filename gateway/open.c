@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/http/listen.h"
 #include "core/http/host.h"
+#include "gateway/once.h"
 #include "gateway/own.h"
 #include "observe/show.h"
 #include "pipelines/pipeline.h"
@@ -36,8 +37,10 @@ static const struct route gateway_routes[] = {
 
 /* Of what a request asks for. */
 const struct problem_row gateway_problems[] = {
-        { "store", "bad_cursor", 400 },     { "request", "no_job", 404 },   { "pipeline", "bad_input", 422 },
-        { "pipeline", "no_pipeline", 422 }, { "message", "bad_task", 422 }, { NULL, NULL, 0 },
+        { "store", "bad_cursor", 400 },   { "request", "no_job", 404 },
+        { "pipeline", "bad_input", 422 }, { "pipeline", "no_pipeline", 422 },
+        { "message", "bad_task", 422 },   { "request", "key_in_use", 409 },
+        { "request", "key_reused", 422 }, { NULL, NULL, 0 },
 };
 
 enum { GATEWAY_ROUTES = sizeof(gateway_routes) / sizeof(gateway_routes[0]) };
@@ -187,6 +190,7 @@ void gateway_close(struct gateway *g)
 {
         g->stopping = true;
         server_close(g->server);
+        onces_leave(g);
         streams_close(g->streams);
         jobs_close(g->jobs);
         for (size_t i = 0; g->patterns && g->patterns[i]; i++)

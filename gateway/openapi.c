@@ -37,7 +37,7 @@ static json_t *openapi_parameter(const struct route_param *p)
                          schema);
 }
 
-/* Those in braces, then those of the query. */
+/* Those in braces, those of the query, then headers. */
 static json_t *openapi_parameters(const struct route *r)
 {
         json_t *all = json_array();
@@ -47,6 +47,12 @@ static json_t *openapi_parameters(const struct route *r)
                                                      "type", "string", "minLength", 1));
         for (const struct route_param *p = r->params; p && p->name; p++)
                 json_array_append_new(all, openapi_parameter(p));
+        if (r->takes) /* what takes a body makes jobs */
+                json_array_append_new(
+                        all, json_pack("{s:s, s:s, s:s, s:{s:s, s:i, s:i}}", "name", "Idempotency-Key", "in", "header",
+                                       "description",
+                                       "the same for each try of one request, such as a UUID: it makes no second job",
+                                       "schema", "type", "string", "minLength", 1, "maxLength", 257));
         return all;
 }
 

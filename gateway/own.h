@@ -12,6 +12,7 @@
 
 enum { GATEWAY_ANSWER_MS = 30000 }; /* broker and store have that long */
 
+struct once;
 struct streams;
 
 struct gateway {
@@ -22,6 +23,7 @@ struct gateway {
         char **patterns;
         struct streams *streams;
         struct recent *recent;
+        struct once *onces;         /* under way */
         struct collector collector; /* of its figures, where they are wanted */
         struct show *show;          /* or NULL */
         bool stopping;
@@ -34,12 +36,27 @@ extern const struct problem_row gateway_problems[];
 void submit_job(void *owner, struct exchange *x);       /* POST /v1/jobs */
 void submit_shorthand(void *owner, struct exchange *x); /* POST /v1/NAME, of a pipeline */
 
-/* A submit until it is known to be safe; of a pipeline, or (NULL) a task. NULL when memory has run out. Given back by on_job_submitted, or
- * submission_refuse: the call that began it returned `code`, and `why` where that is 1. That answers as well where there is no submission: -1. */
-struct submission;
-struct submission *submission_new(struct gateway *g, struct exchange *x, const struct pipeline *pipeline);
+/* A submit until it is known to be safe. */
+struct submission {
+        struct gateway *gateway;
+        struct exchange *exchange;
+        const struct submission_kind *kind;
+        const struct pipeline *pipeline; /* NULL: a task */
+        json_t *what;                    /* the job's input, or the task; owned */
+        struct once *once;               /* NULL: its request has no key */
+        struct problem failed;           /* no code: it is safe */
+        char id[JOBS_ID_SIZE];
+};
+
+struct submission_kind {
+        /* Would it be taken? / Send it under s->id; on_job_submitted is told. Both return as jobs_submit. */
+        int (*check)(const struct submission *s, struct problem *why);
+        int (*send)(struct submission *s, struct problem *why);
+};
+
+/* Submit it, or, where the request has a key, only if that was not done. `what` is borrowed; `id`: which the client chose for it, or NULL. Answers. */
+void submission_begin(const struct submission *like, const char *id);
 void on_job_submitted(const char *id, const struct problem *why, void *arg);
-void submission_refuse(struct submission *s, struct exchange *x, int code, const struct problem *why);
 
 /* {"pipeline", "input"}, and nothing else. 0, or 1 with `why`. */
 int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline,
@@ -82,6 +99,9 @@ json_t *job_links(const char *id);
 
 /* Answer that memory has run out. */
 void answer_starved(struct exchange *x);
+
+/* {"id", "pipeline" (or null), "state", "links"} of a job that was submitted; a new reference or NULL. */
+json_t *job_submitted(const char *id, const struct pipeline *p);
 
 /* Read a body that is JSON. NULL after an answer. The caller's. */
 json_t *body_json(struct exchange *x);

@@ -76,26 +76,40 @@ static int send_read_body(const json_t *body, struct task_request *r, struct pro
         return 0;
 }
 
+/* Borrowed from the submission and its request. 1 with `why`. */
+static int task_read(const struct submission *s, struct task_request *r, struct problem *why)
+{
+        const char *trace = exchange_header(s->exchange, "traceparent");
+        const int code = send_read_body(s->what, r, why);
+        if (code == 0) /* one that is none is passed over, as the standard has it */
+                r->traceparent = trace && trace_is_parent(trace) ? trace : NULL;
+        return code;
+}
+
+static int task_check(const struct submission *s, struct problem *why)
+{
+        struct task_request request;
+        const int code = task_read(s, &request, why);
+        return code ? code : jobs_send_check(s->gateway->jobs, &request, why);
+}
+
+static int task_send(struct submission *s, struct problem *why)
+{
+        struct task_request request;
+        char same[JOBS_ID_SIZE];
+        const int code = task_read(s, &request, why);
+        if (code)
+                return code;
+        if (!request.id)
+                request.id = s->id;
+        return jobs_send(s->gateway->jobs, &request, same, on_job_submitted, s, why);
+}
+
 void send_any_task(void *owner, struct exchange *x)
 {
-        struct gateway *g = (struct gateway *)owner;
-        struct problem why;
-        struct task_request request;
-        char id[JOBS_ID_SIZE];
+        static const struct submission_kind kind = { task_check, task_send };
         JSON_OWNED json_t *body = body_json(x);
-        if (!body)
-                return;
-        if (send_read_body(body, &request, &why)) {
-                exchange_answer_problem(x, &why);
-                return;
-        }
-        const char *trace = exchange_header(x, "traceparent");
-        request.traceparent =
-                trace && trace_is_parent(trace) ? trace : NULL; /* another one is passed over, as the standard has it */
-        struct submission *s = submission_new(g, x, NULL);
-        const int code = s ? jobs_send(g->jobs, &request, id, on_job_submitted, s, &why) : -1;
-        if (code)
-                submission_refuse(s, x, code, &why);
-        else
-                exchange_name(x, id);
+        const struct submission s = { .gateway = (struct gateway *)owner, .exchange = x, .kind = &kind, .what = body };
+        if (body)
+                submission_begin(&s, json_text(body, "id", NULL));
 }

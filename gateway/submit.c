@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Submitting: answered 202 once the job is safe, with the broker or in the store. */
+#include "core/id.h"
 #include "core/json.h"
 #include "core/http/problems.h"
+#include "gateway/once.h"
 #include "gateway/own.h"
 #include "pipelines/pipeline.h"
 
@@ -48,38 +50,13 @@ void answer_starved(struct exchange *x)
         exchange_answer_problem(x, &why);
 }
 
-/* ---- one job ---- */
-
-struct submission {
-        struct gateway *gateway;
-        struct exchange *exchange;
-        const struct pipeline *pipeline; /* NULL: a task */
-};
-
-struct submission *submission_new(struct gateway *g, struct exchange *x, const struct pipeline *pipeline)
-{
-        struct submission *s = malloc(sizeof(*s));
-        if (!s)
-                return NULL;
-        *s = (struct submission){ g, x, pipeline };
-        exchange_keep(x, GATEWAY_ANSWER_MS);
-        return s;
-}
+/* ---- a submit, of whatever kind ---- */
 
 static void submission_end(struct submission *s)
 {
         exchange_drop(s->exchange);
+        json_decref(s->what);
         free(s);
-}
-
-void submission_refuse(struct submission *s, struct exchange *x, int code, const struct problem *why)
-{
-        if (code == 1)
-                exchange_answer_problem(x, why);
-        else
-                answer_starved(x);
-        if (s)
-                submission_end(s);
 }
 
 /* Nobody else can mend the name of a queue that there is not; a pipeline's queues are for whoever runs this to declare. */
@@ -90,17 +67,20 @@ static unsigned submission_status(const struct submission *s, const struct probl
         return s->pipeline || taken ? problem_status(why, gateway_problems) : 422;
 }
 
-void on_job_submitted(const char *id, const struct problem *why, void *arg)
+json_t *job_submitted(const char *id, const struct pipeline *p)
+{
+        return json_pack("{s:s, s:s?, s:s, s:o*}", "id", id, "pipeline", p ? p->name : NULL, "state", "PENDING",
+                         "links", job_links(id));
+}
+
+static void submission_answer(void *arg)
 {
         struct submission *s = (struct submission *)arg;
-        const struct pipeline *p = s->pipeline;
-        if (why) {
-                exchange_answer_status(s->exchange, submission_status(s, why), why);
+        if (s->failed.code[0]) {
+                exchange_answer_status(s->exchange, submission_status(s, &s->failed), &s->failed);
         } else {
-                char *path = job_path(id);
-                recent_add(s->gateway->recent, id, p ? p->name : NULL);
-                JSON_OWNED json_t *job = json_pack("{s:s, s:s?, s:s, s:o*}", "id", id, "pipeline", p ? p->name : NULL,
-                                                   "state", "PENDING", "links", job_links(id));
+                char *path = job_path(s->id);
+                JSON_OWNED json_t *job = job_submitted(s->id, s->pipeline);
                 if (path)
                         exchange_add_header(s->exchange, "Location", path);
                 exchange_answer_json(s->exchange, 202, job);
@@ -109,17 +89,105 @@ void on_job_submitted(const char *id, const struct problem *why, void *arg)
         submission_end(s);
 }
 
-static void submit_input(struct gateway *g, struct exchange *x, const struct pipeline *p, const json_t *input)
+/* It has come to that; where it has a key the store hears of it first. */
+static void submission_settle(struct submission *s, const struct problem *why)
+{
+        struct once *once = s->once;
+        s->once = NULL;
+        if (why)
+                s->failed = *why;
+        if (once)
+                once_settle(once, !why, submission_answer, s);
+        else
+                submission_answer(s);
+}
+
+void on_job_submitted(const char *id, const struct problem *why, void *arg)
+{
+        struct submission *s = (struct submission *)arg;
+        snprintf(s->id, sizeof(s->id), "%s", id);
+        if (!why)
+                recent_add(s->gateway->recent, id, s->pipeline ? s->pipeline->name : NULL);
+        submission_settle(s, why);
+}
+
+/* Under an id of its own, or (NULL) a new one. Where it is on its way it may be over when this returns. */
+static void submission_send(struct submission *s, const char *id)
 {
         struct problem why;
-        char id[JOBS_ID_SIZE];
-        assert(p);
-        struct submission *s = submission_new(g, x, p);
-        const int code = s ? jobs_submit(g->jobs, p->name, input, id, on_job_submitted, s, &why) : -1;
-        if (code)
-                submission_refuse(s, x, code, &why);
+        if (id)
+                snprintf(s->id, sizeof(s->id), "%s", id);
         else
-                exchange_name(x, id);
+                id_new(s->id);
+        exchange_name(s->exchange, s->id);
+        const int code = s->kind->send(s, &why);
+        if (code == 0)
+                return;
+        exchange_name(s->exchange, NULL); /* nothing was sent */
+        if (code < 0)
+                problem_set(&why, "gateway", "out_of_memory", "out of memory");
+        submission_settle(s, &why);
+}
+
+static void on_submission_judged(enum once_verdict verdict, const char *id, const struct problem *why, void *arg)
+{
+        struct submission *s = (struct submission *)arg;
+        if (verdict == ONCE_NEW) {
+                submission_send(s, id);
+                return;
+        }
+        s->once = NULL; /* it is over */
+        if (verdict == ONCE_REFUSED)
+                submission_settle(s, why);
+        else
+                on_job_submitted(id, NULL, s);
+}
+
+/* What is not taken at all uses up no key. Returns as once_begin. */
+static int submission_ask(struct submission *s, const char *id, struct problem *why)
+{
+        const int code = exchange_header(s->exchange, "Idempotency-Key") ? s->kind->check(s, why) : 0;
+        if (code < 0)
+                return problem_set(why, "gateway", "out_of_memory", "out of memory");
+        return code ? 1 : once_begin(&s->once, s->gateway, s->exchange, id, on_submission_judged, s, why);
+}
+
+void submission_begin(const struct submission *like, const char *id)
+{
+        struct problem why;
+        struct submission *s = malloc(sizeof(*s));
+        if (!s) {
+                answer_starved(like->exchange);
+                return;
+        }
+        *s = *like;
+        json_incref(s->what);
+        exchange_keep(s->exchange, GATEWAY_ANSWER_MS);
+        const int asked = submission_ask(s, id, &why);
+        if (asked == 1)
+                submission_settle(s, &why);
+        else if (asked == 0)
+                submission_send(s, id);
+}
+
+/* ---- one job ---- */
+
+static int job_check(const struct submission *s, struct problem *why)
+{
+        return jobs_submit_check(s->gateway->jobs, s->pipeline->name, s->what, why);
+}
+
+static int job_send(struct submission *s, struct problem *why)
+{
+        return jobs_submit_as(s->gateway->jobs, s->pipeline->name, s->what, s->id, on_job_submitted, s, why);
+}
+
+static void submit_input(struct gateway *g, struct exchange *x, const struct pipeline *p, json_t *input)
+{
+        static const struct submission_kind kind = { job_check, job_send };
+        const struct submission s = { .gateway = g, .exchange = x, .kind = &kind, .pipeline = p, .what = input };
+        assert(p);
+        submission_begin(&s, NULL);
 }
 
 int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline, struct problem *why)

@@ -59,6 +59,13 @@ typedef void jobs_submitted(const char *id, const struct problem *why, void *arg
 int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,
                 void *arg, struct problem *why);
 
+/* The same under an id of the caller's, a UUID: whoever submits that input again under it submits the same job. */
+int jobs_submit_as(struct jobs *j, const char *pipeline, const json_t *input, const char *id, jobs_submitted *done,
+                   void *arg, struct problem *why);
+
+/* Would that be taken? Sends nothing, and returns as jobs_submit. */
+int jobs_submit_check(const struct jobs *j, const char *pipeline, const json_t *input, struct problem *why);
+
 /* Any task, borrowed for the call. */
 struct task_request {
         const char *name;
@@ -74,6 +81,9 @@ struct task_request {
  * "bad_task": a name, id or queue that no message can carry. */
 int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
               void *arg, struct problem *why);
+
+/* Would that be taken? Sends nothing, and returns as jobs_send. */
+int jobs_send_check(const struct jobs *j, const struct task_request *request, struct problem *why);
 
 /* ---- read.c, look.c, trace.c, cancel.c ---- */
 

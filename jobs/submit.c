@@ -30,21 +30,47 @@ static int submit_no_pipeline(const struct jobs *j, const char *name, struct pro
                            nearest_offer(offer, name, names, count, ""));
 }
 
-int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,
-                void *arg, struct problem *why)
+/* `as`: its id, or NULL. The message is the caller's. */
+static int submit_form_job(const struct jobs *j, const char *pipeline, const json_t *input, const char *as,
+                           char id[JOBS_ID_SIZE], struct message **out, struct problem *why)
 {
-        struct message *message = NULL;
         char made[ID_TEXT_SIZE];
         const struct pipeline *p = catalog_pipeline(j->catalog, pipeline);
         if (!p)
                 return submit_no_pipeline(j, pipeline, why);
         if (!j->broker)
                 return jobs_without(why, "broker");
-        const int code = pipeline_start(p, catalog_tasks(j->catalog), input, made, &message, why);
-        if (code)
-                return code;
-        snprintf(id, JOBS_ID_SIZE, "%s", made);
-        return hand_over(j, message, id, done, arg, why);
+        const int code = pipeline_start(p, catalog_tasks(j->catalog), input, as, made, out, why);
+        if (code == 0)
+                snprintf(id, JOBS_ID_SIZE, "%s", made);
+        return code;
+}
+
+int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,
+                void *arg, struct problem *why)
+{
+        struct message *message = NULL;
+        const int code = submit_form_job(j, pipeline, input, NULL, id, &message, why);
+        return code ? code : hand_over(j, message, id, done, arg, why);
+}
+
+int jobs_submit_as(struct jobs *j, const char *pipeline, const json_t *input, const char *id, jobs_submitted *done,
+                   void *arg, struct problem *why)
+{
+        struct message *message = NULL;
+        char same[JOBS_ID_SIZE];
+        const int code = submit_form_job(j, pipeline, input, id, same, &message, why);
+        return code ? code : hand_over(j, message, same, done, arg, why);
+}
+
+int jobs_submit_check(const struct jobs *j, const char *pipeline, const json_t *input, struct problem *why)
+{
+        struct message *message = NULL;
+        char ignored[JOBS_ID_SIZE];
+        const int code = submit_form_job(j, pipeline, input, NULL, ignored, &message, why);
+        if (code == 0)
+                message_free(message);
+        return code;
 }
 
 /* ---- any task ---- */
@@ -120,10 +146,11 @@ static struct message *submit_form(const struct jobs *j, const struct task_reque
         return m;
 }
 
-int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
-              void *arg, struct problem *why)
+/* The message is the caller's. */
+static int submit_form_task(const struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE],
+                            struct message **out, struct problem *why)
 {
-        int code = submit_check(request, why);
+        const int code = submit_check(request, why);
         if (code)
                 return code;
         if (!j->broker)
@@ -132,13 +159,29 @@ int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_I
                 snprintf(id, JOBS_ID_SIZE, "%s", request->id);
         else
                 id_new(id);
-        struct message *m = submit_form(j, request, id);
-        if (!m)
+        *out = submit_form(j, request, id);
+        if (!*out)
                 return -ENOMEM;
-        if (m->properties.size > MESSAGE_MAX_PROPERTIES) {
+        if ((*out)->properties.size <= MESSAGE_MAX_PROPERTIES)
+                return 0;
+        message_free(*out);
+        return problem_set(why, "message", "bad_task", "the headers take more than %d bytes", MESSAGE_MAX_PROPERTIES);
+}
+
+int jobs_send(struct jobs *j, const struct task_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
+              void *arg, struct problem *why)
+{
+        struct message *m = NULL;
+        const int code = submit_form_task(j, request, id, &m, why);
+        return code ? code : hand_over(j, m, id, done, arg, why);
+}
+
+int jobs_send_check(const struct jobs *j, const struct task_request *request, struct problem *why)
+{
+        struct message *m = NULL;
+        char ignored[JOBS_ID_SIZE];
+        const int code = submit_form_task(j, request, ignored, &m, why);
+        if (code == 0)
                 message_free(m);
-                return problem_set(why, "message", "bad_task", "the headers take more than %d bytes",
-                                   MESSAGE_MAX_PROPERTIES);
-        }
-        return hand_over(j, m, id, done, arg, why);
+        return code;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipelines/pipeline.h"
 
+#include "message/canvas/derived_id.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,8 +17,19 @@ static void write_origin(char *out, size_t size)
         snprintf(out, size, "gen%ld@%s", (long)getpid(), host);
 }
 
-int pipeline_start(const struct pipeline *p, const struct task_set *set, const json_t *input, char job_id[ID_TEXT_SIZE],
-                   struct message **out, struct problem *why)
+/* The first step's is the job's; each other one's is made of it and its place. */
+static void start_id(char ids[][ID_TEXT_SIZE], size_t at, const char *job)
+{
+        if (at > 0)
+                derived_id(ids[0], "step", at, ids[at]);
+        else if (job)
+                snprintf(ids[0], ID_TEXT_SIZE, "%s", job);
+        else
+                id_new(ids[0]);
+}
+
+int pipeline_start(const struct pipeline *p, const struct task_set *set, const json_t *input, const char *id,
+                   char job_id[ID_TEXT_SIZE], struct message **out, struct problem *why)
 {
         char ids[PIPELINE_MAX_STEPS][ID_TEXT_SIZE], origin[HOST_NAME_MAX + 32];
         struct signature steps[PIPELINE_MAX_STEPS];
@@ -27,7 +40,7 @@ int pipeline_start(const struct pipeline *p, const struct task_set *set, const j
                 const struct task *task = task_in(set, p->steps[count]);
                 if (!task)
                         return -EINVAL; /* a step that is no task: a mistake in the pipeline's table */
-                id_new(ids[count]);
+                start_id(ids, count, id);
                 steps[count] = (struct signature){
                         .name = task->def->name,
                         .id = ids[count],

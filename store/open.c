@@ -40,6 +40,7 @@ int store_open(struct store **out, const struct store_config *config, struct pro
                 (*out)->seal = backend->seal;
                 (*out)->carry = backend->carry;
                 (*out)->fleet = backend->fleet;
+                (*out)->access = backend->access;
         }
         return rc;
 }

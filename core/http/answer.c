@@ -125,7 +125,7 @@ void exchange_add_header(struct exchange *x, const char *name, const char *value
 void exchange_name(struct exchange *x, const char *id)
 {
         free(x->name);
-        x->name = strdup(id); /* NULL when memory ran out: then nothing is said of it */
+        x->name = id ? strdup(id) : NULL; /* NULL when memory ran out: then nothing is said of it */
 }
 
 static void exchange_wake(struct exchange *x)

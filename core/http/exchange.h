@@ -51,7 +51,7 @@ void exchange_answer_json(struct exchange *x, unsigned status, const json_t *val
 void exchange_answer_problem(struct exchange *x, const struct problem *why);
 void exchange_answer_status(struct exchange *x, unsigned status, const struct problem *why);
 
-/* The id of what it is about: a 503 has it as a member "id", since what was asked for may still happen. Copied. */
+/* The id of what it is about: a 503 has it as a member "id", since what was asked for may still happen. Copied; NULL: nothing. */
 void exchange_name(struct exchange *x, const char *id);
 
 /* ---- streams ---- */

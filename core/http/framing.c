@@ -11,7 +11,7 @@
 
 /* What a request's headers say of its length. */
 struct framing {
-        unsigned count, lengths, encodings, hosts;
+        unsigned count, lengths, encodings, hosts, keys;
         const char *length, *encoding;
         bool bad_name, bad_value;
 };
@@ -45,6 +45,8 @@ static enum MHD_Result on_framing_header(void *arg, enum MHD_ValueKind kind, con
                 f->encoding = value;
         } else if (strcasecmp(name, "Host") == 0) {
                 f->hosts++;
+        } else if (strcasecmp(name, "Idempotency-Key") == 0) {
+                f->keys++;
         }
         return MHD_YES;
 }
@@ -62,6 +64,8 @@ static int framing_check_length(const struct framing *f, struct problem *why)
                 return framing_refuse(why, "the request says its length more than once");
         if (f->hosts != 1)
                 return framing_refuse(why, "the request must name one host");
+        if (f->keys > 1)
+                return framing_refuse(why, "the request has more than one Idempotency-Key");
         if (f->encoding && strcasecmp(f->encoding, "chunked") != 0)
                 return framing_refuse(why, "the only transfer coding that is understood is chunked");
         if (f->length && (!*f->length || f->length[strspn(f->length, "0123456789")] || strlen(f->length) > 15))

@@ -5,11 +5,14 @@
 #include <string.h>
 
 static const struct problem_row problem_rows[] = {
-        { "request", "bad_target", 400 },  { "request", "bad_parameter", 400 },  { "request", "bad_framing", 400 },
-        { "request", "bad_body", 400 },    { "request", "bad_json", 400 },       { "request", "bad_origin", 403 },
-        { "request", "not_found", 404 },   { "request", "bad_method", 405 },     { "request", "too_large", 413 },
-        { "request", "bad_type", 415 },    { "request", "bad_coding", 415 },     { "request", "bad_host", 421 },
-        { "request", "bad_request", 422 }, { "request", "head_too_large", 431 }, { NULL, NULL, 0 },
+        { "request", "bad_target", 400 },     { "request", "bad_parameter", 400 },
+        { "request", "bad_framing", 400 },    { "request", "bad_body", 400 },
+        { "request", "bad_json", 400 },       { "request", "bad_key", 400 },
+        { "request", "bad_origin", 403 },     { "request", "not_found", 404 },
+        { "request", "bad_method", 405 },     { "request", "too_large", 413 },
+        { "request", "bad_type", 415 },       { "request", "bad_coding", 415 },
+        { "request", "bad_host", 421 },       { "request", "bad_request", 422 },
+        { "request", "head_too_large", 431 }, { NULL, NULL, 0 },
 };
 
 static const struct {
@@ -20,6 +23,7 @@ static const struct {
         { 403, "Forbidden" },
         { 404, "Not Found" },
         { 405, "Method Not Allowed" },
+        { 409, "Conflict" },
         { 413, "Content Too Large" },
         { 415, "Unsupported Media Type" },
         { 421, "Misdirected Request" },

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/text/digest.h"
 
+#include "core/text/hex.h"
+
 #include <openssl/evp.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,5 +24,13 @@ bool digest_of(const struct bytes parts[], size_t count, unsigned char out[DIGES
         EVP_MD_CTX_free(c);
         if (!ok)
                 memset(out, 0, DIGEST_SIZE);
+        return ok;
+}
+
+bool digest_text(const struct bytes parts[], size_t count, char out[DIGEST_TEXT_SIZE])
+{
+        unsigned char digest[DIGEST_SIZE];
+        const bool ok = digest_of(parts, count, digest);
+        *(ok ? hex_write(out, digest, sizeof(digest)) : out) = '\0';
         return ok;
 }

@@ -63,6 +63,8 @@ static const struct pg_verb *const verbs[LANE_COUNT] = {
         [LANE_CONSUMER_ASK] = &verb_consumer_ask,
         [LANE_CONSUMER_FACTS] = &verb_consumer_facts,
         [LANE_LEASE] = &verb_lease,
+        [LANE_ONCE_BEGIN] = &verb_once_begin,
+        [LANE_ONCE_SETTLE] = &verb_once_settle,
         [LANE_PROBE_CLAIMS] = &verb_probe_claims,
         [LANE_PROBE_COMMITS] = &verb_probe_commits,
         [LANE_PROBE_DEAD] = &verb_probe_dead,
@@ -347,6 +349,11 @@ static const struct store_fleet pg_fleet_door = {
         .forget_workers = pg_forget_workers,
 };
 
+static const struct store_access pg_access_door = {
+        .once_begin = pg_once_begin,
+        .once_settle = pg_once_settle,
+};
+
 const struct store_backend store_postgres = {
         .schemes = schemes,
         .open = pg_open,
@@ -359,6 +366,7 @@ const struct store_backend store_postgres = {
         .seal = &pg_seal_door,
         .carry = &pg_carry_door,
         .fleet = &pg_fleet_door,
+        .access = &pg_access_door,
         .up = pg_up,
         .waiting = pg_waiting,
         .close = pg_close,

@@ -55,6 +55,8 @@ static void pg_maintenance_run(void *arg)
                 t->rc = pg_maintenance_forget(pg, FORGET("forget_steps(now() - interval '7 days')"), t);
         if (t->rc == 0)
                 t->rc = pg_maintenance_forget(pg, FORGET("forget_inbox(now() - interval '30 days')"), t);
+        if (t->rc == 0)
+                t->rc = pg_maintenance_forget(pg, FORGET("forget_once(now() - interval '24 hours')"), t);
         if (pg)
                 PQfinish(pg);
 }

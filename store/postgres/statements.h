@@ -10,6 +10,8 @@ extern const struct store_backend store_postgres;
 /* carry.sql */
 extern const struct statement pg_sql_carry_jobs, pg_sql_carry_tasks, pg_sql_carry_events, pg_sql_carry_facts,
         pg_sql_carry_inbox, pg_sql_carry_audits, pg_sql_carry_dead, pg_sql_carry_scheduled, pg_sql_carry_untold;
+/* access.sql */
+extern const struct statement pg_sql_once_begin, pg_sql_once_settle;
 /* claim.sql */
 extern const struct statement pg_sql_claim, pg_sql_claim_jobs, pg_sql_facts;
 /* commit.sql */
@@ -84,6 +86,10 @@ void pg_consumer_list(struct store *s, json_done *done, void *arg);
 void pg_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);
 void pg_maintain(struct store *s, store_done *done, void *arg);
 void pg_forget_workers(struct store *s, uint64_t silent_ms, json_done *done, void *arg);
+
+/* access.c */
+void pg_once_begin(struct store *s, const struct once_ask *ask, json_done *done, void *arg);
+void pg_once_settle(struct store *s, const struct once_end *end, store_done *done, void *arg);
 
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);

@@ -350,6 +350,11 @@ static const struct store_fleet lite_fleet_door = {
         .forget_workers = lite_forget_workers,
 };
 
+static const struct store_access lite_access_door = {
+        .once_begin = lite_once_begin,
+        .once_settle = lite_once_settle,
+};
+
 const struct store_backend store_sqlite = {
         .schemes = schemes,
         .open = lite_open,
@@ -362,6 +367,7 @@ const struct store_backend store_sqlite = {
         .seal = &lite_seal_door,
         .carry = &lite_carry_door,
         .fleet = &lite_fleet_door,
+        .access = &lite_access_door,
         .up = lite_up,
         .waiting = lite_waiting,
         .close = lite_close,

@@ -11,6 +11,7 @@
 #define CHARD_STORE_SQLITE_LITE_H
 
 #include "core/sqlite/sqlite.h"
+#include "store/access.h"
 #include "store/carry.h"
 #include "store/consumer.h"
 #include "store/dead_letter.h"
@@ -175,6 +176,9 @@ void lite_consumer_list(struct store *s, json_done *done, void *arg);
 void lite_seal_days(struct store *s, const char *since, json_done *done, void *arg);
 void lite_seal_day(struct store *s, const char *day, json_done *done, void *arg);
 void lite_seal_make(struct store *s, const char *day, json_done *done, void *arg);
+
+void lite_once_begin(struct store *s, const struct once_ask *ask, json_done *done, void *arg);
+void lite_once_settle(struct store *s, const struct once_end *end, store_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
 void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);

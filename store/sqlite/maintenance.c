@@ -5,6 +5,7 @@
 
 #define KEEP_US  ((int64_t)7 * 24 * 3600 * 1000000)
 #define INBOX_US ((int64_t)30 * 24 * 3600 * 1000000) /* that long it is known what consumers acted on */
+#define ONCE_US  ((int64_t)24 * 3600 * 1000000)      /* … and what was asked with a key */
 #define CHUNK    1000
 
 struct lite_maintenance_call {
@@ -50,7 +51,9 @@ static int lite_run_maintenance(struct sqlite_work *work, sqlite3 *db)
         }
         if (rc == SQLITE_OK)
                 rc = lite_maintenance_forget(c, db, &lite_sql_steps_forget, before_us);
-        return rc == SQLITE_OK ? lite_maintenance_forget(c, db, &lite_sql_inbox_forget, before_us + KEEP_US - INBOX_US)
+        if (rc == SQLITE_OK)
+                rc = lite_maintenance_forget(c, db, &lite_sql_inbox_forget, before_us + KEEP_US - INBOX_US);
+        return rc == SQLITE_OK ? lite_maintenance_forget(c, db, &lite_sql_once_forget, before_us + KEEP_US - ONCE_US)
                                : rc;
 }
 

@@ -37,6 +37,8 @@ extern const struct statement lite_sql_consumer_take, lite_sql_consumer_taken, l
         lite_sql_consumer_later, lite_sql_consumer_wait, lite_sql_consumer_asked;
 /* fleet.sql */
 extern const struct statement lite_sql_lease_take, lite_sql_lease_read;
+/* access.sql */
+extern const struct statement lite_sql_once_begin, lite_sql_once_read, lite_sql_once_settle, lite_sql_once_forget;
 /* jobs.sql */
 extern const struct statement lite_sql_follow_unseen, lite_sql_follow_number, lite_sql_follow_steps,
         lite_sql_job_list_all, lite_sql_job_list_open, lite_sql_job_list_unlucky, lite_sql_job_list_user,

@@ -44,8 +44,12 @@ def test_what_is_old_goes_and_who_is_gone_is_forgotten(chard, database, wait_unt
     for name, hours in (("gone", 25), ("silent", 23)):
         database.run("insert into chard.worker (name, beat_at) values (%s, %s)", name, now - datetime.timedelta(hours=hours))
     database.run("insert into chard.inbox (consumer, event_id, at) values ('points', 'e1', %s)", now - datetime.timedelta(days=32))
+    for key, hours in (("gone", 25), ("kept", 23)):
+        database.run("insert into chard.once (key, fingerprint, job_id, token, until, created_at) values (%s, 'f', 'j', 't', %s, %s)",
+                     key, now, now - datetime.timedelta(hours=hours))
     with keeping(chard, "k1") as keeper:
         wait_until(lambda: database.value("select count(*) from chard.inbox") == 0)
+        wait_until(lambda: database.value("select count(*) from chard.once") == 1)
         keeper.wait_log("forgot 1 workers that have given no sign of life for a day, gone the first of them")
         assert [row["name"] for row in database.rows("select name from chard.worker order by name")] == ["k1", "silent"]
 

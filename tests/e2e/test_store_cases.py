@@ -59,6 +59,22 @@ COMMITS = [
     ("REVOKED", 1, 1, "REVOKED", 1),
 ]
 
+# A request with a key: its row (done, its lease, how many hours old), whether the same is asked again; the verdict, and whose job's id. None: no row.
+ONCE = [
+    (None, True, "mine", "new"),
+    ((False, LIVE, 0), True, "open", "old"),
+    ((False, OVER, 0), True, "mine", "old"),
+    ((False, LIVE, 0), False, "other", "old"),
+    ((False, OVER, 0), False, "other", "old"),
+    ((True, OVER, 0), True, "done", "old"),
+    ((True, LIVE, 0), True, "done", "old"),
+    ((True, OVER, 23), True, "done", "old"),
+    ((True, OVER, 0), False, "other", "old"),
+    ((True, OVER, 25), True, "mine", "new"),
+    ((True, OVER, 25), False, "mine", "new"),
+    ((False, LIVE, 25), True, "mine", "new"),
+]
+
 
 def test_may_a_task_start(store, database):
     for n, (state, attempts, replaced, owner, lease, *_rest) in enumerate(CLAIMS):
@@ -86,3 +102,30 @@ def test_what_a_commit_makes_of_a_job(store, database, together):
     rows = {row["root_id"]: row for row in database.rows("select root_id, state, branches, document, finished_at from chard.job")}
     assert [(rows[f"j{n}"]["state"], rows[f"j{n}"]["branches"]) for n in range(len(COMMITS))] == [case[3:] for case in COMMITS]
     assert [rows[f"j{n}"]["document"] for n in range(len(COMMITS))] == [{"n": n} for n in range(len(COMMITS))]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_is_a_request_with_a_key_new(store, database, together):
+    for n, (row, same, *_rest) in enumerate(ONCE):
+        if row:
+            database.run("insert into chard.once (key, fingerprint, job_id, token, until, created_at, done) values (%s, %s, %s, 'first', %s, %s, %s)",
+                         f"k{n}", "f" if same else "g", f"old{n}", now() + row[1], now() - datetime.timedelta(hours=row[2]), row[0])
+    calls = [{"do": "once_begin", "key": f"k{n}", "fingerprint": "f", "job_id": f"new{n}", "token": "second"} for n in range(len(ONCE))]
+    answers = [answer["value"] for answer in (store.ask(*calls) if together else [store.ask(call)[0] for call in calls])]
+    assert [(answer["verdict"], answer["id"]) for answer in answers] == [(verdict, f"{whose}{n}") for n, (*_row, verdict, whose) in enumerate(ONCE)]
+    assert all(0 < answer["wait_ms"] <= 60000 for answer in answers if answer["verdict"] == "open")
+    # asked again, as after a connection that broke before the answer came: the same; but not for who comes later
+    assert [answer["value"]["verdict"] for answer in store.ask(*calls)] == [verdict for *_row, verdict, _whose in ONCE]
+    later = [answer["value"]["verdict"] for answer in store.ask(*[call | {"token": "third"} for call in calls])]
+    assert later == [{"mine": "open"}.get(verdict, verdict) for *_row, verdict, _whose in ONCE]
+
+
+def test_who_may_say_that_a_request_is_done(store, database):
+    """An attempt that is over may still say that the job is safe, since it is the same job; only the attempt of now may say that it is not."""
+    asks = [{"do": "once_begin", "key": key, "fingerprint": "f", "job_id": "j", "token": "t"} for key in "abcde"]
+    store.ask(*asks)
+    ends = [("a", "j", "t", True), ("b", "j", "t", False), ("c", "j", "late", True), ("d", "j", "late", False), ("e", "other", "t", True)]
+    answers = store.ask(*[{"do": "once_settle", "key": key, "job_id": job, "token": token, "done": done} for key, job, token, done in ends])
+    assert [answer["result"] for answer in answers] == ["DONE"] * 5
+    later = store.ask(*[ask | {"token": "t2", "job_id": "j2"} for ask in asks])
+    assert [(answer["value"]["verdict"], answer["value"]["id"]) for answer in later] == [("done", "j"), ("mine", "j"), ("done", "j"), ("open", "j"), ("open", "j")]

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The target of a request (an even first byte), or its Host and Origin, a line each (an odd one): whatever is taken is plain text, names no other folder and finds the same
- * route again; what is refused says why. */
+/* The target of a request (an even first byte), or its Host and Origin, a line each (an odd one), and what else its headers say: whatever is taken is plain text, names no other
+ * folder and finds the same route again; what is refused says why. */
 #include "core/text/utf8.h"
 #include "core/http/host.h"
 #include "core/http/listen.h"
+#include "core/http/request_key.h"
 #include "core/http/route.h"
 
 #include <stdint.h>
@@ -79,6 +80,24 @@ static void read_names(char *text)
         (void)host_is_loopback(text);
 }
 
+/* What is taken is taken again, written the other way. */
+static void read_key(const char *text)
+{
+        char key[REQUEST_KEY_SIZE], quoted[2 * REQUEST_KEY_SIZE + 3], again[REQUEST_KEY_SIZE], *at = quoted;
+        struct problem why = { 0 };
+        const int code = request_key_read(text, key, &why);
+        must((code == 1) == (why.code[0] != '\0') && (code == 0) == (key[0] != '\0'));
+        check_plain(key);
+        *at++ = '"';
+        for (const char *c = key; *c; c++) {
+                if (*c == '"' || *c == '\\')
+                        *at++ = '\\';
+                *at++ = *c;
+        }
+        memcpy(at, "\"", 2);
+        must(code || (request_key_read(quoted, again, &why) == 0 && strcmp(key, again) == 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char *text = size ? malloc(size) : NULL;
@@ -86,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         memcpy(text, data + 1, size - 1);
         text[size - 1] = '\0';
+        read_key(text);
         if (data[0] % 2 == 0)
                 read_target(text);
         else

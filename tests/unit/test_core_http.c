@@ -3,6 +3,7 @@
 #include "core/http/host.h"
 #include "core/http/listen.h"
 #include "core/http/problems.h"
+#include "core/http/request_key.h"
 #include "core/http/route.h"
 #include "core/http/target.h"
 
@@ -188,6 +189,58 @@ static void test_addresses(void **state)
         }
 }
 
+static void test_request_keys(void **state)
+{
+        static const struct {
+                const char *value, *key; /* NULL: refused */
+        } rows[] = {
+                { "8e03978e-40d5-43dd-bc93-6894a57f9324", "8e03978e-40d5-43dd-bc93-6894a57f9324" },
+                { "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"", "8e03978e-40d5-43dd-bc93-6894a57f9324" },
+                { "  a  ", "a" },
+                { " \"a b\" ", "a b" },
+                { "\"a\\\"b\\\\\"", "a\"b\\" },
+                { "\"a,b;c\"", "a,b;c" },
+                { "user/17:order=3+x", "user/17:order=3+x" },
+                { "~!", "~!" },
+                { "", NULL },
+                { "  ", NULL },
+                { "\"\"", NULL },
+                { "\"", NULL },
+                { "\"a", NULL },
+                { "\"a\\", NULL },
+                { "\"a\\b\"", NULL },
+                { "\"a\" b", NULL },
+                { "\"a\";p=1", NULL },
+                { "\"a\", \"b\"", NULL },
+                { "\"a\tb\"", NULL },
+                { "a b", NULL },
+                { "a,b", NULL },
+                { "a\"b\"", NULL },
+                { "a\tb", NULL },
+                { "\"물\"", NULL },
+                { "물", NULL },
+                { "a\x7f", NULL },
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char key[REQUEST_KEY_SIZE];
+                struct problem why = { 0 };
+                const int code = request_key_read(rows[i].value, key, &why);
+                if (code != (rows[i].key ? 0 : 1) || strcmp(key, rows[i].key ? rows[i].key : "") != 0)
+                        fail_msg("%s: %d, %s", rows[i].value, code, key);
+                assert_string_equal(why.code, code ? "bad_key" : "");
+        }
+        for (size_t size = REQUEST_KEY_SIZE - 2; size <= REQUEST_KEY_SIZE; size++) {
+                char value[REQUEST_KEY_SIZE + 1], quoted[REQUEST_KEY_SIZE + 3], key[REQUEST_KEY_SIZE];
+                struct problem why;
+                memset(value, 'x', size);
+                value[size] = '\0';
+                snprintf(quoted, sizeof(quoted), "\"%s\"", value);
+                assert_int_equal(request_key_read(value, key, &why), size < REQUEST_KEY_SIZE ? 0 : 1);
+                assert_int_equal(request_key_read(quoted, key, &why), size < REQUEST_KEY_SIZE ? 0 : 1);
+        }
+}
+
 /* ---- routes ---- */
 
 static const struct route_param route_params[] = {
@@ -327,7 +380,7 @@ int main(void)
                 cmocka_unit_test(test_origins),         cmocka_unit_test(test_loopback),
                 cmocka_unit_test(test_addresses),       cmocka_unit_test(test_routes),
                 cmocka_unit_test(test_parts_of_routes), cmocka_unit_test(test_parameters),
-                cmocka_unit_test(test_problems),
+                cmocka_unit_test(test_problems),        cmocka_unit_test(test_request_keys),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,7 +205,7 @@ static void a_started_job_is_the_chain_that_a_celery_client_would_send(void **st
         struct task_message task = { 0 };
         char id[ID_TEXT_SIZE];
         json_t *input = json_of("{'image_url': 'http://x', 'user_id': 'u', 'lang': 'en'}");
-        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "scan"), catalog_tasks(shipped()), input, id,
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "scan"), catalog_tasks(shipped()), input, NULL, id,
                                         &message, &why),
                          0);
         assert_string_equal(message->exchange, "scan.commands");
@@ -236,15 +236,35 @@ static void every_job_has_ids_of_its_own(void **state)
         struct message *message = NULL;
         char first[ID_TEXT_SIZE], second[ID_TEXT_SIZE];
         json_t *input = json_of("{'updates': []}");
-        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, first,
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, NULL, first,
                                         &message, &why),
                          0);
         message_free(message);
-        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, second,
-                                        &message, &why),
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, NULL,
+                                        second, &message, &why),
                          0);
         message_free(message);
         assert_string_not_equal(first, second);
+        json_decref(input);
+}
+
+/* Whoever submits it again under its id publishes the same steps, not others that follow. */
+static void a_job_of_the_same_id_is_the_same_chain(void **state)
+{
+        (void)state;
+        struct problem why = { 0 };
+        char first[ID_TEXT_SIZE], same[ID_TEXT_SIZE];
+        struct message *messages[2] = { 0 };
+        json_t *input = json_of("{'image_url': 'http://x', 'user_id': 'u', 'lang': 'en'}");
+        const struct pipeline *scan = catalog_pipeline(shipped(), "scan");
+        const struct task_set *set = catalog_tasks(shipped());
+        assert_int_equal(pipeline_start(scan, set, input, NULL, first, &messages[0], &why), 0);
+        assert_int_equal(pipeline_start(scan, set, input, first, same, &messages[1], &why), 0);
+        assert_string_equal(first, same);
+        assert_int_equal(messages[0]->body.size, messages[1]->body.size);
+        assert_memory_equal(messages[0]->body.data, messages[1]->body.data, messages[0]->body.size);
+        message_free(messages[0]);
+        message_free(messages[1]);
         json_decref(input);
 }
 
@@ -267,7 +287,7 @@ static void a_wrong_input_starts_nothing(void **state)
                 char id[ID_TEXT_SIZE];
                 json_t *input = json_of(rows[i].input);
                 assert_int_equal(pipeline_start(catalog_pipeline(shipped(), rows[i].pipeline), catalog_tasks(shipped()),
-                                                input, id, &message, &why),
+                                                input, NULL, id, &message, &why),
                                  1);
                 assert_string_equal(why.source, "pipeline");
                 assert_string_equal(why.code, "bad_input");
@@ -288,6 +308,7 @@ int main(void)
                 cmocka_unit_test(a_task_of_no_pipeline_takes_anything),
                 cmocka_unit_test(a_started_job_is_the_chain_that_a_celery_client_would_send),
                 cmocka_unit_test(every_job_has_ids_of_its_own),
+                cmocka_unit_test(a_job_of_the_same_id_is_the_same_chain),
                 cmocka_unit_test(a_wrong_input_starts_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/json.h"
 #include "pipelines/pipeline.h"
+#include "store/access.h"
 #include "store/dead_letter.h"
 #include "store/fleet.h"
 #include "store/inbox.h"
@@ -312,6 +313,8 @@ static const struct {
         { "owed_take", do_owed_take },
         { "inbox", do_inbox },
         { "job_cancel", do_job_cancel },
+        { "once_begin", do_once_begin },
+        { "once_settle", do_once_settle },
 };
 
 static void handle(struct driver *d, struct bytes text)

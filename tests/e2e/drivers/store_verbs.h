@@ -242,3 +242,22 @@ static void do_decode(struct driver_request *r, struct store *s)
         task_message_clear(&t);
         answer(r, fields);
 }
+
+static void do_once_begin(struct request *r, struct store *s)
+{
+        struct once_ask ask = { .lease_ms = number_of(r, "lease_ms", 10000) };
+        snprintf(ask.key, sizeof(ask.key), "%s", json_text(r->line, "key", ""));
+        snprintf(ask.fingerprint, sizeof(ask.fingerprint), "%s", json_text(r->line, "fingerprint", ""));
+        snprintf(ask.job_id, sizeof(ask.job_id), "%s", json_text(r->line, "job_id", ""));
+        snprintf(ask.token, sizeof(ask.token), "%s", json_text(r->line, "token", ""));
+        s->access->once_begin(s, &ask, read_back, r);
+}
+
+static void do_once_settle(struct request *r, struct store *s)
+{
+        struct once_end end = { .done = json_is_true(json_object_get(r->line, "done")) };
+        snprintf(end.key, sizeof(end.key), "%s", json_text(r->line, "key", ""));
+        snprintf(end.job_id, sizeof(end.job_id), "%s", json_text(r->line, "job_id", ""));
+        snprintf(end.token, sizeof(end.token), "%s", json_text(r->line, "token", ""));
+        s->access->once_settle(s, &end, stored, r);
+}

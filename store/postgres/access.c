@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was asked already by those who give their requests keys. */
+#include "store/postgres/postgres.h"
+#include "store/postgres/statements.h"
+
+#include <stdlib.h>
+
+enum { ONCE_MOST = 200 }; /* keys in a transaction */
+
+/* ---- begin ---- */
+
+static const char *once_ask_key(const struct pg_call *call)
+{
+        return ((const struct once_ask *)call->what)->key;
+}
+
+static int send_once_begin(struct pg_link *link, struct pg_group *group)
+{
+        struct pg_arguments *a = &link->store->arguments;
+
+        arguments_reset(a);
+        struct column *key = arguments_array(a, COLUMN_TEXT), *fingerprint = arguments_array(a, COLUMN_TEXT);
+        struct column *job_id = arguments_array(a, COLUMN_TEXT), *token = arguments_array(a, COLUMN_TEXT);
+        struct column *lease = arguments_array(a, COLUMN_INT8);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct once_ask *ask = group->calls[i]->what;
+
+                column_text(key, ask->key);
+                column_text(fingerprint, ask->fingerprint);
+                column_text(job_id, ask->job_id);
+                column_text(token, ask->token);
+                column_int8(lease, ask->lease_ms);
+        }
+        return pg_link_send(link, group, &pg_sql_once_begin);
+}
+
+static void answer_once_begin(struct pg_link *link, struct pg_group *group)
+{
+        for (size_t i = 0; i < group->count; i++)
+                answer_json_row(link, group, i);
+}
+
+const struct pg_verb verb_once_begin = {
+        .lane = LANE_ONCE_BEGIN,
+        .link = PG_LINK_COMMITS,
+        .most = ONCE_MOST,
+        .id = once_ask_key,
+        .send = send_once_begin,
+        .answer = answer_once_begin,
+        .refuse = refuse_json,
+};
+
+void pg_once_begin(struct store *s, const struct once_ask *ask, json_done *done, void *arg)
+{
+        struct once_ask *call = malloc(sizeof(*call));
+
+        if (!call) {
+                call_refuse(&verb_once_begin, (void (*)(void))done, arg, STORE_STARVED);
+                return;
+        }
+        *call = *ask;
+        call_add(pg_of(s), &verb_once_begin, call, call, (void (*)(void))done, arg);
+}
+
+/* ---- settle ---- */
+
+static const char *once_end_key(const struct pg_call *call)
+{
+        return ((const struct once_end *)call->what)->key;
+}
+
+static int send_once_settle(struct pg_link *link, struct pg_group *group)
+{
+        struct pg_arguments *a = &link->store->arguments;
+
+        arguments_reset(a);
+        struct column *key = arguments_array(a, COLUMN_TEXT), *job_id = arguments_array(a, COLUMN_TEXT);
+        struct column *token = arguments_array(a, COLUMN_TEXT), *done = arguments_array(a, COLUMN_INT4);
+        for (size_t i = 0; i < group->count; i++) {
+                const struct once_end *end = group->calls[i]->what;
+
+                column_text(key, end->key);
+                column_text(job_id, end->job_id);
+                column_text(token, end->token);
+                column_int4(done, end->done);
+        }
+        return pg_link_send(link, group, &pg_sql_once_settle);
+}
+
+const struct pg_verb verb_once_settle = {
+        .lane = LANE_ONCE_SETTLE,
+        .link = PG_LINK_COMMITS,
+        .most = ONCE_MOST,
+        .id = once_end_key,
+        .send = send_once_settle,
+        .answer = answer_done,
+        .refuse = refuse_done,
+};
+
+void pg_once_settle(struct store *s, const struct once_end *end, store_done *done, void *arg)
+{
+        struct once_end *call = malloc(sizeof(*call));
+
+        if (!call) {
+                call_refuse(&verb_once_settle, (void (*)(void))done, arg, STORE_STARVED);
+                return;
+        }
+        *call = *end;
+        call_add(pg_of(s), &verb_once_settle, call, call, (void (*)(void))done, arg);
+}

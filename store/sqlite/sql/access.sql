@@ -1,0 +1,23 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What was asked already by those who give their requests keys.
+
+-- ?5 = now, ?6 = for how long, ?7 = before then it is forgotten.
+-- statement: once_begin
+insert into once (key, fingerprint, job_id, token, until, created_at) values (?1, ?2, ?3, ?4, ?5 + ?6, ?5)
+on conflict (key) do update set
+        fingerprint = ?2, token = ?4, until = ?5 + ?6, done = 0,
+        job_id = iif(created_at <= ?7, ?3, job_id),
+        created_at = iif(created_at <= ?7, ?5, created_at)
+where created_at <= ?7 or (not done and until <= ?5 and fingerprint = ?2)
+
+-- statement: once_read
+select json_object('verdict', iif(fingerprint <> ?2, 'other', iif(done, 'done', iif(token = ?3, 'mine', 'open'))),
+                'id', job_id, 'wait_ms', max(0, (until - ?4 + 999) / 1000))
+from once where key = ?1
+
+-- Whose attempt took too long says that it is done, too: the job is the same.
+-- statement: once_settle
+update once set done = done or ?4, until = ?5 where key = ?1 and job_id = ?2 and (?4 or token = ?3)
+
+-- statement: once_forget
+delete from once where rowid in (select rowid from once where created_at < ?1 order by created_at limit ?2)
