@@ -27,6 +27,7 @@ struct gateway_config {
 
         const char *listen;   /* "127.0.0.1:8780"; port 0 = a free one */
         const char *hosts;    /* names that Host may have besides addresses and localhost, comma-separated */
+        const char *origins;  /* whose pages may use it, comma-separated; or NULL */
         const char *log_file; /* access log: a file, "-" = standard output, NULL = none */
         unsigned connections; /* at once */
         size_t body_most;     /* bytes */

@@ -107,7 +107,7 @@ static int once_new(struct once **out, struct gateway *g, struct exchange *x, co
                 snprintf(o->ask.job_id, sizeof(o->ask.job_id), "%s", id);
         else
                 id_new(o->ask.job_id);
-        if (!once_digest(o, "", key)) {
+        if (!once_digest(o, exchange_who(x), key)) {
                 free(o);
                 return problem_set(why, "gateway", "out_of_memory", "out of memory");
         }

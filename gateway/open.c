@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The doors, the table of routes, opening and closing. */
 #include "core/log.h"
-#include "core/http/listen.h"
-#include "core/http/host.h"
+#include "gateway/api_key.h"
+#include "gateway/keys.h"
 #include "gateway/once.h"
 #include "gateway/own.h"
 #include "observe/show.h"
@@ -18,21 +18,22 @@ enum { GATEWAY_RECENT = 16384, GATEWAY_OUTLAST_MS = 2000 }; /* a broker that has
 #define JSON_TYPE "application/json"
 
 static const struct route gateway_routes[] = {
-        { "POST", "/v1/jobs", submit_job, NULL, JSON_TYPE, NULL, "Submit a job" },
-        { "GET", "/v1/jobs", list_jobs, list_params, NULL, NULL, "List jobs, newest first" },
-        { "GET", "/v1/jobs/{id}", read_job, read_params, NULL, NULL, "Read a job, or wait for its end" },
+        { "POST", "/v1/jobs", submit_job, NULL, JSON_TYPE, NULL, "Submit a job", "submit" },
+        { "GET", "/v1/jobs", list_jobs, list_params, NULL, NULL, "List jobs, newest first", "read" },
+        { "GET", "/v1/jobs/{id}", read_job, read_params, NULL, NULL, "Read a job, or wait for its end", "read" },
         { "GET", "/v1/jobs/{id}/events", stream_job, stream_params, NULL, NULL,
-          "Follow a job's steps as server-sent events" },
-        { "POST", "/v1/jobs:batch", submit_batch, NULL, BATCH_TYPE, NULL, "Submit many jobs, a JSON line each" },
-        { "POST", "/v1/tasks", send_any_task, NULL, JSON_TYPE, NULL, "Send one task" },
-        { "DELETE", "/v1/jobs/{id}", delete_job, NULL, NULL, NULL, "Cancel a job" },
-        { "GET", "/openapi.json", describe, NULL, NULL, NULL, "This description" },
+          "Follow a job's steps as server-sent events", "read" },
+        { "POST", "/v1/jobs:batch", submit_batch, NULL, BATCH_TYPE, NULL, "Submit many jobs, a JSON line each",
+          "submit" },
+        { "POST", "/v1/tasks", send_any_task, NULL, JSON_TYPE, NULL, "Send one task", "submit" },
+        { "DELETE", "/v1/jobs/{id}", delete_job, NULL, NULL, NULL, "Cancel a job", "operate" },
+        { "GET", "/openapi.json", describe, NULL, NULL, NULL, "This description", NULL },
         { "GET", "/metrics", gateway_metrics, NULL, NULL, NULL,
-          "Figures of this process and of the fleet, for Prometheus" },
+          "Figures of this process and of the fleet, for Prometheus", "read" },
         { "GET", "/stats/queues", gateway_queues, show_queues_params, NULL, NULL,
-          "What the queues hold and who works on them; an unknown number is a problem" },
-        { "GET", "/healthz", probe_health, NULL, NULL, NULL, "Is the process alive?" },
-        { "GET", "/readyz", probe_ready, NULL, NULL, NULL, "Can it take work, and which part is away?" },
+          "What the queues hold and who works on them; an unknown number is a problem", "read" },
+        { "GET", "/healthz", probe_health, NULL, NULL, NULL, "Is the process alive?", NULL },
+        { "GET", "/readyz", probe_ready, NULL, NULL, NULL, "Can it take work, and which part is away?", NULL },
 };
 
 /* Of what a request asks for. */
@@ -60,6 +61,7 @@ static int gateway_shorthand(struct gateway *g, struct route *out, size_t at, co
                 .takes = JSON_TYPE,
                 .subject = p,
                 .summary = "Submit a job of this pipeline: the body is its input",
+                .needs = "submit",
         };
         return 0;
 }
@@ -106,6 +108,13 @@ static void on_gateway_idle(void *arg)
                 g->config.stopped(g->config.arg);
 }
 
+static int gateway_admit(void *owner, struct exchange *x, struct problem *why)
+{
+        struct gateway *g = (struct gateway *)owner;
+        const char *needs = exchange_route(x)->needs;
+        return needs && keys_asked(g->keys) ? keys_admit(g->keys, x, api_scope_of(needs, strlen(needs)), why) : 0;
+}
+
 static int gateway_listen(struct gateway *g, struct problem *why)
 {
         const struct server_config server = {
@@ -113,12 +122,15 @@ static int gateway_listen(struct gateway *g, struct problem *why)
                 .listen = g->config.listen,
                 .hosts = g->config.hosts,
                 .hosts_setting = "CHARD_GATEWAY_HOSTS",
+                .origins = g->config.origins,
+                .origins_setting = "CHARD_GATEWAY_ORIGINS",
                 .connections = g->config.connections,
                 .body_most = g->config.body_most,
                 .log_file = g->config.log_file,
                 .routes = g->routes,
                 .problems = gateway_problems,
                 .owner = g,
+                .admit = gateway_admit,
                 .answered = on_gateway_answered,
                 .idle = on_gateway_idle,
                 .arg = g,
@@ -126,29 +138,17 @@ static int gateway_listen(struct gateway *g, struct problem *why)
         return server_open(&g->server, &server, why);
 }
 
-/* Nothing asks for a key yet, so that only this machine may come. */
-static int gateway_check(const struct gateway_config *config, struct problem *why)
-{
-        char address[64], port[8];
-        if (listen_parts(config->listen, address, port) && !host_is_loopback(address))
-                return problem_set(
-                        why, "gateway", "no_keys",
-                        "without keys the gateway listens on this machine's own addresses only, such as 127.0.0.1:%s; "
-                        "put a proxy that asks who comes before it",
-                        port);
-        return 0;
-}
-
 int gateway_open(struct gateway **out, const struct gateway_config *config, struct problem *why)
 {
-        int code = gateway_check(config, why);
-        struct gateway *g = code ? NULL : calloc(1, sizeof(*g));
+        struct gateway *g = calloc(1, sizeof(*g));
         if (!g)
-                return code ? code : -ENOMEM;
+                return -ENOMEM;
         g->config = *config;
-        code = gateway_make_routes(g);
+        int code = gateway_make_routes(g);
         if (code == 0)
                 code = gateway_open_jobs(g, why);
+        if (code == 0)
+                code = keys_open(&g->keys, config, jobs_store(g->jobs), why);
         if (code == 0)
                 code = recent_open(&g->recent, GATEWAY_RECENT);
         if (code == 0)
@@ -191,6 +191,7 @@ void gateway_close(struct gateway *g)
         g->stopping = true;
         server_close(g->server);
         onces_leave(g);
+        keys_close(g->keys);
         streams_close(g->streams);
         jobs_close(g->jobs);
         for (size_t i = 0; g->patterns && g->patterns[i]; i++)

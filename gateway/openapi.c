@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The description of this interface, made from the table of routes and what the catalogue's pipelines take. Source: OpenAPI 3.1.0. */
 #include "core/json.h"
+#include "gateway/keys.h"
 #include "gateway/own.h"
 #include "pipelines/pipeline.h"
 
@@ -140,6 +141,8 @@ static void openapi_add(const struct gateway *g, json_t *paths, const struct rou
         json_t *path = json_object_get(paths, r->pattern);
         json_t *operation = json_pack("{s:s, s:o, s:o}", "summary", r->summary, "parameters", openapi_parameters(r),
                                       "responses", openapi_answers(r));
+        if (operation && r->needs && keys_asked(g->keys))
+                json_object_set_new(operation, "security", json_pack("[{s:[]}]", "key"));
         if (operation && r->takes)
                 json_object_set_new(operation, "requestBody", openapi_body(g, r));
         if (!path) {
@@ -158,9 +161,11 @@ void describe(void *owner, struct exchange *x)
         json_t *paths = json_object();
         for (const struct route *r = g->routes; r->method; r++)
                 openapi_add(g, paths, r);
-        JSON_OWNED json_t *all = json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o}}", "openapi", "3.1.0", "info",
-                                           "title", "chard", "version", CHARD_VERSION, "summary",
+        JSON_OWNED json_t *all = json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}}", "openapi",
+                                           "3.1.0", "info", "title", "chard", "version", CHARD_VERSION, "summary",
                                            "Jobs of chained AI tasks: submitted, read, followed, cancelled", "paths",
-                                           paths, "components", "schemas", json_loads(OPENAPI_SCHEMAS, 0, NULL));
+                                           paths, "components", "schemas", json_loads(OPENAPI_SCHEMAS, 0, NULL),
+                                           "securitySchemes", "key", "type", "http", "scheme", "bearer", "description",
+                                           "a key as `chard key add` prints it, where this gateway asks for one");
         exchange_answer_json(x, 200, all);
 }

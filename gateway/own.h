@@ -12,6 +12,7 @@
 
 enum { GATEWAY_ANSWER_MS = 30000 }; /* broker and store have that long */
 
+struct keys;
 struct once;
 struct streams;
 
@@ -23,7 +24,8 @@ struct gateway {
         char **patterns;
         struct streams *streams;
         struct recent *recent;
-        struct once *onces;         /* under way */
+        struct once *onces; /* under way */
+        struct keys *keys;
         struct collector collector; /* of its figures, where they are wanted */
         struct show *show;          /* or NULL */
         bool stopping;

@@ -203,10 +203,10 @@ bool show_where(const char *text, char out[80])
 int show_listen(struct show *s, const char *listen, struct problem *why)
 {
         static const struct route routes[] = {
-                { "GET", "/metrics", show_metrics, NULL, NULL, NULL, "" },
-                { "GET", "/stats/queues", show_queues, show_queues_params, NULL, NULL, "" },
-                { "GET", "/healthz", show_alive, NULL, NULL, NULL, "" },
-                { "GET", "/readyz", show_ready, NULL, NULL, NULL, "" },
+                { "GET", "/metrics", show_metrics, NULL, NULL, NULL, "", NULL },
+                { "GET", "/stats/queues", show_queues, show_queues_params, NULL, NULL, "", NULL },
+                { "GET", "/healthz", show_alive, NULL, NULL, NULL, "", NULL },
+                { "GET", "/readyz", show_ready, NULL, NULL, NULL, "", NULL },
                 { 0 },
         };
         char at[80], address[64], port[8];

@@ -13,6 +13,8 @@ enum carried {
         CARRY_EVENTS, /* with those outbox rows that are still there */
         CARRY_FACTS,
         CARRY_INBOX,  /* which events consumers have acted on */
+        CARRY_ONCE,   /* requests that may be sent again */
+        CARRY_KEYS,   /* API keys */
         CARRY_AUDITS, /* what was done to dead letters */
         CARRY_DEAD,
         CARRY_UNTOLD, /* results that are owed */

@@ -47,6 +47,7 @@ struct gateway_config serve_gateway_config(const struct settings *s, const struc
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                 .listen = s->gateway_listen,
                 .hosts = s->gateway_hosts,
+                .origins = s->gateway_origins,
                 .log_file = setting_or_null(s->gateway_log),
                 .connections = gateway_connections(s),
                 .body_most = (size_t)s->max_body_bytes,
@@ -126,7 +127,8 @@ static int gateway_run(const struct command *self, int argc, char **argv)
 const struct command command_gateway = {
         .name = "gateway",
         .summary = "Take jobs by HTTP, and tell how they do, until SIGTERM",
-        .usage = "[--listen ADDRESS:PORT] [--gateway-hosts NAME,…] [--access-log FILE] [--metrics ADDRESS:PORT]",
+        .usage =
+                "[--listen ADDRESS:PORT] [--gateway-hosts NAME,…] [--gateway-origins ORIGIN,…] [--access-log FILE] [--metrics ADDRESS:PORT]",
         .example = "  chard gateway\n"
                    "  chard gateway --listen 127.0.0.1:9000 --access-log -",
         .details =

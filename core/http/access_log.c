@@ -81,6 +81,7 @@ void access_log_write(struct access_log *log, const struct access_line *line)
         access_log_text(b, "target", line->target);
         buffer_addf(b, ",\"status\":%u,\"bytes\":%llu,\"ms\":%.3f", line->status, (unsigned long long)line->bytes,
                     (double)line->took_us / 1000);
+        access_log_text(b, "key", line->who);
         access_log_text(b, "code", line->code);
         buffer_add_string(b, "}\n");
         if (b->failed || b->size > ACCESS_LOG_FULL)

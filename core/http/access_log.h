@@ -13,6 +13,7 @@ struct access_log;
 /* All borrowed for the length of the call; target as it came: it may hold anything. */
 struct access_line {
         const char *peer, *method, *target;
+        const char *who;  /* id of the key that it came with, or NULL */
         const char *code; /* of the problem that was answered, or NULL */
         unsigned status;  /* 0: none was sent */
         uint64_t bytes, took_us;

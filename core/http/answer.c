@@ -128,6 +128,16 @@ void exchange_name(struct exchange *x, const char *id)
         x->name = id ? strdup(id) : NULL; /* NULL when memory ran out: then nothing is said of it */
 }
 
+void exchange_set_who(struct exchange *x, const char *who)
+{
+        snprintf(x->who, sizeof(x->who), "%s", who);
+}
+
+const char *exchange_who(const struct exchange *x)
+{
+        return x->who;
+}
+
 static void exchange_wake(struct exchange *x)
 {
         if (!x->suspended)

@@ -137,6 +137,13 @@ static bool server_has_body(const struct exchange *x)
         return exchange_header(x, "Transfer-Encoding") || (length && strcmp(length, "0") != 0);
 }
 
+/* Before its body is read: what is not let in costs no more than its head. */
+static bool server_refuses(struct exchange *x, struct problem *why)
+{
+        const struct server_config *config = &x->server->config;
+        return config->admit && config->admit(config->owner, x, why);
+}
+
 static void server_head(struct exchange *x, const char *method)
 {
         struct problem why = { 0 };
@@ -147,7 +154,10 @@ static void server_head(struct exchange *x, const char *method)
         struct problem *first = refused ? NULL : &why;
         /* the framing counts also where the target is wrong: it says whether a next request can follow on this connection */
         const int broken = framing_check(x, first);
-        if (!refused && !broken)
+        const bool listed = !broken && cors_tell(x);
+        if (!refused && !broken && !server_refuses(x, &why))
+                return;
+        if (listed && refused && cors_preflight(x, allowed))
                 return;
         x->closes = broken || server_has_body(x);
         if (allowed[0])
@@ -210,6 +220,7 @@ static void server_log(const struct server *s, const struct exchange *x)
                 .method = x->method,
                 .target = x->raw,
                 .code = x->code[0] ? x->code : NULL,
+                .who = x->who[0] ? x->who : NULL,
                 .status = x->status,
                 .bytes = x->sent,
                 .took_us = clock_mono_us() - x->begun_us,

@@ -54,6 +54,11 @@ void exchange_answer_status(struct exchange *x, unsigned status, const struct pr
 /* The id of what it is about: a 503 has it as a member "id", since what was asked for may still happen. Copied; NULL: nothing. */
 void exchange_name(struct exchange *x, const char *id);
 
+/* Who sends it, as whoever admitted it knows them; copied. / The same, or "". */
+#define EXCHANGE_WHO_SIZE 24
+void exchange_set_who(struct exchange *x, const char *who);
+const char *exchange_who(const struct exchange *x);
+
 /* ---- streams ---- */
 
 /* Begin an answer of unknown length: status 200, then what exchange_send gives, until exchange_end. */

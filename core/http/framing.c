@@ -11,7 +11,7 @@
 
 /* What a request's headers say of its length. */
 struct framing {
-        unsigned count, lengths, encodings, hosts, keys;
+        unsigned count, lengths, encodings, hosts, keys, credentials;
         const char *length, *encoding;
         bool bad_name, bad_value;
 };
@@ -47,6 +47,8 @@ static enum MHD_Result on_framing_header(void *arg, enum MHD_ValueKind kind, con
                 f->hosts++;
         } else if (strcasecmp(name, "Idempotency-Key") == 0) {
                 f->keys++;
+        } else if (strcasecmp(name, "Authorization") == 0) {
+                f->credentials++;
         }
         return MHD_YES;
 }
@@ -64,8 +66,9 @@ static int framing_check_length(const struct framing *f, struct problem *why)
                 return framing_refuse(why, "the request says its length more than once");
         if (f->hosts != 1)
                 return framing_refuse(why, "the request must name one host");
-        if (f->keys > 1)
-                return framing_refuse(why, "the request has more than one Idempotency-Key");
+        if (f->keys > 1 || f->credentials > 1)
+                return framing_refuse(
+                        why, "the request has a header twice that stands once: Idempotency-Key, Authorization");
         if (f->encoding && strcasecmp(f->encoding, "chunked") != 0)
                 return framing_refuse(why, "the only transfer coding that is understood is chunked");
         if (f->length && (!*f->length || f->length[strspn(f->length, "0123456789")] || strlen(f->length) > 15))
@@ -113,8 +116,12 @@ static int framing_check_host(const struct exchange *x, struct problem *why)
                                    host ? host : "without a name",
                                    x->server->config.hosts_setting ? "; names that it has besides its addresses: " : "",
                                    x->server->config.hosts_setting ? x->server->config.hosts_setting : "");
-        if (!host_is_origin(host, exchange_header(x, "Origin")))
-                return problem_set(why, "request", "bad_origin", "pages of other origins may not send requests here");
+        const char *origin = exchange_header(x, "Origin");
+        if (!host_is_origin(host, origin) && !host_is_listed(origin, x->server->config.origins))
+                return problem_set(why, "request", "bad_origin",
+                                   "pages of other origins may not send requests here%s%s",
+                                   x->server->config.origins_setting ? "; those that may: " : "",
+                                   x->server->config.origins_setting ? x->server->config.origins_setting : "");
         return 0;
 }
 

@@ -67,6 +67,19 @@ bool host_is_origin(const char *host, const char *origin)
         return !origin || (at && host && strcasecmp(at + 3, host) == 0);
 }
 
+bool host_is_listed(const char *origin, const char *origins)
+{
+        if (!origin || !strstr(origin, "://"))
+                return false;
+        for (const char *at = origins ? origins : ""; *(at += strspn(at, ", "));) {
+                const size_t size = strcspn(at, ", ");
+                if (strlen(origin) == size && strncasecmp(origin, at, size) == 0)
+                        return true;
+                at += size;
+        }
+        return false;
+}
+
 bool host_is_loopback(const char *address)
 {
         struct in_addr four;

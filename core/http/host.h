@@ -13,6 +13,9 @@ bool host_is_ours(const char *host, const char *names);
 /* Does a request with this Origin come from a page of the host itself? NULL: from no page. */
 bool host_is_origin(const char *host, const char *origin);
 
+/* Is the origin one of these, which are comma-separated, case ignored: "https://app.example.com"? NULL, and what is no web page's, "null", are none. */
+bool host_is_listed(const char *origin, const char *origins);
+
 /* Does the address ("127.0.0.1", "::1", "localhost") stay on this machine? */
 bool host_is_loopback(const char *address);
 

@@ -8,7 +8,9 @@ static const struct problem_row problem_rows[] = {
         { "request", "bad_target", 400 },     { "request", "bad_parameter", 400 },
         { "request", "bad_framing", 400 },    { "request", "bad_body", 400 },
         { "request", "bad_json", 400 },       { "request", "bad_key", 400 },
-        { "request", "bad_origin", 403 },     { "request", "not_found", 404 },
+        { "request", "no_key", 401 },         { "request", "wrong_key", 401 },
+        { "request", "bad_origin", 403 },     { "request", "no_scope", 403 },
+        { "request", "too_many", 429 },       { "request", "not_found", 404 },
         { "request", "bad_method", 405 },     { "request", "too_large", 413 },
         { "request", "bad_type", 415 },       { "request", "bad_coding", 415 },
         { "request", "bad_host", 421 },       { "request", "bad_request", 422 },
@@ -19,16 +21,12 @@ static const struct {
         unsigned status;
         const char *title;
 } problem_titles[] = {
-        { 400, "Bad Request" },
-        { 403, "Forbidden" },
-        { 404, "Not Found" },
-        { 405, "Method Not Allowed" },
-        { 409, "Conflict" },
-        { 413, "Content Too Large" },
-        { 415, "Unsupported Media Type" },
-        { 421, "Misdirected Request" },
-        { 422, "Unprocessable Content" },
-        { 431, "Request Header Fields Too Large" },
+        { 400, "Bad Request" },         { 401, "Unauthorized" },
+        { 403, "Forbidden" },           { 404, "Not Found" },
+        { 405, "Method Not Allowed" },  { 409, "Conflict" },
+        { 413, "Content Too Large" },   { 415, "Unsupported Media Type" },
+        { 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
+        { 429, "Too Many Requests" },   { 431, "Request Header Fields Too Large" },
         { 503, "Service Unavailable" },
 };
 

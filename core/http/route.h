@@ -29,6 +29,7 @@ struct route {
         const char *takes;                              /* media type of its body, or NULL: it takes none */
         const void *subject;                            /* what the owner notes of it, or NULL */
         const char *summary;
+        const char *needs; /* what who sends it must be allowed, in the owner's words; NULL: nothing */
 };
 
 #define ROUTE_METHODS_SIZE 64

@@ -25,12 +25,16 @@ struct server_config {
         const char *listen;        /* "127.0.0.1:8780", "[::1]:8780"; port 0 = a free one */
         const char *hosts;         /* further names that Host may have, comma-separated; see host.h */
         const char *hosts_setting; /* where they can be set, for who is refused; or NULL */
-        unsigned connections;      /* at once; beyond them the one that has waited longest for a request is closed */
-        size_t body_most;          /* bytes of one request's body */
-        const char *log_file;      /* a JSON line a request: a file's name, "-" = standard output, or NULL = none */
+        const char *origins;       /* further origins whose pages may use it (CORS), comma-separated; see host.h */
+        const char *origins_setting;
+        unsigned connections; /* at once; beyond them the one that has waited longest for a request is closed */
+        size_t body_most;     /* bytes of one request's body */
+        const char *log_file; /* a JSON line a request: a file's name, "-" = standard output, or NULL = none */
         const struct route *routes;
         const struct problem_row *problems; /* that the routes find, besides those of a request; or NULL */
         void *owner;                        /* handed to the routes' functions */
+        /* May it be served? Asked once its head is in order, before its body is read. 0, or 1 with `why`. NULL: everything may. */
+        int (*admit)(void *owner, struct exchange *x, struct problem *why);
         void (*answered)(void *owner, const struct server_answer *answer); /* after each request; or NULL */
         void (*idle)(void *arg); /* after server_stop: no request is under way any more */
         void *arg;

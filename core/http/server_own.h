@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the server share: daemon.c, answer.c, framing.c, peers.c. */
+/* What the parts of the server share: daemon.c, answer.c, cors.c, framing.c, peers.c. */
 #ifndef CHARD_CORE_HTTP_SERVER_OWN_H
 #define CHARD_CORE_HTTP_SERVER_OWN_H
 
@@ -16,7 +16,7 @@ enum {
         SERVER_HEADER_NOTE = 64,      /* … which is that much */
         SERVER_ANSWER_BYTES = 4096,   /* room for the head of the answer */
         SERVER_STREAM_BYTES = 262144, /* a stream whose client has that much still to read is ended */
-        SERVER_MOST_HEADERS = 4,      /* of an answer, besides those that each has */
+        SERVER_MOST_HEADERS = 12,     /* of an answer, besides those that each has */
 };
 
 /* ---- peers.c: connections, those that wait for a request in the order in which they began to ---- */
@@ -69,8 +69,9 @@ struct exchange {
         unsigned references;
         bool headed, served; /* its headers have been looked at; it was handed to its route */
         bool suspended, closes, streams, ended;
-        bool left;  /* its client has, before the answer */
-        char *name; /* what it is about, or NULL */
+        bool left;                   /* its client has, before the answer */
+        char *name;                  /* what it is about, or NULL */
+        char who[EXCHANGE_WHO_SIZE]; /* sends it; empty: unknown */
         char method[16];
         struct target target;
         const struct route *route;
@@ -111,5 +112,11 @@ void exchange_tell_over(struct exchange *x);
 
 /* framing.c: what a request's head says, before its body is read. Returns 0, or 1 with `why`: then the connection must end with the answer. */
 int framing_check(const struct exchange *x, struct problem *why);
+
+/* cors.c: where the request comes from a page of a listed origin, tell its browser that the answer is for it. True when it does. */
+bool cors_tell(struct exchange *x);
+
+/* Answer whether such a page may send what it asks for, where it asks that (a preflight): the path takes these methods. True: it was answered. */
+bool cors_preflight(struct exchange *x, const char *allowed);
 
 #endif

@@ -33,6 +33,7 @@ struct settings {
         char *metrics;           /* where they are shown: ADDRESS:PORT; empty = nowhere */
         char *gateway_listen;    /* ADDRESS:PORT */
         char *gateway_hosts;     /* names that Host may have, comma-separated */
+        char *gateway_origins;   /* whose pages may use the gateway, comma-separated */
         char *gateway_log;       /* "-" = standard output; empty = none */
         char *events;            /* "asked", "on", "off" */
         char *remote_control;    /* "yes", "no" */

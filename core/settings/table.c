@@ -98,6 +98,8 @@ const struct setting setting_table[] = {
           "where the HTTP gateway listens: ADDRESS:PORT, [ADDRESS]:PORT; port 0 = a free one" },
         { "CHARD_GATEWAY_HOSTS", "--gateway-hosts", 0, TEXT, AT(gateway_hosts), "", 0, 0, { 0 },
           "names by which requests may call the gateway besides addresses and localhost, comma-separated: api.example.com, *.example.com, or * for any; others are refused (DNS rebinding)" },
+        { "CHARD_GATEWAY_ORIGINS", "--gateway-origins", 0, TEXT, AT(gateway_origins), "", 0, 0, { 0 },
+          "pages of these origins may use the gateway from a browser (CORS), comma-separated: https://app.example.com; empty = none but its own" },
         { "CHARD_GATEWAY_LOG", "--access-log", 0, TEXT, AT(gateway_log), "", 0, 0, { 0 },
           "file that the gateway appends a JSON line to for each request; - = standard output; empty = none" },
         { "CHARD_GATEWAY_CONNECTIONS", "--gateway-connections", 0, NUMBER, AT(gateway_connections), "16384", 16, 1000000, { 0 },

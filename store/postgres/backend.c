@@ -65,6 +65,7 @@ static const struct pg_verb *const verbs[LANE_COUNT] = {
         [LANE_LEASE] = &verb_lease,
         [LANE_ONCE_BEGIN] = &verb_once_begin,
         [LANE_ONCE_SETTLE] = &verb_once_settle,
+        [LANE_KEYS] = &verb_keys,
         [LANE_PROBE_CLAIMS] = &verb_probe_claims,
         [LANE_PROBE_COMMITS] = &verb_probe_commits,
         [LANE_PROBE_DEAD] = &verb_probe_dead,
@@ -352,6 +353,9 @@ static const struct store_fleet pg_fleet_door = {
 static const struct store_access pg_access_door = {
         .once_begin = pg_once_begin,
         .once_settle = pg_once_settle,
+        .key_add = pg_key_add,
+        .key_list = pg_key_list,
+        .key_revoke = pg_key_revoke,
 };
 
 const struct store_backend store_postgres = {

@@ -10,6 +10,7 @@ static const struct statement *const of_kind[CARRY_KINDS] = {
         [CARRY_JOBS] = &pg_sql_carry_jobs,           [CARRY_TASKS] = &pg_sql_carry_tasks,
         [CARRY_EVENTS] = &pg_sql_carry_events,       [CARRY_FACTS] = &pg_sql_carry_facts,
         [CARRY_INBOX] = &pg_sql_carry_inbox,         [CARRY_AUDITS] = &pg_sql_carry_audits,
+        [CARRY_ONCE] = &pg_sql_carry_once,           [CARRY_KEYS] = &pg_sql_carry_keys,
         [CARRY_DEAD] = &pg_sql_carry_dead,           [CARRY_UNTOLD] = &pg_sql_carry_untold,
         [CARRY_SCHEDULED] = &pg_sql_carry_scheduled,
 };

@@ -9,9 +9,10 @@ extern const struct store_backend store_postgres;
 
 /* carry.sql */
 extern const struct statement pg_sql_carry_jobs, pg_sql_carry_tasks, pg_sql_carry_events, pg_sql_carry_facts,
-        pg_sql_carry_inbox, pg_sql_carry_audits, pg_sql_carry_dead, pg_sql_carry_scheduled, pg_sql_carry_untold;
+        pg_sql_carry_inbox, pg_sql_carry_once, pg_sql_carry_keys, pg_sql_carry_audits, pg_sql_carry_dead,
+        pg_sql_carry_scheduled, pg_sql_carry_untold;
 /* access.sql */
-extern const struct statement pg_sql_once_begin, pg_sql_once_settle;
+extern const struct statement pg_sql_once_begin, pg_sql_once_settle, pg_sql_key_add, pg_sql_key_list, pg_sql_key_revoke;
 /* claim.sql */
 extern const struct statement pg_sql_claim, pg_sql_claim_jobs, pg_sql_facts;
 /* commit.sql */
@@ -90,6 +91,9 @@ void pg_forget_workers(struct store *s, uint64_t silent_ms, json_done *done, voi
 /* access.c */
 void pg_once_begin(struct store *s, const struct once_ask *ask, json_done *done, void *arg);
 void pg_once_settle(struct store *s, const struct once_end *end, store_done *done, void *arg);
+void pg_key_add(struct store *s, const struct access_key *key, json_done *done, void *arg);
+void pg_key_list(struct store *s, json_done *done, void *arg);
+void pg_key_revoke(struct store *s, const char *which, json_done *done, void *arg);
 
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);

@@ -353,6 +353,9 @@ static const struct store_fleet lite_fleet_door = {
 static const struct store_access lite_access_door = {
         .once_begin = lite_once_begin,
         .once_settle = lite_once_settle,
+        .key_add = lite_key_add,
+        .key_list = lite_key_list,
+        .key_revoke = lite_key_revoke,
 };
 
 const struct store_backend store_sqlite = {

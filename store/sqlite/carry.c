@@ -14,6 +14,7 @@ static const struct statement *const out_sql[CARRY_KINDS] = {
         [CARRY_JOBS] = &lite_sql_carry_out_jobs,           [CARRY_TASKS] = &lite_sql_carry_out_tasks,
         [CARRY_EVENTS] = &lite_sql_carry_out_events,       [CARRY_FACTS] = &lite_sql_carry_out_facts,
         [CARRY_INBOX] = &lite_sql_carry_out_inbox,         [CARRY_AUDITS] = &lite_sql_carry_out_audits,
+        [CARRY_ONCE] = &lite_sql_carry_out_once,           [CARRY_KEYS] = &lite_sql_carry_out_keys,
         [CARRY_DEAD] = &lite_sql_carry_out_dead,           [CARRY_UNTOLD] = &lite_sql_carry_out_untold,
         [CARRY_SCHEDULED] = &lite_sql_carry_out_scheduled,
 };

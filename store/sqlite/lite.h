@@ -179,6 +179,9 @@ void lite_seal_make(struct store *s, const char *day, json_done *done, void *arg
 
 void lite_once_begin(struct store *s, const struct once_ask *ask, json_done *done, void *arg);
 void lite_once_settle(struct store *s, const struct once_end *end, store_done *done, void *arg);
+void lite_key_add(struct store *s, const struct access_key *key, json_done *done, void *arg);
+void lite_key_list(struct store *s, json_done *done, void *arg);
+void lite_key_revoke(struct store *s, const char *which, json_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
 void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);

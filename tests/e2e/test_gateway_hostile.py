@@ -136,11 +136,34 @@ def test_idle_connections_make_room_for_others(chard, wait_until):
         assert wait_until(lambda: gateway.get("/healthz").status == 200)
 
 
+def test_pages_of_other_origins_are_let_in_by_name(chard):
+    """A browser asks first, and is told to whom the answer may be shown; nobody else is answered."""
+    chard.prepare()
+    app = "https://app.example.com"
+    with Gateway(chard, "--gateway-origins", f"https://other.example, {app}") as gateway:
+        asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key"}
+        before = gateway.ask("OPTIONS", "/v1/jobs", headers={"Origin": app} | asks)
+        assert (before.status, before.body, before.headers["Access-Control-Allow-Methods"]) == (204, b"", "POST, GET")
+        assert {"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"} <= set(before.headers["Access-Control-Allow-Headers"].split(", "))
+        done = [before, gateway.post("/v1/chat", {"text": 1}, headers={"Origin": app}), gateway.get("/healthz", headers={"Origin": app}),
+                gateway.get("/v1/nothing", headers={"Origin": app})]
+        assert [one.status for one in done] == [204, 422, 200, 404]
+        assert all((one.headers["Access-Control-Allow-Origin"], one.headers["Vary"]) == (app, "Origin") for one in done)
+        for origin in "https://evil.example", "http://app.example.com", "https://app.example.com.evil", "null":
+            refused = [gateway.get("/healthz", headers={"Origin": origin}), gateway.ask("OPTIONS", "/v1/jobs", headers={"Origin": origin} | asks)]
+            assert [one.json["code"] for one in refused] == ["bad_origin", "bad_method"], origin
+            assert not any("Access-Control-Allow-Origin" in one.headers for one in refused), origin
+        own = gateway.get("/healthz", headers={"Origin": f"http://127.0.0.1:{gateway.port}"})
+        assert own.status == 200 and "Access-Control-Allow-Origin" not in own.headers
+        assert gateway.ask("OPTIONS", "/v1/jobs", headers={"Origin": app}).status == 405
+        assert gateway.ask("OPTIONS", "/v1/nothing", headers={"Origin": app} | asks).status == 404
+
+
 def test_it_listens_for_others_only_with_keys(chard):
     chard.prepare()
     for address in "0.0.0.0:0", "[::]:0", ":0":
         done = chard.run("gateway", "--listen", address)
-        assert done.returncode == 2 and "keys" in done.stderr, address
+        assert done.returncode == 2 and "chard key add" in done.stderr, address
     assert chard.run("gateway", "--listen", "nowhere").returncode == 2
 
 

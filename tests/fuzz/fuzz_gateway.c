@@ -5,6 +5,7 @@
 #include "core/http/host.h"
 #include "core/http/listen.h"
 #include "core/http/request_key.h"
+#include "gateway/api_key.h"
 #include "core/http/route.h"
 
 #include <stdint.h>
@@ -74,6 +75,7 @@ static void read_names(char *text)
         if (origin)
                 *origin++ = '\0';
         must(!host_is_ours(text, "") || host_is_ours(text, "*"));
+        must(!host_is_listed(origin, text) || strstr(origin, "://"));
         must(!host_is_origin(text, origin) || !origin || strstr(origin, "://"));
         if (listen_parts(text, address, port))
                 must(strtol(port, NULL, 10) >= 0 && strtol(port, NULL, 10) <= 65535);
@@ -98,6 +100,17 @@ static void read_key(const char *text)
         must(code || (request_key_read(quoted, again, &why) == 0 && strcmp(key, again) == 0));
 }
 
+static void read_credential(const char *text)
+{
+        char key[API_KEY_SIZE], id[API_KEY_ID_SIZE], scopes[API_SCOPES_SIZE];
+        struct problem why = { 0 };
+        const int code = api_key_read(text, key, id, &why);
+        must((code == 1) == (why.code[0] != '\0'));
+        must(strlen(key) == (code ? 0 : API_KEY_SIZE - 1) && strlen(id) == (code ? 0 : API_KEY_ID_SIZE - 1));
+        api_scopes_write(api_scopes_read(text), scopes);
+        must(api_scopes_read(scopes) == api_scopes_read(text));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char *text = size ? malloc(size) : NULL;
@@ -106,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(text, data + 1, size - 1);
         text[size - 1] = '\0';
         read_key(text);
+        read_credential(text);
         if (data[0] % 2 == 0)
                 read_target(text);
         else

@@ -149,6 +149,33 @@ static void test_origins(void **state)
         assert_false(host_is_origin(NULL, "http://h"));
 }
 
+static void test_listed_origins(void **state)
+{
+        static const struct {
+                const char *origin, *origins;
+                bool listed;
+        } rows[] = {
+                { NULL, "https://a.example", false },
+                { "https://a.example", NULL, false },
+                { "https://a.example", "", false },
+                { "https://a.example", "https://a.example", true },
+                { "HTTPS://A.example", "https://a.example", true },
+                { "https://a.example", "http://b.example:80 , https://a.example,", true },
+                { "http://a.example", "https://a.example", false },
+                { "https://a.example:8443", "https://a.example", false },
+                { "https://a.example.evil", "https://a.example", false },
+                { "https://a.exampl", "https://a.example", false },
+                { "https://x.a.example", "https://a.example", false },
+                { "null", "null", false },
+                { "*", "*", false },
+                { "", ",", false },
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                if (host_is_listed(rows[i].origin, rows[i].origins) != rows[i].listed)
+                        fail_msg("row %zu: %s", i, rows[i].origin ? rows[i].origin : "none");
+}
+
 static void test_loopback(void **state)
 {
         (void)state;
@@ -381,6 +408,7 @@ int main(void)
                 cmocka_unit_test(test_addresses),       cmocka_unit_test(test_routes),
                 cmocka_unit_test(test_parts_of_routes), cmocka_unit_test(test_parameters),
                 cmocka_unit_test(test_problems),        cmocka_unit_test(test_request_keys),
+                cmocka_unit_test(test_listed_origins),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

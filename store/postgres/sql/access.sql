@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What was asked already by those who give their requests keys.
+-- What was asked already by those who give their requests keys, and who may ask.
 
 -- A row is written each time, so that who asks at the same moment sees what became of it: a snapshot would not show it.
 -- statement: once_begin on commits
@@ -31,3 +31,22 @@ from asked a join kept k using (key) order by a.n
 update chard.once o set done = o.done or a.done <> 0, until = now()
 from unnest($1::text[], $2::text[], $3::text[], $4::int4[]) as a (key, job_id, token, done)
 where o.key = a.key and o.job_id = a.job_id and (a.done <> 0 or o.token = a.token)
+
+-- ---- who may ask ----
+
+-- statement: key_add
+insert into chard.api_key (id, name, digest, scopes, rate) values ($1, $2, $3, $4, $5::text::integer)
+on conflict (id) do nothing
+returning json_build_object('id', id)::text
+
+-- statement: key_list
+select coalesce(json_agg(json_build_object(
+                'id', id, 'name', name, 'digest', digest, 'scopes', scopes, 'rate', rate,
+                'created_ms', floor(extract(epoch from created_at) * 1000)::int8,
+                'revoked_ms', floor(extract(epoch from revoked_at) * 1000)::int8) order by id), '[]')::text
+from chard.api_key
+
+-- statement: key_revoke
+with revoked as (
+        update chard.api_key set revoked_at = coalesce(revoked_at, now()) where id = $1 or name = $1 returning id, name)
+select coalesce(json_agg(json_build_object('id', id, 'name', name) order by id), '[]')::text from revoked

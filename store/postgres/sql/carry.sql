@@ -70,6 +70,23 @@ with made as (insert into chard.inbox (at, consumer, event_id) select at, consum
         from json_to_recordset($1::text::json) as r (at timestamptz, consumer text, event_id text)
         on conflict do nothing returning 1) {{carry_counted}}
 
+-- statement: carry_once
+with made as (insert into chard.once as o (key, fingerprint, job_id, token, until, created_at, done)
+        select key, fingerprint, job_id, token, until, created_at, done
+        from json_to_recordset($1::text::json) as r (key text, fingerprint text, job_id text, token text, until timestamptz,
+                created_at timestamptz, done boolean)
+        on conflict (key) do update set done = excluded.done, until = excluded.until, token = excluded.token
+                where not o.done and excluded.done and o.job_id = excluded.job_id
+        returning 1) {{carry_counted}}
+
+-- statement: carry_keys
+with made as (insert into chard.api_key as k (id, name, digest, scopes, rate, created_at, revoked_at)
+        select id, name, digest, scopes, rate, created_at, revoked_at
+        from json_to_recordset($1::text::json) as r (id text, name text, digest text, scopes text, rate integer,
+                created_at timestamptz, revoked_at timestamptz)
+        on conflict (id) do update set revoked_at = excluded.revoked_at where k.revoked_at is null and excluded.revoked_at is not null
+        returning 1) {{carry_counted}}
+
 -- statement: carry_audits
 with made as (insert into chard.dead_letter_audit (at, batch, operation, action, who, reason, scope, entries)
         select at, batch, operation, action, who, reason, scope, entries

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What was asked already by those who give their requests keys.
+-- What was asked already by those who give their requests keys, and who may ask.
 
 -- ?5 = now, ?6 = for how long, ?7 = before then it is forgotten.
 -- statement: once_begin
@@ -21,3 +21,19 @@ update once set done = done or ?4, until = ?5 where key = ?1 and job_id = ?2 and
 
 -- statement: once_forget
 delete from once where rowid in (select rowid from once where created_at < ?1 order by created_at limit ?2)
+
+-- ---- who may ask ----
+
+-- statement: key_add
+insert into api_key (id, name, digest, scopes, rate, created_at) values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (id) do nothing
+
+-- statement: key_list
+select json_object('id', id, 'name', name, 'digest', digest, 'scopes', scopes, 'rate', rate,
+                'created_ms', created_at / 1000, 'revoked_ms', revoked_at / 1000)
+from api_key order by id
+
+-- statement: key_revoke
+update api_key set revoked_at = coalesce(revoked_at, ?2) where id = ?1 or name = ?1
+
+-- statement: key_revoked
+select json_object('id', id, 'name', name) from api_key where id = ?1 or name = ?1 order by id

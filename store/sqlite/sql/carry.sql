@@ -33,6 +33,16 @@ from fact where rowid > ?1 order by rowid limit ?2
 select json_object('cursor', rowid, 'at', {{iso(at)}}, 'consumer', consumer, 'event_id', event_id)
 from inbox where rowid > ?1 order by rowid limit ?2
 
+-- statement: carry_out_once
+select json_object('cursor', rowid, 'key', key, 'fingerprint', fingerprint, 'job_id', job_id, 'token', token,
+        'until', {{iso(until)}}, 'created_at', {{iso(created_at)}}, 'done', json(iif(done, 'true', 'false')))
+from once where rowid > ?1 order by rowid limit ?2
+
+-- statement: carry_out_keys
+select json_object('cursor', rowid, 'id', id, 'name', name, 'digest', digest, 'scopes', scopes, 'rate', rate,
+        'created_at', {{iso(created_at)}}, 'revoked_at', {{iso(revoked_at)}})
+from api_key where rowid > ?1 order by rowid limit ?2
+
 -- statement: carry_out_audits
 select json_object('cursor', id, 'at', {{iso(at)}}, 'batch', lower(hex(batch)), 'operation', operation,
         'action', action, 'who', who, 'reason', reason, 'scope', scope, 'entries', entries)

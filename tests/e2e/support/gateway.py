@@ -22,8 +22,8 @@ class Answer:
 class Gateway:
     """`chard gateway` on a free port, until the `with` ends; it must then end with 0 and leave no sanitizer report."""
 
-    def __init__(self, chard, *flags, **settings):
-        self.process = chard.with_settings(**settings).start("gateway", "--listen", "127.0.0.1:0", *flags)
+    def __init__(self, chard, *flags, listen="127.0.0.1:0", **settings):
+        self.process = chard.with_settings(**settings).start("gateway", "--listen", listen, *flags)
         self.port = int(self.process.wait_log(r"listens on .*, port (\d+)")[1])
         wait_until(lambda: self.get("/readyz").json["status"] == "ready", what="the gateway is ready")
         self.told_to_end = False
