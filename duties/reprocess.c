@@ -27,7 +27,8 @@ struct reprocessor {
         size_t group;   /* the one in hand */
         unsigned round; /* of it */
         struct dlq_bulk *bulk;
-        char scope[2 * PROBLEM_CODE_SIZE], reason[80], told[64];
+        char scope[2 * PROBLEM_CODE_SIZE], reason[80];
+        json_t *told; /* {"text.summary": why its letters wait}, as the log has it */
 };
 
 static void on_workers(json_t *workers, const struct problem *why, void *arg);
@@ -75,6 +76,7 @@ static int reprocess_open(struct duty_run *run, struct problem *why)
                 return -ENOMEM;
         r->run = run;
         run->state = r;
+        r->told = json_object();
         const int code = policy_read(&r->policy, run->config->policies, why);
         if (code)
                 return code;
@@ -99,6 +101,7 @@ static void reprocess_close(struct duty_run *run)
         policy_free(&r->policy);
         json_decref(r->fare);
         json_decref(r->groups);
+        json_decref(r->told);
         free(r);
 }
 
@@ -223,13 +226,16 @@ static bool reprocess_begin(struct reprocessor *r, const struct policy_rule *rul
         return dlq_bulk_start(&r->bulk, &config) == 0;
 }
 
-/* Said once, until it is another one. */
+/* Once a task and a reason; NULL: they wait no more. */
 static void reprocess_tell(struct reprocessor *r, const char *task, const char *why)
 {
-        if (strcmp(r->told, why) == 0)
-                return;
-        snprintf(r->told, sizeof(r->told), "%s", why);
-        log_info("duties", "dead letters of %s wait: %s", task, why);
+        const char *told = json_text(r->told, task, "");
+        if (!why)
+                json_object_del(r->told, task);
+        else if (strcmp(told, why) != 0) {
+                json_object_set_new(r->told, task, json_string(why));
+                log_info("duties", "dead letters of %s wait: %s", task, why);
+        }
 }
 
 static void go_on(struct reprocessor *r)
@@ -242,9 +248,8 @@ static void go_on(struct reprocessor *r)
                 if (!rule || r->round >= rule->rounds)
                         continue;
                 const char *why = reprocess_hindrance(r, rule, task);
-                if (why)
-                        reprocess_tell(r, task, why);
-                else if (reprocess_begin(r, rule, group))
+                reprocess_tell(r, task, why);
+                if (!why && reprocess_begin(r, rule, group))
                         return;
         }
         duty_done(r->run);

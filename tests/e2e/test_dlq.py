@@ -483,7 +483,7 @@ def test_a_policy_waits_for_a_paused_model(chard, database, provider, reply, que
     chard.settings |= provider.settings() | {"CHARD_OPENAI_MODEL": "text-model", "CHARD_OPENAI_VISION_MODEL": "vision-model"}
     chard.prepare()
     provider.behave = lambda request: reply.rate_limited(600) if request.json["model"] == "text-model" else reply.fitting(request)
-    with chard.worker(name="w1", grace_ms=0):
+    with chard.worker(name="w1", queues="chat.classify,chat.answer,scan.vision,scan.answer,scan.reward", grace_ms=0):
         jobs.submit(chard, "chat", user_id="u1", text="a milk carton", lang="en")
 
         def paused():
@@ -491,12 +491,14 @@ def test_a_policy_waits_for_a_paused_model(chard, database, provider, reply, que
             return {name for name, fare in tasks.items() if fare["paused_ms"] > 0}
 
         wait_until(lambda: paused() == {"chat.classify", "chat.answer", "scan.answer"})
-        buried = {name: bury(queues, name) for name in ("chat.classify", "scan.answer", "scan.vision", "scan.reward")}
+        buried = {name: bury(queues, name) for name in ("chat.classify", "scan.answer", "scan.vision", "scan.reward", "my.profile")}
         with keeping(chard, dlq_policies="* timeout after=400ms rounds=1 errors=100% rate=1000/s") as keeper:
             wait_until(lambda: {entry["task_id"] for entry in entries(chard, "--state", "requeued", "--code", "timeout")}
                        == {buried["scan.vision"], buried["scan.reward"]}, 30)
-            keeper.wait_log("dead letters of .* wait: its model is paused")
-            assert {entry["task_id"] for entry in entries(chard, "--code", "timeout")} == {buried["chat.classify"], buried["scan.answer"]}
+            for task, why in (("chat.classify", "its model is paused"), ("scan.answer", "its model is paused"), ("my.profile", "no worker that runs it")):
+                keeper.wait_log(f"dead letters of {task} wait: {why}")
+            assert {entry["task_id"] for entry in entries(chard, "--code", "timeout")} == {buried[task] for task in ("chat.classify", "scan.answer", "my.profile")}
+    assert (keeper.stderr.count("wait: its model"), keeper.stderr.count("wait: no worker")) == (2, 1)  # each is told once
 
 
 class Receiver:
