@@ -115,16 +115,19 @@ static int ai_content_parse(struct bytes text, json_t **out, struct problem *why
         return 0;
 }
 
-/* Words around an object go: the first that ends where the last one ends. What stands before it in braces may be thoughts, in marks that nobody knows. */
+/* Words around an object go: the first that ends where the last one ends. What stands before it in braces may be thoughts, in marks that nobody knows. What
+ * is looked at in all is bounded, as the loop waits meanwhile. */
 static bool content_parse_braces(struct bytes text, json_t **out)
 {
-        enum { MOST_TRIES = 64 };
+        enum { MOST_TRIES = 64, MOST_LOOKED = 16 << 20 };
         const unsigned char *close = text.size ? memrchr(text.data, '}', text.size) : NULL;
         const unsigned char *open = content_next_brace(text);
-        for (unsigned tries = 0; open && close > open && tries < MOST_TRIES; tries++) {
+        size_t looked = 0;
+        for (unsigned tries = 0; open && close > open && tries < MOST_TRIES && looked < MOST_LOOKED; tries++) {
                 const struct bytes object = bytes_of(open, (size_t)(close + 1 - open));
                 if (ai_content_parse(object, out, NULL) == 0)
                         return true;
+                looked += object.size;
                 open = content_next_brace(bytes_of(open + 1, (size_t)(close - open)));
         }
         return false;
