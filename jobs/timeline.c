@@ -22,7 +22,7 @@ struct span {
         char what[WHAT_SIZE];
 };
 
-struct row {
+struct timeline_row {
         int64_t at_ms;
         size_t rank; /* of rows of one time */
         json_t *value;
@@ -32,7 +32,7 @@ struct timeline {
         const json_t *job;
         int64_t now_ms;
         bool texts;
-        struct row *rows;
+        struct timeline_row *rows;
         size_t count, room;
         struct span *spans;
         size_t span_count, span_room;
@@ -59,7 +59,7 @@ static void *timeline_grow(struct timeline *t, void *list, size_t count, size_t 
 /* `task` may be NULL. Takes `text`; returns the row, borrowed, to which more may be added. */
 static json_t *timeline_row(struct timeline *t, int64_t at_ms, const char *kind, const json_t *task, json_t *text_takes)
 {
-        struct row *rows = timeline_grow(t, t->rows, t->count, &t->room, sizeof(*rows));
+        struct timeline_row *rows = timeline_grow(t, t->rows, t->count, &t->room, sizeof(*rows));
         json_t *value = json_pack("{s:I, s:s, s:s, s:s, s:o}", "at_ms", (json_int_t)at_ms, "kind", kind, "name",
                                   json_text(task, "name", ""), "task", json_text(task, "id", ""), "text", text_takes);
         t->rows = rows ? rows : t->rows;
@@ -68,7 +68,7 @@ static json_t *timeline_row(struct timeline *t, int64_t at_ms, const char *kind,
                 t->starved = true;
                 return NULL;
         }
-        t->rows[t->count] = (struct row){ .at_ms = at_ms, .rank = t->count, .value = value };
+        t->rows[t->count] = (struct timeline_row){ .at_ms = at_ms, .rank = t->count, .value = value };
         t->count++;
         return value;
 }
@@ -336,7 +336,7 @@ static void timeline_gather(struct timeline *t, int64_t ended_ms)
 
 static int timeline_compare(const void *a, const void *b)
 {
-        const struct row *one = a, *other = b;
+        const struct timeline_row *one = a, *other = b;
         if (one->at_ms != other->at_ms)
                 return one->at_ms < other->at_ms ? -1 : 1;
         return one->rank < other->rank ? -1 : one->rank > other->rank;
@@ -355,8 +355,8 @@ static const char *timeline_name_gap(const struct timeline *t, int64_t from_ms, 
         return best ? best->what : "nothing that the store knows of";
 }
 
-static int timeline_gap(const struct timeline *t, json_t *out, int64_t first_ms, const struct row *before,
-                        const struct row *after, int64_t least_ms)
+static int timeline_gap(const struct timeline *t, json_t *out, int64_t first_ms, const struct timeline_row *before,
+                        const struct timeline_row *after, int64_t least_ms)
 {
         const int64_t gap_ms = after->at_ms - before->at_ms;
         if (gap_ms < least_ms)
