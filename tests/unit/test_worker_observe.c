@@ -255,12 +255,41 @@ static void only_what_is_wanted_is_told(void **state)
         bench_close(&b);
 }
 
+static uint64_t look_up(unsigned *looked)
+{
+        (*looked)++;
+        return 7;
+}
+
+/* What an event would say costs nothing where nobody hears it. */
+static void nothing_is_looked_up_for_nobody(void **state)
+{
+        (void)state;
+        struct bench b;
+        struct notebook n = { .observer = { .kinds = RUN_BIT(RUN_PAUSED), .tell = on_event } };
+        unsigned looked = 0;
+        bench_open(&b);
+        fake.silent = true;
+        bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
+        struct run *run = b.worker.runs.next;
+        run_observed(run, RUN_PAUSED, .wait_ms = look_up(&looked));
+        assert_int_equal(looked, 0);
+        observing_add(&b.worker.observing, &n.observer);
+        run_observed(run, RUN_RETRYING, .wait_ms = look_up(&looked));
+        assert_int_equal(looked, 0);
+        run_observed(run, RUN_PAUSED, .wait_ms = look_up(&looked));
+        assert_int_equal(looked, 1);
+        assert_string_equal(n.text, "paused waits");
+        bench_close(&b);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_step_tells_its_event_once),
                 cmocka_unit_test(a_pause_is_told_once_wherever_it_is_spent),
                 cmocka_unit_test(only_what_is_wanted_is_told),
+                cmocka_unit_test(nothing_is_looked_up_for_nobody),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,11 +34,9 @@ static void again_observed(struct run *run)
         const struct again_part *again = &run->again;
         const int64_t left_ms = again->row.due_ms - clock_wall_ms();
         const bool retrying = again->as == RUN_RETRYING;
-        run_observed(run, (struct run_event){ .kind = again->as,
-                                              .wait_ms = left_ms > 0 ? (uint64_t)left_ms : 0,
-                                              .reason = again->as == RUN_SCHEDULED ? again->row.reason : NULL,
-                                              .why = retrying ? &run->why : NULL,
-                                              .committed = retrying && run_is_unsent(run) });
+        run_observed(run, again->as, .wait_ms = left_ms > 0 ? (uint64_t)left_ms : 0,
+                     .reason = again->as == RUN_SCHEDULED ? again->row.reason : NULL,
+                     .why = retrying ? &run->why : NULL, .committed = retrying && run_is_unsent(run));
 }
 
 /* Safe in the store: wake the releaser in time, and let the delivery go. */

@@ -66,7 +66,7 @@ void run_begin(struct run *run)
         const bool first = run->call.began_ms == 0;
         if (first)
                 run->call.began_ms = clock_wall_ms();
-        run_observed(run, (struct run_event){ .kind = RUN_CALLING, .first = first });
+        run_observed(run, RUN_CALLING, .first = first);
 }
 
 /* ---- request and reply ---- */
@@ -99,8 +99,7 @@ void run_take_reply(struct run *run, const struct ai_reply *reply)
         run->call.reply = *reply;
         json_incref(run->call.reply.content);
         if (reply->verdict != AI_CANCELLED)
-                run_observed(run, (struct run_event){ .kind = RUN_ANSWERED,
-                                                      .why = reply->verdict == AI_OK ? NULL : &run->call.reply.why });
+                run_observed(run, RUN_ANSWERED, .why = reply->verdict == AI_OK ? NULL : &run->call.reply.why);
 }
 
 void run_fail_attempt(struct run *run, const struct problem *why)

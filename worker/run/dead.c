@@ -6,7 +6,7 @@
 
 enum step run_died(struct run *run)
 {
-        run_observed(run, (struct run_event){ .kind = RUN_DEAD, .why = &run->why });
+        run_observed(run, RUN_DEAD, .why = &run->why);
         return STEP_BURY;
 }
 

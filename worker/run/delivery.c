@@ -38,7 +38,7 @@ enum step run_ack(struct run *run)
                 return STEP_END;
         }
         run_settle(run);
-        run_observed(run, (struct run_event){ .kind = RUN_ACKED });
+        run_observed(run, RUN_ACKED);
         return STEP_END;
 }
 
@@ -52,7 +52,7 @@ static void on_given_back(enum store_result result, struct bytes stored, const s
 
 static enum step handed_back(struct run *run)
 {
-        run_observed(run, (struct run_event){ .kind = RUN_HANDED_BACK });
+        run_observed(run, RUN_HANDED_BACK);
         return STEP_END;
 }
 

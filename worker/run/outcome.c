@@ -131,8 +131,6 @@ int run_commit(struct run *run, store_done *done)
 void run_observed_committed(struct run *run)
 {
         const bool kept = run_keeps_state(run), replaced = run_is_replaced(run);
-        run_observed(run, (struct run_event){ .kind = RUN_COMMITTED,
-                                              .replaced = replaced,
-                                              .last = kept ? run->outcome.commit.branches == 0
-                                                           : !replaced && !run_has_successor(run) });
+        run_observed(run, RUN_COMMITTED, .replaced = replaced,
+                     .last = kept ? run->outcome.commit.branches == 0 : !replaced && !run_has_successor(run));
 }

@@ -157,7 +157,7 @@ static enum step publish_all(struct run *run)
         for (struct message *m = first, *after; m; m = after) {
                 after = m->next;
                 m->next = NULL;
-                run_observed(run, (struct run_event){ .kind = RUN_SENDING, .sent = m });
+                run_observed(run, RUN_SENDING, .sent = m);
                 broker_publish(run->worker->broker, m, publish_on_published, run);
         }
         return --run->sending.open == 0 ? after_publish(run) : STEP_WAIT;
@@ -166,7 +166,7 @@ static enum step publish_all(struct run *run)
 static enum step after_publish(struct run *run)
 {
         if (run->sending.worst == PUBLISH_CONFIRMED) {
-                run_observed(run, (struct run_event){ .kind = RUN_PUBLISHED });
+                run_observed(run, RUN_PUBLISHED);
                 return run->sending.then(run);
         }
         if (run->sending.worst == PUBLISH_CLOSED)

@@ -6,7 +6,7 @@
 
 static enum step run_revoke_revoked(struct run *run)
 {
-        run_observed(run, (struct run_event){ .kind = RUN_REVOKED, .why = &run->why });
+        run_observed(run, RUN_REVOKED, .why = &run->why);
         return run_result_or_ack(run);
 }
 

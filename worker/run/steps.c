@@ -117,7 +117,7 @@ static enum step worked_out(struct run *run)
                 return run_refused(run, code);
         if (!run_keeps_state(run))
                 return step_committed(run);
-        run_observed(run, (struct run_event){ .kind = RUN_WORKED });
+        run_observed(run, RUN_WORKED);
         return STEP_COMMIT;
 }
 
@@ -127,7 +127,7 @@ static enum step worked_out(struct run *run)
 static enum step step_unfit(struct run *run, int code)
 {
         if (code > 0)
-                run_observed(run, (struct run_event){ .kind = RUN_RECEIVED });
+                run_observed(run, RUN_RECEIVED);
         return run_refused(run, code);
 }
 
@@ -155,7 +155,7 @@ static enum step step_decode(struct run *run)
         code = task_message_check(m, &how, &run->why); /* better now than after its work was paid for */
         if (code)
                 return step_unfit(run, code);
-        run_observed(run, (struct run_event){ .kind = RUN_RECEIVED });
+        run_observed(run, RUN_RECEIVED);
         return run_keeps_state(run) ? STEP_CLAIM : STEP_CALL;
 }
 
@@ -181,7 +181,7 @@ static enum step step_granted(struct run *run, const struct claim_reply *reply)
         }
         if (run->worker->phase >= WORKER_HANDING_BACK)
                 return STEP_HAND_BACK;
-        run_observed(run, (struct run_event){ .kind = RUN_CLAIMED });
+        run_observed(run, RUN_CLAIMED);
         return STEP_CALL;
 }
 
@@ -203,7 +203,7 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
                 return run_take_result(run, reply->result) ? STEP_PUBLISH : run_out_of_memory(run);
         case CLAIM_DEAD:
                 run_recall_failure(run, reply->error);
-                run_observed(run, (struct run_event){ .kind = RUN_DEAD, .why = &run->why, .again = true });
+                run_observed(run, RUN_DEAD, .why = &run->why, .again = true);
                 return STEP_BURY;
         case CLAIM_SUPERSEDED: return step_superseded(run, reply);
         case CLAIM_REVOKED: return STEP_REVOKE;
@@ -302,7 +302,7 @@ static enum step pause_model(struct run *run)
         const struct worker *w = run->worker;
         const uint64_t wait_ms = run_wait_ms(run);
         if (w->phase == WORKER_RUNNING && wait_ms <= w->config->hold_ms && run_lease_covers(run, wait_ms)) {
-                run_observed(run, (struct run_event){ .kind = RUN_PAUSED, .wait_ms = wait_ms, .held = true });
+                run_observed(run, RUN_PAUSED, .wait_ms = wait_ms, .held = true);
                 run_hold(run, wait_ms, STEP_CALL);
                 return STEP_WAIT;
         }
