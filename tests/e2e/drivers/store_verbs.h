@@ -243,7 +243,7 @@ static void do_decode(struct driver_request *r, struct store *s)
         answer(r, fields);
 }
 
-static void do_once_begin(struct request *r, struct store *s)
+static void do_once_begin(struct driver_request *r, struct store *s)
 {
         struct once_ask ask = { .lease_ms = number_of(r, "lease_ms", 10000) };
         snprintf(ask.key, sizeof(ask.key), "%s", json_text(r->line, "key", ""));
@@ -253,7 +253,7 @@ static void do_once_begin(struct request *r, struct store *s)
         s->access->once_begin(s, &ask, read_back, r);
 }
 
-static void do_once_settle(struct request *r, struct store *s)
+static void do_once_settle(struct driver_request *r, struct store *s)
 {
         struct once_end end = { .done = json_is_true(json_object_get(r->line, "done")) };
         snprintf(end.key, sizeof(end.key), "%s", json_text(r->line, "key", ""));
