@@ -29,7 +29,7 @@ JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
 
 # --- what is compiled, and how -----------------------------------------------------------------------
 
-FOLDERS  = core message redis broker store results ai tasks pipelines catalog jobs worker observe dlq duties consumers gateway
+FOLDERS  = core message redis broker store results ai tasks pipelines catalog jobs worker observe dlq duties consumers cdc gateway
 LIB_SRC := $(sort $(foreach dir,$(FOLDERS),$(wildcard $(dir)/*.c $(dir)/*/*.c $(dir)/*/*/*.c)))
 CLI_SRC := $(sort $(wildcard cli/*.c cli/*/*.c))
 HEADERS := $(sort $(foreach dir,$(FOLDERS) cli,$(wildcard $(dir)/*.h $(dir)/*/*.h $(dir)/*/*/*.h)))

@@ -38,6 +38,7 @@ int store_open(struct store **out, const struct store_config *config, struct pro
                 (*out)->inbox = backend->inbox;
                 (*out)->consumer = backend->consumer;
                 (*out)->seal = backend->seal;
+                (*out)->cdc = backend->cdc;
                 (*out)->carry = backend->carry;
                 (*out)->fleet = backend->fleet;
                 (*out)->access = backend->access;

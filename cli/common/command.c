@@ -59,6 +59,7 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
         hide_password(s->broker_url);
         hide_password(s->broker_admin_url);
         hide_password(s->store_url);
+        hide_password(s->connect_url);
         if (!operands && words > 0) {
                 *code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
                 settings_free(s);

@@ -110,6 +110,8 @@ const struct setting setting_table[] = {
           "Kafka's servers, host:port separated by commas, where `chard consume --from kafka` hears events" },
         { "CHARD_KAFKA_PREFIX", "--kafka-prefix", 0, TEXT, AT(kafka_prefix), "chard.", 0, 0, { 0 },
           "what stands before an aggregate's type in the name of its topic" },
+        { "CHARD_CONNECT_URL", "--connect-url", 0, TEXT, AT(connect_url), "", 0, 0, { 0 },
+          "Kafka Connect's REST interface, http://HOST:8083, which `chard cdc check` asks about the connector" },
         { "CHARD_EVENTS", "--events", 0, CHOICE, AT(events), "asked", 0, 0, { "asked", "on", "off" },
           "Celery's events: asked = the worker's heartbeats, and those of tasks while a monitor has switched them on; on = those of tasks from the start; off = none" },
         { "CHARD_REMOTE_CONTROL", "--remote-control", 0, CHOICE, AT(remote_control), "yes", 0, 0, { "yes", "no" },

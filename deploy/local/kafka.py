@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private Kafka (KRaft, one node), and a Kafka Connect with Debezium's PostgreSQL connector on an outbox. scripts/kafka fetches what they need."""
 
+import json
 import pathlib
 import signal
 import socket
@@ -11,11 +12,13 @@ import urllib.request
 from guarded import Server, ServerError, as_unprivileged, plain_environment
 
 JARS = pathlib.Path(__file__).resolve().parents[2] / "build/kafka/jars"
+CONNECTOR = pathlib.Path(__file__).resolve().parents[1] / "debezium/chard-outbox.json"  # `chard cdc config` prints the same
 JAVA = ["/usr/bin/java", "-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms64m"]
 
 
 def lines(pairs):
-    return "".join(f"{name}={value}\n" for name, value in pairs.items())
+    """A properties file, in which a backslash begins an escape."""
+    return "".join("{}={}\n".format(name, str(value).replace("\\", "\\\\")) for name, value in pairs.items())
 
 
 def answers(port):
@@ -90,6 +93,10 @@ class Connect(Server):
                     plain_environment(self.folder))
         self.wait_ready(lambda: answers(port) and b'"RUNNING"' in self._ask(port), 120)
 
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self._known['port']}"
+
     def _ask(self, port):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/connectors/chard-outbox/status", timeout=2) as answer:
@@ -100,19 +107,9 @@ class Connect(Server):
 
     def _connector(self):
         store = urllib.parse.urlparse(self.store_url)
-        return {
-            "name": "chard-outbox", "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "tasks.max": 1,
-            "plugin.name": "pgoutput", "database.hostname": store.hostname, "database.port": store.port, "database.user": store.username,
-            "database.password": store.password, "database.dbname": store.path[1:], "topic.prefix": "chard",
-            "slot.name": "chard_outbox", "publication.name": "chard_outbox", "publication.autocreate.mode": "disabled",
-            "table.include.list": "chard.outbox,chard.heartbeat", "snapshot.mode": "no_data", "heartbeat.interval.ms": 5000,
-            "heartbeat.action.query": "update chard.heartbeat set beat_at = now() where name = 'chard'", "tombstones.on.delete": "false",
-            "transforms": "outbox", "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
-            "transforms.outbox.predicate": "isOutbox", "transforms.outbox.table.expand.json.payload": "true",
-            "transforms.outbox.table.fields.additional.placement": "type:header:eventType,tracingspancontext:header:tracingspancontext",
-            "transforms.outbox.route.topic.replacement": "chard.${routedByValue}", "predicates": "isOutbox",
-            "predicates.isOutbox.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
-            "predicates.isOutbox.pattern": "chard\\\\.chard\\\\.outbox"}
+        return {"name": "chard-outbox"} | json.loads(CONNECTOR.read_text()) | {
+            "database.hostname": store.hostname, "database.port": store.port, "database.user": store.username,
+            "database.password": store.password, "database.dbname": store.path[1:]}
 
     def stop(self):
         self.end(signal.SIGTERM, 30)

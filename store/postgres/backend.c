@@ -66,6 +66,7 @@ static const struct pg_verb *const verbs[LANE_COUNT] = {
         [LANE_ONCE_BEGIN] = &verb_once_begin,
         [LANE_ONCE_SETTLE] = &verb_once_settle,
         [LANE_KEYS] = &verb_keys,
+        [LANE_CDC] = &verb_cdc,
         [LANE_PROBE_CLAIMS] = &verb_probe_claims,
         [LANE_PROBE_COMMITS] = &verb_probe_commits,
         [LANE_PROBE_DEAD] = &verb_probe_dead,
@@ -340,6 +341,10 @@ static const struct store_seal pg_seal_door = {
         .make = pg_seal_make,
 };
 
+static const struct store_cdc pg_cdc_door = {
+        .look = pg_cdc_look,
+};
+
 static const struct store_carry pg_carry_door = {
         .in = pg_carry_in,
 };
@@ -368,6 +373,7 @@ const struct store_backend store_postgres = {
         .inbox = &pg_inbox_door,
         .consumer = &pg_consumer_door,
         .seal = &pg_seal_door,
+        .cdc = &pg_cdc_door,
         .carry = &pg_carry_door,
         .fleet = &pg_fleet_door,
         .access = &pg_access_door,

@@ -10,6 +10,7 @@
 
 #include "store/access.h"
 #include "store/carry.h"
+#include "store/cdc.h"
 #include "store/consumer.h"
 #include "store/dead_letter.h"
 #include "store/fleet.h"
@@ -75,6 +76,7 @@ enum pg_lane_id {
         LANE_ONCE_BEGIN,
         LANE_ONCE_SETTLE,
         LANE_KEYS,
+        LANE_CDC,
         LANE_PROBE_CLAIMS,
         LANE_PROBE_COMMITS,
         LANE_PROBE_DEAD,
@@ -130,7 +132,7 @@ extern const struct pg_verb verb_claim, verb_commit, verb_resolve, verb_fail, ve
         verb_release, verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
         verb_dead_page, verb_dead_ask, verb_dead_look, verb_dead_settle, verb_dead_edit, verb_stale_find,
         verb_stale_settle, verb_carry, verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox, verb_lease,
-        verb_once_begin, verb_once_settle, verb_keys, verb_consumer, verb_consumer_ask, verb_consumer_facts,
+        verb_cdc, verb_once_begin, verb_once_settle, verb_keys, verb_consumer, verb_consumer_ask, verb_consumer_facts,
         verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
 struct pg_lane {

@@ -339,6 +339,10 @@ static const struct store_seal lite_seal_door = {
         .make = lite_seal_make,
 };
 
+static const struct store_cdc lite_cdc_door = {
+        .look = lite_cdc_look,
+};
+
 static const struct store_carry lite_carry_door = {
         .out = lite_carry_out,
         .off = lite_carry_off,
@@ -368,6 +372,7 @@ const struct store_backend store_sqlite = {
         .inbox = &lite_inbox_door,
         .consumer = &lite_consumer_door,
         .seal = &lite_seal_door,
+        .cdc = &lite_cdc_door,
         .carry = &lite_carry_door,
         .fleet = &lite_fleet_door,
         .access = &lite_access_door,

@@ -13,6 +13,7 @@
 #include "core/sqlite/sqlite.h"
 #include "store/access.h"
 #include "store/carry.h"
+#include "store/cdc.h"
 #include "store/consumer.h"
 #include "store/dead_letter.h"
 #include "store/fleet.h"
@@ -172,6 +173,8 @@ void lite_consumer_page(struct store *s, const char *since, unsigned limit, json
 void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg);
 void lite_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg);
 void lite_consumer_list(struct store *s, json_done *done, void *arg);
+
+void lite_cdc_look(struct store *s, json_done *done, void *arg);
 
 void lite_seal_days(struct store *s, const char *since, json_done *done, void *arg);
 void lite_seal_day(struct store *s, const char *day, json_done *done, void *arg);
