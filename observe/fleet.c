@@ -201,15 +201,27 @@ static void fleet_show_scheduled(const json_t *figures, struct metrics *m)
         fleet_set(m, METER_DEAD_LETTERS, NULL, json_number(figures, "dead", -1), 1);
 }
 
+static void fleet_show_slot(const json_t *slot, struct metrics *m)
+{
+        static const char *const statuses[] = { "reserved", "extended", "unreserved", "lost" };
+        const char *name = json_text(slot, "name", ""), *status = json_text(slot, "wal_status", NULL);
+        const json_t *safe = json_object_get(slot, "safe");
+        fleet_set(m, METER_REPLICATION_SLOT_LAG, name, json_number(slot, "lag", -1), 1);
+        fleet_set(m, METER_REPLICATION_SLOT_ACTIVE, name, json_is_true(json_object_get(slot, "active")), 1);
+        fleet_set(m, METER_EVENTS_UNDELIVERED_SECONDS, name, json_number(slot, "undelivered_ms", -1), 1e-3);
+        if (json_is_integer(safe))
+                series_set(METRICS_SERIES(m, METER_REPLICATION_SLOT_SAFE, name), (double)json_integer_value(safe));
+        for (size_t i = 0; status && i < sizeof(statuses) / sizeof(statuses[0]); i++)
+                series_set(METRICS_SERIES(m, METER_REPLICATION_SLOT_WAL_STATUS, name, statuses[i]),
+                           strcmp(status, statuses[i]) == 0);
+}
+
 static void fleet_show_slots(const json_t *figures, struct metrics *m)
 {
         size_t i;
         const json_t *row;
-        json_array_foreach(json_object_get(figures, "slots"), i, row) {
-                const char *name = json_text(row, "name", "");
-                fleet_set(m, METER_REPLICATION_SLOT_LAG, name, json_number(row, "lag", -1), 1);
-                fleet_set(m, METER_REPLICATION_SLOT_ACTIVE, name, json_is_true(json_object_get(row, "active")), 1);
-        }
+        json_array_foreach(json_object_get(figures, "slots"), i, row)
+                fleet_show_slot(row, m);
 }
 
 static void fleet_show_processes(const json_t *figures, struct metrics *m)

@@ -64,6 +64,9 @@ const struct metric meter_table[METER_ROWS] = {
         [METER_FLEET_PROCESSES] = { "chard_fleet_processes", STATE, { "role", "state" }, NULL, "Workers and keepers by their last sign of life: consuming, not_consuming, stopped, dead." },
         [METER_REPLICATION_SLOT_LAG] = { "chard_replication_slot_lag_bytes", METRIC_GAUGE, "bytes", { "slot" }, NULL, "How far a logical replication slot of this database is behind." },
         [METER_REPLICATION_SLOT_ACTIVE] = { "chard_replication_slot_active", STATE, { "slot" }, NULL, "1 while somebody reads the slot." },
+        [METER_REPLICATION_SLOT_WAL_STATUS] = { "chard_replication_slot_wal_status", STATE, { "slot", "status" }, NULL, "1 for what the server says of the log that the slot needs: reserved, extended, unreserved, lost." },
+        [METER_REPLICATION_SLOT_SAFE] = { "chard_replication_slot_safe_bytes", METRIC_GAUGE, "bytes", { "slot" }, NULL, "How much may be written before the slot loses what it needs; missing where nothing is ever removed." },
+        [METER_EVENTS_UNDELIVERED_SECONDS] = { "chard_events_undelivered_seconds", METRIC_GAUGE, "seconds", { "slot" }, NULL, "Age of the oldest event that the slot's reader does not have, at most; 0 = it has all." },
 
         [METER_DEAD_LETTERS_FILED] = { "chard_dead_letters_filed", COUNT, NONE, NULL, "Dead letters that this keeper has brought into the store." },
         [METER_DEAD_LETTERS_REFUSED] = { "chard_dead_letters_refused", COUNT, NONE, NULL, "Dead letters that the store did not take." },

@@ -51,7 +51,9 @@ struct store_read {
         /* {"workers": as of `workers`, "held": [{"owner","count","until"}], "scheduled": {"count","overdue","unroutable","oldest_due_ms"}}; see jobs_load. */
         void (*load)(struct store *s, json_done *done, void *arg);
         /* What waits in the store, in numbers: {"scheduled": [{"reason","count","due" (of them)}], "late_ms" (how long the first due one has been; null = nothing is
-         * scheduled), "dead" (letters kept, 100000 at most), "workers": as of `workers`, "slots" (of replication): [{"name","active","lag" (bytes or null)}]}. */
+         * scheduled), "dead" (letters kept, 100000 at most), "workers": as of `workers`, "slots" (of replication): [{"name","active","lag" (bytes or null),
+         * "wal_status","safe" (bytes that may be written before it is lost, or null),"undelivered_ms" (the age of the oldest event that its reader may not have; 0 = it
+         * has all; null = not known)}]}. */
         void (*figures)(struct store *s, json_done *done, void *arg);
         /* All workers' rows, as of `worker`, in an array ordered by name. */
         void (*workers)(struct store *s, json_done *done, void *arg);

@@ -9,7 +9,9 @@ import subprocess
 import pytest
 import servers
 from support.connect import STATUS, ConnectDouble, refusal
-from support.program import ROOT, Chard, die_with_parent
+from support.consumers import insert, thing
+from support.figures import Figures
+from support.program import ROOT, Chard, die_with_parent, no_report
 from support.store import PostgresTables
 from support.waiting import wait_until
 
@@ -116,6 +118,39 @@ def test_what_became_of_the_slot(logical, slot, connect):
     assert "there is none" in others["slot", "differs"]["text"]
     tables.run("select pg_create_logical_replication_slot('chard_outbox', 'test_decoding')")
     assert "its plug-in is test_decoding" in chard.run("cdc", "check", *at, check=1).stdout
+
+
+def test_how_far_behind_the_reader_is(logical, slot, broker_url):
+    """As figures: what it has not read, how old that is, and what becomes of the log."""
+    chard, tables, _ = logical
+    chard = chard.with_settings(broker_url=broker_url)
+    chard.run("topology", "apply", check=0)
+    keeper = chard.start("keep", "--metrics", "0")
+    figures = Figures(keeper)
+
+    def at(name, **labels):
+        return figures.value(f"chard_{name}", slot="chard_outbox", **labels)
+
+    wait_until(lambda: at("replication_slot_active") == 0 and at("replication_slot_wal_status", status="reserved") == 1, 30)
+    assert at("events_undelivered_seconds") == 0 and at("replication_slot_wal_status", status="lost") == 0 and at("replication_slot_safe_bytes") is None
+    insert(tables, [thing(1)])
+    tables.run("update chard.outbox set created_at = created_at - interval '100 seconds'")
+    wait_until(lambda: at("events_undelivered_seconds") > 100 and at("replication_slot_lag_bytes") > 0, 30)
+
+    def delivered():
+        """The server moves on what it keeps at its own pace: a checkpoint, and what comes behind it, hurry it."""
+        tables.run("checkpoint")
+        insert(tables, [thing(2)])
+        tables.rows("select * from pg_logical_slot_get_binary_changes('chard_outbox', null, null, 'proto_version', '1', 'publication_names', 'chard_outbox')")
+        return at("events_undelivered_seconds") < 100
+
+    wait_until(delivered, 60)
+    tables.run("select pg_drop_replication_slot('chard_outbox')")
+    wait_until(lambda: at("replication_slot_active") is None and at("events_undelivered_seconds") is None, 30)
+    tables.run(SLOT)
+    keeper.terminate()
+    assert keeper.wait() == 0
+    no_report(keeper.stderr)
 
 
 BY_HAND = {"plugin.name": "wal2json", "heartbeat.interval.ms": "0", "transforms": "outbox,mask"}

@@ -69,6 +69,13 @@ select json_build_object('held', coalesce((select json_agg(json_build_object('ow
                 'oldest_due_ms', (extract(epoch from min(due_at)) * 1000)::int8) from chard.scheduled),
         'leases', coalesce((select json_object_agg(name, holder) from chard.lease where until > clock_timestamp()), '{}'))::text
 
+-- How old the oldest event is that the reader of a slot may not have. Transactions before its catalog_xmin had ended in the part of the log that it has read; the
+-- server moves that now and then, so this is what there is at most. catalog_xmin has 32 bits: it lies less than 2^32 before the next transaction.
+-- part: job_undelivered_ms
+case when catalog_xmin is not null then coalesce((
+        select greatest(0, (extract(epoch from clock_timestamp() - created_at) * 1000)::int8) from chard.outbox
+        where xact >= (n.next - ((n.next - catalog_xmin::text::int8) & 4294967295))::text::xid8 order by xact, number limit 1), 0) end
+
 -- statement: figures
 select json_build_object('scheduled', coalesce((select json_agg(json_build_object('reason', reason, 'count', n, 'due', due) order by reason)
                 from (select reason, count(*) as n, count(*) filter (where due_at <= clock_timestamp()) as due
@@ -77,9 +84,10 @@ select json_build_object('scheduled', coalesce((select json_agg(json_build_objec
         'dead', (select count(*) from (select from chard.dead_letter where state = 'kept' limit 100000) as kept),
         'workers', coalesce((select json_agg(json_build_object('name', name, 'state', state,
                 'age_ms', greatest(0, (extract(epoch from clock_timestamp() - beat_at) * 1000)::int8)) order by name) from chard.worker), '[]'),
-        'slots', coalesce((select json_agg(json_build_object('name', slot_name, 'active', active,
-                'lag', pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::int8) order by slot_name)
-                from pg_catalog.pg_replication_slots where database = current_database()), '[]'))::text
+        'slots', coalesce((select json_agg(json_build_object('name', slot_name, 'active', active, 'wal_status', wal_status, 'safe', safe_wal_size,
+                'lag', pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::int8, 'undelivered_ms', {{job_undelivered_ms}}) order by slot_name)
+                from pg_catalog.pg_replication_slots, (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next) as n
+                where database = current_database()), '[]'))::text
 
 -- part: job_trail_ms(column)
 floor(extract(epoch from {{column}}) * 1000)::int8
