@@ -5,6 +5,7 @@
 #include "core/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct cdc_subject the_slot = { "slot", CDC_SLOT }, the_publication = { "publication", CDC_PUBLICATION };
@@ -145,58 +146,88 @@ void cdc_check_store(json_t *report, const json_t *store, json_int_t most_lag)
 
 /* ---- topics ---- */
 
-static void check_topic(json_t *report, const json_t *kafka, const char *name)
+/* One topic: what it is called, what Kafka says of it, and how many copies there can be. */
+struct check_topic {
+        struct cdc_subject of;
+        const json_t *seen;
+        json_int_t brokers, copies;
+};
+
+static void check_missing(json_t *report, const struct check_topic *t)
 {
-        const struct cdc_subject of = { "topic", name };
-        const json_t *topic = check_named(json_object_get(kafka, "topics"), name);
-        const json_int_t brokers = json_number(kafka, "brokers", 0), partitions = json_number(topic, "partitions", 0),
-                         replicas = json_number(topic, "replicas", 0), kept = json_number(topic, "retention_ms", -2);
-        const json_int_t copies = brokers < CDC_REPLICAS ? brokers : CDC_REPLICAS;
-        const char *cleanup = json_text(topic, "cleanup", "delete");
-        const size_t before = json_array_size(report);
         char advice[400];
-        if (!topic) {
-                snprintf(
-                        advice, sizeof(advice),
-                        "kafka-topics.sh --create --topic %.100s --partitions %d --replication-factor %d --config retention.ms=%lld",
-                        name, CDC_PARTITIONS, (int)copies, CDC_RETENTION_MS);
-                cdc_say(report, CDC_DIFFERS, of, advice, "it is missing");
-                return;
-        }
-        if (partitions < CDC_PARTITIONS) {
-                snprintf(
-                        advice, sizeof(advice),
-                        "kafka-topics.sh --alter --topic %.100s --partitions %d, while no consumer is behind: keys change their partition",
-                        name, CDC_PARTITIONS);
-                cdc_say(report, CDC_DIFFERS, of, advice, "it has %lld partitions, and must have %d at least",
+        snprintf(
+                advice, sizeof(advice),
+                "kafka-topics.sh --create --topic %.100s --partitions %d --replication-factor %d --config retention.ms=%lld",
+                t->of.name, CDC_PARTITIONS, (int)t->copies, CDC_RETENTION_MS);
+        cdc_say(report, CDC_DIFFERS, t->of, advice, "it is missing");
+}
+
+static void check_layout(json_t *report, const struct check_topic *t)
+{
+        const json_int_t partitions = json_number(t->seen, "partitions", 0),
+                         replicas = json_number(t->seen, "replicas", 0);
+        char advice[400];
+        snprintf(
+                advice, sizeof(advice),
+                "kafka-topics.sh --alter --topic %.100s --partitions %d, while no consumer is behind: keys change their partition",
+                t->of.name, CDC_PARTITIONS);
+        if (partitions < CDC_PARTITIONS)
+                cdc_say(report, CDC_DIFFERS, t->of, advice, "it has %lld partitions, and must have %d at least",
                         (long long)partitions, CDC_PARTITIONS);
-        }
-        if (replicas < copies)
-                cdc_say(report, CDC_DIFFERS, of, "kafka-reassign-partitions.sh",
+        if (replicas < t->copies)
+                cdc_say(report, CDC_DIFFERS, t->of, "kafka-reassign-partitions.sh",
                         "it has %lld replicas, and must have %lld on these %lld brokers", (long long)replicas,
-                        (long long)copies, (long long)brokers);
+                        (long long)t->copies, (long long)t->brokers);
+}
+
+static void check_keeping(json_t *report, const struct check_topic *t)
+{
+        const json_int_t kept = json_number(t->seen, "retention_ms", -2); /* -1 = for good */
+        const char *cleanup = json_text(t->seen, "cleanup", "delete");
+        char advice[400];
         snprintf(
                 advice, sizeof(advice),
                 "kafka-configs.sh --alter --entity-type topics --entity-name %.100s --add-config retention.ms=%lld,cleanup.policy=delete",
-                name, CDC_RETENTION_MS);
+                t->of.name, CDC_RETENTION_MS);
         if (kept == -2)
-                cdc_say(report, CDC_UNCHECKED, of, NULL, "its settings: %s",
-                        json_text(topic, "refused", "Kafka does not say them"));
+                cdc_say(report, CDC_UNCHECKED, t->of, NULL, "its settings: %s",
+                        json_text(t->seen, "refused", "Kafka does not say them"));
         else if (kept >= 0 && kept < CDC_RETENTION_MS)
-                cdc_say(report, CDC_DIFFERS, of, advice, "it keeps records for %lld ms, and must keep them for %lld",
+                cdc_say(report, CDC_DIFFERS, t->of, advice, "it keeps records for %lld ms, and must keep them for %lld",
                         (long long)kept, CDC_RETENTION_MS);
         if (strcmp(cleanup, "delete") != 0)
-                cdc_say(report, CDC_DIFFERS, of, advice,
+                cdc_say(report, CDC_DIFFERS, t->of, advice,
                         "its cleanup.policy is %.40s: of an aggregate's events the last one alone is kept", cleanup);
+}
+
+static void check_one_topic(json_t *report, const struct check_topic *t)
+{
+        const size_t before = json_array_size(report);
+        if (!t->seen) {
+                check_missing(report, t);
+                return;
+        }
+        check_layout(report, t);
+        check_keeping(report, t);
         if (json_array_size(report) == before)
-                cdc_say(report, CDC_OK, of, NULL, "%lld partitions, %lld replicas, kept for %lld ms",
-                        (long long)partitions, (long long)replicas, (long long)kept);
+                cdc_say(report, CDC_OK, t->of, NULL, "%lld partitions, %lld replicas, kept for %lld ms",
+                        (long long)json_number(t->seen, "partitions", 0),
+                        (long long)json_number(t->seen, "replicas", 0),
+                        (long long)json_number(t->seen, "retention_ms", 0));
 }
 
 void cdc_check_topics(json_t *report, const json_t *kafka, const json_t *wanted)
 {
+        const json_int_t brokers = json_number(kafka, "brokers", 0);
         size_t i;
         const json_t *name;
-        json_array_foreach(wanted, i, name)
-                check_topic(report, kafka, json_string_value(name));
+        json_array_foreach(wanted, i, name) {
+                const char *text = json_string_value(name);
+                const struct check_topic t = { .of = { "topic", text },
+                                               .seen = check_named(json_object_get(kafka, "topics"), text),
+                                               .brokers = brokers,
+                                               .copies = brokers < CDC_REPLICAS ? brokers : CDC_REPLICAS };
+                check_one_topic(report, &t);
+        }
 }

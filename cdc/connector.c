@@ -55,14 +55,18 @@ static const struct connector_row connector_rows[] = {
         { ROUTER "type", "io.debezium.transforms.outbox.EventRouter", RULE_SAME, NULL, "rows are carried, and no events" },
         { ROUTER "predicate", "isOutbox", RULE_SAME, NULL, "the heartbeat's rows stop it" },
         { ROUTER "table.expand.json.payload", "true", RULE_SAME, "false", "the payload is a text" },
-        { ROUTER "table.fields.additional.placement", "type:header:eventType,tracingspancontext:header:tracingspancontext", RULE_HOLDS, "",
-          "consumers do not know the event's type, or its trace" },
+        { ROUTER "table.fields.additional.placement", "type:header:eventType,tracingspancontext:header:tracingspancontext,backfill:header:backfill", RULE_HOLDS, "",
+          "consumers do not know the event's type, its trace, or that it comes once more" },
         { ROUTER "route.topic.replacement", "chard.${routedByValue}", RULE_SAME, "outbox.event.${routedByValue}", "events go to other topics" },
         { "predicates", "isOutbox", RULE_SAME, NULL, "the heartbeat's rows stop it" },
         { "predicates.isOutbox.type", "org.apache.kafka.connect.transforms.predicates.TopicNameMatches", RULE_SAME, NULL, "the heartbeat's rows stop it" },
         { "predicates.isOutbox.pattern", "chard\\.chard\\.outbox", RULE_SAME, NULL, "the heartbeat's rows stop it, or events pass it by" },
 };
 /* clang-format on */
+
+enum {
+        CONNECTOR_SLACK_MS = 60000
+}; /* an event's time is that of its transaction's begin, the connector's that of an end */
 
 enum { CONNECTOR_ROWS = sizeof(connector_rows) / sizeof(connector_rows[0]) };
 
@@ -272,8 +276,8 @@ void connector_offsets(json_t *report, const json_t *offsets, json_int_t confirm
                 return;
         }
         if (at_us > 0)
-                clock_format(at_us / 1000, since);
-        snprintf(advice, sizeof(advice), "chard cdc backfill --since %s; see docs/events.md, \"When a slot is lost\"",
+                clock_format(at_us / 1000 - CONNECTOR_SLACK_MS, since);
+        snprintf(advice, sizeof(advice), "chard cdc backfill --since %s (docs/events.md, \"When a slot is lost\")",
                  since);
         cdc_say(report, CDC_DIFFERS, of, advice,
                 "it was made anew, or somebody else has read it: %lld bytes of the log were never seen by the connector",

@@ -163,7 +163,7 @@ static void print_for_people(const json_t *row)
         print_plain(stdout, json_text(row, "aggregate_id", "?"));
         fputs("  ", stdout);
         json_dumpf(json_object_get(row, "payload"), stdout, JSON_COMPACT);
-        putchar('\n');
+        puts(*json_text(row, "backfill", "") ? "  (once more)" : "");
 }
 
 static void events_command_print_row(struct events_reader *r, const json_t *row)

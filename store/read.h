@@ -59,7 +59,8 @@ struct store_read {
         void (*workers)(struct store *s, json_done *done, void *arg);
 
         /* At most `limit` outbox rows after the position `since` (NULL or "" = from the first), in an order in which nothing is ever put
-         * before what was read: [{"position","id","aggregate_type","aggregate_id","type","payload","created_at","tracingspancontext"}].
+         * before what was read: [{"position","id","aggregate_type","aggregate_id","type","payload","created_at","tracingspancontext",
+         * "backfill" (which one has put it there once more, or null)}].
          * A position is text that only its backend reads; `why` has code "bad_position" for another's. */
         void (*events)(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 

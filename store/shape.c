@@ -41,15 +41,11 @@ const struct shape shape_chord_part[] = { { "id", SHAPE_TEXT },
                                           { "sends", SHAPE_JSON },
                                           { NULL, 0 } };
 
-const struct shape shape_outbox[] = { { "position", SHAPE_TEXT },
-                                      { "id", SHAPE_TEXT },
-                                      { "aggregate_type", SHAPE_TEXT },
-                                      { "aggregate_id", SHAPE_TEXT },
-                                      { "type", SHAPE_TEXT },
-                                      { "payload", SHAPE_JSON },
-                                      { "created_at", SHAPE_TIME },
-                                      { "tracingspancontext", SHAPE_TEXT },
-                                      { NULL, 0 } };
+const struct shape shape_outbox[] = { { "position", SHAPE_TEXT },       { "id", SHAPE_TEXT },
+                                      { "aggregate_type", SHAPE_TEXT }, { "aggregate_id", SHAPE_TEXT },
+                                      { "type", SHAPE_TEXT },           { "payload", SHAPE_JSON },
+                                      { "created_at", SHAPE_TIME },     { "tracingspancontext", SHAPE_TEXT },
+                                      { "backfill", SHAPE_TEXT },       { NULL, 0 } };
 
 const struct shape shape_outbox_text[] = { { "position", SHAPE_TEXT },
                                            { "id", SHAPE_TEXT },

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const cdc_verbs[] = { &command_cdc_check, &command_cdc_config };
+static const struct command *const cdc_verbs[] = { &command_cdc_check, &command_cdc_config, &command_cdc_backfill };
 
 enum { CDC_VERBS = sizeof(cdc_verbs) / sizeof(cdc_verbs[0]) };
 

@@ -5,6 +5,6 @@
 
 #include "cli/common/command.h"
 
-extern const struct command command_cdc_check, command_cdc_config;
+extern const struct command command_cdc_check, command_cdc_config, command_cdc_backfill;
 
 #endif

@@ -9,7 +9,7 @@ enum { ANSWER_MS = 30000 };
 
 int store_client_open(struct store_client *c, const struct command *self, const struct settings *s)
 {
-        *c = (struct store_client){ .self = self };
+        *c = (struct store_client){ .self = self, .answer_ms = c->answer_ms };
         int code = 0;
         c->catalog = command_catalog(self, s, &code);
         if (!c->catalog)
@@ -18,7 +18,8 @@ int store_client_open(struct store_client *c, const struct command *self, const 
         const struct store_config config = { .loop = &c->wait.loop,
                                              .url = s->store_url,
                                              .owner = "chard dlq",
-                                             .connect_timeout_ms = (unsigned)s->connect_timeout_ms };
+                                             .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                                             .answer_timeout_ms = c->answer_ms };
         code = store_open(&c->store, &config, &c->why);
         return code ? command_fail(self, code, &c->why) : 0;
 }
@@ -36,7 +37,7 @@ void store_client_close(struct store_client *c)
 
 int store_client_wait(struct store_client *c)
 {
-        if (!wait_for(&c->wait, ANSWER_MS)) {
+        if (!wait_for(&c->wait, c->answer_ms ? c->answer_ms : ANSWER_MS)) {
                 fprintf(stderr, "chard %s: the store does not answer\n", c->self->name);
                 return EXIT_UNREACHABLE;
         }

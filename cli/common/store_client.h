@@ -16,7 +16,8 @@ struct store_client {
         struct problem why; /* of the last answer, when `failed` */
         bool failed;
         enum store_result result;
-        char who[128]; /* as store_client_who says */
+        char who[128];      /* as store_client_who says */
+        unsigned answer_ms; /* how long an answer may take; set before it is opened, 0 = as usual */
 };
 
 /* 0, or the exit code after a complaint. / Give all back. */

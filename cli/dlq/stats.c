@@ -58,7 +58,7 @@ static int dlq_stats_run(const struct command *self, int argc, char **argv)
 {
         bool json = false;
         const struct own_flag own[] = { { "--json", 0, &json, NULL, NULL, "print one JSON object" }, { 0 } };
-        struct store_client client;
+        struct store_client client = { 0 };
         struct settings s;
         int code;
         if (!command_load(self, own, &s, argc, argv, NULL, &code))

@@ -68,6 +68,10 @@ class Kafka(Server):
         return self._tool("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", self.servers, "--topic", topic, "--from-beginning",
                           "--timeout-ms", "5000", "--formatter-property", "print.headers=true").splitlines()
 
+    def topics(self, *words):
+        """As kafka-topics.sh."""
+        self._tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", self.servers, *words)
+
     def stop(self):
         self.end(signal.SIGTERM, 30)
 

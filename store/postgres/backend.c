@@ -343,6 +343,9 @@ static const struct store_seal pg_seal_door = {
 
 static const struct store_cdc pg_cdc_door = {
         .look = pg_cdc_look,
+        .place = pg_cdc_place,
+        .count = pg_cdc_count,
+        .backfill = pg_cdc_backfill,
 };
 
 static const struct store_carry pg_carry_door = {

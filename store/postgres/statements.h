@@ -8,7 +8,7 @@
 extern const struct store_backend store_postgres;
 
 /* cdc.sql */
-extern const struct statement pg_sql_cdc_look;
+extern const struct statement pg_sql_cdc_look, pg_sql_cdc_place, pg_sql_cdc_count, pg_sql_cdc_backfill;
 /* carry.sql */
 extern const struct statement pg_sql_carry_jobs, pg_sql_carry_tasks, pg_sql_carry_events, pg_sql_carry_facts,
         pg_sql_carry_inbox, pg_sql_carry_once, pg_sql_carry_keys, pg_sql_carry_audits, pg_sql_carry_dead,
@@ -109,6 +109,9 @@ void pg_job(struct store *s, const char *root_id, json_done *done, void *arg);
 void pg_chord_parts(struct store *s, const char *group_id, json_done *done, void *arg);
 void pg_figures(struct store *s, json_done *done, void *arg);
 void pg_cdc_look(struct store *s, json_done *done, void *arg);
+void pg_cdc_place(struct store *s, const char *position, bool until, json_done *done, void *arg);
+void pg_cdc_count(struct store *s, const struct backfill *b, json_done *done, void *arg);
+void pg_cdc_backfill(struct store *s, const struct backfill *b, json_done *done, void *arg);
 void pg_seal_days(struct store *s, const char *since, json_done *done, void *arg);
 void pg_seal_day(struct store *s, const char *day, json_done *done, void *arg);
 void pg_seal_make(struct store *s, const char *day, json_done *done, void *arg);

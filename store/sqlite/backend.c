@@ -341,6 +341,9 @@ static const struct store_seal lite_seal_door = {
 
 static const struct store_cdc lite_cdc_door = {
         .look = lite_cdc_look,
+        .place = lite_cdc_place,
+        .count = lite_cdc_count,
+        .backfill = lite_cdc_backfill,
 };
 
 static const struct store_carry lite_carry_door = {

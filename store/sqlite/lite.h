@@ -175,6 +175,9 @@ void lite_consumer_step(struct store *s, const struct consumer_step *step, consu
 void lite_consumer_list(struct store *s, json_done *done, void *arg);
 
 void lite_cdc_look(struct store *s, json_done *done, void *arg);
+void lite_cdc_place(struct store *s, const char *position, bool until, json_done *done, void *arg);
+void lite_cdc_count(struct store *s, const struct backfill *b, json_done *done, void *arg);
+void lite_cdc_backfill(struct store *s, const struct backfill *b, json_done *done, void *arg);
 
 void lite_seal_days(struct store *s, const char *since, json_done *done, void *arg);
 void lite_seal_day(struct store *s, const char *day, json_done *done, void *arg);

@@ -54,6 +54,8 @@ extern const struct statement lite_sql_due, lite_sql_release_lock, lite_sql_rele
         lite_sql_release_next, lite_sql_release_unlocked, lite_sql_release_forget, lite_sql_release_moved,
         lite_sql_release_later, lite_sql_release_returned, lite_sql_schedule, lite_sql_scheduled_look,
         lite_sql_scheduled_list, lite_sql_scheduled_drop, lite_sql_scheduled_audit;
+/* cdc.sql */
+extern const struct statement lite_sql_cdc_place, lite_sql_cdc_count, lite_sql_cdc_backfill;
 /* seal.sql */
 extern const struct statement lite_sql_seal_days, lite_sql_seal_events, lite_sql_seal_read, lite_sql_seal_make;
 /* stale.sql */

@@ -3,14 +3,18 @@
 program reads the slot."""
 
 import contextlib
+import datetime
 import json
+import re
 import subprocess
+import time
 
 import pytest
 import servers
 from support.connect import STATUS, ConnectDouble, refusal
-from support.consumers import insert, thing
+from support.consumers import happened, insert, thing
 from support.figures import Figures
+from support.pgoutput import inserts
 from support.program import ROOT, Chard, die_with_parent, no_report
 from support.store import PostgresTables
 from support.waiting import wait_until
@@ -112,7 +116,7 @@ def test_what_became_of_the_slot(logical, slot, connect):
     connect.have(json.loads(DEPLOYED.read_text()), lsn=10)
     said = chard.run("cdc", "check", *at, check=1).stdout
     assert "differs    slot chard_outbox: nobody reads it\n" in said
-    assert "it was made anew, or somebody else has read it" in said and "-> chard cdc backfill --since 2026-11-30T00:53:20.123+00:00" in said
+    assert "it was made anew, or somebody else has read it" in said and "-> chard cdc backfill --since 2026-11-30T00:52:20.123+00:00" in said
     tables.run("select pg_drop_replication_slot('chard_outbox')")
     others, _ = check(chard, *at, code=1)
     assert "there is none" in others["slot", "differs"]["text"]
@@ -133,8 +137,7 @@ def test_how_far_behind_the_reader_is(logical, slot, broker_url):
 
     wait_until(lambda: at("replication_slot_active") == 0 and at("replication_slot_wal_status", status="reserved") == 1, 30)
     assert at("events_undelivered_seconds") == 0 and at("replication_slot_wal_status", status="lost") == 0 and at("replication_slot_safe_bytes") is None
-    insert(tables, [thing(1)])
-    tables.run("update chard.outbox set created_at = created_at - interval '100 seconds'")
+    happened(tables, [thing(1, of="aged") | {"at": datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=100)}])
     wait_until(lambda: at("events_undelivered_seconds") > 100 and at("replication_slot_lag_bytes") > 0, 30)
 
     def delivered():
@@ -151,6 +154,45 @@ def test_how_far_behind_the_reader_is(logical, slot, broker_url):
     keeper.terminate()
     assert keeper.wait() == 0
     no_report(keeper.stderr)
+
+
+def carried(tables, *, keep):
+    """What the slot gives of the outbox: its reader may have it again, or not."""
+    verb = "peek" if keep else "get"
+    found = tables.rows(f"select data from pg_logical_slot_{verb}_binary_changes('chard_outbox', null, null, 'proto_version', '1', 'publication_names', 'chard_outbox')")
+    return inserts([one["data"] for one in found], "outbox")
+
+
+def versions(name, first, last):
+    return [{"of": ("thing", name), "version": n, "payload": {"n": n}} for n in range(first, last + 1)]
+
+
+def test_the_page_for_a_lost_slot(logical, slot, connect):
+    """Its lines, one after another: every event comes once or more, an aggregate's in their order, those that were lost with a mark."""
+    chard, tables, _ = logical
+    page = (ROOT / "docs/events.md").read_text().split("## When a slot is lost")[1].split("\n## ")[0]
+    lines = re.findall(r"^    (chard .*|select .*;)$", page, re.M)
+    connect.have(json.loads(DEPLOYED.read_text()), lsn=10, at_us=time.time_ns() // 1000 - 1000000)
+    happened(tables, [event for name in "ab" for event in versions(name, 1, 3)])
+    assert len(carried(tables, keep=False)) >= 6
+    tables.run("select pg_drop_replication_slot('chard_outbox')")
+    happened(tables, [event for name in "abc" for event in versions(name, 4, 6)])
+    tables.run(SLOT)  # lost and made anew: nobody is told of what lies between
+    happened(tables, versions("a", 7, 8))
+    assert [row["payload"] for row in carried(tables, keep=True)] == ['{"n": 7}', '{"n": 8}']
+    said = ""
+    for line in lines:
+        if line.startswith("select"):
+            tables.run(line)
+        else:
+            words = line.split("  #")[0].strip().replace("http://connect:8083", connect.url).split()[1:]
+            given = re.search(r"chard cdc backfill --since (\S+)", said)
+            said += chard.run(*[given[1] if word == "TIME" else word for word in words], check=1 if words[1] == "check" else 0).stdout
+    assert [line.split()[2] for line in lines if line.startswith("chard cdc")] == ["check", "backfill", "backfill", "check"]
+    for name, last in ("a", 8), ("b", 6), ("c", 6):
+        came = [row for row in carried(tables, keep=True) if row["aggregateid"] == name]
+        numbers = [json.loads(row["payload"])["n"] for row in came if row["backfill"]]
+        assert set(range(4, last + 1)) <= set(numbers) and numbers == sorted(numbers), came
 
 
 BY_HAND = {"plugin.name": "wal2json", "heartbeat.interval.ms": "0", "transforms": "outbox,mask"}

@@ -2,12 +2,13 @@
 """From the outbox through Debezium and Kafka to consumers, with the real programs: `make proof-events`."""
 
 import json
+import re
 import signal
 
 import pytest
 import servers
 from kafka import Connect, Kafka
-from support.consumers import insert
+from support.consumers import happened, insert
 from support.program import ROOT, Chard
 from support.store import PostgresTables
 from support.waiting import wait_until
@@ -18,8 +19,9 @@ def world():
     with servers.PostgreSQL(settings={"wal_level": "logical"}) as store, Kafka() as kafka:
         chard = Chard(ROOT / "build/chard", {"CHARD_STORE_URL": store.url, "CHARD_KAFKA_SERVERS": kafka.servers})
         chard.run("migrate", check=0)
-        with Connect(kafka, store.url):
-            yield chard, PostgresTables(store.url), kafka
+        with Connect(kafka, store.url) as connect:
+            chard.settings["CHARD_CONNECT_URL"] = connect.url
+            yield chard, PostgresTables(store.url), kafka, connect
 
 
 def rewards(tables, numbers, **more):
@@ -33,7 +35,7 @@ def count(tables, consumer):
 
 def test_each_event_once_through_kills_and_rebalances(world):
     """Two processes of one group share the partitions; one is killed, another one comes; a poisoned event is a dead letter in the store and in its topic."""
-    chard, tables, kafka = world
+    chard, tables, kafka, _ = world
     rewards(tables, range(500))
     rewards(tables, [9999], character_id="")
     first, second = [chard.start("consume", "character", "my", "--from", "kafka", "-n", f"c{k}") for k in (1, 2)]
@@ -56,7 +58,7 @@ def test_each_event_once_through_kills_and_rebalances(world):
 
 
 def test_from_kafka_to_the_store_and_back_nothing_is_doubled(world):
-    chard, tables, _ = world
+    chard, tables, *_ = world
     before = count(tables, "character")
     for where, numbers in [("store", range(2000, 2050)), ("kafka", range(2050, 2100)), ("store", range(2100, 2150))]:
         rewards(tables, numbers)
@@ -66,4 +68,52 @@ def test_from_kafka_to_the_store_and_back_nothing_is_doubled(world):
         consumer.terminate()
         assert consumer.wait(30) == 0
     assert tables.value("select count(*) from chard.fact where kind = 'acquired'") == before == tables.value(
+        "select count(*) from chard.event where type = 'CharacterAcquired'")
+
+
+def lines(chard, code):
+    """What `chard cdc check` says, but for what is ok."""
+    said = [json.loads(line) for line in chard.run("cdc", "check", "--json", check=code).stdout.splitlines()]
+    assert len(said) > 8
+    return [line for line in said if line["verdict"] != "ok"]
+
+
+def make_topics(chard):
+    """Those that nothing has come to yet, as check says."""
+    for line in lines(chard, 1):
+        assert line["text"] == "it is missing" and line["advice"].startswith("kafka-topics.sh --create"), line
+        yield line["advice"].split()[1:]
+
+
+def test_check_finds_the_real_ones_as_they_must_be(world):
+    """But for topics that nobody has written to: its advice makes them."""
+    chard, tables, kafka, _ = world
+    rewards(tables, [3000])
+    wait_until(lambda: any("u3000" in line for line in kafka.read("chard.scan")), 60)
+    for words in make_topics(chard):
+        kafka.topics(*words)
+    assert lines(chard, 0) == []
+
+
+def test_a_lost_slot_leaves_no_gap(world):
+    """Dropped while the connector is away, and made anew by it: check says so, and since when; backfill brings what lies between, and consumers act once."""
+    chard, tables, kafka, connect = world
+    connect.stop()
+    wait_until(lambda: not tables.value("select bool_or(active) from pg_replication_slots"), 60)
+    tables.run("select pg_drop_replication_slot('chard_outbox')")
+    happened(tables, [{"type": "RewardGranted", "of": ("scan", f"j{n}"),
+                       "payload": {"job_id": f"j{n}", "user_id": f"u{n}", "reward_type": "character", "character_id": "pet"}} for n in range(4000, 4050)])
+    connect.start()
+    chard.settings["CHARD_CONNECT_URL"] = connect.url
+    anew, = lines(chard, 1)
+    assert "made anew" in anew["text"], anew
+    consumer = chard.start("consume", "character", "--from", "kafka")
+    words = re.search(r"chard (cdc backfill --since \S+)", anew["advice"])[1].split()
+    assert "events are in the outbox once more" in chard.run(*words, check=0).stdout
+    there = "select count(*) from chard.fact where kind = 'acquired' and owner >= 'u4000' and owner < 'u4050'"
+    wait_until(lambda: tables.value(there) == 50, 90)
+    consumer.terminate()
+    assert consumer.wait(30) == 0
+    assert any("backfill:2" in line and "u4049" in line for line in kafka.read("chard.scan"))
+    assert tables.value("select count(*) from chard.fact where kind = 'acquired'") == tables.value(
         "select count(*) from chard.event where type = 'CharacterAcquired'")

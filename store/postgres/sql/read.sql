@@ -5,7 +5,7 @@
 select * from chard.task where id = {{job}} union all select * from chard.task where root_id = {{job}} and root_id <> id
 
 -- statement: events on claims
-select xact || '.' || number, id::text, aggregatetype, aggregateid, type, payload::text, created_at, tracingspancontext
+select xact || '.' || number, id::text, aggregatetype, aggregateid, type, payload::text, created_at, tracingspancontext, backfill
 from chard.outbox
 where (xact, number) > ($1::text::xid8, $2) and xact < pg_snapshot_xmin(pg_current_snapshot())
 order by xact, number limit $3

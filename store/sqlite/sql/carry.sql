@@ -22,7 +22,7 @@ select json_object('cursor', e.rowid, 'id', e.id, 'aggregate_type', e.aggregate_
         'task_id', e.task_id, 'created_at', {{iso(e.created_at)}}, 'payload', e.payload,
         'unsent', o.id is not null, 'tracingspancontext', o.tracingspancontext)
 from (select rowid, * from event where rowid > ?1 order by rowid limit ?2) as e
-left join outbox as o on o.id = e.id order by e.rowid
+left join outbox as o on o.id = e.id and o.backfill is null order by e.rowid
 
 -- statement: carry_out_facts
 select json_object('cursor', rowid, 'at', {{iso(at)}}, 'once', once, 'kind', kind, 'owner', owner,

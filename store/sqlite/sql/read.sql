@@ -5,7 +5,7 @@
 select * from task where id = {{job}} union all select * from task where root_id = {{job}} and root_id <> id
 
 -- statement: events
-select cast(position as text), id, aggregatetype, aggregateid, type, payload, created_at, tracingspancontext
+select cast(position as text), id, aggregatetype, aggregateid, type, payload, created_at, tracingspancontext, backfill
 from outbox where position > ?1 order by position limit ?2
 
 -- statement: event_add
