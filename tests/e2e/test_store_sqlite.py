@@ -385,7 +385,7 @@ def test_events_are_read_in_order_and_from_a_position_on(opened):
     assert [e["aggregate_id"] for e in first + rest] == [f"t{n}" for n in range(5)]
     assert first[0] | {"id": "", "created_at": ""} == {
         "position": "1", "id": "", "aggregate_type": "scan", "aggregate_id": "t0", "type": "Tested", "payload": {"by": "é"},
-        "created_at": "", "tracingspancontext": None}
+        "created_at": "", "tracingspancontext": None, "backfill": None}
     assert datetime.datetime.fromisoformat(first[0]["created_at"]).tzinfo
     assert store.one("events", since=rest[-1]["position"])["value"] == []
     assert store.one("events", since="12.5")["why"]["code"] == "bad_position"
