@@ -24,7 +24,7 @@ bool api_key_digest(const char *key, char digest[DIGEST_TEXT_SIZE])
 
 bool api_key_new(char key[API_KEY_SIZE], char id[API_KEY_ID_SIZE], char digest[DIGEST_TEXT_SIZE])
 {
-        uint64_t words[1 + API_KEY_SECRET_WORDS];
+        uint64_t words[1 + API_KEY_SECRET_WORDS] = { 0 };
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
                 words[i] = random_bits();
         *hex_write(id, (const unsigned char *)words, API_KEY_ID / 2) = '\0';

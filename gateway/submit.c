@@ -148,7 +148,7 @@ static int submission_ask(struct submission *s, const char *id, struct problem *
 {
         const int code = exchange_header(s->exchange, "Idempotency-Key") ? s->kind->check(s, why) : 0;
         if (code < 0)
-                return problem_set(why, "gateway", "out_of_memory", "out of memory");
+                problem_set(why, "gateway", "out_of_memory", "out of memory");
         return code ? 1 : once_begin(&s->once, s->gateway, s->exchange, id, on_submission_judged, s, why);
 }
 
