@@ -48,7 +48,7 @@ static void consuming_count_held(struct consuming *c, const struct heard *h)
 static void consuming_tell_dead(const struct consuming *c, const struct heard *h)
 {
         log_warn("consumer", "%s: the event %s (%s of %s) is a dead letter: %s: %s", consuming_name(c), h->id,
-                 h->event.type, h->key, h->why.code, h->why.text);
+                 h->event.type, h->key, h->why.code, problem_told(&h->why));
 }
 
 /* For the topic of dead letters, beside the entry in the store. */

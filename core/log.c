@@ -2,18 +2,19 @@
 #include "core/log.h"
 
 #include "core/clock.h"
+#include "core/log/fold.h"
 #include "core/text/utf8.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A pipe takes up to 4096 bytes (PIPE_BUF) as one piece. */
-enum { TEXT_SIZE = 2048, LINE_SIZE = 4096, TAIL_SIZE = 8, LEAST_SECRET = 4 };
+enum { TEXT_SIZE = 2048, LEAST_SECRET = 4 };
 
 struct secret {
         struct secret *next;
@@ -21,25 +22,32 @@ struct secret {
         char text[];
 };
 
-/* Level and form are written once by main, before threads start. Secrets come at any time, on any thread (a key that was read again). */
+/* Form and sink are set once by main, before threads start. Secrets come at any time, on any thread (a key that was read again), and so do levels. */
 static pthread_rwlock_t secrets_lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct {
-        enum log_level least;
+        atomic_int least;
+        enum log_level configured; /* what log_setup was given */
         bool json;
         log_sink *sink; /* or NULL: nobody wants to know */
         void *sink_arg;
         struct secret *secrets; /* the longest first: another may be a part of it */
-} log_state = { .least = LOG_INFO };
+        pthread_mutex_t lock;   /* of what follows */
+        struct log_fold fold;
+        log_who *who; /* or NULL */
+        void *who_arg;
+        pthread_t who_thread;
+} log_state = { .least = LOG_INFO, .configured = LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
 static void hide_secrets(char *text, bool was_cut);
-static void write_line(enum log_level level, const char *where, const char *text, bool was_cut);
+static void log_write(enum log_level level, const char *where, const char *format, va_list args);
 static void log_to_stderr(const char *line, size_t size, void *arg);
 
 void log_setup(enum log_level least, bool json)
 {
-        log_state.least = least;
+        log_state.configured = least;
+        atomic_store(&log_state.least, (int)least);
         log_state.json = json;
         if (!log_state.sink)
                 log_state.sink = log_to_stderr;
@@ -50,6 +58,42 @@ void log_to(log_sink *sink, void *arg)
         log_state.sink = sink;
         log_state.sink_arg = arg;
 }
+
+/* ---- levels ---- */
+
+enum log_level log_set_level(enum log_level least)
+{
+        atomic_store(&log_state.least, (int)least);
+        return least;
+}
+
+enum log_level log_reset_level(void)
+{
+        return log_set_level(log_state.configured);
+}
+
+const char *log_level_name(enum log_level level)
+{
+        return level_names[level];
+}
+
+bool log_level_read(const char *name, enum log_level *out)
+{
+        for (unsigned i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+                if (strcmp(name, level_names[i]) == 0) {
+                        *out = (enum log_level)i;
+                        return true;
+                }
+        }
+        return false;
+}
+
+bool log_enabled(enum log_level level)
+{
+        return log_state.sink && (int)level >= atomic_load_explicit(&log_state.least, memory_order_relaxed);
+}
+
+/* ---- secrets ---- */
 
 void log_hide(const char *secret)
 {
@@ -70,28 +114,11 @@ void log_hide(const char *secret)
         pthread_rwlock_unlock(&secrets_lock);
 }
 
-bool log_enabled(enum log_level level)
+void log_redact(char *text)
 {
-        return log_state.sink && level >= log_state.least;
-}
-
-void log_line(enum log_level level, const char *where, const char *format, ...)
-{
-        if (!log_enabled(level))
-                return;
-        const int error = errno;
-        char text[TEXT_SIZE] = "";
-        va_list args;
-        va_start(args, format);
-        const int size = vsnprintf(text, sizeof(text), format, args);
-        va_end(args);
-        const bool was_cut = size >= (int)sizeof(text);
         pthread_rwlock_rdlock(&secrets_lock);
-        hide_secrets(text, was_cut);
+        hide_secrets(text, false);
         pthread_rwlock_unlock(&secrets_lock);
-        utf8_repair(text, was_cut);
-        write_line(level, where, text, was_cut);
-        errno = error;
 }
 
 /* A secret that the line's end cuts must go, too: drop the end that is the beginning of one. */
@@ -118,59 +145,124 @@ static void hide_secrets(char *text, bool was_cut)
                 drop_cut_secret(text, secret);
 }
 
-/* The character at `text` when it is one that steers a terminal or ends a line (C0, DEL, C1, U+2028, U+2029),
- * else 0. */
-static unsigned control_of(const char *text)
+/* ---- floods ---- */
+
+void log_fold(unsigned burst, unsigned window_ms)
 {
-        const unsigned char *at = (const unsigned char *)text;
-        if (at[0] < ' ' || at[0] == 0x7F)
-                return at[0];
-        if (at[0] == 0xC2 && at[1] < 0xA0)
-                return at[1];
-        if (at[0] == 0xE2 && at[1] == 0x80 && (at[2] == 0xA8 || at[2] == 0xA9))
-                return 0x2000U | (at[2] & 0x7FU);
-        return 0;
+        pthread_mutex_lock(&log_state.lock);
+        log_state.fold.burst = burst;
+        log_state.fold.window_ms = window_ms;
+        pthread_mutex_unlock(&log_state.lock);
 }
 
-/* One character as the line shows it: a value from outside must not forge a second line. Returns its bytes. */
-static size_t log_show(const char *text, size_t size, char out[8])
+__attribute__((format(printf, 3, 4))) static void log_say(enum log_level level, const char *where, const char *format,
+                                                          ...)
 {
-        const unsigned control = control_of(text);
-        if (control && log_state.json)
-                return (size_t)snprintf(out, 8, "\\u%04x", control);
-        if (control) {
-                out[0] = ' ';
-                return 1;
-        }
-        size_t used = 0;
-        if (log_state.json && (*text == '"' || *text == '\\'))
-                out[used++] = '\\';
-        memcpy(out + used, text, size);
-        return used + size;
+        va_list args;
+        va_start(args, format);
+        log_write(level, where, format, args);
+        va_end(args);
 }
 
-static void write_line(enum log_level level, const char *where, const char *text, bool was_cut)
+/* The next that is to be told. */
+static bool log_fold_next(bool all, struct log_fold_kind *out, uint64_t now_ms)
 {
-        char line[LINE_SIZE], when[CLOCK_TEXT_SIZE], shown[8];
+        pthread_mutex_lock(&log_state.lock);
+        const bool found = log_fold_over(&log_state.fold, now_ms, all, out);
+        pthread_mutex_unlock(&log_state.lock);
+        return found;
+}
+
+void log_tick(bool all)
+{
+        const uint64_t now_ms = clock_mono_ms();
+        struct log_fold_kind kind;
+        while (log_fold_next(all, &kind, now_ms))
+                log_say((enum log_level)kind.level, kind.where, "folded=%u more lines within %.1f s were like this: %s",
+                        kind.held, (double)(now_ms - kind.since_ms) / 1000, kind.format);
+}
+
+static bool log_passes(enum log_level level, const char *where, const char *format)
+{
+        if (level == LOG_DEBUG)
+                return true;
+        log_tick(false);
+        pthread_mutex_lock(&log_state.lock);
+        const bool passes = log_fold_takes(&log_state.fold, format, where, (int)level, clock_mono_ms());
+        pthread_mutex_unlock(&log_state.lock);
+        return passes;
+}
+
+/* ---- lines ---- */
+
+void log_know(log_who *who, void *arg)
+{
+        pthread_mutex_lock(&log_state.lock);
+        log_state.who = who;
+        log_state.who_arg = arg;
+        log_state.who_thread = pthread_self();
+        pthread_mutex_unlock(&log_state.lock);
+}
+
+static void log_ask_who(const struct log_fields *fields, struct log_ids *ids)
+{
+        if (fields->count == 0 || strcmp(fields->all[0].name, "task") != 0)
+                return;
+        pthread_mutex_lock(&log_state.lock);
+        log_who *who = log_state.who && pthread_equal(log_state.who_thread, pthread_self()) ? log_state.who : NULL;
+        void *arg = log_state.who_arg;
+        pthread_mutex_unlock(&log_state.lock);
+        if (who)
+                who(fields->all[0].value, ids, arg);
+}
+
+/* Fields are told apart in JSON only; for people they are part of the message. */
+static void log_write(enum log_level level, const char *where, const char *format, va_list args)
+{
+        char text[TEXT_SIZE] = "", line[LOG_LINE_SIZE], when[CLOCK_TEXT_SIZE];
+        struct log_fields fields;
+        struct log_ids ids = { .job = "" };
+        fields.count = 0;
+        const size_t before = log_state.json ? log_fields_read(&fields, format, args) : 0;
+        const int size = vsnprintf(text, sizeof(text), format, args);
+        const bool was_cut = size >= (int)sizeof(text);
+        char *message = text + (before < strlen(text) ? before : strlen(text));
+        if (log_state.json)
+                log_ask_who(&fields, &ids);
+        pthread_rwlock_rdlock(&secrets_lock);
+        hide_secrets(message, was_cut);
+        for (size_t i = 0; i < fields.count; i++)
+                hide_secrets(fields.all[i].value, fields.all[i].was_cut);
+        hide_secrets(ids.job, false);
+        pthread_rwlock_unlock(&secrets_lock);
+        utf8_repair(message, was_cut);
+        utf8_repair(ids.job, true);
+        for (size_t i = 0; i < fields.count; i++)
+                utf8_repair(fields.all[i].value, fields.all[i].was_cut);
         clock_format(clock_wall_ms(), when);
-        size_t used =
-                (size_t)snprintf(line, sizeof(line) / 2,
-                                 log_state.json ? "{\"time\":\"%s\",\"level\":\"%s\",\"where\":\"%.40s\",\"message\":\""
-                                                : "%s %-5s %-6.40s ",
-                                 when, level_names[level], where);
-        for (size_t size; *text; text += size) {
-                utf8_next(text, &size);
-                const size_t more = log_show(text, size, shown);
-                if (used + more + TAIL_SIZE > sizeof(line)) {
-                        was_cut = true;
-                        break;
-                }
-                memcpy(line + used, shown, more);
-                used += more;
-        }
-        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s\n", was_cut ? "…" : "",
-                                 log_state.json ? "\"}" : "");
+        const struct log_parts parts = { .when = when,
+                                         .level = level_names[level],
+                                         .where = where,
+                                         .fields = &fields,
+                                         .ids = &ids,
+                                         .text = message,
+                                         .was_cut = was_cut };
+        const size_t used = log_line_write(&parts, log_state.json, line);
         log_state.sink(line, used, log_state.sink_arg);
+}
+
+void log_line(enum log_level level, const char *where, const char *format, ...)
+{
+        if (!log_enabled(level))
+                return;
+        const int error = errno;
+        if (log_passes(level, where, format)) {
+                va_list args;
+                va_start(args, format);
+                log_write(level, where, format, args);
+                va_end(args);
+        }
+        errno = error;
 }
 
 static void log_to_stderr(const char *line, size_t size, void *arg)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/problem.h"
 
+#include "core/log.h"
 #include "core/text/utf8.h"
 
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 static void problem_write(char *out, size_t capacity, const char *format, va_list args)
         __attribute__((format(printf, 3, 0)));
@@ -38,4 +40,15 @@ static void problem_write(char *out, size_t capacity, const char *format, va_lis
 {
         const int size = vsnprintf(out, capacity, format, args);
         utf8_repair(out, size < 0 || (size_t)size >= capacity);
+}
+
+const char *problem_told(const struct problem *p)
+{
+        static const char *const own[] = {
+                "store", "sqlite", "broker", "results", "settings", "worker", "job", "fleet"
+        };
+        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+                if (strcmp(p->source, own[i]) == 0)
+                        return p->text;
+        return log_enabled(LOG_DEBUG) ? p->text : "what it said: chard job, chard dlq show";
 }

@@ -24,4 +24,8 @@ struct problem {
 int problem_set(struct problem *p, const char *source, const char *code, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 
+/* Its text for a line of the log: what tasks, messages and providers say may quote a user, so at the usual levels it is left out, and it is told where it stands.
+ * Borrowed. */
+const char *problem_told(const struct problem *p);
+
 #endif

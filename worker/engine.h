@@ -42,6 +42,12 @@ enum registered intake_register(struct run *run);
 struct run *intake_unregister(struct run *run);
 void intake_wake(struct run *behind);
 
+/* ---- known.c ---- */
+
+/* From now on the log asks this worker about the tasks in its hand; one worker a process. / No more. */
+void known_open(struct worker *w);
+void known_close(void);
+
 /* ---- shutdown.c ---- */
 
 /* Called when a run has ended: goes on with the shutdown when it was the last. */

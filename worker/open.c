@@ -39,6 +39,8 @@ int worker_open(struct worker **out, const struct worker_config *config, struct 
         if (!code)
                 code = intake_open(w);
         if (!code)
+                known_open(w);
+        if (!code)
                 code = open_both(w, why);
         if (!code)
                 intake_adjust(w); /* while the rest is opened the first deliveries are on their way */
@@ -211,6 +213,7 @@ void worker_close(struct worker *w)
         intake_close(w);
         topology_free(&w->topology);
         task_routes_free(&w->routes);
+        known_close();
         map_free(w->by_id);
         catalog_unref(w->catalog);
         absence_destroy(&w->store_absence);

@@ -4,7 +4,9 @@
 #include "cli/common/database.h"
 #include "cli/common/view.h"
 #include "core/log.h"
+#include "core/text/url.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +27,32 @@ static bool wants_help(int argc, char **argv)
         return false;
 }
 
-static enum log_level level_of(const char *name)
+/* How long a flood of one message is counted before it is told. */
+enum { FOLD_WINDOW_MS = 10000 };
+
+/* What must show nowhere. */
+static void command_hide_secrets(const struct settings *s)
 {
-        static const char *const names[] = { "debug", "info", "warn", "error" };
-        for (unsigned i = 0; i < 4; i++)
-                if (strcmp(name, names[i]) == 0)
-                        return (enum log_level)i;
-        return LOG_INFO;
+        log_hide(s->openai_api_key);
+        log_hide(s->dlq_webhook_url);
+        hide_password(s->broker_url);
+        hide_password(s->broker_admin_url);
+        hide_password(s->store_url);
+        hide_password(s->result_url);
+        hide_password(s->connect_url);
+}
+
+static void command_open_log(const struct command *self, const struct settings *s)
+{
+        enum log_level level = LOG_INFO;
+        (void)log_level_read(s->log_level, &level);
+        log_setup(level == LOG_INFO && !self->serves ? LOG_WARN : level, strcmp(s->log_format, "json") == 0);
+        if (self->serves) {
+                log_fold((unsigned)s->log_fold, FOLD_WINDOW_MS);
+                signal(SIGUSR1, SIG_IGN); /* until it serves: they change its log (serve.h), and must not end it */
+                signal(SIGUSR2, SIG_IGN);
+        }
+        command_hide_secrets(s);
 }
 
 bool command_load(const struct command *self, const struct own_flag *own, struct settings *s, int argc, char **argv,
@@ -53,13 +74,7 @@ bool command_load(const struct command *self, const struct own_flag *own, struct
                 settings_free(s);
                 return false;
         }
-        const enum log_level level = level_of(s->log_level);
-        log_setup(level == LOG_INFO && !self->serves ? LOG_WARN : level, strcmp(s->log_format, "json") == 0);
-        log_hide(s->openai_api_key);
-        hide_password(s->broker_url);
-        hide_password(s->broker_admin_url);
-        hide_password(s->store_url);
-        hide_password(s->connect_url);
+        command_open_log(self, s);
         if (!operands && words > 0) {
                 *code = command_misuse(self, "takes no word \"%.60s\"", argv[0]);
                 settings_free(s);
@@ -81,7 +96,7 @@ struct catalog *command_catalog(const struct command *self, const struct setting
         return catalog;
 }
 
-/* The password of each of several comma-separated URLs (scheme://user:PASSWORD@…), as typed, must not show in a log. */
+/* The password of each of several comma-separated URLs (scheme://user:PASSWORD@…), as typed and as it is meant, must not show in a log. */
 static void hide_password(const char *urls)
 {
         for (const char *at = urls; (at = strstr(at, "://"));) {
@@ -89,11 +104,15 @@ static void hide_password(const char *urls)
                 const size_t authority = strcspn(at, "/,");
                 const char *end = memrchr(at, '@', authority),
                            *colon = end ? memchr(at, ':', (size_t)(end - at)) : NULL;
-                char *password = colon ? strndup(colon + 1, (size_t)(end - colon) - 1) : NULL;
+                char *password = colon ? strndup(colon + 1, (size_t)(end - colon) - 1) : NULL,
+                     *decoded = password ? url_decode(password, strlen(password), NULL, NULL) : NULL;
                 /* "guest" and the like are words of every other line */
                 if (password && strcmp(password, "guest") != 0)
                         log_hide(password);
+                if (decoded && strcmp(decoded, password) != 0)
+                        log_hide(decoded);
                 free(password);
+                free(decoded);
         }
 }
 

@@ -39,6 +39,45 @@ static void on_serve_signal(uv_signal_t *handle, int number)
         signals->stop(signals->arg);
 }
 
+/* ---- its log ---- */
+
+static void on_serve_log_signal(uv_signal_t *handle, int number)
+{
+        const struct serve_signals *signals = (const struct serve_signals *)handle->data;
+        const enum log_level level = number == SIGUSR1 ? log_set_level(LOG_DEBUG) : log_reset_level();
+        log_line(level, signals->area, "the log's level is %s", log_level_name(level));
+}
+
+static void on_serve_tick(uv_timer_t *timer)
+{
+        (void)timer;
+        log_tick(false);
+}
+
+static void serve_follow_log(struct serve_signals *signals, uv_loop_t *loop)
+{
+        enum { TICK_MS = 1000 };
+        signals->louder.data = signals->quieter.data = signals;
+        uv_signal_init(loop, &signals->louder);
+        uv_signal_init(loop, &signals->quieter);
+        uv_signal_start(&signals->louder, on_serve_log_signal, SIGUSR1);
+        uv_signal_start(&signals->quieter, on_serve_log_signal, SIGUSR2);
+        uv_timer_init(loop, &signals->tick);
+        uv_timer_start(&signals->tick, on_serve_tick, TICK_MS, TICK_MS);
+        /* none of them keeps the loop turning */
+        uv_unref((uv_handle_t *)&signals->louder);
+        uv_unref((uv_handle_t *)&signals->quieter);
+        uv_unref((uv_handle_t *)&signals->tick);
+}
+
+static void serve_leave_log(struct serve_signals *signals)
+{
+        uv_close((uv_handle_t *)&signals->louder, NULL);
+        uv_close((uv_handle_t *)&signals->quieter, NULL);
+        uv_close((uv_handle_t *)&signals->tick, NULL);
+        log_tick(true);
+}
+
 void serve_hear(struct serve_signals *signals, uv_loop_t *loop, const char *area, void (*stop)(void *arg), void *arg)
 {
         signals->area = area;
@@ -49,6 +88,7 @@ void serve_hear(struct serve_signals *signals, uv_loop_t *loop, const char *area
         uv_signal_init(loop, &signals->interrupt);
         uv_signal_start(&signals->term, on_serve_signal, SIGTERM);
         uv_signal_start(&signals->interrupt, on_serve_signal, SIGINT);
+        serve_follow_log(signals, loop);
         notify_begin(&signals->notify, loop);
 }
 
@@ -56,6 +96,7 @@ void serve_deaf(struct serve_signals *signals)
 {
         uv_close((uv_handle_t *)&signals->term, NULL);
         uv_close((uv_handle_t *)&signals->interrupt, NULL);
+        serve_leave_log(signals);
         notify_end(&signals->notify);
 }
 

@@ -20,7 +20,8 @@ void serve_name(const struct settings *s, const char *kind, char *out, size_t si
 void serve_raise_file_limit(void);
 
 struct serve_signals {
-        uv_signal_t term, interrupt;
+        uv_signal_t term, interrupt, louder, quieter;
+        uv_timer_t tick; /* of the log: what it has held back */
         struct notify notify;
         const char *area;
         void (*stop)(void *arg);
@@ -28,7 +29,7 @@ struct serve_signals {
 };
 
 /* It serves, which a service manager is told (notify.h). From now on each SIGTERM and SIGINT is logged in `area` (a constant) and calls `stop`, until serve_deaf,
- * after which the loop must turn once more. */
+ * after which the loop must turn once more. SIGUSR1 makes the log tell everything (debug), SIGUSR2 what the settings say. */
 void serve_hear(struct serve_signals *signals, uv_loop_t *loop, const char *area, void (*stop)(void *arg), void *arg);
 void serve_deaf(struct serve_signals *signals);
 

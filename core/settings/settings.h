@@ -30,6 +30,7 @@ struct settings {
         char *name;          /* worker name; empty = chard@HOSTNAME */
         char *log_level;
         char *log_format;
+        long log_fold; /* lines of one kind in ten seconds; 0 = all are written */
         char *health_file;
         char *metrics;           /* where they are shown: ADDRESS:PORT; empty = nowhere */
         char *gateway_listen;    /* ADDRESS:PORT */

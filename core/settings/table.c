@@ -117,9 +117,11 @@ const struct setting setting_table[] = {
         { "CHARD_REMOTE_CONTROL", "--remote-control", 0, CHOICE, AT(remote_control), "yes", 0, 0, { "yes", "no" },
           "obey what Celery's tools send to all workers: celery inspect, celery control, Flower" },
         { "CHARD_LOG_LEVEL", "--log-level", 0, CHOICE, AT(log_level), "info", 0, 0, { "debug", "info", "warn", "error" },
-          "least level that is logged" },
+          "least level that is logged, at the start: SIGUSR1 makes it debug, SIGUSR2 this one again" },
         { "CHARD_LOG_FORMAT", "--log-format", 0, CHOICE, AT(log_format), "text", 0, 0, { "text", "json" },
-          "form of a log line" },
+          "form of a log line: text for people, or a JSON object each" },
+        { "CHARD_LOG_FOLD", "--log-fold", 0, NUMBER, AT(log_fold), "200", 0, 1000000, { 0 },
+          "of lines of one kind so many are written within ten seconds, and then how many more there were; 0 = all are written" },
 };
 /* clang-format on */
 

@@ -240,6 +240,20 @@ json_t *command_election(struct control *c, const json_t *arguments)
         return json_null();
 }
 
+/* Without a level: the one of the settings. Not one of Celery's. */
+json_t *command_log_level(struct control *c, const json_t *arguments)
+{
+        const json_t *wanted = json_object_get(arguments, "level");
+        enum log_level level;
+        (void)c;
+        if (wanted && !json_is_null(wanted) &&
+            (!json_is_string(wanted) || !log_level_read(json_string_value(wanted), &level)))
+                return answer_error("ValueError('level must be debug, info, warn or error')");
+        level = wanted && !json_is_null(wanted) ? log_set_level(level) : log_reset_level();
+        log_line(level, "control", "the log's level is %s", log_level_name(level));
+        return answer_ok("log level is %s", log_level_name(level));
+}
+
 /* ---- the worker ---- */
 
 json_t *command_shutdown(struct control *c, const json_t *arguments)

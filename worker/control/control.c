@@ -35,6 +35,7 @@ static const struct {
         { "enable_events", NULL, command_enable_events, { NULL } },
         { "heartbeat", NULL, command_heartbeat, { NULL } },
         { "hello", NULL, inspect_hello, { "from_node" } },
+        { "log_level", NULL, command_log_level, { NULL } },
         { "memdump", NULL, inspect_memdump, { NULL } },
         { "memsample", NULL, inspect_memsample, { NULL } },
         { "objgraph", NULL, inspect_objgraph, { NULL } },

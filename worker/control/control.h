@@ -107,6 +107,7 @@ json_t *command_disable_events(struct control *c, const json_t *arguments);
 json_t *command_election(struct control *c, const json_t *arguments);
 json_t *command_enable_events(struct control *c, const json_t *arguments);
 json_t *command_heartbeat(struct control *c, const json_t *arguments);
+json_t *command_log_level(struct control *c, const json_t *arguments);
 json_t *command_pool_grow(struct control *c, const json_t *arguments);
 json_t *command_pool_restart(struct control *c, const json_t *arguments);
 json_t *command_pool_shrink(struct control *c, const json_t *arguments);

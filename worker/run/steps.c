@@ -369,6 +369,6 @@ static enum step step_retry(struct run *run)
         log_info("worker", "task=%s name=%s attempt=%u failed code=%s%s, again in %llu ms: %s", run->message.id,
                  run->message.name, run->message.retries + 1, run->why.code,
                  run_is_excused(run) ? ", which does not count: the endpoint has served nobody since" : "",
-                 (unsigned long long)wait_ms, run->why.text);
+                 (unsigned long long)wait_ms, problem_told(&run->why));
         return run_put_away(run, clock_wall_ms() + (int64_t)wait_ms, "retry", RUN_RETRYING);
 }
