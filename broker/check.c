@@ -33,3 +33,10 @@ int broker_protect(const struct broker_check_config *config, risk_tell *tell, vo
         const struct broker_checker *checker = checker_of(config->urls);
         return checker ? checker->protect(config, tell, arg, why) : 0;
 }
+
+int broker_look(const struct broker_check_config *config, struct broker_server *out, struct problem *why)
+{
+        const struct broker_checker *checker = checker_of(config->urls);
+        *out = (struct broker_server){ .version = "" };
+        return checker ? checker->look(config, out, why) : 0;
+}

@@ -26,11 +26,24 @@ int broker_check(const struct broker_check_config *config, risk_tell *tell, void
 /* Set the policy of each task queue; where another one applies, that is told and left. Waits; any thread. Errors as broker_check. */
 int broker_protect(const struct broker_check_config *config, risk_tell *tell, void *arg, struct problem *why);
 
+/* What a broker says of itself. A text that is not known is "". */
+struct broker_server {
+        char version[40];
+        int64_t date_ms;                            /* its clock, cut to the second; 0 = not known */
+        char user[128];                             /* as whom chard connects, */
+        char configure[256], write[256], read[256]; /* and what that user may do: patterns of names */
+        bool permitted;                             /* those are known: the API tells only administrators */
+};
+
+/* Look. Waits; any thread. Returns 0; 1 with `why` as broker_check; or -errno. */
+int broker_look(const struct broker_check_config *config, struct broker_server *out, struct problem *why);
+
 /* One a backend that has something to look at. */
 struct broker_checker {
         const struct broker_backend *backend;
         int (*check)(const struct broker_check_config *config, risk_tell *tell, void *arg, struct problem *why);
         int (*protect)(const struct broker_check_config *config, risk_tell *tell, void *arg, struct problem *why);
+        int (*look)(const struct broker_check_config *config, struct broker_server *out, struct problem *why);
 };
 extern const struct broker_checker amqp_checker;
 

@@ -55,6 +55,9 @@ struct store_read {
          * "wal_status","safe" (bytes that may be written before it is lost, or null),"undelivered_ms" (the age of the oldest event that its reader may not have; 0 = it
          * has all; null = not known)}]}. */
         void (*figures)(struct store *s, json_done *done, void *arg);
+        /* What the store says of itself: {"server" (name and version),"schema" (version),"now_us" (its clock),"standby","connections","connections_max" (null where it has none),
+         * "slots" (of replication): [{"name","active","wal_status","lag" (bytes or null)}]}. */
+        void (*examine)(struct store *s, json_done *done, void *arg);
         /* All workers' rows, as of `worker`, in an array ordered by name. */
         void (*workers)(struct store *s, json_done *done, void *arg);
 

@@ -300,6 +300,7 @@ static const struct store_read pg_read_door = {
         .job_follow = pg_job_follow,
         .on_touched = pg_on_touched,
         .load = pg_load,
+        .examine = pg_examine,
         .figures = pg_figures,
         .workers = pg_workers,
         .events = pg_events,

@@ -37,8 +37,8 @@ extern const struct statement pg_sql_consumer_take, pg_sql_consumer_held, pg_sql
 extern const struct statement pg_sql_lease_take;
 /* jobs.sql */
 extern const struct statement pg_sql_job_list_all, pg_sql_job_list_open, pg_sql_job_list_unlucky, pg_sql_job_list_user,
-        pg_sql_job_find, pg_sql_job_follow, pg_sql_job_cancel, pg_sql_load, pg_sql_figures, pg_sql_job_trail,
-        pg_sql_scheduled_list, pg_sql_scheduled_drop;
+        pg_sql_job_find, pg_sql_job_follow, pg_sql_job_cancel, pg_sql_load, pg_sql_figures, pg_sql_examine,
+        pg_sql_job_trail, pg_sql_scheduled_list, pg_sql_scheduled_drop;
 /* read.sql */
 extern const struct statement pg_sql_events, pg_sql_job, pg_sql_worker, pg_sql_workers, pg_sql_upcoming, pg_sql_beat,
         pg_sql_forget_workers, pg_sql_chord_parts;
@@ -64,6 +64,7 @@ void pg_job_trail(struct store *s, const char *root_id, json_done *done, void *a
 void pg_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
 bool pg_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
 void pg_load(struct store *s, json_done *done, void *arg);
+void pg_examine(struct store *s, json_done *done, void *arg);
 void pg_scheduled_list(struct store *s, const json_t *which, json_done *done, void *arg);
 void pg_scheduled_drop(struct store *s, const json_t *which, json_done *done, void *arg);
 void pg_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);

@@ -298,6 +298,7 @@ static const struct store_read lite_read_door = {
         .job_follow = lite_job_follow,
         .on_touched = lite_on_touched,
         .load = lite_load,
+        .examine = lite_examine,
         .figures = lite_figures,
         .workers = lite_workers,
         .events = lite_events,

@@ -160,6 +160,7 @@ void lite_job_find(struct store *s, const char *prefix, json_done *done, void *a
 void lite_job_follow(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
 bool lite_on_touched(struct store *s, void (*touched)(void *arg), void *arg);
 void lite_load(struct store *s, json_done *done, void *arg);
+void lite_examine(struct store *s, json_done *done, void *arg);
 void lite_scheduled_list(struct store *s, const json_t *which, json_done *done, void *arg);
 void lite_scheduled_drop(struct store *s, const json_t *which, json_done *done, void *arg);
 void lite_job_cancel(struct store *s, const char *root_id, json_done *done, void *arg);

@@ -44,7 +44,7 @@ extern const struct statement lite_sql_once_begin, lite_sql_once_read, lite_sql_
 extern const struct statement lite_sql_follow_unseen, lite_sql_follow_number, lite_sql_follow_steps,
         lite_sql_job_list_all, lite_sql_job_list_open, lite_sql_job_list_unlucky, lite_sql_job_list_user,
         lite_sql_job_find, lite_sql_job_chained, lite_sql_load, lite_sql_figures, lite_sql_job_ended,
-        lite_sql_job_revoke, lite_sql_job_end, lite_sql_job_trail;
+        lite_sql_job_revoke, lite_sql_job_end, lite_sql_job_trail, lite_sql_examine;
 /* read.sql */
 extern const struct statement lite_sql_events, lite_sql_event_add, lite_sql_outbox_add, lite_sql_job,
         lite_sql_job_tasks, lite_sql_job_events, lite_sql_worker, lite_sql_beat, lite_sql_silent_workers,

@@ -8,9 +8,11 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define USER_AGENT "chard/" CHARD_VERSION
 
@@ -24,6 +26,8 @@ struct admin {
         char *vhost;             /* encoded */
         struct buffer answer;
         unsigned major;
+        char version[40];
+        int64_t date_ms; /* of the last answer, or 0 */
 };
 
 /* ---- one exchange ---- */
@@ -35,6 +39,19 @@ static size_t amqp_admin_on_body(char *data, size_t one, size_t size, void *arg)
                 return 0;
         buffer_add(&a->answer, data, one * size);
         return a->answer.failed ? 0 : one * size;
+}
+
+static size_t amqp_admin_on_header(char *data, size_t one, size_t size, void *arg)
+{
+        static const char date[] = "date:";
+        struct admin *a = arg;
+        char text[64];
+        if (one * size > sizeof(date) && strncasecmp(data, date, sizeof(date) - 1) == 0) {
+                snprintf(text, sizeof(text), "%.*s", (int)(one * size - sizeof(date) + 1), data + sizeof(date) - 1);
+                const time_t at = curl_getdate(text, NULL);
+                a->date_ms = at > 0 ? (int64_t)at * 1000 : 0;
+        }
+        return one * size;
 }
 
 static int amqp_admin_on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
@@ -131,6 +148,16 @@ int admin_put(struct admin *a, const char *kind, const char *name, const json_t 
 
 /* ---- where it is ---- */
 
+const char *admin_version(const struct admin *a)
+{
+        return a->version;
+}
+
+int64_t admin_date_ms(const struct admin *a)
+{
+        return a->date_ms;
+}
+
 unsigned admin_broker_major(const struct admin *a)
 {
         return a->major;
@@ -146,7 +173,8 @@ static int amqp_admin_greet(struct admin *a, struct problem *why)
         free(url);
         if (result)
                 return result;
-        a->major = (unsigned)strtoul(json_text(overview, "rabbitmq_version", "0"), NULL, 10);
+        snprintf(a->version, sizeof(a->version), "%.39s", json_text(overview, "rabbitmq_version", "0"));
+        a->major = (unsigned)strtoul(a->version, NULL, 10);
         return a->major ? 0 : admin_unreachable(a, "what answers there is not RabbitMQ", why);
 }
 
@@ -231,6 +259,8 @@ static void amqp_admin_prepare(struct admin *a, const struct broker_check_config
         curl_easy_setopt(a->easy, CURLOPT_TIMEOUT_MS, (long)ANSWER_MS);
         curl_easy_setopt(a->easy, CURLOPT_WRITEFUNCTION, amqp_admin_on_body);
         curl_easy_setopt(a->easy, CURLOPT_WRITEDATA, a);
+        curl_easy_setopt(a->easy, CURLOPT_HEADERFUNCTION, amqp_admin_on_header);
+        curl_easy_setopt(a->easy, CURLOPT_HEADERDATA, a);
         curl_easy_setopt(a->easy, CURLOPT_XFERINFOFUNCTION, amqp_admin_on_progress);
         curl_easy_setopt(a->easy, CURLOPT_XFERINFODATA, a);
         curl_easy_setopt(a->easy, CURLOPT_NOPROGRESS, 0L);

@@ -16,6 +16,10 @@ struct admin;
 int admin_open(struct admin **out, const struct broker_check_config *config, struct problem *why);
 void admin_close(struct admin *a);
 
+/* What RabbitMQ calls its version, borrowed; and its clock as its last answer had it, cut to the second (ms since 1970; 0 = it did not say). */
+const char *admin_version(const struct admin *a);
+int64_t admin_date_ms(const struct admin *a);
+
 /* 3 or 4. */
 unsigned admin_broker_major(const struct admin *a);
 

@@ -3,6 +3,7 @@
 #include "broker/amqp/management/admin.h"
 
 #include "broker/amqp/amqp.h"
+#include "broker/amqp/connection/address.h"
 #include "core/json.h"
 
 #include <errno.h>
@@ -165,8 +166,44 @@ static int amqp_protect(const struct broker_check_config *config, risk_tell *tel
         return result;
 }
 
+/* ---- looking ---- */
+
+/* Only administrators are told; whoever is not told has no less of the rest. */
+static int checker_permissions(struct admin *admin, struct broker_server *out, struct problem *why)
+{
+        JSON_OWNED json_t *found = NULL;
+        if (admin_get(admin, "permissions", out->user, NULL, &found, why) || !found)
+                return 0;
+        snprintf(out->configure, sizeof(out->configure), "%.255s", json_text(found, "configure", ""));
+        snprintf(out->write, sizeof(out->write), "%.255s", json_text(found, "write", ""));
+        snprintf(out->read, sizeof(out->read), "%.255s", json_text(found, "read", ""));
+        out->permitted = true;
+        return 0;
+}
+
+static int amqp_look(const struct broker_check_config *config, struct broker_server *out, struct problem *why)
+{
+        struct admin *admin = NULL;
+        struct amqp_address_list brokers = { 0 };
+        struct problem unseen;
+        int result = amqp_address_list_parse(&brokers, config->urls, why);
+        if (!result)
+                snprintf(out->user, sizeof(out->user), "%.127s", brokers.items[0].user);
+        amqp_address_list_free(&brokers);
+        if (!result)
+                result = admin_open(&admin, config, why);
+        if (result)
+                return result;
+        snprintf(out->version, sizeof(out->version), "%s", admin_version(admin));
+        out->date_ms = admin_date_ms(admin);
+        result = checker_permissions(admin, out, &unseen);
+        admin_close(admin);
+        return result;
+}
+
 const struct broker_checker amqp_checker = {
         .backend = &amqp_backend,
         .check = amqp_check,
         .protect = amqp_protect,
+        .look = amqp_look,
 };

@@ -221,6 +221,12 @@ static const struct statement *fill_figures(struct pg_arguments *a, const struct
         return &pg_sql_figures;
 }
 
+static const struct statement *fill_examine(struct pg_arguments *a, const struct jobs_call *call)
+{
+        (void)a, (void)call;
+        return &pg_sql_examine;
+}
+
 static void ask_of_all(struct store *s,
                        const struct statement *(*fill)(struct pg_arguments *a, const struct jobs_call *call),
                        json_done *done, void *arg)
@@ -238,6 +244,11 @@ static void ask_of_all(struct store *s,
 void pg_load(struct store *s, json_done *done, void *arg)
 {
         ask_of_all(s, fill_load, done, arg);
+}
+
+void pg_examine(struct store *s, json_done *done, void *arg)
+{
+        ask_of_all(s, fill_examine, done, arg);
 }
 
 void pg_figures(struct store *s, json_done *done, void *arg)

@@ -89,6 +89,17 @@ select json_build_object('scheduled', coalesce((select json_agg(json_build_objec
                 from pg_catalog.pg_replication_slots, (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next) as n
                 where database = current_database()), '[]'))::text
 
+-- statement: examine
+select json_build_object('server', 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1),
+        'schema', (select max(version) from chard.schema_version),
+        'now_us', (extract(epoch from clock_timestamp()) * 1000000)::int8, 'standby', pg_is_in_recovery(),
+        'connections', (select count(*) from pg_catalog.pg_stat_activity where backend_type = 'client backend'),
+        'connections_max', current_setting('max_connections')::int4,
+        'slots', coalesce((select json_agg(json_build_object('name', slot_name, 'active', active, 'wal_status', wal_status,
+                'lag', case when not pg_is_in_recovery()
+                        then pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(confirmed_flush_lsn, restart_lsn))::int8 end) order by slot_name)
+                from pg_catalog.pg_replication_slots where database = current_database()), '[]'))::text
+
 -- part: job_trail_ms(column)
 floor(extract(epoch from {{column}}) * 1000)::int8
 

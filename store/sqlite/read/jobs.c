@@ -178,6 +178,21 @@ void lite_figures(struct store *s, json_done *done, void *arg)
                 lite_call_start(&c->call, &figures_verb);
 }
 
+static int lite_run_examine(struct sqlite_work *work, sqlite3 *db)
+{
+        return lite_run_of_all(work, db, &lite_sql_examine);
+}
+
+static const struct sqlite_verb examine_verb = { .run = lite_run_examine, .done = lite_read, .reads = true };
+
+void lite_examine(struct store *s, json_done *done, void *arg)
+{
+        struct lite_jobs_find_call *c = find_new(s, "", done, arg);
+
+        if (c)
+                lite_call_start(&c->call, &examine_verb);
+}
+
 static const struct sqlite_verb load_verb = { .run = lite_run_load, .done = lite_read, .reads = true };
 
 void lite_load(struct store *s, json_done *done, void *arg)

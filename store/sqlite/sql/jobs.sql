@@ -106,6 +106,10 @@ select json_object('scheduled', (select json_group_array(json_object('reason', r
                 from (select * from worker order by name)),
         'slots', json_array())
 
+-- statement: examine
+select json_object('server', 'SQLite ' || sqlite_version(), 'schema', (select version from part where name = 'store'), 'now_us', ?1,
+        'standby', json('false'), 'connections', null, 'connections_max', null, 'slots', json_array())
+
 -- part: job_trail_waiting
 select id, task_id, reason, routing_key, created_at, due_at, returns from scheduled
 
