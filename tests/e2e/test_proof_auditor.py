@@ -57,8 +57,8 @@ def dead(f, **more):
                          "error_message": "", "verdict": "transient", "automatic": False, "died": 24} | more)
 
 
-def fault(f, kind, target, begin, end):
-    f["faults"] = [{"kind": kind, "target": target, "what": what, "at": begin, "now": now} for what, now in (("begins", begin), ("ends", end))]
+def fault(f, kind, target, begin, end, before=()):
+    f["faults"] = [*before, *({"kind": kind, "target": target, "what": what, "at": begin, "now": now} for what, now in (("begins", begin), ("ends", end)))]
 
 
 FALSE = {
@@ -97,6 +97,10 @@ FALSE = {
     "another worker was killed": (lambda f: [entry.update(target="w3") for entry in f["faults"]], "paid"),
     "the kill was before the call": (lambda f: [entry.update(at=9, now=9) for entry in f["faults"]], "paid"),
     "a stop was short": (lambda f: fault(f, "stop", "w1", 21.5, 22.5), "paid"),
+    "it was stopped long after its answer": (lambda f: (fault(f, "stop", "w1", 15.5, 40), f["calls"].append(call("chat.classify", 9, 38, "w2"))), "paid"),
+    "a lock was gone when it was stopped": (
+        lambda f: (fault(f, "row lock job", "lock", 10.5, 15), fault(f, "stop", "w1", 16, 40, f["faults"]), f["calls"][1].update(at=35, end=36),
+                   f["tasks"][0].update(finished=36.5), f["calls"][2].update(at=37, end=38), f["tasks"][1].update(finished=38.5)), "paid"),
     "another worker was stopped": (lambda f: fault(f, "stop", "w2", 10.5, 30), "paid"),
     "its way to the store was closed later": (lambda f: fault(f, "refuse store", "w1/store", 14, 21), "paid"),
     "its way to the store was open again in time": (lambda f: fault(f, "refuse store", "w1/store", 10.5, 15), "paid"),
@@ -125,6 +129,16 @@ def test_what_explains_a_second_call(findings, kind, target, begin, end, why):
     fault(findings, kind, target, begin, end)
     assert auditor.judge(findings) == []
     assert auditor.explain(findings)["answers bought again"] == {why: 1}
+
+
+def test_what_waits_behind_a_lock_is_lost_to_who_takes_over_from_a_worker_that_was_stopped(findings):
+    fault(findings, "row lock job", "lock", 10.5, 20)
+    fault(findings, "stop", "w1", 16, 40, findings["faults"])
+    for number, (begin, end) in enumerate([(35, 36), (37, 38)]):
+        findings["calls"][number + 1] |= {"at": begin, "end": end}
+        findings["tasks"][number]["finished"] = end + 0.5
+    assert auditor.judge(findings) == []
+    assert auditor.explain(findings)["answers bought again"] == {"stop": 1}
 
 
 def test_who_took_it_over_may_call_a_moment_after_its_first_owner_came_back(findings):

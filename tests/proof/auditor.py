@@ -111,6 +111,7 @@ class Judge:
         self.expected = {}  # the id of each task that was found, and its submission
         self.faults = self._faults()
         self.silences = self._silences()
+        self.locks = [span for (kind, _), spans in self.faults.items() if kind.startswith(("table lock ", "row lock ")) for span in spans]
 
     def say(self, what, about, says):
         self.wrong.append({"what": what, "about": about, "says": says})
@@ -371,6 +372,14 @@ class Judge:
                     or min(end, later["at"]) - begin >= limits["silent_s"] - limits["beat_s"]) and begin <= later["at"] for begin, end in spans)
 
     def stood_still(self, call, later):
-        """It was stopped for so long that its lease was over when somebody else called."""
-        return any(begin <= (call["end"] or later["at"]) + 1 and later["at"] - begin >= self.f["limits"]["lease_s"] - self.f["limits"]["deadline_s"] - 1
-                   and end >= call["at"] for begin, end in self.faults["stop", call["worker"]])
+        """It was stopped for so long that its lease was over when somebody else called. (A beat that is under way says nothing of an answer that has just
+        come; the next one does, which goes out within another two seconds.)"""
+        limits = self.f["limits"]
+        soon, over_s, dead_s = (call["end"] or later["at"]) + 2 * limits["beat_s"], limits["lease_s"] - limits["deadline_s"] - 1, limits["silent_s"] - limits["beat_s"]
+        return any((begin <= soon and later["at"] - begin >= over_s and end >= call["at"])
+                   or (self.waited(call, begin) and later["at"] - begin >= dead_s and end >= later["at"])
+                   for begin, end in self.faults["stop", call["worker"]])
+
+    def waited(self, call, moment):
+        """Was a lock in the answer's way into the store, from when it came until then? (One row holds up all that its worker has to store.)"""
+        return call["end"] is not None and any(begin <= call["end"] + 1 and end >= moment for begin, end in self.locks)
