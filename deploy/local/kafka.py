@@ -101,6 +101,10 @@ class Connect(Server):
     def url(self):
         return f"http://127.0.0.1:{self._known['port']}"
 
+    def ask(self, method, what):
+        """Of the connector, by the REST interface."""
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/connectors/chard-outbox/{what}", method=method), timeout=10).close()
+
     def _ask(self, port):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/connectors/chard-outbox/status", timeout=2) as answer:
