@@ -8,6 +8,7 @@
 #include "broker/broker.h"
 #include "catalog/catalog.h"
 #include "core/problem.h"
+#include "core/trace.h"
 #include "store/read.h"
 
 #include <jansson.h>
@@ -74,7 +75,7 @@ struct task_request {
         const json_t *args, *kwargs; /* array, object; or NULL */
         int64_t eta_ms, expires_ms;  /* wall clock; 0 = none */
         int priority;                /* 0 … 255, or < 0: none */
-        const char *traceparent;     /* or NULL */
+        struct trace_context trace;  /* headers of the message, each where it is there */
 };
 
 /* Send one task. `id` gets its id, also where the request names one. Returns and answers as jobs_submit; 1 also with code

@@ -113,6 +113,16 @@ static const char *submit_queue(const struct jobs *j, const struct task_request 
         return task ? task->def->queue : r->name;
 }
 
+static void submit_trace(const struct trace_context *trace, struct buffer *table)
+{
+        if (trace->parent)
+                header_add_text(table, "traceparent", bytes_of_string(trace->parent));
+        if (trace->state.size)
+                header_add_text(table, "tracestate", trace->state);
+        if (trace->baggage.size)
+                header_add_text(table, "baggage", trace->baggage);
+}
+
 static struct message *submit_form(const struct jobs *j, const struct task_request *r, const char *id)
 {
         char eta[CLOCK_TEXT_SIZE], expires[CLOCK_TEXT_SIZE], host[HOST_NAME_MAX + 1] = "", origin[HOST_NAME_MAX + 32];
@@ -136,8 +146,7 @@ static struct message *submit_form(const struct jobs *j, const struct task_reque
                 .kwargs = r->kwargs,
         };
         task_form_headers(&form, &table);
-        if (r->traceparent)
-                header_add_text(&table, "traceparent", bytes_of_string(r->traceparent));
+        submit_trace(&r->trace, &table);
         task_form_body(&form, &body);
         buffer_add_string(&body, "{\"callbacks\":null,\"errbacks\":null,\"chain\":null,\"chord\":null}]");
         struct message *m = task_form_message(&form, &table, &body);

@@ -5,6 +5,7 @@ import json
 
 import amqp
 import pytest
+from support.gateway import Gateway
 from support.place import PLACES
 from support.waiting import wait_until
 
@@ -73,6 +74,16 @@ def test_a_trace_travels_with_all_that_comes_of_a_message(chard, database, provi
     assert {key: asked.get(key) for key in TRACE} == TRACE | {"baggage": None}
     spans = {row["tracingspancontext"] for row in database.rows("select tracingspancontext from chard.outbox")}
     assert spans == {f"traceparent={TRACE['traceparent']}"}
+
+
+def test_a_trace_comes_in_through_the_gateway(chard, queues):
+    chard.prepare()
+    task = {"name": "chat.answer", "kwargs": {"user_id": "u1"}}
+    with Gateway(chard) as gateway:
+        for headers in TRACE, TRACE | {"tracestate": "a=", "baggage": "k"}, TRACE | {"traceparent": "00-x"}:
+            assert gateway.post("/v1/tasks", task, headers=headers).status == 202
+    seen = [{key: message.headers[key] for key in TRACE if key in message.headers} for message in queues.take("chat.answer")]
+    assert seen == [TRACE, {"traceparent": TRACE["traceparent"]}, {"baggage": TRACE["baggage"]}]
 
 
 HOSTILE = {  # what stands in a message: what the provider is sent of it
