@@ -52,7 +52,7 @@ def test_a_mistake_is_named(chard_bare, words, told):
 @pytest.mark.parametrize("name, value, told", [
     ("CHARD_BROKR_URL", "amqp://x/", "CHARD_BROKER_URL"),
     ("CHARD_SLOTS", "many", "CHARD_SLOTS"),
-    ("CHARD_BROKER_URL", "http://127.0.0.1/", "amqp://"),
+    ("CHARD_BROKER_URL", "http://127.0.0.1/", "amqp:"),
     ("CHARD_STORE_URL", "mysql://127.0.0.1/", "postgresql://"),
     ("OPENAI_API_KEY_FILE", "/nowhere/key", "/nowhere/key"),
     ("CHARD_AI_PROVIDER", "opanai", "openai"),
