@@ -126,15 +126,15 @@ static void broker_on_risk(enum risk risk, const char *queue, const char *text, 
                    "%s %s", queue, text);
 }
 
-static void broker_judge_limits(struct broker_look *look, struct broker_check_config *config)
+static void broker_judge_limits(struct broker_look *look, struct broker_check_config config)
 {
         struct doctor *d = look->doctor;
         struct topology topology;
         struct problem why = { 0 };
         if (topology_build(&topology, d->queues, d->queue_count, d->settings->native_delay) < 0)
                 return;
-        config->topology = &topology;
-        const int code = broker_check(config, broker_on_risk, look, &why);
+        config.topology = &topology;
+        const int code = broker_check(&config, broker_on_risk, look, &why);
         if (code > 0)
                 doctor_say(d, DOCTOR_WARN, "topology", "see: chard topology check", "%s", why.text);
         else if (code == 0 && look->risks == 0)
@@ -167,7 +167,7 @@ static void broker_look_behind(struct broker_look *look)
         if (server.date_ms > 0)
                 doctor_judge_clock(look->doctor, "the broker", server.date_ms + DATE_UNSURE_MS / 2 - now_ms,
                                    DATE_UNSURE_MS + (now_ms - began_ms));
-        broker_judge_limits(look, &config);
+        broker_judge_limits(look, config);
 }
 
 /* ---- all of it ---- */
