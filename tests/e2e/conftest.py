@@ -21,6 +21,7 @@ from support import provider as replies  # noqa: E402
 from support.aimock import Aimock  # noqa: E402
 from support.celery_app import make_app  # noqa: E402
 from support.database import Database  # noqa: E402
+from support.forgetting import forget_at_once  # noqa: E402
 from support.loop import LoopThread  # noqa: E402
 from support.place import FileBroker  # noqa: E402
 from support.provider import Provider  # noqa: E402
@@ -30,6 +31,7 @@ from support.toxic import Toxic  # noqa: E402
 from support.waiting import wait_until as wait  # noqa: E402
 
 _serial = itertools.count(1)
+forget_at_once()
 
 # --- servers of the session ---------------------------------------------------------------------------
 

@@ -461,7 +461,7 @@ def test_status_shows_what_is_stuck_or_paused_and_who_leads(chard, store_url, wa
 
         wait_until(lambda: {(row["task"], row["model"], row["worker"]) for row in status()["paused"]}
                    == {("chat.classify", "text", "one"), ("chat.answer", "text", "one")})
-        wait_until(lambda: status()["duties"]["leader"] == "k1")
+        wait_until(lambda: status()["duties"]["leader"] == "k1" and status()["scheduled"]["overdue"] == 0)
         shown, told = status(), chard.run("status").stdout
         assert shown["scheduled"]["overdue"] == 0 and shown["paused"][0]["paused_ms"] > 0
         assert "duties  k1\n" in told and re.search(r"^WRONG   chat\.answer: the model \(text\) is paused for \d+\.\d s on one$", told, re.M)
