@@ -64,10 +64,12 @@ def test_killed_over_a_document_that_cannot_be_stored(chard_fault, database, que
     assert [row["type"] for row in database.rows("select type from chard.outbox")] == ["ScanFailed"]
 
 
-def test_killed_as_a_grant_turns_out_stale(chard_fault, database, tmp_path):
-    """A hundred scans of one user at once: of their last steps two are claimed before one of them commits."""
+def test_killed_as_a_grant_turns_out_stale(chard_fault, database, queues, tmp_path, wait_until):
+    """The last steps of a hundred scans of one user come at once: some are claimed before one of them commits."""
     chard = chard_fault.prepare()
     ids = jobs.submit_many(chard, "scan", [SCAN | {"text": "an empty clear PET water bottle"}] * 100)
+    with chard.worker(queues="scan.vision,scan.answer"):
+        wait_until(lambda: queues.depth("scan.reward") == 100, 60)
     dies(chard, "commit/claim", tmp_path)
     ends(chard, database, ids, "SUCCESS")
     check_outbox(database, ids)
