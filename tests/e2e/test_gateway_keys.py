@@ -73,6 +73,20 @@ def test_who_may_do_what(chard, database, tmp_path, wait_until):
         assert gateway.get("/v1/jobs").status == 401
 
 
+def test_keys_behind_a_lock_are_those_that_were_known(chard, database, wait_until):
+    chard.prepare()
+    key = add(chard, "one")
+    with Gateway(chard) as gateway:
+        with database.connect(autocommit=False) as other:
+            other.execute("lock table chard.api_key in access exclusive mode")
+            wait_until(lambda: database.value("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0)
+            assert gateway.ask("POST", "/v1/chat", CHAT, **bearer(key)).status == 202
+            assert gateway.ask("POST", "/v1/chat", CHAT).status == 401
+            other.rollback()
+        chard.run("key", "revoke", "one", check=0)
+        wait_until(lambda: gateway.ask("POST", "/v1/chat", CHAT, **bearer(key)).status == 401)
+
+
 def test_how_often_a_key_may_ask(chard):
     chard.prepare()
     keys = [add(chard, "three", "--rate", "3"), add(chard, "other", "--rate", "5"), add(chard, "any")]
