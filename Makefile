@@ -329,7 +329,7 @@ build/lint/%.tidy: %.c .clang-tidy tests/.clang-tidy bench/.clang-tidy
 lint-cppcheck:
 	@mkdir -p build/lint/cppcheck
 	@cppcheck --quiet -j$(JOBS) --cppcheck-build-dir=build/lint/cppcheck --std=c11 --error-exitcode=1 \
-		--enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem --suppress=legacyUninitvar --suppress=ctunullpointer \
+		--enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem --suppress=legacyUninitvar --suppress=ctunullpointer --suppress=ctuuninitvar \
 		-D_GNU_SOURCE -DCHARD_VERSION='""' --library=scripts/cppcheck.cfg -I. -Iinclude $(C_FILES) $(TEST_C)
 
 -include $(shell find build/lint -name '*.d' 2>/dev/null)

@@ -108,8 +108,11 @@ class RabbitMQ(Server):
             self.epmd = None
 
     def _answers(self):
-        """A server that speaks AMQP answers the protocol header with Connection.Start."""
+        """A server that speaks AMQP answers the protocol header with Connection.Start. It opens its other ports one by one before and after."""
+        others = ["tls_port"] * bool(self.tls) + ["http_port"] * self.management
         try:
+            for name in others:
+                socket.create_connection(("127.0.0.1", self._known[name]), 1).close()
             with socket.create_connection(("127.0.0.1", self.port), 1) as link:
                 link.sendall(b"AMQP\x00\x00\x09\x01")
                 return link.recv(1) == b"\x01"
