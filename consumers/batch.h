@@ -4,6 +4,7 @@
 #define CHARD_CONSUMERS_BATCH_H
 
 #include "core/arena.h"
+#include "core/trace.h"
 #include "store/consumer.h"
 #include "tasks/consumer.h"
 
@@ -39,7 +40,8 @@ struct heard {
         struct problem why;
         struct arena arena;
         struct outcome outcome;
-        const char *traceparent;
+        struct trace_context trace;
+        const char *span_context;                  /* the same, for what it writes; or NULL */
         struct message *messages, *letter_message; /* owned */
         struct scheduled *scheduled;
         size_t message_count;

@@ -35,7 +35,7 @@ static void step_add(struct step_draft *d, const struct consumer_def *def, const
         else
                 d->items[s->item_count++] = (struct inbox_item){ .consumer = def->name,
                                                                  .event_id = h->id,
-                                                                 .traceparent = h->traceparent,
+                                                                 .span_context = h->span_context,
                                                                  .outcome = &h->outcome,
                                                                  .messages = h->scheduled,
                                                                  .message_count = h->message_count };

@@ -9,16 +9,6 @@
 
 /* ---- the event as a task's message: what is known of tasks then holds for it, as in the dead letters ---- */
 
-static const char *think_traceparent(struct heard *h)
-{
-        static const char name[] = "traceparent=";
-        const char *at = strstr(json_text(h->whole, "tracingspancontext", ""), name);
-        if (!at)
-                return NULL;
-        at += strlen(name);
-        return arena_copy(&h->arena, at, strcspn(at, "\r\n"));
-}
-
 static const char *think_queue(struct heard *h, const struct thinking *t)
 {
         return arena_printf(&h->arena, CONSUMER_QUEUE "%s", t->consumer->def->name);
@@ -35,7 +25,7 @@ static struct message *think_message(struct heard *h, const struct thinking *t)
                 return NULL;
         const struct signature s = { .name = def->name, .id = id, .queue = queue, .kwargs = kwargs };
         const struct send_options options = {
-                .exchange = "", .routing_key = queue, .origin = t->worker, .traceparent = h->traceparent
+                .exchange = "", .routing_key = queue, .origin = t->worker, .trace = h->trace
         };
         return chain_message(&s, 1, &options);
 }
@@ -53,7 +43,7 @@ static int think_letter(struct heard *h, const struct thinking *t)
                 .text = h->why.text,
                 .at_ms = t->now_ms,
                 .attempts = h->attempts + 1,
-                .trace_id = h->traceparent,
+                .trace_id = h->trace.parent,
                 .worker = t->worker,
                 .verdict = h->transient ? "transient" : "permanent",
         };
@@ -175,7 +165,8 @@ static int think_one(struct heard *h, const struct thinking *t)
         h->again = h->transient = false;
         h->verdict = HEARD_ACTS;
         h->why = (struct problem){ 0 };
-        h->traceparent = think_traceparent(h);
+        h->trace = trace_read_properties(&h->arena, json_text(h->whole, "tracingspancontext", ""));
+        h->span_context = trace_write_properties(&h->arena, &h->trace);
         int rc = 0;
         if (h->position && map_get(t->held, h->key))
                 h->verdict = HEARD_WAITS;

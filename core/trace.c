@@ -130,3 +130,15 @@ bool trace_is_baggage(struct bytes text)
 {
         return trace_is_list(text, MOST_BAGGAGE, MOST_BAGGAGE_MEMBERS, trace_is_baggage_member);
 }
+
+struct trace_context trace_well_formed(const struct trace_context *trace)
+{
+        struct trace_context out = { 0 };
+        if (trace->parent && trace_is_parent(trace->parent))
+                out.parent = trace->parent;
+        if (out.parent && trace_is_state(trace->state))
+                out.state = trace->state;
+        if (trace_is_baggage(trace->baggage))
+                out.baggage = trace->baggage;
+        return out;
+}

@@ -4,6 +4,7 @@
 #ifndef CHARD_CORE_TRACE_H
 #define CHARD_CORE_TRACE_H
 
+#include "core/arena.h"
 #include "core/bytes.h"
 
 #include <stdbool.h>
@@ -28,6 +29,16 @@ bool trace_is_parent(const char *text);
  * everybody must pass on; what is longer, or has any byte that does not belong there, is none. */
 bool trace_is_state(struct bytes text);
 bool trace_is_baggage(struct bytes text);
+
+/* What of it is well formed, for an outbox row's tracingspancontext: the text of a Java properties file, "traceparent=…", "tracestate=…" and "baggage=…", a
+ * line each, as Debezium's event router reads it. In the arena. NULL: nothing is, or memory ran out. */
+const char *trace_write_properties(struct arena *arena, const struct trace_context *trace);
+
+/* Read such a text, whoever wrote it: what is well formed in it. Fields live in the arena; what there is no memory for is missing. */
+struct trace_context trace_read_properties(struct arena *arena, const char *text);
+
+/* The same fields without those that are not well formed; tracestate needs a traceparent beside it. */
+struct trace_context trace_well_formed(const struct trace_context *trace);
 
 /* Is it one whose flags say that the trace is recorded? */
 bool trace_is_sampled(const char *text);

@@ -82,14 +82,15 @@ static int batch_send(struct batch_line *line, const json_t *input, const char *
 {
         struct job_batch *b = line->batch;
         struct jobs *jobs = b->gateway->jobs;
-        const char *pipeline = line->pipeline->name;
-        char id[JOBS_ID_SIZE];
-        if (!whole)
-                return jobs_submit(jobs, pipeline, input, id, on_batch_submitted, line, why);
-        derived_id(whole, "line", (size_t)(line - b->lines), id);
+        struct job_request request = { line->pipeline->name, input, NULL, exchange_trace(b->exchange) };
+        char id[JOBS_ID_SIZE], same[JOBS_ID_SIZE];
+        if (whole) {
+                derived_id(whole, "line", (size_t)(line - b->lines), id);
+                request.id = id;
+        }
         if (!again)
-                return jobs_submit_as(jobs, pipeline, input, id, on_batch_submitted, line, why);
-        const int code = jobs_submit_check(jobs, pipeline, input, why);
+                return jobs_submit(jobs, &request, same, on_batch_submitted, line, why);
+        const int code = jobs_submit_check(jobs, &request, why);
         if (code == 0)
                 line->answer = batch_submitted(id);
         return code;

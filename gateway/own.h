@@ -64,6 +64,9 @@ void on_job_submitted(const char *id, const struct problem *why, void *arg);
 int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline,
                      struct problem *why);
 
+/* The trace that a request belongs to: of its headers traceparent, tracestate and baggage what is well formed, as the standards have it. Borrowed from it. */
+struct trace_context exchange_trace(const struct exchange *x);
+
 /* batch.c */
 #define BATCH_TYPE "application/jsonl"
 void submit_batch(void *owner, struct exchange *x); /* POST /v1/jobs:batch */

@@ -2,7 +2,6 @@
 /* POST /v1/tasks: any one task, of chard or of Celery's workers. */
 #include "core/clock.h"
 #include "core/json.h"
-#include "core/trace.h"
 #include "gateway/own.h"
 
 #include <math.h>
@@ -76,31 +75,12 @@ static int send_read_body(const json_t *body, struct task_request *r, struct pro
         return 0;
 }
 
-static struct bytes trace_header(const struct exchange *x, const char *name, bool (*is_one)(struct bytes text))
-{
-        const char *text = exchange_header(x, name);
-        const struct bytes value = text ? bytes_of_string(text) : bytes_of(NULL, 0);
-        return value.size && is_one(value) ? value : bytes_of(NULL, 0);
-}
-
-/* What is not well formed is passed over, as the standards have it. */
-static struct trace_context task_trace(const struct exchange *x)
-{
-        const char *parent = exchange_header(x, "traceparent");
-        struct trace_context trace = { .baggage = trace_header(x, "baggage", trace_is_baggage) };
-        if (parent && trace_is_parent(parent)) {
-                trace.parent = parent;
-                trace.state = trace_header(x, "tracestate", trace_is_state);
-        }
-        return trace;
-}
-
 /* Borrowed from the submission and its request. 1 with `why`. */
 static int task_read(const struct submission *s, struct task_request *r, struct problem *why)
 {
         const int code = send_read_body(s->what, r, why);
         if (code == 0)
-                r->trace = task_trace(s->exchange);
+                r->trace = exchange_trace(s->exchange);
         return code;
 }
 

@@ -172,14 +172,37 @@ void submission_begin(const struct submission *like, const char *id)
 
 /* ---- one job ---- */
 
+static struct bytes exchange_trace_header(const struct exchange *x, const char *name)
+{
+        const char *text = exchange_header(x, name);
+        return text ? bytes_of_string(text) : bytes_of(NULL, 0);
+}
+
+struct trace_context exchange_trace(const struct exchange *x)
+{
+        const struct trace_context all = { exchange_header(x, "traceparent"), exchange_trace_header(x, "tracestate"),
+                                           exchange_trace_header(x, "baggage") };
+        return trace_well_formed(&all);
+}
+
+/* Borrowed from the submission. */
+static struct job_request submission_job(const struct submission *s)
+{
+        return (struct job_request){ s->pipeline->name, s->what, s->id, exchange_trace(s->exchange) };
+}
+
 static int job_check(const struct submission *s, struct problem *why)
 {
-        return jobs_submit_check(s->gateway->jobs, s->pipeline->name, s->what, why);
+        struct job_request request = submission_job(s);
+        request.id = NULL; /* it has none yet */
+        return jobs_submit_check(s->gateway->jobs, &request, why);
 }
 
 static int job_send(struct submission *s, struct problem *why)
 {
-        return jobs_submit_as(s->gateway->jobs, s->pipeline->name, s->what, s->id, on_job_submitted, s, why);
+        const struct job_request request = submission_job(s);
+        char same[JOBS_ID_SIZE];
+        return jobs_submit(s->gateway->jobs, &request, same, on_job_submitted, s, why);
 }
 
 static void submit_input(struct gateway *g, struct exchange *x, const struct pipeline *p, json_t *input)

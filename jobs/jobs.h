@@ -55,17 +55,21 @@ int jobs_outlast(struct jobs *j, unsigned after_ms);
  * "closed" (it may or may not have been submitted). */
 typedef void jobs_submitted(const char *id, const struct problem *why, void *arg);
 
-/* Start a run of a pipeline with this input (an object, borrowed for the call). Writes the job's id at once; `done` comes after the confirm.
+/* A run of a pipeline, borrowed for the call. Whoever submits the same input again under the same id submits the same job. */
+struct job_request {
+        const char *pipeline;
+        const json_t *input;        /* object */
+        const char *id;             /* a UUID, or NULL: a new one is made */
+        struct trace_context trace; /* headers of its message, each where it is there */
+};
+
+/* Start it. Writes the job's id at once; `done` comes after the confirm.
  * Returns 0; 1 with `why` (code "bad_input", "no_pipeline", "no_broker"; "away": after jobs_outlast, where broker and store are both away); or -errno: then `done` is not called. */
-int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,
+int jobs_submit(struct jobs *j, const struct job_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
                 void *arg, struct problem *why);
 
-/* The same under an id of the caller's, a UUID: whoever submits that input again under it submits the same job. */
-int jobs_submit_as(struct jobs *j, const char *pipeline, const json_t *input, const char *id, jobs_submitted *done,
-                   void *arg, struct problem *why);
-
 /* Would that be taken? Sends nothing, and returns as jobs_submit. */
-int jobs_submit_check(const struct jobs *j, const char *pipeline, const json_t *input, struct problem *why);
+int jobs_submit_check(const struct jobs *j, const struct job_request *request, struct problem *why);
 
 /* Any task, borrowed for the call. */
 struct task_request {

@@ -30,44 +30,35 @@ static int submit_no_pipeline(const struct jobs *j, const char *name, struct pro
                            nearest_offer(offer, name, names, count, ""));
 }
 
-/* `as`: its id, or NULL. The message is the caller's. */
-static int submit_form_job(const struct jobs *j, const char *pipeline, const json_t *input, const char *as,
-                           char id[JOBS_ID_SIZE], struct message **out, struct problem *why)
+/* The message is the caller's. */
+static int submit_form_job(const struct jobs *j, const struct job_request *r, char id[JOBS_ID_SIZE],
+                           struct message **out, struct problem *why)
 {
         char made[ID_TEXT_SIZE];
-        const struct pipeline *p = catalog_pipeline(j->catalog, pipeline);
+        const struct pipeline *p = catalog_pipeline(j->catalog, r->pipeline);
         if (!p)
-                return submit_no_pipeline(j, pipeline, why);
+                return submit_no_pipeline(j, r->pipeline, why);
         if (!j->broker)
                 return jobs_without(why, "broker");
-        const int code = pipeline_start(p, catalog_tasks(j->catalog), input, as, made, out, why);
+        const int code = pipeline_start(p, catalog_tasks(j->catalog), r->input, r->id, &r->trace, made, out, why);
         if (code == 0)
                 snprintf(id, JOBS_ID_SIZE, "%s", made);
         return code;
 }
 
-int jobs_submit(struct jobs *j, const char *pipeline, const json_t *input, char id[JOBS_ID_SIZE], jobs_submitted *done,
+int jobs_submit(struct jobs *j, const struct job_request *request, char id[JOBS_ID_SIZE], jobs_submitted *done,
                 void *arg, struct problem *why)
 {
         struct message *message = NULL;
-        const int code = submit_form_job(j, pipeline, input, NULL, id, &message, why);
+        const int code = submit_form_job(j, request, id, &message, why);
         return code ? code : hand_over(j, message, id, done, arg, why);
 }
 
-int jobs_submit_as(struct jobs *j, const char *pipeline, const json_t *input, const char *id, jobs_submitted *done,
-                   void *arg, struct problem *why)
-{
-        struct message *message = NULL;
-        char same[JOBS_ID_SIZE];
-        const int code = submit_form_job(j, pipeline, input, id, same, &message, why);
-        return code ? code : hand_over(j, message, same, done, arg, why);
-}
-
-int jobs_submit_check(const struct jobs *j, const char *pipeline, const json_t *input, struct problem *why)
+int jobs_submit_check(const struct jobs *j, const struct job_request *request, struct problem *why)
 {
         struct message *message = NULL;
         char ignored[JOBS_ID_SIZE];
-        const int code = submit_form_job(j, pipeline, input, NULL, ignored, &message, why);
+        const int code = submit_form_job(j, request, ignored, &message, why);
         if (code == 0)
                 message_free(message);
         return code;
@@ -113,16 +104,6 @@ static const char *submit_queue(const struct jobs *j, const struct task_request 
         return task ? task->def->queue : r->name;
 }
 
-static void submit_trace(const struct trace_context *trace, struct buffer *table)
-{
-        if (trace->parent)
-                header_add_text(table, "traceparent", bytes_of_string(trace->parent));
-        if (trace->state.size)
-                header_add_text(table, "tracestate", trace->state);
-        if (trace->baggage.size)
-                header_add_text(table, "baggage", trace->baggage);
-}
-
 static struct message *submit_form(const struct jobs *j, const struct task_request *r, const char *id)
 {
         char eta[CLOCK_TEXT_SIZE], expires[CLOCK_TEXT_SIZE], host[HOST_NAME_MAX + 1] = "", origin[HOST_NAME_MAX + 32];
@@ -144,9 +125,9 @@ static struct message *submit_form(const struct jobs *j, const struct task_reque
                 .priority = r->priority > 0 ? r->priority : 0,
                 .args = r->args,
                 .kwargs = r->kwargs,
+                .trace = r->trace,
         };
         task_form_headers(&form, &table);
-        submit_trace(&r->trace, &table);
         task_form_body(&form, &body);
         buffer_add_string(&body, "{\"callbacks\":null,\"errbacks\":null,\"chain\":null,\"chord\":null}]");
         struct message *m = task_form_message(&form, &table, &body);

@@ -15,6 +15,7 @@
 #include "core/arena.h"
 #include "core/bytes.h"
 #include "core/problem.h"
+#include "core/trace.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -126,6 +127,12 @@ struct task_message {
         json_t *callbacks, *errbacks, *chain, *chord; /* inside body, or NULL: absent, null or an empty list */
 };
 
+/* Its trace context as it came: not all of it need be well formed. */
+static inline struct trace_context task_message_trace(const struct task_message *m)
+{
+        return (struct trace_context){ m->traceparent, m->tracestate, m->baggage };
+}
+
 /* Properties longer than this are refused: what is added to them for a retry or a dead letter must still fit into one AMQP frame
  * (131072 bytes by default), as the protocol wants it. */
 #define MESSAGE_MAX_PROPERTIES 65536
@@ -195,7 +202,7 @@ struct send_options {
         const char *exchange, *routing_key; /* where the first goes; NULL = its queue's own exchange, key = queue */
         const char *origin;                 /* "gen…@host" */
         int64_t expires_ms;                 /* 0 = never */
-        const char *traceparent;            /* or NULL */
+        struct trace_context trace;         /* its headers; what is absent gets none */
 };
 
 /* The message that starts a chain of `count` signatures (>= 1): the first task, the rest in embed.chain, reversed.

@@ -34,10 +34,11 @@ struct fact_view;
 void shipped_views(const struct fact_view *lists[], size_t most);
 
 /* Build the message that starts a job from its input (an object); writes the job's id (= its first task's id), which is `id`, or a new one where
- * that is NULL. The ids of its other steps are made of it, so that a message that is built again for the same id starts the same job. `set` has its tasks.
+ * that is NULL. `trace`: its headers, or NULL. The ids of its other steps are made of it, so that a message that is built again for the same id starts the same job. `set` has its tasks.
  * Returns 0; 1 with `why` (source "pipeline", code "bad_input"): which key is missing, unknown or of which wrong type; or -ENOMEM. */
 int pipeline_start(const struct pipeline *p, const struct task_set *set, const json_t *input, const char *id,
-                   char job_id[ID_TEXT_SIZE], struct message **out, struct problem *why);
+                   const struct trace_context *trace, char job_id[ID_TEXT_SIZE], struct message **out,
+                   struct problem *why);
 
 /* The document that a task works on; `p` is the pipeline that has it as a step, or NULL:
  * - a pipeline's first task: {"job": {"id", "pipeline", "user_id", "lang"}, "input": {…}}, the input made of its keyword arguments and, where

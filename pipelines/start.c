@@ -29,7 +29,8 @@ static void start_id(char ids[][ID_TEXT_SIZE], size_t at, const char *job)
 }
 
 int pipeline_start(const struct pipeline *p, const struct task_set *set, const json_t *input, const char *id,
-                   char job_id[ID_TEXT_SIZE], struct message **out, struct problem *why)
+                   const struct trace_context *trace, char job_id[ID_TEXT_SIZE], struct message **out,
+                   struct problem *why)
 {
         char ids[PIPELINE_MAX_STEPS][ID_TEXT_SIZE], origin[HOST_NAME_MAX + 32];
         struct signature steps[PIPELINE_MAX_STEPS];
@@ -53,6 +54,7 @@ int pipeline_start(const struct pipeline *p, const struct task_set *set, const j
                 .exchange = p->exchange,
                 .routing_key = steps[0].queue,
                 .origin = origin,
+                .trace = trace ? *trace : (struct trace_context){ 0 },
         };
         *out = chain_message(steps, count, &options);
         memcpy(job_id, ids[0], ID_TEXT_SIZE);

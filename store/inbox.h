@@ -8,10 +8,10 @@
 
 /* One event that a consumer has thought about, and what it leads to. Everything borrowed until done. */
 struct inbox_item {
-        const char *consumer; /* who acts: a name without a '/' */
-        const char *event_id; /* of the event that is acted on */
-        const char *root_id;  /* the job that the effects belong to, or NULL */
-        const char *traceparent;
+        const char *consumer;     /* who acts: a name without a '/' */
+        const char *event_id;     /* of the event that is acted on */
+        const char *root_id;      /* the job that the effects belong to, or NULL */
+        const char *span_context; /* as in a commit, or NULL */
         const struct outcome *
                 outcome; /* its events and facts, which are "CONSUMER/EVENT"'s; or NULL. Sections and results are tasks' alone */
         const struct scheduled *messages; /* what is sent */

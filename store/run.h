@@ -68,7 +68,7 @@ struct commit {
         unsigned elapsed_ms;
         const char *name,
                 *pipeline; /* as in the claim, or NULL: for rows that are made again when a crash of the server lost the claim */
-        const char *traceparent; /* W3C trace context that the events carry on, or NULL */
+        const char *span_context; /* that the events carry on, as trace_write_properties has it; or NULL */
         const json_t *
                 chain; /* what follows, as in the message (reversed), or NULL: kept with the job, so that a lost message can be made again */
         const char *
@@ -92,7 +92,7 @@ struct failure {
         /* The event that goes into `event` and `outbox` when the job fails of it, and had not failed already; NULL: none. */
         const char *aggregate_type, *event_type; /* "order", "OrderFailed"; the aggregate's id is root_id */
         const json_t *payload;
-        const char *traceparent; /* or NULL */
+        const char *span_context; /* as in a commit, or NULL */
 };
 
 /* A handed-back attempt (paused model, shutdown): the lease ends, no attempt is counted; scheduled when `again` is set. */

@@ -47,7 +47,8 @@ static int submit_line(struct submitter *s, const char *pipeline, const char *li
         char id[JOBS_ID_SIZE];
         int code = json_parse(bytes_of(line, size), "input", &input, &why);
         if (!code)
-                code = jobs_submit(s->client.jobs, pipeline, input, id, submit_on_done, s, &why);
+                code = jobs_submit(s->client.jobs, &(struct job_request){ .pipeline = pipeline, .input = input }, id,
+                                   submit_on_done, s, &why);
         if (code > 0) {
                 fprintf(stderr, "chard %s: line %zu: %s\n", s->client.self->name, number, why.text);
                 return EXIT_USAGE;

@@ -119,7 +119,8 @@ static void print_submitted(const struct submit_request *r, const char *id)
 static int submit_publish(struct submitter *s, const struct submit_request *r, char id[JOBS_ID_SIZE])
 {
         struct problem why = { 0 };
-        int code = jobs_submit(s->client.jobs, r->pipeline->name, r->input, id, submit_on_done, s, &why);
+        const struct job_request request = { .pipeline = r->pipeline->name, .input = r->input };
+        int code = jobs_submit(s->client.jobs, &request, id, submit_on_done, s, &why);
         if (code)
                 return command_fail(s->client.self, code, &why);
         s->open++;

@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text/utf8.h"
+#include "core/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,14 +37,25 @@ static json_t *record_header(const rd_kafka_headers_t *headers, const char *name
         return json_string("");
 }
 
+/* A header's text as bytes of the trace's; empty where it has none. */
+static struct bytes record_bytes(const json_t *text)
+{
+        return text && *json_string_value(text) ? bytes_of_string(json_string_value(text)) : bytes_of(NULL, 0);
+}
+
+/* Headers of W3C's names are what whoever carried it here says; else it is what the outbox row had. */
 static json_t *record_trace(const rd_kafka_headers_t *headers)
 {
-        json_t *plain = record_header(headers, "traceparent"), *context = record_header(headers, "tracingspancontext");
-        if (plain && *json_string_value(plain)) {
-                json_decref(context);
-                context = json_sprintf("traceparent=%s", json_string_value(plain));
-        }
-        json_decref(plain);
+        JSON_OWNED json_t *parent = record_header(headers, "traceparent");
+        JSON_OWNED json_t *state = record_header(headers, "tracestate");
+        JSON_OWNED json_t *baggage = record_header(headers, "baggage");
+        if (!parent || !*json_string_value(parent))
+                return record_header(headers, "tracingspancontext");
+        const struct trace_context trace = { json_string_value(parent), record_bytes(state), record_bytes(baggage) };
+        struct arena arena = { 0 };
+        const char *text = trace_write_properties(&arena, &trace);
+        json_t *context = json_string(text ? text : "");
+        arena_free(&arena);
         return context;
 }
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define CORS_ASKS  "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent"
+#define CORS_ASKS  "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, tracestate, baggage"
 #define CORS_READS "Location, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate"
 
 bool cors_tell(struct exchange *x)

@@ -55,12 +55,11 @@ struct message *chain_message(const struct signature tasks[], size_t count, cons
                 .expires = options->expires_ms ? expires : NULL,
                 .args = tasks[0].args,
                 .kwargs = tasks[0].kwargs,
+                .trace = options->trace,
         };
         const unsigned long lost = json_memory_lost();
         clock_format(options->expires_ms, expires);
         task_form_headers(&form, &table);
-        if (options->traceparent)
-                header_add_text(&table, "traceparent", bytes_of_string(options->traceparent));
         task_form_body(&form, &body);
         chain_message_add_embed(&body, tasks, count);
         body.failed = json_whole_since(lost, body.failed) != 0;

@@ -41,6 +41,16 @@ static void add_stamps(struct buffer *table, const struct task_form *f)
         wire_end(table, start);
 }
 
+static void task_form_add_trace(struct buffer *table, const struct trace_context *trace)
+{
+        if (trace->parent)
+                header_add_text(table, "traceparent", bytes_of_string(trace->parent));
+        if (trace->state.size)
+                header_add_text(table, "tracestate", trace->state);
+        if (trace->baggage.size)
+                header_add_text(table, "baggage", trace->baggage);
+}
+
 void task_form_reprs(const struct task_form *f, struct buffer *table)
 {
         struct buffer text = { 0 };
@@ -73,6 +83,7 @@ void task_form_headers(const struct task_form *f, struct buffer *table)
         header_add_json(table, "ignore_result", f->ignore_result);
         add_count(table, "replaced_task_nesting", f->replaced_task_nesting);
         add_stamps(table, f);
+        task_form_add_trace(table, &f->trace);
 }
 
 void task_form_body(const struct task_form *f, struct buffer *body)

@@ -16,6 +16,7 @@ struct task_form {
         const json_t *stamps;          /* object that has them as members, among others; or NULL */
         struct bytes first;            /* JSON text of a first positional argument; empty: none */
         const json_t *args, *kwargs;   /* array, object; NULL: empty */
+        struct trace_context trace;    /* what is absent gets no header */
 };
 
 /* Append all headers of the protocol. */

@@ -217,8 +217,8 @@ void lite_look(struct lite_store *s);
 
 struct lite_event {
         const char *aggregate_type, *aggregate_id, *type, *root_id, *task_id;
-        const char *payload;     /* JSON text */
-        const char *traceparent; /* or NULL */
+        const char *payload;      /* JSON text */
+        const char *span_context; /* or NULL */
 };
 
 /* Append to the aggregate's events and to the outbox. SQLITE_OK or the error. */

@@ -13,6 +13,10 @@ from support.program import ROOT, Chard
 from support.store import Backend, migrate
 
 
+TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "vendor=t61rcWkgMzE", "baggage": "shop=a,k=v"}
+TRACED = "\n".join(f"{name}={value}" for name, value in TRACE.items())
+
+
 @pytest.fixture
 def tables(backend):
     migrate(backend.url)
@@ -40,7 +44,7 @@ def at_its_end(tables, name="ledger"):
 
 
 def test_each_event_once_in_its_order(tables, backend, wait_until):
-    insert(tables, [thing(n, of="ab"[n % 2], **({"user_id": "u"} if n else {})) | {"trace": "traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    insert(tables, [thing(n, of="ab"[n % 2], **({"user_id": "u"} if n else {})) | {"trace": TRACED}
                     for n in range(10)])
     insert(tables, [thing(0) | {"type": "Other"}, thing(0) | {"of": ("other", "a")}])
     with consuming(backend.url, "ledger"):
@@ -52,8 +56,10 @@ def test_each_event_once_in_its_order(tables, backend, wait_until):
     assert [(r["aggregate_id"], r["version"], r["payload"]["count"]) for r in rows] == (
         [("a", n, n) for n in range(1, 7)] + [("b", n, n) for n in range(1, 6)])
     assert all(r["task_id"].startswith("ledger/") for r in rows)
-    assert {r["tracingspancontext"] for r in tables.rows("select tracingspancontext from chard.outbox where type = 'Counted' and aggregateid = 'b'")} == {
-        "traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    assert {r["tracingspancontext"] for r in tables.rows("select tracingspancontext from chard.outbox where type = 'Counted' and aggregateid = 'b'")} == {TRACED}
+    traced = [{name for name, value in TRACE.items() if f"{name}S\0\0\0{chr(len(value))}{value}".encode() in bytes(row["properties"])}
+              for row in tables.rows("select properties from chard.scheduled")]
+    assert sorted(map(len, traced)) == [0] + [len(TRACE)] * 10
     messages = tables.rows("select reason, routing_key, exchange from chard.scheduled")
     assert len(messages) == 11 and {tuple(m.values()) for m in messages} == {("event", "notes", "")}
 

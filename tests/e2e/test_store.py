@@ -273,7 +273,7 @@ def test_a_commit_writes_everything_of_the_task(store, database):
     store.one("claim", id=id, name="scan.reward", pipeline="scan")
     document = {"job": {"id": id}, "reward": {"received": True, "ko": "페트병"}}
     answer = store.one("commit", id=id, result=document, has_job=True, last=True, provider="openai", model="m", tokens_in=10,
-                       tokens_out=20, cost_nano=1234567, elapsed_ms=77, traceparent="00-ab-cd-01",
+                       tokens_out=20, cost_nano=1234567, elapsed_ms=77, span_context="traceparent=00-ab-cd-01\ntracestate=a=1",
                        events=[event(id, "ScanRewarded"), event(id, "RewardGranted", payload={"character_id": "c"})],
                        facts=[once("u", "c"), merge("u", "level", 3)])
     assert answer["result"] == "DONE"
@@ -287,7 +287,7 @@ def test_a_commit_writes_everything_of_the_task(store, database):
     outbox = database.rows("select * from chard.outbox order by type desc")
     assert [(o["id"], o["aggregatetype"], o["aggregateid"], o["type"], o["payload"]) for o in outbox] == \
         [(e["id"], e["aggregate_type"], e["aggregate_id"], e["type"], e["payload"]) for e in events]
-    assert {o["tracingspancontext"] for o in outbox} == {"traceparent=00-ab-cd-01"}
+    assert {o["tracingspancontext"] for o in outbox} == {"traceparent=00-ab-cd-01\ntracestate=a=1"}
     job = database.row("select * from chard.job")
     assert (job["state"], job["document"], job["error"]) == ("SUCCESS", document, None) and job["finished_at"]
     assert facts(database) == {("badge", "u", "c"): (None, id), ("setting", "u", "level"): (3, id)}

@@ -14,6 +14,7 @@ from test_dlq import dlq, kept, keeping
 BASIC_CLASS = 60
 TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "vendor=t61rcWkgMzE",
          "baggage": "userId=alice,isProduction=false"}
+SPAN_CONTEXT = "\n".join(f"{name}={value}" for name, value in TRACE.items())  # of an outbox row: the text of a properties file
 
 
 @pytest.fixture(params=PLACES)
@@ -73,17 +74,33 @@ def test_a_trace_travels_with_all_that_comes_of_a_message(chard, database, provi
     asked = provider.requests[0].headers
     assert {key: asked.get(key) for key in TRACE} == TRACE | {"baggage": None}
     spans = {row["tracingspancontext"] for row in database.rows("select tracingspancontext from chard.outbox")}
-    assert spans == {f"traceparent={TRACE['traceparent']}"}
+    assert spans == {SPAN_CONTEXT}
 
 
-def test_a_trace_comes_in_through_the_gateway(chard, queues):
+INPUT = {"user_id": "u1", "lang": "en", "text": "a bottle"}
+DOORS = {  # of the gateway: path, what is posted, the queue
+    "task": ("/v1/tasks", {"name": "chat.answer", "kwargs": {"user_id": "u1"}}, "chat.answer"),
+    "job": ("/v1/jobs", {"pipeline": "chat", "input": INPUT}, "chat.classify"),
+    "pipeline": ("/v1/chat", INPUT, "chat.classify"),
+    "batch": ("/v1/jobs:batch", {"pipeline": "chat", "input": INPUT}, "chat.classify"),
+}
+SENT = [  # with a request: what of it is on the message
+    (TRACE, TRACE), (TRACE | {"tracestate": "a=", "baggage": "k"}, {"traceparent": TRACE["traceparent"]}),
+    (TRACE | {"traceparent": "00-x"}, {"baggage": TRACE["baggage"]}), ({}, {}),
+]
+
+
+def test_a_trace_comes_in_through_each_door_of_the_gateway(chard, queues):
     chard.prepare()
-    task = {"name": "chat.answer", "kwargs": {"user_id": "u1"}}
     with Gateway(chard) as gateway:
-        for headers in TRACE, TRACE | {"tracestate": "a=", "baggage": "k"}, TRACE | {"traceparent": "00-x"}:
-            assert gateway.post("/v1/tasks", task, headers=headers).status == 202
-    seen = [{key: message.headers[key] for key in TRACE if key in message.headers} for message in queues.take("chat.answer")]
-    assert seen == [TRACE, {"traceparent": TRACE["traceparent"]}, {"baggage": TRACE["baggage"]}]
+        for path, body, queue in DOORS.values():
+            for key in None, "k":  # a request that is kept for good is sent another way
+                for n, (headers, _) in enumerate(SENT):
+                    own = ({"Idempotency-Key": f"{path}{n}"} if key else {}) | (
+                        {"Content-Type": "application/jsonl"} if path.endswith("batch") else {})
+                    assert gateway.post(path, body, headers=headers | own).status in (200, 202), path
+                seen = [{name: m.headers[name] for name in TRACE if name in m.headers} for m in queues.take(queue)]
+                assert seen == [expected for _, expected in SENT], (path, key)
 
 
 HOSTILE = {  # what stands in a message: what the provider is sent of it

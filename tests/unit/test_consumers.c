@@ -177,8 +177,8 @@ static json_t *draft_of(const char *consumer, const char *page)
                         json_object_set_new(shown, "letter",
                                             json_pack("[s, s, s, s, s, s, s]", l->name, l->queue, l->task_id,
                                                       l->error_source, l->error_code, l->user_id, l->verdict));
-                if (draft.step.item_count && draft.items[0].traceparent)
-                        json_object_set_new(shown, "trace", json_string(draft.items[0].traceparent));
+                if (draft.step.item_count && draft.items[0].span_context)
+                        json_object_set_new(shown, "trace", json_string(draft.items[0].span_context));
                 if (draft.step.item_count && draft.items[0].message_count)
                         json_object_set_new(shown, "to", json_string(draft.items[0].messages[0].message->routing_key));
         }
@@ -188,9 +188,11 @@ static json_t *draft_of(const char *consumer, const char *page)
         return shown;
 }
 
+#define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 #define HEARD(aggregate, type, payload)                                                                          \
         "[{'position': '9', 'id': 'e9', 'aggregate_type': '" aggregate "', 'aggregate_id': 'u1', 'type': '" type \
-        "', 'payload': " payload ", 'created_at': '', 'tracingspancontext': 'a=b\\ntraceparent=00-1-2-01\\n'}]"
+        "', 'payload': " payload ", 'created_at': '', 'tracingspancontext': 'a=b\\ntraceparent=" PARENT          \
+        "\\ntracestate=a=1\\nbaggage=k\\\\=v\\n'}]"
 
 static void what_is_stored_of_it(void **state)
 {
@@ -199,7 +201,8 @@ static void what_is_stored_of_it(void **state)
                 const char *label, *consumer, *page, *expected;
         } rows[] = {
                 { "effects", "character", HEARD("scan", "RewardGranted", "{" PET "}"),
-                  "{'items': 1, 'waits': 0, 'letters': 0, 'messages': 0, 'position': '9', 'trace': '00-1-2-01'}" },
+                  "{'items': 1, 'waits': 0, 'letters': 0, 'messages': 0, 'position': '9', 'trace': 'traceparent=" PARENT
+                  "\\ntracestate=a=1\\nbaggage=k=v'}" },
                 { "a task that is sent", "notification",
                   HEARD("profile", "ProfileUpdated", "{'user_id': 'u1', 'fields': {}}"),
                   "{'…': 1, 'items': 1, 'messages': 1, 'to': 'my.notify'}" },

@@ -9,6 +9,7 @@
 #include "core/trace.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 #define SPAN  "00f067aa0ba902b7"
@@ -129,11 +130,78 @@ static void a_list_is_no_longer_than_the_standard_has_it(void **state)
         }
 }
 
+#define PARENT   "00-" TRACE "-" SPAN "-01"
+#define TO(text) bytes_of_string(text)
+
+static bool same_bytes(struct bytes a, struct bytes b)
+{
+        return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* What is well formed of these goes into a text, and comes out of it again. */
+static void a_context_is_the_text_of_a_properties_file(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *parent, *state, *baggage, *text;
+        } rows[] = {
+                { PARENT, "", "", "traceparent=" PARENT },
+                { PARENT, "a=1,b=2", "k=v;p", "traceparent=" PARENT "\ntracestate=a=1,b=2\nbaggage=k=v;p" },
+                { PARENT, "a=b\\u0041", "", "traceparent=" PARENT "\ntracestate=a=b\\\\u0041" },
+                { PARENT, "a=", "k", "traceparent=" PARENT },
+                { PARENT "\n", "a=1", "k=v", "baggage=k=v" },
+                { "", "a=1", "", NULL },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct arena arena = { 0 };
+                const struct trace_context trace = { rows[i].parent, TO(rows[i].state), TO(rows[i].baggage) };
+                const struct trace_context fine = trace_well_formed(&trace);
+                const char *text = trace_write_properties(&arena, &trace);
+                if (!text != !rows[i].text || (text && strcmp(text, rows[i].text) != 0))
+                        fail_msg("row %zu: %s", i, text ? text : "none");
+                const struct trace_context back = trace_read_properties(&arena, text ? text : "");
+                assert_true(!back.parent == !fine.parent && (!back.parent || strcmp(back.parent, PARENT) == 0));
+                assert_true(same_bytes(back.state, fine.state) && same_bytes(back.baggage, fine.baggage));
+                arena_free(&arena);
+        }
+}
+
+/* As others write it: java.util.Properties.store has a remark on top, and a backslash before each '=' and ':'. */
+static void a_properties_file_is_read_as_java_does(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *text, *parent, *state, *baggage;
+        } rows[] = {
+                { "#Tue Nov 30\ntraceparent=" PARENT "\ntracestate=a\\=1\n", PARENT, "a=1", "" },
+                { "! traceparent=x\r\n  traceparent : " PARENT "\r\n\r\nbaggage k\\=v", PARENT, "", "k=v" },
+                { "other=1\ntraceparent=" PARENT "\ntrace\\u0073tate=a=\\u0041\\t", PARENT, "a=A\t", "" },
+                { "traceparent=" PARENT "\ntracestate=a=\\u00e9\nbaggage=k=\\u0000", PARENT, "", "" },
+                { "traceparent=" PARENT "\\u0000\ntracestate=a=1", "", "", "" },
+                { "traceparent=" PARENT "\ntraceparent=x\nbaggage=k=v\\", "", "", "" },
+                { "traceparent=" PARENT "\ntracestate=\\u00\nbaggage=\\", PARENT, "", "" },
+                { "traceparent", "", "", "" },
+                { "\n \n=\n:", "", "", "" },
+                { "tracestate=a=1\nbaggage=k=v\\\n,l=w", "", "", "" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct arena arena = { 0 };
+                const struct trace_context t = trace_read_properties(&arena, rows[i].text);
+                if (strcmp(t.parent ? t.parent : "", rows[i].parent) != 0 || !same_bytes(t.state, TO(rows[i].state)) ||
+                    !same_bytes(t.baggage, TO(rows[i].baggage)))
+                        fail_msg("row %zu: %s, %.*s, %.*s", i, t.parent ? t.parent : "none", (int)t.state.size,
+                                 (const char *)t.state.data, (int)t.baggage.size, (const char *)t.baggage.data);
+                arena_free(&arena);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(only_a_whole_traceparent_is_one),
                 cmocka_unit_test(what_may_be_sent_of_a_list_is_told_apart),
+                cmocka_unit_test(a_context_is_the_text_of_a_properties_file),
+                cmocka_unit_test(a_properties_file_is_read_as_java_does),
                 cmocka_unit_test(a_list_is_no_longer_than_the_standard_has_it),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

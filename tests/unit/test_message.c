@@ -55,7 +55,7 @@ static struct message *scan_chain(size_t count)
                                               .routing_key = "scan.vision",
                                               .origin = "gen1@client",
                                               .expires_ms = 1900000000123,
-                                              .traceparent = TRACE };
+                                              .trace = { .parent = TRACE } };
         struct message *m = chain_message(tasks, count, &options);
         json_decref(kwargs);
         json_decref(args);

@@ -205,8 +205,8 @@ static void a_started_job_is_the_chain_that_a_celery_client_would_send(void **st
         struct task_message task = { 0 };
         char id[ID_TEXT_SIZE];
         json_t *input = json_of("{'image_url': 'http://x', 'user_id': 'u', 'lang': 'en'}");
-        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "scan"), catalog_tasks(shipped()), input, NULL, id,
-                                        &message, &why),
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "scan"), catalog_tasks(shipped()), input, NULL,
+                                        NULL, id, &message, &why),
                          0);
         assert_string_equal(message->exchange, "scan.commands");
         assert_string_equal(message->routing_key, "scan.vision");
@@ -236,11 +236,11 @@ static void every_job_has_ids_of_its_own(void **state)
         struct message *message = NULL;
         char first[ID_TEXT_SIZE], second[ID_TEXT_SIZE];
         json_t *input = json_of("{'updates': []}");
-        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, NULL, first,
-                                        &message, &why),
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, NULL, NULL,
+                                        first, &message, &why),
                          0);
         message_free(message);
-        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, NULL,
+        assert_int_equal(pipeline_start(catalog_pipeline(shipped(), "my"), catalog_tasks(shipped()), input, NULL, NULL,
                                         second, &message, &why),
                          0);
         message_free(message);
@@ -258,8 +258,8 @@ static void a_job_of_the_same_id_is_the_same_chain(void **state)
         json_t *input = json_of("{'image_url': 'http://x', 'user_id': 'u', 'lang': 'en'}");
         const struct pipeline *scan = catalog_pipeline(shipped(), "scan");
         const struct task_set *set = catalog_tasks(shipped());
-        assert_int_equal(pipeline_start(scan, set, input, NULL, first, &messages[0], &why), 0);
-        assert_int_equal(pipeline_start(scan, set, input, first, same, &messages[1], &why), 0);
+        assert_int_equal(pipeline_start(scan, set, input, NULL, NULL, first, &messages[0], &why), 0);
+        assert_int_equal(pipeline_start(scan, set, input, first, NULL, same, &messages[1], &why), 0);
         assert_string_equal(first, same);
         assert_int_equal(messages[0]->body.size, messages[1]->body.size);
         assert_memory_equal(messages[0]->body.data, messages[1]->body.data, messages[0]->body.size);
@@ -287,7 +287,7 @@ static void a_wrong_input_starts_nothing(void **state)
                 char id[ID_TEXT_SIZE];
                 json_t *input = json_of(rows[i].input);
                 assert_int_equal(pipeline_start(catalog_pipeline(shipped(), rows[i].pipeline), catalog_tasks(shipped()),
-                                                input, NULL, id, &message, &why),
+                                                input, NULL, NULL, id, &message, &why),
                                  1);
                 assert_string_equal(why.source, "pipeline");
                 assert_string_equal(why.code, "bad_input");

@@ -37,7 +37,7 @@ static void failure_describe_event(struct run *run)
         f->row.aggregate_type = *f->row.pipeline ? f->row.pipeline : "job";
         f->row.event_type = f->event_payload ? f->event_type : NULL;
         f->row.payload = f->event_payload;
-        f->row.traceparent = run->message.traceparent;
+        f->row.span_context = run_span_context(run);
 }
 
 static void failure_store(struct run *run, store_done *done)

@@ -69,6 +69,12 @@ int run_make_following(struct run *run, struct following *out, struct problem *w
 
 /* ---- the commit ---- */
 
+const char *run_span_context(struct run *run)
+{
+        const struct trace_context trace = task_message_trace(&run->message);
+        return trace_write_properties(&run->arena, &trace);
+}
+
 /* Before it is stored: the result as text, empty where the task is replaced. 0; 1 with run->why; or -errno. */
 static int outcome_settle_result(struct run *run)
 {
@@ -94,7 +100,7 @@ static bool outcome_describe_commit(struct run *run)
                 .root_id = m->root_id,
                 .name = m->name,
                 .pipeline = run_pipeline_name(run),
-                .traceparent = m->traceparent,
+                .span_context = run->outcome.wants.events ? run_span_context(run) : NULL,
                 .result = run_result(run),
                 .nesting = m->nesting,
                 .sends = run_sends(run),

@@ -261,6 +261,9 @@ static inline struct bytes run_result(const struct run *run)
         return buffer_view(&run->outcome.result);
 }
 
+/* The trace that its events carry on, as an outbox row has it; in its arena, or NULL. */
+const char *run_span_context(struct run *run);
+
 /* Has it put a canvas in its place? Then it has no result, and no end of its own. */
 bool run_is_replaced(const struct run *run);
 

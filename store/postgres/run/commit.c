@@ -78,7 +78,7 @@ static void commit_add_task(struct commit_columns *c, const struct commit *commi
 
 static struct pg_effects effects_of(const struct commit *commit)
 {
-        return (struct pg_effects){ commit->id, commit->root_id, commit->traceparent, commit->outcome };
+        return (struct pg_effects){ commit->id, commit->root_id, commit->span_context, commit->outcome };
 }
 
 /* How many of their parameters the statements take that are about facts written once. */

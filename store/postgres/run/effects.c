@@ -62,7 +62,7 @@ static void effects_add_events(struct effect_columns *c, const struct pg_effects
                 column_text(c->aggregate_id, event->aggregate_id);
                 column_text(c->type, event->type);
                 column_json(c->payload, event->payload);
-                column_text(c->trace, e->traceparent);
+                column_text(c->trace, e->span_context);
         }
 }
 

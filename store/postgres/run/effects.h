@@ -8,7 +8,7 @@
 
 /* Whose they are; all may be NULL but for `writer`. */
 struct pg_effects {
-        const char *writer, *root_id, *traceparent;
+        const char *writer, *root_id, *span_context;
         const struct outcome *outcome;
 };
 

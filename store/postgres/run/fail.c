@@ -48,7 +48,7 @@ static void add_event(struct event_columns *c, const struct failure *f)
         column_text(c->aggregate, f->aggregate_type);
         column_text(c->type, f->event_type);
         column_json(c->payload, f->payload);
-        column_text(c->trace, f->traceparent);
+        column_text(c->trace, f->span_context);
 }
 
 static void begin_failures(struct pg_arguments *a, struct fail_columns *c)

@@ -37,7 +37,7 @@ static size_t inbox_size(const struct pg_call *call)
 
 static struct pg_effects inbox_effects(const struct inbox_entry *e)
 {
-        return (struct pg_effects){ e->id, e->item->root_id ? e->item->root_id : "", e->item->traceparent,
+        return (struct pg_effects){ e->id, e->item->root_id ? e->item->root_id : "", e->item->span_context,
                                     e->item->outcome };
 }
 

@@ -31,7 +31,7 @@ recorded as (
         from e),
 sent as (
         insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, tracingspancontext)
-        select id, aggregate_type, aggregate_id, type, payload, 'traceparent=' || trace from e order by n)
+        select id, aggregate_type, aggregate_id, type, payload, trace from e order by n)
 
 -- part: append_events(task, root, aggregate_type, aggregate_id, type, payload, trace)
 e as materialized (

@@ -39,7 +39,7 @@ int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
         query_text(&q, e->type);
         query_number(&q, now_us);
         query_text(&q, e->payload);
-        query_text(&q, e->traceparent);
+        query_text(&q, e->span_context);
         return query_run(&q);
 }
 

@@ -185,7 +185,7 @@ static bool commit_fill(struct commit_call *c)
                 lite_add_json(&c->sends, c->what->sends);
         c->effects = (struct lite_effects){ .writer = c->what->id,
                                             .root_id = c->what->root_id,
-                                            .traceparent = c->what->traceparent,
+                                            .span_context = c->what->span_context,
                                             .outcome = c->what->outcome };
         return effects_fill(&c->effects) && !c->sends.failed && !c->chain.failed;
 }

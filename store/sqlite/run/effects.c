@@ -57,7 +57,7 @@ static int effects_write_events(const struct lite_effects *e, sqlite3 *db, int64
                                                           .root_id = e->root_id,
                                                           .task_id = e->writer,
                                                           .payload = payload,
-                                                          .traceparent = e->traceparent },
+                                                          .span_context = e->span_context },
                                     now_us);
                 payload += strlen(payload) + 1;
         }

@@ -7,7 +7,7 @@
 
 /* Whose they are; `root_id` is not NULL. Their JSON is text, each value with a NUL behind it, in their order. */
 struct lite_effects {
-        const char *writer, *root_id, *traceparent;
+        const char *writer, *root_id, *span_context;
         const struct outcome *outcome;
         struct buffer payloads, values;
 };

@@ -52,7 +52,7 @@ static int fail_say_so(const struct fail_call *c, sqlite3 *db, int64_t now_us)
                 .root_id = f->root_id,
                 .task_id = f->id,
                 .payload = (const char *)c->payload.data,
-                .traceparent = f->traceparent,
+                .span_context = f->span_context,
         };
 
         return f->event_type ? lite_put_event(db, &event, now_us) : SQLITE_OK;

@@ -11,7 +11,7 @@ bool lite_inbox_fill(struct lite_inbox_entry *e, const struct inbox_item *item, 
         *e = (struct lite_inbox_entry){ .item = item,
                                         .effects = { .writer = id,
                                                      .root_id = item->root_id ? item->root_id : "",
-                                                     .traceparent = item->traceparent,
+                                                     .span_context = item->span_context,
                                                      .outcome = item->outcome } };
         return effects_fill(&e->effects);
 }

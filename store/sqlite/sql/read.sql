@@ -16,7 +16,7 @@ values (?1, ?2, ?3,
 
 -- statement: outbox_add
 insert into outbox (id, aggregatetype, aggregateid, type, created_at, payload, tracingspancontext)
-values (?1, ?2, ?3, ?4, ?5, ?6, 'traceparent=' || ?7)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 
 -- A task without a job row is a job of one.
 -- statement: job

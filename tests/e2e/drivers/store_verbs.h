@@ -40,7 +40,7 @@ static void do_commit(struct driver_request *r, struct store *s)
                 .elapsed_ms = number_of(r, "elapsed_ms", 0),
                 .name = text_of(r, "name"),
                 .pipeline = text_of(r, "pipeline"),
-                .traceparent = text_of(r, "traceparent"),
+                .span_context = text_of(r, "span_context"),
                 .chain = json_object_get(r->line, "chain"),
                 .sends = json_object_get(r->line, "sends"),
         };
@@ -192,7 +192,7 @@ static void read_item(struct driver_request *r, const json_t *from, struct inbox
         *item = (struct inbox_item){ .consumer = json_text(from, "consumer", "test"),
                                      .event_id = json_text(from, "event", ""),
                                      .root_id = json_text(from, "root_id", NULL),
-                                     .traceparent = json_text(from, "traceparent", NULL),
+                                     .span_context = json_text(from, "span_context", NULL),
                                      .outcome = outcome,
                                      .messages = rows,
                                      .message_count = json_array_size(messages) };
