@@ -144,6 +144,9 @@ static void consuming_on_refused(struct consuming *c, const struct problem *why)
                 consuming_complain(c, "a dead letter can't be stored", why);
                 return;
         }
+        if (only->undone)
+                log_warn("consumer", "%s: what is to be undone for the event %s can't be stored: %s", consuming_name(c),
+                         only->id, problem_told(why));
         only->refused = only->verdict == HEARD_DIES;
         if (think_refused(only, &t, why) == 0) {
                 consuming_step(c);

@@ -104,15 +104,22 @@ int batch_of_waiting(struct batch *b, const struct consumer_def *def, const json
         return rc;
 }
 
-static void heard_give_back(struct heard *h)
+void heard_forget(struct heard *h)
 {
         if (h->outcome.arena)
                 outcome_close(&h->outcome);
         message_free_list(h->messages);
-        message_free(h->letter_message);
-        h->messages = h->letter_message = NULL;
+        h->messages = NULL;
         h->scheduled = NULL;
         h->message_count = 0;
+        h->undone = false;
+}
+
+static void heard_give_back(struct heard *h)
+{
+        heard_forget(h);
+        message_free(h->letter_message);
+        h->letter_message = NULL;
         buffer_free(&h->text);
         arena_free(&h->arena);
 }

@@ -37,6 +37,7 @@ struct heard {
         bool transient;
         unsigned stales; /* alone, a fact that is written once was in its way so often */
         bool refused;    /* the store would not have its dead letter */
+        bool undone;     /* it dies, and the outcome says what those before it must undo */
         struct problem why;
         struct arena arena;
         struct outcome outcome;
@@ -70,5 +71,8 @@ const char *batch_position(const struct batch *b);
 
 /* The marked ones are over, or open again. Gives back what belongs to acting on them. */
 void batch_unmark(struct batch *b, enum heard_state state);
+
+/* What it leads to is thought about anew: its outcome, and what it sends, are given back. */
+void heard_forget(struct heard *h);
 
 #endif

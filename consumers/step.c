@@ -32,7 +32,7 @@ static void step_add(struct step_draft *d, const struct consumer_def *def, const
         }
         if (h->verdict == HEARD_DIES)
                 d->letters[s->letter_count++] = h->letter;
-        else
+        if (h->verdict != HEARD_DIES || h->undone)
                 d->items[s->item_count++] = (struct inbox_item){ .consumer = def->name,
                                                                  .event_id = h->id,
                                                                  .span_context = h->span_context,

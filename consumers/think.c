@@ -57,15 +57,6 @@ static int think_letter(struct heard *h, const struct thinking *t)
         return ok ? 0 : -ENOMEM;
 }
 
-int think_refused(struct heard *h, const struct thinking *t, const struct problem *why)
-{
-        if (h->verdict == HEARD_DIES)
-                return letter_reduce(&h->arena, &h->letter) ? 0 : -ENOMEM;
-        h->why = *why;
-        h->transient = false;
-        return think_letter(h, t);
-}
-
 /* ---- what it sends ---- */
 
 static const char *think_queue_of(const char *name, void *catalog)
@@ -117,6 +108,52 @@ static int think_sends(struct heard *h, const struct thinking *t, struct problem
         return rc;
 }
 
+/* ---- what those before it must undo ---- */
+
+/* Only of what it understood: an event that nobody can read, or of a later version, may be acted on after all. */
+static bool think_compensates(const struct heard *h, const struct thinking *t)
+{
+        return t->consumer->def->compensate && strcmp(h->why.source, "consumer") != 0;
+}
+
+static int think_compensate(struct heard *h, const struct thinking *t)
+{
+        const struct consumer_input in = {
+                .consumer = t->consumer->def, .event = &h->event, .data = t->consumer->data, .arena = &h->arena
+        };
+        const struct problem died = h->why;
+        struct problem fault = { 0 };
+        heard_forget(h);
+        int rc = outcome_open(&h->outcome, &h->arena);
+        if (rc == 0)
+                rc = t->consumer->def->compensate(&in, &died, &h->outcome);
+        if (rc == 0 && h->outcome.sends)
+                rc = think_sends(h, t, &fault);
+        if (rc == 1 && fault.code[0])
+                problem_set(&h->why, died.source, died.code, "%.250s (and what is to be undone can't be sent: %.180s)",
+                            died.text, fault.text);
+        h->undone = rc == 0;
+        return rc < 0 ? rc : 0;
+}
+
+/* It fails for good. */
+static int think_die(struct heard *h, const struct thinking *t)
+{
+        const int rc = think_compensates(h, t) ? think_compensate(h, t) : 0;
+        return rc == 0 ? think_letter(h, t) : rc;
+}
+
+int think_refused(struct heard *h, const struct thinking *t, const struct problem *why)
+{
+        if (h->verdict == HEARD_DIES) {
+                heard_forget(h);
+                return letter_reduce(&h->arena, &h->letter) ? 0 : -ENOMEM;
+        }
+        h->why = *why;
+        h->transient = false;
+        return think_die(h, t);
+}
+
 /* ---- the answer ---- */
 
 /* It waits, with those behind it; too often, and it is a dead letter. */
@@ -124,7 +161,7 @@ static int think_again(struct heard *h, const struct thinking *t)
 {
         h->transient = true;
         if (h->attempts >= t->consumer->def->retry.limit)
-                return think_letter(h, t);
+                return think_die(h, t);
         h->again = true;
         h->verdict = HEARD_WAITS;
         return 0;
@@ -148,7 +185,11 @@ static int think_run(struct heard *h, const struct thinking *t)
 {
         JSON_OWNED json_t *facts = think_facts(h, t);
         const struct consumer_input in = {
-                .event = &h->event, .facts = facts, .data = t->consumer->data, .arena = &h->arena
+                .consumer = t->consumer->def,
+                .event = &h->event,
+                .facts = facts,
+                .data = t->consumer->data,
+                .arena = &h->arena,
         };
         int rc = facts ? outcome_open(&h->outcome, &h->arena) : -ENOMEM;
         if (rc == 0)
@@ -157,7 +198,7 @@ static int think_run(struct heard *h, const struct thinking *t)
                 rc = think_sends(h, t, &h->why);
         if (rc == TASK_AGAIN)
                 return think_again(h, t);
-        return rc > 0 ? think_letter(h, t) : rc;
+        return rc > 0 ? think_die(h, t) : rc;
 }
 
 static int think_one(struct heard *h, const struct thinking *t)

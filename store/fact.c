@@ -79,5 +79,6 @@ void fact_view_query(const struct fact_view *view, const char *table, const char
         for (const struct fact_column *c = view->columns; c->name; c++)
                 buffer_addf(out, "%s%s as %s", c == view->columns ? "" : ", ", fact_expression(c->part, folds, keys),
                             c->name);
-        buffer_addf(out, " from %s where kind = '%s'%s", table, view->kind, folds ? " group by owner" : "");
+        buffer_addf(out, " from %s where kind = '%s' and value <> 'false'%s", table, view->kind,
+                    folds ? " group by owner" : "");
 }

@@ -34,7 +34,7 @@ int fact_found(json_t *all, const struct fact_set *set, struct bytes text);
 size_t fact_sets_size(const struct fact_set *sets, size_t count);
 void fact_sets_copy(struct fact_set *to, const struct fact_set *sets, size_t count);
 
-/* ---- facts as SQL views, which `chard migrate` makes ---- */
+/* ---- facts as SQL views, which `chard migrate` makes; one whose value is false is none there ---- */
 
 /* What a view's column shows. */
 enum fact_part {

@@ -16,7 +16,10 @@ struct consumer_event {
         const json_t *whole;   /* the event as JSON: these members and "created_at", "tracingspancontext" */
 };
 
+struct consumer_def;
+
 struct consumer_input {
+        const struct consumer_def *consumer; /* whose function it is; the engine sets it */
         const struct consumer_event *event;
         const json_t *facts; /* those that it sees: {kind: {owner: {key: value}}} (consumer_facts) */
         const void *data;    /* what its domain's tasks share; NULL = nothing */
@@ -42,6 +45,10 @@ struct consumer_def {
          * 0 = done, also where there is nothing to do; 1 = a refusal (why): the event becomes a dead letter, and those behind it go on;
          * TASK_AGAIN = not now (why): it waits, and with it those of the same aggregate; < 0 = out of memory (-ENOMEM) or a bug. */
         int (*act)(const struct consumer_input *in, struct outcome *out, struct problem *why);
+        /* The step has failed for good: `act` refused the event, its tries are used up, or the store takes nothing of it. Says, in events and tasks to be
+         * sent, what those before must undo. That is stored with the dead letter, and the event counts as acted on: requeued, it has no effect any more.
+         * Called only where the consumer understood the event; it sees no facts. 0; 1 = nothing is to be undone; -ENOMEM. May be NULL. */
+        int (*compensate)(const struct consumer_input *in, const struct problem *died, struct outcome *out);
 };
 
 /* A consumer made ready. The catalogue owns it; constant, any thread. */

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* Awards a character for a recyclable that was prepared as its rule says. */
+/* Awards a character for a recyclable that was prepared as its rule says: asks for it, by an event. Whether the user gets one is the character domain's
+ * to say; what is seen here of what the user has is a copy, behind by moments. */
 static int scan_reward_run(const struct task_input *in, struct outcome *out, struct problem *why);
 
 const struct task_def scan_reward = {
@@ -16,7 +17,7 @@ const struct task_def scan_reward = {
         .queue = "scan.reward",
         .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 },
         .deadline_ms = 10000,
-        .sees = { { FACT_CHARACTER, "/job/user_id" } },
+        .sees = { { FACT_OWNED, "/job/user_id" } },
         .adds = { "reward" },
         .run = scan_reward_run,
 };
@@ -79,9 +80,7 @@ static int scan_reward_grant(const struct task_input *in, const struct reward_ca
         const char *job = document_job(in->document), *code = c->category->character->code;
         json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:s}", "job_id", job, "user_id", c->user_id, "character_id",
                                   code, "reward_type", "character", "category", c->category->slug);
-        int rc = outcome_event(out, "scan", job, "RewardGranted", event);
-        if (rc == 0)
-                rc = outcome_fact_once(out, FACT_CHARACTER, c->user_id, code, json_null());
+        const int rc = outcome_event(out, "scan", job, "RewardGranted", event);
         return rc == 0 ? add_reward(out, c->category->character, "granted") : rc;
 }
 
@@ -94,7 +93,7 @@ static int scan_reward_run(const struct task_input *in, struct outcome *out, str
         const char *reason = not_due(&c);
         if (reason)
                 return add_reward(out, NULL, reason);
-        if (json_object_get(task_facts(in, FACT_CHARACTER, c.user_id), c.category->character->code))
+        if (json_is_true(json_object_get(task_facts(in, FACT_OWNED, c.user_id), c.category->character->code)))
                 return add_reward(out, c.category->character, "already_owned");
         return scan_reward_grant(in, &c, out);
 }

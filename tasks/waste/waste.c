@@ -9,7 +9,7 @@
 extern const struct task_def scan_vision, scan_answer, scan_reward;
 extern const struct task_def chat_classify, chat_answer;
 extern const struct task_def my_profile;
-extern const struct consumer_def consumer_character, consumer_my, consumer_notification;
+extern const struct consumer_def consumer_character, consumer_owned, consumer_my, consumer_notification;
 
 /* clang-format off */
 static const struct task_def *const waste_tasks[] = {
@@ -24,6 +24,7 @@ static const struct task_def *const waste_tasks[] = {
 
 static const struct consumer_def *const waste_consumers[] = {
         &consumer_character,
+        &consumer_owned,
         &consumer_my,
         &consumer_notification,
         NULL,
@@ -101,9 +102,6 @@ static const struct fact_view waste_views[] = {
         { "character_owned",
           FACT_CHARACTER,
           { { "granted_at", FACT_AT }, { "user_id", FACT_OWNER }, { "code", FACT_KEY }, { "task_id", FACT_TASK } } },
-        { "character_acquired",
-          FACT_ACQUIRED,
-          { { "acquired_at", FACT_AT }, { "user_id", FACT_OWNER }, { "code", FACT_KEY } } },
         { "profile", FACT_PROFILE, { { "updated_at", FACT_AT }, { "user_id", FACT_OWNER }, { "fields", FACT_KEYS } } },
         { 0 },
 };

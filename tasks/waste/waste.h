@@ -8,10 +8,12 @@
 
 extern const struct domain waste;
 
-/* The facts of its tasks and consumers, by their kinds. A character is a user's once, by its code: `character` is what scan.reward has awarded, `acquired`
- * what the consumer "character" has granted of that. A profile's fields are merged, by their names. */
+/* The facts of its tasks and consumers, by their kinds; their owner is a user. What a user has is the character domain's: `character`, by its code, true or
+ * false, and `grant`, each grant and revocation of it, "CODE/1", "CODE/2" …, written once, so that of two at a time one sees the other. `owned` is the
+ * scans' copy of `character`, behind by moments. A profile's fields are merged, by their names. */
 #define FACT_CHARACTER "character"
-#define FACT_ACQUIRED  "acquired"
+#define FACT_GRANT     "grant"
+#define FACT_OWNED     "owned"
 #define FACT_PROFILE   "profile"
 
 /* The taxonomy and other tables, tasks/waste/data/ *.json; the rules, tasks/waste/rules/ *.json. */

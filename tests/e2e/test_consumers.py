@@ -2,6 +2,7 @@
 """Consumers on the store's outbox: each event once in effect and in order, whatever fails, waits or is killed; the same on both stores."""
 
 import collections
+import contextlib
 import json
 import random
 
@@ -236,6 +237,17 @@ def test_an_unknown_consumer_is_said_to_be_one(tables, backend):
     assert one.wait() == 1 and 'did you mean "ledger"?' in one.stderr
 
 
+@contextlib.contextmanager
+def acting(chard, *names):
+    """`chard consume` for the length of a `with`."""
+    consumer = chard.start("consume", *names)
+    try:
+        yield
+    finally:
+        consumer.terminate()
+        assert consumer.wait() == 0, consumer.stderr[-4000:]
+
+
 # --- by the command line ---------------------------------------------------------------------------------
 
 
@@ -260,7 +272,7 @@ def test_dead_letters_of_events_are_listed_shown_edited_and_requeued(chard, data
     event["payload"]["character_id"] = "can"
     chard.run("dlq", "edit", entry, "--file", "-", input=json.dumps({"args": [], "kwargs": shown["kwargs"] | {"event": event}}), check=0)
     chard.run("dlq", "requeue", "--all", "--yes", check=0)
-    wait_until(lambda: {row["key"] for row in database.rows("select key from chard.fact where kind = 'acquired'")} == {"pet", "can"})
+    wait_until(lambda: {row["key"] for row in database.rows("select key from chard.fact where kind = 'character'")} == {"pet", "can"})
     states = wait_until(lambda: (rows := database.rows("select state from chard.dead_letter order by entry")) and len(rows) == 3 and rows)
     assert sorted(row["state"] for row in states) == ["kept", "requeued", "requeued"]  # one died again
     assert database.value("select count(*) from chard.scheduled") == 0
@@ -276,7 +288,7 @@ def test_from_a_reward_to_the_notification(chard, database, place, wait_until):
         job = jobs.submit_scan(chard)
         assert jobs.ended(database, [job]) == {job: "SUCCESS"}
     granted = dict(jobs.outbox(database, job))["RewardGranted"]
-    consumer = chard.start("consume", "character", "my", "notification")
+    consumer = chard.start("consume", "character", "owned", "my", "notification")
     notice, = wait_until(lambda: database.rows("select * from chard.scheduled where routing_key = 'my.notify'"))
     consumer.terminate()
     assert consumer.wait() == 0
@@ -289,8 +301,59 @@ def test_from_a_reward_to_the_notification(chard, database, place, wait_until):
     assert json.loads(bytes(notice["body"]))[1]["fields"] == {"characters": [code]}
     listed = {one["name"]: one for one in json.loads(chard.run("consume", "--list", "--json", check=0).stdout)}
     assert {name: (one["waiting"], one["behind"]) for name, one in listed.items()} == {
-        name: (0, 0) for name in ("character", "my", "notification")}
+        name: (0, 0) for name in ("character", "owned", "my", "notification")}
     assert "CharacterAcquired" in chard.run("consume", "--list", check=0).stdout
+
+
+PET = {"user_id": "u1", "image_url": jobs.PICTURE, "text": "an empty clear PET water bottle", "lang": "en"}
+
+
+def rewards(database, ids):
+    return collections.Counter(row["document"]["reward"]["reason"] for row in database.rows("select root_id, document from chard.job") if row["root_id"] in ids)
+
+
+@everywhere
+def test_a_second_scan_grants_nothing_twice(chard, database, place, wait_until):
+    """Each asks for the character, as long as scans don't know that the user has it; granted it is once, whoever asks how often."""
+    chard.prepare()
+    with chard.worker():
+        ids = jobs.submit_many(chard, "scan", [PET] * 10)
+        assert set(jobs.ended(database, ids).values()) == {"SUCCESS"}
+        with acting(chard, "character", "owned"):
+            wait_until(lambda: database.value("select count(*) from chard.fact where kind = 'owned'"))
+            wait_until(lambda: database.value("select count(*) from chard.inbox where consumer = 'character'") == 10)
+        later = [jobs.submit(chard, "scan", **PET)]
+        assert jobs.ended(database, later) == {later[0]: "SUCCESS"}
+    assert rewards(database, ids) == {"granted": 10} and rewards(database, later) == {"already_owned": 1}
+    assert database.rows("select user_id, code from chard.character_owned") == [{"user_id": "u1", "code": "char-petty"}]
+    assert database.value("select count(*) from chard.event where type = 'CharacterAcquired'") == 1
+
+
+@everywhere
+def test_a_step_that_fails_for_good_has_those_before_it_undo_theirs(chard, database, place, wait_until):
+    """A profile that is full takes no character: it is revoked, the reward is none, the user is told; and once there is room a scan is rewarded anew."""
+    def told():
+        return [json.loads(bytes(row["body"]))[1]["fields"] for row in database.rows("select body from chard.scheduled where routing_key = 'my.notify' order by due_at")]
+
+    chard.prepare()
+    full = json.dumps([f"c{n}" for n in range(500)])
+    database.run(f"insert into chard.fact (kind, owner, key, task_id, value) values ('profile', 'u1', 'characters', 't', '{full}')")
+    with chard.worker(), acting(chard, "character", "owned", "my", "notification"):
+        first = jobs.submit(chard, "scan", **PET)
+        wait_until(lambda: told() == [{"reward_revoked": {"character_id": "char-petty", "reason": "profile_full"}}])
+        wait_until(lambda: database.row("select value from chard.fact where kind = 'owned'") == {"value": False})
+        assert database.rows("select * from chard.character_owned") == []
+        letter, = letters(database)
+        assert (letter["name"], letter["error_code"], letter["state"]) == ("my", "profile_full", "kept")
+        database.run("update chard.fact set value = '[]' where kind = 'profile'")
+        chard.run("dlq", "requeue", "--all", "--yes", check=0)  # what was undone is not done after all
+        second = jobs.submit(chard, "scan", **PET)
+        wait_until(lambda: len(told()) == 2)
+    assert rewards(database, [first, second]) == {"granted": 2}
+    assert told()[1] == {"characters": ["char-petty"]} and [row["code"] for row in database.rows("select code from chard.character_owned")] == ["char-petty"]
+    events = database.rows("select type, aggregate_id, payload from chard.event where type in ('CharacterAcquired', 'CharacterRevoked', 'RewardRevoked', 'ProfileUpdated') order by created_at, type")
+    assert [row["type"] for row in events] == ["CharacterAcquired", "CharacterRevoked", "RewardRevoked", "CharacterAcquired", "ProfileUpdated"]
+    assert events[2]["aggregate_id"] == first and database.value("select count(*) from chard.consumer_waiting") == 0
 
 
 def test_dev_runs_them_inside(tmp_path, wait_until):

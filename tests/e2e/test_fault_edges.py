@@ -4,10 +4,12 @@ and what must be left of it once a worker that lives has been there."""
 
 import json
 import signal
+import subprocess
 
 import pytest
 from support import jobs
 from support.place import PLACES
+from support.program import ROOT
 from support.provider import failure, hanging, rate_limited
 from test_faults import answer, check_outbox
 
@@ -64,16 +66,34 @@ def test_killed_over_a_document_that_cannot_be_stored(chard_fault, database, que
     assert [row["type"] for row in database.rows("select type from chard.outbox")] == ["ScanFailed"]
 
 
-def test_killed_as_a_grant_turns_out_stale(chard_fault, database, queues, tmp_path, wait_until):
-    """The last steps of a hundred scans of one user come at once: some are claimed before one of them commits."""
+FIRST_ONE = """
+#include <chard.h>
+static int run(const struct chard_input *in, struct chard_outcome *out)
+{
+        const char *has = chard_fact(in, "prize", "all", "first");
+        if (has)
+                return CHARD_DONE;
+        return chard_fact_once(out, "prize", "all", "first", "1") || chard_event(out, "prize", "all", "PrizeGiven", "{}");
+}
+static const struct chard_task t = { .name = "prize.give", .queue = "prize.give", .deadline_ms = 5000, .sees = { { "prize", "/input/of" } }, .run = run };
+CHARD_PLUGIN(&t);
+"""
+
+
+def test_killed_as_what_is_written_once_turns_out_stale(chard_fault, database, queues, tmp_path, wait_until):
+    """A hundred tasks want to be the first, and come at once: some are claimed before one of them commits."""
+    source, library = tmp_path / "prize.c", tmp_path / "prize.so"
+    source.write_text(FIRST_ONE)
+    subprocess.run(["cc", "-shared", "-fPIC", f"-I{ROOT / 'include'}", "-o", library, source], check=True, timeout=60)
+    chard_fault.settings["CHARD_TASKS"] = str(library)
     chard = chard_fault.prepare()
-    ids = jobs.submit_many(chard, "scan", [SCAN | {"text": "an empty clear PET water bottle"}] * 100)
-    with chard.worker(queues="scan.vision,scan.answer"):
-        wait_until(lambda: queues.depth("scan.reward") == 100, 60)
+    ids = [f"prize-{n}" for n in range(100)]
+    for id in ids:
+        queues.publish("prize.give", "prize.give", json.dumps([[], {"of": "all"}, None]).encode(),
+                       {"lang": "py", "task": "prize.give", "id": id, "root_id": id, "retries": 0})
     dies(chard, "commit/claim", tmp_path)
     ends(chard, database, ids, "SUCCESS")
-    check_outbox(database, ids)
-    assert database.value("select count(*) from chard.outbox where type = 'RewardGranted'") == 1
+    assert [row["type"] for row in database.rows("select type from chard.outbox")] == ["PrizeGiven"]
 
 
 def test_killed_as_a_successor_finds_no_queue(scene, database, provider, queues, tmp_path):

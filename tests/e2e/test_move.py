@@ -12,6 +12,7 @@ import pytest
 import redis
 from support import jobs
 from support.program import ROOT, Chard
+from support.store import Backend
 from support.waiting import wait_until as wait
 
 
@@ -62,6 +63,7 @@ def test_everything_arrives(small, chard, database, file):
     small.run("topology", "apply", check=0)
     finished = [jobs.submit_scan(small), jobs.submit(small, "my", **jobs.example("my-profile.json")["input"])]
     assert set(work_off(small, finished).values()) == {"SUCCESS"}
+    Backend(f"sqlite:{file}").database.run("insert into fact (kind, owner, key, task_id, value) values ('character', 'u1', 'char-petty', 't', 'true')")
     before = {id: json.loads(small.run("job", id, "--json").stdout) for id in finished}
     events = [json.loads(line) for line in small.run("events", "--json").stdout.splitlines()]
     waiting = [submit_chat(small, n) for n in range(5)]

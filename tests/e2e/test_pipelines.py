@@ -55,8 +55,6 @@ def check_scan(chard, database, job_id):
     rows = database.rows("select id, aggregatetype, aggregateid, type, payload from chard.outbox where aggregateid = %s", job_id)
     assert {row["type"]: row["payload"] for row in rows} == {e["type"]: e["payload"] for e in events}
     assert len(rows) == 3
-    assert database.rows("select user_id, code from chard.character_owned") == [
-        {"user_id": "u1", "code": "char-petty"}]
     shown = jobs.job(chard, job_id)
     assert shown["state"] == "SUCCESS" and shown["document"] == document
 
@@ -115,19 +113,6 @@ def test_every_example_succeeds_offline(chard, database, name):
         assert set(found) == {"id", "pipeline", "state", "document", "error"}
         assert (found["state"], found["error"]) == ("SUCCESS", None)
         assert found["pipeline"] == jobs.example(name)["pipeline"]
-
-
-@everywhere
-def test_a_second_scan_grants_nothing_twice(chard, database):
-    chard.prepare()
-    with chard.worker():
-        ids = jobs.submit_many(chard, "scan", [
-            {"user_id": "u1", "image_url": jobs.PICTURE, "text": "an empty clear PET water bottle", "lang": "en"}] * 20)
-        assert set(jobs.ended(database, ids).values()) == {"SUCCESS"}
-    rewards = [row["document"]["reward"] for row in database.rows("select document from chard.job")]
-    assert sum(reward["received"] for reward in rewards) == 1
-    assert sum(reward["already_owned"] for reward in rewards) == 19
-    assert database.value("select count(*) from chard.outbox where type = 'RewardGranted'") == 1
 
 
 @everywhere

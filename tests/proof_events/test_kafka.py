@@ -47,7 +47,7 @@ def test_each_event_once_through_kills_and_rebalances(world):
     for one in second, third:
         one.signal(signal.SIGTERM)
         assert one.wait(30) == 0, one.stderr
-    assert tables.value("select count(*) from chard.fact where kind = 'acquired'") == 1000
+    assert tables.value("select count(*) from chard.fact where kind = 'character'") == 1000
     assert tables.value("select count(*) from chard.event where type = 'ProfileUpdated'") == 1000
     assert tables.value("select count(distinct tracingspancontext) from chard.outbox") == 1
     letter, = json.loads(chard.run("dlq", "ls", "--json", check=0).stdout)["entries"]
@@ -67,7 +67,7 @@ def test_from_kafka_to_the_store_and_back_nothing_is_doubled(world):
         wait_until(lambda: count(tables, "character") == before, 60)
         consumer.terminate()
         assert consumer.wait(30) == 0
-    assert tables.value("select count(*) from chard.fact where kind = 'acquired'") == before == tables.value(
+    assert tables.value("select count(*) from chard.fact where kind = 'character'") == before == tables.value(
         "select count(*) from chard.event where type = 'CharacterAcquired'")
 
 
@@ -115,10 +115,10 @@ def test_a_lost_slot_leaves_no_gap(world):
     consumer = chard.start("consume", "character", "--from", "kafka")
     words = re.search(r"chard (cdc backfill --since \S+)", anew["advice"])[1].split()
     assert "events are in the outbox once more" in chard.run(*words, check=0).stdout
-    there = "select count(*) from chard.fact where kind = 'acquired' and owner >= 'u4000' and owner < 'u4050'"
+    there = "select count(*) from chard.fact where kind = 'character' and owner >= 'u4000' and owner < 'u4050'"
     wait_until(lambda: tables.value(there) == 50, 90)
     consumer.terminate()
     assert consumer.wait(30) == 0
     assert any("backfill:2" in line and "u4049" in line for line in kafka.read("chard.scan"))
-    assert tables.value("select count(*) from chard.fact where kind = 'acquired'") == tables.value(
+    assert tables.value("select count(*) from chard.fact where kind = 'character'") == tables.value(
         "select count(*) from chard.event where type = 'CharacterAcquired'")

@@ -98,6 +98,9 @@ static void what_may_be_acted_on_at_once(void **state)
 #define ACQUIRED(payload)                                                                                                    \
         "{'id': 'e2', 'aggregate_type': 'character', 'aggregate_id': 'u1', 'type': 'CharacterAcquired', 'payload': " payload \
         "}"
+#define REVOKED(payload)                                                                                                    \
+        "{'id': 'e4', 'aggregate_type': 'character', 'aggregate_id': 'u1', 'type': 'CharacterRevoked', 'payload': " payload \
+        "}"
 #define UPDATED(payload)                                                                                                \
         "{'id': 'e3', 'aggregate_type': 'profile', 'aggregate_id': 'u1', 'type': 'ProfileUpdated', 'payload': " payload \
         "}"
@@ -111,11 +114,26 @@ static void what_the_shipped_ones_make_of_events(void **state)
                 const char *label, *consumer, *event, *facts, *expected;
         } rows[] = {
                 { "a reward", "character", REWARD("{" PET ", 'category': 'clear-pet'}"),
-                  "{'acquired': {'u1': {'can': null}}}",
-                  "{'sections': {}, 'facts': [{'once': 'acquired u1 pet', 'value': {'event_id': 'e1'}}],"
+                  "{'character': {'u1': {'can': true}}, 'grant': {'u1': {'can/1': {}}}}",
+                  "{'sections': {}, 'facts': [{'once': 'grant u1 pet/1', 'value': {'has': true, 'event_id': 'e1'}}, {'merge': 'character u1 pet', 'value': true}],"
                   "'events': [{'of': 'character u1', 'type': 'CharacterAcquired', 'payload': {'job_id': 'j1', 'user_id': 'u1', 'character_id': 'pet'}}]}" },
-                { "a second one", "character", REWARD("{" PET "}"), "{'acquired': {'u1': {'pet': null}}}",
+                { "a second one", "character", REWARD("{" PET "}"), "{'character': {'u1': {'pet': true}}}",
                   "{'sections': {}}" },
+                { "one more, after it was taken back", "character", REWARD("{" PET "}"),
+                  "{'character': {'u1': {'pet': false}}, 'grant': {'u1': {'pet/1': {}, 'pet/2': {}}}}",
+                  "{'…': 1, 'facts': [{'…': 1, 'once': 'grant u1 pet/3'}, {'merge': 'character u1 pet', 'value': true}]}" },
+                { "taking it back", "character", REVOKED("{" PET ", 'reason': 'profile_full'}"),
+                  "{'character': {'u1': {'pet': true}}, 'grant': {'u1': {'pet/1': {}}}}",
+                  "{'sections': {}, 'facts': [{'once': 'grant u1 pet/2', 'value': {'has': false, 'event_id': 'e4'}}, {'merge': 'character u1 pet', 'value': false}],"
+                  "'events': [{'of': 'scan j1', 'type': 'RewardRevoked', 'payload': {'job_id': 'j1', 'user_id': 'u1', 'character_id': 'pet', 'reason': 'profile_full'}}]}" },
+                { "taking back what nobody has", "character", REVOKED("{" PET "}"),
+                  "{'character': {'u1': {'pet': false}}}", "{'sections': {}}" },
+                { "taking back one of no scan", "character", REVOKED("{'user_id': 'u1', 'character_id': 'pet'}"),
+                  "{'character': {'u1': {'pet': true}}}", "{'sections': {}, 'facts': [{'…': 1}, {'…': 1}]}" },
+                { "the scans' copy", "owned", ACQUIRED("{" PET "}"), NULL,
+                  "{'sections': {}, 'facts': [{'merge': 'owned u1 pet', 'value': true}]}" },
+                { "… of what was taken back", "owned", REVOKED("{" PET "}"), NULL,
+                  "{'sections': {}, 'facts': [{'merge': 'owned u1 pet', 'value': false}]}" },
                 { "another kind of reward", "character",
                   REWARD("{'user_id': 'u', 'character_id': 'c', 'reward_type': 'coins'}"), NULL, "{'sections': {}}" },
                 { "a reward for nobody", "character", REWARD("{'character_id': 'c', 'reward_type': 'character'}"), NULL,
@@ -140,6 +158,16 @@ static void what_the_shipped_ones_make_of_events(void **state)
                 { "what somebody wrote there by hand", "my", ACQUIRED("{" PET "}"),
                   "{'profile': {'u1': {'characters': 'none'}}}",
                   "{'…': 1, 'facts': [{'merge': 'profile u1 characters', 'value': ['pet']}]}" },
+                { "one that was taken back", "my", REVOKED("{" PET "}"),
+                  "{'profile': {'u1': {'characters': ['can', 'pet', 'x']}}}",
+                  "{'…': 1, 'facts': [{'merge': 'profile u1 characters', 'value': ['can', 'x']}]}" },
+                { "one that was taken back before it came", "my", REVOKED("{" PET "}"), NULL, "{'sections': {}}" },
+                { "a notice of a reward that is none", "notification",
+                  "{'id': 'e5', 'aggregate_type': 'scan', 'aggregate_id': 'j1', 'type': 'RewardRevoked', 'payload': {" PET
+                  ", 'reason': 'r'}}",
+                  NULL,
+                  "{'sections': {}, 'sends': [{'as': 'beside', 'canvas': {'…': 1, 'task': 'my.notify', 'kwargs':"
+                  " {'user_id': 'u1', 'event_id': 'e5', 'fields': {'reward_revoked': {'character_id': 'pet', 'reason': 'r'}}}}}]}" },
                 { "a notice", "notification", UPDATED("{'user_id': 'u1', 'fields': {'characters': ['pet']}}"), NULL,
                   "{'sections': {}, 'sends': [{'as': 'beside', 'canvas': {'…': 1, 'task': 'my.notify', 'kwargs':"
                   " {'user_id': 'u1', 'event_id': 'e3', 'fields': {'characters': ['pet']}}}}]}" },
@@ -152,15 +180,13 @@ static void what_the_shipped_ones_make_of_events(void **state)
 }
 
 /* One event through thinking, as the step that the store gets: {"items", "waits", "letters", "messages"} as texts. */
-static json_t *draft_of(const char *consumer, const char *page)
+static json_t *draft_with(const struct consumer *consumer, const char *page)
 {
         static struct step_draft draft;
         struct batch b;
         struct map *held = NULL;
         json_t *rows = json_of(page), *shown = NULL;
-        const struct thinking t = {
-                .consumer = catalog_consumer(shipped(), consumer), .catalog = shipped(), .worker = "w", .now_ms = 5000
-        };
+        const struct thinking t = { .consumer = consumer, .catalog = shipped(), .worker = "w", .now_ms = 5000 };
         struct thinking with = t;
         assert_int_equal(map_new(&held), 0);
         with.held = held;
@@ -189,6 +215,11 @@ static json_t *draft_of(const char *consumer, const char *page)
 }
 
 #define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+static json_t *draft_of(const char *consumer, const char *page)
+{
+        return draft_with(catalog_consumer(shipped(), consumer), page);
+}
+
 #define HEARD(aggregate, type, payload)                                                                          \
         "[{'position': '9', 'id': 'e9', 'aggregate_type': '" aggregate "', 'aggregate_id': 'u1', 'type': '" type \
         "', 'payload': " payload ", 'created_at': '', 'tracingspancontext': 'a=b\\ntraceparent=" PARENT          \
@@ -216,6 +247,43 @@ static void what_is_stored_of_it(void **state)
                 assert_outcome(rows[i].label, rows[i].expected, draft_of(rows[i].consumer, rows[i].page));
 }
 
+static int always_refuses(const struct consumer_input *in, struct outcome *out, struct problem *why)
+{
+        outcome_event(out, "thing", "t", "Half", json_object());
+        return problem_set(why, "consumer_logic", "no_stock", "%s", in->event->type);
+}
+
+static int says_why(const struct consumer_input *in, const struct problem *died, struct outcome *out)
+{
+        if (consumer_text(in, "quiet"))
+                return 1;
+        return outcome_event(out, "order", "o", "Undone", json_pack("{s:s}", "reason", died->code)) ||
+               outcome_send(out, json_pack("{s:s, s:{s:s, s:s}}", "task", "tell.them", "options", "exchange", "",
+                                           "routing_key", "tell"));
+}
+
+/* What those before it must undo is stored with its dead letter, and nothing of what it did itself. */
+static void a_step_that_fails_for_good_says_what_is_to_be_undone(void **state)
+{
+        (void)state;
+        static const struct consumer_def def = {
+                .name = "stock", .hears = { "A" }, .act = always_refuses, .compensate = says_why
+        };
+        static const struct consumer stock = { .def = &def };
+        static const struct {
+                const char *label, *page, *expected;
+        } rows[] = {
+                { "refused", HEARD("thing", "A", "{}"),
+                  "{'…': 1, 'items': 1, 'letters': 1, 'messages': 1, 'to': 'tell', 'position': '9'}" },
+                { "nothing is to be undone", HEARD("thing", "A", "{'quiet': '1'}"),
+                  "{'…': 1, 'items': 0, 'letters': 1}" },
+                { "what it did not understand", HEARD("thing", "A", "{'schema_version': 2}"),
+                  "{'…': 1, 'items': 0, 'letters': 1}" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                assert_outcome(rows[i].label, rows[i].expected, draft_with(&stock, rows[i].page));
+}
+
 static void a_constant_that_can_not_be_run_is_refused(void **state)
 {
         (void)state;
@@ -238,6 +306,7 @@ int main(void)
                 cmocka_unit_test(what_may_be_acted_on_at_once),
                 cmocka_unit_test(what_the_shipped_ones_make_of_events),
                 cmocka_unit_test(what_is_stored_of_it),
+                cmocka_unit_test(a_step_that_fails_for_good_says_what_is_to_be_undone),
                 cmocka_unit_test(a_constant_that_can_not_be_run_is_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,9 @@
 
 enum { PAGE, ASIDE, WAYS };
 
+/* A profile with as many characters as it can hold. */
+static const char full[] = "full";
+
 static const struct {
         const char *label, *consumer, *event, *facts;
 } rows[] = {
@@ -38,7 +41,8 @@ static const struct {
         { "what it sends", "notification",
           EVENT("ProfileUpdated", "profile", "{`user_id`: `u1`, `fields`: {`characters`: [`pet`, `can`]}}"), NULL },
         { "what it refuses", "character", EVENT("RewardGranted", "scan", "{`user_id`: `u1`}"), NULL },
-        { "what it grants", "character", EVENT("RewardGranted", "scan", PET), "{'acquired': {'u1': {'can': null}}}" },
+        { "what it grants", "character", EVENT("RewardGranted", "scan", PET), "{'character': {'u1': {'can': true}}}" },
+        { "what it can't take, and others must undo", "my", EVENT("CharacterAcquired", "character", PET), full },
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -137,6 +141,19 @@ static json_t *aside_of(const char *event)
         return due;
 }
 
+static json_t *facts_of(const char *text)
+{
+        json_t *characters = json_array();
+        if (text == full)
+                for (int i = 0; i < 500; i++)
+                        json_array_append_new(characters, json_integer(i));
+        else if (text) {
+                json_decref(characters);
+                return json_of(text);
+        }
+        return json_pack("{s:{s:{s:o}}}", "profile", "u1", "characters", characters);
+}
+
 static int act_on_all_whole(void **state)
 {
         static struct whole w;
@@ -145,14 +162,14 @@ static int act_on_all_whole(void **state)
         if (held_fill(&w.held, NULL) != 0)
                 return -1;
         for (size_t row = 0; row < ROWS; row++) {
-                w.facts[row] = rows[row].facts ? json_of(rows[row].facts) : NULL;
+                w.facts[row] = facts_of(rows[row].facts);
                 w.event[PAGE][row] = page_of(rows[row].event);
                 w.event[ASIDE][row] = aside_of(rows[row].event);
                 for (int way = 0; way < WAYS; way++)
                         if (act_on(&w, row, way, &w.sums[way][row]) != 0)
                                 return -1;
                 const struct sum *s = &w.sums[PAGE][row];
-                if (s->letters != (row == 2) || s->items != (row != 2) || s->messages != (row == 1))
+                if (s->letters != (row == 2 || row == 4) || s->items != (row != 2) || s->messages != (row == 1))
                         return -1;
         }
         return 0;

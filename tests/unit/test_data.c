@@ -219,7 +219,7 @@ static void the_catalogue_is_in_order(void **state)
         assert_int_equal(catalog_task(shipped(), "chard.echo")->def->flags, TASK_STATELESS | TASK_DIAGNOSTIC);
         assert_int_equal(catalog_task(shipped(), "chard.note")->def->flags, TASK_DIAGNOSTIC);
         assert_int_equal(catalog_task(shipped(), "scan.reward")->def->flags, 0);
-        assert_string_equal(catalog_task(shipped(), "scan.reward")->def->sees[0].kind, FACT_CHARACTER);
+        assert_string_equal(catalog_task(shipped(), "scan.reward")->def->sees[0].kind, FACT_OWNED);
 }
 
 static const json_t *property(const struct task *task, const char *name)

@@ -363,13 +363,15 @@ static void reward_follows_the_three_conditions(void **state)
                   "{'sections': {'reward': {'received': true, 'already_owned': false,"
                   " 'character': {'code': 'char-petty', 'ko': '페티'}, 'reason': 'granted'}},"
                   "'events': [{'of': 'scan job-1', 'type': 'RewardGranted', 'payload': {'job_id': 'job-1', 'user_id': 'u-1',"
-                  " 'character_id': 'char-petty', 'reward_type': 'character', 'category': 'clear-pet'}}],"
-                  "'facts': [{'once': 'character u-1 char-petty', 'value': null}]}" },
+                  " 'character_id': 'char-petty', 'reward_type': 'character', 'category': 'clear-pet'}}]}" },
                 { "another one owned", DONE(CLASS("recyclable", "metal", "null", ""), "{}", GOOD),
-                  "{'character': {'u-1': {'char-petty': null}}}",
-                  "{'…': 1, 'facts': [{'once': 'character u-1 char-metally', 'value': null}]}" },
+                  "{'owned': {'u-1': {'char-petty': true}}}",
+                  "{'…': 1, 'events': [{'…': 1, 'of': 'scan job-1', 'type': 'RewardGranted'}]}" },
+                { "owned once, and taken back", DONE(CLASS("recyclable", "metal", "null", ""), "{}", GOOD),
+                  "{'owned': {'u-1': {'char-metally': false}}}",
+                  "{'…': 1, 'events': [{'…': 1, 'of': 'scan job-1', 'type': 'RewardGranted'}]}" },
                 { "owned", DONE(CLASS("recyclable", "clear-pet", "null", ""), "{}", GOOD),
-                  "{'character': {'u-1': {'char-eco': null, 'char-petty': null}}}",
+                  "{'owned': {'u-1': {'char-eco': true, 'char-petty': true}}}",
                   "{'sections': {'reward': {'received': false, 'already_owned': true,"
                   " 'character': {'code': 'char-petty', 'ko': '페티'}, 'reason': 'already_owned'}}}" },
                 { "no rule", DONE(CLASS("recyclable", "clear-pet", "null", ""), "", GOOD), "[]",
@@ -415,8 +417,8 @@ static void every_recyclable_has_its_own_character(void **state)
         for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
                 char document[512], expected[128];
                 snprintf(document, sizeof(document), DONE("'middle': '%s'", "{}", GOOD), pairs[i][0]);
-                snprintf(expected, sizeof(expected), "{'…': 1, 'facts': [{'once': 'character u-1 %s', 'value': null}]}",
-                         pairs[i][1]);
+                snprintf(expected, sizeof(expected),
+                         "{'…': 1, 'events': [{'…': 1, 'payload': {'…': 1, 'character_id': '%s'}}]}", pairs[i][1]);
                 assert_outcome(pairs[i][0], expected, try_run("scan.reward", document, "[]"));
         }
 }
