@@ -126,7 +126,7 @@ static void heard_give_back(struct heard *h)
 
 void batch_clear(struct batch *b)
 {
-        for (size_t i = 0; i < b->count; i++) {
+        for (size_t i = 0; b->list && i < b->count; i++) {
                 heard_give_back(&b->list[i]);
                 json_decref(b->list[i].whole);
         }
