@@ -37,6 +37,9 @@ struct duties_config {
         const char *webhook_shape; /* "slack", "discord", or "": by its host */
         unsigned webhook_every_s;  /* between two messages */
         unsigned webhook_quiet_s;  /* before the same group is told of again */
+        const char *
+                hook_secret; /* with which it is signed that a job has ended: duties/delivery.h; NULL or "" = nobody is told */
+        bool hook_private; /* those that are told may have addresses of private networks */
 };
 
 struct duties;

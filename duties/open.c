@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 extern const struct duty duty_sweep, duty_reprocess, duty_alarm, duty_outage, duty_seal, duty_maintenance,
-        duty_worker_rows;
+        duty_worker_rows, duty_deliver;
 
 /* A duty is one line here. */
-static const struct duty *const all_duties[] = { &duty_sweep, &duty_reprocess,   &duty_alarm,      &duty_outage,
-                                                 &duty_seal,  &duty_maintenance, &duty_worker_rows };
+static const struct duty *const all_duties[] = { &duty_sweep, &duty_reprocess,   &duty_alarm,       &duty_outage,
+                                                 &duty_seal,  &duty_maintenance, &duty_worker_rows, &duty_deliver };
 
 enum { DUTY_COUNT = sizeof(all_duties) / sizeof(all_duties[0]), DUTY_FIRST_MS = 1000 };
 

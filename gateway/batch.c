@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /v1/jobs:batch: many submits, a JSON line each; an answer a line, in the same order, once all are known to be safe or not. */
+#include "core/id.h"
 #include "core/json.h"
 #include "gateway/once.h"
 #include "gateway/own.h"
@@ -7,6 +8,8 @@
 #include "message/canvas/derived_id.h"
 #include "pipelines/pipeline.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,17 +80,77 @@ static void on_batch_submitted(const char *id, const struct problem *why, void *
         batch_settle(line->batch);
 }
 
+/* ---- a line whose job's end is to be told: the store hears of it first ---- */
+
+struct batch_wish {
+        struct batch_line *line;
+        json_t *input; /* owned */
+        char id[JOBS_ID_SIZE];
+};
+
+static void batch_wish_free(struct batch_wish *w)
+{
+        json_decref(w->input);
+        free(w);
+}
+
+static int batch_wish_send(const struct batch_wish *w, struct problem *why)
+{
+        const struct batch_line *line = w->line;
+        const struct job_request request = { line->pipeline->name, w->input, w->id,
+                                             exchange_trace(line->batch->exchange) };
+        char same[JOBS_ID_SIZE];
+        return jobs_submit(line->batch->gateway->jobs, &request, same, on_batch_submitted, w->line, why);
+}
+
+static void on_batch_wished(enum store_result result, struct bytes stored, const struct problem *failed, void *arg)
+{
+        struct batch_wish *w = (struct batch_wish *)arg;
+        struct problem why;
+        int code = 1;
+        (void)stored;
+        if (result == STORE_DONE)
+                code = batch_wish_send(w, &why);
+        else
+                webhook_problem(failed, &why);
+        if (code < 0)
+                problem_set(&why, "gateway", "out_of_memory", "out of memory");
+        if (code)
+                on_batch_submitted(w->id, &why, w->line);
+        batch_wish_free(w);
+}
+
+static int batch_wish(struct batch_line *line, const struct job_request *request, const json_t *webhook,
+                      struct problem *why)
+{
+        struct gateway *g = line->batch->gateway;
+        const int code = jobs_submit_check(g->jobs, request, why);
+        struct batch_wish *w = code ? NULL : malloc(sizeof(*w));
+        if (!w)
+                return code ? code : -ENOMEM;
+        w->line = line;
+        w->input = json_incref((json_t *)request->input);
+        snprintf(w->id, sizeof(w->id), "%s", request->id);
+        if (webhook_register(g, webhook, w->id, on_batch_wished, w, why) == 0)
+                return 0;
+        batch_wish_free(w);
+        return 1;
+}
+
 /* Send a line, or, of a request that was done before, say what became of it. Returns as jobs_submit. */
-static int batch_send(struct batch_line *line, const json_t *input, const char *whole, bool again, struct problem *why)
+static int batch_send(struct batch_line *line, json_t *input, const json_t *webhook, const char *whole, bool again,
+                      struct problem *why)
 {
         struct job_batch *b = line->batch;
         struct jobs *jobs = b->gateway->jobs;
-        struct job_request request = { line->pipeline->name, input, NULL, exchange_trace(b->exchange) };
         char id[JOBS_ID_SIZE], same[JOBS_ID_SIZE];
-        if (whole) {
+        const struct job_request request = { line->pipeline->name, input, id, exchange_trace(b->exchange) };
+        if (whole)
                 derived_id(whole, "line", (size_t)(line - b->lines), id);
-                request.id = id;
-        }
+        else
+                id_new(id);
+        if (!again && webhook)
+                return batch_wish(line, &request, webhook, why);
         if (!again)
                 return jobs_submit(jobs, &request, same, on_batch_submitted, line, why);
         const int code = jobs_submit_check(jobs, &request, why);
@@ -99,14 +162,15 @@ static int batch_send(struct batch_line *line, const json_t *input, const char *
 static void batch_submit(struct batch_line *line, struct bytes text, const char *whole, bool again)
 {
         JSON_OWNED json_t *body = NULL;
+        json_t *webhook = NULL;
         struct problem why;
         struct job_batch *b = line->batch;
         int code = json_parse(text, "request", &body, &why);
         if (code == 0)
-                code = submit_read_body(b->gateway, body, &line->pipeline, &why);
+                code = submit_read_body(b->gateway, body, &line->pipeline, &webhook, &why);
         if (code == 0) {
                 b->open++;
-                code = batch_send(line, json_object_get(body, "input"), whole, again, &why);
+                code = batch_send(line, json_object_get(body, "input"), webhook, whole, again, &why);
                 b->open -= code || again ? 1 : 0;
         }
         if (code < 0)

@@ -32,6 +32,9 @@ struct gateway_config {
         unsigned connections; /* at once */
         size_t body_most;     /* bytes */
 
+        bool webhooks;        /* the ends of jobs are told to whom their submitters name … */
+        bool webhook_private; /* … at addresses of private networks, too */
+
         struct meter *meter; /* where its requests are counted; or NULL */
 
         void (*stopped)(void *arg); /* gateway_stop has come to its end; not from inside */

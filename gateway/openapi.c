@@ -90,14 +90,21 @@ static json_t *openapi_input(const struct pipeline *p)
 }
 
 /* {"pipeline", "input"}, one way for each pipeline. */
-static json_t *openapi_job(const struct catalog *catalog)
+static json_t *openapi_job(const struct gateway *g)
 {
         json_t *ways = json_array();
-        for (const struct pipeline *const *p = catalog_pipelines(catalog); *p; p++)
-                json_array_append_new(ways, json_pack("{s:s, s:{s:{s:s}, s:o}, s:[s, s], s:b}", "type", "object",
-                                                      "properties", "pipeline", "const", (*p)->name, "input",
-                                                      openapi_input(*p), "required", "pipeline", "input",
-                                                      "additionalProperties", 0));
+        for (const struct pipeline *const *p = catalog_pipelines(g->config.catalog); *p; p++) {
+                json_t *properties =
+                        json_pack("{s:{s:s}, s:o}", "pipeline", "const", (*p)->name, "input", openapi_input(*p));
+                if (g->config.webhooks)
+                        json_object_set_new(
+                                properties, "webhook",
+                                json_pack("{s:s, s:s, s:s}", "type", "string", "format", "uri", "description",
+                                          "told when the job has ended, signed as Standard Webhooks has it"));
+                json_array_append_new(ways,
+                                      json_pack("{s:s, s:o, s:[s, s], s:b}", "type", "object", "properties", properties,
+                                                "required", "pipeline", "input", "additionalProperties", 0));
+        }
         return json_pack("{s:o}", "oneOf", ways);
 }
 
@@ -105,7 +112,7 @@ static json_t *openapi_body(const struct gateway *g, const struct route *r)
 {
         json_t *schema = r->subject                  ? openapi_input((const struct pipeline *)r->subject)
                          : r->serve == send_any_task ? json_pack("{s:s}", "$ref", "#/components/schemas/Task")
-                         : r->serve == submit_job    ? openapi_job(g->config.catalog)
+                         : r->serve == submit_job    ? openapi_job(g)
                                                      : json_object();
         return json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content", r->takes, "schema", schema);
 }

@@ -45,6 +45,7 @@ struct submission {
         const struct submission_kind *kind;
         const struct pipeline *pipeline; /* NULL: a task */
         json_t *what;                    /* the job's input, or the task; owned */
+        json_t *webhook;                 /* where its end is told, or NULL; owned */
         struct once *once;               /* NULL: its request has no key */
         struct problem failed;           /* no code: it is safe */
         char id[JOBS_ID_SIZE];
@@ -60,12 +61,24 @@ struct submission_kind {
 void submission_begin(const struct submission *like, const char *id);
 void on_job_submitted(const char *id, const struct problem *why, void *arg);
 
-/* {"pipeline", "input"}, and nothing else. 0, or 1 with `why`. */
-int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline,
+/* {"pipeline", "input"} and perhaps where its end is told, and nothing else. 0, or 1 with `why`. */
+int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline, json_t **webhook,
                      struct problem *why);
 
 /* The trace that a request belongs to: of its headers traceparent, tracestate and baggage what is well formed, as the standards have it. Borrowed from it. */
 struct trace_context exchange_trace(const struct exchange *x);
+
+/* webhook.c */
+
+/* Where a body says that the job's end is to be told: *out is borrowed from it, or NULL. 0, or 1 with `why` (code "bad_webhook"). */
+int webhook_read(const struct gateway *g, const json_t *body, json_t **out, struct problem *why);
+
+/* Have the store tell it; `done` comes when it is safe there. 0, or 1 with `why`: then it does not come. */
+int webhook_register(struct gateway *g, const json_t *url, const char *job, store_done *done, void *arg,
+                     struct problem *why);
+
+/* Why that failed, of a store_done that is not STORE_DONE and says `why`, or nothing. */
+void webhook_problem(const struct problem *why, struct problem *out);
 
 /* batch.c */
 #define BATCH_TYPE "application/jsonl"

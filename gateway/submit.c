@@ -56,6 +56,7 @@ static void submission_end(struct submission *s)
 {
         exchange_drop(s->exchange);
         json_decref(s->what);
+        json_decref(s->webhook);
         free(s);
 }
 
@@ -111,14 +112,9 @@ void on_job_submitted(const char *id, const struct problem *why, void *arg)
         submission_settle(s, why);
 }
 
-/* Under an id of its own, or (NULL) a new one. Where it is on its way it may be over when this returns. */
-static void submission_send(struct submission *s, const char *id)
+static void submission_publish(struct submission *s)
 {
         struct problem why;
-        if (id)
-                snprintf(s->id, sizeof(s->id), "%s", id);
-        else
-                id_new(s->id);
         exchange_name(s->exchange, s->id);
         const int code = s->kind->send(s, &why);
         if (code == 0)
@@ -127,6 +123,33 @@ static void submission_send(struct submission *s, const char *id)
         if (code < 0)
                 problem_set(&why, "gateway", "out_of_memory", "out of memory");
         submission_settle(s, &why);
+}
+
+static void on_submission_wished(enum store_result result, struct bytes stored, const struct problem *failed, void *arg)
+{
+        struct submission *s = (struct submission *)arg;
+        struct problem why;
+        (void)stored;
+        if (result == STORE_DONE) {
+                submission_publish(s);
+                return;
+        }
+        webhook_problem(failed, &why);
+        submission_settle(s, &why);
+}
+
+/* Under an id of its own, or (NULL) a new one. Where it is on its way it may be over when this returns. */
+static void submission_send(struct submission *s, const char *id)
+{
+        struct problem why;
+        if (id)
+                snprintf(s->id, sizeof(s->id), "%s", id);
+        else
+                id_new(s->id);
+        if (!s->webhook)
+                submission_publish(s);
+        else if (webhook_register(s->gateway, s->webhook, s->id, on_submission_wished, s, &why))
+                submission_settle(s, &why);
 }
 
 static void on_submission_judged(enum once_verdict verdict, const char *id, const struct problem *why, void *arg)
@@ -162,6 +185,7 @@ void submission_begin(const struct submission *like, const char *id)
         }
         *s = *like;
         json_incref(s->what);
+        json_incref(s->webhook);
         exchange_keep(s->exchange, GATEWAY_ANSWER_MS);
         const int asked = submission_ask(s, id, &why);
         if (asked == 1)
@@ -205,15 +229,28 @@ static int job_send(struct submission *s, struct problem *why)
         return jobs_submit(s->gateway->jobs, &request, same, on_job_submitted, s, why);
 }
 
-static void submit_input(struct gateway *g, struct exchange *x, const struct pipeline *p, json_t *input)
+static void submit_input(struct gateway *g, struct exchange *x, const struct pipeline *p, json_t *input,
+                         json_t *webhook)
 {
         static const struct submission_kind kind = { job_check, job_send };
-        const struct submission s = { .gateway = g, .exchange = x, .kind = &kind, .pipeline = p, .what = input };
+        const struct submission s = {
+                .gateway = g, .exchange = x, .kind = &kind, .pipeline = p, .what = input, .webhook = webhook
+        };
         assert(p);
         submission_begin(&s, NULL);
 }
 
-int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline, struct problem *why)
+static bool submit_has_member(const char *key)
+{
+        static const char *const members[] = { "pipeline", "input", "webhook", "result_url" };
+        for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+                if (strcmp(members[i], key) == 0)
+                        return true;
+        return false;
+}
+
+int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline, json_t **webhook,
+                     struct problem *why)
 {
         const char *key, *name = json_text(body, "pipeline", NULL);
         json_t *value;
@@ -221,15 +258,15 @@ int submit_read_body(const struct gateway *g, const json_t *body, const struct p
                 return problem_set(why, "request", "bad_request",
                                    "the body must be {\"pipeline\": name, \"input\": {…}}");
         json_object_foreach((json_t *)body, key, value) {
-                if (strcmp(key, "pipeline") != 0 && strcmp(key, "input") != 0)
+                if (!submit_has_member(key))
                         return problem_set(why, "request", "bad_request",
-                                           "\"%.60s\" is no member of {\"pipeline\", \"input\"}", key);
+                                           "\"%.60s\" is no member of {\"pipeline\", \"input\", \"webhook\"}", key);
         }
         *pipeline = catalog_pipeline(g->config.catalog, name);
         if (!*pipeline)
                 return problem_set(why, "pipeline", "no_pipeline", "there is no pipeline \"%.60s\"; see: /openapi.json",
                                    name);
-        return 0;
+        return webhook_read(g, body, webhook, why);
 }
 
 void submit_job(void *owner, struct exchange *x)
@@ -237,13 +274,14 @@ void submit_job(void *owner, struct exchange *x)
         struct gateway *g = (struct gateway *)owner;
         struct problem why;
         const struct pipeline *pipeline = NULL;
+        json_t *webhook = NULL;
         JSON_OWNED json_t *body = body_json(x);
         if (!body)
                 return;
-        if (submit_read_body(g, body, &pipeline, &why))
+        if (submit_read_body(g, body, &pipeline, &webhook, &why))
                 exchange_answer_problem(x, &why);
         else
-                submit_input(g, x, pipeline, json_object_get(body, "input"));
+                submit_input(g, x, pipeline, json_object_get(body, "input"), webhook);
 }
 
 void submit_shorthand(void *owner, struct exchange *x)
@@ -258,5 +296,5 @@ void submit_shorthand(void *owner, struct exchange *x)
                 exchange_answer_problem(x, &why);
                 return;
         }
-        submit_input(g, x, (const struct pipeline *)exchange_route(x)->subject, body);
+        submit_input(g, x, (const struct pipeline *)exchange_route(x)->subject, body, NULL);
 }

@@ -12,10 +12,11 @@ enum carried {
         CARRY_TASKS,
         CARRY_EVENTS, /* with those outbox rows that are still there */
         CARRY_FACTS,
-        CARRY_INBOX,  /* which events consumers have acted on */
-        CARRY_ONCE,   /* requests that may be sent again */
-        CARRY_KEYS,   /* API keys */
-        CARRY_AUDITS, /* what was done to dead letters */
+        CARRY_INBOX,    /* which events consumers have acted on */
+        CARRY_ONCE,     /* requests that may be sent again */
+        CARRY_KEYS,     /* API keys */
+        CARRY_WEBHOOKS, /* whom to tell when jobs end */
+        CARRY_AUDITS,   /* what was done to dead letters */
         CARRY_DEAD,
         CARRY_UNTOLD, /* results that are owed */
         CARRY_SCHEDULED,
@@ -28,7 +29,7 @@ struct store_carry {
         void (*out)(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
         /* Take in such rows; what is here already stays as it is: {"carried": how many were not}. `rows` are borrowed for the length of the call. */
         void (*in)(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
-        /* Rows of a kind up to a cursor stand elsewhere now: those that would act here as well (scheduled messages, kept dead letters) go. */
+        /* Rows of a kind up to a cursor stand elsewhere now: those that would act here as well (scheduled messages, kept dead letters, webhooks) go. */
         void (*off)(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);
 };
 

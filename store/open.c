@@ -42,6 +42,7 @@ int store_open(struct store **out, const struct store_config *config, struct pro
                 (*out)->carry = backend->carry;
                 (*out)->fleet = backend->fleet;
                 (*out)->access = backend->access;
+                (*out)->webhook = backend->webhook;
         }
         return rc;
 }

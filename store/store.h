@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store: opened here, used through its doors, a header each: run.h, schedule.h, read.h, dead_letter.h, inbox.h, consumer.h, seal.h, cdc.h, carry.h, fleet.h, access.h. Verbs of tasks and jobs,
+/* The store: opened here, used through its doors, a header each: run.h, schedule.h, read.h, dead_letter.h, inbox.h, consumer.h, seal.h, cdc.h, carry.h, fleet.h, access.h, webhook.h. Verbs of tasks and jobs,
  * never SQL outside a backend: `store->run->claim(store, …)`. Everything is called on, and answered on, the loop thread; no call waits. Calls that
  * arrive while a transaction is under way go together in the next one. While the store is away calls wait here and are repeated when it is back:
  * every verb may safely be repeated. */
@@ -30,6 +30,7 @@ struct store {
         const struct store_carry *carry;
         const struct store_fleet *fleet;
         const struct store_access *access;
+        const struct store_webhook *webhook;
         struct door_counts counts; /* read by store_counts */
 };
 
@@ -95,6 +96,7 @@ struct store_backend {
         const struct store_carry *carry;
         const struct store_fleet *fleet;
         const struct store_access *access;
+        const struct store_webhook *webhook;
 
         bool (*up)(const struct store *s);
         /* Calls that wait for an answer. */

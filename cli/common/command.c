@@ -35,6 +35,7 @@ static void command_hide_secrets(const struct settings *s)
 {
         log_hide(s->openai_api_key);
         log_hide(s->dlq_webhook_url);
+        log_hide(s->webhook_secret);
         hide_password(s->broker_url);
         hide_password(s->broker_admin_url);
         hide_password(s->store_url);

@@ -13,7 +13,7 @@ static const char *const names[CARRY_KINDS] = {
         [CARRY_JOBS] = "jobs",           [CARRY_TASKS] = "tasks",         [CARRY_EVENTS] = "events",
         [CARRY_FACTS] = "facts",         [CARRY_INBOX] = "inbox rows",    [CARRY_AUDITS] = "audit rows",
         [CARRY_ONCE] = "request keys",   [CARRY_KEYS] = "API keys",       [CARRY_DEAD] = "dead letters",
-        [CARRY_UNTOLD] = "results owed", [CARRY_SCHEDULED] = "scheduled",
+        [CARRY_UNTOLD] = "results owed", [CARRY_SCHEDULED] = "scheduled", [CARRY_WEBHOOKS] = "webhooks",
 };
 
 static void move_rows_note(struct carrying *c, const struct problem *why)

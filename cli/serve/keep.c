@@ -93,6 +93,8 @@ struct keeper_config serve_keeper_config(const struct settings *s, const struct 
                         .webhook_shape = s->dlq_webhook_shape,
                         .webhook_every_s = (unsigned)s->dlq_webhook_every_s,
                         .webhook_quiet_s = (unsigned)s->dlq_webhook_quiet_s,
+                        .hook_secret = s->webhook_secret,
+                        .hook_private = s->webhook_private,
                 },
         };
 }

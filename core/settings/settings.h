@@ -43,6 +43,7 @@ struct settings {
         char *dlq_policies;      /* which dead letters are sent back by themselves; see duties/policy.h */
         char *dlq_webhook_url;   /* secret */
         char *dlq_webhook_shape; /* "slack", "discord", or empty: by the URL's host */
+        char *webhook_secret;    /* secret: whsec_… */
         long dlq_webhook_every_s;
         long dlq_webhook_quiet_s;
         long stale_every_s; /* 0 = never */
@@ -63,7 +64,8 @@ struct settings {
         long chord_lost_ms;    /* a chord without a size is lost after that */
         long ai_connections;   /* sockets to the provider at once */
         bool declare_queues;
-        bool native_delay; /* declare kombu's queues for messages with countdown or eta */
+        bool webhook_private; /* jobs' ends may be told to addresses of private networks */
+        bool native_delay;    /* declare kombu's queues for messages with countdown or eta */
         bool track_started;
         bool ai_http2_plain; /* speak HTTP/2 without TLS ("prior knowledge") to the provider */
         bool ai_baggage;     /* send a message's baggage to the provider */

@@ -66,6 +66,8 @@ static const struct pg_verb *const verbs[LANE_COUNT] = {
         [LANE_ONCE_BEGIN] = &verb_once_begin,
         [LANE_ONCE_SETTLE] = &verb_once_settle,
         [LANE_KEYS] = &verb_keys,
+        [LANE_WEBHOOK_ADD] = &verb_webhook_add,
+        [LANE_WEBHOOK] = &verb_webhook,
         [LANE_CDC] = &verb_cdc,
         [LANE_PROBE_CLAIMS] = &verb_probe_claims,
         [LANE_PROBE_COMMITS] = &verb_probe_commits,
@@ -367,6 +369,15 @@ static const struct store_access pg_access_door = {
         .key_revoke = pg_key_revoke,
 };
 
+static const struct store_webhook pg_webhook_door = {
+        .add = pg_webhook_add,
+        .take = pg_webhook_take,
+        .settle = pg_webhook_settle,
+        .list = pg_webhook_list,
+        .resend = pg_webhook_resend,
+        .forget = pg_webhook_forget,
+};
+
 const struct store_backend store_postgres = {
         .schemes = schemes,
         .open = pg_open,
@@ -381,6 +392,7 @@ const struct store_backend store_postgres = {
         .carry = &pg_carry_door,
         .fleet = &pg_fleet_door,
         .access = &pg_access_door,
+        .webhook = &pg_webhook_door,
         .up = pg_up,
         .waiting = pg_waiting,
         .close = pg_close,

@@ -12,7 +12,7 @@ static const struct statement *const of_kind[CARRY_KINDS] = {
         [CARRY_INBOX] = &pg_sql_carry_inbox,         [CARRY_AUDITS] = &pg_sql_carry_audits,
         [CARRY_ONCE] = &pg_sql_carry_once,           [CARRY_KEYS] = &pg_sql_carry_keys,
         [CARRY_DEAD] = &pg_sql_carry_dead,           [CARRY_UNTOLD] = &pg_sql_carry_untold,
-        [CARRY_SCHEDULED] = &pg_sql_carry_scheduled,
+        [CARRY_SCHEDULED] = &pg_sql_carry_scheduled, [CARRY_WEBHOOKS] = &pg_sql_carry_webhooks,
 };
 
 struct pg_carry_call {

@@ -25,6 +25,7 @@
 #include "store/run.h"
 #include "store/seal.h"
 #include "store/shape.h"
+#include "store/webhook.h"
 
 #include <stdatomic.h>
 
@@ -76,6 +77,8 @@ enum pg_lane_id {
         LANE_ONCE_BEGIN,
         LANE_ONCE_SETTLE,
         LANE_KEYS,
+        LANE_WEBHOOK_ADD,
+        LANE_WEBHOOK,
         LANE_CDC,
         LANE_PROBE_CLAIMS,
         LANE_PROBE_COMMITS,
@@ -132,8 +135,8 @@ extern const struct pg_verb verb_claim, verb_commit, verb_resolve, verb_fail, ve
         verb_release, verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
         verb_dead_page, verb_dead_ask, verb_dead_look, verb_dead_settle, verb_dead_edit, verb_stale_find,
         verb_stale_settle, verb_carry, verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox, verb_lease,
-        verb_cdc, verb_once_begin, verb_once_settle, verb_keys, verb_consumer, verb_consumer_ask, verb_consumer_facts,
-        verb_probe_claims, verb_probe_commits, verb_probe_dead;
+        verb_cdc, verb_once_begin, verb_once_settle, verb_keys, verb_webhook_add, verb_webhook, verb_consumer,
+        verb_consumer_ask, verb_consumer_facts, verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
 struct pg_lane {
         const struct pg_verb *verb;

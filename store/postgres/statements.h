@@ -12,9 +12,12 @@ extern const struct statement pg_sql_cdc_look, pg_sql_cdc_place, pg_sql_cdc_coun
 /* carry.sql */
 extern const struct statement pg_sql_carry_jobs, pg_sql_carry_tasks, pg_sql_carry_events, pg_sql_carry_facts,
         pg_sql_carry_inbox, pg_sql_carry_once, pg_sql_carry_keys, pg_sql_carry_audits, pg_sql_carry_dead,
-        pg_sql_carry_scheduled, pg_sql_carry_untold;
+        pg_sql_carry_scheduled, pg_sql_carry_untold, pg_sql_carry_webhooks;
 /* access.sql */
 extern const struct statement pg_sql_once_begin, pg_sql_once_settle, pg_sql_key_add, pg_sql_key_list, pg_sql_key_revoke;
+/* webhook.sql */
+extern const struct statement pg_sql_webhook_add, pg_sql_webhook_take, pg_sql_webhook_settle, pg_sql_webhook_list,
+        pg_sql_webhook_resend, pg_sql_webhook_forget;
 /* claim.sql */
 extern const struct statement pg_sql_claim, pg_sql_claim_jobs, pg_sql_facts;
 /* commit.sql */
@@ -97,6 +100,14 @@ void pg_once_settle(struct store *s, const struct once_end *end, store_done *don
 void pg_key_add(struct store *s, const struct access_key *key, json_done *done, void *arg);
 void pg_key_list(struct store *s, json_done *done, void *arg);
 void pg_key_revoke(struct store *s, const char *which, json_done *done, void *arg);
+
+/* webhook.c */
+void pg_webhook_add(struct store *s, const struct webhook_wish *wish, store_done *done, void *arg);
+void pg_webhook_take(struct store *s, unsigned limit, unsigned lease_ms, json_done *done, void *arg);
+void pg_webhook_settle(struct store *s, const struct webhook_try *what, json_done *done, void *arg);
+void pg_webhook_list(struct store *s, const char *which, json_done *done, void *arg);
+void pg_webhook_resend(struct store *s, const char *which, json_done *done, void *arg);
+void pg_webhook_forget(struct store *s, json_done *done, void *arg);
 
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);

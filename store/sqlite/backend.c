@@ -366,6 +366,15 @@ static const struct store_access lite_access_door = {
         .key_revoke = lite_key_revoke,
 };
 
+static const struct store_webhook lite_webhook_door = {
+        .add = lite_webhook_add,
+        .take = lite_webhook_take,
+        .settle = lite_webhook_settle,
+        .list = lite_webhook_list,
+        .resend = lite_webhook_resend,
+        .forget = lite_webhook_forget,
+};
+
 const struct store_backend store_sqlite = {
         .schemes = schemes,
         .open = lite_open,
@@ -380,6 +389,7 @@ const struct store_backend store_sqlite = {
         .carry = &lite_carry_door,
         .fleet = &lite_fleet_door,
         .access = &lite_access_door,
+        .webhook = &lite_webhook_door,
         .up = lite_up,
         .waiting = lite_waiting,
         .close = lite_close,

@@ -16,13 +16,14 @@ static const struct statement *const out_sql[CARRY_KINDS] = {
         [CARRY_INBOX] = &lite_sql_carry_out_inbox,         [CARRY_AUDITS] = &lite_sql_carry_out_audits,
         [CARRY_ONCE] = &lite_sql_carry_out_once,           [CARRY_KEYS] = &lite_sql_carry_out_keys,
         [CARRY_DEAD] = &lite_sql_carry_out_dead,           [CARRY_UNTOLD] = &lite_sql_carry_out_untold,
-        [CARRY_SCHEDULED] = &lite_sql_carry_out_scheduled,
+        [CARRY_SCHEDULED] = &lite_sql_carry_out_scheduled, [CARRY_WEBHOOKS] = &lite_sql_carry_out_webhooks,
 };
 
 static const struct statement *const off_sql[CARRY_KINDS] = {
         [CARRY_DEAD] = &lite_sql_carry_off_dead,
         [CARRY_UNTOLD] = &lite_sql_carry_off_untold,
         [CARRY_SCHEDULED] = &lite_sql_carry_off_scheduled,
+        [CARRY_WEBHOOKS] = &lite_sql_carry_off_webhooks,
 };
 
 static int lite_run_out(struct sqlite_work *work, sqlite3 *db)

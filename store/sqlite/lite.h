@@ -25,6 +25,7 @@
 #include "store/seal.h"
 #include "store/shape.h"
 #include "store/sqlite/query.h"
+#include "store/webhook.h"
 
 struct lite_store;
 
@@ -189,6 +190,13 @@ void lite_once_settle(struct store *s, const struct once_end *end, store_done *d
 void lite_key_add(struct store *s, const struct access_key *key, json_done *done, void *arg);
 void lite_key_list(struct store *s, json_done *done, void *arg);
 void lite_key_revoke(struct store *s, const char *which, json_done *done, void *arg);
+
+void lite_webhook_add(struct store *s, const struct webhook_wish *wish, store_done *done, void *arg);
+void lite_webhook_take(struct store *s, unsigned limit, unsigned lease_ms, json_done *done, void *arg);
+void lite_webhook_settle(struct store *s, const struct webhook_try *what, json_done *done, void *arg);
+void lite_webhook_list(struct store *s, const char *which, json_done *done, void *arg);
+void lite_webhook_resend(struct store *s, const char *which, json_done *done, void *arg);
+void lite_webhook_forget(struct store *s, json_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
 void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);

@@ -9,7 +9,8 @@
 extern const struct statement lite_sql_carry_out_jobs, lite_sql_carry_out_tasks, lite_sql_carry_out_events,
         lite_sql_carry_out_facts, lite_sql_carry_out_inbox, lite_sql_carry_out_once, lite_sql_carry_out_keys,
         lite_sql_carry_out_audits, lite_sql_carry_out_dead, lite_sql_carry_out_untold, lite_sql_carry_out_scheduled,
-        lite_sql_carry_off_dead, lite_sql_carry_off_untold, lite_sql_carry_off_scheduled;
+        lite_sql_carry_off_dead, lite_sql_carry_off_untold, lite_sql_carry_off_scheduled, lite_sql_carry_out_webhooks,
+        lite_sql_carry_off_webhooks;
 /* claim.sql */
 extern const struct statement lite_sql_claim_insert, lite_sql_claim_cancelled, lite_sql_claim_judge,
         lite_sql_claim_again, lite_sql_claim_name, lite_sql_claim_job, lite_sql_claim_facts;
@@ -40,6 +41,9 @@ extern const struct statement lite_sql_lease_take, lite_sql_lease_read;
 /* access.sql */
 extern const struct statement lite_sql_once_begin, lite_sql_once_read, lite_sql_once_settle, lite_sql_once_forget,
         lite_sql_key_add, lite_sql_key_list, lite_sql_key_revoke, lite_sql_key_revoked;
+/* webhook.sql */
+extern const struct statement lite_sql_webhook_add, lite_sql_webhook_owe, lite_sql_webhook_take,
+        lite_sql_webhook_settle, lite_sql_webhook_list, lite_sql_webhook_resend, lite_sql_webhook_forget;
 /* jobs.sql */
 extern const struct statement lite_sql_follow_unseen, lite_sql_follow_number, lite_sql_follow_steps,
         lite_sql_job_list_all, lite_sql_job_list_open, lite_sql_job_list_unlucky, lite_sql_job_list_user,

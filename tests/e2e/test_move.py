@@ -212,13 +212,15 @@ def test_two_files_into_one_place(chard, database, tmp_path):
             look.execute("insert into inbox (consumer, event_id, at) values ('points', ?, ?)", [name, now])
             look.execute("insert into once (key, fingerprint, job_id, token, until, created_at, done) values (?, 'f', 'j', 't', ?, ?, ?)", [name, now, now, name == "b"])
             look.execute("insert into api_key (id, name, digest, scopes, created_at, revoked_at) values (?, 'n', 'd', 'read', ?, ?)", [name, now, now if name == "b" else None])
+            look.execute("insert into webhook (id, job_id, url, state, created_at) values (?, 'j', ?, 'waiting', ?)", [name, f"https://{name}.example", now])
         first, again = [moved(move(chard, tmp_path / f"{name}.db", check=0)) for _ in range(2)]
-        kinds = "events", "inbox rows", "request keys", "API keys"
-        assert [first[kind] for kind in kinds] == [2, 1, 1, 1] and [again[kind] for kind in kinds] == [0] * 4
+        kinds = "events", "inbox rows", "request keys", "API keys", "webhooks"
+        assert [first[kind] for kind in kinds] == [2, 1, 1, 1, 1] and [again[kind] for kind in kinds] == [0] * 5
     assert database.value("select count(*) from chard.outbox") == 4
     assert database.value("select string_agg(event_id, '' order by event_id) from chard.inbox") == "ab"
     assert [row["done"] for row in database.rows("select done from chard.once order by key")] == [False, True]
     assert [row["revoked_at"] is None for row in database.rows("select revoked_at from chard.api_key order by id")] == [True, False]
+    assert [row["url"] for row in database.rows("select url from chard.webhook order by id")] == ["https://a.example", "https://b.example"]
     assert database.value("select count(distinct (aggregate_id, version)) from chard.event") == 4
 
 

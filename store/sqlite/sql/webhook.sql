@@ -1,0 +1,47 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Who is told when a job has ended.
+
+-- ?4 = now.
+-- statement: webhook_add
+insert into webhook (id, job_id, url, created_at) values (?1, ?2, ?3, ?4) on conflict do nothing
+
+-- part: webhook_message
+'msg_' || replace(id, '-', '') || iif(round > 0, '_' || round, '')
+
+-- Those whose jobs have ended are owed. ?1 = now, ?2 = how many.
+-- statement: webhook_owe
+update webhook set state = 'owed', due_at = ?1, done_at = null, attempts = 0, round = round + (told is not null),
+        told = j.state, ended_at = j.finished_at,
+        body = json_object('type', case j.state when 'SUCCESS' then 'job.succeeded' when 'FAILURE' then 'job.failed' else 'job.cancelled' end,
+                'timestamp', {{iso(j.finished_at)}},
+                'data', json_object('id', j.root_id, 'pipeline', j.pipeline, 'state', j.state, 'document', json(j.document), 'error', json(j.error)))
+from job j
+where j.root_id = webhook.job_id and webhook.id in (
+        select w.id from webhook w join job e on e.root_id = w.job_id
+        where (w.state = 'waiting' or w.told = 'FAILURE') and w.state <> 'owed'
+          and e.state in ('SUCCESS', 'FAILURE', 'REVOKED') and e.finished_at > coalesce(w.ended_at, 0) limit ?2)
+
+-- ?1 = now, ?2 = how many, ?3 = for how long.
+-- statement: webhook_take
+update webhook set due_at = ?1 + ?3, attempts = attempts + 1
+where id in (select id from webhook where state = 'owed' and due_at <= ?1 order by due_at limit ?2)
+returning json_object('id', id, 'message', {{webhook_message}}, 'job', job_id, 'url', url, 'body', body, 'attempts', attempts)
+
+-- ?2 = its state from now on, ?3 = when it is due, ?4 = the HTTP status, ?5 = why it was not delivered, ?6 = now.
+-- statement: webhook_settle
+update webhook set state = ?2, status = ?4, why = ?5, due_at = iif(?2 = 'owed', ?3, null), done_at = iif(?2 = 'owed', null, ?6)
+where id = ?1 and state = 'owed' returning json_object('id', id)
+
+-- statement: webhook_list
+select json_object('id', id, 'message', {{webhook_message}}, 'job', job_id, 'url', url, 'state', state,
+        'attempts', attempts, 'status', status, 'why', why, 'created_ms', created_at / 1000, 'due_ms', due_at / 1000,
+        'done_ms', done_at / 1000)
+from webhook where ?1 = '' or id = ?1 or job_id = ?1 or state = ?1 order by created_at desc, id limit 1000
+
+-- statement: webhook_resend
+update webhook set state = 'owed', due_at = ?2, done_at = null, attempts = 0
+where body is not null and (id = ?1 or job_id = ?1 or state = ?1) returning json_object('id', id, 'job', job_id)
+
+-- ?1 = before then it is forgotten.
+-- statement: webhook_forget
+delete from webhook where created_at < ?1 and state <> 'owed' and coalesce(done_at, created_at) < ?1
