@@ -316,6 +316,46 @@ struct chard_plugin {
                                                    sizeof(struct chard_task), sizeof(struct chard_calls), \
                                                    chard_plugin_tasks }
 
+/* One consumer: acts on events of the outbox, each once in effect, those of one aggregate in their order (docs/events.md). `chard consume NAME --tasks
+ * ./mine.so` runs it. It reads the event as a task reads its document: chard_text(in, "/payload/order_id"), "/id", "/type", "/aggregate_type",
+ * "/aggregate_id". What it wants done are events, facts and tasks to be sent (chard_send); it has no sections and no result. What holds for a task's
+ * functions holds for these, with a deadline of 5 s. A zeroed member means "none". Texts and functions are constants of the plug-in. */
+struct chard_consumer {
+        const char *name;     /* a-z, 0-9, '-' and '_', 64 at most; for good: what it has acted on is known by it */
+        const char *hears[9]; /* types of events, ended by NULL */
+        const char *aggregates
+                [9]; /* types of their aggregates, ended by NULL; none: any. Read from Kafka they are its topics, behind a prefix */
+        struct chard_sees sees[5]; /* facts; owners are JSON pointers into the event: "/payload/user_id" */
+        unsigned retry_limit, retry_base_ms, retry_cap_ms; /* of CHARD_AGAIN */
+        unsigned version; /* the newest "schema_version" of a payload that it understands; 0 = 1 */
+        unsigned flags;   /* enum chard_consumer_flags */
+        int (*act)(const struct chard_input *in, struct chard_outcome *out);
+        /* The step has failed for good, with this code: what those before must undo. Stored with the dead letter, which has no effect any more when it
+         * is requeued. CHARD_REFUSE: nothing is to be undone. It sees no facts. */
+        int (*compensate)(const struct chard_input *in, const char *code, struct chard_outcome *out);
+};
+
+enum chard_consumer_flags {
+        CHARD_NAMED = 1 /* runs only where it is named, not with --all */
+};
+
+/* The constant that a plug-in of consumers exports under the name chard_consumers. */
+struct chard_consumers {
+        unsigned abi;                                  /* CHARD_PLUGIN_ABI */
+        unsigned size;                                 /* sizeof(struct chard_consumers) */
+        unsigned consumer_size;                        /* sizeof(struct chard_consumer) */
+        unsigned calls_size;                           /* sizeof(struct chard_calls) */
+        const struct chard_consumer *const *consumers; /* NULL-terminated */
+};
+
+/* Once in a plug-in, beside CHARD_PLUGIN or without one: CHARD_CONSUMERS(&first_consumer, &second_consumer); */
+#define CHARD_CONSUMERS(...)                                                                                        \
+        static const struct chard_consumer *const chard_plugin_consumers[] = { __VA_ARGS__, NULL };                 \
+        extern CHARD_API const struct chard_consumers chard_consumers;                                              \
+        const struct chard_consumers chard_consumers = { CHARD_PLUGIN_ABI, sizeof(struct chard_consumers),          \
+                                                         sizeof(struct chard_consumer), sizeof(struct chard_calls), \
+                                                         chard_plugin_consumers }
+
 /* ---- reading; all texts live until the task is done ---- */
 
 /* The text at a JSON pointer (RFC 6901) of the document, "/input/text" or "/answer/title"; NULL when there is none. The document begins

@@ -100,13 +100,21 @@ int plugin_check(const char *file, const struct chard_plugin *p, plugin_taken *i
 
 /* ---- loading ---- */
 
-/* A loaded file's tasks, as a domain. */
+/* What a file exports; either may be NULL. */
+struct plugin_exports {
+        const struct chard_plugin *tasks;
+        const struct chard_consumers *consumers;
+};
+
+/* A loaded file's tasks and consumers, as a domain. */
 struct plugin {
         struct domain domain; /* first */
         size_t count;
         struct plugin_task *made;
-        struct plugin_call *calls;
+        struct plugin_consumer *consumers;
+        struct plugin_call *calls; /* of both */
         const struct task_def **list;
+        const struct consumer_def **consumer_list;
 };
 
 static void plugin_free(struct plugin *p)
@@ -114,8 +122,10 @@ static void plugin_free(struct plugin *p)
         for (size_t i = 0; p->made && i < p->count; i++)
                 plugin_task_clear(&p->made[i]);
         free(p->made);
+        free(p->consumers);
         free(p->calls);
         free((void *)p->list);
+        free((void *)p->consumer_list);
         free(p);
 }
 
@@ -125,41 +135,69 @@ void plugin_unload(struct domain *d)
                 plugin_free((struct plugin *)d);
 }
 
-static int make_domain(const struct chard_plugin *from, struct domain **out)
+static int plugin_load_tasks(struct plugin *p, const struct chard_task *const *from, size_t count)
 {
-        size_t count = 0;
-        while (from->tasks[count])
-                count++;
-        struct plugin *p = calloc(1, sizeof(*p));
-        if (!p)
-                return -ENOMEM;
-        p->made = calloc(count + 1, sizeof(*p->made));
-        p->calls = calloc(count + 1, sizeof(*p->calls));
-        p->list = calloc(count + 1, sizeof(struct task_def *));
-        if (!p->made || !p->calls || !p->list) {
-                plugin_free(p);
-                return -ENOMEM;
-        }
         for (p->count = 0; p->count < count; p->count++) {
                 struct plugin_task *t = &p->made[p->count];
-                if (plugin_task_fill(t, from->tasks[p->count], &p->calls[p->count]) != 0) {
+                if (plugin_task_fill(t, from[p->count], &p->calls[p->count]) != 0) {
                         plugin_task_clear(t);
-                        plugin_free(p);
                         return -ENOMEM;
                 }
                 p->list[p->count] = &t->def;
         }
-        p->domain = (struct domain){ .name = "plug-in", .tasks = p->list };
+        return 0;
+}
+
+static int make_domain(const struct plugin_exports *from, struct domain **out)
+{
+        size_t count = 0, consumers = 0;
+        while (from->tasks && from->tasks->tasks[count])
+                count++;
+        while (from->consumers && from->consumers->consumers && from->consumers->consumers[consumers])
+                consumers++;
+        struct plugin *p = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        p->made = calloc(count + 1, sizeof(*p->made));
+        p->consumers = calloc(consumers + 1, sizeof(*p->consumers));
+        p->calls = calloc(count + consumers + 1, sizeof(*p->calls));
+        p->list = calloc(count + 1, sizeof(struct task_def *));
+        p->consumer_list = calloc(consumers + 1, sizeof(struct consumer_def *));
+        if (!p->made || !p->consumers || !p->calls || !p->list || !p->consumer_list ||
+            (count && plugin_load_tasks(p, from->tasks->tasks, count) != 0)) {
+                plugin_free(p);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < consumers; i++) {
+                plugin_consumer_fill(&p->consumers[i], from->consumers->consumers[i], &p->calls[count + i]);
+                p->consumer_list[i] = &p->consumers[i].def;
+        }
+        p->domain = (struct domain){ .name = "plug-in", .tasks = p->list, .consumers = p->consumer_list };
         *out = &p->domain;
         return 0;
 }
 
 /* A constant of that name that somebody else made may be too short to look into. */
-static bool is_struct(const struct chard_plugin *p)
+static bool is_struct(const void *p, size_t size)
 {
         const ElfW(Sym) *symbol = NULL;
         Dl_info info;
-        return dladdr1(p, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || !symbol || symbol->st_size >= sizeof(*p);
+        return dladdr1(p, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || !symbol || symbol->st_size >= size;
+}
+
+static int plugin_load_check(const char *file, const struct plugin_exports *e, plugin_taken *is_taken, void *arg,
+                             struct problem *why)
+{
+        if (!e->tasks && !e->consumers)
+                return plugin_load_refuse(why, file,
+                                          "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
+        if (e->tasks && !is_struct(e->tasks, sizeof(*e->tasks)))
+                return plugin_load_refuse(why, file, "its chard_plugin is not what CHARD_PLUGIN in chard.h makes");
+        if (e->consumers && !is_struct(e->consumers, sizeof(*e->consumers)))
+                return plugin_load_refuse(why, file,
+                                          "its chard_consumers is not what CHARD_CONSUMERS in chard.h makes");
+        const int rc = e->tasks ? plugin_check(file, e->tasks, is_taken, arg, why) : 0;
+        return rc || !e->consumers ? rc : plugin_consumers_check(file, e->consumers, why);
 }
 
 /* `path` has a slash, so that no library path is searched. */
@@ -169,17 +207,10 @@ static int load_path(const char *file, const char *path, plugin_taken *is_taken,
         void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!handle)
                 return problem_set(why, "settings", "bad_plugin", "can't load the tasks: %.400s", dlerror());
-        const struct chard_plugin *p = dlsym(handle, "chard_plugin");
-        if (!p) {
-                dlclose(handle);
-                return plugin_load_refuse(why, file,
-                                          "it exports no constant chard_plugin; see CHARD_PLUGIN in chard.h");
-        }
-        const int rc = is_struct(p) ? plugin_check(file, p, is_taken, arg, why)
-                                    : plugin_load_refuse(why, file,
-                                                         "its chard_plugin is not what CHARD_PLUGIN in chard.h makes");
+        const struct plugin_exports e = { dlsym(handle, "chard_plugin"), dlsym(handle, "chard_consumers") };
+        const int rc = plugin_load_check(file, &e, is_taken, arg, why);
         if (rc == 0)
-                return make_domain(p, out);
+                return make_domain(&e, out);
         dlclose(handle);
         return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tasks that were compiled outside this tree against include/chard.h: loaded from shared objects, checked, and put
- * behind the same struct task_def as those inside. The objects stay loaded until the process ends. */
+/* Tasks and consumers that were compiled outside this tree against include/chard.h: loaded from shared objects, checked, and put
+ * behind the same struct task_def and consumer_def as those inside. The objects stay loaded until the process ends. */
 #ifndef CHARD_TASKS_PLUGIN_PLUGIN_H
 #define CHARD_TASKS_PLUGIN_PLUGIN_H
 
@@ -11,7 +11,7 @@
 /* Whether a task of that name is there already. */
 typedef bool plugin_taken(const char *name, void *arg);
 
-/* Load the tasks of one file as a domain, to be given back with plugin_unload. Not from two threads at once.
+/* Load the tasks and consumers of one file as a domain, to be given back with plugin_unload. Not from two threads at once.
  * Returns 0; 1 with `why` (source "settings", code "bad_plugin"), which names the file and the fault; or -ENOMEM. */
 int plugin_load(const char *file, plugin_taken *taken, void *arg, struct domain **out, struct problem *why);
 void plugin_unload(struct domain *d);
@@ -31,6 +31,7 @@ struct plugin_call {
         const struct ai_reply *answered; /* in conclude */
         struct outcome *out;             /* in conclude and run */
         struct problem *why;
+        bool consumes;             /* a consumer's function: no sections, no result */
         json_t *arguments, *about; /* owned, until the function returns; NULL = not asked for */
 };
 
@@ -45,5 +46,22 @@ struct plugin_task {
 /* `call` may be NULL when it is only to be looked at. Returns 0 or -ENOMEM; to be cleared either way. */
 int plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struct plugin_call *call);
 void plugin_task_clear(struct plugin_task *t);
+
+/* Around each call of a plug-in's function; and what it said, as the engine has it: as struct task_def's functions. The loop thread's. */
+struct plugin_call *plugin_enter(const struct task_input *in, struct problem *why);
+int plugin_leave(int said);
+int plugin_verdict(int said, const struct task_def *def, struct problem *why);
+
+/* One loaded consumer. */
+struct plugin_consumer {
+        struct consumer_def def; /* first */
+        const struct chard_consumer *theirs;
+        struct plugin_task as; /* the task that its functions are called as: its name, its call */
+};
+
+void plugin_consumer_fill(struct plugin_consumer *p, const struct chard_consumer *from, struct plugin_call *call);
+
+/* As plugin_check. */
+int plugin_consumers_check(const char *file, const struct chard_consumers *c, struct problem *why);
 
 #endif

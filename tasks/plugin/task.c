@@ -168,6 +168,12 @@ static int plugin_added(const struct plugin_call *c, const char *what, const cha
         return CHARD_BROKEN;
 }
 
+/* A consumer's outcome has events, facts and tasks that are sent. */
+static bool plugin_is_task(const struct plugin_call *c, struct problem *fault)
+{
+        return !c->consumes || problem_set(fault, "task", "bad_outcome", "a consumer leaves none") == 0;
+}
+
 /* What is stored must be text; the job's own parts of the document are nobody's to write. */
 static bool plugin_texts(const char *a, const char *b, const char *c, struct problem *fault)
 {
@@ -195,8 +201,9 @@ static int plugin_section(struct chard_outcome *o, const char *name, const char 
         int rc = 1;
         if (!c)
                 return CHARD_BROKEN;
-        json_t *value =
-                plugin_texts(name, "", "", &fault) && is_free(name, &fault) ? plugin_parsed(json, &fault) : NULL;
+        json_t *value = plugin_texts(name, "", "", &fault) && is_free(name, &fault) && plugin_is_task(c, &fault)
+                                ? plugin_parsed(json, &fault)
+                                : NULL;
         if (value)
                 rc = outcome_section(c->out, name, value);
         return plugin_added(c, "section", name, rc, &fault);
@@ -247,7 +254,7 @@ static int plugin_result(struct chard_outcome *o, const char *json)
         struct plugin_call *c = of_outcome(o);
         if (!c)
                 return CHARD_BROKEN;
-        json_t *value = plugin_parsed(json, &fault);
+        json_t *value = plugin_is_task(c, &fault) ? plugin_parsed(json, &fault) : NULL;
         return plugin_added(c, "result", "", value ? outcome_result(c->out, value) : 1, &fault);
 }
 
@@ -261,7 +268,7 @@ static int send_canvas(struct chard_outcome *o, int how, const char *canvas)
         };
         struct problem fault = { 0 };
         struct plugin_call *c = of_outcome(o);
-        if (!c || how < CHARD_BESIDE || how > CHARD_INTO_CHORD)
+        if (!c || how < CHARD_BESIDE || how > (c->consumes ? CHARD_BESIDE : CHARD_INTO_CHORD))
                 return CHARD_BROKEN;
         json_t *value = plugin_parsed(canvas, &fault);
         return plugin_added(c, "canvas", "", value ? sendings[how](c->out, value) : 1, &fault);
@@ -294,7 +301,7 @@ static const struct plugin_task *task_of(const struct task_def *def)
         return (const struct plugin_task *)def;
 }
 
-static struct plugin_call *plugin_task_enter(const struct task_input *in, struct problem *why)
+struct plugin_call *plugin_enter(const struct task_input *in, struct problem *why)
 {
         struct plugin_call *c = task_of(in->task->def)->call;
         *c = (struct plugin_call){ .input = { &calls },
@@ -308,7 +315,7 @@ static struct plugin_call *plugin_task_enter(const struct task_input *in, struct
         return c;
 }
 
-static int plugin_leave(int said)
+int plugin_leave(int said)
 {
         plugin_watch_end();
         json_decref(under_way->arguments);
@@ -320,7 +327,7 @@ static int plugin_leave(int said)
 
 /* A plug-in's verdict in the engine's terms. A bug is no lack of memory, which the engine would have tried again at once: the task
  * is dead, and an operator can send it back once the plug-in is mended. */
-static int plugin_task_verdict(int said, const struct task_def *def, struct problem *why)
+int plugin_verdict(int said, const struct task_def *def, struct problem *why)
 {
         if (said == CHARD_DONE)
                 return 0;
@@ -342,45 +349,44 @@ static int plugin_task_ask(const struct task_input *in, struct ai_request *reque
         const int rc = ask_begin(in, request);
         if (rc)
                 return rc;
-        struct plugin_call *c = plugin_task_enter(in, why);
+        struct plugin_call *c = plugin_enter(in, why);
         c->asked = request;
-        return plugin_task_verdict(plugin_leave(task_of(in->task->def)->theirs->ask(&c->input, &c->request)),
-                                   in->task->def, why);
+        return plugin_verdict(plugin_leave(task_of(in->task->def)->theirs->ask(&c->input, &c->request)), in->task->def,
+                              why);
 }
 
 static int plugin_conclude(const struct task_input *in, const struct ai_reply *reply, struct outcome *out,
                            struct problem *why)
 {
-        struct plugin_call *c = plugin_task_enter(in, why);
+        struct plugin_call *c = plugin_enter(in, why);
         c->answered = reply;
         c->out = out;
-        return plugin_task_verdict(
-                plugin_leave(task_of(in->task->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)),
-                in->task->def, why);
+        return plugin_verdict(plugin_leave(task_of(in->task->def)->theirs->conclude(&c->input, &c->reply, &c->outcome)),
+                              in->task->def, why);
 }
 
 static int plugin_task_run(const struct task_input *in, struct outcome *out, struct problem *why)
 {
-        struct plugin_call *c = plugin_task_enter(in, why);
+        struct plugin_call *c = plugin_enter(in, why);
         c->out = out;
-        return plugin_task_verdict(plugin_leave(task_of(in->task->def)->theirs->run(&c->input, &c->outcome)),
-                                   in->task->def, why);
+        return plugin_verdict(plugin_leave(task_of(in->task->def)->theirs->run(&c->input, &c->outcome)), in->task->def,
+                              why);
 }
 
 static int plugin_task_overdue(const struct task_input *in, struct outcome *out, struct problem *why)
 {
-        struct plugin_call *c = plugin_task_enter(in, why);
+        struct plugin_call *c = plugin_enter(in, why);
         c->out = out;
-        return plugin_task_verdict(plugin_leave(task_of(in->task->def)->theirs->overdue(&c->input, &c->outcome)),
-                                   in->task->def, why);
+        return plugin_verdict(plugin_leave(task_of(in->task->def)->theirs->overdue(&c->input, &c->outcome)),
+                              in->task->def, why);
 }
 
 static int plugin_offline(const struct task_input *in, json_t **answer, struct problem *why)
 {
         const struct task_def *def = in->task->def;
-        const struct plugin_call *c = plugin_task_enter(in, why);
+        const struct plugin_call *c = plugin_enter(in, why);
         const char *text = NULL;
-        int rc = plugin_task_verdict(plugin_leave(task_of(def)->theirs->offline(&c->input, &text)), def, why);
+        int rc = plugin_verdict(plugin_leave(task_of(def)->theirs->offline(&c->input, &text)), def, why);
         if (rc == 0)
                 *answer = plugin_parsed(text, why);
         if (rc == 0 && !*answer)
