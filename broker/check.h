@@ -12,6 +12,7 @@ struct broker_check_config {
         const char *urls, *ca_file; /* as broker_config's */
         const char *admin_url;      /* RabbitMQ's management API; NULL or "": at the usual port of each broker's host */
         const struct topology *topology;
+        bool leaves_tasks;       /* others declare the task queues */
         bool briefly;            /* leave out the queues of delayed delivery */
         const atomic_bool *stop; /* set by another thread: come back soon; or NULL */
 };

@@ -92,13 +92,38 @@ static bool is_for_type(const char *applies_to, const char *type)
                (strncmp(applies_to, type, size) == 0 && strcmp(applies_to + size, "_queues") == 0);
 }
 
+/* RabbitMQ applies a policy whole or not at all: none that sets what a queue of this type does not have. Seen on 3.10 and 4.0. */
+static bool policy_fits_type(const json_t *policy, const char *type)
+{
+        static const struct {
+                const char *type, *key;
+        } lacking[] = {
+                { "classic", "delivery-limit" },
+                { "classic", "dead-letter-strategy" },
+                { "classic", "max-age" },
+                { "classic", "stream-max-segment-size-bytes" },
+                { "classic", "initial-cluster-size" },
+                { "quorum", "queue-mode" },
+                { "quorum", "ha-mode" },
+                { "quorum", "max-age" },
+                { "quorum", "stream-max-segment-size-bytes" },
+                { "quorum", "initial-cluster-size" },
+        };
+        const json_t *definition = json_object_get(policy, "definition");
+        for (size_t i = 0; i < sizeof(lacking) / sizeof(*lacking); i++)
+                if (strcmp(lacking[i].type, type) == 0 && json_object_get(definition, lacking[i].key))
+                        return false;
+        return true;
+}
+
 const json_t *policy_of_queue(const json_t *policies, const json_t *queue, const char **unread)
 {
+        const char *type = json_text(queue, "type", "classic");
         const json_t *one, *best = NULL;
         size_t at;
         json_array_foreach(policies, at, one) {
                 bool odd = false;
-                if (!is_for_type(json_text(one, "apply-to", "all"), json_text(queue, "type", "classic")))
+                if (!is_for_type(json_text(one, "apply-to", "all"), type) || !policy_fits_type(one, type))
                         continue;
                 const bool fits = pattern_fits(json_text(one, "pattern", ""), json_text(queue, "name", ""), &odd);
                 if (odd && unread)
@@ -299,8 +324,10 @@ char *queue_policy_pattern(const char *queue)
         return pattern;
 }
 
-json_t *queue_policy_definition(const char *queue)
+json_t *queue_policy_definition(const char *queue, const char *type)
 {
+        if (strcmp(type, "quorum") != 0)
+                return json_pack("{s:s, s:s}", "dead-letter-exchange", "chard.dead", "dead-letter-routing-key", queue);
         return json_pack("{s:i, s:s, s:s}", "delivery-limit", PLENTY, "dead-letter-exchange", "chard.dead",
                          "dead-letter-routing-key", queue);
 }

@@ -30,8 +30,8 @@ struct queue_limits {
         const char *dead_key;      /* with this routing key, or NULL: with its own */
 };
 
-/* Which of these policies (GET /api/policies/VHOST, or operator-policies) applies to this queue (GET /api/queues/VHOST/NAME), as RabbitMQ chooses:
- * the API's own word on it comes from statistics, which are seconds late or switched off. Borrowed, or NULL; *unread (unless NULL) is set to the
+/* Which of these policies (GET /api/policies/VHOST, or operator-policies) applies to this queue (GET /api/queues/VHOST/NAME), as RabbitMQ chooses
+ * (none that sets what a queue of its type does not have): the API's own word on it comes from statistics, which are seconds late or switched off. Borrowed, or NULL; *unread (unless NULL) is set to the
  * name of one whose pattern can't be read here. */
 const json_t *policy_of_queue(const json_t *policies, const json_t *queue, const char **unread);
 
@@ -61,10 +61,10 @@ void queue_limits_judge(const char *queue, enum queue_role role, const struct qu
 
 /* ---- the policies of task queues ---- */
 
-/* The name and the pattern of a queue's policy, which is for this queue alone, because the dead-letter routing key is its name; and its definition.
- * Each NULL when memory ran out; the caller frees, or drops the reference. */
+/* The name and the pattern of a queue's policy, which is for this queue alone, because the dead-letter routing key is its name; and its definition,
+ * for a queue of this type ("quorum", "classic"). Each NULL when memory ran out; the caller frees, or drops the reference. */
 char *queue_policy_name(const char *queue);
 char *queue_policy_pattern(const char *queue);
-json_t *queue_policy_definition(const char *queue);
+json_t *queue_policy_definition(const char *queue, const char *type);
 
 #endif

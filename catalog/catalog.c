@@ -294,9 +294,9 @@ size_t catalog_queues(const struct catalog *c, const char *queues[], size_t most
 {
         size_t count = 0;
         for (size_t i = 0; i < c->set.count && count < most; i++) {
-                const char *queue = c->set.tasks[i].def->queue;
-                if (strcmp(queue, "celery") != 0 && !catalog_is_listed(queue, queues, count))
-                        queues[count++] = queue;
+                const struct task_def *def = c->set.tasks[i].def;
+                if (!(def->flags & TASK_ANYWHERE) && !catalog_is_listed(def->queue, queues, count))
+                        queues[count++] = def->queue;
         }
         return count;
 }

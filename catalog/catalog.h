@@ -41,8 +41,8 @@ const struct consumer *catalog_consumers(const struct catalog *c, size_t *count)
 /* The consumer whose dead letters have that queue (CONSUMER_QUEUE), or NULL. */
 const struct consumer *catalog_consumer_of_queue(const struct catalog *c, const char *queue);
 
-/* The queues of all tasks, each once, in the order of the tasks; but for Celery's own default queue, which Celery's clients declare as they
- * are configured. Returns how many, at most `most`. The names live as long as the catalogue. */
+/* The queues of all tasks, each once, in the order of the tasks; but for those of tasks that are at home in none (TASK_ANYWHERE). Returns how
+ * many, at most `most`. The names live as long as the catalogue. */
 size_t catalog_queues(const struct catalog *c, const char *queues[], size_t most);
 
 #endif

@@ -15,7 +15,8 @@ enum { MOST_QUEUES = 256 };
 struct layout {
         const struct command *self;
         const struct settings *settings;
-        struct topology topology;
+        struct topology topology,
+                declared; /* all there is to look at; without the task queues that are left as they stand there */
         const char *queues[MOST_QUEUES];
         size_t count;
         unsigned losses, notes;
@@ -37,7 +38,7 @@ static void print_quoted(FILE *out, const char *text)
 
 static void print_policy(FILE *out, const char *queue)
 {
-        json_t *definition = queue_policy_definition(queue);
+        json_t *definition = queue_policy_definition(queue, "quorum");
         char *texts[] = { queue_policy_name(queue), queue_policy_pattern(queue),
                           definition ? json_dumps(definition, 0) : NULL };
         fputs("rabbitmqctl set_policy", out);
@@ -66,6 +67,7 @@ static struct broker_check_config check_config(const struct layout *t)
                 .ca_file = setting_or_null(t->settings->broker_ca_file),
                 .admin_url = t->settings->broker_admin_url,
                 .topology = &t->topology,
+                .leaves_tasks = !t->settings->declare_queues,
         };
 }
 
@@ -136,12 +138,12 @@ static int topology_command_apply(struct layout *t)
                 .name = "chard topology",
                 .heartbeat_s = (unsigned)s->heartbeat_s,
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
-                .topology = &t->topology,
+                .topology = &t->declared,
         };
         int code = broker_open(&broker, &config, &deaf, &why);
         if (code == 0) {
                 broker_close(broker);
-                printf("declared: %zu rows\n", t->topology.count);
+                printf("declared: %zu rows\n", t->declared.count);
                 code = cli_topology_protect(t);
         } else {
                 code = command_fail(t->self, code, &why);
@@ -154,7 +156,7 @@ static int topology_command_apply(struct layout *t)
 
 static int topology_command_show(struct layout *t)
 {
-        topology_print(&t->topology, stdout);
+        topology_print(&t->declared, stdout);
         return EXIT_DONE;
 }
 
@@ -179,6 +181,17 @@ static const struct verb *verb_of(const char *name)
         return NULL;
 }
 
+static int topology_command_build(struct layout *t)
+{
+        const struct settings *s = t->settings;
+        int rc = topology_build(&t->topology, t->queues, t->count, s->native_delay);
+        if (rc == 0)
+                rc = topology_build(&t->declared, t->queues, t->count, s->native_delay);
+        if (rc == 0 && !s->declare_queues)
+                topology_leave(&t->declared, t->queues, t->count);
+        return rc;
+}
+
 static int run_verb(const struct verb *verb, const struct command *self, const struct settings *s)
 {
         struct layout t = { .self = self, .settings = s };
@@ -187,7 +200,8 @@ static int run_verb(const struct verb *verb, const struct command *self, const s
         if (!catalog)
                 return code;
         t.count = catalog_queues(catalog, t.queues, MOST_QUEUES);
-        code = topology_build(&t.topology, t.queues, t.count, s->native_delay) < 0 ? EXIT_FAILED : verb->run(&t);
+        code = topology_command_build(&t) ? EXIT_FAILED : verb->run(&t);
+        topology_free(&t.declared);
         topology_free(&t.topology);
         catalog_unref(catalog);
         return code;

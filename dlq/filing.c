@@ -119,6 +119,8 @@ static int filing_list_queues(struct filing *f, struct problem *why)
                         return -ENOMEM;
         }
         const int code = topology_build(&f->topology, queues, f->queue_count, f->config.native_delay);
+        if (code == 0 && !f->config.declare_queues)
+                topology_leave(&f->topology, queues, f->queue_count);
         return code ? code : filing_list_named(f, why);
 }
 

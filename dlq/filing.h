@@ -17,6 +17,7 @@ struct filing_config {
         struct store *store;
         struct broker_config broker; /* without its topology */
         bool native_delay;           /* as topology_build says */
+        bool declare_queues;         /* or leave the task queues as they stand there */
         const char *queues; /* of no task here, whose dead letters are filed too, comma-separated; NULL or "" = none */
         size_t max_body;    /* bodies up to this size are looked into */
         void (*stopped)(void *arg); /* after filing_stop: nothing is on its way any more; may come from inside it */

@@ -73,6 +73,7 @@ static int keeper_open_filing(struct keeper *k, struct problem *why)
                             .heartbeat_s = c->heartbeat_s,
                             .connect_timeout_ms = c->connect_timeout_ms },
                 .native_delay = c->native_delay,
+                .declare_queues = c->declare_queues,
                 .queues = c->queues,
                 .max_body = c->max_body,
                 .stopped = on_part_stopped,

@@ -19,6 +19,7 @@ struct keeper_config {
         const char *name; /* this keeper's own */
         unsigned heartbeat_s, connect_timeout_ms;
         bool native_delay;       /* declare kombu's native delayed delivery, too */
+        bool declare_queues;     /* declare the task queues, or leave them as they stand there */
         size_t max_body;         /* bodies up to this size are looked into */
         const char *queues;      /* of no task here, whose dead letters are kept too: dlq/filing.h */
         const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */

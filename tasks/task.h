@@ -77,6 +77,8 @@ enum task_flags {
         TASK_PLAIN = 4,      /* works on args and kwargs, has no document, and gives any JSON value (outcome_result) */
         TASK_ERRBACK =
                 8, /* as an errback it gets (request, exc, traceback) before its own arguments, not the failed task's id */
+        TASK_ANYWHERE =
+                16, /* at home in no queue: it runs in whatever queue it comes in, and its own need not be there */
 };
 
 enum { TASK_AGAIN = 2 };

@@ -77,6 +77,7 @@ struct keeper_config serve_keeper_config(const struct settings *s, const struct 
                 .heartbeat_s = (unsigned)s->heartbeat_s,
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
                 .native_delay = s->native_delay,
+                .declare_queues = s->declare_queues,
                 .max_body = (size_t)s->max_body_bytes,
                 .queues = s->dlq_queues,
                 .result_urls = s->result_url,

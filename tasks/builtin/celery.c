@@ -8,7 +8,7 @@
 
 #define BUILT_IN                                                                                            \
         .queue = "celery", .retry = { .limit = 3, .base_ms = 1000, .cap_ms = 60000 }, .deadline_ms = 10000, \
-        .flags = TASK_DIAGNOSTIC | TASK_PLAIN | TASK_STATELESS
+        .flags = TASK_DIAGNOSTIC | TASK_PLAIN | TASK_STATELESS | TASK_ANYWHERE
 
 /* ---- celery.accumulate: what it was given, or one of it ---- */
 

@@ -228,6 +228,23 @@ def test_an_operators_settings_are_judged_and_left_alone(broker, admin):
     assert policies["of-the-operator-scan.vision"] == {"message-ttl": 5000}
 
 
+def test_a_classic_queue_has_a_policy_of_its_kind(broker, admin, wait_until):
+    """RabbitMQ applies none that sets what a queue's kind does not have: all of it, its dead-letter exchange too."""
+    server, url = broker
+    queues = Queues(url)
+    with queues.channel() as channel:
+        channel.queue_declare("scan.vision", durable=True, auto_delete=False, arguments={"x-queue-type": "classic"})
+    admin = admin.with_settings(declare_queues="no")
+    routed = {"dead-letter-exchange": "chard.dead", "dead-letter-routing-key": "scan.vision"}
+    server.api("PUT", f"policies/{url.rpartition('/')[2]}/chard-scan.vision",
+               {"pattern": "^scan\\.vision$", "apply-to": "queues", "definition": routed | {"delivery-limit": 1_000_000}})
+    assert told(admin.run("topology", "check", check=1))["scan.vision"][0] == "LOSES"
+    said = told(admin.run("topology", "apply", check=0))
+    assert "scan.vision" not in said and said["scan.answer"][0] == "note" and not queues.exists("scan.answer")
+    queues.publish("", "scan.vision", b"{}", expiration="1")
+    wait_until(lambda: queues.depth("scan.vision.dead") == 1, 30)
+
+
 def test_who_may_not_look_is_told_so(broker, admin):
     server, url = broker
     server.api("PUT", "users/nobody", {"password": "geheim77", "tags": ""})

@@ -2,6 +2,7 @@
 """Tasks compiled outside this tree, against nothing but the installed chard.h."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from support.place import everywhere
 from support.program import ROOT, no_report
 from support.waiting import wait_until
+from test_dlq import keeping
 
 from celery import Celery, chain
 
@@ -149,6 +151,19 @@ def test_several_files_and_their_queues(chard_bare, example, compile):
     shown = chard_bare.run("topology", "show", "--tasks", f"{example},{other}", check=0).stdout
     for queue in ("text.count", "text.summary", "more.one"):
         assert f"{queue}.dead" in shown
+
+
+def test_in_the_queue_that_celery_names_by_default(chard, compile, broker_url, database):
+    """Its client has declared it in its own way. Whoever keeps dead letters takes those of this queue too, and leaves the queue as it is."""
+    refuses = compile("refuses", HEAD % "(void)out; return chard_refuse(in, \"unfit\", \"as it should\");" + TASK % ("a.b", "celery") + "CHARD_PLUGIN(&t);")
+    chard.settings |= {"CHARD_TASKS": str(refuses), "CHARD_DECLARE_QUEUES": "no"}
+    chard.prepare()
+    with keeping(chard):
+        Celery("classic", broker=broker_url, set_as_current=False).send_task("a.b")
+        with chard.worker(queues="celery"):
+            wait_until(lambda: database.rows("select 1 from chard.dead_letter where queue = 'celery' and error_code = 'unfit'"), 30)
+    shown = chard.run("topology", "show", check=0).stdout
+    assert re.search(r"^queue +celery\.dead ", shown, re.M) and not re.search(r"^queue +celery ", shown, re.M)
 
 
 ONE = HEAD % "(void)out; return CHARD_DONE;"

@@ -217,7 +217,34 @@ static void the_policy_that_applies(void **state)
                 { "[{\"name\":\"a\",\"pattern\":\"vision$\",\"apply-to\":\"quorum_queues\"}]", "a", NULL },
                 { "[{\"name\":\"a\",\"pattern\":\"^(?!amq)\",\"apply-to\":\"queues\"}]", NULL, "a" },
                 { "[{\"name\":\"a\",\"pattern\":\"(\",\"apply-to\":\"queues\"}]", NULL, "a" },
+                { "[{\"name\":\"a\",\"pattern\":\"^s\",\"definition\":{\"expires\":9,\"queue-mode\":\"lazy\"}}]", NULL,
+                  NULL },
+                { "[{\"name\":\"a\",\"pattern\":\"^s\",\"definition\":{\"expires\":9,\"delivery-limit\":7}}]", "a",
+                  NULL },
         };
+        static const struct {
+                const char *definition;
+                bool classic, quorum;
+        } fitting[] = {
+                { "{\"expires\":9,\"message-ttl\":9,\"max-length\":9,\"overflow\":\"drop-head\"}", true, true },
+                { "{\"expires\":9,\"delivery-limit\":9}", false, true },
+                { "{\"dead-letter-strategy\":\"at-most-once\"}", false, true },
+                { "{\"queue-mode\":\"lazy\"}", true, false },
+                { "{\"ha-mode\":\"all\"}", true, false },
+                { "{\"max-age\":\"1h\"}", false, false },
+                { "{\"initial-cluster-size\":1}", false, false },
+                { "{\"stream-max-segment-size-bytes\":1000000}", false, false },
+        };
+        for (size_t i = 0; i < 2 * sizeof(fitting) / sizeof(*fitting); i++) {
+                const bool quorum = i % 2, fits = quorum ? fitting[i / 2].quorum : fitting[i / 2].classic;
+                json_t *policy = json_loads(fitting[i / 2].definition, 0, NULL);
+                json_t *policies = json_pack("[{s:s, s:s, s:o}]", "name", "a", "pattern", "^q$", "definition", policy);
+                json_t *queue = json_pack("{s:s, s:s}", "name", "q", "type", quorum ? "quorum" : "classic");
+                if ((policy_of_queue(policies, queue, NULL) != NULL) != fits)
+                        fail_msg("%s of a %s queue", fitting[i / 2].definition, quorum ? "quorum" : "classic");
+                json_decref(queue);
+                json_decref(policies);
+        }
         json_t *queue = json_loads("{\"name\":\"scan.vision\",\"type\":\"quorum\"}", 0, NULL);
         for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
                 const char *unread = NULL;

@@ -181,6 +181,7 @@ static bool letters_come(unsigned fails_from, unsigned fails_upto)
                                               .catalog = shipped(),
                                               .store = &filing_fake.store,
                                               .max_body = SIZE_MAX,
+                                              .declare_queues = true,
                                               .stopped = filing_stopped };
         const bool opened = filing_open(&f, &config, &why) == 0;
         if (opened) {

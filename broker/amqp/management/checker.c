@@ -17,11 +17,12 @@
 struct checker {
         struct admin *admin;
         json_t *policies, *operator_policies;
+        bool leaves_tasks;
 };
 
 static int checker_open(struct checker *c, const struct broker_check_config *config, struct problem *why)
 {
-        *c = (struct checker){ NULL, NULL, NULL };
+        *c = (struct checker){ .leaves_tasks = config->leaves_tasks };
         int result = admin_open(&c->admin, config, why);
         if (!result)
                 result = admin_get(c->admin, "policies", NULL, NULL, &c->policies, why);
@@ -76,6 +77,14 @@ static void tell_unread(const char *queue, const char *policy, risk_tell *tell, 
         tell(RISK_NOTE, queue, text, arg);
 }
 
+static void tell_missing(const char *queue, bool left, risk_tell *tell, void *arg)
+{
+        if (left)
+                tell(RISK_NOTE, queue, "is not there, and left to others to declare (CHARD_DECLARE_QUEUES=no)", arg);
+        else
+                tell(RISK_LOSS, queue, "is not there: chard topology apply declares it", arg);
+}
+
 static int amqp_checker_check_queue(struct checker *c, const struct topology_row *row, risk_tell *tell, void *arg,
                                     struct problem *why)
 {
@@ -86,7 +95,7 @@ static int amqp_checker_check_queue(struct checker *c, const struct topology_row
         JSON_OWNED json_t *queue = NULL;
         int result = admin_get(c->admin, "queues", row->name, COLUMNS, &queue, why);
         if (result == 0 && !queue)
-                tell(RISK_LOSS, row->name, "is not there: chard topology apply declares it", arg);
+                tell_missing(row->name, c->leaves_tasks && role == QUEUE_OF_TASKS, tell, arg);
         if (result || !queue)
                 return result;
         queue_limits_read(queue, policy_of_queue(c->policies, queue, &unread),
@@ -139,10 +148,11 @@ static void tell_other(const char *queue, const char *policy, const json_t *defi
 
 static int protect_queue(struct checker *c, const char *queue, risk_tell *tell, void *arg, struct problem *why)
 {
-        JSON_OWNED json_t *there = NULL;
-        JSON_OWNED json_t *definition = queue_policy_definition(queue);
+        JSON_OWNED json_t *there = NULL, *definition = NULL;
         char *name = queue_policy_name(queue);
-        int result = definition && name ? admin_get(c->admin, "queues", queue, COLUMNS, &there, why) : -ENOMEM;
+        int result = name ? admin_get(c->admin, "queues", queue, COLUMNS, &there, why) : -ENOMEM;
+        if (result == 0 && !(definition = queue_policy_definition(queue, json_text(there, "type", "quorum"))))
+                result = -ENOMEM;
         const json_t *policy = policy_of_queue(c->policies, there, NULL);
         const bool right = json_equal(json_object_get(policy, "definition"), definition);
         if (result == 0 && !right && policy && strcmp(json_text(policy, "name", ""), name) != 0)
