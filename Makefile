@@ -4,9 +4,9 @@
 #
 # A variant is the same program built another way, with its own objects in build/VARIANT/:
 #   release  what is installed; the program is build/chard
-#   asan     with AddressSanitizer and UndefinedBehaviorSanitizer; unit and end-to-end tests use it
+#   asan     with AddressSanitizer and UndefinedBehaviorSanitizer; unit and end-to-end tests use it. It has fault points
+#            (CHARD_FAULT_POINTS), at which tests kill the worker
 #   tsan     with ThreadSanitizer, for the tests of what threads share
-#   fault    with fault points (CHARD_FAULT_POINTS), at which tests kill the worker
 #   fuzz     by clang with libFuzzer's instrumentation, for tests/fuzz/
 #   coverage counts which lines run, for `make coverage`
 # `make VARIANT=asan program` builds one of them; `make asan` is short for it.
@@ -39,18 +39,17 @@ PACKAGES  = librabbitmq libpq libcurl jansson libuv zlib libssl libcrypto sqlite
 PKG_FLAGS = $(eval PKG_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_FLAGS)
 PKG_LIBS  = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
 
+# Those for tests have the lines of their functions, which is what a report says, and no more: `make CFLAGS=-g` has what a debugger wants.
 CC_release    = $(CC)
 FLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CC_asan       = $(CC)
-FLAGS_asan    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FLAGS_asan    = -O1 -g1 -DCHARD_FAULT_POINTS -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 CC_tsan       = $(CC)
-FLAGS_tsan    = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-CC_fault      = $(CC)
-FLAGS_fault   = -O1 -g -DCHARD_FAULT_POINTS
+FLAGS_tsan    = -O1 -g1 -fno-omit-frame-pointer -fsanitize=thread
 CC_fuzz       = clang
-FLAGS_fuzz    = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FLAGS_fuzz    = -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 CC_coverage    = $(CC)
-FLAGS_coverage = -O0 -g --coverage -fprofile-update=atomic
+FLAGS_coverage = -O0 -g -DCHARD_FAULT_POINTS --coverage -fprofile-update=atomic
 
 # Warnings stop the tests' variants, and all that `make test` builds. They do not stop whoever packages the release with a newer compiler.
 WERROR  ?= $(if $(filter release,$(VARIANT)),,-Werror)
@@ -58,7 +57,8 @@ WARNINGS = -Wall -Wextra -Wshadow -Wconversion $(WERROR)
 COMPILER = $(CC_$(VARIANT))
 STANDARD = -std=c11 -D_GNU_SOURCE -DCHARD_VERSION='"$(VERSION)"' -I.
 COMPILE  = $(COMPILER) $(STANDARD) $(WARNINGS) -fvisibility=hidden -fPIC $(FLAGS_$(VARIANT)) $(PKG_FLAGS) $(CFLAGS)
-LINK     = $(COMPILER) $(FLAGS_$(VARIANT)) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+LINK     = $(COMPILER) $(FLAGS_$(VARIANT)) $(if $(filter release,$(VARIANT)),,$(QUICK_LD)) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+QUICK_LD := $(if $(shell command -v ld.gold),-fuse-ld=gold)
 LIBS     = $(PKG_LIBS) -lbz2 -lpthread -lm
 
 OUT     = build/$(VARIANT)
@@ -98,14 +98,14 @@ LIBCHARD_LIBS = $(eval LIBCHARD_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBCHARD_
 LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o) $(SQL_SETS:%=$(OUT)/gen/sql_%.o) $(TABLES:%=$(OUT)/gen/table_%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(OUT)/%.o)
 
-# Unit tests: every tests/unit/test_*.c is a program; the other files there are linked into each of them. So are the sketches of
+# Unit tests: every tests/unit/test_*.c is a program, with what it uses of the other files there. So are the sketches of
 # tests/sketches/, which show where something new would go.
 UNIT_SRC     := $(sort $(wildcard tests/unit/test_*.c tests/sketches/test_*.c))
 UNIT_SUPPORT := $(sort $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
-UNIT_OBJ      = $(UNIT_SUPPORT:%.c=$(OUT)/%.o)
 UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
 SKETCHES      = $(filter $(OUT)/tests/sketches/%,$(UNIT))
 # They are linked with a copy of the commands (without main), of libchard and of the engine whose allocations tests/unit/short_memory.c can let fail.
+UNIT_HELP     = $(OUT)/tests/unit/support.a
 UNIT_PARTS    = $(OUT)/tests/unit/cli.a $(OUT)/tests/unit/lib.a $(OUT)/tests/unit/engine.a
 SHORT         = malloc=short_malloc calloc=short_calloc realloc=short_realloc strdup=short_strdup strndup=short_strndup \
                 asprintf=short_asprintf vasprintf=short_vasprintf EVP_MD_CTX_new=short_digest_new EVP_DigestInit_ex=short_digest_init \
@@ -123,7 +123,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan fault deps test check coverage lint format run proof-events proof-volume \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan deps test check coverage lint format run proof-events proof-volume \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ proof-events: ## events through Debezium and Kafka to consumers, with the real p
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_events
 
-asan tsan fault: ## build that variant, in build/VARIANT/
+asan tsan: ## build that variant, in build/VARIANT/
 	@$(MAKE) --no-print-directory VARIANT=$@ program libchard
 
 # --- building ----------------------------------------------------------------------------------------
@@ -254,9 +254,9 @@ $(OUT)/flags $(OUT)/objects: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(TEXT))' >$@
 
-$(UNIT): %: %.o $(UNIT_OBJ) $(UNIT_PARTS)
+$(UNIT): %: %.o $(UNIT_HELP) $(UNIT_PARTS)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -Wl,--wrap=_cmocka_run_group_tests -o $@ $< $(filter %_tables.o,$^) $(UNIT_OBJ) $(UNIT_PARTS) -lcmocka $(LIBS)
+	$(Q)$(LINK) -Wl,--wrap=_cmocka_run_group_tests -o $@ $< $(filter %_tables.o,$^) -Wl,--start-group $(UNIT_HELP) $(UNIT_PARTS) -Wl,--end-group -lcmocka $(LIBS)
 
 # A sketch stands in the tables beside what the program has.
 $(SKETCHES): $(OUT)/tests/sketches/%: $(OUT)/gen/%_tables.o
@@ -270,7 +270,8 @@ $(OUT)/tests/unit/%.o $(OUT)/tests/sketches/%.o: private CFLAGS += -fno-sanitize
 
 $(OUT)/cli.a: $(filter-out $(OUT)/cli/main.o,$(CLI_OBJ))
 $(OUT)/lib.a: $(LIBCHARD_OBJ)
-$(OUT)/cli.a $(OUT)/lib.a:
+$(UNIT_HELP): $(UNIT_SUPPORT:%.c=$(OUT)/%.o)
+$(OUT)/cli.a $(OUT)/lib.a $(UNIT_HELP):
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 

@@ -186,14 +186,8 @@ def _settings(request):
 
 @pytest.fixture
 def chard(request):
-    """chard under AddressSanitizer, on this test's virtual host and database, with the offline provider."""
+    """chard under AddressSanitizer and with fault points, on this test's virtual host and database, with the offline provider."""
     return Chard(ROOT / "build/asan/chard", _settings(request))
-
-
-@pytest.fixture
-def chard_fault(request):
-    """The build with fault points."""
-    return Chard(ROOT / "build/fault/chard", _settings(request))
 
 
 @pytest.fixture

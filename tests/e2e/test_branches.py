@@ -99,10 +99,9 @@ def test_what_keeps_no_state_holds_no_job_open(chard, app_of, redis, backend, wa
 
 # Of each kind of edge that a branch passes: before what it does is stored, after, and between the message that it sends and its own ack.
 @pytest.mark.parametrize("edge", ["claim/call", "commit/publish", "publish/result", "result/join", "ack/end"])
-def test_killed_among_branches(chard_fault, app_of, redis, backend, wait_until, edge):
+def test_killed_among_branches(chard, app_of, redis, backend, wait_until, edge):
     """A worker that dies again and again, each time one message later: every job ends, every task has run, and nothing has run beside it."""
     app = app_of(redis.url)
-    chard = chard_fault
     chard.settings |= {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_MAX_STARTS": "100"}
     chard.prepare()
 

@@ -197,9 +197,10 @@ def test_redis_away(chard, app_of, private_redis, queues, wait_until):
 
 
 @pytest.mark.parametrize("edge", ["publish/result", "result/join", "join/join", "join/ack"])
-def test_killed_in_a_chord(chard_fault, app_of, redis, tmp_path, edge):
+def test_killed_in_a_chord(chard, app_of, redis, tmp_path, edge):
     """Killed between the commit and the ack, wherever: the chord's body runs with every result, once."""
-    app, chard = app_of(redis.url), chard_fault.prepare()
+    app = app_of(redis.url)
+    chard.prepare()
     body = str(uuid.uuid4())
     header = [app.signature("chard.add", [number]) for number in range(3)]
     result = chord(header, app.signature("chard.args").set(task_id=body)).apply_async()

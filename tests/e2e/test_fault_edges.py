@@ -37,9 +37,9 @@ def ends(chard, database, job_ids, state):
 
 
 @pytest.fixture
-def scene(chard_fault, provider):
-    chard_fault.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "20000"}
-    return chard_fault.prepare()
+def scene(chard, provider):
+    chard.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "20000"}
+    return chard.prepare()
 
 
 def test_killed_as_a_task_gives_up(scene, database, provider, queues, tmp_path, wait_until):
@@ -53,9 +53,9 @@ def test_killed_as_a_task_gives_up(scene, database, provider, queues, tmp_path, 
 
 
 @pytest.mark.parametrize("place", ["servers"])  # SQLite keeps that document
-def test_killed_over_a_document_that_cannot_be_stored(chard_fault, database, queues, tmp_path, wait_until):
+def test_killed_over_a_document_that_cannot_be_stored(chard, database, queues, tmp_path, wait_until):
     """jsonb takes no NUL: the commit refuses this one task, which dies."""
-    chard = chard_fault.prepare()
+    chard.prepare()
     document = {"job": {"id": "nul", "pipeline": "scan", "user_id": "u1", "lang": "en"}, "input": SCAN | {"text": "a\0b"},
                 "classification": jobs.BOTTLE, "rules": [], "answer": jobs.ADVICE}
     queues.publish("scan.reward", "scan.reward", json.dumps([[document], {}, None]).encode(),
@@ -80,13 +80,13 @@ CHARD_PLUGIN(&t);
 """
 
 
-def test_killed_as_what_is_written_once_turns_out_stale(chard_fault, database, queues, tmp_path, wait_until):
+def test_killed_as_what_is_written_once_turns_out_stale(chard, database, queues, tmp_path, wait_until):
     """A hundred tasks want to be the first, and come at once: some are claimed before one of them commits."""
     source, library = tmp_path / "prize.c", tmp_path / "prize.so"
     source.write_text(FIRST_ONE)
     subprocess.run(["cc", "-shared", "-fPIC", f"-I{ROOT / 'include'}", "-o", library, source], check=True, timeout=60)
-    chard_fault.settings["CHARD_TASKS"] = str(library)
-    chard = chard_fault.prepare()
+    chard.settings["CHARD_TASKS"] = str(library)
+    chard.prepare()
     ids = [f"prize-{n}" for n in range(100)]
     for id in ids:
         queues.publish("prize.give", "prize.give", json.dumps([[], {"of": "all"}, None]).encode(),
@@ -131,8 +131,8 @@ def test_killed_over_a_second_copy(scene, database, provider, queues, tmp_path, 
 
 
 @pytest.mark.parametrize("edge", ["decode/call", "call/publish"])
-def test_killed_over_a_stateless_task(chard_fault, queues, tmp_path, wait_until, edge):
-    chard = chard_fault.prepare()
+def test_killed_over_a_stateless_task(chard, queues, tmp_path, wait_until, edge):
+    chard.prepare()
     queues.publish("chard.echo", "chard.echo", b"[[], {}, null]", {"lang": "py", "task": "chard.echo", "id": "e", "root_id": "e"})
     dies(chard, edge, tmp_path, queues="chard.echo")
     assert queues.depth("chard.echo") == 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGKILL between every two steps of the table: nothing lost, nothing doubled, nothing bought twice after it was committed.
 
-Each case runs scans against a worker of the build with fault points that dies at one edge, then lets another finish."""
+Each case runs scans against a worker that dies at a fault point, one edge of the table, then lets another finish."""
 
 import datetime
 import json
@@ -52,8 +52,7 @@ def check_outbox(database, job_ids):
 
 
 @pytest.mark.parametrize("edge", GOOD)
-def test_killed_at(chard_fault, database, provider, queues, tmp_path, edge):
-    chard = chard_fault
+def test_killed_at(chard, database, provider, queues, tmp_path, edge):
     provider.behave = answer
     chard.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "2000"}
     chard.prepare()
@@ -74,8 +73,7 @@ def test_killed_at(chard_fault, database, provider, queues, tmp_path, edge):
 
 
 @pytest.mark.parametrize("edge", [edge for edge, way in ENDINGS.items() if way in ("failing", "paused", "held")])
-def test_killed_while_a_task_waits(chard_fault, database, provider, tmp_path, wait_until, edge):
-    chard = chard_fault
+def test_killed_while_a_task_waits(chard, database, provider, tmp_path, wait_until, edge):
     way = ENDINGS[edge]
     first = {"failing": failure(500), "paused": rate_limited(4), "held": rate_limited(1)}[way]
     provider.behave = lambda request: first if request.number == 1 else answer(request)
@@ -92,8 +90,7 @@ def test_killed_while_a_task_waits(chard_fault, database, provider, tmp_path, wa
 
 
 @pytest.mark.parametrize("edge", ["call/dead", "dead/bury", "bury/ack"])
-def test_killed_while_a_task_dies(chard_fault, database, provider, queues, tmp_path, wait_until, edge):
-    chard = chard_fault
+def test_killed_while_a_task_dies(chard, database, provider, queues, tmp_path, wait_until, edge):
     provider.behave = lambda _request: failure(400, "invalid_request", "no")
     chard.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "2000"}
     chard.prepare()
@@ -107,8 +104,7 @@ def test_killed_while_a_task_dies(chard_fault, database, provider, queues, tmp_p
 
 
 @pytest.mark.parametrize("edge", ["decode/dead", "dead/bury", "bury/ack"])
-def test_killed_over_an_unreadable_message(chard_fault, queues, tmp_path, wait_until, edge):
-    chard = chard_fault
+def test_killed_over_an_unreadable_message(chard, queues, tmp_path, wait_until, edge):
     chard.prepare()
     queues.publish("scan.vision", "scan.vision", b"\x00 not json", {"id": "x-1", "task": "scan.vision", "lang": "py"})
     run_through(chard, edge, tmp_path)
@@ -117,9 +113,8 @@ def test_killed_over_an_unreadable_message(chard_fault, queues, tmp_path, wait_u
     assert {letter.body for letter in queues.take("scan.vision.dead")} == {b"\x00 not json"}
 
 
-def test_killed_with_an_early_message(chard_fault, database, queues, tmp_path):
+def test_killed_with_an_early_message(chard, database, queues, tmp_path):
     """A message whose eta is to come is put away; whoever dies in between loses nothing."""
-    chard = chard_fault
     chard.prepare()
     eta = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
     queues.publish("chat.commands", "chat.classify", json.dumps([[], {"user_id": "u1", "text": "a milk carton", "lang": "en"}, None]).encode(),
@@ -130,9 +125,8 @@ def test_killed_with_an_early_message(chard_fault, database, queues, tmp_path):
     assert database.value("select starts from chard.task where id = %s", "early") == 1
 
 
-def test_a_poison_message_stops(chard_fault, database, queues):
+def test_a_poison_message_stops(chard, database, queues):
     """A task that kills its worker each time dies after a bounded number of starts, counted in the store."""
-    chard = chard_fault
     chard.settings |= {"CHARD_MAX_STARTS": "3"}
     chard.prepare()
     job_id = jobs.submit_scan(chard)
@@ -156,8 +150,7 @@ REDELIVERED = {
 
 
 @pytest.mark.parametrize("edge", REDELIVERED)
-def test_killed_again_over_the_redelivery(chard_fault, database, provider, queues, tmp_path, wait_until, edge):
-    chard = chard_fault
+def test_killed_again_over_the_redelivery(chard, database, provider, queues, tmp_path, wait_until, edge):
     scene, first, end = REDELIVERED[edge]
     provider.behave = lambda request: first if first and request.number == 1 else answer(request)
     chard.settings |= provider.settings() | {"CHARD_MAX_STARTS": "1"} if edge == "claim/dead" else provider.settings()
