@@ -32,6 +32,7 @@ struct keys {
         bool asking, closed, gone, away;
         struct gateway_key *list; /* by id */
         size_t count;
+        unsigned revision;
 };
 
 /* ---- the list ---- */
@@ -62,6 +63,18 @@ static struct gateway_key keys_read(const struct keys *k, const json_t *row)
         return key;
 }
 
+static void keys_review(struct keys *k, const struct gateway_key *before, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                const struct gateway_key *now = keys_find(k, before[i].id);
+                if (!before[i].revoked && (!now || now->revoked)) {
+                        k->revision++;
+                        return;
+                }
+        }
+        k->revision += count == 0 && k->count > 0;
+}
+
 /* 0, or -ENOMEM: those that were known stay. */
 static int keys_take(struct keys *k, const json_t *rows)
 {
@@ -71,9 +84,12 @@ static int keys_take(struct keys *k, const json_t *rows)
                 return -ENOMEM;
         for (size_t i = 0; i < count; i++)
                 list[i] = keys_read(k, json_array_get(rows, i));
-        free(k->list);
+        struct gateway_key *before = k->list;
+        const size_t known = k->count;
         k->list = list;
         k->count = count;
+        keys_review(k, before, known);
+        free(before);
         return 0;
 }
 
@@ -240,6 +256,17 @@ bool keys_asked(const struct keys *k)
         return k->reached || k->count > 0;
 }
 
+unsigned keys_revision(const struct keys *k)
+{
+        return k->revision;
+}
+
+bool keys_count(const struct keys *k, const char *who)
+{
+        const struct gateway_key *key = keys_find(k, who);
+        return keys_asked(k) ? key && !key->revoked : true;
+}
+
 /* ---- a request ---- */
 
 static int keys_refuse(struct exchange *x, const char *challenge)
@@ -249,7 +276,7 @@ static int keys_refuse(struct exchange *x, const char *challenge)
 }
 
 /* One request more of its minute. 1 with `why` where it has none left. */
-static int keys_count(struct gateway_key *key, struct exchange *x, uint64_t now_ms, struct problem *why)
+static int keys_spend(struct gateway_key *key, struct exchange *x, uint64_t now_ms, struct problem *why)
 {
         char text[64];
         if (!key->rate)
@@ -300,7 +327,7 @@ int keys_admit(struct keys *k, struct exchange *x, unsigned scope, struct proble
                 return keys_refuse(x, "Bearer error=\"invalid_token\"");
         }
         exchange_set_who(x, key->id);
-        if (keys_count(key, x, clock_mono_ms(), why))
+        if (keys_spend(key, x, clock_mono_ms(), why))
                 return 1;
         return keys_allow(key, x, scope, why);
 }

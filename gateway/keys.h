@@ -23,4 +23,10 @@ bool keys_asked(const struct keys *k);
  * what the answer's headers say of it. */
 int keys_admit(struct keys *k, struct exchange *x, unsigned scope, struct problem *why);
 
+/* Changes with each key that was revoked, and with the first that there is: those who were let in before may be no more. */
+unsigned keys_revision(const struct keys *k);
+
+/* Does somebody who was let in as `who` (exchange_who) still count? */
+bool keys_count(const struct keys *k, const char *who);
+
 #endif

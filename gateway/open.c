@@ -151,7 +151,7 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
         if (code == 0)
                 code = recent_open(&g->recent, GATEWAY_RECENT);
         if (code == 0)
-                code = streams_open(&g->streams, config->loop, g->jobs);
+                code = streams_open(&g->streams, config->loop, g->jobs, g->keys);
         if (code == 0)
                 code = gateway_listen(g, why);
         if (code) {
@@ -190,8 +190,8 @@ void gateway_close(struct gateway *g)
         g->stopping = true;
         server_close(g->server);
         onces_leave(g);
-        keys_close(g->keys);
         streams_close(g->streams);
+        keys_close(g->keys);
         jobs_close(g->jobs);
         for (size_t i = 0; g->patterns && g->patterns[i]; i++)
                 free(g->patterns[i]);

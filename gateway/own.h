@@ -92,9 +92,10 @@ void send_any_task(void *owner, struct exchange *x); /* POST /v1/tasks */
 
 /* stream.c */
 extern const struct route_param stream_params[];
-void stream_job(void *owner, struct exchange *x);                           /* GET /v1/jobs/{id}/events */
-int streams_open(struct streams **out, uv_loop_t *loop, struct jobs *jobs); /* 0 or -ENOMEM */
-void streams_close(struct streams *all);                                    /* before the jobs; NULL: nothing */
+void stream_job(void *owner, struct exchange *x); /* GET /v1/jobs/{id}/events */
+/* 0 or -ENOMEM. The keys must stay until streams_close. */
+int streams_open(struct streams **out, uv_loop_t *loop, struct jobs *jobs, const struct keys *keys);
+void streams_close(struct streams *all); /* before the jobs; NULL: nothing */
 
 /* read.c */
 extern const struct route_param read_params[], list_params[];

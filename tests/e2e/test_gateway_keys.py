@@ -2,6 +2,7 @@
 """Keys by which the gateway knows who asks: made, listed and revoked by `chard key`; what each may do, and how often."""
 
 import datetime
+import http.client
 import json
 
 import pytest
@@ -71,6 +72,32 @@ def test_who_may_do_what(chard, database, tmp_path, wait_until):
     assert chard.run("gateway", "--listen", EVERYBODY).returncode == 2
     with Gateway(chard) as gateway:
         assert gateway.get("/v1/jobs").status == 401
+
+
+@everywhere
+def test_a_stream_ends_with_its_key(chard, database, wait_until):
+    """Also one that was opened before there were keys; another's goes on."""
+    chard.prepare()
+
+    def listen(gateway, *key):
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+        connection.request("GET", "/v1/jobs/some/events", **(bearer(*key) if key else {}))
+        reply = connection.getresponse()
+        assert reply.status == 200 and reply.readline().startswith(b"retry")
+        return connection, reply
+
+    with Gateway(chard) as gateway:
+        nobody, one = listen(gateway), add(chard, "one")
+        assert b"data" not in nobody[1].read()
+        other = add(chard, "other")
+        wait_until(lambda: gateway.get("/v1/jobs", **bearer(other)).status == 200)
+        ended, goes_on = listen(gateway, one), listen(gateway, other)
+        chard.run("key", "revoke", "one", check=0)
+        assert b"data" not in ended[1].read()
+        assert gateway.get("/v1/jobs/some/events", **bearer(one)).status == 401
+        assert not goes_on[1].isclosed()
+        for connection, _ in nobody, ended, goes_on:
+            connection.close()
 
 
 def test_keys_behind_a_lock_are_those_that_were_known(chard, database, wait_until):
