@@ -151,7 +151,7 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
         if (code == 0)
                 code = recent_open(&g->recent, GATEWAY_RECENT);
         if (code == 0)
-                code = streams_open(&g->streams, config->loop, g->jobs, g->keys);
+                code = streams_open(&g->streams, config->loop, g);
         if (code == 0)
                 code = gateway_listen(g, why);
         if (code) {

@@ -93,8 +93,8 @@ void send_any_task(void *owner, struct exchange *x); /* POST /v1/tasks */
 /* stream.c */
 extern const struct route_param stream_params[];
 void stream_job(void *owner, struct exchange *x); /* GET /v1/jobs/{id}/events */
-/* 0 or -ENOMEM. The keys must stay until streams_close. */
-int streams_open(struct streams **out, uv_loop_t *loop, struct jobs *jobs, const struct keys *keys);
+/* 0 or -ENOMEM. Jobs and keys must be open, and stay until streams_close. */
+int streams_open(struct streams **out, uv_loop_t *loop, struct gateway *g);
 void streams_close(struct streams *all); /* before the jobs; NULL: nothing */
 
 /* read.c */

@@ -28,8 +28,7 @@ struct stream {
 };
 
 struct streams {
-        struct jobs *jobs;
-        const struct keys *keys;
+        struct gateway *gateway;
         unsigned keys_seen; /* their revision */
         uv_timer_t timer;
         struct stream *first, *last;
@@ -37,9 +36,7 @@ struct streams {
 
 static void stream_unlist(struct stream *s)
 {
-        /* The analyser loses sight of the list when several are ended in one walk. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         *(s->before ? &s->before->next : &s->all->first) = s->next;
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         *(s->next ? &s->next->before : &s->all->last) = s->before;
 }
 
@@ -127,7 +124,7 @@ static struct stream *stream_new(struct streams *all, struct exchange *x, uint64
         if (!s)
                 return NULL;
         *s = (struct stream){ .all = all, .exchange = x };
-        if (jobs_follow(all->jobs, id, after, on_stream_news, s, &s->follower, &why)) {
+        if (jobs_follow(all->gateway->jobs, id, after, on_stream_news, s, &s->follower, &why)) {
                 free(s);
                 return NULL;
         }
@@ -163,16 +160,17 @@ void stream_job(void *owner, struct exchange *x)
 /* ---- signs of life ---- */
 
 /* Whose key was revoked hears no more; who comes back with it is refused. */
+static bool stream_stays(const struct exchange *x, void *arg)
+{
+        return keys_count((const struct keys *)arg, exchange_who(x));
+}
+
 static void streams_review(struct streams *all)
 {
-        if (keys_revision(all->keys) == all->keys_seen)
-                return;
-        all->keys_seen = keys_revision(all->keys);
-        for (struct stream *s = all->first, *next; s; s = next) {
-                next = s->next;
-                if (!keys_count(all->keys, exchange_who(s->exchange)))
-                        stream_end(s);
-        }
+        const unsigned revision = keys_revision(all->gateway->keys);
+        if (revision != all->keys_seen)
+                server_end_streams(all->gateway->server, stream_stays, all->gateway->keys);
+        all->keys_seen = revision;
 }
 
 static void on_stream_timer(uv_timer_t *timer)
@@ -188,14 +186,13 @@ static void on_stream_timer(uv_timer_t *timer)
         }
 }
 
-int streams_open(struct streams **out, uv_loop_t *loop, struct jobs *jobs, const struct keys *keys)
+int streams_open(struct streams **out, uv_loop_t *loop, struct gateway *g)
 {
         struct streams *all = calloc(1, sizeof(*all));
         if (!all)
                 return -ENOMEM;
-        all->jobs = jobs;
-        all->keys = keys;
-        all->keys_seen = keys_revision(keys);
+        all->gateway = g;
+        all->keys_seen = keys_revision(g->keys);
         uv_timer_init(loop, &all->timer);
         all->timer.data = all;
         uv_timer_start(&all->timer, on_stream_timer, STREAM_LOOK_MS, STREAM_LOOK_MS);

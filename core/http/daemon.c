@@ -333,6 +333,17 @@ unsigned server_connections(const struct server *s)
         return s->peers.count;
 }
 
+void server_end_streams(struct server *s, bool (*stays)(const struct exchange *x, void *arg), void *arg)
+{
+        for (struct exchange *x = s->exchanges, *next; x; x = next) {
+                next = x->next;
+                if (!x->streams || x->ended || stays(x, arg))
+                        continue;
+                exchange_tell_over(x);
+                exchange_end(x);
+        }
+}
+
 void server_stop(struct server *s)
 {
         if (s->stopping)
