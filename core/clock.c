@@ -24,11 +24,16 @@ uint64_t clock_mono_ms(void)
         return clock_mono_us() / 1000;
 }
 
-int64_t clock_wall_ms(void)
+int64_t clock_wall_us(void)
 {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_wall_ms(void)
+{
+        return clock_wall_us() / 1000;
 }
 
 void clock_format(int64_t wall_ms, char out[CLOCK_TEXT_SIZE])

@@ -15,6 +15,9 @@ uint64_t clock_mono_us(void);
 /* Milliseconds since 1970-01-01 UTC; for what others read. */
 int64_t clock_wall_ms(void);
 
+/* The same in microseconds. */
+int64_t clock_wall_us(void);
+
 #define CLOCK_TEXT_SIZE 40
 
 /* Write `wall_ms` as ISO 8601 in UTC with milliseconds ("2026-11-21T08:42:22.123+00:00"). */

@@ -19,7 +19,9 @@ struct trace_context {
 enum {
         TRACE_PARENT_SIZE = 55,
         TRACE_ID_AT = 3,
-        TRACE_ID_SIZE = 32 /* where its trace id begins, and how long that is */
+        TRACE_ID_SIZE = 32, /* where its trace id begins, and how long that is */
+        TRACE_SPAN_AT = 36,
+        TRACE_SPAN_SIZE = 16 /* the same of the id of the span that it is of */
 };
 
 /* Is it a well-formed traceparent of the version that is written today ("00-…"), so that it may become a header as it stands? */

@@ -163,6 +163,10 @@ struct message *task_message_again(const struct task_message *t, const char *exc
 struct message *task_message_retry(const struct task_message *t, const char *exchange, const char *routing_key,
                                    const struct task_failures *failures);
 
+/* From now on it has this traceparent (in the arena, as is what is made here), and what is made of its message has `followers`, in place of what it came with.
+ * Returns 0; 1: its properties have no room for that, and nothing has changed; or -ENOMEM. */
+int task_message_retrace(struct arena *a, struct task_message *t, const char *traceparent, const char *followers);
+
 /* An error record for a dead letter. */
 struct dead_record {
         const char *source, *code, *text; /* errorSource, errorCode, errorMessage */

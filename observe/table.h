@@ -76,6 +76,7 @@ enum meter_row {
         METER_STORE_REFUSALS,
         METER_STORE_GROUP_SIZE,
         METER_STORE_GROUP_SECONDS,
+        METER_SPANS,
         /* the process */
         METER_READY,
         METER_LOOP_LAG_SECONDS,

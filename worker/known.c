@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-enum { KNOWN_SPAN_AT = TRACE_ID_AT + TRACE_ID_SIZE + 1, KNOWN_SPAN_SIZE = 16 };
-
 static void known_ids(const char *task, struct log_ids *out, void *arg)
 {
         const struct worker *w = (const struct worker *)arg;
@@ -20,7 +18,7 @@ static void known_ids(const char *task, struct log_ids *out, void *arg)
         if (!trace || !trace_is_parent(trace))
                 return;
         snprintf(out->trace_id, sizeof(out->trace_id), "%.*s", TRACE_ID_SIZE, trace + TRACE_ID_AT);
-        snprintf(out->span_id, sizeof(out->span_id), "%.*s", KNOWN_SPAN_SIZE, trace + KNOWN_SPAN_AT);
+        snprintf(out->span_id, sizeof(out->span_id), "%.*s", TRACE_SPAN_SIZE, trace + TRACE_SPAN_AT);
 }
 
 void known_open(struct worker *w)

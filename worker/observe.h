@@ -6,6 +6,7 @@
 
 #include "ai/ai.h"
 #include "core/problem.h"
+#include "core/trace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -60,6 +61,25 @@ struct run_times {
         uint64_t received_us, called_us, worked_us;
 };
 
+/* The spans of a run. Its task's is the parent of the others; SEND is behind each message that follows it, or waits in its place. */
+enum run_span { RUN_SPAN_TASK, RUN_SPAN_CALL, RUN_SPAN_COMMIT, RUN_SPAN_SEND, RUN_SPANS };
+
+/* What they are called. */
+struct run_trace {
+        bool on; /* they are recorded; else nothing here is looked at but `own` */
+        char id[TRACE_ID_SIZE + 1],
+                parent[TRACE_SPAN_SIZE + 1]; /* of the trace; of the span behind its message, or "" */
+        uint64_t spans[RUN_SPANS];
+        void *own; /* the tracer's; or NULL */
+};
+
+/* Says for each run whether its spans are recorded. Loop thread; there until the worker is closed. */
+struct tracer {
+        /* Its message was read: fill in `trace`, which is zeroed. / The run is over: give back `own`, which is not NULL. */
+        void (*begin)(struct tracer *t, const struct task_message *m, struct run_trace *trace);
+        void (*end)(struct tracer *t, struct run_trace *trace);
+};
+
 /* Borrowed, with all that it points at, for the length of the call. */
 struct run_event {
         enum run_event_kind kind;
@@ -75,7 +95,8 @@ struct run_event {
         uint64_t wait_ms;          /* until it goes on */
         const char *reason;        /* SCHEDULED: "eta", "leased" */
         const struct message *sent;
-        const struct run *run; /* for what is part of the worker */
+        const struct run *run;   /* for what is part of the worker */
+        struct run_trace *trace; /* its tracer may change it; NULL: the worker has none */
         bool first, held, again;
         bool last;      /* COMMITTED: nothing follows */
         bool replaced;  /* COMMITTED: … but another task that it sent stands for it, and its result is that one's */

@@ -43,7 +43,8 @@ struct worker_config {
         const char *plug_ins;    /* the files of tasks that the catalogue was made with, comma-separated; or NULL */
         const char *health_file; /* or NULL */
         struct observer
-                *observers; /* those of the worker's owner, linked by `next`, which the worker may change; or NULL */
+                *observers;    /* those of the worker's owner, linked by `next`, which the worker may change; or NULL */
+        struct tracer *tracer; /* or NULL: traces are passed on as they came */
 };
 
 struct broker;

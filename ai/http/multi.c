@@ -43,7 +43,7 @@ struct multi {
         int epoll;
         CURLSH *share; /* addresses and TLS sessions, for all shards */
         size_t open_handles;
-        bool closing;
+        bool closing, background;
         struct socket *sockets; /* by descriptor */
         size_t socket_count;
         size_t connections;
@@ -84,6 +84,12 @@ int multi_new(struct multi **out, uv_loop_t *loop, const struct multi_calls *cal
         uv_poll_start(&m->poll, UV_READABLE, on_events);
         *out = m;
         return 0;
+}
+
+void multi_unref(struct multi *m)
+{
+        m->background = true;
+        uv_unref((uv_handle_t *)&m->poll);
 }
 
 void multi_prepare(struct multi *m, CURL *easy)
@@ -189,6 +195,8 @@ static struct shard *add_shard(struct multi *m)
         s->due_ms = NOT_DUE;
         uv_timer_init(m->loop, &s->timer);
         s->timer.data = s;
+        if (m->background)
+                uv_unref((uv_handle_t *)&s->timer);
         curl_multi_setopt(curl, CURLMOPT_SOCKETFUNCTION, ai_multi_on_socket);
         curl_multi_setopt(curl, CURLMOPT_SOCKETDATA, s);
         curl_multi_setopt(curl, CURLMOPT_TIMERFUNCTION, on_timeout);

@@ -37,6 +37,9 @@ struct multi_calls {
 /* Open. `calls` is copied. Returns 0 or -errno. */
 int multi_new(struct multi **out, uv_loop_t *loop, const struct multi_calls *calls);
 
+/* From now on transfers go on while the loop turns, and do not keep it turning. Before the first transfer. */
+void multi_unref(struct multi *m);
+
 /* Make a handle ready to be added: all share addresses and TLS sessions. The caller's CURLOPT_SOCKOPTFUNCTION must call multi_opened.
  * The handle must be cleaned up before the loop has closed the handles. */
 void multi_prepare(struct multi *m, CURL *easy);

@@ -148,7 +148,7 @@ static size_t choose_queues(const struct catalog *catalog, char *text, const cha
 int service_init(struct service *service, const struct command *self, struct settings *s, bool keeps)
 {
         int code = 0;
-        *service = (struct service){ .self = self, .keeps = keeps, .metrics = s->metrics };
+        *service = (struct service){ .self = self, .keeps = keeps, .metrics = s->metrics, .settings = s };
         service->catalog = command_catalog(self, s, &code);
         if (!service->catalog)
                 return code;
@@ -310,6 +310,7 @@ static void close_parts(struct service *s)
         if (s->worker)
                 worker_close(s->worker);
         figures_end(&s->figures);
+        tracing_end(&s->tracing);
 }
 
 static void service_on_consumers_stopped(void *arg)
@@ -329,6 +330,8 @@ static int open_consumers(struct service *s, struct problem *why)
 static int open_all(struct service *s, struct problem *why)
 {
         int code = service_begin_figures(s);
+        if (code == 0)
+                code = tracing_begin(&s->tracing, s->settings, &s->config, s->figures.meter, why);
         if (code == 0)
                 code = worker_open(&s->worker, &s->config, why);
         if (code == 0)

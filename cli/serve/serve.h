@@ -6,6 +6,7 @@
 #include "cli/common/command.h"
 #include "cli/serve/figures.h"
 #include "cli/serve/notify.h"
+#include "cli/serve/tracing.h"
 #include "consumers/consumers.h"
 #include "duties/keeper.h"
 #include "gateway/gateway.h"
@@ -83,6 +84,8 @@ struct service {
         const char
                 *metrics; /* where its figures are shown; empty: nowhere, and none are kept unless there is a gateway */
         struct figures figures;
+        const struct settings *settings;
+        struct tracing tracing;
 };
 
 /* Fill in from the settings, which must outlive it; with `keeps`, the keeper of dead letters runs beside the worker. The config may be changed until

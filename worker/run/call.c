@@ -80,7 +80,7 @@ int run_make_request(struct run *run)
 int run_ask(struct run *run, ai_done *done)
 {
         run->call.request.deadline_ms = run_deadline_ms(run);
-        run->call.request.trace = task_message_trace(&run->message);
+        run->call.request.trace = run_trace_context(run, RUN_SPAN_CALL);
         return ai_ask(run->worker->ai, &run->call.request, done, run, &run->call.under_way);
 }
 

@@ -4,6 +4,8 @@
 
 #include "core/clock.h"
 
+#include <errno.h>
+
 static struct run_usage run_usage_of(const struct run *run)
 {
         const struct ai_reply *r = run_reply(run);
@@ -56,8 +58,45 @@ void run_observed_as(struct run *run, struct run_event e)
         if (e.kind == RUN_COMMITTED)
                 e.took_ms = run_took_ms(run);
         e.usage = run_usage_of(run);
+        e.trace = run->worker->config->tracer ? &run->times.trace : NULL;
         observing_tell(&run->worker->observing, &e);
         run_note_time(&run->times.times, e.kind, e.at_us);
+}
+
+/* ---- its trace ---- */
+
+static const char *run_traceparent(struct run *run, enum run_span span)
+{
+        const struct run_trace *t = &run->times.trace;
+        return arena_printf(&run->arena, "00-%s-%016llx-01", t->id, (unsigned long long)t->spans[span]);
+}
+
+int run_begin_trace(struct run *run)
+{
+        struct tracer *tracer = run->worker->config->tracer;
+        if (!tracer)
+                return 0;
+        tracer->begin(tracer, &run->message, &run->times.trace);
+        if (!run->times.trace.on)
+                return 0;
+        const char *own = run_traceparent(run, RUN_SPAN_TASK), *sends = run_traceparent(run, RUN_SPAN_SEND);
+        const int code = own && sends ? task_message_retrace(&run->arena, &run->message, own, sends) : -ENOMEM;
+        return code < 0 ? code : 0;
+}
+
+void run_end_trace(struct run *run)
+{
+        struct tracer *tracer = run->worker->config->tracer;
+        if (tracer && run->times.trace.own)
+                tracer->end(tracer, &run->times.trace);
+}
+
+struct trace_context run_trace_context(struct run *run, enum run_span span)
+{
+        struct trace_context trace = task_message_trace(&run->message);
+        if (run->times.trace.on)
+                trace.parent = run_traceparent(run, span);
+        return trace;
 }
 
 int64_t run_queued_ms(const struct run *run)

@@ -71,7 +71,7 @@ int run_make_following(struct run *run, struct following *out, struct problem *w
 
 const char *run_span_context(struct run *run)
 {
-        const struct trace_context trace = task_message_trace(&run->message);
+        const struct trace_context trace = run_trace_context(run, RUN_SPAN_COMMIT);
         return trace_write_properties(&run->arena, &trace);
 }
 

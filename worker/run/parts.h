@@ -163,9 +163,10 @@ struct owing_part {
         struct owed_item *item; /* it goes on from such a row, not from a delivery; or NULL */
 };
 
-/* worker/run/observed.c: when what observers are told happened. */
+/* worker/run/observed.c: when what observers are told happened, and what its spans are called. */
 struct times_part {
         struct run_times times;
+        struct run_trace trace;
 };
 
 /* worker/run/revoke.c */

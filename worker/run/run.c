@@ -54,6 +54,7 @@ void run_end(struct run *run)
         run->next->previous = run->previous;
         w->run_count--;
 
+        run_end_trace(run);
         run_free_parts(run);
         catalog_unref(run->catalog);
         const uv_timer_t timer = run->hold.timer; /* stopped; stays initialised */
@@ -93,7 +94,7 @@ int run_decode(struct run *run, struct problem *why)
                                              &run->message, why);
         run->task = run->message.name ? catalog_task(run->catalog, run->message.name) : NULL;
         run->def = run->task ? run->task->def : NULL;
-        return code;
+        return code ? code : run_begin_trace(run);
 }
 
 void run_forget_message(struct run *run)

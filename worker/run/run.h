@@ -338,6 +338,13 @@ void run_observed_as(struct run *run, struct run_event e);
                         run_observed_as((run), (struct run_event){ .kind = (happened), __VA_ARGS__ }); \
         } while (0)
 
+/* Its message was read: let its tracer begin, and what is made of it name the span that is behind that. 0 or -ENOMEM. / It is over. */
+int run_begin_trace(struct run *run);
+void run_end_trace(struct run *run);
+
+/* The trace that something of it is part of: of that span, or, where it has none, as its message came. Borrowed from the run. */
+struct trace_context run_trace_context(struct run *run, enum run_span span);
+
 /* ---- publish.c ---- */
 
 /* The step "publish". */

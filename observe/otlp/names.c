@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe/otlp/names.h"
+
+const char *const otlp_names[OTLP_NAMES] = {
+        [NAME_SYSTEM] = "messaging.system",
+        [NAME_OPERATION] = "messaging.operation.name",
+        [NAME_OPERATION_TYPE] = "messaging.operation.type",
+        [NAME_DESTINATION] = "messaging.destination.name",
+        [NAME_MESSAGE_ID] = "messaging.message.id",
+        [NAME_CONVERSATION] = "messaging.message.conversation_id",
+        [NAME_BATCH_COUNT] = "messaging.batch.message_count",
+        [NAME_AI_PROVIDER] = "gen_ai.provider.name",
+        [NAME_AI_OPERATION] = "gen_ai.operation.name",
+        [NAME_AI_MODEL] = "gen_ai.request.model",
+        [NAME_AI_TOKENS_IN] = "gen_ai.usage.input_tokens",
+        [NAME_AI_TOKENS_OUT] = "gen_ai.usage.output_tokens",
+        [NAME_ERROR_TYPE] = "error.type",
+        [NAME_TASK] = "chard.task",
+        [NAME_ATTEMPT] = "chard.attempt",
+        [NAME_PIPELINE] = "chard.pipeline",
+        [NAME_QUEUED_MS] = "chard.queued_ms",
+        [NAME_COST] = "chard.cost_dollars",
+        [NAME_WAIT_MS] = "chard.wait_ms",
+        [NAME_REASON] = "chard.reason",
+        [NAME_SERVICE] = "service.name",
+        [NAME_SERVICE_VERSION] = "service.version",
+        [NAME_SERVICE_INSTANCE] = "service.instance.id",
+        [NAME_SDK] = "telemetry.sdk.name",
+        [NAME_SDK_LANGUAGE] = "telemetry.sdk.language",
+        [NAME_SDK_VERSION] = "telemetry.sdk.version",
+};
