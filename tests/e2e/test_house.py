@@ -21,6 +21,9 @@ DOMAIN = re.compile("|".join([
 ]), re.IGNORECASE)
 
 
+THEIRS = 'NAME_AI_OPERATION, .text = "chat"'  # OpenTelemetry's word for a completion
+
+
 def test_the_pattern_finds_what_it_is_for():
     for word in ("ROW_CHARACTER_GRANT", "chard.character_owned", "chard_profile", "prompt_ko", "scan.vision", '"scan"', "ScanFailed", "most Korean is", "한국어"):
         assert DOMAIN.search(word), word
@@ -33,7 +36,7 @@ def test_the_engine_holds_no_word_of_the_domain_that_it_ships_with(folder):
     files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     assert files
     found = [f"{path.relative_to(ROOT)}:{number}: {line.strip()}" for path in files
-             for number, line in enumerate(path.read_text().splitlines(), 1) if DOMAIN.search(line)]
+             for number, line in enumerate(path.read_text().splitlines(), 1) if DOMAIN.search(line.replace(THEIRS, ""))]
     assert not found, "\n".join(found)
 
 
