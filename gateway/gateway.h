@@ -25,12 +25,13 @@ struct gateway_config {
         const char *name; /* what broker and store show of it */
         unsigned heartbeat_s, connect_timeout_ms;
 
-        const char *listen;   /* "127.0.0.1:8780"; port 0 = a free one */
-        const char *hosts;    /* names that Host may have besides addresses and localhost, comma-separated */
-        const char *origins;  /* whose pages may use it, comma-separated; or NULL */
-        const char *log_file; /* access log: a file, "-" = standard output, NULL = none */
-        unsigned connections; /* at once */
-        size_t body_most;     /* bytes */
+        const char *listen;  /* "127.0.0.1:8780"; port 0 = a free one */
+        const char *hosts;   /* names that Host may have besides addresses and localhost, comma-separated */
+        const char *origins; /* whose pages may use it, comma-separated; or NULL */
+        const char *tls_certificate_file, *tls_key_file; /* as in struct server_config */
+        const char *log_file;                            /* access log: a file, "-" = standard output, NULL = none */
+        unsigned connections;                            /* at once */
+        size_t body_most;                                /* bytes */
 
         bool webhooks;        /* the ends of jobs are told to whom their submitters name … */
         bool webhook_private; /* … at addresses of private networks, too */

@@ -123,6 +123,8 @@ static int gateway_listen(struct gateway *g, struct problem *why)
                 .hosts_setting = "CHARD_GATEWAY_HOSTS",
                 .origins = g->config.origins,
                 .origins_setting = "CHARD_GATEWAY_ORIGINS",
+                .tls_certificate_file = g->config.tls_certificate_file,
+                .tls_key_file = g->config.tls_key_file,
                 .connections = g->config.connections,
                 .body_most = g->config.body_most,
                 .log_file = g->config.log_file,
@@ -159,7 +161,8 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
                 return code;
         }
         gateway_count(g);
-        log_info("gateway", "listens on %s, port %u", config->listen, server_port(g->server));
+        log_info("gateway", "listens on %s, port %u%s", config->listen, server_port(g->server),
+                 config->tls_key_file ? ", with TLS" : "");
         *out = g;
         return 0;
 }

@@ -48,6 +48,8 @@ struct gateway_config serve_gateway_config(const struct settings *s, const struc
                 .listen = s->gateway_listen,
                 .hosts = s->gateway_hosts,
                 .origins = s->gateway_origins,
+                .tls_certificate_file = setting_or_null(s->gateway_tls_cert),
+                .tls_key_file = setting_or_null(s->gateway_tls_key),
                 .log_file = setting_or_null(s->gateway_log),
                 .connections = gateway_connections(s),
                 .body_most = (size_t)s->max_body_bytes,
@@ -130,7 +132,7 @@ const struct command command_gateway = {
         .name = "gateway",
         .summary = "Take jobs by HTTP, and tell how they do, until SIGTERM",
         .usage =
-                "[--listen ADDRESS:PORT] [--gateway-hosts NAME,…] [--gateway-origins ORIGIN,…] [--access-log FILE] [--metrics ADDRESS:PORT]",
+                "[--listen ADDRESS:PORT] [--gateway-hosts NAME,…] [--gateway-origins ORIGIN,…] [--tls-cert FILE --tls-key FILE] [--access-log FILE] [--metrics ADDRESS:PORT]",
         .example = "  chard gateway\n"
                    "  chard gateway --listen 127.0.0.1:9000 --access-log -",
         .details =

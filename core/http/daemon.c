@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define SERVER_TLS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 enum { SERVER_SWEEP_MS = 250, SERVER_LOOK_MS = 1000 };
 
 /* ---- turning ---- */
@@ -267,15 +269,22 @@ static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *te
 
 static struct MHD_Daemon *server_daemon(struct server *s, int fd)
 {
-        return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, NULL,
-                                NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_said, s,
+        struct MHD_OptionItem tls[] = {
+                { MHD_OPTION_HTTPS_MEM_CERT, 0, s->certificate.chain },
+                { MHD_OPTION_HTTPS_MEM_KEY, 0, s->certificate.key },
+                { MHD_OPTION_HTTPS_PRIORITIES, 0, SERVER_TLS },
+                { MHD_OPTION_END, 0, NULL },
+        };
+        const unsigned flags = s->certificate.key ? MHD_USE_TLS : 0;
+        return MHD_start_daemon(flags | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0,
+                                NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_said, s,
                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, s->config.connections + 64,
                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_SILENT_S,
                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEAD_BYTES + SERVER_ANSWER_BYTES,
                                 MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
                                 MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, s, MHD_OPTION_URI_LOG_CALLBACK, on_line, s,
                                 MHD_OPTION_NOTIFY_CONNECTION, on_peer, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-                                MHD_OPTION_END);
+                                MHD_OPTION_ARRAY, flags ? tls : &tls[3], MHD_OPTION_END);
 }
 
 static void server_watch(struct server *s)
@@ -289,6 +298,15 @@ static void server_watch(struct server *s)
         s->poll.data = s->wake.data = s->sweep.data = s;
         uv_poll_start(&s->poll, UV_READABLE, on_server_ready);
         uv_timer_start(&s->sweep, on_server_sweep, SERVER_SWEEP_MS, SERVER_SWEEP_MS);
+}
+
+static int server_open_tls(struct server *s, struct problem *why)
+{
+        const int code = certificate_read(&s->certificate, s->config.tls_certificate_file, s->config.tls_key_file, why);
+        if (code == 0 && s->certificate.key && MHD_is_feature_supported(MHD_FEATURE_SSL) != MHD_YES)
+                return problem_set(why, "http", "bad_certificate",
+                                   "the libmicrohttpd of this machine was built without TLS");
+        return code;
 }
 
 static int server_open_log(struct server *s, struct problem *why)
@@ -305,6 +323,8 @@ int server_open(struct server **out, const struct server_config *config, struct 
         s->config = *config;
         int code = listen_open(config->listen, &fd, why);
         if (code == 0)
+                code = server_open_tls(s, why);
+        if (code == 0)
                 code = server_open_log(s, why);
         if (code == 0) {
                 s->port = listen_port(fd);
@@ -315,6 +335,7 @@ int server_open(struct server **out, const struct server_config *config, struct 
                 if (fd >= 0)
                         close(fd);
                 access_log_close(s->log);
+                certificate_free(&s->certificate);
                 free(s);
                 return code;
         }
@@ -393,6 +414,7 @@ void server_close(struct server *s)
         server_end_all(s);
         MHD_stop_daemon(s->daemon);
         s->daemon = NULL;
+        certificate_free(&s->certificate);
         access_log_close(s->log);
         uv_close((uv_handle_t *)&s->poll, on_server_handle_closed);
         uv_close((uv_handle_t *)&s->wake, on_server_handle_closed);

@@ -29,6 +29,8 @@ struct server_config {
         const char *origins_setting;
         unsigned connections; /* at once; beyond them the one that has waited longest for a request is closed */
         size_t body_most;     /* bytes of one request's body */
+        const char *tls_certificate_file; /* PEM, with what leads to its authority; NULL or "": no TLS */
+        const char *tls_key_file;
         const char *log_file; /* a JSON line a request: a file's name, "-" = standard output, or NULL = none */
         const struct route *routes;
         const struct problem_row *problems; /* that the routes find, besides those of a request; or NULL */
@@ -40,7 +42,7 @@ struct server_config {
         void *arg;
 };
 
-/* Listen. Returns 0; 1 with `why` (source "http", code "bad_address", "address_in_use", "access_refused"); or -errno. */
+/* Listen. Returns 0; 1 with `why` (source "http", code "bad_address", "address_in_use", "access_refused", "bad_certificate"); or -errno. */
 int server_open(struct server **out, const struct server_config *config, struct problem *why);
 
 /* The port that it listens on. */

@@ -4,6 +4,7 @@
 #define CHARD_CORE_HTTP_SERVER_OWN_H
 
 #include "core/http/access_log.h"
+#include "core/http/certificate.h"
 #include "core/http/server.h"
 
 #include <microhttpd.h>
@@ -56,6 +57,7 @@ struct server {
         struct peers peers;
         struct exchange *exchanges; /* whose connections live */
         struct access_log *log;     /* or NULL */
+        struct certificate certificate;
         bool stopping, told_idle;
         bool ending;        /* nothing is served any more */
         uint64_t looked_ms; /* when it was last seen whether clients have left */

@@ -32,14 +32,16 @@ struct settings {
         char *log_format;
         long log_fold; /* lines of one kind in ten seconds; 0 = all are written */
         char *health_file;
-        char *metrics;           /* where they are shown: ADDRESS:PORT; empty = nowhere */
-        char *otlp_url;          /* the collector; empty: as OpenTelemetry's variables have it */
-        char *otlp_headers;      /* secret */
-        char *trace_sample;      /* "0" … "1" */
-        long trace_slow_ms;      /* 0 = none is slow */
-        char *gateway_listen;    /* ADDRESS:PORT */
-        char *gateway_hosts;     /* names that Host may have, comma-separated */
-        char *gateway_origins;   /* whose pages may use the gateway, comma-separated */
+        char *metrics;          /* where they are shown: ADDRESS:PORT; empty = nowhere */
+        char *otlp_url;         /* the collector; empty: as OpenTelemetry's variables have it */
+        char *otlp_headers;     /* secret */
+        char *trace_sample;     /* "0" … "1" */
+        long trace_slow_ms;     /* 0 = none is slow */
+        char *gateway_listen;   /* ADDRESS:PORT */
+        char *gateway_hosts;    /* names that Host may have, comma-separated */
+        char *gateway_origins;  /* whose pages may use the gateway, comma-separated */
+        char *gateway_tls_cert; /* PEM files; empty = plain HTTP */
+        char *gateway_tls_key;
         char *gateway_log;       /* "-" = standard output; empty = none */
         char *events;            /* "asked", "on", "off" */
         char *remote_control;    /* "yes", "no" */

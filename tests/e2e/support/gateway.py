@@ -20,9 +20,10 @@ class Answer:
 
 
 class Gateway:
-    """`chard gateway` on a free port, until the `with` ends; it must then end with 0 and leave no sanitizer report."""
+    """`chard gateway` on a free port, until the `with` ends; it must then end with 0 and leave no sanitizer report. `tls`: the context of its clients, where it speaks TLS."""
 
-    def __init__(self, chard, *flags, listen="127.0.0.1:0", **settings):
+    def __init__(self, chard, *flags, listen="127.0.0.1:0", tls=None, **settings):
+        self.tls = tls
         self.process = chard.with_settings(**settings).start("gateway", "--listen", listen, *flags)
         self.port = int(self.process.wait_log(r"listens on .*, port (\d+)")[1])
         wait_until(lambda: self.get("/readyz").json["status"] == "ready", what="the gateway is ready")
@@ -46,9 +47,15 @@ class Gateway:
         assert status == 0, self.process.stderr[-4000:]
         no_report(self.process.stderr)
 
+    def connect(self, timeout=60):
+        """By TLS where it was opened with a context for it."""
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
     def ask(self, method, target, body=None, headers=None, timeout=60):
         """One request on a connection of its own. A body that is no bytes is sent as JSON."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = self.connect(timeout)
         headers = dict(headers or {})
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
