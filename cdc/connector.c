@@ -26,7 +26,11 @@ struct connector_row {
 
 /* A table reads by its rows. */
 /* clang-format off */
-#define ROUTER "transforms.outbox."
+#define ROUTER    "transforms.outbox."
+#define CE(which) "transforms.ce" which "."
+#define CE_TYPE   "org.apache.kafka.connect.transforms.InsertHeader"
+#define CE_SOURCE CE("Source") "value.literal"
+#define CE_HARM   "records are no CloudEvents for who reads them as such"
 static const struct connector_row connector_rows[] = {
         { "connector.class", "io.debezium.connector.postgresql.PostgresConnector", RULE_SAME, NULL, "another program reads the outbox otherwise" },
         { "tasks.max", "1", RULE_SAME, "1", "a slot has one reader" },
@@ -51,12 +55,26 @@ static const struct connector_row connector_rows[] = {
         { "key.converter", "org.apache.kafka.connect.storage.StringConverter", RULE_SAME, NULL, "keys are no ids of aggregates" },
         { "value.converter", "org.apache.kafka.connect.json.JsonConverter", RULE_SAME, NULL, "values are no JSON objects" },
         { "value.converter.schemas.enable", "false", RULE_SAME, "true", "the payload is wrapped" },
-        { "transforms", "outbox", RULE_SAME, "", "rows are carried, and no events" },
+        { "header.converter", "org.apache.kafka.connect.storage.StringConverter", RULE_SAME, "org.apache.kafka.connect.storage.SimpleHeaderConverter", "ce_specversion is \"1\", which is no version of CloudEvents" },
+        { "transforms", "ceVersion,ceSource,ceContent,outbox", RULE_SAME, "", "rows are carried and no events, or records lack the headers of CloudEvents" },
+        { CE("Version") "type", CE_TYPE, RULE_SAME, NULL, CE_HARM },
+        { CE("Version") "predicate", "isOutbox", RULE_SAME, NULL, CE_HARM },
+        { CE("Version") "header", "ce_specversion", RULE_SAME, NULL, CE_HARM },
+        { CE("Version") "value.literal", "1.0", RULE_SAME, NULL, CE_HARM },
+        { CE("Source") "type", CE_TYPE, RULE_SAME, NULL, CE_HARM },
+        { CE("Source") "predicate", "isOutbox", RULE_SAME, NULL, CE_HARM },
+        { CE("Source") "header", "ce_source", RULE_SAME, NULL, CE_HARM },
+        { CE_SOURCE, "/chard/chard", RULE_GIVEN, NULL, CE_HARM },
+        { CE("Content") "type", CE_TYPE, RULE_SAME, NULL, CE_HARM },
+        { CE("Content") "predicate", "isOutbox", RULE_SAME, NULL, CE_HARM },
+        { CE("Content") "header", "content-type", RULE_SAME, NULL, CE_HARM },
+        { CE("Content") "value.literal", "application/json", RULE_SAME, NULL, CE_HARM },
         { ROUTER "type", "io.debezium.transforms.outbox.EventRouter", RULE_SAME, NULL, "rows are carried, and no events" },
         { ROUTER "predicate", "isOutbox", RULE_SAME, NULL, "the heartbeat's rows stop it" },
         { ROUTER "table.expand.json.payload", "true", RULE_SAME, "false", "the payload is a text" },
-        { ROUTER "table.fields.additional.placement", "type:header:eventType,tracingspancontext:header:tracingspancontext,backfill:header:backfill", RULE_HOLDS, "",
-          "consumers do not know the event's type, its trace, or that it comes once more" },
+        { ROUTER "table.fields.additional.placement", "type:header:eventType,tracingspancontext:header:tracingspancontext,backfill:header:backfill,"
+          "id:header:ce_id,type:header:ce_type,aggregateid:header:ce_subject,created_at:header:ce_time", RULE_HOLDS, "",
+          "consumers do not know the event's type, its trace, or that it comes once more; or records are no CloudEvents" },
         { ROUTER "route.topic.replacement", "chard.${routedByValue}", RULE_SAME, "outbox.event.${routedByValue}", "events go to other topics" },
         { "predicates", "isOutbox", RULE_SAME, NULL, "the heartbeat's rows stop it" },
         { "predicates.isOutbox.type", "org.apache.kafka.connect.transforms.predicates.TopicNameMatches", RULE_SAME, NULL, "the heartbeat's rows stop it" },
@@ -96,6 +114,8 @@ static json_t *connector_text(const struct connector_row *row, const struct cdc_
 {
         if (connector_is(row, ROUTER "route.topic.replacement"))
                 return json_sprintf("%s${routedByValue}", names->prefix);
+        if (connector_is(row, CE_SOURCE))
+                return json_sprintf("/chard/%s", names->database ? names->database : "chard");
         return json_string(connector_value(row, names));
 }
 

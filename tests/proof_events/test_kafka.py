@@ -57,6 +57,20 @@ def test_each_event_once_through_kills_and_rebalances(world):
         "errorSource:consumer_logic", "errorCode:bad_payload", "errorMessage:", "timestamp:", "eventType:RewardGranted", '"user_id":"u9999"'))
 
 
+def test_records_are_cloud_events(world):
+    """By the connector's configuration alone, in the binary mode of CloudEvents' binding for Kafka."""
+    chard, tables, kafka, _ = world
+    rewards(tables, [5000])
+    identity, at = tables.rows("select id, created_at from chard.outbox where payload ->> 'user_id' = 'u5000'")[0].values()
+    record = wait_until(lambda: next((line for line in kafka.read("chard.scan") if "u5000" in line), None), 60)
+    headers = dict(re.findall(r"([A-Za-z_-]+):([^,\t]*)", record.split("{")[0]))
+    when = headers.pop("ce_time"), re.search(r"ce_time:([^,\t]*)", record)[1]
+    assert when[1].startswith(f"{at:%Y-%m-%dT%H:%M:%S}") and when[1].endswith("Z")
+    assert {name: value for name, value in headers.items() if name.startswith(("ce_", "content"))} == {
+        "ce_specversion": "1.0", "ce_id": str(identity), "ce_source": "/chard/chard", "ce_type": "RewardGranted",
+        "ce_subject": "j5000", "content-type": "application/json"}
+
+
 def test_from_kafka_to_the_store_and_back_nothing_is_doubled(world):
     chard, tables, *_ = world
     before = count(tables, "character")

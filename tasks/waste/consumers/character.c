@@ -100,8 +100,8 @@ static int character_compensate(const struct consumer_input *in, const struct pr
         const struct character_case c = { .user = consumer_text(in, "user_id"),
                                           .code = consumer_text(in, "character_id"),
                                           .job = in->event->aggregate_id };
-        if (strcmp(in->event->type, "RewardGranted") != 0 || !c.user || !c.code)
-                return 1;
+        if (strcmp(in->event->type, "RewardGranted") != 0 || !c.user || !*c.user || !c.code || !*c.code)
+                return 1; /* who asked for nothing may be mended, and ask again */
         return outcome_event(out, "scan", c.job, "RewardRevoked",
                              json_pack("{s:s, s:s, s:s*, s:s}", "job_id", c.job, "user_id", c.user, "character_id",
                                        c.code, "reason", died->code));
