@@ -28,7 +28,7 @@ struct connector_row {
 /* clang-format off */
 #define ROUTER    "transforms.outbox."
 #define CE(which) "transforms.ce" which "."
-#define CE_TYPE   "org.apache.kafka.connect.transforms.InsertHeader"
+#define CE_PLACE  "org.apache.kafka.connect.transforms."
 #define CE_SOURCE CE("Source") "value.literal"
 #define CE_HARM   "records are no CloudEvents for who reads them as such"
 static const struct connector_row connector_rows[] = {
@@ -55,17 +55,21 @@ static const struct connector_row connector_rows[] = {
         { "key.converter", "org.apache.kafka.connect.storage.StringConverter", RULE_SAME, NULL, "keys are no ids of aggregates" },
         { "value.converter", "org.apache.kafka.connect.json.JsonConverter", RULE_SAME, NULL, "values are no JSON objects" },
         { "value.converter.schemas.enable", "false", RULE_SAME, "true", "the payload is wrapped" },
-        { "header.converter", "org.apache.kafka.connect.storage.StringConverter", RULE_SAME, "org.apache.kafka.connect.storage.SimpleHeaderConverter", "ce_specversion is \"1\", which is no version of CloudEvents" },
-        { "transforms", "ceVersion,ceSource,ceContent,outbox", RULE_SAME, "", "rows are carried and no events, or records lack the headers of CloudEvents" },
-        { CE("Version") "type", CE_TYPE, RULE_SAME, NULL, CE_HARM },
+        { "transforms", "ceVersion,ceHeader,ceSource,ceContent,outbox", RULE_SAME, "", "rows are carried and no events, or records lack the headers of CloudEvents" },
+        { CE("Version") "type", CE_PLACE "InsertField$Value", RULE_SAME, NULL, CE_HARM },
         { CE("Version") "predicate", "isOutbox", RULE_SAME, NULL, CE_HARM },
-        { CE("Version") "header", "ce_specversion", RULE_SAME, NULL, CE_HARM },
-        { CE("Version") "value.literal", "1.0", RULE_SAME, NULL, CE_HARM },
-        { CE("Source") "type", CE_TYPE, RULE_SAME, NULL, CE_HARM },
+        { CE("Version") "static.field", "ce_specversion", RULE_SAME, NULL, CE_HARM },
+        { CE("Version") "static.value", "1.0", RULE_SAME, NULL, CE_HARM }, /* InsertHeader would read a number, and write "1" */
+        { CE("Header") "type", CE_PLACE "HeaderFrom$Value", RULE_SAME, NULL, CE_HARM },
+        { CE("Header") "predicate", "isOutbox", RULE_SAME, NULL, CE_HARM },
+        { CE("Header") "fields", "ce_specversion", RULE_SAME, NULL, CE_HARM },
+        { CE("Header") "headers", "ce_specversion", RULE_SAME, NULL, CE_HARM },
+        { CE("Header") "operation", "move", RULE_SAME, NULL, CE_HARM },
+        { CE("Source") "type", CE_PLACE "InsertHeader", RULE_SAME, NULL, CE_HARM },
         { CE("Source") "predicate", "isOutbox", RULE_SAME, NULL, CE_HARM },
         { CE("Source") "header", "ce_source", RULE_SAME, NULL, CE_HARM },
         { CE_SOURCE, "/chard/chard", RULE_GIVEN, NULL, CE_HARM },
-        { CE("Content") "type", CE_TYPE, RULE_SAME, NULL, CE_HARM },
+        { CE("Content") "type", CE_PLACE "InsertHeader", RULE_SAME, NULL, CE_HARM },
         { CE("Content") "predicate", "isOutbox", RULE_SAME, NULL, CE_HARM },
         { CE("Content") "header", "content-type", RULE_SAME, NULL, CE_HARM },
         { CE("Content") "value.literal", "application/json", RULE_SAME, NULL, CE_HARM },

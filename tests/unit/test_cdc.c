@@ -92,7 +92,7 @@ static void test_each_setting_of_the_connector(void **state)
                   "type:header:ce_type, aggregateid:header:ce_subject, created_at:header:ce_time, payload:header:x\"",
                   NULL },
                 { "transforms.ceSource.value.literal", "\"https://example.com/orders\"", NULL },
-                { "transforms.ceVersion.value.literal", "\"0.3\"", "no CloudEvents" },
+                { "transforms.ceVersion.static.value", "\"0.3\"", "no CloudEvents" },
                 { "transforms.outbox.table.fields.additional.placement", "\"type:header:eventType\"",
                   "its trace, or that it comes once more" },
                 { "transforms.outbox.route.topic.replacement", "\"events.${routedByValue}\"",
