@@ -105,7 +105,7 @@ def test_all_is_as_it_must_be(logical, slot, connect):
     with reader(server, tables):
         url = connect.url.replace("//", "//someone:pass%20word@") + "/"
         others, fine = check(chard, "--connect-url", url, code=0)
-    assert list(others) == [("topic", "unchecked")] and len(fine) == 6 and "32 settings are as they must be" in fine
+    assert list(others) == [("topic", "unchecked")] and len(fine) == 6 and "49 settings are as they must be" in fine
     assert connect.asked[0] == ("/connectors/chard-outbox/config", "Basic c29tZW9uZTpwYXNzIHdvcmQ=")
 
 
