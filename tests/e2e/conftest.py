@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the end-to-end tests. One RabbitMQ and one PostgreSQL serve the whole session; each test has a
-virtual host and a database of its own in them. Tests that kill servers start private ones."""
+virtual host and a database of its own in them, which chard.prepare() finds as it would leave them (support/standing.py). Tests that kill servers start
+private ones."""
 
 import contextlib
 import itertools
@@ -26,6 +27,7 @@ from support.loop import LoopThread  # noqa: E402
 from support.place import FileBroker  # noqa: E402
 from support.provider import Provider  # noqa: E402
 from support.queues import Queues  # noqa: E402
+from support.standing import Hosts, Template, is_wanted, stands  # noqa: E402
 from support.store import Backend  # noqa: E402
 from support.toxic import Toxic  # noqa: E402
 from support.waiting import wait_until as wait  # noqa: E402
@@ -56,6 +58,16 @@ def redis():
 
 
 @pytest.fixture(scope="session")
+def standing_hosts(rabbitmq):
+    return Hosts(rabbitmq, lambda url: _asan({"CHARD_BROKER_URL": url}).run("topology", "apply", check=0))
+
+
+@pytest.fixture(scope="session")
+def standing_database(postgres):
+    return Template(postgres, lambda url: _asan({"CHARD_STORE_URL": url}).run("migrate", check=0))
+
+
+@pytest.fixture(scope="session")
 def _loop():
     loop = LoopThread()
     yield loop
@@ -73,10 +85,10 @@ def fresh_vhost(rabbitmq):
 
 
 @contextlib.contextmanager
-def fresh_database(postgres):
-    name = f"test_{os.getpid()}_{next(_serial)}"
+def fresh_database(postgres, template=None):
+    name = f"{'test_standing' if template else 'test'}_{os.getpid()}_{next(_serial)}"
     admin = Database(postgres.url)
-    admin.run(f"create database {name}")
+    admin.run(f"create database {name} template {template.name if template else 'template1'}")
     yield postgres.url_for(name)
     admin.run(f"drop database {name} with (force)")
 
@@ -103,11 +115,11 @@ def place():
 
 @pytest.fixture
 def broker_url(request, place, tmp_path):
-    """A fresh virtual host, or a fresh file."""
+    """A virtual host, or a file: fresh, or with the topology already if the test wants that."""
     if place == "file":
         yield f"embedded:{tmp_path}/chard.db"
         return
-    with fresh_vhost(request.getfixturevalue("rabbitmq")) as url:
+    with request.getfixturevalue("standing_hosts").one() if is_wanted(request) else fresh_vhost(request.getfixturevalue("rabbitmq")) as url:
         yield url
 
 
@@ -120,11 +132,12 @@ def canvas_broker(rabbitmq):
 
 @pytest.fixture
 def store_url(request, place, tmp_path):
-    """A fresh, empty database, or the broker's file."""
+    """A fresh database, empty or with the tables already if the test wants that, or the broker's file."""
     if place == "file":
         yield f"sqlite:{tmp_path}/chard.db"
         return
-    with fresh_database(request.getfixturevalue("postgres")) as url:
+    template = request.getfixturevalue("standing_database") if is_wanted(request) else None
+    with fresh_database(request.getfixturevalue("postgres"), template) as url:
         yield url
 
 
@@ -178,6 +191,10 @@ def _maker(kind):
 # --- the program --------------------------------------------------------------------------------------
 
 
+def _asan(settings):
+    return Chard(ROOT / "build/asan/chard", settings, stands(settings))
+
+
 def _settings(request):
     return {"CHARD_BROKER_URL": request.getfixturevalue("broker_url"),
             "CHARD_STORE_URL": request.getfixturevalue("store_url"),
@@ -187,7 +204,7 @@ def _settings(request):
 @pytest.fixture
 def chard(request):
     """chard under AddressSanitizer and with fault points, on this test's virtual host and database, with the offline provider."""
-    return Chard(ROOT / "build/asan/chard", _settings(request))
+    return _asan(_settings(request))
 
 
 @pytest.fixture

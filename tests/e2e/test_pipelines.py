@@ -93,6 +93,7 @@ def test_a_scan_submitted_by_the_python_producer(chard, database, mock, route):
         check_scan(chard, database, job_id)
 
 
+@pytest.mark.bare
 def test_celery_declares_a_queue_before_chard_does(chard, database):
     """A producer that starts first makes the queue; topology and worker then find it as they want it."""
     producer = [sys.executable, str(ROOT / "examples/python/producer.py"), "chat", "u1", "Where does a milk carton go?", "en"]

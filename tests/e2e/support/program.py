@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 
+from .standing import would_be_the_same
 from .waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -42,11 +43,12 @@ def no_report(text):
 
 class Chard:
     """One build of chard and the settings that its commands get from the environment. `settings` may be
-    changed by a test at any time, and counts from the next command on."""
+    changed by a test at any time, and counts from the next command on. `standing`: with these the place is prepared."""
 
-    def __init__(self, binary, settings=None):
+    def __init__(self, binary, settings=None, standing=False):
         self.binary = pathlib.Path(os.environ.get("CHARD_TEST_BINARY") or binary)
         self.settings = {"CHARD_NATIVE_DELAY": "no"} | dict(settings or {})  # 28 queues that few tests use: they say "yes"
+        self.standing = dict(self.settings) if standing else None
         assert self.binary.exists(), f"{self.binary} is not built"
 
     def with_settings(self, **settings):
@@ -67,7 +69,9 @@ class Chard:
         return done
 
     def prepare(self):
-        """Tables and topology, as an operator makes them before the first worker starts."""
+        """Tables and topology, as an operator makes them before the first worker starts; nothing where the test found them so."""
+        if self.standing and would_be_the_same(self.settings, self.standing):
+            return self
         self.run("migrate", check=0)
         self.run("topology", "apply", check=0)
         return self
