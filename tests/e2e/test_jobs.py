@@ -245,6 +245,31 @@ MANY = {
               " 0, json_object('text', iif(n > 100000, 'the needle', 'hay')) from many"}
 
 
+AGED = {"postgresql": "insert into chard.job (root_id, created_at) values (%s, to_timestamp(%s))",
+        "sqlite": "insert into job (root_id, created_at, updated_at) values (?, cast(? * 1000000 as integer), 0)"}
+
+
+def test_jobs_of_any_age_are_listed_in_order(chard, database):
+    """A burst of one moment, some at each end of the stretches of time that PostgreSQL is asked for one after the other, old ones, one of the future."""
+    chard.prepare()
+    now = int(time.time())
+    ages = [0] * 5 + [1, 1, 2, 9, 9, 10, 73, 585, 86400, 40 * 86400, 9 * 365 * 86400, 50 * 365 * 86400, -3600]
+    rows = sorted(((now - age, f"job{n:02}") for n, age in enumerate(ages)), reverse=True)
+    for at, name in rows:
+        database.run(AGED[database.name], name, at)
+    if database.name == "postgresql":
+        database.run(f'alter database "{database.value("select current_database()")}" set enable_seqscan = off')  # as with many rows
+    seen, words = [], []
+    while words is not None:
+        said = chard.run("jobs", "--json", "--limit", "4", *words, check=0).stdout.splitlines()
+        page = [json.loads(line) for line in said]
+        seen += [row["id"] for row in page if "id" in row]
+        words = next((["--cursor", row["cursor"]] for row in page if row.get("cursor")), None)
+    assert seen == [name for _, name in rows]
+    since = chard.run("jobs", "--json", "--since", "30d", "--until", "1m", check=0).stdout.splitlines()
+    assert [json.loads(line)["id"] for line in since] == [name for at, name in rows if 60 < now - at < 30 * 86400]
+
+
 def test_a_search_that_finds_little_ends(chard, database):
     """It says how far it looked, and goes on from there, or looks at all."""
     chard.prepare()

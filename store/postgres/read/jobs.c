@@ -98,6 +98,14 @@ const struct pg_verb verb_drop = {
 
 /* ---- list ---- */
 
+/* So many rows are looked at: no more than asked for where all of them count. */
+static int64_t list_rows(const struct job_filter *f)
+{
+        if (!*f->pipeline && !*f->state && !*f->user_id && !*f->task && !*f->text)
+                return f->limit;
+        return *f->text ? JOB_PAGE_TEXTS : JOB_PAGE_ROWS;
+}
+
 static const struct statement *fill_list(struct pg_arguments *a, const struct jobs_call *call)
 {
         const struct job_list_call *c = jobs_list_of(call);
@@ -112,7 +120,7 @@ static const struct statement *fill_list(struct pg_arguments *a, const struct jo
         arguments_number(a, created_us < INT64_MAX / 2 ? created_us : (int64_t)4102444800 * 1000000 * 10);
         arguments_text(a, root_id);
         arguments_number(a, f->since_ms);
-        arguments_number(a, *f->text ? JOB_PAGE_TEXTS : JOB_PAGE_ROWS);
+        arguments_number(a, list_rows(f));
         arguments_text(a, f->pipeline);
         arguments_text(a, f->state);
         arguments_text(a, f->user_id);

@@ -5,15 +5,15 @@ select json_build_object('carried', count(*))::text from made
 
 -- statement: carry_jobs
 with made as (insert into chard.job as t (root_id, pipeline, state, created_at, updated_at, finished_at, error, document,
-                chain, last_task, restarts, branches)
+                chain, last_task, restarts, branches, user_id)
         select root_id, pipeline, state, created_at, updated_at, finished_at, error::jsonb, document::jsonb,
-                chain::json, last_task, coalesce(restarts, 0), coalesce(branches, 1)
+                chain::json, last_task, coalesce(restarts, 0), coalesce(branches, 1), document::jsonb #>> '{job,user_id}'
         from json_to_recordset($1::text::json) as r (root_id text, pipeline text, state text, created_at timestamptz,
                 updated_at timestamptz, finished_at timestamptz, error text, document text, chain text, last_task text, restarts integer,
                 branches integer)
         on conflict (root_id) do update set pipeline = excluded.pipeline, state = excluded.state,
                 updated_at = excluded.updated_at, finished_at = excluded.finished_at, error = excluded.error,
-                document = excluded.document, chain = excluded.chain, last_task = excluded.last_task, restarts = excluded.restarts,
+                document = excluded.document, user_id = excluded.user_id, chain = excluded.chain, last_task = excluded.last_task, restarts = excluded.restarts,
                 branches = excluded.branches
         where excluded.updated_at > t.updated_at returning 1) {{carry_counted}}
 

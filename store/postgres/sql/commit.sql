@@ -49,13 +49,15 @@ done as (
         {{commit_on_conflict}}),
 {{append_events($21, $22, $23, $24, $25, $26, $27)}},
 jobs as (
-        insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task, branches)
-        select distinct on (root_id collate "C") root_id, pipeline, case when more < 0 then 'SUCCESS' else 'STARTED' end,
-                result::text::jsonb, case when more < 0 then now() end, chain, id, 1 + more
-        from (select i.*, (sum(job) over (partition by root_id))::int4 as more from i
-                where job is not null and case when i.id in (select id from done) then true else false end) i
-        order by root_id collate "C", result is null, job, n desc
+        insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task, branches, user_id)
+        select *, document #>> '{job,user_id}' from (
+                select distinct on (root_id collate "C") root_id, pipeline, case when more < 0 then 'SUCCESS' else 'STARTED' end,
+                        result::text::jsonb as document, case when more < 0 then now() end, chain, id, 1 + more
+                from (select i.*, (sum(job) over (partition by root_id))::int4 as more from i
+                        where job is not null and case when i.id in (select id from done) then true else false end) i
+                order by root_id collate "C", result is null, job, n desc) as j
         on conflict (root_id) do update set document = coalesce(excluded.document, j.document), updated_at = now(),
+                user_id = coalesce(j.user_id, excluded.user_id),
                 chain = case when excluded.document is null then j.chain else excluded.chain end,
                 last_task = case when excluded.document is null then j.last_task else excluded.last_task end,
                 branches = greatest(j.branches + excluded.branches - 1, 0),

@@ -1,14 +1,25 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 -- A page looks at so many rows along one index, and no further: what a filter leaves of them may be little.
+-- part: job_list_before
+timestamptz 'epoch' + $1::int8 * interval '1 us'
+
+-- part: job_list_since
+timestamptz 'epoch' + $3::int8 * interval '1 ms'
+
+-- part: job_list_columns
+root_id, pipeline, state, user_id, created_at, finished_at, error, document
+
 -- part: job_list_head
 with page as materialized (
-        select root_id, pipeline, state, user_id, created_at, finished_at, error, document from chard.job
-        where (created_at, root_id) < (timestamptz 'epoch' + $1::int8 * interval '1 us', $2::text)
-                and created_at >= timestamptz 'epoch' + $3::int8 * interval '1 ms'
+        select {{job_list_columns}} from chard.job
+        where (created_at, root_id) < ({{job_list_before}}, $2::text) and created_at >= {{job_list_since}}
 
 -- part: job_list_tail
 order by created_at desc, root_id desc limit $4::int8),
+{{job_list_found}}
+
+-- part: job_list_found
 found as materialized (
         select * from page j where ($5::text = '' or j.pipeline = $5) and ($6::text = '' or j.state = $6)
                 and ($7::text = '' or j.user_id = $7)
@@ -26,9 +37,23 @@ select json_build_object('jobs', coalesce((select json_agg(json_build_object('id
                 order by created_at desc, root_id desc) from found), '[]'),
         'cursor', (select (extract(epoch from created_at) * 1000000)::int8 || '.' || root_id from behind))::text
 
+-- All jobs have an index without an order, which finds what lies in a stretch of time. So stretches are asked for one after the other, each eight times
+-- as long as the one before, until there are enough: a second at first, so that a burst is not sorted as a whole for one page of it; three hundred years in all.
 -- statement: job_list_all
-{{job_list_head}}
-{{job_list_tail}}
+with bounds as materialized (
+        select least({{job_list_before}}, now()) as newest, {{job_list_before}} as before, {{job_list_since}} as since),
+stretches as materialized (
+        select greatest(newest - ((8 ^ k - 1) / 7) * interval '1 s', since) as back_to,
+                case when k = 0 then before else newest - ((8 ^ (k - 1) - 1) / 7) * interval '1 s' end as upto,
+                case when k = 0 then $2::text else '' end as upto_id
+        from bounds, generate_series(0, 12) as k),
+page as materialized (
+        select j.* from stretches s, bounds b, lateral (
+                select {{job_list_columns}} from chard.job
+                where created_at >= s.back_to and created_at <= s.upto and (created_at, root_id) < (s.upto, s.upto_id)
+                order by created_at desc, root_id desc) as j
+        where s.upto > b.since limit $4::int8),
+{{job_list_found}}
 
 -- statement: job_list_open
 {{job_list_head}} and state in ('PENDING', 'STARTED', 'RETRY')
