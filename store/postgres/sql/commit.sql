@@ -53,7 +53,7 @@ jobs as (
         select *, document #>> '{job,user_id}' from (
                 select distinct on (root_id collate "C") root_id, pipeline, case when more < 0 then 'SUCCESS' else 'STARTED' end,
                         result::text::jsonb as document, case when more < 0 then now() end, chain, id, 1 + more
-                from (select i.*, (sum(job) over (partition by root_id))::int4 as more from i
+                from (select i.*, (sum(job) over (partition by root_id collate "C"))::int4 as more from i
                         where job is not null and case when i.id in (select id from done) then true else false end) i
                 order by root_id collate "C", result is null, job, n desc) as j
         on conflict (root_id) do update set document = coalesce(excluded.document, j.document), updated_at = now(),
