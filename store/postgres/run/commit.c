@@ -109,12 +109,35 @@ static int send_once(struct pg_link *link, struct pg_group *group, const struct 
         return pg_link_send(link, group, statement);
 }
 
+static int commit_by_root(const void *a, const void *b)
+{
+        const struct pg_call *const *one = a, *const *other = b;
+
+        return strcmp(((const struct commit *)(*one)->what)->root_id, ((const struct commit *)(*other)->what)->root_id);
+}
+
+/* Whether no two are of one job. Without memory to find out, they may be. */
+static bool commit_jobs_differ(const struct pg_group *group)
+{
+        const struct pg_call **sorted = calloc(group->count, sizeof(struct pg_call *));
+        bool differ = sorted != NULL;
+
+        if (!sorted)
+                return false;
+        memcpy(sorted, group->calls, group->count * sizeof(struct pg_call *));
+        qsort(sorted, group->count, sizeof(struct pg_call *), commit_by_root);
+        for (size_t i = 1; i < group->count && differ; i++)
+                differ = commit_by_root(&sorted[i - 1], &sorted[i]) != 0;
+        free(sorted);
+        return differ;
+}
+
 static int commit_send_all(struct pg_link *link, struct pg_group *group)
 {
         struct pg_arguments *a = &link->store->arguments;
+        const struct statement *statement = &pg_sql_commit_results;
         struct effect_columns effects;
         struct commit_columns c;
-        bool plain = true;
         unsigned tasks;
 
         arguments_reset(a);
@@ -124,18 +147,19 @@ static int commit_send_all(struct pg_link *link, struct pg_group *group)
         effects_begin(a, &effects);
         for (size_t i = 0; i < group->count; i++) {
                 const struct commit *commit = group->calls[i]->what;
-
                 const struct pg_effects e = effects_of(commit);
 
                 commit_add_task(&c, commit);
                 effects_add_once(&effects, &e);
                 effects_add(&effects, &e);
-                plain = plain && !commit->has_job;
+                if (commit->has_job)
+                        statement = &pg_sql_commit_jobs;
         }
-        plain = plain && effects_none(&effects);
-        if (plain)
+        if (!effects_none(&effects) || (statement == &pg_sql_commit_jobs && !commit_jobs_differ(group)))
+                statement = &pg_sql_commit;
+        else
                 a->count = tasks;
-        return pg_link_send(link, group, plain ? &pg_sql_commit_results : &pg_sql_commit);
+        return pg_link_send(link, group, statement);
 }
 
 static bool writes_once(const struct commit *commit)

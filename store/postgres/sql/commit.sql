@@ -29,6 +29,25 @@ returning t.id
 -- part: commit_ends
 j.state in ('PENDING', 'STARTED', 'RETRY') and j.branches + excluded.branches <= 1
 
+-- A job's document, its user, and how many of its branches are left. Each job stands once in what is inserted.
+-- part: commit_job_insert
+insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task, branches, user_id)
+select *, document #>> '{job,user_id}' from
+
+-- part: commit_job_columns(more)
+root_id, pipeline, case when {{more}} < 0 then 'SUCCESS' else 'STARTED' end as state, result::text::jsonb as document,
+case when {{more}} < 0 then now() end as finished_at, chain, id, 1 + {{more}} as branches
+
+-- part: commit_job_conflict
+on conflict (root_id) do update set document = coalesce(excluded.document, j.document), updated_at = now(),
+        user_id = coalesce(j.user_id, excluded.user_id),
+        chain = case when excluded.document is null then j.chain else excluded.chain end,
+        last_task = case when excluded.document is null then j.last_task else excluded.last_task end,
+        branches = greatest(j.branches + excluded.branches - 1, 0),
+        state = case when {{commit_ends}} then 'SUCCESS' else j.state end,
+        error = case when j.state in ('FAILURE', 'REVOKED') then j.error end,
+        finished_at = case when {{commit_ends}} then now() else j.finished_at end
+
 -- Its result, or its replacement, is there.
 -- part: commit_finished
 t.id = g.task_id and (t.state = 'SUCCESS' or t.replaced > g.nesting)
@@ -38,6 +57,22 @@ t.id = g.task_id and (t.state = 'SUCCESS' or t.replaced > g.nesting)
 {{commit_insert}}
 from {{commit_tasks}} as i ({{commit_task_columns}})
 {{commit_on_conflict}}
+
+-- Results and jobs, no two of one job, without events and facts.
+-- statement: commit_jobs on commits
+with i as materialized (
+        select * from {{commit_tasks}} as i ({{commit_task_columns}})),
+done as (
+        {{commit_insert}}
+        from i
+        {{commit_on_conflict}}),
+jobs as (
+        {{commit_job_insert}} (
+                select {{commit_job_columns(job::int4)}}
+                from i where job is not null and case when i.id in (select id from done) then true else false end
+                order by root_id collate "C") as j
+        {{commit_job_conflict}})
+select id from done
 
 -- statement: commit on commits
 with i as materialized (
@@ -49,21 +84,12 @@ done as (
         {{commit_on_conflict}}),
 {{append_events($21, $22, $23, $24, $25, $26, $27)}},
 jobs as (
-        insert into chard.job as j (root_id, pipeline, state, document, finished_at, chain, last_task, branches, user_id)
-        select *, document #>> '{job,user_id}' from (
-                select distinct on (root_id collate "C") root_id, pipeline, case when more < 0 then 'SUCCESS' else 'STARTED' end,
-                        result::text::jsonb as document, case when more < 0 then now() end, chain, id, 1 + more
+        {{commit_job_insert}} (
+                select distinct on (root_id collate "C") {{commit_job_columns(more)}}
                 from (select i.*, (sum(job) over (partition by root_id collate "C"))::int4 as more from i
                         where job is not null and case when i.id in (select id from done) then true else false end) i
                 order by root_id collate "C", result is null, job, n desc) as j
-        on conflict (root_id) do update set document = coalesce(excluded.document, j.document), updated_at = now(),
-                user_id = coalesce(j.user_id, excluded.user_id),
-                chain = case when excluded.document is null then j.chain else excluded.chain end,
-                last_task = case when excluded.document is null then j.last_task else excluded.last_task end,
-                branches = greatest(j.branches + excluded.branches - 1, 0),
-                state = case when {{commit_ends}} then 'SUCCESS' else j.state end,
-                error = case when j.state in ('FAILURE', 'REVOKED') then j.error end,
-                finished_at = case when {{commit_ends}} then now() else j.finished_at end),
+        {{commit_job_conflict}}),
 {{merge_facts($28, $29, $30, $31, $32)}}
 select id from done
 
