@@ -3,6 +3,7 @@
 
 #include "ai/http/multi.h"
 #include "core/log.h"
+#include "core/text/url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -219,22 +220,35 @@ struct otlp_counts otlp_counts(const struct otlp *o)
 
 /* ---- opening and closing ---- */
 
-/* Calls `take` for each pair of "NAME=VALUE,…", both without blanks around them; `list` is changed. False: memory ran out. */
+static char *otlp_trimmed(char *text)
+{
+        text += strspn(text, " \t");
+        for (char *end = text + strlen(text); end > text && (end[-1] == ' ' || end[-1] == '\t'); *--end = '\0')
+                ;
+        return text;
+}
+
+/* Calls `take` for each pair of "NAME=VALUE,…", both without blanks around them, each %XX of a value as the byte that it stands for; `list` is changed. One with a NUL
+ * in it is passed over. False: memory ran out. Source: OpenTelemetry, "Specifying headers via environment variables", and its "Resource SDK". */
 static bool otlp_pairs(char *list, bool (*take)(struct otlp *o, char *name, char *value), struct otlp *o)
 {
-        char *save, *equals;
+        char *save, *equals, *value;
         unsigned count = 0;
         for (char *pair = strtok_r(list, ",", &save); pair && count < OTLP_MOST_LIST;
              pair = strtok_r(NULL, ",", &save)) {
-                pair += strspn(pair, " \t");
-                for (char *end = pair + strlen(pair); end > pair && (end[-1] == ' ' || end[-1] == '\t'); *--end = '\0')
-                        ;
+                bool zero = false;
                 equals = strchr(pair, '=');
-                if (!equals || equals == pair)
+                if (equals)
+                        *equals = '\0';
+                pair = otlp_trimmed(pair);
+                if (!equals || !*pair)
                         continue;
-                *equals = '\0';
                 count++;
-                if (!take(o, pair, equals + 1))
+                equals = otlp_trimmed(equals + 1);
+                value = url_decode(equals, strlen(equals), NULL, &zero);
+                const bool taken = value ? take(o, pair, value) : zero;
+                free(value);
+                if (!taken)
                         return false;
         }
         return true;

@@ -66,7 +66,7 @@ def test_a_scan_is_one_trace(chard, database, provider, reply, collector, wait_u
     provider.behave = scripted(reply)
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     chard.settings |= provider.settings(key=f"sk-{SECRET}") | collector.settings() | {
-        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=test", "CHARD_OTLP_HEADERS": f"x-key={SECRET}"}
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment = a%20test%2C%", "CHARD_OTLP_HEADERS": f"x-none=a%0D%0Ab, x-key = Basic%20{SECRET}"}
     chard.prepare()
     with chard.worker("--metrics", "0") as worker:
         job = jobs.submit_scan(chard, text=f"a bottle {SECRET}", image_url=f"https://pictures.example/{SECRET}.jpg", user_id=f"u-{SECRET}")
@@ -101,9 +101,9 @@ def test_a_scan_is_one_trace(chard, database, provider, reply, collector, wait_u
     contexts = [row["tracingspancontext"] for row in database.rows("select tracingspancontext from chard.outbox where aggregateid = %s", job)]
     commits = {span.id for span in mine if span.name == "commit"}
     assert contexts and {re.fullmatch(rf"traceparent=00-{own}-(\w{{16}})-01", text)[1] for text in contexts} <= commits
-    assert {("chard", "test")} == {(one["service.name"], one["deployment.environment"]) for one in collector.resources()}
+    assert {("chard", "a test,%")} == {(one["service.name"], one["deployment.environment"]) for one in collector.resources()}
     assert not [request for request in collector.requests if SECRET.encode() in request.body]
-    assert all(request.headers["x-key"] == SECRET for request in collector.requests) and SECRET not in worker.stderr.replace(f"text={SECRET}", "")
+    assert all(request.headers["x-key"] == f"Basic {SECRET}" for request in collector.requests) and SECRET not in worker.stderr.replace(f"text={SECRET}", "")
 
 
 def check_calls(spans, database, provider, job):
