@@ -51,7 +51,7 @@ page as materialized (
         select j.* from stretches s, bounds b, lateral (
                 select {{job_list_columns}} from chard.job
                 where created_at >= s.back_to and created_at <= s.upto and (created_at, root_id) < (s.upto, s.upto_id)
-                order by created_at desc, root_id desc) as j
+                order by created_at desc, root_id desc limit $4::int8) as j
         where s.upto > b.since limit $4::int8),
 {{job_list_found}}
 

@@ -9,16 +9,18 @@ on conflict (job_id, url) do nothing
 -- part: webhook_message(of)
 'msg_' || replace({{of}}.id, '-', '') || case when {{of}}.round > 0 then '_' || {{of}}.round else '' end
 
--- $1 = how many, $2 = for how long, in milliseconds.
+-- $1 = how many, $2 = for how long, in milliseconds. `offset 0`: each job is looked up by its id, however many wait; all jobs are never read. Of two who take at a time
+-- the second finds the row changed, and leaves it.
 -- statement: webhook_take
 with due as (
         (select w.id, false as ended from chard.webhook w
          where w.state = 'owed' and w.due_at <= now() order by w.due_at limit $1::text::integer)
         union all
-        (select w.id, true from chard.webhook w join chard.job j on j.root_id = w.job_id
+        (select w.id, true from chard.webhook w, lateral (select state, finished_at from chard.job o where o.root_id = w.job_id offset 0) j
          where (w.state = 'waiting' or w.told = 'FAILURE') and w.state <> 'owed'
            and j.state in ('SUCCESS', 'FAILURE', 'REVOKED') and j.finished_at > coalesce(w.ended_at, '-infinity')
-         limit $1::text::integer)),
+         limit $1::text::integer)
+        limit $1::text::integer),
 found as (
         select d.id, d.ended, j.state, j.finished_at, case when d.ended then json_build_object(
                 'type', case j.state when 'SUCCESS' then 'job.succeeded' when 'FAILURE' then 'job.failed' else 'job.cancelled' end,
@@ -32,7 +34,8 @@ taken as (
                 told = case when f.ended then f.state else w.told end,
                 ended_at = case when f.ended then f.finished_at else w.ended_at end,
                 body = case when f.ended then f.body else w.body end
-        from found f where w.id = f.id returning w.*)
+        from found f where w.id = f.id and case when f.ended then w.ended_at is distinct from f.finished_at else w.due_at <= now() end
+        returning w.*)
 select coalesce(json_agg(json_build_object('id', t.id, 'message', {{webhook_message(t)}}, 'job', t.job_id, 'url', t.url,
                 'body', t.body, 'attempts', t.attempts) order by t.ended_at), '[]')::text
 from taken t
