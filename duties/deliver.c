@@ -46,7 +46,10 @@ static int deliver_open(struct duty_run *run, struct problem *why)
         all->run = run;
         run->state = all;
         webhook_setup();
-        return delivery_secrets_read(&all->secrets, secret, why);
+        const int code = delivery_secrets_read(&all->secrets, secret, why);
+        return code || all->secrets.count
+                       ? code
+                       : problem_set(why, "settings", "bad_setting", "CHARD_WEBHOOK_SECRET has blanks and no secret");
 }
 
 static void deliver_close(struct duty_run *run)

@@ -255,7 +255,7 @@ static void delivery_judge(CURL *easy, CURLcode code, const struct delivery_post
                 snprintf(
                         out->why, sizeof(out->why),
                         "its name leads to an address of a private network, which CHARD_WEBHOOK_PRIVATE does not allow");
-        else if (!out->ok && status)
+        else if (!out->ok && (status < 200 || status >= 300) && status)
                 snprintf(out->why, sizeof(out->why), "it answered %ld", status);
         else if (!out->ok)
                 snprintf(out->why, sizeof(out->why), "%.190s", *error ? error : curl_easy_strerror(code));

@@ -24,7 +24,7 @@ static struct task_input plugin_consumer_input(const struct consumer_input *in, 
 static int plugin_consumer_verdict(int said, const struct task_def *as, struct problem *why)
 {
         const int rc = plugin_verdict(said, as, why);
-        if (rc == 1 && strcmp(why->source, "task") == 0) {
+        if (rc > 0 && strcmp(why->source, "task") == 0) {
                 const struct problem told = *why;
                 problem_set(why, "consumer_logic", told.code, "%s", told.text);
         }
