@@ -21,7 +21,7 @@ class Figures(Gateway):
     """The metrics address of a process that was started with `--metrics 0`."""
 
     def __init__(self, process):
-        self.process, self.tls = process, None
+        self.process = process
         self.port = int(process.wait_log(r"shown at .*, port (\d+)")[1])
 
     def __enter__(self):

@@ -22,6 +22,8 @@ class Answer:
 class Gateway:
     """`chard gateway` on a free port, until the `with` ends; it must then end with 0 and leave no sanitizer report. `tls`: the context of its clients, where it speaks TLS."""
 
+    tls = None
+
     def __init__(self, chard, *flags, listen="127.0.0.1:0", tls=None, **settings):
         self.tls = tls
         self.process = chard.with_settings(**settings).start("gateway", "--listen", listen, *flags)
