@@ -289,4 +289,4 @@ def test_workers_and_keepers_say_it_at_their_start(admin, toxic, broker):
     link.half_open()
     with clean.worker(queues="scan.vision", broker_admin_url=link.url(clean_admin)) as worker:
         worker.terminate()
-        assert worker.wait(5) == 0
+        assert worker.wait(20) == 0

@@ -54,7 +54,7 @@ def check_outbox(database, job_ids):
 @pytest.mark.parametrize("edge", GOOD)
 def test_killed_at(chard, database, provider, queues, tmp_path, edge):
     provider.behave = answer
-    chard.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "2000"}
+    chard.settings |= provider.settings() | {"CHARD_LEASE_SLACK_MS": "1000", "CHARD_DEADLINE_MS": "4000"}
     chard.prepare()
     ids = jobs.submit_many(chard, "scan", [
         {"user_id": f"u{n}", "image_url": jobs.PICTURE, "text": f"bottle {n}", "lang": "en"} for n in range(5)])
@@ -116,7 +116,7 @@ def test_killed_over_an_unreadable_message(chard, queues, tmp_path, wait_until, 
 def test_killed_with_an_early_message(chard, database, queues, tmp_path):
     """A message whose eta is to come is put away; whoever dies in between loses nothing."""
     chard.prepare()
-    eta = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
+    eta = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=6)
     queues.publish("chat.commands", "chat.classify", json.dumps([[], {"user_id": "u1", "text": "a milk carton", "lang": "en"}, None]).encode(),
                    {"lang": "py", "task": "chat.classify", "id": "early", "root_id": "early", "retries": 0, "eta": eta.isoformat()})
     run_through(chard, "decode/ack", tmp_path)

@@ -113,7 +113,8 @@ def test_it_is_told_until_it_is_taken(chard, database, wait_until):
     with keeping(chard, **ALLOWED):
         for count in 1, 2, 3:
             wait_until(lambda count=count: len(hook.posts) == count and (count == 3 or [row["status"] for row in listed(chard, job)] == [(500, 302)[count - 1]]))
-            hurry(database)
+            if count < 3:
+                hurry(database)  # not what is under way: it would be told once more
         wait_until(lambda: [row["state"] for row in listed(chard, job)] == ["delivered"])
         assert len({(headers["webhook-id"], body) for _, headers, body in hook.posts}) == 1 and verified(*hook.of("x")[2])["type"] == "job.failed"
         # sent on by an operator, it ends once more
@@ -157,7 +158,8 @@ def test_private_addresses_are_refused(chard, database, wait_until):
         assert "CHARD_WEBHOOK_SECRET" in gateway.post("/v1/jobs", body | {"webhook": "https://example.com/"}).json["detail"]
     jobs = [ended(database, hook.url("x", host)) for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1")]
     with keeping(chard, webhook_secret=SECRETS) as keeper:
-        wait_until(lambda: all(row["attempts"] == 1 and "private network" in row["why"] for job in jobs for row in listed(chard, job)))
+        wait_until(lambda: all("private network" in row["why"] for row in listed(chard)), 30)
+    assert sorted(row["job"] for row in listed(chard)) == sorted(jobs)
     assert not hook.posts and SECRETS.split()[0][6:] not in keeper.stderr
     for bad in "whsec_AAAA", KEYS[0].hex():
         refused = chard.with_settings(webhook_secret=bad).run("keep")
