@@ -12,6 +12,7 @@ import re
 import urllib.parse
 
 import amqp
+import kombu.pools
 
 from .database import Database
 from .queues import Queues
@@ -42,6 +43,13 @@ def would_be_the_same(settings, standing):
         name: value for name, value in standing.items() if not NEUTRAL.match(name)}
 
 
+def forget_declared(host):
+    """Celery's clients in this process share connections by their address, which know what was declared, and don't do it again."""
+    for pool in list(kombu.pools.connections.values()):
+        if pool.connection.virtual_host == host:
+            pool.force_close_all(close_pool=False)
+
+
 class Hosts:
     """`apply(url)` declares the topology there."""
 
@@ -55,6 +63,7 @@ class Hosts:
     def one(self):
         name = self._rested() or self._new()
         yield self.rabbitmq.url_for(name)
+        forget_declared(name)
         self.resting.append(name)
 
     def _new(self):
