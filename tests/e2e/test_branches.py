@@ -3,6 +3,7 @@
 
 import datetime
 import json
+import uuid
 
 import pytest
 from celery import chain, chord, group
@@ -132,7 +133,8 @@ def test_a_chord_whose_dead_parts_come_back(chard, app_of, redis, backend, wait_
     def state(task_id):
         return app.backend.get_task_meta(task_id)["status"]  # an AsyncResult keeps an end that it has seen
 
-    body = app.signature("chard.args", queue=QUEUE).on_error(app.signature("chard.same", queue=QUEUE, task_id=f"errback-{by}"))
+    errback = str(uuid.uuid4())
+    body = app.signature("chard.args", queue=QUEUE).on_error(app.signature("chard.same", queue=QUEUE, task_id=errback))
     if by == "worker":
         sent = chain(add(1), chord([add(2), add("no number"), add("nor this")], body)).apply_async()
         wanted = [[3, 5, 5]]
@@ -141,8 +143,8 @@ def test_a_chord_whose_dead_parts_come_back(chard, app_of, redis, backend, wait_
         wanted = [[2, 5, 5]]
     with chard.worker(queues=QUEUE, result_url=redis.url), keeping(chard, dlq_queues=QUEUE):
         found = kept(chard, 2, wait_until)
-        wait_until(lambda: state(sent.id) == "FAILURE" and state(f"errback-{by}") == "SUCCESS")
-        told = backend.database.row("select starts, finished_at from chard.task where id = %s", f"errback-{by}")
+        wait_until(lambda: state(sent.id) == "FAILURE" and state(errback) == "SUCCESS")
+        told = backend.database.row("select starts, finished_at from chard.task where id = %s", errback)
         for letter in found:
             assert state(sent.id) == "FAILURE"
             dlq(chard, "edit", letter["entry"], "--file", "-", input=json.dumps({"args": [1, 4], "kwargs": {}}))
@@ -153,7 +155,7 @@ def test_a_chord_whose_dead_parts_come_back(chard, app_of, redis, backend, wait_
     rows = backend.database.rows("select id, state, starts, finished_at from chard.task")
     assert {row["state"] for row in rows} == {"SUCCESS"}
     assert [row["starts"] for row in rows if row["id"] == sent.id] == [1]
-    assert [{"starts": row["starts"], "finished_at": row["finished_at"]} for row in rows if row["id"] == f"errback-{by}"] == [told | {"starts": 1}]
+    assert [{"starts": row["starts"], "finished_at": row["finished_at"]} for row in rows if row["id"] == errback] == [told | {"starts": 1}]
     assert {row["state"] for row in backend.database.rows("select state from chard.job")} == {"SUCCESS"}
 
 
