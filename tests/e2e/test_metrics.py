@@ -155,7 +155,7 @@ def test_a_real_prometheus_sees_what_ran(chard, database, provider, reply, queue
                 assert query("sum(chard_ready)") == {(): 3}
                 return True
 
-            wait_until(same, 30)
+            wait_until(same, 60)
             rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
             assert len(rules) > 10 and {rule["health"] for rule in rules} == {"ok"}, rules
     keeper.terminate()

@@ -71,11 +71,11 @@ def promtool(*arguments, input=None, cwd=None):
 
 
 class Prometheus:
-    """A server that scrapes these ports five times a second, with the alert rules that ship."""
+    """A server that scrapes these ports twice a second, with the alert rules that ship."""
 
     def __init__(self, folder, ports):
         self.port = free_port()
-        config = {"global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "500ms"},
+        config = {"global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
                   "rule_files": [str(ROOT / "deploy/prometheus/alerts.yml")],
                   "scrape_configs": [{"job_name": "chard", "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}]}]}
         (folder / "prometheus.yml").write_text(json.dumps(config))
