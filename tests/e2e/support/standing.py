@@ -47,7 +47,7 @@ def forget_declared(host):
     """Celery's clients in this process share connections by their address, which know what was declared, and don't do it again."""
     for pool in list(kombu.pools.connections.values()):
         if pool.connection.virtual_host == host:
-            pool.force_close_all(close_pool=False)
+            pool.resize(pool.limit, reset=True)  # closes all, and has as many to open anew
 
 
 class Hosts:
