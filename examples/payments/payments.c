@@ -139,7 +139,7 @@ static int order_act(const struct chard_input *in, struct chard_outcome *out)
         return is(state, "PENDING") ? order_fail(in, order, next, out) : CHARD_DONE;
 }
 
-static const struct chard_consumer order = {
+static const struct chard_consumer order_consumer = {
         .name = "order",
         .hears = { "OrderPlaced", "PaymentPaid", "PaymentFailed", "OrderRejected", "OrderExpired" },
         .aggregates = { "orders-placed", "payments-paid", "payments-failed", "orders-rejected", "orders-expired" },
@@ -194,7 +194,7 @@ static int stock_compensate(const struct chard_input *in, const char *code, stru
         return rejected ? chard_event(out, "orders-rejected", order, "OrderRejected", rejected) : CHARD_BROKEN;
 }
 
-static const struct chard_consumer stock = {
+static const struct chard_consumer stock_consumer = {
         .name = "stock",
         .hears = { "OrderPlaced", "OrderFailed" },
         .aggregates = { "orders-placed", "orders-failed" },
@@ -233,4 +233,4 @@ static const struct chard_task order_expire = {
 };
 
 CHARD_PLUGIN(&order_expire);
-CHARD_CONSUMERS(&order, &stock);
+CHARD_CONSUMERS(&order_consumer, &stock_consumer);
