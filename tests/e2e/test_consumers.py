@@ -2,13 +2,12 @@
 """Consumers on the store's outbox: each event once in effect and in order, whatever fails, waits or is killed; the same on both stores."""
 
 import collections
-import contextlib
 import json
 import random
 
 import pytest
 from support import jobs
-from support.consumers import Consuming, consuming, insert, thing
+from support.consumers import Consuming, acting, consuming, insert, thing
 from support.place import everywhere
 from support.program import ROOT, Chard
 from support.store import Backend, migrate
@@ -235,17 +234,6 @@ def test_a_server_that_goes_and_comes_back(private_postgres, wait_until):
 def test_an_unknown_consumer_is_said_to_be_one(tables, backend):
     one = Consuming(backend.url, "leger")
     assert one.wait() == 1 and 'did you mean "ledger"?' in one.stderr
-
-
-@contextlib.contextmanager
-def acting(chard, *names):
-    """`chard consume` for the length of a `with`."""
-    consumer = chard.start("consume", *names)
-    try:
-        yield
-    finally:
-        consumer.terminate()
-        assert consumer.wait() == 0, consumer.stderr[-4000:]
 
 
 # --- by the command line ---------------------------------------------------------------------------------

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """examples/payments: orders that another service has paid, as a saga of consumers that live in a plug-in."""
 
-import contextlib
 import subprocess
 import time
 
 import pytest
-from support.consumers import insert
+from support.consumers import acting, insert
 from support.place import everywhere
 from support.program import ROOT
 
@@ -29,16 +28,6 @@ def paid(order):
 
 def failed(order):
     return {"type": "PaymentFailed", "of": ("payments-failed", order), "payload": {"order_id": order, "reason": "card declined"}}
-
-
-@contextlib.contextmanager
-def acting(chard, *names):
-    consumer = chard.start("consume", *names)
-    try:
-        yield
-    finally:
-        consumer.terminate()
-        assert consumer.wait() == 0, consumer.stderr[-4000:]
 
 
 def facts(tables, kind, name):

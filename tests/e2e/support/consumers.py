@@ -76,3 +76,14 @@ def consuming(url, *names, **options):
         one.kill()
         raise
     one.end()
+
+
+@contextlib.contextmanager
+def acting(chard, *names):
+    """`chard consume` for the length of a `with`."""
+    consumer = chard.start("consume", *names)
+    try:
+        yield
+    finally:
+        consumer.terminate()
+        assert consumer.wait() == 0, consumer.stderr[-4000:]
