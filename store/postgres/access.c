@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was asked already by those who give their requests keys, and who may ask. */
-#include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"
+#include "store/postgres/texts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,74 +113,31 @@ void pg_once_settle(struct store *s, const struct once_end *end, store_done *don
 
 /* ---- who may ask ---- */
 
-enum { KEYS_TEXTS = 5 };
-
-struct pg_keys_call {
-        const struct statement *statement;
-        size_t count;
-        const char *texts[KEYS_TEXTS]; /* behind the struct */
-};
-
-/* Few calls, and far between: nothing is prepared for them. */
-static int send_keys(struct pg_link *link, struct pg_group *group)
-{
-        const struct pg_keys_call *call = group->calls[0]->what;
-
-        arguments_reset(&link->store->arguments);
-        for (size_t i = 0; i < call->count; i++)
-                arguments_text(&link->store->arguments, call->texts[i]);
-        return pg_link_send_once(link, group, call->statement);
-}
-
 const struct pg_verb verb_keys = {
         .lane = LANE_KEYS,
         .link = PG_LINK_COMMITS,
         .most = 1,
         .tries = READ_TRIES,
-        .send = send_keys,
+        .send = send_texts,
         .answer = answer_json,
         .refuse = refuse_json,
 };
 
-static void keys_call(struct store *s, const struct statement *statement, const char *const texts[], size_t count,
-                      json_done *done, void *arg)
-{
-        size_t size = 0;
-        for (size_t i = 0; i < count; i++)
-                size += strlen(texts[i]) + 1;
-        struct pg_keys_call *call = malloc(sizeof(*call) + size);
-
-        if (!call) {
-                call_refuse(&verb_keys, (void (*)(void))done, arg, STORE_STARVED);
-                return;
-        }
-        char *at = (char *)(call + 1);
-
-        call->statement = statement;
-        call->count = count;
-        for (size_t i = 0; i < count; i++) {
-                size = strlen(texts[i]) + 1;
-                call->texts[i] = memcpy(at, texts[i], size);
-                at += size;
-        }
-        call_add(pg_of(s), &verb_keys, call, call, (void (*)(void))done, arg);
-}
-
 void pg_key_add(struct store *s, const struct access_key *key, json_done *done, void *arg)
 {
         char rate[16];
-        const char *const texts[KEYS_TEXTS] = { key->id, key->name, key->digest, key->scopes, rate };
+        const char *const texts[] = { key->id, key->name, key->digest, key->scopes, rate };
 
         snprintf(rate, sizeof(rate), "%u", key->rate);
-        keys_call(s, &pg_sql_key_add, texts, KEYS_TEXTS, done, arg);
+        texts_call_add(s, &verb_keys, &pg_sql_key_add, texts, 5, done, arg);
 }
 
 void pg_key_list(struct store *s, json_done *done, void *arg)
 {
-        keys_call(s, &pg_sql_key_list, NULL, 0, done, arg);
+        texts_call_add(s, &verb_keys, &pg_sql_key_list, NULL, 0, done, arg);
 }
 
 void pg_key_revoke(struct store *s, const char *which, json_done *done, void *arg)
 {
-        keys_call(s, &pg_sql_key_revoke, &which, 1, done, arg);
+        texts_call_add(s, &verb_keys, &pg_sql_key_revoke, &which, 1, done, arg);
 }
