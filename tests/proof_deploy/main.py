@@ -7,10 +7,10 @@ import re
 import sys
 import time
 
-from . import chart, cluster, delivery, image, keda, packages, rollouts, tools
+from . import chart, cluster, delivery, image, keda, packages, rollouts, terraform, tools
 
 PAGE = tools.ROOT / "docs/production.md"
-STEPS = [step for part in (packages, image, chart, rollouts, delivery, cluster, keda) for step in part.STEPS]
+STEPS = [step for part in (packages, image, chart, rollouts, delivery, terraform, cluster, keda) for step in part.STEPS]
 BEGIN, END = "<!-- make proof-deploy writes this table -->\n", "<!-- to here -->\n"
 
 

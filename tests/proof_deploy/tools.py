@@ -16,6 +16,7 @@ GO = {
     "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
+    "tflint": "github.com/terraform-linters/tflint@v0.64.0",
 }
 MODULES = {  # of which only files are wanted
     "keda": "github.com/kedacore/keda/v2@v2.21.0",
