@@ -50,19 +50,36 @@ static const struct {
         { "refusal", FINISH_REFUSED },
         { "language", FINISH_REFUSED },
         { "spii", FINISH_REFUSED },
-        { "sensitive", FINISH_REFUSED },
         { "modelarmor", FINISH_REFUSED },
 };
 
 /* Parts of words that all stand for a filter. */
-static const char *const filters[] = { "filter",  "safety", "recitation", "block",     "prohibited", "guardrail",
-                                       "moderat", "policy", "flagged",    "violation", "refus",      "toxic" };
+static const char *const filters[] = {
+        "filter", "safety",  "recitation", "block", "prohibited", "guardrail", "moderat",
+        "policy", "flagged", "violation",  "refus", "toxic",      "sensitive", "censor"
+};
 
 static bool ai_judge_read_body(struct bytes text, json_t **out, struct problem *why);
 static bool judge_plainly(const struct ai_response *response, const json_t *schema, struct ai_reply *reply);
 static void judge_useless(struct ai_reply *reply, const char *secret);
 static void judge_transport(const struct ai_response *response, struct ai_reply *reply);
 static void judge_complaint(const struct ai_response *response, const json_t *body, struct ai_reply *reply);
+/* Some servers that part thoughts from answers take an answer without thoughts for one (vLLM): all of it is JSON then, and fits. */
+static bool judge_among_thoughts(const json_t *message, const json_t *schema, struct ai_reply *reply)
+{
+        const char *thoughts = json_text(message, "reasoning_content", json_text(message, "reasoning", ""));
+        json_t *answer = NULL;
+        if (!schema || json_parse(loose_trim(bytes_of_string(thoughts)), "provider", &answer, NULL) != 0)
+                return false;
+        if (ai_schema_check(schema, answer, NULL) != 0) {
+                json_decref(answer);
+                return false;
+        }
+        reply->verdict = AI_OK;
+        reply->content = answer;
+        return true;
+}
+
 static void judge_answer(const json_t *body, const struct ai_response *response, const json_t *schema,
                          struct ai_reply *reply);
 static void judge_content(struct bytes content, const struct ai_response *response, const json_t *schema,
@@ -282,6 +299,9 @@ static void judge_answer(const json_t *body, const struct ai_response *response,
                 model_refused(said.refusal, response->secret, reply);
         else if (finish == FINISH_REFUSED)
                 name_ending(finish, reason, response->secret, reply);
+        else if (finish == FINISH_WHOLE && !said.value && said.text.size == 0 &&
+                 judge_among_thoughts(message, schema, reply))
+                reply->whole = true;
         else if (said.value)
                 take_content(json_deep_copy(said.value), response, schema, reply);
         else if (said.nothing)
@@ -303,6 +323,17 @@ static void judge_content(struct bytes content, const struct ai_response *respon
                 judge_useless(reply, response->secret);
 }
 
+/* The one answer in a list, where the schema wants no list. */
+static json_t *judge_unlisted(json_t *takes, const json_t *schema)
+{
+        json_t *one = json_array_size(takes) == 1 ? json_array_get(takes, 0) : NULL;
+        if (!json_is_object(one) || !schema || ai_schema_check(schema, one, NULL) != 0)
+                return takes;
+        json_incref(one);
+        json_decref(takes);
+        return one;
+}
+
 static void take_content(json_t *takes, const struct ai_response *response, const json_t *schema,
                          struct ai_reply *reply)
 {
@@ -310,6 +341,7 @@ static void take_content(json_t *takes, const struct ai_response *response, cons
                 ai_judge_refuse(reply, AI_TRANSIENT, "out_of_memory", "no memory to read the reply", NULL);
                 return;
         }
+        takes = judge_unlisted(takes, schema);
         if (schema && ai_schema_check(schema, takes, &reply->why) != 0) {
                 json_decref(takes);
                 judge_useless(reply, response->secret);

@@ -115,20 +115,35 @@ static int ai_content_parse(struct bytes text, json_t **out, struct problem *why
         return 0;
 }
 
-/* Words around an object go: the first that ends where the last one ends. What stands before it in braces may be thoughts, in marks that nobody knows. What
- * is looked at in all is bounded, as the loop waits meanwhile. */
-static bool content_parse_braces(struct bytes text, json_t **out)
+/* The first object in `text` that ends where it ends. What stands before it in braces may be thoughts, in marks that nobody knows. */
+static bool content_parse_last(struct bytes text, size_t *looked, json_t **out)
 {
         enum { MOST_TRIES = 64, MOST_LOOKED = 16 << 20 };
-        const unsigned char *close = text.size ? memrchr(text.data, '}', text.size) : NULL;
-        const unsigned char *open = content_next_brace(text);
-        size_t looked = 0;
-        for (unsigned tries = 0; open && close > open && tries < MOST_TRIES && looked < MOST_LOOKED; tries++) {
-                const struct bytes object = bytes_of(open, (size_t)(close + 1 - open));
+        const unsigned char *open = content_next_brace(text), *end = text.data + text.size;
+        for (unsigned tries = 0; open && tries < MOST_TRIES && *looked < MOST_LOOKED; tries++) {
+                const struct bytes object = content_from(text, open);
                 if (ai_content_parse(object, out, NULL) == 0)
                         return true;
-                looked += object.size;
-                open = content_next_brace(bytes_of(open + 1, (size_t)(close - open)));
+                *looked += object.size;
+                open = content_next_brace(bytes_of(open + 1, (size_t)(end - open - 1)));
+        }
+        return false;
+}
+
+/* Words around an object go, those behind it also where they have braces: but not what might have been meant as the answer itself, for that has
+ * quotes. What is looked at in all is bounded, as the loop waits meanwhile. */
+static bool content_parse_braces(struct bytes text, json_t **out)
+{
+        enum { MOST_ENDS = 8 };
+        size_t looked = 0;
+        for (unsigned ends = 0; ends < MOST_ENDS; ends++) {
+                const unsigned char *close = text.size ? memrchr(text.data, '}', text.size) : NULL;
+                if (!close || (ends > 0 && memchr(close, '"', (size_t)(text.data + text.size - close))))
+                        return false;
+                text.size = (size_t)(close + 1 - text.data);
+                if (content_parse_last(text, &looked, out))
+                        return true;
+                text.size--;
         }
         return false;
 }
