@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/inspect.h"
 
-#include "broker/check.h"
 #include "core/log.h"
 #include "core/thread/work.h"
 
@@ -15,6 +14,7 @@ struct inspection {
         struct work *work; /* NULL once it has run */
         struct topology topology;
         char *urls, *ca_file, *admin_url;
+        bool leaves_tasks;
         unsigned risks;
         atomic_bool stop;
 };
@@ -45,6 +45,7 @@ static void broker_inspect_look(void *arg)
                 .ca_file = i->ca_file,
                 .admin_url = i->admin_url,
                 .topology = &i->topology,
+                .leaves_tasks = i->leaves_tasks,
                 .briefly = true,
                 .stop = &i->stop,
         };
@@ -65,25 +66,25 @@ static void broker_inspect_on_forgotten(void *arg)
         inspection_free(arg);
 }
 
-static bool broker_inspect_copy(struct inspection *i, const char *urls, const char *ca_file, const char *admin_url)
+static bool broker_inspect_copy(struct inspection *i, const struct broker_check_config *c)
 {
-        i->urls = strdup(urls);
-        i->admin_url = strdup(admin_url);
-        i->ca_file = ca_file ? strdup(ca_file) : NULL;
-        return i->urls && i->admin_url && (i->ca_file || !ca_file);
+        i->urls = strdup(c->urls);
+        i->admin_url = strdup(c->admin_url);
+        i->ca_file = c->ca_file ? strdup(c->ca_file) : NULL;
+        i->leaves_tasks = c->leaves_tasks;
+        return i->urls && i->admin_url && (i->ca_file || !c->ca_file);
 }
 
-int inspection_start(struct inspection **out, uv_loop_t *loop, const char *urls, const char *ca_file,
-                     const char *admin_url, const char *const queues[], size_t count, bool native_delay)
+int inspection_start(struct inspection **out, uv_loop_t *loop, const struct broker_check_config *config,
+                     const char *const queues[], size_t count, bool native_delay)
 {
         static const struct work_calls calls = { broker_inspect_look, on_looked, broker_inspect_on_forgotten };
         *out = NULL;
-        if (!admin_url)
+        if (!config->admin_url)
                 return 0;
         struct inspection *i = calloc(1, sizeof(*i));
-        int result = i && broker_inspect_copy(i, urls, ca_file, admin_url)
-                             ? topology_build(&i->topology, queues, count, native_delay)
-                             : -ENOMEM;
+        int result = i && broker_inspect_copy(i, config) ? topology_build(&i->topology, queues, count, native_delay)
+                                                         : -ENOMEM;
         if (!result)
                 result = work_start(&i->work, loop, &calls, i);
         if (result && i)

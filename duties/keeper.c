@@ -117,8 +117,11 @@ static int keeper_inspect_broker(struct keeper *k)
         const struct keeper_config *c = k->config;
         const char *queues[KEEPER_MOST_QUEUES];
         const size_t count = catalog_queues(c->catalog, queues, KEEPER_MOST_QUEUES);
-        return inspection_start(&k->inspection, c->loop, c->broker_urls, c->broker_ca_file, c->broker_admin_url, queues,
-                                count, c->native_delay);
+        const struct broker_check_config check = { .urls = c->broker_urls,
+                                                   .ca_file = c->broker_ca_file,
+                                                   .admin_url = c->broker_admin_url,
+                                                   .leaves_tasks = !c->declare_queues };
+        return inspection_start(&k->inspection, c->loop, &check, queues, count, c->native_delay);
 }
 
 /* ---- its pulse: what counts as keeping, and what its row tells besides; a change is logged ---- */

@@ -141,6 +141,16 @@ static int open_both(struct worker *w, struct problem *why)
         return broker_open(&w->broker, &config, &listener, why);
 }
 
+static int worker_inspect_broker(struct worker *w)
+{
+        const struct worker_config *c = w->config;
+        const struct broker_check_config check = { .urls = c->broker_urls,
+                                                   .ca_file = c->broker_ca_file,
+                                                   .admin_url = c->broker_admin_url,
+                                                   .leaves_tasks = !c->declare_queues };
+        return inspection_start(&w->inspection, w->loop, &check, c->queues, c->queue_count, c->native_delay);
+}
+
 static int open_rest(struct worker *w, struct problem *why)
 {
         struct ai_config ai = w->config->ai;
@@ -165,9 +175,7 @@ static int open_rest(struct worker *w, struct problem *why)
         if (!code)
                 code = control_open(&w->control, w);
         if (!code)
-                code = inspection_start(&w->inspection, w->loop, w->config->broker_urls, w->config->broker_ca_file,
-                                        w->config->broker_admin_url, w->config->queues, w->config->queue_count,
-                                        w->config->native_delay);
+                code = worker_inspect_broker(w);
         if (!code)
                 w->store->schedule->on_scheduled(w->store, worker_on_heard, w);
         return code;

@@ -95,12 +95,14 @@ static bool broker_lacks(struct broker_look *look, const char *queue)
         return wait_for(&look->wait, DOCTOR_ANSWER_MS) && look->missing;
 }
 
+/* Each task's queue, unless its clients declare it in their own way, and where its dead letters go. */
 static void broker_look_for_queues(struct broker_look *look)
 {
         struct doctor *d = look->doctor;
         char names[MISSING_SHOWN * NAME_SIZE] = "", dead[NAME_SIZE];
+        const size_t first = d->settings->declare_queues ? 0 : 1, all = (2 - first) * d->queue_count;
         size_t missing = 0;
-        for (size_t i = 0; i < 2 * d->queue_count; i++) {
+        for (size_t i = first; i < 2 * d->queue_count; i += 1 + first) {
                 snprintf(dead, sizeof(dead), "%s%s", d->queues[i / 2], i % 2 ? ".dead" : "");
                 if (broker_lacks(look, dead) && missing++ < MISSING_SHOWN)
                         snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", missing > 1 ? ", " : "",
@@ -108,10 +110,10 @@ static void broker_look_for_queues(struct broker_look *look)
         }
         if (missing)
                 doctor_say(d, DOCTOR_FAIL, "topology", "run: chard topology apply",
-                           "%zu of %zu queues are not there: %s%s", missing, 2 * d->queue_count, names,
+                           "%zu of %zu queues are not there: %s%s", missing, all, names,
                            missing > MISSING_SHOWN ? ", …" : "");
         else
-                doctor_say(d, DOCTOR_OK, "topology", "", "all %zu queues are there", 2 * d->queue_count);
+                doctor_say(d, DOCTOR_OK, "topology", "", "all %zu queues are there", all);
 }
 
 /* ---- what the management API shows ---- */
@@ -149,7 +151,8 @@ static void broker_look_behind(struct broker_look *look)
         struct problem why = { 0 };
         struct broker_check_config config = { .urls = s->broker_url,
                                               .ca_file = setting_or_null(s->broker_ca_file),
-                                              .admin_url = s->broker_admin_url };
+                                              .admin_url = s->broker_admin_url,
+                                              .leaves_tasks = !s->declare_queues };
         const int64_t began_ms = clock_wall_ms();
         const int code = broker_look(&config, &server, &why);
         if (code) {

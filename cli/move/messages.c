@@ -14,7 +14,8 @@ enum { MOST_QUEUES = 256, PREFETCH = 1000, QUIET_MS = 200, SILENCE_MS = 30000 };
 struct shipping {
         struct move *move;
         struct broker *from, *to;
-        struct topology topology;
+        struct topology topology;     /* of the file */
+        struct topology declared;     /* of the servers: less the task queues, where others declare them */
         char *names[2 * MOST_QUEUES]; /* owned */
         size_t name_count;
         size_t open, moved, refused; /* messages: between the two, there, back in their queue */
@@ -64,6 +65,7 @@ void move_close_brokers(struct move *m)
         if (s->to)
                 broker_close(s->to);
         topology_free(&s->topology);
+        topology_free(&s->declared);
         for (size_t i = 0; i < s->name_count; i++)
                 free(s->names[i]);
         free(s);
@@ -126,10 +128,17 @@ static int name_queues(struct shipping *s)
                         return -ENOMEM;
                 s->name_count++;
         }
-        return topology_build(&s->topology, queues, count, s->move->settings->native_delay);
+        const struct settings *settings = s->move->settings;
+        int rc = topology_build(&s->topology, queues, count, settings->native_delay);
+        if (rc == 0)
+                rc = topology_build(&s->declared, queues, count, settings->native_delay);
+        if (rc == 0 && !settings->declare_queues)
+                topology_leave(&s->declared, queues, count);
+        return rc;
 }
 
-static int move_messages_open_broker(struct shipping *s, const char *url, struct broker **out)
+static int move_messages_open_broker(struct shipping *s, const char *url, const struct topology *topology,
+                                     struct broker **out)
 {
         const struct settings *settings = s->move->settings;
         const struct broker_listener listener = { .arg = s, .deliveries = move_messages_on_deliveries };
@@ -141,7 +150,7 @@ static int move_messages_open_broker(struct shipping *s, const char *url, struct
                 .name = "chard move",
                 .heartbeat_s = (unsigned)settings->heartbeat_s,
                 .connect_timeout_ms = (unsigned)settings->connect_timeout_ms,
-                .topology = &s->topology,
+                .topology = topology,
         };
         const int code = broker_open(out, &config, &listener, &why);
         return code ? command_fail(s->move->self, code, &why) : 0;
@@ -151,9 +160,9 @@ static int open_brokers(struct shipping *s)
 {
         if (name_queues(s) < 0)
                 return EXIT_FAILED;
-        int code = move_messages_open_broker(s, s->move->to_broker, &s->to);
+        int code = move_messages_open_broker(s, s->move->to_broker, &s->declared, &s->to);
         if (code == 0)
-                code = move_messages_open_broker(s, s->move->from_broker_url, &s->from);
+                code = move_messages_open_broker(s, s->move->from_broker_url, &s->topology, &s->from);
         return code;
 }
 

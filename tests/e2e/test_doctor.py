@@ -57,6 +57,10 @@ def test_a_queue_is_gone(chard, queues):
     queues.delete_queue("scan.vision")
     found = findings(chard, check=1)
     assert "1 of " in found["topology", "fail"] and "scan.vision" in found["topology", "fail"]
+    assert ("topology", "fail") not in findings(chard.with_settings(declare_queues="no"))  # its clients' to declare
+    queues.delete_queue("scan.vision.dead")
+    found = findings(chard.with_settings(declare_queues="no"), check=1)
+    assert "scan.vision.dead" in found["topology", "fail"]
 
 
 @pytest.mark.parametrize("broker", ["amqp://someone:PLANTED@127.0.0.1:1/", "amqp://someone:PLANTED%21@127.0.0.1:1/"])

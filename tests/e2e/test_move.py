@@ -101,6 +101,20 @@ def test_again_moves_nothing_twice(small, chard, database, queues, file):
     assert database.value("select count(*) from chard.outbox") == 2
 
 
+@pytest.mark.bare
+def test_queues_that_others_declare_are_left_to_them(small, chard, file, queues):
+    """A client's own classic queue is filled as it stands there; one that nobody has declared yet takes nothing, and what is for it stays in the file."""
+    small.run("migrate", check=0)
+    small.run("topology", "apply", check=0)
+    submit_chat(small, 1)
+    chard.settings["CHARD_DECLARE_QUEUES"] = "no"
+    assert "would not take a message of chat.classify" in move(chard, file, check=1).stderr and not queues.exists("chat.classify")
+    with queues.channel() as channel:
+        channel.queue_declare("chat.classify", durable=True, auto_delete=False, arguments={"x-queue-type": "classic"})
+    assert moved(move(chard, file, check=0))["messages"] == 1
+    assert queues.depth("chat.classify") == 1 and not queues.exists("chat.answer") and queues.exists("chat.answer.dead")
+
+
 def test_the_servers_urls_come_from_files(small, chard, file, tmp_path, queues):
     """Where no `ps` and no /proc/PID/environ shows their passwords."""
     small.run("migrate", check=0)
