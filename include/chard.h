@@ -196,13 +196,14 @@ CHARD_API void chard_free(char *text);
  * one loop thread. One that has not returned after its task's deadline_ms (at least a second) has the worker abort: nothing else could run.
  * What they want done they say through the calls below, and the worker does it in one transaction.
  * They return CHARD_DONE; CHARD_REFUSE, best by `return chard_refuse(...)` or `return chard_raise(...)`: this document can never work;
- * CHARD_AGAIN, by `return chard_retry(...)`: this attempt failed, another may not; or CHARD_BROKEN: a bug of the plug-in, or lack of memory.
+ * CHARD_AGAIN, by `return chard_retry(...)`: this attempt failed, another may not; CHARD_ELSEWHERE: not here, as Celery's Reject(requeue=True): the
+ * message goes back to its queue, for whichever worker takes it, and no attempt is counted; or CHARD_BROKEN: a bug of the plug-in, or lack of memory.
  * After CHARD_REFUSE and CHARD_BROKEN the task is dead: kept with its reason for a person to look at and send back.
  * ====================================================================================================== */
 
 #define CHARD_PLUGIN_ABI 1
 
-enum chard_verdict { CHARD_DONE = 0, CHARD_REFUSE = 1, CHARD_AGAIN = 2, CHARD_BROKEN = -1 };
+enum chard_verdict { CHARD_DONE = 0, CHARD_REFUSE = 1, CHARD_AGAIN = 2, CHARD_ELSEWHERE = 3, CHARD_BROKEN = -1 };
 
 enum chard_task_flags {
         CHARD_STATELESS =
@@ -256,9 +257,10 @@ struct chard_task {
                 retry_cap_ms;        /* failed attempts after the first; back-off 0 … min(cap, base * 2^n) */
         unsigned deadline_ms;        /* of the AI call, or of the storage work; > 0 */
         unsigned connect_timeout_ms; /* of the AI call's connection; 0 = the setting */
-        unsigned flags;              /* enum chard_task_flags */
-        const char *adds[5];         /* names of the sections that it writes, ended by NULL */
-        struct chard_sees sees[5];   /* facts that it reads with chard_fact, ended by a NULL kind */
+        unsigned time_limit_ms, soft_time_limit_ms; /* Celery's, of a message that has none of its own; 0 = none */
+        unsigned flags;                             /* enum chard_task_flags */
+        const char *adds[5];                        /* names of the sections that it writes, ended by NULL */
+        struct chard_sees sees[5];                  /* facts that it reads with chard_fact, ended by a NULL kind */
         const struct chard_prompt
                 *prompts;   /* in any number of languages, ended by a NULL lang; the first stands for all others */
         const char *schema; /* JSON schema of the answer: an object, all properties required, none beside them */
@@ -269,7 +271,7 @@ struct chard_task {
         int (*offline)(const struct chard_input *in, const char **answer);
         /* … or run: no call. */
         int (*run)(const struct chard_input *in, struct chard_outcome *out);
-        /* Beside ask: its message's soft_time_limit has ended the call, and this is done in place of conclude. NULL = it fails with
+        /* Beside ask: its soft time limit has ended the call, and this is done in place of conclude. NULL = it fails with
          * SoftTimeLimitExceeded. */
         int (*overdue)(const struct chard_input *in, struct chard_outcome *out);
 };

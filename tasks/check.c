@@ -54,6 +54,8 @@ static const char *fault_of(const struct task_def *def)
                 return "has no queue";
         if (def->deadline_ms == 0)
                 return "has no deadline_ms";
+        if (def->time_limit_ms && def->soft_time_limit_ms > def->time_limit_ms)
+                return "has a soft_time_limit_ms above its time_limit_ms";
         if (def->retry.cap_ms < def->retry.base_ms)
                 return "has a retry cap_ms below its base_ms";
         if (def->ask && def->run)

@@ -81,9 +81,10 @@ enum task_flags {
                 16, /* at home in no queue: it runs in whatever queue it comes in, and its own need not be there */
 };
 
-enum { TASK_AGAIN = 2 };
+enum { TASK_AGAIN = 2, TASK_ELSEWHERE = 3 };
 
-/* 0 = done, 1 = a documented refusal (why filled in; the task is dead), TASK_AGAIN = a failed attempt, to be tried again (task_retry), < 0 = bug
+/* 0 = done, 1 = a documented refusal (why filled in; the task is dead), TASK_AGAIN = a failed attempt, to be tried again (task_retry),
+ * TASK_ELSEWHERE = not here: its message goes back to its queue, for whichever worker takes it; no attempt is counted; < 0 = bug
  * or out of memory (-errno). */
 struct task_def {
         const char *name, *queue;
@@ -91,6 +92,8 @@ struct task_def {
         struct retry_policy retry;
         unsigned deadline_ms;        /* of the AI call, or of the storage work */
         unsigned connect_timeout_ms; /* of the AI call's connection; 0 = the setting connect_timeout_ms */
+        /* Celery's time_limit and soft_time_limit: the limits of a message that has none of its own. 0 = none */
+        unsigned time_limit_ms, soft_time_limit_ms;
         unsigned flags;
         const char *adds[TASK_MOST_SECTIONS + 1];  /* the document's sections that it writes, ended by NULL */
         struct task_sees sees[TASK_MOST_SEES + 1]; /* what the claim brings along, ended by a NULL kind */
@@ -106,7 +109,7 @@ struct task_def {
                         struct problem *why);
         /* A task without: document -> sections, events, facts. */
         int (*run)(const struct task_input *in, struct outcome *out, struct problem *why);
-        /* Beside ask: the message's soft time limit has ended the call; in place of conclude. NULL: that is its failure. */
+        /* Beside ask: its soft time limit has ended the call; in place of conclude. NULL: that is its failure. */
         int (*overdue)(const struct task_input *in, struct outcome *out, struct problem *why);
         /* What the offline provider answers, from the document and the domain's data alone: a new reference that fits the schema. */
         int (*offline)(const struct task_input *in, json_t **answer, struct problem *why);

@@ -336,6 +336,10 @@ int plugin_verdict(int said, const struct task_def *def, struct problem *why)
                         problem_set(why, "task", "retry", "%.200s wants to be tried again", def->name);
                 return TASK_AGAIN;
         }
+        if (said == CHARD_ELSEWHERE) {
+                problem_set(why, "task", "elsewhere", "%.200s wants to run elsewhere", def->name);
+                return TASK_ELSEWHERE;
+        }
         if (why && why->code[0])
                 return 1;
         if (said == CHARD_REFUSE)
@@ -430,6 +434,8 @@ int plugin_task_fill(struct plugin_task *t, const struct chard_task *from, struc
                         .retry = { from->retry_limit, from->retry_base_ms, from->retry_cap_ms },
                         .deadline_ms = from->deadline_ms,
                         .connect_timeout_ms = from->connect_timeout_ms,
+                        .time_limit_ms = from->time_limit_ms,
+                        .soft_time_limit_ms = from->soft_time_limit_ms,
                         .flags = ((from->flags & CHARD_STATELESS) ? TASK_STATELESS : 0U) |
                                  ((from->flags & CHARD_DIAGNOSTIC) ? TASK_DIAGNOSTIC : 0U) |
                                  ((from->flags & CHARD_PLAIN) ? TASK_PLAIN : 0U) |

@@ -151,6 +151,9 @@ SCENES = {
     "not_again": retried,
     "again_in_a_chain": lambda t: sent(chain(t.add(1), t.again(times=1), t.told())),
     "again_in_a_chord": lambda t: sent(chord([t.again(times=1), t.again(times=2)], t.add())),
+    "elsewhere": lambda t: sent(t.elsewhere()),
+    "elsewhere_in_a_chain": lambda t: sent(chain(t.elsewhere(), t.told())),
+    "elsewhere_in_a_chord": lambda t: sent(chord([t.elsewhere(), t.add(1)], t.told())),
     # the request
     "alone_it_is_its_own_root": lambda t: ids_in(lambda task: task, t),
     "name_and_retries": lambda t: sent(t.about(at=["/task", "/retries", "/replaced_task_nesting", "/group_index"])),

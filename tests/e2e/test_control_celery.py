@@ -150,7 +150,7 @@ LOOKED_AT = {
     "query_task": queried,
     "query_one": lambda ask: [list(ask("query_task", ids="slow")), ask("query_task", ids="none"), ask("query_task", ids=[])],
     "active_queues": lambda ask: ask("active_queues"),
-    "registered": lambda ask: [registered(ask), registered(ask, taskinfoitems=["name", "serializer", "none"])],
+    "registered": lambda ask: [registered(ask), registered(ask, taskinfoitems=["name", "serializer", "time_limit", "soft_time_limit", "none"])],
     "stats": stats,
     "conf": conf,
     "clock": kind("clock", "clock"),

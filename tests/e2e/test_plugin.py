@@ -196,6 +196,8 @@ REFUSALS = {
                    "without a JSON pointer to their owner"),
     "reserved": (ONE + TASK % ("a.b", "amq.b") + "CHARD_PLUGIN(&t);", "reserved"),
     "no_queue": (ONE + TASK % ("a.b", "") + "CHARD_PLUGIN(&t);", "1 to 250 bytes"),
+    "soft_after_hard": (ONE + TASK.replace(".run", ".time_limit_ms = 100, .soft_time_limit_ms = 200, .run") % ("a.b", "q") + "CHARD_PLUGIN(&t);",
+                        "a.b has a soft_time_limit_ms above its time_limit_ms"),
     "no_deadline": (ONE + 'static const struct chard_task t = { .name = "a.b", .queue = "q", .run = run };CHARD_PLUGIN(&t);',
                     "a.b has no deadline_ms"),
 }
@@ -357,9 +359,17 @@ def test_a_bug_in_a_task_makes_a_dead_letter(chard, compile, broker_url, name):
     assert wanted in json.dumps(job).replace("\\", "")
 
 
-@pytest.mark.parametrize("limits, said", [({"soft_time_limit": 1, "time_limit": 40}, "late"), ({"time_limit": 1}, "TimeLimitExceeded")])
-def test_a_soft_time_limit_that_the_task_manages(chard, compile, app_of, provider, reply, private_redis, limits, said):
-    """In place of a failure it gives something else; the hard limit is none of its business."""
+LATE, SOFT, HARD = "late", "SoftTimeLimitExceeded", "TimeLimitExceeded"
+LIMITS = [  # task, the message's own limits, what comes of it
+    ("kit.slow", {"soft_time_limit": 1, "time_limit": 40}, LATE),  # in place of a failure it gives something else
+    ("kit.slow", {"time_limit": 1}, HARD),  # the hard limit is none of its business
+    ("kit.hasty", {}, LATE),  # the limits that its task declares
+    ("kit.hasty", {"soft_time_limit": 30, "time_limit": 1}, HARD),  # the message's come before those
+    ("kit.hasty", {"time_limit": 0.4}, HARD),  # each of the two by itself
+]
+
+
+def test_time_limits_of_message_and_task(chard, compile, app_of, provider, reply, private_redis):
     redis = private_redis()
     provider.behave = reply.always(reply.hanging())
     library = compile("kit_tasks", (ROOT / "tests/e2e/support/kit_tasks.c").read_text(), "-std=gnu11")
@@ -367,6 +377,27 @@ def test_a_soft_time_limit_that_the_task_manages(chard, compile, app_of, provide
     chard.prepare()
     app = app_of(redis.url)
     with chard.worker(queues="kit"):
-        result = app.send_task("kit.slow", exchange="kit", routing_key="kit", **limits)
-        value = result.get(30, propagate=False)
-    assert (value if result.state == "SUCCESS" else type(value).__name__) == said
+        results = [app.send_task(task, exchange="kit", routing_key="kit", **limits) for task, limits, _ in LIMITS]
+        values = [result.get(30, propagate=False) for result in results]
+    assert [value if isinstance(value, str) else type(value).__name__ for value in values] == [said for *_, said in LIMITS]
+
+
+# Wants to run elsewhere five times, and runs at the sixth.
+ELSEWHERE = """#include <chard.h>
+static int times;
+static int run(const struct chard_input *in, struct chard_outcome *out)
+{ (void)in; return ++times < 6 ? CHARD_ELSEWHERE : chard_result(out, chard_request_json(in, "/retries")); }
+"""
+
+
+@everywhere
+@pytest.mark.parametrize("flags", ["CHARD_PLAIN", "CHARD_PLAIN | CHARD_STATELESS"])
+def test_what_wants_to_run_elsewhere_comes_back_and_counts_no_attempt(chard, compile, place, flags):
+    """Nor a start, of which there may be two."""
+    chard.settings |= {"CHARD_MAX_STARTS": "2", "CHARD_TASKS": str(compile(
+        "moody", ELSEWHERE + TASK.replace(".run", f".flags = {flags}, .run") % ("moody.one", "moody.one") + "CHARD_PLUGIN(&t);"))}
+    chard.prepare()
+    with chard.worker(queues="moody.one", log_level="debug") as worker:
+        chard.run("send", "moody.one", check=0)
+        worker.wait_log("task=.* publish -> ")
+    assert worker.stderr.count("is to run elsewhere") == 5 and "-> dead" not in worker.stderr

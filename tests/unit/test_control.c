@@ -72,9 +72,12 @@ static void a_time_is_set_and_taken_away(void **state)
                 const char *task;
                 unsigned set_soft, set_hard, has_soft, has_hard, soft, hard;
         } rows[] = {
-                { "a", 0, 0, 0, 0, 0, 0 },       { "a", 1000, 2000, 0, 0, 1000, 2000 }, { "b", 1000, 2000, 0, 0, 0, 0 },
-                { "a", 1000, 2000, 0, 7, 0, 7 }, /* the message's own */
-                { "a", 1000, 2000, 7, 0, 7, 0 }, { "a", 0, 2000, 0, 0, 0, 2000 },       { "a", 0, 0, 0, 0, 0, 0 },
+                { "a", 0, 0, 5, 7, 5, 7 }, /* the task's own */
+                { "a", 1000, 2000, 0, 0, 1000, 2000 },
+                { "b", 1000, 2000, 5, 7, 5, 7 },
+                { "a", 1000, 2000, 5, 7, 1000, 2000 },
+                { "a", 0, 2000, 5, 7, 0, 2000 },
+                { "a", 0, 0, 5, 7, 0, 0 },
         };
         struct limits l = { 0 };
         (void)state;

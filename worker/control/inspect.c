@@ -267,6 +267,16 @@ json_t *inspect_query_task(struct control *c, const json_t *arguments)
 
 /* ---- what it can do ---- */
 
+static json_t *inspect_time_limit(const struct control *c, const struct task_def *def, const char *name)
+{
+        unsigned soft_ms = def->soft_time_limit_ms, hard_ms = def->time_limit_ms;
+        limits_time(&c->limits, def->name, &soft_ms, &hard_ms);
+        const unsigned shown_ms = strcmp(name, "time_limit") == 0        ? hard_ms
+                                  : strcmp(name, "soft_time_limit") == 0 ? soft_ms
+                                                                         : 0;
+        return shown_ms ? json_sprintf("%s=%g", name, (double)shown_ms / 1000) : NULL;
+}
+
 /* What a Python worker would say of its task class; NULL: nothing, as of an attribute that is None there. */
 static json_t *inspect_attribute(const struct control *c, const struct task_def *def, const char *name)
 {
@@ -286,7 +296,7 @@ static json_t *inspect_attribute(const struct control *c, const struct task_def 
                 return json_sprintf("max_retries=%u", def->retry.limit);
         if (strcmp(name, "default_retry_delay") == 0)
                 return json_sprintf("default_retry_delay=%g", (double)def->retry.base_ms / 1000);
-        return NULL;
+        return inspect_time_limit(c, def, name);
 }
 
 /* "name", or "name [attribute=value …]" with those that were asked for; as Celery's, rate_limit where there is one. */

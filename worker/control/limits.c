@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ struct limit {
         double next_ms;   /* when the next may start */
         double behind_ms; /* where the line of those ends that wait elsewhere */
         unsigned soft_ms, hard_ms;
+        bool timed; /* those two were set */
         char shown[32];
         char task[];
 };
@@ -93,6 +95,7 @@ int limits_set_time(struct limits *l, const char *task, unsigned soft_ms, unsign
                 return -ENOMEM;
         limit->soft_ms = soft_ms;
         limit->hard_ms = hard_ms;
+        limit->timed = true;
         return 0;
 }
 
@@ -118,8 +121,8 @@ uint64_t limits_take(struct limits *l, const char *task, uint64_t now_ms, uint64
 
 void limits_time(const struct limits *l, const char *task, unsigned *soft_ms, unsigned *hard_ms)
 {
-        const struct limit *limit = l->first && !*soft_ms && !*hard_ms ? control_limits_find(l, task) : NULL;
-        if (!limit)
+        const struct limit *limit = l->first ? control_limits_find(l, task) : NULL;
+        if (!limit || !limit->timed)
                 return;
         *soft_ms = limit->soft_ms;
         *hard_ms = limit->hard_ms;

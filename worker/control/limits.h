@@ -26,7 +26,7 @@ int limits_set_time(struct limits *l, const char *task, unsigned soft_ms, unsign
  * where it is has its place kept: after this long it starts without asking. The wait of others is for the end of the line. */
 uint64_t limits_take(struct limits *l, const char *task, uint64_t now_ms, uint64_t hold_ms);
 
-/* Fill in the time limits of a task of this name, where its message has none of its own (both 0). */
+/* Put what was set for tasks of this name in the place of their own time limits. */
 void limits_time(const struct limits *l, const char *task, unsigned *soft_ms, unsigned *hard_ms);
 
 /* Its rate as it was given, or NULL. */

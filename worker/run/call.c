@@ -17,25 +17,31 @@ static unsigned own_deadline_ms(const struct run *run)
         return all ? all : run->def->deadline_ms;
 }
 
-/* The sooner of the message's limits; 0 = none. */
-static unsigned message_limit_ms(const struct task_message *m)
+static unsigned soft_limit_ms(const struct run *run)
 {
-        const unsigned hard = m->hard_limit_ms, soft = m->soft_limit_ms;
+        return run->message.soft_limit_ms ? run->message.soft_limit_ms : run->call.soft_limit_ms;
+}
+
+/* The sooner of its limits; 0 = none. As in Celery each is the message's, or else the task's. */
+static unsigned sooner_limit_ms(const struct run *run)
+{
+        const unsigned hard = run->message.hard_limit_ms ? run->message.hard_limit_ms : run->call.hard_limit_ms;
+        const unsigned soft = soft_limit_ms(run);
         return soft && (!hard || soft < hard) ? soft : hard;
 }
 
 unsigned run_deadline_ms(const struct run *run)
 {
-        const unsigned own = own_deadline_ms(run), limit = message_limit_ms(&run->message);
+        const unsigned own = own_deadline_ms(run), limit = sooner_limit_ms(run);
         return limit && limit < own ? limit : own;
 }
 
 bool run_out_of_time(struct run *run)
 {
-        const unsigned limit = message_limit_ms(&run->message);
+        const unsigned limit = sooner_limit_ms(run);
         if (!limit || limit >= own_deadline_ms(run) || strcmp(run->call.reply.why.code, "timeout") != 0)
                 return false;
-        const bool soft = limit == run->message.soft_limit_ms;
+        const bool soft = limit == soft_limit_ms(run);
         problem_set(&run->why, "task", soft ? "soft_time_limit" : "time_limit", "%g", (double)limit / 1000);
         return true;
 }
@@ -57,8 +63,8 @@ bool run_is_admitted(const struct run *run)
 void run_admit(struct run *run, unsigned soft_limit_ms, unsigned hard_limit_ms)
 {
         run->call.limited = false;
-        run->message.soft_limit_ms = soft_limit_ms;
-        run->message.hard_limit_ms = hard_limit_ms;
+        run->call.soft_limit_ms = soft_limit_ms;
+        run->call.hard_limit_ms = hard_limit_ms;
 }
 
 void run_begin(struct run *run)

@@ -83,9 +83,10 @@ struct call_part {
         struct ai_reply reply;     /* its content is owned here */
         int64_t began_ms;          /* wall clock: when its work began; 0 = not yet */
         uint64_t wait_ms;
-        bool limited;    /* it waits for its place, as its rate limit has it */
-        bool admitted;   /* … which lets it go */
-        bool terminated; /* revoked while it was at work */
+        unsigned soft_limit_ms, hard_limit_ms; /* where its message has none of its own; 0 = none */
+        bool limited;                          /* it waits for its place, as its rate limit has it */
+        bool admitted;                         /* … which lets it go */
+        bool terminated;                       /* revoked while it was at work */
 };
 
 /* worker/run/outcome.c: what it has worked out, and the commit of that. */

@@ -85,6 +85,15 @@ enum step run_refused(struct run *run, int code)
         return code > 0 ? STEP_DEAD : run_out_of_memory(run);
 }
 
+/* Back to its queue, from where it may come here again: so not at once. */
+static enum step not_here(struct run *run)
+{
+        enum { ELSEWHERE_MS = 100 };
+        log_debug("worker", "task=%s name=%s is to run elsewhere", run->message.id, run->message.name);
+        run_hold(run, ELSEWHERE_MS, STEP_HAND_BACK);
+        return STEP_WAIT;
+}
+
 /* What a task's own function said. A negative code is a bug of it, or memory that ran out: a failed attempt, so that it comes to an end. What jansson
  * had no memory for is missing in what it has built, and whatever it says then is no verdict. */
 static enum step stopped_by_task(struct run *run, int code, unsigned long lost)
@@ -92,6 +101,8 @@ static enum step stopped_by_task(struct run *run, int code, unsigned long lost)
         struct problem broken;
         if (json_memory_lost() != lost)
                 return run_out_of_memory(run);
+        if (code == TASK_ELSEWHERE)
+                return not_here(run);
         if (code > 0 && code != TASK_AGAIN)
                 return STEP_DEAD;
         if (code < 0)

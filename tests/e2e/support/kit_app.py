@@ -11,6 +11,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from celery import Celery, signature  # noqa: E402
+from celery.exceptions import Reject  # noqa: E402
 
 from support.kit_errors import KitError  # noqa: E402
 
@@ -54,6 +55,15 @@ def tasks_of(app):
             return self.request.retries
         raise self.retry(countdown=delay, max_retries=limit,
                          exc=KitError("attempt", self.request.retries) if reason else None)
+
+    @app.task(name="kit.elsewhere", shared=False, bind=True)
+    def elsewhere(self):
+        if not self.request.delivery_info["redelivered"]:
+            raise Reject("not here", requeue=True)
+        return [True, self.request.retries]
+
+    @app.task(name="kit.hasty", shared=False, time_limit=40, soft_time_limit=1)
+    def hasty(): time.sleep(60)
 
     @app.task(name="kit.send", shared=False)
     def send(*_, canvas):

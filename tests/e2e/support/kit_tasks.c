@@ -114,6 +114,15 @@ static int again(const struct chard_input *in, struct chard_outcome *out)
         return chard_retry(in, (long)(number(keyword(in, "delay", "0.02")) * 1000), limit);
 }
 
+/* Not by the worker that has it first. */
+static int elsewhere(const struct chard_input *in, struct chard_outcome *out)
+{
+        const char *redelivered = chard_request_json(in, "/delivery_info/redelivered");
+        if (!redelivered || strcmp(redelivered, "true") != 0)
+                return CHARD_ELSEWHERE;
+        return chard_result(out, format(in, "[true, %s]", chard_request_json(in, "/retries")));
+}
+
 /* ---- canvases ---- */
 
 static int send(const struct chard_input *in, struct chard_outcome *out)
@@ -195,6 +204,7 @@ KIT(told, 0);
 KIT(about, 0);
 KIT(fail, 0);
 KIT(again, 0);
+KIT(elsewhere, 0);
 KIT(send, 0);
 KIT(pass_on, 0);
 KIT(replace, 0);
@@ -210,18 +220,24 @@ static const struct chard_task kit_volatile = { .name = "kit.volatile",
 
 static const struct chard_prompt slow_prompts[] = { { "en", "Take your time." }, { NULL, NULL } };
 
-static const struct chard_task kit_slow = {
-        .name = "kit.slow",
-        .queue = "kit",
-        .deadline_ms = 60000,
-        .flags = CHARD_PLAIN,
-        .prompts = slow_prompts,
-        .schema = "{\"type\": \"object\", \"properties\": {\"ok\": {\"type\": \"boolean\"}}, \"required\": [\"ok\"],"
-                  " \"additionalProperties\": false}",
-        .ask = slow_ask,
-        .conclude = slow_conclude,
-        .overdue = slow_overdue,
-};
+#define SLOW(called, hard_ms, soft_ms)                                                                \
+        static const struct chard_task kit_##called = {                                               \
+                .name = "kit." #called,                                                               \
+                .queue = "kit",                                                                       \
+                .deadline_ms = 60000,                                                                 \
+                .time_limit_ms = (hard_ms),                                                           \
+                .soft_time_limit_ms = (soft_ms),                                                      \
+                .flags = CHARD_PLAIN,                                                                 \
+                .prompts = slow_prompts,                                                              \
+                .schema = "{\"type\": \"object\", \"properties\": {\"ok\": {\"type\": \"boolean\"}}," \
+                          " \"required\": [\"ok\"], \"additionalProperties\": false}",                \
+                .ask = slow_ask,                                                                      \
+                .conclude = slow_conclude,                                                            \
+                .overdue = slow_overdue,                                                              \
+        }
+
+SLOW(slow, 0, 0);
+SLOW(hasty, 40000, 1000);
 
 CHARD_PLUGIN(&kit_add, &kit_same, &kit_told, &kit_about, &kit_fail, &kit_again, &kit_send, &kit_pass_on, &kit_replace,
-             &kit_grow, &kit_deeper, &kit_failed, &kit_volatile, &kit_slow);
+             &kit_grow, &kit_deeper, &kit_failed, &kit_volatile, &kit_slow, &kit_hasty, &kit_elsewhere);
