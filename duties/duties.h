@@ -39,7 +39,8 @@ struct duties_config {
         unsigned webhook_quiet_s;  /* before the same group is told of again */
         const char *
                 hook_secret; /* with which it is signed that a job has ended: duties/delivery.h; NULL or "" = nobody is told */
-        bool hook_private; /* those that are told may have addresses of private networks */
+        unsigned blob_keep_s; /* pictures that no job has named for so long are forgotten; 0 = never */
+        bool hook_private;    /* those that are told may have addresses of private networks */
 };
 
 struct duties;

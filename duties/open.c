@@ -8,11 +8,12 @@
 #include <stdlib.h>
 
 extern const struct duty duty_sweep, duty_reprocess, duty_alarm, duty_outage, duty_seal, duty_maintenance,
-        duty_worker_rows, duty_deliver;
+        duty_worker_rows, duty_deliver, duty_blobs;
 
 /* A duty is one line here. */
-static const struct duty *const all_duties[] = { &duty_sweep, &duty_reprocess,   &duty_alarm,       &duty_outage,
-                                                 &duty_seal,  &duty_maintenance, &duty_worker_rows, &duty_deliver };
+static const struct duty *const all_duties[] = { &duty_sweep,       &duty_reprocess, &duty_alarm,
+                                                 &duty_outage,      &duty_seal,      &duty_maintenance,
+                                                 &duty_worker_rows, &duty_deliver,   &duty_blobs };
 
 enum { DUTY_COUNT = sizeof(all_duties) / sizeof(all_duties[0]), DUTY_FIRST_MS = 1000 };
 

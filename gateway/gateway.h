@@ -32,6 +32,7 @@ struct gateway_config {
         const char *log_file;                            /* access log: a file, "-" = standard output, NULL = none */
         unsigned connections;                            /* at once */
         size_t body_most;                                /* bytes */
+        size_t upload_most;                              /* of a picture */
 
         bool webhooks;        /* the ends of jobs are told to whom their submitters name … */
         bool webhook_private; /* … at addresses of private networks, too */

@@ -26,8 +26,12 @@ static const struct route gateway_routes[] = {
         { "POST", "/v1/jobs:batch", submit_batch, NULL, BATCH_TYPE, NULL, "Submit many jobs, a JSON line each",
           "submit" },
         { "POST", "/v1/tasks", send_any_task, NULL, JSON_TYPE, NULL, "Send one task", "submit" },
+        { "POST", "/v1/blobs", upload_picture, NULL, UPLOAD_TYPES, NULL, "Upload a picture for jobs to come",
+          "submit" },
         { "DELETE", "/v1/jobs/{id}", delete_job, NULL, NULL, NULL, "Cancel a job", "operate" },
         { "GET", "/openapi.json", describe, NULL, NULL, NULL, "This description", NULL },
+        { "GET", "/openapi-3.2.json", describe, NULL, NULL, NULL,
+          "This description by OpenAPI 3.2, which also says what streams consist of", NULL },
         { "GET", "/metrics", gateway_metrics, NULL, NULL, NULL,
           "Figures of this process and of the fleet, for Prometheus", "read" },
         { "GET", "/stats/queues", gateway_queues, show_queues_params, NULL, NULL,
@@ -38,9 +42,11 @@ static const struct route gateway_routes[] = {
 
 /* Of what a request asks for. */
 const struct problem_row gateway_problems[] = {
-        { "store", "bad_cursor", 400 },     { "request", "no_job", 404 },      { "pipeline", "bad_input", 422 },
-        { "pipeline", "no_pipeline", 422 }, { "message", "bad_task", 422 },    { "request", "key_in_use", 409 },
-        { "request", "key_reused", 422 },   { "request", "bad_webhook", 422 }, { NULL, NULL, 0 },
+        { "store", "bad_cursor", 400 },   { "request", "no_job", 404 },
+        { "pipeline", "bad_input", 422 }, { "pipeline", "no_pipeline", 422 },
+        { "message", "bad_task", 422 },   { "request", "key_in_use", 409 },
+        { "request", "key_reused", 422 }, { "request", "bad_webhook", 422 },
+        { "pipeline", "no_blob", 422 },   { NULL, NULL, 0 },
 };
 
 enum { GATEWAY_ROUTES = sizeof(gateway_routes) / sizeof(gateway_routes[0]) };
@@ -57,7 +63,7 @@ static int gateway_shorthand(struct gateway *g, struct route *out, size_t at, co
                 .method = "POST",
                 .pattern = g->patterns[at],
                 .serve = submit_shorthand,
-                .takes = JSON_TYPE,
+                .takes = upload_fits(p) ? JSON_TYPE ", " MULTIPART_TYPE : JSON_TYPE,
                 .subject = p,
                 .summary = "Submit a job of this pipeline: the body is its input",
                 .needs = "submit",
@@ -114,6 +120,13 @@ static int gateway_admit(void *owner, struct exchange *x, struct problem *why)
         return needs && keys_asked(g->keys) ? keys_admit(g->keys, x, api_scope_of(needs, strlen(needs)), why) : 0;
 }
 
+static size_t gateway_route_most(const void *owner, const struct route *r)
+{
+        const struct gateway *g = (const struct gateway *)owner;
+        const struct pipeline *p = (const struct pipeline *)r->subject;
+        return r->serve == upload_picture || (p && upload_fits(p)) ? g->config.upload_most + UPLOAD_FRAME : 0;
+}
+
 static int gateway_listen(struct gateway *g, struct problem *why)
 {
         const struct server_config server = {
@@ -127,6 +140,7 @@ static int gateway_listen(struct gateway *g, struct problem *why)
                 .tls_key_file = g->config.tls_key_file,
                 .connections = g->config.connections,
                 .body_most = g->config.body_most,
+                .route_most = gateway_route_most,
                 .log_file = g->config.log_file,
                 .routes = g->routes,
                 .problems = gateway_problems,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The description of this interface, made from the table of routes and what the catalogue's pipelines take. Source: OpenAPI 3.1.0. */
+/* The description of this interface, made from the table of routes and what the catalogue's pipelines take. Sources: OpenAPI 3.1.0; 3.2.0, "Sequential Media Types". */
 #include "core/json.h"
 #include "gateway/keys.h"
 #include "gateway/own.h"
@@ -19,6 +19,22 @@
         "\"expires\":{\"type\":\"number\",\"minimum\":0,\"description\":\"seconds from now\"},"        \
         "\"priority\":{\"type\":[\"integer\",\"null\"],\"minimum\":0,\"maximum\":255}}}"
 
+#define OPENAPI_EVENT                                                                                 \
+        "{\"type\":\"object\",\"required\":[\"data\"],\"properties\":{"                               \
+        "\"id\":{\"type\":\"string\",\"description\":\"for Last-Event-ID\"},"                         \
+        "\"event\":{\"enum\":[\"task\",\"event\",\"job\",\"end\"]},"                                  \
+        "\"retry\":{\"type\":\"integer\",\"minimum\":0},"                                             \
+        "\"data\":{\"type\":\"string\",\"contentMediaType\":\"application/json\",\"contentSchema\":{" \
+        "\"type\":\"object\",\"properties\":{\"kind\":{\"enum\":[\"task\",\"event\",\"job\"]},"       \
+        "\"task_id\":{\"type\":[\"string\",\"null\"]},\"name\":{\"type\":[\"string\",\"null\"]},"     \
+        "\"state\":{\"type\":[\"string\",\"null\"]},\"attempt\":{\"type\":[\"integer\",\"null\"]}}}}}}"
+
+#define OPENAPI_BLOB                                                                       \
+        "{\"type\":\"object\",\"required\":[\"url\",\"type\",\"size\"],\"properties\":{"   \
+        "\"url\":{\"type\":\"string\",\"pattern\":\"^blob:sha256:[0-9a-f]{64}$\"},"        \
+        "\"type\":{\"enum\":[\"image/jpeg\",\"image/png\",\"image/webp\",\"image/gif\"]}," \
+        "\"size\":{\"type\":\"integer\"}}}"
+
 #define OPENAPI_SCHEMAS                                                                                               \
         "{\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\",\"code\"],"         \
         "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"                             \
@@ -26,7 +42,8 @@
         "\"Submitted\":{\"type\":\"object\",\"required\":[\"id\",\"state\",\"links\"],\"properties\":{"               \
         "\"id\":{\"type\":\"string\"},\"pipeline\":{\"type\":[\"string\",\"null\"]},\"state\":{\"type\":\"string\"}," \
         "\"links\":{\"type\":\"object\",\"properties\":{\"self\":{\"type\":\"string\"},"                              \
-        "\"events\":{\"type\":\"string\"}}}}},\"Task\":" OPENAPI_TASK "}"
+        "\"events\":{\"type\":\"string\"}}}}},\"Event\":" OPENAPI_EVENT ",\"Blob\":" OPENAPI_BLOB                     \
+        ",\"Task\":" OPENAPI_TASK "}"
 
 static json_t *openapi_parameter(const struct route_param *p)
 {
@@ -48,7 +65,7 @@ static json_t *openapi_parameters(const struct route *r)
                                                      "type", "string", "minLength", 1));
         for (const struct route_param *p = r->params; p && p->name; p++)
                 json_array_append_new(all, openapi_parameter(p));
-        if (r->takes) /* what takes a body makes jobs */
+        if (r->takes && r->serve != upload_picture) /* what takes a body makes jobs */
                 json_array_append_new(
                         all, json_pack("{s:s, s:s, s:s, s:{s:s, s:i, s:i}}", "name", "Idempotency-Key", "in", "header",
                                        "description",
@@ -89,6 +106,12 @@ static json_t *openapi_input(const struct pipeline *p)
                          "additionalProperties", 0);
 }
 
+static json_t *openapi_webhook(void)
+{
+        return json_pack("{s:s, s:s, s:s}", "type", "string", "format", "uri", "description",
+                         "told when the job has ended, signed as Standard Webhooks has it");
+}
+
 /* {"pipeline", "input"}, one way for each pipeline. */
 static json_t *openapi_job(const struct gateway *g)
 {
@@ -97,10 +120,7 @@ static json_t *openapi_job(const struct gateway *g)
                 json_t *properties =
                         json_pack("{s:{s:s}, s:o}", "pipeline", "const", (*p)->name, "input", openapi_input(*p));
                 if (g->config.webhooks)
-                        json_object_set_new(
-                                properties, "webhook",
-                                json_pack("{s:s, s:s, s:s}", "type", "string", "format", "uri", "description",
-                                          "told when the job has ended, signed as Standard Webhooks has it"));
+                        json_object_set_new(properties, "webhook", openapi_webhook());
                 json_array_append_new(ways,
                                       json_pack("{s:s, s:o, s:[s, s], s:b}", "type", "object", "properties", properties,
                                                 "required", "pipeline", "input", "additionalProperties", 0));
@@ -108,50 +128,99 @@ static json_t *openapi_job(const struct gateway *g)
         return json_pack("{s:o}", "oneOf", ways);
 }
 
-static json_t *openapi_body(const struct gateway *g, const struct route *r)
+/* A form's files beside what the input has; the names of the keys are the same. */
+static json_t *openapi_form(const struct route *r)
+{
+        const struct pipeline *p = (const struct pipeline *)r->subject;
+        json_t *file = json_pack("{s:s, s:s}", "contentMediaType", "image/*", "description",
+                                 "JPEG, PNG, WebP or GIF; what it tells besides the picture is removed");
+        if (!p)
+                return json_pack("{s:s, s:{s:o}, s:[s]}", "type", "object", "properties", "file", file, "required",
+                                 "file");
+        json_t *schema = openapi_input(p), *properties = json_object_get(schema, "properties");
+        for (const struct input_key *key = p->input; key->name; key++)
+                if (key->kind == INPUT_URL)
+                        json_object_set(properties, key->name, file);
+        json_decref(file);
+        return schema;
+}
+
+static json_t *openapi_body_schema(const struct gateway *g, const struct route *r)
 {
         json_t *schema = r->subject                  ? openapi_input((const struct pipeline *)r->subject)
                          : r->serve == send_any_task ? json_pack("{s:s}", "$ref", "#/components/schemas/Task")
                          : r->serve == submit_job    ? openapi_job(g)
                                                      : json_object();
-        return json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content", r->takes, "schema", schema);
+        if (r->subject && g->config.webhooks)
+                json_object_set_new(json_object_get(schema, "properties"), "webhook", openapi_webhook());
+        return schema;
 }
 
-static json_t *openapi_answers(const struct route *r)
+/* What a type's body is like. A sequence's items are described from 3.2 on alone. */
+static json_t *openapi_content(const struct gateway *g, const struct route *r, const char *type, bool newer)
 {
-        const bool streams = r->serve == stream_job, submits = r->takes && strcmp(r->takes, "application/json") == 0;
-        json_t *schema = submits ? json_pack("{s:s}", "$ref", "#/components/schemas/Submitted") : json_object();
-        json_t *answers =
-                json_pack("{s:{s:s, s:{s:{s:o}}}, s:{s:s, s:{s:{s:{s:s}}}}}", submits ? "202" : "200", "description",
-                          submits ? "It is safe" : "Done", "content",
-                          streams                       ? "text/event-stream"
-                          : r->serve == gateway_metrics ? "text/plain"
-                          : r->takes                    ? r->takes
-                                                        : "application/json",
-                          "schema", schema, "default", "description", "A problem, which says what to do", "content",
-                          "application/problem+json", "schema", "$ref", "#/components/schemas/Problem");
+        if (strcmp(type, MULTIPART_TYPE) == 0)
+                return json_pack("{s:o}", "schema", openapi_form(r));
+        if (strcmp(type, BATCH_TYPE) == 0 && newer)
+                return json_pack("{s:o}", "itemSchema", openapi_job(g));
+        return json_pack("{s:o}", "schema", openapi_body_schema(g, r));
+}
+
+static json_t *openapi_body(const struct gateway *g, const struct route *r, bool newer)
+{
+        char type[ROUTE_TYPE_SIZE];
+        const char *at = r->takes;
+        json_t *content = json_object();
+        while (route_next_type(&at, type))
+                json_object_set_new(content, type, openapi_content(g, r, type, newer));
+        return json_pack("{s:b, s:o}", "required", 1, "content", content);
+}
+
+static json_t *openapi_done(const struct route *r, bool newer)
+{
+        const bool streams = r->serve == stream_job, batch = r->serve == submit_batch;
+        const bool submits = r->takes && !batch && r->serve != upload_picture;
+        const char *known = submits                      ? "#/components/schemas/Submitted"
+                            : r->serve == upload_picture ? "#/components/schemas/Blob"
+                            : streams && newer           ? "#/components/schemas/Event"
+                                                         : NULL;
+        json_t *schema = known ? json_pack("{s:s}", "$ref", known) : json_object();
+        return json_pack("{s:s, s:{s:{s:o}}}", "description", submits ? "It is safe" : "Done", "content",
+                         streams                       ? "text/event-stream"
+                         : r->serve == gateway_metrics ? "text/plain"
+                         : batch                       ? BATCH_TYPE
+                                                       : "application/json",
+                         (streams || batch) && newer ? "itemSchema" : "schema", schema);
+}
+
+static json_t *openapi_answers(const struct route *r, bool newer)
+{
+        const char *status = r->serve == upload_picture ? "201" : r->takes && r->serve != submit_batch ? "202" : "200";
+        json_t *answers = json_pack("{s:o, s:{s:s, s:{s:{s:{s:s}}}}}", status, openapi_done(r, newer), "default",
+                                    "description", "A problem, which says what to do", "content",
+                                    "application/problem+json", "schema", "$ref", "#/components/schemas/Problem");
         /* libmicrohttpd answers by itself what is far too large */
         json_object_set_new(answers, "431",
                             json_pack("{s:s, s:{s:{s:{s:s}}, s:{s:{s:s}}}}", "description",
                                       "The request's line and headers are too large", "content",
                                       "application/problem+json", "schema", "$ref", "#/components/schemas/Problem",
                                       "text/html", "schema", "type", "string"));
-        if (streams)
+        if (r->serve == stream_job)
                 json_object_set_new(answers, "204",
                                     json_pack("{s:s}", "description", "The stream had come to its end"));
         return answers;
 }
 
-static void openapi_add(const struct gateway *g, json_t *paths, const struct route *r)
+static void openapi_add(const struct gateway *g, json_t *paths, const struct route *r, bool newer)
 {
         char method[16];
         json_t *path = json_object_get(paths, r->pattern);
         json_t *operation = json_pack("{s:s, s:o, s:o}", "summary", r->summary, "parameters", openapi_parameters(r),
-                                      "responses", openapi_answers(r));
+                                      "responses", openapi_answers(r, newer));
         if (operation && r->needs && keys_asked(g->keys))
                 json_object_set_new(operation, "security", json_pack("[{s:[]}]", "key"));
         if (operation && r->takes)
-                json_object_set_new(operation, "requestBody", openapi_body(g, r));
+                json_object_set_new(operation, "requestBody", openapi_body(g, r, newer));
         if (!path) {
                 path = json_object();
                 json_object_set_new(paths, r->pattern, path);
@@ -165,14 +234,15 @@ static void openapi_add(const struct gateway *g, json_t *paths, const struct rou
 void describe(void *owner, struct exchange *x)
 {
         struct gateway *g = (struct gateway *)owner;
+        const bool newer = strstr(exchange_route(x)->pattern, "3.2") != NULL;
         json_t *paths = json_object();
         for (const struct route *r = g->routes; r->method; r++)
-                openapi_add(g, paths, r);
-        JSON_OWNED json_t *all = json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}}", "openapi",
-                                           "3.1.0", "info", "title", "chard", "version", CHARD_VERSION, "summary",
-                                           "Jobs of chained AI tasks: submitted, read, followed, cancelled", "paths",
-                                           paths, "components", "schemas", json_loads(OPENAPI_SCHEMAS, 0, NULL),
-                                           "securitySchemes", "key", "type", "http", "scheme", "bearer", "description",
-                                           "a key as `chard key add` prints it, where this gateway asks for one");
+                openapi_add(g, paths, r, newer);
+        JSON_OWNED json_t *all = json_pack(
+                "{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}}", "openapi", newer ? "3.2.0" : "3.1.0",
+                "info", "title", "chard", "version", CHARD_VERSION, "summary",
+                "Jobs of chained AI tasks: submitted, read, followed, cancelled", "paths", paths, "components",
+                "schemas", json_loads(OPENAPI_SCHEMAS, 0, NULL), "securitySchemes", "key", "type", "http", "scheme",
+                "bearer", "description", "a key as `chard key add` prints it, where this gateway asks for one");
         exchange_answer_json(x, 200, all);
 }

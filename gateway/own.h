@@ -4,6 +4,7 @@
 #define CHARD_GATEWAY_OWN_H
 
 #include "core/http/exchange.h"
+#include "core/http/multipart.h"
 #include "core/http/server.h"
 #include "core/metrics/metrics.h"
 #include "gateway/gateway.h"
@@ -37,6 +38,9 @@ extern const struct problem_row gateway_problems[];
 /* submit.c */
 void submit_job(void *owner, struct exchange *x);       /* POST /v1/jobs */
 void submit_shorthand(void *owner, struct exchange *x); /* POST /v1/NAME, of a pipeline */
+
+/* Submit what a shorthand was sent: the input's keys and perhaps where the job's end is told. Borrowed; it may be changed. Answers. */
+void submit_fields(struct gateway *g, struct exchange *x, const struct pipeline *p, json_t *fields);
 
 /* A submit until it is known to be safe. */
 struct submission {
@@ -84,8 +88,19 @@ void webhook_problem(const struct problem *why, struct problem *out);
 #define BATCH_TYPE "application/jsonl"
 void submit_batch(void *owner, struct exchange *x); /* POST /v1/jobs:batch */
 
+/* upload.c */
+#define UPLOAD_TYPES "image/*, application/octet-stream, " MULTIPART_TYPE
+enum { UPLOAD_FRAME = 64 << 10 };                     /* what a form has besides the picture */
+void upload_picture(void *owner, struct exchange *x); /* POST /v1/blobs */
+/* A pipeline's input as a form, whose pictures are kept: submitted as if they had been kept before. */
+void upload_job(struct gateway *g, struct exchange *x, const struct pipeline *p);
+/* Is the body a form? */
+bool upload_is_form(const struct exchange *x);
+/* Does a pipeline take a picture? */
+bool upload_fits(const struct pipeline *p);
+
 /* openapi.c */
-void describe(void *owner, struct exchange *x); /* GET /openapi.json */
+void describe(void *owner, struct exchange *x); /* GET /openapi.json, /openapi-3.2.json */
 
 /* send.c */
 void send_any_task(void *owner, struct exchange *x); /* POST /v1/tasks */

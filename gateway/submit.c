@@ -284,10 +284,45 @@ void submit_job(void *owner, struct exchange *x)
                 submit_input(g, x, pipeline, json_object_get(body, "input"), webhook);
 }
 
+/* Where the job's end is told stands beside the input, unless the pipeline takes such a key itself. */
+static bool submit_is_own(const struct pipeline *p, const char *name)
+{
+        for (const struct input_key *key = p->input; key && key->name; key++)
+                if (strcmp(key->name, name) == 0)
+                        return true;
+        return false;
+}
+
+void submit_fields(struct gateway *g, struct exchange *x, const struct pipeline *p, json_t *fields)
+{
+        static const char *const names[] = { "webhook", "result_url" };
+        struct problem why;
+        json_t *webhook = NULL;
+        JSON_OWNED json_t *told = json_object();
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                json_t *value = submit_is_own(p, names[i]) ? NULL : json_object_get(fields, names[i]);
+                if (value)
+                        json_object_set(told, names[i], value);
+                if (value)
+                        json_object_del(fields, names[i]);
+        }
+        if (!told)
+                answer_starved(x);
+        else if (webhook_read(g, told, &webhook, &why))
+                exchange_answer_problem(x, &why);
+        else
+                submit_input(g, x, p, fields, webhook);
+}
+
 void submit_shorthand(void *owner, struct exchange *x)
 {
         struct gateway *g = (struct gateway *)owner;
         struct problem why;
+        const struct pipeline *p = (const struct pipeline *)exchange_route(x)->subject;
+        if (upload_is_form(x)) {
+                upload_job(g, x, p);
+                return;
+        }
         JSON_OWNED json_t *body = body_json(x);
         if (!body)
                 return;
@@ -296,5 +331,5 @@ void submit_shorthand(void *owner, struct exchange *x)
                 exchange_answer_problem(x, &why);
                 return;
         }
-        submit_input(g, x, (const struct pipeline *)exchange_route(x)->subject, body, NULL);
+        submit_fields(g, x, p, body);
 }

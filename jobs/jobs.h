@@ -52,7 +52,7 @@ struct store *jobs_store(const struct jobs *j);
 int jobs_outlast(struct jobs *j, unsigned after_ms);
 
 /* The broker has confirmed the message, or the store has it (`why` is NULL); or it is not known to be safe: source "broker", code "returned" (no queue takes it), "refused", or
- * "closed" (it may or may not have been submitted). */
+ * "closed" (it may or may not have been submitted); or of a job source "pipeline", code "no_blob": its input names a picture that the store does not keep. */
 typedef void jobs_submitted(const char *id, const struct problem *why, void *arg);
 
 /* A run of a pipeline, borrowed for the call. Whoever submits the same input again under the same id submits the same job. */

@@ -65,6 +65,7 @@ void jobs_close(struct jobs *j)
                 return;
         j->closing = true;
         cancels_leave(j);
+        blobs_leave(j);
         if (j->watch)
                 watch_close(j->watch);
         if (j->outlast)

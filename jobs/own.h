@@ -12,9 +12,10 @@ struct jobs {
         struct broker *broker;
         bool owns; /* the doors: they are closed with it */
         bool closing;
-        struct job_watch *watch; /* follow.c's; NULL until somebody follows */
-        struct cancel *cancels;  /* cancel.c's, under way */
-        struct outlast *outlast; /* hand_over.c's, or NULL */
+        struct job_watch *watch;      /* follow.c's; NULL until somebody follows */
+        struct cancel *cancels;       /* cancel.c's, under way */
+        struct outlast *outlast;      /* hand_over.c's, or NULL */
+        struct blob_wait *blob_waits; /* blobs.c's, under way */
 };
 
 /* "no_store", "no_broker": what was asked needs a door that is not open. Returns 1. */
@@ -30,6 +31,14 @@ void cancels_leave(struct jobs *j);
  * would have it now); or -ENOMEM. */
 int hand_over(struct jobs *j, struct message *takes, const char *id, jobs_submitted *done, void *arg,
               struct problem *why);
+
+/* The same for a job's message, whose input may name pictures that the store keeps: they count as used from now on. 1 with `why`, or `done` with it: source "pipeline", code
+ * "bad_input" for what names none, "no_blob" for one that is not kept. */
+int blobs_hand_over(struct jobs *j, const struct job_request *request, struct message *takes, const char *id,
+                    jobs_submitted *done, void *arg, struct problem *why);
+
+/* Answer those that are under way. */
+void blobs_leave(struct jobs *j);
 
 /* Does it take messages now? */
 bool hand_over_broker_takes(const struct broker *b);

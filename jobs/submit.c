@@ -51,7 +51,7 @@ int jobs_submit(struct jobs *j, const struct job_request *request, char id[JOBS_
 {
         struct message *message = NULL;
         const int code = submit_form_job(j, request, id, &message, why);
-        return code ? code : hand_over(j, message, id, done, arg, why);
+        return code ? code : blobs_hand_over(j, request, message, id, done, arg, why);
 }
 
 int jobs_submit_check(const struct jobs *j, const struct job_request *request, struct problem *why)

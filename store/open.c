@@ -43,6 +43,7 @@ int store_open(struct store **out, const struct store_config *config, struct pro
                 (*out)->fleet = backend->fleet;
                 (*out)->access = backend->access;
                 (*out)->webhook = backend->webhook;
+                (*out)->blob = backend->blob;
         }
         return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store: opened here, used through its doors, a header each: run.h, schedule.h, read.h, dead_letter.h, inbox.h, consumer.h, seal.h, cdc.h, carry.h, fleet.h, access.h, webhook.h. Verbs of tasks and jobs,
+/* The store: opened here, used through its doors, a header each: run.h, schedule.h, read.h, dead_letter.h, inbox.h, consumer.h, seal.h, cdc.h, carry.h, fleet.h, access.h, webhook.h, blob.h. Verbs of tasks and jobs,
  * never SQL outside a backend: `store->run->claim(store, …)`. Everything is called on, and answered on, the loop thread; no call waits. Calls that
  * arrive while a transaction is under way go together in the next one. While the store is away calls wait here and are repeated when it is back:
  * every verb may safely be repeated. */
@@ -31,6 +31,7 @@ struct store {
         const struct store_fleet *fleet;
         const struct store_access *access;
         const struct store_webhook *webhook;
+        const struct store_blob *blob;
         struct door_counts counts; /* read by store_counts */
 };
 
@@ -97,6 +98,7 @@ struct store_backend {
         const struct store_fleet *fleet;
         const struct store_access *access;
         const struct store_webhook *webhook;
+        const struct store_blob *blob;
 
         bool (*up)(const struct store *s);
         /* Calls that wait for an answer. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tasks/image_url.h"
 
+#include "core/text/blob_url.h"
 #include "core/text/file_kind.h"
 
 #include <ctype.h>
@@ -34,10 +35,14 @@ int image_url_check(const char *url, size_t size, struct problem *why)
                 return check_remote(url, size, url + strlen("http://"), why);
         if (image_url_starts_with(url, data_scheme))
                 return check_data(url, size, why);
+        if (blob_url_digest(url))
+                return 0;
         if (size == 0)
                 return image_url_bad(why, "image_url is empty");
         return image_url_bad(
-                why, "image_url must begin with http://, https:// or data:image/; it begins with \"%.40s\"", url);
+                why,
+                "image_url must begin with http://, https:// or data:image/, or be blob:sha256: and 64 digits, as an upload gives it; it begins with \"%.40s\"",
+                url);
 }
 
 /* ---- http and https ---- */

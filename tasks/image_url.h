@@ -11,7 +11,7 @@
 
 #define IMAGE_URL_MAX 8192 /* bytes of an http or https URL; data: URLs are bounded by the message's body */
 
-/* Accepts http://HOST…, https://HOST… and data:image/TYPE;base64,DATA. `size` counts bytes without the NUL.
+/* Accepts http://HOST…, https://HOST…, data:image/TYPE;base64,DATA and blob:sha256:DIGEST (core/text/blob_url.h). `size` counts bytes without the NUL.
  * Returns 0; or 1 with `why` (source "task", code "bad_image_url"). */
 int image_url_check(const char *url, size_t size, struct problem *why);
 

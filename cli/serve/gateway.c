@@ -53,6 +53,7 @@ struct gateway_config serve_gateway_config(const struct settings *s, const struc
                 .log_file = setting_or_null(s->gateway_log),
                 .connections = gateway_connections(s),
                 .body_most = (size_t)s->max_body_bytes,
+                .upload_most = (size_t)s->upload_max_bytes,
                 .webhooks = *s->webhook_secret,
                 .webhook_private = s->webhook_private,
         };

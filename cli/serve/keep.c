@@ -96,6 +96,7 @@ struct keeper_config serve_keeper_config(const struct settings *s, const struct 
                         .webhook_quiet_s = (unsigned)s->dlq_webhook_quiet_s,
                         .hook_secret = s->webhook_secret,
                         .hook_private = s->webhook_private,
+                        .blob_keep_s = (unsigned)s->blob_keep_s,
                 },
         };
 }

@@ -30,12 +30,26 @@ struct exchange *exchange_new(struct server *s, struct MHD_Connection *connectio
         return x;
 }
 
+/* The server may be gone before an exchange whose client has left. */
+static void exchange_uncount_body(struct exchange *x)
+{
+        if (x->counted)
+                x->server->bodies -= x->counted;
+        x->counted = 0;
+}
+
+void exchange_drop_body(struct exchange *x)
+{
+        exchange_uncount_body(x);
+        buffer_free(&x->body);
+}
+
 void exchange_drop(struct exchange *x)
 {
         if (--x->references > 0)
                 return;
         target_free(&x->target);
-        buffer_free(&x->body);
+        exchange_drop_body(x);
         buffer_free(&x->out);
         free(x->name);
         for (size_t i = 0; i < x->header_count; i++)
@@ -62,6 +76,7 @@ void exchange_leave(struct exchange *x)
         if (x->next)
                 x->next->before = x->before;
         x->connection = NULL;
+        exchange_uncount_body(x);
         exchange_tell_over(x);
         exchange_drop(x);
 }
@@ -81,6 +96,13 @@ const struct route *exchange_route(const struct exchange *x)
 struct bytes exchange_body(const struct exchange *x)
 {
         return buffer_view(&x->body);
+}
+
+void exchange_replace_body(struct exchange *x, struct buffer *takes)
+{
+        exchange_drop_body(x);
+        x->body = *takes;
+        *takes = (struct buffer){ 0 };
 }
 
 const char *exchange_header(const struct exchange *x, const char *name)
@@ -160,7 +182,7 @@ static void exchange_respond(struct exchange *x, unsigned status, const char *ty
         x->response = response;
         x->ended = !x->streams;
         x->until_ms = 0;
-        buffer_free(&x->body);
+        exchange_drop_body(x);
         if (response) {
                 MHD_add_response_header(response, "Content-Type", type);
                 MHD_add_response_header(response, "Cache-Control", "no-store");

@@ -167,11 +167,26 @@ static void server_head(struct exchange *x, const char *method)
         exchange_answer_problem(x, &why);
 }
 
+size_t server_body_most(const struct exchange *x)
+{
+        const struct server_config *config = &x->server->config;
+        const size_t own = x->route && config->route_most ? config->route_most(config->owner, x->route) : 0;
+        return own > config->body_most ? own : config->body_most;
+}
+
 static enum MHD_Result server_take(struct exchange *x, const char *data, size_t *size)
 {
-        const size_t most = x->server->config.body_most, free_space = most - x->body.size;
-        const size_t taken = *size < free_space ? *size : free_space;
+        struct server *s = x->server;
+        const size_t most = server_body_most(x), free_space = x->crowded ? 0 : most - x->body.size;
+        size_t taken = *size < free_space ? *size : free_space;
+        if (taken && x->body.size + taken > SERVER_BODY_SMALL && s->bodies + taken > SERVER_BODIES) {
+                exchange_drop_body(x);
+                x->crowded = true;
+                taken = 0;
+        }
         buffer_add(&x->body, data, taken);
+        s->bodies += taken;
+        x->counted += taken;
         x->surplus += *size - taken;
         *size = 0;
         /* an answer can be queued at the body's end only: a little more is passed over, then the connection ends */
@@ -187,7 +202,12 @@ static void server_serve(struct exchange *x)
                 return;
         }
         x->closes = true;
-        problem_set(&why, "request", "too_large", "the body may have %zu bytes at most", x->server->config.body_most);
+        if (x->crowded)
+                problem_set(
+                        &why, "http", "crowded",
+                        "so many large bodies are being sent that there is no room for this one; nothing was done: ask again");
+        else
+                problem_set(&why, "request", "too_large", "the body may have %zu bytes at most", server_body_most(x));
         exchange_answer_problem(x, &why);
 }
 

@@ -20,6 +20,9 @@ const struct target *exchange_target(const struct exchange *x);
 const struct route *exchange_route(const struct exchange *x);
 struct bytes exchange_body(const struct exchange *x);
 
+/* What stands for its body from now on: what was read of it. Views of the former one end. */
+void exchange_replace_body(struct exchange *x, struct buffer *takes);
+
 /* A header's value, or NULL. Not after the answer. */
 const char *exchange_header(const struct exchange *x, const char *name);
 

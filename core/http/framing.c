@@ -93,7 +93,7 @@ static int framing_check_body(const struct exchange *x, const struct framing *f,
 {
         const char *type = exchange_header(x, "Content-Type"), *coding = exchange_header(x, "Content-Encoding");
         const char *takes = x->route->takes;
-        const size_t most = x->server->config.body_most, size = takes ? strlen(takes) : 0;
+        const size_t most = server_body_most(x);
         const bool has = f->encoding || (f->length && f->length[strspn(f->length, "0")]);
         if (has && !takes)
                 return problem_set(why, "request", "bad_body", "this request takes no body");
@@ -101,7 +101,7 @@ static int framing_check_body(const struct exchange *x, const struct framing *f,
                 return problem_set(why, "request", "too_large", "the body may have %zu bytes at most", most);
         if (coding && strcasecmp(coding, "identity") != 0)
                 return problem_set(why, "request", "bad_coding", "bodies are taken as they are, not compressed");
-        if (takes && (!type || strncasecmp(type, takes, size) != 0 || !strchr("; \t", type[size])))
+        if (takes && (!type || !route_takes(x->route, type)))
                 return problem_set(why, "request", "bad_type", "the body must be %s, and Content-Type must say so",
                                    takes);
         return 0;

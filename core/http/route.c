@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Compare one segment; *pattern stands behind its '/' and is moved behind the segment. */
 static bool route_fits_segment(const char **pattern, const char *segment)
@@ -68,6 +69,30 @@ const struct route *route_find(const struct route *routes, const char *method, c
         else
                 problem_set(why, "request", "not_found", "there is nothing at this path; see: /openapi.json");
         return NULL;
+}
+
+/* ---- bodies ---- */
+
+bool route_next_type(const char **at, char out[ROUTE_TYPE_SIZE])
+{
+        *at += strspn(*at, ", ");
+        const size_t size = strcspn(*at, ",");
+        snprintf(out, ROUTE_TYPE_SIZE, "%.*s", (int)size, *at);
+        *at += size;
+        return size > 0;
+}
+
+bool route_takes(const struct route *r, const char *type)
+{
+        char one[ROUTE_TYPE_SIZE];
+        const char *at = r->takes;
+        while (route_next_type(&at, one)) {
+                const size_t size = strlen(one);
+                const bool any = one[size - 1] == '*';
+                if (strncasecmp(type, one, any ? size - 1 : size) == 0 && (any || strchr("; \t", type[size])))
+                        return true;
+        }
+        return false;
 }
 
 /* ---- parameters ---- */

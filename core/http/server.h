@@ -29,7 +29,9 @@ struct server_config {
         const char *origins_setting;
         unsigned connections; /* at once; beyond them the one that has waited longest for a request is closed */
         size_t body_most;     /* bytes of one request's body */
-        const char *tls_certificate_file; /* PEM, with what leads to its authority; NULL or "": no TLS */
+        size_t (*route_most)(const void *owner,
+                             const struct route *r); /* … to this route, where that is more; or NULL */
+        const char *tls_certificate_file;            /* PEM, with what leads to its authority; NULL or "": no TLS */
         const char *tls_key_file;
         const char *log_file; /* a JSON line a request: a file's name, "-" = standard output, or NULL = none */
         const struct route *routes;

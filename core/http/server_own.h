@@ -18,6 +18,8 @@ enum {
         SERVER_ANSWER_BYTES = 4096,   /* room for the head of the answer */
         SERVER_STREAM_BYTES = 262144, /* a stream whose client has that much still to read is ended */
         SERVER_MOST_HEADERS = 12,     /* of an answer, besides those that each has */
+        SERVER_BODIES = 256 << 20,    /* bytes of all bodies that are there at once … */
+        SERVER_BODY_SMALL = 64 << 10, /* … beyond which only smaller ones are taken */
 };
 
 /* ---- peers.c: connections, those that wait for a request in the order in which they began to ---- */
@@ -54,6 +56,7 @@ struct server {
         uv_timer_t sweep;
         unsigned handles; /* that are not closed yet */
         unsigned port;
+        size_t bodies; /* bytes of those that are there */
         struct peers peers;
         struct exchange *exchanges; /* whose connections live */
         struct access_log *log;     /* or NULL */
@@ -78,7 +81,9 @@ struct exchange {
         struct target target;
         const struct route *route;
         struct buffer body;
+        size_t counted; /* of the body, in server->bodies */
         size_t surplus; /* of the body beyond its limit */
+        bool crowded;   /* there was no room for its body beside all others */
         uint64_t begun_us, until_ms;
         exchange_over *over;
         void *over_arg;
@@ -94,6 +99,10 @@ struct exchange {
         size_t out_at;
         char raw[]; /* the target as it came */
 };
+
+/* How many bytes the body of a request may have. / Forget the body. */
+size_t server_body_most(const struct exchange *x);
+void exchange_drop_body(struct exchange *x);
 
 /* Something was resumed: libmicrohttpd runs in the loop's next turn, once for all that was. */
 void server_turn(struct server *s);

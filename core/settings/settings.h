@@ -55,6 +55,8 @@ struct settings {
         long stale_every_s; /* 0 = never */
         long stale_slack_s;
         long gateway_connections;
+        long upload_max_bytes; /* of a picture that is sent to the gateway */
+        long blob_keep_s;      /* pictures that nobody uses are kept for so long; 0 = for ever */
         long duties_lease_s;
         long slots;              /* tasks in hand at once, per queue with AI calls */
         long heartbeat_s;        /* AMQP heartbeat, seconds */

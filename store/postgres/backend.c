@@ -68,6 +68,10 @@ static const struct pg_verb *const verbs[LANE_COUNT] = {
         [LANE_KEYS] = &verb_keys,
         [LANE_WEBHOOK_ADD] = &verb_webhook_add,
         [LANE_WEBHOOK] = &verb_webhook,
+        [LANE_BLOB_PUT] = &verb_blob_put,
+        [LANE_BLOB_GET] = &verb_blob_get,
+        [LANE_BLOB_TOUCH] = &verb_blob_touch,
+        [LANE_BLOB_FORGET] = &verb_blob_forget,
         [LANE_CDC] = &verb_cdc,
         [LANE_PROBE_CLAIMS] = &verb_probe_claims,
         [LANE_PROBE_COMMITS] = &verb_probe_commits,
@@ -378,6 +382,13 @@ static const struct store_webhook pg_webhook_door = {
         .forget = pg_webhook_forget,
 };
 
+static const struct store_blob pg_blob_door = {
+        .put = pg_blob_put,
+        .get = pg_blob_get,
+        .touch = pg_blob_touch,
+        .forget = pg_blob_forget,
+};
+
 const struct store_backend store_postgres = {
         .schemes = schemes,
         .open = pg_open,
@@ -393,6 +404,7 @@ const struct store_backend store_postgres = {
         .fleet = &pg_fleet_door,
         .access = &pg_access_door,
         .webhook = &pg_webhook_door,
+        .blob = &pg_blob_door,
         .up = pg_up,
         .waiting = pg_waiting,
         .close = pg_close,

@@ -9,6 +9,7 @@
 #define CHARD_STORE_POSTGRES_H
 
 #include "store/access.h"
+#include "store/blob.h"
 #include "store/carry.h"
 #include "store/cdc.h"
 #include "store/consumer.h"
@@ -79,6 +80,10 @@ enum pg_lane_id {
         LANE_KEYS,
         LANE_WEBHOOK_ADD,
         LANE_WEBHOOK,
+        LANE_BLOB_PUT,
+        LANE_BLOB_GET,
+        LANE_BLOB_TOUCH,
+        LANE_BLOB_FORGET,
         LANE_CDC,
         LANE_PROBE_CLAIMS,
         LANE_PROBE_COMMITS,
@@ -135,8 +140,9 @@ extern const struct pg_verb verb_claim, verb_commit, verb_resolve, verb_fail, ve
         verb_release, verb_forget, verb_read, verb_beat, verb_events, verb_jobs, verb_cancel, verb_drop, verb_dead_file,
         verb_dead_page, verb_dead_ask, verb_dead_look, verb_dead_settle, verb_dead_edit, verb_stale_find,
         verb_stale_settle, verb_carry, verb_revoke, verb_owe, verb_owed_take, verb_owed_settle, verb_inbox, verb_lease,
-        verb_cdc, verb_once_begin, verb_once_settle, verb_keys, verb_webhook_add, verb_webhook, verb_consumer,
-        verb_consumer_ask, verb_consumer_facts, verb_probe_claims, verb_probe_commits, verb_probe_dead;
+        verb_cdc, verb_once_begin, verb_once_settle, verb_keys, verb_webhook_add, verb_webhook, verb_blob_put,
+        verb_blob_get, verb_blob_touch, verb_blob_forget, verb_consumer, verb_consumer_ask, verb_consumer_facts,
+        verb_probe_claims, verb_probe_commits, verb_probe_dead;
 
 struct pg_lane {
         const struct pg_verb *verb;

@@ -18,6 +18,8 @@ extern const struct statement pg_sql_once_begin, pg_sql_once_settle, pg_sql_key_
 /* webhook.sql */
 extern const struct statement pg_sql_webhook_add, pg_sql_webhook_take, pg_sql_webhook_settle, pg_sql_webhook_list,
         pg_sql_webhook_resend, pg_sql_webhook_forget;
+/* blob.sql */
+extern const struct statement pg_sql_blob_put, pg_sql_blob_get, pg_sql_blob_touch, pg_sql_blob_forget;
 /* claim.sql */
 extern const struct statement pg_sql_claim, pg_sql_claim_jobs, pg_sql_facts;
 /* commit.sql */
@@ -108,6 +110,11 @@ void pg_webhook_settle(struct store *s, const struct webhook_try *what, json_don
 void pg_webhook_list(struct store *s, const char *which, json_done *done, void *arg);
 void pg_webhook_resend(struct store *s, const char *which, json_done *done, void *arg);
 void pg_webhook_forget(struct store *s, json_done *done, void *arg);
+
+void pg_blob_put(struct store *s, const struct blob *blob, store_done *done, void *arg);
+void pg_blob_get(struct store *s, const char *digest, store_done *done, void *arg);
+void pg_blob_touch(struct store *s, const struct blob_touch *touch, json_done *done, void *arg);
+void pg_blob_forget(struct store *s, uint64_t unused_ms, json_done *done, void *arg);
 
 /* carry.c */
 void pg_carry_in(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);

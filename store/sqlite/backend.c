@@ -375,6 +375,13 @@ static const struct store_webhook lite_webhook_door = {
         .forget = lite_webhook_forget,
 };
 
+static const struct store_blob lite_blob_door = {
+        .put = lite_blob_put,
+        .get = lite_blob_get,
+        .touch = lite_blob_touch,
+        .forget = lite_blob_forget,
+};
+
 const struct store_backend store_sqlite = {
         .schemes = schemes,
         .open = lite_open,
@@ -390,6 +397,7 @@ const struct store_backend store_sqlite = {
         .fleet = &lite_fleet_door,
         .access = &lite_access_door,
         .webhook = &lite_webhook_door,
+        .blob = &lite_blob_door,
         .up = lite_up,
         .waiting = lite_waiting,
         .close = lite_close,

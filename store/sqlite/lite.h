@@ -12,6 +12,7 @@
 
 #include "core/sqlite/sqlite.h"
 #include "store/access.h"
+#include "store/blob.h"
 #include "store/carry.h"
 #include "store/cdc.h"
 #include "store/consumer.h"
@@ -197,6 +198,11 @@ void lite_webhook_settle(struct store *s, const struct webhook_try *what, json_d
 void lite_webhook_list(struct store *s, const char *which, json_done *done, void *arg);
 void lite_webhook_resend(struct store *s, const char *which, json_done *done, void *arg);
 void lite_webhook_forget(struct store *s, json_done *done, void *arg);
+
+void lite_blob_put(struct store *s, const struct blob *blob, store_done *done, void *arg);
+void lite_blob_get(struct store *s, const char *digest, store_done *done, void *arg);
+void lite_blob_touch(struct store *s, const struct blob_touch *touch, json_done *done, void *arg);
+void lite_blob_forget(struct store *s, uint64_t unused_ms, json_done *done, void *arg);
 
 void lite_carry_out(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
 void lite_carry_off(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);

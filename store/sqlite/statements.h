@@ -44,6 +44,8 @@ extern const struct statement lite_sql_once_begin, lite_sql_once_read, lite_sql_
 /* webhook.sql */
 extern const struct statement lite_sql_webhook_add, lite_sql_webhook_owe, lite_sql_webhook_take,
         lite_sql_webhook_settle, lite_sql_webhook_list, lite_sql_webhook_resend, lite_sql_webhook_forget;
+/* blob.sql */
+extern const struct statement lite_sql_blob_put, lite_sql_blob_get, lite_sql_blob_use, lite_sql_blob_forget;
 /* jobs.sql */
 extern const struct statement lite_sql_follow_unseen, lite_sql_follow_number, lite_sql_follow_steps,
         lite_sql_job_list_all, lite_sql_job_list_open, lite_sql_job_list_unlucky, lite_sql_job_list_user,

@@ -79,6 +79,7 @@ static void vision_takes_the_urls_that_a_provider_can_read(void **state)
                 PNG,
                 "data:image/webp;charset=utf-8;base64,UklGRgAAAABXRUJQ",
                 "DATA:IMAGE/PNG;BASE64,AAAA",
+                "blob:sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
                 "data:image/jpeg;base64,AAA",
         };
         for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
@@ -96,6 +97,8 @@ static void vision_refuses_any_other_url(void **state)
         } bad[] = {
                 { "", "must not be empty" },
                 { "ftp://x/a.jpg", "must begin with http://, https:// or data:image/" },
+                { "blob:sha256:0", "must begin with" },
+                { "blob:https://x/a", "must begin with" },
                 { "file:///etc/passwd", "must begin with" },
                 { "javascript:alert(1)", "must begin with" },
                 { "/images/1.jpg", "must begin with" },

@@ -89,6 +89,14 @@ struct call_part {
         bool terminated;                       /* revoked while it was at work */
 };
 
+/* worker/pictures.c: the pictures that its request names, as data: URLs. */
+struct data_url;
+struct pictures_part {
+        struct data_url *first; /* owned */
+        run_then *then;         /* once all are there */
+        bool own;               /* the request's parts are its own */
+};
+
 /* worker/run/outcome.c: what it has worked out, and the commit of that. */
 struct outcome_part {
         struct outcome wants;

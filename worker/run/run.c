@@ -28,6 +28,7 @@ struct run *run_new(struct worker *w)
 
 static void run_free_parts(struct run *run)
 {
+        run_drop_pictures(run);
         outcome_close(&run->outcome.wants);
         task_message_clear(&run->message);
         json_decref(run->input.document);

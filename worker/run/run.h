@@ -32,6 +32,7 @@ struct run {
         struct input_part input;
         struct lease_part lease;
         struct call_part call;
+        struct pictures_part pictures;
         struct outcome_part outcome;
         struct attempt_part attempt;
         struct failure_part failure;
@@ -78,6 +79,7 @@ struct worker {
         size_t queue_count;
         struct queue_name *names;
         unsigned slots;
+        size_t picture_bytes; /* of all data: URLs that its runs have */
 };
 
 /* ---- run.c ---- */
@@ -213,6 +215,12 @@ int run_ask(struct run *run, ai_done *done);
 /* What the offline provider answers to a request of run_ask: the task does, as the run's own catalogue has it. `offline` of struct ai_config. */
 int run_answer_offline(const struct ai_request *request, json_t **answer, void *arg, struct problem *why);
 
+/* The request; what it borrows lives until the reply. */
+static inline struct ai_request *run_request(struct run *run)
+{
+        return &run->call.request;
+}
+
 /* This is the answer. / It, zeroes before. / It failed of this, which its task found. */
 void run_take_reply(struct run *run, const struct ai_reply *reply);
 static inline const struct ai_reply *run_reply(const struct run *run)
@@ -235,6 +243,12 @@ bool run_cancel_call(const struct run *run);
 /* End its call, or its pause, for good. / Was it ended so? What has an answer already goes on, because it is paid for. */
 void run_terminate(struct run *run);
 bool run_is_terminated(const struct run *run);
+
+/* ---- worker/pictures.c ---- */
+
+/* Get from the store what its request only names, then go on; a picture that is gone is its end. / Forget them. */
+enum step run_with_pictures(struct run *run, run_then *then);
+void run_drop_pictures(struct run *run);
 
 /* ---- outcome.c ---- */
 

@@ -247,6 +247,11 @@ static enum step step_work(struct run *run)
         return code ? stopped_by_task(run, code, lost) : worked_out(run);
 }
 
+static enum step step_ask(struct run *run)
+{
+        return run_ask(run, step_on_reply) < 0 ? run_out_of_memory(run) : STEP_WAIT;
+}
+
 static enum step step_call(struct run *run)
 {
         /* Not before the claim: a task that was committed in time must still publish what follows. */
@@ -266,7 +271,7 @@ static enum step step_call(struct run *run)
         const int code = json_whole_since(lost, run_make_request(run));
         if (code)
                 return stopped_by_task(run, code, lost);
-        return run_ask(run, step_on_reply) < 0 ? run_out_of_memory(run) : STEP_WAIT;
+        return run_with_pictures(run, step_ask);
 }
 
 /* Its soft time limit has ended the call, and it has something to give all the same. */
@@ -303,6 +308,7 @@ static void step_on_reply(const struct ai_reply *reply, void *arg)
 {
         struct run *run = (struct run *)arg;
         run_take_reply(run, reply);
+        run_drop_pictures(run);
         run_go(run, after_call(run));
 }
 
