@@ -7,10 +7,10 @@ import re
 import sys
 import time
 
-from . import chart, cluster, delivery, image, keda, packages, rollouts, terraform, tools
+from . import chart, cluster, delivery, image, keda, packages, rabbitmq, rollouts, terraform, tools
 
 PAGE = tools.ROOT / "docs/production.md"
-STEPS = [step for part in (packages, image, chart, rollouts, delivery, terraform, cluster, keda) for step in part.STEPS]
+STEPS = [step for part in (packages, image, chart, rollouts, delivery, terraform, cluster, keda, rabbitmq) for step in part.STEPS]
 BEGIN, END = "<!-- make proof-deploy writes this table -->\n", "<!-- to here -->\n"
 
 
@@ -36,7 +36,7 @@ def main():
     parser = argparse.ArgumentParser(description="Holds what is deployed against the real programs.")
     parser.add_argument("--step", action="append", help=f"of {' '.join(name_of(step) for _, _, step in STEPS)}")
     options = parser.parse_args()
-    rows, failed = table_of(PAGE.read_text()), []
+    rows, failed = {}, []
     today = datetime.date.today().isoformat()
     for item, what, step in STEPS:
         name = name_of(step)
@@ -48,10 +48,11 @@ def main():
             rows[name] = f"| {item} | {what} | {program} | {today} | `make proof-deploy STEP={name}` |"
             print(f"ok      {name}: {program}, {time.monotonic() - began:.0f} s", flush=True)
         except (AssertionError, OSError, tools.Missing) as wrong:
-            rows.pop(name, None)
+            rows[name] = None
             failed.append(name)
             print(f"FAILED  {name}: {wrong}", flush=True)
-    PAGE.write_text(written(PAGE.read_text(), rows))
+    page = PAGE.read_text()  # now: somebody else may have written rows of other steps meanwhile
+    PAGE.write_text(written(page, {name: row for name, row in (table_of(page) | rows).items() if row}))
     print(f"{len(options.step or STEPS) - len(failed)} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)
 
