@@ -10,15 +10,13 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-        &command_dev,      &command_worker,    &command_keep,
-        &command_consume,  &command_gateway,   &command_key,
-        &command_webhook,  &command_submit,    &command_send,
-        &command_try,      &command_status,    &command_doctor,
-        &command_job,      &command_jobs,      &command_trace,
-        &command_cancel,   &command_ping,      &command_dlq,
-        &command_topology, &command_migrate,   &command_events,
-        &command_cdc,      &command_scheduled, &command_move,
-        &command_help,     &command_version,   NULL,
+        &command_dev,     &command_worker, &command_keep,    &command_consume,
+        &command_gateway, &command_key,    &command_webhook, &command_submit,
+        &command_send,    &command_try,    &command_status,  &command_top,
+        &command_doctor,  &command_job,    &command_jobs,    &command_trace,
+        &command_cancel,  &command_ping,   &command_dlq,     &command_topology,
+        &command_migrate, &command_events, &command_cdc,     &command_scheduled,
+        &command_move,    &command_help,   &command_version, NULL,
 };
 
 static const struct command *main_find(const char *name)

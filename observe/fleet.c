@@ -106,7 +106,7 @@ static bool fleet_is_within(uint64_t at_ms, uint64_t now_ms, uint64_t span_ms)
 
 static void fleet_ask_queue(struct fleet *f, struct fleet_place *p, uint64_t now_ms)
 {
-        if (p->asked || fleet_is_within(p->at_ms, now_ms, FLEET_FRESH_MS))
+        if (!f->config.broker || p->asked || fleet_is_within(p->at_ms, now_ms, FLEET_FRESH_MS))
                 return;
         p->asked = true;
         f->pending++;
@@ -150,7 +150,7 @@ void fleet_look(struct fleet *f, fleet_done *done, void *arg)
 
 /* ---- what is known ---- */
 
-static const json_t *fleet_figures(const struct fleet *f)
+const json_t *fleet_figures(const struct fleet *f)
 {
         return fleet_is_within(f->figures_ms, clock_mono_ms(), FLEET_KNOWN_MS) ? f->figures : NULL;
 }
@@ -267,6 +267,11 @@ int fleet_open(struct fleet **out, const struct fleet_config *config)
         f->timer.data = f;
         *out = f;
         return 0;
+}
+
+void fleet_use(struct fleet *f, struct broker *broker)
+{
+        f->config.broker = broker;
 }
 
 static void on_fleet_timer_closed(uv_handle_t *timer)

@@ -33,7 +33,7 @@ extern const struct command command_worker, command_keep, command_consume, comma
         command_status, command_doctor, command_job, command_jobs, command_cancel, command_ping, command_dlq,
         command_topology, command_trace, command_migrate, command_events, command_events_verify, command_cdc,
         command_scheduled, command_dev, command_gateway, command_key, command_webhook, command_move, command_help,
-        command_version;
+        command_version, command_top;
 
 /* All sub-commands, NULL-terminated. */
 extern const struct command *const commands[];

@@ -8,7 +8,7 @@ import pytest
 from support import jobs
 from support.place import everywhere
 
-COMMANDS = ["dev", "worker", "key", "submit", "send", "try", "status", "doctor", "job", "jobs", "trace", "cancel", "ping", "topology", "migrate", "events", "cdc", "scheduled", "move", "help", "version"]
+COMMANDS = ["dev", "worker", "key", "submit", "send", "try", "status", "top", "doctor", "job", "jobs", "trace", "cancel", "ping", "topology", "migrate", "events", "cdc", "scheduled", "move", "help", "version"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

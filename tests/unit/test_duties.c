@@ -103,20 +103,24 @@ static void policies(void **state)
 static void rates(void **state)
 {
         (void)state;
+        static const struct rates ok = { .ok = 1, .took_ms = 40, .cost_nano = 7 },
+                                  failed = { .failed = 1, .cost_nano = 2 };
         struct rates_row row = { 0 };
-        unsigned ok, failed;
-        rates_count(&row, true, 0);
-        rates_count(&row, false, 59999);
-        rates_count(&row, false, 60000);
-        rates_sum(&row, 60000, &ok, &failed);
-        assert_int_equal(ok, 1);
-        assert_int_equal(failed, 2);
-        rates_sum(&row, 5 * 60000, &ok, &failed);
-        assert_int_equal(ok + failed, 1);
-        rates_count(&row, true, 6 * 60000);
-        rates_sum(&row, 6 * 60000, &ok, &failed);
-        assert_int_equal(ok, 1);
-        assert_int_equal(failed, 0);
+        rates_count(&row, &ok, 0);
+        rates_count(&row, &failed, 59999);
+        rates_count(&row, &failed, 60000);
+        struct rates sums = rates_sum(&row, 60000);
+        assert_int_equal(sums.ok, 1);
+        assert_int_equal(sums.failed, 2);
+        assert_int_equal(sums.took_ms, 40);
+        assert_int_equal(sums.cost_nano, 11);
+        sums = rates_sum(&row, 5 * 60000);
+        assert_int_equal(sums.ok + sums.failed, 1);
+        rates_count(&row, &ok, 6 * 60000);
+        sums = rates_sum(&row, 6 * 60000);
+        assert_int_equal(sums.ok, 1);
+        assert_int_equal(sums.failed, 0);
+        assert_int_equal(sums.cost_nano, 7);
 }
 
 /* ---- stale jobs ---- */

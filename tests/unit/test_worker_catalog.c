@@ -152,16 +152,17 @@ static void counts_of_tasks_that_are_in_both_go_on(void **state)
 {
         (void)state;
         struct bench b;
-        unsigned ok, failed;
+        static const struct rates ok = { .ok = 1 }, failed = { .failed = 1 };
+        struct rates sums;
         open_worker(&b);
-        rates_count(&b.worker.rates[catalog_task(b.worker.catalog, "say")->index], true, 1000);
-        rates_count(&b.worker.rates[catalog_task(b.worker.catalog, "gone")->index], false, 1000);
+        rates_count(&b.worker.rates[catalog_task(b.worker.catalog, "say")->index], &ok, 1000);
+        rates_count(&b.worker.rates[catalog_task(b.worker.catalog, "gone")->index], &failed, 1000);
         take_up(&b, &new_domain);
-        rates_sum(&b.worker.rates[catalog_task(b.worker.catalog, "say")->index], 1000, &ok, &failed);
-        assert_int_equal(ok, 1);
-        assert_int_equal(failed, 0);
-        rates_sum(&b.worker.rates[catalog_task(b.worker.catalog, "first")->index], 1000, &ok, &failed);
-        assert_int_equal(ok + failed, 0);
+        sums = rates_sum(&b.worker.rates[catalog_task(b.worker.catalog, "say")->index], 1000);
+        assert_int_equal(sums.ok, 1);
+        assert_int_equal(sums.failed, 0);
+        sums = rates_sum(&b.worker.rates[catalog_task(b.worker.catalog, "first")->index], 1000);
+        assert_int_equal(sums.ok + sums.failed, 0);
         close_worker(&b);
 }
 

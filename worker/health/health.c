@@ -68,8 +68,11 @@ int health_open(struct worker *w)
 static void health_rate(struct worker *w, const struct run_event *e, bool ok)
 {
         const struct task *task = e->def && run_keeps_state(e->run) ? catalog_task(w->catalog, e->def->name) : NULL;
+        const struct rates one = {
+                .ok = ok, .failed = !ok, .took_ms = ok ? e->took_ms : 0, .cost_nano = e->usage.cost_nano
+        };
         if (w->rates && task)
-                rates_count(&w->rates[task->index], ok, clock_mono_ms());
+                rates_count(&w->rates[task->index], &one, clock_mono_ms());
 }
 
 static void health_tell(struct observer *o, const struct run_event *e)
@@ -127,7 +130,7 @@ static bool health_consumes(const struct worker *w, const char *queue)
         return false;
 }
 
-/* Of each task that is consumed here: its attempts of the last five minutes, and how long its model is paused. */
+/* Of each task that is consumed here: its attempts of the last five minutes, with their time and cost, and how long its model is paused. */
 static json_t *tasks_json(const struct worker *w)
 {
         const uint64_t now_ms = clock_mono_ms();
@@ -135,14 +138,14 @@ static json_t *tasks_json(const struct worker *w)
         const struct task_set *set = catalog_tasks(w->catalog);
         for (size_t i = 0; i < set->count; i++) {
                 const struct task_def *def = set->tasks[i].def;
-                unsigned ok, failed;
                 if (!health_consumes(w, def->queue))
                         continue;
-                rates_sum(&w->rates[i], now_ms, &ok, &failed);
+                const struct rates sums = rates_sum(&w->rates[i], now_ms);
                 const uint64_t paused_ms = def->ask ? ai_paused_ms(w->ai, def->model, now_ms) : 0;
                 json_object_set_new(tasks, def->name,
-                                    json_pack("{s:i, s:i, s:I}", "ok", (int)ok, "failed", (int)failed, "paused_ms",
-                                              (json_int_t)paused_ms));
+                                    json_pack("{s:i, s:i, s:I, s:I, s:I}", "ok", (int)sums.ok, "failed",
+                                              (int)sums.failed, "took_ms", (json_int_t)sums.took_ms, "cost_nano",
+                                              (json_int_t)sums.cost_nano, "paused_ms", (json_int_t)paused_ms));
         }
         return tasks;
 }
@@ -194,6 +197,20 @@ static json_t *uncommitted_json(const struct worker *w)
         return ids;
 }
 
+/* The one that has been at work for longest; null: none is. */
+static json_t *oldest_json(const struct worker *w)
+{
+        const struct run *run = w->runs.next;
+        while (run != &w->runs && run_began_ms(run) == 0)
+                run = run->next;
+        if (run == &w->runs)
+                return json_null();
+        const int64_t ms = clock_wall_ms() - run_began_ms(run);
+        json_t *oldest = json_pack("{s:s, s:s, s:I}", "id", run->message.id, "task", run->message.name, "ms",
+                                   (json_int_t)(ms > 0 ? ms : 0));
+        return oldest ? oldest : json_null();
+}
+
 static json_t *health_state_of(void *arg)
 {
         const struct worker *w = (const struct worker *)arg;
@@ -201,12 +218,13 @@ static json_t *health_state_of(void *arg)
         if (w->phase >= WORKER_CLOSING)
                 return NULL;
         broker_health(w->broker, &b);
-        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "consumers_wanted",
+        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "consumers_wanted",
                          (int)b.consumers_wanted, "consumers_registered", (int)b.consumers_registered, "in_hand",
                          (json_int_t)w->run_count, "ai_in_flight", (json_int_t)ai_in_flight(w->ai), "finished",
                          (json_int_t)w->finished, "publishing", (int)b.publisher_up, "tasks", tasks_json(w), "paused",
                          paused_json(w), "uncommitted", uncommitted_json(w), "store", door_json(store_counts(w->store)),
-                         "broker", door_json(broker_counts(w->broker)), "queues", queues_json(w));
+                         "broker", door_json(broker_counts(w->broker)), "queues", queues_json(w), "oldest",
+                         oldest_json(w));
 }
 
 static void health_on_changed(const char *why, bool first, void *arg)
