@@ -122,6 +122,7 @@ static int doctor_examine(const struct command *self, const struct settings *s, 
         doctor_look_at_limits(&d);
         doctor_look_at_broker(&d);
         doctor_look_at_store(&d);
+        doctor_look_at_results(&d);
         if (provider)
                 doctor_ask_provider(&d);
         code = doctor_report(&d, json);
@@ -150,7 +151,8 @@ static int doctor_command_run(const struct command *self, int argc, char **argv)
 
 const struct command command_doctor = {
         .name = "doctor",
-        .summary = "Look at broker, topology, store, clocks, limits and settings, and say what is wrong and what to do",
+        .summary =
+                "Look at broker, topology, store, results, clocks, limits and settings, and say what is wrong and what to do",
         .usage = "[--provider] [--json]",
         .details =
                 "A line each: ok, warn or fail, what was found, and what to do. Exit code 1 when something failed, else 0. Nothing is changed, and no secret is\n"

@@ -33,10 +33,11 @@ const char *doctor_file_of(const char *url);
 /* Will this installation ask an AI endpoint? */
 bool doctor_asks_provider(const struct settings *s);
 
-/* ---- broker.c, store.c, provider.c: what asks others; each waits ---- */
+/* ---- broker.c, store.c, results.c, provider.c: what asks others; each waits ---- */
 
 void doctor_look_at_broker(struct doctor *d);
 void doctor_look_at_store(struct doctor *d);
+void doctor_look_at_results(struct doctor *d);
 void doctor_ask_provider(struct doctor *d); /* may cost a few tokens */
 
 /* ---- judge.c, contradictions.c: verdicts on figures; pure ---- */
@@ -50,6 +51,8 @@ void doctor_judge_connections(struct doctor *d, int64_t used, int64_t most);
 /* `files`: how many a process may open; `calls`: how many calls may be under way at once. */
 void doctor_judge_files(struct doctor *d, uint64_t files, uint64_t calls);
 void doctor_judge_permissions(struct doctor *d, const struct broker_server *server);
+/* `info`: what a Redis says to INFO. */
+void doctor_judge_redis(struct doctor *d, const char *info);
 /* Settings that contradict one another. */
 void doctor_judge_settings(struct doctor *d);
 

@@ -80,6 +80,20 @@ def test_a_wrong_password(chard, broker_url):
     assert "password" in found["broker", "fail"] and "PLANTED" not in found["broker", "fail"]
 
 
+def test_where_results_go(chard, redis):
+    chard.prepare()
+    there = urllib.parse.urlsplit(redis.url)
+    chard.settings["CHARD_RESULT_URL"] = f"rpc://, {redis.url}"
+    assert re.search(r"Redis [678][\d.]+ answers", findings(chard)["results", "ok"])
+    chard.settings["CHARD_RESULT_URL"] = f"redis://:PLANTED@{there.hostname}:{there.port}{there.path}"
+    found = findings(chard, check=1)
+    assert "see user and password in CHARD_RESULT_URL" in found["results", "fail"] and "PLANTED" not in str(found)
+    chard.settings["CHARD_RESULT_URL"] = "redis://127.0.0.1:1/0"
+    assert "see that it runs" in findings(chard, check=1)["results", "fail"]
+    chard.settings["CHARD_RESULT_URL"] = "rpc://"
+    assert not [key for key in findings(chard) if key[0] == "results"]
+
+
 @pytest.mark.parametrize("place", ["file"])
 def test_a_provider_is_asked_where_that_is_wanted(chard, provider, reply, place):
     chard.prepare()

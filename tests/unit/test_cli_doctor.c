@@ -141,6 +141,30 @@ static void test_permissions(void **state)
         }
 }
 
+static void test_redis(void **state)
+{
+        static const struct {
+                const char *info, *text;
+        } rows[] = {
+                { "# Server\r\nredis_version:7.0.15\r\nrole:master\r\nused_memory:1048576\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n",
+                  "ok results: Redis 7.0.15 answers\n" },
+                { "redis_version:7\r\nrole:slave\r\n",
+                  "ok results: Redis 7 answers\nfail results: it is a replica, which takes no writes\n" },
+                { "redis_version:7\nrole:master\nused_memory:99614720\nmaxmemory:104857600\nmaxmemory_policy:volatile-ttl",
+                  "ok results: Redis 7 answers\nwarn results: Redis drops keys (volatile-ttl) once it holds 100 MiB\n"
+                  "warn results: Redis holds 95 of 100 MiB\n" },
+                { "used_memory:52428800\nmaxmemory:104857600\nmaxmemory_policy:noeviction\nredis_version:7\n",
+                  "ok results: Redis 7 answers\n" },
+                { "", "ok results: Redis  answers\n" },
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct doctor d = { .checks = json_array() };
+                doctor_judge_redis(&d, rows[i].info);
+                says(&d, rows[i].text);
+        }
+}
+
 static struct settings plain_settings(void)
 {
         static char empty[] = "", amqp[] = "amqp://h/", pg[] = "postgresql://h/x";
@@ -250,6 +274,7 @@ int main(void)
                 cmocka_unit_test(test_slots),
                 cmocka_unit_test(test_room),
                 cmocka_unit_test(test_permissions),
+                cmocka_unit_test(test_redis),
                 cmocka_unit_test(test_contradictions),
                 cmocka_unit_test(test_numbers_that_contradict),
                 cmocka_unit_test(test_no_secret_is_said),
