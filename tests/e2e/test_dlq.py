@@ -22,8 +22,9 @@ from support.program import die_with_parent
 @contextlib.contextmanager
 def keeping(chard, name="k1", command=("keep",), **settings):
     """A keeper for the length of a `with`; it must end well. Without rules for what it sends back by itself, unless the test has some: the letters here are days
-    old, and by the rules that ship each may go back ten seconds later."""
-    running = chard.with_settings(**{"dlq_policies": ""} | settings).start(*command, "-n", name)
+    old, and by the rules that ship each may go back ten seconds later. None are named by a flag: a variable that is empty is as one that is not there."""
+    none = [] if "dlq_policies" in settings else ["--dlq-policies", ""]
+    running = chard.with_settings(**settings).start(*command, "-n", name, *none)
     try:
         running.wait_log("keeping dead letters")
         yield running
@@ -147,8 +148,8 @@ def test_what_the_broker_gave_up(chard, queues, rabbitmq, broker_url, wait_until
     """Expired and rejected, by the policy that docs/dead-letters.md gives; RabbitMQ's own word on it, and requeued without it."""
     chard.prepare()
     vhost = broker_url.rpartition("/")[2]
-    rabbitmq.ctl("set_policy", "-p", vhost, "dead-chat-classify", r"^chat\.classify$", "--apply-to", "queues",
-                 '{"dead-letter-exchange": "chard.dead", "dead-letter-routing-key": "chat.classify"}')
+    rabbitmq.api("PUT", f"policies/{vhost}/dead-chat-classify", {"pattern": r"^chat\.classify$", "apply-to": "queues", "definition": {
+        "dead-letter-exchange": "chard.dead", "dead-letter-routing-key": "chat.classify"}})
     for properties in ({}, {"expiration": "1"}):
         head, body = task(kwargs={"user_id": "u1", "text": "a milk carton", "lang": "en"}, retries=2)
         queues.publish("chat.classify", "chat.classify", body, head, **properties)
@@ -160,7 +161,7 @@ def test_what_the_broker_gave_up(chard, queues, rabbitmq, broker_url, wait_until
     assert set(found) == {"expired", "rejected"}
     assert found["expired"]["source"] == "broker" and found["expired"]["queue"] == "chat.classify" and found["expired"]["attempts"] == 3
     assert "time to live" in found["expired"]["message"]
-    rabbitmq.ctl("clear_policy", "-p", vhost, "dead-chat-classify")
+    rabbitmq.api("DELETE", f"policies/{vhost}/dead-chat-classify")
     assert dlq_json(chard, "requeue", "--all", "--yes")["requeued"] == 2
     with chard.worker(queues="chard.echo"):
         wait_until(lambda: queues.depth("chat.classify") == 2)
