@@ -95,6 +95,11 @@ LIBCHARD_A    = $(LIBCHARD_DIR)/libchard.a
 LIBCHARD_NEEDS = librabbitmq jansson libuv libssl libcrypto sqlite3 hiredis
 LIBCHARD_LIBS = $(eval LIBCHARD_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBCHARD_NEEDS)) -lpthread -lm)$(LIBCHARD_LIBS)
 
+# What libchard needs of the engine, and the programs that are built with ThreadSanitizer: for these nothing else is compiled.
+BASE     = $(OUT)/base.a
+BASE_OBJ = $(filter $(foreach part,core message redis broker,$(OUT)/$(part)/%) $(OUT)/gen/embedded_sqlite_broker.o $(OUT)/gen/table_broker_backend.o,$(LIB_OBJ))
+DRIVER_ENGINE = $(if $(filter tsan,$(VARIANT)),$(BASE),$(ENGINE))
+
 LIB_OBJ = $(LIB_SRC:%.c=$(OUT)/%.o) $(EMBED_SETS:%=$(OUT)/gen/embedded_%.o) $(SQL_SETS:%=$(OUT)/gen/sql_%.o) $(TABLES:%=$(OUT)/gen/table_%.o)
 CLI_OBJ = $(CLI_SRC:%.c=$(OUT)/%.o)
 
@@ -106,7 +111,7 @@ UNIT          = $(UNIT_SRC:%.c=$(OUT)/%)
 SKETCHES      = $(filter $(OUT)/tests/sketches/%,$(UNIT))
 # They are linked with a copy of the commands (without main), of libchard and of the engine whose allocations tests/unit/short_memory.c can let fail.
 UNIT_HELP     = $(OUT)/tests/unit/support.a
-UNIT_PARTS    = $(OUT)/tests/unit/cli.a $(OUT)/tests/unit/lib.a $(OUT)/tests/unit/engine.a
+UNIT_PARTS    = $(if $(filter tsan,$(VARIANT)),$(OUT)/tests/unit/base.a,$(OUT)/tests/unit/cli.a $(OUT)/tests/unit/lib.a $(OUT)/tests/unit/engine.a)
 SHORT         = malloc=short_malloc calloc=short_calloc realloc=short_realloc strdup=short_strdup strndup=short_strndup \
                 asprintf=short_asprintf vasprintf=short_vasprintf EVP_MD_CTX_new=short_digest_new EVP_DigestInit_ex=short_digest_init \
                 EVP_DigestUpdate=short_digest_update EVP_DigestFinal_ex=short_digest_final
@@ -209,23 +214,27 @@ $(PROGRAM): $(CLI_OBJ) $(ENGINE)
 	@echo '  LINK  $@'
 	$(Q)$(LINK) -o $@ $(CLI_OBJ) $(ENGINE) $(LIBS)
 
-$(ENGINE): $(LIB_OBJ) $(OUT)/objects
+$(ENGINE): OBJECTS = $(LIB_OBJ)
+$(ENGINE): $(LIB_OBJ)
+$(BASE): OBJECTS = $(BASE_OBJ)
+$(BASE): $(BASE_OBJ)
+$(ENGINE) $(BASE): $(OUT)/objects
 	@echo '  AR    $@'
 	@rm -f $@.new
-	$(Q)$(AR) rcs $@.new $(LIB_OBJ)
+	$(Q)$(AR) rcs $@.new $(OBJECTS)
 	@mv $@.new $@
 
-$(LIBCHARD_SO): $(LIBCHARD_OBJ) $(ENGINE) lib/libchard.map
+$(LIBCHARD_SO): $(LIBCHARD_OBJ) $(BASE) lib/libchard.map
 	@echo '  LINK  $@'
 	$(Q)$(COMPILER) $(FLAGS_$(VARIANT)) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,lib/libchard.map \
-		-Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(LIBCHARD_OBJ) $(ENGINE) $(LIBCHARD_LIBS)
+		-Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(LIBCHARD_OBJ) $(BASE) $(LIBCHARD_LIBS)
 	@ln -sf $(@F) $(@D)/$(SONAME)
 	@ln -sf $(SONAME) $(@D)/libchard.so
 
 # One object whose only global symbols are the public ones.
-$(LIBCHARD_A): $(LIBCHARD_OBJ) $(ENGINE)
+$(LIBCHARD_A): $(LIBCHARD_OBJ) $(BASE)
 	@echo '  AR    $@'
-	$(Q)$(LD) -r -o $(OUT)/libchard.o $(LIBCHARD_OBJ) $(ENGINE)
+	$(Q)$(LD) -r -o $(OUT)/libchard.o $(LIBCHARD_OBJ) $(BASE)
 	$(Q)$(OBJCOPY) --localize-hidden $(OUT)/libchard.o
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(OUT)/libchard.o
@@ -287,9 +296,9 @@ $(UNIT_PARTS): $(OUT)/tests/unit/%.a: $(OUT)/%.a
 	@mkdir -p $(@D)
 	$(Q)$(OBJCOPY) $(SHORT:%=--redefine-sym %) --rename-section .text=engine_text,alloc,code,readonly,load,contents $< $@
 
-$(DRIVERS): %: %.o $(ENGINE)
+$(DRIVERS): %: %.o $(DRIVER_ENGINE)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -o $@ $< $(ENGINE) $(LIBS)
+	$(Q)$(LINK) -o $@ $< $(DRIVER_ENGINE) $(LIBS)
 
 $(FUZZ): %: %.o $(ENGINE)
 	@echo '  LINK  $@'
