@@ -152,6 +152,19 @@ def test_a_chain_of_signatures(migrated):
     assert body[2]["chain"][0]["kwargs"] == {"x": 1} and body[2]["chain"][0]["immutable"] is True
 
 
+TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "vendor=1,other=2", "baggage": "tenant=a,who=b%20c"}
+
+
+@pytest.mark.parametrize("call", ["enqueue('a'", "enqueue_chain(array['a', 'b']", "enqueue_signatures('[{\"task\": \"a\"}]'"])
+@pytest.mark.parametrize("given", [(), ("traceparent", "tracestate", "baggage"), ("baggage",)])
+def test_a_trace_goes_along(migrated, store, call, given):
+    migrated.run(f"select chard.{call}{''.join(f', {name} => %s' for name in given)})", *(TRACE[name] for name in given))
+    row = migrated.row("select * from chard.scheduled")
+    headers, _, _ = decoded(row)
+    assert {name: headers[name] for name in TRACE if name in headers} == {name: TRACE[name] for name in given}
+    assert store.one("decode", properties_hex=bytes(row["properties"]).hex(), body=bytes(row["body"]).decode())["rc"] == 0
+
+
 def test_a_due_time_is_kept(migrated, store):
     migrated.run("select chard.enqueue('a', due => now() + interval '1 hour')")
     released = store.one("release")

@@ -83,8 +83,15 @@ create function chard.amqp_text(name text, value text) returns bytea language sq
                else chard.amqp_field(name, 'S', int4send(octet_length(convert_to(value, 'UTF8'))) || convert_to(value, 'UTF8')) end
 $$;
 
+-- Those of its trace that there are.
+create function chard.trace_headers(traceparent text, tracestate text, baggage text) returns bytea language sql stable as $$
+        select coalesce(string_agg(chard.amqp_text(t.name, t.value), ''::bytea order by t.n), '')
+        from (values (1, 'traceparent', traceparent), (2, 'tracestate', tracestate), (3, 'baggage', baggage)) as t (n, name, value)
+        where t.value is not null
+$$;
+
 -- The header table of a task, without its length.
-create function chard.task_headers(name text, id text, args jsonb, kwargs jsonb, expires timestamptz, traceparent text)
+create function chard.task_headers(name text, id text, args jsonb, kwargs jsonb, expires timestamptz, traceparent text, tracestate text, baggage text)
 returns bytea language sql stable as $$
         select chard.amqp_text('lang', 'py') || chard.amqp_text('task', name) || chard.amqp_text('id', id)
             || chard.amqp_null('shadow') || chard.amqp_null('eta')
@@ -96,7 +103,7 @@ returns bytea language sql stable as $$
             || chard.amqp_text('origin', 'sql@' || current_database()) || chard.amqp_bool('ignore_result', false)
             || chard.amqp_number('replaced_task_nesting', 0) || chard.amqp_null('stamped_headers')
             || chard.amqp_field('stamps', 'F', int4send(0))
-            || case when traceparent is null then ''::bytea else chard.amqp_text('traceparent', traceparent) end
+            || chard.trace_headers(traceparent, tracestate, baggage)
 $$;
 
 -- All properties: content-type, content-encoding, headers, delivery-mode 2 (persistent), correlation-id.
@@ -144,7 +151,8 @@ $$;
 -- Enqueue a chain of signatures, each {"task", "args", "kwargs", "queue", "id", "immutable"}, all but "task" optional:
 -- each task's result becomes the first argument of the next. Returns the first task's id, which is the job's.
 create function chard.enqueue_signatures(signatures jsonb, due timestamptz default now(), id text default null,
-                                         expires timestamptz default null, traceparent text default null)
+                                         expires timestamptz default null, traceparent text default null,
+                                         tracestate text default null, baggage text default null)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
         tasks chard.signature[];
@@ -163,7 +171,8 @@ begin
         from unnest(tasks) with ordinality as t (task, task_id, queue, args, kwargs, immutable, n) where t.n > 1;
         insert into chard.scheduled (due_at, exchange, routing_key, reason, task_id, properties, body)
         values (date_trunc('milliseconds', due), '', first.queue, 'enqueue', first.task_id,
-                chard.task_properties(chard.task_headers(first.task, first.task_id, first.args, first.kwargs, expires, traceparent), first.task_id),
+                chard.task_properties(chard.task_headers(first.task, first.task_id, first.args, first.kwargs, expires, traceparent,
+                                                         tracestate, baggage), first.task_id),
                 convert_to(jsonb_build_array(first.args, first.kwargs, jsonb_build_object('callbacks', null, 'errbacks', null,
                            'chain', chain, 'chord', null))::text, 'UTF8'));
         perform pg_notify('chard_scheduled', floor(extract(epoch from due) * 1000)::bigint::text);
@@ -174,23 +183,23 @@ $$;
 -- Enqueue one task. Returns its id.
 create function chard.enqueue(name text, args jsonb default '[]', kwargs jsonb default '{}', queue text default null,
                               due timestamptz default now(), id text default null, expires timestamptz default null,
-                              traceparent text default null)
+                              traceparent text default null, tracestate text default null, baggage text default null)
 returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
         select chard.enqueue_signatures(jsonb_build_array(jsonb_build_object('task', name, 'args', args, 'kwargs', kwargs, 'queue', queue)),
-                                        due, id, expires, traceparent)
+                                        due, id, expires, traceparent, tracestate, baggage)
 $$;
 
 -- Enqueue a chain by its tasks' names; the first gets the arguments. Returns the job's id.
 --     select chard.enqueue_chain(array['text.fetch', 'text.summary', 'text.send'], '{"url": "…", "user_id": "u1"}');
 create function chard.enqueue_chain(names text[], kwargs jsonb default '{}', args jsonb default '[]', queues text[] default null,
                                     due timestamptz default now(), id text default null, expires timestamptz default null,
-                                    traceparent text default null)
+                                    traceparent text default null, tracestate text default null, baggage text default null)
 returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
         select chard.enqueue_signatures(
                 (select jsonb_agg(case when n = 1 then jsonb_build_object('task', name, 'queue', queues[n], 'args', args, 'kwargs', kwargs)
                                   else jsonb_build_object('task', name, 'queue', queues[n]) end order by n)
                  from unnest(names) with ordinality as t (name, n)),
-                due, id, expires, traceparent)
+                due, id, expires, traceparent, tracestate, baggage)
 $$;
 
 revoke all on all functions in schema chard from public;
