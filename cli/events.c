@@ -7,6 +7,7 @@
 #include "cli/common/wait.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/text/print.h"
 #include "store/read.h"
 
 #include <signal.h>

@@ -6,6 +6,7 @@
 #include "cli/common/view.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/text/print.h"
 #include "core/text/utf8.h"
 #include "gateway/api_key.h"
 #include "store/access.h"

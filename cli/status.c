@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "cli/common/view.h"
 #include "core/json.h"
+#include "core/text/print.h"
 #include "tasks/task.h"
 
 #include <stdio.h>

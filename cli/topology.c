@@ -4,6 +4,7 @@
 #include "broker/check.h"
 #include "cli/common/view.h"
 #include "cli/common/wait.h"
+#include "core/text/print.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -296,6 +296,9 @@ struct request_place {
 json_t *task_message_identity(const struct task_message *t, const char *worker);
 json_t *task_message_request(const struct task_message *t, const struct request_place *place);
 
+/* How people are shown it: its shadow, as Celery has it in events, logs and lists; where it has none, its name. UTF-8; borrowed. */
+struct bytes task_message_shown_name(const struct task_message *t);
+
 /* Would task_message_successors refuse this task's own successors, or later ones of its chain, or the body of its chord? Asked before
  * paying for its work. Returns and errors as there. */
 int task_message_check(const struct task_message *t, const struct follow_how *how, struct problem *why);

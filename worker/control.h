@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the engine tells remote control and events of its work, and asks of them. Everything here takes NULL where there is no
+/* What the engine tells remote control of its work, and asks of them. Everything here takes NULL where there is no
  * such thing: a broker without Celery clients, or settings that want none. Internal to worker/; the parts are in worker/control/. */
 #ifndef CHARD_WORKER_CONTROL_H
 #define CHARD_WORKER_CONTROL_H

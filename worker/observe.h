@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What happens to a run, told once, by the step that does it, to whoever asked. Costs a bit test where nobody did.
- * Celery's events, the live view of `chard dev`, counts and health are observers. Everything here happens on the loop thread. */
+ * Who asks is in observe/ (Celery's events, the live view of `chard dev`, metrics, spans) or beside what it feeds. Everything here happens on the loop thread. */
 #ifndef CHARD_WORKER_OBSERVE_H
 #define CHARD_WORKER_OBSERVE_H
 
@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct buffer;
 struct message;
+struct result_exception;
 struct run;
 struct task_def;
 struct task_message;
@@ -94,13 +96,15 @@ struct run_event {
         const struct problem *why; /* NULL: nothing went wrong */
         uint64_t wait_ms;          /* until it goes on */
         const char *reason;        /* SCHEDULED: "eta", "leased" */
+        const json_t *result;      /* COMMITTED: what its task gave, or its document; NULL: nothing */
         const struct message *sent;
         const struct run *run;   /* for what is part of the worker */
         struct run_trace *trace; /* its tracer may change it; NULL: the worker has none */
         bool first, held, again;
-        bool last;      /* COMMITTED: nothing follows */
-        bool replaced;  /* COMMITTED: … but another task that it sent stands for it, and its result is that one's */
-        bool committed; /* RETRYING: its work is done and kept, only what follows it is to be sent once more */
+        bool last;       /* COMMITTED: nothing follows */
+        bool replaced;   /* COMMITTED: … but another task that it sent stands for it, and its result is that one's */
+        bool terminated; /* REVOKED, DEAD: its call was ended for it */
+        bool committed;  /* RETRYING: its work is done and kept, only what follows it is to be sent once more */
 };
 
 /* Owned by whoever adds it, and there until the worker is closed. */
@@ -130,6 +134,10 @@ void observing_tell(const struct observing *all, const struct run_event *e);
 
 /* When its message came into its queue (wall clock), as far as the broker or the message says; 0 = not known. */
 int64_t run_queued_ms(const struct run *run);
+
+/* RETRYING, DEAD: the exception that clients see for why it failed; borrowed. / The text that stands for a traceback, added to `out`. */
+struct result_exception run_event_exception(const struct run_event *e);
+void run_event_traceback(const struct run_event *e, struct buffer *out);
 
 /* "received", …; constant. */
 const char *run_event_name(enum run_event_kind kind);

@@ -7,15 +7,10 @@
 #include "ai/ai.h"
 #include "catalog/catalog.h"
 #include "core/problem.h"
+#include "worker/dispatcher.h"
 #include "worker/observe.h"
 
 #include <uv.h>
-
-enum worker_events {
-        WORKER_EVENTS_ASKED, /* the worker's own; those of tasks while somebody has asked for them */
-        WORKER_EVENTS_ON,    /* those of tasks from the start */
-        WORKER_EVENTS_OFF,
-};
 
 struct worker_config {
         uv_loop_t *loop;
@@ -38,8 +33,8 @@ struct worker_config {
         unsigned heartbeat_s, connect_timeout_ms;
         unsigned grace_ms, hold_ms, max_starts, lease_slack_ms, deadline_ms, outage_patience_s;
         size_t max_body;
-        enum worker_events events; /* Celery's, and its remote control: where the broker has a bus */
-        bool remote_control;
+        bool remote_control;           /* Celery's: where the broker has a bus */
+        struct dispatcher *dispatcher; /* of Celery's events: there, too; or NULL: it sends none */
         const char *plug_ins;    /* the files of tasks that the catalogue was made with, comma-separated; or NULL */
         const char *health_file; /* or NULL */
         struct observer

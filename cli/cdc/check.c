@@ -10,6 +10,7 @@
 #include "cli/common/store_client.h"
 #include "cli/common/view.h"
 #include "core/json.h"
+#include "core/text/print.h"
 #include "store/cdc.h"
 
 #include <errno.h>

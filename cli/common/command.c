@@ -4,6 +4,7 @@
 #include "cli/common/database.h"
 #include "cli/common/view.h"
 #include "core/log.h"
+#include "core/text/print.h"
 #include "core/text/url.h"
 
 #include <signal.h>

@@ -28,10 +28,4 @@ size_t view_width(size_t otherwise);
 void view_json(const json_t *value);
 void view_indented(const json_t *value);
 
-/* Print text that came from outside: what would steer the terminal becomes a space. */
-void print_plain(FILE *out, const char *text);
-
-/* May `out` be coloured? It is a terminal that shows colours, and nobody asked for none (NO_COLOR). */
-bool print_colours(FILE *out);
-
 #endif

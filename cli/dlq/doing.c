@@ -4,6 +4,7 @@
 #include "cli/common/view.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/text/print.h"
 
 #include <stdlib.h>
 #include <string.h>

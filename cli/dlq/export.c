@@ -6,6 +6,7 @@
 #include "cli/common/view.h"
 #include "cli/dlq/filter.h"
 #include "core/json.h"
+#include "core/text/print.h"
 #include "dlq/dlq.h"
 
 #include <errno.h>

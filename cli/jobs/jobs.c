@@ -5,6 +5,7 @@
 #include "cli/common/times.h"
 #include "cli/common/view.h"
 #include "core/json.h"
+#include "core/text/print.h"
 #include "store/job_cursor.h"
 
 #include <ctype.h>

@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/text/print.h"
 #include "pipelines/pipeline.h"
 
 #include <stdio.h>

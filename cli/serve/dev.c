@@ -3,8 +3,8 @@
 #include "cli/serve/serve.h"
 
 #include "cli/common/database.h"
-#include "cli/serve/live.h"
 #include "core/log.h"
+#include "observe/live.h"
 #include "store/store.h"
 
 #include <stdio.h>

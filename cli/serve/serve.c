@@ -194,9 +194,6 @@ int service_init(struct service *service, const struct command *self, struct set
                 .outage_patience_s = (unsigned)s->outage_patience_s,
                 .deadline_ms = (unsigned)s->deadline_ms,
                 .max_body = (size_t)s->max_body_bytes,
-                .events = strcmp(s->events, "on") == 0    ? WORKER_EVENTS_ON :
-                          strcmp(s->events, "off") == 0   ? WORKER_EVENTS_OFF :
-                                                            WORKER_EVENTS_ASKED,
                 .remote_control = strcmp(s->remote_control, "yes") == 0,
                 .health_file = setting_or_null(s->health_file),
         };
@@ -309,6 +306,7 @@ static void close_parts(struct service *s)
         consumers_close(s->consumers);
         if (s->worker)
                 worker_close(s->worker);
+        celery_events_close(s->celery_events);
         figures_end(&s->figures);
         tracing_end(&s->tracing);
 }
@@ -327,9 +325,21 @@ static int open_consumers(struct service *s, struct problem *why)
         return consumers_open(&s->consumers, &s->consume, why);
 }
 
+static int service_begin_events(struct service *s)
+{
+        if (strcmp(s->settings->events, "off") == 0)
+                return 0;
+        const int code = celery_events_open(&s->celery_events, s->name, strcmp(s->settings->events, "on") == 0);
+        if (code == 0)
+                s->config.dispatcher = celery_events_dispatcher(s->celery_events);
+        return code;
+}
+
 static int open_all(struct service *s, struct problem *why)
 {
-        int code = service_begin_figures(s);
+        int code = service_begin_events(s);
+        if (code == 0)
+                code = service_begin_figures(s);
         if (code == 0)
                 code = tracing_begin(&s->tracing, s->settings, &s->config, s->figures.meter, why);
         if (code == 0)

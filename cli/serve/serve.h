@@ -10,6 +10,7 @@
 #include "consumers/consumers.h"
 #include "duties/keeper.h"
 #include "gateway/gateway.h"
+#include "observe/celery/events.h"
 #include "worker/worker.h"
 
 enum { SERVE_MOST_QUEUES = 256 };
@@ -83,6 +84,7 @@ struct service {
         bool gateway_stopped;
         const char
                 *metrics; /* where its figures are shown; empty: nowhere, and none are kept unless there is a gateway */
+        struct celery_events *celery_events; /* or NULL */
         struct figures figures;
         const struct settings *settings;
         struct tracing tracing;

@@ -3,6 +3,7 @@
 #include "message/message.h"
 
 #include "core/clock.h"
+#include "core/json.h"
 
 json_t *task_message_identity(const struct task_message *t, const char *worker)
 {
@@ -78,4 +79,15 @@ json_t *task_message_request(const struct task_message *t, const struct request_
         json_object_set_new(request, "chord", request_or_null(t->chord));
         add_message(request, t, place);
         return request;
+}
+
+struct bytes task_message_shown_name(const struct task_message *t)
+{
+        struct properties p;
+        struct header h;
+        struct bytes shadow = { NULL, 0 };
+        if (properties_read(t->properties, &p, NULL) == 0 && header_find(p.headers, "shadow", &h))
+                header_text(&h, &shadow);
+        JSON_OWNED json_t *is_text = json_stringn((const char *)shadow.data, shadow.size);
+        return is_text && shadow.size ? shadow : bytes_of_string(t->name);
 }

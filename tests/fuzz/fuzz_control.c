@@ -175,8 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                               .queue_count = 1,
                                               .slots = 4,
                                               .max_body = 1 << 20,
-                                              .remote_control = true,
-                                              .events = WORKER_EVENTS_OFF };
+                                              .remote_control = true };
         /* Shutting down needs more than a mailbox: this one has begun to. */
         struct worker w = { .config = &config,
                             .loop = loop,

@@ -204,11 +204,11 @@ json_t *command_time_limit(struct control *c, const json_t *arguments)
 json_t *command_enable_events(struct control *c, const json_t *arguments)
 {
         (void)arguments;
-        if (!c->events.workers)
+        if (!c->dispatcher)
                 return answer_error("event dispatcher unavailable");
-        if (task_events_asked(c))
+        if (control_events_asked(c))
                 return answer_ok("task events already enabled");
-        task_events_ask(c, true);
+        control_ask_events(c, true);
         log_info("control", "task events enabled");
         return answer_ok("task events enabled");
 }
@@ -216,12 +216,12 @@ json_t *command_enable_events(struct control *c, const json_t *arguments)
 json_t *command_disable_events(struct control *c, const json_t *arguments)
 {
         (void)arguments;
-        if (!c->events.workers)
+        if (!c->dispatcher)
                 return answer_error("event dispatcher unavailable");
-        if (!task_events_asked(c))
+        if (!control_events_asked(c))
                 return answer_ok("task events already disabled");
-        celery_events_flush(&c->events);
-        task_events_ask(c, false);
+        c->dispatcher->flush(c->dispatcher);
+        control_ask_events(c, false);
         log_info("control", "task events disabled");
         return answer_ok("task events disabled");
 }
@@ -229,7 +229,8 @@ json_t *command_disable_events(struct control *c, const json_t *arguments)
 json_t *command_heartbeat(struct control *c, const json_t *arguments)
 {
         (void)arguments;
-        celery_events_heartbeat(&c->events);
+        if (c->dispatcher)
+                c->dispatcher->beat(c->dispatcher);
         return json_null();
 }
 

@@ -109,7 +109,8 @@ static void add_celery_names(const struct worker *w, json_t *all)
                 (int)config->result_expires_s, "task_track_started", (int)config->track_started, "task_acks_late", 1,
                 "task_reject_on_worker_lost", 1, "worker_concurrency", (int)w->slots, "worker_prefetch_multiplier", 1,
                 "worker_enable_remote_control", (int)config->remote_control, "worker_send_task_events",
-                config->events == WORKER_EVENTS_ON, "worker_hijack_root_logger", 0, "worker_log_color", 0);
+                config->dispatcher && config->dispatcher->at_once, "worker_hijack_root_logger", 0, "worker_log_color",
+                0);
         json_object_update(all, named);
 }
 
@@ -118,7 +119,7 @@ json_t *inspect_conf(struct control *c, const json_t *arguments)
         (void)arguments;
         const struct worker *w = c->worker;
         const struct worker_config *config = w->config;
-        static const char *const says[] = { "asked", "on", "off" };
+        const struct dispatcher *d = config->dispatcher;
         json_t *queues = json_array(), *all = connections_json(w);
         for (size_t i = 0; i < w->queue_count; i++)
                 json_array_append_new(queues, json_string(w->queues[i]));
@@ -128,7 +129,10 @@ json_t *inspect_conf(struct control *c, const json_t *arguments)
                 (int)config->connect_timeout_ms, "grace_ms", (int)config->grace_ms, "hold_ms", (int)config->hold_ms,
                 "max_starts", (int)config->max_starts, "lease_slack_ms", (int)config->lease_slack_ms, "deadline_ms",
                 (int)config->deadline_ms, "max_body_bytes", (json_int_t)config->max_body, "events",
-                says[config->events], "remote_control", (int)config->remote_control);
+                !d           ? "off"
+                : d->at_once ? "on"
+                             : "asked",
+                "remote_control", (int)config->remote_control);
         json_object_update(all, own);
         add_celery_names(w, all);
         return all;

@@ -97,6 +97,11 @@ bool control_is_active(const struct run *run)
         return run_began_ms(run) && run->message.id && run->message.name;
 }
 
+uint64_t control_begun(const struct control *c)
+{
+        return c->total;
+}
+
 size_t control_active(const struct control *c)
 {
         size_t count = 0;
@@ -144,6 +149,13 @@ void control_publish(struct control *c, const char *exchange, const char *routin
         buffer_free(&properties);
         if (m)
                 broker->backend->publish_transient(broker, m);
+}
+
+void control_publish_event(struct control *c, const char *routing_key, const struct buffer *body)
+{
+        struct buffer headers = { 0 };
+        header_add_text(&headers, "hostname", bytes_of_string(c->worker->config->name));
+        control_publish(c, c->bus.events, routing_key, &headers, body);
 }
 
 void control_answer(struct control *c, struct reply_to *to, json_t *takes)
@@ -308,7 +320,8 @@ static void on_joined(void *arg)
 {
         struct control *c = (struct control *)arg;
         log_debug("control", "mailbox %s", c->mailbox);
-        celery_events_joined(&c->events);
+        if (c->dispatcher)
+                c->dispatcher->joined(c->dispatcher);
 }
 
 static int make_tallies(struct control *c)
@@ -324,11 +337,31 @@ static int make_tallies(struct control *c)
         return 0;
 }
 
+bool control_events_asked(const struct control *c)
+{
+        return c->dispatcher->observer.kinds != 0;
+}
+
+void control_ask_events(struct control *c, bool on)
+{
+        observing_want(&c->worker->observing, &c->dispatcher->observer, on ? c->dispatcher->wants : 0);
+}
+
+static void open_dispatcher(struct control *c)
+{
+        struct dispatcher *d = c->dispatcher = c->worker->config->dispatcher;
+        if (!d)
+                return;
+        d->begin(d, c, c->worker->loop);
+        observing_add(&c->worker->observing, &d->observer);
+        control_ask_events(c, d->at_once);
+}
+
 int control_open(struct control **out, struct worker *w)
 {
         const struct worker_config *config = w->config;
         *out = NULL;
-        if (!w->broker->backend->join || (!config->remote_control && config->events == WORKER_EVENTS_OFF))
+        if (!w->broker->backend->join || (!config->remote_control && !config->dispatcher))
                 return 0;
         struct control *c = calloc(1, sizeof(*c));
         if (!c)
@@ -342,8 +375,7 @@ int control_open(struct control **out, struct worker *w)
                                       .arg = c,
                                       .joined = on_joined,
                                       .heard = control_on_heard };
-        celery_events_open(&c->events, c);
-        task_events_open(c);
+        open_dispatcher(c);
         stats_open(c);
         *out = c;
         int code = revoked_open(&c->revoked);
@@ -354,10 +386,10 @@ int control_open(struct control **out, struct worker *w)
 
 void control_stop(struct control *c)
 {
-        if (!c)
+        if (!c || !c->dispatcher)
                 return;
-        task_events_ask(c, false);
-        celery_events_close(&c->events);
+        control_ask_events(c, false);
+        c->dispatcher->end(c->dispatcher);
 }
 
 void control_free(struct control *c)
@@ -370,7 +402,6 @@ void control_free(struct control *c)
                 free(c->older);
                 c->older = next;
         }
-        celery_events_free(&c->events);
         limits_close(&c->limits);
         revoked_close(&c->revoked);
         stamped_close(&c->stamped);

@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Celery's own tools ask of a worker and hear from it: commands through its mailbox (`celery inspect`, `celery control`, Flower) and
- * events (`celery events`, Flower, exporters). It is there when the broker has a bus; everything runs on the loop thread.
- * Source: kombu/pidbox.py, celery/worker/control.py, celery/worker/state.py and celery/events/ of Celery 5.7. */
+/* What Celery's own tools ask of a worker: commands through its mailbox (`celery inspect`, `celery control`, Flower). It is there when the broker has a
+ * bus; everything runs on the loop thread. Events are a dispatcher's. Source: kombu/pidbox.py and celery/worker/control.py of Celery 5.7. */
 #ifndef CHARD_WORKER_CONTROL_CONTROL_H
 #define CHARD_WORKER_CONTROL_CONTROL_H
 
 #include "worker/control/limits.h"
 #include "worker/control/revoked.h"
 #include "worker/control/stamped.h"
+#include "worker/dispatcher.h"
 #include "worker/run/run.h"
 
 #include <curl/curl.h>
-
-struct control;
-
-/* Celery's events. A worker's own (worker-online, -heartbeat, -offline) go out at once; those of tasks only when asked for
- * (`celery control enable_events`, or the setting), some together in one message, as Celery sends them. */
-struct celery_events {
-        struct control *control;
-        bool workers;        /* the worker's own are sent */
-        struct buffer batch; /* task events that wait, a JSON array without its end */
-        unsigned batched;
-        uv_timer_t beat, flush;
-};
 
 /* Where an answer goes. */
 struct reply_to {
@@ -45,9 +33,8 @@ struct control {
         size_t revoking; /* commands whose revocations are on their way into the store */
         struct stamped stamped;
         struct limits limits;
-        struct celery_events events;
-        struct observer task_events; /* Celery's events of tasks */
-        struct observer counting;    /* counts into what follows */
+        struct dispatcher *dispatcher; /* of events; NULL: there are none */
+        struct observer counting;      /* counts into what follows */
         struct tally *tallies;
         size_t tally_count;
         uint64_t total;
@@ -60,8 +47,6 @@ struct control {
 
 /* ---- control.c ---- */
 
-uint64_t control_tick(struct control *c);
-
 /* Publish JSON text that nobody confirms and no disk keeps. Frees `headers`; does nothing when memory ran out for one of them. */
 void control_publish(struct control *c, const char *exchange, const char *routing_key, struct buffer *headers,
                      const struct buffer *body);
@@ -69,9 +54,12 @@ void control_publish(struct control *c, const char *exchange, const char *routin
 /* Answer with `takes` (NULL when memory ran out), and free what is in `to`. */
 void control_answer(struct control *c, struct reply_to *to, json_t *takes);
 
-/* Is it being worked on (rather than waiting to be)? / How many are. */
+/* Is it being worked on (rather than waiting to be)? */
 bool control_is_active(const struct run *run);
-size_t control_active(const struct control *c);
+
+/* Are events of tasks sent? / Send them from now on, or no more. There is a dispatcher. */
+bool control_events_asked(const struct control *c);
+void control_ask_events(struct control *c, bool on);
 
 /* The task under that id which is being worked on here, or NULL. */
 struct run *control_run(const struct control *c, const char *id);
@@ -122,32 +110,7 @@ json_t *command_time_limit(struct control *c, const json_t *arguments);
  * the command under way, or say what went wrong. Takes the answer (NULL when memory ran out). Returns NULL: it is answered later. */
 json_t *revoking_start(struct control *c, json_t *ids, json_t *answer_takes);
 
-/* ---- celery_events.c ---- */
-
-void celery_events_open(struct celery_events *e, struct control *c);
-
-/* The bus is there: say that the worker is online, and go on with heartbeats. */
-void celery_events_joined(struct celery_events *e);
-void celery_events_heartbeat(struct celery_events *e);
-
-/* Send what waits. */
-void celery_events_flush(struct celery_events *e);
-
-/* Say that the worker goes. The memory is given back by celery_events_free, once the loop has closed the timers. */
-void celery_events_close(struct celery_events *e);
-void celery_events_free(struct celery_events *e);
-
-/* One event of a task: begin it, add to it, end it. */
-struct buffer *celery_events_begin(struct celery_events *e, const char *type, const char *task_id);
-void celery_events_text(struct buffer *b, const char *key, const char *text); /* NULL is null */
-void celery_events_bytes(struct buffer *b, const char *key, struct bytes text);
-void celery_events_end(struct celery_events *e);
-
-/* ---- task_events.c, stats.c: observers, added to the worker's ---- */
-
-void task_events_open(struct control *c);
-bool task_events_asked(const struct control *c);
-void task_events_ask(struct control *c, bool on); /* send events of tasks from now on, or no more */
+/* ---- stats.c: an observer, added to the worker's ---- */
 
 void stats_open(struct control *c);
 
@@ -156,9 +119,6 @@ CURLU *control_address(const char *urls);
 
 /* The first of them as text, without its password, and without what may hold one. New reference. */
 json_t *control_masked(const char *urls);
-
-/* How people are shown it: its shadow, as Celery has it in events, logs and lists; where it has none, its name. UTF-8; borrowed. */
-struct bytes control_name_of(const struct task_message *m);
 
 /* {"ok": "…"} and {"error": "…"}. */
 json_t *answer_ok(const char *format, ...) __attribute__((format(printf, 1, 2)));

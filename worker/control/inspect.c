@@ -69,7 +69,7 @@ static json_t *task_json(const struct control *c, const struct task_message *m, 
         struct properties p = { .priority = 0 };
         if (properties_read(m->properties, &p, NULL) != 0 || p.priority < 0)
                 p.priority = 0;
-        const struct bytes name = control_name_of(m);
+        const struct bytes name = task_message_shown_name(m);
         json_t *args = safe ? header_json(p.headers, "argsrepr") : json_incref(m->args);
         json_t *kwargs = safe ? header_json(p.headers, "kwargsrepr") : json_incref(m->kwargs);
         return json_pack("{s:s, s:s%, s:o, s:o, s:s, s:s, s:o, s:b, s:{s:s, s:s, s:i, s:b}, s:o}", "id", m->id, "name",

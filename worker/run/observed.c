@@ -55,12 +55,25 @@ void run_observed_as(struct run *run, struct run_event e)
         e.attempt = m->retries + 1;
         e.at_us = clock_mono_us();
         e.times = &run->times.times;
-        if (e.kind == RUN_COMMITTED)
+        if (e.kind == RUN_COMMITTED) {
                 e.took_ms = run_took_ms(run);
+                e.result = run_result_value(run);
+        }
+        e.terminated = run_is_terminated(run);
         e.usage = run_usage_of(run);
         e.trace = run->worker->config->tracer ? &run->times.trace : NULL;
         observing_tell(&run->worker->observing, &e);
         run_note_time(&run->times.times, e.kind, e.at_us);
+}
+
+struct result_exception run_event_exception(const struct run_event *e)
+{
+        return run_exception_of(e->run, &e->run->why);
+}
+
+void run_event_traceback(const struct run_event *e, struct buffer *out)
+{
+        run_add_traceback(e->run, &e->run->why, out);
 }
 
 /* ---- its trace ---- */

@@ -34,12 +34,23 @@ bool run_is_replaced(const struct run *run)
         return sends_replace(run_sends(run));
 }
 
+/* Is its result what its task gave, rather than its document? */
+static bool outcome_is_plain(const struct run *run)
+{
+        return run_own_result(run) || run->def->flags & TASK_PLAIN;
+}
+
+const json_t *run_result_value(const struct run *run)
+{
+        return outcome_is_plain(run) ? run_own_result(run) : run_document(run);
+}
+
 bool run_write_result(struct run *run)
 {
         struct buffer *result = &run->outcome.result;
         const json_t *own = run_own_result(run);
         buffer_reset(result);
-        if (own || run->def->flags & TASK_PLAIN) {
+        if (outcome_is_plain(run)) {
                 json_write(own ? own : json_null(), result);
                 return !result->failed;
         }

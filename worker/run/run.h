@@ -270,6 +270,7 @@ static inline const json_t *run_own_result(const struct run *run)
 {
         return run->outcome.wants.result;
 }
+const json_t *run_result_value(const struct run *run); /* that, or its document; borrowed */
 static inline struct bytes run_result(const struct run *run)
 {
         return buffer_view(&run->outcome.result);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/serve/live.h"
+#include "observe/live.h"
 
-#include "cli/common/command.h"
-#include "cli/common/view.h"
 #include "core/clock.h"
+#include "core/text/print.h"
 #include "tasks/task.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a worker does, on a terminal, as it happens. */
-#ifndef CHARD_CLI_SERVE_LIVE_H
-#define CHARD_CLI_SERVE_LIVE_H
+#ifndef CHARD_OBSERVE_LIVE_H
+#define CHARD_OBSERVE_LIVE_H
 
 #include "worker/observe.h"
 

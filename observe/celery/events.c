@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/control/control.h"
+#include "observe/celery/events.h"
 
 #include "core/json.h"
-#include "message/message.h"
+#include "observe/celery/own.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -13,6 +14,16 @@ enum {
         BEAT_MS = 2000, /* as Celery's */
         FLUSH_MS = 200,
         BATCH_MOST = 64,
+};
+
+struct celery_events {
+        struct dispatcher dispatcher; /* first */
+        struct control *control;
+        const char *name;
+        bool workers;        /* the worker's own are sent: it is open */
+        struct buffer batch; /* events of tasks that wait, a JSON array without its end */
+        unsigned batched;
+        uv_timer_t beat, flush;
 };
 
 /* ---- what every event has ---- */
@@ -29,17 +40,10 @@ static void celery_events_head(struct celery_events *e, struct buffer *b, const 
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
         buffer_add_string(b, "{\"hostname\":");
-        json_write_text(bytes_of_string(e->control->worker->config->name), b);
+        json_write_text(bytes_of_string(e->name), b);
         buffer_addf(b, ",\"utcoffset\":%g,\"pid\":%d,\"clock\":%llu,\"timestamp\":%lld.%06ld,\"type\":\"%s\"",
                     west_of_utc(now.tv_sec), (int)getpid(), (unsigned long long)control_tick(e->control),
                     (long long)now.tv_sec, now.tv_nsec / 1000, type);
-}
-
-static void celery_events_publish(struct celery_events *e, const char *routing_key, const struct buffer *body)
-{
-        struct buffer headers = { 0 };
-        header_add_text(&headers, "hostname", bytes_of_string(e->control->worker->config->name));
-        control_publish(e->control, e->control->bus.events, routing_key, &headers, body);
 }
 
 /* ---- the worker's own ---- */
@@ -58,45 +62,47 @@ static void celery_events_say(struct celery_events *e, const char *type, const c
                 &b,
                 ",\"freq\":%g,\"active\":%zu,\"processed\":%llu,\"loadavg\":[%.2f,%.2f,%.2f],\"sw_ident\":\"chard\","
                 "\"sw_ver\":\"" CHARD_VERSION "\",\"sw_sys\":\"%s\"}",
-                BEAT_MS / 1000.0, control_active(e->control), (unsigned long long)e->control->total, load[0], load[1],
-                load[2], system.sysname);
-        celery_events_publish(e, routing_key, &b);
+                BEAT_MS / 1000.0, control_active(e->control), (unsigned long long)control_begun(e->control), load[0],
+                load[1], load[2], system.sysname);
+        control_publish_event(e->control, routing_key, &b);
         buffer_free(&b);
 }
 
-void celery_events_heartbeat(struct celery_events *e)
+static void celery_events_beat(struct dispatcher *d)
 {
-        celery_events_say(e, "worker-heartbeat", "worker.heartbeat");
+        celery_events_say((struct celery_events *)d, "worker-heartbeat", "worker.heartbeat");
 }
 
-static void on_beat(uv_timer_t *timer)
+static void celery_events_on_beat(uv_timer_t *timer)
 {
-        celery_events_heartbeat((struct celery_events *)timer->data);
+        celery_events_beat((struct dispatcher *)timer->data);
 }
 
-void celery_events_joined(struct celery_events *e)
+static void celery_events_joined(struct dispatcher *d)
 {
+        struct celery_events *e = (struct celery_events *)d;
         celery_events_say(e, "worker-online", "worker.online");
         if (e->workers)
-                uv_timer_start(&e->beat, on_beat, BEAT_MS, BEAT_MS);
+                uv_timer_start(&e->beat, celery_events_on_beat, BEAT_MS, BEAT_MS);
 }
 
 /* ---- those of tasks ---- */
 
-static void on_flush(uv_timer_t *timer)
+static void celery_events_flush(struct dispatcher *d)
 {
-        celery_events_flush((struct celery_events *)timer->data);
-}
-
-void celery_events_flush(struct celery_events *e)
-{
+        struct celery_events *e = (struct celery_events *)d;
         if (e->batched == 0)
                 return;
         uv_timer_stop(&e->flush);
         buffer_add_byte(&e->batch, ']');
-        celery_events_publish(e, "task.multi", &e->batch);
+        control_publish_event(e->control, "task.multi", &e->batch);
         buffer_reset(&e->batch);
         e->batched = 0;
+}
+
+static void celery_events_on_flush(uv_timer_t *timer)
+{
+        celery_events_flush((struct dispatcher *)timer->data);
 }
 
 struct buffer *celery_events_begin(struct celery_events *e, const char *type, const char *task_id)
@@ -126,33 +132,69 @@ void celery_events_end(struct celery_events *e)
         buffer_add_byte(&e->batch, '}');
         e->batched++;
         if (e->batched >= BATCH_MOST)
-                celery_events_flush(e);
+                celery_events_flush(&e->dispatcher);
         else if (e->batched == 1)
-                uv_timer_start(&e->flush, on_flush, FLUSH_MS, 0);
+                uv_timer_start(&e->flush, celery_events_on_flush, FLUSH_MS, 0);
+}
+
+static void celery_events_tell(struct observer *o, const struct run_event *e)
+{
+        if (e->ids.id && e->ids.name)
+                task_events_add((struct celery_events *)o, e);
 }
 
 /* ---- opening and closing ---- */
 
-void celery_events_open(struct celery_events *e, struct control *c)
+static void celery_events_started(struct dispatcher *d, struct control *c, uv_loop_t *loop)
 {
-        const struct worker *w = c->worker;
-        *e = (struct celery_events){ .control = c, .workers = w->config->events != WORKER_EVENTS_OFF };
-        uv_timer_init(w->loop, &e->beat);
-        uv_timer_init(w->loop, &e->flush);
+        struct celery_events *e = (struct celery_events *)d;
+        e->control = c;
+        e->workers = true;
+        uv_timer_init(loop, &e->beat);
+        uv_timer_init(loop, &e->flush);
         e->beat.data = e->flush.data = e;
         uv_unref((uv_handle_t *)&e->beat);
 }
 
-void celery_events_close(struct celery_events *e)
+static void celery_events_stopped(struct dispatcher *d)
 {
-        celery_events_flush(e);
+        struct celery_events *e = (struct celery_events *)d;
+        celery_events_flush(d);
         celery_events_say(e, "worker-offline", "worker.offline");
         e->workers = false;
         uv_close((uv_handle_t *)&e->beat, NULL);
         uv_close((uv_handle_t *)&e->flush, NULL);
 }
 
-void celery_events_free(struct celery_events *e)
+int celery_events_open(struct celery_events **out, const char *name, bool at_once)
 {
+        struct celery_events *e = calloc(1, sizeof(*e));
+        if (!e)
+                return -ENOMEM;
+        e->name = name;
+        e->dispatcher = (struct dispatcher){
+                .observer.tell = celery_events_tell,
+                .wants = task_events_wanted,
+                .at_once = at_once,
+                .begin = celery_events_started,
+                .joined = celery_events_joined,
+                .beat = celery_events_beat,
+                .flush = celery_events_flush,
+                .end = celery_events_stopped,
+        };
+        *out = e;
+        return 0;
+}
+
+struct dispatcher *celery_events_dispatcher(struct celery_events *e)
+{
+        return &e->dispatcher;
+}
+
+void celery_events_close(struct celery_events *e)
+{
+        if (!e)
+                return;
         buffer_free(&e->batch);
+        free(e);
 }
