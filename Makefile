@@ -85,7 +85,7 @@ TABLE_dlq_action      = dlq/action.h $(wildcard dlq/*.c)
 EMBED_data   = $(wildcard tasks/waste/data/*.json)
 EMBED_rules  = $(wildcard tasks/waste/rules/*.json)
 
-# libchard, for C programs that send tasks: lib/ and what it needs of the engine, nothing exported but include/chard.h.
+# libchard, for C programs that send tasks: lib/ and what it needs of the engine, nothing exported but include/chard/producer.h.
 SONAME       = libchard.so.0
 LIBCHARD_SRC := $(sort $(wildcard lib/*.c))
 LIBCHARD_OBJ  = $(LIBCHARD_SRC:%.c=$(OUT)/%.o)
@@ -317,7 +317,7 @@ $(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 
 C_FILES  = $(LIB_SRC) $(CLI_SRC) $(LIBCHARD_SRC)
 TEST_C   = $(UNIT_SRC) $(UNIT_SUPPORT) $(DRIVER_SRC) $(FUZZ_SRC) $(sort $(wildcard tests/e2e/support/*.c tests/e2e/drivers/*/*.c bench/*.c examples/*/*.c))
-ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h lib/*.h examples/*/*.c tests/*.h tests/unit/*.[ch] tests/sketches/*.c tests/fuzz/*.[ch] tests/e2e/support/*.c tests/e2e/drivers/*.[ch] tests/e2e/drivers/*/*.c bench/*.[ch]))
+ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h include/*/*.h lib/*.h examples/*/*.c tests/*.h tests/unit/*.[ch] tests/sketches/*.c tests/fuzz/*.[ch] tests/e2e/support/*.c tests/e2e/drivers/*.[ch] tests/e2e/drivers/*/*.c bench/*.[ch]))
 TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
 TIDY_TESTS = $(TEST_C:%.c=build/lint/%.tidy)
 
@@ -358,15 +358,16 @@ format: ## let clang-format lay out all C files
 # --- installing --------------------------------------------------------------------------------------
 
 PKG_FILES = chard.pc libchard.pc
-INSTALLED = $(bindir)/chard $(mandir)/man1/chard.1 $(mandir)/man3/libchard.3 $(includedir)/chard.h \
+PUBLIC    = chard.h chard/base.h chard/plugin.h chard/producer.h
+INSTALLED = $(bindir)/chard $(mandir)/man1/chard.1 $(mandir)/man3/libchard.3 $(PUBLIC:%=$(includedir)/%) \
             $(libdir)/libchard.so.$(VERSION) $(libdir)/$(SONAME) $(libdir)/libchard.so $(libdir)/libchard.a \
             $(PKG_FILES:%=$(libdir)/pkgconfig/%)
 
 install: all ## install under $(DESTDIR)$(prefix)
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man3 $(DESTDIR)$(includedir) \
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man3 $(DESTDIR)$(includedir)/chard \
 		$(DESTDIR)$(libdir)/pkgconfig
 	$(INSTALL) -m 755 build/chard $(DESTDIR)$(bindir)/chard
-	$(INSTALL) -m 644 include/chard.h $(DESTDIR)$(includedir)/chard.h
+	for file in $(PUBLIC); do $(INSTALL) -m 644 include/$$file $(DESTDIR)$(includedir)/$$file || exit 1; done
 	$(INSTALL) -m 755 build/libchard.so.$(VERSION) $(DESTDIR)$(libdir)/libchard.so.$(VERSION)
 	ln -sf libchard.so.$(VERSION) $(DESTDIR)$(libdir)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(libdir)/libchard.so
@@ -386,6 +387,7 @@ image: program ## make a container image (OCI layout, SBOM) in build/image, with
 
 uninstall: ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	-rmdir $(DESTDIR)$(includedir)/chard 2>/dev/null || true
 
 clean: ## remove what was built, but not the tests' Python and Node.js packages
 	find build -mindepth 1 -maxdepth 1 ! -name venv ! -name exporter ! -name node -exec rm -rf {} + 2>/dev/null || true

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of libchard share. Its public side is include/chard.h. */
+/* What the files of libchard share. Its public side is include/chard/producer.h. */
 #ifndef CHARD_LIB_H
 #define CHARD_LIB_H
 
 #include "core/id.h"
 #include "core/problem.h"
-#include "include/chard.h"
+#include "include/chard/producer.h"
 #include "message/canvas/plan.h"
 #include "message/message.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plug-in's consumer behind the engine's struct consumer_def. Its functions get the event as a task's get their document, so that the same calls of
- * include/chard.h read it. */
+ * include/chard/plugin.h read it. */
 #include "tasks/plugin/plugin.h"
 
 #include <errno.h>

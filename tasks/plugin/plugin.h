@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tasks and consumers that were compiled outside this tree against include/chard.h: loaded from shared objects, checked, and put
+/* Tasks and consumers that were compiled outside this tree against include/chard/plugin.h: loaded from shared objects, checked, and put
  * behind the same struct task_def and consumer_def as those inside. The objects stay loaded until the process ends. */
 #ifndef CHARD_TASKS_PLUGIN_PLUGIN_H
 #define CHARD_TASKS_PLUGIN_PLUGIN_H
 
 #include "core/problem.h"
-#include "include/chard.h"
+#include "include/chard/plugin.h"
 #include "tasks/domain.h"
 
 /* Whether a task of that name is there already. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the engine's types and those of include/chard.h: JSON as values here, as text there. */
+/* Between the engine's types and those of include/chard/plugin.h: JSON as values here, as text there. */
 #include "core/bytes.h"
 
 #include "core/json.h"

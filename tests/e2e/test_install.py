@@ -14,7 +14,7 @@ def run(*command, **options):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, env=plain_environment(), **options)
 
 
-INSTALLED = ["bin/chard", "include/chard.h", "lib/libchard.a", "lib/libchard.so.VERSION", "lib/pkgconfig/chard.pc",
+INSTALLED = ["bin/chard", "include/chard.h", "include/chard/base.h", "include/chard/plugin.h", "include/chard/producer.h", "lib/libchard.a", "lib/libchard.so.VERSION", "lib/pkgconfig/chard.pc",
              "lib/pkgconfig/libchard.pc", "share/man/man1/chard.1", "share/man/man3/libchard.3"]
 
 
@@ -33,7 +33,7 @@ def test_install_under_a_prefix(tmp_path):
     assert found == [f"opt/chard/{name.replace('VERSION', version)}" for name in INSTALLED]
     assert run(tmp_path / "opt/chard/bin/chard", "version", check=True).stdout == f"chard {version}\n"
     run("make", "uninstall", f"DESTDIR={tmp_path}", "prefix=/opt/chard", check=True)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.is_symlink()]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.is_symlink() or path.name == "chard" and path.parent.name == "include"]
 
 
 def test_the_stripped_program_is_small(tmp_path):
@@ -43,6 +43,13 @@ def test_the_stripped_program_is_small(tmp_path):
 
 def pkg_config(folder, *words):
     return run("env", f"PKG_CONFIG_PATH={folder}/lib/pkgconfig", "pkg-config", *words, check=True).stdout.split()
+
+
+@pytest.mark.parametrize("header", ["base.h", "plugin.h", "producer.h"])
+def test_each_header_stands_alone(installed, tmp_path, header):
+    (tmp_path / "a.c").write_text(f"#include <chard/{header}>\n#include <chard.h>\n#include <chard/{header}>\nint made;\n")
+    run("cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", "-o", tmp_path / "a.o", tmp_path / "a.c",
+        *pkg_config(installed, "--cflags", "libchard"), check=True)
 
 
 @pytest.mark.parametrize("static", [False, True])
@@ -70,7 +77,7 @@ def test_the_header_serves_cxx(installed, tmp_path):
 
 
 def test_only_public_symbols_are_seen(installed):
-    declared = set(re.findall(r"^CHARD_API [^(]*?\b\*?(chard_\w+)\(", (installed / "include/chard.h").read_text(), re.M))
+    declared = set(re.findall(r"^CHARD_API [^(]*?\b\*?(chard_\w+)\(", (installed / "include/chard/producer.h").read_text(), re.M))
     listed = run("nm", "-D", "--defined-only", "--with-symbol-versions", installed / "lib/libchard.so", check=True).stdout
     shared = dict(re.findall(r" T (\w+)@@(\w+\.\w+)$", listed, re.M))
     static = set(re.findall(r" [A-TV-Z] (\w+)$", run("nm", "-g", "--defined-only", installed / "lib/libchard.a", check=True).stdout, re.M))

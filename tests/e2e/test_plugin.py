@@ -3,6 +3,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -20,9 +21,9 @@ TASK = 'static const struct chard_task t = { .name = "%s", .queue = "%s", .deadl
 
 @pytest.fixture(scope="session")
 def headers(tmp_path_factory):
-    """A folder that holds the public header alone."""
+    """A folder that holds the public headers alone."""
     folder = tmp_path_factory.mktemp("include")
-    (folder / "chard.h").write_bytes((ROOT / "include/chard.h").read_bytes())
+    shutil.copytree(ROOT / "include", folder, dirs_exist_ok=True)
     return folder
 
 

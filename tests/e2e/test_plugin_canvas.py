@@ -4,6 +4,7 @@ in one pair of workers."""
 
 import contextlib
 import gc
+import shutil
 import subprocess
 import types
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ BETTER = {"again_when_it_asked_for": [[1, 1], True, True]}  # a Python worker's 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kit")
-    (folder / "chard.h").write_bytes((ROOT / "include/chard.h").read_bytes())
+    shutil.copytree(ROOT / "include", folder, dirs_exist_ok=True)
     library = folder / "kit_tasks.so"
     subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{folder}", "-o", library,
                     ROOT / "tests/e2e/support/kit_tasks.c"], check=True, timeout=60)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sketch: how tasks are written in another language. The door is the interface of plug-ins, include/chard.h: one file runs the language, and the
+/* A sketch: how tasks are written in another language. The door is the interface of plug-ins, include/chard/plugin.h: one file runs the language, and the
  * worker is not touched. Here the language is SQL: a task is a query over its document, run by SQLite in memory. As a plug-in this file ends with
  * CHARD_PLUGIN(&sql_title); and is loaded with --tasks. */
 #include <setjmp.h>
