@@ -46,3 +46,13 @@ void memory_follow(void)
         heap.advised =
                 end > heap.first ? end : heap.first; /* what is given back, and taken again, is asked for again */
 }
+
+void memory_forget(void *from, size_t size)
+{
+        const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        const uintptr_t first = ((uintptr_t)from + page - 1) & ~(page - 1),
+                        end = ((uintptr_t)from + size) & ~(page - 1);
+
+        if (end > first)
+                madvise((void *)first, end - first, MADV_DONTNEED);
+}

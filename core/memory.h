@@ -4,6 +4,8 @@
 #ifndef CHARD_CORE_MEMORY_H
 #define CHARD_CORE_MEMORY_H
 
+#include <stddef.h>
+
 /* Set glibc's malloc up for that: grow in big strides, and merge a freed piece with its neighbours at once, while they are
  * warm, not all of them later. Call once, before the first thread starts. */
 void memory_prepare(void);
@@ -12,5 +14,8 @@ void memory_prepare(void);
  * small as it was. Costs nothing when it has not grown; call it in every turn of the loop. Where the kernel gives no huge
  * pages, nothing happens. For the thread that called memory_prepare. */
 void memory_follow(void);
+
+/* Forget what whole pages of a piece of memory hold: they are zeros when they are read next, and take no memory until then. Of memory that nobody else writes to. Any thread. */
+void memory_forget(void *from, size_t size);
 
 #endif

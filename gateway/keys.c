@@ -275,6 +275,19 @@ static int keys_refuse(struct exchange *x, const char *challenge)
         return 1;
 }
 
+static int keys_refuse_wrong(struct exchange *x, struct problem *why)
+{
+        problem_set(why, "request", "wrong_key", "there is no such key here, or it was revoked");
+        return keys_refuse(x, "Bearer error=\"invalid_token\"");
+}
+
+void keys_dismiss(struct exchange *x)
+{
+        struct problem why;
+        keys_refuse_wrong(x, &why);
+        exchange_answer_problem(x, &why);
+}
+
 /* One request more of its minute. 1 with `why` where it has none left. */
 static int keys_spend(struct gateway_key *key, struct exchange *x, uint64_t now_ms, struct problem *why)
 {
@@ -323,8 +336,7 @@ int keys_admit(struct keys *k, struct exchange *x, unsigned scope, struct proble
                 return problem_set(why, "gateway", "out_of_memory", "out of memory");
         struct gateway_key *key = keys_find(k, id);
         if (!key || !api_key_same(digest, key->digest) || key->revoked) {
-                problem_set(why, "request", "wrong_key", "there is no such key here, or it was revoked");
-                return keys_refuse(x, "Bearer error=\"invalid_token\"");
+                return keys_refuse_wrong(x, why);
         }
         exchange_set_who(x, key->id);
         if (keys_spend(key, x, clock_mono_ms(), why))

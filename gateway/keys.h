@@ -29,4 +29,7 @@ unsigned keys_revision(const struct keys *k);
 /* Does somebody who was let in as `who` (exchange_who) still count? */
 bool keys_count(const struct keys *k, const char *who);
 
+/* Answer somebody who was let in, and does not count any more. */
+void keys_dismiss(struct exchange *x);
+
 #endif

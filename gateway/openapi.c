@@ -17,7 +17,8 @@
         "\"countdown\":{\"type\":\"number\",\"minimum\":0,\"description\":\"seconds from now\"},"      \
         "\"eta\":{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"},"                           \
         "\"expires\":{\"type\":\"number\",\"minimum\":0,\"description\":\"seconds from now\"},"        \
-        "\"priority\":{\"type\":[\"integer\",\"null\"],\"minimum\":0,\"maximum\":255}}}"
+        "\"priority\":{\"type\":[\"integer\",\"null\"],\"minimum\":0,\"maximum\":255},"                \
+        "\"webhook\":{\"type\":\"string\",\"format\":\"uri\"}}}"
 
 #define OPENAPI_EVENT                                                                                 \
         "{\"type\":\"object\",\"required\":[\"data\"],\"properties\":{"                               \

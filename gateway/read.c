@@ -2,6 +2,7 @@
 /* Reading a job, waiting for its end, listing and cancelling. */
 #include "core/clock.h"
 #include "core/json.h"
+#include "gateway/keys.h"
 #include "gateway/own.h"
 
 #include <stdlib.h>
@@ -152,6 +153,11 @@ static void reading_wait(struct job_reading *r)
         struct problem why;
         if (r->follower)
                 return;
+        if (!keys_count(r->gateway->keys, exchange_who(r->exchange))) { /* its key was revoked since it came */
+                keys_dismiss(r->exchange);
+                reading_end(r);
+                return;
+        }
         exchange_until(r->exchange, r->wait_ms);
         exchange_on_over(r->exchange, on_read_over, r);
         if (jobs_follow(r->gateway->jobs, r->id, 0, on_read_news, r, &r->follower, &why) == 0)

@@ -14,9 +14,10 @@ struct send_member {
 };
 
 static const struct send_member send_members[] = {
-        { "name", JSON_STRING }, { "args", JSON_ARRAY },   { "kwargs", JSON_OBJECT },
-        { "id", JSON_STRING },   { "queue", JSON_STRING }, { "countdown", JSON_REAL },
-        { "eta", JSON_STRING },  { "expires", JSON_REAL }, { "priority", JSON_INTEGER },
+        { "name", JSON_STRING },    { "args", JSON_ARRAY },        { "kwargs", JSON_OBJECT },
+        { "id", JSON_STRING },      { "queue", JSON_STRING },      { "countdown", JSON_REAL },
+        { "eta", JSON_STRING },     { "expires", JSON_REAL },      { "priority", JSON_INTEGER },
+        { "webhook", JSON_STRING }, { "result_url", JSON_STRING },
 };
 
 static bool send_fits(const struct send_member *m, const json_t *value)
@@ -103,11 +104,29 @@ static int task_send(struct submission *s, struct problem *why)
         return jobs_send(s->gateway->jobs, &request, same, on_job_submitted, s, why);
 }
 
+/* Where the end of what it starts is told: of tasks whose ends the store hears of. */
+static int send_read_webhook(const struct gateway *g, const json_t *body, json_t **webhook, struct problem *why)
+{
+        const struct task *task = catalog_task(g->config.catalog, json_text(body, "name", ""));
+        const int code = webhook_read(g, body, webhook, why);
+        if (code || !*webhook || (task && !(task->def->flags & TASK_STATELESS)))
+                return code;
+        return problem_set(
+                why, "request", "bad_webhook",
+                "the end of \"%.60s\" can't be told: it is no task of this program that keeps its state in the store",
+                json_text(body, "name", ""));
+}
+
 void send_any_task(void *owner, struct exchange *x)
 {
         static const struct submission_kind kind = { task_check, task_send };
         JSON_OWNED json_t *body = body_json(x);
-        const struct submission s = { .gateway = (struct gateway *)owner, .exchange = x, .kind = &kind, .what = body };
-        if (body)
+        struct problem why;
+        struct submission s = { .gateway = (struct gateway *)owner, .exchange = x, .kind = &kind, .what = body };
+        if (!body)
+                return;
+        if (send_read_webhook(s.gateway, body, &s.webhook, &why))
+                exchange_answer_problem(x, &why);
+        else
                 submission_begin(&s, json_text(body, "id", NULL));
 }

@@ -32,6 +32,8 @@ struct streams {
         unsigned keys_seen; /* their revision */
         uv_timer_t timer;
         struct stream *first, *last;
+        json_t *step; /* that was written last, and how: the others of its job are told the same; owned, or NULL */
+        struct buffer text;
 };
 
 static void stream_unlist(struct stream *s)
@@ -90,13 +92,16 @@ static void stream_write(struct buffer *b, const struct job_news *news)
 static void on_stream_news(const struct job_news *news, const struct problem *why, void *arg)
 {
         struct stream *s = (struct stream *)arg;
-        struct buffer b = { 0 };
+        struct streams *all = s->all;
         if (why)
                 return; /* the store is asked again */
-        stream_write(&b, news);
-        const bool sent = !b.failed && stream_send(s, buffer_view(&b));
-        buffer_free(&b);
-        if (!sent || !news->step)
+        if (!news->step || news->step != all->step) {
+                buffer_reset(&all->text);
+                stream_write(&all->text, news);
+                json_decref(all->step);
+                all->step = json_incref((json_t *)news->step); /* so that no other comes to have its address */
+        }
+        if (all->text.failed || !stream_send(s, buffer_view(&all->text)) || !news->step)
                 stream_end(s);
 }
 
@@ -169,7 +174,7 @@ static void streams_review(struct streams *all)
 {
         const unsigned revision = keys_revision(all->gateway->keys);
         if (revision != all->keys_seen)
-                server_end_streams(all->gateway->server, stream_stays, all->gateway->keys);
+                server_end_waiting(all->gateway->server, stream_stays, keys_dismiss, all->gateway->keys);
         all->keys_seen = revision;
 }
 
@@ -213,5 +218,7 @@ void streams_close(struct streams *all)
                 next = s->next;
                 stream_end(s);
         }
+        json_decref(all->step);
+        buffer_free(&all->text);
         uv_close((uv_handle_t *)&all->timer, on_streams_closed);
 }

@@ -374,14 +374,18 @@ unsigned server_connections(const struct server *s)
         return s->peers.count;
 }
 
-void server_end_streams(struct server *s, bool (*stays)(const struct exchange *x, void *arg), void *arg)
+void server_end_waiting(struct server *s, bool (*stays)(const struct exchange *x, void *arg),
+                        void (*refuse)(struct exchange *x), void *arg)
 {
         for (struct exchange *x = s->exchanges, *next; x; x = next) {
                 next = x->next;
-                if (!x->streams || x->ended || stays(x, arg))
+                if (x->ended || !x->over || stays(x, arg))
                         continue;
+                if (!x->streams)
+                        refuse(x);
                 exchange_tell_over(x);
-                exchange_end(x);
+                if (x->streams)
+                        exchange_end(x);
         }
 }
 

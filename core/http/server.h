@@ -53,8 +53,9 @@ unsigned server_port(const struct server *s);
 /* Connections that are open now. */
 unsigned server_connections(const struct server *s);
 
-/* End those streams that are not to stay. */
-void server_end_streams(struct server *s, bool (*stays)(const struct exchange *x, void *arg), void *arg);
+/* End those streams that are not to stay; and those who wait for news (exchange_on_over), whom `refuse` answers. */
+void server_end_waiting(struct server *s, bool (*stays)(const struct exchange *x, void *arg),
+                        void (*refuse)(struct exchange *x), void *arg);
 
 /* Take no more connections, end what waits for news; then, and not from inside, `idle`. */
 void server_stop(struct server *s);

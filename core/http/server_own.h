@@ -16,6 +16,7 @@ enum {
                 16384, /* a request line and its headers, and what libmicrohttpd notes of each, take no more */
         SERVER_HEADER_NOTE = 64,      /* … which is that much */
         SERVER_ANSWER_BYTES = 4096,   /* room for the head of the answer */
+        SERVER_STREAM_PAGE = 2048,    /* what a stream that waits may leave in libmicrohttpd's buffer */
         SERVER_STREAM_BYTES = 262144, /* a stream whose client has that much still to read is ended */
         SERVER_MOST_HEADERS = 12,     /* of an answer, besides those that each has */
         SERVER_BODIES = 256 << 20,    /* bytes of all bodies that are there at once … */
@@ -97,7 +98,8 @@ struct exchange {
         } headers[SERVER_MOST_HEADERS];
         struct buffer out; /* of a stream: not yet read by libmicrohttpd, from out_at on */
         size_t out_at;
-        char raw[]; /* the target as it came */
+        size_t touched; /* bytes of libmicrohttpd's buffer that were written to since its pages were given back */
+        char raw[];     /* the target as it came */
 };
 
 /* How many bytes the body of a request may have. / Forget the body. */

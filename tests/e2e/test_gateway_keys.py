@@ -76,7 +76,7 @@ def test_who_may_do_what(chard, database, tmp_path, wait_until):
 
 @everywhere
 def test_a_stream_ends_with_its_key(chard, database, wait_until):
-    """Also one that was opened before there were keys; another's goes on."""
+    """Also one that was opened before there were keys; another's goes on. Who waits for a job's end under it is told, too."""
     chard.prepare()
 
     def listen(gateway, *key):
@@ -92,11 +92,15 @@ def test_a_stream_ends_with_its_key(chard, database, wait_until):
         other = add(chard, "other")
         wait_until(lambda: gateway.get("/v1/jobs", **bearer(other)).status == 200)
         ended, goes_on = listen(gateway, one), listen(gateway, other)
+        waiting = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=50)  # it would be answered after 60
+        waiting.request("GET", "/v1/jobs/some?wait=60", **bearer(one))
         chard.run("key", "revoke", "one", check=0)
         assert b"data" not in ended[1].read()
+        told = waiting.getresponse()
+        assert (told.status, json.loads(told.read())["code"]) == (401, "wrong_key") and "invalid_token" in told.headers["WWW-Authenticate"]
         assert gateway.get("/v1/jobs/some/events", **bearer(one)).status == 401
         assert not goes_on[1].isclosed()
-        for connection, _ in nobody, ended, goes_on:
+        for connection in nobody[0], ended[0], goes_on[0], waiting:
             connection.close()
 
 

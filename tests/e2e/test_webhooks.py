@@ -93,15 +93,21 @@ def test_the_end_of_a_job_is_told(chard, database, wait_until):
         many = gateway.post("/v1/jobs:batch", "\n".join(map(json.dumps, lines)).encode(), headers={"Content-Type": "application/jsonl"})
         many = [json.loads(line) for line in many.body.splitlines()]
         assert [line["status"] for line in many] == [202, 202, 202, 422, 202] and many[3]["code"] == "bad_webhook"
-        assert {row["state"] for row in listed(chard)} <= {"waiting", "owed", "delivered"} and len(listed(chard)) == 5
+        assert gateway.post("/v1/chat", job["input"] | {"webhook": hook.url("short")}).status == 202
+        task = {"name": "chat.classify", "kwargs": job["input"], "result_url": hook.url("task")}
+        assert gateway.post("/v1/tasks", task).status == 202
+        nobody = [gateway.post("/v1/tasks", task | {"name": name}) for name in ("celery.backend_cleanup", "somebody.elses")]
+        assert [(done.status, done.json["code"]) for done in nobody] == [(422, "bad_webhook")] * 2
+        assert {row["state"] for row in listed(chard)} <= {"waiting", "owed", "delivered"} and len(listed(chard)) == 7
         with chard.worker():
-            wait_until(lambda: len(hook.posts) == 5)
-        wait_until(lambda: len(listed(chard, "delivered")) == 5)
+            wait_until(lambda: len(hook.posts) == 7)
+        wait_until(lambda: len(listed(chard, "delivered")) == 7)
     told = {path: verified(headers, body) for path, headers, body in hook.posts}
     assert told["/cancelled"]["type"] == "job.cancelled" and told["/cancelled"]["data"]["id"] == cancelled
     assert told["/one"]["type"] == "job.succeeded" and told["/one"]["data"]["document"]["answer"] and told["/one"]["data"]["state"] == "SUCCESS"
     assert [told[f"/many/{i}"]["data"]["id"] for i in range(3)] == [line["id"] for line in many[:3]]
-    assert len({headers["webhook-id"] for _, headers, _ in hook.posts}) == 5
+    assert told["/short"]["data"]["pipeline"] == "chat" and told["/task"]["type"] == "job.succeeded"
+    assert len({headers["webhook-id"] for _, headers, _ in hook.posts}) == 7
 
 
 @everywhere
