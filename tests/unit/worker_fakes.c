@@ -66,6 +66,9 @@ static void fake_store(struct results_sink *s, const struct results_address *to,
         json_t *value = json_loadb((const char *)meta.data, meta.size, 0, NULL);
         if (!value && meta.size > 0 && ((const char *)meta.data)[meta.size - 1] != '}')
                 fail_msg("half a result was stored: %s", fake.last_result);
+        const char *status = json_string_value(json_object_get(value, "status"));
+        if (status && strcmp(status, "FAILURE") == 0 && !json_is_string(json_object_get(value, "traceback")))
+                fail_msg("a failure was stored without its traceback: %s", fake.last_result);
         json_decref(value);
         fake.stored++;
         later(NULL, done, arg);
