@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Acting on a batch: wave by wave, each thought about with the facts that it sees, and stored as one step. */
-#include "consumers/held.h"
 #include "consumers/consuming.h"
+#include "consumers/figures.h"
+#include "consumers/held.h"
 #include "consumers/think.h"
 #include "core/clock.h"
 #include "core/json.h"
@@ -73,6 +74,7 @@ static void consuming_add_dead(struct consuming *c, const struct heard *h)
 static void consuming_stepped_well(struct consuming *c)
 {
         const struct consumer_step *s = &c->draft.step;
+        consumer_count_step(c->config->meter, c, clock_mono_us() - c->began_us);
         for (size_t i = 0; i < c->batch.count; i++) {
                 const struct heard *h = &c->batch.list[i];
                 if (h->state != HEARD_NOW)
@@ -198,6 +200,7 @@ static void consuming_step(struct consuming *c)
         if (c->stream)
                 c->draft.step.position = NULL; /* the group knows where it stands */
         c->busy = true;
+        c->began_us = clock_mono_us();
         c->store->consumer->step(c->store, &c->draft.step, consuming_on_stepped, c);
 }
 
@@ -207,6 +210,7 @@ void consuming_store_position(struct consuming *c)
         c->draft.step =
                 (struct consumer_step){ .consumer = consuming_name(c), .epoch = c->epoch, .position = c->position };
         c->busy = true;
+        c->began_us = clock_mono_us();
         c->store->consumer->step(c->store, &c->draft.step, consuming_on_stepped, c);
 }
 

@@ -12,6 +12,8 @@
 
 enum { CONSUMERS_LEASE_MS = 10000, CONSUMERS_MOST = 64 };
 
+struct meter;
+
 /* Everything borrowed until consumers_close has been called and the loop is idle. */
 struct consumers_config {
         uv_loop_t *loop;
@@ -25,6 +27,7 @@ struct consumers_config {
         const char *kafka_servers;               /* where the events come from; NULL = the store's outbox */
         const char *kafka_prefix;                /* of the topics: "chard." */
         const char *task_routes, *default_queue; /* where tasks of others go: message/routes.h; or NULL */
+        struct meter *meter;                     /* where what they do is counted; or NULL */
         void (*stopped)(void *arg); /* after consumers_stop: nothing is on its way any more; may come from inside it */
         void *arg;
 };
@@ -33,6 +36,10 @@ struct consumers;
 
 /* Begin. Returns 0; 1 with `why` (source "consumer", code "unknown_consumer"; as task_routes_read and store_open); or -ENOMEM. */
 int consumers_open(struct consumers **out, const struct consumers_config *config, struct problem *why);
+
+/* Does the store answer, without which none acts? If not: why, a constant. / Their store; borrowed until consumers_close. */
+bool consumers_ready(const struct consumers *c, const char **why);
+struct store *consumers_store(const struct consumers *c);
 
 /* Begin nothing more, finish what is on its way, and let others go on. */
 void consumers_stop(struct consumers *c);

@@ -33,6 +33,7 @@ struct consuming {
         struct step_draft draft;
         uint64_t look_ms;  /* when what waits is looked at again */
         uint64_t heard_ms; /* when there was something to read last */
+        uint64_t began_us; /* when the step under way was handed to the store */
         bool touched;      /* the timer runs because something may be new */
         bool told;         /* by the store, when something may be new: it need not be asked all the time */
         bool busy;         /* the store is asked something */

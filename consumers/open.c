@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The consumers of a process: one store for all of them, and what each is, in consuming.h. */
 #include "consumers/consuming.h"
+#include "consumers/figures.h"
 
 #include "core/absence.h"
 #include "core/clock.h"
@@ -20,9 +21,10 @@ struct consumers {
         struct absence absence;
         struct consuming *list;
         size_t count;
-        size_t started;   /* of them */
-        size_t under_way; /* that have not stopped */
-        size_t open;      /* whose memory is still needed */
+        size_t started;                   /* of them */
+        size_t under_way;                 /* that have not stopped */
+        size_t open;                      /* whose memory is still needed */
+        struct consumer_figures *figures; /* or NULL */
         uv_timer_t timer;
         bool stopping, ended;
 };
@@ -172,6 +174,13 @@ static int consumers_start(struct consumers *c, struct problem *why)
         return rc;
 }
 
+static int consumers_count(struct consumers *c)
+{
+        return c->config.meter ? consumer_figures_open(&c->figures, c->config.loop, c->config.meter, c->store, c->list,
+                                                       c->count)
+                               : 0;
+}
+
 int consumers_open(struct consumers **out, const struct consumers_config *config, struct problem *why)
 {
         struct consumers *c = calloc(1, sizeof(*c));
@@ -188,6 +197,8 @@ int consumers_open(struct consumers **out, const struct consumers_config *config
         if (rc == 0)
                 rc = consumers_open_store(c, why);
         if (rc == 0)
+                rc = consumers_count(c);
+        if (rc == 0)
                 rc = consumers_start(c, why);
         if (rc != 0) {
                 consumers_close(c);
@@ -195,6 +206,17 @@ int consumers_open(struct consumers **out, const struct consumers_config *config
         }
         *out = c;
         return 0;
+}
+
+bool consumers_ready(const struct consumers *c, const char **why)
+{
+        *why = "store away";
+        return c->store->backend->up(c->store);
+}
+
+struct store *consumers_store(const struct consumers *c)
+{
+        return c->store;
 }
 
 void consumers_stop(struct consumers *c)
@@ -214,6 +236,7 @@ void consumers_close(struct consumers *c)
         c->stopping = c->ended = true;
         if (c->store)
                 c->store->backend->close(c->store); /* what is under way ends here */
+        consumer_figures_close(c->figures);
         for (size_t i = 0; i < c->started; i++)
                 consuming_close(&c->list[i]);
         uv_close((uv_handle_t *)&c->timer, consumers_on_timer_closed);

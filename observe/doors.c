@@ -83,6 +83,11 @@ int door_meter_open(struct door_meter **out, struct meter *meter, struct broker 
         return 0;
 }
 
+void door_meter_use(struct door_meter *m, struct broker *broker)
+{
+        m->broker = broker;
+}
+
 void door_meter_close(struct door_meter *m)
 {
         free(m);

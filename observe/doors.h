@@ -15,6 +15,9 @@ struct door_meter;
 int door_meter_open(struct door_meter **out, struct meter *meter, struct broker *broker, struct store *store,
                     bool (*ready)(void *arg), void *arg);
 
+/* The broker is there now. */
+void door_meter_use(struct door_meter *m, struct broker *broker);
+
 /* Once nobody looks any more. NULL: nothing. */
 void door_meter_close(struct door_meter *m);
 

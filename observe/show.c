@@ -230,6 +230,12 @@ int show_listen(struct show *s, const char *listen, struct problem *why)
         return code;
 }
 
+void show_use(struct show *s, struct broker *broker)
+{
+        fleet_use(s->fleet, broker);
+        door_meter_use(s->doors, broker);
+}
+
 void show_close(struct show *s)
 {
         if (!s)

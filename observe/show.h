@@ -16,7 +16,7 @@ struct show_config {
         uv_loop_t *loop;
         struct meter *meter;
         const struct catalog *catalog; /* whose queues are the fleet's */
-        struct broker *broker;
+        struct broker *broker;         /* NULL: it is not there yet (show_use) */
         struct store *store;
         bool fleet; /* its figures are among the metrics: of queues, and of what waits in the store */
         bool (*ready)(const char **why, void *arg); /* does the process do what it is for? If not: why */
@@ -33,6 +33,9 @@ int show_listen(struct show *s, const char *listen, struct problem *why);
 void show_metrics(void *show, struct exchange *x); /* GET /metrics */
 void show_queues(void *show, struct exchange *x);  /* GET /stats/queues */
 extern const struct route_param show_queues_params[];
+
+/* The broker is there now. */
+void show_use(struct show *s, struct broker *broker);
 
 /* Answer no more. Before the broker and the store are closed; the loop must turn until it is idle. NULL: nothing. */
 void show_close(struct show *s);

@@ -72,6 +72,12 @@ const struct metric meter_table[METER_ROWS] = {
         [METER_DEAD_LETTERS_REFUSED] = { "chard_dead_letters_refused", COUNT, NONE, NULL, "Dead letters that the store did not take." },
         [METER_DUTIES_LEADER] = { "chard_duties_leader", STATE, NONE, NULL, "1 while this process does the duties of the fleet." },
 
+        [METER_CONSUMER_EVENTS] = { "chard_consumer_events", COUNT, { "consumer", "outcome" }, NULL, "Events that a consumer dealt with here: acted, put_aside (it waits), dead (it has a dead letter)." },
+        [METER_CONSUMER_STEP_SECONDS] = { "chard_consumer_step_seconds", TIME, { "consumer" }, &seconds, "The transaction in which a consumer stored what some events led to." },
+        [METER_CONSUMER_ACTS] = { "chard_consumer_acts", STATE, { "consumer" }, NULL, "1 while this process is the one that acts as the consumer." },
+        [METER_CONSUMER_BEHIND] = { "chard_consumer_behind_events", STATE, { "consumer" }, NULL, "Events of the outbox behind which a consumer is, 10,000 at most; asked for every five seconds." },
+        [METER_CONSUMER_WAITING] = { "chard_consumer_waiting_events", STATE, { "consumer" }, NULL, "Events that a consumer has put aside until their time." },
+
         [METER_HTTP_REQUESTS] = { "chard_http_requests", COUNT, { "method", "route", "status" }, NULL, "Requests that were answered; route is the pattern, or \"none\"." },
         [METER_HTTP_REQUEST_SECONDS] = { "chard_http_request_seconds", TIME, { "route" }, &seconds, "From a request's line to the end of its answer; long polls and streams take as long as they are asked to." },
         [METER_HTTP_CONNECTIONS] = { "chard_http_connections", STATE, NONE, NULL, "Connections that are open." },

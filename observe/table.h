@@ -54,6 +54,12 @@ enum meter_row {
         METER_DEAD_LETTERS_FILED,
         METER_DEAD_LETTERS_REFUSED,
         METER_DUTIES_LEADER,
+        /* consumers of events */
+        METER_CONSUMER_EVENTS,
+        METER_CONSUMER_STEP_SECONDS,
+        METER_CONSUMER_ACTS,
+        METER_CONSUMER_BEHIND,
+        METER_CONSUMER_WAITING,
         /* HTTP */
         METER_HTTP_REQUESTS,
         METER_HTTP_REQUEST_SECONDS,

@@ -2,6 +2,7 @@
 /* chard consume: consumers of events, as a process; and where each of them stands. */
 #include "cli/serve/serve.h"
 
+#include "cli/common/seek.h"
 #include "cli/common/store_client.h"
 #include "cli/common/view.h"
 #include "core/clock.h"
@@ -90,6 +91,9 @@ static int consume_list(const struct command *self, const struct settings *s, bo
 struct consume {
         uv_loop_t loop;
         struct consumers *consumers;
+        struct figures figures;
+        struct seek broker; /* for what is shown of the queues; no consumer needs one */
+        bool seeks;
 };
 
 static void consume_stop(void *arg)
@@ -99,7 +103,12 @@ static void consume_stop(void *arg)
 
 static void consume_close(void *arg)
 {
-        consumers_close(((struct consume *)arg)->consumers);
+        struct consume *p = (struct consume *)arg;
+        figures_hide(&p->figures);
+        if (p->seeks)
+                seek_close(&p->broker);
+        consumers_close(p->consumers);
+        figures_end(&p->figures);
 }
 
 static void consume_on_stopped(void *arg)
@@ -122,13 +131,51 @@ struct consumers_config serve_consumers_config(const struct settings *s, const s
         };
 }
 
-static int consume_serve(const struct command *self, struct consume *p, struct consumers_config *config)
+static bool consume_ready(const char **why, void *arg)
+{
+        return consumers_ready(((const struct consume *)arg)->consumers, why);
+}
+
+static void consume_on_broker(struct broker *broker, void *arg)
+{
+        show_use(((struct consume *)arg)->figures.show, broker);
+}
+
+/* Events are acted on whether or not a broker is there to say what its queues hold. */
+static int consume_show(struct consume *p, const struct consumers_config *config, const struct settings *s,
+                        struct problem *why)
+{
+        if (!p->figures.meter)
+                return 0;
+        p->broker = (struct seek){
+                .loop = &p->loop, .settings = s, .name = config->name, .found = consume_on_broker, .arg = p
+        };
+        p->seeks = true;
+        seek_open(&p->broker);
+        const struct show_config show = {
+                .loop = &p->loop,
+                .catalog = config->catalog,
+                .broker = p->broker.broker,
+                .store = consumers_store(p->consumers),
+                .ready = consume_ready,
+                .arg = p,
+        };
+        return figures_show(&p->figures, show, s->metrics, why);
+}
+
+static int consume_serve(const struct command *self, struct consume *p, struct consumers_config *config,
+                         const struct settings *s)
 {
         const struct serve_part part = { &p->loop, "consumer", consume_stop, consume_close, p };
         struct problem why = { 0 };
         config->stopped = consume_on_stopped;
         config->arg = p;
-        const int code = consumers_open(&p->consumers, config, &why);
+        int code = *s->metrics ? figures_begin(&p->figures, &p->loop, "consumer", config->name) : 0;
+        config->meter = p->figures.meter;
+        if (code == 0)
+                code = consumers_open(&p->consumers, config, &why);
+        if (code == 0)
+                code = consume_show(p, config, s, &why);
         return serve_alone(self, &part, code, &why);
 }
 
@@ -148,7 +195,7 @@ static int consume_names(const struct command *self, const struct settings *s, b
         config.kafka_prefix = s->kafka_prefix;
         uv_loop_init(&p.loop);
         log_info("consumer", "chard " CHARD_VERSION " consumes events as %s", name);
-        code = consume_serve(self, &p, &config);
+        code = consume_serve(self, &p, &config, s);
         uv_loop_close(&p.loop);
         catalog_unref(catalog);
         return code;
@@ -189,7 +236,7 @@ static int consume_run(const struct command *self, int argc, char **argv)
 const struct command command_consume = {
         .name = "consume",
         .summary = "Act on events: run consumers until SIGTERM, or see where they stand",
-        .usage = "NAME… | --all | --list [--json]   [--from store|kafka] [-n NAME]",
+        .usage = "NAME… | --all | --list [--json]   [--from store|kafka] [-n NAME] [--metrics ADDRESS:PORT]",
         .example = "  chard consume --all\n"
                    "  chard consume notification -n push@host-1\n"
                    "  chard consume --list",

@@ -321,6 +321,7 @@ static int open_consumers(struct service *s, struct problem *why)
         if (!s->consumes)
                 return 0;
         s->consume.stopped = service_on_consumers_stopped;
+        s->consume.meter = s->figures.meter;
         s->consume.arg = s;
         return consumers_open(&s->consumers, &s->consume, why);
 }

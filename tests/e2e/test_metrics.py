@@ -12,7 +12,8 @@ import urllib.parse
 
 import pytest
 from support import jobs
-from support.figures import OPENMETRICS, Figures, Prometheus, promtool
+from support.consumers import insert
+from support.figures import OPENMETRICS, Figures, Prometheus, dashboards, names_in, promtool, rule_files
 from support.gateway import Gateway
 from support.place import everywhere
 from support.program import ROOT, no_report
@@ -128,9 +129,9 @@ def test_whom_a_slow_one_belonged_to_and_how_long_it_lay_there(chard, queues, pl
 def test_a_real_prometheus_sees_what_ran(chard, database, provider, reply, queues, tmp_path, wait_until):
     chard.settings |= provider.settings()
     chard.prepare()
-    keeper = chard.start("keep", *METRICS)
+    keeper, consumer = chard.start("keep", *METRICS), chard.start("consume", "--all", *METRICS)
     with chard.worker(*METRICS) as worker, Gateway(chard, *METRICS) as gateway:
-        ports = {name: Figures(process).port for name, process in (("worker", worker), ("keeper", keeper), ("gateway", gateway.process))}
+        ports = {name: Figures(process).port for name, process in (("worker", worker), ("keeper", keeper), ("gateway", gateway.process), ("consumer", consumer))}
         with Prometheus(tmp_path, ports.values()) as prometheus:
             run_scans(chard, database, provider, reply)
             gateway.get("/v1/jobs?limit=1")
@@ -139,7 +140,7 @@ def test_a_real_prometheus_sees_what_ran(chard, database, provider, reply, queue
 
             def same():
                 query = prometheus.query
-                assert query("sum(up)") == {(): 3}
+                assert query("sum(up)") == {(): 4}
                 assert query("sum by (task) (chard_tasks_succeeded_total) > 0") == {(k,): v for k, v in was["state SUCCESS"].items()}
                 assert query("sum by (task) (chard_tasks_failed_total)") == {(k,): v for k, v in was["attempts"].items()}
                 assert query("sum(chard_tasks_dead_total)") == {(): database.value("select count(*) from chard.dead_letter where state = 'kept'")}
@@ -152,15 +153,89 @@ def test_a_real_prometheus_sees_what_ran(chard, database, provider, reply, queue
                 assert query('max by (role) (chard_fleet_processes{state="consuming"})') == {("keeper",): 1, ("worker",): 1}
                 assert query("sum(chard_duties_leader)") == {(): 1}
                 assert query('sum by (status) (chard_http_requests_total{route="/v1/jobs"})') == {("200",): 1}
-                assert query("sum(chard_ready)") == {(): 3}
+                assert query("sum(chard_ready)") == {(): 4}
+                assert query("sum by (consumer) (chard_consumer_events_total)") == {(row["consumer"],): row["count"] for row in database.rows(
+                    "select consumer, count(*) as count from chard.inbox group by consumer")}
                 return True
 
             wait_until(same, 60)
+            wait_until(lambda: has_answered(prometheus, dashboards()), 30)
             rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
             assert len(rules) > 10 and {rule["health"] for rule in rules} == {"ok"}, rules
-    keeper.terminate()
-    assert keeper.wait() == 0
-    no_report(keeper.stderr)
+            replay(tmp_path, prometheus)
+    for process in keeper, consumer:
+        process.terminate()
+        assert process.wait() == 0
+        no_report(process.stderr)
+
+
+# Panels of what this run has none of: messages that say when they came, a replication slot, tasks that wait, spans, what was lost.
+EMPTY = {"Age of the oldest ready message", "In their queue before that (p95)", "Replication slots: behind", "Replication slots: oldest event undelivered",
+         "Spans to the collector", "Revoked, handed back", "Retried, paused, put away", "Dead letters filed and refused", "Dollars in an hour"}
+
+
+def has_answered(prometheus, queries):
+    """A real Prometheus answers every query of every dashboard, most with figures; a wrong one is an error of it."""
+    answers = [(panel, query, prometheus.ask("query", query=query)["result"]) for _, panel, query in queries]
+    lacks = [(panel, query) for panel, query, answer in answers if not answer and panel not in EMPTY]
+    assert not lacks, lacks
+    return len(answers) > 50
+
+
+def replay(folder, prometheus):
+    """The rules on what was scraped, by promtool, a sample a minute and then an hour of the last ones: what is recorded, and that nothing fires of what is well."""
+    names = set.union(*(names_in(path.read_text()) for path in rule_files()))
+    series = prometheus.stored({name for name in names if ":" not in name})
+    longest = max(map(len, series.values()))
+    test = {"interval": "1m", "input_series": [{"series": name, "values": " ".join(["_"] * (longest - len(values)) + values + [f"{values[-1]}x60"])}
+                                               for name, values in series.items()],
+            "promql_expr_test": [
+                {"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": f"{longest + 50}m", "exp_samples": []},
+                {"expr": 'job_queue:chard_queue_slots_free:max{queue="scan.vision"}', "eval_time": f"{longest + 50}m",
+                 "exp_samples": [{"labels": 'job_queue:chard_queue_slots_free:max{job="chard", queue="scan.vision"}', "value": 1000}]},
+                {"expr": 'count(job_task:chard_task_seconds:p95_5m{task="scan.vision"})', "eval_time": f"{longest + 50}m", "exp_samples": [{"labels": "{}", "value": 1}]}]}
+    (folder / "replay.yml").write_text(json.dumps({"rule_files": list(map(str, rule_files())), "evaluation_interval": "1m", "tests": [test]}))
+    promtool("test", "rules", folder / "replay.yml")
+
+
+@everywhere
+def test_a_consumer_shows_what_it_deals_with(chard, database, place, wait_until):
+    chard.prepare()
+    insert(database, [{"type": "RewardGranted", "of": ("scan", f"j{n}"), "payload": {"job_id": f"j{n}", "user_id": f"u{n}", "reward_type": "character",
+                       "character_id": "pet" if n else ""}} for n in range(21)])
+    consumer = chard.start("consume", "character", *METRICS)
+    figures = Figures(consumer)
+
+    def shown():
+        assert figures.by("outcome", "chard_consumer_events_total", consumer="character") == {"acted": 20, "dead": 1}
+        assert figures.value("chard_consumer_step_seconds_count") >= 1
+        assert (figures.value("chard_consumer_acts"), figures.value("chard_consumer_behind_events"), figures.value("chard_consumer_waiting_events")) == (1, 0, 0)
+        assert figures.value("chard_build_info", role="consumer") == figures.value("chard_ready") == figures.value("chard_store_up") == 1
+        return True
+
+    wait_until(shown, 40)
+    promtool("check", "metrics", input=figures.text())
+    assert figures.queues()["scan.vision"]["ready"] == 0 and figures.get("/healthz").status == figures.get("/readyz").status == 200
+    consumer.terminate()
+    assert consumer.wait() == 0
+    no_report(consumer.stderr)
+
+
+def test_a_consumer_acts_without_a_broker_and_shows_queues_when_it_is_there(chard, broker_url, toxic, wait_until):
+    chard.prepare()
+    link = toxic(urllib.parse.urlsplit(broker_url).port)
+    chard.settings["CHARD_BROKER_URL"] = link.url(broker_url)
+    link.refuse()
+    consumer = chard.start("consume", "--all", *METRICS)
+    figures = Figures(consumer)
+    wait_until(lambda: figures.value("chard_consumer_acts", consumer="character") == 1)
+    assert figures.get("/stats/queues").status == 503 and figures.get("/readyz").status == 200 and figures.value("chard_broker_up") is None
+    link.heal()
+    wait_until(lambda: figures.get("/stats/queues").status == 200, 40)
+    assert figures.queues()["scan.vision"]["ready"] == 0 and figures.value("chard_broker_up") is not None
+    consumer.terminate()
+    assert consumer.wait() == 0
+    no_report(consumer.stderr)
 
 
 # --- queues ----------------------------------------------------------------------------------------------
@@ -404,10 +479,15 @@ def test_every_name_is_in_the_docs_and_no_other():
 def test_alert_rules():
     folder = ROOT / "deploy/prometheus"
     rules, docs = (folder / "alerts.yml").read_text(), (ROOT / "docs/metrics.md").read_text()
-    assert "rules found" in promtool("check", "rules", folder / "alerts.yml")
+    for path in rule_files():
+        assert "rules found" in promtool("check", "rules", path)
     promtool("test", "rules", "alerts_test.yml", cwd=folder)
     anchors = {re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", docs, re.M)}
     links = re.findall(r"runbook_url: docs/metrics.md#(\S+)", rules)
     assert len(links) == rules.count("- alert:") and set(links) <= anchors, set(links) - anchors
-    used = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\b(?:chard|process)_[a-z_]+\b", rules)}
-    assert used <= set(names()), used - set(names())
+    recorded = (folder / "recording.yml").read_text()
+    made = set(re.findall(r"record: (\S+)", recorded))
+    known = set(names()) | made
+    assert names_in(rules) | names_in(recorded) <= known, (names_in(rules) | names_in(recorded)) - known
+    asked = set.union(*(names_in(query) for *_, query in dashboards()))
+    assert asked <= known and made <= asked and len(asked) > 60, (asked - known, made - asked)

@@ -2,6 +2,7 @@
 """What a process shows of itself, read with Prometheus's own client library; and a real Prometheus that scrapes it."""
 
 import json
+import re
 import subprocess
 import urllib.parse
 
@@ -70,13 +71,33 @@ def promtool(*arguments, input=None, cwd=None):
     return done.stdout + done.stderr
 
 
-class Prometheus:
-    """A server that scrapes these ports twice a second, with the alert rules that ship."""
+def rule_files():
+    return [ROOT / f"deploy/prometheus/{name}.yml" for name in ("alerts", "recording")]
 
-    def __init__(self, folder, ports):
+
+def names_in(text):
+    """Those of chard's metrics, and of what is recorded, as they stand in rules or in queries; a histogram by its own name."""
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"(?<![\w:#-])(?:\w+:)?(?:chard|process)_[a-z_]+(?::\w+)?", text)}
+
+
+def dashboards():
+    """[(dashboard, panel, query)], with Grafana's variables filled in."""
+    found = []
+    for path in sorted((ROOT / "deploy/grafana").glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                found.append((path.stem, panel["title"], target["expr"].replace("$__rate_interval", "1m").replace("$job", "chard")))
+    return found
+
+
+class Prometheus:
+    """A server that scrapes these ports twice a second, with the rules that ship, or these."""
+
+    def __init__(self, folder, ports, rules=None, alertmanager=None):
         self.port = free_port()
         config = {"global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
-                  "rule_files": [str(ROOT / "deploy/prometheus/alerts.yml")],
+                  "rule_files": [str(path) for path in rules or rule_files()],
+                  "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}] if alertmanager else []},
                   "scrape_configs": [{"job_name": "chard", "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}]}]}
         (folder / "prometheus.yml").write_text(json.dumps(config))
         self.log = open(folder / "prometheus.log", "w")
@@ -112,3 +133,9 @@ class Prometheus:
         """{the values of the labels that are left, in the order of their names: value}"""
         return {tuple(value for _, value in sorted(one["metric"].items())): float(one["value"][1])
                 for one in self.ask("query", query=expression)["result"]}
+
+    def stored(self, names):
+        """{series as text: its samples} of these names, as they were scraped."""
+        pattern = "|".join(sorted(names))
+        return {"{" + ", ".join(f"{key}={json.dumps(value)}" for key, value in one["metric"].items()) + "}": [value for _, value in one["values"]]
+                for one in self.ask("query", query=f'{{__name__=~"(?:{pattern})(?:_bucket|_sum|_count)?"}}[10m]')["result"]}
