@@ -128,7 +128,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-events proof-volume \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-events proof-metrics proof-volume \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -189,6 +189,11 @@ proof-events: ## events through Debezium and Kafka to consumers, with the real p
 	@scripts/kafka
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_events
+
+proof-metrics: ## an alert through a real Prometheus and a real Alertmanager to a webhook
+	@scripts/deps metrics
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_metrics
 
 asan tsan: ## build that variant, in build/VARIANT/
 	@$(MAKE) --no-print-directory VARIANT=$@ program libchard
