@@ -511,6 +511,16 @@ def test_branches_that_end_in_one_group(store, database):
     assert job_state(database, "a") == SUCCESS
 
 
+def test_a_success_that_comes_later_leaves_a_failure(store, database):
+    """Though it is the last that its job has heard of: somebody else's task of the same root."""
+    for id in "ab":
+        store.one("claim", id=id, root_id="a", pipeline="scan")
+    store.one("fail", id="a", root_id="a", pipeline="scan", attempts=1)
+    assert job_state(database, "a") == FAILURE
+    store.one("commit", id="b", root_id="a", has_job=True, branches=0)
+    assert job_state(database, "a") == FAILURE
+
+
 def test_a_failure_stays_until_it_is_requeued(store, database):
     """And each failure of the job is one event, whatever else fails in it."""
     def told():

@@ -211,6 +211,35 @@ static void a_probe_that_never_went_out_is_given_back(void **state)
         assert_true(probe);
 }
 
+/* Its key was refused: no model is asked for a while, then one call finds out, and its success lets all others in. */
+static void an_endpoint_that_serves_nobody_is_probed(void **state)
+{
+        (void)state;
+        unsigned probe;
+        uint64_t wait_ms;
+        struct model *other = models_get(all, "other");
+        struct ai_reply refused = { .verdict = AI_WAIT, .fault = AI_FAULT_ENDPOINT }, served = { .verdict = AI_OK };
+        model_report(model, 0, 401, T0, T0, 0, &refused);
+        assert_false(model_take(other, T0, 0, &probe, &wait_ms));
+        const uint64_t later = T0 + model_paused_ms(other, T0);
+        assert_true(model_take(other, later, 0, &probe, &wait_ms));
+        assert_false(model_take(model, later, 0, &(unsigned){ 0 }, &wait_ms));
+        model_report(other, probe, 200, later, later + 50, 0, &served);
+        assert_true(model_take(model, later + 50, 0, &probe, &wait_ms));
+}
+
+static void another_key_is_tried_at_once(void **state)
+{
+        (void)state;
+        unsigned probe;
+        uint64_t wait_ms;
+        struct ai_reply refused = { .verdict = AI_WAIT, .fault = AI_FAULT_ENDPOINT };
+        model_report(model, 0, 401, T0, T0, 0, &refused);
+        models_endpoint_renewed(all, T0 + 1);
+        model_report(model, 0, 401, T0, T0 + 2, 0, &refused); /* a call that began with the key before */
+        assert_true(model_take(model, T0 + 3, 0, &probe, &wait_ms));
+}
+
 int main(void)
 {
 #define WITH_MODELS(test) cmocka_unit_test_setup_teardown(test, open_models, close_models)
@@ -225,6 +254,8 @@ int main(void)
                 WITH_MODELS(the_way_back_is_one_probe_and_then_a_ramp),
                 WITH_MODELS(a_probe_that_meets_a_429_closes_the_breaker_but_pauses),
                 WITH_MODELS(a_probe_that_never_went_out_is_given_back),
+                WITH_MODELS(an_endpoint_that_serves_nobody_is_probed),
+                WITH_MODELS(another_key_is_tried_at_once),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
