@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/top/screen.h"
 
-#include "cli/common/view.h"
+#include "core/text/print.h"
 
 #include <errno.h>
 #include <fcntl.h>
