@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -146,11 +147,25 @@ def trixie(package):
     return folder
 
 
-def wrapped(folder, path, version, source, seconds=3600):
-    """Builds a program of ours against a module whose go.mod has replace lines, which only count in the module that is built."""
+def pruned(there, to, only):
+    """A copy of a module that has, of the files in the folders that `only` names, those alone: what the others need is not built."""
+    if to.exists():
+        run("chmod", "-R", "u+w", to)
+        shutil.rmtree(to)
+    for path in [*there.rglob("*.go"), there / "go.mod"]:
+        inside = path.relative_to(there)
+        wanted = only.get(str(inside.parent))
+        if not path.name.endswith("_test.go") and (wanted is None or path.name in wanted):
+            (to / inside).parent.mkdir(parents=True, exist_ok=True)
+            (to / inside).write_bytes(path.read_bytes())
+    return to
+
+
+def wrapped(folder, path, version, source, only, seconds=3600):
+    """Builds a program of ours against a module whose go.mod has replace lines, which only count in the module that is built. `only`: see pruned()."""
     program = folder / "program"
     stamp = folder / "built"
-    want = f"{path}@v{version}\n{source}"
+    want = f"{path}@v{version}\n{sorted(only.items())}\n{source}"
     if program.exists() and stamp.exists() and stamp.read_text() == want:
         return program
     say(f"building against {path} {version}")
@@ -159,7 +174,7 @@ def wrapped(folder, path, version, source, seconds=3600):
     module_file = json.loads(run("go", "mod", "edit", "-json", there / "go.mod").stdout)
     replaced = "".join(f"replace {one['Old']['Path']} {one['Old'].get('Version', '')} => {one['New']['Path']} {one['New']['Version']}\n"
                        for one in module_file.get("Replace") or [] if one["New"].get("Version"))
-    (folder / "go.mod").write_text(f"module chard/{folder.name}\n\ngo {module_file['Go']}\n\nrequire {path} v{version}\n\n{replaced}")
+    (folder / "go.mod").write_text(f"module chard/{folder.name}\n\ngo {module_file['Go']}\n\nrequire {path} v{version}\n\n{replaced}replace {path} => ./{pruned(there, folder / 'pruned', only).name}\n")
     (folder / "go.sum").write_bytes((there / "go.sum").read_bytes())
     (folder / "main.go").write_text(source)
     run("nice", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, ".", cwd=folder, env=os.environ | {"GOFLAGS": "-mod=mod"}, seconds=seconds)
