@@ -4,6 +4,7 @@ virtual host and a database of its own in them, which chard.prepare() finds as i
 private ones."""
 
 import contextlib
+import functools
 import itertools
 import os
 import sys
@@ -84,10 +85,15 @@ def fresh_vhost(rabbitmq):
     rabbitmq.delete_vhost(name)
 
 
+@functools.cache
+def administration(url):
+    return Database(url)
+
+
 @contextlib.contextmanager
 def fresh_database(postgres, template=None):
     name = f"{'test_standing' if template else 'test'}_{os.getpid()}_{next(_serial)}"
-    admin = Database(postgres.url)
+    admin = administration(postgres.url)
     admin.run(f"create database {name} template {template.name if template else 'template1'}")
     yield postgres.url_for(name)
     admin.run(f"drop database {name} with (force)")
@@ -151,7 +157,12 @@ def backend(request, tmp_path):
 
 @pytest.fixture
 def queues(broker_url, place):
-    return FileBroker(broker_url.removeprefix("embedded:")) if place == "file" else Queues(broker_url)
+    if place == "file":
+        yield FileBroker(broker_url.removeprefix("embedded:"))
+        return
+    made = Queues(broker_url, keep=True)
+    yield made
+    made.close()
 
 
 @pytest.fixture

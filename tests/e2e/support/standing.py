@@ -87,21 +87,26 @@ class Hosts:
 
     def _is_clean_again(self, name):
         with contextlib.suppress(amqp.AMQPError, OSError), Queues(self.rabbitmq.url_for(name)).channel() as channel:
-            surplus = {kind: [json.loads(row)["name"] for row in self._definitions(name)[kind] - self.standard[kind]] for kind in ("queues", "exchanges")}
+            found = self._definitions(name)
+            surplus = {kind: [json.loads(row)["name"] for row in found[kind] - self.standard[kind]] for kind in ("queues", "exchanges")}
             if sum(map(len, surplus.values())) > FEW:
                 return False
             for queue in surplus["queues"]:
                 channel.queue_delete(queue)
             for exchange in surplus["exchanges"]:
                 channel.exchange_delete(exchange)
-            return self._definitions(name) == self.standard and all(self._is_empty(channel, json.loads(row)["name"]) for row in self.standard["queues"])
+            if any(surplus.values()):
+                found = self._definitions(name)
+            return found == self.standard and all(self._is_empty(channel, json.loads(row)["name"]) for row in self.standard["queues"])
         return False
 
     @staticmethod
     def _is_empty(channel, queue):
-        """RabbitMQ counts a consumer that still has unacked messages."""
-        channel.queue_purge(queue)
+        """Or has been emptied. RabbitMQ counts a consumer that still has unacked messages."""
         found = channel.queue_declare(queue, passive=True)
+        if found.message_count:
+            channel.queue_purge(queue)
+            found = channel.queue_declare(queue, passive=True)
         return found.message_count == 0 and found.consumer_count == 0
 
 

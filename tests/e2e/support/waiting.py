@@ -4,12 +4,16 @@
 import time
 
 
+DEAR = 0.25  # the longest pause that a question is worth by itself
+
+
 def wait_until(condition, deadline=20, what=None, every=0.02):
     """Asks `condition` until its answer is true, and returns that answer. An AssertionError of the condition
-    counts as "not yet", and is what is raised when `deadline` seconds are over."""
+    counts as "not yet", and is what is raised when `deadline` seconds are over. A question that takes long, because it starts a
+    program or connects to a server, is asked less often: what waits must not keep the processors from what it waits for."""
     end = time.monotonic() + deadline
     while True:
-        error = None
+        error, asked = None, time.monotonic()
         try:
             answer = condition()
         except AssertionError as not_yet:
@@ -18,4 +22,4 @@ def wait_until(condition, deadline=20, what=None, every=0.02):
             return answer
         if time.monotonic() > end:
             raise error or AssertionError(f"not within {deadline} s: {what or condition}")
-        time.sleep(every)
+        time.sleep(max(every, min(2 * (time.monotonic() - asked), DEAR)))
