@@ -128,7 +128,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-events proof-metrics proof-volume \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-events proof-matrix proof-metrics proof-volume \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -182,7 +182,13 @@ proof-volume: ## the tests of thousands with all of their thousands
 	@scripts/deps test
 	@$(MAKE) --no-print-directory -j$(JOBS) all asan
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan drivers
-	@CHARD_TEST_VOLUME=full PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/e2e -m volume --durations=0
+	@CHARD_TEST_VOLUME=full CHARD_TEST_MATRIX=full PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/e2e -m volume --durations=0
+
+proof-matrix: ## the end-to-end tests' further combinations, which `make test` leaves out
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -j$(JOBS) all asan
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan drivers
+	@CHARD_TEST_MATRIX=full PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/e2e -m matrix --durations=0
 
 proof-events: ## events through Debezium and Kafka to consumers, with the real programs (Java 17, Maven)
 	@scripts/deps test

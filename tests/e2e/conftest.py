@@ -28,6 +28,7 @@ from support.loop import LoopThread  # noqa: E402
 from support.place import FileBroker  # noqa: E402
 from support.provider import Provider  # noqa: E402
 from support.queues import Queues  # noqa: E402
+from support.selection import order, select  # noqa: E402
 from support.standing import Hosts, Template, is_wanted, stands  # noqa: E402
 from support.store import Backend  # noqa: E402
 from support.toxic import Toxic  # noqa: E402
@@ -35,6 +36,13 @@ from support.waiting import wait_until as wait  # noqa: E402
 
 _serial = itertools.count(1)
 forget_at_once()
+
+
+def pytest_collection_modifyitems(config, items):
+    select(config, items)
+    if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))) > 1:
+        order(items, workers)
+
 
 # --- servers of the session ---------------------------------------------------------------------------
 
