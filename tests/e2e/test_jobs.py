@@ -391,7 +391,7 @@ def test_any_task_is_sent(chard, database, wait_until):
     late = chard.run("send", "chat.classify", "user_id=u1", "text=a can", "--countdown", "3600", check=0).stdout.strip()
     old = json.loads(chard.run("send", "chat.classify", "--kwargs", '{"user_id": "u1"}', "text=x", "--expires", "0", "--json", check=0).stdout)["id"]
     with chard.worker():
-        jobs.ended(database, ["mine-1"])
+        assert jobs.ended(database, ["mine-1"]) == {"mine-1": "SUCCESS"}
         wait_until(lambda: database.rows("select * from chard.scheduled where task_id = %s", late), what="the later one waits in the schedule")
         shown = json.loads(chard.run("job", late[:13], "--json", check=0).stdout)
         assert shown["state"] == "PENDING" and shown["scheduled"]["name"] == "chat.classify" and shown["id"] == late
