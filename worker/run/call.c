@@ -39,7 +39,7 @@ unsigned run_deadline_ms(const struct run *run)
 bool run_out_of_time(struct run *run)
 {
         const unsigned limit = sooner_limit_ms(run);
-        if (!limit || limit >= own_deadline_ms(run) || strcmp(run->call.reply.why.code, "timeout") != 0)
+        if (!limit || limit >= own_deadline_ms(run) || strcmp(run_reply(run)->why.code, "timeout") != 0)
                 return false;
         const bool soft = limit == soft_limit_ms(run);
         problem_set(&run->why, "task", soft ? "soft_time_limit" : "time_limit", "%g", (double)limit / 1000);
@@ -97,19 +97,22 @@ int run_answer_offline(const struct ai_request *request, json_t **answer, void *
         return offline_answer(run->task, request, answer, why);
 }
 
-void run_take_reply(struct run *run, const struct ai_reply *reply)
-{
-        run->call.under_way = NULL;
-        json_decref(run->call.reply.content);
-        run->call.reply = *reply;
-        json_incref(run->call.reply.content);
-        if (reply->verdict != AI_CANCELLED)
-                run_observed(run, RUN_ANSWERED, .why = reply->verdict == AI_OK ? NULL : &run->call.reply.why);
-}
+const struct ai_reply run_no_reply;
 
-void run_fail_attempt(struct run *run, const struct problem *why)
+bool run_take_reply(struct run *run, const struct ai_reply *reply)
 {
-        run->call.reply.why = *why;
+        struct call_part *call = &run->call;
+        call->under_way = NULL;
+        if (!call->reply && (call->reply = arena_alloc(&run->arena, sizeof(*call->reply))) != NULL)
+                *call->reply = run_no_reply;
+        if (!call->reply)
+                return false;
+        json_decref(call->reply->content);
+        *call->reply = *reply;
+        json_incref(call->reply->content);
+        if (reply->verdict != AI_CANCELLED)
+                run_observed(run, RUN_ANSWERED, .why = reply->verdict == AI_OK ? NULL : &call->reply->why);
+        return true;
 }
 
 /* ---- a wait ---- */

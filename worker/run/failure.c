@@ -33,7 +33,10 @@ static void failure_describe_event(struct run *run)
         const char *user = json_text(json_object_get(run_document(run), "job"), "user_id", NULL);
         json_decref(f->event_payload);
         f->event_payload = failed_event_payload(f->row.root_id, user, f->row.why);
-        failed_event_type(f->row.pipeline, f->event_type);
+        if (!f->event_type)
+                f->event_type = arena_alloc(&run->arena, FAILED_TYPE_SIZE);
+        if (f->event_type)
+                failed_event_type(f->row.pipeline, f->event_type);
         f->row.aggregate_type = *f->row.pipeline ? f->row.pipeline : "job";
         f->row.event_type = f->event_payload ? f->event_type : NULL;
         f->row.payload = f->event_payload;

@@ -80,7 +80,7 @@ struct lease_part {
 struct call_part {
         struct ai_request request;
         struct ai_call *under_way; /* or NULL */
-        struct ai_reply reply;     /* its content is owned here */
+        struct ai_reply *reply;    /* in its arena, or NULL: none has come; its content is owned here */
         int64_t began_ms;          /* wall clock: when its work began; 0 = not yet */
         uint64_t wait_ms;
         unsigned soft_limit_ms, hard_limit_ms; /* where its message has none of its own; 0 = none */
@@ -113,7 +113,7 @@ struct attempt_part {
 /* worker/run/failure.c: its failure, as store and dead letter have it. */
 struct failure_part {
         struct failure row;
-        char event_type[FAILED_TYPE_SIZE];
+        char *event_type;      /* in its arena */
         json_t *event_payload; /* owned */
         unsigned attempts;     /* so many, as the store has it; 0 = not known */
         bool transient;        /* what it died of may pass */

@@ -33,7 +33,7 @@ static void run_free_parts(struct run *run)
         task_message_clear(&run->message);
         json_decref(run->input.document);
         json_decref(run->input.facts);
-        json_decref(run->call.reply.content);
+        json_decref(run_reply(run)->content);
         json_decref(run->failure.event_payload);
         json_decref(run->result.children);
         json_decref(run->join.parts);

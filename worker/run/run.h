@@ -221,13 +221,13 @@ static inline struct ai_request *run_request(struct run *run)
         return &run->call.request;
 }
 
-/* This is the answer. / It, zeroes before. / It failed of this, which its task found. */
-void run_take_reply(struct run *run, const struct ai_reply *reply);
+/* This is the answer; false without memory for it. / It, zeroes before: most of a run's life it has none, and thousands of runs wait for one. */
+bool run_take_reply(struct run *run, const struct ai_reply *reply);
+extern const struct ai_reply run_no_reply;
 static inline const struct ai_reply *run_reply(const struct run *run)
 {
-        return &run->call.reply;
+        return run->call.reply ? run->call.reply : &run_no_reply;
 }
-void run_fail_attempt(struct run *run, const struct problem *why);
 
 /* Has its call taken longer than its message allows (time_limit, soft_time_limit)? Then run->why says so, and it is not tried again. */
 bool run_out_of_time(struct run *run);

@@ -98,7 +98,6 @@ static enum step not_here(struct run *run)
  * had no memory for is missing in what it has built, and whatever it says then is no verdict. */
 static enum step stopped_by_task(struct run *run, int code, unsigned long lost)
 {
-        struct problem broken;
         if (json_memory_lost() != lost)
                 return run_out_of_memory(run);
         if (code == TASK_ELSEWHERE)
@@ -106,9 +105,8 @@ static enum step stopped_by_task(struct run *run, int code, unsigned long lost)
         if (code > 0 && code != TASK_AGAIN)
                 return STEP_DEAD;
         if (code < 0)
-                problem_set(&broken, "task", "broken", "%s said \"%s\": memory ran out, or it has a bug",
+                problem_set(&run->why, "task", "broken", "%s said \"%s\": memory ran out, or it has a bug",
                             run->def->name, strerror(-code));
-        run_fail_attempt(run, code < 0 ? &broken : &run->why);
         return STEP_RETRY;
 }
 
@@ -296,7 +294,7 @@ static enum step after_call(struct run *run)
         const struct ai_reply *reply = run_reply(run);
         switch (reply->verdict) {
         case AI_OK: return STEP_JUDGE;
-        case AI_TRANSIENT: return run_out_of_time(run) ? out_of_time(run) : STEP_RETRY;
+        case AI_TRANSIENT: run->why = reply->why; return run_out_of_time(run) ? out_of_time(run) : STEP_RETRY;
         case AI_WAIT: run_wait(run, reply->wait_ms); return STEP_PAUSE;
         case AI_PERMANENT: run->why = reply->why; return STEP_DEAD;
         case AI_CANCELLED: return run_is_terminated(run) ? STEP_REVOKE : STEP_HAND_BACK;
@@ -307,9 +305,9 @@ static enum step after_call(struct run *run)
 static void step_on_reply(const struct ai_reply *reply, void *arg)
 {
         struct run *run = (struct run *)arg;
-        run_take_reply(run, reply);
+        const bool taken = run_take_reply(run, reply);
         run_drop_pictures(run);
-        run_go(run, after_call(run));
+        run_go(run, taken ? after_call(run) : run_out_of_memory(run));
 }
 
 /* ---- pause: the model rests; a short wait is held here, a longer one holds nothing (I6) ---- */
@@ -376,8 +374,6 @@ static enum step step_retry(struct run *run)
 {
         const struct ai_reply *reply = run_reply(run);
         const bool committed = run_is_unsent(run); /* only its successors are missing */
-        if (!committed)
-                run->why = reply->why;
         run_mark_transient(run, committed || reply->verdict == AI_TRANSIENT);
         if (run_attempts_used_up(run))
                 return run_give_up(run);
