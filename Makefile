@@ -190,9 +190,10 @@ proof-matrix: ## the end-to-end tests' further combinations, which `make test` l
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan drivers
 	@CHARD_TEST_MATRIX=full PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/e2e -m matrix --durations=0
 
-proof-events: ## events through Debezium and Kafka to consumers, with the real programs (Java 17, Maven)
+proof-events: ## events through Debezium and Kafka to consumers and OpenSearch, with the real programs (JDK 17, Maven)
 	@scripts/deps test
 	@scripts/kafka
+	@scripts/opensearch
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_events
 

@@ -113,18 +113,17 @@ static struct heard *consuming_only(struct consuming *c)
         return only;
 }
 
-static struct thinking consuming_thinking(struct consuming *c, const json_t *facts)
+struct thinking consuming_thinking(struct consuming *c, const json_t *facts)
 {
         return (struct thinking){ .consumer = c->what,
                                   .catalog = c->config->catalog,
                                   .routes = c->routes,
                                   .held = c->held,
                                   .facts = facts,
+                                  .history = c->history,
                                   .worker = c->config->name,
                                   .now_ms = clock_wall_ms() };
 }
-
-static void consuming_step(struct consuming *c);
 
 /* One of several is not to be stored: they go one by one, until it stands alone, as a dead letter. */
 static void consuming_on_refused(struct consuming *c, const struct problem *why)
@@ -194,7 +193,7 @@ static void consuming_on_stepped(enum consumer_end end, const struct problem *wh
         consuming_turn(c);
 }
 
-static void consuming_step(struct consuming *c)
+void consuming_step(struct consuming *c)
 {
         step_draw(&c->draft, c->what->def, c->epoch, &c->batch);
         if (c->stream)
@@ -222,7 +221,7 @@ static void consuming_on_facts(json_t *facts, const struct problem *why, void *a
         const struct thinking t = consuming_thinking(c, facts);
         c->busy = false;
         if (!why && think(&c->batch, &t) == 0) {
-                consuming_step(c);
+                consuming_project(c);
                 return;
         }
         batch_unmark(&c->batch, HEARD_OPEN);
@@ -230,20 +229,10 @@ static void consuming_on_facts(json_t *facts, const struct problem *why, void *a
 }
 
 /* In a wave no two see the same facts. */
-void consuming_wave(struct consuming *c)
+static void consuming_ask_facts(struct consuming *c)
 {
         struct fact_set sets[CONSUMER_STEP_MAX * TASK_MOST_SEES];
-        const int marked = batch_wave(&c->batch, c->most);
         size_t count = 0;
-        if (marked == 0)
-                consuming_end_batch(c);
-        if (marked <= 0) {
-                if (marked < 0)
-                        consuming_complain(c, "the events in hand can't be sorted", NULL);
-                else
-                        consuming_turn(c);
-                return;
-        }
         for (size_t i = 0; i < c->batch.count; i++)
                 for (unsigned s = 0; c->batch.list[i].state == HEARD_NOW && s < c->batch.list[i].see_count; s++)
                         sets[count++] = c->batch.list[i].sees[s];
@@ -253,4 +242,49 @@ void consuming_wave(struct consuming *c)
         }
         c->busy = true;
         c->store->consumer->facts(c->store, sets, count, consuming_on_facts, c);
+}
+
+static void consuming_on_history(json_t *history, const struct problem *why, void *arg)
+{
+        struct consuming *c = (struct consuming *)arg;
+        c->busy = false;
+        if (why) {
+                batch_unmark(&c->batch, HEARD_OPEN);
+                consuming_complain(c, "the event store can't be read", why);
+                return;
+        }
+        c->history = json_incref(history);
+        consuming_ask_facts(c);
+}
+
+/* Before the facts: what these say is then as new as the version that it is shown under. */
+static void consuming_ask_history(struct consuming *c)
+{
+        struct fact_set aggregates[CONSUMER_STEP_MAX];
+        size_t count = 0;
+        consuming_forget_models(c);
+        for (size_t i = 0; i < c->batch.count; i++)
+                if (c->batch.list[i].state == HEARD_NOW)
+                        aggregates[count++] = (struct fact_set){ c->batch.list[i].event.aggregate_type,
+                                                                 c->batch.list[i].event.aggregate_id };
+        c->busy = true;
+        c->store->consumer->history(c->store, aggregates, count, consuming_on_history, c);
+}
+
+void consuming_wave(struct consuming *c)
+{
+        const int marked = batch_wave(&c->batch, c->most);
+        if (marked == 0)
+                consuming_end_batch(c);
+        if (marked <= 0) {
+                if (marked < 0)
+                        consuming_complain(c, "the events in hand can't be sorted", NULL);
+                else
+                        consuming_turn(c);
+                return;
+        }
+        if (c->what->def->writes[0].name)
+                consuming_ask_history(c);
+        else
+                consuming_ask_facts(c);
 }

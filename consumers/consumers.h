@@ -21,20 +21,22 @@ struct consumers_config {
         const char *store_url;
         const char *name;         /* of this process, by which others know who does it */
         const char *const *names; /* consumers to run, */
-        size_t name_count;        /* 0 = all that need not be named */
+        size_t name_count;        /* 0 = all that need not be named, and whose read models have a place */
         unsigned lease_ms;        /* 0 = CONSUMERS_LEASE_MS */
         unsigned connect_timeout_ms;
-        const char *kafka_servers;               /* where the events come from; NULL = the store's outbox */
-        const char *kafka_prefix;                /* of the topics: "chard." */
-        const char *task_routes, *default_queue; /* where tasks of others go: message/routes.h; or NULL */
-        struct meter *meter;                     /* where what they do is counted; or NULL */
+        const char *kafka_servers;                 /* where the events come from; NULL = the store's outbox */
+        const char *kafka_prefix;                  /* of the topics: "chard." */
+        const char *search_url, *models_redis_url; /* where read models are kept; NULL or "": nowhere */
+        const char *task_routes, *default_queue;   /* where tasks of others go: message/routes.h; or NULL */
+        struct meter *meter;                       /* where what they do is counted; or NULL */
         void (*stopped)(void *arg); /* after consumers_stop: nothing is on its way any more; may come from inside it */
         void *arg;
 };
 
 struct consumers;
 
-/* Begin. Returns 0; 1 with `why` (source "consumer", code "unknown_consumer"; as task_routes_read and store_open); or -ENOMEM. */
+/* Begin. Returns 0; 1 with `why` (source "consumer", code "unknown_consumer"; "no_place": a consumer was named whose read models are kept nowhere; as task_routes_read, models_open and
+ * store_open); or -ENOMEM. */
 int consumers_open(struct consumers **out, const struct consumers_config *config, struct problem *why);
 
 /* Does the store answer, without which none acts? If not: why, a constant. / Their store; borrowed until consumers_close. */

@@ -52,6 +52,7 @@ static void consuming_forget_held(struct consuming *c)
 void consuming_let_go(struct consuming *c)
 {
         c->taken = false;
+        consuming_forget_models(c);
         batch_clear(&c->batch);
         consuming_forget_held(c);
 }

@@ -5,7 +5,9 @@
 
 #include "consumers/consumers.h"
 #include "consumers/kafka/stream.h"
+#include "consumers/models/models.h"
 #include "consumers/step.h"
+#include "consumers/think.h"
 #include "core/map.h"
 #include "duties/lead.h"
 #include "message/routes.h"
@@ -17,6 +19,12 @@ struct consuming {
         const struct task_routes *routes;
         const struct consumer *what;
         struct store *store;
+        struct read_models *models; /* where read models are kept; or NULL */
+        json_t *history;            /* of the wave's aggregates; or NULL */
+        struct model_write *writes; /* of the wave; or NULL */
+        struct heard **writers;     /* … and whose each is */
+        size_t write_count;
+        unsigned model_setbacks;     /* times in a row that its read models could not be written */
         struct lead lead;            /* of the store's events; where they come from Kafka, its group says who acts */
         struct kafka_stream *stream; /* or NULL */
         json_t *rows;                /* a batch of its records, until that is over; or NULL */
@@ -91,7 +99,19 @@ void consuming_let_go(struct consuming *c);
 /* The next wave of the batch; or it is over. */
 void consuming_wave(struct consuming *c);
 
+/* What was thought, as the store takes it; and what thinks. */
+void consuming_step(struct consuming *c);
+struct thinking consuming_thinking(struct consuming *c, const json_t *facts);
+
 /* Where it stands, of events that it does not hear. */
 void consuming_store_position(struct consuming *c);
+
+/* ---- projecting.c ---- */
+
+/* Write what the wave shows in read models, and then the step. */
+void consuming_project(struct consuming *c);
+
+/* What belongs to a wave's read models is given back. */
+void consuming_forget_models(struct consuming *c);
 
 #endif

@@ -18,6 +18,7 @@ struct consumers {
         struct consumers_config config;
         struct task_routes routes;
         struct store *store;
+        struct read_models *models;
         struct absence absence;
         struct consuming *list;
         size_t count;
@@ -52,6 +53,23 @@ static void consumers_add(struct consumers *c, const struct consumer *what)
         c->list[c->count++].what = what;
 }
 
+static int consumers_have(const struct consumers *c, const struct consumer *what, struct problem *why)
+{
+        int rc = 0;
+        for (const struct read_model *m = what->def->writes; rc == 0 && m->name; m++)
+                rc = models_have(c->models, m, why);
+        return rc;
+}
+
+static int consumers_open_models(struct consumers *c, struct problem *why)
+{
+        const struct models_config config = { .loop = c->config.loop,
+                                              .search_url = c->config.search_url,
+                                              .redis_url = c->config.models_redis_url,
+                                              .connect_timeout_ms = c->config.connect_timeout_ms };
+        return models_open(&c->models, &config, why);
+}
+
 static int consumers_choose(struct consumers *c, struct problem *why)
 {
         size_t count;
@@ -60,12 +78,14 @@ static int consumers_choose(struct consumers *c, struct problem *why)
         if (!c->list)
                 return -ENOMEM;
         for (size_t i = 0; i < count && c->config.name_count == 0; i++)
-                if (!(all[i].def->flags & CONSUMER_NAMED))
+                if (!(all[i].def->flags & CONSUMER_NAMED) && consumers_have(c, &all[i], NULL) == 0)
                         consumers_add(c, &all[i]);
         for (size_t i = 0; i < c->config.name_count; i++) {
                 const struct consumer *what = catalog_consumer(c->config.catalog, c->config.names[i]);
                 if (!what)
                         return consumers_unknown(&c->config, c->config.names[i], why);
+                if (consumers_have(c, what, why) != 0)
+                        return 1;
                 consumers_add(c, what);
         }
         return 0;
@@ -161,6 +181,7 @@ static int consumers_start(struct consumers *c, struct problem *why)
                 one->config = &c->config;
                 one->routes = &c->routes;
                 one->store = c->store;
+                one->models = c->models;
                 one->told = told;
                 one->acted = consumers_on_acted;
                 one->end = consumers_on_end;
@@ -192,6 +213,8 @@ int consumers_open(struct consumers **out, const struct consumers_config *config
         c->timer.data = c;
         absence_init(&c->absence, "consumer", "the store", "");
         int rc = task_routes_read(&c->routes, config->task_routes, config->default_queue, why);
+        if (rc == 0)
+                rc = consumers_open_models(c, why);
         if (rc == 0)
                 rc = consumers_choose(c, why);
         if (rc == 0)
@@ -236,6 +259,7 @@ void consumers_close(struct consumers *c)
         c->stopping = c->ended = true;
         if (c->store)
                 c->store->backend->close(c->store); /* what is under way ends here */
+        models_close(c->models);
         consumer_figures_close(c->figures);
         for (size_t i = 0; i < c->started; i++)
                 consuming_close(&c->list[i]);

@@ -181,13 +181,25 @@ static json_t *think_facts(const struct heard *h, const struct thinking *t)
         return facts;
 }
 
+/* Its aggregate's events; NULL: none are known. */
+static const json_t *think_history(const struct heard *h, const struct thinking *t)
+{
+        const json_t *list =
+                json_object_get(json_object_get(t->history, h->event.aggregate_type), h->event.aggregate_id);
+        return json_is_array(list) ? list : NULL;
+}
+
 static int think_run(struct heard *h, const struct thinking *t)
 {
+        const json_t *history = think_history(h, t);
         JSON_OWNED json_t *facts = think_facts(h, t);
         const struct consumer_input in = {
                 .consumer = t->consumer->def,
                 .event = &h->event,
                 .facts = facts,
+                .history = history,
+                .version =
+                        history ? json_number(json_array_get(history, json_array_size(history) - 1), "version", 0) : 0,
                 .data = t->consumer->data,
                 .arena = &h->arena,
         };
@@ -199,6 +211,15 @@ static int think_run(struct heard *h, const struct thinking *t)
         if (rc == TASK_AGAIN)
                 return think_again(h, t);
         return rc > 0 ? think_die(h, t) : rc;
+}
+
+/* One of a page that waits is kept as text. */
+static int think_keep(struct heard *h)
+{
+        if (!h->position)
+                return 0;
+        json_write(h->whole, &h->text);
+        return h->text.failed ? -ENOMEM : 0;
 }
 
 static int think_one(struct heard *h, const struct thinking *t)
@@ -213,11 +234,15 @@ static int think_one(struct heard *h, const struct thinking *t)
                 h->verdict = HEARD_WAITS;
         else
                 rc = think_run(h, t);
-        if (rc == 0 && h->verdict == HEARD_WAITS && h->position) {
-                json_write(h->whole, &h->text);
-                rc = h->text.failed ? -ENOMEM : 0;
-        }
-        return rc;
+        return rc == 0 && h->verdict == HEARD_WAITS ? think_keep(h) : rc;
+}
+
+int think_later(struct heard *h, const struct problem *why)
+{
+        h->why = *why;
+        h->again = h->transient = true;
+        h->verdict = HEARD_WAITS;
+        return think_keep(h);
 }
 
 int think(struct batch *b, const struct thinking *t)

@@ -14,6 +14,7 @@ struct thinking {
         const struct task_routes *routes; /* … and those that nobody here knows; or NULL */
         const struct map *held;           /* aggregates of which an event waits: the next one waits behind it */
         const json_t *facts;              /* {kind: {owner: {key: value}}} */
+        const json_t *history;            /* {type: {id: events of the aggregate}}; NULL: it writes no read models */
         const char *worker;               /* who files dead letters */
         int64_t now_ms;
 };
@@ -23,5 +24,8 @@ int think(struct batch *b, const struct thinking *t);
 
 /* What the store refused of a single event makes it a dead letter; of one that is one already, a plainer one. 0 or -ENOMEM. */
 int think_refused(struct heard *h, const struct thinking *t, const struct problem *why);
+
+/* A read model can't take now what a single event shows: it waits, and is no nearer to being a dead letter. 0 or -ENOMEM. */
+int think_later(struct heard *h, const struct problem *why);
 
 #endif

@@ -56,6 +56,9 @@ typedef void consumer_done(enum consumer_end end, const struct problem *why, voi
 
 enum { CONSUMER_STEP_MAX = 200 }; /* items, and so on, in a step */
 
+/* Events of an aggregate that a projector sees; also in SQL. */
+enum { CONSUMER_MOST_HISTORY = 200 };
+
 struct store_consumer {
         /* Take it for `holder`, and make it where it is new: {"position" ("" = before the first event), "epoch", "held": {key: how many wait}}. */
         void (*take)(struct store *s, const char *name, const char *holder, json_done *done, void *arg);
@@ -68,6 +71,12 @@ struct store_consumer {
         void (*page)(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
         /* {kind: {owner: {key: value}}}; each set is asked for once. Copied. */
         void (*facts)(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg);
+        /* All events of each aggregate (kind: its type; owner: its id), oldest first, the newest CONSUMER_MOST_HISTORY: {type: {id: [{"id","type","version",
+         * "payload","created_at"}]}}. Copied. */
+        void (*history)(struct store *s, const struct fact_set *aggregates, size_t count, json_done *done, void *arg);
+        /* A page of all aggregates that have events: [{"aggregate_type","aggregate_id"}], in an order, those after `after` (its type and its id; NULL: from the
+         * first). Copied. */
+        void (*aggregates)(struct store *s, const struct fact_set *after, unsigned limit, json_done *done, void *arg);
         void (*step)(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg);
         /* All that were ever taken: [{"name","position","taken_by","taken_ms","moved_ms","waiting","behind" (events after its position, 10,000 at most)}]. */
         void (*list)(struct store *s, json_done *done, void *arg);

@@ -16,6 +16,15 @@ struct event {
         json_t *payload;                                  /* owned by the outcome */
 };
 
+/* What a read model shows of one thing: written where it has nothing newer of it. The store passes it over: consumers/models/models.h. */
+struct document {
+        struct document *next;
+        const char *model, *id; /* which read model, and which thing */
+        const char *part;       /* of the thing, where the model keeps parts; or "" */
+        int64_t version;        /* of the aggregate that is shown */
+        json_t *value;          /* an object, owned by the outcome; NULL: it is deleted */
+};
+
 /* What a task wants done. Filled with the functions below; the engine opens and frees it. */
 struct outcome {
         struct arena *arena;
@@ -24,6 +33,7 @@ struct outcome {
         json_t *sends;    /* canvases that it sends: [{"canvas","as"}], see message.h; or NULL */
         struct event *events, **events_end;
         struct fact *facts, **facts_end;
+        struct document *documents, **documents_end; /* a consumer's alone */
 };
 
 #endif

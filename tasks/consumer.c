@@ -47,9 +47,22 @@ int consumer_check(const struct consumer_def *def, struct problem *why)
                 return problem_set(why, "consumer", "bad_data",
                                    "\"%.80s\" is no name of a consumer: a-z, 0-9, '_' and '-', at most %d", name,
                                    CONSUMER_MOST_NAME);
+        for (const struct read_model *m = def->writes; m->name; m++)
+                if (!*m->name || m->name[strspn(m->name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] ||
+                    strchr("-_", *m->name))
+                        return problem_set(why, "consumer", "bad_data",
+                                           "\"%.80s\" is no name of a read model: a-z, 0-9, '_' and '-'", m->name);
         if (!def->hears[0] || !def->act)
                 return problem_set(why, "consumer", "bad_data", "the consumer %s hears nothing, or does nothing", name);
         return 0;
+}
+
+const struct read_model *consumer_model(const struct consumer_def *def, const char *name)
+{
+        for (const struct read_model *m = def->writes; m->name; m++)
+                if (strcmp(m->name, name) == 0)
+                        return m;
+        return NULL;
 }
 
 bool consumer_event_read(const json_t *whole, struct consumer_event *out)
@@ -84,14 +97,31 @@ static int consumer_check_event(const struct consumer_def *def, const struct con
         return 0;
 }
 
+static int consumer_check_documents(const struct consumer_def *def, const struct outcome *out, struct problem *why)
+{
+        for (const struct document *d = out->documents; d; d = d->next)
+                if (!consumer_model(def, d->model) || !*d->id || d->version < 1 ||
+                    (d->value && !json_is_object(d->value)))
+                        return problem_set(why, "consumer_logic", "bad_answer",
+                                           "the consumer %s wrote a document that no read model of its takes (%.60s)",
+                                           def->name, d->model);
+        return 0;
+}
+
 int consumer_run(const struct consumer_def *def, const struct consumer_input *in, struct outcome *out,
                  struct problem *why)
 {
         if (consumer_check_event(def, in->event, why) != 0)
                 return 1;
+        if (def->writes[0].name && json_array_size(in->history) == 0)
+                return problem_set(why, "consumer", "no_history",
+                                   "the event store has no event of %.60s/%.120s, so what it shows has no version",
+                                   in->event->aggregate_type, in->event->aggregate_id);
         problem_set(why, "consumer_logic", "refused", "the consumer refused it and gave no reason");
         const int rc = def->act(in, out, why);
-        if (rc == 0 || rc == 1 || rc == TASK_AGAIN || rc == -ENOMEM)
+        if (rc == 0)
+                return consumer_check_documents(def, out, why);
+        if (rc == 1 || rc == TASK_AGAIN || rc == -ENOMEM)
                 return rc;
         return problem_set(why, "consumer_logic", "bad_answer", "the consumer %s answered %d, which means nothing",
                            def->name, rc);

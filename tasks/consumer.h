@@ -7,7 +7,21 @@
 
 #include "tasks/task.h"
 
-enum { CONSUMER_MOST_HEARS = 8, CONSUMER_MOST_NAME = 64 };
+enum { CONSUMER_MOST_HEARS = 8, CONSUMER_MOST_NAME = 64, CONSUMER_MOST_MODELS = 4 };
+
+/* What a read model is kept in. */
+enum read_model_kind {
+        READ_MODEL_SEARCH, /* an index of OpenSearch: documents by their ids, without parts */
+        READ_MODEL_KEYS,   /* hashes of a Redis: a key for each id, a field for each part */
+};
+
+/* What a projector keeps for those who read. Constant. */
+struct read_model {
+        const char *
+                name; /* of the index (an alias), or what the keys begin with: lower-case letters, digits, '-' and '_' */
+        enum read_model_kind kind;
+        const char *mapping; /* of the index: its "mappings" as JSON text; NULL: as OpenSearch guesses */
+};
 
 /* An event, as it is heard. Everything borrowed for the length of the call. */
 struct consumer_event {
@@ -22,6 +36,10 @@ struct consumer_input {
         const struct consumer_def *consumer; /* whose function it is; the engine sets it */
         const struct consumer_event *event;
         const json_t *facts; /* those that it sees: {kind: {owner: {key: value}}} (consumer_facts) */
+        /* Of one that writes read models: all events of the event's aggregate, oldest first, the newest 200 of them: [{"id", "type", "version",
+         * "payload", "created_at"}]; and the version of the last, which is what they show. There may be newer ones than the event among them. */
+        const json_t *history;
+        int64_t version;
         const void *data;    /* what its domain's tasks share; NULL = nothing */
         struct arena *arena; /* lives until what it wants done is stored */
 };
@@ -37,11 +55,13 @@ struct consumer_def {
         const char *aggregates[CONSUMER_MOST_HEARS + 1]; /* types of their aggregates, ended by NULL; none: any */
         struct task_sees
                 sees[TASK_MOST_SEES + 1]; /* facts; owners are JSON pointers into the event: "/payload/user_id" */
-        struct retry_policy retry;        /* of TASK_AGAIN */
+        struct read_model writes[CONSUMER_MOST_MODELS + 1]; /* ended by one without a name; none: it is no projector */
+        struct retry_policy retry;                          /* of TASK_AGAIN */
         unsigned
                 version; /* the newest "schema_version" of a payload that it understands; one without is of version 1. 0 = 1 */
         unsigned flags;
-        /* event, facts -> events, facts (outcome_event, outcome_fact_once, outcome_fact_merge) and tasks to be sent (outcome_send).
+        /* event, facts, history -> events, facts (outcome_event, outcome_fact_once, outcome_fact_merge), tasks to be sent (outcome_send), documents of read
+         * models (outcome_document).
          * 0 = done, also where there is nothing to do; 1 = a refusal (why): the event becomes a dead letter, and those behind it go on;
          * TASK_AGAIN = not now (why): it waits, and with it those of the same aggregate; < 0 = out of memory (-ENOMEM) or a bug. */
         int (*act)(const struct consumer_input *in, struct outcome *out, struct problem *why);
@@ -65,6 +85,9 @@ int consumer_need(const struct consumer_input *in, const char *key, const char *
 
 /* What it sees of a kind about an owner: {key: value}. Borrowed; NULL where it sees no such facts. */
 const json_t *consumer_facts(const struct consumer_input *in, const char *kind, const char *owner);
+
+/* One of those that it writes, by its name; NULL: none. */
+const struct read_model *consumer_model(const struct consumer_def *def, const char *name);
 
 /* Does it hear events of this type, of an aggregate of that one? Pure, as the next two. */
 bool consumer_hears(const struct consumer_def *def, const char *type, const char *aggregate_type);

@@ -8,6 +8,7 @@ int outcome_open(struct outcome *o, struct arena *arena)
         *o = (struct outcome){ .arena = arena, .sections = json_object() };
         o->events_end = &o->events;
         o->facts_end = &o->facts;
+        o->documents_end = &o->documents;
         return o->sections ? 0 : -ENOMEM;
 }
 
@@ -17,6 +18,8 @@ void outcome_close(struct outcome *o)
                 json_decref(e->payload);
         for (struct fact *f = o->facts; f; f = f->next)
                 json_decref(f->value);
+        for (struct document *d = o->documents; d; d = d->next)
+                json_decref(d->value);
         json_decref(o->sections);
         json_decref(o->result);
         json_decref(o->sends);
@@ -105,4 +108,30 @@ int outcome_fact_once(struct outcome *o, const char *kind, const char *owner, co
 int outcome_fact_merge(struct outcome *o, const char *kind, const char *owner, const char *key, json_t *takes)
 {
         return add_fact(o, &(struct fact){ .mode = FACT_MERGE, .kind = kind, .owner = owner, .key = key }, takes);
+}
+
+static int add_document(struct outcome *o, const struct document *as, json_t *takes)
+{
+        struct document *d = arena_alloc(o->arena, sizeof(*d));
+        if (!d) {
+                json_decref(takes);
+                return -ENOMEM;
+        }
+        *d = (struct document){ .version = as->version, .value = takes };
+        d->model = arena_string(o->arena, as->model);
+        d->id = arena_string(o->arena, as->id);
+        d->part = arena_string(o->arena, as->part ? as->part : "");
+        *o->documents_end = d;
+        o->documents_end = &d->next;
+        return d->model && d->id && d->part ? 0 : -ENOMEM;
+}
+
+int outcome_document(struct outcome *o, const struct document *as, json_t *takes)
+{
+        return takes ? add_document(o, as, takes) : -ENOMEM;
+}
+
+int outcome_document_delete(struct outcome *o, const struct document *as)
+{
+        return add_document(o, as, NULL);
 }

@@ -152,6 +152,11 @@ int outcome_event(struct outcome *o, const char *aggregate_type, const char *agg
 int outcome_fact_once(struct outcome *o, const char *kind, const char *owner, const char *key, json_t *takes);
 int outcome_fact_merge(struct outcome *o, const char *kind, const char *owner, const char *key, json_t *takes);
 
+/* Show something in a read model that the consumer writes (takes the value, an object; copies the texts of `as`: model, id, part), or delete it there.
+ * It is written where that has no version as high: the runner does so before anything of the outcome is stored. 0 or -ENOMEM. */
+int outcome_document(struct outcome *o, const struct document *as, json_t *takes);
+int outcome_document_delete(struct outcome *o, const struct document *as);
+
 /* Open an outcome over an arena / drop its JSON. */
 int outcome_open(struct outcome *o, struct arena *arena);
 void outcome_close(struct outcome *o);

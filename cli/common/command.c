@@ -42,6 +42,8 @@ static void command_hide_secrets(const struct settings *s)
         hide_password(s->store_url);
         hide_password(s->result_url);
         hide_password(s->connect_url);
+        hide_password(s->search_url);
+        hide_password(s->models_redis_url);
 }
 
 static void command_open_log(const struct command *self, const struct settings *s)

@@ -33,6 +33,10 @@ static json_t *consume_listed(const struct consumer *one, const json_t *row)
         for (const char *const *type = one->def->hears; *type; type++)
                 json_array_append_new(hears, json_string(*type));
         json_object_set_new(o, "hears", hears);
+        json_t *writes = json_array();
+        for (const struct read_model *m = one->def->writes; m->name; m++)
+                json_array_append_new(writes, json_string(m->name));
+        json_object_set_new(o, "writes", writes);
         json_object_set_new(o, "named", json_boolean(one->def->flags & CONSUMER_NAMED));
         return o;
 }
@@ -126,6 +130,8 @@ struct consumers_config serve_consumers_config(const struct settings *s, const s
                 .name = name,
                 .lease_ms = (unsigned)s->duties_lease_s * 1000,
                 .connect_timeout_ms = (unsigned)s->connect_timeout_ms,
+                .search_url = s->search_url,
+                .models_redis_url = s->models_redis_url,
                 .task_routes = s->task_routes,
                 .default_queue = s->default_queue,
         };
@@ -205,13 +211,15 @@ static int consume_run(const struct command *self, int argc, char **argv)
 {
         struct settings s;
         const char *from = "store";
-        bool list = false, json = false, all = false;
+        bool list = false, json = false, all = false, rebuild = false;
         const struct own_flag own[] = {
                 { "--from", 0, NULL, &from, "WHERE",
                   "where the events are read: store (the outbox), the default; or kafka" },
                 { "--all", 0, &all, NULL, NULL, "all consumers that need not be named" },
                 { "--list", 0, &list, NULL, NULL, "print the consumers, where each stands and what waits, and end" },
                 { "--json", 0, &json, NULL, NULL, "with --list: as JSON" },
+                { "--rebuild", 0, &rebuild, NULL, NULL,
+                  "make the read models of NAME anew from the event store, beside those that serve, put them in their place, and end" },
                 { 0 },
         };
         int operands, code;
@@ -223,6 +231,10 @@ static int consume_run(const struct command *self, int argc, char **argv)
         else if (kafka && !*s.kafka_servers)
                 code = command_misuse(self,
                                       "--from kafka: say where Kafka is, with --kafka-servers or CHARD_KAFKA_SERVERS");
+        else if (rebuild && (operands != 1 || all || list || kafka))
+                code = command_misuse(self, "--rebuild: name one consumer, which may run meanwhile");
+        else if (rebuild)
+                code = serve_rebuild(self, &s, argv[0]);
         else if (list)
                 code = consume_list(self, &s, json);
         else if (operands == 0 && !all)
@@ -236,10 +248,12 @@ static int consume_run(const struct command *self, int argc, char **argv)
 const struct command command_consume = {
         .name = "consume",
         .summary = "Act on events: run consumers until SIGTERM, or see where they stand",
-        .usage = "NAME… | --all | --list [--json]   [--from store|kafka] [-n NAME] [--metrics ADDRESS:PORT]",
+        .usage =
+                "NAME… | --all | --list [--json] | NAME --rebuild   [--from store|kafka] [-n NAME] [--metrics ADDRESS:PORT]",
         .example = "  chard consume --all\n"
                    "  chard consume notification -n push@host-1\n"
-                   "  chard consume --list",
+                   "  chard consume --list\n"
+                   "  chard consume scans --rebuild",
         .details =
                 "Each event has its effects once, whatever is killed when; events of one aggregate are acted on in their order. What a consumer\n"
                 "refuses becomes a dead letter (chard dlq), and what it can't do yet waits; neither holds up other aggregates. Several processes\n"

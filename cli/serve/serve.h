@@ -57,6 +57,9 @@ struct keeper_config serve_keeper_config(const struct settings *s, const struct 
 struct consumers_config serve_consumers_config(const struct settings *s, const struct catalog *catalog, uv_loop_t *loop,
                                                const char *name);
 
+/* A projector's read models anew, from the event store: the exit code, after a complaint where it is not 0. Blocks. */
+int serve_rebuild(const struct command *self, const struct settings *s, const char *name);
+
 /* ---- a worker ---- */
 
 struct service {

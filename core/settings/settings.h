@@ -24,10 +24,11 @@ struct settings {
         char *result_url;  /* comma-separated: rpc://, redis://…, disabled:// */
         char *task_routes; /* where tasks of others go; see message/routes.h */
         char *kafka_servers, *kafka_prefix;
-        char *connect_url;   /* of Kafka Connect; empty: not known */
-        char *default_queue; /* … where none of them fits; empty = nowhere */
-        char *queues;        /* comma-separated; empty = every queue of the registry */
-        char *name;          /* worker name; empty = chard@HOSTNAME */
+        char *search_url, *models_redis_url; /* where read models are kept */
+        char *connect_url;                   /* of Kafka Connect; empty: not known */
+        char *default_queue;                 /* … where none of them fits; empty = nowhere */
+        char *queues;                        /* comma-separated; empty = every queue of the registry */
+        char *name;                          /* worker name; empty = chard@HOSTNAME */
         char *log_level;
         char *log_format;
         long log_fold; /* lines of one kind in ten seconds; 0 = all are written */

@@ -338,6 +338,8 @@ static const struct store_consumer pg_consumer_door = {
         .waiting = pg_consumer_waiting,
         .page = pg_consumer_page,
         .facts = pg_consumer_facts,
+        .history = pg_consumer_history,
+        .aggregates = pg_consumer_aggregates,
         .step = pg_consumer_step,
         .list = pg_consumer_list,
 };

@@ -37,7 +37,8 @@ extern const struct statement pg_sql_fail, pg_sql_give_back, pg_sql_owe, pg_sql_
 extern const struct statement pg_sql_inbox_once, pg_sql_inbox, pg_sql_inbox_undo_once;
 /* consumer.sql */
 extern const struct statement pg_sql_consumer_take, pg_sql_consumer_held, pg_sql_consumer_waiting, pg_sql_consumer_list,
-        pg_sql_consumer_hold, pg_sql_consumer_acted, pg_sql_consumer_wait;
+        pg_sql_consumer_hold, pg_sql_consumer_acted, pg_sql_consumer_wait, pg_sql_consumer_history,
+        pg_sql_consumer_aggregates;
 /* fleet.sql */
 extern const struct statement pg_sql_lease_take;
 /* jobs.sql */
@@ -88,6 +89,8 @@ void pg_consumer_held(struct store *s, const char *name, json_done *done, void *
 void pg_consumer_waiting(struct store *s, const char *name, unsigned limit, json_done *done, void *arg);
 void pg_consumer_page(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg);
+void pg_consumer_history(struct store *s, const struct fact_set *aggregates, size_t count, json_done *done, void *arg);
+void pg_consumer_aggregates(struct store *s, const struct fact_set *after, unsigned limit, json_done *done, void *arg);
 void pg_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg);
 void pg_consumer_list(struct store *s, json_done *done, void *arg);
 

@@ -330,6 +330,8 @@ static const struct store_consumer lite_consumer_door = {
         .waiting = lite_consumer_waiting,
         .page = lite_consumer_page,
         .facts = lite_consumer_facts,
+        .history = lite_consumer_history,
+        .aggregates = lite_consumer_aggregates,
         .step = lite_consumer_step,
         .list = lite_consumer_list,
 };

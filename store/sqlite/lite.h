@@ -174,6 +174,10 @@ void lite_consumer_held(struct store *s, const char *name, json_done *done, void
 void lite_consumer_waiting(struct store *s, const char *name, unsigned limit, json_done *done, void *arg);
 void lite_consumer_page(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
 void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg);
+void lite_consumer_history(struct store *s, const struct fact_set *aggregates, size_t count, json_done *done,
+                           void *arg);
+void lite_consumer_aggregates(struct store *s, const struct fact_set *after, unsigned limit, json_done *done,
+                              void *arg);
 void lite_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg);
 void lite_consumer_list(struct store *s, json_done *done, void *arg);
 

@@ -9,7 +9,8 @@
 extern const struct task_def scan_vision, scan_answer, scan_reward;
 extern const struct task_def chat_classify, chat_answer;
 extern const struct task_def my_profile;
-extern const struct consumer_def consumer_character, consumer_owned, consumer_my, consumer_notification;
+extern const struct consumer_def consumer_character, consumer_owned, consumer_my, consumer_notification, consumer_scans,
+        consumer_chats, consumer_pages;
 
 /* clang-format off */
 static const struct task_def *const waste_tasks[] = {
@@ -27,6 +28,9 @@ static const struct consumer_def *const waste_consumers[] = {
         &consumer_owned,
         &consumer_my,
         &consumer_notification,
+        &consumer_scans,
+        &consumer_chats,
+        &consumer_pages,
         NULL,
 };
 /* clang-format on */

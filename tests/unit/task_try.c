@@ -157,6 +157,15 @@ static json_t *show_outcome(const struct outcome *o)
                 json_object_set(shown, "events", events);
         if (json_array_size(facts))
                 json_object_set(shown, "facts", facts);
+        for (const struct document *d = o->documents; d; d = d->next) {
+                if (!json_object_get(shown, "documents"))
+                        json_object_set_new(shown, "documents", json_array());
+                json_array_append_new(
+                        json_object_get(shown, "documents"),
+                        json_pack("{s:o, s:O?}", "of",
+                                  json_sprintf("%s %s %s %lld", d->model, d->id, d->part, (long long)d->version),
+                                  "value", d->value));
+        }
         json_decref(events);
         json_decref(facts);
         return shown;
@@ -221,7 +230,8 @@ json_t *try_run(const char *task, const char *document, const char *facts)
         return try_outcome(task, document, NULL, facts);
 }
 
-json_t *try_consumer(const char *consumer, const char *event, const char *facts)
+/* Takes `whole`. */
+static json_t *consumer_tried(const char *consumer, json_t *whole, const json_t *history, const char *facts)
 {
         const struct consumer *c = catalog_consumer(shipped(), consumer);
         struct consumer_event heard;
@@ -230,11 +240,17 @@ json_t *try_consumer(const char *consumer, const char *event, const char *facts)
         struct outcome out;
         if (!c)
                 fail_msg("there is no consumer %s", consumer);
-        json_t *whole = json_of(event), *has = facts ? json_of(facts) : NULL;
+        json_t *has = facts ? json_of(facts) : NULL;
+        const json_t *last = json_array_get(history, json_array_size(history) ? json_array_size(history) - 1 : 0);
         consumer_event_read(whole, &heard);
         assert_true(consumer_hears(c->def, heard.type, heard.aggregate_type));
         assert_int_equal(outcome_open(&out, &arena), 0);
-        const struct consumer_input in = { .event = &heard, .facts = has, .data = c->data, .arena = &arena };
+        const struct consumer_input in = { .event = &heard,
+                                           .facts = has,
+                                           .history = history,
+                                           .version = json_number(last, "version", 0),
+                                           .data = c->data,
+                                           .arena = &arena };
         const int code = consumer_run(c->def, &in, &out, &why);
         json_t *shown = code == TASK_AGAIN                  ? json_pack("{s:s}", "again", why.code)
                         : was_refused(consumer, code, &why) ? refusal(&why)
@@ -246,6 +262,21 @@ json_t *try_consumer(const char *consumer, const char *event, const char *facts)
         json_decref(has);
         json_decref(whole);
         return shown;
+}
+
+json_t *try_consumer(const char *consumer, const char *event, const char *facts)
+{
+        return consumer_tried(consumer, json_of(event), NULL, facts);
+}
+
+json_t *try_projector(const char *consumer, const char *of, const json_t *history, const char *facts)
+{
+        const json_t *first = json_array_get(history, 0);
+        json_t *payload = json_object_get(first, "payload");
+        json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", "e", "aggregate_type", of, "aggregate_id", "x",
+                                  "type", json_text(first, "type", "ScanClassified"), "payload",
+                                  payload ? json_incref(payload) : json_object());
+        return consumer_tried(consumer, whole, history, facts);
 }
 
 json_t *try_args(const char *task, const char *args)

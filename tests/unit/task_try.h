@@ -32,6 +32,10 @@ json_t *try_run(const char *task, const char *document, const char *facts);
 /* What a consumer makes of an event seeing `facts`, as try_run does, with "sends" where it sends tasks; or {"refused": …} or {"again": the code}. */
 json_t *try_consumer(const char *consumer, const char *event, const char *facts);
 
+/* What a projector makes of the first of its aggregate's events (the type `of`, the id "x") seeing all of them, with "documents": [{"of": "MODEL ID PART VERSION",
+ * "value"}]. */
+json_t *try_projector(const char *consumer, const char *of, const json_t *history, const char *facts);
+
 /* What a task without a document makes of its arguments: its result, or {"refused": …}. */
 json_t *try_args(const char *task, const char *args);
 

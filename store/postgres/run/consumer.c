@@ -254,6 +254,7 @@ void pg_consumer_list(struct store *s, json_done *done, void *arg)
 /* ---- facts ---- */
 
 struct pg_facts_call {
+        const struct statement *statement;
         size_t count;
         struct fact_set sets[]; /* their texts behind them */
 };
@@ -271,7 +272,8 @@ static int facts_send(struct pg_link *link, struct pg_group *group)
                 column_text(kind, call->sets[i].kind);
                 column_text(owner, call->sets[i].owner);
         }
-        return pg_link_send(link, group, &pg_sql_facts);
+        return call->statement == &pg_sql_facts ? pg_link_send(link, group, call->statement)
+                                                : pg_link_send_once(link, group, call->statement);
 }
 
 /* A row a set, in their order. */
@@ -304,7 +306,8 @@ const struct pg_verb verb_consumer_facts = {
         .refuse = refuse_json,
 };
 
-void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
+static void facts_add(struct store *s, const struct statement *statement, const struct fact_set *sets, size_t count,
+                      json_done *done, void *arg)
 {
         struct pg_facts_call *call = malloc(sizeof(*call) + fact_sets_size(sets, count));
 
@@ -312,7 +315,25 @@ void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t coun
                 call_refuse(&verb_consumer_facts, (void (*)(void))done, arg, STORE_STARVED);
                 return;
         }
+        call->statement = statement;
         call->count = count;
         fact_sets_copy(call->sets, sets, count);
         call_add(pg_of(s), &verb_consumer_facts, call, call, (void (*)(void))done, arg);
+}
+
+void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
+{
+        facts_add(s, &pg_sql_facts, sets, count, done, arg);
+}
+
+/* A row an aggregate, as a row a set of facts. */
+void pg_consumer_history(struct store *s, const struct fact_set *aggregates, size_t count, json_done *done, void *arg)
+{
+        facts_add(s, &pg_sql_consumer_history, aggregates, count, done, arg);
+}
+
+void pg_consumer_aggregates(struct store *s, const struct fact_set *after, unsigned limit, json_done *done, void *arg)
+{
+        consumer_add_ask(s, &(struct pg_consumer_ask){ &pg_sql_consumer_aggregates, after ? after->kind : "", limit },
+                         after ? after->owner : "", done, arg);
 }

@@ -35,6 +35,19 @@ select coalesce(json_agg(json_build_object('name', name, 'position', position, '
 from chard.consumer c
 where $1::text is not null
 
+-- Events of aggregates, the newest 200 of each.
+-- statement: consumer_history
+select a.type, a.id, (
+        select json_agg(json_build_object('id', e.id, 'type', e.type, 'version', e.version, 'payload', e.payload, 'created_at', e.created_at) order by e.version)
+        from (select * from chard.event v where v.aggregate_id = a.id and v.aggregate_type = a.type order by v.version desc limit 200) as e)::text
+from unnest($1::text[], $2::text[]) with ordinality as a (type, id, n) order by n
+
+-- The aggregates behind the one of the type $2 and the id $1.
+-- statement: consumer_aggregates
+select coalesce(json_agg(json_build_object('aggregate_type', aggregate_type, 'aggregate_id', aggregate_id) order by aggregate_id, aggregate_type), '[]')::text
+from (select distinct aggregate_id, aggregate_type from chard.event
+        where (aggregate_id, aggregate_type) > ($1::text collate "C", $2::text collate "C") order by aggregate_id, aggregate_type limit $3::int8) as a
+
 -- statement: consumer_hold
 select chard.consumer_hold($1, $2::int8, nullif($3::text, ''))
 

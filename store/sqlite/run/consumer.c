@@ -287,6 +287,19 @@ static int consumer_run_list(struct sqlite_work *work, sqlite3 *db)
 static const struct sqlite_verb take_verb = { .run = consumer_run_take, .done = lite_read, .name = "take" };
 static const struct sqlite_verb held_verb = { .run = consumer_run_held, .done = lite_read, .reads = true };
 static const struct sqlite_verb waiting_verb = { .run = consumer_run_waiting, .done = lite_read, .reads = true };
+static int consumer_run_aggregates(struct sqlite_work *work, sqlite3 *db)
+{
+        struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
+        struct query q = query_of(db, &lite_sql_consumer_aggregates);
+
+        buffer_reset(&c->call.text);
+        query_text(&q, c->name);
+        query_text(&q, c->holder);
+        query_number(&q, c->limit);
+        return lite_add_rows(&c->call.text, &q);
+}
+
+static const struct sqlite_verb aggregates_verb = { .run = consumer_run_aggregates, .done = lite_read, .reads = true };
 static const struct sqlite_verb list_verb = { .run = consumer_run_list, .done = lite_read, .reads = true };
 
 static void consumer_start_ask(struct store *s, const struct sqlite_verb *verb, const char *name, const char *holder,
@@ -324,6 +337,11 @@ void lite_consumer_waiting(struct store *s, const char *name, unsigned limit, js
 void lite_consumer_list(struct store *s, json_done *done, void *arg)
 {
         consumer_start_ask(s, &list_verb, "", NULL, 0, done, arg);
+}
+
+void lite_consumer_aggregates(struct store *s, const struct fact_set *after, unsigned limit, json_done *done, void *arg)
+{
+        consumer_start_ask(s, &aggregates_verb, after ? after->owner : "", after ? after->kind : "", limit, done, arg);
 }
 
 /* ---- facts ---- */
@@ -365,9 +383,34 @@ static void lite_facts_done(struct sqlite_work *work, enum sqlite_end end, const
         lite_call_free(&c->call);
 }
 
+/* Of each aggregate an array as JSON, and a NUL byte. */
+static int history_run(struct sqlite_work *work, sqlite3 *db)
+{
+        struct lite_facts_call *c = (struct lite_facts_call *)work;
+        int rc = SQLITE_OK;
+
+        buffer_reset(&c->call.text);
+        for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++) {
+                struct query q = query_of(db, &lite_sql_consumer_history);
+
+                query_text(&q, c->sets[i].kind);
+                query_text(&q, c->sets[i].owner);
+                if (query_row(&q)) {
+                        const struct bytes text = query_read_bytes(&q, 0);
+
+                        buffer_add(&c->call.text, text.data, text.size);
+                }
+                buffer_add_byte(&c->call.text, '\0');
+                rc = query_end(&q);
+        }
+        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+}
+
+static const struct sqlite_verb history_verb = { .run = history_run, .done = lite_facts_done, .reads = true };
 static const struct sqlite_verb facts_verb = { .run = facts_run, .done = lite_facts_done, .reads = true };
 
-void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
+static void facts_start(struct store *s, const struct sqlite_verb *verb, const struct fact_set *sets, size_t count,
+                        json_done *done, void *arg)
 {
         struct lite_facts_call *c =
                 lite_call_new(lite_of(s), sizeof(*c) + fact_sets_size(sets, count), (void (*)(void))done, arg);
@@ -378,5 +421,15 @@ void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t co
         }
         c->count = count;
         fact_sets_copy(c->sets, sets, count);
-        lite_call_start(&c->call, &facts_verb);
+        lite_call_start(&c->call, verb);
+}
+
+void lite_consumer_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
+{
+        facts_start(s, &facts_verb, sets, count, done, arg);
+}
+
+void lite_consumer_history(struct store *s, const struct fact_set *aggregates, size_t count, json_done *done, void *arg)
+{
+        facts_start(s, &history_verb, aggregates, count, done, arg);
 }

@@ -29,6 +29,18 @@ select json_object('name', name, 'position', position, 'taken_by', taken_by, 'ta
         'behind', (select count(*) from (select 1 from outbox o where o.position > cast(c.position as integer) limit 10000)))
 from consumer c order by name
 
+-- Events of an aggregate, the newest 200, oldest first.
+-- statement: consumer_history
+select json_group_array(json_object('id', id, 'type', type, 'version', version, 'payload', json(payload),
+        'created_at', strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e6, 'unixepoch')))
+from (select * from (select * from event where aggregate_id = ?2 and aggregate_type = ?1 order by version desc limit 200) order by version)
+
+-- The aggregates behind the one of the type ?2 and the id ?1.
+-- statement: consumer_aggregates
+select json_object('aggregate_type', aggregate_type, 'aggregate_id', aggregate_id)
+from (select distinct aggregate_id, aggregate_type from event where (aggregate_id, aggregate_type) > (?1, ?2)
+        order by aggregate_id, aggregate_type limit ?3)
+
 -- statement: consumer_hold
 update consumer set position = coalesce(?3, position), moved_at = case when ?3 is null then moved_at else ?4 end
 where name = ?1 and epoch = ?2

@@ -119,6 +119,8 @@ int main(int argc, char **argv)
                                                  .names = (const char *const *)&argv[4],
                                                  .name_count = (size_t)argc - 4,
                                                  .connect_timeout_ms = 5000,
+                                                 .search_url = getenv("TEST_SEARCH_URL"),
+                                                 .models_redis_url = getenv("TEST_MODELS_REDIS_URL"),
                                                  .stopped = on_stopped,
                                                  .arg = &p };
         const int code = consumers_open(&p.consumers, &config, &why);

@@ -26,24 +26,24 @@ def insert(tables, events):
 
 
 def happened(tables, events):
-    """Writes events into the event store and the outbox, as a step does: {"type", "of", "version", "payload", "at" (when it was written)}; returns their ids."""
-    rows = [(str(uuid.uuid4()), *one["of"], one.get("version", 1), one.get("type", "Tested"), json.dumps(one["payload"]), one.get("at")) for one in events]
+    """Writes events into the event store and the outbox, as a step does: {"type", "of", "version", "payload", "at" (when it was written), "trace"}; returns their ids."""
+    rows = [(str(uuid.uuid4()), *one["of"], one.get("version", 1), one.get("type", "Tested"), json.dumps(one["payload"]), one.get("at"), one.get("trace")) for one in events]
     with tables.connect() as connection:
         cursor = connection.cursor()
         if tables.name == "sqlite":
             cursor.execute("begin immediate")
-        for identity, of, who, version, kind, payload, at in rows:
+        for identity, of, who, version, kind, payload, at, trace in rows:
             when = at and (round(at.timestamp() * 1000000) if tables.name == "sqlite" else at)
             if tables.name == "sqlite":
                 cursor.execute("insert into event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)"
                                " values (?, ?, ?, ?, ?, '', '', ?, ?)", (identity, of, who, version, kind, when or now_us(), payload))
-                cursor.execute("insert into outbox (id, aggregatetype, aggregateid, type, payload, created_at) values (?, ?, ?, ?, ?, ?)",
-                               (identity, of, who, kind, payload, when or now_us()))
+                cursor.execute("insert into outbox (id, aggregatetype, aggregateid, type, payload, created_at, tracingspancontext) values (?, ?, ?, ?, ?, ?, ?)",
+                               (identity, of, who, kind, payload, when or now_us(), trace))
             else:
                 cursor.execute("insert into chard.event (id, aggregate_type, aggregate_id, version, type, root_id, task_id, created_at, payload)"
                                " values (%s, %s, %s, %s, %s, '', '', coalesce(%s, now()), %s)", (identity, of, who, version, kind, when, payload))
-                cursor.execute("insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, created_at)"
-                               " values (%s, %s, %s, %s, %s, coalesce(%s, now()))", (identity, of, who, kind, payload, when))
+                cursor.execute("insert into chard.outbox (id, aggregatetype, aggregateid, type, payload, created_at, tracingspancontext)"
+                               " values (%s, %s, %s, %s, %s, coalesce(%s, now()), %s)", (identity, of, who, kind, payload, when, trace))
         if tables.name == "sqlite":
             cursor.execute("commit")
     return [row[0] for row in rows]
