@@ -3,6 +3,7 @@
 #include "consumers/consuming.h"
 #include "consumers/figures.h"
 #include "consumers/held.h"
+#include "consumers/spans.h"
 #include "consumers/think.h"
 #include "core/clock.h"
 #include "core/json.h"
@@ -76,10 +77,11 @@ static void consuming_stepped_well(struct consuming *c)
         const struct consumer_step *s = &c->draft.step;
         consumer_count_step(c->config->meter, c, clock_mono_us() - c->began_us);
         for (size_t i = 0; i < c->batch.count; i++) {
-                const struct heard *h = &c->batch.list[i];
+                struct heard *h = &c->batch.list[i];
                 if (h->state != HEARD_NOW)
                         continue;
                 consuming_count_held(c, h);
+                heard_end_span(h, c->what->def, c->stream ? "kafka" : "chard");
                 if (h->verdict != HEARD_DIES)
                         continue;
                 consuming_tell_dead(c, h);
@@ -121,6 +123,7 @@ struct thinking consuming_thinking(struct consuming *c, const json_t *facts)
                                   .held = c->held,
                                   .facts = facts,
                                   .history = c->history,
+                                  .spans = c->config->spans,
                                   .worker = c->config->name,
                                   .now_ms = clock_wall_ms() };
 }

@@ -5,6 +5,7 @@
 
 #include "core/arena.h"
 #include "core/trace.h"
+#include "observe/otlp/live.h"
 #include "store/consumer.h"
 #include "tasks/consumer.h"
 
@@ -42,7 +43,9 @@ struct heard {
         struct arena arena;
         struct outcome outcome;
         struct trace_context trace;
-        const char *span_context;                  /* the same, for what it writes; or NULL */
+        const char *span_context; /* the same, for what it writes; or NULL */
+        struct live_span span;
+        unsigned delay_ms;                         /* it waits for so long */
         struct message *messages, *letter_message; /* owned */
         struct scheduled *scheduled;
         size_t message_count;

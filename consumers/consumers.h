@@ -13,6 +13,7 @@
 enum { CONSUMERS_LEASE_MS = 10000, CONSUMERS_MOST = 64 };
 
 struct meter;
+struct span_source;
 
 /* Everything borrowed until consumers_close has been called and the loop is idle. */
 struct consumers_config {
@@ -29,6 +30,7 @@ struct consumers_config {
         const char *search_url, *models_redis_url; /* where read models are kept; NULL or "": nowhere */
         const char *task_routes, *default_queue;   /* where tasks of others go: message/routes.h; or NULL */
         struct meter *meter;                       /* where what they do is counted; or NULL */
+        const struct span_source *spans;           /* where the span of each event goes; or NULL */
         void (*stopped)(void *arg); /* after consumers_stop: nothing is on its way any more; may come from inside it */
         void *arg;
 };

@@ -9,21 +9,21 @@ static unsigned step_delay(const struct consumer_def *def, const struct heard *h
         return h->again ? (unsigned)backoff_ms(def->retry.base_ms, def->retry.cap_ms, h->attempts, random_bits()) : 0;
 }
 
-static void step_add_wait(struct step_draft *d, const struct consumer_def *def, const struct heard *h)
+static void step_add_wait(struct step_draft *d, const struct consumer_def *def, struct heard *h)
 {
         struct consumer_step *s = &d->step;
+        h->delay_ms = step_delay(def, h);
         if (h->position)
                 d->waits[s->wait_count++] = (struct consumer_wait){ .key = h->key,
                                                                     .event_id = h->id,
                                                                     .event = buffer_view(&h->text),
                                                                     .attempts = h->attempts + h->again,
-                                                                    .delay_ms = step_delay(def, h) };
+                                                                    .delay_ms = h->delay_ms };
         else
-                d->laters[s->later_count++] =
-                        (struct consumer_later){ h->number, h->attempts + h->again, step_delay(def, h) };
+                d->laters[s->later_count++] = (struct consumer_later){ h->number, h->attempts + h->again, h->delay_ms };
 }
 
-static void step_add(struct step_draft *d, const struct consumer_def *def, const struct heard *h)
+static void step_add(struct step_draft *d, const struct consumer_def *def, struct heard *h)
 {
         struct consumer_step *s = &d->step;
         if (h->verdict == HEARD_WAITS) {
@@ -43,7 +43,7 @@ static void step_add(struct step_draft *d, const struct consumer_def *def, const
                 d->overs[s->over_count++] = h->number;
 }
 
-void step_draw(struct step_draft *d, const struct consumer_def *def, int64_t epoch, const struct batch *b)
+void step_draw(struct step_draft *d, const struct consumer_def *def, int64_t epoch, struct batch *b)
 {
         d->step = (struct consumer_step){ .consumer = def->name,
                                           .epoch = epoch,

@@ -15,7 +15,7 @@ struct step_draft {
         struct dead_letter letters[CONSUMER_STEP_MAX];
 };
 
-/* Write it down: the marked events, CONSUMER_STEP_MAX at most, each with its verdict. */
-void step_draw(struct step_draft *d, const struct consumer_def *def, int64_t epoch, const struct batch *b);
+/* Write it down: the marked events, CONSUMER_STEP_MAX at most, each with its verdict; those that wait are told for how long. */
+void step_draw(struct step_draft *d, const struct consumer_def *def, int64_t epoch, struct batch *b);
 
 #endif

@@ -222,13 +222,22 @@ static int think_keep(struct heard *h)
         return h->text.failed ? -ENOMEM : 0;
 }
 
+/* What it sends and writes goes on from its span. An event without a context is of its aggregate's trace, which is the job's where that is what the aggregate is. */
+static void think_begin_span(struct heard *h, const struct thinking *t)
+{
+        h->trace = trace_read_properties(&h->arena, json_text(h->whole, "tracingspancontext", ""));
+        live_span_begin(&h->span, t->spans, h->trace.parent);
+        live_span_name(&h->span, h->event.aggregate_id);
+        h->trace.parent = live_span_context(&h->span, h->trace.parent);
+        h->span_context = trace_write_properties(&h->arena, &h->trace);
+}
+
 static int think_one(struct heard *h, const struct thinking *t)
 {
         h->again = h->transient = false;
         h->verdict = HEARD_ACTS;
         h->why = (struct problem){ 0 };
-        h->trace = trace_read_properties(&h->arena, json_text(h->whole, "tracingspancontext", ""));
-        h->span_context = trace_write_properties(&h->arena, &h->trace);
+        think_begin_span(h, t);
         int rc = 0;
         if (h->position && map_get(t->held, h->key))
                 h->verdict = HEARD_WAITS;

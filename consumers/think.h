@@ -15,6 +15,7 @@ struct thinking {
         const struct map *held;           /* aggregates of which an event waits: the next one waits behind it */
         const json_t *facts;              /* {kind: {owner: {key: value}}} */
         const json_t *history;            /* {type: {id: events of the aggregate}}; NULL: it writes no read models */
+        const struct span_source *spans;  /* or NULL */
         const char *worker;               /* who files dead letters */
         int64_t now_ms;
 };

@@ -36,7 +36,14 @@ static struct {
         log_who *who; /* or NULL */
         void *who_arg;
         pthread_t who_thread;
-} log_state = { .least = LOG_INFO, .configured = LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER };
+        atomic_bool tapped;
+        pthread_mutex_t tap_lock; /* while it is told */
+        log_tap *tap;
+        void *tap_arg;
+} log_state = { .least = LOG_INFO,
+                .configured = LOG_INFO,
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .tap_lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
@@ -216,39 +223,95 @@ static void log_ask_who(const struct log_fields *fields, struct log_ids *ids)
                 who(fields->all[0].value, ids, arg);
 }
 
-/* Fields are told apart in JSON only; for people they are part of the message. */
-static void log_write(enum log_level level, const char *where, const char *format, va_list args)
+void log_tap_by(log_tap *tap, void *arg)
 {
-        char text[TEXT_SIZE] = "", line[LOG_LINE_SIZE], when[CLOCK_TEXT_SIZE];
+        pthread_mutex_lock(&log_state.tap_lock);
+        log_state.tap = tap;
+        log_state.tap_arg = arg;
+        atomic_store(&log_state.tapped, tap != NULL);
+        pthread_mutex_unlock(&log_state.tap_lock);
+}
+
+static void log_tell_tap(enum log_level level, const struct log_parts *parts)
+{
+        pthread_mutex_lock(&log_state.tap_lock);
+        if (log_state.tap)
+                log_state.tap(level, parts, log_state.tap_arg);
+        pthread_mutex_unlock(&log_state.tap_lock);
+}
+
+/* No secrets, and all of it UTF-8. */
+static void log_clean(struct log_fields *fields, struct log_ids *ids, char *text, bool was_cut)
+{
+        pthread_rwlock_rdlock(&secrets_lock);
+        hide_secrets(text, was_cut);
+        for (size_t i = 0; i < fields->count; i++)
+                hide_secrets(fields->all[i].value, fields->all[i].was_cut);
+        hide_secrets(ids->job, false);
+        pthread_rwlock_unlock(&secrets_lock);
+        utf8_repair(text, was_cut);
+        utf8_repair(ids->job, true);
+        for (size_t i = 0; i < fields->count; i++)
+                utf8_repair(fields->all[i].value, fields->all[i].was_cut);
+}
+
+static void log_write_line(const struct log_parts *parts)
+{
+        char line[LOG_LINE_SIZE];
+        const size_t used = log_line_write(parts, log_state.json, line);
+        log_state.sink(line, used, log_state.sink_arg);
+}
+
+/* For people fields are part of the message. */
+static void log_write_text(const struct log_parts *like, const char *format, va_list args)
+{
+        char text[TEXT_SIZE] = "";
+        struct log_parts parts = *like;
+        struct log_fields none = { .count = 0 };
+        struct log_ids nobody = { .job = "" };
+        parts.was_cut = vsnprintf(text, sizeof(text), format, args) >= (int)sizeof(text);
+        log_clean(&none, &nobody, text, parts.was_cut);
+        parts.text = text;
+        log_write_line(&parts);
+}
+
+/* Fields are told apart in JSON, and for the tap. */
+static void log_write_parts(enum log_level level, const struct log_parts *like, bool tapped, const char *format,
+                            va_list args)
+{
+        char text[TEXT_SIZE] = "";
+        struct log_parts parts = *like;
         struct log_fields fields;
         struct log_ids ids = { .job = "" };
         fields.count = 0;
-        const size_t before = log_state.json ? log_fields_read(&fields, format, args) : 0;
-        const int size = vsnprintf(text, sizeof(text), format, args);
-        const bool was_cut = size >= (int)sizeof(text);
+        const size_t before = log_fields_read(&fields, format, args);
+        parts.was_cut = vsnprintf(text, sizeof(text), format, args) >= (int)sizeof(text);
         char *message = text + (before < strlen(text) ? before : strlen(text));
+        log_ask_who(&fields, &ids);
+        log_clean(&fields, &ids, message, parts.was_cut);
+        parts.fields = &fields;
+        parts.ids = &ids;
+        parts.text = message;
         if (log_state.json)
-                log_ask_who(&fields, &ids);
-        pthread_rwlock_rdlock(&secrets_lock);
-        hide_secrets(message, was_cut);
-        for (size_t i = 0; i < fields.count; i++)
-                hide_secrets(fields.all[i].value, fields.all[i].was_cut);
-        hide_secrets(ids.job, false);
-        pthread_rwlock_unlock(&secrets_lock);
-        utf8_repair(message, was_cut);
-        utf8_repair(ids.job, true);
-        for (size_t i = 0; i < fields.count; i++)
-                utf8_repair(fields.all[i].value, fields.all[i].was_cut);
+                log_write_line(&parts);
+        if (tapped)
+                log_tell_tap(level, &parts);
+}
+
+static void log_write(enum log_level level, const char *where, const char *format, va_list args)
+{
+        char when[CLOCK_TEXT_SIZE];
+        const bool tapped = atomic_load(&log_state.tapped);
         clock_format(clock_wall_ms(), when);
-        const struct log_parts parts = { .when = when,
-                                         .level = level_names[level],
-                                         .where = where,
-                                         .fields = &fields,
-                                         .ids = &ids,
-                                         .text = message,
-                                         .was_cut = was_cut };
-        const size_t used = log_line_write(&parts, log_state.json, line);
-        log_state.sink(line, used, log_state.sink_arg);
+        const struct log_parts parts = { .when = when, .level = level_names[level], .where = where };
+        if (!log_state.json) {
+                va_list copy;
+                va_copy(copy, args);
+                log_write_text(&parts, format, copy);
+                va_end(copy);
+        }
+        if (log_state.json || tapped)
+                log_write_parts(level, &parts, tapped, format, args);
 }
 
 void log_line(enum log_level level, const char *where, const char *format, ...)

@@ -21,6 +21,12 @@ typedef void log_sink(const char *line, size_t size, void *arg);
 /* Where lines go from now on; NULL: nowhere. Call before other threads start. */
 void log_to(log_sink *sink, void *arg);
 
+/* Hears of each line that is written, as its parts: borrowed, without secrets, the message without its fields. Any thread, one at a time; must not log. */
+typedef void log_tap(enum log_level level, const struct log_parts *parts, void *arg);
+
+/* Who hears of lines besides, for another place; NULL: nobody, and nobody is being told any more. */
+void log_tap_by(log_tap *tap, void *arg);
+
 /* Another least level from now on. / The one that log_setup was given, again. Both return what it is. Any thread. */
 enum log_level log_set_level(enum log_level least);
 enum log_level log_reset_level(void);

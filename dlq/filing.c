@@ -5,8 +5,10 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "dlq/letter.h"
+#include "observe/otlp/live.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +41,7 @@ struct letter_filing {
         struct dead_letter letter;
         struct owed_result owed;
         bool reduced; /* the store refused it as it was */
+        struct live_span span;
 };
 
 /* One that the store takes in no form. It goes back to its queue after a while: others come by, and it is tried again. */
@@ -154,6 +157,41 @@ void filing_adjust(struct filing *f)
         f->said = true;
 }
 
+/* ---- its span ---- */
+
+static void filing_begin_span(struct letter_filing *one)
+{
+        char traceparent[TRACE_PARENT_SIZE + 1] = "";
+        const struct span_source *spans = one->filing->config.spans;
+        if (spans)
+                message_traceparent(one->delivery->properties, traceparent);
+        live_span_begin(&one->span, spans, traceparent);
+        live_span_name(&one->span, one->letter.root_id);
+}
+
+static void filing_end_span(struct letter_filing *one, bool failed)
+{
+        const struct dead_letter *l = &one->letter;
+        const struct otlp_attribute attributes[] = {
+                { .name = NAME_OPERATION, .text = "file" },
+                { .name = NAME_OPERATION_TYPE, .text = "settle" },
+                { .name = NAME_SYSTEM, .text = one->span.source ? one->span.source->system : "" },
+                { .name = NAME_DESTINATION, .text = one->delivery->queue },
+                { .name = NAME_MESSAGE_ID, .text = l->task_id ? l->task_id : "" },
+                { .name = NAME_CONVERSATION, .text = l->root_id ? l->root_id : "" },
+                { .name = NAME_REASON, .text = l->error_code ? l->error_code : "" },
+                { .name = NAME_ERROR_TYPE, .text = "refused" }, /* the last: there only with an error */
+        };
+        const size_t count = sizeof(attributes) / sizeof(attributes[0]);
+        char name[160];
+        snprintf(name, sizeof(name), "file %s", one->delivery->queue);
+        live_span_end(&one->span, (struct otlp_span){ .name = name,
+                                                      .kind = OTLP_CONSUMER,
+                                                      .failed = failed,
+                                                      .attributes = attributes,
+                                                      .attribute_count = count - !failed });
+}
+
 /* ---- filing ---- */
 
 static size_t filing_bytes(const struct letter_filing *one)
@@ -217,6 +255,7 @@ static void filing_put_back_later(struct letter_filing *one, const struct proble
 {
         struct filing *f = one->filing;
         struct refused_letter *r = calloc(1, sizeof(*r));
+        filing_end_span(one, true);
         filing_complain(f, one, why);
         if (!r || f->stopping) {
                 free(r);
@@ -271,6 +310,7 @@ static void on_filed(enum store_result result, struct bytes stored, const struct
         (void)stored;
         if (result == STORE_DONE || result == STORE_ALREADY) {
                 f->filed += result == STORE_DONE;
+                filing_end_span(one, false);
                 if (one->reduced)
                         log_warn("dlq", "task=%s of %s was filed with its texts cut down: the store refused them whole",
                                  one->letter.task_id, one->delivery->queue);
@@ -310,6 +350,7 @@ static void filing_take(struct filing *f, struct delivery *takes)
                 filing_end(one);
                 return;
         }
+        filing_begin_span(one);
         f->config.store->dead->file(f->config.store, &one->letter, on_filed, one);
 }
 

@@ -11,6 +11,8 @@
 
 #include <uv.h>
 
+struct span_source;
+
 struct filing_config {
         uv_loop_t *loop;
         const struct catalog *catalog; /* borrowed, as all else */
@@ -20,6 +22,7 @@ struct filing_config {
         bool declare_queues;         /* or leave the task queues as they stand there */
         const char *queues; /* of no task here, whose dead letters are filed too, comma-separated; NULL or "" = none */
         size_t max_body;    /* bodies up to this size are looked into */
+        const struct span_source *spans; /* where the span of each goes; or NULL */
         void (*stopped)(void *arg); /* after filing_stop: nothing is on its way any more; may come from inside it */
         void *arg;
 };

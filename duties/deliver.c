@@ -9,9 +9,11 @@
 #include "duties/delivery.h"
 #include "duties/duty.h"
 #include "duties/webhook.h"
+#include "observe/otlp/live.h"
 #include "store/webhook.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +35,7 @@ struct delivering {
         char signature[DELIVERY_SIGNATURES_SIZE];
         struct delivery_note what;
         struct delivery_result result;
+        struct live_span span;
 };
 
 static int deliver_open(struct duty_run *run, struct problem *why)
@@ -71,6 +74,34 @@ static uint64_t deliver_period(const struct duty_run *run)
 
 /* ---- one try ---- */
 
+/* What the receiver says, and its URL, are nobody's business. */
+static void deliver_end_span(struct delivering *d, const struct webhook_try *what, unsigned attempts)
+{
+        char error[16] = "_OTHER";
+        const struct otlp_attribute wait[] = { { .name = NAME_WAIT_MS, .number = what->wait_ms },
+                                               { .name = NAME_REASON, .text = "retry" } };
+        const struct otlp_event waiting = { "waiting", clock_wall_us(), wait, 2 };
+        const bool failed = what->end != WEBHOOK_DELIVERED;
+        struct otlp_attribute attributes[6] = { { .name = NAME_HTTP_METHOD, .text = "POST" },
+                                                { .name = NAME_CONVERSATION, .text = json_text(d->row, "job", "") },
+                                                { .name = NAME_MESSAGE_ID, .text = d->what.id },
+                                                { .name = NAME_ATTEMPT, .number = attempts } };
+        size_t count = 4;
+        if (what->status) {
+                attributes[count++] = (struct otlp_attribute){ .name = NAME_HTTP_STATUS, .number = what->status };
+                snprintf(error, sizeof(error), "%u", what->status);
+        }
+        if (failed)
+                attributes[count++] = (struct otlp_attribute){ .name = NAME_ERROR_TYPE, .text = error };
+        live_span_end(&d->span, (struct otlp_span){ .name = "POST webhook",
+                                                    .kind = OTLP_CLIENT,
+                                                    .failed = failed,
+                                                    .attributes = attributes,
+                                                    .attribute_count = count,
+                                                    .events = &waiting,
+                                                    .event_count = what->end == WEBHOOK_AGAIN });
+}
+
 static void on_deliver_settled(json_t *row, const struct problem *why, void *arg)
 {
         (void)row, (void)arg;
@@ -79,7 +110,7 @@ static void on_deliver_settled(json_t *row, const struct problem *why, void *arg
                          why->text);
 }
 
-static void deliver_settle(const struct delivering *d)
+static void deliver_settle(struct delivering *d)
 {
         struct store *store = d->all->run->config->store;
         const struct delivery_result *r = &d->result;
@@ -94,6 +125,7 @@ static void deliver_settle(const struct delivering *d)
                 .status = r->status,
                 .why = r->why,
         };
+        deliver_end_span(d, &what, attempts);
         if (what.end == WEBHOOK_GIVEN_UP)
                 log_warn("duties", "the end of job %s is told to nobody, webhook %s: %s (try %u, the last)",
                          json_text(d->row, "job", ""), what.id, r->why, attempts);
@@ -136,11 +168,14 @@ static void deliver_begin(struct deliveries *all, json_t *row)
                 return;
         d->all = all;
         d->row = json_incref(row);
+        live_span_begin(&d->span, c->spans, json_text(row, "trace", NULL));
+        live_span_name(&d->span, json_text(row, "job", NULL));
         d->what = (struct delivery_note){
                 .url = json_text(row, "url", ""),
                 .id = json_text(row, "message", ""),
                 .body = json_text(row, "body", ""),
                 .signature = d->signature,
+                .traceparent = live_span_context(&d->span, NULL),
                 .timestamp_s = clock_wall_ms() / 1000,
                 .private_allowed = c->hook_private,
                 .stop = &all->stop,

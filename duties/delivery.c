@@ -206,7 +206,8 @@ static struct curl_slist *delivery_headers(const struct delivery_note *d)
         snprintf(timestamp, sizeof(timestamp), "%lld", (long long)d->timestamp_s);
         if (delivery_header(&list, "Content-Type", "application/json") && delivery_header(&list, "webhook-id", d->id) &&
             delivery_header(&list, "webhook-timestamp", timestamp) &&
-            delivery_header(&list, "webhook-signature", d->signature))
+            delivery_header(&list, "webhook-signature", d->signature) &&
+            (!d->traceparent || delivery_header(&list, "traceparent", d->traceparent)))
                 return list;
         curl_slist_free_all(list);
         return NULL;

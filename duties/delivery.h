@@ -42,6 +42,7 @@ int delivery_check_url(const char *url, bool private_allowed, struct problem *wh
 
 struct delivery_note {
         const char *url, *id, *body, *signature;
+        const char *traceparent; /* which it is sent with; or NULL */
         int64_t timestamp_s;
         bool private_allowed;
         const atomic_bool *stop; /* ends it soon once it is true; or NULL */

@@ -15,14 +15,17 @@
 
 enum { DUTIES_LEASE_MS = 10000 };
 
+struct span_source;
+
 /* Everything borrowed until duties_close has been called and the loop is idle. */
 struct duties_config {
         uv_loop_t *loop;
         const struct catalog *catalog;
         struct store *store;
-        struct results *results; /* where chords are counted, for jobs that go on with one; or NULL */
-        const char *name;        /* of this process, by which others know who leads */
-        unsigned lease_ms;       /* 0 = DUTIES_LEASE_MS */
+        const struct span_source *spans; /* where the spans of what they do go; or NULL */
+        struct results *results;         /* where chords are counted, for jobs that go on with one; or NULL */
+        const char *name;                /* of this process, by which others know who leads */
+        unsigned lease_ms;               /* 0 = DUTIES_LEASE_MS */
         void (*stopped)(
                 void *arg); /* after duties_stop: others may lead; from inside it where nothing had to be asked. May be NULL */
         void *arg;

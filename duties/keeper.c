@@ -76,6 +76,7 @@ static int keeper_open_filing(struct keeper *k, struct problem *why)
                 .declare_queues = c->declare_queues,
                 .queues = c->queues,
                 .max_body = c->max_body,
+                .spans = c->spans,
                 .stopped = on_part_stopped,
                 .arg = k,
         };
@@ -105,6 +106,7 @@ static int keeper_open_duties(struct keeper *k, struct problem *why)
         config.catalog = k->config->catalog;
         config.store = k->store;
         config.results = k->results;
+        config.spans = k->config->spans;
         config.name = k->config->name;
         config.max_body = k->config->max_body;
         config.stopped = on_part_stopped;

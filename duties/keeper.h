@@ -24,10 +24,11 @@ struct keeper_config {
         const char *queues;      /* of no task here, whose dead letters are kept too: dlq/filing.h */
         const char *result_urls; /* where chords are counted, for stale jobs that go on with one; "" = nowhere */
         unsigned result_expires_s;
-        struct meter *meter;         /* where what it does is counted; or NULL */
-        const char *health_file;     /* says whether letters are kept; or NULL */
-        struct duties_config duties; /* what the settings say; the rest is filled in here */
-        void (*stopped)(void *arg);  /* after keeper_stop: nothing is on its way any more */
+        struct meter *meter;             /* where what it does is counted; or NULL */
+        const struct span_source *spans; /* where the spans of it go; or NULL */
+        const char *health_file;         /* says whether letters are kept; or NULL */
+        struct duties_config duties;     /* what the settings say; the rest is filled in here */
+        void (*stopped)(void *arg);      /* after keeper_stop: nothing is on its way any more */
         void *arg;
 };
 

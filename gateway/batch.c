@@ -131,7 +131,7 @@ static int batch_wish(struct batch_line *line, const struct job_request *request
         w->line = line;
         w->input = json_incref((json_t *)request->input);
         snprintf(w->id, sizeof(w->id), "%s", request->id);
-        if (webhook_register(g, webhook, w->id, on_batch_wished, w, why) == 0)
+        if (webhook_register(line->batch->exchange, g, webhook, w->id, on_batch_wished, w, why) == 0)
                 return 0;
         batch_wish_free(w);
         return 1;

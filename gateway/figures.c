@@ -30,6 +30,7 @@ void on_gateway_answered(void *owner, const struct server_answer *answer)
         const char *route = answer->route ? answer->route->pattern : "none";
         const char *method = answer->route ? answer->route->method : "none";
         char status[16];
+        traced_end(answer);
         if (!g->config.meter)
                 return;
         struct metrics *m = meter_metrics(g->config.meter);

@@ -14,6 +14,7 @@ struct broker;
 struct gateway;
 struct meter;
 struct show;
+struct span_source;
 struct store;
 
 /* Borrowed as long as the gateway lives. */
@@ -37,7 +38,8 @@ struct gateway_config {
         bool webhooks;        /* the ends of jobs are told to whom their submitters name … */
         bool webhook_private; /* … at addresses of private networks, too */
 
-        struct meter *meter; /* where its requests are counted; or NULL */
+        struct meter *meter;             /* where its requests are counted; or NULL */
+        const struct span_source *spans; /* where their spans go; or NULL */
 
         void (*stopped)(void *arg); /* gateway_stop has come to its end; not from inside */
         void *arg;

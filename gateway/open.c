@@ -117,7 +117,11 @@ static int gateway_admit(void *owner, struct exchange *x, struct problem *why)
 {
         struct gateway *g = (struct gateway *)owner;
         const char *needs = exchange_route(x)->needs;
-        return needs && keys_asked(g->keys) ? keys_admit(g->keys, x, api_scope_of(needs, strlen(needs)), why) : 0;
+        const int code =
+                needs && keys_asked(g->keys) ? keys_admit(g->keys, x, api_scope_of(needs, strlen(needs)), why) : 0;
+        if (code == 0)
+                traced_begin(g, x);
+        return code;
 }
 
 static size_t gateway_route_most(const void *owner, const struct route *r)

@@ -69,7 +69,15 @@ void on_job_submitted(const char *id, const struct problem *why, void *arg);
 int submit_read_body(const struct gateway *g, const json_t *body, const struct pipeline **pipeline, json_t **webhook,
                      struct problem *why);
 
-/* The trace that a request belongs to: of its headers traceparent, tracestate and baggage what is well formed, as the standards have it. Borrowed from it. */
+/* traced.c */
+
+/* It is let in, and its span begins; nothing where nobody wants one. / It submits this job, of whose trace it is then, unless its client named another. / It was answered. */
+void traced_begin(const struct gateway *g, struct exchange *x);
+void traced_job(const struct exchange *x, const char *id);
+void traced_end(const struct server_answer *answer);
+
+/* The trace that what a request submits belongs to: its span, where that is recorded, and of its headers traceparent, tracestate and baggage what is well formed, as the
+ * standards have it. Borrowed from it. */
 struct trace_context exchange_trace(const struct exchange *x);
 
 /* webhook.c */
@@ -77,9 +85,9 @@ struct trace_context exchange_trace(const struct exchange *x);
 /* Where a body says that the job's end is to be told: *out is borrowed from it, or NULL. 0, or 1 with `why` (code "bad_webhook"). */
 int webhook_read(const struct gateway *g, const json_t *body, json_t **out, struct problem *why);
 
-/* Have the store tell it; `done` comes when it is safe there. 0, or 1 with `why`: then it does not come. */
-int webhook_register(struct gateway *g, const json_t *url, const char *job, store_done *done, void *arg,
-                     struct problem *why);
+/* Have the store tell it, as part of the request's trace; `done` comes when it is safe there. 0, or 1 with `why`: then it does not come. */
+int webhook_register(const struct exchange *x, struct gateway *g, const json_t *url, const char *job, store_done *done,
+                     void *arg, struct problem *why);
 
 /* Why that failed, of a store_done that is not STORE_DONE and says `why`, or nothing. */
 void webhook_problem(const struct problem *why, struct problem *out);

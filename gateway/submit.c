@@ -146,9 +146,10 @@ static void submission_send(struct submission *s, const char *id)
                 snprintf(s->id, sizeof(s->id), "%s", id);
         else
                 id_new(s->id);
+        traced_job(s->exchange, s->id);
         if (!s->webhook)
                 submission_publish(s);
-        else if (webhook_register(s->gateway, s->webhook, s->id, on_submission_wished, s, &why))
+        else if (webhook_register(s->exchange, s->gateway, s->webhook, s->id, on_submission_wished, s, &why))
                 submission_settle(s, &why);
 }
 
@@ -195,19 +196,6 @@ void submission_begin(const struct submission *like, const char *id)
 }
 
 /* ---- one job ---- */
-
-static struct bytes exchange_trace_header(const struct exchange *x, const char *name)
-{
-        const char *text = exchange_header(x, name);
-        return text ? bytes_of_string(text) : bytes_of(NULL, 0);
-}
-
-struct trace_context exchange_trace(const struct exchange *x)
-{
-        const struct trace_context all = { exchange_header(x, "traceparent"), exchange_trace_header(x, "tracestate"),
-                                           exchange_trace_header(x, "baggage") };
-        return trace_well_formed(&all);
-}
 
 /* Borrowed from the submission. */
 static struct job_request submission_job(const struct submission *s)

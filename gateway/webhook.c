@@ -24,8 +24,8 @@ int webhook_read(const struct gateway *g, const json_t *body, json_t **out, stru
         return code < 0 ? problem_set(why, "gateway", "out_of_memory", "out of memory") : code;
 }
 
-int webhook_register(struct gateway *g, const json_t *url, const char *job, store_done *done, void *arg,
-                     struct problem *why)
+int webhook_register(const struct exchange *x, struct gateway *g, const json_t *url, const char *job, store_done *done,
+                     void *arg, struct problem *why)
 {
         struct store *store = jobs_store(g->jobs);
         char id[ID_TEXT_SIZE];
@@ -33,7 +33,9 @@ int webhook_register(struct gateway *g, const json_t *url, const char *job, stor
                 return problem_set(why, "store", "away",
                                    "the store, which keeps whom to tell, is away; nothing was done: ask again");
         id_new(id);
-        const struct webhook_wish wish = { .id = id, .job_id = job, .url = json_string_value(url) };
+        const struct webhook_wish wish = {
+                .id = id, .job_id = job, .url = json_string_value(url), .trace = exchange_trace(x).parent
+        };
         store->webhook->add(store, &wish, done, arg);
         return 0;
 }

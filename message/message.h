@@ -167,6 +167,9 @@ struct message *task_message_retry(const struct task_message *t, const char *exc
  * Returns 0; 1: its properties have no room for that, and nothing has changed; or -ENOMEM. */
 int task_message_retrace(struct arena *a, struct task_message *t, const char *traceparent, const char *followers);
 
+/* The traceparent that stands in a message's headers, where it is well formed; else "". */
+void message_traceparent(struct bytes properties, char out[TRACE_PARENT_SIZE + 1]);
+
 /* An error record for a dead letter. */
 struct dead_record {
         const char *source, *code, *text; /* errorSource, errorCode, errorMessage */

@@ -101,6 +101,7 @@ const struct metric meter_table[METER_ROWS] = {
         [METER_STORE_GROUP_SECONDS] = { "chard_store_group_seconds", TIME, NONE, &door_seconds, "How long a transaction took." },
 
         [METER_SPANS] = { "chard_otlp_spans", COUNT, { "outcome" }, NULL, "Spans for the collector: sent, and dropped because it was away, would not have them or was too slow." },
+        [METER_LOG_LINES] = { "chard_otlp_log_lines", COUNT, { "outcome" }, NULL, "Log lines for the collector: sent, and dropped because it was away, would not have them or was too slow." },
 
         [METER_READY] = { "chard_ready", STATE, NONE, NULL, "1 while this process does what it is for, as /readyz says." },
         [METER_LOOP_LAG_SECONDS] = { "chard_loop_lag_seconds", TIME, NONE, &lag_seconds, "How late the event loop is, looked at five times a second." },

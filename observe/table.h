@@ -83,6 +83,7 @@ enum meter_row {
         METER_STORE_GROUP_SIZE,
         METER_STORE_GROUP_SECONDS,
         METER_SPANS,
+        METER_LOG_LINES,
         /* the process */
         METER_READY,
         METER_LOOP_LAG_SECONDS,

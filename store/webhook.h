@@ -10,6 +10,7 @@ struct webhook_wish {
         const char *id;     /* a UUID */
         const char *job_id; /* of the job whose end is told */
         const char *url;
+        const char *trace; /* the traceparent of whoever asked for it, or NULL */
 };
 
 enum webhook_end {
@@ -37,7 +38,7 @@ struct store_webhook {
         /* Tell this URL when the job ends. One job tells one URL once, however often this is said. */
         void (*add)(struct store *s, const struct webhook_wish *wish, store_done *done, void *arg);
 
-        /* At most `limit` that are to be told now, oldest first; nobody else gets them for lease_ms: [{"id","message","job","url","body","attempts" (with this one)}]. A job that ended again after it had
+        /* At most `limit` that are to be told now, oldest first; nobody else gets them for lease_ms: [{"id","message","job","url","body","trace" (or null),"attempts" (with this one)}]. A job that ended again after it had
          * failed is told again, under another `message`. */
         void (*take)(struct store *s, unsigned limit, unsigned lease_ms, json_done *done, void *arg);
 

@@ -4,11 +4,12 @@
 #include <stddef.h>
 
 static const char *const names[RUN_EVENT_KINDS] = {
-        [RUN_RECEIVED] = "received", [RUN_CLAIMED] = "claimed",     [RUN_WORKED] = "worked",
-        [RUN_CALLING] = "calling",   [RUN_ANSWERED] = "answered",   [RUN_PAUSED] = "paused",
-        [RUN_RETRYING] = "retrying", [RUN_SCHEDULED] = "scheduled", [RUN_COMMITTED] = "committed",
-        [RUN_SENDING] = "sending",   [RUN_PUBLISHED] = "published", [RUN_DEAD] = "dead",
-        [RUN_REVOKED] = "revoked",   [RUN_ACKED] = "acked",         [RUN_HANDED_BACK] = "handed back",
+        [RUN_RECEIVED] = "received",       [RUN_CLAIMED] = "claimed",     [RUN_WORKED] = "worked",
+        [RUN_CALLING] = "calling",         [RUN_ANSWERED] = "answered",   [RUN_PAUSED] = "paused",
+        [RUN_RETRYING] = "retrying",       [RUN_SCHEDULED] = "scheduled", [RUN_COMMITTED] = "committed",
+        [RUN_SENDING] = "sending",         [RUN_PUBLISHED] = "published", [RUN_DEAD] = "dead",
+        [RUN_BURIED] = "buried",           [RUN_REVOKED] = "revoked",     [RUN_ACKED] = "acked",
+        [RUN_HANDED_BACK] = "handed back",
 };
 
 const char *run_event_name(enum run_event_kind kind)

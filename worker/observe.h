@@ -31,6 +31,7 @@ enum run_event_kind {
         RUN_SENDING,     /* a message that follows it is about to be published: `sent` */
         RUN_PUBLISHED,   /* all those messages are confirmed */
         RUN_DEAD,        /* it failed for good: `why`; its dead letter is next. `again`: that was known before */
+        RUN_BURIED,      /* its dead letter is confirmed */
         RUN_REVOKED,     /* it will never run, and the store knows */
         RUN_HANDED_BACK, /* its message went back, for another worker */
         RUN_ACKED,       /* its message is acked: done, or safe somewhere else */
@@ -80,6 +81,10 @@ struct tracer {
         /* Its message was read: fill in `trace`, which is zeroed. / The run is over: give back `own`, which is not NULL. */
         void (*begin)(struct tracer *t, const struct task_message *m, struct run_trace *trace);
         void (*end)(struct tracer *t, struct run_trace *trace);
+
+        /* A scheduled message that was due then (wall clock) is about to be published: what is to be kept of it, or NULL. / That is over; `kept` is not NULL. */
+        void *(*release)(struct tracer *t, const struct message *m, int64_t due_ms);
+        void (*released)(struct tracer *t, void *kept, bool confirmed);
 };
 
 /* Borrowed, with all that it points at, for the length of the call. */

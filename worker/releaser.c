@@ -24,6 +24,7 @@ struct releaser {
                 struct releaser *releaser;
                 int64_t id;
                 unsigned returns; /* before this time */
+                void *kept;       /* the tracer's; or NULL */
         } items[BATCH];
         size_t waiting, confirmed_count, returned_count;
         struct news {
@@ -131,10 +132,13 @@ static void on_batch(struct due *due, size_t count, int64_t next_ms, void *arg)
                 end_batch(r);
                 return;
         }
+        struct tracer *tracer = r->worker->config->tracer;
         for (size_t i = 0; i < count; i++) {
                 struct message *message = due[i].message;
                 due[i].message = NULL;
                 r->items[i] = (struct release_item){ .releaser = r, .id = due[i].id, .returns = due[i].returns };
+                if (tracer)
+                        r->items[i].kept = tracer->release(tracer, message, due[i].due_ms);
                 broker_publish(r->worker->broker, message, on_item, &r->items[i]);
         }
 }
@@ -163,6 +167,8 @@ static void on_item(enum publish_result result, void *arg)
         const struct release_item *item = (const struct release_item *)arg;
         struct releaser *r = item->releaser;
         struct worker *w = r->worker;
+        if (item->kept)
+                w->config->tracer->released(w->config->tracer, item->kept, result == PUBLISH_CONFIRMED);
         if (result == PUBLISH_CONFIRMED) {
                 r->confirmed[r->confirmed_count++] = item->id;
                 r->news.found += item->returns > 0;

@@ -98,6 +98,7 @@ struct consume {
         struct figures figures;
         struct seek broker; /* for what is shown of the queues; no consumer needs one */
         bool seeks;
+        struct tracing tracing;
 };
 
 static void consume_stop(void *arg)
@@ -113,6 +114,7 @@ static void consume_close(void *arg)
                 seek_close(&p->broker);
         consumers_close(p->consumers);
         figures_end(&p->figures);
+        tracing_end(&p->tracing);
 }
 
 static void consume_on_stopped(void *arg)
@@ -178,6 +180,9 @@ static int consume_serve(const struct command *self, struct consume *p, struct c
         config->arg = p;
         int code = *s->metrics ? figures_begin(&p->figures, &p->loop, "consumer", config->name) : 0;
         config->meter = p->figures.meter;
+        if (code == 0)
+                code = tracing_begin(&p->tracing, s, &p->loop, config->name, p->figures.meter, &why);
+        config->spans = tracing_source(&p->tracing);
         if (code == 0)
                 code = consumers_open(&p->consumers, config, &why);
         if (code == 0)

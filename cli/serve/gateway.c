@@ -10,6 +10,7 @@ struct gateway_process {
         uv_loop_t loop;
         struct gateway *gateway;
         struct figures figures;
+        struct tracing tracing;
 };
 
 static void gateway_process_stop(void *arg)
@@ -89,9 +90,10 @@ static void gateway_process_close(void *arg)
         if (p->gateway)
                 gateway_close(p->gateway);
         figures_end(&p->figures);
+        tracing_end(&p->tracing);
 }
 
-static int gateway_serve(const struct command *self, struct gateway_config *config, const char *metrics,
+static int gateway_serve(const struct command *self, struct gateway_config *config, const struct settings *s,
                          struct gateway_process *p)
 {
         const struct serve_part part = { &p->loop, "gateway", gateway_process_stop, gateway_process_close, p };
@@ -99,9 +101,12 @@ static int gateway_serve(const struct command *self, struct gateway_config *conf
         int code = figures_begin(&p->figures, &p->loop, "gateway", config->name);
         config->meter = p->figures.meter;
         if (code == 0)
+                code = tracing_begin(&p->tracing, s, &p->loop, config->name, p->figures.meter, &why);
+        config->spans = tracing_source(&p->tracing);
+        if (code == 0)
                 code = gateway_open(&p->gateway, config, &why);
         if (code == 0)
-                code = gateway_process_show(p, config, metrics, &why);
+                code = gateway_process_show(p, config, s->metrics, &why);
         return serve_alone(self, &part, code, &why);
 }
 
@@ -121,7 +126,7 @@ static int gateway_run(const struct command *self, int argc, char **argv)
                 struct gateway_config config = serve_gateway_config(&s, catalog, &p.loop, name);
                 config.stopped = on_gateway_stopped;
                 config.arg = &p;
-                code = gateway_serve(self, &config, s.metrics, &p);
+                code = gateway_serve(self, &config, &s, &p);
                 uv_loop_close(&p.loop);
                 catalog_unref(catalog);
         }

@@ -9,6 +9,7 @@ struct process {
         uv_loop_t loop;
         struct keeper *keeper;
         struct figures figures;
+        struct tracing tracing;
 };
 
 static void keep_stop(void *arg)
@@ -47,18 +48,23 @@ static void keep_close(void *arg)
         if (p->keeper)
                 keeper_close(p->keeper);
         figures_end(&p->figures);
+        tracing_end(&p->tracing);
 }
 
-static int keep_serve(const struct command *self, struct process *p, struct keeper_config *config, const char *metrics)
+static int keep_serve(const struct command *self, struct process *p, struct keeper_config *config,
+                      const struct settings *s)
 {
         const struct serve_part part = { &p->loop, "dlq", keep_stop, keep_close, p };
         struct problem why = { 0 };
-        int code = *metrics ? figures_begin(&p->figures, &p->loop, "keeper", config->name) : 0;
+        int code = *s->metrics ? figures_begin(&p->figures, &p->loop, "keeper", config->name) : 0;
         config->meter = p->figures.meter;
+        if (code == 0)
+                code = tracing_begin(&p->tracing, s, &p->loop, config->name, p->figures.meter, &why);
+        config->spans = tracing_source(&p->tracing);
         if (code == 0)
                 code = keeper_open(&p->keeper, config, &why);
         if (code == 0)
-                code = keep_show(p, config, metrics, &why);
+                code = keep_show(p, config, s->metrics, &why);
         return serve_alone(self, &part, code, &why);
 }
 
@@ -121,7 +127,7 @@ static int keep_run(const struct command *self, int argc, char **argv)
         config.arg = &p;
         uv_loop_init(&p.loop);
         log_info("dlq", "chard " CHARD_VERSION " keeps dead letters as %s", name);
-        code = keep_serve(self, &p, &config, s.metrics);
+        code = keep_serve(self, &p, &config, &s);
         uv_loop_close(&p.loop);
         catalog_unref(catalog);
         settings_free(&s);

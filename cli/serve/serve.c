@@ -342,7 +342,10 @@ static int open_all(struct service *s, struct problem *why)
         if (code == 0)
                 code = service_begin_figures(s);
         if (code == 0)
-                code = tracing_begin(&s->tracing, s->settings, &s->config, s->figures.meter, why);
+                code = tracing_begin(&s->tracing, s->settings, &s->loop, s->name, s->figures.meter, why);
+        if (code == 0)
+                code = tracing_of_worker(&s->tracing, &s->config);
+        s->listen.spans = s->keep.spans = s->consume.spans = tracing_source(&s->tracing);
         if (code == 0)
                 code = worker_open(&s->worker, &s->config, why);
         if (code == 0)

@@ -156,6 +156,16 @@ void exchange_set_who(struct exchange *x, const char *who)
         snprintf(x->who, sizeof(x->who), "%s", who);
 }
 
+void exchange_set_own(struct exchange *x, void *own)
+{
+        x->own = own;
+}
+
+void *exchange_own(const struct exchange *x)
+{
+        return x->own;
+}
+
 const char *exchange_who(const struct exchange *x)
 {
         return x->who;

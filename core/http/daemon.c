@@ -235,7 +235,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return MHD_YES;
 }
 
-static void server_log(const struct server *s, const struct exchange *x)
+static void server_log(const struct server *s, struct exchange *x)
 {
         const struct access_line line = {
                 .peer = x->peer->address,
@@ -247,9 +247,12 @@ static void server_log(const struct server *s, const struct exchange *x)
                 .bytes = x->sent,
                 .took_us = clock_mono_us() - x->begun_us,
         };
-        const struct server_answer answer = {
-                .method = x->method, .route = x->route, .status = x->status, .took_us = line.took_us
-        };
+        const struct server_answer answer = { .method = x->method,
+                                              .route = x->route,
+                                              .status = x->status,
+                                              .code = x->code,
+                                              .took_us = line.took_us,
+                                              .exchange = x };
         if (s->log)
                 access_log_write(s->log, &line);
         if (s->config.answered)

@@ -62,6 +62,10 @@ void exchange_name(struct exchange *x, const char *id);
 void exchange_set_who(struct exchange *x, const char *who);
 const char *exchange_who(const struct exchange *x);
 
+/* What the server's owner keeps of it until it is answered (server_config's `answered`), and gives back then; NULL where it keeps nothing. */
+void exchange_set_own(struct exchange *x, void *own);
+void *exchange_own(const struct exchange *x);
+
 /* ---- streams ---- */
 
 /* Begin an answer of unknown length: status 200, then what exchange_send gives, until exchange_end. */

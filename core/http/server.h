@@ -16,7 +16,9 @@ struct server_answer {
         const char *method;
         const struct route *route; /* NULL: none was found */
         unsigned status;           /* 0: none was sent */
+        const char *code;          /* of the problem that was answered, or "" */
         uint64_t took_us;
+        struct exchange *exchange;
 };
 
 /* Borrowed as long as the server lives. */

@@ -88,6 +88,7 @@ struct exchange {
         uint64_t begun_us, until_ms;
         exchange_over *over;
         void *over_arg;
+        void *own; /* the server's owner's */
         struct MHD_Response *response;
         unsigned status;
         uint64_t sent;

@@ -36,6 +36,7 @@ struct settings {
         char *metrics;          /* where they are shown: ADDRESS:PORT; empty = nowhere */
         char *otlp_url;         /* the collector; empty: as OpenTelemetry's variables have it */
         char *otlp_headers;     /* secret */
+        bool otlp_logs;         /* the lines of the log go there, too */
         char *trace_sample;     /* "0" … "1" */
         long trace_slow_ms;     /* 0 = none is slow */
         char *gateway_listen;   /* ADDRESS:PORT */

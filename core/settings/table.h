@@ -21,7 +21,7 @@ struct setting {
         const char *help;
 };
 
-enum { SETTING_COUNT = 69 };
+enum { SETTING_COUNT = 70 };
 
 extern const struct setting setting_table[SETTING_COUNT];
 

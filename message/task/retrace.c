@@ -1,8 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A message that another span stands behind than the one it came from. */
+/* The span that stands behind a message, and another in its place. */
 #include "message/wire/wire.h"
 
 #include <errno.h>
+#include <string.h>
+
+void message_traceparent(struct bytes properties, char out[TRACE_PARENT_SIZE + 1])
+{
+        struct properties p;
+        struct header h;
+        struct bytes text;
+        out[0] = '\0';
+        if (properties_read(properties, &p, NULL) != 0 || !header_find(p.headers, "traceparent", &h) ||
+            !header_text(&h, &text) || text.size != TRACE_PARENT_SIZE)
+                return;
+        memcpy(out, text.data, text.size);
+        out[text.size] = '\0';
+        if (!trace_is_parent(out))
+                out[0] = '\0';
+}
 
 int task_message_retrace(struct arena *a, struct task_message *t, const char *traceparent, const char *followers)
 {

@@ -9,7 +9,7 @@
 /* How a field's value is written. */
 enum wire_type { PROTO_VARINT, PROTO_FIXED64, PROTO_BYTES };
 
-/* Numbers of fields. */
+/* Numbers of fields; those of requests, resources and scopes are the same for lines of a log. */
 enum { REQUEST_RESOURCE_SPANS = 1 };
 enum { RESOURCE_SPANS_RESOURCE = 1, RESOURCE_SPANS_SCOPE_SPANS = 2 };
 enum { RESOURCE_ATTRIBUTES = 1 };
@@ -27,12 +27,22 @@ enum {
         SPAN_EVENTS = 11,
         SPAN_STATUS = 15
 };
+enum {
+        RECORD_TIME = 1,
+        RECORD_SEVERITY = 2,
+        RECORD_SEVERITY_TEXT = 3,
+        RECORD_BODY = 5,
+        RECORD_ATTRIBUTES = 6,
+        RECORD_TRACE_ID = 9,
+        RECORD_SPAN_ID = 10,
+        RECORD_OBSERVED = 11
+};
 enum { EVENT_TIME = 1, EVENT_NAME = 2, EVENT_ATTRIBUTES = 3 };
 enum { STATUS_CODE = 3, STATUS_ERROR = 2 };
 enum { PAIR_KEY = 1, PAIR_VALUE = 2 };
 enum { VALUE_TEXT = 1, VALUE_NUMBER = 3, VALUE_REAL = 4 };
 
-enum { MOST_VARINT = 10, MOST_TEXT = 255 };
+enum { MOST_VARINT = 10, MOST_TEXT = 255, MOST_BODY = 2047 };
 
 /* ---- numbers and texts ---- */
 
@@ -78,15 +88,20 @@ static void proto_bytes(struct buffer *b, unsigned field, const void *data, size
         buffer_add(b, data, size);
 }
 
-/* Cut at MOST_TEXT, and made UTF-8: one text that is none would cost the whole request. */
-static void proto_text(struct buffer *b, unsigned field, const char *text)
+/* Cut, and made UTF-8: one text that is none would cost the whole request. `most` is MOST_BODY at most. */
+static void proto_text_of(struct buffer *b, unsigned field, const char *text, size_t most)
 {
-        char copy[MOST_TEXT + 1];
-        const size_t size = strnlen(text, MOST_TEXT);
+        char copy[MOST_BODY + 1];
+        const size_t size = strnlen(text, most);
         memcpy(copy, text, size);
         copy[size] = '\0';
-        utf8_repair(copy, size == MOST_TEXT);
+        utf8_repair(copy, size == most);
         proto_bytes(b, field, copy, strlen(copy));
+}
+
+static void proto_text(struct buffer *b, unsigned field, const char *text)
+{
+        proto_text_of(b, field, text, MOST_TEXT);
 }
 
 /* ---- messages inside others ---- */
@@ -200,6 +215,32 @@ void otlp_add_span(struct buffer *list, const struct otlp_span *span)
                 proto_number(list, STATUS_CODE, STATUS_ERROR);
                 proto_end(list, status);
         }
+        proto_end(list, begin);
+}
+
+/* ---- a line of a log ---- */
+
+static void otlp_add_free_pair(struct buffer *b, unsigned field, const struct otlp_pair *pair)
+{
+        const struct otlp_attribute value = { .text = pair->number ? NULL : pair->text,
+                                              .number = pair->number ? strtoll(pair->text, NULL, 10) : 0 };
+        otlp_add_pair(b, field, pair->name, &value);
+}
+
+void otlp_add_record(struct buffer *list, const struct otlp_record *record)
+{
+        const size_t begin = proto_begin(list, SCOPE_SPANS_SPANS);
+        proto_fixed64(list, RECORD_TIME, (uint64_t)record->at_us * 1000);
+        proto_number(list, RECORD_SEVERITY, record->severity);
+        proto_text(list, RECORD_SEVERITY_TEXT, record->severity_text);
+        const size_t body = proto_begin(list, RECORD_BODY);
+        proto_text_of(list, VALUE_TEXT, record->body, MOST_BODY);
+        proto_end(list, body);
+        for (size_t i = 0; i < record->pair_count; i++)
+                otlp_add_free_pair(list, RECORD_ATTRIBUTES, &record->pairs[i]);
+        otlp_add_id(list, RECORD_TRACE_ID, record->trace);
+        otlp_add_id(list, RECORD_SPAN_ID, record->span);
+        proto_fixed64(list, RECORD_OBSERVED, (uint64_t)record->at_us * 1000);
         proto_end(list, begin);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Spans as OTLP has them: Protocol Buffers, written by hand, because it takes six small messages of them. Pure.
- * Sources: opentelemetry-proto, trace/v1/trace.proto, common/v1/common.proto, collector/trace/v1/trace_service.proto; Protocol Buffers, "Encoding". */
+/* Spans and lines of a log as OTLP has them: Protocol Buffers, written by hand, because it takes seven small messages of them. Pure.
+ * Sources: opentelemetry-proto, trace/v1/trace.proto, logs/v1/logs.proto, common/v1/common.proto, collector/trace/v1/trace_service.proto, collector/logs/v1/logs_service.proto; Protocol Buffers, "Encoding". */
 #ifndef CHARD_OBSERVE_OTLP_ENCODE_H
 #define CHARD_OBSERVE_OTLP_ENCODE_H
 
@@ -38,6 +38,24 @@ struct otlp_span {
         size_t attribute_count, event_count;
 };
 
+/* A name of the table, or another. */
+struct otlp_pair {
+        const char *name, *text;
+        bool number; /* the text is a whole one */
+};
+
+/* A line of a log. All borrowed; trace and span are hexadecimal digits or "". */
+struct otlp_record {
+        int64_t at_us;     /* wall clock */
+        unsigned severity; /* 1 to 24, as OpenTelemetry counts */
+        const char *severity_text, *body, *trace, *span;
+        const struct otlp_pair *pairs;
+        size_t pair_count;
+};
+
+/* Append it as a member of a list of lines. Text that is no UTF-8 is repaired. */
+void otlp_add_record(struct buffer *list, const struct otlp_record *record);
+
 /* Append it as a member of a list of spans. Text that is no UTF-8 is repaired. */
 void otlp_add_span(struct buffer *list, const struct otlp_span *span);
 
@@ -45,7 +63,7 @@ void otlp_add_span(struct buffer *list, const struct otlp_span *span);
 void otlp_add_resource(struct buffer *resource, const struct otlp_attribute *a);
 void otlp_add_named(struct buffer *resource, const char *name, const char *text);
 
-/* Write the request that exports such a list, of such a resource. */
+/* Write the request that exports such a list, of spans or of lines, of such a resource: both are laid out alike. */
 void otlp_write_request(struct buffer *out, struct bytes resource, struct bytes list);
 
 #endif

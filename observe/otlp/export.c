@@ -21,6 +21,7 @@ enum {
 
 struct otlp {
         uv_loop_t *loop;
+        const char *what;
         struct multi *multi;
         struct shard *shard;
         CURL *easy;
@@ -32,7 +33,7 @@ struct otlp {
         uint64_t told; /* so many were dropped when it was told last */
         unsigned tries;
         bool under_way, again, closing;
-        bool troubled; /* it was told that spans are dropped */
+        bool troubled; /* it was told that some are dropped */
 };
 
 /* ---- what is dropped ---- */
@@ -43,7 +44,7 @@ static void otlp_drop(struct otlp *o, size_t count, const char *reason)
         if (o->troubled || count == 0)
                 return;
         o->troubled = true;
-        log_warn("otlp", "spans are dropped, and counted: %s", reason);
+        log_warn("otlp", "%s are dropped, and counted: %s", o->what, reason);
 }
 
 static void otlp_sent(struct otlp *o)
@@ -52,7 +53,7 @@ static void otlp_sent(struct otlp *o)
         if (!o->troubled)
                 return;
         o->troubled = false;
-        log_info("otlp", "the collector takes spans again; %llu were dropped",
+        log_info("otlp", "the collector takes %s again; %llu were dropped", o->what,
                  (unsigned long long)(o->counts.dropped - o->told));
         o->told = o->counts.dropped;
 }
@@ -193,29 +194,61 @@ static int otlp_on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 
 /* ---- what is added ---- */
 
-void otlp_add(struct otlp *o, const struct otlp_span *span)
+static const char *const otlp_no_room = "they come faster than the collector takes them";
+
+static bool otlp_has_room(const struct otlp *o)
 {
-        if (o->waiting.size >= OTLP_MOST_BYTES) {
-                otlp_drop(o, 1, "they come faster than the collector takes them");
-                return;
-        }
-        const size_t before = o->waiting.size;
-        otlp_add_span(&o->waiting, span);
+        return o->waiting.size < OTLP_MOST_BYTES;
+}
+
+/* They were appended; `before` is how much there was without them. */
+static void otlp_added(struct otlp *o, size_t before, size_t count)
+{
         if (o->waiting.failed) {
                 o->waiting.failed = false;
                 o->waiting.size = before;
-                otlp_drop(o, 1, "out of memory");
+                otlp_drop(o, count, "out of memory");
                 return;
         }
-        o->waiting_count++;
-        const bool idle = !o->under_way && !o->again;
-        if (idle && (o->waiting_count == 1 || o->waiting_count == OTLP_BATCH))
-                uv_timer_start(&o->timer, otlp_on_timer, o->waiting_count < OTLP_BATCH ? OTLP_DELAY_MS : 0, 0);
+        const bool full = o->waiting_count < OTLP_BATCH && o->waiting_count + count >= OTLP_BATCH;
+        const bool first = o->waiting_count == 0;
+        o->waiting_count += count;
+        if (!o->under_way && !o->again && (first || full))
+                uv_timer_start(&o->timer, otlp_on_timer, full ? 0 : OTLP_DELAY_MS, 0);
+}
+
+void otlp_add(struct otlp *o, const struct otlp_span *span)
+{
+        const size_t before = o->waiting.size;
+        if (otlp_has_room(o)) {
+                otlp_add_span(&o->waiting, span);
+                otlp_added(o, before, 1);
+        } else {
+                otlp_drop(o, 1, otlp_no_room);
+        }
+}
+
+void otlp_add_encoded(struct otlp *o, struct bytes list, size_t count)
+{
+        const size_t before = o->waiting.size;
+        if (otlp_has_room(o)) {
+                buffer_add(&o->waiting, list.data, list.size);
+                otlp_added(o, before, count);
+        } else {
+                otlp_drop(o, count, otlp_no_room);
+        }
+}
+
+void otlp_lose(struct otlp *o, size_t count)
+{
+        otlp_drop(o, count, otlp_no_room);
 }
 
 struct otlp_counts otlp_counts(const struct otlp *o)
 {
-        return o->counts;
+        struct otlp_counts counts = o->counts;
+        counts.waiting = o->waiting_count + o->sending_count;
+        return counts;
 }
 
 /* ---- opening and closing ---- */
@@ -351,6 +384,7 @@ int otlp_open(struct otlp **out, const struct otlp_config *config, struct proble
                 return code;
         }
         o->loop = config->loop;
+        o->what = config->what;
         uv_timer_init(o->loop, &o->timer);
         o->timer.data = o;
         uv_unref((uv_handle_t *)&o->timer); /* nobody waits for spans, but when all else has ended */
@@ -367,7 +401,7 @@ static void otlp_on_closed(uv_handle_t *handle)
 static void otlp_release(struct otlp *o)
 {
         if (o->counts.dropped > o->told)
-                log_warn("otlp", "%llu spans were dropped", (unsigned long long)(o->counts.dropped - o->told));
+                log_warn("otlp", "%llu %s were dropped", (unsigned long long)(o->counts.dropped - o->told), o->what);
         uv_close((uv_handle_t *)&o->timer, otlp_on_closed);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sends spans to a collector, by OTLP over HTTP: in batches, in the background, one request at a time. Never blocks and never grows beyond its bounds: what finds
+/* Sends spans, or lines of the log, to a collector, by OTLP over HTTP: in batches, in the background, one request at a time. Never blocks and never grows beyond its bounds: what finds
  * no room, or what the collector will not have, is dropped, counted, and told in the log once until the collector takes spans again. Loop thread.
  * Source: OTLP specification 1.5, "OTLP/HTTP". */
 #ifndef CHARD_OBSERVE_OTLP_EXPORT_H
@@ -14,6 +14,7 @@ struct otlp;
 
 struct otlp_config {
         uv_loop_t *loop;
+        const char *what;     /* "spans", "log lines": what it tells of; a constant */
         const char *url;      /* where requests go, whole */
         const char *headers;  /* "NAME=VALUE,…", as OTEL_EXPORTER_OTLP_HEADERS has them; or NULL */
         const char *service;  /* service.name */
@@ -22,7 +23,8 @@ struct otlp_config {
 };
 
 struct otlp_counts {
-        uint64_t sent, dropped; /* spans */
+        uint64_t sent, dropped; /* spans, or lines */
+        size_t waiting;         /* … and under way */
 };
 
 /* `config` is read now. 0; 1 with `why` (source "settings", code "bad_setting": no URL of HTTP); or -errno. */
@@ -30,6 +32,10 @@ int otlp_open(struct otlp **out, const struct otlp_config *config, struct proble
 
 /* Have it sent, soon. Copies it. */
 void otlp_add(struct otlp *o, const struct otlp_span *span);
+
+/* Have these sent, which are encoded already: copied. / So many are lost already. */
+void otlp_add_encoded(struct otlp *o, struct bytes list, size_t count);
+void otlp_lose(struct otlp *o, size_t count);
 
 struct otlp_counts otlp_counts(const struct otlp *o);
 

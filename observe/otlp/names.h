@@ -18,16 +18,23 @@ enum otlp_name {
         NAME_AI_MODEL,
         NAME_AI_TOKENS_IN,
         NAME_AI_TOKENS_OUT,
+        /* HTTP */
+        NAME_HTTP_METHOD,
+        NAME_HTTP_ROUTE,
+        NAME_HTTP_STATUS,
         /* errors */
         NAME_ERROR_TYPE,
         /* chard's own */
         NAME_TASK,
         NAME_ATTEMPT,
         NAME_PIPELINE,
+        NAME_EVENT_TYPE,
         NAME_QUEUED_MS,
         NAME_COST,
         NAME_WAIT_MS,
+        NAME_LATE_MS,
         NAME_REASON,
+        NAME_AREA,
         /* of the process */
         NAME_SERVICE,
         NAME_SERVICE_VERSION,

@@ -15,7 +15,7 @@ enum { SPANS_MOST_NOTES = 8, SPANS_TEXT = 128 };
 struct spans {
         struct observer observer; /* first */
         struct tracer tracer;
-        struct spans_config config;
+        struct span_source source;
 };
 
 /* Something that happened to a task meanwhile. */
@@ -26,6 +26,8 @@ struct span_note {
 
 /* What is kept of a run until its end: of one that is recorded, and of one that failed. */
 struct span_record {
+        int64_t ahead_us;  /* all its spans are told with: span_ahead_us */
+        uint64_t begun_us; /* of the monotonic clock; a message that came too early is not received */
         bool failed, sent;
         char code[SPANS_TEXT]; /* of its failure */
         struct span_note notes[SPANS_MOST_NOTES];
@@ -63,14 +65,18 @@ static bool spans_wants(const struct spans *s, const struct task_message *m)
         if (m->traceparent && trace_is_parent(m->traceparent))
                 return trace_is_sampled(m->traceparent);
         sampling_trace_of(m->root_id, id);
-        return sampling_keeps(s->config.sampling, id);
+        return sampling_keeps(s->source.sampling, id);
 }
 
 static struct span_record *spans_record(struct run_trace *t)
 {
-        if (!t->own)
-                t->own = calloc(1, sizeof(struct span_record));
-        return t->own;
+        struct span_record *r = t->own ? t->own : calloc(1, sizeof(*r));
+        if (r && !t->own) {
+                r->ahead_us = span_ahead_us();
+                r->begun_us = clock_mono_us();
+        }
+        t->own = r;
+        return r;
 }
 
 static void spans_begin(struct tracer *tracer, const struct task_message *m, struct run_trace *t)
@@ -91,9 +97,10 @@ static void spans_end(struct tracer *tracer, struct run_trace *t)
 
 /* ---- spans ---- */
 
-static int64_t spans_wall_us(uint64_t mono_us)
+static int64_t spans_wall_us(const struct run_event *e, uint64_t mono_us)
 {
-        return clock_wall_us() - (int64_t)(clock_mono_us() - mono_us);
+        const struct span_record *r = e->trace->own;
+        return (int64_t)mono_us + (r ? r->ahead_us : span_ahead_us());
 }
 
 /* From `since_us` until what is told. */
@@ -105,9 +112,9 @@ static void spans_emit(struct spans *s, const struct run_event *e, struct otlp_s
         span.trace = e->trace->id;
         span.id = e->trace->spans[which];
         span.parent = which == RUN_SPAN_TASK ? e->trace->parent : parent;
-        span.end_us = spans_wall_us(e->at_us);
+        span.end_us = spans_wall_us(e, e->at_us);
         span.begin_us = span.end_us - (since_us && since_us < e->at_us ? (int64_t)(e->at_us - since_us) : 0);
-        otlp_add(s->config.otlp, &span);
+        otlp_add(s->source.otlp, &span);
 }
 
 static const char *spans_queue(const struct run_event *e)
@@ -127,11 +134,11 @@ static void spans_emit_task(struct spans *s, const struct run_event *e, const st
                 const struct span_note *n = &r->notes[i];
                 waits[i][0] = (struct otlp_attribute){ .name = NAME_WAIT_MS, .number = (int64_t)n->wait_ms };
                 waits[i][1] = (struct otlp_attribute){ .name = NAME_REASON, .text = n->reason };
-                events[i] = (struct otlp_event){ n->name, spans_wall_us(n->at_us), waits[i], n->reason ? 2 : 1 };
+                events[i] = (struct otlp_event){ n->name, spans_wall_us(e, n->at_us), waits[i], n->reason ? 2 : 1 };
         }
         const bool failed = r && r->failed;
         const struct otlp_attribute attributes[] = {
-                { .name = NAME_SYSTEM, .text = s->config.system },
+                { .name = NAME_SYSTEM, .text = s->source.system },
                 { .name = NAME_OPERATION, .text = "process" },
                 { .name = NAME_OPERATION_TYPE, .text = "process" },
                 { .name = NAME_DESTINATION, .text = spans_queue(e) },
@@ -152,7 +159,7 @@ static void spans_emit_task(struct spans *s, const struct run_event *e, const st
                                        .attribute_count = COUNT(attributes) - !failed,
                                        .events = events,
                                        .event_count = notes },
-                   RUN_SPAN_TASK, e->times->received_us);
+                   RUN_SPAN_TASK, e->times->received_us || !r ? e->times->received_us : r->begun_us);
 }
 
 static void spans_emit_call(struct spans *s, const struct run_event *e)
@@ -190,7 +197,7 @@ static void spans_emit_send(struct spans *s, const struct run_event *e, struct s
 {
         char name[2 * SPANS_TEXT];
         const struct otlp_attribute attributes[] = {
-                { .name = NAME_SYSTEM, .text = s->config.system },
+                { .name = NAME_SYSTEM, .text = s->source.system },
                 { .name = NAME_OPERATION, .text = operation },
                 { .name = NAME_OPERATION_TYPE, .text = event ? "create" : "send" },
                 { .name = NAME_DESTINATION, .text = destination },
@@ -234,21 +241,34 @@ static void spans_put_away(struct spans *s, const struct run_event *e, struct sp
 {
         const struct otlp_attribute wait[] = { { .name = NAME_WAIT_MS, .number = (int64_t)e->wait_ms },
                                                { .name = NAME_REASON, .text = spans_reason(e) } };
-        const struct otlp_event event = { "waiting", spans_wall_us(e->at_us), wait, COUNT(wait) };
+        const struct otlp_event event = { "waiting", spans_wall_us(e, e->at_us), wait, COUNT(wait) };
         r->sending_us = 0;
         spans_emit_send(s, e, r, "schedule", spans_queue(e), &event);
+}
+
+static void spans_destination(char out[SPANS_TEXT], const struct message *m)
+{
+        if (*m->exchange && strcmp(m->exchange, m->routing_key) != 0)
+                snprintf(out, SPANS_TEXT, "%s:%s", m->exchange, m->routing_key);
+        else
+                snprintf(out, SPANS_TEXT, "%s", m->routing_key);
 }
 
 static void spans_sending(struct span_record *r, const struct run_event *e)
 {
         if (r->sending_count++ > 0)
                 return;
-        const char *exchange = e->sent->exchange, *key = e->sent->routing_key;
         r->sending_us = e->at_us;
-        if (*exchange && strcmp(exchange, key) != 0)
-                snprintf(r->destination, sizeof(r->destination), "%s:%s", exchange, key);
-        else
-                snprintf(r->destination, sizeof(r->destination), "%s", key);
+        spans_destination(r->destination, e->sent);
+}
+
+/* Its dead letter is next, and whoever files that goes on from there. */
+static void spans_dying(struct span_record *r, const struct run_event *e)
+{
+        spans_note(r, e);
+        r->sending_us = e->at_us;
+        r->sending_count = 1;
+        snprintf(r->destination, sizeof(r->destination), "chard.dead:%s", spans_queue(e));
 }
 
 static void spans_received(struct span_record *r, const struct run_event *e)
@@ -288,7 +308,8 @@ static void spans_tell_recorded(struct spans *s, const struct run_event *e, stru
                 r->sending_us = 0;
                 spans_emit_send(s, e, r, "send", spans_queue(e), NULL);
                 break;
-        case RUN_DEAD:
+        case RUN_DEAD: spans_dying(r, e); break;
+        case RUN_BURIED: spans_emit_send(s, e, r, "send", r->destination, NULL); break;
         case RUN_REVOKED: spans_note(r, e); break;
         default: break;
         }
@@ -311,7 +332,7 @@ static void spans_failed(struct run_trace *t, const struct run_event *e)
 static bool spans_is_slow(const struct spans *s, const struct run_event *e)
 {
         const uint64_t since_us = e->times->received_us;
-        return s->config.slow_ms && since_us && e->at_us - since_us >= s->config.slow_ms * 1000;
+        return s->source.slow_ms && since_us && e->at_us - since_us >= s->source.slow_ms * 1000;
 }
 
 /* It is over: a span that is recorded goes out, and of others those of errors and slow ones. */
@@ -340,22 +361,68 @@ static void spans_tell(struct observer *o, const struct run_event *e)
                 spans_over(s, e);
 }
 
+/* ---- a scheduled message, on its way at last ---- */
+
+struct span_release {
+        struct live_span span;
+        int64_t late_ms;
+        char destination[SPANS_TEXT];
+};
+
+/* Only of a trace that is known and recorded. */
+static void *spans_release(struct tracer *tracer, const struct message *m, int64_t due_ms)
+{
+        const struct spans *s = (const struct spans *)((char *)tracer - offsetof(struct spans, tracer));
+        char traceparent[TRACE_PARENT_SIZE + 1];
+        message_traceparent(m->properties, traceparent);
+        struct span_release *r = trace_is_sampled(traceparent) ? malloc(sizeof(*r)) : NULL;
+        if (!r)
+                return NULL;
+        const int64_t late_ms = due_ms ? clock_wall_ms() - due_ms : 0;
+        live_span_begin(&r->span, &s->source, traceparent);
+        r->late_ms = late_ms > 0 ? late_ms : 0;
+        spans_destination(r->destination, m);
+        return r;
+}
+
+static void spans_released(struct tracer *tracer, void *kept, bool confirmed)
+{
+        const struct spans *s = (const struct spans *)((char *)tracer - offsetof(struct spans, tracer));
+        struct span_release *r = kept;
+        char name[2 * SPANS_TEXT];
+        const struct otlp_attribute attributes[] = {
+                { .name = NAME_SYSTEM, .text = s->source.system },
+                { .name = NAME_OPERATION, .text = "publish" },
+                { .name = NAME_OPERATION_TYPE, .text = "send" },
+                { .name = NAME_DESTINATION, .text = r->destination },
+                { .name = NAME_LATE_MS, .number = r->late_ms },
+                { .name = NAME_ERROR_TYPE, .text = "returned" }, /* the last: there only with an error */
+        };
+        snprintf(name, sizeof(name), "publish %s", r->destination);
+        live_span_end(&r->span, (struct otlp_span){ .name = name,
+                                                    .kind = OTLP_PRODUCER,
+                                                    .failed = !confirmed,
+                                                    .attributes = attributes,
+                                                    .attribute_count = COUNT(attributes) - confirmed });
+        free(r);
+}
+
 /* ---- opening and closing ---- */
 
-int spans_open(struct spans **out, const struct spans_config *config)
+int spans_open(struct spans **out, const struct span_source *source)
 {
         struct spans *s = calloc(1, sizeof(*s));
         if (!s)
                 return -ENOMEM;
-        s->config = *config;
+        s->source = *source;
         s->observer = (struct observer){
                 .kinds = RUN_BIT(RUN_RECEIVED) | RUN_BIT(RUN_CALLING) | RUN_BIT(RUN_ANSWERED) | RUN_BIT(RUN_WORKED) |
                          RUN_BIT(RUN_COMMITTED) | RUN_BIT(RUN_SENDING) | RUN_BIT(RUN_PUBLISHED) | RUN_BIT(RUN_PAUSED) |
-                         RUN_BIT(RUN_RETRYING) | RUN_BIT(RUN_SCHEDULED) | RUN_BIT(RUN_DEAD) | RUN_BIT(RUN_REVOKED) |
-                         RUN_BIT(RUN_HANDED_BACK) | RUN_BIT(RUN_ACKED),
+                         RUN_BIT(RUN_RETRYING) | RUN_BIT(RUN_SCHEDULED) | RUN_BIT(RUN_DEAD) | RUN_BIT(RUN_BURIED) |
+                         RUN_BIT(RUN_REVOKED) | RUN_BIT(RUN_HANDED_BACK) | RUN_BIT(RUN_ACKED),
                 .tell = spans_tell,
         };
-        s->tracer = (struct tracer){ spans_begin, spans_end };
+        s->tracer = (struct tracer){ spans_begin, spans_end, spans_release, spans_released };
         *out = s;
         return 0;
 }

@@ -3,22 +3,13 @@
 #ifndef CHARD_OBSERVE_OTLP_SPANS_H
 #define CHARD_OBSERVE_OTLP_SPANS_H
 
-#include "observe/otlp/export.h"
-#include "observe/otlp/sampling.h"
+#include "observe/otlp/live.h"
 #include "worker/observe.h"
 
 struct spans;
 
-struct spans_config {
-        struct otlp *otlp;  /* borrowed until the end */
-        const char *system; /* messaging.system: "rabbitmq", "sqlite"; constant */
-        struct sampling sampling;
-        uint64_t
-                slow_ms; /* whose task took as long, from its receipt to its ack, is kept whatever its sampling says; 0 = none is */
-};
-
-/* 0 or -ENOMEM. */
-int spans_open(struct spans **out, const struct spans_config *config);
+/* `source` is copied. 0 or -ENOMEM. */
+int spans_open(struct spans **out, const struct span_source *source);
 
 /* To be handed to a worker, both. */
 struct observer *spans_observer(struct spans *s);

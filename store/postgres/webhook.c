@@ -24,13 +24,14 @@ static int send_webhook_add(struct pg_link *link, struct pg_group *group)
 
         arguments_reset(a);
         struct column *id = arguments_array(a, COLUMN_TEXT), *job_id = arguments_array(a, COLUMN_TEXT);
-        struct column *url = arguments_array(a, COLUMN_TEXT);
+        struct column *url = arguments_array(a, COLUMN_TEXT), *trace = arguments_array(a, COLUMN_TEXT);
         for (size_t i = 0; i < group->count; i++) {
                 const struct texts_call *call = group->calls[i]->what;
 
                 column_text(id, call->texts[0]);
                 column_text(job_id, call->texts[1]);
                 column_text(url, call->texts[2]);
+                column_text(trace, call->texts[3]);
         }
         return pg_link_send_once(link, group, &pg_sql_webhook_add);
 }
@@ -47,8 +48,8 @@ const struct pg_verb verb_webhook_add = {
 
 void pg_webhook_add(struct store *s, const struct webhook_wish *wish, store_done *done, void *arg)
 {
-        const char *const texts[] = { wish->id, wish->job_id, wish->url };
-        struct texts_call *call = texts_call_new(&pg_sql_webhook_add, texts, 3);
+        const char *const texts[] = { wish->id, wish->job_id, wish->url, wish->trace ? wish->trace : "" };
+        struct texts_call *call = texts_call_new(&pg_sql_webhook_add, texts, 4);
 
         if (call)
                 call_add(pg_of(s), &verb_webhook_add, call, call, (void (*)(void))done, arg);

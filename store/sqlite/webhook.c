@@ -11,8 +11,8 @@
 #define WEBHOOK_KEPT_US ((int64_t)30 * 24 * 3600 * 1000000)
 
 struct lite_webhook_call {
-        struct lite_call call;      /* its text: the answer */
-        char *id, *job, *url, *why; /* of list and resend: the first alone, which ones */
+        struct lite_call call;              /* its text: the answer */
+        char *id, *job, *url, *trace, *why; /* of list and resend: the first alone, which ones */
         enum webhook_end end;
         int64_t wait_us, limit;
         unsigned status;
@@ -25,6 +25,7 @@ static void clear_webhook(struct lite_call *call)
         free(c->id);
         free(c->job);
         free(c->url);
+        free(c->trace);
         free(c->why);
 }
 
@@ -47,6 +48,7 @@ static int lite_run_webhook_add(struct sqlite_work *work, sqlite3 *db)
         query_text(&q, c->id);
         query_text(&q, c->job);
         query_text(&q, c->url);
+        query_text(&q, c->trace);
         query_number(&q, lite_now_us());
         return query_run(&q);
 }
@@ -61,8 +63,9 @@ void lite_webhook_add(struct store *s, const struct webhook_wish *wish, store_do
                 c->id = strdup(wish->id);
                 c->job = strdup(wish->job_id);
                 c->url = strdup(wish->url);
+                c->trace = strdup(wish->trace ? wish->trace : "");
         }
-        if (c && c->id && c->job && c->url) {
+        if (c && c->id && c->job && c->url && c->trace) {
                 lite_call_start(&c->call, &webhook_add_verb);
                 return;
         }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spans: one job is one trace, whose parents are right and whose figures are the store's; and a collector that is of no help harms nothing."""
+"""Spans: one job is one trace from its request to its last event, whose parents are right and whose figures are the store's; lines of the log beside them; and a collector that is of no
+help harms nothing."""
 
 import collections
 import json
@@ -9,9 +10,12 @@ import signal
 import pytest
 from support import jobs
 from support.collector import Collector
+from support.consumers import acting
 from support.figures import Figures
 from support.gateway import Gateway
 from support.place import everywhere
+from test_dlq import keeping
+from test_webhooks import ALLOWED, Hook, hurry
 
 SECRET = "geheim-7f3a"
 INPUT = {"user_id": "u1", "lang": "en", "text": "two", "image_url": jobs.PICTURE}
@@ -39,6 +43,11 @@ def scripted(reply):
     return behave
 
 
+def at_once(reply):
+    """A clean bottle, and what to do with it."""
+    return lambda request: reply.completion(jobs.BOTTLE if "major" in request.json["response_format"]["json_schema"]["schema"]["properties"] else jobs.ADVICE)
+
+
 def by_name(spans):
     names = collections.defaultdict(list)
     for span in spans:
@@ -46,19 +55,26 @@ def by_name(spans):
     return names
 
 
-def assert_one_trace(spans, trace, parent):
+def assert_one_trace(spans, trace, parent, root="process scan.vision"):
     """All of it, and each span's parent is there and began before it."""
     by_id = {span.id: span for span in spans}
     assert len(by_id) == len(spans) and {span.trace for span in spans} == {trace}
-    assert [span.name for span in spans if span.parent == parent] == ["process scan.vision"]
+    assert [span.name for span in spans if span.parent == parent] == [root]
     for span in spans:
         assert span.parent == parent or by_id[span.parent].begin <= span.begin, span
         assert span.begin <= span.end
 
 
-PARENTS = {  # kind of span: the names of what may be behind it
-    "chat": {"process"}, "commit": {"process"}, "send": {"process"}, "schedule": {"process"}, "process": {"send", "schedule"},
+PARENTS = {  # what a span does: what may be behind it
+    "chat": {"process"}, "commit": {"process"}, "send": {"process"}, "schedule": {"process"}, "process": {"send", "schedule", "POST", "commit", "process"},
+    "publish": {"schedule"}, "file": {"send"}, "POST": {"POST"},
 }
+
+
+def assert_parents(spans, parent):
+    does = {span.id: span.name.split()[0] for span in spans}
+    for span in spans:
+        assert span.parent in ("", parent) or does[span.parent] in PARENTS[does[span.id]], span
 
 
 @everywhere
@@ -88,14 +104,12 @@ def test_a_scan_is_one_trace(chard, database, provider, reply, collector, wait_u
         spans = wait_until(complete, 30)
         assert set(span.trace for span in spans) == {own, trace}
         figures = Figures(worker)
-        wait_until(lambda: figures.value("chard_otlp_spans_total", outcome="sent") == len(collector.spans()))
+        wait_until(lambda: figures.value("chard_otlp_spans_total", outcome="sent") == sum(span.kind != "server" for span in collector.spans()))
         assert figures.value("chard_otlp_spans_total", outcome="dropped") == 0
     mine, theirs = [[span for span in spans if span.trace == which] for which in (own, trace)]
     assert_one_trace(mine, own, "")
-    assert_one_trace(theirs, trace, parent)
-    names = {span.id: span.name.split()[0] for span in spans}
-    for span in spans:
-        assert span.parent in ("", parent) or names[span.parent] in PARENTS[span.name.split()[0]], span
+    assert_one_trace(theirs, trace, parent, "POST /v1/scan")
+    assert_parents(spans, parent)
     check_calls(mine, database, provider, job)
     check_waits(mine)
     contexts = [row["tracingspancontext"] for row in database.rows("select tracingspancontext from chard.outbox where aggregateid = %s", job)]
@@ -128,6 +142,116 @@ def check_waits(spans):
     assert first.has["error.type"] and second.has["chard.attempt"] == 2 and ("retrying" in [name for name, _ in first.events])
 
 
+@everywhere
+def test_a_trace_goes_from_the_request_to_the_last_event(chard, database, provider, reply, collector, wait_until):
+    """Through gateway, worker, consumers, and the keeper's webhooks and dead letters; two of the requests name a trace."""
+    trace, other, parent, hook = "4bf92f3577b34da6a3ce929d0e0e4736", "5bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", Hook(500)
+    chard.settings |= provider.settings() | collector.settings()
+    provider.behave = at_once(reply)
+    chard.prepare()
+    queues = "scan.vision,scan.answer,scan.reward,my.profile,chard.tasks"
+    with chard.worker(queues=queues), keeping(chard, **ALLOWED), acting(chard, "character", "my"), Gateway(chard, **ALLOWED) as gateway:
+        def post(path, body, trace=None):
+            return gateway.post(path, body, headers={"traceparent": f"00-{trace}-{parent}-01"} if trace else {}).json["id"]
+
+        scan = post("/v1/jobs", {"pipeline": "scan", "input": INPUT, "webhook": hook.url("x")}, trace)
+        own = post("/v1/scan", INPUT | {"user_id": "u2"}).replace("-", "")
+        later = post("/v1/tasks", {"name": "chard.add", "args": [1, 2], "countdown": 1}).replace("-", "")
+        post("/v1/tasks", {"name": "chard.fail", "args": [SECRET]}, other)
+        assert gateway.get("/v1/jobs/nobody").status == 404
+        wait_until(lambda: len(hook.posts) == 1 and "owed" in chard.run("webhook", "ls", check=0).stdout)
+        hurry(database)
+        wanted = {
+            trace: {"POST /v1/jobs": 1, "process scan.vision": 1, "process scan.answer": 1, "process scan.reward": 1, "process consumer:character": 1,
+                    "process consumer:my": 1, "POST webhook": 2},
+            own: {"POST /v1/scan": 1, "process scan.vision": 1, "process scan.answer": 1, "process scan.reward": 1, "process consumer:my": 1},
+            later: {"POST /v1/tasks": 1, "process chard.tasks": 2, "schedule chard.tasks": 1, "publish chard.tasks": 1},
+            other: {"POST /v1/tasks": 1, "process chard.tasks": 1, "send chard.dead:chard.tasks": 1, "file chard.tasks.dead": 1},
+        }
+
+        def complete():
+            spans = collector.spans()
+            for which, names in wanted.items():
+                found = collections.Counter(span.name for span in spans if span.trace == which)
+                assert names.items() <= found.items(), (which, found)
+            return spans
+
+        spans = wait_until(complete, 30)
+    for which, root in ((trace, "POST /v1/jobs"), (own, "POST /v1/scan"), (later, "POST /v1/tasks"), (other, "POST /v1/tasks")):
+        mine = [span for span in spans if span.trace == which]
+        assert_one_trace(mine, which, parent if which in (trace, other) else "", root)
+        assert_parents(mine, parent)
+    mine = by_name([span for span in spans if span.trace == trace])
+    request, = mine["POST /v1/jobs"]
+    assert (request.kind, request.failed) == ("server", False) and request.has == {
+        "http.request.method": "POST", "http.route": "/v1/jobs", "http.response.status_code": 202, "messaging.message.conversation_id": scan}
+    first, second = sorted(mine["POST webhook"], key=lambda span: span.begin)
+    assert (first.kind, first.failed, first.has["error.type"], second.failed, second.has["chard.attempt"]) == ("client", True, "500", False, 2)
+    assert [(name, has["chard.reason"]) for name, has in first.events] == [("waiting", "retry")] and first.events[0][1]["chard.wait_ms"] > 0
+    assert [headers["traceparent"] for _, headers, _ in hook.posts] == [f"00-{trace}-{span.id}-01" for span in (first, second)]
+    heard, = mine["process consumer:my"]
+    assert (heard.kind, heard.parent, heard.has["chard.event"]) == ("consumer", mine["process consumer:character"][0].id, "CharacterAcquired")
+    waited, = [span for span in spans if span.name == "schedule chard.tasks"]
+    assert waited.events[0][1]["chard.reason"] == "eta" and waited.events[0][1]["chard.wait_ms"] > 0
+    missing, = [span for span in spans if span.name == "GET /v1/jobs/{id}"]
+    assert missing.has["http.response.status_code"] == 404 and not missing.failed and missing.parent == ""
+    assert not [request for request in collector.requests if SECRET.encode() in request.body]
+
+
+@pytest.mark.parametrize("place", ["file"])
+def test_lines_of_the_log_go_to_the_collector(chard, queues, collector, wait_until):
+    """As they are written, with the ids of the trace that the spans have."""
+    chard.settings |= collector.settings() | {"CHARD_OTLP_LOGS": "yes", "CHARD_OTLP_HEADERS": "x-key=k%20k"}
+    chard.prepare()
+    with chard.worker("--metrics", "0", queues="chard.tasks") as worker:
+        queues.publish("", "chard.tasks", json.dumps([[SECRET], {}, {}]).encode(), {"lang": "py", "task": "chard.fail", "id": "t1", "root_id": "j1"})
+        wait_until(lambda: [line for line in collector.lines() if line.has.get("messaging.message.id") == "t1"] and collector.spans(), 30)
+        figures = Figures(worker)
+        wait_until(lambda: figures.value("chard_otlp_log_lines_total", outcome="sent") == len(collector.lines()))
+        assert figures.value("chard_otlp_log_lines_total", outcome="dropped") == 0
+        dead, = [line for line in collector.lines() if line.has.get("messaging.message.id") == "t1" and "dead" in line.text]
+    span, = [span for span in collector.spans() if span.name == "process chard.tasks"]
+    assert (dead.level, dead.severity, dead.trace, dead.span) == ("warn", 13, span.trace, span.id)
+    assert dead.has["chard.area"] == "worker" and dead.has["chard.name"] == "chard.fail" and dead.has["messaging.message.conversation_id"] == "j1"
+    assert re.search(rf"warn +worker +task=t1 name=chard.fail {re.escape(dead.text)}", worker.stderr)
+    assert any("consuming" in line.text and line.level == "info" for line in collector.lines())
+    assert {request.headers["x-key"] for request in collector.requests} == {"k k"}
+
+
+@pytest.mark.parametrize("place", ["file"])
+def test_what_is_planted_is_told_nobody(chard, database, provider, reply, collector, wait_until):
+    """In inputs, keys, URLs, headers, and in what provider and receivers say: in no line of the log, no span and no figure of worker, gateway, keeper and consumers."""
+    key, hook = f"sk-{SECRET}", Hook(500)
+    chard.settings |= provider.settings(key=key) | collector.settings() | {"CHARD_OTLP_LOGS": "yes", "CHARD_OTLP_HEADERS": f"authorization=Bearer%20{SECRET}"}
+    provider.behave = reply.sequence(reply.failure(500, "oops", f"your prompt was: {SECRET} with {key}"), then=at_once(reply))
+    chard.prepare()
+    headers = {"baggage": f"customer={SECRET}", "tracestate": f"v={SECRET}", "Idempotency-Key": SECRET, "Authorization": f"Bearer {SECRET}", "User-Agent": SECRET}
+    scan = {"pipeline": "scan", "webhook": hook.url(f"{SECRET}?key={SECRET}"),
+            "input": {"user_id": f"u-{SECRET}", "lang": "en", "text": f"a bottle of {SECRET}", "image_url": f"https://pictures.example/{SECRET}.jpg?signature={SECRET}"}}
+    with Gateway(chard, command=("dev", "--port", "0", "--db", chard.settings["CHARD_STORE_URL"].removeprefix("sqlite:")), **ALLOWED) as dev:
+        job = dev.post("/v1/jobs", scan, headers=headers).json["id"]
+        for body in scan | {"pipeline": SECRET}, scan | {"webhook": f"ftp://{SECRET}"}, scan | {"input": {"text": SECRET}}, SECRET.encode():
+            assert dev.post("/v1/jobs", body).status in (400, 422)
+        for path in f"/v1/jobs/{SECRET}", f"/v1/{SECRET}?{SECRET}={SECRET}", f"/v1/jobs?{SECRET}={SECRET}":
+            assert dev.get(path, headers=headers).status in (400, 404)
+        failed = dev.post("/v1/tasks", {"name": "chard.fail", "args": [SECRET], "kwargs": {SECRET: SECRET}, "queue": "my.profile"}).json["id"]
+        assert jobs.ended(database, [job, failed]) == {job: "SUCCESS", failed: "FAILURE"}
+        wait_until(lambda: hook.posts, 30)
+        wanted = {"POST /v1/jobs", "chat", "process consumer:character", "process consumer:my", "POST webhook", "file my.profile.dead", "GET /v1/jobs/{id}"}
+
+        def complete():
+            missing = wanted - {re.sub("^chat .*", "chat", span.name) for span in collector.spans()}
+            assert not missing, missing
+            assert [line for line in collector.lines() if "dead" in line.text]
+            return True
+
+        wait_until(complete, 30)
+        figures = [dev.get(path).body for path in ("/metrics", "/stats/queues")]
+    assert b"chard_tasks" in figures[0] and SECRET.encode() not in b"".join(figures)
+    assert not [request.path for request in collector.requests if SECRET.encode() in request.body]
+    assert SECRET not in dev.process.stderr and SECRET not in dev.process.stdout
+
+
 def test_of_traces_that_are_not_recorded_failures_are_kept(chard, queues, collector):
     chard.settings |= collector.settings() | {"CHARD_TRACE_SAMPLE": "0"}
     chard.prepare()
@@ -151,9 +275,9 @@ TROUBLE = {  # what the collector answers; whether spans are dropped while the w
 
 @pytest.mark.parametrize("place", ["file"])
 def test_a_collector_that_is_of_no_help_harms_nothing(chard, database, reply, collector, wait_until):
-    chard.settings |= collector.settings()
+    chard.settings |= collector.settings() | {"CHARD_OTLP_LOGS": "yes"}
     chard.prepare()
-    for name, (answer, reason, at_once) in TROUBLE.items():
+    for name, (answer, reason, dropped_at_once) in TROUBLE.items():
         collector.requests.clear()
         if answer:
             collector.answer_with = lambda request, answer=answer: answer(reply)
@@ -164,10 +288,11 @@ def test_a_collector_that_is_of_no_help_harms_nothing(chard, database, reply, co
             assert jobs.ended(database, [job]) == {job: "SUCCESS"}
             if answer:
                 wait_until(lambda: collector.requests, 30)
-            if at_once:
-                wait_until(lambda: Figures(worker).value("chard_otlp_spans_total", outcome="dropped"), 30)
+            for what in ("spans", "log_lines") if dropped_at_once else ():
+                wait_until(lambda what=what: Figures(worker).value(f"chard_otlp_{what}_total", outcome="dropped"), 30)
             worker.signal(signal.SIGTERM)
             assert worker.wait(30) == 0, name
-        told = [line for line in worker.stderr.splitlines() if "spans are dropped" in line]
-        assert len(told) == 1 and re.search(reason, told[0]), (name, worker.stderr)
-        assert re.search(r"otlp .*\b[1-9]\d* spans were dropped", worker.stderr), name
+        for what in "spans", "log lines":
+            told = [line for line in worker.stderr.splitlines() if f"{what} are dropped" in line]
+            assert len(told) == 1 and re.search(reason, told[0]), (name, worker.stderr)
+            assert re.search(rf"otlp .*\b[1-9]\d* {what} were dropped", worker.stderr), name

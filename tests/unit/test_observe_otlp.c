@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Spans as OTLP has them, which traces are recorded, and an exporter whose collector is away. */
+/* Spans and lines of the log as OTLP has them, which traces are recorded, and an exporter whose collector is away. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,11 +7,15 @@
 
 #include <cmocka.h>
 
+#include "core/log.h"
 #include "core/text/hex.h"
 #include "observe/otlp/export.h"
+#include "observe/otlp/logs.h"
 #include "observe/otlp/sampling.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 #define LONG  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -80,6 +84,116 @@ static void a_request_is_what_others_write_of_it(void **state)
         buffer_free(&request);
 }
 
+/* Two lines of a log, as opentelemetry-proto for Python writes them. */
+static const char expected_lines[] =
+        "0aec030a190a170a0c736572766963652e6e616d6512070a05636861726412ce030a0e0a0563686172641205302e312e30126d09e8032a"
+        "36fe9c9717100d1a047761726e2a080a066661696c656432160a0a63686172642e6172656112080a06776f726b657232130a0d63686172"
+        "642e617474656d7074120218024a104bf92f3577b34da6a3ce929d0e0e4736520800f067aa0ba902b759e8032a36fe9c971712cc0209e8"
+        "032a36fe9c971710091a04696e666f2aaf020aac0278787878787878787878787878787878787878787878787878787878787878787878"
+        "78787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878"
+        "78787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878"
+        "78787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878"
+        "78787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878"
+        "7878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787859e8032a36fe9c9717";
+
+static void lines_of_a_log_are_what_others_write_of_them(void **state)
+{
+        (void)state;
+        char longer[301];
+        struct buffer resource = { 0 }, list = { 0 }, request = { 0 };
+        static const struct otlp_pair pairs[] = { { "chard.area", "worker", false }, { "chard.attempt", "2", true } };
+        memset(longer, 'x', sizeof(longer) - 1);
+        longer[sizeof(longer) - 1] = '\0';
+        otlp_add_resource(&resource, &(struct otlp_attribute){ .name = NAME_SERVICE, .text = "chard" });
+        otlp_add_record(&list, &(struct otlp_record){ .at_us = 1700000000000001,
+                                                      .severity = 13,
+                                                      .severity_text = "warn",
+                                                      .body = "failed",
+                                                      .trace = TRACE,
+                                                      .span = "00f067aa0ba902b7",
+                                                      .pairs = pairs,
+                                                      .pair_count = 2 });
+        otlp_add_record(&list, &(struct otlp_record){ .at_us = 1700000000000001,
+                                                      .severity = 9,
+                                                      .severity_text = "info",
+                                                      .body = longer,
+                                                      .trace = "",
+                                                      .span = "" });
+        otlp_write_request(&request, buffer_view(&resource), buffer_view(&list));
+        char *digits = calloc(1, 2 * request.size + 1);
+        if (!request.failed && digits) {
+                hex_write(digits, request.data, request.size);
+                assert_string_equal(digits, expected_lines);
+        }
+        free(digits);
+        buffer_free(&resource);
+        buffer_free(&list);
+        buffer_free(&request);
+}
+
+/* ---- the lines of the log, from any thread ---- */
+
+enum { LOG_THREADS = 4, LOG_LINES = 200, LOG_FLOOD = 20000 };
+
+static void otlp_nowhere(const char *line, size_t size, void *arg)
+{
+        (void)line, (void)size, (void)arg;
+}
+
+static void *write_lines(void *arg)
+{
+        for (int i = 0; i < LOG_LINES; i++)
+                log_info("test", "task=%s attempt=%d %s", "t", i, (const char *)arg);
+        return NULL;
+}
+
+static void otlp_on_awake(uv_timer_t *timer)
+{
+        (void)timer;
+}
+
+static void lines_are_handed_over_and_bounded(void **state)
+{
+        (void)state;
+        uv_loop_t loop;
+        uv_timer_t awake; /* a loop that nothing keeps awake does not turn */
+        struct otlp *o = NULL;
+        struct otlp_logs *logs = NULL;
+        struct problem why;
+        pthread_t threads[LOG_THREADS];
+        const struct otlp_config config = {
+                .loop = &loop, .what = "log lines", .url = "http://127.0.0.1:1/", .service = "s", .instance = "i"
+        };
+        log_to(otlp_nowhere, NULL);
+        log_setup(LOG_INFO, false);
+        assert_int_equal(uv_loop_init(&loop), 0);
+        uv_timer_init(&loop, &awake);
+        uv_timer_start(&awake, otlp_on_awake, 3600000, 0);
+        if (otlp_open(&o, &config, &why) == 0 && otlp_logs_open(&logs, &loop, o) == 0) {
+                for (int i = 0; i < LOG_THREADS; i++)
+                        assert_int_equal(pthread_create(&threads[i], NULL, write_lines, (void *)"from a thread"), 0);
+                for (int i = 0; i < LOG_THREADS; i++)
+                        pthread_join(threads[i], NULL);
+                uv_run(&loop, UV_RUN_NOWAIT);
+                if (otlp_counts(o).dropped == 0)
+                        assert_int_equal(otlp_counts(o).waiting, LOG_THREADS * LOG_LINES);
+                /* the loop does not turn: no more than has room is kept */
+                for (int i = 0; i < LOG_FLOOD; i++)
+                        log_info("test", "%s", LONG);
+                uv_run(&loop, UV_RUN_NOWAIT);
+                const struct otlp_counts counts = otlp_counts(o);
+                assert_true(counts.dropped > 0);
+                assert_true(counts.waiting + counts.dropped + counts.sent >= LOG_THREADS * LOG_LINES + LOG_FLOOD);
+        }
+        uv_close((uv_handle_t *)&awake, NULL);
+        otlp_logs_close(logs);
+        otlp_close(o);
+        while (uv_run(&loop, UV_RUN_DEFAULT) != 0)
+                ;
+        assert_int_equal(uv_loop_close(&loop), 0);
+        log_to(NULL, NULL);
+}
+
 static void a_share_of_traces_is_kept(void **state)
 {
         (void)state;
@@ -130,9 +244,12 @@ static void what_finds_no_room_is_dropped_and_counted(void **state)
         uv_loop_t loop;
         struct otlp *o = NULL;
         struct problem why;
-        const struct otlp_config config = {
-                .loop = &loop, .url = "http://127.0.0.1:1/v1/traces", .service = "s", .instance = "i", .resource = "a=b"
-        };
+        const struct otlp_config config = { .loop = &loop,
+                                            .what = "spans",
+                                            .url = "http://127.0.0.1:1/v1/traces",
+                                            .service = "s",
+                                            .instance = "i",
+                                            .resource = "a=b" };
         assert_int_equal(uv_loop_init(&loop), 0);
         if (otlp_open(&o, &config, &why) == 0) {
                 for (int i = 0; i < SPANS; i++)
@@ -163,6 +280,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_request_is_what_others_write_of_it),
+                cmocka_unit_test(lines_of_a_log_are_what_others_write_of_them),
+                cmocka_unit_test(lines_are_handed_over_and_bounded),
                 cmocka_unit_test(a_share_of_traces_is_kept),
                 cmocka_unit_test(a_job_gives_its_trace_the_name),
                 cmocka_unit_test(what_finds_no_room_is_dropped_and_counted),

@@ -53,6 +53,7 @@ static void on_buried(enum publish_result result, void *arg)
         enum { AGAIN_MS = 5000 };
         struct run *run = (struct run *)arg;
         if (result == PUBLISH_CONFIRMED) {
+                run_observed(run, RUN_BURIED);
                 run_go(run, run_result_or_ack(run));
         } else if (result == PUBLISH_CLOSED || run->worker->phase >= WORKER_HANDING_BACK) {
                 run_go(run, STEP_END); /* unacked: the broker gives it to another */

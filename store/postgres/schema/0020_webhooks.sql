@@ -14,6 +14,7 @@ create table chard.webhook (
         state      text not null default 'waiting' check (state in ('waiting', 'owed', 'delivered', 'given_up')),
         told       text, -- the job's state that is told
         url        text not null,
+        trace      text, -- the traceparent of whoever asked for it
         body       text, -- what is sent: the same at every try
         why        text not null default '',
         unique (job_id, url)

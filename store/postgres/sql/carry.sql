@@ -88,9 +88,9 @@ with made as (insert into chard.api_key as k (id, name, digest, scopes, rate, cr
         returning 1) {{carry_counted}}
 
 -- statement: carry_webhooks
-with made as (insert into chard.webhook (id, job_id, url, state, told, body, why, attempts, round, status, created_at, due_at, done_at, ended_at)
-        select id, job_id, url, state, told, body, why, attempts, round, status, created_at, due_at, done_at, ended_at
-        from json_to_recordset($1::text::json) as r (id text, job_id text, url text, state text, told text, body text, why text,
+with made as (insert into chard.webhook (id, job_id, url, trace, state, told, body, why, attempts, round, status, created_at, due_at, done_at, ended_at)
+        select id, job_id, url, trace, state, told, body, why, attempts, round, status, created_at, due_at, done_at, ended_at
+        from json_to_recordset($1::text::json) as r (id text, job_id text, url text, trace text, state text, told text, body text, why text,
                 attempts integer, round integer, status integer, created_at timestamptz, due_at timestamptz, done_at timestamptz,
                 ended_at timestamptz)
         on conflict do nothing returning 1) {{carry_counted}}

@@ -2,8 +2,8 @@
 -- Who is told when a job has ended.
 
 -- statement: webhook_add
-insert into chard.webhook (id, job_id, url)
-select * from unnest($1::text[], $2::text[], $3::text[]) as w (id, job_id, url)
+insert into chard.webhook (id, job_id, url, trace)
+select id, job_id, url, nullif(trace, '') from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as w (id, job_id, url, trace)
 on conflict (job_id, url) do nothing
 
 -- part: webhook_message(of)
@@ -37,7 +37,7 @@ taken as (
         from found f where w.id = f.id and case when f.ended then w.ended_at is distinct from f.finished_at else w.due_at <= now() end
         returning w.*)
 select coalesce(json_agg(json_build_object('id', t.id, 'message', {{webhook_message(t)}}, 'job', t.job_id, 'url', t.url,
-                'body', t.body, 'attempts', t.attempts) order by t.ended_at), '[]')::text
+                'body', t.body, 'trace', t.trace, 'attempts', t.attempts) order by t.ended_at), '[]')::text
 from taken t
 
 -- $2 = its state from now on, $3 = how long to wait, in milliseconds, $4 = the HTTP status, $5 = why it was not delivered.

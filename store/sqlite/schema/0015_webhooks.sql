@@ -6,6 +6,7 @@ create table webhook (
         job_id     text not null,
         url        text not null,
         state      text not null default 'waiting' check (state in ('waiting', 'owed', 'delivered', 'given_up')),
+        trace      text, -- the traceparent of whoever asked for it
         told       text, -- the job's state that is told
         body       text, -- what is sent: the same at every try
         why        text not null default '',

@@ -44,7 +44,7 @@ select json_object('cursor', rowid, 'id', id, 'name', name, 'digest', digest, 's
 from api_key where rowid > ?1 order by rowid limit ?2
 
 -- statement: carry_out_webhooks
-select json_object('cursor', rowid, 'id', id, 'job_id', job_id, 'url', url, 'state', state, 'told', told, 'body', body,
+select json_object('cursor', rowid, 'id', id, 'job_id', job_id, 'url', url, 'trace', trace, 'state', state, 'told', told, 'body', body,
         'why', why, 'attempts', attempts, 'round', round, 'status', status, 'created_at', {{iso(created_at)}},
         'due_at', {{iso(due_at)}}, 'done_at', {{iso(done_at)}}, 'ended_at', {{iso(ended_at)}})
 from webhook where rowid > ?1 order by rowid limit ?2

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Who is told when a job has ended.
 
--- ?4 = now.
+-- ?5 = now.
 -- statement: webhook_add
-insert into webhook (id, job_id, url, created_at) values (?1, ?2, ?3, ?4) on conflict do nothing
+insert into webhook (id, job_id, url, trace, created_at) values (?1, ?2, ?3, nullif(?4, ''), ?5) on conflict do nothing
 
 -- part: webhook_message
 'msg_' || replace(id, '-', '') || iif(round > 0, '_' || round, '')
@@ -25,7 +25,8 @@ where j.root_id = webhook.job_id and webhook.id in (
 -- statement: webhook_take
 update webhook set due_at = ?1 + ?3, attempts = attempts + 1
 where id in (select id from webhook where state = 'owed' and due_at <= ?1 order by due_at limit ?2)
-returning json_object('id', id, 'message', {{webhook_message}}, 'job', job_id, 'url', url, 'body', body, 'attempts', attempts)
+returning json_object('id', id, 'message', {{webhook_message}}, 'job', job_id, 'url', url, 'body', body,
+        'trace', trace, 'attempts', attempts)
 
 -- ?2 = its state from now on, ?3 = when it is due, ?4 = the HTTP status, ?5 = why it was not delivered, ?6 = now.
 -- statement: webhook_settle

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A collector that takes spans by OTLP over HTTP, reads them with OpenTelemetry's own classes, and answers what a test wants."""
+"""A collector that takes spans and lines of the log by OTLP over HTTP, reads them with OpenTelemetry's own classes, and answers what a test wants."""
 
 import types
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from .http import Reply
 from .provider import Provider
 
-KINDS = {1: "internal", 3: "client", 4: "producer", 5: "consumer"}
+KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 
 
 def values(pairs):
@@ -33,13 +34,19 @@ class Collector(Provider):
         return {"CHARD_OTLP_URL": f"http://127.0.0.1:{self.port}"}
 
     def _reply(self, request):
-        assert (request.method, request.path) == ("POST", "/v1/traces") and request.headers["content-type"] == "application/x-protobuf"
+        assert request.method == "POST" and request.path in ("/v1/traces", "/v1/logs") and request.headers["content-type"] == "application/x-protobuf"
         return self.answer_with(request)
 
     def spans(self):
-        read = [ExportTraceServiceRequest.FromString(request.body) for request in self.requests]
+        read = [ExportTraceServiceRequest.FromString(request.body) for request in self.requests if request.path == "/v1/traces"]
         return [span_of(span) for request in read for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans]
 
     def resources(self):
         return [values(resource.resource.attributes) for request in self.requests
-                for resource in ExportTraceServiceRequest.FromString(request.body).resource_spans]
+                for resource in ExportTraceServiceRequest.FromString(request.body).resource_spans if request.path == "/v1/traces"]
+
+    def lines(self):
+        read = [ExportLogsServiceRequest.FromString(request.body) for request in self.requests if request.path == "/v1/logs"]
+        return [types.SimpleNamespace(
+            level=line.severity_text, severity=line.severity_number, text=line.body.string_value, trace=line.trace_id.hex(), span=line.span_id.hex(),
+            has=values(line.attributes)) for request in read for resource in request.resource_logs for scope in resource.scope_logs for line in scope.log_records]

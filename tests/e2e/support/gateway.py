@@ -20,13 +20,13 @@ class Answer:
 
 
 class Gateway:
-    """`chard gateway` on a free port, until the `with` ends; it must then end with 0 and leave no sanitizer report. `tls`: the context of its clients, where it speaks TLS."""
+    """`chard gateway` (or another `command` that has one) on a free port, until the `with` ends; it must then end with 0 and leave no sanitizer report. `tls`: the context of its clients, where it speaks TLS."""
 
     tls = None
 
-    def __init__(self, chard, *flags, listen="127.0.0.1:0", tls=None, **settings):
+    def __init__(self, chard, *flags, listen="127.0.0.1:0", tls=None, command=None, **settings):
         self.tls = tls
-        self.process = chard.with_settings(**settings).start("gateway", "--listen", listen, *flags)
+        self.process = chard.with_settings(**settings).start(*(command or ("gateway", "--listen", listen)), *flags)
         self.port = int(self.process.wait_log(r"listens on .*, port (\d+)")[1])
         wait_until(lambda: self.get("/readyz").json["status"] == "ready", what="the gateway is ready")
         self.told_to_end = False
