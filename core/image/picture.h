@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A picture without what it says beside the picture: where and when it was taken, by what and by whom, and thumbnails of it. Kept are the pixels as they are, the colour profile, an
+/* A picture without what it says beside the picture: where and when it was taken, by what and by whom, and thumbnails of it. Kept are the pixels as they are, the description of its colours, an
  * animation's times, and how a JPEG is to be turned. Pure; reads no byte beyond the picture, and makes one pass over it.
  * Sources: ITU-T T.81, annex B (JPEG); Exif 2.32, 4.6 (orientation); W3C PNG, third edition; Google's "WebP Container Specification"; GIF89a. */
 #ifndef CHARD_CORE_IMAGE_PICTURE_H

@@ -272,16 +272,18 @@ def test_dead_letters_of_events_are_listed_shown_edited_and_requeued(chard, data
 def test_from_a_reward_to_the_notification(chard, database, place, wait_until):
     """One scan: its reward is granted, once, the profile knows it, and the notice waits for whoever takes the queue."""
     def left():
-        return {one["name"]: (one["waiting"], one["behind"]) for one in json.loads(chard.run("consume", "--list", "--json", check=0).stdout)}
+        listed = json.loads(chard.run("consume", "--list", "--json", check=0).stdout)
+        return {one["name"]: (one.get("waiting"), one.get("behind")) for one in listed if one["name"] in names}
 
+    names = "character", "owned", "my", "notification"
     chard.prepare()
     with chard.worker():
         job = jobs.submit_scan(chard)
         assert jobs.ended(database, [job]) == {job: "SUCCESS"}
     granted = dict(jobs.outbox(database, job))["RewardGranted"]
-    consumer = chard.start("consume", "character", "owned", "my", "notification")
+    consumer = chard.start("consume", *names)
     notice, = wait_until(lambda: database.rows("select * from chard.scheduled where routing_key = 'my.notify'"))
-    wait_until(lambda: left() == {name: (0, 0) for name in ("character", "owned", "my", "notification")})
+    wait_until(lambda: left() == {name: (0, 0) for name in names})
     consumer.terminate()
     assert consumer.wait() == 0
     code = granted["character_id"]
