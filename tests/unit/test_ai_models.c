@@ -219,6 +219,7 @@ static void an_endpoint_that_serves_nobody_is_probed(void **state)
         uint64_t wait_ms;
         struct model *other = models_get(all, "other");
         struct ai_reply refused = { .verdict = AI_WAIT, .fault = AI_FAULT_ENDPOINT }, served = { .verdict = AI_OK };
+        assert_non_null(other);
         model_report(model, 0, 401, T0, T0, 0, &refused);
         assert_false(model_take(other, T0, 0, &probe, &wait_ms));
         const uint64_t later = T0 + model_paused_ms(other, T0);
