@@ -106,11 +106,12 @@ def tree(result):
 
 def taken_chords(store):
     """How many parts each chord has, and the trees of results that are saved for those that need them; they are deleted."""
-    found = {key.decode(): store.get(key) for key in store.keys("celery-taskset-meta-*")}
-    if found:
-        store.delete(*found)
-    sizes = sorted(int(value) for key, value in found.items() if key.endswith(".s"))
-    return sizes, sorted(str(tree(json.loads(value)["result"])) for key, value in found.items() if not key.endswith((".s", ".c")))
+    keys = [key.decode() for key in store.keys("celery-taskset-meta-*")]
+    sizes = sorted(int(store.get(key)) for key in keys if key.endswith(".s"))
+    trees = sorted(str(tree(json.loads(store.get(key))["result"])) for key in keys if "." not in key)
+    if keys:
+        store.delete(*keys)
+    return sizes, trees
 
 
 class Both:
