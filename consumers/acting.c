@@ -276,7 +276,9 @@ static void consuming_ask_history(struct consuming *c)
 
 void consuming_wave(struct consuming *c)
 {
-        const int marked = batch_wave(&c->batch, c->most);
+        enum { MOST_SHOWN = 25 }; /* a projector is given up to 200 events of each */
+        const bool shows = c->what->def->writes[0].name != NULL;
+        const int marked = batch_wave(&c->batch, shows && c->most > MOST_SHOWN ? MOST_SHOWN : c->most);
         if (marked == 0)
                 consuming_end_batch(c);
         if (marked <= 0) {

@@ -109,6 +109,10 @@ static int send_read_webhook(const struct gateway *g, const json_t *body, json_t
 {
         const struct task *task = catalog_task(g->config.catalog, json_text(body, "name", ""));
         const int code = webhook_read(g, body, webhook, why);
+        if (code == 0 && *webhook && json_object_get(body, "id")) /* which may be that of somebody else's job */
+                return problem_set(
+                        why, "request", "bad_webhook",
+                        "the end of a task that brings an id of its own can't be told: leave out the id, or ask for its state");
         if (code || !*webhook || (task && !(task->def->flags & TASK_STATELESS)))
                 return code;
         return problem_set(

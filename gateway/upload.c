@@ -101,6 +101,8 @@ static void upload_keep(struct upload *u)
                 problem_set(&u->failed, "store", "away",
                             "the store, which keeps pictures, is away; nothing was done: ask again");
         exchange_replace_body(u->exchange, &(struct buffer){ 0 });
+        for (size_t i = 0; i < u->count; i++)
+                exchange_count_body(u->exchange, u->files[i].content.size);
         for (size_t i = 0; i < u->count && !u->failed.code[0]; i++) {
                 u->open++;
                 store->blob->put(store, &u->files[i].blob, on_upload_kept, &u->files[i]);

@@ -84,8 +84,8 @@ enum task_flags {
 enum { TASK_AGAIN = 2, TASK_ELSEWHERE = 3 };
 
 /* 0 = done, 1 = a documented refusal (why filled in; the task is dead), TASK_AGAIN = a failed attempt, to be tried again (task_retry),
- * TASK_ELSEWHERE = not here: its message goes back to its queue, for whichever worker takes it; no attempt is counted; < 0 = bug
- * or out of memory (-errno). */
+ * TASK_ELSEWHERE = not here: its message goes back to its queue, for whichever worker takes it; no attempt is counted (after an answer
+ * that was paid for: as TASK_AGAIN); < 0 = bug or out of memory (-errno). */
 struct task_def {
         const char *name, *queue;
         const char *model; /* AI_MODEL_TEXT, AI_MODEL_VISION or a name; ask may override it in the request */

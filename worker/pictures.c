@@ -12,7 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PICTURES_MOST = 256 << 20, PICTURES_WAIT_MS = 500 };
+enum {
+        PICTURES_MOST = 256 << 20,
+        PICTURES_ASKED = 1 << 20 /* counted of one that is asked for */,
+        PICTURES_WAIT_MS = 500
+};
 
 struct data_url {
         struct data_url *next;
@@ -114,6 +118,8 @@ static enum step after_picture(struct run *run, enum store_result result, struct
                 return STEP_HAND_BACK;
         if (!stored.data)
                 return pictures_missing(run);
+        if (run->worker->picture_bytes >= PICTURES_MOST) /* others came first */
+                return pictures_wait(run);
         if (run_lease_spent(run)) {
                 run_drop_pictures(run);
                 return run_renew_lease(run);
@@ -125,6 +131,7 @@ static void on_picture(enum store_result result, struct bytes stored, const stru
 {
         struct run *run = (struct run *)arg;
         (void)why;
+        run->worker->picture_bytes -= PICTURES_ASKED;
         run_go(run, after_picture(run, result, stored));
 }
 
@@ -144,6 +151,7 @@ enum step run_with_pictures(struct run *run, run_then *then)
                 return pictures_wait(run);
         if (!run->pictures.own && pictures_copy_turns(run))
                 return run_out_of_memory(run);
+        run->worker->picture_bytes += PICTURES_ASKED;
         store->blob->get(store, digest, on_picture, run);
         return STEP_WAIT;
 }

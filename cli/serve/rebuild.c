@@ -87,6 +87,7 @@ static size_t rebuild_gather(struct rebuild *r, const struct batch *b, struct mo
         size_t count = 0;
         for (size_t i = 0; i < b->count; i++) {
                 const struct heard *h = &b->list[i];
+                r->refused += h->state == HEARD_NOW && h->verdict == HEARD_WAITS;
                 if (h->state != HEARD_NOW || h->verdict != HEARD_ACTS)
                         continue;
                 for (const struct document *d = h->outcome.documents;
@@ -331,6 +332,16 @@ static int rebuild_swap(struct rebuild *r, json_t *before)
 
 /* ---- the command ---- */
 
+/* An index that lacks documents does not take the place of one that has them. */
+static int rebuild_complete(struct rebuild *r)
+{
+        if (r->refused == 0)
+                return 0;
+        problem_set(&r->why, "models", "refused",
+                    "%llu documents are missing in what was built, so what serves now stays", r->refused);
+        return rebuild_fail(r, 1);
+}
+
 static int rebuild_run(struct rebuild *r)
 {
         JSON_OWNED json_t *before = json_array();
@@ -341,6 +352,8 @@ static int rebuild_run(struct rebuild *r)
                 code = rebuild_all(r);
         if (code == 0)
                 code = rebuild_outbox(r);
+        if (code == 0)
+                code = rebuild_complete(r);
         if (code == 0)
                 code = rebuild_swap(r, before);
         if (code == 0)

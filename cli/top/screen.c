@@ -164,7 +164,7 @@ static void on_screen_signal(uv_signal_t *handle, int number)
 
 void screen_open(struct screen *s)
 {
-        static const int numbers[SCREEN_SIGNALS] = { SIGWINCH, SIGTSTP, SIGINT, SIGTERM, SIGHUP };
+        static const int numbers[SCREEN_SIGNALS] = { SIGWINCH, SIGTSTP, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
         const char *term = getenv("TERM");
         s->steers = isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
         s->reads = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &s->before) == 0;

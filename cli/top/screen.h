@@ -21,7 +21,7 @@ struct screen_keys {
 /* The next byte. Returns what was pressed, if that is known now. Pure. */
 enum screen_key screen_key(struct screen_keys *k, unsigned char byte);
 
-enum { SCREEN_SIGNALS = 5 };
+enum { SCREEN_SIGNALS = 6 };
 
 struct screen {
         uv_loop_t *loop;

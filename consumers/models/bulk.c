@@ -26,10 +26,11 @@ void bulk_add(struct buffer *out, const struct bulk_item *item)
 
 /* ---- the answer ---- */
 
-/* A full disk makes indexes read-only; that passes, as too many requests and the server's own faults do. */
+/* What is no fault of the document: a right that is missing, a full disk, which makes indexes read-only, an operator who closed one, too many requests. */
 static bool bulk_passes(json_int_t status, const char *type)
 {
-        return status == 429 || status >= 500 || strcmp(type, "cluster_block_exception") == 0;
+        return status == 401 || status == 403 || status == 429 || status >= 500 ||
+               strcmp(type, "index_closed_exception") == 0;
 }
 
 static void bulk_judge_one(struct bulk_item *item, const json_t *said)

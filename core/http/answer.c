@@ -39,6 +39,14 @@ static void exchange_uncount_body(struct exchange *x)
         x->counted = 0;
 }
 
+void exchange_count_body(struct exchange *x, size_t size)
+{
+        if (!x->connection)
+                return;
+        x->counted += size;
+        x->server->bodies += size;
+}
+
 void exchange_drop_body(struct exchange *x)
 {
         exchange_uncount_body(x);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -171,7 +172,9 @@ size_t server_body_most(const struct exchange *x)
 {
         const struct server_config *config = &x->server->config;
         const size_t own = x->route && config->route_most ? config->route_most(config->owner, x->route) : 0;
-        return own > config->body_most ? own : config->body_most;
+        const char *type = exchange_header(x, "Content-Type");
+        const bool json = type && strncasecmp(type, "application/json", sizeof("application/json") - 1) == 0;
+        return !json && own > config->body_most ? own : config->body_most;
 }
 
 static enum MHD_Result server_take(struct exchange *x, const char *data, size_t *size)

@@ -23,6 +23,9 @@ struct bytes exchange_body(const struct exchange *x);
 /* What stands for its body from now on: what was read of it. Views of the former one end. */
 void exchange_replace_body(struct exchange *x, struct buffer *takes);
 
+/* So many bytes of it are kept by its handler: they count among those of all bodies until it is answered or its client leaves. */
+void exchange_count_body(struct exchange *x, size_t size);
+
 /* A header's value, or NULL. Not after the answer. */
 const char *exchange_header(const struct exchange *x, const char *name);
 

@@ -68,7 +68,7 @@ static bool picture_among(const unsigned char name[4], const char *list)
 
 /* ---- JPEG: markers, each with a segment behind it; behind SOS the picture itself, up to the next marker ---- */
 
-enum { JPEG_SOI = 0xD8, JPEG_EOI = 0xD9, JPEG_SOS = 0xDA, JPEG_APP0 = 0xE0, JPEG_COM = 0xFE };
+enum { JPEG_SOI = 0xD8, JPEG_EOI = 0xD9, JPEG_SOS = 0xDA, JPEG_APP0 = 0xE0, JPEG_COM = 0xFE, JFIF_SIZE = 14 };
 
 /* What an APPn segment or a comment says of the picture's looks stays. */
 static bool jpeg_stays(int marker, const unsigned char *data, size_t size)
@@ -79,6 +79,15 @@ static bool jpeg_stays(int marker, const unsigned char *data, size_t size)
         case JPEG_APP0 + 14: return picture_is(data, size, "Adobe", 5);
         default: return marker < JPEG_APP0 || (marker > JPEG_APP0 + 15 && marker != JPEG_COM);
         }
+}
+
+/* A JFIF segment of that size may have a thumbnail behind its head: the head alone, which says that there is none. */
+static void jpeg_keep_jfif(struct picture_reader *p, const unsigned char *data)
+{
+        static const unsigned char head[4] = { 0xFF, JPEG_APP0, 0, JFIF_SIZE + 2 }, none[2] = { 0 };
+        buffer_add(p->out, head, sizeof(head));
+        buffer_add(p->out, data, JFIF_SIZE - sizeof(none));
+        buffer_add(p->out, none, sizeof(none));
 }
 
 /* In place of all that a camera says: how it was held, unless upright. */
@@ -133,7 +142,9 @@ static enum picture_end jpeg_segment(struct picture_reader *p, int marker, bool 
         const unsigned char *data = length && size >= 2 ? picture_take(p, size - 2) : NULL;
         if (!data)
                 return size < 2 ? PICTURE_BROKEN : PICTURE_SHORT;
-        if (jpeg_stays(marker, data, size - 2)) {
+        if (marker == JPEG_APP0 && size - 2 > JFIF_SIZE && jpeg_stays(marker, data, size - 2)) {
+                jpeg_keep_jfif(p, data);
+        } else if (jpeg_stays(marker, data, size - 2)) {
                 buffer_add(p->out, head, 2);
                 picture_keep(p, from);
         }

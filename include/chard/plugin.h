@@ -8,7 +8,7 @@
  * What they want done they say through the calls below, and the worker does it in one transaction.
  * They return CHARD_DONE; CHARD_REFUSE, best by `return chard_refuse(...)` or `return chard_raise(...)`: this document can never work;
  * CHARD_AGAIN, by `return chard_retry(...)`: this attempt failed, another may not; CHARD_ELSEWHERE: not here, as Celery's Reject(requeue=True): the
- * message goes back to its queue, for whichever worker takes it, and no attempt is counted; or CHARD_BROKEN: a bug of the plug-in, or lack of memory.
+ * message goes back to its queue, for whichever worker takes it, and no attempt is counted (after an answer that was paid for: as CHARD_AGAIN); or CHARD_BROKEN: a bug of the plug-in, or lack of memory.
  * After CHARD_REFUSE and CHARD_BROKEN the task is dead: kept with its reason for a person to look at and send back. */
 #ifndef CHARD_PLUGIN_H
 #define CHARD_PLUGIN_H

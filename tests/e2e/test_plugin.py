@@ -402,3 +402,24 @@ def test_what_wants_to_run_elsewhere_comes_back_and_counts_no_attempt(chard, com
         chard.run("send", "moody.one", check=0)
         worker.wait_log("task=.* publish -> ")
     assert worker.stderr.count("is to run elsewhere") == 5 and "-> dead" not in worker.stderr
+
+
+PAID = """#include <chard.h>
+static int ask(const struct chard_input *in, struct chard_request *request) { (void)in, (void)request; return CHARD_DONE; }
+static int conclude(const struct chard_input *in, const struct chard_reply *reply, struct chard_outcome *out)
+{ (void)in, (void)reply, (void)out; return CHARD_ELSEWHERE; }
+static const struct chard_task t = { .name = "paid.one", .queue = "paid.one", .deadline_ms = 9000, .retry_limit = 1, .ask = ask, .conclude = conclude,
+        .schema = "{\\"type\\":\\"object\\",\\"properties\\":{},\\"required\\":[],\\"additionalProperties\\":false}" };
+CHARD_PLUGIN(&t);
+"""
+
+
+def test_what_was_paid_for_is_not_bought_again_elsewhere(chard, compile, broker_url, provider, reply):
+    """An answer that its task wants to have elsewhere is a failed attempt: of these there are as many as the task allows."""
+    provider.behave = reply.always(reply.completion({}))
+    chard.settings |= {"CHARD_TASKS": str(compile("paid", PAID, "-Wno-missing-field-initializers"))} | provider.settings()
+    chard.prepare()
+    with chard.worker(queues="paid.one") as worker:
+        chard.run("send", "paid.one", check=0)
+        worker.wait_log("dead source=task code=elsewhere")
+    assert len(provider.requests) == 2

@@ -94,6 +94,8 @@ static const struct {
         { "a plain JPEG", BYTES(SOI JFIF TABLES FRAME SCAN EOI), BYTES(SOI JFIF TABLES FRAME SCAN EOI) },
         { "all that is told", BYTES(SOI JFIF EXIF_HEAD("\1") XMP IPTC COMMENT COLOURS ADOBE FRAME SCAN EOI),
           BYTES(SOI JFIF COLOURS ADOBE FRAME SCAN EOI) },
+        { "a thumbnail of JFIF", BYTES(SOI "\xFF\xE0\0\x13JFIF\0\1\1\0\0\1\0\1\1\1rgb" SCAN EOI),
+          BYTES(SOI "\xFF\xE0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0" SCAN EOI) },
         { "how it was held stays", BYTES(SOI EXIF_HEAD("\6") TABLES SCAN EOI),
           BYTES(SOI TURNED("\6") TABLES SCAN EOI) },
         { "… of little ends", BYTES(SOI EXIF_LITTLE TABLES SCAN EOI), BYTES(SOI TURNED("\x08") TABLES SCAN EOI) },

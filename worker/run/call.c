@@ -99,6 +99,11 @@ int run_answer_offline(const struct ai_request *request, json_t **answer, void *
 
 const struct ai_reply run_no_reply;
 
+bool run_is_answered(const struct run *run)
+{
+        return run->call.reply && run->call.reply->verdict != AI_WAIT;
+}
+
 bool run_take_reply(struct run *run, const struct ai_reply *reply)
 {
         struct call_part *call = &run->call;

@@ -224,6 +224,8 @@ static inline struct ai_request *run_request(struct run *run)
 /* This is the answer; false without memory for it. / It, zeroes before: most of a run's life it has none, and thousands of runs wait for one. */
 bool run_take_reply(struct run *run, const struct ai_reply *reply);
 extern const struct ai_reply run_no_reply;
+/* Has it been answered, so that another attempt is another call that is paid for? */
+bool run_is_answered(const struct run *run);
 static inline const struct ai_reply *run_reply(const struct run *run)
 {
         return run->call.reply ? run->call.reply : &run_no_reply;

@@ -85,11 +85,14 @@ enum step run_refused(struct run *run, int code)
         return code > 0 ? STEP_DEAD : run_out_of_memory(run);
 }
 
-/* Back to its queue, from where it may come here again: so not at once. */
+/* Back to its queue, from where it may come here again: so not at once. A broker may drop what is put back too often, and so the second time it goes
+ * as a new message, as one that was paused does. */
 static enum step not_here(struct run *run)
 {
         enum { ELSEWHERE_MS = 100 };
         log_debug("worker", "task=%s name=%s is to run elsewhere", run->message.id, run->message.name);
+        if (run_delivery(run)->redelivered)
+                return run_put_away(run, clock_wall_ms() + ELSEWHERE_MS, "elsewhere", RUN_PAUSED);
         run_hold(run, ELSEWHERE_MS, STEP_HAND_BACK);
         return STEP_WAIT;
 }
@@ -100,9 +103,10 @@ static enum step stopped_by_task(struct run *run, int code, unsigned long lost)
 {
         if (json_memory_lost() != lost)
                 return run_out_of_memory(run);
-        if (code == TASK_ELSEWHERE)
+        if (code == TASK_ELSEWHERE && !run_is_answered(run))
                 return not_here(run);
-        if (code > 0 && code != TASK_AGAIN)
+        if (code > 0 && code != TASK_AGAIN &&
+            code != TASK_ELSEWHERE) /* what was paid for is not bought again for nothing */
                 return STEP_DEAD;
         if (code < 0)
                 problem_set(&run->why, "task", "broken", "%s said \"%s\": memory ran out, or it has a bug",
