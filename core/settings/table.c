@@ -93,7 +93,7 @@ const struct setting setting_table[] = {
         { "CHARD_STALE_SLACK_S", "--stale-slack-s", 0, NUMBER, AT(stale_slack_s), "300", 0, 604800, { 0 },
           "a job is stuck when nothing has happened for as long as all of its pipeline's attempts may take, and this much longer; seconds" },
         { "CHARD_METRICS", "--metrics", 0, TEXT, AT(metrics), "", 0, 0, { 0 },
-          "where a worker, keeper or gateway shows its figures (/metrics, /stats/queues) and probes (/healthz, /readyz): ADDRESS:PORT; PORT alone is on this machine only, 0.0.0.0:PORT for others too; port 0 = a free one; empty = nowhere" },
+          "where a worker, keeper, gateway or consumer shows its figures (/metrics, /stats/queues) and probes (/healthz, /readyz): ADDRESS:PORT; PORT alone is on this machine only, 0.0.0.0:PORT for others too; port 0 = a free one; empty = nowhere" },
         { "CHARD_OTLP_URL", "--otlp-url", 0, TEXT, AT(otlp_url), "", 0, 0, { 0 },
           "where a process that serves sends its spans, by OTLP over HTTP: the collector's base URL, http://HOST:4318; empty = as OTEL_EXPORTER_OTLP_ENDPOINT says, else nowhere" },
         { "CHARD_OTLP_HEADERS", "--otlp-headers", 0, SECRET, AT(otlp_headers), "", 0, 0, { 0 },

@@ -82,13 +82,13 @@ def test_a_frame_for_a_pipe_and_as_json(chard, place, database, provider, reply,
             cost, ended = database.value("select sum(cost_nano) from chard.task"), database.value("select count(*) from chard.task where state = 'SUCCESS'")
             assert (round(whole["cost_usd"] * 1e9), whole["ended"], whole["failed"]) == (int(cost), ended, 0) and cost > 0
             assert {task["task"] for task in whole["tasks"] if task["ok"]} == {one["name"] for one in database.rows("select distinct name from chard.task")}
-            return whole
+            assert (whole["store"], whole["broker"]) == (None, None)
+            (worker,) = whole["workers"]
+            assert (worker["worker"], worker["state"], worker["in_hand"], worker["oldest"]) == ("w-1", "consuming", 0, None)
+            assert {(q["queue"], q["ready"], q["in_flight"]) for q in whole["queues"]} >= {("chat.classify", 0, 0), ("scan.vision", 0, 0)}
+            return True
 
-        whole = wait_until(same, every=0.5)
-        assert (whole["store"], whole["broker"]) == (None, None)
-        (worker,) = whole["workers"]
-        assert (worker["worker"], worker["state"], worker["in_hand"], worker["oldest"]) == ("w-1", "consuming", 0, None)
-        assert {(q["queue"], q["ready"], q["in_flight"]) for q in whole["queues"]} >= {("chat.classify", 0, 0), ("scan.vision", 0, 0)}
+        wait_until(same, 40, every=0.5)
     done = chard.run("top", check=0)  # which is no terminal
     assert done.stdout.startswith("chard top") and "\033" not in done.stdout and row(done.stdout.splitlines(), "chat.classify")[1:3] == ["0", "0"]
 

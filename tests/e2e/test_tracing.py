@@ -159,7 +159,8 @@ def test_a_trace_goes_from_the_request_to_the_last_event(chard, database, provid
         later = post("/v1/tasks", {"name": "chard.add", "args": [1, 2], "countdown": 1}).replace("-", "")
         post("/v1/tasks", {"name": "chard.fail", "args": [SECRET]}, other)
         assert gateway.get("/v1/jobs/nobody").status == 404
-        wait_until(lambda: len(hook.posts) == 1 and "owed" in chard.run("webhook", "ls", check=0).stdout)
+        wait_until(lambda: hook.posts, 60)
+        wait_until(lambda: database.rows("select 1 as one from chard.webhook where state = 'owed' and attempts = 1"))
         hurry(database)
         wanted = {
             trace: {"POST /v1/jobs": 1, "process scan.vision": 1, "process scan.answer": 1, "process scan.reward": 1, "process consumer:character": 1,
@@ -174,9 +175,10 @@ def test_a_trace_goes_from_the_request_to_the_last_event(chard, database, provid
             for which, names in wanted.items():
                 found = collections.Counter(span.name for span in spans if span.trace == which)
                 assert names.items() <= found.items(), (which, found)
+            assert [span for span in spans if span.name == "GET /v1/jobs/{id}"]
             return spans
 
-        spans = wait_until(complete, 30)
+        spans = wait_until(complete, 60)
     for which, root in ((trace, "POST /v1/jobs"), (own, "POST /v1/scan"), (later, "POST /v1/tasks"), (other, "POST /v1/tasks")):
         mine = [span for span in spans if span.trace == which]
         assert_one_trace(mine, which, parent if which in (trace, other) else "", root)
@@ -205,7 +207,8 @@ def test_lines_of_the_log_go_to_the_collector(chard, queues, collector, wait_unt
     chard.prepare()
     with chard.worker("--metrics", "0", queues="chard.tasks") as worker:
         queues.publish("", "chard.tasks", json.dumps([[SECRET], {}, {}]).encode(), {"lang": "py", "task": "chard.fail", "id": "t1", "root_id": "j1"})
-        wait_until(lambda: [line for line in collector.lines() if line.has.get("messaging.message.id") == "t1"] and collector.spans(), 30)
+        wait_until(lambda: [line for line in collector.lines() if line.has.get("messaging.message.id") == "t1" and "dead" in line.text]
+                   and [span for span in collector.spans() if span.name == "process chard.tasks"], 30)
         figures = Figures(worker)
         wait_until(lambda: figures.value("chard_otlp_log_lines_total", outcome="sent") == len(collector.lines()))
         assert figures.value("chard_otlp_log_lines_total", outcome="dropped") == 0

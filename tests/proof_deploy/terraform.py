@@ -12,13 +12,13 @@ from .tools import ROOT, Missing, go, run, version_of
 
 SOURCE = ROOT / "deploy/terraform"
 STAGES = sorted((SOURCE / "stages").glob("*.tfvars"))
-PLUGINS = [pathlib.Path(place).expanduser() for place in ("~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt/tf-plugins")]
+PLUGINS = [pathlib.Path(place).expanduser() for place in ("~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", os.environ.get("PROOF_TERRAFORM_PLUGINS", "/usr/share/terraform/plugins"))]
 
 
 def terraform(*words, folder, check=True):
     program = shutil.which("terraform")
     if not program:
-        raise Missing("terraform: not on this machine")
+        raise Missing("terraform: not installed")
     with tempfile.NamedTemporaryFile("w", suffix=".tfrc") as settings:
         settings.write("disable_checkpoint = true\n")
         settings.flush()
@@ -31,7 +31,7 @@ def unpacked():
     with tempfile.TemporaryDirectory(prefix="chard-terraform-") as folder:
         copy = pathlib.Path(folder, "terraform")
         shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns(".terraform*"))
-        there = next((place for place in PLUGINS if list(place.glob("registry.terraform.io/hashicorp/aws/*"))), None)
+        there = next((place for place in PLUGINS if list(place.glob("*/hashicorp/aws/*"))), None)
         for root in (copy, copy / "state"):
             terraform("init", "-backend=false", "-input=false", "-no-color", *([f"-plugin-dir={there}"] if there else []), folder=root)
         yield copy
@@ -39,7 +39,7 @@ def unpacked():
 
 def versions(folder):
     told = json.loads(terraform("version", "-json", folder=folder).stdout)
-    return f"terraform {told['terraform_version']}, its provider of AWS {told['provider_selections']['registry.terraform.io/hashicorp/aws']}"
+    return f"terraform {told['terraform_version']}, its provider of AWS {next(version for name, version in told['provider_selections'].items() if name.endswith('/hashicorp/aws'))}"
 
 
 def validate():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the helpers of the end-to-end tests are."""
+"""Where the end-to-end tests have what they share."""
 
 import pathlib
 import sys

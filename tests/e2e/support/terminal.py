@@ -16,7 +16,7 @@ class Terminal:
         # in the foreground, so that it ends with the test; chard then hears that its terminal is gone
         self.server = subprocess.Popen(["tmux", "-D", "-S", self.socket, "-f", "/dev/null"], env=env | {"TERM": "xterm"}, cwd=folder,
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        wait_until(self.socket.exists, 20, "tmux listens")
+        wait_until(lambda: subprocess.run(["tmux", "-N", "-S", self.socket, "show-options", "-g"], capture_output=True).returncode == 0, 20, "tmux listens")
         line = f"{shlex.join(map(str, command))}; echo ended $?; stty -a; exec cat"
         self.ask("new-session", "-d", "-x", width, "-y", height, "sh", "-c", line)
 
