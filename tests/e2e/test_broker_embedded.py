@@ -294,8 +294,8 @@ def test_a_disk_that_fills_blocks_and_passes(open_driver, queues):
     driver.send(*(to(QUEUE, n, size=100_000) for n in range(30)))
     blocked = driver.wait("changed", lambda event: event["state"] == "blocked")
     assert "can't be written" in blocked["why"]
-    confirmed = len(driver.events("done"))
-    assert queues.depth(QUEUE) == confirmed < 30
+    wait_until(lambda: queues.depth(QUEUE) == len(driver.events("done")))
+    assert queues.depth(QUEUE) < 30
     resource.prlimit(driver.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert set(driver.results(30).values()) == {"confirmed"}
     driver.wait_up()
