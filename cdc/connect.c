@@ -3,61 +3,44 @@
 
 #include "core/bytes.h"
 #include "core/json.h"
+#include "core/net/http_client.h"
 #include "core/text/url.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define CONNECT_USER_AGENT "chard/" CHARD_VERSION
-
 enum { CONNECT_REACH_MS = 3000, CONNECT_ANSWER_MS = 10000, CONNECT_ANSWER_MOST = 4 << 20 };
 
 struct connect {
-        CURL *easy;
+        struct http_client client;
         char *base; /* "http://connect:8083/connectors/NAME", without a password */
-        struct buffer answer;
 };
 
 /* ---- one exchange ---- */
 
-static size_t connect_on_body(char *data, size_t one, size_t size, void *arg)
-{
-        struct connect *c = arg;
-        if (c->answer.size + one * size > CONNECT_ANSWER_MOST)
-                return 0;
-        buffer_add(&c->answer, data, one * size);
-        return c->answer.failed ? 0 : one * size;
-}
-
 static int connect_exchange(struct connect *c, const char *what, long *status, struct problem *why)
 {
-        char said[CURL_ERROR_SIZE] = "", *url = NULL;
+        char *url = NULL;
         if (asprintf(&url, "%s/%s", c->base, what) < 0)
                 return -ENOMEM;
-        buffer_reset(&c->answer);
-        curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, said);
-        CURLcode code = curl_easy_setopt(c->easy, CURLOPT_URL, url);
-        if (code == CURLE_OK)
-                code = curl_easy_perform(c->easy);
-        curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, status);
-        curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, NULL);
+        const struct http_said said = http_client_exchange(&c->client, "GET", url, NULL, NULL);
         free(url);
-        if (code == CURLE_OUT_OF_MEMORY || c->answer.failed)
+        *status = said.status;
+        if (said.code == CURLE_OUT_OF_MEMORY || c->client.answer.failed)
                 return -ENOMEM;
-        return code == CURLE_OK ? 0
-                                : problem_set(why, "connect", "unreachable", "Kafka Connect at %.200s: %.200s", c->base,
-                                              *said ? said : curl_easy_strerror(code));
+        return said.code == CURLE_OK ? 0
+                                     : problem_set(why, "connect", "unreachable", "Kafka Connect at %.200s: %.200s",
+                                                   c->base, said.why);
 }
 
 /* Connect explains itself: {"error_code", "message"}. */
 static int connect_refused(const struct connect *c, long status, struct problem *why)
 {
         JSON_OWNED json_t *body = NULL;
-        (void)json_parse(buffer_view(&c->answer), "connect", &body, NULL);
+        (void)json_parse(buffer_view(&c->client.answer), "connect", &body, NULL);
         return problem_set(why, "connect", status == 401 || status == 403 ? "access_refused" : "refused",
                            "Kafka Connect at %.200s answers %ld: %.200s", c->base, status,
                            json_text(body, "message", "and does not say why"));
@@ -72,7 +55,7 @@ int connect_get(struct connect *c, const char *what, json_t **out, struct proble
                 return code;
         if (status != 200)
                 return connect_refused(c, status, why);
-        const int bad = json_parse(buffer_view(&c->answer), "connect", out, NULL);
+        const int bad = json_parse(buffer_view(&c->client.answer), "connect", out, NULL);
         return bad <= 0 ? bad
                         : problem_set(why, "connect", "bad_json",
                                       "what answers at %.200s is not Kafka Connect: it is no JSON", c->base);
@@ -84,9 +67,9 @@ static int connect_take_login(struct connect *c, const struct url *u)
 {
         if (!u->user)
                 return 0;
-        CURLcode code = curl_easy_setopt(c->easy, CURLOPT_USERNAME, u->user);
+        CURLcode code = curl_easy_setopt(c->client.easy, CURLOPT_USERNAME, u->user);
         if (code == CURLE_OK)
-                code = curl_easy_setopt(c->easy, CURLOPT_PASSWORD, u->password ? u->password : "");
+                code = curl_easy_setopt(c->client.easy, CURLOPT_PASSWORD, u->password ? u->password : "");
         return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
@@ -95,7 +78,7 @@ static int connect_take_base(struct connect *c, const struct url *u, const char 
         size_t size = u->path ? strlen(u->path) : 0;
         while (size && u->path[size - 1] == '/')
                 size--;
-        char *name = curl_easy_escape(c->easy, connector, 0);
+        char *name = curl_easy_escape(c->client.easy, connector, 0);
         const bool v6 = strchr(u->host, ':') != NULL;
         if (!name || asprintf(&c->base, "%s://%s%s%s:%s%.*s/connectors/%s", u->scheme, v6 ? "[" : "", u->host,
                               v6 ? "]" : "", u->port ? u->port : "8083", (int)size, u->path ? u->path : "", name) < 0)
@@ -120,30 +103,18 @@ static int connect_take_url(struct connect *c, const char *text, const char *con
         return code;
 }
 
-static void connect_prepare(struct connect *c)
-{
-        curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, 0L);
-        curl_easy_setopt(c->easy, CURLOPT_PROXY, "");
-        curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(c->easy, CURLOPT_USERAGENT, CONNECT_USER_AGENT);
-        curl_easy_setopt(c->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-        curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_REACH_MS);
-        curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, (long)CONNECT_ANSWER_MS);
-        curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, connect_on_body);
-        curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
-}
-
 int connect_open(struct connect **out, const char *url, const char *connector, struct problem *why)
 {
+        const struct http_client_config config = { .connect_ms = CONNECT_REACH_MS,
+                                                   .whole_ms = CONNECT_ANSWER_MS,
+                                                   .most = CONNECT_ANSWER_MOST,
+                                                   .keeps = true };
         struct connect *c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
-        curl_global_init(CURL_GLOBAL_DEFAULT); /* counted */
-        c->easy = curl_easy_init();
-        if (c->easy)
-                connect_prepare(c);
-        const int code = c->easy ? connect_take_url(c, url, connector, why) : -ENOMEM;
+        int code = http_client_open(&c->client, &config);
+        if (code == 0)
+                code = connect_take_url(c, url, connector, why);
         if (code)
                 connect_close(c);
         else
@@ -155,9 +126,7 @@ void connect_close(struct connect *c)
 {
         if (!c)
                 return;
-        curl_easy_cleanup(c->easy);
-        curl_global_cleanup();
-        buffer_free(&c->answer);
+        http_client_close(&c->client);
         free(c->base);
         free(c);
 }

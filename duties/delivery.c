@@ -2,11 +2,11 @@
 #include "duties/delivery.h"
 
 #include "core/bytes.h"
+#include "core/net/http_client.h"
 #include "core/net/reach.h"
 #include "core/text/url.h"
 #include "message/wire/base64.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DELIVERY_TIMEOUT_S = 15, DELIVERY_CONNECT_S = 5, DELIVERY_REPLY_MOST = 64 * 1024 };
+enum { DELIVERY_TIMEOUT_MS = 15000, DELIVERY_CONNECT_MS = 5000, DELIVERY_REPLY_MOST = 64 * 1024 };
 
 #define DELIVERY_PREFIX      "whsec_"
 #define DELIVERY_ASKED_MOST  ((uint64_t)24 * 3600 * 1000)
@@ -158,17 +158,8 @@ int delivery_check_url(const char *url, bool private_allowed, struct problem *wh
 
 struct delivery_post_state {
         const struct delivery_note *delivery;
-        size_t read;
         bool refused; /* the name leads to a private address */
 };
-
-static size_t delivery_on_reply(char *data, size_t size, size_t count, void *arg)
-{
-        struct delivery_post_state *p = (struct delivery_post_state *)arg;
-        (void)data;
-        p->read += size * count;
-        return p->read > DELIVERY_REPLY_MOST ? 0 : size * count;
-}
 
 /* Looks at the very address that is connected to: a name that leads elsewhere by now is of no use. */
 static curl_socket_t delivery_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
@@ -179,13 +170,6 @@ static curl_socket_t delivery_on_socket(void *arg, curlsocktype purpose, struct 
                 return CURL_SOCKET_BAD;
         }
         return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-}
-
-static int delivery_on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-        const struct delivery_post_state *p = (const struct delivery_post_state *)arg;
-        (void)a, (void)b, (void)c, (void)d;
-        return p->delivery->stop && atomic_load(p->delivery->stop);
 }
 
 static bool delivery_header(struct curl_slist **list, const char *name, const char *value)
@@ -204,8 +188,7 @@ static struct curl_slist *delivery_headers(const struct delivery_note *d)
         char timestamp[24];
         struct curl_slist *list = NULL;
         snprintf(timestamp, sizeof(timestamp), "%lld", (long long)d->timestamp_s);
-        if (delivery_header(&list, "Content-Type", "application/json") && delivery_header(&list, "webhook-id", d->id) &&
-            delivery_header(&list, "webhook-timestamp", timestamp) &&
+        if (delivery_header(&list, "webhook-id", d->id) && delivery_header(&list, "webhook-timestamp", timestamp) &&
             delivery_header(&list, "webhook-signature", d->signature) &&
             (!d->traceparent || delivery_header(&list, "traceparent", d->traceparent)))
                 return list;
@@ -213,68 +196,42 @@ static struct curl_slist *delivery_headers(const struct delivery_note *d)
         return NULL;
 }
 
-static void delivery_prepare(CURL *easy, struct curl_slist *headers, struct delivery_post_state *p, char *error)
-{
-        curl_easy_setopt(easy, CURLOPT_URL, p->delivery->url);
-#if CURL_AT_LEAST_VERSION(7, 85, 0)
-        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https,http");
-#else
-        curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTPS | CURLPROTO_HTTP));
-#endif
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, p->delivery->body);
-        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, delivery_on_reply);
-        curl_easy_setopt(easy, CURLOPT_WRITEDATA, p);
-        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, delivery_on_socket);
-        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, p);
-        curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, delivery_on_progress);
-        curl_easy_setopt(easy, CURLOPT_XFERINFODATA, p);
-        curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)DELIVERY_TIMEOUT_S);
-        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)DELIVERY_CONNECT_S);
-        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-#if CURL_AT_LEAST_VERSION(7, 87, 0)
-        curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a look-up that hangs */
-#endif
-        curl_easy_setopt(easy, CURLOPT_USERAGENT, "chard/" CHARD_VERSION);
-}
-
-static void delivery_judge(CURL *easy, CURLcode code, const struct delivery_post_state *p, const char *error,
+static void delivery_judge(const struct http_said *said, const struct delivery_post_state *p,
                            struct delivery_result *out)
 {
-        long status = 0;
-        curl_off_t wait_s = 0;
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-        curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &wait_s);
-        out->status = status > 0 ? (unsigned)status : 0;
-        out->ok = status >= 200 && status < 300 && (code == CURLE_OK || code == CURLE_WRITE_ERROR);
-        out->gone = status == 410;
-        out->wait_ms = wait_s > 0 ? (uint64_t)wait_s * 1000 : 0;
+        const bool taken = said->status >= 200 && said->status < 300;
+        out->status = said->status > 0 ? (unsigned)said->status : 0;
+        out->ok = taken && (said->code == CURLE_OK || said->code == CURLE_WRITE_ERROR);
+        out->gone = said->status == 410;
+        out->wait_ms = said->retry_after_s * 1000;
         if (p->refused)
                 snprintf(
                         out->why, sizeof(out->why),
                         "its name leads to an address of a private network, which CHARD_WEBHOOK_PRIVATE does not allow");
-        else if (!out->ok && (status < 200 || status >= 300) && status)
-                snprintf(out->why, sizeof(out->why), "it answered %ld", status);
+        else if (!out->ok && !taken && said->status)
+                snprintf(out->why, sizeof(out->why), "it answered %ld", said->status);
         else if (!out->ok)
-                snprintf(out->why, sizeof(out->why), "%.190s", *error ? error : curl_easy_strerror(code));
+                snprintf(out->why, sizeof(out->why), "%.190s", said->why);
 }
 
 void delivery_post(const struct delivery_note *d, struct delivery_result *out)
 {
-        char error[CURL_ERROR_SIZE] = "";
+        const struct http_client_config config = { .connect_ms = DELIVERY_CONNECT_MS,
+                                                   .whole_ms = DELIVERY_TIMEOUT_MS,
+                                                   .most = DELIVERY_REPLY_MOST,
+                                                   .stop = d->stop };
         struct delivery_post_state p = { .delivery = d };
+        struct http_client client;
         *out = (struct delivery_result){ 0 };
-        CURL *easy = curl_easy_init();
         struct curl_slist *headers = delivery_headers(d);
-        if (!easy || !headers) {
+        if (http_client_open(&client, &config) < 0 || !headers) {
                 snprintf(out->why, sizeof(out->why), "out of memory");
         } else {
-                delivery_prepare(easy, headers, &p, error);
-                delivery_judge(easy, curl_easy_perform(easy), &p, error, out);
+                curl_easy_setopt(client.easy, CURLOPT_OPENSOCKETFUNCTION, delivery_on_socket);
+                curl_easy_setopt(client.easy, CURLOPT_OPENSOCKETDATA, &p);
+                const struct http_said said = http_client_exchange(&client, "POST", d->url, d->body, headers);
+                delivery_judge(&said, &p, out);
         }
         curl_slist_free_all(headers);
-        curl_easy_cleanup(easy);
+        http_client_close(&client);
 }

@@ -3,16 +3,16 @@
 
 #include "core/bytes.h"
 #include "core/json.h"
+#include "core/net/http_client.h"
 #include "core/text/utf8.h"
 #include "core/thread/work.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_S = 5, MOST_CHARACTERS = 1900, SHOWN_GROUPS = 10 };
+enum { TIMEOUT_MS = 5000, MOST_CHARACTERS = 1900, SHOWN_GROUPS = 10 };
 
 void webhook_setup(void)
 {
@@ -135,51 +135,28 @@ char *webhook_sentence(const char *shape, const char *url, const char *text)
 
 /* ---- posting ---- */
 
-static size_t webhook_ignore(char *data, size_t size, size_t count, void *arg)
+static void webhook_judge(const struct http_said *said, struct webhook_result *out)
 {
-        (void)data;
-        (void)arg;
-        return size * count;
-}
-
-static void webhook_judge(CURL *easy, CURLcode code, const char *error, struct webhook_result *out)
-{
-        long status = 0;
-        curl_off_t wait_s = 0;
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-        curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &wait_s);
-        out->ok = code == CURLE_OK && status >= 200 && status < 300;
-        out->wait_ms = wait_s > 0 ? (uint64_t)(wait_s < 3600 ? wait_s : 3600) * 1000 : 0;
-        if (code != CURLE_OK)
-                snprintf(out->why, sizeof(out->why), "%s", *error ? error : curl_easy_strerror(code));
+        out->ok = said->code == CURLE_OK && said->status >= 200 && said->status < 300;
+        out->wait_ms = (said->retry_after_s < 3600 ? said->retry_after_s : 3600) * 1000;
+        if (said->code != CURLE_OK)
+                snprintf(out->why, sizeof(out->why), "%s", said->why);
         else if (!out->ok)
-                snprintf(out->why, sizeof(out->why), "it answered %ld", status);
+                snprintf(out->why, sizeof(out->why), "it answered %ld", said->status);
 }
 
 void webhook_post(const char *url, const char *body, struct webhook_result *out)
 {
-        char error[CURL_ERROR_SIZE] = "";
+        const struct http_client_config config = { .whole_ms = TIMEOUT_MS, .most = SIZE_MAX, .by_proxy = true };
+        struct http_client client;
         *out = (struct webhook_result){ 0 };
-        CURL *easy = curl_easy_init();
-        struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-        if (!easy || !headers) {
+        if (http_client_open(&client, &config) < 0) {
                 snprintf(out->why, sizeof(out->why), "out of memory");
         } else {
-                curl_easy_setopt(easy, CURLOPT_URL, url);
-                curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-                curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
-                curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, webhook_ignore);
-                curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
-                curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
-                curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-#if CURL_AT_LEAST_VERSION(7, 87, 0)
-                curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a look-up that hangs */
-#endif
-                curl_easy_setopt(easy, CURLOPT_USERAGENT, "chard/" CHARD_VERSION);
-                webhook_judge(easy, curl_easy_perform(easy), error, out);
+                const struct http_said said = http_client_exchange(&client, "POST", url, body, NULL);
+                webhook_judge(&said, out);
         }
-        curl_slist_free_all(headers);
-        curl_easy_cleanup(easy);
+        http_client_close(&client);
 }
 
 struct webhook_sending {

@@ -4,9 +4,9 @@
 #include "broker/amqp/connection/address.h"
 #include "core/bytes.h"
 #include "core/json.h"
+#include "core/net/http_client.h"
 #include "core/text/url.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,32 +14,19 @@
 #include <strings.h>
 #include <time.h>
 
-#define USER_AGENT "chard/" CHARD_VERSION
-
 enum { CONNECT_MS = 1500, ANSWER_MS = 5000, ANSWER_MOST = 16 << 20 };
 
 struct admin {
-        CURL *easy;
-        const atomic_bool *stop; /* or NULL */
-        char *base;              /* "http://rabbit:15672/api" */
-        char *user;              /* for complaints */
-        char *vhost;             /* encoded */
-        struct buffer answer;
+        struct http_client client;
+        char *base;  /* "http://rabbit:15672/api" */
+        char *user;  /* for complaints */
+        char *vhost; /* encoded */
         unsigned major;
         char version[40];
         int64_t date_ms; /* of the last answer, or 0 */
 };
 
 /* ---- one exchange ---- */
-
-static size_t amqp_admin_on_body(char *data, size_t one, size_t size, void *arg)
-{
-        struct admin *a = arg;
-        if (a->answer.size + size > ANSWER_MOST)
-                return 0;
-        buffer_add(&a->answer, data, one * size);
-        return a->answer.failed ? 0 : one * size;
-}
 
 static size_t amqp_admin_on_header(char *data, size_t one, size_t size, void *arg)
 {
@@ -54,13 +41,6 @@ static size_t amqp_admin_on_header(char *data, size_t one, size_t size, void *ar
         return one * size;
 }
 
-static int amqp_admin_on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-        const struct admin *admin = arg;
-        (void)a, (void)b, (void)c, (void)d;
-        return admin->stop && atomic_load(admin->stop);
-}
-
 static int admin_unreachable(const struct admin *a, const char *what, struct problem *why)
 {
         return problem_set(why, "broker", "unreachable", "RabbitMQ's management API at %.200s: %.200s", a->base, what);
@@ -69,7 +49,7 @@ static int admin_unreachable(const struct admin *a, const char *what, struct pro
 static int amqp_admin_refused(const struct admin *a, long status, struct problem *why)
 {
         JSON_OWNED json_t *body = NULL;
-        (void)json_parse(buffer_view(&a->answer), "broker", &body, NULL);
+        (void)json_parse(buffer_view(&a->client.answer), "broker", &body, NULL);
         const char *reason = json_text(body, "reason", "no reason given");
         if (status == 401 || status == 403)
                 return problem_set(why, "broker", "access_refused",
@@ -80,31 +60,18 @@ static int amqp_admin_refused(const struct admin *a, long status, struct problem
                            status, reason);
 }
 
-/* 0 with the answer's body in a->answer and its status, or 1. */
+/* 0 with the answer's body in a->client.answer and its status, or 1. */
 static int admin_exchange(struct admin *a, const char *url, const char *body, long *status, struct problem *why)
 {
-        char said[CURL_ERROR_SIZE] = "";
-        struct curl_slist *headers = body ? curl_slist_append(NULL, "Content-Type: application/json") : NULL;
-        buffer_reset(&a->answer);
-        curl_easy_setopt(a->easy, CURLOPT_URL, url);
-        curl_easy_setopt(a->easy, CURLOPT_ERRORBUFFER, said);
-        curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(a->easy, CURLOPT_CUSTOMREQUEST, body ? "PUT" : "GET");
-        curl_easy_setopt(a->easy, CURLOPT_POSTFIELDS, body);
-        if (!body)
-                curl_easy_setopt(a->easy, CURLOPT_HTTPGET, 1L);
-        const CURLcode code = curl_easy_perform(a->easy);
-        curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, status);
-        curl_easy_setopt(a->easy, CURLOPT_ERRORBUFFER, NULL);
-        curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, NULL);
-        curl_slist_free_all(headers);
-        return code == CURLE_OK ? 0 : admin_unreachable(a, *said ? said : curl_easy_strerror(code), why);
+        const struct http_said said = http_client_exchange(&a->client, body ? "PUT" : "GET", url, body, NULL);
+        *status = said.status;
+        return said.code == CURLE_OK ? 0 : admin_unreachable(a, said.why, why);
 }
 
 /* BASE/KIND/VHOST[/NAME][REST], or NULL when memory ran out. */
 static char *amqp_admin_path_of(const struct admin *a, const char *kind, const char *name, const char *rest)
 {
-        char *encoded = name ? curl_easy_escape(a->easy, name, 0) : NULL, *url = NULL;
+        char *encoded = name ? curl_easy_escape(a->client.easy, name, 0) : NULL, *url = NULL;
         if ((name && !encoded) || asprintf(&url, "%s/%s/%s%s%s%s", a->base, kind, a->vhost, name ? "/" : "",
                                            name ? encoded : "", rest ? rest : "") < 0)
                 url = NULL;
@@ -121,7 +88,7 @@ static int amqp_admin_get(struct admin *a, const char *url, json_t **out, struct
                 return result;
         if (status != 200)
                 return amqp_admin_refused(a, status, why);
-        if (json_parse(buffer_view(&a->answer), "broker", out, NULL))
+        if (json_parse(buffer_view(&a->client.answer), "broker", out, NULL))
                 return admin_unreachable(a, "what answers there is no such API", why);
         return 0;
 }
@@ -184,8 +151,8 @@ static int take_login(struct admin *a, const char *user, const char *password)
         a->user = strdup(user);
         if (!a->user)
                 return -ENOMEM;
-        curl_easy_setopt(a->easy, CURLOPT_USERNAME, user);
-        return curl_easy_setopt(a->easy, CURLOPT_PASSWORD, password) == CURLE_OK ? 0 : -ENOMEM;
+        curl_easy_setopt(a->client.easy, CURLOPT_USERNAME, user);
+        return curl_easy_setopt(a->client.easy, CURLOPT_PASSWORD, password) == CURLE_OK ? 0 : -ENOMEM;
 }
 
 static int take_base(struct admin *a, const char *scheme, const char *host, const char *port, const char *path)
@@ -247,37 +214,21 @@ static int amqp_admin_find(struct admin *a, const struct broker_check_config *co
         return result;
 }
 
-static void amqp_admin_prepare(struct admin *a, const struct broker_check_config *config)
-{
-        curl_easy_setopt(a->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(a->easy, CURLOPT_FOLLOWLOCATION, 0L);
-        curl_easy_setopt(a->easy, CURLOPT_PROXY, "");
-        curl_easy_setopt(a->easy, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(a->easy, CURLOPT_USERAGENT, USER_AGENT);
-        curl_easy_setopt(a->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-        curl_easy_setopt(a->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-        curl_easy_setopt(a->easy, CURLOPT_TIMEOUT_MS, (long)ANSWER_MS);
-        curl_easy_setopt(a->easy, CURLOPT_WRITEFUNCTION, amqp_admin_on_body);
-        curl_easy_setopt(a->easy, CURLOPT_WRITEDATA, a);
-        curl_easy_setopt(a->easy, CURLOPT_HEADERFUNCTION, amqp_admin_on_header);
-        curl_easy_setopt(a->easy, CURLOPT_HEADERDATA, a);
-        curl_easy_setopt(a->easy, CURLOPT_XFERINFOFUNCTION, amqp_admin_on_progress);
-        curl_easy_setopt(a->easy, CURLOPT_XFERINFODATA, a);
-        curl_easy_setopt(a->easy, CURLOPT_NOPROGRESS, 0L);
-        if (config->ca_file)
-                curl_easy_setopt(a->easy, CURLOPT_CAINFO, config->ca_file);
-}
-
 static int open_for(struct admin *a, const struct broker_check_config *config, const struct amqp_address_list *brokers,
                     struct problem *why)
 {
+        const struct http_client_config client = { .connect_ms = CONNECT_MS,
+                                                   .whole_ms = ANSWER_MS,
+                                                   .most = ANSWER_MOST,
+                                                   .keeps = true,
+                                                   .ca_file = config->ca_file,
+                                                   .stop = config->stop };
         char *vhost;
-        a->stop = config->stop;
-        a->easy = curl_easy_init();
-        if (!a->easy)
+        if (http_client_open(&a->client, &client) < 0)
                 return -ENOMEM;
-        amqp_admin_prepare(a, config);
-        vhost = curl_easy_escape(a->easy, brokers->items[0].vhost, 0);
+        curl_easy_setopt(a->client.easy, CURLOPT_HEADERFUNCTION, amqp_admin_on_header);
+        curl_easy_setopt(a->client.easy, CURLOPT_HEADERDATA, a);
+        vhost = curl_easy_escape(a->client.easy, brokers->items[0].vhost, 0);
         a->vhost = vhost ? strdup(vhost) : NULL;
         curl_free(vhost);
         return a->vhost ? amqp_admin_find(a, config, brokers, why) : -ENOMEM;
@@ -290,7 +241,6 @@ int admin_open(struct admin **out, const struct broker_check_config *config, str
         int result = a ? amqp_address_list_parse(&brokers, config->urls, why) : -ENOMEM;
         if (!a)
                 return result;
-        curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, and safe beside other threads since curl 7.84 */
         if (!result)
                 result = open_for(a, config, &brokers, why);
         amqp_address_list_free(&brokers);
@@ -303,9 +253,7 @@ int admin_open(struct admin **out, const struct broker_check_config *config, str
 
 void admin_close(struct admin *a)
 {
-        curl_easy_cleanup(a->easy);
-        curl_global_cleanup();
-        buffer_free(&a->answer);
+        http_client_close(&a->client);
         free(a->base);
         free(a->user);
         free(a->vhost);
