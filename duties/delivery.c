@@ -229,7 +229,8 @@ void delivery_post(const struct delivery_note *d, struct delivery_result *out)
         } else {
                 curl_easy_setopt(client.easy, CURLOPT_OPENSOCKETFUNCTION, delivery_on_socket);
                 curl_easy_setopt(client.easy, CURLOPT_OPENSOCKETDATA, &p);
-                const struct http_said said = http_client_exchange(&client, "POST", d->url, d->body, headers);
+                const struct http_said said = http_client_exchange(
+                        &client, "POST", d->url, &(struct http_body){ bytes_of_string(d->body), NULL }, headers);
                 delivery_judge(&said, &p, out);
         }
         curl_slist_free_all(headers);

@@ -153,7 +153,8 @@ void webhook_post(const char *url, const char *body, struct webhook_result *out)
         if (http_client_open(&client, &config) < 0) {
                 snprintf(out->why, sizeof(out->why), "out of memory");
         } else {
-                const struct http_said said = http_client_exchange(&client, "POST", url, body, NULL);
+                const struct http_said said = http_client_exchange(
+                        &client, "POST", url, &(struct http_body){ bytes_of_string(body), NULL }, NULL);
                 webhook_judge(&said, out);
         }
         http_client_close(&client);

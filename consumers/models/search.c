@@ -3,16 +3,14 @@
 
 #include "core/json.h"
 #include "core/log.h"
+#include "core/net/http_client.h"
 #include "core/text/url.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define SEARCH_USER_AGENT "chard/" CHARD_VERSION
 
 enum {
         SEARCH_ANSWER_MS = 30000,
@@ -21,47 +19,28 @@ enum {
 };
 
 struct opensearch {
-        CURL *easy;
-        struct curl_slist *json, *lines; /* headers */
-        char *base;                      /* without a password */
-        struct buffer body, answer;
+        struct http_client client;
+        char *base; /* without a password */
+        struct buffer body;
 };
 
 /* ---- one exchange ---- */
 
-static size_t search_on_answer(char *data, size_t one, size_t size, void *arg)
-{
-        struct opensearch *s = arg;
-        if (s->answer.size + one * size > SEARCH_ANSWER_MOST)
-                return 0;
-        buffer_add(&s->answer, data, one * size);
-        return s->answer.failed ? 0 : one * size;
-}
-
 /* 0 with the status, whatever it is; 1 with `why`; or -ENOMEM. */
-static int search_exchange(struct opensearch *s, const char *method, const char *path, struct bytes body, long *status,
-                           struct problem *why)
+static int search_exchange(struct opensearch *s, const char *method, const char *path, const struct http_body *body,
+                           long *status, struct problem *why)
 {
-        char said[CURL_ERROR_SIZE] = "", *url = NULL;
+        char *url = NULL;
         if (asprintf(&url, "%s%s", s->base, path) < 0)
                 return -ENOMEM;
-        buffer_reset(&s->answer);
-        curl_easy_setopt(s->easy, CURLOPT_ERRORBUFFER, said);
-        curl_easy_setopt(s->easy, CURLOPT_CUSTOMREQUEST, method);
-        curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, strstr(path, "/_bulk") ? s->lines : s->json);
-        curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.size);
-        curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, body.data ? (const char *)body.data : "");
-        CURLcode code = curl_easy_setopt(s->easy, CURLOPT_URL, url);
-        if (code == CURLE_OK)
-                code = curl_easy_perform(s->easy);
-        curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, status);
-        curl_easy_setopt(s->easy, CURLOPT_ERRORBUFFER, NULL);
+        const struct http_said said = http_client_exchange(&s->client, method, url, body, NULL);
+        *status = said.status;
         free(url);
-        if (code == CURLE_OUT_OF_MEMORY || s->answer.failed)
+        if (said.code == CURLE_OUT_OF_MEMORY || s->client.answer.failed)
                 return -ENOMEM;
-        return code == CURLE_OK ? 0
-                                : problem_set(why, "models", "away", "OpenSearch at %.200s: %.200s", s->base,
-                                              *said ? said : curl_easy_strerror(code));
+        return said.code == CURLE_OK
+                       ? 0
+                       : problem_set(why, "models", "away", "OpenSearch at %.200s: %.200s", s->base, said.why);
 }
 
 /* The same with a JSON text, whose answer must be a success; `fine`: an error's type that is one, too, or NULL. */
@@ -69,11 +48,12 @@ static int search_ask(struct opensearch *s, const char *method, const char *path
                       struct problem *why)
 {
         long status = 0;
-        const int rc = search_exchange(s, method, path, bytes_of_string(text), &status, why);
+        const int rc =
+                search_exchange(s, method, path, &(struct http_body){ bytes_of_string(text), NULL }, &status, why);
         if (rc != 0 || (status >= 200 && status < 300))
                 return rc;
         JSON_OWNED json_t *said = NULL;
-        (void)json_parse(buffer_view(&s->answer), "models", &said, NULL);
+        (void)json_parse(buffer_view(&s->client.answer), "models", &said, NULL);
         const json_t *error = json_object_get(said, "error");
         if (fine && strcmp(json_text(error, "type", ""), fine) == 0)
                 return 0;
@@ -115,13 +95,13 @@ static int search_aliases(struct opensearch *s, const char *path, json_t **out, 
 {
         long status = 0;
         *out = NULL;
-        const int rc = search_exchange(s, "GET", path, bytes_of(NULL, 0), &status, why);
+        const int rc = search_exchange(s, "GET", path, NULL, &status, why);
         if (rc != 0)
                 return rc;
         if (status == 404)
                 *out = json_object();
         else if (status == 200)
-                (void)json_parse(buffer_view(&s->answer), "models", out, NULL);
+                (void)json_parse(buffer_view(&s->client.answer), "models", out, NULL);
         return *out ? 0
                     : problem_set(why, "models", "away", "OpenSearch at %.200s answers %ld to GET %.80s", s->base,
                                   status, path);
@@ -226,12 +206,13 @@ static int search_write_some(struct opensearch *s, struct bulk_item *items, size
                 bulk_add(&s->body, &items[i]);
         if (s->body.failed)
                 return -ENOMEM;
+        const struct http_body body = { buffer_view(&s->body), "application/x-ndjson" };
         const int rc = search_exchange(
-                s, "POST", "/_bulk?filter_path=items.*.status,items.*.error.type,items.*.error.reason,error",
-                buffer_view(&s->body), &status, why);
+                s, "POST", "/_bulk?filter_path=items.*.status,items.*.error.type,items.*.error.reason,error", &body,
+                &status, why);
         if (rc != 0)
                 return rc;
-        switch (bulk_read_answer(items, count, status, buffer_view(&s->answer), why)) {
+        switch (bulk_read_answer(items, count, status, buffer_view(&s->client.answer), why)) {
         case BULK_JUDGED: return 0;
         case BULK_SPLIT: return search_write_each(s, items, count, why);
         case BULK_AWAY: break;
@@ -296,9 +277,9 @@ static int search_take_login(struct opensearch *s, const struct url *u)
 {
         if (!u->user)
                 return 0;
-        CURLcode code = curl_easy_setopt(s->easy, CURLOPT_USERNAME, u->user);
+        CURLcode code = curl_easy_setopt(s->client.easy, CURLOPT_USERNAME, u->user);
         if (code == CURLE_OK)
-                code = curl_easy_setopt(s->easy, CURLOPT_PASSWORD, u->password ? u->password : "");
+                code = curl_easy_setopt(s->client.easy, CURLOPT_PASSWORD, u->password ? u->password : "");
         if (u->password)
                 log_hide(u->password);
         return code == CURLE_OK ? 0 : -ENOMEM;
@@ -332,31 +313,16 @@ static int search_take_url(struct opensearch *s, const char *text, struct proble
         return rc;
 }
 
-static int search_prepare(struct opensearch *s, unsigned connect_timeout_ms)
-{
-        s->json = curl_slist_append(NULL, "Content-Type: application/json");
-        s->lines = curl_slist_append(NULL, "Content-Type: application/x-ndjson");
-        curl_easy_setopt(s->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(s->easy, CURLOPT_FOLLOWLOCATION, 0L);
-        curl_easy_setopt(s->easy, CURLOPT_PROXY, "");
-        curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(s->easy, CURLOPT_USERAGENT, SEARCH_USER_AGENT);
-        curl_easy_setopt(s->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-        curl_easy_setopt(s->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_timeout_ms);
-        curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, (long)SEARCH_ANSWER_MS);
-        curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, search_on_answer);
-        curl_easy_setopt(s->easy, CURLOPT_WRITEDATA, s);
-        return s->json && s->lines ? 0 : -ENOMEM;
-}
-
 int search_open(struct opensearch **out, const char *url, unsigned connect_timeout_ms, struct problem *why)
 {
         struct opensearch *s = calloc(1, sizeof(*s));
         if (!s)
                 return -ENOMEM;
-        curl_global_init(CURL_GLOBAL_DEFAULT); /* counted */
-        s->easy = curl_easy_init();
-        int rc = s->easy ? search_prepare(s, connect_timeout_ms) : -ENOMEM;
+        const struct http_client_config config = { .connect_ms = connect_timeout_ms,
+                                                   .whole_ms = SEARCH_ANSWER_MS,
+                                                   .most = SEARCH_ANSWER_MOST,
+                                                   .keeps = true };
+        int rc = http_client_open(&s->client, &config);
         if (rc == 0)
                 rc = search_take_url(s, url, why);
         if (rc != 0)
@@ -370,12 +336,8 @@ void search_close(struct opensearch *s)
 {
         if (!s)
                 return;
-        curl_easy_cleanup(s->easy);
-        curl_global_cleanup();
-        curl_slist_free_all(s->json);
-        curl_slist_free_all(s->lines);
+        http_client_close(&s->client);
         buffer_free(&s->body);
-        buffer_free(&s->answer);
         free(s->base);
         free(s);
 }

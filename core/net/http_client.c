@@ -2,6 +2,7 @@
 #include "core/net/http_client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static size_t http_client_on_body(char *data, size_t one, size_t size, void *arg)
@@ -55,18 +56,23 @@ int http_client_open(struct http_client *c, const struct http_client_config *con
         return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
-struct http_said http_client_exchange(struct http_client *c, const char *method, const char *url, const char *body,
-                                      struct curl_slist *more)
+struct http_said http_client_exchange(struct http_client *c, const char *method, const char *url,
+                                      const struct http_body *body, struct curl_slist *more)
 {
-        char json[] = "Content-Type: application/json";
-        struct curl_slist type = { .data = json, .next = more };
+        char media[128];
+        struct curl_slist type = { .data = media, .next = more };
         struct http_said said = { .code = CURLE_OK };
         curl_off_t retry_after_s = 0;
         buffer_reset(&c->answer);
         c->read = 0;
         c->error[0] = '\0';
+        snprintf(media, sizeof(media), "Content-Type: %s", body && body->media ? body->media : "application/json");
         curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, body ? &type : more);
-        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, body);
+        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, body ? (curl_off_t)body->content.size : (curl_off_t)-1);
+        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS,
+                         !body                ? NULL
+                         : body->content.data ? (const char *)body->content.data
+                                              : "");
         if (!body)
                 curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L);
         said.code = curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, method);

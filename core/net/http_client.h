@@ -31,6 +31,12 @@ struct http_client {
         char error[CURL_ERROR_SIZE];
 };
 
+/* What is sent, borrowed. */
+struct http_body {
+        struct bytes content;
+        const char *media; /* NULL = application/json */
+};
+
 /* How it went. */
 struct http_said {
         CURLcode code;
@@ -42,9 +48,9 @@ struct http_said {
 /* 0 or -ENOMEM; also then it may be closed. */
 int http_client_open(struct http_client *c, const struct http_client_config *config);
 
-/* "GET", "POST", "PUT": `body` is JSON, or NULL; `more` are further headers, borrowed, or NULL. Blocks. */
-struct http_said http_client_exchange(struct http_client *c, const char *method, const char *url, const char *body,
-                                      struct curl_slist *more);
+/* "GET", "POST", "PUT", "DELETE" with `body`, or NULL; `more` are further headers, borrowed, or NULL. Blocks. */
+struct http_said http_client_exchange(struct http_client *c, const char *method, const char *url,
+                                      const struct http_body *body, struct curl_slist *more);
 
 /* A zeroed one is fine. */
 void http_client_close(struct http_client *c);

@@ -63,7 +63,9 @@ static int amqp_admin_refused(const struct admin *a, long status, struct problem
 /* 0 with the answer's body in a->client.answer and its status, or 1. */
 static int admin_exchange(struct admin *a, const char *url, const char *body, long *status, struct problem *why)
 {
-        const struct http_said said = http_client_exchange(&a->client, body ? "PUT" : "GET", url, body, NULL);
+        const struct http_said said =
+                http_client_exchange(&a->client, body ? "PUT" : "GET", url,
+                                     body ? &(struct http_body){ bytes_of_string(body), NULL } : NULL, NULL);
         *status = said.status;
         return said.code == CURLE_OK ? 0 : admin_unreachable(a, said.why, why);
 }
