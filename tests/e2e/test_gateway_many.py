@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support import jobs
-from support.gateway import Gateway
+from support.gateway import Gateway, send_many
 from support.place import everywhere
 
 CHAT = {"user_id": "u1", "lang": "en", "text": "Where does a milk carton go?"}
@@ -111,19 +111,8 @@ def test_what_nobody_can_keep_is_refused_at_once(chard, private_rabbitmq, privat
 @everywhere
 def test_no_accepted_job_is_lost_when_the_gateway_is_killed(chard, database):
     chard.prepare()
-    accepted = []
-
-    def submit(gateway, n):
-        try:
-            accepted.append(gateway.submit(text=f"a milk carton {n}"))
-        except OSError:
-            pass
-        if len(accepted) == 100:
-            gateway.process.kill()
-
     gateway = Gateway(chard)
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: submit(gateway, n), range(300)))
+    accepted = send_many(gateway, lambda n: gateway.submit(text=f"a milk carton {n}"), range(300), kill_at=100)
     assert 100 <= len(accepted) < 300
     with chard.worker():
-        assert set(jobs.ended(database, accepted).values()) == {"SUCCESS"}
+        assert set(jobs.ended(database, accepted.values()).values()) == {"SUCCESS"}

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 from support import jobs
-from support.gateway import Gateway
+from support.gateway import Gateway, send_many
 from support.place import PLACES
 
 place = pytest.fixture(params=PLACES)(lambda request: request.param)
@@ -137,25 +137,18 @@ def test_a_gateway_killed_between_publish_and_answer(chard, database, queues, pl
 
 def test_a_gateway_killed_among_many_submits(chard, database):
     chard.prepare()
-    heard = {}
 
-    def submit(gateway, n):
-        try:
-            heard[n] = gateway.post("/v1/chat", CHAT | {"text": f"a milk carton {n}"}, **keyed(f"k{n}")).json["id"]
-        except OSError:
-            pass
-        if len(heard) == 40:
-            gateway.process.kill()
+    def submit(gateway):
+        return lambda n: gateway.post("/v1/chat", CHAT | {"text": f"a milk carton {n}"}, **keyed(f"k{n}")).json["id"]
 
     first = Gateway(chard)
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: submit(first, n), range(150)))
-    assert 40 <= len(heard) < 150
-    before = dict(heard)
+    before = send_many(first, submit(first), range(150), kill_at=40)
+    assert 40 <= len(before) < 150
     database.run("update chard.once set until = %s", now() - HOUR)  # so long nobody waits here
-    with Gateway(chard) as second, concurrent.futures.ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: submit(second, n), [n for n in range(150) if n not in before] + list(before)[:20]))
-    assert len(set(heard.values())) == 150 and before.items() <= heard.items()
+    with Gateway(chard) as second:
+        again = send_many(second, submit(second), [n for n in range(150) if n not in before] + list(before)[:20])
+    heard = before | again
+    assert len(heard) == len(set(heard.values())) == 150 and before.items() <= heard.items()
     with chard.worker():
         assert set(jobs.ended(database, heard.values()).values()) == {"SUCCESS"}
     assert database.value("select count(*) from chard.job") == 150 and set(ran(database, set(heard.values())).values()) == {1}

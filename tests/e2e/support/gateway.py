@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running gateway, and a client that sends what it is told to, well formed or not."""
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -103,3 +104,20 @@ class Gateway:
         done = self.post("/v1/jobs", {"pipeline": pipeline, "input": {"user_id": "u1", "lang": "en", "text": "a milk carton"} | values})
         assert done.status == 202, done.body
         return done.json["id"]
+
+
+def send_many(gateway, send, whats, kill_at=None):
+    """What `send` answers for each of these, sixteen at a time; once so many were answered the gateway is killed, and those that it no longer answers are left out."""
+    heard = {}
+
+    def one(what):
+        try:
+            heard[what] = send(what)
+        except OSError:
+            pass
+        if kill_at is not None and len(heard) >= kill_at:
+            gateway.process.kill()
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(one, whats))
+    return heard
