@@ -49,17 +49,6 @@ static void frame_say(struct frame *f, enum top_style style, char *text)
 
 /* ---- cells ---- */
 
-static void frame_number(const json_t *row, const char *key, char out[TOP_CELL_SIZE])
-{
-        const json_t *value = json_object_get(row, key);
-        if (json_is_integer(value))
-                snprintf(out, TOP_CELL_SIZE, "%lld", (long long)json_integer_value(value));
-        else if (json_is_real(value))
-                snprintf(out, TOP_CELL_SIZE, "%.1f", json_real_value(value));
-        else
-                snprintf(out, TOP_CELL_SIZE, "?");
-}
-
 static void frame_span(double ms, char out[TOP_CELL_SIZE])
 {
         if (ms < 1000)
@@ -72,76 +61,48 @@ static void frame_span(double ms, char out[TOP_CELL_SIZE])
                 snprintf(out, TOP_CELL_SIZE, "%.0f h", ms / 3600e3);
 }
 
-static void cell_ready(const json_t *row, char *out)
+static void cell_number(const json_t *row, const char *key, char *out)
 {
-        frame_number(row, "ready", out);
+        const json_t *value = json_object_get(row, key);
+        if (json_is_integer(value))
+                snprintf(out, TOP_CELL_SIZE, "%lld", (long long)json_integer_value(value));
+        else if (json_is_real(value))
+                snprintf(out, TOP_CELL_SIZE, "%.1f", json_real_value(value));
+        else
+                snprintf(out, TOP_CELL_SIZE, "?");
 }
 
-static void cell_in_flight(const json_t *row, char *out)
+static void cell_seconds(const json_t *row, const char *key, char *out)
 {
-        frame_number(row, "in_flight", out);
-}
-
-static void cell_slots_free(const json_t *row, char *out)
-{
-        frame_number(row, "slots_free", out);
-}
-
-static void cell_oldest_age(const json_t *row, char *out)
-{
-        const json_t *age = json_object_get(row, "oldest_age_s");
+        const json_t *age = json_object_get(row, key);
         if (json_is_number(age))
                 frame_span(json_number_value(age) * 1000, out);
         else
                 snprintf(out, TOP_CELL_SIZE, "?");
 }
 
-static void cell_state(const json_t *row, char *out)
+static void cell_state(const json_t *row, const char *key, char *out)
 {
         snprintf(out, TOP_CELL_SIZE, "%s%s", strcmp(json_text(row, "role", ""), "keeper") == 0 ? "keeper " : "",
-                 json_text(row, "state", "?"));
+                 json_text(row, key, "?"));
         for (char *at = out; *at; at++)
                 *at = *at == '_' ? ' ' : *at;
 }
 
-static bool frame_is_keeper(const json_t *row)
-{
-        return strcmp(json_text(row, "role", ""), "keeper") == 0;
-}
-
+/* A keeper has none of it. */
 static void cell_of_worker(const json_t *row, const char *key, char *out)
 {
-        if (frame_is_keeper(row))
+        if (strcmp(json_text(row, "role", ""), "keeper") == 0)
                 *out = '\0';
         else
-                frame_number(row, key, out);
-}
-
-static void cell_in_hand(const json_t *row, char *out)
-{
-        cell_of_worker(row, "in_hand", out);
-}
-
-static void cell_worker_slots(const json_t *row, char *out)
-{
-        cell_of_worker(row, "slots_free", out);
-}
-
-static void cell_calls(const json_t *row, char *out)
-{
-        cell_of_worker(row, "calls", out);
-}
-
-static void cell_rate(const json_t *row, char *out)
-{
-        cell_of_worker(row, "rate_s", out);
+                cell_number(row, key, out);
 }
 
 /* What it has under lease, and which of its tasks has been at work for longest. */
-static void cell_holds(const json_t *row, char *out)
+static void cell_holds(const json_t *row, const char *key, char *out)
 {
         const json_t *oldest = json_object_get(row, "oldest");
-        const json_int_t held = json_number(row, "held", 0);
+        const json_int_t held = json_number(row, key, 0);
         char span[TOP_CELL_SIZE], count[40] = "";
         *out = '\0';
         if (held)
@@ -155,33 +116,23 @@ static void cell_holds(const json_t *row, char *out)
         }
 }
 
-static void cell_ok(const json_t *row, char *out)
+static void cell_average(const json_t *row, const char *key, char *out)
 {
-        frame_number(row, "ok", out);
-}
-
-static void cell_failed(const json_t *row, char *out)
-{
-        frame_number(row, "failed", out);
-}
-
-static void cell_average(const json_t *row, char *out)
-{
-        const json_t *ms = json_object_get(row, "average_ms");
+        const json_t *ms = json_object_get(row, key);
         if (json_is_integer(ms))
                 frame_span((double)json_integer_value(ms), out);
         else
                 snprintf(out, TOP_CELL_SIZE, "-");
 }
 
-static void cell_cost(const json_t *row, char *out)
+static void cell_cost(const json_t *row, const char *key, char *out)
 {
-        snprintf(out, TOP_CELL_SIZE, "%.6f", json_number_value(json_object_get(row, "cost_usd")));
+        snprintf(out, TOP_CELL_SIZE, "%.6f", json_number_value(json_object_get(row, key)));
 }
 
-static void cell_paused(const json_t *row, char *out)
+static void cell_paused(const json_t *row, const char *key, char *out)
 {
-        const json_int_t ms = json_number(row, "paused_ms", 0);
+        const json_int_t ms = json_number(row, key, 0);
         *out = '\0';
         if (ms > 0)
                 frame_span((double)ms, out);
@@ -192,7 +143,8 @@ static void cell_paused(const json_t *row, char *out)
 struct top_column {
         const char *title;
         size_t width; /* 0: the last one, as wide as it is */
-        void (*cell)(const json_t *row, char *out);
+        void (*cell)(const json_t *row, const char *key, char *out);
+        const char *key; /* the row's member that it shows */
 };
 
 /* A table of rows: what each is called, its columns, and by which member of a row each order goes (downwards); NULL: by name. */
@@ -202,21 +154,23 @@ struct top_table {
         const char *order[TOP_SORTS];
 };
 
-static const struct top_column queue_columns[] = { { "READY", 8, cell_ready },
-                                                   { "IN FLIGHT", 9, cell_in_flight },
-                                                   { "FREE", 7, cell_slots_free },
-                                                   { "OLDEST", 8, cell_oldest_age },
+static const struct top_column queue_columns[] = { { "READY", 8, cell_number, "ready" },
+                                                   { "IN FLIGHT", 9, cell_number, "in_flight" },
+                                                   { "FREE", 7, cell_number, "slots_free" },
+                                                   { "OLDEST", 8, cell_seconds, "oldest_age_s" },
                                                    { 0 } };
-static const struct top_column worker_columns[] = { { "STATE", 16, cell_state },
-                                                    { "IN HAND", 7, cell_in_hand },
-                                                    { "FREE", 7, cell_worker_slots },
-                                                    { "CALLS", 6, cell_calls },
-                                                    { "RATE/S", 8, cell_rate },
-                                                    { "HOLDS", 0, cell_holds },
+static const struct top_column worker_columns[] = { { "STATE", 16, cell_state, "state" },
+                                                    { "IN HAND", 7, cell_of_worker, "in_hand" },
+                                                    { "FREE", 7, cell_of_worker, "slots_free" },
+                                                    { "CALLS", 6, cell_of_worker, "calls" },
+                                                    { "RATE/S", 8, cell_of_worker, "rate_s" },
+                                                    { "HOLDS", 0, cell_holds, "held" },
                                                     { 0 } };
-static const struct top_column task_columns[] = { { "OK 5 MIN", 8, cell_ok },     { "FAILED", 7, cell_failed },
-                                                  { "AVERAGE", 8, cell_average }, { "COST $", 10, cell_cost },
-                                                  { "PAUSED", 8, cell_paused },   { 0 } };
+static const struct top_column task_columns[] = {
+        { "OK 5 MIN", 8, cell_number, "ok" },         { "FAILED", 7, cell_number, "failed" },
+        { "AVERAGE", 8, cell_average, "average_ms" }, { "COST $", 10, cell_cost, "cost_usd" },
+        { "PAUSED", 8, cell_paused, "paused_ms" },    { 0 }
+};
 
 enum { TOP_TABLES = 3, TOP_TABLE_LEAST = 3 /* lines: a blank one, the titles, a row */ };
 
@@ -289,7 +243,7 @@ static void table_line(struct frame *f, const struct top_table *t, const json_t 
         for (const struct top_column *c = t->columns; c->title; c++) {
                 snprintf(cell, sizeof(cell), "%s", c->title);
                 if (row)
-                        c->cell(row, cell);
+                        c->cell(row, c->key, cell);
                 utf8_repair(cell, true);
                 frame_add(line, "", TOP_GAP, false);
                 frame_add(line, cell, c->width ? c->width : strlen(cell), c->width > 0);
@@ -372,9 +326,9 @@ static void frame_head(struct frame *f)
                  json_text(m, "leader", "nobody"));
         frame_say(f, TOP_TITLE, line);
         char late[TOP_CELL_SIZE] = "", count[TOP_CELL_SIZE], due[TOP_CELL_SIZE], dead[TOP_CELL_SIZE];
-        frame_number(scheduled, "count", count);
-        frame_number(scheduled, "due", due);
-        frame_number(m, "dead", dead);
+        cell_number(scheduled, "count", count);
+        cell_number(scheduled, "due", due);
+        cell_number(m, "dead", dead);
         if (json_number(scheduled, "late_ms", 0) > 0)
                 frame_span((double)json_number(scheduled, "late_ms", 0), late);
         snprintf(line, sizeof(line),
