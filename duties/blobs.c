@@ -17,7 +17,7 @@ static uint64_t blobs_period(const struct duty_run *run)
 static void on_blobs_forgotten(json_t *answer, const struct problem *why, void *arg)
 {
         struct duty_run *run = (struct duty_run *)arg;
-        const json_int_t forgotten = json_number(answer, "forgotten", 0);
+        const json_int_t forgotten = json_number(answer, "count", 0);
         if (why)
                 log_warn("duties", "pictures that nobody uses could not be forgotten: %s", why->text);
         else if (forgotten)

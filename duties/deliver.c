@@ -194,7 +194,7 @@ static void deliver_begin(struct deliveries *all, json_t *row)
 static void on_deliver_forgotten(json_t *answer, const struct problem *why, void *arg)
 {
         struct duty_run *run = (struct duty_run *)arg;
-        const json_int_t forgotten = why ? 0 : json_number(answer, "forgotten", 0);
+        const json_int_t forgotten = why ? 0 : json_number(answer, "count", 0);
         if (forgotten)
                 log_info("duties", "forgot %lld webhooks of thirty days ago", (long long)forgotten);
         duty_done(run);

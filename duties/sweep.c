@@ -147,8 +147,7 @@ static const char *queue_of(const char *name, void *catalog)
 }
 
 /* What its last task published, or should have: made again from its result and its chain, by the same rules and with the same ids. */
-static int make_following(const struct sweeper *s, const json_t *job, const json_t *last, struct following *out,
-                          struct problem *why)
+static int make_following(const struct sweeper *s, const json_t *job, struct following *out, struct problem *why)
 {
         const struct follow_how how = { .queue_of = queue_of,
                                         .arg = (void *)s->run->config->catalog,
@@ -158,14 +157,14 @@ static int make_following(const struct sweeper *s, const json_t *job, const json
         const struct properties none = { .delivery_mode = 2, .priority = -1, .timestamp = -1 };
         struct buffer result = { 0 }, properties = { 0 };
         properties_write(&none, &properties);
-        json_write(json_object_get(last, "result"), &result);
+        json_write(json_object_get(job, "last_result"), &result);
         const struct task_message done = {
-                .name = json_text(last, "name", ""),
-                .id = json_text(last, "id", ""),
+                .name = json_text(job, "last_name", ""),
+                .id = json_text(job, "last_id", ""),
                 .root_id = json_text(job, "id", ""),
-                .parent_id = json_text(last, "parent_id", NULL),
+                .parent_id = json_text(job, "last_parent_id", NULL),
                 .group_index = -1,
-                .chain = json_object_get(last, "chain"),
+                .chain = json_object_get(job, "chain"),
                 .properties = buffer_view(&properties),
         };
         const int code = result.failed || properties.failed
@@ -214,13 +213,13 @@ static bool goes_elsewhere(const struct catalog *catalog, const struct stale_nex
 }
 
 /* Where the store shows that nothing of what follows has ever begun, all of it is sent again: the one task, or a group's or header's tasks. */
-static enum prospect look_ahead(struct sweeper *s, const json_t *job, const json_t *last, struct stale_item *item)
+static enum prospect look_ahead(struct sweeper *s, const json_t *job, struct stale_item *item)
 {
         struct following following = { 0 };
         struct problem why = { 0 };
-        if (!json_is_object(last))
+        if (!json_is_string(json_object_get(job, "last_id")))
                 return FAILS;
-        const int code = make_following(s, job, last, &following, &why);
+        const int code = make_following(s, job, &following, &why);
         const bool unsupported = code > 0 && strcmp(why.code, "unsupported_canvas") == 0;
         if (unsupported)
                 log_warn("duties", "stale job %s can't be sent on: %s", item->root_id, why.text);
@@ -272,7 +271,7 @@ static void add_job(struct sweeper *s, const json_t *job)
                                      .since_us = json_number(job, "since_us", 0) };
         s->messages[s->count] = NULL;
         s->chorded[s->count] = false;
-        switch (look_ahead(s, job, json_object_get(job, "last"), item)) {
+        switch (look_ahead(s, job, item)) {
         case SENT_ON:
                 item->restart = true;
                 s->restarts++;

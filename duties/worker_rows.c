@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Forgets workers, keepers and whoever else has a row in chard.worker, once they have given no sign of life for a day: pods have a new name each time. Until
  * then their rows tell an operator who is missing. */
+#include "core/json.h"
 #include "core/log.h"
 #include "duties/duty.h"
 #include "store/fleet.h"
@@ -9,14 +10,14 @@
 
 enum { WORKER_ROWS_EVERY_MS = 3600 * 1000, WORKER_ROWS_AGAIN_MS = 60 * 1000, WORKER_ROWS_SILENT_MS = 24 * 3600 * 1000 };
 
-static void worker_rows_on_gone(json_t *names, const struct problem *why, void *arg)
+static void worker_rows_on_gone(json_t *gone, const struct problem *why, void *arg)
 {
         struct duty_run *run = (struct duty_run *)arg;
         if (why && !duty_stopping(run))
                 log_warn("duties", "who gives no sign of life any more could not be forgotten: %s", why->text);
-        else if (json_array_size(names) > 0)
+        else if (json_array_size(gone) > 0)
                 log_info("duties", "forgot %zu workers that have given no sign of life for a day, %s the first of them",
-                         json_array_size(names), json_string_value(json_array_get(names, 0)));
+                         json_array_size(gone), json_text(json_array_get(gone, 0), "name", ""));
         duty_done_for(run, why ? WORKER_ROWS_AGAIN_MS : WORKER_ROWS_EVERY_MS);
 }
 

@@ -68,7 +68,7 @@ static void on_blobs_touched(json_t *answer, const struct problem *failed, void 
 {
         struct blob_wait *w = (struct blob_wait *)arg;
         struct problem why;
-        const char *missing = json_string_value(json_array_get(json_object_get(answer, "missing"), 0));
+        const char *missing = json_text(json_array_get(answer, 0), "digest", NULL);
         (void)failed;
         if (w->jobs && missing) {
                 problem_set(&why, "pipeline", "no_blob",

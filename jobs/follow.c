@@ -231,7 +231,9 @@ static void watch_share(struct job_watch *w, const json_t *steps)
         json_t *step;
         json_array_foreach(steps, i, step) {
                 struct topic *t = w->closed ? NULL : map_get(w->by_id, json_text(step, "job", ""));
-                if (t && json_object_get(step, "version"))
+                const bool all = json_is_integer(json_object_get(step, "version"));
+                json_object_del(step, all ? "" : "version");
+                if (t && all)
                         topic_told(t, step);
                 else if (t)
                         topic_tell(t, step);

@@ -293,7 +293,9 @@ static void timeline_dead(struct timeline *t, const json_t *dead)
                                   json_text(dead, "code", "?")));
         timeline_row(t, json_number(dead, "kept_ms", died_ms), "filed", task,
                      json_sprintf("filed as entry %lld, which is %s now", entry, json_text(dead, "state", "?")));
-        json_array_foreach(json_object_get(dead, "acts"), i, act) {
+        json_array_foreach(timeline_trail(t, "acts"), i, act) {
+                if (json_number(act, "entry", 0) != entry)
+                        continue;
                 const char *reason = json_text(act, "reason", "");
                 timeline_row(t, json_number(act, "at_ms", 0), "act", task,
                              json_sprintf("entry %lld: %s by %s%s%s", entry, json_text(act, "action", "?"),

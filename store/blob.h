@@ -28,10 +28,10 @@ struct store_blob {
         /* Its content: `stored`, whose data is NULL where there is none. It counts as used, to the hour. The digest is copied. */
         void (*get)(struct store *s, const char *digest, store_done *done, void *arg);
 
-        /* These are used now: {"missing": [digests that are not there]}. */
+        /* These are used now: [{"digest"}], those that are not there. */
         void (*touch)(struct store *s, const struct blob_touch *touch, json_done *done, void *arg);
 
-        /* Forget some of those that nobody has used for so long: {"forgotten"}; 0 when none is left. */
+        /* Forget some of those that nobody has used for so long: {"count"}; 0 when none is left. */
         void (*forget)(struct store *s, uint64_t unused_ms, json_done *done, void *arg);
 };
 

@@ -27,7 +27,7 @@ enum carried {
 struct store_carry {
         /* At most `limit` rows of a kind after `after` (0 = from the first), each with its "cursor": [{"cursor",…}]. */
         void (*out)(struct store *s, enum carried kind, int64_t after, unsigned limit, json_done *done, void *arg);
-        /* Take in such rows; what is here already stays as it is: {"carried": how many were not}. `rows` are borrowed for the length of the call. */
+        /* Take in such rows; what is here already stays as it is: {"count": how many were not}. `rows` are borrowed for the length of the call. */
         void (*in)(struct store *s, enum carried kind, const json_t *rows, json_done *done, void *arg);
         /* Rows of a kind up to a cursor stand elsewhere now: those that would act here as well (scheduled messages, kept dead letters, webhooks) go. */
         void (*off)(struct store *s, enum carried kind, int64_t upto, store_done *done, void *arg);

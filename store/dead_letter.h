@@ -207,8 +207,8 @@ struct store_dead {
         void (*alarms_told)(struct store *s, const json_t *groups, bool told, json_done *done, void *arg);
 
         /* Jobs that have not ended and have not moved for their limit, none of whose tasks runs under a live lease or has a message scheduled, oldest first:
-         * [{"id","pipeline","state","updated_us","restarts","document","last": {"id","name","parent_id","result","chain"} or null}].
-         * "last": its latest task that succeeded, when something follows it in the chain and no task of the job names it as its parent. */
+         * [{"id","pipeline","state","updated_us","since_us","restarts","document","last_id","last_name","last_parent_id","last_result","chain"}].
+         * "last_…": its latest task that succeeded, when something follows it in the chain and no task of the job names it as its parent. */
         void (*stale_find)(struct store *s, const struct stale_query *query, json_done *done, void *arg);
         /* Do it, in one transaction, under an advisory lock that only one sweeper has at a time. `items` borrowed until done. */
         void (*stale_settle)(struct store *s, const struct stale_item *items, size_t count, stale_settled *done,

@@ -23,7 +23,7 @@ struct store_fleet {
          * everything else. DONE; ALREADY: it is under way; REFUSED: some of it could not be done, ask again; CLOSED; STARVED. */
         void (*maintain)(struct store *s, store_done *done, void *arg);
 
-        /* Forget processes that have given no sign of life for so long. Answers with an array of their names. */
+        /* Forget processes that have given no sign of life for so long. Answers with [{"name"}]. */
         void (*forget_workers)(struct store *s, uint64_t silent_ms, json_done *done, void *arg);
 };
 

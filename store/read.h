@@ -30,8 +30,8 @@ struct store_read {
         void (*job)(struct store *s, const char *root_id, json_done *done, void *arg);
 
         /* What `job` leaves out: who holds its tasks, what waits of it and what died of it. {"tasks":[{"id","owner","until_ms","replaced","part"}], "waiting":[{"id","task_id",
-         * "reason","routing_key","created_ms","due_ms","returns"}], "dead":[{"entry","task_id","name","state","source","code","attempts","died_ms","kept_ms","settled_ms",
-         * "acts":[{"at_ms","action","who","reason"}]}]}; of a job that is not there the lists are empty. */
+         * "reason","routing_key","created_ms","due_ms","returns"}], "dead":[{"entry","task_id","name","state","source","code","attempts","died_ms","kept_ms","settled_ms"}],
+         * "acts":[{"entry","at_ms","action","who","reason"}]}; of a job that is not there the lists are empty. */
         void (*job_trail)(struct store *s, const char *root_id, json_done *done, void *arg);
 
         /* A page of jobs, newest first: {"jobs": [{"id","pipeline","state","user_id","created_at","finished_at","error"}], "cursor": text or null}. A page looks
@@ -41,9 +41,9 @@ struct store_read {
         /* What has this id, or one that begins so (at most 21 of each kind): [{"job","id","kind","name","properties","due_ms"}]; kinds: "job", "task", "dead" (a dead letter),
          * "scheduled" (a message: its job is null, its properties are given as hexadecimal), "chain" (a task that nobody has begun). */
         void (*job_find)(struct store *s, const char *prefix, json_done *done, void *arg);
-        /* What happened to these jobs, each after its position: [{"job","position","kind" ("task", "event", "job"),"task_id","name","state","attempt","at","payload"}],
+        /* What happened to these jobs, each after its position: [{"job","position","kind" ("task", "event", "job"),"task_id","name","state","attempt","at","payload","version": null}],
          * at most 500 of a job, in the order of the positions, which count from 1 without a gap and stay what they are. Where that is all, a backend may
-         * add {"job","version"}, and say nothing of the job while it has that version. The ids are copied. */
+         * add a row with no more than "job" and "version", and say nothing of the job while it has that version. The ids are copied. */
         void (*job_follow)(struct store *s, const struct job_follow *follows, size_t count, json_done *done, void *arg);
         /* Be told when somebody else, in this process or another, may have changed something; NULL ends it. False where a backend can't tell: ask now and then. */
         bool (*on_touched)(struct store *s, void (*touched)(void *arg), void *arg);

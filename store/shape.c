@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Rows as JSON. Which there are stands in shapes/. */
 #include "store/shape.h"
 
 #include "core/json.h"
@@ -6,79 +7,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define SECOND_US 1000000
-
-const struct shape shape_owed[] = { { "id", SHAPE_NUMBER },
-                                    { "task_id", SHAPE_TEXT },
-                                    { "queue", SHAPE_TEXT },
-                                    { "properties", SHAPE_HEX },
-                                    { "body", SHAPE_HEX },
-                                    { "telling", SHAPE_HEX },
-                                    { NULL, 0 } };
-
-const struct shape shape_scheduled[] = { { "id", SHAPE_NUMBER },        { "task_id", SHAPE_TEXT },
-                                         { "reason", SHAPE_TEXT },      { "exchange", SHAPE_TEXT },
-                                         { "routing_key", SHAPE_TEXT }, { "due_ms", SHAPE_MS },
-                                         { "created_ms", SHAPE_MS },    { "returns", SHAPE_NUMBER },
-                                         { "size", SHAPE_NUMBER },      { NULL, 0 } };
-
-const struct shape shape_upcoming[] = { { "due_ms", SHAPE_MS },        { "exchange", SHAPE_TEXT },
-                                        { "routing_key", SHAPE_TEXT }, { "properties", SHAPE_HEX },
-                                        { "body", SHAPE_HEX },         { NULL, 0 } };
-
-const struct shape shape_worker[] = { { "name", SHAPE_TEXT },       { "state", SHAPE_JSON },
-                                      { "started_at", SHAPE_TIME }, { "beat_at", SHAPE_TIME },
-                                      { "age_ms", SHAPE_NUMBER },   { NULL, 0 } };
-
-const struct shape shape_chord_part[] = { { "id", SHAPE_TEXT },
-                                          { "part", SHAPE_TEXT },
-                                          { "state", SHAPE_TEXT },
-                                          { "result", SHAPE_TEXT },
-                                          { "error", SHAPE_JSON },
-                                          { "sends", SHAPE_JSON },
-                                          { NULL, 0 } };
-
-const struct shape shape_outbox[] = { { "position", SHAPE_TEXT },       { "id", SHAPE_TEXT },
-                                      { "aggregate_type", SHAPE_TEXT }, { "aggregate_id", SHAPE_TEXT },
-                                      { "type", SHAPE_TEXT },           { "payload", SHAPE_JSON },
-                                      { "created_at", SHAPE_TIME },     { "tracingspancontext", SHAPE_TEXT },
-                                      { "backfill", SHAPE_TEXT },       { NULL, 0 } };
-
-const struct shape shape_outbox_text[] = { { "position", SHAPE_TEXT },
-                                           { "id", SHAPE_TEXT },
-                                           { "aggregate_type", SHAPE_TEXT },
-                                           { "aggregate_id", SHAPE_TEXT },
-                                           { "type", SHAPE_TEXT },
-                                           { "payload", SHAPE_TEXT },
-                                           { "created_at", SHAPE_TIME },
-                                           { "tracingspancontext", SHAPE_TEXT },
-                                           { NULL, 0 } };
-
-/* The latest entry's texts, and figures of all. */
-#define SHAPE_GROUP                                                                                                    \
-        { "group", SHAPE_TEXT }, { "name", SHAPE_TEXT }, { "queue", SHAPE_TEXT }, { "source", SHAPE_TEXT },            \
-                { "code", SHAPE_TEXT }, { "cause", SHAPE_TEXT }, { "verdict", SHAPE_TEXT }, { "message", SHAPE_TEXT }, \
-                { "count", SHAPE_NUMBER }, { "entry", SHAPE_NUMBER }, { "edited", SHAPE_NUMBER },                      \
-                { "users", SHAPE_NUMBER }, { "first_died_at", SHAPE_MS },                                              \
-        {                                                                                                              \
-                "last_died_at", SHAPE_MS                                                                               \
-        }
-
-const struct shape shape_group[] = { SHAPE_GROUP, { NULL, 0 } };
-
-const struct shape shape_alarm[] = { SHAPE_GROUP, { "new", SHAPE_FLAG }, { "before", SHAPE_NUMBER }, { NULL, 0 } };
-
-const struct shape shape_count[] = {
-        { "count", SHAPE_NUMBER }, { "upto", SHAPE_NUMBER }, { "edited", SHAPE_NUMBER }, { NULL, 0 }
-};
-
-const struct shape shape_act[] = { { "at", SHAPE_MS },        { "action", SHAPE_TEXT },
-                                   { "who", SHAPE_TEXT },     { "reason", SHAPE_TEXT },
-                                   { "scope", SHAPE_TEXT },   { "operation", SHAPE_TEXT },
-                                   { "count", SHAPE_NUMBER }, { NULL, 0 } };
+#define NANO      INT64_C(1000000000)
 
 /* As PostgreSQL prints a time in JSON: the fraction without zeros at its end. */
 static void shape_add_time(struct buffer *json, int64_t us)
@@ -112,6 +46,11 @@ static void shape_add_hex(struct buffer *json, struct bytes value)
         json->size += 2 * value.size + 2;
 }
 
+static void shape_add_nano(struct buffer *json, int64_t number)
+{
+        buffer_addf(json, "%s%lld.%09lld", number < 0 ? "-" : "", llabs(number / NANO), llabs(number % NANO));
+}
+
 static void shape_add_cell(struct buffer *json, enum shape_kind kind, const struct cell *c)
 {
         if (c->null) {
@@ -124,18 +63,119 @@ static void shape_add_cell(struct buffer *json, enum shape_kind kind, const stru
         case SHAPE_FLAG: buffer_add_string(json, c->number ? "true" : "false"); break;
         case SHAPE_TIME: shape_add_time(json, c->number); break;
         case SHAPE_MS: buffer_addf(json, "%" PRId64, c->number / 1000); break;
+        case SHAPE_NANO: shape_add_nano(json, c->number); break;
         case SHAPE_JSON: buffer_add(json, c->bytes.data, c->bytes.size); break;
         case SHAPE_HEX: shape_add_hex(json, c->bytes); break;
         }
 }
 
-void shape_add(struct buffer *json, const struct shape *shape, shape_read *read, void *row)
+static void shape_add_members(struct buffer *json, const struct shape *shape, shape_read *read, void *row)
 {
         for (int i = 0; shape[i].name; i++) {
                 const struct cell cell = read(row, i);
 
-                buffer_addf(json, "%s\"%s\":", i ? "," : "{", shape[i].name);
+                buffer_addf(json, "%s\"%s\":", i ? "," : "", shape[i].name);
                 shape_add_cell(json, shape[i].kind, &cell);
         }
+}
+
+void shape_add(struct buffer *json, const struct shape *shape, shape_read *read, void *row)
+{
+        buffer_add_byte(json, '{');
+        shape_add_members(json, shape, read, row);
         buffer_add_byte(json, '}');
+}
+
+struct cell shape_read_cells(void *cells, int column)
+{
+        return ((const struct cell *)cells)[column];
+}
+
+/* ---- answers ---- */
+
+bool answer_has_parts(const struct answer_part *parts)
+{
+        return parts[1].shape;
+}
+
+static void answer_add_to_map(struct buffer *json, const struct shape *shape, shape_read *read, void *row)
+{
+        struct cell cell = read(row, 0);
+
+        shape_add_cell(json, SHAPE_TEXT, &cell);
+        buffer_add_byte(json, ':');
+        cell = read(row, 1);
+        shape_add_cell(json, shape[1].kind, &cell);
+}
+
+void answer_add(struct answer *answer, const struct answer_part *parts, unsigned part, shape_read *read, void *row)
+{
+        const struct shape *shape = parts[part].shape;
+        struct buffer *json = &answer->parts[part];
+
+        if (json->size > 0 && parts[part].kind == ANSWER_ROW)
+                return;
+        if (json->size > 0)
+                buffer_add_byte(json, ',');
+        switch (parts[part].kind) {
+        case ANSWER_ROW: shape_add_members(json, shape, read, row); break;
+        case ANSWER_ROWS: shape_add(json, shape, read, row); break;
+        case ANSWER_MAP: answer_add_to_map(json, shape, read, row); break;
+        }
+}
+
+/* The value of a part: its rows within their brackets. */
+static void answer_add_value(struct buffer *json, const struct answer_part *part, const struct buffer *rows)
+{
+        const bool list = part->kind == ANSWER_ROWS;
+
+        if (part->kind == ANSWER_ROW && rows->size == 0) {
+                buffer_add_string(json, "null");
+                return;
+        }
+        buffer_add_byte(json, list ? '[' : '{');
+        buffer_add(json, rows->data, rows->size);
+        buffer_add_byte(json, list ? ']' : '}');
+}
+
+static void answer_add_parts(struct buffer *json, const struct answer_part *parts, const struct answer *answer)
+{
+        buffer_add_byte(json, '{');
+        for (unsigned i = 0; parts[i].shape; i++) {
+                if (i > 0)
+                        buffer_add_byte(json, ',');
+                if (parts[i].name) {
+                        buffer_addf(json, "\"%s\":", parts[i].name);
+                        answer_add_value(json, &parts[i], &answer->parts[i]);
+                } else {
+                        buffer_add(json, answer->parts[i].data, answer->parts[i].size);
+                }
+        }
+        buffer_add_byte(json, '}');
+}
+
+/* Something that had to have a row has none. */
+static bool answer_is_nothing(const struct answer_part *parts, const struct answer *answer)
+{
+        for (unsigned i = 0; parts[i].shape; i++) {
+                if (parts[i].kind == ANSWER_ROW && !parts[i].name && answer->parts[i].size == 0)
+                        return true;
+        }
+        return false;
+}
+
+void answer_end(struct answer *answer, const struct answer_part *parts, struct buffer *json)
+{
+        bool failed = false;
+
+        for (unsigned i = 0; parts[i].shape; i++)
+                failed = failed || answer->parts[i].failed;
+        if (failed)
+                json->failed = true;
+        else if (!answer_is_nothing(parts, answer) && !answer_has_parts(parts) && !parts[0].name)
+                answer_add_value(json, &parts[0], &answer->parts[0]);
+        else if (!answer_is_nothing(parts, answer))
+                answer_add_parts(json, parts, answer);
+        for (unsigned i = 0; parts[i].shape; i++)
+                buffer_free(&answer->parts[i]);
 }

@@ -3,9 +3,12 @@
 #ifndef CHARD_STORE_STATEMENT_H
 #define CHARD_STORE_STATEMENT_H
 
+struct answer_part;
+
 struct statement {
         const char *name; /* "chard_claim": as PostgreSQL prepares it */
         const char *sql;
+        const struct answer_part *gives; /* what becomes of its rows (shape.h); NULL: whoever sends it reads them */
 };
 
 #endif

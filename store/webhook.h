@@ -50,7 +50,7 @@ struct store_webhook {
         void (*list)(struct store *s, const char *which, json_done *done, void *arg);
         void (*resend)(struct store *s, const char *which, json_done *done, void *arg);
 
-        /* Forget those that ended, and jobs that did not begin, thirty days ago: {"forgotten"}. */
+        /* Forget those that ended, and jobs that did not begin, thirty days ago: {"count"}. */
         void (*forget)(struct store *s, json_done *done, void *arg);
 };
 

@@ -35,7 +35,7 @@ static void move_rows_on_page(json_t *page, const struct problem *why, void *arg
 static void on_taken(json_t *answer, const struct problem *why, void *arg)
 {
         struct carrying *c = (struct carrying *)arg;
-        c->carried += (size_t)json_number(answer, "carried", 0);
+        c->carried += (size_t)json_number(answer, "count", 0);
         move_rows_note(c, why);
 }
 

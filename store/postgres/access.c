@@ -36,19 +36,13 @@ static int send_once_begin(struct pg_link *link, struct pg_group *group)
         return pg_link_send(link, group, &pg_sql_once_begin);
 }
 
-static void answer_once_begin(struct pg_link *link, struct pg_group *group)
-{
-        for (size_t i = 0; i < group->count; i++)
-                answer_json_row(link, group, i);
-}
-
 const struct pg_verb verb_once_begin = {
         .lane = LANE_ONCE_BEGIN,
         .link = PG_LINK_COMMITS,
         .most = ONCE_MOST,
         .id = once_ask_key,
         .send = send_once_begin,
-        .answer = answer_once_begin,
+        .answer = answer_each,
         .refuse = refuse_json,
 };
 
@@ -119,7 +113,7 @@ const struct pg_verb verb_keys = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_texts,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 

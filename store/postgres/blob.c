@@ -92,7 +92,7 @@ const struct pg_verb verb_blob_touch = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_blob_touch,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 
@@ -109,7 +109,7 @@ const struct pg_verb verb_blob_forget = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_texts,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 

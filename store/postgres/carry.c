@@ -35,7 +35,7 @@ const struct pg_verb verb_carry = {
         .link = PG_LINK_COMMITS,
         .most = 1,
         .send = send_carry,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 

@@ -31,7 +31,7 @@ const struct pg_verb verb_lease = {
         .most = 1,
         .tries = 1,
         .send = send_lease,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 

@@ -114,6 +114,7 @@ struct pg_group {
         const struct pg_verb *verb;
         PGresult *results[GROUP_STATEMENTS_MAX];
         unsigned expected, got;
+        const struct answer_part *gives; /* of the statement that gives an answer; or NULL */
         uint64_t sent_us; /* on the monotonic clock */
         PGresult *failure;
         size_t count;
@@ -230,12 +231,13 @@ void call_done(struct pg_store *s, struct pg_call *call, enum store_result resul
 void answer_done(struct pg_link *link, struct pg_group *group);
 void refuse_done(struct pg_call *call, enum store_result result, const struct problem *why);
 
-/* read.c: the same for verbs with a json_done whose one statement gives one JSON text, or no row. */
 void forget_starved(struct pg_store *s);
-void answer_json(struct pg_link *link, struct pg_group *group);
-/* read/shape.c: or whose one statement gives rows of a shape; as a list, or the only one. */
-void answer_shape(struct pg_link *link, struct pg_group *group, const struct shape *shape, bool list);
-void answer_json_row(struct pg_link *link, struct pg_group *group, size_t row); /* the call of the same number */
+
+/* read/answer.c: the same for verbs with a json_done, one of whose statements gives an answer: of a group of one call, from all rows of its first statement;
+ * or of each call, from the row of its number. */
+void answer_rows(struct pg_link *link, struct pg_group *group);
+void answer_each(struct pg_link *link, struct pg_group *group);
+void answer_add_record(struct answer *answer, const struct answer_part *gives, unsigned part, struct bytes record);
 void refuse_json(struct pg_call *call, enum store_result result, const struct problem *why);
 
 /* Send as many groups as the link's lanes hold and its pipeline takes. */

@@ -46,8 +46,8 @@ extern const struct statement pg_sql_job_list_all, pg_sql_job_list_open, pg_sql_
         pg_sql_job_find, pg_sql_job_follow, pg_sql_job_cancel, pg_sql_load, pg_sql_figures, pg_sql_examine,
         pg_sql_job_trail, pg_sql_scheduled_list, pg_sql_scheduled_drop;
 /* read.sql */
-extern const struct statement pg_sql_events, pg_sql_job, pg_sql_worker, pg_sql_workers, pg_sql_upcoming, pg_sql_beat,
-        pg_sql_forget_workers, pg_sql_chord_parts;
+extern const struct statement pg_sql_events, pg_sql_events_text, pg_sql_job, pg_sql_worker, pg_sql_workers,
+        pg_sql_upcoming, pg_sql_beat, pg_sql_forget_workers, pg_sql_chord_parts;
 /* scheduled.sql */
 extern const struct statement pg_sql_due, pg_sql_next, pg_sql_forget, pg_sql_later, pg_sql_schedule, pg_sql_notify;
 /* seal.sql */

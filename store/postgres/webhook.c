@@ -65,7 +65,7 @@ const struct pg_verb verb_webhook = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_texts,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 

@@ -39,7 +39,7 @@ static int lite_run_once_begin(struct sqlite_work *work, sqlite3 *db)
         query_text(&q, ask->fingerprint);
         query_text(&q, ask->token);
         query_number(&q, now_us);
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb once_begin_verb = { .run = lite_run_once_begin, .done = lite_read };
@@ -119,9 +119,9 @@ static int lite_run_key_add(struct sqlite_work *work, sqlite3 *db)
         query_text(&q, c->scopes);
         query_number(&q, c->rate);
         query_number(&q, lite_now_us());
-        buffer_reset(&c->call.text);
-        buffer_addf(&c->call.text, "{\"id\":\"%s\"}", c->id);
-        return query_run(&q);
+        const int rc = query_run(&q);
+
+        return lite_answer_cells(&c->call.text, answer_id, &(struct cell){ .bytes = bytes_of_string(c->id) }, rc);
 }
 
 static int lite_run_key_list(struct sqlite_work *work, sqlite3 *db)
@@ -129,8 +129,7 @@ static int lite_run_key_list(struct sqlite_work *work, sqlite3 *db)
         struct lite_call *c = (struct lite_call *)work;
         struct query q = query_of(db, &lite_sql_key_list);
 
-        buffer_reset(&c->text);
-        return lite_add_rows(&c->text, &q);
+        return lite_answer(&c->text, &q);
 }
 
 static int lite_run_key_revoke(struct sqlite_work *work, sqlite3 *db)
@@ -146,8 +145,7 @@ static int lite_run_key_revoke(struct sqlite_work *work, sqlite3 *db)
                 return rc;
         q = query_of(db, &lite_sql_key_revoked);
         query_text(&q, c->id);
-        buffer_reset(&c->call.text);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb key_add_verb = { .run = lite_run_key_add, .done = lite_read };

@@ -168,9 +168,7 @@ static int lite_run_blob_forget(struct sqlite_work *work, sqlite3 *db)
 
         const int rc = query_run(&q);
 
-        buffer_reset(&c->call.text);
-        buffer_addf(&c->call.text, "{\"forgotten\":%d}", sqlite3_changes(db));
-        return rc;
+        return lite_answer_count(&c->call.text, sqlite3_changes(db), rc);
 }
 
 static const struct sqlite_verb blob_forget_verb = { .run = lite_run_blob_forget, .done = lite_read };

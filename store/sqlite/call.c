@@ -151,64 +151,57 @@ void lite_add_json(struct buffer *b, const json_t *value)
         buffer_add_byte(b, '\0');
 }
 
-int lite_add_row(struct buffer *text, struct query *q)
+int lite_end_answer(struct buffer *text, struct answer *answer, const struct answer_part *gives, int rc)
 {
-        int rc;
-
-        if (query_row(q)) {
-                const struct bytes row = query_read_bytes(q, 0);
-
-                buffer_add(text, row.data, row.size);
-        }
-        rc = query_end(q);
+        buffer_reset(text);
+        answer_end(answer, gives, text);
         return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
 }
 
-int lite_add_rows(struct buffer *text, struct query *q)
+int lite_add_rows(struct answer *answer, const struct answer_part *gives, unsigned part, struct query *q)
 {
-        const char *between = "[";
-        int rc;
+        while (query_row(q))
+                answer_add(answer, gives, part, query_read_cell, q);
+        return query_end(q);
+}
 
-        for (; query_row(q); between = ",") {
-                struct bytes row = query_read_bytes(q, 0);
+int lite_answer(struct buffer *text, struct query *q)
+{
+        struct answer answer = { 0 };
+        const int rc = lite_add_rows(&answer, q->gives, 0, q);
 
-                buffer_add_string(text, between);
-                buffer_add(text, row.data, row.size);
+        return lite_end_answer(text, &answer, q->gives, rc);
+}
+
+int lite_answer_parts(struct buffer *text, sqlite3 *db, const struct answer_part *gives,
+                      const struct statement *const parts[], lite_bind *bind, const void *arg)
+{
+        struct answer answer = { 0 };
+        int rc = SQLITE_OK;
+
+        for (unsigned i = 0; rc == SQLITE_OK && gives[i].shape; i++) {
+                struct query q;
+
+                if (!parts[i])
+                        continue;
+                q = query_of(db, parts[i]);
+                bind(&q, arg);
+                rc = lite_add_rows(&answer, gives, i, &q);
         }
-        buffer_add_string(text, *between == '[' ? "[]" : "]");
-        rc = query_end(q);
-        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+        return lite_end_answer(text, &answer, gives, rc);
 }
 
-void lite_shape(struct buffer *text, struct query *q, const struct shape *shape)
+int lite_answer_cells(struct buffer *text, const struct answer_part *gives, const struct cell *cells, int rc)
 {
-        shape_add(text, shape, query_read_cell, q);
+        struct answer answer = { 0 };
+
+        answer_add(&answer, gives, 0, shape_read_cells, (void *)(uintptr_t)cells);
+        return lite_end_answer(text, &answer, gives, rc);
 }
 
-static int call_end_shapes(const struct buffer *text, struct query *q)
+int lite_answer_count(struct buffer *text, int64_t count, int rc)
 {
-        const int rc = query_end(q);
-
-        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
-}
-
-int lite_add_shapes(struct buffer *text, struct query *q, const struct shape *shape)
-{
-        const char *between = "[";
-
-        for (; query_row(q); between = ",") {
-                buffer_add_string(text, between);
-                lite_shape(text, q, shape);
-        }
-        buffer_add_string(text, *between == '[' ? "[]" : "]");
-        return call_end_shapes(text, q);
-}
-
-int lite_add_shape(struct buffer *text, struct query *q, const struct shape *shape)
-{
-        if (query_row(q))
-                lite_shape(text, q, shape);
-        return call_end_shapes(text, q);
+        return lite_answer_cells(text, answer_count, &(struct cell){ .number = count }, rc);
 }
 
 void lite_refuse_read(json_done *done, void *arg)

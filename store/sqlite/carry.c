@@ -39,7 +39,7 @@ static int lite_run_out(struct sqlite_work *work, sqlite3 *db)
         q = query_of(db, out_sql[c->kind]);
         query_number(&q, c->cursor);
         query_number(&q, c->limit);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_off(struct sqlite_work *work, sqlite3 *db)

@@ -32,7 +32,7 @@ static int lite_run_lease(struct sqlite_work *work, sqlite3 *db)
         query_text(&q, c->name);
         query_text(&q, c->token);
         query_number(&q, now_us);
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 /* Loose: a lease that a crash of the machine takes away can be asked for again. */

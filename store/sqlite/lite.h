@@ -102,18 +102,23 @@ void lite_why(const struct lite_call *call, enum sqlite_end end, const struct pr
 /* Append a JSON value as text, NULL as null, and a NUL byte. On the loop thread. */
 void lite_add_json(struct buffer *b, const json_t *value);
 
-/* Append the statement's only row, a JSON text, where there is one, and end it. SQLITE_OK or the error. */
-int lite_add_row(struct buffer *text, struct query *q);
+/* Write the answer that the statement gives, from its rows, and end it. SQLITE_OK or the error. */
+int lite_answer(struct buffer *text, struct query *q);
 
-/* Append the statement's rows as an array, and end it; each is a JSON text, or has the columns of a shape. SQLITE_OK or the error. */
-int lite_add_rows(struct buffer *text, struct query *q);
-int lite_add_shapes(struct buffer *text, struct query *q, const struct shape *shape);
+/* The same of an answer with several parts, each of which has a statement of its own, or none and then no rows. `bind` gives a statement its parameters. */
+typedef void lite_bind(struct query *q, const void *arg);
+int lite_answer_parts(struct buffer *text, sqlite3 *db, const struct answer_part *gives,
+                      const struct statement *const parts[], lite_bind *bind, const void *arg);
 
-/* The same with its only row, if there is one, as it is. */
-int lite_add_shape(struct buffer *text, struct query *q, const struct shape *shape);
+/* Add the statement's rows to a part of an answer, and end it. SQLITE_OK or the error. */
+int lite_add_rows(struct answer *answer, const struct answer_part *gives, unsigned part, struct query *q);
 
-/* Append the row that the statement stands on. */
-void lite_shape(struct buffer *text, struct query *q, const struct shape *shape);
+/* End an answer as `text`: what `rc` says, or SQLITE_NOMEM. */
+int lite_end_answer(struct buffer *text, struct answer *answer, const struct answer_part *gives, int rc);
+
+/* Write an answer whose only row is these cells. */
+int lite_answer_cells(struct buffer *text, const struct answer_part *gives, const struct cell *cells, int rc);
+int lite_answer_count(struct buffer *text, int64_t count, int rc);
 
 /* Memory ran out before there was a call: nothing has happened. */
 void lite_refuse_stored(store_done *done, void *arg);

@@ -5,7 +5,7 @@
 
 struct query query_of(sqlite3 *db, const struct statement *sql)
 {
-        struct query q = { .db = db, .statement = sqlite_statement(db, sql->sql) };
+        struct query q = { .db = db, .gives = sql->gives, .statement = sqlite_statement(db, sql->sql) };
 
         if (!q.statement)
                 q.rc = sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errcode(db) : SQLITE_ERROR;

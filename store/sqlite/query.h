@@ -14,6 +14,7 @@
 
 struct query {
         sqlite3 *db;
+        const struct answer_part *gives; /* as its statement says; or NULL */
         sqlite3_stmt *statement;
         int bound; /* parameters given so far */
         int rc;

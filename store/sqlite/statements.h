@@ -34,9 +34,9 @@ extern const struct statement lite_sql_fail, lite_sql_fail_succeeded, lite_sql_f
 extern const struct statement lite_sql_inbox_look, lite_sql_inbox, lite_sql_inbox_forget;
 /* consumer.sql */
 extern const struct statement lite_sql_consumer_take, lite_sql_consumer_taken, lite_sql_consumer_held,
-        lite_sql_consumer_waiting, lite_sql_consumer_list, lite_sql_consumer_hold, lite_sql_consumer_over,
-        lite_sql_consumer_later, lite_sql_consumer_wait, lite_sql_consumer_asked, lite_sql_consumer_history,
-        lite_sql_consumer_aggregates;
+        lite_sql_consumer_due, lite_sql_consumer_wait_ms, lite_sql_consumer_list, lite_sql_consumer_hold,
+        lite_sql_consumer_over, lite_sql_consumer_later, lite_sql_consumer_wait, lite_sql_consumer_asked,
+        lite_sql_consumer_history, lite_sql_consumer_aggregates;
 /* fleet.sql */
 extern const struct statement lite_sql_lease_take, lite_sql_lease_read;
 /* access.sql */
@@ -50,12 +50,14 @@ extern const struct statement lite_sql_blob_put, lite_sql_blob_get, lite_sql_blo
 /* jobs.sql */
 extern const struct statement lite_sql_follow_unseen, lite_sql_follow_number, lite_sql_follow_steps,
         lite_sql_job_list_all, lite_sql_job_list_open, lite_sql_job_list_unlucky, lite_sql_job_list_user,
-        lite_sql_job_find, lite_sql_job_chained, lite_sql_load, lite_sql_figures, lite_sql_job_ended,
-        lite_sql_job_revoke, lite_sql_job_end, lite_sql_job_trail, lite_sql_examine;
+        lite_sql_job_find, lite_sql_job_chained, lite_sql_load_held, lite_sql_load_scheduled, lite_sql_load_leases,
+        lite_sql_figures_late, lite_sql_figures_scheduled, lite_sql_figures_workers, lite_sql_job_ended,
+        lite_sql_job_revoke, lite_sql_job_end, lite_sql_trail_tasks, lite_sql_trail_waiting, lite_sql_trail_dead,
+        lite_sql_trail_acts, lite_sql_examine;
 /* read.sql */
-extern const struct statement lite_sql_events, lite_sql_event_add, lite_sql_outbox_add, lite_sql_job,
-        lite_sql_job_tasks, lite_sql_job_events, lite_sql_worker, lite_sql_beat, lite_sql_silent_workers,
-        lite_sql_forget_workers, lite_sql_upcoming, lite_sql_chord_parts;
+extern const struct statement lite_sql_events, lite_sql_events_text, lite_sql_event_add, lite_sql_outbox_add,
+        lite_sql_job, lite_sql_job_tasks, lite_sql_job_events, lite_sql_worker, lite_sql_workers, lite_sql_beat,
+        lite_sql_silent_workers, lite_sql_forget_workers, lite_sql_upcoming, lite_sql_chord_parts;
 /* scheduled.sql */
 extern const struct statement lite_sql_due, lite_sql_release_lock, lite_sql_release_renew, lite_sql_release_unlock,
         lite_sql_release_next, lite_sql_release_unlocked, lite_sql_release_forget, lite_sql_release_moved,

@@ -92,8 +92,7 @@ static int lite_run_webhook_take(struct sqlite_work *work, sqlite3 *db)
         query_number(&q, now_us);
         query_number(&q, c->limit);
         query_number(&q, c->wait_us);
-        buffer_reset(&c->call.text);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb webhook_take_verb = { .run = lite_run_webhook_take, .done = lite_read };
@@ -125,8 +124,7 @@ static int lite_run_webhook_settle(struct sqlite_work *work, sqlite3 *db)
         query_number(&q, c->status);
         query_text(&q, c->why);
         query_number(&q, now_us);
-        buffer_reset(&c->call.text);
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb webhook_settle_verb = { .run = lite_run_webhook_settle, .done = lite_read };
@@ -159,8 +157,7 @@ static int lite_run_webhook_list(struct sqlite_work *work, sqlite3 *db)
         struct query q = query_of(db, &lite_sql_webhook_list);
 
         query_text(&q, c->id);
-        buffer_reset(&c->call.text);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_webhook_resend(struct sqlite_work *work, sqlite3 *db)
@@ -170,8 +167,7 @@ static int lite_run_webhook_resend(struct sqlite_work *work, sqlite3 *db)
 
         query_text(&q, c->id);
         query_number(&q, lite_now_us());
-        buffer_reset(&c->call.text);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_webhook_forget(struct sqlite_work *work, sqlite3 *db)
@@ -182,9 +178,7 @@ static int lite_run_webhook_forget(struct sqlite_work *work, sqlite3 *db)
 
         query_number(&q, lite_now_us() - WEBHOOK_KEPT_US);
         rc = query_run(&q);
-        buffer_reset(&c->call.text);
-        buffer_addf(&c->call.text, "{\"forgotten\":%d}", sqlite3_changes(db));
-        return rc;
+        return lite_answer_count(&c->call.text, sqlite3_changes(db), rc);
 }
 
 static const struct sqlite_verb webhook_list_verb = { .run = lite_run_webhook_list, .done = lite_read, .reads = true };

@@ -377,7 +377,7 @@ def test_jobs_that_do_not_move_are_found(store, database):
     assert [job["id"] for job in find(store, scan=60000, **{"": 3600000})] == ["stuck"]
     assert store.one("stale_find", limits={"": 60000}, limit=1)["value"][0]["id"] == "other"
     job = find(store)[1]
-    assert (job["pipeline"], job["state"], job["restarts"], job["last"]) == ("scan", "STARTED", 0, None) and job["updated_us"] > 0
+    assert (job["pipeline"], job["state"], job["restarts"], job["last_id"]) == ("scan", "STARTED", 0, None) and job["updated_us"] > 0
 
 
 @pytest.mark.parametrize("way", ["fails and tries again", "is given back", "is claimed again", "is another's"])
@@ -537,7 +537,8 @@ def test_a_lost_message_is_made_again(store, database):
     store.one("commit", id="j", has_job=True, result={"a": 1.5}, chain=chain)
     age(database, "j")
     job, = find(store)
-    assert job["last"] == {"id": "j", "name": "scan.vision", "parent_id": None, "result": {"a": 1.5}, "chain": chain}
+    assert {name: job[name] for name in ("last_id", "last_name", "last_parent_id", "last_result", "chain")} == \
+        {"last_id": "j", "last_name": "scan.vision", "last_parent_id": None, "last_result": {"a": 1.5}, "chain": chain}
     item = {"root_id": "j", "updated_us": job["updated_us"], "next": [{"task_id": "n", "message": MESSAGE}]}
     assert store.one("stale_settle", items=[item])["settled"] == 1 == job_of(database, "j")["restarts"]
     assert database.row("select reason, task_id from chard.scheduled") == {"reason": "restart", "task_id": "n"}
@@ -545,7 +546,7 @@ def test_a_lost_message_is_made_again(store, database):
     store.one("claim", id="n", root_id="j", parent_id="j", pipeline="scan", lease_ms=1)
     age(database, "j")
     database.run("delete from chard.scheduled")
-    assert find(store)[0]["last"] is None
+    assert find(store)[0]["last_id"] is None
 
 
 def test_a_group_is_sent_again_whole_or_fails_whole(store, database):

@@ -181,30 +181,13 @@ static int send_ask(struct pg_link *link, struct pg_group *group)
         return pg_link_send(link, group, ask->statement);
 }
 
-/* Figures are one JSON text, and so is how many were told. */
-static void dead_page_answer_ask(struct pg_link *link, struct pg_group *group)
-{
-        const struct statement *statement = ((const struct dead_ask *)group->calls[0]->what)->statement;
-
-        if (statement == &pg_sql_dead_groups)
-                answer_shape(link, group, shape_group, true);
-        else if (statement == &pg_sql_dead_alarms)
-                answer_shape(link, group, shape_alarm, true);
-        else if (statement == &pg_sql_dead_history)
-                answer_shape(link, group, shape_act, true);
-        else if (statement == &pg_sql_dead_count)
-                answer_shape(link, group, shape_count, false);
-        else
-                answer_json(link, group);
-}
-
 const struct pg_verb verb_dead_ask = {
         .lane = LANE_DEAD_ASK,
         .link = PG_LINK_DEAD,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_ask,
-        .answer = dead_page_answer_ask,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 

@@ -32,7 +32,7 @@ const struct pg_verb verb_stale_find = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_find,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 
@@ -154,7 +154,7 @@ static int send_stale(struct pg_link *link, struct pg_group *group)
         return rc == 0 && restarts ? scheduled_notify(link, group, 0) : rc;
 }
 
-static void answer_stale(struct pg_link *link, struct pg_group *group)
+static void stale_answer_settle(struct pg_link *link, struct pg_group *group)
 {
         struct pg_call *call = group_take(group, 0);
         stale_settled *done = (stale_settled *)call->done;
@@ -176,7 +176,7 @@ const struct pg_verb verb_stale_settle = {
         .link = PG_LINK_DEAD,
         .most = 1,
         .send = send_stale,
-        .answer = answer_stale,
+        .answer = stale_answer_settle,
         .refuse = refuse_stale,
 };
 

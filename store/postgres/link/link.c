@@ -107,8 +107,9 @@ void pg_link_want(struct pg_link *link)
 
 /* ---- sending ---- */
 
-/* By the name of a prepared statement, or its text. */
-static int send_arguments(struct pg_link *link, struct pg_group *group, const char *prepared, const char *sql)
+/* By the statement's name, as it is prepared, or by its text. */
+static int send_arguments(struct pg_link *link, struct pg_group *group, const struct statement *statement,
+                          bool prepared)
 {
         struct pg_arguments *a = &link->store->arguments;
         const char *values[ARGUMENTS_MAX];
@@ -124,22 +125,25 @@ static int send_arguments(struct pg_link *link, struct pg_group *group, const ch
                 formats[i] = 1;
         }
         const int count = (int)a->count;
-        const int sent = prepared ? PQsendQueryPrepared(link->pg, prepared, count, values, lengths, formats, 1)
-                                  : PQsendQueryParams(link->pg, sql, count, NULL, values, lengths, formats, 1);
+        const int sent =
+                prepared ? PQsendQueryPrepared(link->pg, statement->name, count, values, lengths, formats, 1)
+                         : PQsendQueryParams(link->pg, statement->sql, count, NULL, values, lengths, formats, 1);
         if (sent != 1)
                 return -EIO;
         group->expected++;
+        if (statement->gives)
+                group->gives = statement->gives;
         return 0;
 }
 
 int pg_link_send(struct pg_link *link, struct pg_group *group, const struct statement *statement)
 {
-        return send_arguments(link, group, statement->name, NULL);
+        return send_arguments(link, group, statement, true);
 }
 
 int pg_link_send_once(struct pg_link *link, struct pg_group *group, const struct statement *statement)
 {
-        return send_arguments(link, group, NULL, statement->sql);
+        return send_arguments(link, group, statement, false);
 }
 
 int pg_link_send_bare(struct pg_link *link, struct pg_group *group, const char *sql)

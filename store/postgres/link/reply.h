@@ -35,17 +35,23 @@ static inline bool field_bool(const PGresult *r, int row, int column)
         return PQgetlength(r, row, column) == 1 && PQgetvalue(r, row, column)[0] != 0;
 }
 
-/* int4 or int8; 0 for NULL. */
-static inline int64_t field_number(const PGresult *r, int row, int column)
+/* Of a binary int4 or int8; else 0. */
+static inline int64_t bytes_number(struct bytes value)
 {
         uint32_t four;
         uint64_t eight;
 
-        switch (PQgetlength(r, row, column)) {
-        case sizeof(four): memcpy(&four, PQgetvalue(r, row, column), sizeof(four)); return (int32_t)be32toh(four);
-        case sizeof(eight): memcpy(&eight, PQgetvalue(r, row, column), sizeof(eight)); return (int64_t)be64toh(eight);
+        switch (value.size) {
+        case sizeof(four): memcpy(&four, value.data, sizeof(four)); return (int32_t)be32toh(four);
+        case sizeof(eight): memcpy(&eight, value.data, sizeof(eight)); return (int64_t)be64toh(eight);
         default: return 0;
         }
+}
+
+/* int4 or int8; 0 for NULL. */
+static inline int64_t field_number(const PGresult *r, int row, int column)
+{
+        return bytes_number(bytes_of(PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column)));
 }
 
 #endif

@@ -39,7 +39,7 @@ const struct pg_verb verb_cdc = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_cdc,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 

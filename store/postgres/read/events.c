@@ -11,7 +11,7 @@
 struct pg_events_call {
         char xact[24];
         int64_t number, limit;
-        const struct shape *shape;
+        const struct statement *statement;
 };
 
 static int send_events(struct pg_link *link, struct pg_group *group)
@@ -23,12 +23,7 @@ static int send_events(struct pg_link *link, struct pg_group *group)
         arguments_text(a, call->xact);
         arguments_number(a, call->number);
         arguments_number(a, call->limit);
-        return pg_link_send(link, group, &pg_sql_events);
-}
-
-static void events_answer(struct pg_link *link, struct pg_group *group)
-{
-        answer_shape(link, group, ((const struct pg_events_call *)group->calls[0]->what)->shape, true);
+        return pg_link_send(link, group, call->statement);
 }
 
 const struct pg_verb verb_events = {
@@ -37,7 +32,7 @@ const struct pg_verb verb_events = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_events,
-        .answer = events_answer,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 
@@ -59,7 +54,7 @@ static int pg_events_read_position(const char *text, struct pg_events_call *call
                            text);
 }
 
-static void pg_events_add(struct store *s, const char *since, unsigned limit, const struct shape *shape,
+static void pg_events_add(struct store *s, const char *since, unsigned limit, const struct statement *statement,
                           json_done *done, void *arg)
 {
         struct pg_events_call *call = calloc(1, sizeof(*call));
@@ -73,16 +68,16 @@ static void pg_events_add(struct store *s, const char *since, unsigned limit, co
                 return;
         }
         call->limit = limit;
-        call->shape = shape;
+        call->statement = statement;
         call_add(pg_of(s), &verb_events, call, call, (void (*)(void))done, arg);
 }
 
 void pg_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
 {
-        pg_events_add(s, since, limit, shape_outbox, done, arg);
+        pg_events_add(s, since, limit, &pg_sql_events, done, arg);
 }
 
 void pg_consumer_page(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
 {
-        pg_events_add(s, since, limit, shape_outbox_text, done, arg);
+        pg_events_add(s, since, limit, &pg_sql_events_text, done, arg);
 }

@@ -14,7 +14,6 @@ struct jobs_call {
         const struct job_follow *follows; /* behind the call, with their ids */
         size_t count;
         const char *id;
-        const struct shape *shape; /* of the rows of the answer; NULL: it is one JSON text */
 };
 
 /* The list's filter stands behind its call. */
@@ -31,23 +30,13 @@ static int send_jobs(struct pg_link *link, struct pg_group *group)
         return pg_link_send_once(link, group, call->fill(&link->store->arguments, call));
 }
 
-static void jobs_answer(struct pg_link *link, struct pg_group *group)
-{
-        const struct jobs_call *call = group->calls[0]->what;
-
-        if (call->shape)
-                answer_shape(link, group, call->shape, true);
-        else
-                answer_json(link, group);
-}
-
 const struct pg_verb verb_jobs = {
         .lane = LANE_JOBS,
         .link = PG_LINK_CLAIMS,
         .most = 1,
         .tries = READ_TRIES,
         .send = send_jobs,
-        .answer = jobs_answer,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 
@@ -68,12 +57,6 @@ static int send_cancel(struct pg_link *link, struct pg_group *group)
         return pg_link_send_once(link, group, &pg_sql_job_cancel);
 }
 
-static void answer_cancel(struct pg_link *link, struct pg_group *group)
-{
-        for (size_t i = 0; i < group->count; i++)
-                answer_json_row(link, group, i);
-}
-
 /* What it did must last. Whoever asks for it can ask again. */
 const struct pg_verb verb_cancel = {
         .lane = LANE_CANCEL,
@@ -82,7 +65,7 @@ const struct pg_verb verb_cancel = {
         .tries = READ_TRIES,
         .id = cancel_id,
         .send = send_cancel,
-        .answer = answer_cancel,
+        .answer = answer_each,
         .refuse = refuse_json,
 };
 
@@ -92,7 +75,7 @@ const struct pg_verb verb_drop = {
         .most = 1,
         .tries = READ_TRIES,
         .send = send_jobs,
-        .answer = jobs_answer,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 
@@ -291,7 +274,6 @@ static void scheduled_ask(struct store *s, const struct pg_verb *verb,
                 return;
         }
         call->fill = fill;
-        call->shape = shape_scheduled;
         call_add(pg_of(s), verb, call, call, (void (*)(void))done, arg);
 }
 

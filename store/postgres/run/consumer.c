@@ -210,7 +210,7 @@ const struct pg_verb verb_consumer_ask = {
         .most = 1,
         .tries = READ_TRIES,
         .send = consumer_send_ask,
-        .answer = answer_json,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 
@@ -277,6 +277,34 @@ static int facts_send(struct pg_link *link, struct pg_group *group)
 }
 
 /* A row a set, in their order. */
+static bool facts_read(json_t *facts, const struct pg_facts_call *asked, const PGresult *r)
+{
+        bool ok = true;
+
+        for (size_t i = 0; ok && i < asked->count && (int)i < PQntuples(r); i++)
+                ok = fact_found(facts, &asked->sets[i], field_bytes(r, (int)i, 2)) == 0;
+        return ok;
+}
+
+/* Of each aggregate, in their order, a row an event. */
+static bool history_read(json_t *history, const struct pg_facts_call *asked, const PGresult *r)
+{
+        bool ok = true;
+        int row = 0;
+
+        for (size_t i = 0; ok && i < asked->count; i++) {
+                struct answer events = { 0 };
+                struct buffer json = { 0 };
+
+                for (; row < PQntuples(r) && field_number(r, row, 0) == (int64_t)i + 1; row++)
+                        answer_add_record(&events, answer_history, 0, field_bytes(r, row, 1));
+                answer_end(&events, answer_history, &json);
+                ok = !json.failed && fact_found(history, &asked->sets[i], buffer_view(&json)) == 0;
+                buffer_free(&json);
+        }
+        return ok;
+}
+
 static void facts_answer(struct pg_link *link, struct pg_group *group)
 {
         struct pg_call *call = group_take(group, 0);
@@ -286,10 +314,9 @@ static void facts_answer(struct pg_link *link, struct pg_group *group)
         json_t *facts = json_object();
         struct problem why;
         void *arg = call->arg;
-        bool ok = facts != NULL;
+        const bool ok = facts && (asked->statement == &pg_sql_consumer_history ? history_read(facts, asked, r)
+                                                                               : facts_read(facts, asked, r));
 
-        for (size_t i = 0; ok && i < asked->count && (int)i < PQntuples(r); i++)
-                ok = fact_found(facts, &asked->sets[i], field_bytes(r, (int)i, 2)) == 0;
         call_free(link->store, call);
         problem_set(&why, "store", "out_of_memory", "out of memory");
         done(ok ? facts : NULL, ok ? NULL : &why, arg);
@@ -326,7 +353,6 @@ void pg_consumer_facts(struct store *s, const struct fact_set *sets, size_t coun
         facts_add(s, &pg_sql_facts, sets, count, done, arg);
 }
 
-/* A row an aggregate, as a row a set of facts. */
 void pg_consumer_history(struct store *s, const struct fact_set *aggregates, size_t count, json_done *done, void *arg)
 {
         facts_add(s, &pg_sql_consumer_history, aggregates, count, done, arg);

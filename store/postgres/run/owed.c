@@ -65,18 +65,13 @@ static int owed_send_take(struct pg_link *link, struct pg_group *group)
         return pg_link_send_once(link, group, &pg_sql_owed_take);
 }
 
-static void owed_answer_take(struct pg_link *link, struct pg_group *group)
-{
-        answer_shape(link, group, shape_owed, true);
-}
-
 const struct pg_verb verb_owed_take = {
         .lane = LANE_OWED_TAKE,
         .link = PG_LINK_COMMITS,
         .most = 1,
         .tries = READ_TRIES, /* asked again by the one who takes */
         .send = owed_send_take,
-        .answer = owed_answer_take,
+        .answer = answer_rows,
         .refuse = refuse_json,
 };
 

@@ -83,15 +83,15 @@ create table chard.lease (
 ) with (fillfactor = 50);
 
 -- Take or renew a lease, by the server's clock: when it is nobody's, over, or has this token. 0 ms gives it back.
-create function chard.take_lease(which text, asks text, its_token text, lease_ms integer) returns json
-language sql
+create function chard.take_lease(which text, asks text, its_token text, lease_ms integer)
+returns table (holder text, mine boolean, wait_ms bigint) language sql
 set search_path = pg_catalog, pg_temp
 as $$
         insert into chard.lease as l (name, holder, token, until)
         values (which, asks, its_token, clock_timestamp() + lease_ms * interval '1 ms')
         on conflict (name) do update set holder = excluded.holder, token = excluded.token, until = excluded.until
                 where l.token = excluded.token or l.until <= clock_timestamp();
-        select json_build_object('holder', case when until > clock_timestamp() then holder else '' end, 'mine', token = its_token,
-                                 'wait_ms', greatest(0, ceil(extract(epoch from until - clock_timestamp()) * 1000))::int8)
-        from chard.lease where name = which
+        select case when l.until > clock_timestamp() then l.holder else '' end, l.token = its_token,
+               greatest(0, ceil(extract(epoch from l.until - clock_timestamp()) * 1000))::int8
+        from chard.lease l where l.name = which
 $$;

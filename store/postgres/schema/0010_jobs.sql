@@ -10,36 +10,6 @@ create index job_created on chard.job using brin (created_at) with (pages_per_ra
 create index job_of_user on chard.job (user_id, created_at, root_id) where user_id is not null;
 create index job_unlucky on chard.job (created_at, root_id) where state in ('FAILURE', 'REVOKED');
 
--- ---- finding ----
-
--- What has this id, or one that begins with these characters: `upto` is the first text behind all of those. Each as
--- {"job", "id", "kind", "name"}; of a scheduled message nobody knows the job but its headers: "properties" as hexadecimal.
--- Only when nothing is found are the chains of open jobs looked through: there stand the ids of tasks that nobody has begun yet.
-create function chard.find_job(prefix text, upto text) returns json language sql stable
-set search_path = pg_catalog, pg_temp as $$
-        with found as materialized (
-                (select root_id as job, root_id as id, 'job' as kind, pipeline as name, null::text as properties, null::int8 as due_ms
-                   from chard.job where root_id >= prefix and root_id < upto order by root_id limit 21)
-                union all
-                (select root_id, id, 'task', name, null, null
-                   from chard.task where id >= prefix and id < upto order by id limit 21)
-                union all
-                (select root_id, task_id, 'dead', name, null, null
-                   from chard.dead_letter where task_id >= prefix and task_id < upto order by task_id limit 21)
-                union all
-                (select null, task_id, 'scheduled', reason, encode(properties, 'hex'), (extract(epoch from due_at) * 1000)::int8
-                   from chard.scheduled where task_id >= prefix and task_id < upto and task_id is not null order by task_id limit 21)),
-        chained as (
-                select root_id, prefix, 'chain', '', null::text, null::int8
-                  from chard.job
-                 where not exists (select from found) and state in ('STARTED', 'PENDING', 'RETRY')
-                   and position(prefix in chain::text) > 0
-                 limit 21)
-        select coalesce(json_agg(json_build_object('job', job, 'id', id, 'kind', kind, 'name', name,
-                                                   'properties', properties, 'due_ms', due_ms)), '[]')
-          from (select * from found union all select * from chained) as f
-$$;
-
 -- ---- following ----
 
 -- What happened to a job that somebody follows, numbered from 1 without a gap. A row is written when a follower first sees it, not by the
@@ -107,11 +77,12 @@ language sql stable as $$ -- no settings, as above
 $$;
 
 -- The next steps of each of these jobs after a position, of those alone whose version is not the one that the caller has seen; and, once there
--- are no more, {"job", "version"}. So a question about jobs to which nothing happens reads three index entries a job, and writes nothing.
+-- are no more, a row that has nothing but the job and its version. So a question about jobs to which nothing happens reads three index entries a job, and writes nothing.
 -- Two followers at a time number one after the other; nobody waits for the end of a transaction that has nothing to do with the job.
 -- Events come with a task's end, so without one they need not be looked for.
 create function chard.follow_jobs(jobs text[], afters bigint[], versions bigint[], most integer)
-returns table (step json) language plpgsql volatile
+returns table (job text, at_position bigint, kind text, task_id text, name text, state text, attempt integer, at timestamptz, payload jsonb, version bigint)
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $$
 declare
         f    record;
@@ -135,13 +106,13 @@ begin
                          where not exists (select from chard.job_step s where s.root_id = f.job and s.key = m.key);
                 end if;
                 return query
-                        select json_build_object('job', s.root_id, 'position', s.position, 'kind', s.kind, 'task_id', s.task_id,
-                                                 'name', s.name, 'state', s.state, 'attempt', s.attempt, 'at', s.at, 'payload', s.payload)
+                        select s.root_id, s.position, s.kind, s.task_id, s.name, s.state, s.attempt, s.at, s.payload, null::bigint
                           from chard.job_step s where s.root_id = f.job and s.position > f.after
                          order by s.position limit most;
                 get diagnostics told = row_count;
                 if told < most then
-                        return query select json_build_object('job', f.job, 'version', f.version);
+                        return query select f.job, null::bigint, null::text, null::text, null::text, null::text, null::integer, null::timestamptz, null::jsonb,
+                                f.version;
                 end if;
         end loop;
 end
@@ -165,21 +136,20 @@ $$;
 
 -- Whatever of the job has not ended never will: tasks that wait are revoked, those of its chain that nobody has begun too; one that runs finds that out
 -- when it wants to commit, and leaves nothing behind; one that nobody knows of yet, a group's branch on its way, finds it at its claim, by the code in the job's
--- error. A job that has ended stays as it is. Returns {"state": the job's now, "revoked": how many tasks, "tasks": their ids}.
-create function chard.cancel_job(of_job text) returns json language plpgsql volatile
+-- error. A job that has ended stays as it is. Returns the job's state now, how many tasks were revoked, and their ids, as JSON.
+create function chard.cancel_job(of_job text, out state text, out revoked integer, out tasks json) language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $$
 declare
-        was     text;
-        steps   jsonb;
-        revoked integer;
-        ids     json;
+        steps jsonb;
 begin
-        select j.state, j.chain::jsonb into was, steps from chard.job j where j.root_id = of_job for update;
+        select j.state, j.chain::jsonb into state, steps from chard.job j where j.root_id = of_job for update;
         if not found then
-                select t.state into was from chard.task t where t.id = of_job;
+                select t.state into state from chard.task t where t.id = of_job;
         end if;
-        if was in ('SUCCESS', 'FAILURE', 'REVOKED') then
-                return json_build_object('state', was, 'revoked', 0, 'tasks', '[]'::json);
+        revoked := 0;
+        tasks := '[]';
+        if state in ('SUCCESS', 'FAILURE', 'REVOKED') then
+                return;
         end if;
         with waiting as (
                 select t.id, t.name from chard.task t where t.id = of_job or (t.root_id = of_job and t.root_id <> t.id)
@@ -194,14 +164,14 @@ begin
                 on conflict (id) do update set state = 'REVOKED', finished_at = now(), lease_owner = null, lease_until = null
                 where t.state in ('PENDING', 'STARTED', 'RETRY') and t.root_id = excluded.root_id
                 returning t.id)
-        select count(*), coalesce(json_agg(id order by id), '[]') into revoked, ids from done;
+        select count(*), coalesce(json_agg(id order by id), '[]') into revoked, tasks from done;
         insert into chard.job as j (root_id, state, finished_at, error)
         values (of_job, 'REVOKED', now(), '{"source": "job", "code": "cancelled", "message": "the job was cancelled"}')
         on conflict (root_id) do update set state = 'REVOKED', finished_at = now(), updated_at = now(), error = excluded.error;
-        return json_build_object('state', 'REVOKED', 'revoked', revoked, 'tasks', ids);
+        state := 'REVOKED';
 end
 $$;
 
-revoke all on function chard.find_job(text, text), chard.job_marks(text, boolean), chard.job_version(text),
+revoke all on function chard.job_marks(text, boolean), chard.job_version(text),
         chard.follow_jobs(text[], bigint[], bigint[], integer), chard.forget_steps(timestamptz),
         chard.cancel_job(text) from public;

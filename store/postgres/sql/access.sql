@@ -3,6 +3,7 @@
 
 -- A row is written each time, so that who asks at the same moment sees what became of it: a snapshot would not show it.
 -- statement: once_begin on commits
+-- gives: once
 with asked as (
         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int8[])
                 with ordinality as a (key, fingerprint, job_id, token, lease_ms, n)),
@@ -20,10 +21,8 @@ kept as (
                 from (values (o.created_at <= now() - interval '24 hours',
                               not o.done and o.until <= clock_timestamp() and o.fingerprint = excluded.fingerprint)) as t (old, free))
         returning *)
-select json_build_object(
-        'verdict', case when k.fingerprint <> a.fingerprint then 'other' when k.done then 'done' when k.token = a.token then 'mine' else 'open' end,
-        'id', k.job_id,
-        'wait_ms', greatest(0, ceil(extract(epoch from k.until - clock_timestamp()) * 1000))::int8)::text
+select case when k.fingerprint <> a.fingerprint then 'other' when k.done then 'done' when k.token = a.token then 'mine' else 'open' end,
+        k.job_id, greatest(0, ceil(extract(epoch from k.until - clock_timestamp()) * 1000))::int8
 from asked a join kept k using (key) order by a.n
 
 -- Whose attempt took too long says that it is done, too: the job is the same.
@@ -35,18 +34,17 @@ where o.key = a.key and o.job_id = a.job_id and (a.done <> 0 or o.token = a.toke
 -- ---- who may ask ----
 
 -- statement: key_add
+-- gives: id
 insert into chard.api_key (id, name, digest, scopes, rate) values ($1, $2, $3, $4, $5::text::integer)
 on conflict (id) do nothing
-returning json_build_object('id', id)::text
+returning id
 
 -- statement: key_list
-select coalesce(json_agg(json_build_object(
-                'id', id, 'name', name, 'digest', digest, 'scopes', scopes, 'rate', rate,
-                'created_ms', floor(extract(epoch from created_at) * 1000)::int8,
-                'revoked_ms', floor(extract(epoch from revoked_at) * 1000)::int8) order by id), '[]')::text
-from chard.api_key
+-- gives: keys
+select id, name, digest, scopes, rate, created_at, revoked_at from chard.api_key order by id
 
 -- statement: key_revoke
+-- gives: revoked_keys
 with revoked as (
         update chard.api_key set revoked_at = coalesce(revoked_at, now()) where id = $1 or name = $1 returning id, name)
-select coalesce(json_agg(json_build_object('id', id, 'name', name) order by id), '[]')::text from revoked
+select id, name from revoked order by id

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 -- part: carry_counted
-select json_build_object('carried', count(*))::text from made
+select count(*) from made
 
 -- statement: carry_jobs
+-- gives: count
 with made as (insert into chard.job as t (root_id, pipeline, state, created_at, updated_at, finished_at, error, document,
                 chain, last_task, restarts, branches, user_id)
         select root_id, pipeline, state, created_at, updated_at, finished_at, error::jsonb, document::jsonb,
@@ -19,6 +20,7 @@ with made as (insert into chard.job as t (root_id, pipeline, state, created_at, 
 
 -- Nobody works on it any more: its lease is not carried.
 -- statement: carry_tasks
+-- gives: count
 with made as (insert into chard.task as t (id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,
                 attempts, tokens_in, tokens_out, cost_nano, elapsed_ms, provider, model, error, result, replaced, sends, chord_part)
         select id, root_id, parent_id, name, state, created_at, started_at, finished_at, starts,
@@ -40,6 +42,7 @@ with made as (insert into chard.task as t (id, root_id, parent_id, name, state, 
 -- An outbox row goes in with its event or not at all: that is what keeps a repetition from sending it twice. Another file may have brought events of
 -- the same aggregate: then these come after them.
 -- statement: carry_events
+-- gives: count
 with r as materialized (
         select * from json_to_recordset($1::text::json) as r (cursor bigint, id uuid, aggregate_type text, aggregate_id text,
                 version integer, type text, root_id text, task_id text, created_at timestamptz, payload text, unsent integer,
@@ -59,6 +62,7 @@ sent as (insert into chard.outbox (id, aggregatetype, aggregateid, type, payload
 
 -- What was written once stays as it is here.
 -- statement: carry_facts
+-- gives: count
 with made as (insert into chard.fact as t (at, once, kind, owner, key, task_id, value)
         select at, once <> 0, kind, owner, key, task_id, value::jsonb
         from json_to_recordset($1::text::json) as r (at timestamptz, once integer, kind text, owner text, key text, task_id text, value text)
@@ -66,11 +70,13 @@ with made as (insert into chard.fact as t (at, once, kind, owner, key, task_id, 
         where not t.once and excluded.at > t.at returning 1) {{carry_counted}}
 
 -- statement: carry_inbox
+-- gives: count
 with made as (insert into chard.inbox (at, consumer, event_id) select at, consumer, event_id
         from json_to_recordset($1::text::json) as r (at timestamptz, consumer text, event_id text)
         on conflict do nothing returning 1) {{carry_counted}}
 
 -- statement: carry_once
+-- gives: count
 with made as (insert into chard.once as o (key, fingerprint, job_id, token, until, created_at, done)
         select key, fingerprint, job_id, token, until, created_at, done
         from json_to_recordset($1::text::json) as r (key text, fingerprint text, job_id text, token text, until timestamptz,
@@ -80,6 +86,7 @@ with made as (insert into chard.once as o (key, fingerprint, job_id, token, unti
         returning 1) {{carry_counted}}
 
 -- statement: carry_keys
+-- gives: count
 with made as (insert into chard.api_key as k (id, name, digest, scopes, rate, created_at, revoked_at)
         select id, name, digest, scopes, rate, created_at, revoked_at
         from json_to_recordset($1::text::json) as r (id text, name text, digest text, scopes text, rate integer,
@@ -88,6 +95,7 @@ with made as (insert into chard.api_key as k (id, name, digest, scopes, rate, cr
         returning 1) {{carry_counted}}
 
 -- statement: carry_webhooks
+-- gives: count
 with made as (insert into chard.webhook (id, job_id, url, trace, state, told, body, why, attempts, round, status, created_at, due_at, done_at, ended_at)
         select id, job_id, url, trace, state, told, body, why, attempts, round, status, created_at, due_at, done_at, ended_at
         from json_to_recordset($1::text::json) as r (id text, job_id text, url text, trace text, state text, told text, body text, why text,
@@ -96,6 +104,7 @@ with made as (insert into chard.webhook (id, job_id, url, trace, state, told, bo
         on conflict do nothing returning 1) {{carry_counted}}
 
 -- statement: carry_audits
+-- gives: count
 with made as (insert into chard.dead_letter_audit (at, batch, operation, action, who, reason, scope, entries)
         select at, batch, operation, action, who, reason, scope, entries
         from json_to_recordset($1::text::json) as r (at timestamptz, batch uuid, operation text, action text, who text,
@@ -104,6 +113,7 @@ with made as (insert into chard.dead_letter_audit (at, batch, operation, action,
 
 -- Entries get new numbers; what was done to them is found by its batch.
 -- statement: carry_dead
+-- gives: count
 with made as (insert into chard.dead_letter (died_at, kept_at, settled_at, attempts, rounds, automatic, key, same, state,
                 task_id, root_id, name, queue, error_source, error_code, error_message, group_id, cause, trace_id, user_id, worker,
                 next_task, verdict, acts, properties, body, edited)
@@ -119,6 +129,7 @@ with made as (insert into chard.dead_letter (died_at, kept_at, settled_at, attem
         order by cursor on conflict do nothing returning 1) {{carry_counted}}
 
 -- statement: carry_scheduled
+-- gives: count
 with made as (insert into chard.scheduled (key, due_at, created_at, exchange, routing_key, reason, task_id, properties, body, root_id)
         select key, due_at, created_at, exchange, routing_key, reason, task_id, decode(properties, 'hex'), decode(body, 'hex'), root_id
         from json_to_recordset($1::text::json) as r (key uuid, due_at timestamptz, created_at timestamptz, exchange text,
@@ -126,6 +137,7 @@ with made as (insert into chard.scheduled (key, due_at, created_at, exchange, ro
         on conflict do nothing returning 1) {{carry_counted}}
 
 -- statement: carry_untold
+-- gives: count
 with made as (insert into chard.owed_result (key, created_at, task_id, queue, properties, body, telling)
         select key, created_at, task_id, queue, decode(properties, 'hex'), decode(body, 'hex'), decode(telling, 'hex')
         from json_to_recordset($1::text::json) as r (cursor bigint, key uuid, created_at timestamptz, task_id text, queue text,

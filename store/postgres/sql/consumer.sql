@@ -2,51 +2,49 @@
 -- Consumers: where they stand, what they have put aside, their steps. Few processes do this: nothing is prepared for it.
 
 -- statement: consumer_take
+-- gives: consumer
 with taken as (
         insert into chard.consumer as c (name, taken_by) values ($1, $2)
         on conflict (name) do update set epoch = c.epoch + 1, taken_by = excluded.taken_by, taken_at = now()
-        returning name, position, epoch)
-select json_build_object('position', position, 'epoch', epoch, 'held', coalesce((
-        select json_object_agg(key, n) from (
-                select key, count(*) as n from chard.consumer_waiting where consumer = taken.name group by key) as k), '{}'))::text
-from taken
+        returning position, epoch)
+select 0, row(position, epoch) from taken
+union all
+select 1, row(key, count(*)) from chard.consumer_waiting where consumer = $1 group by key
 
 -- statement: consumer_held
-select coalesce(json_object_agg(key, n), '{}')::text from (
-        select key, count(*) as n from chard.consumer_waiting where consumer = $1 group by key) as k
+-- gives: held
+select key, count(*) from chard.consumer_waiting where consumer = $1 group by key
 
 -- statement: consumer_waiting
+-- gives: waiting
 with heads as materialized (
         select w.*, h.n from (select min(number) as number, count(*) as n from chard.consumer_waiting where consumer = $1 group by key) as h
         join chard.consumer_waiting w using (number)),
 due as (select * from heads where due_at <= now() order by due_at, number limit $2::int8)
-select json_build_object(
-        'due', coalesce((select json_agg(json_build_object('number', number, 'key', key, 'event_id', event_id, 'attempts', attempts,
-                'left', n, 'event', event) order by due_at, number) from due), '[]'),
-        'wait_ms', (select case when count(*) > 0 then greatest(0, ceil(extract(epoch from min(due_at) - now()) * 1000))::int8 end from heads))::text
+(select 0, row(number, key, event_id, attempts, n, event) from due order by due_at, number)
+union all
+select 1, row((select case when count(*) > 0 then greatest(0, ceil(extract(epoch from min(due_at) - now()) * 1000))::int8 end from heads))
 
 -- statement: consumer_list
-select coalesce(json_agg(json_build_object('name', name, 'position', position, 'taken_by', taken_by,
-        'taken_ms', {{ms(taken_at)}}, 'moved_ms', {{ms(moved_at)}},
-        'waiting', (select count(*) from chard.consumer_waiting w where w.consumer = c.name),
-        'behind', (select count(*) from (select from chard.outbox o
+-- gives: consumers
+select name, position, taken_by, taken_at, moved_at, (select count(*) from chard.consumer_waiting w where w.consumer = c.name),
+        (select count(*) from (select from chard.outbox o
                 where (o.xact, o.number) > (coalesce(nullif(split_part(c.position, '.', 1), ''), '0')::xid8,
-                        coalesce(nullif(split_part(c.position, '.', 2), ''), '0')::int8) limit 10000) as b)) order by name), '[]')::text
-from chard.consumer c
-where $1::text is not null
+                        coalesce(nullif(split_part(c.position, '.', 2), ''), '0')::int8) limit 10000) as b)
+from chard.consumer c where $1::text is not null order by name
 
 -- Events of aggregates, the newest 200 of each.
 -- statement: consumer_history
-select a.type, a.id, (
-        select json_agg(json_build_object('id', e.id, 'type', e.type, 'version', e.version, 'payload', e.payload, 'created_at', e.created_at) order by e.version)
-        from (select * from chard.event v where v.aggregate_id = a.id and v.aggregate_type = a.type order by v.version desc limit 200) as e)::text
-from unnest($1::text[], $2::text[]) with ordinality as a (type, id, n) order by n
+select a.n, row(e.id::text, e.type, e.version, e.payload, e.created_at)
+from unnest($1::text[], $2::text[]) with ordinality as a (type, id, n),
+        lateral (select * from chard.event v where v.aggregate_id = a.id and v.aggregate_type = a.type order by v.version desc limit 200) as e
+order by a.n, e.version
 
 -- The aggregates behind the one of the type $2 and the id $1.
 -- statement: consumer_aggregates
-select coalesce(json_agg(json_build_object('aggregate_type', aggregate_type, 'aggregate_id', aggregate_id) order by aggregate_id, aggregate_type), '[]')::text
-from (select distinct aggregate_id, aggregate_type from chard.event
-        where (aggregate_id, aggregate_type) > ($1::text collate "C", $2::text collate "C") order by aggregate_id, aggregate_type limit $3::int8) as a
+-- gives: aggregates
+select distinct aggregate_type, aggregate_id from chard.event
+where (aggregate_id, aggregate_type) > ($1::text collate "C", $2::text collate "C") order by aggregate_id, aggregate_type limit $3::int8
 
 -- statement: consumer_hold
 select chard.consumer_hold($1, $2::int8, nullif($3::text, ''))

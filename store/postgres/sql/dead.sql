@@ -223,11 +223,11 @@ with p as materialized (
 lateral (select name, queue, error_source, error_code, cause, error_message, verdict from chard.dead_letter x
         where x.entry = g.entry offset 0) l
 
--- Columns of shape_group.
 -- part: dead_group_row
 g.group_id, l.name, l.queue, l.error_source, l.error_code, l.cause, l.verdict, l.error_message, g.count, g.entry, g.edited, g.users, g.first, g.last
 
 -- statement: dead_groups on dead
+-- gives: groups
 with g as materialized (
         select group_id, count(*) as count, count(edited) as edited, count(distinct nullif(user_id, '')) as users,
                 min(died_at) as first, max(died_at) as last, max(entry) as entry from chard.dead_letter where {{dead_filter}}
@@ -236,9 +236,11 @@ select {{dead_group_row}} from g, {{dead_group_of_latest}}
 order by g.count desc, g.group_id
 
 -- statement: dead_count on dead
+-- gives: dead_count
 select count(*), coalesce(max(entry), 0), count(edited) from chard.dead_letter where {{dead_filter}}
 
 -- statement: dead_history on dead
+-- gives: acts
 select a.at, a.action, a.who, a.reason, a.scope, a.operation, a.entries
 from unnest((select acts from chard.dead_letter where entry = $1::int8)) as u (id),
         lateral (select * from chard.dead_letter_audit x where x.id = u.id offset 0) a
@@ -246,6 +248,7 @@ order by a.id
 
 -- Entries that are kept, or came or went within the hour: each through its own index, and once.
 -- statement: dead_stats on dead
+-- gives: dead_figures
 with e as materialized (
         select name, queue, error_code, group_id, state, died_at, kept_at, settled_at from chard.dead_letter where state = 'kept'
         union all select name, queue, error_code, group_id, state, died_at, kept_at, settled_at from chard.dead_letter
@@ -262,17 +265,15 @@ r as (
                 count(*) filter (where settled_at > now() - interval '5 min') as out5,
                 count(*) filter (where settled_at > now() - interval '1 hour') as out60
         from e group by name, queue, error_code)
-select json_build_object('at', {{ms(clock_timestamp())}},
-        'kept', (select count(*) from e where state = 'kept'),
-        'groups', (select count(distinct group_id) from e where state = 'kept'),
-        'oldest_died_at', (select {{ms(min(oldest))}} from r),
-        'rows', coalesce((select json_agg(json_build_object('name', name, 'queue', queue, 'code', error_code, 'kept', kept,
-                'oldest_died_at', {{ms(oldest)}}, 'in_1m', in1, 'in_5m', in5, 'in_1h', in60, 'out_1m', out1, 'out_5m', out5,
-                'out_1h', out60) order by kept desc, name, queue, error_code) from r), '[]'))::text
+select 0, row(clock_timestamp(), (select count(*) from e where state = 'kept'), (select count(distinct group_id) from e where state = 'kept'),
+        (select min(oldest) from r))
+union all
+(select 1, row(name, queue, error_code, kept, oldest, in1, in5, in60, out1, out5, out60) from r order by kept desc, name, queue, error_code)
 
 -- A group that has gone is new when it comes again. One that is given is not due again before its lease ends; until somebody was told of it its row
 -- has no entries.
 -- statement: dead_alarms on dead
+-- gives: alarms
 with g as materialized (
         select group_id, count(*)::int4 as count, count(edited) as edited, count(distinct nullif(user_id, '')) as users,
                 min(died_at) as first, max(died_at) as last, max(entry) as entry from chard.dead_letter where state = 'kept' group by group_id),
@@ -296,8 +297,9 @@ order by g.count desc, g.group_id
 
 -- Nobody was told: it is due again at once.
 -- statement: dead_told on dead
+-- gives: count
 with t as (
         update chard.dead_letter_alarm a set at = case when $2::int8 = 1 then now() else a.at end, leased_until = 'epoch',
                 entries = case when $2 = 1 then g.count else a.entries end
         from json_to_recordset($1::json) as g ("group" text, count int4) where a.group_id = g."group" returning 1)
-select json_build_object('groups', count(*))::text from t
+select count(*) from t

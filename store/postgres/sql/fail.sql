@@ -65,6 +65,7 @@ on conflict (key) do nothing
 
 -- They are somebody's for a while: one that dies meanwhile leaves them to others.
 -- statement: owed_take
+-- gives: owed
 with due as (select id from chard.owed_result where due_at <= now() order by id limit $1::int8
         for update skip locked),
 taken as (update chard.owed_result o set due_at = now() + interval '30 s' from due where o.id = due.id

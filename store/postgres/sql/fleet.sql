@@ -2,4 +2,5 @@
 -- Leases that a fleet has among itself.
 
 -- statement: lease_take
-select chard.take_lease($1, $2, $3, $4::int8::int)::text
+-- gives: lease
+select holder, mine, wait_ms from chard.take_lease($1, $2, $3, $4::int8::int)

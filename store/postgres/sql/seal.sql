@@ -17,22 +17,26 @@ encode(sha256(convert_to(coalesce({{before}}, '') || '|' || {{day}}::text || '|'
 
 -- Days that are over, from $1 on; where that is '', from the first that has anything; where it is 'next', from the one behind the last that is sealed.
 -- statement: seal_days on claims
-select coalesce(json_agg(json_build_object('day', day::text, 'sealed', exists (select from chard.event_seal s where s.day = d.day)) order by day), '[]')::text
+-- gives: days
+select day::text, exists (select from chard.event_seal s where s.day = d.day)
 from (select generate_series(
                 case when $1::text not in ('', 'next') then $1::text::date
                         when $1 = 'next' then coalesce((select max(day) + 1 from chard.event_seal), {{event_first_day}})
                         else least({{event_first_day}}, (select min(day) from chard.event_seal)) end,
                 ((now() - interval '1 hour') at time zone 'UTC')::date - 1, interval '1 day')::date as day) as d
+order by day
 
 -- statement: seal_day on claims
+-- gives: day
 with d as materialized ({{event_digest}})
-select json_build_object('day', $1::text, 'events', d.events, 'digest', d.digest, 'sealed', (
-        select json_build_object('events', s.events, 'digest', s.digest, 'chain', s.chain, 'holds', s.chain = {{event_chain(b.chain, s.day, s.events, s.digest)}})
-        from chard.event_seal s left join lateral (select chain from chard.event_seal where day < s.day order by day desc limit 1) b on true
-        where s.day = $1::text::date))::text
-from d
+select 0, row($1::text, events, digest) from d
+union all
+select 1, row(s.events, s.digest, s.chain, s.chain = {{event_chain(b.chain, s.day, s.events, s.digest)}})
+from chard.event_seal s left join lateral (select chain from chard.event_seal where day < s.day order by day desc limit 1) b on true
+where s.day = $1::text::date
 
 -- statement: seal_make on claims
+-- gives: seal
 with d as materialized ({{event_digest}}),
 made as (
         insert into chard.event_seal (day, events, digest, chain)
@@ -40,4 +44,4 @@ made as (
         from d left join lateral (select chain from chard.event_seal where day < $1::text::date order by day desc limit 1) b on true
         where not exists (select from chard.event_seal where day > $1::text::date)
         on conflict (day) do nothing returning day::text, events, chain)
-select coalesce((select json_build_object('day', day, 'events', events, 'chain', chain) from made), 'null')::text
+select day, events, chain from made

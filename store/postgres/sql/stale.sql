@@ -3,6 +3,7 @@
 -- What waits in `scheduled` is read once, by its task and, where that may have no row, by its job; the tasks of a job through their indexes. A task that was claimed within the limit may wait in the broker
 -- for its next try: after an outage, say.
 -- statement: stale_find on dead
+-- gives: stale
 with limits as materialized (select * from unnest($1::text[], $2::int8[]) as l (pipeline, ms)),
 waits as materialized (
         select task_id as id from chard.scheduled where task_id is not null
@@ -19,16 +20,14 @@ stuck as materialized (
                                 or (t.state in ('PENDING', 'STARTED', 'RETRY') and t.started_at >= o.since)
                                 or case when t.id in (select id from waits) then true else false end)
         order by o.updated_at, o.root_id limit $3::int8)
-select coalesce(json_agg(json_build_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state,
-                'updated_us', (extract(epoch from s.updated_at) * 1000000)::int8,
-                'since_us', floor(extract(epoch from s.since) * 1000000)::int8, 'restarts', s.restarts, 'document', s.document,
-                'last', case when l.id is not null then json_build_object('id', l.id, 'name', l.name, 'parent_id', l.parent_id,
-                                'result', l.result, 'chain', s.chain) end) order by s.updated_at, s.root_id), '[]')::text
+select s.root_id, s.pipeline, s.state, (extract(epoch from s.updated_at) * 1000000)::int8, floor(extract(epoch from s.since) * 1000000)::int8,
+        s.restarts, s.document, l.id, l.name, l.parent_id, l.result, case when l.id is not null then s.chain end
 from stuck s left join lateral (
         select k.id, k.name, k.parent_id, k.result from chard.task k
         where k.id = s.last_task and k.state = 'SUCCESS' and s.chain is not null
                 and (select n.id from chard.task n where n.root_id = s.root_id and n.root_id <> n.id and n.parent_id = k.id limit 1) is null
         offset 0) l on true
+order by s.updated_at, s.root_id
 
 -- What may not change between the last look at the jobs and what is done to them: their tasks, then they themselves, each in the order in which
 -- claims, commits and requeues take them, so that nobody deadlocks.

@@ -12,6 +12,7 @@ on conflict (job_id, url) do nothing
 -- $1 = how many, $2 = for how long, in milliseconds. `offset 0`: each job is looked up by its id, however many wait; all jobs are never read. Of two who take at a time
 -- the second finds the row changed, and leaves it.
 -- statement: webhook_take
+-- gives: webhook_tries
 with due as (
         (select w.id, false as ended from chard.webhook w
          where w.state = 'owed' and w.due_at <= now() order by w.due_at limit $1::text::integer)
@@ -36,37 +37,34 @@ taken as (
                 body = case when f.ended then f.body else w.body end
         from found f where w.id = f.id and case when f.ended then w.ended_at is distinct from f.finished_at else w.due_at <= now() end
         returning w.*)
-select coalesce(json_agg(json_build_object('id', t.id, 'message', {{webhook_message(t)}}, 'job', t.job_id, 'url', t.url,
-                'body', t.body, 'trace', t.trace, 'attempts', t.attempts) order by t.ended_at), '[]')::text
-from taken t
+select id, {{webhook_message(t)}}, job_id, url, body, trace, attempts from taken t order by ended_at
 
 -- $2 = its state from now on, $3 = how long to wait, in milliseconds, $4 = the HTTP status, $5 = why it was not delivered.
 -- statement: webhook_settle
+-- gives: id
 update chard.webhook set state = $2, status = $4::text::integer, why = $5,
         due_at = case when $2 = 'owed' then now() + $3::text::bigint * interval '1 ms' end,
         done_at = case when $2 <> 'owed' then now() end
-where id = $1 and state = 'owed' returning json_build_object('id', id)::text
+where id = $1 and state = 'owed' returning id
 
 -- part: webhook_is(which)
 ({{which}} = w.id or {{which}} = w.job_id or {{which}} = w.state)
 
 -- statement: webhook_list
-select coalesce(json_agg(row order by created_at desc, id), '[]')::text from (
-        select w.created_at, w.id, json_build_object('id', w.id, 'message', {{webhook_message(w)}}, 'job', w.job_id, 'url', w.url,
-                'state', w.state, 'attempts', w.attempts, 'status', w.status, 'why', w.why,
-                'created_ms', floor(extract(epoch from w.created_at) * 1000)::int8,
-                'due_ms', floor(extract(epoch from w.due_at) * 1000)::int8,
-                'done_ms', floor(extract(epoch from w.done_at) * 1000)::int8) as row
-        from chard.webhook w where $1 = '' or {{webhook_is($1)}} order by w.created_at desc, w.id limit 1000) as page
+-- gives: webhooks
+select id, {{webhook_message(w)}}, job_id, url, state, attempts, status, why, created_at, due_at, done_at
+from chard.webhook w where $1 = '' or {{webhook_is($1)}} order by created_at desc, id limit 1000
 
 -- statement: webhook_resend
+-- gives: webhooks_again
 with again as (
         update chard.webhook w set state = 'owed', due_at = now(), done_at = null, attempts = 0
         where w.body is not null and {{webhook_is($1)}} returning w.id, w.job_id)
-select coalesce(json_agg(json_build_object('id', id, 'job', job_id) order by id), '[]')::text from again
+select id, job_id from again order by id
 
 -- statement: webhook_forget
+-- gives: count
 with gone as (
         delete from chard.webhook where created_at < now() - interval '30 days' and state <> 'owed'
            and coalesce(done_at, created_at) < now() - interval '30 days' returning 1)
-select json_build_object('forgotten', count(*))::text from gone
+select count(*) from gone

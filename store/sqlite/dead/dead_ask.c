@@ -13,10 +13,9 @@ static int lite_run_groups(struct sqlite_work *work, sqlite3 *db)
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_groups);
 
-        buffer_reset(&c->call.text);
         dead_bind_filter(&q, c);
         query_number(&q, c->query.limit);
-        return lite_add_shapes(&c->call.text, &q, shape_group);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_count(struct sqlite_work *work, sqlite3 *db)
@@ -24,9 +23,8 @@ static int lite_run_count(struct sqlite_work *work, sqlite3 *db)
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_count);
 
-        buffer_reset(&c->call.text);
         dead_bind_filter(&q, c);
-        return lite_add_shape(&c->call.text, &q, shape_count);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_history(struct sqlite_work *work, sqlite3 *db)
@@ -34,42 +32,29 @@ static int lite_run_history(struct sqlite_work *work, sqlite3 *db)
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_history);
 
-        buffer_reset(&c->call.text);
         query_number(&q, c->entry);
-        return lite_add_shapes(&c->call.text, &q, shape_act);
+        return lite_answer(&c->call.text, &q);
 }
 
 /* ---- stats ---- */
 
-static struct query dead_ask_recent(sqlite3 *db, const struct statement *sql)
+static void dead_ask_recent(struct query *q, const void *arg)
 {
-        struct query q = query_of(db, sql);
-        int64_t now_us = lite_now_us();
+        const int64_t now_us = lite_now_us();
 
-        query_number(&q, now_us);
-        query_number(&q, now_us - 60 * MINUTE_US);
-        query_number(&q, now_us - 5 * MINUTE_US);
-        query_number(&q, now_us - MINUTE_US);
-        return q;
+        (void)arg;
+        query_number(q, now_us);
+        query_number(q, now_us - 60 * MINUTE_US);
+        query_number(q, now_us - 5 * MINUTE_US);
+        query_number(q, now_us - MINUTE_US);
 }
 
 static int lite_run_stats(struct sqlite_work *work, sqlite3 *db)
 {
+        static const struct statement *const parts[] = { &lite_sql_dead_totals, &lite_sql_dead_rates };
         struct dead_call *c = (struct dead_call *)work;
-        struct buffer *text = &c->call.text;
-        struct query q = dead_ask_recent(db, &lite_sql_dead_totals);
-        int rc;
 
-        buffer_reset(text);
-        rc = lite_add_row(text, &q);
-        if (rc != SQLITE_OK || text->size == 0)
-                return rc;
-        text->size--; /* the rows come before the closing brace */
-        buffer_add_string(text, ",\"rows\":");
-        q = dead_ask_recent(db, &lite_sql_dead_rates);
-        rc = lite_add_rows(text, &q);
-        buffer_add_byte(text, '}');
-        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+        return lite_answer_parts(&c->call.text, db, answer_dead_figures, parts, dead_ask_recent, NULL);
 }
 
 /* ---- alarms ---- */
@@ -82,8 +67,8 @@ struct given {
 static int dead_read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struct given **given)
 {
         struct query q = query_of(db, &lite_sql_dead_due);
-        const char *between = "[";
-        int rc;
+        struct answer answer = { 0 };
+        bool ok = true;
 
         query_number(&q, now_us);
         query_number(&q, c->alarm.growth);
@@ -91,21 +76,19 @@ static int dead_read_due(struct dead_call *c, sqlite3 *db, int64_t now_us, struc
         query_number(&q, c->alarm.quiet_ms * 1000);
         query_number(&q, c->alarm.limit);
         query_number(&q, c->alarm.factor);
-        for (; query_row(&q); between = ",") {
+        while (ok && query_row(&q)) {
                 struct given *one = arena_alloc(&c->read, sizeof(*one));
 
-                buffer_add_string(&c->call.text, between);
-                lite_shape(&c->call.text, &q, shape_alarm);
-                if (!one || !(one->group = arena_string(&c->read, query_read_text(&q, 0)))) {
-                        query_end(&q);
-                        return SQLITE_NOMEM;
+                answer_add(&answer, q.gives, 0, query_read_cell, &q);
+                ok = one && (one->group = arena_string(&c->read, query_read_text(&q, 0)));
+                if (ok) {
+                        one->next = *given;
+                        *given = one;
                 }
-                one->next = *given;
-                *given = one;
         }
-        buffer_add_string(&c->call.text, *between == '[' ? "[]" : "]");
-        rc = query_end(&q);
-        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+        const int rc = query_end(&q);
+
+        return lite_end_answer(&c->call.text, &answer, q.gives, ok ? rc : SQLITE_NOMEM);
 }
 
 static int dead_ask_give(const struct given *one, sqlite3 *db, int64_t at_us)

@@ -26,11 +26,10 @@ static int stale_run_find(struct sqlite_work *work, sqlite3 *db)
         struct lite_stale_find_call *c = (struct lite_stale_find_call *)work;
         struct query q = query_of(db, &lite_sql_stale_find);
 
-        buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
         query_text(&q, (const char *)c->limits.data);
         query_number(&q, c->limit);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb find_verb = { .run = stale_run_find, .done = lite_read, .reads = true };

@@ -28,11 +28,10 @@ static int lite_run_cdc_place(struct sqlite_work *work, sqlite3 *db)
         struct lite_cdc_call *c = (struct lite_cdc_call *)work;
         struct query q = query_of(db, &lite_sql_cdc_place);
 
-        buffer_reset(&c->call.text);
         query_text(&q, c->text);
         query_text(&q, c->until ? "until" : "since");
         query_number(&q, lite_now_us());
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static struct query cdc_query(const struct lite_cdc_call *c, sqlite3 *db, const struct statement *statement)
@@ -50,8 +49,7 @@ static int lite_run_cdc_count(struct sqlite_work *work, sqlite3 *db)
         struct lite_cdc_call *c = (struct lite_cdc_call *)work;
         struct query q = cdc_query(c, db, &lite_sql_cdc_count);
 
-        buffer_reset(&c->call.text);
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_cdc_backfill(struct sqlite_work *work, sqlite3 *db)
@@ -64,8 +62,7 @@ static int lite_run_cdc_backfill(struct sqlite_work *work, sqlite3 *db)
         query_number(&q, lite_now_us());
         const int rc = query_run(&q);
 
-        buffer_addf(&c->call.text, "{\"count\":%d}", sqlite3_changes(db));
-        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+        return lite_answer_count(&c->call.text, sqlite3_changes(db), rc);
 }
 
 static const struct sqlite_verb cdc_look_verb = { .run = lite_run_cdc_look, .done = lite_read, .reads = true };

@@ -11,7 +11,7 @@ struct lite_events_call {
         struct lite_call call; /* its text: the answer */
         int64_t since;
         unsigned limit;
-        const struct shape *shape;
+        const struct statement *statement;
 };
 
 int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
@@ -46,12 +46,11 @@ int lite_put_event(sqlite3 *db, const struct lite_event *e, int64_t now_us)
 static int lite_run_events(struct sqlite_work *work, sqlite3 *db)
 {
         struct lite_events_call *c = (struct lite_events_call *)work;
-        struct query q = query_of(db, &lite_sql_events);
+        struct query q = query_of(db, c->statement);
 
-        buffer_reset(&c->call.text);
         query_number(&q, c->since);
         query_number(&q, c->limit);
-        return lite_add_shapes(&c->call.text, &q, c->shape);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb verb = { .run = lite_run_events, .done = lite_read, .reads = true };
@@ -69,7 +68,7 @@ static int lite_events_read_position(const char *text, int64_t *position, struct
         return 0;
 }
 
-static void lite_events_start(struct store *s, const char *since, unsigned limit, const struct shape *shape,
+static void lite_events_start(struct store *s, const char *since, unsigned limit, const struct statement *statement,
                               json_done *done, void *arg)
 {
         struct lite_events_call *c;
@@ -87,16 +86,16 @@ static void lite_events_start(struct store *s, const char *since, unsigned limit
         }
         c->since = position;
         c->limit = limit;
-        c->shape = shape;
+        c->statement = statement;
         lite_call_start(&c->call, &verb);
 }
 
 void lite_events(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
 {
-        lite_events_start(s, since, limit, shape_outbox, done, arg);
+        lite_events_start(s, since, limit, &lite_sql_events, done, arg);
 }
 
 void lite_consumer_page(struct store *s, const char *since, unsigned limit, json_done *done, void *arg)
 {
-        lite_events_start(s, since, limit, shape_outbox_text, done, arg);
+        lite_events_start(s, since, limit, &lite_sql_events_text, done, arg);
 }

@@ -42,26 +42,18 @@ static int look_unseen(struct follow_call *c, sqlite3 *db, struct followed *f)
 /* The steps as they are numbered, of all of them. */
 static int add_steps(struct follow_call *c, sqlite3 *db)
 {
-        const char *between = "[";
+        struct answer steps = { 0 };
         int rc = SQLITE_OK;
 
-        buffer_reset(&c->call.text);
         for (size_t i = 0; i < c->count && rc == SQLITE_OK; i++) {
                 struct query q = query_of(db, &lite_sql_follow_steps);
 
                 query_text(&q, c->follows[i].id);
                 query_number(&q, c->follows[i].after);
                 query_number(&q, JOB_FOLLOW_MOST);
-                for (; query_row(&q); between = ",") {
-                        const struct bytes row = query_read_bytes(&q, 0);
-
-                        buffer_add_string(&c->call.text, between);
-                        buffer_add(&c->call.text, row.data, row.size);
-                }
-                rc = query_end(&q);
+                rc = lite_add_rows(&steps, answer_job_steps, 0, &q);
         }
-        buffer_add_string(&c->call.text, *between == '[' ? "[]" : "]");
-        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+        return lite_end_answer(&c->call.text, &steps, answer_job_steps, rc);
 }
 
 static int follow_run_look(struct sqlite_work *work, sqlite3 *db)

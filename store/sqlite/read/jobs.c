@@ -49,37 +49,43 @@ static void bind_list(struct query *q, const struct job_list_call *c, unsigned r
         query_text(q, f->text);
 }
 
+enum { LIST_ID, LIST_CREATED = 4, LIST_FITS = 7 }; /* columns */
+
+/* Where the next page begins: behind this row. */
+static void list_note(struct answer *page, struct query *q)
+{
+        struct buffer cursor = { 0 };
+
+        buffer_addf(&cursor, "%lld.%s", (long long)query_read_number(q, LIST_CREATED), query_read_text(q, LIST_ID));
+        answer_add(page, answer_job_page, 1, shape_read_cells, &(struct cell){ .bytes = buffer_view(&cursor) });
+        page->parts[1].failed = page->parts[1].failed || cursor.failed;
+        buffer_free(&cursor);
+}
+
 static int lite_run_list(struct sqlite_work *work, sqlite3 *db)
 {
         struct list_call *c = (struct list_call *)work;
         const unsigned rows = *c->list.filter.text ? JOB_PAGE_TEXTS : JOB_PAGE_ROWS;
-        struct buffer *text = &c->call.text, behind = { 0 };
         struct query q = query_of(db, list_sql(&c->list));
+        struct answer page = { 0 };
         unsigned looked = 0, found = 0;
-        int rc;
 
-        buffer_reset(text);
-        buffer_add_string(text, "{\"jobs\":[");
         bind_list(&q, &c->list, rows);
         while (found < c->list.filter.limit && query_row(&q)) {
-                const struct bytes row = query_read_bytes(&q, 2);
+                const bool fits = query_read_number(&q, LIST_FITS);
 
-                if (++looked == rows || (row.data && found + 1 == c->list.filter.limit))
-                        buffer_addf(&behind, "%lld.%s", (long long)query_read_number(&q, 0), query_read_text(&q, 1));
-                if (!row.data)
+                if (++looked == rows || (fits && found + 1 == c->list.filter.limit))
+                        list_note(&page, &q);
+                if (!fits)
                         continue;
-                buffer_add_string(text, found++ ? "," : "");
-                buffer_add(text, row.data, row.size);
+                answer_add(&page, answer_job_page, 0, query_read_cell, &q);
+                found++;
         }
-        rc = query_end(&q);
-        buffer_add_string(text, "],\"cursor\":");
-        if (behind.size)
-                json_write_text(buffer_view(&behind), text);
-        else
-                buffer_add_string(text, "null");
-        buffer_add_byte(text, '}');
-        buffer_free(&behind);
-        return rc == SQLITE_OK && text->failed ? SQLITE_NOMEM : rc;
+        answer_add(&page, answer_job_page, 1, shape_read_cells,
+                   &(struct cell){ .null = true }); /* counts where there was none */
+        const int rc = query_end(&q);
+
+        return lite_end_answer(&c->call.text, &page, answer_job_page, rc);
 }
 
 static const struct sqlite_verb list_verb = { .run = lite_run_list, .done = lite_read, .reads = true };
@@ -109,16 +115,14 @@ static int jobs_run_find(struct sqlite_work *work, sqlite3 *db)
         struct query q = query_of(db, &lite_sql_job_find);
         int rc;
 
-        buffer_reset(&c->call.text);
         query_text(&q, c->prefix);
         query_text(&q, *c->upto ? c->upto : "\x7f");
-        rc = lite_add_rows(&c->call.text, &q);
+        rc = lite_answer(&c->call.text, &q);
         if (rc != SQLITE_OK || c->call.text.size > 2)
                 return rc;
-        buffer_reset(&c->call.text);
         q = query_of(db, &lite_sql_job_chained);
         query_text(&q, c->prefix);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb find_verb = { .run = jobs_run_find, .done = lite_read, .reads = true };
@@ -147,63 +151,74 @@ void lite_job_find(struct store *s, const char *prefix, json_done *done, void *a
                 lite_call_start(&c->call, &find_verb);
 }
 
-/* One row with one text; ?1 is the time. */
-static int lite_run_of_all(struct sqlite_work *work, sqlite3 *db, const struct statement *statement)
-{
-        struct lite_jobs_find_call *c = (struct lite_jobs_find_call *)work;
-        struct query q = query_of(db, statement);
+/* ---- of all ---- */
 
-        buffer_reset(&c->call.text);
-        query_number(&q, lite_now_us());
-        return lite_add_row(&c->call.text, &q);
+static void bind_now(struct query *q, const void *arg)
+{
+        (void)arg;
+        query_number(q, lite_now_us());
 }
 
 static int lite_run_load(struct sqlite_work *work, sqlite3 *db)
 {
-        return lite_run_of_all(work, db, &lite_sql_load);
+        static const struct statement *const parts[] = { &lite_sql_load_held, &lite_sql_workers,
+                                                         &lite_sql_load_scheduled, &lite_sql_load_leases };
+
+        return lite_answer_parts(&((struct lite_call *)work)->text, db, answer_load, parts, bind_now, NULL);
 }
 
 static int lite_run_figures(struct sqlite_work *work, sqlite3 *db)
 {
-        return lite_run_of_all(work, db, &lite_sql_figures);
-}
+        static const struct statement *const parts[] = { &lite_sql_figures_late, &lite_sql_figures_scheduled,
+                                                         &lite_sql_figures_workers, NULL };
 
-static const struct sqlite_verb figures_verb = { .run = lite_run_figures, .done = lite_read, .reads = true };
-
-void lite_figures(struct store *s, json_done *done, void *arg)
-{
-        struct lite_jobs_find_call *c = find_new(s, "", done, arg);
-
-        if (c)
-                lite_call_start(&c->call, &figures_verb);
+        return lite_answer_parts(&((struct lite_call *)work)->text, db, answer_figures, parts, bind_now, NULL);
 }
 
 static int lite_run_examine(struct sqlite_work *work, sqlite3 *db)
 {
-        return lite_run_of_all(work, db, &lite_sql_examine);
-}
+        static const struct statement *const parts[] = { &lite_sql_examine, NULL };
 
-static const struct sqlite_verb examine_verb = { .run = lite_run_examine, .done = lite_read, .reads = true };
-
-void lite_examine(struct store *s, json_done *done, void *arg)
-{
-        struct lite_jobs_find_call *c = find_new(s, "", done, arg);
-
-        if (c)
-                lite_call_start(&c->call, &examine_verb);
+        return lite_answer_parts(&((struct lite_call *)work)->text, db, answer_store, parts, bind_now, NULL);
 }
 
 static const struct sqlite_verb load_verb = { .run = lite_run_load, .done = lite_read, .reads = true };
+static const struct sqlite_verb figures_verb = { .run = lite_run_figures, .done = lite_read, .reads = true };
+static const struct sqlite_verb examine_verb = { .run = lite_run_examine, .done = lite_read, .reads = true };
+
+static void ask_of_all(struct store *s, const struct sqlite_verb *verb, json_done *done, void *arg)
+{
+        struct lite_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
+
+        if (c)
+                lite_call_start(c, verb);
+        else
+                lite_refuse_read(done, arg);
+}
 
 void lite_load(struct store *s, json_done *done, void *arg)
 {
-        struct lite_jobs_find_call *c = find_new(s, "", done, arg);
+        ask_of_all(s, &load_verb, done, arg);
+}
 
-        if (c)
-                lite_call_start(&c->call, &load_verb);
+void lite_figures(struct store *s, json_done *done, void *arg)
+{
+        ask_of_all(s, &figures_verb, done, arg);
+}
+
+void lite_examine(struct store *s, json_done *done, void *arg)
+{
+        ask_of_all(s, &examine_verb, done, arg);
 }
 
 /* ---- cancel ---- */
+
+static int cancel_answer(struct lite_jobs_find_call *c, const char *state, int revoked, struct bytes ids, int rc)
+{
+        const struct cell cells[] = { { .bytes = bytes_of_string(state) }, { .number = revoked }, { .bytes = ids } };
+
+        return lite_answer_cells(&c->call.text, answer_cancelled, cells, rc);
+}
 
 static int revoke_tasks(struct lite_jobs_find_call *c, sqlite3 *db)
 {
@@ -212,6 +227,7 @@ static int revoke_tasks(struct lite_jobs_find_call *c, sqlite3 *db)
         struct buffer ids = { 0 };
         int rc, revoked = 0;
 
+        buffer_add_byte(&ids, '[');
         query_text(&q, c->prefix);
         query_number(&q, now_us);
         while (query_row(&q)) {
@@ -219,10 +235,10 @@ static int revoke_tasks(struct lite_jobs_find_call *c, sqlite3 *db)
                 json_write_text(query_read_bytes(&q, 0), &ids);
         }
         rc = query_end(&q);
-        if (rc == SQLITE_OK && ids.failed)
+        buffer_add_byte(&ids, ']');
+        if (ids.failed && rc == SQLITE_OK)
                 rc = SQLITE_NOMEM;
-        buffer_addf(&c->call.text, "{\"state\":\"REVOKED\",\"revoked\":%d,\"tasks\":[%.*s]}", revoked, (int)ids.size,
-                    ids.size ? (const char *)ids.data : "");
+        rc = cancel_answer(c, "REVOKED", revoked, buffer_view(&ids), rc);
         buffer_free(&ids);
         if (rc != SQLITE_OK)
                 return rc;
@@ -239,16 +255,17 @@ static int lite_run_cancel(struct sqlite_work *work, sqlite3 *db)
         bool ended = false;
         int rc;
 
-        buffer_reset(&c->call.text);
         query_text(&q, c->prefix);
         if (query_row(&q)) {
                 const char *state = query_read_text(&q, 0);
 
                 ended = strcmp(state, "SUCCESS") == 0 || strcmp(state, "FAILURE") == 0 || strcmp(state, "REVOKED") == 0;
                 if (ended)
-                        buffer_addf(&c->call.text, "{\"state\":\"%s\",\"revoked\":0,\"tasks\":[]}", state);
+                        cancel_answer(c, state, 0, bytes_of_string("[]"), SQLITE_OK);
         }
         rc = query_end(&q);
+        if (rc == SQLITE_OK && ended && c->call.text.failed)
+                rc = SQLITE_NOMEM;
         return rc == SQLITE_OK && !ended ? revoke_tasks(c, db) : rc;
 }
 

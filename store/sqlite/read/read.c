@@ -17,53 +17,26 @@ struct beat_call {
 
 /* ---- job, worker ---- */
 
-static int finish_read(const struct lite_read_call *c, int rc)
+static void bind_key(struct query *q, const void *call)
 {
-        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
-}
-
-static int read_add_list(struct lite_read_call *c, sqlite3 *db, const char *name, const struct statement *sql)
-{
-        struct query q = query_of(db, sql);
-
-        query_text(&q, c->key);
-        buffer_addf(&c->call.text, ",\"%s\":", name);
-        return lite_add_rows(&c->call.text, &q);
+        query_text(q, ((const struct lite_read_call *)call)->key);
 }
 
 static int lite_run_job(struct sqlite_work *work, sqlite3 *db)
 {
+        static const struct statement *const parts[] = { &lite_sql_job, &lite_sql_job_tasks, &lite_sql_job_events };
         struct lite_read_call *c = (struct lite_read_call *)work;
-        struct query q = query_of(db, &lite_sql_job);
-        bool found = false;
-        int rc;
 
-        buffer_reset(&c->call.text);
-        query_text(&q, c->key);
-        if (query_row(&q)) {
-                struct bytes row = query_read_bytes(&q, 0);
-
-                found = true;
-                buffer_add(&c->call.text, row.data, row.size - 1); /* its lists come before the closing brace */
-        }
-        rc = query_end(&q);
-        if (rc != SQLITE_OK || !found)
-                return rc;
-        rc = read_add_list(c, db, "tasks", &lite_sql_job_tasks);
-        if (rc == SQLITE_OK)
-                rc = read_add_list(c, db, "events", &lite_sql_job_events);
-        buffer_add_byte(&c->call.text, '}');
-        return finish_read(c, rc);
+        return lite_answer_parts(&c->call.text, db, answer_job, parts, bind_key, c);
 }
 
 static int lite_run_job_trail(struct sqlite_work *work, sqlite3 *db)
 {
+        static const struct statement *const parts[] = { &lite_sql_trail_tasks, &lite_sql_trail_waiting,
+                                                         &lite_sql_trail_dead, &lite_sql_trail_acts };
         struct lite_read_call *c = (struct lite_read_call *)work;
-        struct query q = query_of(db, &lite_sql_job_trail);
 
-        buffer_reset(&c->call.text);
-        query_text(&q, c->key);
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer_parts(&c->call.text, db, answer_trail, parts, bind_key, c);
 }
 
 static int lite_run_worker(struct sqlite_work *work, sqlite3 *db)
@@ -71,21 +44,18 @@ static int lite_run_worker(struct sqlite_work *work, sqlite3 *db)
         struct lite_read_call *c = (struct lite_read_call *)work;
         struct query q = query_of(db, &lite_sql_worker);
 
-        buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
         query_text(&q, c->key);
-        return lite_add_shape(&c->call.text, &q, shape_worker);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_workers(struct sqlite_work *work, sqlite3 *db)
 {
         struct lite_read_call *c = (struct lite_read_call *)work;
-        struct query q = query_of(db, &lite_sql_worker);
+        struct query q = query_of(db, &lite_sql_workers);
 
-        buffer_reset(&c->call.text);
         query_number(&q, lite_now_us());
-        query_text(&q, NULL);
-        return lite_add_shapes(&c->call.text, &q, shape_worker);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_upcoming(struct sqlite_work *work, sqlite3 *db)
@@ -93,8 +63,7 @@ static int lite_run_upcoming(struct sqlite_work *work, sqlite3 *db)
         struct lite_read_call *c = (struct lite_read_call *)work;
         struct query q = query_of(db, &lite_sql_upcoming);
 
-        buffer_reset(&c->call.text);
-        return lite_add_shapes(&c->call.text, &q, shape_upcoming);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_chord_parts(struct sqlite_work *work, sqlite3 *db)
@@ -102,9 +71,8 @@ static int lite_run_chord_parts(struct sqlite_work *work, sqlite3 *db)
         struct lite_read_call *c = (struct lite_read_call *)work;
         struct query q = query_of(db, &lite_sql_chord_parts);
 
-        buffer_reset(&c->call.text);
         query_text(&q, c->key);
-        return lite_add_shapes(&c->call.text, &q, shape_chord_part);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int lite_run_forget_workers(struct sqlite_work *work, sqlite3 *db)
@@ -114,9 +82,8 @@ static int lite_run_forget_workers(struct sqlite_work *work, sqlite3 *db)
         struct query q = query_of(db, &lite_sql_silent_workers);
         int rc;
 
-        buffer_reset(&c->call.text);
         query_number(&q, before_us);
-        rc = lite_add_row(&c->call.text, &q);
+        rc = lite_answer(&c->call.text, &q);
         if (rc != SQLITE_OK)
                 return rc;
         q = query_of(db, &lite_sql_forget_workers);

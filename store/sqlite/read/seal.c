@@ -94,18 +94,27 @@ static int seal_read(const char *day, sqlite3 *db, struct seal_day *out)
         return query_end(&q);
 }
 
-static void seal_tell(struct buffer *text, const char *day, const struct seal_day *d)
+static struct cell seal_cell(const char *text)
+{
+        return (struct cell){ .bytes = bytes_of_string(text) };
+}
+
+static int seal_tell(struct seal_call *c, const struct seal_day *d)
 {
         char chain[SEAL_HEX_SIZE];
+        struct cell day[] = { seal_cell(c->day), { .number = d->events }, seal_cell(d->digest) };
+        struct answer answer = { 0 };
 
-        buffer_addf(text, "{\"day\":\"%s\",\"events\":%" PRId64 ",\"digest\":\"%s\",\"sealed\":", day, d->events,
-                    d->digest);
-        if (*d->sealed_chain && seal_chain(day, d->before, d->sealed_events, d->sealed_digest, chain))
-                buffer_addf(text, "{\"events\":%" PRId64 ",\"digest\":\"%s\",\"chain\":\"%s\",\"holds\":%s}}",
-                            d->sealed_events, d->sealed_digest, d->sealed_chain,
-                            strcmp(chain, d->sealed_chain) == 0 ? "true" : "false");
-        else
-                buffer_add_string(text, "null}");
+        answer_add(&answer, answer_day, 0, shape_read_cells, day);
+        if (*d->sealed_chain && seal_chain(c->day, d->before, d->sealed_events, d->sealed_digest, chain)) {
+                struct cell seal[] = { { .number = d->sealed_events },
+                                       seal_cell(d->sealed_digest),
+                                       seal_cell(d->sealed_chain),
+                                       { .number = strcmp(chain, d->sealed_chain) == 0 } };
+
+                answer_add(&answer, answer_day, 1, shape_read_cells, seal);
+        }
+        return lite_end_answer(&c->call.text, &answer, answer_day, SQLITE_OK);
 }
 
 static int seal_make(struct seal_call *c, sqlite3 *db, struct seal_day *d)
@@ -121,12 +130,11 @@ static int seal_make(struct seal_call *c, sqlite3 *db, struct seal_day *d)
         query_text(&q, d->chain);
         query_number(&q, lite_now_us());
         rc = query_run(&q);
-        if (rc == SQLITE_OK && sqlite3_changes(db) == 1)
-                buffer_addf(&c->call.text, "{\"day\":\"%s\",\"events\":%" PRId64 ",\"chain\":\"%s\"}", c->day,
-                            d->events, d->chain);
-        else
-                buffer_add_string(&c->call.text, "null");
-        return rc;
+        if (rc != SQLITE_OK || sqlite3_changes(db) != 1)
+                return rc; /* sealed by somebody else: no answer */
+        const struct cell cells[] = { seal_cell(c->day), { .number = d->events }, seal_cell(d->chain) };
+
+        return lite_answer_cells(&c->call.text, answer_seal, cells, rc);
 }
 
 static int seal_run_day(struct sqlite_work *work, sqlite3 *db)
@@ -141,8 +149,8 @@ static int seal_run_day(struct sqlite_work *work, sqlite3 *db)
         if (rc == SQLITE_OK && c->make)
                 rc = seal_make(c, db, &d);
         else if (rc == SQLITE_OK)
-                seal_tell(&c->call.text, c->day, &d);
-        return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
+                rc = seal_tell(c, &d);
+        return rc;
 }
 
 static int seal_run_days(struct sqlite_work *work, sqlite3 *db)
@@ -155,10 +163,9 @@ static int seal_run_days(struct sqlite_work *work, sqlite3 *db)
 
         gmtime_r(&yesterday, &tm);
         strftime(last, sizeof(last), "%Y-%m-%d", &tm);
-        buffer_reset(&c->call.text);
         query_text(&q, c->day);
         query_text(&q, last);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb seal_days_verb = { .run = seal_run_days, .done = lite_read, .reads = true };

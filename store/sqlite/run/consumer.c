@@ -235,8 +235,14 @@ struct lite_consumer_ask {
         char name[];
 };
 
+static void consumer_bind_name(struct query *q, const void *ask)
+{
+        query_text(q, ((const struct lite_consumer_ask *)ask)->name);
+}
+
 static int consumer_run_take(struct sqlite_work *work, sqlite3 *db)
 {
+        static const struct statement *const parts[] = { &lite_sql_consumer_taken, &lite_sql_consumer_held };
         struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_take);
         int rc;
@@ -248,21 +254,24 @@ static int consumer_run_take(struct sqlite_work *work, sqlite3 *db)
         rc = query_run(&q);
         if (rc != SQLITE_OK)
                 return rc;
-        q = query_of(db, &lite_sql_consumer_taken);
-        query_text(&q, c->name);
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer_parts(&c->call.text, db, answer_consumer, parts, consumer_bind_name, c);
+}
+
+static void consumer_bind_waiting(struct query *q, const void *call)
+{
+        const struct lite_consumer_ask *ask = call;
+
+        query_text(q, ask->name);
+        query_number(q, lite_now_us());
+        query_number(q, ask->limit);
 }
 
 static int consumer_run_waiting(struct sqlite_work *work, sqlite3 *db)
 {
+        static const struct statement *const parts[] = { &lite_sql_consumer_due, &lite_sql_consumer_wait_ms };
         struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
-        struct query q = query_of(db, &lite_sql_consumer_waiting);
 
-        buffer_reset(&c->call.text);
-        query_text(&q, c->name);
-        query_number(&q, lite_now_us());
-        query_number(&q, c->limit);
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer_parts(&c->call.text, db, answer_waiting, parts, consumer_bind_waiting, c);
 }
 
 static int consumer_run_held(struct sqlite_work *work, sqlite3 *db)
@@ -270,9 +279,8 @@ static int consumer_run_held(struct sqlite_work *work, sqlite3 *db)
         struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_held);
 
-        buffer_reset(&c->call.text);
         query_text(&q, c->name);
-        return lite_add_row(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int consumer_run_list(struct sqlite_work *work, sqlite3 *db)
@@ -280,8 +288,7 @@ static int consumer_run_list(struct sqlite_work *work, sqlite3 *db)
         struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_list);
 
-        buffer_reset(&c->call.text);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb take_verb = { .run = consumer_run_take, .done = lite_read, .name = "take" };
@@ -292,11 +299,10 @@ static int consumer_run_aggregates(struct sqlite_work *work, sqlite3 *db)
         struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
         struct query q = query_of(db, &lite_sql_consumer_aggregates);
 
-        buffer_reset(&c->call.text);
         query_text(&q, c->name);
         query_text(&q, c->holder);
         query_number(&q, c->limit);
-        return lite_add_rows(&c->call.text, &q);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb aggregates_verb = { .run = consumer_run_aggregates, .done = lite_read, .reads = true };
@@ -392,16 +398,13 @@ static int history_run(struct sqlite_work *work, sqlite3 *db)
         buffer_reset(&c->call.text);
         for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++) {
                 struct query q = query_of(db, &lite_sql_consumer_history);
+                struct answer events = { 0 };
 
                 query_text(&q, c->sets[i].kind);
                 query_text(&q, c->sets[i].owner);
-                if (query_row(&q)) {
-                        const struct bytes text = query_read_bytes(&q, 0);
-
-                        buffer_add(&c->call.text, text.data, text.size);
-                }
+                rc = lite_add_rows(&events, q.gives, 0, &q);
+                answer_end(&events, q.gives, &c->call.text);
                 buffer_add_byte(&c->call.text, '\0');
-                rc = query_end(&q);
         }
         return rc == SQLITE_OK && c->call.text.failed ? SQLITE_NOMEM : rc;
 }

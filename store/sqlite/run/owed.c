@@ -63,11 +63,10 @@ static int owed_take_run(struct sqlite_work *work, sqlite3 *db)
         const int64_t now_us = lite_now_us();
         struct query q = query_of(db, &lite_sql_owed_take);
 
-        buffer_reset(&c->call.text);
         query_number(&q, now_us);
         query_number(&q, now_us + TAKEN_US);
         query_number(&q, c->limit);
-        return lite_add_shapes(&c->call.text, &q, shape_owed);
+        return lite_answer(&c->call.text, &q);
 }
 
 static const struct sqlite_verb owed_take_verb = {

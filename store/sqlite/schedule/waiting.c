@@ -13,10 +13,9 @@ static int waiting_rows(struct waiting_call *c, sqlite3 *db, const struct statem
 {
         struct query q = query_of(db, sql);
 
-        buffer_reset(&c->call.text);
         query_text(&q, c->which);
         query_number(&q, lite_now_us());
-        return lite_add_shapes(&c->call.text, &q, shape_scheduled);
+        return lite_answer(&c->call.text, &q);
 }
 
 static int waiting_list(struct sqlite_work *work, sqlite3 *db)

@@ -11,8 +11,8 @@ on conflict (key) do update set
 where created_at <= ?7 or (not done and until <= ?5 and fingerprint = ?2)
 
 -- statement: once_read
-select json_object('verdict', iif(fingerprint <> ?2, 'other', iif(done, 'done', iif(token = ?3, 'mine', 'open'))),
-                'id', job_id, 'wait_ms', max(0, (until - ?4 + 999) / 1000))
+-- gives: once
+select iif(fingerprint <> ?2, 'other', iif(done, 'done', iif(token = ?3, 'mine', 'open'))), job_id, max(0, (until - ?4 + 999) / 1000)
 from once where key = ?1
 
 -- Whose attempt took too long says that it is done, too: the job is the same.
@@ -28,12 +28,13 @@ delete from once where rowid in (select rowid from once where created_at < ?1 or
 insert into api_key (id, name, digest, scopes, rate, created_at) values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (id) do nothing
 
 -- statement: key_list
-select json_object('id', id, 'name', name, 'digest', digest, 'scopes', scopes, 'rate', rate,
-                'created_ms', created_at / 1000, 'revoked_ms', revoked_at / 1000)
+-- gives: keys
+select id, name, digest, scopes, rate, created_at, revoked_at
 from api_key order by id
 
 -- statement: key_revoke
 update api_key set revoked_at = coalesce(revoked_at, ?2) where id = ?1 or name = ?1
 
 -- statement: key_revoked
-select json_object('id', id, 'name', name) from api_key where id = ?1 or name = ?1 order by id
+-- gives: revoked_keys
+select id, name from api_key where id = ?1 or name = ?1 order by id

@@ -6,38 +6,39 @@ insert into consumer (name, taken_by, taken_at) values (?1, ?2, ?3)
 on conflict (name) do update set epoch = epoch + 1, taken_by = ?2, taken_at = ?3
 
 -- statement: consumer_taken
-select json_object('position', position, 'epoch', epoch, 'held', json((
-        select coalesce(json_group_object(key, n), '{}') from (
-                select key, count(*) as n from consumer_waiting where consumer = ?1 group by key))))
-from consumer where name = ?1
+select position, epoch from consumer where name = ?1
 
 -- statement: consumer_held
-select json_group_object(key, n) from (select key, count(*) as n from consumer_waiting where consumer = ?1 group by key)
+-- gives: held
+select key, count(*) from consumer_waiting where consumer = ?1 group by key
 
--- statement: consumer_waiting
+-- part: consumer_heads
 with heads as materialized (
         select w.*, h.n from (select min(number) as first, count(*) as n from consumer_waiting where consumer = ?1 group by key) as h
         join consumer_waiting w on w.number = h.first)
-select json_object(
-        'due', json((select coalesce(json_group_array(json_object('number', number, 'key', key, 'event_id', event_id, 'attempts', attempts,
-                'left', n, 'event', event)), '[]') from (select * from heads where due_at <= ?2 order by due_at, number limit ?3))),
-        'wait_ms', (select max(0, (min(due_at) - ?2 + 999) / 1000) from heads))
+
+-- statement: consumer_due
+{{consumer_heads}} select number, key, event_id, attempts, n, event from heads where due_at <= ?2 order by due_at, number limit ?3
+
+-- statement: consumer_wait_ms
+{{consumer_heads}} select max(0, (min(due_at) - ?2 + 999) / 1000) from heads where ?3
 
 -- statement: consumer_list
-select json_object('name', name, 'position', position, 'taken_by', taken_by, 'taken_ms', taken_at / 1000, 'moved_ms', moved_at / 1000,
-        'waiting', (select count(*) from consumer_waiting w where w.consumer = c.name),
-        'behind', (select count(*) from (select 1 from outbox o where o.position > cast(c.position as integer) limit 10000)))
+-- gives: consumers
+select name, position, taken_by, taken_at, moved_at, (select count(*) from consumer_waiting w where w.consumer = c.name),
+        (select count(*) from (select 1 from outbox o where o.position > cast(c.position as integer) limit 10000))
 from consumer c order by name
 
 -- Events of an aggregate, the newest 200, oldest first.
 -- statement: consumer_history
-select json_group_array(json_object('id', id, 'type', type, 'version', version, 'payload', json(payload),
-        'created_at', strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e6, 'unixepoch')))
+-- gives: history
+select id, type, version, payload, created_at
 from (select * from (select * from event where aggregate_id = ?2 and aggregate_type = ?1 order by version desc limit 200) order by version)
 
 -- The aggregates behind the one of the type ?2 and the id ?1.
 -- statement: consumer_aggregates
-select json_object('aggregate_type', aggregate_type, 'aggregate_id', aggregate_id)
+-- gives: aggregates
+select aggregate_type, aggregate_id
 from (select distinct aggregate_id, aggregate_type from event where (aggregate_id, aggregate_type) > (?1, ?2)
         order by aggregate_id, aggregate_type limit ?3)
 

@@ -94,15 +94,18 @@ select group_id, count(*) as count, sum(edited) as edited, count(distinct nullif
 g.group_id, l.name, l.queue, l.error_source, l.error_code, l.cause, l.verdict, l.error_message, g.count, g.entry, g.edited, g.users, g.first, g.last
 
 -- statement: dead_groups
+-- gives: groups
 with g as materialized ({{dead_group_figures}} where {{dead_filter}}
         group by group_id order by count(*) desc, group_id limit ?16)
 select {{dead_group_row}} from g cross join dead_letter l on l.entry = g.entry
 order by g.count desc, g.group_id
 
 -- statement: dead_count
+-- gives: dead_count
 select count(*), coalesce(max(entry), 0), coalesce(sum(edited), 0) from dead_letter where {{dead_filter}}
 
 -- statement: dead_history
+-- gives: acts
 select a.at, a.action, a.who, a.reason, a.scope, a.operation, a.entries
 from dead_letter_act c join dead_letter_audit a on a.id = c.audit where c.entry = ?1 order by a.id
 
@@ -114,16 +117,12 @@ with e as materialized (
                 where settled_at > ?2 and state <> 'kept')
 
 -- statement: dead_totals
-{{dead_recent}} select json_object('at', ?1 / 1000, 'kept', count(*), 'groups', count(distinct group_id),
-        'oldest_died_at', min(died_at) / 1000) from e where state = 'kept' and ?3 and ?4
+{{dead_recent}} select ?1, count(*), count(distinct group_id), min(died_at) from e where state = 'kept' and ?3 and ?4
 
 -- statement: dead_rates
-{{dead_recent}} select json_object('name', name, 'queue', queue, 'code', error_code, 'kept', count(*) filter (where state = 'kept'),
-        'oldest_died_at', min(died_at) filter (where state = 'kept') / 1000,
-        'in_1m', count(*) filter (where kept_at > ?4), 'in_5m', count(*) filter (where kept_at > ?3),
-        'in_1h', count(*) filter (where kept_at > ?2),
-        'out_1m', count(*) filter (where settled_at > ?4), 'out_5m', count(*) filter (where settled_at > ?3),
-        'out_1h', count(*) filter (where settled_at > ?2))
+{{dead_recent}} select name, queue, error_code, count(*) filter (where state = 'kept'), min(died_at) filter (where state = 'kept'),
+        count(*) filter (where kept_at > ?4), count(*) filter (where kept_at > ?3), count(*) filter (where kept_at > ?2),
+        count(*) filter (where settled_at > ?4), count(*) filter (where settled_at > ?3), count(*) filter (where settled_at > ?2)
 from e where ?1 group by name, queue, error_code
 order by count(*) filter (where state = 'kept') desc, name, queue, error_code
 
@@ -134,6 +133,7 @@ delete from dead_letter_alarm where group_id not in
 
 -- Of now, growth, least, quiet, limit, factor.
 -- statement: dead_due
+-- gives: alarms
 with g as materialized ({{dead_group_figures}} where state = 'kept' group by group_id)
 select {{dead_group_row}}, coalesce(a.entries, 0) = 0, coalesce(a.entries, 0)
 from g left join dead_letter_alarm a on a.group_id = g.group_id join dead_letter l on l.entry = g.entry

@@ -6,6 +6,6 @@ insert into lease (name, holder, token, until) values (?1, ?2, ?3, ?4 + ?5)
 on conflict (name) do update set holder = ?2, token = ?3, until = ?4 + ?5 where token = ?3 or until <= ?4
 
 -- statement: lease_read
-select json_object('holder', iif(until > ?3, holder, ''), 'mine', json(iif(token = ?2, 'true', 'false')),
-                'wait_ms', max(0, (until - ?3 + 999) / 1000))
+-- gives: lease
+select iif(until > ?3, holder, ''), token = ?2, max(0, (until - ?3 + 999) / 1000)
 from lease where name = ?1

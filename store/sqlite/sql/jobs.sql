@@ -34,19 +34,17 @@ insert into job_step (root_id, position, at, key, kind, task_id, name, state, at
         + row_number() over (order by at, rank, key), at, key, kind, task_id, name, state, attempt, payload {{job_unseen}}
 
 -- statement: follow_steps
-select json_object('job', root_id, 'position', position, 'kind', kind, 'task_id', task_id, 'name', name,
-        'state', state, 'attempt', attempt, 'at', {{iso(at)}}, 'payload', json(payload))
+-- gives: job_steps
+select root_id, position, kind, task_id, name, state, attempt, at, payload, null
 from job_step where root_id = ?1 and position > ?2 order by position limit ?3
 
--- A page looks at so many rows along one index, and no further; the third column is NULL for those that the filter leaves out.
+-- A page looks at so many rows along one index, and no further; the last column is 0 for those that the filter leaves out.
 -- part: job_list_head
-select created_at, root_id, case when (?5 = '' or pipeline = ?5) and (?6 = '' or state = ?6)
+select root_id, pipeline, state, user_id, created_at, finished_at, error, (?5 = '' or pipeline = ?5) and (?6 = '' or state = ?6)
                 and (?7 = '' or user_id = ?7)
                 and (?8 = '' or exists (select 1 from task t where t.id = j.root_id and t.name = ?8)
                         or exists (select 1 from task t where t.root_id = j.root_id and t.root_id <> t.id and t.name = ?8))
                 and (?9 = '' or instr(lower(document), lower(?9)) > 0)
-        then json_object('id', root_id, 'pipeline', pipeline, 'state', state, 'user_id', user_id,
-                'created_at', {{iso(created_at)}}, 'finished_at', {{iso(finished_at)}}, 'error', json(error)) end
 from job j where (created_at, root_id) < (?1, ?2) and created_at >= ?3
 
 -- part: job_list_tail
@@ -68,71 +66,72 @@ order by created_at desc, root_id desc limit ?4
 {{job_list_head}} and user_id = ?7
 {{job_list_tail}}
 
--- part: job_found(job, id, kind, name, properties, due)
-json_object('job', {{job}}, 'id', {{id}}, 'kind', {{kind}}, 'name', {{name}}, 'properties', {{properties}}, 'due_ms', {{due}})
-
 -- statement: job_find
-select * from (select {{job_found(root_id, root_id, 'job', pipeline, null, null)}}
-        from job where root_id >= ?1 and root_id < ?2 order by root_id limit 21)
-union all select * from (select {{job_found(root_id, id, 'task', name, null, null)}}
-        from task where id >= ?1 and id < ?2 order by id limit 21)
-union all select * from (select {{job_found(root_id, task_id, 'dead', name, null, null)}}
+-- gives: found
+select * from (select root_id, root_id, 'job', pipeline, null, null from job where root_id >= ?1 and root_id < ?2 order by root_id limit 21)
+union all select * from (select root_id, id, 'task', name, null, null from task where id >= ?1 and id < ?2 order by id limit 21)
+union all select * from (select root_id, task_id, 'dead', name, null, null
         from dead_letter where task_id >= ?1 and task_id < ?2 order by task_id limit 21)
-union all select * from (select {{job_found(null, task_id, 'scheduled', reason, hex(properties), due_at / 1000)}}
+union all select * from (select null, task_id, 'scheduled', reason, properties, due_at
         from scheduled where task_id >= ?1 and task_id < ?2 and task_id is not null order by task_id limit 21)
 
 -- Ids of tasks that nobody has begun stand in the chains of open jobs.
 -- statement: job_chained
-select {{job_found(root_id, ?1, 'chain', '', null, null)}} from job where state in ('PENDING', 'STARTED', 'RETRY') and instr(chain, ?1) > 0 limit 21
+-- gives: found
+select root_id, ?1, 'chain', '', null, null from job where state in ('PENDING', 'STARTED', 'RETRY') and instr(chain, ?1) > 0 limit 21
 
--- statement: load
-select json_object('held', (select json_group_array(json_object('owner', lease_owner, 'count', n, 'until', {{iso(until)}}))
-                from (select t.lease_owner, count(*) as n, max(t.lease_until) as until
-                        from (select root_id from job where state in ('PENDING', 'STARTED', 'RETRY') order by created_at limit 10000) j
-                        join task t on t.id = j.root_id or (t.root_id = j.root_id and t.root_id <> t.id)
-                        where t.state = 'STARTED' and t.lease_owner is not null group by 1 order by 1)),
-        'workers', (select json_group_array(json_object('name', name, 'state', json(state), 'started_at', {{iso(started_at)}},
-                'beat_at', {{iso(beat_at)}}, 'age_ms', max(0, (?1 - beat_at) / 1000))) from (select * from worker order by name)),
-        'scheduled', (select json_object('count', count(*), 'overdue', sum(due_at < ?1 - 60000000), 'unroutable', sum(returns > 0), 'oldest_due_ms', min(due_at) / 1000)
-                from scheduled),
-        'leases', (select json_group_object(name, holder) from lease where until > ?1))
+-- What `load`, `figures` and `examine` are made of; ?1 = now.
+-- statement: load_held
+select t.lease_owner, count(*), max(t.lease_until)
+from (select root_id from job where state in ('PENDING', 'STARTED', 'RETRY') order by created_at limit 10000) j
+join task t on t.id = j.root_id or (t.root_id = j.root_id and t.root_id <> t.id)
+where t.state = 'STARTED' and t.lease_owner is not null group by 1 order by 1
 
--- statement: figures
-select json_object('scheduled', (select json_group_array(json_object('reason', reason, 'count', n, 'due', due))
-                from (select reason, count(*) as n, sum(due_at <= ?1) as due from scheduled group by reason order by reason)),
-        'late_ms', (select max(0, (?1 - min(due_at)) / 1000) from scheduled),
-        'dead', (select count(*) from (select 1 from dead_letter where state = 'kept' limit 100000)),
-        'workers', (select json_group_array(json_object('name', name, 'state', json(state), 'age_ms', max(0, (?1 - beat_at) / 1000)))
-                from (select * from worker order by name)),
-        'slots', json_array())
+-- statement: load_scheduled
+select count(*), coalesce(sum(due_at < ?1 - 60000000), 0), coalesce(sum(returns > 0), 0), min(due_at) from scheduled
+
+-- statement: load_leases
+select name, holder from lease where until > ?1
+
+-- statement: figures_late
+select (select max(0, (?1 - min(due_at)) / 1000) from scheduled),
+        (select count(*) from (select 1 from dead_letter where state = 'kept' limit 100000))
+
+-- statement: figures_scheduled
+select reason, count(*), sum(due_at <= ?1) from scheduled group by reason order by reason
+
+-- statement: figures_workers
+select name, state, max(0, (?1 - beat_at) / 1000) from worker order by name
 
 -- statement: examine
-select json_object('server', 'SQLite ' || sqlite_version(), 'schema', (select version from part where name = 'store'), 'now_us', ?1,
-        'standby', json('false'), 'connections', null, 'connections_max', null, 'slots', json_array())
+select 'SQLite ' || sqlite_version(), (select version from part where name = 'store'), ?1, 0, null, null
 
 -- part: job_trail_waiting
 select id, task_id, reason, routing_key, created_at, due_at, returns from scheduled
 
 -- What is told of a job beside its row, its tasks and its events.
--- statement: job_trail
-with t as materialized (
-        {{tasks_of_job(?1)}}),
-waiting as (
-        {{job_trail_waiting}} where task_id in (select id from t) union {{job_trail_waiting}} where task_id = ?1
-        union {{job_trail_waiting}} where root_id = ?1),
+-- statement: trail_tasks
+select id, lease_owner, lease_until, replaced, chord_part from ({{tasks_of_job(?1)}}) order by created_at, id
+
+-- statement: trail_waiting
+select * from (
+        {{job_trail_waiting}} where task_id in (select id from ({{tasks_of_job(?1)}})) union {{job_trail_waiting}} where task_id = ?1
+        union {{job_trail_waiting}} where root_id = ?1) order by due_at, id
+
+-- part: job_trail_dead
+with t as materialized ({{tasks_of_job(?1)}}),
 dead as (
         select * from dead_letter where task_id in (select id from t)
         union all select * from dead_letter where task_id = ?1 and not exists (select 1 from t where id = ?1))
-select json_object(
-        'tasks', (select json_group_array(json_object('id', id, 'owner', lease_owner, 'until_ms', lease_until / 1000, 'replaced', replaced,
-                'part', chord_part)) from (select * from t order by created_at, id)),
-        'waiting', (select json_group_array(json_object('id', id, 'task_id', task_id, 'reason', reason, 'routing_key', routing_key,
-                'created_ms', created_at / 1000, 'due_ms', due_at / 1000, 'returns', returns)) from (select * from waiting order by due_at, id)),
-        'dead', (select json_group_array(json_object('entry', entry, 'task_id', task_id, 'name', name, 'state', state, 'source', error_source,
-                'code', error_code, 'attempts', attempts, 'died_ms', died_at / 1000, 'kept_ms', kept_at / 1000, 'settled_ms', settled_at / 1000,
-                'acts', (select json_group_array(json_object('at_ms', at / 1000, 'action', action, 'who', who, 'reason', reason))
-                        from (select a.* from dead_letter_act c join dead_letter_audit a on a.id = c.audit where c.entry = d.entry order by a.id))))
-                from (select * from dead order by entry) d))
+
+-- statement: trail_dead
+{{job_trail_dead}}
+select entry, task_id, name, state, error_source, error_code, attempts, died_at, kept_at, settled_at from dead order by entry
+
+-- statement: trail_acts
+{{job_trail_dead}}
+select d.entry, a.at, a.action, a.who, a.reason
+from dead d join dead_letter_act c on c.entry = d.entry join dead_letter_audit a on a.id = c.audit order by d.entry, a.id
 
 -- statement: job_ended
 select state from (select state, 1 as n from job where root_id = ?1 union all select state, 2 from task where id = ?1)

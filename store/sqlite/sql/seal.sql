@@ -3,6 +3,7 @@
 
 -- Days that are over, from ?1 on; where that is '', from the first that has anything; where it is 'next', from the one behind the last that is sealed.
 -- statement: seal_days
+-- gives: days
 with recursive first (day) as (
         select case when ?1 not in ('', 'next') then ?1
                 when ?1 = 'next' then coalesce((select date(max(day), '+1 day') from event_seal), date(min(created_at) / 1000000, 'unixepoch'))
@@ -11,7 +12,7 @@ with recursive first (day) as (
         from event),
 days (day) as (
         select day from first where day <= ?2 union all select date(day, '+1 day') from days where day < ?2)
-select json_object('day', day, 'sealed', json(iif(exists (select 1 from event_seal s where s.day = days.day), 'true', 'false')))
+select day, exists (select 1 from event_seal s where s.day = days.day)
 from days order by day
 
 -- What its events say, in the order in which they are digested.

@@ -2,6 +2,7 @@
 
 -- A task that was claimed within the limit may wait in the broker for its next try: after an outage, say.
 -- statement: stale_find
+-- gives: stale
 with judged as (
         select *, ?1 - coalesce((select value from json_each(?2) where key = j.pipeline),
                 (select value from json_each(?2) where key = '')) as since
@@ -15,9 +16,8 @@ stuck as materialized (
                                 or (t.state in ('PENDING', 'STARTED', 'RETRY') and t.started_at >= o.since)
                                 or t.id in (select task_id from scheduled where task_id is not null))
         order by updated_at, root_id limit ?3)
-select json_object('id', s.root_id, 'pipeline', s.pipeline, 'state', s.state, 'updated_us', s.updated_at, 'since_us', s.since,
-        'restarts', s.restarts, 'document', json(s.document), 'last', case when l.id is not null then
-                json_object('id', l.id, 'name', l.name, 'parent_id', l.parent_id, 'result', json(l.result), 'chain', json(s.chain)) end)
+select s.root_id, s.pipeline, s.state, s.updated_at, s.since, s.restarts, s.document, l.id, l.name, l.parent_id, l.result,
+        case when l.id is not null then s.chain end
 from stuck s left join task l on l.id = s.last_task and l.state = 'SUCCESS' and s.chain is not null
         and not exists (select 1 from task n where n.root_id = s.root_id and n.root_id <> n.id and n.parent_id = l.id)
 order by s.updated_at, s.root_id

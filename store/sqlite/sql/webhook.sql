@@ -23,25 +23,26 @@ where j.root_id = webhook.job_id and webhook.id in (
 
 -- ?1 = now, ?2 = how many, ?3 = for how long.
 -- statement: webhook_take
+-- gives: webhook_tries
 update webhook set due_at = ?1 + ?3, attempts = attempts + 1
 where id in (select id from webhook where state = 'owed' and due_at <= ?1 order by due_at limit ?2)
-returning json_object('id', id, 'message', {{webhook_message}}, 'job', job_id, 'url', url, 'body', body,
-        'trace', trace, 'attempts', attempts)
+returning id, {{webhook_message}}, job_id, url, body, trace, attempts
 
 -- ?2 = its state from now on, ?3 = when it is due, ?4 = the HTTP status, ?5 = why it was not delivered, ?6 = now.
 -- statement: webhook_settle
+-- gives: id
 update webhook set state = ?2, status = ?4, why = ?5, due_at = iif(?2 = 'owed', ?3, null), done_at = iif(?2 = 'owed', null, ?6)
-where id = ?1 and state = 'owed' returning json_object('id', id)
+where id = ?1 and state = 'owed' returning id
 
 -- statement: webhook_list
-select json_object('id', id, 'message', {{webhook_message}}, 'job', job_id, 'url', url, 'state', state,
-        'attempts', attempts, 'status', status, 'why', why, 'created_ms', created_at / 1000, 'due_ms', due_at / 1000,
-        'done_ms', done_at / 1000)
+-- gives: webhooks
+select id, {{webhook_message}}, job_id, url, state, attempts, status, why, created_at, due_at, done_at
 from webhook where ?1 = '' or id = ?1 or job_id = ?1 or state = ?1 order by created_at desc, id limit 1000
 
 -- statement: webhook_resend
+-- gives: webhooks_again
 update webhook set state = 'owed', due_at = ?2, done_at = null, attempts = 0
-where body is not null and (id = ?1 or job_id = ?1 or state = ?1) returning json_object('id', id, 'job', job_id)
+where body is not null and (id = ?1 or job_id = ?1 or state = ?1) returning id, job_id
 
 -- ?1 = before then it is forgotten.
 -- statement: webhook_forget
