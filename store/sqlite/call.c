@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "core/text/utf8.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -168,6 +169,7 @@ int lite_add_rows(struct answer *answer, const struct answer_part *gives, unsign
 int lite_answer(struct buffer *text, struct query *q)
 {
         struct answer answer = { 0 };
+        assert(q->gives);
         const int rc = lite_add_rows(&answer, q->gives, 0, q);
 
         return lite_end_answer(text, &answer, q->gives, rc);

@@ -2,6 +2,7 @@
 """Consumers behind locks, over links that break, stopped for longer than their lease, and told to end meanwhile: each event still once in effect and in order."""
 
 import contextlib
+import pathlib
 import signal
 
 import pytest
@@ -106,6 +107,19 @@ def test_a_link_that_breaks_again_and_again(server, toxic, postgres, wait_until)
     assert letters(tables) == []
 
 
+def stop_between_transactions(process, tables, wait_until):
+    """One that stands still while it writes to a file keeps everybody from it, and nobody can go on meanwhile."""
+    def stopped():
+        process.signal(signal.SIGSTOP)
+        wait_until(lambda: pathlib.Path(f"/proc/{process.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
+        if tables.free():
+            return True
+        process.signal(signal.SIGCONT)
+        return False
+
+    wait_until(stopped)
+
+
 def test_one_that_wakes_after_its_lease_makes_no_step(backend, wait_until):
     """Stopped in the middle of its events; another one goes on meanwhile."""
     migrate(backend.url)
@@ -113,7 +127,7 @@ def test_one_that_wakes_after_its_lease_makes_no_step(backend, wait_until):
     insert(tables, [thing(n) for n in range(300)])  # of one aggregate: each is a step of its own
     first = Consuming(backend.url, "ledger", process="c1", lease_ms=500)
     wait_until(lambda: len(tables.rows("select 1 from chard.inbox")) > 20)
-    first.signal(signal.SIGSTOP)
+    stop_between_transactions(first, tables, wait_until)
     with consuming(backend.url, "ledger", process="c2", lease_ms=500):
         wait_until(lambda: tables.value("select taken_by from chard.consumer") == "c2")
         wait_until(lambda: len(tables.rows("select 1 from chard.inbox")) > 150)

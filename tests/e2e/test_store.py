@@ -738,7 +738,7 @@ def test_who_is_silent_is_forgotten(opened, database):
     for name, hours in (("b", 25), ("a", 26), ("young", 23)):
         database.run("insert into chard.worker (name, beat_at) values (%s, %s)", name, now() - datetime.timedelta(hours=hours))
     store.one("beat", state={})
-    assert [store.one("forget_workers", silent_ms=24 * 3600 * 1000)["value"] for _ in range(2)] == [["a", "b"], []]
+    assert [store.one("forget_workers", silent_ms=24 * 3600 * 1000)["value"] for _ in range(2)] == [[{"name": "a"}, {"name": "b"}], []]
     assert [r["name"] for r in database.rows("select name from chard.worker order by name")] == ["w1", "young"]
 
 

@@ -5,6 +5,8 @@
 
 #include "core/json.h"
 
+#include <assert.h>
+
 enum { TYPE_BOOL = 16, TYPE_TIMESTAMPTZ = 1184 };
 
 /* PostgreSQL's times begin with the year 2000. */
@@ -78,6 +80,7 @@ static void answer_tell(struct pg_link *link, struct pg_call *call, const struct
         struct problem why;
         int rc = 0;
 
+        assert(group->gives);
         for (int row = first; row < end; row++)
                 answer_add_row(&answer, group->gives, group->results[0], row);
         answer_end(&answer, group->gives, &json);

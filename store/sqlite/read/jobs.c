@@ -156,7 +156,8 @@ void lite_job_find(struct store *s, const char *prefix, json_done *done, void *a
 static void bind_now(struct query *q, const void *arg)
 {
         (void)arg;
-        query_number(q, lite_now_us());
+        if (sqlite3_bind_parameter_count(q->statement) > 0)
+                query_number(q, lite_now_us());
 }
 
 static int lite_run_load(struct sqlite_work *work, sqlite3 *db)

@@ -89,7 +89,6 @@ update dead_letter_content set edited = ?2 where entry = ?1
 select group_id, count(*) as count, sum(edited) as edited, count(distinct nullif(user_id, '')) as users,
         min(died_at) as first, max(died_at) as last, max(entry) as entry from dead_letter
 
--- Columns of shape_group.
 -- part: dead_group_row
 g.group_id, l.name, l.queue, l.error_source, l.error_code, l.cause, l.verdict, l.error_message, g.count, g.entry, g.edited, g.users, g.first, g.last
 

@@ -35,6 +35,7 @@ insert into owed_result (key, created_at, due_at, task_id, queue, properties, bo
 values (?1, ?2, ?8, ?3, ?4, ?5, ?6, ?7) on conflict (key) do nothing
 
 -- statement: owed_take
+-- gives: owed
 update owed_result set due_at = ?2 where id in
 (select id from owed_result where due_at <= ?1 order by id limit ?3)
 returning id, task_id, queue, properties, body, telling

@@ -53,14 +53,15 @@ select max(id), min(due_at) from scheduled where id > ?1
 and (?1 ->> '$.reason' is null or reason = ?1 ->> '$.reason')
 and (?1 ->> '$.unroutable' is null or returns > 0)
 
--- Columns of shape_scheduled.
 -- part: scheduled_row
 id, task_id, reason, exchange, routing_key, due_at, created_at, returns, length(body)
 
 -- statement: scheduled_list
+-- gives: scheduled
 select {{scheduled_row}} from scheduled where {{scheduled_fits}} and ?2 > 0 order by due_at, id limit coalesce(?1 ->> '$.limit', -1)
 
 -- statement: scheduled_drop
+-- gives: scheduled
 delete from scheduled where {{scheduled_fits}} and (locked_until is null or locked_until <= ?2) returning {{scheduled_row}}
 
 -- statement: scheduled_audit

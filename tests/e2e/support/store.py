@@ -134,6 +134,10 @@ class PostgresTables(Database):
     def end_locks(self):
         """A dead process's locks end with its connection."""
 
+    def free(self):
+        """Nobody's transaction keeps others from writing: here rows are locked, not the whole."""
+        return True
+
 
 class SqliteTables:
     """The same questions asked of a file: `chard.` goes, times come as datetimes and JSON as what it says."""
@@ -181,6 +185,15 @@ class SqliteTables:
         if name in self.TIMES and isinstance(value, int):
             return datetime.datetime.fromtimestamp(0, datetime.timezone.utc) + datetime.timedelta(microseconds=value)
         return json.loads(value) if name in self.JSON and value is not None else value
+
+    def free(self):
+        """Nobody is in a transaction that writes."""
+        with self.connect() as asking:
+            asking.execute("pragma busy_timeout = 0")
+            with contextlib.suppress(sqlite3.OperationalError):
+                asking.execute("begin immediate")
+                return True
+            return False
 
     @contextlib.contextmanager
     def locked(self):
