@@ -15,7 +15,7 @@
 /* A row or file older than this is nobody's: a worker writes both every few seconds. */
 enum { STALE_MS = 10000, ANSWER_MS = 10000 };
 
-struct answer {
+struct ping_answer {
         struct wait wait;
         json_t *row; /* owned */
         struct problem why;
@@ -24,7 +24,7 @@ struct answer {
 
 static void on_row(json_t *row, const struct problem *why, void *arg)
 {
-        struct answer *a = (struct answer *)arg;
+        struct ping_answer *a = (struct ping_answer *)arg;
         a->row = json_incref(row);
         a->failed = why != NULL;
         if (why)
@@ -61,7 +61,7 @@ static int ping_command_report(const char *name, const json_t *row, bool json)
 
 static int ping_worker(const struct command *self, const struct settings *s, const char *name, bool json)
 {
-        struct answer a = { 0 };
+        struct ping_answer a = { 0 };
         struct store *store = NULL;
         wait_open(&a.wait);
         const struct store_config config = { .loop = &a.wait.loop,

@@ -115,7 +115,7 @@ struct pg_group {
         PGresult *results[GROUP_STATEMENTS_MAX];
         unsigned expected, got;
         const struct answer_part *gives; /* of the statement that gives an answer; or NULL */
-        uint64_t sent_us; /* on the monotonic clock */
+        uint64_t sent_us;                /* on the monotonic clock */
         PGresult *failure;
         size_t count;
         struct pg_call *calls[];

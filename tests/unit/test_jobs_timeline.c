@@ -73,8 +73,9 @@ static const struct {
           "'starts':2,'attempts':3,'created_at':" AT0 ",'started_at':" AT3
           "}],'trail':{'tasks':[{'id':'t1','owner':'w1','until_ms':1767225999000}],"
           "'dead':[{'entry':7,'task_id':'t1','name':'a.first','state':'requeued','source':'provider','code':'timeout',"
-          "'attempts':3,'died_ms':1767225601000,'kept_ms':1767225601005,'settled_ms':1767225602500,"
-          "'acts':[{'at_ms':1767225602500,'action':'requeue','who':'os:me','reason':'new key'}]}]}}",
+          "'attempts':3,'died_ms':1767225601000,'kept_ms':1767225601005,'settled_ms':1767225602500}],"
+          "'acts':[{'entry':6,'at_ms':1767225602400,'action':'edit','who':'os:other','reason':''},"
+          "{'entry':7,'at_ms':1767225602500,'action':'requeue','who':'os:me','reason':'new key'}]}}",
           "+0 begun: submitted: the store first hears of it, from its first claim or message\n"
           "+0 first a.first: claimed for the first time\n"
           "+0 gap: a.first: earlier starts, and the waits between them\n"

@@ -82,13 +82,13 @@ static void a_time_is_printed_as_postgresql_does(void **state)
 static const struct shape pair[] = { { "key", SHAPE_TEXT }, { "count", SHAPE_NUMBER }, { NULL, 0 } };
 
 /* A row of a part: its two cells. */
-struct answer_row {
+struct row_of_answer {
         unsigned part;
         const char *key;
         int64_t count;
 };
 
-static void assert_answer(const struct answer_part *parts, const struct answer_row *rows, const char *wanted)
+static void assert_answer(const struct answer_part *parts, const struct row_of_answer *rows, const char *wanted)
 {
         struct answer answer = { 0 };
         struct buffer json = { 0 };
@@ -120,7 +120,7 @@ static void an_answer_is_what_its_parts_say(void **state)
                                                     { 0 } };
         static const struct {
                 const struct answer_part *parts;
-                struct answer_row rows[7];
+                struct row_of_answer rows[7];
                 const char *wanted;
         } cases[] = {
                 { row, { { 0, "a", 1 } }, "{\"key\":\"a\",\"count\":1}" },

@@ -187,7 +187,7 @@ static const struct sqlite_verb load_verb = { .run = lite_run_load, .done = lite
 static const struct sqlite_verb figures_verb = { .run = lite_run_figures, .done = lite_read, .reads = true };
 static const struct sqlite_verb examine_verb = { .run = lite_run_examine, .done = lite_read, .reads = true };
 
-static void ask_of_all(struct store *s, const struct sqlite_verb *verb, json_done *done, void *arg)
+static void lite_ask_of_all(struct store *s, const struct sqlite_verb *verb, json_done *done, void *arg)
 {
         struct lite_call *c = lite_call_new(lite_of(s), sizeof(*c), (void (*)(void))done, arg);
 
@@ -199,17 +199,17 @@ static void ask_of_all(struct store *s, const struct sqlite_verb *verb, json_don
 
 void lite_load(struct store *s, json_done *done, void *arg)
 {
-        ask_of_all(s, &load_verb, done, arg);
+        lite_ask_of_all(s, &load_verb, done, arg);
 }
 
 void lite_figures(struct store *s, json_done *done, void *arg)
 {
-        ask_of_all(s, &figures_verb, done, arg);
+        lite_ask_of_all(s, &figures_verb, done, arg);
 }
 
 void lite_examine(struct store *s, json_done *done, void *arg)
 {
-        ask_of_all(s, &examine_verb, done, arg);
+        lite_ask_of_all(s, &examine_verb, done, arg);
 }
 
 /* ---- cancel ---- */

@@ -17,7 +17,7 @@ struct beat_call {
 
 /* ---- job, worker ---- */
 
-static void bind_key(struct query *q, const void *call)
+static void read_bind_key(struct query *q, const void *call)
 {
         query_text(q, ((const struct lite_read_call *)call)->key);
 }
@@ -27,7 +27,7 @@ static int lite_run_job(struct sqlite_work *work, sqlite3 *db)
         static const struct statement *const parts[] = { &lite_sql_job, &lite_sql_job_tasks, &lite_sql_job_events };
         struct lite_read_call *c = (struct lite_read_call *)work;
 
-        return lite_answer_parts(&c->call.text, db, answer_job, parts, bind_key, c);
+        return lite_answer_parts(&c->call.text, db, answer_job, parts, read_bind_key, c);
 }
 
 static int lite_run_job_trail(struct sqlite_work *work, sqlite3 *db)
@@ -36,7 +36,7 @@ static int lite_run_job_trail(struct sqlite_work *work, sqlite3 *db)
                                                          &lite_sql_trail_dead, &lite_sql_trail_acts };
         struct lite_read_call *c = (struct lite_read_call *)work;
 
-        return lite_answer_parts(&c->call.text, db, answer_trail, parts, bind_key, c);
+        return lite_answer_parts(&c->call.text, db, answer_trail, parts, read_bind_key, c);
 }
 
 static int lite_run_worker(struct sqlite_work *work, sqlite3 *db)
