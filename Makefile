@@ -69,8 +69,10 @@ PROGRAM = $(if $(filter release,$(VARIANT)),build/chard,$(OUT)/chard)
 ENGINE  = $(OUT)/engine.a
 
 # Files that become part of the program: a set's name, and what is in it. See core/embed.h.
-EMBED_SETS   = schema data rules sqlite_store sqlite_broker
+EMBED_SETS   = schema data rules sqlite_store sqlite_broker console
 EMBED_schema = $(wildcard store/postgres/schema/*.sql)
+# The browser console as scripts/console makes it of console/source/: kept here, so that building chard needs no Node.js.
+EMBED_console = $(wildcard console/built/*)
 EMBED_sqlite_store = $(wildcard store/sqlite/schema/*.sql)
 EMBED_sqlite_broker = $(wildcard broker/embedded/schema/*.sql)
 # The named statements of the store's backends become part of it too: see scripts/statements.

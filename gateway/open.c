@@ -2,7 +2,9 @@
 /* The doors, the table of routes, opening and closing. */
 #include "core/log.h"
 #include "gateway/api_key.h"
+#include "gateway/console/console.h"
 #include "gateway/keys.h"
+#include "gateway/look/look.h"
 #include "gateway/once.h"
 #include "gateway/own.h"
 #include "observe/show.h"
@@ -23,6 +25,12 @@ static const struct route gateway_routes[] = {
         { "GET", "/v1/jobs/{id}", read_job, read_params, NULL, NULL, "Read a job, or wait for its end", "read" },
         { "GET", "/v1/jobs/{id}/events", stream_job, stream_params, NULL, NULL,
           "Follow a job's steps as server-sent events", "read" },
+        { "GET", "/v1/jobs/{id}/trace", look_trace, NULL, NULL, NULL, "A job's whole life in the order of time",
+          "read" },
+        { "GET", "/v1/find", look_find, look_find_params, NULL, NULL, "Find jobs by any id, or by how one begins",
+          "read" },
+        { "GET", "/v1/workers", look_workers, NULL, NULL, NULL,
+          "Who works, what they hold, and what waits in the store", "read" },
         { "POST", "/v1/jobs:batch", submit_batch, NULL, BATCH_TYPE, NULL, "Submit many jobs, a JSON line each",
           "submit" },
         { "POST", "/v1/tasks", send_any_task, NULL, JSON_TYPE, NULL, "Send one task", "submit" },
@@ -36,6 +44,10 @@ static const struct route gateway_routes[] = {
           "Figures of this process and of the fleet, for Prometheus", "read" },
         { "GET", "/stats/queues", gateway_queues, show_queues_params, NULL, NULL,
           "What the queues hold and who works on them; an unknown number is a problem", "read" },
+        { "GET", "/", console_enter, NULL, NULL, NULL, NULL, NULL },
+        { "GET", "/console", console_enter, NULL, NULL, NULL, NULL, NULL },
+        { "GET", "/console/", console_serve, NULL, NULL, NULL, NULL, NULL },
+        { "GET", "/console/{file}", console_serve, console_params, NULL, NULL, NULL, NULL },
         { "GET", "/healthz", probe_health, NULL, NULL, NULL, "Is the process alive?", NULL },
         { "GET", "/readyz", probe_ready, NULL, NULL, NULL, "Can it take work, and which part is away?", NULL },
 };
@@ -169,6 +181,8 @@ int gateway_open(struct gateway **out, const struct gateway_config *config, stru
         if (code == 0)
                 code = keys_open(&g->keys, config, jobs_store(g->jobs), why);
         if (code == 0)
+                code = console_open(&g->console);
+        if (code == 0)
                 code = recent_open(&g->recent, GATEWAY_RECENT);
         if (code == 0)
                 code = streams_open(&g->streams, config->loop, g);
@@ -217,6 +231,7 @@ void gateway_close(struct gateway *g)
         for (size_t i = 0; g->patterns && g->patterns[i]; i++)
                 free(g->patterns[i]);
         recent_close(g->recent);
+        console_close(g->console);
         free(g->patterns);
         free(g->routes);
         free(g);

@@ -238,7 +238,8 @@ void describe(void *owner, struct exchange *x)
         const bool newer = strstr(exchange_route(x)->pattern, "3.2") != NULL;
         json_t *paths = json_object();
         for (const struct route *r = g->routes; r->method; r++)
-                openapi_add(g, paths, r, newer);
+                if (r->summary) /* the console's files are no part of the interface */
+                        openapi_add(g, paths, r, newer);
         JSON_OWNED json_t *all = json_pack(
                 "{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}}", "openapi", newer ? "3.2.0" : "3.1.0",
                 "info", "title", "chard", "version", CHARD_VERSION, "summary",

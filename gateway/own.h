@@ -13,6 +13,7 @@
 
 enum { GATEWAY_ANSWER_MS = 30000 }; /* broker and store have that long */
 
+struct console;
 struct keys;
 struct once;
 struct streams;
@@ -27,6 +28,7 @@ struct gateway {
         struct recent *recent;
         struct once *onces; /* under way */
         struct keys *keys;
+        struct console *console;    /* its files */
         struct collector collector; /* of its figures, where they are wanted */
         struct show *show;          /* or NULL */
         bool stopping;

@@ -194,6 +194,14 @@ void exchange_leave_unanswered(struct exchange *x)
         exchange_wake(x);
 }
 
+static bool exchange_says(const struct exchange *x, const char *name)
+{
+        for (size_t i = 0; i < x->header_count; i++)
+                if (strcmp(x->headers[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
 /* Takes the response; without one (memory ran out) the connection ends. */
 static void exchange_respond(struct exchange *x, unsigned status, const char *type, struct MHD_Response *response)
 {
@@ -204,7 +212,8 @@ static void exchange_respond(struct exchange *x, unsigned status, const char *ty
         exchange_drop_body(x);
         if (response) {
                 MHD_add_response_header(response, "Content-Type", type);
-                MHD_add_response_header(response, "Cache-Control", "no-store");
+                if (!exchange_says(x, "Cache-Control"))
+                        MHD_add_response_header(response, "Cache-Control", "no-store");
                 MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
                 for (size_t i = 0; i < x->header_count; i++)
                         MHD_add_response_header(response, x->headers[i].name, x->headers[i].value);

@@ -47,7 +47,7 @@ bool exchange_is_over(const struct exchange *x);
 
 /* ---- the answer: the first one counts ---- */
 
-/* A further header of the answer that follows; copied. Texts from outside must be free of control characters. */
+/* A further header of the answer that follows, or its Cache-Control in place of "no-store"; copied. Texts from outside must be free of control characters. */
 void exchange_add_header(struct exchange *x, const char *name, const char *value);
 
 void exchange_answer(struct exchange *x, unsigned status, const char *type, struct buffer *body_takes);

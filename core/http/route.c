@@ -15,7 +15,7 @@ static bool route_fits_segment(const char **pattern, const char *segment)
         const size_t size = strcspn(*pattern, "/");
         const char *from = *pattern;
         *pattern += size;
-        return *from == '{' || (strlen(segment) == size && strncmp(from, segment, size) == 0);
+        return *from == '{' ? *segment != '\0' : strlen(segment) == size && strncmp(from, segment, size) == 0;
 }
 
 static bool route_fits(const struct route *r, const struct target *t)
@@ -25,7 +25,7 @@ static bool route_fits(const struct route *r, const struct target *t)
                 if (*pattern++ != '/' || !route_fits_segment(&pattern, t->segments[i]))
                         return false;
         }
-        return !*pattern;
+        return !*pattern || (t->segment_count == 0 && strcmp(pattern, "/") == 0);
 }
 
 const char *route_part(const struct route *r, const struct target *t, const char *name)

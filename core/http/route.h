@@ -22,15 +22,15 @@ struct route_param {
 };
 
 struct route {
-        const char *method;                             /* "GET" stands for HEAD too */
-        const char *pattern;                            /* "/v1/jobs/{id}"; a segment in braces is any text */
+        const char *method;  /* "GET" stands for HEAD too */
+        const char *pattern; /* "/v1/jobs/{id}"; a segment in braces is any text that is not empty */
         void (*serve)(void *owner, struct exchange *x); /* `owner` is the server's */
         const struct route_param *params;               /* ended by a NULL name; NULL: none */
         const char *
                 takes; /* media types of its body, comma-separated, the one that is meant first; a * at the end stands for any; NULL: it takes none */
         const void *subject; /* what the owner notes of it, or NULL */
-        const char *summary;
-        const char *needs; /* what who sends it must be allowed, in the owner's words; NULL: nothing */
+        const char *summary; /* NULL: it is no part of what is described */
+        const char *needs;   /* what who sends it must be allowed, in the owner's words; NULL: nothing */
 };
 
 #define ROUTE_METHODS_SIZE 64

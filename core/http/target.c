@@ -5,6 +5,7 @@
 #include "core/text/utf8.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,8 @@ static int target_read_path(struct target_reader *r, struct target *t)
                 const char *segment = target_decode(r, "/?", false);
                 if (!segment)
                         return 1;
-                if (!*segment || strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
+                const bool folder = !*segment && t->segment_count > 0 && *r->at != '/'; /* "/console/" */
+                if ((!*segment && !folder) || strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
                         return target_refuse(r->why, "has an empty segment, or one that is only dots");
                 t->segments[t->segment_count++] = segment;
         }

@@ -13,7 +13,8 @@ enum { TARGET_MOST_SEGMENTS = 8, TARGET_MOST_PAIRS = 16 };
 /* All texts are UTF-8 without control characters, owned by `memory`. */
 struct target {
         size_t segment_count, pair_count;
-        const char *segments[TARGET_MOST_SEGMENTS]; /* none is empty, "." or ".." */
+        const char *segments
+                [TARGET_MOST_SEGMENTS]; /* none is "." or ".."; only the last of several may be empty: "/console/" */
         struct target_pair {
                 const char *name, *value;
         } pairs[TARGET_MOST_PAIRS]; /* no name stands there twice */

@@ -50,7 +50,9 @@ static void test_targets(void **state)
                 { "a", NULL },
                 { "http://h/a", NULL },
                 { "//a", NULL },
-                { "/a/", NULL },
+                { "/a/", "[a]/[]" },
+                { "/a/?b=1", "[a]/[]?b=1" },
+                { "/a//", NULL },
                 { "/a//b", NULL },
                 { "/.", NULL },
                 { "/a/..", NULL },
@@ -284,6 +286,7 @@ static const struct route route_rows[] = {
         { .method = "GET", .pattern = "/v1/jobs/{id}/events" },
         { .method = "DELETE", .pattern = "/v1/jobs/{id}" },
         { .method = "POST", .pattern = "/v1/{any}" },
+        { .method = "GET", .pattern = "/folder/" },
         { 0 },
 };
 
@@ -310,6 +313,9 @@ static void test_routes(void **state)
                 { "GET", "/v1", -1, "" },
                 { "GET", "/v1/jobs/x/y", -1, "" },
                 { "GET", "/v1/job", -1, "POST" },
+                { "GET", "/v1/jobs/", -1, "" },
+                { "GET", "/folder/", 6, "" },
+                { "GET", "/folder", -1, "" },
                 { "GET", "/v2/jobs", -1, "" },
         };
         (void)state;
