@@ -126,3 +126,26 @@ int letter_message(const struct dead_letter *l, const char *to, struct message *
 {
         return message_revive(to ? to : l->queue, l->properties, l->edited.data ? l->edited : l->body, out, why);
 }
+
+json_t *dlq_dispositions_json(const size_t counts[DISPOSITION_COUNT])
+{
+        static const char *const names[DISPOSITION_COUNT] = {
+                [DISPOSITION_SENT] = "sent",
+                [DISPOSITION_RESUMED] = "resumed",
+                [DISPOSITION_SUCCEEDED] = "succeeded",
+                [DISPOSITION_ALIVE] = "alive",
+                [DISPOSITION_WAITING] = "waiting",
+                [DISPOSITION_REVOKED] = "revoked",
+                [DISPOSITION_NO_QUEUE] = "no_queue",
+                [DISPOSITION_UNREADABLE] = "unreadable",
+                [DISPOSITION_UNDECODABLE] = "undecodable",
+                [DISPOSITION_MISTAKEN] = "mistaken",
+                [DISPOSITION_HOPELESS] = "hopeless",
+                [DISPOSITION_CLOSED] = "closed",
+        };
+        json_t *all = json_object();
+        for (int i = 0; i < DISPOSITION_COUNT; i++)
+                if (counts[i] > 0)
+                        json_object_set_new(all, names[i], json_integer((json_int_t)counts[i]));
+        return all;
+}

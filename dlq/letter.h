@@ -57,6 +57,9 @@ enum letter_disposition letter_judge(const struct catalog *catalog, const struct
 /* "its task has succeeded meanwhile: …"; constant. */
 const char *letter_disposition_text(enum letter_disposition disposition);
 
+/* How many there are of each, by name; those that there are none of are left out. New reference or NULL. */
+json_t *dlq_dispositions_json(const size_t counts[DISPOSITION_COUNT]);
+
 /* Nothing is sent when an entry of this disposition is requeued, whatever the store says. / It is sent, and dies again. */
 bool letter_disposition_hinders(enum letter_disposition disposition);
 bool letter_disposition_dooms(enum letter_disposition disposition);

@@ -4,6 +4,7 @@
 #include "gateway/api_key.h"
 #include "gateway/console/console.h"
 #include "gateway/keys.h"
+#include "gateway/letters/letters.h"
 #include "gateway/look/look.h"
 #include "gateway/once.h"
 #include "gateway/own.h"
@@ -31,6 +32,14 @@ static const struct route gateway_routes[] = {
           "read" },
         { "GET", "/v1/workers", look_workers, NULL, NULL, NULL,
           "Who works, what they hold, and what waits in the store", "read" },
+        { "GET", "/v1/dead-letters", letters_list, letters_list_params, NULL, NULL,
+          "List dead letters, the latest first", "read" },
+        { "GET", "/v1/dead-letters/groups", letters_groups, letters_groups_params, NULL, NULL,
+          "Dead letters by what they died of, most entries first", "read" },
+        { "GET", "/v1/dead-letters/{entry}", letters_entry, NULL, NULL, NULL,
+          "One dead letter: its error record, its message, what was done to it", "read" },
+        { "POST", "/v1/dead-letters/actions/{action}", letters_act, NULL, JSON_TYPE, NULL,
+          "Requeue or discard dead letters, or say what that would do", "operate" },
         { "POST", "/v1/jobs:batch", submit_batch, NULL, BATCH_TYPE, NULL, "Submit many jobs, a JSON line each",
           "submit" },
         { "POST", "/v1/tasks", send_any_task, NULL, JSON_TYPE, NULL, "Send one task", "submit" },

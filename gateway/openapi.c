@@ -2,6 +2,7 @@
 /* The description of this interface, made from the table of routes and what the catalogue's pipelines take. Sources: OpenAPI 3.1.0; 3.2.0, "Sequential Media Types". */
 #include "core/json.h"
 #include "gateway/keys.h"
+#include "gateway/letters/letters.h"
 #include "gateway/own.h"
 #include "pipelines/pipeline.h"
 
@@ -36,6 +37,20 @@
         "\"type\":{\"enum\":[\"image/jpeg\",\"image/png\",\"image/webp\",\"image/gif\"]}," \
         "\"size\":{\"type\":\"integer\"}}}"
 
+#define OPENAPI_ACTION                                                                                                        \
+        "{\"type\":\"object\",\"properties\":{\"filter\":{\"type\":\"object\",\"description\":"                               \
+        "\"what it is done to: as the parameters of /v1/dead-letters have it, less state and upto; {}: all that are kept\","  \
+        "\"additionalProperties\":{\"type\":\"string\"}},"                                                                    \
+        "\"entries\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":{\"type\":\"integer\",\"minimum\":1}},"   \
+        "\"rehearse\":{\"type\":\"boolean\",\"description\":\"only say what would become of them\"},"                         \
+        "\"most\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10000},"                                                    \
+        "\"upto\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"no later ones than this entry\"},"                    \
+        "\"after\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"of an earlier answer: where it goes on\"},"          \
+        "\"rate\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"entries a second that become due; 0: all at once\"}," \
+        "\"to\":{\"type\":\"string\",\"description\":\"the queue to send them to; else their own\"},"                         \
+        "\"reason\":{\"type\":\"string\",\"maxLength\":1000},"                                                                \
+        "\"operation\":{\"type\":\"string\",\"description\":\"of an earlier answer, which this goes on with\"}}}"
+
 #define OPENAPI_SCHEMAS                                                                                               \
         "{\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\",\"code\"],"         \
         "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"                             \
@@ -44,7 +59,7 @@
         "\"id\":{\"type\":\"string\"},\"pipeline\":{\"type\":[\"string\",\"null\"]},\"state\":{\"type\":\"string\"}," \
         "\"links\":{\"type\":\"object\",\"properties\":{\"self\":{\"type\":\"string\"},"                              \
         "\"events\":{\"type\":\"string\"}}}}},\"Event\":" OPENAPI_EVENT ",\"Blob\":" OPENAPI_BLOB                     \
-        ",\"Task\":" OPENAPI_TASK "}"
+        ",\"Task\":" OPENAPI_TASK ",\"Action\":" OPENAPI_ACTION "}"
 
 static json_t *openapi_parameter(const struct route_param *p)
 {
@@ -54,6 +69,12 @@ static json_t *openapi_parameter(const struct route_param *p)
                                                  : json_pack("{s:s, s:i}", "type", "string", "minLength", 1);
         return json_pack("{s:s, s:s, s:s, s:o}", "name", p->name, "in", "query", "description", p->help, "schema",
                          schema);
+}
+
+/* What takes a body of those who may submit makes jobs, except pictures. */
+static bool openapi_makes_jobs(const struct route *r)
+{
+        return r->takes && strcmp(r->needs, "submit") == 0 && r->serve != upload_picture;
 }
 
 /* Those in braces, those of the query, then headers. */
@@ -66,7 +87,7 @@ static json_t *openapi_parameters(const struct route *r)
                                                      "type", "string", "minLength", 1));
         for (const struct route_param *p = r->params; p && p->name; p++)
                 json_array_append_new(all, openapi_parameter(p));
-        if (r->takes && r->serve != upload_picture) /* what takes a body makes jobs */
+        if (openapi_makes_jobs(r))
                 json_array_append_new(
                         all, json_pack("{s:s, s:s, s:s, s:{s:s, s:i, s:i}}", "name", "Idempotency-Key", "in", "header",
                                        "description",
@@ -150,6 +171,7 @@ static json_t *openapi_body_schema(const struct gateway *g, const struct route *
 {
         json_t *schema = r->subject                  ? openapi_input((const struct pipeline *)r->subject)
                          : r->serve == send_any_task ? json_pack("{s:s}", "$ref", "#/components/schemas/Task")
+                         : r->serve == letters_act   ? json_pack("{s:s}", "$ref", "#/components/schemas/Action")
                          : r->serve == submit_job    ? openapi_job(g)
                                                      : json_object();
         if (r->subject && g->config.webhooks)
@@ -180,7 +202,7 @@ static json_t *openapi_body(const struct gateway *g, const struct route *r, bool
 static json_t *openapi_done(const struct route *r, bool newer)
 {
         const bool streams = r->serve == stream_job, batch = r->serve == submit_batch;
-        const bool submits = r->takes && !batch && r->serve != upload_picture;
+        const bool submits = openapi_makes_jobs(r) && !batch;
         const char *known = submits                      ? "#/components/schemas/Submitted"
                             : r->serve == upload_picture ? "#/components/schemas/Blob"
                             : streams && newer           ? "#/components/schemas/Event"
@@ -196,7 +218,9 @@ static json_t *openapi_done(const struct route *r, bool newer)
 
 static json_t *openapi_answers(const struct route *r, bool newer)
 {
-        const char *status = r->serve == upload_picture ? "201" : r->takes && r->serve != submit_batch ? "202" : "200";
+        const char *status = r->serve == upload_picture                          ? "201"
+                             : openapi_makes_jobs(r) && r->serve != submit_batch ? "202"
+                                                                                 : "200";
         json_t *answers = json_pack("{s:o, s:{s:s, s:{s:{s:{s:s}}}}}", status, openapi_done(r, newer), "default",
                                     "description", "A problem, which says what to do", "content",
                                     "application/problem+json", "schema", "$ref", "#/components/schemas/Problem");

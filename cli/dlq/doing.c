@@ -76,29 +76,6 @@ void doing_print_outcomes(const struct doing *d)
 
 /* ---- for programs ---- */
 
-static json_t *dispositions_json(const size_t dispositions[DISPOSITION_COUNT])
-{
-        static const char *const names[DISPOSITION_COUNT] = {
-                [DISPOSITION_SENT] = "sent",
-                [DISPOSITION_RESUMED] = "resumed",
-                [DISPOSITION_SUCCEEDED] = "succeeded",
-                [DISPOSITION_ALIVE] = "alive",
-                [DISPOSITION_WAITING] = "waiting",
-                [DISPOSITION_REVOKED] = "revoked",
-                [DISPOSITION_NO_QUEUE] = "no_queue",
-                [DISPOSITION_UNREADABLE] = "unreadable",
-                [DISPOSITION_UNDECODABLE] = "undecodable",
-                [DISPOSITION_MISTAKEN] = "mistaken",
-                [DISPOSITION_HOPELESS] = "hopeless",
-                [DISPOSITION_CLOSED] = "closed",
-        };
-        json_t *o = json_object();
-        for (int i = 0; i < DISPOSITION_COUNT; i++)
-                if (dispositions[i] > 0)
-                        json_object_set_new(o, names[i], json_integer((json_int_t)dispositions[i]));
-        return o;
-}
-
 static json_t *not_done_json(const struct doing *d)
 {
         json_t *list = json_array();
@@ -120,10 +97,10 @@ void doing_print_json(const struct doing *d)
                 "alive", (json_int_t)t->outcomes[DEAD_ALIVE], "waiting", (json_int_t)t->outcomes[DEAD_WAITING],
                 "revoked", (json_int_t)t->outcomes[DEAD_REVOKED], "changed", (json_int_t)t->outcomes[DEAD_CHANGED],
                 "settled", (json_int_t)t->outcomes[DEAD_SETTLED] + (json_int_t)t->outcomes[DEAD_MISSING], "refused",
-                (json_int_t)t->refused, d->config.rehearse ? "would" : "not_tried", dispositions_json(t->dispositions),
-                "not_done", not_done_json(d));
+                (json_int_t)t->refused, d->config.rehearse ? "would" : "not_tried",
+                dlq_dispositions_json(t->dispositions), "not_done", not_done_json(d));
         if (!d->config.rehearse)
-                json_object_set_new(o, "die_again", dispositions_json(t->doomed));
+                json_object_set_new(o, "die_again", dlq_dispositions_json(t->doomed));
         view_json(o);
 }
 

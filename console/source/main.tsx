@@ -6,10 +6,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import "./style.css";
 import "uplot/dist/uPlot.min.css";
 import { get, key, Problem, setKey, whenRefused } from "./api";
+import { Dead, DeadEntry } from "./dead";
 import { Find, Jobs } from "./jobs";
 import { JobView } from "./job";
 import { Overview, Workers } from "./overview";
 import { describe, Dialog, go, link, plain, type Query, Text, zone } from "./parts";
+import { Submit } from "./submit";
 import { type Language, language, say, setLanguage, type Word } from "./words";
 
 /* ---- pages: one line each; the first letter is its key ---- */
@@ -25,7 +27,9 @@ interface Page {
 const PAGES: Page[] = [
   { name: "overview", at: "overview", key: "o", view: () => <Overview /> },
   { name: "jobs", at: "jobs", key: "j", view: (rest, query) => (rest ? <JobView key={rest} id={rest} /> : <Jobs query={query} />), title: (rest) => (rest ? `${say("job")} ${plain(rest).slice(0, 8)}` : say("jobs")) },
+  { name: "dead", at: "dead", key: "d", view: (rest, query) => (rest ? <DeadEntry key={rest} id={rest} /> : <Dead query={query} />), title: (rest) => (rest ? `${say("entry")} ${plain(rest).slice(0, 20)}` : say("dead")) },
   { name: "workers", at: "workers", key: "w", view: () => <Workers /> },
+  { name: "submit", at: "submit", key: "s", view: () => <Submit /> },
 ];
 const HIDDEN: Page[] = [{ name: "find", at: "find", key: "", view: (_, query) => <Find query={query} /> }];
 
