@@ -80,8 +80,9 @@ struct ai_reply {
                 served_ago_ms; /* AI_TRANSIENT: when this process was last given something whole by that model; AI_NEVER: not since it began */
         json_t *content; /* AI_OK: the answer, checked against the schema; borrowed for the length of the callback */
         bool asked;      /* the provider was: it was not where the call had to wait, or found no room */
-        const char *provider; /* "openai", "offline"; constant */
-        char model[64];       /* as the provider named it */
+        const char *provider;  /* "openai", "offline"; constant */
+        const char *asked_for; /* the model that an endpoint was to be asked; there until ai_close; NULL: none was */
+        char model[64];        /* as the provider named it */
         unsigned tokens_in, tokens_out;
         int64_t cost_nano; /* billionths of a US dollar, from the price table; 0 when unknown or offline */
         unsigned elapsed_ms;

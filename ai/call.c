@@ -452,6 +452,7 @@ static void ai_call_finish(struct ai_call *call, struct ai_reply *reply)
         void *arg = call->arg;
         const uint64_t since = call->started_ms ? call->started_ms : call->asked_ms;
         reply->elapsed_ms = (unsigned)(clock_mono_ms() - since);
+        reply->asked_for = ai->openai ? call->model->name : NULL;
         list_remove(&call->link);
         ai->in_flight--;
         free(call);

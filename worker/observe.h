@@ -51,7 +51,7 @@ struct run_ids {
 
 /* What a call used. Zero and NULL where none was made, or none answered. */
 struct run_usage {
-        const char *provider, *model;
+        const char *provider, *model, *asked_for; /* the model as the provider named it, and as it was asked for */
         unsigned tokens_in, tokens_out;
         int64_t cost_nano;       /* billionths of a US dollar */
         unsigned elapsed_ms;     /* how long it took */

@@ -88,11 +88,23 @@ static void proto_bytes(struct buffer *b, unsigned field, const void *data, size
         buffer_add(b, data, size);
 }
 
+static bool proto_is_ascii(const char *text, size_t size)
+{
+        unsigned char all = 0;
+        for (size_t i = 0; i < size; i++)
+                all |= (unsigned char)text[i];
+        return all < 0x80;
+}
+
 /* Cut, and made UTF-8: one text that is none would cost the whole request. `most` is MOST_BODY at most. */
 static void proto_text_of(struct buffer *b, unsigned field, const char *text, size_t most)
 {
         char copy[MOST_BODY + 1];
         const size_t size = strnlen(text, most);
+        if (proto_is_ascii(text, size)) {
+                proto_bytes(b, field, text, size);
+                return;
+        }
         memcpy(copy, text, size);
         copy[size] = '\0';
         utf8_repair(copy, size == most);

@@ -14,6 +14,7 @@ enum {
         OTLP_BATCH = 512,          /* so many do not wait */
         OTLP_MOST_BYTES = 4 << 20, /* that wait; as many again may be under way */
         OTLP_MOST_LIST = 64,       /* pairs of a list in a setting */
+        OTLP_UPLOAD = 1 << 20,     /* so much goes out in a turn of a busy loop */
         OTLP_TIMEOUT_MS = 10000,
         OTLP_TRIES = 5,
         OTLP_MOST_WAIT_S = 60,
@@ -342,6 +343,7 @@ static bool otlp_configure(struct otlp *o, const char *url)
         curl_easy_setopt(o->easy, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(o->easy, CURLOPT_POST, 1L);
         curl_easy_setopt(o->easy, CURLOPT_TIMEOUT_MS, (long)OTLP_TIMEOUT_MS);
+        curl_easy_setopt(o->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)OTLP_UPLOAD);
 #if LIBCURL_VERSION_NUM >= 0x075700
         curl_easy_setopt(o->easy, CURLOPT_QUICK_EXIT, 1L); /* not to wait for a slow name server */
 #endif

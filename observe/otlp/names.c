@@ -12,6 +12,7 @@ const char *const otlp_names[OTLP_NAMES] = {
         [NAME_AI_PROVIDER] = "gen_ai.provider.name",
         [NAME_AI_OPERATION] = "gen_ai.operation.name",
         [NAME_AI_MODEL] = "gen_ai.request.model",
+        [NAME_AI_MODEL_ANSWERED] = "gen_ai.response.model",
         [NAME_AI_TOKENS_IN] = "gen_ai.usage.input_tokens",
         [NAME_AI_TOKENS_OUT] = "gen_ai.usage.output_tokens",
         [NAME_HTTP_METHOD] = "http.request.method",

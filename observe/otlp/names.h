@@ -16,6 +16,7 @@ enum otlp_name {
         NAME_AI_PROVIDER,
         NAME_AI_OPERATION,
         NAME_AI_MODEL,
+        NAME_AI_MODEL_ANSWERED,
         NAME_AI_TOKENS_IN,
         NAME_AI_TOKENS_OUT,
         /* HTTP */

@@ -62,8 +62,10 @@ static void spans_name(const struct task_message *m, struct run_trace *t)
 static bool spans_wants(const struct spans *s, const struct task_message *m)
 {
         char id[TRACE_ID_SIZE + 1];
+        if (m->traceparent && trace_is_sampled(m->traceparent))
+                return true;
         if (m->traceparent && trace_is_parent(m->traceparent))
-                return trace_is_sampled(m->traceparent);
+                return false;
         sampling_trace_of(m->root_id, id);
         return sampling_keeps(s->source.sampling, id);
 }
@@ -166,16 +168,18 @@ static void spans_emit_call(struct spans *s, const struct run_event *e)
 {
         char name[SPANS_TEXT];
         const struct run_usage *u = &e->usage;
+        const char *asked_for = u->asked_for ? u->asked_for : u->model ? u->model : "";
         const struct otlp_attribute attributes[] = {
                 { .name = NAME_AI_OPERATION, .text = "chat" },
                 { .name = NAME_AI_PROVIDER, .text = u->provider ? u->provider : "" },
-                { .name = NAME_AI_MODEL, .text = u->model ? u->model : "" },
+                { .name = NAME_AI_MODEL, .text = asked_for },
+                { .name = NAME_AI_MODEL_ANSWERED, .text = u->model ? u->model : "" },
                 { .name = NAME_AI_TOKENS_IN, .number = u->tokens_in },
                 { .name = NAME_AI_TOKENS_OUT, .number = u->tokens_out },
                 { .name = NAME_COST, .real = (double)u->cost_nano / 1e9 },
                 { .name = NAME_ERROR_TYPE, .text = e->why ? e->why->code : "" },
         };
-        snprintf(name, sizeof(name), "chat %s", u->model ? u->model : "");
+        snprintf(name, sizeof(name), "chat %s", asked_for);
         spans_emit(s, e,
                    (struct otlp_span){ .name = name,
                                        .kind = OTLP_CLIENT,

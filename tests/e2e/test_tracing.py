@@ -124,6 +124,8 @@ def check_calls(spans, database, provider, job):
     """What the store and the provider say of the calls, their spans say, too."""
     calls = [span for span in spans if span.name.startswith("chat ")]
     assert {span.kind for span in calls} == {"client"} and {span.has["gen_ai.provider.name"] for span in calls} == {"openai"}
+    assert {span.has["gen_ai.request.model"] for span in calls} == {request.json["model"] for request in provider.requests} == {span.name[5:] for span in calls}
+    assert {span.has["gen_ai.response.model"] for span in calls if not span.failed} == {"gpt-test"}
     row = database.row("select sum(tokens_in) as i, sum(tokens_out) as o, sum(attempts) as a from chard.task where root_id = %s", job)
     assert sum(span.has["gen_ai.usage.input_tokens"] for span in calls) == row["i"] > 0
     assert sum(span.has["gen_ai.usage.output_tokens"] for span in calls) == row["o"] > 0

@@ -13,6 +13,7 @@ static struct run_usage run_usage_of(const struct run *run)
                 return (struct run_usage){ 0 };
         return (struct run_usage){ .provider = r->provider,
                                    .model = r->model,
+                                   .asked_for = r->asked_for,
                                    .tokens_in = r->tokens_in,
                                    .tokens_out = r->tokens_out,
                                    .cost_nano = r->cost_nano,
@@ -39,31 +40,31 @@ static uint64_t run_took_ms(const struct run *run)
         return now_ms > began_ms ? (uint64_t)(now_ms - began_ms) : 0;
 }
 
-void run_observed_as(struct run *run, struct run_event e)
+void run_observed_as(struct run *run, struct run_event *e)
 {
         const struct task_message *m = &run->message;
         const struct delivery *d = run_delivery(run);
-        e.run = run;
-        e.message = m;
-        e.def = run->def;
-        e.ids = (struct run_ids){ .id = m->id,
-                                  .name = m->name,
-                                  .parent_id = m->parent_id,
-                                  .root_id = m->root_id ? m->root_id : m->id,
-                                  .queue = d ? d->queue : NULL,
-                                  .pipeline = run_pipeline_name(run) };
-        e.attempt = m->retries + 1;
-        e.at_us = clock_mono_us();
-        e.times = &run->times.times;
-        if (e.kind == RUN_COMMITTED) {
-                e.took_ms = run_took_ms(run);
-                e.result = run_result_value(run);
+        e->run = run;
+        e->message = m;
+        e->def = run->def;
+        e->ids = (struct run_ids){ .id = m->id,
+                                   .name = m->name,
+                                   .parent_id = m->parent_id,
+                                   .root_id = m->root_id ? m->root_id : m->id,
+                                   .queue = d ? d->queue : NULL,
+                                   .pipeline = run_pipeline_name(run) };
+        e->attempt = m->retries + 1;
+        e->at_us = clock_mono_us();
+        e->times = &run->times.times;
+        if (e->kind == RUN_COMMITTED) {
+                e->took_ms = run_took_ms(run);
+                e->result = run_result_value(run);
         }
-        e.terminated = run_is_terminated(run);
-        e.usage = run_usage_of(run);
-        e.trace = run->worker->config->tracer ? &run->times.trace : NULL;
-        observing_tell(&run->worker->observing, &e);
-        run_note_time(&run->times.times, e.kind, e.at_us);
+        e->terminated = run_is_terminated(run);
+        e->usage = run_usage_of(run);
+        e->trace = run->worker->config->tracer ? &run->times.trace : NULL;
+        observing_tell(&run->worker->observing, e);
+        run_note_time(&run->times.times, e->kind, e->at_us);
 }
 
 struct result_exception run_event_exception(const struct run_event *e)

@@ -345,14 +345,14 @@ bool run_is_put_away(const struct run *run);
 /* ---- observed.c ---- */
 
 /* Use run_observed. */
-void run_observed_as(struct run *run, struct run_event e);
+void run_observed_as(struct run *run, struct run_event *e);
 
 /* This has happened to it: tell those who want it. After the kind stands what only that kind has (members of struct run_event); the rest is filled in.
  * No event is made, and nothing that it would say is looked up, unless somebody wants it. */
-#define run_observed(run, happened, ...)                                                               \
-        do {                                                                                           \
-                if (observing_wants(&(run)->worker->observing, (happened)))                            \
-                        run_observed_as((run), (struct run_event){ .kind = (happened), __VA_ARGS__ }); \
+#define run_observed(run, happened, ...)                                                                \
+        do {                                                                                            \
+                if (observing_wants(&(run)->worker->observing, (happened)))                             \
+                        run_observed_as((run), &(struct run_event){ .kind = (happened), __VA_ARGS__ }); \
         } while (0)
 
 /* Its message was read: let its tracer begin, and what is made of it name the span that is behind that. 0 or -ENOMEM. / It is over. */
