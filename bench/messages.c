@@ -4,6 +4,7 @@
 #include "bench/common.h"
 #include "core/clock.h"
 #include "core/id.h"
+#include "core/trace.h"
 
 #include <amqp_framing.h>
 #include <inttypes.h>
@@ -31,32 +32,46 @@ static json_t *make_kwargs(const struct recipe *r, unsigned long number)
         return kwargs;
 }
 
-/* The headers without eta, and with it where there is one to be. */
-static void put_eta(struct bytes headers, int64_t eta_ms, struct buffer *table)
+static void put_eta(int64_t eta_ms, struct buffer *table)
 {
         char text[CLOCK_TEXT_SIZE];
-        struct header h;
-        for (size_t at = 0; header_next(headers, &at, &h);)
-                if (h.name.size != 3 || memcmp(h.name.data, "eta", 3) != 0)
-                        header_add_raw(table, &h);
         clock_format(eta_ms, text);
         header_add_text(table, "eta", bytes_of_string(text));
 }
 
-/* The same message, takes it, with an eta and a reply_to where these are asked for. */
-static struct message *changed(struct message *m, int64_t eta_ms, const char *reply_to)
+static void put_traceparent(bool recorded, struct buffer *table)
+{
+        char text[TRACE_PARENT_SIZE + 1];
+        snprintf(text, sizeof(text), "00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-0%d", random_bits() | 1,
+                 random_bits(), random_bits() | 1, recorded);
+        header_add_text(table, "traceparent", bytes_of_string(text));
+}
+
+/* The headers of a message, with what `r` wants in them besides. */
+static void put_headers(const struct recipe *r, struct bytes headers, unsigned long number, struct buffer *table)
+{
+        struct header h;
+        for (size_t at = 0; header_next(headers, &at, &h);)
+                if (!r->eta_ms || h.name.size != 3 || memcmp(h.name.data, "eta", 3) != 0)
+                        header_add_raw(table, &h);
+        if (r->eta_ms)
+                put_eta(r->eta_ms + (int64_t)((double)number * r->eta_step_ms), table);
+        if (r->traced)
+                put_traceparent(number % r->traced == 0, table);
+}
+
+/* The same message, takes it, with what `r` wants of its properties and headers. */
+static struct message *changed(const struct recipe *r, struct message *m, unsigned long number)
 {
         struct properties p;
         struct problem why;
         struct buffer table = { 0 }, encoded = { 0 };
         if (properties_read(m->properties, &p, &why) != 0)
                 die("%s", why.text);
-        if (eta_ms)
-                put_eta(p.headers, eta_ms, &table);
-        if (eta_ms)
-                p.headers = buffer_view(&table);
-        if (reply_to)
-                p.reply_to = bytes_of_string(reply_to);
+        put_headers(r, p.headers, number, &table);
+        p.headers = buffer_view(&table);
+        if (r->reply_to)
+                p.reply_to = bytes_of_string(r->reply_to);
         properties_write(&p, &encoded);
         struct message *made = message_new(m->exchange, m->routing_key, buffer_view(&encoded), m->body);
         message_free(m);
@@ -108,8 +123,8 @@ struct message *recipe_message(const struct recipe *r, unsigned long number, uns
 {
         struct message *m = r->plain ? plain_message(r, number)
                                      : task_message(r, number, r->mark && (number == 0 || number + 1 == count));
-        if (m && (r->eta_ms || r->reply_to))
-                m = changed(m, r->eta_ms ? r->eta_ms + (int64_t)((double)number * r->eta_step_ms) : 0, r->reply_to);
+        if (m && (r->eta_ms || r->reply_to || r->traced))
+                m = changed(r, m, number);
         if (!m)
                 die("out of memory");
         return m;

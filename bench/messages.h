@@ -18,10 +18,11 @@ struct recipe {
         const char *reply_to; /* who waits for results, when set */
         const char *
                 plain; /* no task: this exchange and `queue` as routing key, the body a number, counting up from `first` … */
-        size_t size;        /* … and padded with spaces to that size … */
-        bool transient;     /* … and not persistent */
-        int64_t eta_ms;     /* wall clock of the first message, 0 = none … */
-        double eta_step_ms; /* … and so much later for each next one */
+        size_t size;          /* … and padded with spaces to that size … */
+        bool transient;       /* … and not persistent */
+        int64_t eta_ms;       /* wall clock of the first message, 0 = none … */
+        double eta_step_ms;   /* … and so much later for each next one */
+        unsigned long traced; /* each has a traceparent, one of so many says that it is recorded; 0 = none has */
         int64_t first;
 };
 

@@ -3,7 +3,7 @@
  * confirmed, with a window of unconfirmed messages. All messages are made before the clock starts.
  *
  *     raw_publish --url URL --count N --task NAME[,NAME…] [--queue Q] [--to EXCHANGE] [--kwargs JSON] [--mark Q] [--window W]
- *                 [--eta-ms WALL [--eta-step-ms MS]] [--reply-to Q]
+ *                 [--eta-ms WALL [--eta-step-ms MS]] [--reply-to Q] [--traced N]       a traceparent each, one of N recorded
  *     raw_publish --url URL --count N --plain EXCHANGE --queue KEY [--size BYTES] [--transient]      bodies are numbers
  *
  * Prints {"count","seconds","cpu_us"}: from the first publish to the last confirm, CPU of that time. */
@@ -29,7 +29,7 @@ static struct publish_plan read_plan(int argc, char **argv)
                 { "window", 1, NULL, 'w' },   { "plain", 1, NULL, 'p' },  { "first", 1, NULL, 'f' },
                 { "to", 1, NULL, 'x' },       { "eta-ms", 1, NULL, 'e' }, { "eta-step-ms", 1, NULL, 's' },
                 { "reply-to", 1, NULL, 'r' }, { "size", 1, NULL, 'b' },   { "transient", 0, NULL, 'd' },
-                { NULL, 0, NULL, 0 },
+                { "traced", 1, NULL, 'c' },   { NULL, 0, NULL, 0 },
         };
         struct publish_plan p = { .window = 2000 };
         struct recipe *r = &p.recipe;
@@ -50,6 +50,7 @@ static struct publish_plan read_plan(int argc, char **argv)
                 case 'r': r->reply_to = optarg; break;
                 case 'b': r->size = (size_t)number_of(optarg, 0); break;
                 case 'd': r->transient = true; break;
+                case 'c': r->traced = (unsigned long)number_of(optarg, 1); break;
                 default: exit(2);
                 }
         }

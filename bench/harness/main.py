@@ -21,10 +21,11 @@ from .rows_results import M1, R1, R2, V1
 from .rows_schedule import B10
 from .rows_size import B8
 from .rows_time import B5, B6
+from .rows_tracing import T1
 from .stage import ROOT, Stage
 
 ROWS = {"B1": B1, "B1s": B1s, "B2": B2, "B3": B3, "B4": B4, "B5": B5, "B6": B6, "B7": B7, "B8": B8, "B9": B9, "B10": B10,
-        "R1": R1, "R2": R2, "V1": V1, "M1": M1, "E1": E1, "F1": F1}
+        "R1": R1, "R2": R2, "V1": V1, "M1": M1, "T1": T1, "E1": E1, "F1": F1}
 
 
 class Plan:

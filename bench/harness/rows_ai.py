@@ -70,13 +70,13 @@ class Watch:
         return (self.cpu[dry] - self.cpu[full]) / max(1, calls)
 
 
-def calls_by_chard(stage, provider, slots, delay, count):
-    """(rate, CPU seconds a step while it flows, CPU seconds a step of its whole life) of a worker with so many slots."""
+def calls_by_chard(stage, provider, slots, delay, count, words=(), env=None):
+    """(rate, CPU seconds a step while it flows, CPU seconds a step of its whole life) of a worker with so many slots. `words`: more for what fills its queue."""
     stage.fresh_database()
     provider.delay(int(delay * 1000))
-    stage.fill(count, "--task", "chat.classify", "--kwargs", KWARGS)
+    stage.fill(count, "--task", "chat.classify", "--kwargs", KWARGS, *words)
     base = provider.stats()["answers"]
-    with stage.worker("-Q", "chat.classify", "-c", slots, env=provider.settings()) as worker:
+    with stage.worker("-Q", "chat.classify", "-c", slots, env=provider.settings() | (env or {})) as worker:
         watch = Watch(provider, worker, count, delay, cpu=True)
         watch.follow(base)
         wait_for(lambda: committed(stage) == count, 60, "every step committed")

@@ -184,7 +184,10 @@ class Stage:
         return self.run([CHARD, *words], self.settings)
 
     def worker(self, *words, env=None):
-        return Worker([CHARD, "worker", *words], self.settings | (env or {}), self.folder, "chard")
+        return self.process([CHARD, "worker", *words], self.settings | (env or {}), "chard")
+
+    def process(self, command, env, name):
+        return Worker(command, env, self.folder, name)
 
     def peer_env(self, **more):
         return {"PEER_BROKER_URL": self.broker.url, "PEER_STORE_URL": self.store_url, "PYTHONPATH": str(PEER),

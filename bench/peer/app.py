@@ -12,7 +12,7 @@ import threading
 
 import psycopg_pool
 import urllib3
-from celery import Celery
+from celery import Celery, signals
 from kombu import Exchange, Queue
 
 NAMES = ["peer.echo", "peer.note", "peer.classify", "peer.vision", "peer.answer", "peer.reward"]
@@ -30,6 +30,22 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
 )
+
+@signals.worker_process_init.connect(weak=False)
+def trace(**_):
+    """As the instrumentation's documentation has it: in each process, once it is forked. By the parent's decision, as the SDK's default."""
+    if "PEER_OTLP_URL" not in os.environ:
+        return
+    from opentelemetry import trace as tracing
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(os.environ["PEER_OTLP_URL"] + "/v1/traces")))
+    tracing.set_tracer_provider(provider)
+    CeleryInstrumentor().instrument()
+
 
 TABLES = """
 create schema if not exists peer;
