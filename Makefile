@@ -133,7 +133,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-events proof-matrix proof-metrics proof-volume \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-events proof-matrix proof-metrics proof-traces proof-volume \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -206,6 +206,14 @@ proof-metrics: ## an alert through a real Prometheus and a real Alertmanager to 
 	@scripts/deps metrics
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_metrics
+
+proof-traces: ## one trace and its log through a real Collector, Jaeger, VictoriaLogs, Kafka and Prometheus (Go, JDK 17, Maven; builds for ten minutes, once)
+	@scripts/deps test
+	@scripts/telemetry
+	@scripts/kafka
+	@build/venv/bin/python -m pip install -q --disable-pip-version-check -r tests/proof_traces/requirements.txt
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_traces
 
 asan tsan: ## build that variant, in build/VARIANT/
 	@$(MAKE) --no-print-directory VARIANT=$@ program libchard
