@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import urllib.parse
 
 import pytest
 import servers
@@ -192,3 +193,109 @@ def test_a_request_to_the_gateway_is_one_trace(world, telemetry, provider):
         assert consumer.wait(30) == 0
     assert {parent_of(span) for span in named(found, "POST /v1/scan")} == {PARENT}
     assert [name for name, parents in tree(found).items() if "?" in parents] == ["POST /v1/scan"]
+
+
+# --- many of all pipelines, in bad weather ------------------------------------------------------------------
+
+SCANS, CHATS, PROFILES = 60, 40, 10
+
+
+def weather(tried):
+    """Of requests that come for the first time a tenth fails and a twentieth is asked to wait; what is cursed is refused. `tried` counts them by their bodies."""
+    def behave(request):
+        first = tried[request.body] == 1
+        if b"cursed" in request.body:
+            return replies.failure(400, "bad_image", "no such picture")
+        if first and request.number % 10 == 3:
+            return replies.failure(500)
+        if first and request.number % 20 == 7:
+            return replies.rate_limited(retry_after=1)
+        wanted = request.json["response_format"]["json_schema"]["schema"]["properties"]
+        if "major" in wanted:
+            return replies.completion(jobs.BOTTLE | ({"about_waste": True} if "about_waste" in wanted else {}))
+        return replies.completion(jobs.ADVICE) if "insufficiencies" in wanted else replies.fitting(request)
+
+    return behave
+
+
+def submit_all(chard):
+    """Ids of all jobs; three of the scans are cursed."""
+    scans = [{"user_id": f"f{n}", "image_url": jobs.PICTURE, "text": f"{'cursed' if n % 20 == 5 else 'clean'} bottle {n}", "lang": "en"} for n in range(SCANS)]
+    chats = [{"user_id": f"f{n}", "text": f"carton {n}", "lang": "en"} for n in range(CHATS)]
+    profiles = [{"updates": [{"user_id": f"f{n}", "field": "nickname", "value": f"n{n}"}]} for n in range(PROFILES)]
+    return [job for pipeline, inputs in (("scan", scans), ("chat", chats), ("my", profiles)) for job in jobs.submit_many(chard, pipeline, inputs)]
+
+
+def stored(tables, ids):
+    """What the store says of these jobs."""
+    row = tables.rows("select count(*) as tasks, count(*) filter (where state = 'SUCCESS') as done, sum(attempts) as attempts, sum(tokens_in) as tokens_in,"
+                      " sum(tokens_out) as tokens_out, sum(cost_nano) as cost_nano from chard.task where root_id = any(%s)", ids)[0]
+    return row | {"dead": tables.value("select count(*) from chard.dead_letter d join chard.task t on t.id = d.task_id where t.root_id = any(%s)", ids)}
+
+
+def seen(telemetry):
+    """What Jaeger says of the fleet."""
+    spans = telemetry.jaeger.spans("fleet")
+    does = collections.defaultdict(list)
+    for span in spans:
+        does[span["operationName"].split()[0]].append(span)
+    own = [span for span in does["process"] if "chard.task" in tags(span)]
+    return {"done": len(does["commit"]), "dead": len([span for span in does["send"] if "chard.dead:" in span["operationName"]]),
+            "tasks": len({tags(span)["messaging.message.id"] for span in own}), "attempts": len([span for span in own if "error.type" in tags(span)]),
+            "tokens_in": sum(tags(span)["gen_ai.usage.input_tokens"] for span in does["chat"]), "tokens_out": sum(tags(span)["gen_ai.usage.output_tokens"] for span in does["chat"]),
+            "cost_nano": round(sum(tags(span)["chard.cost_dollars"] for span in does["chat"]) * 1e9)}, does, spans
+
+
+def test_many_of_all_pipelines_in_bad_weather(world, telemetry, provider, _loop, tmp_path):
+    """Failures and waits of the provider, links that are cut, a collector that is away for a while: Jaeger, Prometheus, VictoriaLogs, the store and the provider's book say the same."""
+    chard, tables = world
+    provider.behave = weather(provider.bodies)
+    links = {name: Toxic(_loop, "127.0.0.1", urllib.parse.urlsplit(chard.settings[name]).port) for name in ("CHARD_BROKER_URL", "CHARD_STORE_URL")}
+    fleet = Chard(chard.binary, chard.settings | provider.settings() | telemetry.settings() | {"OTEL_SERVICE_NAME": "fleet"})
+    weak = Chard(chard.binary, fleet.settings | {name: link.url(chard.settings[name]) for name, link in links.items()})
+    with weak.worker("--metrics", "0", queues=QUEUES, slots=20) as worker:
+        consumer, keeper = fleet.start("consume", "character", "my", "--from", "kafka", "--metrics", "0"), fleet.start("keep", "--metrics", "0")
+        figures = [Figures(process) for process in (worker, consumer, keeper)]
+        with Prometheus(tmp_path, [one.port for one in figures]) as prometheus:
+            ids = submit_all(fleet)
+
+            def over(share):
+                return tables.value("select count(*) from chard.job where root_id = any(%s) and state in ('SUCCESS', 'FAILURE')", ids) >= share * len(ids)
+
+            wait_until(lambda: over(0.1), 60)
+            links["CHARD_BROKER_URL"].cut()
+            wait_until(lambda: over(0.3), 60)
+            telemetry.stop()
+            links["CHARD_STORE_URL"].cut()
+            wait_until(lambda: over(0.6), 60)
+            telemetry.start()
+            states = collections.Counter(jobs.ended(tables, ids, 120).values())
+            assert states["FAILURE"] == 3
+            was = wait_until(lambda: (row := stored(tables, ids))["dead"] == 3 and row, 60)
+
+            def same():
+                now, does, spans = seen(telemetry)
+                assert now == was, (now, was)
+                assert len(does["chat"]) == provider.count and not set(tree(spans).get("commit")) - {span["operationName"] for span in does["process"]}
+                assert collections.Counter("error" in tags(span) for span in does["chat"]) == {False: provider.statuses[200], True: provider.count - provider.statuses[200]}
+                query = prometheus.query
+                assert query("sum(chard_ai_requests_total)") == {(): provider.count} and query('sum(chard_ai_requests_total{outcome="ok"})') == {(): provider.statuses[200]}
+                assert query("sum(chard_tasks_succeeded_total)") == {(): was["done"]} and query("sum(chard_tasks_dead_total)") == {(): 3}
+                assert query("sum(chard_tasks_failed_total)") == {(): was["attempts"]}
+                assert query("sum by (type) (chard_ai_tokens_total)") == {("input",): was["tokens_in"], ("output",): was["tokens_out"]}
+                assert round(query("sum(chard_ai_cost_dollars_total)")[()] * 1e9) == was["cost_nano"]
+                acted = query('sum(chard_consumer_events_total{outcome="acted"})')[()]
+                assert acted == len([span for span in does["process"] if "consumer:" in span["operationName"]]) > 0
+                assert query('sum(chard_otlp_spans_total{outcome="sent"})') == {(): len(spans)} and query('sum(chard_otlp_spans_total{outcome="dropped"})') == {(): 0}
+                lines = telemetry.logs.lines('service.name:="fleet"')
+                assert query('sum(chard_otlp_log_lines_total{outcome="sent"})') == {(): len(lines)} and query('sum(chard_otlp_log_lines_total{outcome="dropped"})') == {(): 0}
+                assert len([line for line in lines if re.search("dead source", line["_msg"])]) == 3
+                return True
+
+            wait_until(same, 90, every=0.5)
+        for process in consumer, keeper:
+            process.terminate()
+            assert process.wait(30) == 0, process.stderr[-2000:]
+    for link in links.values():
+        link.close()
+    assert sum(provider.statuses[status] for status in (400, 429, 500)) > 10
