@@ -35,6 +35,9 @@ struct gateway_config {
         size_t body_most;                                /* bytes */
         size_t upload_most;                              /* of a picture */
 
+        /* As in struct issuer_config; no name: tokens are none. */
+        const char *oidc_issuer, *oidc_keys_url, *oidc_audience, *oidc_scope_claim, *oidc_ca_file;
+
         bool webhooks;        /* the ends of jobs are told to whom their submitters name … */
         bool webhook_private; /* … at addresses of private networks, too */
 

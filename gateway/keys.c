@@ -7,6 +7,7 @@
 #include "core/http/listen.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "gateway/access/issuer.h"
 #include "gateway/api_key.h"
 #include "store/access.h"
 
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { KEYS_EVERY_MS = 2000, KEYS_WAIT_MS = 5000, KEYS_WINDOW_MS = 60000 };
 
@@ -33,6 +35,7 @@ struct keys {
         struct gateway_key *list; /* by id */
         size_t count;
         unsigned revision;
+        struct issuer *issuer; /* or NULL */
 };
 
 /* ---- the list ---- */
@@ -139,6 +142,8 @@ void keys_close(struct keys *k)
         if (!k)
                 return;
         k->closed = true;
+        issuer_close(k->issuer);
+        k->issuer = NULL;
         uv_close((uv_handle_t *)&k->timer, on_keys_timer_closed);
 }
 
@@ -220,13 +225,23 @@ static int keys_check(struct keys *k, const char *listen, struct problem *why)
 {
         char address[64], port[8];
         k->reached = listen_parts(listen, address, port) && !host_is_loopback(address);
-        if (!k->reached || keys_any(k))
+        if (!k->reached || keys_any(k) || k->issuer)
                 return 0;
         return problem_set(
                 why, "gateway", "no_keys",
                 "others can reach %s, and there is no key yet: make one with `chard key add NAME`, or listen on "
                 "127.0.0.1:%s",
                 listen, port);
+}
+
+static int keys_open_issuer(struct keys *k, const struct gateway_config *config, struct problem *why)
+{
+        const struct issuer_config issuer = { .name = config->oidc_issuer,
+                                              .keys_url = config->oidc_keys_url,
+                                              .audience = config->oidc_audience,
+                                              .scope_claim = config->oidc_scope_claim,
+                                              .ca_file = config->oidc_ca_file };
+        return config->oidc_issuer ? issuer_open(&k->issuer, config->loop, &issuer, why) : 0;
 }
 
 int keys_open(struct keys **out, const struct gateway_config *config, struct store *store, struct problem *why)
@@ -237,8 +252,11 @@ int keys_open(struct keys **out, const struct gateway_config *config, struct sto
         k->store = store;
         int code = keys_load(k, config, why);
         if (code == 0)
+                code = keys_open_issuer(k, config, why);
+        if (code == 0)
                 code = keys_check(k, config->listen, why);
         if (code) {
+                issuer_close(k->issuer);
                 free(k->list);
                 free(k);
                 return code;
@@ -253,17 +271,20 @@ int keys_open(struct keys **out, const struct gateway_config *config, struct sto
 
 bool keys_asked(const struct keys *k)
 {
-        return k->reached || k->count > 0;
+        return k->reached || k->count > 0 || k->issuer;
 }
 
 unsigned keys_revision(const struct keys *k)
 {
-        return k->revision;
+        return k->revision + (k->issuer ? (unsigned)(clock_wall_ms() / 1000) : 0);
 }
 
-bool keys_count(const struct keys *k, const char *who)
+bool keys_count(const struct keys *k, const struct exchange *x)
 {
-        const struct gateway_key *key = keys_find(k, who);
+        const int64_t until_s = exchange_who_until(x);
+        if (until_s)
+                return clock_wall_ms() / 1000 < until_s;
+        const struct gateway_key *key = keys_find(k, exchange_who(x));
         return keys_asked(k) ? key && !key->revoked : true;
 }
 
@@ -281,10 +302,19 @@ static int keys_refuse_wrong(struct exchange *x, struct problem *why)
         return keys_refuse(x, "Bearer error=\"invalid_token\"");
 }
 
+static int keys_refuse_expired(struct exchange *x, struct problem *why)
+{
+        problem_set(why, "request", "expired", "this token has expired: get a new one");
+        return keys_refuse(x, "Bearer error=\"invalid_token\"");
+}
+
 void keys_dismiss(struct exchange *x)
 {
         struct problem why;
-        keys_refuse_wrong(x, &why);
+        if (exchange_who_until(x))
+                keys_refuse_expired(x, &why);
+        else
+                keys_refuse_wrong(x, &why);
         exchange_answer_problem(x, &why);
 }
 
@@ -313,12 +343,12 @@ static int keys_spend(struct gateway_key *key, struct exchange *x, uint64_t now_
                            key->rate, wait_s);
 }
 
-static int keys_allow(const struct gateway_key *key, struct exchange *x, unsigned scope, struct problem *why)
+static int keys_allow(unsigned scopes, struct exchange *x, unsigned scope, struct problem *why)
 {
         char has[API_SCOPES_SIZE], needs[API_SCOPES_SIZE], challenge[80];
-        if (api_scopes_allow(key->scopes, scope))
+        if (api_scopes_allow(scopes, scope))
                 return 0;
-        api_scopes_write(key->scopes, has);
+        api_scopes_write(scopes, has);
         api_scopes_write(scope, needs);
         problem_set(why, "request", "no_scope", "this needs a key with the scope %s; this one has %s", needs,
                     *has ? has : "none");
@@ -326,10 +356,36 @@ static int keys_allow(const struct gateway_key *key, struct exchange *x, unsigne
         return keys_refuse(x, challenge);
 }
 
+/* What stands behind "Bearer ", where it is no key of chard's; or NULL. */
+static const char *keys_token(const char *header)
+{
+        static const char scheme[] = "Bearer ";
+        if (!header || strncasecmp(header, scheme, sizeof(scheme) - 1) != 0)
+                return NULL;
+        const char *token = header + sizeof(scheme) - 1;
+        token += strspn(token, " ");
+        return strncmp(token, "chard_", 6) != 0 ? token : NULL;
+}
+
+static int keys_admit_token(struct keys *k, struct exchange *x, const char *token, unsigned scope, struct problem *why)
+{
+        struct token_holder holder;
+        const int code = issuer_check(k->issuer, token, &holder, why);
+        if (code < 0)
+                return problem_set(why, "gateway", "out_of_memory", "out of memory");
+        if (code)
+                return code == TOKEN_UNKNOWN_KEY ? 1 : keys_refuse(x, "Bearer error=\"invalid_token\"");
+        exchange_set_who(x, holder.who);
+        exchange_set_who_until(x, holder.until_s);
+        return keys_allow(holder.scopes, x, scope, why);
+}
+
 int keys_admit(struct keys *k, struct exchange *x, unsigned scope, struct problem *why)
 {
         char text[API_KEY_SIZE], id[API_KEY_ID_SIZE], digest[DIGEST_TEXT_SIZE];
-        const char *header = exchange_header(x, "Authorization");
+        const char *header = exchange_header(x, "Authorization"), *token = k->issuer ? keys_token(header) : NULL;
+        if (token)
+                return keys_admit_token(k, x, token, scope, why);
         if (api_key_read(header, text, id, why))
                 return keys_refuse(x, header ? "Bearer error=\"invalid_token\"" : "Bearer");
         if (!api_key_digest(text, digest))
@@ -341,5 +397,5 @@ int keys_admit(struct keys *k, struct exchange *x, unsigned scope, struct proble
         exchange_set_who(x, key->id);
         if (keys_spend(key, x, clock_mono_ms(), why))
                 return 1;
-        return keys_allow(key, x, scope, why);
+        return keys_allow(key->scopes, x, scope, why);
 }

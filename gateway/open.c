@@ -63,11 +63,17 @@ static const struct route gateway_routes[] = {
 
 /* Of what a request asks for. */
 const struct problem_row gateway_problems[] = {
-        { "store", "bad_cursor", 400 },   { "request", "no_job", 404 },
-        { "pipeline", "bad_input", 422 }, { "pipeline", "no_pipeline", 422 },
-        { "message", "bad_task", 422 },   { "request", "key_in_use", 409 },
-        { "request", "key_reused", 422 }, { "request", "bad_webhook", 422 },
-        { "pipeline", "no_blob", 422 },   { NULL, NULL, 0 },
+        { "store", "bad_cursor", 400 },
+        { "request", "no_job", 404 },
+        { "pipeline", "bad_input", 422 },
+        { "pipeline", "no_pipeline", 422 },
+        { "message", "bad_task", 422 },
+        { "request", "key_in_use", 409 },
+        { "request", "key_reused", 422 },
+        { "request", "bad_webhook", 422 },
+        { "pipeline", "no_blob", 422 },
+        { "request", "unknown_key", 503 },
+        { NULL, NULL, 0 },
 };
 
 enum { GATEWAY_ROUTES = sizeof(gateway_routes) / sizeof(gateway_routes[0]) };

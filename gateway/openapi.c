@@ -269,6 +269,7 @@ void describe(void *owner, struct exchange *x)
                 "info", "title", "chard", "version", CHARD_VERSION, "summary",
                 "Jobs of chained AI tasks: submitted, read, followed, cancelled", "paths", paths, "components",
                 "schemas", json_loads(OPENAPI_SCHEMAS, 0, NULL), "securitySchemes", "key", "type", "http", "scheme",
-                "bearer", "description", "a key as `chard key add` prints it, where this gateway asks for one");
+                "bearer", "description",
+                "a key as `chard key add` prints it, or a token of the OpenID Connect issuer that this gateway trusts; where it asks for one");
         exchange_answer_json(x, 200, all);
 }

@@ -154,7 +154,7 @@ static void reading_wait(struct job_reading *r)
         struct problem why;
         if (r->follower)
                 return;
-        if (!keys_count(r->gateway->keys, exchange_who(r->exchange))) { /* its key was revoked since it came */
+        if (!keys_count(r->gateway->keys, r->exchange)) { /* its key was revoked since it came */
                 keys_dismiss(r->exchange);
                 reading_end(r);
                 return;

@@ -167,7 +167,7 @@ void stream_job(void *owner, struct exchange *x)
 /* Whose key was revoked hears no more; who comes back with it is refused. */
 static bool stream_stays(const struct exchange *x, void *arg)
 {
-        return keys_count((const struct keys *)arg, exchange_who(x));
+        return keys_count((const struct keys *)arg, x);
 }
 
 static void streams_review(struct streams *all)

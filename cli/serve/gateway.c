@@ -55,6 +55,11 @@ struct gateway_config serve_gateway_config(const struct settings *s, const struc
                 .connections = gateway_connections(s),
                 .body_most = (size_t)s->max_body_bytes,
                 .upload_most = (size_t)s->upload_max_bytes,
+                .oidc_issuer = setting_or_null(s->oidc_issuer),
+                .oidc_keys_url = s->oidc_jwks_url,
+                .oidc_audience = s->oidc_audience,
+                .oidc_scope_claim = s->oidc_scope_claim,
+                .oidc_ca_file = setting_or_null(s->oidc_ca_file),
                 .webhooks = *s->webhook_secret,
                 .webhook_private = s->webhook_private,
         };

@@ -164,6 +164,16 @@ void exchange_set_who(struct exchange *x, const char *who)
         snprintf(x->who, sizeof(x->who), "%s", who);
 }
 
+void exchange_set_who_until(struct exchange *x, int64_t until_s)
+{
+        x->who_until_s = until_s;
+}
+
+int64_t exchange_who_until(const struct exchange *x)
+{
+        return x->who_until_s;
+}
+
 void exchange_set_own(struct exchange *x, void *own)
 {
         x->own = own;

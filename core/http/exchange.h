@@ -65,6 +65,10 @@ void exchange_name(struct exchange *x, const char *id);
 void exchange_set_who(struct exchange *x, const char *who);
 const char *exchange_who(const struct exchange *x);
 
+/* Until when they are let in, in Unix time (seconds); 0, as it is at first: for good. */
+void exchange_set_who_until(struct exchange *x, int64_t until_s);
+int64_t exchange_who_until(const struct exchange *x);
+
 /* What the server's owner keeps of it until it is answered (server_config's `answered`), and gives back then; NULL where it keeps nothing. */
 void exchange_set_own(struct exchange *x, void *own);
 void *exchange_own(const struct exchange *x);

@@ -5,17 +5,14 @@
 #include <string.h>
 
 static const struct problem_row problem_rows[] = {
-        { "request", "bad_target", 400 },     { "request", "bad_parameter", 400 },
-        { "request", "bad_framing", 400 },    { "request", "bad_body", 400 },
-        { "request", "bad_json", 400 },       { "request", "bad_form", 400 },
-        { "request", "bad_key", 400 },        { "request", "no_key", 401 },
-        { "request", "wrong_key", 401 },      { "request", "bad_origin", 403 },
-        { "request", "no_scope", 403 },       { "request", "too_many", 429 },
-        { "request", "not_found", 404 },      { "request", "bad_method", 405 },
-        { "request", "too_large", 413 },      { "request", "bad_type", 415 },
-        { "request", "bad_coding", 415 },     { "request", "bad_host", 421 },
-        { "request", "bad_request", 422 },    { "request", "bad_picture", 422 },
-        { "request", "head_too_large", 431 }, { NULL, NULL, 0 },
+        { "request", "bad_target", 400 },  { "request", "bad_parameter", 400 },  { "request", "bad_framing", 400 },
+        { "request", "bad_body", 400 },    { "request", "bad_json", 400 },       { "request", "bad_form", 400 },
+        { "request", "bad_key", 400 },     { "request", "no_key", 401 },         { "request", "wrong_key", 401 },
+        { "request", "wrong_token", 401 }, { "request", "expired", 401 },        { "request", "bad_origin", 403 },
+        { "request", "no_scope", 403 },    { "request", "too_many", 429 },       { "request", "not_found", 404 },
+        { "request", "bad_method", 405 },  { "request", "too_large", 413 },      { "request", "bad_type", 415 },
+        { "request", "bad_coding", 415 },  { "request", "bad_host", 421 },       { "request", "bad_request", 422 },
+        { "request", "bad_picture", 422 }, { "request", "head_too_large", 431 }, { NULL, NULL, 0 },
 };
 
 static const struct {

@@ -78,6 +78,7 @@ struct exchange {
         bool left;                   /* its client has, before the answer */
         char *name;                  /* what it is about, or NULL */
         char who[EXCHANGE_WHO_SIZE]; /* sends it; empty: unknown */
+        int64_t who_until_s;         /* and is let in until then, Unix time; 0: for good */
         char method[16];
         struct target target;
         const struct route *route;

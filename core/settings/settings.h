@@ -44,7 +44,12 @@ struct settings {
         char *gateway_origins;  /* whose pages may use the gateway, comma-separated */
         char *gateway_tls_cert; /* PEM files; empty = plain HTTP */
         char *gateway_tls_key;
-        char *gateway_log;       /* "-" = standard output; empty = none */
+        char *gateway_log;   /* "-" = standard output; empty = none */
+        char *oidc_issuer;   /* whose tokens the gateway takes; empty = nobody's */
+        char *oidc_jwks_url; /* empty: as its discovery document says */
+        char *oidc_audience;
+        char *oidc_scope_claim;
+        char *oidc_ca_file;
         char *events;            /* "asked", "on", "off" */
         char *remote_control;    /* "yes", "no" */
         char *dlq_queues;        /* queues of no task here whose dead letters are kept too, comma-separated */

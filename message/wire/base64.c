@@ -77,3 +77,30 @@ int base64_decode(struct bytes text, struct buffer *out)
         out->size += written;
         return 0;
 }
+
+/* The other alphabet's letter for one of this, or '\0': it is none. */
+static char base64url_letter(unsigned char c)
+{
+        if (c == '-')
+                return '+';
+        if (c == '_')
+                return '/';
+        return c != '+' && c != '/' && value_of(c) >= 0 ? (char)c : '\0';
+}
+
+int base64url_decode(struct bytes text, struct buffer *out)
+{
+        struct buffer standard = { 0 };
+        bool ok = true;
+        for (size_t i = 0; i < text.size && ok; i++) {
+                const char letter = base64url_letter(text.data[i]);
+                ok = letter;
+                buffer_add_byte(&standard, (unsigned char)letter);
+        }
+        for (size_t i = text.size; i % 4; i++)
+                buffer_add_byte(&standard, '=');
+        ok = ok && !standard.failed && base64_decode(buffer_view(&standard), out) == 0;
+        out->failed |= standard.failed;
+        buffer_free(&standard);
+        return !ok;
+}
