@@ -179,7 +179,7 @@ export function Jobs({ query }: { query: Query }): VNode {
     <>
       <form class="find" role="search" aria-label={say("find")} onSubmit={find}>
         <label>{say("find")}<input id="find" name="id" type="search" required autocomplete="off" spellcheck={false} aria-describedby="find-help" /></label>
-        <button type="submit">{say("find")}</button>
+        <button type="submit">{say("find_it")}</button>
         <span id="find-help" class="soft">{say("find_help")}</span>
       </form>
       <Filter page="jobs" query={query} fields={fields()} />

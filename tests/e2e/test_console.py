@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 
-from support.browser import Console, browser
+from support.browser import PHONE, Console, browser
 from support.gateway import Gateway
 from support.program import ROOT, Chard
+from support.waiting import wait_until
 
 BUILT = ROOT / "console/built"
 MOST_PACKED = 150 << 10
@@ -57,7 +58,13 @@ def test_how_its_files_are_served(dev):
     assert "/console/" not in dev.get("/openapi.json").json["paths"]
 
 
+def fits(page):
+    """Nothing stands beyond the screen's edge."""
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
 def test_each_page_in_a_browser(dev):
+    """By keyboard and mouse, on a desk in English and on a phone in Korean; none keeps anybody out."""
     job = dev.submit()
     assert dev.get(f"/v1/jobs/{job}?wait=30").json["state"] == "SUCCESS"
     with browser() as chromium:
@@ -74,9 +81,70 @@ def test_each_page_in_a_browser(dev):
         page.get_by_role("button", name="Run again").click()
         page.wait_for_url(lambda url: "jobs/" in url and job not in url)
         page.locator(".state", has_text="SUCCESS").first.wait_for()
-        page.get_by_role("link", name="Workers").click()
-        console.see("consuming")
-        assert console.axe() == []
+        page.keyboard.press("/")
+        page.get_by_role("searchbox", name="Find by id").fill(job[:10])
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name=f"Job {job[:8]}").wait_for()
+        for name, text in ("Workers", "consuming"), ("Dead letters", "Groups"), ("Submit", "user_id"):
+            page.get_by_role("navigation").get_by_role("link", name=name).click()
+            console.see(text)
+            assert console.axe() == [], name
         page.get_by_label("Language").select_option("ko")
-        page.get_by_role("heading", name="워커").wait_for()
+        page.get_by_role("heading", name="제출").wait_for()
+        console.close()
+        phone = Console(chromium, dev.port, viewport=PHONE, locale="ko-KR", scheme="dark")
+        for place, text in ("overview", "큐"), ("jobs", "필터"), (f"jobs/{job}", "타임라인"), ("dead", "그룹"), ("workers", "워커"), ("submit", "제출"):
+            phone.open(place)
+            phone.see(text)
+            assert fits(phone.page), place
+            assert phone.axe() == [], place
+        phone.close()
+
+
+def test_dead_letters_are_steered_and_nothing_of_theirs_runs(dev):
+    """What tasks and users wrote is text, whatever it looks like: markup, what turns the direction of a line, a megabyte."""
+    hostile = "<img src=x onerror='document.title=1'><script>alert(1)</script>\u202egnp.x\u2066" + "\"x" * 500000
+    for number in range(3):
+        dev.submit("scan", image_url=f"{hostile}{number}", user_id=f"<b>u{number}</b>\u202e")
+    wait_until(lambda: dev.get("/v1/dead-letters/groups").json["count"] >= 3, what="they are dead letters")
+    with browser() as chromium:
+        console = Console(chromium, dev.port)
+        page = console.open("dead?code=bad_image_url")
+        page.locator("td a", has_text=re.compile("^[0-9a-f]{12}$")).first.click()
+        page.wait_for_url(re.compile("group="))
+        page.get_by_role("button", name="Requeue…").click()
+        console.see("sent", exact=True)
+        assert page.locator("#how-many").inner_text() == "3"
+        assert console.axe() == []
+        page.get_by_label("Reason").fill("again")
+        page.get_by_role("button", name="Requeue (3)").click()
+        console.see("done", exact=True)
+        page.get_by_role("button", name="Close").click()
+        entries = wait_until(lambda: len(found := [row["entry"] for row in dev.get("/v1/dead-letters").json["letters"]]) == 3 and found, what="they have died again")
+        console.open(f"dead/{entries[0]}")
+        console.see("⟨U+202E⟩")
+        page.get_by_role("button", name="Show all of it").last.click()
+        page.get_by_role("button", name="Discard…").click()
+        page.get_by_role("button", name="Discard (1)").click()
+        console.see("done", exact=True)
+        page.get_by_role("button", name="Close").click()
+        page.locator(".state", has_text="discarded").wait_for()
+        assert dev.get(f"/v1/dead-letters/{entries[0]}").json["state"] == "discarded"
+        page.get_by_role("link", name="Jobs").click()
+        page.locator("tbody tr").first.get_by_role("link").first.click()
+        console.see("bad_image_url")
+        assert page.locator("main img, main script, main b").count() == 0 and page.title() != "1"
+        console.close()
+
+
+def test_a_picture_is_submitted_and_followed(dev):
+    with browser() as chromium:
+        console = Console(chromium, dev.port)
+        page = console.open("submit")
+        page.get_by_label("image_url").set_input_files(next((ROOT / "examples/images").glob("*.png")))
+        page.get_by_label("user_id").fill("u1")
+        page.get_by_role("button", name="Submit").click()
+        page.locator(".bars li").nth(2).wait_for()
+        page.locator(".live", has_text="ended").wait_for()
+        page.locator(".state", has_text="SUCCESS").first.wait_for()
         console.close()

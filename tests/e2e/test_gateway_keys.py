@@ -47,13 +47,15 @@ def test_who_may_do_what(chard, database, tmp_path, wait_until):
             assert gateway.get(path).status == 200
         id = gateway.post("/v1/chat", CHAT, **bearer(keys["submit"])).json["id"]
         # method, target -> who may
-        for method, target, may in (("POST", "/v1/chat", "submit"), ("GET", f"/v1/jobs/{id}", "read"), ("GET", "/v1/jobs", "read"), ("GET", "/metrics", "read"),
+        for method, target, may in (("POST", "/v1/chat", "submit"), ("GET", f"/v1/jobs/{id}", "read"), ("GET", "/v1/jobs", "read"), ("GET", "/metrics", "read"), ("GET", "/v1/workers", "read"), ("GET", "/v1/dead-letters", "read"),
                                     ("DELETE", f"/v1/jobs/{id}", "operate")):
             for name, key in keys.items():
                 done = gateway.ask(method, target, CHAT if method == "POST" else None, **bearer(key))
                 allowed = name in (may, "admin") or (name == "default" and may in ("submit", "read"))
                 assert (done.status in (200, 202)) if allowed else (done.status, done.json["code"]) == (403, "no_scope"), (method, target, name, done.body)
                 assert allowed or f'scope="{may}"' in done.headers["WWW-Authenticate"]
+        steered = {name: gateway.post("/v1/dead-letters/actions/requeue", {"filter": {}}, **bearer(key)).status for name, key in keys.items()}
+        assert steered == {"submit": 403, "read": 403, "operate": 200, "admin": 200, "default": 403}
         # each has Idempotency-Keys of its own
         mine = [gateway.post("/v1/chat", CHAT, **bearer(keys[name], **{"Idempotency-Key": "k"})).json["id"] for name in ("submit", "admin", "submit")]
         assert mine[0] == mine[2] != mine[1]
