@@ -133,7 +133,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-events proof-matrix proof-metrics proof-traces proof-volume \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-console proof-events proof-matrix proof-metrics proof-traces proof-volume \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -201,6 +201,11 @@ proof-events: ## events through Debezium and Kafka to consumers and OpenSearch, 
 	@scripts/opensearch
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_events
+
+proof-console: ## the browser console where things go wrong, and a screenshot of each page in build/screenshots
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -j$(JOBS) all asan
+	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_console
 
 proof-metrics: ## an alert through a real Prometheus and a real Alertmanager to a webhook
 	@scripts/deps metrics
@@ -415,4 +420,4 @@ uninstall: ## remove what install put there
 	-rmdir $(DESTDIR)$(includedir)/chard 2>/dev/null || true
 
 clean: ## remove what was built, but not the tests' Python and Node.js packages
-	find build -mindepth 1 -maxdepth 1 ! -name venv ! -name exporter ! -name node -exec rm -rf {} + 2>/dev/null || true
+	find build -mindepth 1 -maxdepth 1 ! -name venv ! -name exporter ! -name node ! -name console -exec rm -rf {} + 2>/dev/null || true
