@@ -5,6 +5,8 @@
  * add_to_chord makes it one more part of the chord that the task is part of, under an id of its own; the task itself goes on as it would. */
 #include "message/canvas/canvas.h"
 
+#include "core/json.h"
+
 #include <errno.h>
 
 int canvas_check_replacement(const struct followers *f, const json_t *canvas)
@@ -17,33 +19,6 @@ int canvas_check_replacement(const struct followers *f, const json_t *canvas)
         return 0;
 }
 
-/* A group has no single result, so it becomes the header of a chord whose body gives the list. New reference. */
-static json_t *replace_chord_of(const struct followers *f, json_t *group)
-{
-        json_t *route =
-                f->how->queue ? json_pack("{s:s, s:s}", "exchange", "", "routing_key", f->how->queue) : json_object();
-        json_t *body = json_pack("{s:s, s:[], s:{s:i}, s:o, s:n, s:b}", "task", "celery.accumulate", "args", "kwargs",
-                                 "index", 0, "options", route, "subtask_type", "immutable", 0);
-        return canvas_chord(json_incref(group), body);
-}
-
-/* A copy of the canvas that gives one result; NULL when memory ran out. New reference. */
-static json_t *replace_with_one_result(const struct followers *f, const json_t *canvas)
-{
-        json_t *own = json_deep_copy(canvas);
-        if (!own || canvas_kind_of(own) != CANVAS_GROUP)
-                return own;
-        json_t *chord = replace_chord_of(f, own);
-        json_decref(own);
-        return chord;
-}
-
-static void replace_set_nesting(const struct followers *f, json_t *signature)
-{
-        json_object_set_new(canvas_options(signature), "replaced_task_nesting",
-                            json_integer((json_int_t)f->of->nesting + 1));
-}
-
 /* Who gives its result: itself, the last of a chain, a chord's body; or NULL. */
 static json_t *replace_heir_of(json_t *signature)
 {
@@ -52,6 +27,36 @@ static json_t *replace_heir_of(json_t *signature)
              heir && (kind = canvas_kind_of(heir), kind == CANVAS_CHAIN || kind == CANVAS_CHORD);)
                 heir = kind == CANVAS_CHAIN ? canvas_last(heir) : canvas_body(heir);
         return heir;
+}
+
+/* A group as the header of a chord whose body gives the list of its results. Takes it; new reference, or NULL. */
+static json_t *replace_chord_of(const struct followers *f, json_t *group_takes)
+{
+        json_t *route =
+                f->how->queue ? json_pack("{s:s, s:s}", "exchange", "", "routing_key", f->how->queue) : json_object();
+        json_t *body = json_pack("{s:s, s:[], s:{s:i}, s:o, s:n, s:b}", "task", "celery.accumulate", "args", "kwargs",
+                                 "index", 0, "options", route, "subtask_type", "immutable", 0);
+        return canvas_chord(group_takes, body);
+}
+
+/* A copy of the canvas that gives one result: a group has none, be it the whole, the end of a chain or the body of a chord, and becomes a chord. NULL when
+ * memory ran out. New reference. */
+static json_t *replace_with_one_result(const struct followers *f, const json_t *canvas)
+{
+        json_t *own = json_deep_copy(canvas), *heir = own ? replace_heir_of(own) : NULL;
+        if (!heir || canvas_kind_of(heir) != CANVAS_GROUP)
+                return own;
+        JSON_OWNED json_t *chord = replace_chord_of(f, json_copy(heir));
+        if (chord && json_object_clear(heir) == 0 && json_object_update(heir, chord) == 0)
+                return own;
+        json_decref(own);
+        return NULL;
+}
+
+static void replace_set_nesting(const struct followers *f, json_t *signature)
+{
+        json_object_set_new(canvas_options(signature), "replaced_task_nesting",
+                            json_integer((json_int_t)f->of->nesting + 1));
 }
 
 /* Among its headers, where it travels through other programs' workers as well. */

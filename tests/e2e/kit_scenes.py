@@ -201,6 +201,10 @@ SCENES = {
     "by_a_chain": lambda t: sent(t.replace(canvas=chain(t.add(1), t.add(2), t.add(3)))),
     "by_a_group": lambda t: sent(t.replace(canvas=group(t.add(1), t.add(2)))),
     "by_a_group_of_chains": lambda t: sent(t.replace(canvas=group(chain(t.add(1), t.add(1)), t.add(5)))),
+    "by_a_chain_that_ends_in_a_group": lambda t: sent(t.replace(canvas=chain(t.add(1), group(t.add(2), t.add(3))))),
+    "by_a_chain_that_ends_in_a_group_in_a_chain": lambda t: sent(chain(t.replace(canvas=chain(t.add(1), group(t.add(2), t.add(3)))), t.told())),
+    "by_a_chain_that_ends_in_a_group_in_a_header": lambda t: sent(
+        chord([t.replace(canvas=chain(t.add(1), group(t.add(2), t.add(3)))), t.add(4)], t.told())),
     "by_a_chord": lambda t: sent(t.replace(canvas=chord([t.add(1), t.add(2)], t.add(10)))),
     "by_one_that_fails": lambda t: sent(t.replace(canvas=t.fail("replaced", 1))),
     "by_a_chain_that_fails": lambda t: sent(t.replace(canvas=chain(t.add(1), t.fail("later")))),

@@ -32,6 +32,18 @@ def test_a_request_on_a_connection_that_dies_is_sent_once(chat, provider, reply,
     assert provider.count == 3
 
 
+def test_nor_is_it_sent_again_on_another_kept_connection(chat, provider, reply, wait_until):  # noqa: F811
+    """curl needs to open none for that."""
+    provider.behave = reply.always(reply.hanging())
+    both = [chat.send(), chat.send()]
+    wait_until(lambda: provider.count == 2)
+    provider.let_go()
+    assert [chat.answer(one)["verdict"] for one in both] == ["ok", "ok"] and provider.connections() == 2
+    provider.behave = reply.always(reply.Reply(cut=0))
+    assert judged(chat.ask()) == ("transient", "connection")
+    assert provider.count == 3
+
+
 @pytest.mark.parametrize("status, headers", [(307, {"Location": "/v1/chat/completions"}), (401, {"WWW-Authenticate": "Basic"}), (417, {}),
                                              (408, {"Connection": "close"}), (407, {"Proxy-Authenticate": "Basic"})])
 def test_no_status_makes_it_go_out_again(chat, provider, reply, status, headers):  # noqa: F811

@@ -548,9 +548,17 @@ def test_alarms(chard, queues, wait_until):
     assert sum("(new)" in text for text in told) <= 2 and len(told) <= 6
     assert "secret" not in one.stderr + two.stderr
     discord = Receiver()
-    with keeping(chard, dlq_webhook_url=discord.url("x"), dlq_webhook_shape="discord", dlq_webhook_quiet_s=0):
+    with keeping(chard, dlq_webhook_url=discord.url("x"), dlq_webhook_shape="discord", dlq_webhook_every_s=0, dlq_webhook_quiet_s=3600):
         bury(queues, code="another")
         wait_until(lambda: discord.posts)
+        for _ in range(10):  # eleven times as many, within its quiet time
+            bury(queues, code="another")
+        wait_until(lambda: "1 before)" in discord.posts[-1]["content"])
+        before = len(discord.posts)
+        for code in ["another"] * 40 + ["a third"]:  # less than ten times as many: nothing is said of it, when something is said
+            bury(queues, code=code)
+        wait_until(lambda: "a third" in discord.posts[-1]["content"])
+    assert len(discord.posts) == before + 1 and "another" not in discord.posts[-1]["content"]
     assert set(discord.posts[0]) == {"content", "allowed_mentions"} and "another" in discord.posts[0]["content"]
 
 
