@@ -7,12 +7,13 @@ import shutil
 import socketserver
 import subprocess
 import threading
+import time
 import types
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from .figures import Figure, Goal
-from .processes import Failed
+from .processes import Failed, cpu_of_tree, wait_for
 from .rows_ai import KWARGS, calls_by_chard
 from .rows_queue import PREFETCH, drain, drain_peer
 from .stage import CHARD, MARK, Provider
@@ -153,9 +154,17 @@ class T1:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", CHARD, "worker", "-Q", "chard.echo", "-c", str(PREFETCH)]
         with stage.marks() as marks, stage.process(command, stage.settings | self._env(sink, how), "callgrind") as worker:
             marks.wait(2, worker)
+            wait_for(lambda: self._rests(worker), 30, "callgrind's worker rests")
             worker.end()
         sink.take()
         return self._sum(out, "no", lambda line: "libcrypto" not in line), self._sum(out, "yes", lambda line: any(f"{name} [" in line for name in TOLD))
+
+    @staticmethod
+    def _rests(worker):
+        """It has made all of its connections: a login to PostgreSQL takes so long there that its end would not wait for it."""
+        before = cpu_of_tree(worker.pid)
+        time.sleep(0.3)
+        return cpu_of_tree(worker.pid) - before < 0.02
 
     @staticmethod
     def _sum(out, inclusive, wanted):

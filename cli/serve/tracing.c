@@ -110,12 +110,28 @@ static int tracing_open_lines(struct tracing *t, const struct settings *s, uv_lo
                             : 0;
 }
 
+/* The share of traces that nobody else has decided about: chard goes by the parent's decision whichever sampler is named, and keeps all where none is that it knows, as the default is.
+ * Source: OpenTelemetry, "Environment Variable Specification", OTEL_TRACES_SAMPLER. */
+static const char *tracing_share(const struct settings *s)
+{
+        static const char parent_based[] = "parentbased_";
+        const char *sampler = tracing_env("OTEL_TRACES_SAMPLER"), *share = tracing_env("OTEL_TRACES_SAMPLER_ARG");
+        struct sampling ignored;
+        if (*s->trace_sample)
+                return s->trace_sample;
+        if (strncmp(sampler, parent_based, sizeof(parent_based) - 1) == 0)
+                sampler += sizeof(parent_based) - 1;
+        if (strcmp(sampler, "always_off") == 0)
+                return "0";
+        return strcmp(sampler, "traceidratio") == 0 && sampling_read(share, &ignored) ? share : "1";
+}
+
 int tracing_begin(struct tracing *t, const struct settings *s, uv_loop_t *loop, const char *name, struct meter *meter,
                   struct problem *why)
 {
         t->source = (struct span_source){ .system = strncmp(s->broker_url, "amqp", 4) == 0 ? "rabbitmq" : "chard",
                                           .slow_ms = (uint64_t)s->trace_slow_ms };
-        if (!sampling_read(s->trace_sample, &t->source.sampling))
+        if (!sampling_read(tracing_share(s), &t->source.sampling))
                 return problem_set(why, "settings", "bad_setting", "CHARD_TRACE_SAMPLE must be a number from 0 to 1");
         int code = tracing_open(&t->source.otlp, &tracing_spans, s, loop, name, why);
         if (code == 0)

@@ -37,7 +37,7 @@ struct settings {
         char *otlp_url;         /* the collector; empty: as OpenTelemetry's variables have it */
         char *otlp_headers;     /* secret */
         bool otlp_logs;         /* the lines of the log go there, too */
-        char *trace_sample;     /* "0" … "1" */
+        char *trace_sample;     /* "0" … "1"; "" = as OTEL_TRACES_SAMPLER says */
         long trace_slow_ms;     /* 0 = none is slow */
         char *gateway_listen;   /* ADDRESS:PORT */
         char *gateway_hosts;    /* names that Host may have, comma-separated */

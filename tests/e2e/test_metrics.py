@@ -126,6 +126,20 @@ def test_whom_a_slow_one_belonged_to_and_how_long_it_lay_there(chard, queues, pl
         assert figures.value("chard_task_queued_seconds_sum") > 290 or place == "file"
 
 
+EACH = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "chard_loop_lag_seconds", "chard_ready", "chard_build_info", "chard_store_up",
+        "chard_store_group_size", "chard_store_connection_losses_total", "chard_broker_up", "chard_broker_unconfirmed", "chard_broker_connection_losses_total"}
+FLEET = {"chard_queue_ready", "chard_queue_in_flight", "chard_queue_slots_free", "chard_scheduled_messages", "chard_scheduled_due_messages", "chard_scheduled_late_seconds",
+         "chard_dead_letters", "chard_fleet_processes"}
+SHOWN = {  # what each kind of process shows at least, after a run with failures
+    "worker": EACH | {"chard_tasks_received_total", "chard_tasks_started_total", "chard_tasks_succeeded_total", "chard_tasks_failed_total", "chard_tasks_retried_total",
+                      "chard_tasks_dead_total", "chard_tasks_in_flight", "chard_task_wait_seconds", "chard_task_call_seconds", "chard_task_commit_seconds", "chard_task_seconds",
+                      "chard_ai_tokens_total", "chard_ai_cost_dollars_total", "chard_ai_requests_total", "chard_ai_model_paused_seconds", "chard_ai_limiter_state", "chard_ai_breaker_state"},
+    "keeper": EACH | FLEET | {"chard_dead_letters_filed_total", "chard_duties_leader"},
+    "gateway": EACH | FLEET | {"chard_http_requests_total", "chard_http_request_seconds", "chard_http_connections"},
+    "consumer": EACH | {"chard_consumer_events_total", "chard_consumer_step_seconds", "chard_consumer_acts", "chard_consumer_behind_events"},
+}
+
+
 def test_a_real_prometheus_sees_what_ran(chard, database, provider, reply, queues, tmp_path, wait_until):
     chard.settings |= provider.settings()
     chard.prepare()
@@ -159,6 +173,9 @@ def test_a_real_prometheus_sees_what_ran(chard, database, provider, reply, queue
                 return True
 
             wait_until(same, 60)
+            for name, process in (("worker", worker), ("keeper", keeper), ("gateway", gateway.process), ("consumer", consumer)):
+                shown = {re.sub("_(bucket|sum|count)$", "", sample) for sample, *_ in Figures(process).samples()}
+                assert SHOWN[name] <= shown, (name, SHOWN[name] - shown)
             wait_until(lambda: has_answered(prometheus, dashboards()), 30)
             rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
             assert len(rules) > 10 and {rule["health"] for rule in rules} == {"ok"}, rules

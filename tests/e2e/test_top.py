@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`chard top` in a real terminal: what it shows of a fleet, its keys, other sizes, a terminal that can do nothing, servers that go away and come back."""
 
+import contextlib
 import json
 import urllib.parse
 
@@ -128,3 +129,33 @@ def test_what_goes_away_is_named_and_comes_back(chard, away, toxic, broker_url, 
     if away == "store":  # at the start there is nothing to show without it
         link.refuse()
         assert "refused" in chard.run("top", "--once", check=3).stderr
+
+
+@pytest.mark.parametrize("how", ["locked", "half-open"])
+def test_a_store_that_does_not_answer_holds_up_no_key(chard, how, database, toxic, store_url, top):
+    """It is named, what was known stays, and keys are heard meanwhile; also the one that ends it."""
+    chard.prepare()
+    link = toxic(urllib.parse.urlsplit(store_url).port)
+    chard.settings["CHARD_STORE_URL"] = link.url(store_url)
+
+    @contextlib.contextmanager
+    def silent():
+        if how == "locked":
+            with database.connect(autocommit=False) as other:
+                other.execute("lock table chard.worker, chard.scheduled, chard.dead_letter, chard.task in access exclusive mode")
+                yield
+                other.rollback()
+        else:
+            link.half_open()
+            yield
+            link.heal()
+
+    with top() as terminal:
+        terminal.wait_for("store up   broker up")
+        with silent():
+            terminal.wait_for("! the store is away: ")
+            assert row(terminal.wait_for("scan.vision"), "scan.vision")
+            terminal.press("n")
+            terminal.wait_for("by name")
+            terminal.press("q")
+            terminal.wait_for("ended 0")

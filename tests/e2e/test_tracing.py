@@ -257,8 +257,9 @@ def test_what_is_planted_is_told_nobody(chard, database, provider, reply, collec
     assert SECRET not in dev.process.stderr and SECRET not in dev.process.stdout
 
 
-def test_of_traces_that_are_not_recorded_failures_are_kept(chard, queues, collector):
-    chard.settings |= collector.settings() | {"CHARD_TRACE_SAMPLE": "0"}
+@pytest.mark.parametrize("sampler", [{"CHARD_TRACE_SAMPLE": "0"}, {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}])
+def test_of_traces_that_are_not_recorded_failures_are_kept(chard, sampler, queues, collector):
+    chard.settings |= collector.settings() | sampler
     chard.prepare()
     with chard.worker(queues="chard.tasks"):
         for n, task in enumerate(["chard.add", "chard.fail", "chard.add"]):

@@ -59,6 +59,9 @@ MATRIX = {
         "rabbitmq_keeps_quorum_messages_over_restarts": None,  # test_broker_amqp.py: a_broker_that_restarts, a_broker_that_is_killed
         "rabbitmq_with_tls_and_under_a_memory_alarm": None,  # test_broker_amqp.py: its own server, a_memory_alarm_blocks_publishing_only
     },
+    "test_top.py": {
+        "a_store_that_does_not_answer_holds_up_no_key": ["half-open"],
+    },
     "test_store_trouble.py": {
         "what_is_not_about_the_data_waits_however_often_it_fails": ["42501", "XX000"],
     },
