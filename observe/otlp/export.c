@@ -240,9 +240,9 @@ void otlp_add_encoded(struct otlp *o, struct bytes list, size_t count)
         }
 }
 
-void otlp_lose(struct otlp *o, size_t count)
+void otlp_lose(struct otlp *o, size_t count, bool no_memory)
 {
-        otlp_drop(o, count, otlp_no_room);
+        otlp_drop(o, count, no_memory ? "out of memory" : otlp_no_room);
 }
 
 struct otlp_counts otlp_counts(const struct otlp *o)

@@ -33,9 +33,9 @@ int otlp_open(struct otlp **out, const struct otlp_config *config, struct proble
 /* Have it sent, soon. Copies it. */
 void otlp_add(struct otlp *o, const struct otlp_span *span);
 
-/* Have these sent, which are encoded already: copied. / So many are lost already. */
+/* Have these sent, which are encoded already: copied. / So many are lost already, for want of memory or of room. */
 void otlp_add_encoded(struct otlp *o, struct bytes list, size_t count);
-void otlp_lose(struct otlp *o, size_t count);
+void otlp_lose(struct otlp *o, size_t count, bool no_memory);
 
 struct otlp_counts otlp_counts(const struct otlp *o);
 

@@ -22,6 +22,7 @@ struct otlp_logs {
         pthread_mutex_t lock; /* of what follows */
         struct buffer lines;  /* encoded */
         size_t count, lost;
+        bool no_memory; /* was why some of those are lost */
 };
 
 /* ---- a line, on any thread ---- */
@@ -83,6 +84,7 @@ static void logs_on_line(enum log_level level, const struct log_parts *parts, vo
         if (before < LOGS_MOST_BYTES)
                 logs_encode(&l->lines, level, parts);
         if (before >= LOGS_MOST_BYTES || l->lines.failed) {
+                l->no_memory = l->no_memory || l->lines.failed;
                 l->lines.failed = false;
                 l->lines.size = before;
                 l->lost++;
@@ -101,13 +103,15 @@ static void logs_hand_over(struct otlp_logs *l)
         pthread_mutex_lock(&l->lock);
         struct buffer lines = l->lines;
         const size_t count = l->count, lost = l->lost;
+        const bool no_memory = l->no_memory;
         l->lines = (struct buffer){ 0 };
+        l->no_memory = false;
         l->count = l->lost = 0;
         pthread_mutex_unlock(&l->lock);
         if (count)
                 otlp_add_encoded(l->otlp, buffer_view(&lines), count); /* may log: not under the lock */
         if (lost)
-                otlp_lose(l->otlp, lost);
+                otlp_lose(l->otlp, lost, no_memory);
         buffer_free(&lines);
 }
 
