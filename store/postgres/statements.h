@@ -23,8 +23,8 @@ extern const struct statement pg_sql_blob_put, pg_sql_blob_get, pg_sql_blob_touc
 /* claim.sql */
 extern const struct statement pg_sql_claim, pg_sql_claim_jobs, pg_sql_facts;
 /* commit.sql */
-extern const struct statement pg_sql_commit_results, pg_sql_commit_jobs, pg_sql_commit, pg_sql_lock, pg_sql_once,
-        pg_sql_undo_once, pg_sql_resolve;
+extern const struct statement pg_sql_commit_results, pg_sql_commit_jobs, pg_sql_commit, pg_sql_commit_lost, pg_sql_lock,
+        pg_sql_once, pg_sql_undo_once, pg_sql_resolve;
 /* dead.sql */
 extern const struct statement pg_sql_dead_file, pg_sql_dead_lock, pg_sql_dead_lock_tasks, pg_sql_dead_look,
         pg_sql_dead_settle, pg_sql_dead_edit, pg_sql_dead_page, pg_sql_dead_along, pg_sql_dead_along_kept,

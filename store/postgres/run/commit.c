@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* commit: result, document, events and facts of finished tasks, one statement and one transaction a group.
  *
- * A task counts once: the upsert passes over what has succeeded before, and everything else hangs on the rows that it
- * returns. Conditions of the form `case when x in (select …) then true else false end` keep the planner from turning them
+ * A task counts once: the update of its row passes over what has succeeded before, and everything else hangs on the rows that it
+ * returns. What it passes over is asked for (resolve); a row that is not there, because a crash of the server took its claim along, is inserted the second time. Conditions of the form `case when x in (select …) then true else false end` keep the planner from turning them
  * into joins: they are looked up in a hash whatever it believes about the sizes.
  *
  * Facts that are written once come first, with the tasks' rows locked: `do nothing` leaves what somebody wrote already, then a task whose fact is
@@ -12,6 +12,9 @@
 #include "store/postgres/statements.h"
 
 #define TRIES_MAX 5 /* of a commit that was passed over though nothing seems to stand in its way */
+
+/* Columns of `resolve`. */
+enum { RESOLVED_ID, RESOLVED_DONE, RESOLVED_RESULT };
 
 static const char *commit_id(const struct pg_call *call)
 {
@@ -138,6 +141,7 @@ static int commit_send_all(struct pg_link *link, struct pg_group *group)
         const struct statement *statement = &pg_sql_commit_results;
         struct effect_columns effects;
         struct commit_columns c;
+        bool lost = false;
         unsigned tasks;
 
         arguments_reset(a);
@@ -154,8 +158,11 @@ static int commit_send_all(struct pg_link *link, struct pg_group *group)
                 effects_add(&effects, &e);
                 if (commit->has_job)
                         statement = &pg_sql_commit_jobs;
+                lost = lost || group->calls[i]->passed > 0;
         }
-        if (!effects_none(&effects) || (statement == &pg_sql_commit_jobs && !commit_jobs_differ(group)))
+        if (lost)
+                statement = &pg_sql_commit_lost;
+        else if (!effects_none(&effects) || (statement == &pg_sql_commit_jobs && !commit_jobs_differ(group)))
                 statement = &pg_sql_commit;
         else
                 a->count = tasks;
@@ -240,29 +247,32 @@ static int send_resolve(struct pg_link *link, struct pg_group *group)
         return pg_link_send(link, group, &pg_sql_resolve);
 }
 
-static const PGresult *commit_find(const PGresult *r, const char *id, int *found)
+static bool commit_find(const PGresult *r, const char *id, int *found)
 {
         for (*found = 0; *found < PQntuples(r); ++*found) {
-                if (strcmp(field_text(r, *found, 0), id) == 0)
-                        return r;
+                if (strcmp(field_text(r, *found, RESOLVED_ID), id) == 0)
+                        return true;
         }
-        return NULL;
+        return false;
 }
 
 static void answer_resolved(struct pg_link *link, struct pg_group *group)
 {
         for (size_t i = 0; i < group->count; i++) {
                 struct pg_call *call = group_take(group, i);
+                const PGresult *r = group->results[0];
                 int row;
 
                 if (!call)
                         continue;
-                if (commit_find(group->results[0], commit_id(call), &row))
-                        call_done(link->store, call, STORE_ALREADY, field_bytes(group->results[0], row, 1));
-                else if (writes_once(call->what) || call->passed++ >= TRIES_MAX)
+                const bool there = commit_find(r, commit_id(call), &row);
+
+                if (there && field_bool(r, row, RESOLVED_DONE))
+                        call_done(link->store, call, STORE_ALREADY, field_bytes(r, row, RESOLVED_RESULT));
+                else if ((there && writes_once(call->what)) || call->passed++ >= TRIES_MAX)
                         call_done(link->store, call, STORE_STALE, bytes_of(NULL, 0));
                 else
-                        call_again(link->store, &verb_commit, call);
+                        call_again(link->store, &verb_commit, call); /* where there is no row, its claim was lost */
         }
 }
 

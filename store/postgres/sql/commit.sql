@@ -25,6 +25,18 @@ on conflict (id) do update set state = excluded.state, result = excluded.result,
 where t.state not in ('SUCCESS', 'REVOKED') and excluded.replaced >= t.replaced + case when excluded.result is null then 1 else 0 end
 returning t.id
 
+-- The row is there since its claim: to change it costs less than to insert one that is there. `any` instead of a plain `=` leaves the planner no join but the look-up of one row after the
+-- other in the index, whatever it believes about the sizes; so rows are locked in the order of the ids, which is that of the group.
+-- part: commit_update
+update chard.task t set state = case when i.result is null then 'PENDING' else 'SUCCESS' end, result = i.result, error = null,
+        provider = i.provider, model = i.model, tokens_in = t.tokens_in + i.tokens_in, tokens_out = t.tokens_out + i.tokens_out,
+        cost_nano = t.cost_nano + i.cost, elapsed_ms = i.elapsed, finished_at = case when i.result is not null then now() end,
+        lease_owner = null, lease_until = null, starts = case when i.result is null then 0 else t.starts end,
+        attempts = case when i.result is null then 0 else t.attempts end, replaced = i.replaced, sends = i.sends, chord_part = i.part
+
+-- part: commit_where
+where t.id = any (array[i.id]) and t.state not in ('SUCCESS', 'REVOKED') and i.replaced >= t.replaced + case when i.result is null then 1 else 0 end
+
 -- Its last branch has.
 -- part: commit_ends
 j.state in ('PENDING', 'STARTED', 'RETRY') and j.branches + excluded.branches <= 1
@@ -54,18 +66,20 @@ t.id = g.task_id and (t.state = 'SUCCESS' or t.replaced > g.nesting)
 
 -- Results alone, without jobs, events and facts.
 -- statement: commit_results on commits
-{{commit_insert}}
+{{commit_update}}
 from {{commit_tasks}} as i ({{commit_task_columns}})
-{{commit_on_conflict}}
+{{commit_where}}
+returning t.id
 
 -- Results and jobs, no two of one job, without events and facts.
 -- statement: commit_jobs on commits
 with i as materialized (
         select * from {{commit_tasks}} as i ({{commit_task_columns}})),
 done as (
-        {{commit_insert}}
+        {{commit_update}}
         from i
-        {{commit_on_conflict}}),
+        {{commit_where}}
+        returning t.id),
 jobs as (
         {{commit_job_insert}} (
                 select {{commit_job_columns(job::int4)}}
@@ -74,14 +88,12 @@ jobs as (
         {{commit_job_conflict}})
 select id from done
 
--- statement: commit on commits
+-- `done` names a part, which writes the tasks' rows and gives the ids of those that it has written.
+-- part: commit_whole(done)
 with i as materialized (
         select * from {{commit_tasks}} with ordinality as i ({{commit_task_columns}}, n)),
 {{stale($17, $18, $19, $20)}},
-done as (
-        {{commit_insert}}
-        from i where case when i.id in (select task_id from stale) then false else true end
-        {{commit_on_conflict}}),
+done as ({{{{done}}}}),
 {{append_events($21, $22, $23, $24, $25, $26, $27)}},
 jobs as (
         {{commit_job_insert}} (
@@ -92,6 +104,19 @@ jobs as (
         {{commit_job_conflict}}),
 {{merge_facts($28, $29, $30, $31, $32)}}
 select id from done
+
+-- part: commit_known
+{{commit_update}} from i {{commit_where}} and case when i.id in (select task_id from stale) then false else true end returning t.id
+
+-- part: commit_any
+{{commit_insert}} from i where case when i.id in (select task_id from stale) then false else true end {{commit_on_conflict}}
+
+-- statement: commit on commits
+{{commit_whole(commit_known)}}
+
+-- Where a claim may be lost, because the server crashed right after it: rows that are not there are inserted.
+-- statement: commit_lost on commits
+{{commit_whole(commit_any)}}
 
 -- statement: lock on commits
 select from chard.task where id = any ($1::text[]) order by id for update
@@ -114,5 +139,4 @@ where ctid = any (array(
         where not exists (select from chard.task t where {{commit_finished}} and t.xmin = pg_current_xact_id()::xid)))
 
 -- statement: resolve on commits
-select id, case when state = 'SUCCESS' then result end from chard.task
-where id = any ($1::text[]) and state = 'SUCCESS' order by id
+select id, state = 'SUCCESS', case when state = 'SUCCESS' then result end from chard.task where id = any ($1::text[]) order by id
