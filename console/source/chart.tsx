@@ -15,7 +15,7 @@ export interface Series {
   dash?: number[];
 }
 
-const HEIGHT = 190;
+const HEIGHT = 190, LEAST_S = 60; // a first sample has some room before it
 
 function columns(rows: Sample[], series: Series[]): UPlot.AlignedData {
   return [rows.map((row) => row.at), ...series.map((s) => rows.map((row) => row[s.of]))];
@@ -30,7 +30,7 @@ function options(series: Series[], width: number, style: CSSStyleDeclaration): U
     height: HEIGHT,
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
-    scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
+    scales: { x: { range: (_, from, to) => [Math.min(from, to - LEAST_S), to] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
     axes: [
       { ...axis, values: (_, at) => at.map((s) => hour.format(new Date(s * 1000))) },
       { ...axis, size: 56, values: (_, all) => all.map((value) => number(value, 2)) },

@@ -3,7 +3,7 @@
 
 const en = {
   overview: "Overview", jobs: "Jobs", dead: "Dead letters", workers: "Workers", submit: "Submit",
-  skip: "Skip to content", pages: "Pages", language: "Language", theme: "Theme", auto: "As the system", light: "Light", dark: "Dark",
+  skip: "Skip to content", pages: "Pages", language: "Language", theme: "Theme", auto: "System", light: "Light", dark: "Dark",
   zone: "Times in", sign_in: "Sign in", sign_out: "Sign out", key: "API key", key_help: "This gateway asks for a key. It is kept in this tab alone, until the tab is closed. An operator makes one with: chard key add NAME --scopes read,submit,operate",
   key_wrong: "That is no key of this gateway, or it was revoked.", loading: "Loading…", unreachable: "The gateway can't be reached. What is shown may be old; it is asked again.",
   failed: "That did not work", again: "Try again", none: "Nothing here.", close: "Close", cancel: "Cancel", copy: "Copy", copied: "Copied",
@@ -27,7 +27,7 @@ export type Word = keyof Words;
 
 const ko: Words = {
   overview: "개요", jobs: "작업", dead: "데드 레터", workers: "워커", submit: "제출",
-  skip: "본문으로 건너뛰기", pages: "페이지", language: "언어", theme: "테마", auto: "시스템 설정", light: "밝게", dark: "어둡게",
+  skip: "본문으로 건너뛰기", pages: "페이지", language: "언어", theme: "테마", auto: "시스템", light: "밝게", dark: "어둡게",
   zone: "시간대", sign_in: "로그인", sign_out: "로그아웃", key: "API 키", key_help: "이 게이트웨이는 키가 필요합니다. 키는 이 탭에만 보관되고 탭을 닫으면 지워집니다. 운영자가 만드는 방법: chard key add NAME --scopes read,submit,operate",
   key_wrong: "이 게이트웨이의 키가 아니거나 폐기된 키입니다.", loading: "불러오는 중…", unreachable: "게이트웨이에 연결할 수 없습니다. 보이는 내용이 오래되었을 수 있으며, 다시 시도하고 있습니다.",
   failed: "처리하지 못했습니다", again: "다시 시도", none: "내용이 없습니다.", close: "닫기", cancel: "취소", copy: "복사", copied: "복사됨",
