@@ -49,7 +49,8 @@ struct heard {
         struct message *messages, *letter_message; /* owned */
         struct scheduled *scheduled;
         size_t message_count;
-        struct buffer text; /* of the event */
+        struct buffer text;    /* of the event; or, where it acts, of what it hears later … */
+        const char *later_key; /* … and under which key */
         struct dead_letter letter;
 };
 

@@ -39,6 +39,11 @@ static void step_add(struct step_draft *d, const struct consumer_def *def, struc
                                                                  .outcome = &h->outcome,
                                                                  .messages = h->scheduled,
                                                                  .message_count = h->message_count };
+        if (h->verdict == HEARD_ACTS && h->outcome.later)
+                d->waits[s->wait_count++] = (struct consumer_wait){ .key = h->later_key,
+                                                                    .event_id = h->outcome.later->id,
+                                                                    .event = buffer_view(&h->text),
+                                                                    .delay_ms = h->outcome.later->delay_ms };
         if (!h->position)
                 d->overs[s->over_count++] = h->number;
 }

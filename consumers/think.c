@@ -189,6 +189,15 @@ static const json_t *think_history(const struct heard *h, const struct thinking 
         return json_is_array(list) ? list : NULL;
 }
 
+/* What is to be heard later is kept as text, under a key of its own: nothing waits behind it. */
+static int think_keep_later(struct heard *h)
+{
+        buffer_free(&h->text);
+        h->later_key = arena_printf(&h->arena, "@later/%s", h->outcome.later->id);
+        json_write(h->outcome.later->event, &h->text);
+        return h->text.failed || !h->later_key ? -ENOMEM : 0;
+}
+
 static int think_run(struct heard *h, const struct thinking *t)
 {
         const json_t *history = think_history(h, t);
@@ -210,6 +219,8 @@ static int think_run(struct heard *h, const struct thinking *t)
                 rc = think_sends(h, t, &h->why);
         if (rc == TASK_AGAIN)
                 return think_again(h, t);
+        if (rc == 0 && h->outcome.later)
+                rc = think_keep_later(h);
         return rc > 0 ? think_die(h, t) : rc;
 }
 

@@ -4,6 +4,8 @@
 #include "jobs/own.h"
 #include "message/message.h"
 #include "pipelines/pipeline.h"
+#include "store/consumer.h"
+#include "tasks/saga.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@ struct look {
         json_done *done;
         void *arg;
         json_t *scheduled; /* owned: what to answer when the store has no such job */
+        json_t *job;       /* owned: the answer, while its sagas are asked for; NULL: there may be a saga alone */
         char text[];
 };
 
@@ -22,6 +25,7 @@ static void look_end(struct look *l, json_t *value, const struct problem *why)
 {
         l->done(value, why, l->arg);
         json_decref(l->scheduled);
+        json_decref(l->job);
         free(l);
 }
 
@@ -102,10 +106,95 @@ static json_t *look_choose(const struct look *l, json_t *rows)
         return chosen;
 }
 
+/* ---- the sagas that are about it ---- */
+
+static json_t *look_move(const json_t *fact)
+{
+        static const char *const shown[] = { "number", "state", "step", "asked", "heard", "reason" };
+        json_t *move = json_object();
+        for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+                if (json_object_get(fact, shown[i]))
+                        json_object_set(move, shown[i], json_object_get(fact, shown[i]));
+        return move;
+}
+
+/* A saga as its last fact says, and all its moves in order. */
+static json_t *look_saga(const json_t *facts, const char *name)
+{
+        const json_t *last = saga_last(facts, name), *fact;
+        json_t *saga = look_move(last), *moves = json_array();
+        for (json_int_t n = 1; n <= json_number(last, "number", 0); n++) {
+                JSON_OWNED json_t *key = json_sprintf("%s/%lld", name, (long long)n);
+                if ((fact = json_object_get(facts, json_string_value(key))))
+                        json_array_append_new(moves, look_move(fact));
+        }
+        json_object_del(saga, "number");
+        json_object_del(saga, "heard");
+        json_object_set_new(saga, "moves", moves);
+        return saga;
+}
+
+/* {NAME: the saga}, of facts that are called NAME/1, NAME/2 … */
+static json_t *look_sagas(const json_t *facts)
+{
+        json_t *sagas = json_object(), *value;
+        const char *key;
+        json_object_foreach((json_t *)(uintptr_t)facts, key, value) {
+                const char *slash = strrchr(key, '/');
+                JSON_OWNED json_t *name = slash ? json_stringn(key, (size_t)(slash - key)) : NULL;
+                if (name && strcmp(slash, "/1") == 0)
+                        json_object_set_new(sagas, json_string_value(name), look_saga(facts, json_string_value(name)));
+        }
+        return sagas;
+}
+
+/* About something that is no job: as one whose state is that of the sagas. */
+static json_t *look_saga_alone(const char *id, const json_t *sagas)
+{
+        const char *state = "SUCCESS", *name;
+        json_t *saga;
+        json_object_foreach((json_t *)(uintptr_t)sagas, name, saga) {
+                const char *of = json_text(saga, "state", "");
+                if (strcmp(of, "FAILED") == 0)
+                        state = "FAILURE";
+                else if (strcmp(of, "DONE") != 0 && strcmp(state, "FAILURE") != 0)
+                        state = "STARTED";
+        }
+        return json_pack("{s:s, s:s, s:s, s:n, s:n, s:n, s:n, s:[], s:[]}", "id", id, "pipeline", "", "state", state,
+                         "document", "error", "created_at", "finished_at", "tasks", "events");
+}
+
+static void look_on_facts(json_t *facts, const struct problem *why, void *arg)
+{
+        struct look *l = (struct look *)arg;
+        const char *id = json_text(l->job, "id", l->text);
+        if (why) {
+                look_end(l, NULL, why);
+                return;
+        }
+        JSON_OWNED json_t *sagas = look_sagas(json_object_get(json_object_get(facts, FACT_SAGA), id));
+        if (json_object_size(sagas) && !l->job)
+                l->job = look_saga_alone(id, sagas);
+        if (json_object_size(sagas))
+                json_object_set(l->job, "sagas", sagas);
+        look_end(l, l->job, NULL);
+}
+
+static void look_ask_sagas(struct look *l)
+{
+        const struct fact_set set = { FACT_SAGA, json_text(l->job, "id", l->text) };
+        l->store->consumer->facts(l->store, &set, 1, look_on_facts, l);
+}
+
 static void look_on_job(json_t *job, const struct problem *why, void *arg)
 {
         struct look *l = (struct look *)arg;
-        look_end(l, job || why ? job : l->scheduled, why);
+        if (why) {
+                look_end(l, NULL, why);
+                return;
+        }
+        l->job = json_incref(job ? job : l->scheduled);
+        look_ask_sagas(l);
 }
 
 static void look_on_found(json_t *rows, const struct problem *why, void *arg)
@@ -123,8 +212,12 @@ static void look_on_found(json_t *rows, const struct problem *why, void *arg)
                 look_end(l, NULL, &starved);
                 return;
         }
-        if (json_array_size(chosen) != 1) {
-                look_end(l, json_array_size(chosen) ? chosen : NULL, NULL);
+        if (json_array_size(chosen) > 1) {
+                look_end(l, chosen, NULL);
+                return;
+        }
+        if (json_array_size(chosen) == 0) {
+                look_ask_sagas(l);
                 return;
         }
         const json_t *row = json_array_get(chosen, 0);

@@ -25,6 +25,13 @@ struct document {
         json_t *value;          /* an object, owned by the outcome; NULL: it is deleted */
 };
 
+/* An event that its consumer hears once more, as what it was not: when some time has passed. */
+struct later {
+        const char *id;
+        unsigned delay_ms;
+        json_t *event; /* owned by the outcome */
+};
+
 /* What a task wants done. Filled with the functions below; the engine opens and frees it. */
 struct outcome {
         struct arena *arena;
@@ -33,7 +40,8 @@ struct outcome {
         json_t *sends;    /* canvases that it sends: [{"canvas","as"}], see message.h; or NULL */
         struct event *events, **events_end;
         struct fact *facts, **facts_end;
-        struct document *documents, **documents_end; /* a consumer's alone */
+        struct document *documents, **documents_end; /* a consumer's alone … */
+        struct later *later;                         /* … as is this; or NULL */
 };
 
 #endif

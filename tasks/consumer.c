@@ -2,6 +2,7 @@
 #include "tasks/consumer.h"
 
 #include "core/json.h"
+#include "tasks/saga.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static bool consumer_lists(const char *const list[], const char *name)
 
 bool consumer_hears(const struct consumer_def *def, const char *type, const char *aggregate_type)
 {
-        return consumer_lists(def->hears, type) &&
+        return (def->saga ? saga_hears(def->saga, type) : consumer_lists(def->hears, type)) &&
                (!def->aggregates[0] || consumer_lists(def->aggregates, aggregate_type));
 }
 
@@ -52,9 +53,9 @@ int consumer_check(const struct consumer_def *def, struct problem *why)
                     strchr("-_", *m->name))
                         return problem_set(why, "consumer", "bad_data",
                                            "\"%.80s\" is no name of a read model: a-z, 0-9, '_' and '-'", m->name);
-        if (!def->hears[0] || !def->act)
+        if ((!def->hears[0] && !def->saga) || !def->act)
                 return problem_set(why, "consumer", "bad_data", "the consumer %s hears nothing, or does nothing", name);
-        return 0;
+        return def->saga ? saga_check(def, why) : 0;
 }
 
 const struct read_model *consumer_model(const struct consumer_def *def, const char *name)

@@ -44,6 +44,8 @@ struct consumer_input {
         struct arena *arena; /* lives until what it wants done is stored */
 };
 
+struct saga_def;
+
 enum consumer_flags {
         CONSUMER_NAMED = 1, /* runs only where it is named: it needs somebody who takes what it sends */
 };
@@ -60,6 +62,8 @@ struct consumer_def {
         unsigned
                 version; /* the newest "schema_version" of a payload that it understands; one without is of version 1. 0 = 1 */
         unsigned flags;
+        /* It carries out a saga (tasks/saga.h): `act` is saga_act, it hears what that waits for, and `sees` begins with FACT_SAGA. NULL: it is none. */
+        const struct saga_def *saga;
         /* event, facts, history -> events, facts (outcome_event, outcome_fact_once, outcome_fact_merge), tasks to be sent (outcome_send), documents of read
          * models (outcome_document).
          * 0 = done, also where there is nothing to do; 1 = a refusal (why): the event becomes a dead letter, and those behind it go on;

@@ -20,6 +20,8 @@ void outcome_close(struct outcome *o)
                 json_decref(f->value);
         for (struct document *d = o->documents; d; d = d->next)
                 json_decref(d->value);
+        if (o->later)
+                json_decref(o->later->event);
         json_decref(o->sections);
         json_decref(o->result);
         json_decref(o->sends);
@@ -134,4 +136,16 @@ int outcome_document(struct outcome *o, const struct document *as, json_t *takes
 int outcome_document_delete(struct outcome *o, const struct document *as)
 {
         return add_document(o, as, NULL);
+}
+
+int outcome_later(struct outcome *o, const char *id, unsigned delay_ms, json_t *takes)
+{
+        struct later *later = takes && id && !o->later ? arena_alloc(o->arena, sizeof(*later)) : NULL;
+        if (!later) {
+                json_decref(takes);
+                return -ENOMEM;
+        }
+        *later = (struct later){ arena_string(o->arena, id), delay_ms, takes };
+        o->later = later;
+        return later->id ? 0 : -ENOMEM;
 }

@@ -157,6 +157,10 @@ int outcome_fact_merge(struct outcome *o, const char *kind, const char *owner, c
 int outcome_document(struct outcome *o, const struct document *as, json_t *takes);
 int outcome_document_delete(struct outcome *o, const struct document *as);
 
+/* Let the consumer hear this event (takes it: JSON as consumer_event's `whole`), whatever its type, when so long has passed. It is stored with the rest of
+ * the outcome, and known by `id`, so that it is acted on once. One an outcome. 0 or -ENOMEM. */
+int outcome_later(struct outcome *o, const char *id, unsigned delay_ms, json_t *takes);
+
 /* Open an outcome over an arena / drop its JSON. */
 int outcome_open(struct outcome *o, struct arena *arena);
 void outcome_close(struct outcome *o);

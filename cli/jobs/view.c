@@ -123,6 +123,26 @@ static void print_scheduled(const json_t *scheduled)
                json_text(scheduled, "name", "?"));
 }
 
+/* One line a saga, and one for each of its moves. */
+static void print_sagas(const json_t *sagas)
+{
+        size_t i;
+        const char *name;
+        json_t *saga, *move;
+        json_object_foreach((json_t *)(uintptr_t)sagas, name, saga) {
+                printf("  saga     %-14s %s", name, json_text(saga, "state", "?"));
+                if (json_object_get(saga, "reason"))
+                        printf("  (%s)", json_text(saga, "reason", ""));
+                putchar('\n');
+                json_array_foreach(json_object_get(saga, "moves"), i, move) {
+                        const json_int_t asked = json_number(move, "asked", 0);
+                        printf("    %-24s -> %s %s", json_text(move, "heard", "?"), json_text(move, "state", "?"),
+                               json_text(move, "step", ""));
+                        printf(asked > 1 ? ", asked %lld times\n" : "\n", (long long)asked);
+                }
+        }
+}
+
 void job_print(const json_t *job)
 {
         size_t i;
@@ -132,6 +152,7 @@ void job_print(const json_t *job)
         putchar('\n');
         print_scheduled(json_object_get(job, "scheduled"));
         print_tasks(job);
+        print_sagas(json_object_get(job, "sagas"));
         json_array_foreach(json_object_get(job, "events"), i, row) {
                 printf("  event    %-14s ", json_text(row, "type", "?"));
                 json_dumpf(json_object_get(row, "payload"), stdout, JSON_COMPACT);

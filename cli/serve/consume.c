@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "store/consumer.h"
+#include "tasks/saga.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +31,9 @@ static json_t *consume_listed(const struct consumer *one, const json_t *row)
 {
         json_t *o = row ? json_copy((json_t *)(uintptr_t)row) : json_pack("{s:s}", "name", one->def->name);
         json_t *hears = json_array();
-        for (const char *const *type = one->def->hears; *type; type++)
-                json_array_append_new(hears, json_string(*type));
+        const char *type;
+        for (size_t n = 0; (type = one->def->saga ? saga_heard(one->def->saga, n) : one->def->hears[n]); n++)
+                json_array_append_new(hears, json_string(type));
         json_object_set_new(o, "hears", hears);
         json_t *writes = json_array();
         for (const struct read_model *m = one->def->writes; m->name; m++)

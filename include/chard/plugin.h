@@ -140,6 +140,8 @@ struct chard_plugin {
  * ./mine.so` runs it. It reads the event as a task reads its document: chard_text(in, "/payload/order_id"), "/id", "/type", "/aggregate_type",
  * "/aggregate_id". What it wants done are events, facts and tasks to be sent (chard_send); it has no sections and no result. What holds for a task's
  * functions holds for these, with a deadline of 5 s. A zeroed member means "none". Texts and functions are constants of the plug-in. */
+struct chard_saga;
+
 struct chard_consumer {
         const char *name;     /* a-z, 0-9, '-' and '_', 64 at most; for good: what it has acted on is known by it */
         const char *hears[9]; /* types of events, ended by NULL */
@@ -153,6 +155,28 @@ struct chard_consumer {
         /* The step has failed for good, with this code: what those before must undo. Stored with the dead letter, which has no effect any more when it
          * is requeued. CHARD_REFUSE: nothing is to be undone. It sees no facts. */
         int (*compensate)(const struct chard_input *in, const char *code, struct chard_outcome *out);
+        /* It carries out a saga, and has neither `act` nor `hears`; `sees` begins with { "saga", where its events name what it is about }. */
+        const struct chard_saga *saga;
+};
+
+/* A saga by orchestration (docs/events.md): steps that are asked for and answered by events, and undone, last first, where one fails or does not answer.
+ * A zeroed member means "none". */
+struct chard_saga_event {
+        const char *aggregate_type, *type; /* its aggregate's id is the saga's */
+};
+struct chard_saga_step {
+        const char *name;
+        struct chard_saga_event asks;
+        const char *done, *failed; /* types of the events that answer */
+        struct chard_saga_event undoes;
+        const char *undone;  /* answers that; without it, it is not waited for */
+        unsigned timeout_ms; /* of each answer */
+        unsigned times;      /* that it asks, at most; 0 = 1 */
+};
+struct chard_saga {
+        const char *begins; /* a type of event */
+        struct chard_saga_event ends, fails;
+        const struct chard_saga_step *steps; /* ended by one without a name; 8 at most */
 };
 
 enum chard_consumer_flags {

@@ -57,6 +57,32 @@ static int plugin_consumer_compensate(const struct consumer_input *in, const str
         return rc == -ENOMEM ? rc : rc != 0;
 }
 
+static struct saga_event plugin_saga_event(const struct chard_saga_event *from)
+{
+        return (struct saga_event){ from->aggregate_type, from->type };
+}
+
+/* Not the whole of a table that is too long: it is refused (plugin_consumers_check). */
+static void plugin_saga_fill(struct plugin_consumer *p, const struct chard_saga *from)
+{
+        p->saga = (struct saga_def){ .begins = from->begins,
+                                     .ends = plugin_saga_event(&from->ends),
+                                     .fails = plugin_saga_event(&from->fails) };
+        for (size_t i = 0; from->steps && i < SAGA_MOST_STEPS && from->steps[i].name; i++) {
+                const struct chard_saga_step *s = &from->steps[i];
+                p->saga.steps[i] = (struct saga_step){ .name = s->name,
+                                                       .asks = plugin_saga_event(&s->asks),
+                                                       .done = s->done,
+                                                       .failed = s->failed,
+                                                       .undoes = plugin_saga_event(&s->undoes),
+                                                       .undone = s->undone,
+                                                       .timeout_ms = s->timeout_ms,
+                                                       .times = s->times };
+        }
+        p->def.saga = &p->saga;
+        p->def.act = saga_act;
+}
+
 void plugin_consumer_fill(struct plugin_consumer *p, const struct chard_consumer *from, struct plugin_call *call)
 {
         *p = (struct plugin_consumer){
@@ -71,6 +97,8 @@ void plugin_consumer_fill(struct plugin_consumer *p, const struct chard_consumer
                         .compensate = from->compensate ? plugin_consumer_compensate : NULL,
                 },
         };
+        if (from->saga)
+                plugin_saga_fill(p, from->saga);
         for (size_t i = 0; i < CONSUMER_MOST_HEARS && from->hears[i]; i++)
                 p->def.hears[i] = from->hears[i];
         for (size_t i = 0; i < CONSUMER_MOST_HEARS && from->aggregates[i]; i++)
@@ -84,6 +112,14 @@ static int plugin_consumer_refuse(struct problem *why, const char *file, const c
         return problem_set(why, "settings", "bad_plugin", "%.200s: %s", file, what);
 }
 
+static bool plugin_saga_is_long(const struct chard_saga *saga)
+{
+        size_t count = 0;
+        while (saga && saga->steps && count <= SAGA_MOST_STEPS && saga->steps[count].name)
+                count++;
+        return count > SAGA_MOST_STEPS;
+}
+
 int plugin_consumers_check(const char *file, const struct chard_consumers *c, struct problem *why)
 {
         struct plugin_consumer made;
@@ -95,6 +131,8 @@ int plugin_consumers_check(const char *file, const struct chard_consumers *c, st
                                               "version's chard.h");
         for (size_t i = 0; c->consumers && c->consumers[i]; i++) {
                 plugin_consumer_fill(&made, c->consumers[i], NULL);
+                if (plugin_saga_is_long(c->consumers[i]->saga))
+                        return plugin_consumer_refuse(why, file, "a saga of it has more than 8 steps");
                 if (consumer_check(&made.def, &fault) != 0)
                         return plugin_consumer_refuse(why, file, fault.text);
         }

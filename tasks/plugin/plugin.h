@@ -7,6 +7,7 @@
 #include "core/problem.h"
 #include "include/chard/plugin.h"
 #include "tasks/domain.h"
+#include "tasks/saga.h"
 
 /* Whether a task of that name is there already. */
 typedef bool plugin_taken(const char *name, void *arg);
@@ -56,6 +57,7 @@ int plugin_verdict(int said, const struct task_def *def, struct problem *why);
 struct plugin_consumer {
         struct consumer_def def; /* first */
         const struct chard_consumer *theirs;
+        struct saga_def saga;
         struct plugin_task as; /* the task that its functions are called as: its name, its call */
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """examples/payments: orders that another service has paid, as a saga of consumers that live in a plug-in."""
 
+import json
 import subprocess
 import time
 
@@ -8,14 +9,24 @@ import pytest
 from support.consumers import acting, insert
 from support.place import everywhere
 from support.program import ROOT
+from test_consumers import letters
+
+
+def compiled(tmp_path_factory, name):
+    library = tmp_path_factory.mktemp("payments") / f"{name}.so"
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{ROOT / 'include'}", "-Wno-missing-field-initializers",
+                    "-o", library, ROOT / f"examples/payments/{name}.c"], check=True, timeout=60)
+    return library
 
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory):
-    library = tmp_path_factory.mktemp("payments") / "payments.so"
-    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{ROOT / 'include'}", "-Wno-missing-field-initializers",
-                    "-o", library, ROOT / "examples/payments/payments.c"], check=True, timeout=60)
-    return library
+    return compiled(tmp_path_factory, "payments")
+
+
+@pytest.fixture(scope="module")
+def orchestrated(tmp_path_factory):
+    return compiled(tmp_path_factory, "orchestrated")
 
 
 def placed(order, sku="mug", **more):
@@ -84,6 +95,54 @@ def test_a_payment_that_fails_gives_all_back_and_one_that_was_processed_is_never
     assert written(database, "OrderFailed") == ["o2", "o4", "o5"] and written(database, "OrderExpired") == ["o4"]
     letter, = database.rows("select name, error_source, error_code from chard.dead_letter")
     assert tuple(letter.values()) == ("stock", "consumer_logic", "out_of_stock")
+
+
+def shown(chard, order):
+    """What `chard job` says of its saga: the state, and each move as (what was heard, the step then)."""
+    saga = json.loads(chard.run("job", order, "--json").stdout)["sagas"]["checkout"]
+    return saga["state"], [(move["heard"], move.get("step")) for move in saga["moves"]]
+
+
+@everywhere
+def test_a_saga_by_orchestration_goes_on_after_kills_and_is_shown(chard, database, place, orchestrated, wait_until):
+    """One table; a step that fails undoes those before; no answer within its time does, too, though the process was killed meanwhile."""
+    chard.settings |= {"CHARD_TASKS": str(orchestrated), "CHARD_DUTIES_LEASE_S": "1"}
+    chard.run("migrate", check=0)
+    database.run("insert into chard.fact (kind, owner, key, task_id, value) values ('stock', 'mug', 'free/1', 't', '3')")
+
+    def happens(order, kind, of, **payload):
+        insert(database, [{"type": kind, "of": (of, order), "payload": payload}])
+
+    consumer = chard.start("consume", "checkout", "stockroom")
+    for order in ("o1", "o2", "o3", "o4"):
+        happens(order, "CheckoutWanted", "checkouts", sku="mug", user_id="u1")
+    wait_until(lambda: written(database, "StockRefused") == ["o4"] and len(written(database, "PaymentWanted")) == 3, 40)
+    consumer.kill()
+    happens("o1", "PaymentPaid", "payments-paid", payment_id="p1")
+    happens("o2", "PaymentFailed", "payments-failed", reason="card declined")
+    consumer = chard.start("consume", "checkout", "stockroom", "-n", "c2")
+    wait_until(lambda: written(database, "DeliveryWanted") == ["o1"] and written(database, "OrderFailed") == ["o2", "o4"], 40)
+    happens("o1", "DeliveryPlanned", "deliveries")
+    wait_until(lambda: written(database, "OrderPrepared") == ["o1"])
+    consumer.kill()
+    # nobody answers for o3: five minutes later its time is up, which a process finds that begins then
+    pg = database.name == "postgresql"
+    database.run("update chard.consumer_waiting set due_at = due_at - interval '5 minutes'" if pg else "update consumer_waiting set due_at = due_at - 300000000")
+    with acting(chard, "checkout", "stockroom"):
+        wait_until(lambda: written(database, "OrderFailed") == ["o2", "o3", "o4"], 40)
+        happens("o3", "PaymentPaid", "payments-paid")  # too late: the money is asked back already
+        happens("o5", "CheckoutWanted", "checkouts", sku="mug")
+        wait_until(lambda: "o5" in written(database, "PaymentWanted"))
+    asked = [("CheckoutWanted", "stock"), ("StockTaken", "payment")]
+    assert shown(chard, "o1") == ("DONE", [*asked, ("PaymentPaid", "delivery"), ("DeliveryPlanned", None)])
+    assert shown(chard, "o2") == ("FAILED", [*asked, ("PaymentFailed", "stock"), ("StockGivenBack", None)])
+    assert shown(chard, "o3") == ("FAILED", [*asked, ("SagaTimedOut", "stock"), ("StockGivenBack", None)])
+    assert shown(chard, "o4") == ("FAILED", [("CheckoutWanted", "stock"), ("StockRefused", None)])
+    assert written(database, "RefundDue") == ["o3"] and free(database) == 1  # o1 and o5 have one each
+    text = chard.run("job", "o2")
+    assert text.returncode == 1 and "saga     checkout       FAILED  (card declined)" in text.stdout and "PaymentFailed            -> UNDOING stock" in text.stdout
+    listed = {row["name"]: row["hears"] for row in json.loads(chard.run("consume", "--list", "--json", check=0).stdout)}
+    assert listed["checkout"][:4] == ["CheckoutWanted", "StockTaken", "StockRefused", "StockGivenBack"] and letters(database) == []
 
 
 CONSUMER = """

@@ -153,6 +153,22 @@ def test_an_index_that_is_deleted_under_it_and_a_rebuild(place, place_of, wait_u
     assert sorted(search.indexes) == sorted([search.aliases["scans"], "scans-more-17"])
 
 
+def test_a_rebuild_that_lacks_a_document_takes_nobodys_place(place_of, wait_until):
+    """What serves stays, whole; once the mapping takes the document, the next rebuild has all."""
+    chard, database, search = place_of
+    happened(database, [classified("j1"), classified("j2")])
+    with acting(chard, "scans"):
+        wait_until(lambda: inbox(database) == 2)
+    before, alias = search.documents("scans"), search.aliases["scans"]
+    search.refuse = lambda identity, _: failure("mapper_parsing_exception", 400, "failed to parse field [category]") if identity == "j2" else None
+    refused = chard.run("consume", "scans", "--rebuild", check=1)
+    assert "1 documents are missing" in refused.stderr and "does not take the document j2" in refused.stderr
+    assert search.documents("scans") == before and search.aliases["scans"] == alias
+    search.refuse = lambda *_: None
+    assert "2 documents written" in chard.run("consume", "scans", "--rebuild", check=0).stdout
+    assert set(search.documents("scans")) == {"j1", "j2"} and list(search.indexes) == [search.aliases["scans"]] != [alias]
+
+
 @everywhere
 def test_pages_and_conversations_in_redis(chard, database, place, redis, wait_until):
     chard.run("migrate", check=0)

@@ -73,16 +73,17 @@ def test_records_are_cloud_events(world):
 
 def test_from_kafka_to_the_store_and_back_nothing_is_doubled(world):
     chard, tables, *_ = world
-    before = count(tables, "character")
+    done = lambda: tables.value("select count(*) from chard.fact where kind = 'character' and owner ~ '^u2[01][0-9][0-9]$'")
+    wanted = 0
     for where, numbers in [("store", range(2000, 2050)), ("kafka", range(2050, 2100)), ("store", range(2100, 2150))]:
         rewards(tables, numbers)
-        before += len(numbers)
+        wanted += len(numbers)
         consumer = chard.start("consume", "character", "--from", where)
-        wait_until(lambda: count(tables, "character") == before, 60)
+        wait_until(lambda: done() == wanted, 60)
         consumer.terminate()
         assert consumer.wait(30) == 0
-    assert tables.value("select count(*) from chard.fact where kind = 'character'") == before == tables.value(
-        "select count(*) from chard.event where type = 'CharacterAcquired'")
+    assert tables.value("select count(*) from chard.fact where kind = 'character'") == tables.value(
+        "select count(*) from chard.event where type = 'CharacterAcquired'") == count(tables, "character")
 
 
 def lines(chard, code=None):
@@ -129,7 +130,7 @@ def test_a_lost_slot_leaves_no_gap(world):
     consumer = chard.start("consume", "character", "--from", "kafka")
     words = re.search(r"chard (cdc backfill --since \S+)", anew["advice"])[1].split()
     assert "events are in the outbox once more" in chard.run(*words, check=0).stdout
-    there = "select count(*) from chard.fact where kind = 'character' and owner >= 'u4000' and owner < 'u4050'"
+    there = "select count(*) from chard.fact where kind = 'character' and owner ~ '^u40[0-4][0-9]$'"
     wait_until(lambda: tables.value(there) == 50, 90)
     consumer.terminate()
     assert consumer.wait(30) == 0

@@ -81,6 +81,9 @@ def test_an_index_deleted_under_it_is_made_anew_and_a_rebuild_fills_it(world):
     happened(tables, whole("new"))
     said = consume(chard, lambda: acted(tables) == at + 3)
     assert "there was no index scans" in said and set(search.documents("scans")) == {"new"}
+    refused = chard.run("consume", "scans", "--rebuild", check=1)  # the document that its mapping does not take would be missing
+    assert "1 documents are missing" in refused.stderr and set(search.documents("scans")) == {"new"}
+    tables.run("delete from chard.event where aggregate_id = 'odd'")
     done = chard.run("consume", "scans", "--rebuild", check=0)
     assert "is the index" in done.stdout
     after = search.documents("scans")
