@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cdc/topics.h"
 
+#include "consumers/kafka/properties.h"
 #include "core/json.h"
 #include "core/log.h"
 
@@ -32,7 +33,8 @@ static void topics_on_error(rd_kafka_t *rk, int code, const char *text, void *ar
         snprintf(last->text, sizeof(last->text), "%s", text);
 }
 
-static rd_kafka_t *topics_client(const char *servers, struct topics_last *last, struct problem *why)
+static rd_kafka_t *topics_client(const char *servers, const char *properties, struct topics_last *last,
+                                 struct problem *why)
 {
         char said[256] = "";
         rd_kafka_t *rk = NULL;
@@ -40,6 +42,10 @@ static rd_kafka_t *topics_client(const char *servers, struct topics_last *last, 
         rd_kafka_conf_set_opaque(conf, last);
         rd_kafka_conf_set_log_cb(conf, topics_on_log);
         rd_kafka_conf_set_error_cb(conf, topics_on_error);
+        if (!properties_set(conf, properties, why)) {
+                rd_kafka_conf_destroy(conf);
+                return NULL;
+        }
         if (rd_kafka_conf_set(conf, "bootstrap.servers", servers, said, sizeof(said)) == RD_KAFKA_CONF_OK)
                 rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, said, sizeof(said)); /* takes conf where it succeeds */
         if (!rk) {
@@ -143,12 +149,12 @@ static int topics_ask(rd_kafka_t *rk, const char *servers, struct topics_last *l
                     : 0;
 }
 
-int topics_look(const char *servers, const char *prefix, json_t **out, struct problem *why)
+int topics_look(const char *servers, const char *properties, const char *prefix, json_t **out, struct problem *why)
 {
         struct topics_last last = { .down = false };
         const struct rd_kafka_metadata *all = NULL;
         *out = NULL;
-        rd_kafka_t *rk = topics_client(servers, &last, why);
+        rd_kafka_t *rk = topics_client(servers, properties, &last, why);
         if (!rk)
                 return 1;
         const unsigned long lost = json_memory_lost();

@@ -23,7 +23,8 @@ static void consuming_stand(struct consuming *c, const char *position)
 
 static void consuming_end_batch(struct consuming *c)
 {
-        const bool waited = c->batch.waited;
+        const bool waited = c->batch.waited || c->catching_up;
+        c->catching_up = false;
         if (!c->stream)
                 consuming_stand(c, batch_position(&c->batch));
         batch_clear(&c->batch);
@@ -85,7 +86,7 @@ static void consuming_stepped_well(struct consuming *c)
                 if (h->verdict != HEARD_DIES)
                         continue;
                 consuming_tell_dead(c, h);
-                if (c->stream && h->position)
+                if (c->stream && h->position && !c->catching_up)
                         consuming_add_dead(c, h);
         }
         if (s->wait_count > 0 || s->later_count > 0 || s->over_count > 0)

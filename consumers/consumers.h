@@ -26,6 +26,7 @@ struct consumers_config {
         unsigned lease_ms;        /* 0 = CONSUMERS_LEASE_MS */
         unsigned connect_timeout_ms;
         const char *kafka_servers;                 /* where the events come from; NULL = the store's outbox */
+        const char *kafka_properties;              /* more of librdkafka's (kafka/stream.h); or NULL */
         const char *kafka_prefix;                  /* of the topics: "chard." */
         const char *search_url, *models_redis_url; /* where read models are kept; NULL or "": nowhere */
         const char *task_routes, *default_queue;   /* where tasks of others go: message/routes.h; or NULL */

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "tasks/saga.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ static void consuming_forget_held(struct consuming *c)
 
 void consuming_let_go(struct consuming *c)
 {
-        c->taken = false;
+        c->taken = c->catching_up = false;
         consuming_forget_models(c);
         batch_clear(&c->batch);
         consuming_forget_held(c);
@@ -150,6 +151,59 @@ static void consuming_on_records(const json_t *rows, bool anew, void *arg)
         consuming_turn(c);
 }
 
+/* ---- what Kafka has no more ---- */
+
+static void consuming_on_gap(void *arg)
+{
+        struct consuming *c = (struct consuming *)arg;
+        c->missed = true;
+        consuming_turn(c);
+}
+
+static void consuming_on_missed(json_t *page, const struct problem *why, void *arg)
+{
+        struct consuming *c = (struct consuming *)arg;
+        c->busy = false;
+        if (why || batch_of_page(&c->batch, c->what->def, page) != 0) {
+                consuming_complain(c, "what it missed can't be read", why);
+                return;
+        }
+        c->catching_up = c->batch.count > 0;
+        c->caught += c->batch.count;
+        if (!c->catching_up) {
+                batch_clear(&c->batch);
+                log_info("consumer", "%s: %llu events came from the event store; it goes on from Kafka",
+                         consuming_name(c), c->caught);
+                c->missed = false;
+                c->caught = 0;
+        }
+        consuming_turn(c);
+}
+
+static json_t *consuming_hears(const struct consumer_def *def)
+{
+        json_t *types = json_array(), *aggregates = json_array();
+        const char *type;
+        for (size_t n = 0; (type = def->saga ? saga_heard(def->saga, n) : def->hears[n]); n++)
+                json_array_append_new(types, json_string(type));
+        for (const char *const *of = def->aggregates; *of; of++)
+                json_array_append_new(aggregates, json_string(*of));
+        return json_pack("{s:o, s:o}", "types", types, "aggregates", aggregates);
+}
+
+static void consuming_ask_missed(struct consuming *c)
+{
+        JSON_OWNED json_t *hears = consuming_hears(c->what->def);
+        char *text = json_dumps(hears, JSON_COMPACT);
+        if (!text) {
+                consuming_complain(c, "what it missed can't be asked for", NULL);
+                return;
+        }
+        c->busy = true;
+        c->store->consumer->missed(c->store, consuming_name(c), text, CONSUMING_PAGE, consuming_on_missed, c);
+        free(text);
+}
+
 static void consuming_use_records(struct consuming *c)
 {
         if (batch_of_page(&c->batch, c->what->def, c->rows) != 0)
@@ -162,6 +216,10 @@ static void consuming_use_records(struct consuming *c)
 
 static void consuming_read(struct consuming *c)
 {
+        if (c->missed) {
+                consuming_ask_missed(c);
+                return;
+        }
         if (c->stream && c->rows) {
                 consuming_use_records(c);
                 return;
@@ -285,10 +343,12 @@ static int consuming_join(struct consuming *c, struct problem *why)
         const struct kafka_stream_config config = {
                 .loop = c->config->loop,
                 .servers = c->config->kafka_servers,
+                .properties = c->config->kafka_properties ? c->config->kafka_properties : "",
                 .group = consuming_name(c),
                 .prefix = c->config->kafka_prefix,
                 .topics = c->what->def->aggregates,
                 .records = consuming_on_records,
+                .missed = consuming_on_gap,
                 .closed = consuming_on_stream_closed,
                 .arg = c,
         };

@@ -29,6 +29,9 @@ struct consuming {
         struct kafka_stream *stream; /* or NULL */
         json_t *rows;                /* a batch of its records, until that is over; or NULL */
         json_t *dead;                /* … and its dead letters, as records */
+        bool missed;                 /* records, so that the event store is asked first … */
+        bool catching_up;            /* … and the batch in hand is from there */
+        unsigned long long caught;   /* events of it */
         char lease[LEASE_NAME_SIZE], does[LEASE_NAME_SIZE];
         bool taken; /* the epoch is ours, as far as we know */
         int64_t epoch;

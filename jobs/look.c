@@ -5,7 +5,7 @@
 #include "message/message.h"
 #include "pipelines/pipeline.h"
 #include "store/consumer.h"
-#include "tasks/saga.h"
+#include "tasks/saga_act.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -69,6 +69,11 @@ struct store_consumer {
         void (*waiting)(struct store *s, const char *name, unsigned limit, json_done *done, void *arg);
         /* As store_read's events, but the payload is JSON text, which may be none. */
         void (*page)(struct store *s, const char *since, unsigned limit, json_done *done, void *arg);
+        /* As `page`, without positions: the oldest events of the event store's last 29 days, as long as the inbox knows, that the consumer hears (`hears`, JSON text:
+         * {"types": [...], "aggregates": [none = any]}) and has neither acted on nor put aside, and that are no dead letters of its. Asked again once those are dealt
+         * with it gives the next. Copied. */
+        void (*missed)(struct store *s, const char *name, const char *hears, unsigned limit, json_done *done,
+                       void *arg);
         /* {kind: {owner: {key: value}}}; each set is asked for once. Copied. */
         void (*facts)(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg);
         /* All events of each aggregate (kind: its type; owner: its id), oldest first, the newest CONSUMER_MOST_HISTORY: {type: {id: [{"id","type","version",

@@ -55,7 +55,7 @@ int consumer_check(const struct consumer_def *def, struct problem *why)
                                            "\"%.80s\" is no name of a read model: a-z, 0-9, '_' and '-'", m->name);
         if ((!def->hears[0] && !def->saga) || !def->act)
                 return problem_set(why, "consumer", "bad_data", "the consumer %s hears nothing, or does nothing", name);
-        return def->saga ? saga_check(def, why) : 0;
+        return def->saga ? saga_check(name, def->saga, def->sees[0].kind, why) : 0;
 }
 
 const struct read_model *consumer_model(const struct consumer_def *def, const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A saga by orchestration: one table says which steps something takes, what each asks for, how long an answer may take, and what undoes it. Whoever does
  * a step is a consumer like any other: it hears what is asked, an event, and answers with an event. The table is carried out by a consumer whose
- * function is saga_act; what it decides is pure.
+ * function is saga_act (saga_act.h); what it decides is pure.
  *
  * A saga is about one thing, whose id each of its events names where the consumer's `sees` says (FACT_SAGA). Where it stands is a row of facts of that
  * kind, owned by that id: "NAME/1", "NAME/2" …, each written once, with what it has come to. So whoever is first makes a move; a process that begins
@@ -14,7 +14,10 @@
 #ifndef CHARD_SAGA_H
 #define CHARD_SAGA_H
 
-#include "tasks/consumer.h"
+#include "core/problem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 enum { SAGA_MOST_STEPS = 8 };
 
@@ -43,18 +46,15 @@ struct saga_def {
         struct saga_event ends, fails;
 };
 
-/* Is it a table that can be carried out by this consumer, whose `saga` it is? 0; 1 with `why` (source "consumer", code "bad_data"). */
-int saga_check(const struct consumer_def *def, struct problem *why);
+/* Is it a table that can be carried out by the consumer `name`, which first sees facts of the kind `sees`? 0; 1 with `why` (source "consumer", code "bad_data"). */
+int saga_check(const char *name, const struct saga_def *saga, const char *sees, struct problem *why);
+
+/* How many steps it has. / Is it this type? One that is NULL is none. */
+size_t saga_count(const struct saga_def *saga);
+bool saga_is(const char *type, const char *other);
 
 /* Does it wait for events of this type? / The types that it waits for, one after the other; NULL: no more. */
 bool saga_hears(const struct saga_def *saga, const char *type);
 const char *saga_heard(const struct saga_def *saga, size_t n);
-
-/* The consumer's function (struct consumer_def's `act`). */
-int saga_act(const struct consumer_input *in, struct outcome *out, struct problem *why);
-
-/* The last of its facts, {key: value} (those of several sagas may be among them): what the saga NAME has come to, {"number", "state" (RUNNING, UNDOING,
- * DONE, FAILED), "step", "heard", …}. Borrowed; NULL: it has not begun. */
-const json_t *saga_last(const json_t *facts, const char *name);
 
 #endif

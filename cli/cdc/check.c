@@ -131,7 +131,8 @@ static int check_kafka(struct checking *c)
                         "nobody said where Kafka is");
                 return 0;
         }
-        const int code = topics_look(c->settings->kafka_servers, c->settings->kafka_prefix, &kafka, &why);
+        const int code = topics_look(c->settings->kafka_servers, c->settings->kafka_properties,
+                                     c->settings->kafka_prefix, &kafka, &why);
         if (code)
                 return check_out_of_reach(c, of, code, &why);
         wanted = check_wanted_topics(c, kafka);

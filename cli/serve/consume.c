@@ -205,6 +205,7 @@ static int consume_names(const struct command *self, const struct settings *s, b
         config.names = (const char *const *)names;
         config.name_count = (size_t)count;
         config.kafka_servers = kafka ? s->kafka_servers : NULL;
+        config.kafka_properties = s->kafka_properties;
         config.kafka_prefix = s->kafka_prefix;
         uv_loop_init(&p.loop);
         log_info("consumer", "chard " CHARD_VERSION " consumes events as %s", name);

@@ -2,6 +2,7 @@
 /* The thread and the loop share a `struct kafka_stream` under one lock: the thread fills `batch` and waits until the loop has set `over`. */
 #include "consumers/kafka/stream.h"
 
+#include "consumers/kafka/properties.h"
 #include "consumers/kafka/record.h"
 #include "core/log.h"
 #include "core/thread/work.h"
@@ -18,6 +19,7 @@ enum {
         STREAM_GATHER_MS = 2, /* what comes together goes together */
         STREAM_HELD_MS = 500, /* between two polls while a batch is in hand */
         STREAM_FLUSH_MS = 5000,
+        STREAM_PLACE_MS = 5000, /* to say where a partition begins */
 };
 
 struct kafka_stream {
@@ -30,6 +32,7 @@ struct kafka_stream {
         rd_kafka_message_t *batch[STREAM_BATCH]; /* the thread's until `ready`, the loop's until `over` */
         size_t count;
         bool ready, over, closing, done;
+        bool missed;                /* records: to be told to the loop */
         bool anew;                  /* partitions were assigned: the thread's until `ready` */
         struct record_out *letters; /* to be produced before the commit; the loop's until `over` */
         bool complained;
@@ -65,6 +68,78 @@ static void stream_on_error(rd_kafka_t *rk, int code, const char *text, void *ar
         s->complained = true;
 }
 
+/* ---- what retention has taken ---- */
+
+/* One that has committed nothing, of a topic that has lost its beginning, may have had offsets that Kafka has forgotten. One that has committed more than
+ * there is reads a topic made anew, from its first record. */
+bool stream_has_missed(int64_t committed, int64_t low, int64_t high)
+{
+        return low > 0 && (committed < low || committed > high);
+}
+
+static void stream_tell_missed(struct kafka_stream *s, const char *topic, int partition, int64_t from, int64_t low)
+{
+        char was[32] = "nowhere";
+        if (from >= 0)
+                snprintf(was, sizeof(was), "%lld", (long long)from);
+        log_warn("kafka",
+                 "%s: retention has removed records of %s/%d that it may not have had (it stood at %s, the oldest is "
+                 "%lld): it goes on from the event store, and then from there",
+                 s->config.group, topic, partition, was, (long long)low);
+        pthread_mutex_lock(&s->lock);
+        s->missed = true;
+        uv_async_send(&s->async);
+        pthread_mutex_unlock(&s->lock);
+}
+
+/* Where each begins. One that can't be asked for begins where the group says, and librdkafka complains if that is not there (stream_on_lost). */
+static void stream_place(struct kafka_stream *s, rd_kafka_topic_partition_list_t *partitions)
+{
+        if (rd_kafka_committed(s->consumer, partitions, STREAM_PLACE_MS) != 0)
+                return;
+        for (int i = 0; i < partitions->cnt; i++) {
+                rd_kafka_topic_partition_t *at = &partitions->elems[i];
+                int64_t low = 0, high = 0;
+                const int64_t committed = at->offset >= 0 ? at->offset : -1;
+                if (at->err || rd_kafka_query_watermark_offsets(s->consumer, at->topic, at->partition, &low, &high,
+                                                                STREAM_PLACE_MS) != 0)
+                        continue;
+                if (stream_has_missed(committed, low, high))
+                        stream_tell_missed(s, at->topic, at->partition, committed, low);
+                if (committed < low || committed > high)
+                        at->offset = low;
+        }
+}
+
+/* What it was about to read is gone, in the middle of reading: the partition is taken up again at its oldest. */
+static void stream_on_lost(struct kafka_stream *s, const rd_kafka_message_t *m)
+{
+        const char *topic = rd_kafka_topic_name(m->rkt);
+        int64_t low = 0, high = 0;
+        rd_kafka_topic_partition_list_t *again = rd_kafka_topic_partition_list_new(1);
+        rd_kafka_topic_partition_list_add(again, topic, m->partition)->offset = RD_KAFKA_OFFSET_BEGINNING;
+        rd_kafka_query_watermark_offsets(s->consumer, topic, m->partition, &low, &high, STREAM_PLACE_MS);
+        if (low > 0)
+                stream_tell_missed(s, topic, m->partition, m->offset, low);
+        rd_kafka_error_destroy(rd_kafka_incremental_unassign(s->consumer, again));
+        rd_kafka_error_destroy(rd_kafka_incremental_assign(s->consumer, again));
+        rd_kafka_topic_partition_list_destroy(again);
+}
+
+/* More members than partitions: this one has nothing to do, which looks like one that hangs. */
+static void stream_tell_idle(const struct kafka_stream *s)
+{
+        rd_kafka_topic_partition_list_t *mine = NULL;
+        if (rd_kafka_assignment(s->consumer, &mine) != 0)
+                return;
+        if (mine->cnt == 0)
+                log_warn("kafka",
+                         "%s: no partition is left for this process, which stands by: the topics are missing, or have "
+                         "fewer partitions than the group has members (`chard cdc check`)",
+                         s->config.group);
+        rd_kafka_topic_partition_list_destroy(mine);
+}
+
 /* Cooperative: what is taken away is what others get, and the rest goes on. */
 static void stream_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions,
                                 void *arg)
@@ -73,7 +148,9 @@ static void stream_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kaf
         if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
                 log_info("kafka", "%s: %d partitions more", s->config.group, partitions->cnt);
                 s->anew = s->anew || partitions->cnt > 0;
+                stream_place(s, partitions);
                 rd_kafka_error_destroy(rd_kafka_incremental_assign(rk, partitions));
+                stream_tell_idle(s);
         } else {
                 log_info("kafka", "%s: %d partitions less", s->config.group, partitions->cnt);
                 rd_kafka_error_destroy(rd_kafka_incremental_unassign(rk, partitions));
@@ -91,7 +168,7 @@ static rd_kafka_t *stream_make(struct kafka_stream *s, rd_kafka_type_t type, con
         rd_kafka_conf_set_error_cb(conf, stream_on_error);
         if (type == RD_KAFKA_CONSUMER)
                 rd_kafka_conf_set_rebalance_cb(conf, stream_on_rebalance);
-        if (stream_set(conf, pairs, why))
+        if (properties_set(conf, s->config.properties, why) && stream_set(conf, pairs, why))
                 made = rd_kafka_new(type, conf, said, sizeof(said)); /* takes conf where it succeeds */
         if (!made) {
                 rd_kafka_conf_destroy(conf);
@@ -108,7 +185,7 @@ static int stream_connect(struct kafka_stream *s, struct problem *why)
                                             { "partition.assignment.strategy", "cooperative-sticky" },
                                             { "enable.auto.commit", "false" },
                                             { "enable.auto.offset.store", "false" },
-                                            { "auto.offset.reset", "earliest" },
+                                            { "auto.offset.reset", "error" }, /* stream_on_lost */
                                             { "topic.metadata.refresh.interval.ms", "10000" },
                                             { "session.timeout.ms", "10000" },
                                             { "allow.auto.create.topics", "false" },
@@ -151,7 +228,9 @@ static void stream_take(struct kafka_stream *s, rd_kafka_message_t *m)
                 s->batch[s->count++] = m;
                 return;
         }
-        if (m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET && m->rkt)
+                stream_on_lost(s, m);
+        else if (m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
                 stream_on_error(s->consumer, m->err, rd_kafka_message_errstr(m), s);
         rd_kafka_message_destroy(m);
 }
@@ -282,6 +361,7 @@ static void stream_on_closed(uv_handle_t *handle)
         pthread_mutex_destroy(&s->lock);
         pthread_cond_destroy(&s->told);
         free((char *)(uintptr_t)s->config.servers);
+        free((char *)(uintptr_t)s->config.properties);
         free((char *)(uintptr_t)s->config.group);
         free((char *)(uintptr_t)s->config.prefix);
         free(s);
@@ -293,14 +373,16 @@ static void stream_on_async(uv_async_t *async)
 {
         struct kafka_stream *s = (struct kafka_stream *)async->data;
         pthread_mutex_lock(&s->lock);
-        const bool ready = s->ready && !s->closing, done = s->done;
-        s->ready = false;
+        const bool ready = s->ready && !s->closing, done = s->done, missed = s->missed && !s->closing;
+        s->ready = s->missed = false;
         pthread_mutex_unlock(&s->lock);
         if (done) {
                 pthread_join(s->thread, NULL);
                 uv_close((uv_handle_t *)&s->async, stream_on_closed);
                 return;
         }
+        if (missed)
+                s->config.missed(s->config.arg);
         if (!ready)
                 return;
         json_t *rows = record_rows(s->batch, s->count, s->config.prefix);
@@ -327,7 +409,7 @@ void stream_again(struct kafka_stream *s)
 
 static int stream_begin(struct kafka_stream *s, struct problem *why)
 {
-        int rc = s->config.servers && s->config.group && s->config.prefix ? 0 : -ENOMEM;
+        int rc = s->config.servers && s->config.group && s->config.prefix && s->config.properties ? 0 : -ENOMEM;
         if (rc == 0)
                 rc = stream_connect(s, why);
         if (rc == 0)
@@ -344,6 +426,7 @@ int stream_open(struct kafka_stream **out, const struct kafka_stream_config *con
                 return -ENOMEM;
         s->config = *config;
         s->config.servers = strdup(config->servers);
+        s->config.properties = strdup(config->properties);
         s->config.group = strdup(config->group);
         s->config.prefix = strdup(config->prefix);
         pthread_mutex_init(&s->lock, NULL);

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 enum { STREAM_BATCH = 200 };
@@ -17,6 +18,7 @@ enum { STREAM_BATCH = 200 };
 struct kafka_stream_config {
         uv_loop_t *loop;
         const char *servers;       /* "host:port,…" */
+        const char *properties;    /* more of librdkafka's, "NAME=VALUE;…", as security.protocol=SASL_SSL; or "" */
         const char *group;         /* the consumer's name */
         const char *prefix;        /* of topics: "chard." */
         const char *const *topics; /* behind the prefix, ended by NULL: types of aggregates */
@@ -24,11 +26,17 @@ struct kafka_stream_config {
          * ran out. `anew`: partitions came to this member
          * since the last batch. None come after it until stream_next. */
         void (*records)(const json_t *rows, bool anew, void *arg);
+        /* Records that it has not had are in Kafka no more: retention has passed the place where the group was, or the group is not known any more (its offsets are
+         * kept for as long). It goes on with the oldest; no offset is committed before stream_next. */
+        void (*missed)(void *arg);
         void (*closed)(void *arg); /* after stream_close: its memory is gone */
         void *arg;
 };
 
 struct kafka_stream;
+
+/* Has a member that has committed `committed` (-1: nothing) missed records of a partition whose oldest is `low` and whose next will be `high`? Pure. */
+bool stream_has_missed(int64_t committed, int64_t low, int64_t high);
 
 /* Join. Returns 0; 1 with `why` (source "kafka", code "bad_setting"); or -ENOMEM. Whether the servers answer is said in the log. */
 int stream_open(struct kafka_stream **out, const struct kafka_stream_config *config, struct problem *why);

@@ -24,6 +24,7 @@ struct settings {
         char *result_url;  /* comma-separated: rpc://, redis://…, disabled:// */
         char *task_routes; /* where tasks of others go; see message/routes.h */
         char *kafka_servers, *kafka_prefix;
+        char *kafka_properties;              /* "NAME=VALUE;…" of librdkafka; may hold a password */
         char *search_url, *models_redis_url; /* where read models are kept */
         char *connect_url;                   /* of Kafka Connect; empty: not known */
         char *default_queue;                 /* … where none of them fits; empty = nowhere */

@@ -140,6 +140,8 @@ const struct setting setting_table[] = {
           "how long the process that does the fleet's duties (`chard keep`), or runs a consumer (`chard consume`), may give no sign before another one does it, in seconds" },
         { "CHARD_KAFKA_SERVERS", "--kafka-servers", 0, TEXT, AT(kafka_servers), "", 0, 0, { 0 },
           "Kafka's servers, host:port separated by commas, where `chard consume --from kafka` hears events" },
+        { "CHARD_KAFKA_PROPERTIES", "--kafka-properties", 0, SECRET, AT(kafka_properties), "", 0, 0, { 0 },
+          "more for the Kafka client, as librdkafka names it: security.protocol=SASL_SSL;sasl.mechanism=SCRAM-SHA-512;sasl.username=…;sasl.password=…;ssl.ca.location=/etc/kafka/ca.pem" },
         { "CHARD_KAFKA_PREFIX", "--kafka-prefix", 0, TEXT, AT(kafka_prefix), "chard.", 0, 0, { 0 },
           "what stands before an aggregate's type in the name of its topic" },
         { "CHARD_SEARCH_URL", "--search-url", 0, SECRET, AT(search_url), "", 0, 0, { 0 },

@@ -21,7 +21,7 @@ struct setting {
         const char *help;
 };
 
-enum { SETTING_COUNT = 75 };
+enum { SETTING_COUNT = 76 };
 
 extern const struct setting setting_table[SETTING_COUNT];
 

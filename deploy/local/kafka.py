@@ -56,9 +56,9 @@ class Kafka(Server):
         self.launch([*JAVA, "-Xmx512m", "-cp", f"{JARS}/*", "kafka.Kafka", config], plain_environment(self.folder))
         self.wait_ready(lambda: answers(port), 90)
 
-    def _tool(self, *words):
+    def _tool(self, *words, text=None):
         done = subprocess.run([*JAVA, "-cp", f"{JARS}/*", *map(str, words)], env=plain_environment(self.folder), cwd=self.folder,
-                              capture_output=True, text=True, **as_unprivileged())
+                              input=text, capture_output=True, text=True, **as_unprivileged())
         if done.returncode:
             raise ServerError(f"kafka: {done.stdout}{done.stderr}"[-2000:])
         return done.stdout
@@ -68,9 +68,25 @@ class Kafka(Server):
         return self._tool("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", self.servers, "--topic", topic, "--from-beginning",
                           "--timeout-ms", "5000", "--formatter-property", "print.headers=true").splitlines()
 
+    def publish(self, topic, records, most=1000000):
+        """Records as (headers, key, value), headers as "NAME:VALUE,…"; none is larger than `most` bytes."""
+        self._tool("org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", self.servers, "--topic", topic, "--producer-property", f"max.request.size={most}",
+                   *(word for one in ("parse.headers=true", "parse.key=true") for word in ("--property", one)),
+                   text="".join("\t".join(one) + "\n" for one in records))
+
+    def forget(self, topic, partitions):
+        """Removes all records that there are, as retention does in time."""
+        file = self.write("forget.json", json.dumps({"version": 1, "partitions": [
+            {"topic": topic, "partition": n, "offset": -1} for n in range(partitions)]}))
+        self._tool("org.apache.kafka.tools.DeleteRecordsCommand", "--bootstrap-server", self.servers, "--offset-json-file", file)
+
     def topics(self, *words):
         """As kafka-topics.sh."""
         self._tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", self.servers, *words)
+
+    def group(self, *words):
+        """As kafka-consumer-groups.sh."""
+        return self._tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", self.servers, *words)
 
     def stop(self):
         self.end(signal.SIGTERM, 30)

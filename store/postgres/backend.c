@@ -342,6 +342,7 @@ static const struct store_consumer pg_consumer_door = {
         .aggregates = pg_consumer_aggregates,
         .step = pg_consumer_step,
         .list = pg_consumer_list,
+        .missed = pg_consumer_missed,
 };
 
 static const struct store_seal pg_seal_door = {

@@ -38,7 +38,7 @@ extern const struct statement pg_sql_inbox_once, pg_sql_inbox, pg_sql_inbox_undo
 /* consumer.sql */
 extern const struct statement pg_sql_consumer_take, pg_sql_consumer_held, pg_sql_consumer_waiting, pg_sql_consumer_list,
         pg_sql_consumer_hold, pg_sql_consumer_acted, pg_sql_consumer_wait, pg_sql_consumer_history,
-        pg_sql_consumer_aggregates;
+        pg_sql_consumer_aggregates, pg_sql_consumer_missed;
 /* fleet.sql */
 extern const struct statement pg_sql_lease_take;
 /* jobs.sql */
@@ -93,6 +93,8 @@ void pg_consumer_history(struct store *s, const struct fact_set *aggregates, siz
 void pg_consumer_aggregates(struct store *s, const struct fact_set *after, unsigned limit, json_done *done, void *arg);
 void pg_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg);
 void pg_consumer_list(struct store *s, json_done *done, void *arg);
+void pg_consumer_missed(struct store *s, const char *name, const char *hears, unsigned limit, json_done *done,
+                        void *arg);
 
 /* fleet.c */
 void pg_lease(struct store *s, const struct lease_ask *ask, json_done *done, void *arg);

@@ -334,6 +334,7 @@ static const struct store_consumer lite_consumer_door = {
         .aggregates = lite_consumer_aggregates,
         .step = lite_consumer_step,
         .list = lite_consumer_list,
+        .missed = lite_consumer_missed,
 };
 
 static const struct store_seal lite_seal_door = {

@@ -185,6 +185,8 @@ void lite_consumer_aggregates(struct store *s, const struct fact_set *after, uns
                               void *arg);
 void lite_consumer_step(struct store *s, const struct consumer_step *step, consumer_done *done, void *arg);
 void lite_consumer_list(struct store *s, json_done *done, void *arg);
+void lite_consumer_missed(struct store *s, const char *name, const char *hears, unsigned limit, json_done *done,
+                          void *arg);
 
 void lite_cdc_look(struct store *s, json_done *done, void *arg);
 void lite_cdc_place(struct store *s, const char *position, bool until, json_done *done, void *arg);

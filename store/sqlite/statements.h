@@ -36,7 +36,7 @@ extern const struct statement lite_sql_inbox_look, lite_sql_inbox, lite_sql_inbo
 extern const struct statement lite_sql_consumer_take, lite_sql_consumer_taken, lite_sql_consumer_held,
         lite_sql_consumer_due, lite_sql_consumer_wait_ms, lite_sql_consumer_list, lite_sql_consumer_hold,
         lite_sql_consumer_over, lite_sql_consumer_later, lite_sql_consumer_wait, lite_sql_consumer_asked,
-        lite_sql_consumer_history, lite_sql_consumer_aggregates;
+        lite_sql_consumer_history, lite_sql_consumer_aggregates, lite_sql_consumer_missed;
 /* fleet.sql */
 extern const struct statement lite_sql_lease_take, lite_sql_lease_read;
 /* access.sql */

@@ -2,6 +2,7 @@
 /* A plug-in's consumer behind the engine's struct consumer_def. Its functions get the event as a task's get their document, so that the same calls of
  * include/chard/plugin.h read it. */
 #include "tasks/plugin/plugin.h"
+#include "tasks/saga_act.h"
 
 #include <errno.h>
 #include <string.h>

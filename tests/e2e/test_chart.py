@@ -149,7 +149,7 @@ def test_the_network_is_closed_but_for_what_is_needed():
         assert ports >= {53, 5671, 5432} and (443 in ports) == (name in {"demo-chard-worker-ai", "demo-chard-keeper"}), name
         assert (9092 in ports) == ("consumer" in name), name
         called = {port["port"] for rule in one["spec"].get("ingress") or [] for port in rule["ports"]}
-        assert called == ({8780, 9464} if "gateway" in name else set() if re.search("migrate|topology|consumer", name) else {9464})
+        assert called == ({8780, 9464} if "gateway" in name else set() if re.search("migrate|topology", name) else {9464})
     assert all(not one["spec"]["ingress"] for one in chart.Rendered(chart.example("plain")).kind("NetworkPolicy").values())
 
 
@@ -174,6 +174,10 @@ def test_consumers_are_told_what_the_program_takes():
     assert {name: one["args"] for name, one in pods.items()} == {
         "demo-chard-consumer-notification": ["consume", "notification", "--from", "kafka"], "demo-chard-consumer-character": ["consume", "character"]}
     assert {one["args"][1] for one in pods.values()} <= known
+    for one in pods.values():  # figures and probes, as `chard consume` shows them with CHARD_METRICS
+        assert env_of({"containers": [one]})["CHARD_METRICS"] == "0.0.0.0:9464" and one["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    silent = chart.Rendered(chart.merged(chart.example("keda"), {"metrics": {"enabled": False, "serviceMonitor": {"enabled": False}}})).pods()["demo-chard-consumer-character"]["containers"][0]
+    assert "livenessProbe" not in silent and not silent.get("ports")
     scaled = made.kind("ScaledObject")["demo-chard-consumer-notification"]["spec"]["triggers"][0]["metadata"]
     assert scaled["consumerGroup"] == "notification" and scaled["topic"] == "chard.profile"
     servers = {name: env_of({"containers": [one]}).get("CHARD_KAFKA_SERVERS") for name, one in pods.items()}

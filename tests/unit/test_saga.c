@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/task_try.h"
 
-#include "tasks/saga.h"
+#include "tasks/saga_act.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -246,6 +246,12 @@ void pg_consumer_held(struct store *s, const char *name, json_done *done, void *
         consumer_add_ask(s, &(struct pg_consumer_ask){ &pg_sql_consumer_held, NULL, 0 }, name, done, arg);
 }
 
+void pg_consumer_missed(struct store *s, const char *name, const char *hears, unsigned limit, json_done *done,
+                        void *arg)
+{
+        consumer_add_ask(s, &(struct pg_consumer_ask){ &pg_sql_consumer_missed, hears, limit }, name, done, arg);
+}
+
 void pg_consumer_list(struct store *s, json_done *done, void *arg)
 {
         consumer_add_ask(s, &(struct pg_consumer_ask){ &pg_sql_consumer_list, NULL, 0 }, "", done, arg);

@@ -70,3 +70,16 @@ on conflict (consumer, event_id) do nothing
 -- part: consumer_event(i)
 case when {{i}}.exchange = '' and starts_with({{i}}.routing_key, 'consumer:')
         then convert_from({{i}}.body, 'UTF8')::json #> '{1,event}' end
+
+-- Events of the last 29 days (the inbox knows 30) that the consumer $1 hears ($2: {"types", "aggregates"}, none: any), and has neither acted on, put aside nor
+-- refused.
+-- statement: consumer_missed
+-- gives: outbox_text
+select '', e.id::text, e.aggregate_type, e.aggregate_id, e.type, e.payload::text, e.created_at, null::text, null::text
+from chard.event e
+where e.created_at > now() - interval '29 days' and e.type in (select json_array_elements_text($2::json -> 'types'))
+        and (json_array_length($2::json -> 'aggregates') = 0 or e.aggregate_type in (select json_array_elements_text($2::json -> 'aggregates')))
+        and not exists (select from chard.inbox i where i.consumer = $1 and i.event_id = e.id::text)
+        and not exists (select from chard.consumer_waiting w where w.consumer = $1 and w.event_id = e.id::text)
+        and not exists (select from chard.dead_letter d where d.task_id = $1 || '/' || e.id)
+order by e.created_at, e.aggregate_id, e.version limit $3::int8

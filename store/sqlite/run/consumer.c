@@ -305,6 +305,20 @@ static int consumer_run_aggregates(struct sqlite_work *work, sqlite3 *db)
         return lite_answer(&c->call.text, &q);
 }
 
+static int consumer_run_missed(struct sqlite_work *work, sqlite3 *db)
+{
+        enum { DAYS = 29 };
+        struct lite_consumer_ask *c = (struct lite_consumer_ask *)work;
+        struct query q = query_of(db, &lite_sql_consumer_missed);
+
+        query_text(&q, c->name);
+        query_text(&q, c->holder);
+        query_number(&q, c->limit);
+        query_number(&q, lite_now_us() - DAYS * 86400LL * 1000000);
+        return lite_answer(&c->call.text, &q);
+}
+
+static const struct sqlite_verb missed_verb = { .run = consumer_run_missed, .done = lite_read, .reads = true };
 static const struct sqlite_verb aggregates_verb = { .run = consumer_run_aggregates, .done = lite_read, .reads = true };
 static const struct sqlite_verb list_verb = { .run = consumer_run_list, .done = lite_read, .reads = true };
 
@@ -338,6 +352,12 @@ void lite_consumer_held(struct store *s, const char *name, json_done *done, void
 void lite_consumer_waiting(struct store *s, const char *name, unsigned limit, json_done *done, void *arg)
 {
         consumer_start_ask(s, &waiting_verb, name, NULL, limit, done, arg);
+}
+
+void lite_consumer_missed(struct store *s, const char *name, const char *hears, unsigned limit, json_done *done,
+                          void *arg)
+{
+        consumer_start_ask(s, &missed_verb, name, hears, limit, done, arg);
 }
 
 void lite_consumer_list(struct store *s, json_done *done, void *arg)

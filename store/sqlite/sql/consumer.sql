@@ -63,3 +63,16 @@ select ?1, coalesce(?3 ->> '$[1].event.aggregate_type', '') || '/' || coalesce(?
         coalesce(?3 ->> '$[1].event.id', ''), ?2, ?3 -> '$[1].event'
 where ?3 -> '$[1].event' is not null
 on conflict (consumer, event_id) do nothing
+
+-- Events of the last 29 days (the inbox knows 30; ?4: their beginning) that the consumer ?1 hears (?2: {"types", "aggregates"}, none: any), and has neither
+-- acted on, put aside nor refused.
+-- statement: consumer_missed
+-- gives: outbox_text
+select '', e.id, e.aggregate_type, e.aggregate_id, e.type, e.payload, e.created_at, null, null
+from event e
+where e.created_at > ?4 and e.type in (select value from json_each(?2, '$.types'))
+        and (json_array_length(?2, '$.aggregates') = 0 or e.aggregate_type in (select value from json_each(?2, '$.aggregates')))
+        and not exists (select 1 from inbox i where i.consumer = ?1 and i.event_id = e.id)
+        and not exists (select 1 from consumer_waiting w where w.consumer = ?1 and w.event_id = e.id)
+        and not exists (select 1 from dead_letter d where d.task_id = ?1 || '/' || e.id)
+order by e.created_at, e.aggregate_id, e.version limit ?3

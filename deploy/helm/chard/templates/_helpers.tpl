@@ -161,12 +161,12 @@ topologySpreadConstraints:
   {{- end }}
 {{- end }}
 
-{{/* What is scaled: a Deployment, or Argo's Rollout in its place; of a silent part, which shows nothing that a roll-out could look at, always the former. */}}
+{{/* What is scaled: a Deployment, or Argo's Rollout in its place; of a plain part, of whose work no analysis says whether it goes well, always the former. */}}
 {{- define "chard.workload.version" -}}
-{{ ternary "argoproj.io/v1alpha1" "apps/v1" (and .root.Values.rollouts.enabled (not .silent)) }}
+{{ ternary "argoproj.io/v1alpha1" "apps/v1" (and .root.Values.rollouts.enabled (not .plain)) }}
 {{- end }}
 {{- define "chard.workload.kind" -}}
-{{ ternary "Rollout" "Deployment" (and .root.Values.rollouts.enabled (not .silent)) }}
+{{ ternary "Rollout" "Deployment" (and .root.Values.rollouts.enabled (not .plain)) }}
 {{- end }}
 {{- define "chard.workload" -}}
 apiVersion: {{ include "chard.workload.version" . }}
@@ -175,7 +175,7 @@ name: {{ include "chard.fullname" .root }}-{{ .part }}
 {{- end }}
 
 {{/* One deployment: (dict "root" $ "part" "worker-ai" "command" (list "worker") "settings" … "resources" … "replicas" …
-     "termination" … "node" … "probes" … "ports" …). Without "replicas" somebody else says how many; "silent" true: it has neither figures nor probes. */}}
+     "termination" … "node" … "probes" … "ports" …). Without "replicas" somebody else says how many; "plain" true: it is never a Rollout. */}}
 {{- define "chard.deployment" -}}
 apiVersion: {{ include "chard.workload.version" . }}
 kind: {{ include "chard.workload.kind" . }}
@@ -203,7 +203,7 @@ spec:
     metadata:
       labels:
         {{- include "chard.labels" . | nindent 8 }}
-        {{- if and .root.Values.metrics.enabled (not .silent) }}
+        {{- if .root.Values.metrics.enabled }}
         chard/metrics: "true"
         {{- end }}
         {{- with .root.Values.podLabels }}
@@ -238,7 +238,7 @@ spec:
           args: {{ toJson .command }}
           env:
             {{- include "chard.env" . | nindent 12 }}
-            {{- if and .root.Values.metrics.enabled (not .silent) }}
+            {{- if .root.Values.metrics.enabled }}
             - name: CHARD_METRICS
               value: "0.0.0.0:{{ int .root.Values.metrics.port }}"
             {{- end }}
