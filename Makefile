@@ -133,7 +133,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-console proof-events proof-matrix proof-metrics proof-traces proof-volume \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-console proof-events proof-matrix proof-metrics proof-traces proof-volume run-events \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -153,6 +153,13 @@ run-servers: ## the same on a private RabbitMQ and PostgreSQL
 	@scripts/deps servers
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@scripts/run --servers
+
+run-events: ## one scan's way through Debezium, Kafka and the consumers to OpenSearch, by its trace (JDK 17, Maven)
+	@scripts/deps events
+	@scripts/kafka
+	@scripts/opensearch
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/run-events
 
 test: ## install what is missing, then run every test; ends with `N passed, M failed`
 	@scripts/deps test

@@ -116,10 +116,26 @@ static void print_submitted(const struct submit_request *r, const char *id)
                 puts(id);
 }
 
+static struct bytes submit_variable(const char *name)
+{
+        const char *text = getenv(name);
+        return text ? bytes_of_string(text) : bytes_of(NULL, 0);
+}
+
+/* The trace that whoever runs it is in, by the variables that OpenTelemetry gives to programs. What is not well formed is none. */
+static struct trace_context submit_trace(void)
+{
+        const struct trace_context given = { getenv("TRACEPARENT"), submit_variable("TRACESTATE"),
+                                             submit_variable("BAGGAGE") };
+        return trace_well_formed(&given);
+}
+
 static int submit_publish(struct submitter *s, const struct submit_request *r, char id[JOBS_ID_SIZE])
 {
         struct problem why = { 0 };
-        const struct job_request request = { .pipeline = r->pipeline->name, .input = r->input };
+        const struct job_request request = { .pipeline = r->pipeline->name,
+                                             .input = r->input,
+                                             .trace = submit_trace() };
         int code = jobs_submit(s->client.jobs, &request, id, submit_on_done, s, &why);
         if (code)
                 return command_fail(s->client.self, code, &why);
@@ -278,6 +294,7 @@ const struct command command_submit = {
         .details =
                 "A value is text (key=text), JSON (key:=[1,2]) or a file (key=@FILE; a picture is sent as a data: URL).\n"
                 "The job's id is printed at once. With --wait the answer follows when the job has ended, with its tasks and how long it took;\n"
-                "with --json the job is one JSON object on standard output, and the id stands on standard error.",
+                "with --json the job is one JSON object on standard output, and the id stands on standard error.\n"
+                "The variables TRACEPARENT, TRACESTATE and BAGGAGE of the environment are the trace that the job belongs to.",
         .run = submit_run,
 };
