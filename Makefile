@@ -41,7 +41,10 @@ PKG_LIBS  = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_L
 
 # Those for tests have the lines of their functions, which is what a report says, and no more: `make CFLAGS=-g` has what a debugger wants.
 CC_release    = $(CC)
-FLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# Nothing in C is unwound at run time; debuggers and profilers find the same tables in .debug_frame.
+FLAGS_release = -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fno-asynchronous-unwind-tables
+# No message and no call waits for what these do: the smaller, the better.
+SMALL         = cli cdc consumers dlq duties gateway
 CC_asan       = $(CC)
 FLAGS_asan    = -O1 -g1 -DCHARD_FAULT_POINTS -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 CC_tsan       = $(CC)
@@ -279,7 +282,7 @@ $(LIBCHARD_A): $(LIBCHARD_OBJ) $(BASE)
 $(OUT)/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo '  CC    $@'
-	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(if $(filter release,$(VARIANT)),$(if $(filter $(SMALL),$(firstword $(subst /, ,$<))),-Os)) -MMD -MP -c -o $@ $<
 
 $(OUT)/gen/%.o: $(OUT)/gen/%.c $(OUT)/flags
 	@echo '  CC    $@'
