@@ -165,6 +165,8 @@ SCENES = {
     "one_limit": lambda t: [sent(t.about(at=["/timelimit"]), **{name: 45}) for name in ("time_limit", "soft_time_limit")],
     "no_limits": lambda t: sent(t.about(at=["/timelimit"])),
     "its_properties": lambda t: sent(t.about(at=["/properties/app_id"]), app_id="the-app"),
+    "its_shadow_its_origin_and_its_way": lambda t: sent(
+        t.about(at=["/shadow", "/origin", "/delivery_info/exchange", "/delivery_info/routing_key"]), shadow="another name"),
     "its_stamps": lambda t: sent(stamped(t.about(at=["/stamps", "/stamped_headers"]), color="red")),
     "place_in_a_group": lambda t: sent(group(t.about(at=["/group_index"]) for _ in range(3))),
     "its_group": lambda t: same_group(group(t.about(at=["/group"]) for _ in range(3)).apply_async(), lambda result: result),

@@ -202,6 +202,9 @@ def test_a_step_with_a_countdown_longer_than_its_jobs_limit(chard, app_of, redis
     states = {row["root_id"]: row["state"] for row in backend.database.rows("select root_id, state from chard.job")}
     assert states == dict.fromkeys(roots, "STARTED") | {"stuck": "FAILURE"}
     assert {row["reason"] for row in backend.database.rows("select reason from chard.scheduled")} == {"eta"}
+    waiting = [row["task_id"] for row in backend.database.rows("select task_id from chard.scheduled where reason = 'eta'")]
+    found = [json.loads(chard.run("job", task, "--json", check=0).stdout)["id"] for task in waiting]
+    assert len(waiting) == 2 and set(found) == set(roots), "a scheduled task's id leads to its job"
 
 
 def test_dead_branches_requeued_one_by_one(chard, app_of, redis, backend, wait_until):

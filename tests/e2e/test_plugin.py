@@ -111,7 +111,9 @@ FACTS = """
 static int run(const struct chard_input *in, struct chard_outcome *out)
 {
         char section[200];
-        const char *player = chard_text(in, "/input/player"), *badge = chard_text(in, "/input/badge");
+        const char *player = chard_text(in, "/input/player"), *badge = chard_argument_text(in, "/kwargs/badge");
+        if (!badge || strcmp(badge, chard_text(in, "/input/badge")) != 0)
+                return chard_refuse(in, "arguments", "they are not beside the document");
         const char *has = chard_fact(in, "badge", player, badge), *all = chard_facts(in, "setting", player);
         if (chard_facts(in, "badge", "somebody else") || chard_facts(in, "unseen", player) || !all)
                 return chard_refuse(in, "seen", "it sees what it did not ask for");

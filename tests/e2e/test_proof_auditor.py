@@ -61,6 +61,15 @@ def fault(f, kind, target, begin, end, before=()):
     f["faults"] = [*before, *({"kind": kind, "target": target, "what": what, "at": begin, "now": now} for what, now in (("begins", begin), ("ends", end)))]
 
 
+def stopped_behind_a_lock(f, lock, wakes, calls=35):
+    """The answer of 10.5 s waits behind a lock; its worker stands still from 16 s on; another one asks again."""
+    fault(f, "row lock job", "lock", 10.5, lock)
+    fault(f, "stop", "w1", 16, wakes, f["faults"])
+    for number, begin in enumerate((calls, calls + 2)):
+        f["calls"][number + 1] |= {"at": begin, "end": begin + 1}
+        f["tasks"][number]["finished"] = begin + 1.5
+
+
 FALSE = {
     "a task's row is gone": (lambda f: f["tasks"].pop(), "lost"),
     "a job's row is gone": (lambda f: f["jobs"].pop(), "not done"),
@@ -101,6 +110,8 @@ FALSE = {
     "a lock was gone when it was stopped": (
         lambda f: (fault(f, "row lock job", "lock", 10.5, 15), fault(f, "stop", "w1", 16, 40, f["faults"]), f["calls"][1].update(at=35, end=36),
                    f["tasks"][0].update(finished=36.5), f["calls"][2].update(at=37, end=38), f["tasks"][1].update(finished=38.5)), "paid"),
+    "a lock was gone when it woke": (lambda f: stopped_behind_a_lock(f, lock=30, wakes=34.5), "paid"),
+    "it had time to sign when it woke": (lambda f: stopped_behind_a_lock(f, lock=60, wakes=35, calls=48), "paid"),
     "another worker was stopped": (lambda f: fault(f, "stop", "w2", 10.5, 30), "paid"),
     "its way to the store was closed later": (lambda f: fault(f, "refuse store", "w1/store", 14, 21), "paid"),
     "its way to the store was open again in time": (lambda f: fault(f, "refuse store", "w1/store", 10.5, 15), "paid"),
@@ -131,12 +142,9 @@ def test_what_explains_a_second_call(findings, kind, target, begin, end, why):
     assert auditor.explain(findings)["answers bought again"] == {why: 1}
 
 
-def test_what_waits_behind_a_lock_is_lost_to_who_takes_over_from_a_worker_that_was_stopped(findings):
-    fault(findings, "row lock job", "lock", 10.5, 20)
-    fault(findings, "stop", "w1", 16, 40, findings["faults"])
-    for number, (begin, end) in enumerate([(35, 36), (37, 38)]):
-        findings["calls"][number + 1] |= {"at": begin, "end": end}
-        findings["tasks"][number]["finished"] = end + 0.5
+@pytest.mark.parametrize("lock, wakes", [(20, 40), (34.9, 34.5)], ids=["is asleep", "has just woken"])
+def test_what_waits_behind_a_lock_is_lost_to_who_takes_over_from_a_worker_that_was_stopped(findings, lock, wakes):
+    stopped_behind_a_lock(findings, lock, wakes)
     assert auditor.judge(findings) == []
     assert auditor.explain(findings)["answers bought again"] == {"stop": 1}
 

@@ -18,6 +18,7 @@ FAILED = {"scan": "ScanFailed", "chat": "ChatFailed"}
 ASKING = {"chat.classify", "scan.vision", "chat.answer", "scan.answer"}  # the tasks that ask the provider
 SKEW_S = 0.05
 CLAIM_LOST_S = 1  # claims are not waited for on PostgreSQL's disk (synchronous_commit = off): three times wal_writer_delay, and a claim takes a moment
+SIGN_S = 12  # the time that a transaction may take, and that between two beats
 
 
 # --- reading ------------------------------------------------------------------------------------------
@@ -373,11 +374,13 @@ class Judge:
 
     def stood_still(self, call, later):
         """It was stopped for so long that its lease was over when somebody else called. (A beat that is under way says nothing of an answer that has just
-        come; the next one does, which goes out within another two seconds.)"""
+        come; the next one does, which goes out within another two seconds. And one that has counted as dead signs, behind a lock, only once the claim before that,
+        which waits for it as well, has ended.)"""
         limits = self.f["limits"]
         soon, over_s, dead_s = (call["end"] or later["at"]) + 2 * limits["beat_s"], limits["lease_s"] - limits["deadline_s"] - 1, limits["silent_s"] - limits["beat_s"]
         return any((begin <= soon and later["at"] - begin >= over_s and end >= call["at"])
-                   or (self.waited(call, begin) and later["at"] - begin >= dead_s and end >= later["at"])
+                   or (self.waited(call, begin) and later["at"] - begin >= dead_s
+                       and (end >= later["at"] or end - begin >= dead_s and self.waited(call, end) and later["at"] - end <= SIGN_S))
                    for begin, end in self.faults["stop", call["worker"]])
 
     def waited(self, call, moment):
