@@ -81,7 +81,7 @@ interface What {
   entries?: number[];
 }
 
-const LOOKED_AT = 1000, AT_ONCE = 2000;
+const LOOKED_AT = 1000, AT_ONCE = 10000;
 
 function Counts({ of }: { of: Record<string, number> }): VNode {
   const rows = Object.entries(of);

@@ -103,7 +103,7 @@ void letters_list(void *owner, struct exchange *x)
                 return;
         r->limit = (unsigned)route_number(exchange_target(x), "limit", LETTERS_PAGE);
         const struct dead_query query = {
-                .filter = r->filter, .sort = DEAD_BY_ENTRY, .descending = true, .limit = r->limit
+                .filter = r->filter, .sort = DEAD_BY_ENTRY, .descending = true, .limit = r->limit, .plain = true
         };
         store->dead->read(store, &query, on_letters_page, r);
 }

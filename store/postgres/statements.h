@@ -28,8 +28,8 @@ extern const struct statement pg_sql_commit_results, pg_sql_commit_jobs, pg_sql_
 /* dead.sql */
 extern const struct statement pg_sql_dead_file, pg_sql_dead_lock, pg_sql_dead_lock_tasks, pg_sql_dead_look,
         pg_sql_dead_settle, pg_sql_dead_edit, pg_sql_dead_page, pg_sql_dead_along, pg_sql_dead_along_kept,
-        pg_sql_dead_some, pg_sql_dead_groups, pg_sql_dead_count, pg_sql_dead_history, pg_sql_dead_stats,
-        pg_sql_dead_alarms, pg_sql_dead_told;
+        pg_sql_dead_back, pg_sql_dead_back_kept, pg_sql_dead_some, pg_sql_dead_groups, pg_sql_dead_count,
+        pg_sql_dead_history, pg_sql_dead_stats, pg_sql_dead_alarms, pg_sql_dead_told;
 /* fail.sql */
 extern const struct statement pg_sql_fail, pg_sql_give_back, pg_sql_owe, pg_sql_owed_take, pg_sql_owed_told,
         pg_sql_owed_untold, pg_sql_revoke;

@@ -53,7 +53,7 @@ static int send_page(struct pg_link *link, struct pg_group *group)
         arguments_number(a, q->offset);
         arguments_number(a, q->content | q->plain << 1);
         arguments_number(a, q->max_bytes > 0 && q->max_bytes < INT64_MAX ? (int64_t)q->max_bytes : INT64_MAX);
-        if (ask->statement != &pg_sql_dead_along && ask->statement != &pg_sql_dead_along_kept)
+        if (q->sort != DEAD_BY_ENTRY || q->filter.entry_count > 0) /* those along an index name no order */
                 arguments_number(a, (int64_t)q->sort * 2 + q->descending);
         return pg_link_send(link, group, ask->statement);
 }
@@ -232,16 +232,21 @@ static void dead_page_ask_json(struct store *s, struct dead_ask *takes, json_don
         call_refuse(&verb_dead_ask, (void (*)(void))done, arg, STORE_STARVED);
 }
 
+static const struct statement *dead_page_statement(const struct dead_query *query)
+{
+        static const struct statement *const along[2][2] = { { &pg_sql_dead_along, &pg_sql_dead_along_kept },
+                                                             { &pg_sql_dead_back, &pg_sql_dead_back_kept } };
+        const char *state = query->filter.state;
+        if (query->filter.entry_count > 0)
+                return &pg_sql_dead_some;
+        return query->sort == DEAD_BY_ENTRY ? along[query->descending][state && strcmp(state, "kept") == 0]
+                                            : &pg_sql_dead_page;
+}
+
 void pg_dead_read(struct store *s, const struct dead_query *query, dead_page_done *done, void *arg)
 {
         const struct dead_filter *f = &query->filter;
-        bool along = query->sort == DEAD_BY_ENTRY && !query->descending,
-             kept = f->state && strcmp(f->state, "kept") == 0;
-        struct dead_ask *ask = ask_new(f->entry_count > 0 ? &pg_sql_dead_some
-                                       : along && kept    ? &pg_sql_dead_along_kept
-                                       : along            ? &pg_sql_dead_along
-                                                          : &pg_sql_dead_page,
-                                       f);
+        struct dead_ask *ask = ask_new(dead_page_statement(query), f);
 
         if (!ask) {
                 call_refuse(&verb_dead_page, (void (*)(void))done, arg, STORE_STARVED);

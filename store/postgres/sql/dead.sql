@@ -212,6 +212,23 @@ entry > $13 and {{dead_filter}}
 {{dead_along_head}} state = 'kept' and
 {{dead_along_tail}}
 
+-- The same from the last one back: what is read first of many.
+-- part: dead_back_head
+with p as materialized (
+        select entry, -entry as n from chard.dead_letter where
+
+-- part: dead_back_tail
+entry <= case when $14::int8 = 0 then 9223372036854775807 else $14 end and {{dead_filter}}
+        order by entry desc limit $16::int8 offset $17::int8),{{dead_page}}
+
+-- statement: dead_back on dead
+{{dead_back_head}}
+{{dead_back_tail}}
+
+-- statement: dead_back_kept on dead
+{{dead_back_head}} state = 'kept' and
+{{dead_back_tail}}
+
 -- Named entries.
 -- statement: dead_some on dead
 with p as materialized (

@@ -32,8 +32,15 @@ class Console:
         self.context.set_default_timeout(15000)
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None)
+        self.page.on("console", self._hear)
         self.page.on("request", lambda request: None if request.url.startswith((self.origin, "blob:")) else self.foreign.append(request.url))
+
+    def _hear(self, message):
+        """The browser's own word of a figure that is not known yet, or of a job that has not begun, counts for nothing: the page says so."""
+        url = message.location.get("url", "")
+        early = (url.endswith("/stats/queues") and "503" in message.text) or (url.endswith("/trace") and "404" in message.text)
+        if message.type in ("error", "warning") and not early:
+            self.complaints.append(f"{message.text} ({url})")
 
     def open(self, place=""):
         """A page of it, "jobs?state=open"; waits for its heading."""
