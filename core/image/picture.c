@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 /* What is being read: nothing is taken of it that is not there. */
@@ -68,7 +69,17 @@ static bool picture_among(const unsigned char name[4], const char *list)
 
 /* ---- JPEG: markers, each with a segment behind it; behind SOS the picture itself, up to the next marker ---- */
 
-enum { JPEG_SOI = 0xD8, JPEG_EOI = 0xD9, JPEG_SOS = 0xDA, JPEG_APP0 = 0xE0, JPEG_COM = 0xFE, JFIF_SIZE = 14 };
+enum {
+        JPEG_TEM = 0x01,
+        JPEG_RST0 = 0xD0,
+        JPEG_RST7 = 0xD7,
+        JPEG_SOI = 0xD8,
+        JPEG_EOI = 0xD9,
+        JPEG_SOS = 0xDA,
+        JPEG_APP0 = 0xE0,
+        JPEG_COM = 0xFE,
+        JFIF_SIZE = 14
+};
 
 /* What an APPn segment or a comment says of the picture's looks stays. */
 static bool jpeg_stays(int marker, const unsigned char *data, size_t size)
@@ -102,6 +113,11 @@ static void jpeg_turn(struct picture_reader *p, const unsigned char *data, size_
         buffer_add(p->out, segment, sizeof(segment));
 }
 
+static bool jpeg_restarts(int marker)
+{
+        return marker >= JPEG_RST0 && marker <= JPEG_RST7;
+}
+
 /* The compressed picture, up to the next marker that is none of its own. */
 static void jpeg_scan(struct picture_reader *p)
 {
@@ -112,7 +128,7 @@ static void jpeg_scan(struct picture_reader *p)
                 if (picture_left(p) < 2)
                         break;
                 const unsigned char code = p->in.data[p->at + 1];
-                if (code != 0 && code != 0xFF && (code < 0xD0 || code > 0xD7))
+                if (code != 0 && code != 0xFF && !jpeg_restarts(code))
                         break;
                 p->at += code == 0xFF ? 1 : 2;
         }
@@ -169,6 +185,8 @@ static enum picture_end jpeg_strip(struct picture_reader *p)
                         buffer_add(p->out, end, sizeof(end));
                         return shown ? PICTURE_WHOLE : PICTURE_BROKEN;
                 }
+                if (marker == JPEG_TEM || jpeg_restarts(marker))
+                        continue; /* no segment behind it; outside of a scan it says nothing, and decoders pass over it */
                 const enum picture_end code = jpeg_segment(p, marker, &turned);
                 if (code != PICTURE_WHOLE)
                         return code;
@@ -262,6 +280,10 @@ static enum picture_end webp_strip(struct picture_reader *p)
 
 /* ---- GIF: blocks, of which some have sub-blocks behind them ---- */
 
+enum { GIF_TEXT = 0x01, GIF_CONTROL = 0xF9 };
+
+static const size_t GIF_NONE = SIZE_MAX;
+
 static bool gif_colours(struct picture_reader *p, unsigned char flags)
 {
         return !(flags & 0x80) || picture_take(p, (size_t)3 << ((flags & 7) + 1));
@@ -279,14 +301,16 @@ static bool gif_sub_blocks(struct picture_reader *p)
 /* Those that say for how long each picture is shown, and how often all of them are. */
 static bool gif_stays(const unsigned char *label, size_t size)
 {
-        return *label == 0xF9 || (*label == 0xFF && (picture_is(label + 1, size - 1, "\x0BNETSCAPE2.0", 12) ||
-                                                     picture_is(label + 1, size - 1,
-                                                                "\x0B"
-                                                                "ANIMEXTS1.0",
-                                                                12)));
+        return *label == GIF_CONTROL || (*label == 0xFF && (picture_is(label + 1, size - 1, "\x0BNETSCAPE2.0", 12) ||
+                                                            picture_is(label + 1, size - 1,
+                                                                       "\x0B"
+                                                                       "ANIMEXTS1.0",
+                                                                       12)));
 }
 
-static bool gif_extension(struct picture_reader *p, size_t from)
+/* A graphic control, kept, waits for the picture or the text that it is about; `control` is what there was before it, or GIF_NONE. With a text
+ * it goes again: the next picture would be shown as it says. */
+static bool gif_extension(struct picture_reader *p, size_t from, size_t *control)
 {
         const unsigned char *label = picture_take(p, 1);
         if (!label)
@@ -294,8 +318,14 @@ static bool gif_extension(struct picture_reader *p, size_t from)
         const bool stays = gif_stays(label, picture_left(p) + 1);
         if (!gif_sub_blocks(p))
                 return false;
+        if (*label == GIF_CONTROL && *control == GIF_NONE)
+                *control = p->out->size;
         if (stays)
                 picture_keep(p, from);
+        if (*label == GIF_TEXT && *control != GIF_NONE) {
+                p->out->size = *control;
+                *control = GIF_NONE;
+        }
         return true;
 }
 
@@ -311,6 +341,7 @@ static bool gif_image(struct picture_reader *p, size_t from)
 static enum picture_end gif_strip(struct picture_reader *p)
 {
         bool shown = false;
+        size_t control = GIF_NONE;
         const unsigned char *head = picture_take(p, 13);
         if (!head || !gif_colours(p, head[10]))
                 return PICTURE_SHORT;
@@ -326,9 +357,12 @@ static enum picture_end gif_strip(struct picture_reader *p)
                 }
                 if (*block != 0x2C && *block != 0x21)
                         return PICTURE_BROKEN;
-                if (!(*block == 0x2C ? gif_image(p, from) : gif_extension(p, from)))
+                if (!(*block == 0x2C ? gif_image(p, from) : gif_extension(p, from, &control)))
                         return PICTURE_SHORT;
-                shown = shown || *block == 0x2C;
+                if (*block == 0x2C) {
+                        shown = true;
+                        control = GIF_NONE;
+                }
         }
 }
 

@@ -79,11 +79,12 @@
 #define GIF_BARE \
         "GIF89a" \
         "\1\0\1\0\0\0\0"
-#define TIMES   "\x21\xF9\4abcd\0"
-#define LOOPS   "\x21\xFF\x0BNETSCAPE2.0\3abc\0"
-#define GIF_XMP "\x21\xFF\x0BXMP DataXMP\3gps\0"
-#define REMARK  "\x21\xFE\5Seoul\0"
-#define IMAGE   "\x2C\0\0\0\0\1\0\1\0\0\2\3xyz\1w\0"
+#define TIMES       "\x21\xF9\4abcd\0"
+#define LOOPS       "\x21\xFF\x0BNETSCAPE2.0\3abc\0"
+#define GIF_XMP     "\x21\xFF\x0BXMP DataXMP\3gps\0"
+#define REMARK      "\x21\xFE\5Seoul\0"
+#define TEXT_OF_GIF "\x21\1\2ab\0"
+#define IMAGE       "\x2C\0\0\0\0\1\0\1\0\0\2\3xyz\1w\0"
 
 static const struct {
         const char *what, *in;
@@ -104,6 +105,10 @@ static const struct {
         { "between scans, too", BYTES(SOI FRAME SCAN COMMENT SCAN XMP EOI), BYTES(SOI FRAME SCAN SCAN EOI) },
         { "what stands behind it", BYTES(SOI FRAME SCAN EOI SOI EXIF_HEAD("\1") SCAN EOI), BYTES(SOI FRAME SCAN EOI) },
         { "fill bytes", BYTES(SOI "\xFF\xFF" JFIF SCAN "\xFF" EOI), BYTES(SOI JFIF SCAN "\xFF" EOI) },
+        { "a restart behind what goes", BYTES(SOI SCAN COMMENT "\xFF\xD0" SCAN EOI), BYTES(SOI SCAN SCAN EOI) },
+        { "… and behind what stays", BYTES(SOI SCAN TABLES "\xFF\xD7" SCAN EOI), BYTES(SOI SCAN TABLES SCAN EOI) },
+        { "a restart has no segment", BYTES(SOI SCAN COMMENT "\xFF\xD0\0\3x" EOI), BYTES("broken") },
+        { "nor has a temporary one", BYTES(SOI "\xFF\1" SCAN "\xFF\1" EOI), BYTES(SOI SCAN EOI) },
         { "pictures for other eyes", BYTES(SOI "\xFF\xE2\0\x06MPF\0" SCAN EOI), BYTES(SOI SCAN EOI) },
         { "no end", BYTES(SOI JFIF SCAN), BYTES("cut short") },
         { "half a segment",
@@ -137,6 +142,10 @@ static const struct {
           BYTES(GIF LOOPS GIF_XMP TIMES IMAGE REMARK "\x21\1\2ab\0" TIMES IMAGE "\x3B"
                                                      "more"),
           BYTES(GIF LOOPS TIMES IMAGE TIMES IMAGE "\x3B") },
+        { "times of a text go with it", BYTES(GIF TIMES TEXT_OF_GIF IMAGE "\x3B"), BYTES(GIF IMAGE "\x3B") },
+        { "… past remarks, too", BYTES(GIF TIMES REMARK TEXT_OF_GIF IMAGE "\x3B"), BYTES(GIF IMAGE "\x3B") },
+        { "… and of a text alone", BYTES(GIF TIMES TEXT_OF_GIF TIMES IMAGE TEXT_OF_GIF IMAGE "\x3B"),
+          BYTES(GIF TIMES IMAGE IMAGE "\x3B") },
         { "a GIF's half", BYTES(GIF IMAGE), BYTES("cut short") },
         { "half a block", BYTES(GIF "\x2C\0\0\0\0\1\0\1\0\0\2\x20xyz"), BYTES("cut short") },
         { "half a table", BYTES(GIF "\x2C\0\0\0\0\1\0\1\0\x87\2"), BYTES("cut short") },
