@@ -53,6 +53,9 @@ void known_close(void);
 /* Called when a run has ended: goes on with the shutdown when it was the last. */
 void shutdown_adjust(struct worker *w);
 
+/* Does the broker have consumers of ours that it has not cancelled yet? */
+bool shutdown_still_consuming(const struct worker *w);
+
 /* ---- owed_results.c ---- */
 
 int owed_results_open(struct owed_results **out, struct worker *w);

@@ -33,7 +33,7 @@ void worker_stop(struct worker *w)
 
 /* Until the broker has cancelled the consumers, deliveries are on their way: what is in them when the connection closes counts as delivered in
  * vain. */
-static bool still_consuming(const struct worker *w)
+bool shutdown_still_consuming(const struct worker *w)
 {
         struct broker_health health;
         broker_health(w->broker, &health);
@@ -42,8 +42,9 @@ static bool still_consuming(const struct worker *w)
 
 void shutdown_adjust(struct worker *w)
 {
-        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !still_consuming(w) && !releaser_busy(w->releaser) &&
-            !owed_results_busy(w->owed) && !pulse_busy(w->pulse) && !control_busy(w->control))
+        if (w->phase < WORKER_CLOSING && w->run_count == 0 && !shutdown_still_consuming(w) &&
+            !releaser_busy(w->releaser) && !owed_results_busy(w->owed) && !pulse_busy(w->pulse) &&
+            !control_busy(w->control))
                 begin_close(w);
 }
 

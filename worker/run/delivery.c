@@ -90,6 +90,10 @@ static enum step send_back(struct run *run)
         return handed_back(run);
 }
 
+enum { CANCELLED_LOOK_MS = 5 };
+
+/* While the broker still cancels this worker's consumers, none goes back: RabbitMQ would deliver it to one of them, and what a channel gets for a
+ * consumer that it has just cancelled it returns to a quorum queue by itself, counted as delivered (seen with 4.0.5; rabbitmq-server issue 3729). */
 enum step run_hand_back(struct run *run)
 {
         if (run_owed_item(run))
@@ -98,6 +102,10 @@ enum step run_hand_back(struct run *run)
                 return handed_back(run); /* the broker takes it back with the connection */
         if (run_holds_lease(run)) {
                 run_give_back(run, NULL, on_given_back);
+                return STEP_WAIT;
+        }
+        if (run->worker->phase != WORKER_RUNNING && shutdown_still_consuming(run->worker)) {
+                run_hold(run, CANCELLED_LOOK_MS, STEP_HAND_BACK);
                 return STEP_WAIT;
         }
         return send_back(run);
