@@ -95,6 +95,7 @@ static void on_server_sweep(uv_timer_t *timer)
                 peers_close_since(&s->peers, now_ms - SERVER_REQUEST_MS);
         server_end_late(s, now_ms);
         server_look_who_left(s, now_ms);
+        renewal_look(s, now_ms);
         if (s->stopping && !s->exchanges && !s->told_idle) {
                 s->told_idle = true;
                 if (s->config.idle)
@@ -109,6 +110,7 @@ static void on_peer(void *arg, struct MHD_Connection *connection, void **context
 {
         struct server *s = (struct server *)arg;
         if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+                renewal_use(s, connection);
                 *context = peers_add(&s->peers, connection, clock_mono_ms());
                 peers_close_beyond(&s->peers, s->config.connections);
         } else if (*context) {
@@ -328,6 +330,7 @@ static void server_watch(struct server *s)
 
 static int server_open_tls(struct server *s, struct problem *why)
 {
+        renewal_open(s);
         const int code = certificate_read(&s->certificate, s->config.tls_certificate_file, s->config.tls_key_file, why);
         if (code == 0 && s->certificate.key && MHD_is_feature_supported(MHD_FEATURE_SSL) != MHD_YES)
                 return problem_set(why, "http", "bad_certificate",
@@ -444,6 +447,7 @@ void server_close(struct server *s)
         server_end_all(s);
         MHD_stop_daemon(s->daemon);
         s->daemon = NULL;
+        renewal_close(s);
         certificate_free(&s->certificate);
         access_log_close(s->log);
         uv_close((uv_handle_t *)&s->poll, on_server_handle_closed);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the server share: daemon.c, answer.c, cors.c, framing.c, peers.c. */
+/* What the parts of the server share: daemon.c, answer.c, cors.c, framing.c, peers.c, renewal.c. */
 #ifndef CHARD_CORE_HTTP_SERVER_OWN_H
 #define CHARD_CORE_HTTP_SERVER_OWN_H
 
@@ -8,6 +8,7 @@
 #include "core/http/server.h"
 
 #include <microhttpd.h>
+#include <sys/stat.h>
 
 enum {
         SERVER_REQUEST_MS = 30000, /* a connection must have brought its next request whole within that */
@@ -47,6 +48,24 @@ void peers_wait(struct peers *p, struct peer *one, uint64_t now_ms);
 void peers_close_since(struct peers *p, uint64_t before_ms);
 void peers_close_beyond(struct peers *p, unsigned most);
 
+/* ---- renewal.c: new certificates ---- */
+
+struct renewal;
+
+/* What tells one content of a file from the next. */
+struct file_identity {
+        dev_t device;
+        ino_t inode;
+        off_t size;
+        struct timespec changed;
+};
+
+/* The certificate is about to be read. / See whether there is another one; blocks for the reading of two small files. / A connection begins. / After the daemon. */
+void renewal_open(struct server *s);
+void renewal_look(struct server *s, uint64_t now_ms);
+void renewal_use(const struct server *s, struct MHD_Connection *connection);
+void renewal_close(struct server *s);
+
 /* ---- the server, and a request ---- */
 
 struct server {
@@ -62,6 +81,9 @@ struct server {
         struct exchange *exchanges; /* whose connections live */
         struct access_log *log;     /* or NULL */
         struct certificate certificate;
+        struct renewal *renewal;                      /* the newest; NULL: the first certificate counts */
+        struct file_identity chain_seen, key_seen;    /* of its files when they were looked at */
+        uint64_t renewal_looked_ms;
         bool stopping, told_idle;
         bool ending;        /* nothing is served any more */
         uint64_t looked_ms; /* when it was last seen whether clients have left */

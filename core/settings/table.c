@@ -111,7 +111,7 @@ const struct setting setting_table[] = {
         { "CHARD_GATEWAY_ORIGINS", "--gateway-origins", 0, TEXT, AT(gateway_origins), "", 0, 0, { 0 },
           "pages of these origins may use the gateway from a browser (CORS), comma-separated: https://app.example.com; empty = none but its own" },
         { "CHARD_GATEWAY_TLS_CERT", "--tls-cert", 0, TEXT, AT(gateway_tls_cert), "", 0, 0, { 0 },
-          "PEM file of the gateway's certificate, with those that lead to its authority: it then speaks HTTPS alone (TLS 1.2 and 1.3); read at the start; empty = plain HTTP" },
+          "PEM file of the gateway's certificate, with those that lead to its authority: it then speaks HTTPS alone (TLS 1.2 and 1.3); read again once it has changed; empty = plain HTTP" },
         { "CHARD_GATEWAY_TLS_KEY", "--tls-key", 0, TEXT, AT(gateway_tls_key), "", 0, 0, { 0 },
           "PEM file of that certificate's key" },
         { "CHARD_GATEWAY_LOG", "--access-log", 0, TEXT, AT(gateway_log), "", 0, 0, { 0 },

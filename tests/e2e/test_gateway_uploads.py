@@ -128,3 +128,14 @@ def test_what_is_no_picture_is_refused(chard, database, place):
         stream = [one["paths"]["/v1/jobs/{id}/events"]["get"]["responses"]["200"]["content"]["text/event-stream"] for one in described]
         assert stream == [{"schema": {}}, {"itemSchema": {"$ref": "#/components/schemas/Event"}}]
         assert json.dumps(described[0]).count("itemSchema") == 0
+
+
+@pytest.mark.parametrize("place", ["file"])
+def test_the_limit_of_pictures_is_none_of_json(chard, database, place):
+    """A route that takes pictures takes as much JSON as any other, and no more."""
+    chard.prepare()
+    with Gateway(chard, max_body_bytes=4096, upload_max_bytes=65536) as gateway:
+        large = gateway.post("/v1/scan", FIELDS | {"image_url": "https://example.com/a.jpg", "text": "x" * 20000})
+        assert (large.status, large.json["code"]) == (413, "too_large")
+        picture = BARE[:-2] + bytes(20000) + b"\xff\xd9"
+        assert post(gateway, "/v1/scan", *form(("image_url", picture), **FIELDS)).status == 202
