@@ -7,6 +7,7 @@
 #include "core/text/file_kind.h"
 #include "message/wire/base64.h"
 #include "store/blob.h"
+#include "worker/control.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -106,6 +107,21 @@ static enum step pictures_missing(struct run *run)
         return STEP_DEAD;
 }
 
+/* It was read, and may be used: nobody has revoked the task meanwhile, and its lease lasts. */
+static enum step pictures_come(struct run *run, struct bytes stored)
+{
+        const enum step may = control_before_call(run->worker->control, run);
+        if (may != STEP_CALL) {
+                run_drop_pictures(run);
+                return may;
+        }
+        if (run_lease_spent(run)) {
+                run_drop_pictures(run);
+                return run_renew_lease(run);
+        }
+        return pictures_put(run, stored) ? run_out_of_memory(run) : run_with_pictures(run, run->pictures.then);
+}
+
 static enum step after_picture(struct run *run, enum store_result result, struct bytes stored)
 {
         switch (result) {
@@ -120,11 +136,7 @@ static enum step after_picture(struct run *run, enum store_result result, struct
                 return pictures_missing(run);
         if (run->worker->picture_bytes >= PICTURES_MOST) /* others came first */
                 return pictures_wait(run);
-        if (run_lease_spent(run)) {
-                run_drop_pictures(run);
-                return run_renew_lease(run);
-        }
-        return pictures_put(run, stored) ? run_out_of_memory(run) : run_with_pictures(run, run->pictures.then);
+        return pictures_come(run, stored);
 }
 
 static void on_picture(enum store_result result, struct bytes stored, const struct problem *why, void *arg)

@@ -128,7 +128,7 @@ static int lite_run_blob_touch(struct sqlite_work *work, sqlite3 *db)
         const char *comma = "";
 
         buffer_reset(&c->call.text);
-        buffer_add_string(&c->call.text, "{\"missing\":[");
+        buffer_add_byte(&c->call.text, '[');
         for (size_t i = 0; i < touch->count; i++) {
                 const int rc = lite_use_blob(db, touch->digests[i], now_us, INT64_MAX);
 
@@ -136,10 +136,10 @@ static int lite_run_blob_touch(struct sqlite_work *work, sqlite3 *db)
                         return rc;
                 if (sqlite3_changes(db) > 0)
                         continue;
-                buffer_addf(&c->call.text, "%s\"%s\"", comma, touch->digests[i]);
+                buffer_addf(&c->call.text, "%s{\"digest\":\"%s\"}", comma, touch->digests[i]);
                 comma = ",";
         }
-        buffer_add_string(&c->call.text, "]}");
+        buffer_add_byte(&c->call.text, ']');
         return SQLITE_OK;
 }
 

@@ -66,13 +66,30 @@ def test_a_picture_that_is_gone_ends_its_job(chard, database, provider):
     with Gateway(chard) as gateway:
         unknown = gateway.post("/v1/scan", FIELDS | {"image_url": "blob:sha256:" + "0" * 64})
         none = gateway.post("/v1/jobs", {"pipeline": "scan", "input": FIELDS | {"image_url": "blob:sha256:0"}})
-        assert [(done.status, done.json["code"]) for done in (unknown, none)] == [(422, "no_blob"), (422, "bad_input")]
+        assert [(done.status, done.json.get("code")) for done in (unknown, none)] == [(422, "no_blob"), (422, "bad_input")]
         id = post(gateway, "/v1/scan", *form(("image_url", PHOTO), **FIELDS)).json["id"]
         database.run("delete from chard.blob")
         with chard.worker():
             job = gateway.get(f"/v1/jobs/{id}?wait=60").json
         assert (job["state"], job["error"]["code"]) == ("FAILURE", "no_blob") and job["tasks"][0]["attempts"] <= 1, job
     assert provider.count == 0
+
+
+def test_a_task_that_is_revoked_while_its_picture_is_read_is_not_called(chard, database, provider, wait_until):
+    chard.settings |= provider.settings()
+    chard.prepare()
+    with Gateway(chard) as gateway:
+        id = post(gateway, "/v1/scan", *form(("image_url", PHOTO), **FIELDS)).json["id"]
+        with database.connect(autocommit=False) as other:
+            other.execute("lock table chard.blob in access exclusive mode")
+            with chard.worker() as worker:
+                wait_until(lambda: database.value("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0)
+                assert gateway.ask("DELETE", f"/v1/jobs/{id}").status == 200
+                worker.wait_log("revoked: ")
+                other.rollback()
+                worker.wait_log(f"task={id} .*is revoked")
+    assert provider.count == 0
+    assert database.rows("select state from chard.job where root_id = %s", id) == [{"state": "REVOKED"}]
 
 
 @everywhere
