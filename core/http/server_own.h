@@ -81,8 +81,8 @@ struct server {
         struct exchange *exchanges; /* whose connections live */
         struct access_log *log;     /* or NULL */
         struct certificate certificate;
-        struct renewal *renewal;                      /* the newest; NULL: the first certificate counts */
-        struct file_identity chain_seen, key_seen;    /* of its files when they were looked at */
+        struct renewal *renewal;                   /* the newest; NULL: the first certificate counts */
+        struct file_identity chain_seen, key_seen; /* of its files when they were looked at */
         uint64_t renewal_looked_ms;
         bool stopping, told_idle;
         bool ending;        /* nothing is served any more */
