@@ -63,10 +63,10 @@ class Kafka(Server):
             raise ServerError(f"kafka: {done.stdout}{done.stderr}"[-2000:])
         return done.stdout
 
-    def read(self, topic):
-        """All records of a topic, a line each, with their headers."""
+    def read(self, topic, patience_s=5):
+        """All records of a topic, a line each, with their headers: until none has come for so long, which on a busy machine may be before the first."""
         return self._tool("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", self.servers, "--topic", topic, "--from-beginning",
-                          "--timeout-ms", "5000", "--formatter-property", "print.headers=true").splitlines()
+                          "--timeout-ms", str(1000 * patience_s), "--formatter-property", "print.headers=true").splitlines()
 
     def publish(self, topic, records, most=1000000):
         """Records as (headers, key, value), headers as "NAME:VALUE,…"; none is larger than `most` bytes."""
