@@ -205,6 +205,15 @@ proof-matrix: ## the end-to-end tests' further combinations, which `make test` l
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan drivers
 	@CHARD_TEST_MATRIX=full PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/e2e -m matrix --durations=0
 
+.PHONY: proof-fuzz proof-memory
+proof-fuzz: ## each fuzzer for a minute; SECONDS=N
+	@scripts/deps test
+	@CHARD_TEST_FUZZ_SECONDS=$(or $(SECONDS),60) scripts/test fuzz
+
+proof-memory: ## the unit tests with every place that allocates failing once, also in those that take long; SECONDS=N of the CPU for each program
+	@scripts/deps test
+	@CHARD_TEST_MEMORY_SECONDS=$(or $(SECONDS),60) scripts/test unit
+
 proof-events: ## events through Debezium and Kafka to consumers and OpenSearch, with the real programs (JDK 17, Maven)
 	@scripts/deps test
 	@scripts/kafka

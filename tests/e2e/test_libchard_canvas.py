@@ -13,6 +13,7 @@ from support import celery_app, fleet
 from support.libchard import QUEUE, SUM, Client, Failed, add, celery_canvas, task
 from support.program import ROOT, plain_environment
 from support.queues import Queues
+from support.volume import volume
 
 
 # ---- the wire: what Celery's client sends for the same canvas --------------------------------------------
@@ -151,14 +152,16 @@ def test_a_canvas_is_sent_as_celery_sends_it(both, name):
     assert both.chard(CANVASES[name]) == wanted
 
 
+@pytest.mark.volume
 def test_all_shapes_are_sent_as_celery_sends_them(both):
     differ = []
-    for shape in SHAPES:
+    looked = [shape for n, shape in enumerate(SHAPES) if len(shape) == 1 or n % volume(3, 1) == 0]
+    for shape in looked:
         canvas = {"chain": [add(1, 2), *(PIECES[name] for name in shape)]}
         for sent in (canvas, {"chain": canvas["chain"][1:]}):
             if both.celery(sent) != both.chard(sent):
                 differ.append((len(sent["chain"]) > len(shape), shape))
-    assert not differ, f"{len(differ)} of {2 * len(SHAPES)}: {differ}"
+    assert not differ, f"{len(differ)} of {2 * len(looked)}: {differ}"
 
 
 def test_groups_in_a_group_are_numbered_through(canvas_broker):
