@@ -56,7 +56,8 @@ static void read_target(const char *text)
         must((code == 1) == (why.code[0] != '\0'));
         for (size_t i = 0; code == 0 && i < t.segment_count; i++) {
                 check_plain(t.segments[i]);
-                must(*t.segments[i] && strcmp(t.segments[i], ".") != 0 && strcmp(t.segments[i], "..") != 0);
+                must((*t.segments[i] || (i > 0 && i + 1 == t.segment_count)) && strcmp(t.segments[i], ".") != 0 &&
+                     strcmp(t.segments[i], "..") != 0);
         }
         for (size_t i = 0; code == 0 && i < t.pair_count; i++) {
                 check_plain(t.pairs[i].name);

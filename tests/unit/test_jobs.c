@@ -2,6 +2,7 @@
 /* jobs/ over a store that is a table: who follows is told each step once, whoever else follows, comes or goes. */
 #include "core/json.h"
 #include "jobs/jobs.h"
+#include "store/consumer.h"
 #include "store/job_cursor.h"
 #include "tests/unit/task_try.h"
 
@@ -73,6 +74,12 @@ static void fake_follow(struct store *s, const struct job_follow *follows, size_
         fake_later(f, steps, done, arg);
 }
 
+static void fake_facts(struct store *s, const struct fact_set *sets, size_t count, json_done *done, void *arg)
+{
+        (void)sets, (void)count;
+        fake_later(fake_of(s), json_object(), done, arg);
+}
+
 static bool fake_touched(struct store *s, void (*touched)(void *arg), void *arg)
 {
         struct fake *f = fake_of(s);
@@ -96,9 +103,11 @@ static const struct store_read fake_reads = {
         .job_follow = fake_follow, .on_touched = fake_touched, .job_find = fake_find, .job = fake_job
 };
 
+static const struct store_consumer fake_consumers = { .facts = fake_facts };
+
 static void fake_open(struct fake *f, struct jobs **jobs)
 {
-        *f = (struct fake){ .store.read = &fake_reads };
+        *f = (struct fake){ .store = { .read = &fake_reads, .consumer = &fake_consumers } };
         uv_loop_init(&f->loop);
         uv_timer_init(&f->loop, &f->answer);
         f->answer.data = f;

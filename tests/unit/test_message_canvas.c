@@ -187,13 +187,15 @@ static const char *const wrong[] = { "null",
 static void try_sends(const struct task_message *task, const json_t *signature)
 {
         static const char *const all[] = { "beside", "result", "replacement" };
+        struct follow_how how = canvas_how;
+        how.queue = "own"; /* a group that replaces becomes a chord, whose body goes where the task came from */
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
                 struct following out = { 0 };
                 struct problem why = { 0 };
                 struct buffer result = { 0 };
                 json_t *sends = json_pack("[{s:s, s:O}]", "as", all[i], "canvas", signature);
-                const int before = task_message_check_sends(task, sends, &canvas_how, &why);
-                const int rc = before ? 0 : task_message_sends(task, sends, &canvas_how, &result, &out, &why);
+                const int before = task_message_check_sends(task, sends, &how, &why);
+                const int rc = before ? 0 : task_message_sends(task, sends, &how, &result, &out, &why);
                 if (rc != 0)
                         fail_msg("as %s: %d before, %d after: %s", all[i], before, rc, why.text);
                 count_and_clear(&out);
