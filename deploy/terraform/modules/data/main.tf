@@ -222,7 +222,8 @@ resource "aws_msk_cluster" "this" {
     revision = aws_msk_configuration.this.latest_revision
   }
 
-  # chard's consumers speak Kafka without TLS and without a name (CHARD_KAFKA_SERVERS); that way is open to the cluster's nodes alone.
+  # Both ways are offered, with TLS and without, and neither asks for a name; they are open to the cluster's nodes alone. The output kafka_servers has the one without. chard's consumers speak
+  # TLS where CHARD_KAFKA_PROPERTIES says security.protocol=SSL, and are then given the brokers' TLS addresses (bootstrap_brokers_tls) in CHARD_KAFKA_SERVERS.
   client_authentication {
     unauthenticated = true
   }
