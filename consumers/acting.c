@@ -24,6 +24,8 @@ static void consuming_stand(struct consuming *c, const char *position)
 static void consuming_end_batch(struct consuming *c)
 {
         const bool waited = c->batch.waited || c->catching_up;
+        if (c->catching_up && c->caught_up)
+                consuming_end_missed(c);
         c->catching_up = false;
         if (!c->stream)
                 consuming_stand(c, batch_position(&c->batch));

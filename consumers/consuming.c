@@ -160,6 +160,15 @@ static void consuming_on_gap(void *arg)
         consuming_turn(c);
 }
 
+void consuming_end_missed(struct consuming *c)
+{
+        log_info("consumer", "%s: %llu events came from the event store; it goes on from Kafka", consuming_name(c),
+                 c->caught);
+        c->missed = false;
+        c->caught = 0;
+}
+
+/* A page that is not full is the last: whoever waited for an empty one would never be done while events keep coming. */
 static void consuming_on_missed(json_t *page, const struct problem *why, void *arg)
 {
         struct consuming *c = (struct consuming *)arg;
@@ -169,13 +178,11 @@ static void consuming_on_missed(json_t *page, const struct problem *why, void *a
                 return;
         }
         c->catching_up = c->batch.count > 0;
+        c->caught_up = json_array_size(page) < CONSUMING_PAGE;
         c->caught += c->batch.count;
         if (!c->catching_up) {
                 batch_clear(&c->batch);
-                log_info("consumer", "%s: %llu events came from the event store; it goes on from Kafka",
-                         consuming_name(c), c->caught);
-                c->missed = false;
-                c->caught = 0;
+                consuming_end_missed(c);
         }
         consuming_turn(c);
 }

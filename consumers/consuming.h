@@ -30,7 +30,8 @@ struct consuming {
         json_t *rows;                /* a batch of its records, until that is over; or NULL */
         json_t *dead;                /* … and its dead letters, as records */
         bool missed;                 /* records, so that the event store is asked first … */
-        bool catching_up;            /* … and the batch in hand is from there */
+        bool catching_up;            /* … and the batch in hand is from there … */
+        bool caught_up;              /* … and the last of it: what comes after that comes from Kafka too */
         unsigned long long caught;   /* events of it */
         char lease[LEASE_NAME_SIZE], does[LEASE_NAME_SIZE];
         bool taken; /* the epoch is ours, as far as we know */
@@ -93,6 +94,9 @@ void consuming_wait(struct consuming *c, uint64_t wait_ms); /* … in so long */
 
 /* Say what failed, once until it goes well again, and go on in a moment; `why` NULL: memory ran out. */
 void consuming_complain(struct consuming *c, const char *what, const struct problem *why);
+
+/* What Kafka had no more has been acted on. */
+void consuming_end_missed(struct consuming *c);
 
 /* Others may act: what is in hand is theirs. */
 void consuming_let_go(struct consuming *c);

@@ -168,7 +168,7 @@ static void look_on_facts(json_t *facts, const struct problem *why, void *arg)
 {
         struct look *l = (struct look *)arg;
         const char *id = json_text(l->job, "id", l->text);
-        if (why) {
+        if (why && !l->job) {
                 look_end(l, NULL, why);
                 return;
         }

@@ -80,10 +80,14 @@ void renewal_look(struct server *s, uint64_t now_ms)
         if (code == 0)
                 certificate_free(&read);
         if (!r) {
-                log_warn("http", "the certificate was changed but can't be used, the former one stays: %s",
-                         code > 0 ? why.text : "GnuTLS does not take it, or memory ran out");
+                if (!s->renewal_failed)
+                        log_warn("http", "the certificate was changed but can't be used, the former one stays: %s",
+                                 code > 0 ? why.text : "GnuTLS does not take it, or memory ran out");
+                s->renewal_failed = true;
+                s->chain_seen = (struct file_identity){ 0 }; /* it may have been for want of memory: look again */
                 return;
         }
+        s->renewal_failed = false;
         r->before = s->renewal;
         s->renewal = r;
         log_info("http", "connections from now on get the certificate that %s has now", s->config.tls_certificate_file);

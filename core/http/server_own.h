@@ -84,6 +84,7 @@ struct server {
         struct renewal *renewal;                   /* the newest; NULL: the first certificate counts */
         struct file_identity chain_seen, key_seen; /* of its files when they were looked at */
         uint64_t renewal_looked_ms;
+        bool renewal_failed; /* told already */
         bool stopping, told_idle;
         bool ending;        /* nothing is served any more */
         uint64_t looked_ms; /* when it was last seen whether clients have left */

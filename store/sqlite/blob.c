@@ -125,22 +125,17 @@ static int lite_run_blob_touch(struct sqlite_work *work, sqlite3 *db)
         struct lite_blob_call *c = (struct lite_blob_call *)work;
         const struct blob_touch *touch = c->of.touch;
         const int64_t now_us = lite_now_us();
-        const char *comma = "";
+        struct answer missing = { 0 };
+        int rc = SQLITE_OK;
 
-        buffer_reset(&c->call.text);
-        buffer_add_byte(&c->call.text, '[');
-        for (size_t i = 0; i < touch->count; i++) {
-                const int rc = lite_use_blob(db, touch->digests[i], now_us, INT64_MAX);
+        for (size_t i = 0; i < touch->count && rc == SQLITE_OK; i++) {
+                struct cell cell = { .bytes = bytes_of_string(touch->digests[i]) };
 
-                if (rc != SQLITE_OK)
-                        return rc;
-                if (sqlite3_changes(db) > 0)
-                        continue;
-                buffer_addf(&c->call.text, "%s{\"digest\":\"%s\"}", comma, touch->digests[i]);
-                comma = ",";
+                rc = lite_use_blob(db, touch->digests[i], now_us, INT64_MAX);
+                if (rc == SQLITE_OK && sqlite3_changes(db) == 0)
+                        answer_add(&missing, answer_missing, 0, shape_read_cells, &cell);
         }
-        buffer_add_byte(&c->call.text, ']');
-        return SQLITE_OK;
+        return lite_end_answer(&c->call.text, &missing, answer_missing, rc);
 }
 
 static const struct sqlite_verb blob_touch_verb = { .run = lite_run_blob_touch, .done = lite_read };

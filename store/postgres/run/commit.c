@@ -269,7 +269,7 @@ static void answer_resolved(struct pg_link *link, struct pg_group *group)
 
                 if (there && field_bool(r, row, RESOLVED_DONE))
                         call_done(link->store, call, STORE_ALREADY, field_bytes(r, row, RESOLVED_RESULT));
-                else if ((there && writes_once(call->what)) || call->passed++ >= TRIES_MAX)
+                else if ((there && call->passed > 0 && writes_once(call->what)) || call->passed++ >= TRIES_MAX)
                         call_done(link->store, call, STORE_STALE, bytes_of(NULL, 0));
                 else
                         call_again(link->store, &verb_commit, call); /* where there is no row, its claim was lost */

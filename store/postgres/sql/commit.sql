@@ -26,7 +26,8 @@ where t.state not in ('SUCCESS', 'REVOKED') and excluded.replaced >= t.replaced 
 returning t.id
 
 -- The row is there since its claim: to change it costs less than to insert one that is there. `any` instead of a plain `=` leaves the planner no join but the look-up of one row after the
--- other in the index, whatever it believes about the sizes; so rows are locked in the order of the ids, which is that of the group.
+-- other in the index, whatever it believes about the sizes (and what is looked up are the group's: sessions have enable_seqscan off). So rows are locked, and returned, in the order
+-- of the ids, which is that of the group; answer_commits needs it.
 -- part: commit_update
 update chard.task t set state = case when i.result is null then 'PENDING' else 'SUCCESS' end, result = i.result, error = null,
         provider = i.provider, model = i.model, tokens_in = t.tokens_in + i.tokens_in, tokens_out = t.tokens_out + i.tokens_out,

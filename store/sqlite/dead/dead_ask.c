@@ -122,11 +122,12 @@ static int lite_run_told(struct sqlite_work *work, sqlite3 *db)
         struct dead_call *c = (struct dead_call *)work;
         struct query q = query_of(db, &lite_sql_dead_told);
 
-        buffer_reset(&c->call.text);
         query_text(&q, c->query.filter.text);
         query_number(&q, c->told);
         query_number(&q, lite_now_us());
-        return query_run(&q);
+        const int rc = query_run(&q);
+
+        return lite_answer_count(&c->call.text, sqlite3_changes(db), rc);
 }
 
 /* ---- on the loop thread ---- */
