@@ -7,10 +7,10 @@ import re
 import sys
 import time
 
-from . import chart, cluster, delivery, image, keda, packages, rabbitmq, rollouts, terraform, tools
+from . import chart, cluster, delivery, image, keda, packages, rabbitmq, rollouts, terraform, tools, wave
 
 PAGE = tools.ROOT / "docs/production.md"
-STEPS = [step for part in (packages, image, chart, rollouts, delivery, terraform, cluster, keda, rabbitmq) for step in part.STEPS]
+STEPS = [step for part in (packages, image, chart, rollouts, delivery, terraform, cluster, keda, wave, rabbitmq) for step in part.STEPS]
 BEGIN, END = "<!-- make proof-deploy writes this table -->\n", "<!-- to here -->\n"
 
 
