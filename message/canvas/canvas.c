@@ -91,10 +91,11 @@ static struct bytes canvas_unless_immutable(const json_t *signature, struct byte
         return json_is_true(json_object_get(signature, "immutable")) ? (struct bytes){ NULL, 0 } : first;
 }
 
-/* Options that a group or header hands to its tasks, with its id. New reference. */
+/* Options that a group or header hands to its tasks, with its id: what is linked to a group takes the place of what is linked to its tasks. New
+ * reference. */
 static json_t *canvas_options_of_members(const json_t *options, const char *group_id)
 {
-        static const char *const own[] = { "task_id", "group_index", "chord", "link", "link_error" };
+        static const char *const own[] = { "task_id", "group_index", "chord" };
         json_t *rest = json_copy((json_t *)options);
         for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
                 json_object_del(rest, own[i]);
@@ -241,6 +242,16 @@ static bool canvas_holds_groups(const json_t *results)
         return false;
 }
 
+/* A group that has errbacks of its own keeps the chord's with them: they take the place of its tasks'. */
+static void canvas_link_body(json_t *body, const json_t *errbacks)
+{
+        const json_t *own = json_object_get(canvas_options(body), "link_error");
+        if (canvas_kind_of(body) == CANVAS_GROUP && own && !json_is_null(own))
+                canvas_append_links(canvas_options(body), "link_error", errbacks);
+        else
+                canvas_link(body, "link_error", errbacks);
+}
+
 /* The body gets the chord's options, its place in the group, and its id before anything is sent. */
 static void canvas_dress_body(struct followers *f, json_t *body, json_t *options, const char *group_id)
 {
@@ -252,7 +263,7 @@ static void canvas_dress_body(struct followers *f, json_t *body, json_t *options
         if (links && !json_is_null(links))
                 canvas_link(body, "link", links);
         if (errbacks && !json_is_null(errbacks))
-                canvas_link(body, "link_error", errbacks);
+                canvas_link_body(body, errbacks);
         json_object_update(canvas_options(body), rest);
         json_decref(rest);
         canvas_attach(f, body, group_id, NULL, -1);
@@ -301,7 +312,9 @@ static int canvas_apply_chord(struct followers *f, json_t *signature, struct byt
         const char *group_id = canvas_header_id(f, signature);
         json_t *tasks = canvas_flat_header(signature), *over = canvas_options_of_members(options, group_id),
                *saved = NULL, *results = NULL;
-        json_object_del(over, "chain");
+        static const char *const bodys[] = { "chain", "link", "link_error" };
+        for (size_t i = 0; i < sizeof(bodys) / sizeof(bodys[0]); i++)
+                json_object_del(over, bodys[i]);
         canvas_dress_body(f, body, options, group_id);
         const size_t size = canvas_dress_header(f, tasks, group_id, body, &saved);
         int rc;

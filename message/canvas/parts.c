@@ -104,7 +104,7 @@ json_t *canvas_options_given(const json_t *signature)
         return json_object_get(signature, "options");
 }
 
-static void canvas_append_links(json_t *options, const char *kind, const json_t *callbacks)
+void canvas_append_links(json_t *options, const char *kind, const json_t *callbacks)
 {
         json_t *have = json_object_get(options, kind);
         json_t *list = json_is_array(have) ? json_copy(have) : json_array();

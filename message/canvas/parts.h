@@ -48,6 +48,9 @@ bool canvas_hand_options(json_t *first, const json_t *chain);
 /* Put a callback or errback ("link", "link_error") to the task that has the canvas's result. */
 void canvas_link(json_t *signature, const char *kind, const json_t *callbacks);
 
+/* Put them to what these options hold of that kind already. */
+void canvas_append_links(json_t *options, const char *kind, const json_t *callbacks);
+
 /* A chain or group of these tasks (takes the array), a chord of header and body (takes both). New reference; NULL when memory ran out. */
 json_t *canvas_chain(json_t *tasks_takes);
 json_t *canvas_group(json_t *tasks_takes);

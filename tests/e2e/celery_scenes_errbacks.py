@@ -212,3 +212,63 @@ def errbacks_of_chains_in_a_group(app, t):
                    chain(t.add(1), t.fail("y").set(immutable=True).on_error(e.one("C")))).apply_async()
     ran = e.ran(2)
     return [[seen(one) for one in result.results], [row[0] for row in ran]]
+
+
+def failing_members(app, t, errbacks, count, body):
+    """The chord's header ends well and `body` runs: who is told of what fails in it."""
+    e = Errbacks(app, t)
+    result = chord([t.add(1), t.add(2)], body(e)).apply_async(**errbacks(e))
+    members = {f"member{i}": one for i, one in enumerate(result.results)}
+    return [[seen(one) for one in result.results], e.ran(count, **members)]
+
+
+@scene
+def errbacks_of_a_group_that_runs_as_a_body(app, t):
+    """The group's own errbacks take the place of its tasks'; those that the chord is sent with join them."""
+    return failing_members(app, t, lambda e: {"link_error": e.one("B")}, 2, lambda e: group(
+        t.fail("x").set(immutable=True).on_error(e.one("C")), t.same()).set(link_error=e.one("A")))
+
+
+@scene
+def errbacks_of_a_group_with_a_chain_that_runs_as_a_body(app, t):
+    return failing_members(app, t, lambda e: {}, 2, lambda e: group(
+        chain(t.same(), t.fail("x").set(immutable=True).on_error(e.one("C"))), t.same()).set(link_error=e.one("A")))
+
+
+@scene
+def errbacks_of_a_group_with_a_group_that_runs_as_a_body(app, t):
+    return failing_members(app, t, lambda e: {}, 2, lambda e: group(
+        group(t.fail("x").set(immutable=True), t.same()).set(link_error=e.one("C")),
+        t.fail("y").set(immutable=True)).set(link_error=[e.one("A")]))
+
+
+@scene
+def errbacks_of_a_group_at_the_end_of_a_chain(app, t):
+    e = Errbacks(app, t)
+    members = group(t.fail("x").set(immutable=True), t.same()).set(link_error=e.one("A"))
+    result = chain(t.add(1), t.add(2), members).apply_async()
+    return [[seen(one) for one in result.results], e.ran(1, **{f"member{i}": one for i, one in enumerate(result.results)})]
+
+
+@scene
+def links_of_a_group_at_the_end_of_a_chain(app, t):
+    e = Errbacks(app, t)
+    result = chain(t.add(1), t.add(2), group(t.add(3), t.add(4))).apply_async(link=e.one("A"))
+    return [[seen(one) for one in result.results], e.ran(2, **{f"member{i}": one for i, one in enumerate(result.results)})]
+
+
+@scene
+def errbacks_of_a_chain_that_ends_in_a_group_as_a_body(app, t):
+    e = Errbacks(app, t)
+    body = chain(t.same(), group(t.fail("x").set(immutable=True), t.same()).set(link_error=e.one("A")))
+    result = chord([t.add(1), t.add(2)], body).apply_async(link_error=e.one("B"))
+    return [[seen(one) for one in result.results], e.ran(1, **{f"member{i}": one for i, one in enumerate(result.results)})]
+
+
+@scene
+def errbacks_of_a_chord_that_follows_with_a_group_as_body(app, t):
+    """It is the worker that sends the chord on, and links the chord's errbacks to the group."""
+    e = Errbacks(app, t)
+    inner = chord([t.add(1), t.add(2)], group(t.fail("x").set(immutable=True).on_error(e.one("C")), t.same()).set(link_error=e.one("A")))
+    result = chain(t.add(1), t.add(2), inner.set(link_error=e.one("B"))).apply_async()
+    return [[seen(one) for one in result.results], e.ran(2, **{f"member{i}": one for i, one in enumerate(result.results)})]

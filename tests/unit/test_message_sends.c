@@ -48,6 +48,55 @@ static void errbacks_are_told_what_they_ask_for(void **state)
         take_back(&g);
 }
 
+/* JSON with ' for ". New reference. */
+static json_t *from_quoted(const char *text)
+{
+        char json[512];
+        size_t i = 0;
+        for (; text[i] && i + 1 < sizeof(json); i++)
+                json[i] = text[i] == '\'' ? '"' : text[i];
+        json[i] = '\0';
+        return json_loads(json, JSON_DECODE_ANY, NULL);
+}
+
+/* What is linked to a group takes the place of what is linked to its tasks, as when Celery sends it; what is linked to a chord joins it where its
+ * body is such a group. */
+static void a_group_hands_its_links_to_its_tasks(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *callback, *errbacks;
+        } rows[] = {
+                { "{'task':'celery.group','subtask_type':'group','kwargs':{'tasks':[{'task':'known','options':"
+                  "{'link_error':[{'task':'own'}]}}]},'options':{'link_error':{'task':'a'}}}",
+                  "[{'task':'a'}]" },
+                { "{'task':'celery.group','subtask_type':'group','kwargs':{'tasks':[{'task':'known','options':"
+                  "{'link_error':[{'task':'own'}]}}]},'options':{'link_error':null}}",
+                  "[{'task':'own'}]" },
+                { "{'task':'celery.chord','subtask_type':'chord','kwargs':{'header':[],'body':{'task':'celery.group',"
+                  "'subtask_type':'group','kwargs':{'tasks':[{'task':'known'}]},'options':{'link_error':[{'task':'a'}]}"
+                  "}},'options':{'link_error':[{'task':'b'}]}}",
+                  "[{'task':'a'},{'task':'b'}]" },
+                { "{'task':'celery.chord','subtask_type':'chord','kwargs':{'header':[{'task':'known'}],'body':"
+                  "{'task':'known'}},'options':{'link_error':[{'task':'b'}]}}",
+                  "null" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct canvas_given g;
+                struct following out;
+                struct problem why = { 0 };
+                give(&g, "callbacks", json_pack("[o]", from_quoted(rows[i].callback)));
+                assert_int_equal(task_message_successors(&g.task, bytes_of_string("1"), &canvas_how, &out, &why), 0);
+                json_t *body = json_loadb((const char *)out.messages->body.data, out.messages->body.size, 0, NULL);
+                json_t *expected = from_quoted(rows[i].errbacks);
+                assert_true(json_equal(json_object_get(json_array_get(body, 2), "errbacks"), expected));
+                json_decref(expected);
+                json_decref(body);
+                assert_int_equal(count_and_clear(&out), 1);
+                take_back(&g);
+        }
+}
+
 static void assert_id(const struct message *m, char out[ID_TEXT_SIZE])
 {
         struct properties p;
@@ -262,6 +311,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(errbacks_are_told_what_they_ask_for),
                 cmocka_unit_test(errbacks_are_those_of_a_task_and_a_death),
+                cmocka_unit_test(a_group_hands_its_links_to_its_tasks),
                 cmocka_unit_test(an_heir_keeps_state_where_the_task_does),
                 cmocka_unit_test(what_is_sent_on_and_said_of_it),
                 cmocka_unit_test(a_chain_goes_on_with_what_keeps_state),
