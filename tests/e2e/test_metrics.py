@@ -174,8 +174,10 @@ def test_a_real_prometheus_sees_what_ran(chard, database, provider, reply, queue
 
             wait_until(same, 60)
             for name, process in (("worker", worker), ("keeper", keeper), ("gateway", gateway.process), ("consumer", consumer)):
-                shown = {re.sub("_(bucket|sum|count)$", "", sample) for sample, *_ in Figures(process).samples()}
-                assert SHOWN[name] <= shown, (name, SHOWN[name] - shown)
+                def lacks(name=name, process=process):
+                    return SHOWN[name] - {re.sub("_(bucket|sum|count)$", "", sample) for sample, *_ in Figures(process).samples()}
+
+                wait_until(lambda: not lacks(), what=f"{name} shows all of its figures")  # each looks at the store in its own time
             wait_until(lambda: has_answered(prometheus, dashboards()), 30)
             rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
             assert len(rules) > 10 and {rule["health"] for rule in rules} == {"ok"}, rules

@@ -46,7 +46,8 @@ static void on_event(struct observer *o, const struct run_event *e)
         note_word(n, e->again ? "again" : "");
         note_word(n, e->reason);
         note_word(n, e->why ? e->why->code : "");
-        note_word(n, e->wait_ms ? "waits" : "");
+        /* a wait before a try is drawn from 0 on */
+        note_word(n, e->wait_ms || e->kind == RUN_RETRYING ? "waits" : "");
         note_word(n, e->kind == RUN_ANSWERED ? e->usage.provider : "");
         if (e->kind == RUN_SENDING)
                 note_word(n, e->sent->routing_key);
