@@ -9,10 +9,11 @@
 #include "tasks/task.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN_METER_PLACES = 128, RUN_METER_NAME = 64 };
+enum { RUN_METER_PLACES = 128, RUN_METER_NAME = 64, RUN_METER_MODELS = 16 };
 
 #define UNKNOWN_TASK "unknown" /* a name that no task here has comes from outside, and is no label */
 
@@ -25,10 +26,19 @@ struct run_series {
         struct series *queued_s, *wait_s, *call_s, *commit_s, *whole_s;
 };
 
+/* The series of one model, each from when it is needed first. A longer name shares its place, and its series, with what is cut alike (METRICS_LABEL_SIZE). */
+struct ai_series {
+        const char *provider; /* a constant */
+        char model[METRICS_LABEL_SIZE];
+        struct series *requests[AI_CANCELLED + 1], *seconds, *tokens_in, *tokens_out, *cost;
+};
+
 struct run_meter {
         struct observer observer; /* first */
         struct metrics *metrics;
         struct run_series places[RUN_METER_PLACES];
+        struct ai_series models[RUN_METER_MODELS];
+        unsigned next_model;
 };
 
 /* ---- which series ---- */
@@ -82,10 +92,12 @@ static struct run_series *run_series_of(struct run_meter *m, const struct run_ev
 
 /* ---- times ---- */
 
-/* The trace that a run belongs to, where its producer records it; or NULL. */
+/* The trace that a run belongs to, where it is recorded: here, or, where nothing is, by its producer; or NULL. */
 static const char *run_meter_trace(const struct run_event *e)
 {
         const char *parent = e->message->traceparent;
+        if (e->trace)
+                return e->trace->on ? e->trace->id : NULL;
         return parent && trace_is_sampled(parent) ? parent + TRACE_ID_AT : NULL;
 }
 
@@ -131,10 +143,28 @@ static const char *run_meter_outcome(const struct run_usage *u)
         return "cancelled";
 }
 
-static void run_meter_tokens(struct run_meter *m, const struct run_usage *u, const char *type, unsigned tokens)
+/* Found by its labels once: that takes as long as ten events. */
+static struct series *ai_series_of(struct run_meter *m, struct series **kept, enum meter_row row,
+                                   const struct run_usage *u, const char *more)
 {
-        if (tokens)
-                series_add(METRICS_SERIES(m->metrics, METER_AI_TOKENS, u->provider, u->model, type), tokens);
+        if (!*kept)
+                *kept = METRICS_SERIES(m->metrics, row, u->provider, u->model, more);
+        return *kept;
+}
+
+/* Those of the model that answered; a model that finds no place takes that of another. */
+static struct ai_series *run_meter_ai(struct run_meter *m, const struct run_usage *u)
+{
+        const char *model = u->model ? u->model : "";
+        for (size_t i = 0; i < RUN_METER_MODELS; i++) {
+                struct ai_series *s = &m->models[i];
+                if (s->provider == u->provider && strncmp(s->model, model, sizeof(s->model)) == 0)
+                        return s;
+        }
+        struct ai_series *s = &m->models[m->next_model++ % RUN_METER_MODELS];
+        *s = (struct ai_series){ .provider = u->provider };
+        snprintf(s->model, sizeof(s->model), "%s", model);
+        return s;
 }
 
 static void run_meter_usage(struct run_meter *m, const struct run_event *e)
@@ -142,15 +172,17 @@ static void run_meter_usage(struct run_meter *m, const struct run_event *e)
         const struct run_usage *u = &e->usage;
         if (!u->asked)
                 return;
+        struct ai_series *s = run_meter_ai(m, u);
         const char *trace = run_meter_trace(e);
-        series_add(METRICS_SERIES(m->metrics, METER_AI_REQUESTS, u->provider, u->model, run_meter_outcome(u)), 1);
-        series_observe(METRICS_SERIES(m->metrics, METER_AI_REQUEST_SECONDS, u->provider, u->model), u->elapsed_ms / 1e3,
-                       trace, trace ? clock_wall_ms() : 0);
-        run_meter_tokens(m, u, "input", u->tokens_in);
-        run_meter_tokens(m, u, "output", u->tokens_out);
+        series_add(ai_series_of(m, &s->requests[u->verdict], METER_AI_REQUESTS, u, run_meter_outcome(u)), 1);
+        series_observe(ai_series_of(m, &s->seconds, METER_AI_REQUEST_SECONDS, u, NULL), u->elapsed_ms / 1e3, trace,
+                       trace ? clock_wall_ms() : 0);
+        if (u->tokens_in)
+                series_add(ai_series_of(m, &s->tokens_in, METER_AI_TOKENS, u, "input"), u->tokens_in);
+        if (u->tokens_out)
+                series_add(ai_series_of(m, &s->tokens_out, METER_AI_TOKENS, u, "output"), u->tokens_out);
         if (u->cost_nano)
-                series_add(METRICS_SERIES(m->metrics, METER_AI_COST, u->provider, u->model),
-                           (double)u->cost_nano / 1e9);
+                series_add(ai_series_of(m, &s->cost, METER_AI_COST, u, NULL), (double)u->cost_nano / 1e9);
 }
 
 /* ---- events ---- */

@@ -19,9 +19,11 @@ const char *run_event_name(enum run_event_kind kind)
 
 static void observing_adjust(struct observing *all)
 {
-        all->kinds = 0;
-        for (const struct observer *o = all->first; o; o = o->next)
+        all->kinds = all->kinds_of_recorded = 0;
+        for (const struct observer *o = all->first; o; o = o->next) {
                 all->kinds |= o->kinds;
+                all->kinds_of_recorded |= o->kinds_of_recorded;
+        }
 }
 
 void observing_add(struct observing *all, struct observer *o)
@@ -42,9 +44,10 @@ void observing_want(struct observing *all, struct observer *o, unsigned kinds)
 
 void observing_tell(const struct observing *all, const struct run_event *e)
 {
+        const bool recorded = e->trace && e->trace->on;
         for (struct observer *o = all->first, *next; o; o = next) {
                 next = o->next;
-                if (o->kinds & RUN_BIT(e->kind))
+                if ((o->kinds | (recorded ? o->kinds_of_recorded : 0)) & RUN_BIT(e->kind))
                         o->tell(o, e);
         }
 }

@@ -115,26 +115,27 @@ struct run_event {
 /* Owned by whoever adds it, and there until the worker is closed. */
 struct observer {
         struct observer *next;
-        unsigned kinds; /* those that it wants: RUN_BITs */
+        unsigned kinds;             /* those that it wants: RUN_BITs */
+        unsigned kinds_of_recorded; /* those that it wants besides of a run whose spans are recorded */
         void (*tell)(struct observer *o, const struct run_event *e);
 };
 
 /* Those of one worker. */
 struct observing {
         struct observer *first;
-        unsigned kinds; /* that any of them wants */
+        unsigned kinds, kinds_of_recorded; /* that any of them wants */
 };
 
 /* Add one; it is told after those that are there. / It wants other kinds from now on. */
 void observing_add(struct observing *all, struct observer *o);
 void observing_want(struct observing *all, struct observer *o, unsigned kinds);
 
-static inline bool observing_wants(const struct observing *all, enum run_event_kind kind)
+static inline bool observing_wants(const struct observing *all, enum run_event_kind kind, bool recorded)
 {
-        return all->kinds & RUN_BIT(kind);
+        return (all->kinds | (recorded ? all->kinds_of_recorded : 0)) & RUN_BIT(kind);
 }
 
-/* Tell those that want it. */
+/* Tell those that want it; it is of a run that is recorded where its trace says so. */
 void observing_tell(const struct observing *all, const struct run_event *e);
 
 /* When its message came into its queue (wall clock), as far as the broker or the message says; 0 = not known. */

@@ -420,10 +420,13 @@ int spans_open(struct spans **out, const struct span_source *source)
                 return -ENOMEM;
         s->source = *source;
         s->observer = (struct observer){
-                .kinds = RUN_BIT(RUN_RECEIVED) | RUN_BIT(RUN_CALLING) | RUN_BIT(RUN_ANSWERED) | RUN_BIT(RUN_WORKED) |
-                         RUN_BIT(RUN_COMMITTED) | RUN_BIT(RUN_SENDING) | RUN_BIT(RUN_PUBLISHED) | RUN_BIT(RUN_PAUSED) |
-                         RUN_BIT(RUN_RETRYING) | RUN_BIT(RUN_SCHEDULED) | RUN_BIT(RUN_DEAD) | RUN_BIT(RUN_BURIED) |
-                         RUN_BIT(RUN_REVOKED) | RUN_BIT(RUN_HANDED_BACK) | RUN_BIT(RUN_ACKED),
+                /* Any that fails, or was slow, may still be told. */
+                .kinds = RUN_BIT(RUN_RECEIVED) | RUN_BIT(RUN_RETRYING) | RUN_BIT(RUN_DEAD) | RUN_BIT(RUN_HANDED_BACK) |
+                         RUN_BIT(RUN_ACKED),
+                .kinds_of_recorded = RUN_BIT(RUN_CALLING) | RUN_BIT(RUN_ANSWERED) | RUN_BIT(RUN_WORKED) |
+                                     RUN_BIT(RUN_COMMITTED) | RUN_BIT(RUN_SENDING) | RUN_BIT(RUN_PUBLISHED) |
+                                     RUN_BIT(RUN_PAUSED) | RUN_BIT(RUN_SCHEDULED) | RUN_BIT(RUN_BURIED) |
+                                     RUN_BIT(RUN_REVOKED),
                 .tell = spans_tell,
         };
         s->tracer = (struct tracer){ spans_begin, spans_end, spans_release, spans_released };

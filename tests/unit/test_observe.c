@@ -258,6 +258,40 @@ static void test_what_runs_come_to(void **state)
         }
 }
 
+/* More models than are remembered: each is counted under its own name. */
+static void test_calls_count_for_their_model(void **state)
+{
+        enum { MODELS = 40 };
+        static const struct run_times times = { 0 };
+        struct stand s;
+        (void)state;
+        stand_open(&s);
+        for (int i = 0; i < 3 * MODELS; i++) {
+                char model[16];
+                const struct task_message message = { .id = "t" };
+                snprintf(model, sizeof(model), "m%d", i % MODELS);
+                const struct run_event e = { .kind = RUN_ANSWERED,
+                                             .message = &message,
+                                             .times = &times,
+                                             .usage = { .provider = i % 2 ? "openai" : "offline",
+                                                        .model = model,
+                                                        .tokens_in = 5,
+                                                        .cost_nano = i % MODELS ? 0 : 500000000,
+                                                        .verdict = i < MODELS ? AI_TRANSIENT : AI_OK,
+                                                        .asked = true } };
+                observing_tell(&s.bench.worker.observing, &e);
+        }
+        struct metrics *m = meter_metrics(s.meter);
+        assert_true(series_value(METRICS_SERIES(m, METER_AI_REQUESTS, "offline", "m0", "failed")) == 1);
+        assert_true(series_value(METRICS_SERIES(m, METER_AI_REQUESTS, "openai", "m39", "ok")) == 2);
+        assert_true(series_value(METRICS_SERIES(m, METER_AI_REQUESTS, "offline", "m39", "ok")) == 0);
+        assert_true(series_value(METRICS_SERIES(m, METER_AI_REQUEST_SECONDS, "openai", "m39")) == 3);
+        assert_true(series_value(METRICS_SERIES(m, METER_AI_TOKENS, "openai", "m7", "input")) == 15);
+        assert_true(series_value(METRICS_SERIES(m, METER_AI_TOKENS, "openai", "m7", "output")) == 0);
+        assert_true(series_value(METRICS_SERIES(m, METER_AI_COST, "offline", "m0")) == 1.5);
+        stand_close(&s);
+}
+
 /* ---- the table ---- */
 
 static void test_names_follow_the_conventions(void **state)
@@ -293,6 +327,7 @@ int main(void)
                 cmocka_unit_test(test_states_of_processes),
                 cmocka_unit_test(test_only_a_named_address_is_for_others),
                 cmocka_unit_test(test_what_runs_come_to),
+                cmocka_unit_test(test_calls_count_for_their_model),
                 cmocka_unit_test(test_names_follow_the_conventions),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

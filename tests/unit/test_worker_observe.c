@@ -243,17 +243,44 @@ static void only_what_is_wanted_is_told(void **state)
         struct notebook one = { .observer = { .kinds = RUN_BIT(RUN_COMMITTED), .tell = on_event } };
         struct notebook two = { .observer = { .kinds = RUN_BIT(RUN_ACKED), .tell = on_event } };
         bench_open(&b);
-        assert_false(observing_wants(&b.worker.observing, RUN_COMMITTED));
+        assert_false(observing_wants(&b.worker.observing, RUN_COMMITTED, false));
         observing_add(&b.worker.observing, &one.observer);
         observing_add(&b.worker.observing, &two.observer);
-        assert_true(observing_wants(&b.worker.observing, RUN_ACKED));
-        assert_false(observing_wants(&b.worker.observing, RUN_CLAIMED));
+        assert_true(observing_wants(&b.worker.observing, RUN_ACKED, false));
+        assert_false(observing_wants(&b.worker.observing, RUN_CLAIMED, false));
         bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
         fake_answer_all();
         assert_string_equal(one.text, "committed last");
         assert_string_equal(two.text, "acked");
         observing_want(&b.worker.observing, &two.observer, 0);
-        assert_false(observing_wants(&b.worker.observing, RUN_ACKED));
+        assert_false(observing_wants(&b.worker.observing, RUN_ACKED, false));
+        bench_close(&b);
+}
+
+/* An observer may want some kinds only of runs that are recorded. */
+static void some_is_told_only_of_what_is_recorded(void **state)
+{
+        (void)state;
+        struct bench b;
+        struct notebook n = { .observer = { .kinds = RUN_BIT(RUN_ACKED),
+                                            .kinds_of_recorded = RUN_BIT(RUN_PAUSED),
+                                            .tell = on_event } };
+        bench_open(&b);
+        fake.silent = true;
+        observing_add(&b.worker.observing, &n.observer);
+        bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
+        struct run *run = b.worker.runs.next;
+        run_observed(run, RUN_PAUSED);
+        assert_string_equal(n.text, "");
+        static struct tracer any;
+        b.config.tracer = &any;
+        run->times.trace.on = true;
+        run_observed(run, RUN_PAUSED);
+        assert_string_equal(n.text, "paused");
+        run->times.trace.on = false;
+        run_observed(run, RUN_ACKED);
+        assert_string_equal(n.text, "paused, acked");
+        b.config.tracer = NULL;
         bench_close(&b);
 }
 
@@ -291,6 +318,7 @@ int main(void)
                 cmocka_unit_test(every_step_tells_its_event_once),
                 cmocka_unit_test(a_pause_is_told_once_wherever_it_is_spent),
                 cmocka_unit_test(only_what_is_wanted_is_told),
+                cmocka_unit_test(some_is_told_only_of_what_is_recorded),
                 cmocka_unit_test(nothing_is_looked_up_for_nobody),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

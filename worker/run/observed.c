@@ -22,6 +22,15 @@ static struct run_usage run_usage_of(const struct run *run)
                                    .verdict = r->verdict };
 }
 
+/* The clock costs as much as all else of an event. What follows work of its task's own is told with a time of its own; the steps between take microseconds. */
+static uint64_t run_now_us(struct run *run, enum run_event_kind kind)
+{
+        const unsigned after_work = RUN_BIT(RUN_ANSWERED) | RUN_BIT(RUN_WORKED) | RUN_BIT(RUN_COMMITTED);
+        if (!run->times.now_us || RUN_BIT(kind) & after_work)
+                run->times.now_us = clock_mono_us();
+        return run->times.now_us;
+}
+
 /* What is measured from then on. */
 static void run_note_time(struct run_times *times, enum run_event_kind kind, uint64_t at_us)
 {
@@ -54,7 +63,7 @@ void run_observed_as(struct run *run, struct run_event *e)
                                    .queue = d ? d->queue : NULL,
                                    .pipeline = run_pipeline_name(run) };
         e->attempt = m->retries + 1;
-        e->at_us = clock_mono_us();
+        e->at_us = run_now_us(run, e->kind);
         e->times = &run->times.times;
         if (e->kind == RUN_COMMITTED) {
                 e->took_ms = run_took_ms(run);

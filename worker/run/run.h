@@ -351,7 +351,7 @@ void run_observed_as(struct run *run, struct run_event *e);
  * No event is made, and nothing that it would say is looked up, unless somebody wants it. */
 #define run_observed(run, happened, ...)                                                                \
         do {                                                                                            \
-                if (observing_wants(&(run)->worker->observing, (happened)))                             \
+                if (observing_wants(&(run)->worker->observing, (happened), (run)->times.trace.on))      \
                         run_observed_as((run), &(struct run_event){ .kind = (happened), __VA_ARGS__ }); \
         } while (0)
 
