@@ -187,7 +187,7 @@ def chain_of_fifty(app, t): return sent(chain(*[t.add(1) for _ in range(50)]))
 def chain_children(app, t):
     result = (t.add(1) | t.add(2)).apply_async()
     seen(result)
-    return [len(result.parent.children), result.parent.children[0].get(PATIENCE), result.children]
+    return [len(wait_for(result.parent).children), result.parent.children[0].get(PATIENCE), result.children]
 
 
 @scene

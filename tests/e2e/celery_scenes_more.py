@@ -184,7 +184,7 @@ def failure_is_not_raised(app, t):
 def collected(app, t):
     result = (t.add(1) | group(t.add(2), t.add(3))).apply_async()
     seen(result)
-    return sorted(str(value) for _, value in result.parent.collect(timeout=20))
+    return sorted(str(value) for _, value in wait_for(result.parent).collect(timeout=20))
 
 
 @scene

@@ -262,9 +262,9 @@ static void some_is_told_only_of_what_is_recorded(void **state)
 {
         (void)state;
         struct bench b;
-        struct notebook n = { .observer = { .kinds = RUN_BIT(RUN_ACKED),
-                                            .kinds_of_recorded = RUN_BIT(RUN_PAUSED),
-                                            .tell = on_event } };
+        struct notebook n = {
+                .observer = { .kinds = RUN_BIT(RUN_ACKED), .kinds_of_recorded = RUN_BIT(RUN_PAUSED), .tell = on_event }
+        };
         bench_open(&b);
         fake.silent = true;
         observing_add(&b.worker.observing, &n.observer);

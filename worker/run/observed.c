@@ -26,9 +26,9 @@ static struct run_usage run_usage_of(const struct run *run)
 static uint64_t run_now_us(struct run *run, enum run_event_kind kind)
 {
         const unsigned after_work = RUN_BIT(RUN_ANSWERED) | RUN_BIT(RUN_WORKED) | RUN_BIT(RUN_COMMITTED);
-        if (!run->times.now_us || RUN_BIT(kind) & after_work)
-                run->times.now_us = clock_mono_us();
-        return run->times.now_us;
+        if (!run->now_us || RUN_BIT(kind) & after_work)
+                run->now_us = clock_mono_us();
+        return run->now_us;
 }
 
 /* What is measured from then on. */

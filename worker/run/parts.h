@@ -176,7 +176,6 @@ struct owing_part {
 struct times_part {
         struct run_times times;
         struct run_trace trace;
-        uint64_t now_us; /* the time, as it was asked for last since the run went on; 0 = not yet */
 };
 
 /* worker/run/revoke.c */

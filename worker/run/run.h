@@ -19,6 +19,7 @@ struct run {
         struct run *next, *previous; /* in worker->runs */
         struct worker *worker;
         enum step step;          /* the last one entered */
+        uint64_t now_us;         /* monotonic, as it was asked for last since steps follow one another; 0 = not yet */
         struct catalog *catalog; /* a reference: the one that it began with */
         const struct task *task; /* in it; NULL: unknown */
         const struct task_def *def;

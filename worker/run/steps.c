@@ -58,7 +58,7 @@ const char *run_shown_id(const struct run *run)
 
 void run_go(struct run *run, enum step step)
 {
-        run->times.now_us = 0;
+        run->now_us = 0;
         while (step != STEP_WAIT) {
                 log_debug("worker", "task=%s %s -> %s", run_shown_id(run), table[run->step].name, table[step].name);
                 fault_point(table[run->step].name, table[step].name);
