@@ -25,7 +25,8 @@ struct redis {
 
 static const char *const schemes[] = { "redis", "rediss", "redis+socket", "sentinel", NULL };
 
-/* One round trip for "a success stays": KEYS the task's key; ARGV the meta, its expiry, '1' for what may overwrite no end at all. */
+/* One round trip for "a success stays": KEYS the task's key; ARGV the meta, its expiry, '1' for what may overwrite no end at all, '2' for what
+ * may overwrite nothing that a worker has begun. */
 static const char store_script[] =
         "local old = redis.call('GET', KEYS[1]) "
         "if old then "
@@ -33,6 +34,7 @@ static const char store_script[] =
         "local status = ok and type(meta) == 'table' and meta['status'] "
         "if status == 'SUCCESS' then return 0 end "
         "if ARGV[3] == '1' and (status == 'FAILURE' or status == 'REVOKED') then return 0 end "
+        "if ARGV[3] == '2' and status ~= 'PENDING' and status ~= 'RECEIVED' and status ~= 'RETRY' and status ~= 'REJECTED' then return 0 end "
         "end "
         "if ARGV[2] ~= '0' then redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1]) "
         "else redis.call('SET', KEYS[1], ARGV[1]) end "
@@ -230,8 +232,8 @@ static void redis_store(struct results_sink *s, const struct results_address *to
         struct buffer key_text = { 0 };
         buffer_addf(&key_text, "%s" REDIS_TASK_KEY "%s", redis_link_prefix(r->link), to->task_id);
         const struct bytes key = buffer_view(&key_text);
-        const struct bytes args[] = { meta, results_redis_text(r->expires),
-                                      results_redis_text(to->late && to->interim ? "1" : "0") };
+        const char *stays = to->unbegun ? "2" : to->late && to->interim ? "1" : "0";
+        const struct bytes args[] = { meta, results_redis_text(r->expires), results_redis_text(stays) };
         results_redis_run(r, &(struct redis_script_call){ store_script, &key, args, 1, COUNT(args) }, done, arg);
         buffer_free(&key_text);
 }

@@ -40,6 +40,7 @@ struct results_address {
         const char *correlation_id; /* or NULL: the task's id */
         bool late;                  /* told once more, for a server that was away: who is never away has it */
         bool interim;               /* late: it is no end, so it must not overwrite one */
+        bool unbegun; /* told of a task that nobody has begun: it overwrites only PENDING, RECEIVED, RETRY and REJECTED */
 };
 
 enum results_answer {

@@ -127,7 +127,7 @@ struct store_run {
         void (*commit)(struct store *s, const struct commit *commit, store_done *done, void *arg);
         void (*fail)(struct store *s, const struct failure *failure, store_done *done, void *arg);
         void (*give_back)(struct store *s, const struct release_lease *release, store_done *done, void *arg);
-        /* Mark it, and its job, as revoked, unless it has ended or runs elsewhere. */
+        /* Mark it, and its job, as revoked; STORE_ALREADY: it has ended, or runs elsewhere, and stays so. */
         void (*revoke)(struct store *s, const struct revocation *revocation, store_done *done, void *arg);
         /* Revoke what has not ended of it: {"state": the job's now, "revoked": how many tasks, "tasks": their ids}. One that runs commits nothing any more; one that
          * nobody knows of yet is revoked when it is claimed. */

@@ -57,7 +57,7 @@ struct store_config {
 
 enum store_result {
         STORE_DONE,
-        STORE_ALREADY, /* commit: another run of this task was first; `result` is what it committed */
+        STORE_ALREADY, /* commit: another run of this task was first; `result` is what it committed; others say it themselves */
         STORE_STALE, /* commit: somebody else wrote a fact of the kind that is written once, or the task was revoked meanwhile; nothing committed, claim again */
         STORE_REFUSED, /* the data can't be stored (`why`); harms only this task */
         STORE_CLOSED,  /* the store was closed first: it may or may not have happened */

@@ -8,6 +8,7 @@ import pytest
 
 import celery_scenes_errbacks  # noqa: F401, these add to SCENES
 import celery_scenes_more  # noqa: F401
+import celery_scenes_revoked  # noqa: F401
 from celery_scenes import SCENES, Tasks
 from conftest import fresh_place, servers
 from support.celery_app import QUEUE, make_app

@@ -233,3 +233,48 @@ def test_in_sql(chard, app_of, database):
     assert (rows[done.id]["status"], rows[done.id]["result"], rows[done.id]["name"]) == ("SUCCESS", 3, "chard.add")
     assert rows[failed.id]["status"] == "FAILURE" and rows[failed.id]["result"]["exc_message"] == ["boom"]
     assert rows[failed.id]["traceback"].endswith("boom") and rows[failed.id]["date_done"].tzinfo is None
+
+
+# ---- revoked before anybody has begun it ----
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
+def test_revoked_while_another_worker_has_it(chard, kind, app_of, redis, provider, reply, wait_until, tmp_path):
+    """Its client is not told that it was: it runs on, and gives its result. Celery's workers, which ask the result backend alone, say REVOKED meanwhile."""
+    if kind == "sqlite":
+        chard.settings["CHARD_STORE_URL"] = f"sqlite:{tmp_path}/chard.db"
+    chard.settings |= provider.settings()
+    provider.behave = reply.always(reply.hanging())
+    app = app_of(redis.url)
+    ask = lambda *ids: app.control.revoke(ids, destination=["second@here"], reply=True, timeout=10, limit=1)
+    with chard.prepare().worker(name="first@here", queues="chat.classify", result_url=redis.url), \
+            chard.worker(name="second@here", queues=QUEUE, result_url=redis.url):
+        running = app.send_task("chat.classify", kwargs={"user_id": "u1", "text": "glass?", "lang": "en"}, queue="chat.classify")
+        wait_until(lambda: provider.in_flight == 1)
+        never = str(uuid.uuid4())
+        wait_until(lambda: ask(never))
+        assert ask(running.id)
+        assert [app.AsyncResult(one).state for one in (running.id, never)] == ["PENDING", "REVOKED"]
+        provider.let_go()
+        assert running.get(20)["input"]["text"] == "glass?"
+        assert ask(running.id) and app.AsyncResult(running.id).state == "SUCCESS"
+
+
+def test_revoked_while_redis_is_away(chard, app_of, private_redis, wait_until):
+    """The command is answered all the same. Its client is told by whoever gets the message, once Redis is back."""
+    server = private_redis()
+    app = app_of(server.url)
+    ask = lambda *ids: app.control.revoke(ids, reply=True, timeout=0.5, limit=1)
+    with chard.prepare().worker(queues=QUEUE, result_url=server.url) as worker:
+        wait_until(lambda: ask("first"))
+        assert app.AsyncResult("first").state == "REVOKED"
+        server.stop()
+        worker.wait_log("Redis away")
+        ids = [str(uuid.uuid4()) for _ in range(3)]
+        assert app.control.revoke(ids, reply=True, timeout=20, limit=1)
+        worker.wait_log("3 revoked tasks have no result yet")
+        server.start()
+        worker.wait_log("Redis is back", 30)
+        for one in ids:
+            with pytest.raises(TaskRevokedError):
+                app.send_task("chard.add", [1], queue=QUEUE, task_id=one).get(20)

@@ -3,6 +3,8 @@
 #include "store/postgres/postgres.h"
 #include "store/postgres/statements.h"
 
+#include <string.h>
+
 static const char *revoke_id(const struct pg_call *call)
 {
         return ((const struct revocation *)call->what)->id;
@@ -35,13 +37,29 @@ static int send_revokes(struct pg_link *link, struct pg_group *group)
         return pg_link_send_once(link, group, &pg_sql_revoke);
 }
 
+/* Its ids come back in strcmp's order, which is the group's. */
+static void answer_revokes(struct pg_link *link, struct pg_group *group)
+{
+        const PGresult *r = group->results[0];
+        int row = 0;
+
+        for (size_t i = 0; i < group->count; i++) {
+                struct pg_call *call = group_take(group, i);
+                const bool marked = call && row < PQntuples(r) && strcmp(field_text(r, row, 0), revoke_id(call)) == 0;
+
+                row += marked;
+                if (call)
+                        call_done(link->store, call, marked ? STORE_DONE : STORE_ALREADY, bytes_of(NULL, 0));
+        }
+}
+
 const struct pg_verb verb_revoke = {
         .lane = LANE_REVOKE,
         .link = PG_LINK_COMMITS,
         .most = GROUP_CALLS_MAX,
         .id = revoke_id,
         .send = send_revokes,
-        .answer = answer_done,
+        .answer = answer_revokes,
         .refuse = refuse_done,
 };
 

@@ -79,7 +79,7 @@ delete from chard.owed_result where id = any ($1::int8[])
 update chard.owed_result set due_at = now() where id = any ($1::int8[])
 
 -- One that runs under somebody's lease stays his, one that has ended stays as it is. A row made before the message came learns from it whose it is.
--- Its job ends with it. $6: the ids of those that ran under our own lease.
+-- Its job ends with it. $6: the ids of those that ran under our own lease. Answers with the ids of those that are revoked now.
 -- statement: revoke
 with i as materialized (
         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
@@ -100,8 +100,10 @@ made as (
         where pipeline is not null and case when id in (select id from done) then true else false end
         order by root_id collate "C"
         on conflict (root_id) do update set state = 'REVOKED', finished_at = now(), updated_at = now()
-        where chard.job.state in ('PENDING', 'STARTED', 'RETRY'))
-update chard.job set state = 'REVOKED', finished_at = now(), updated_at = now()
+        where chard.job.state in ('PENDING', 'STARTED', 'RETRY')),
+ended as (
+        update chard.job set state = 'REVOKED', finished_at = now(), updated_at = now()
         where root_id = any (array(select root_id from done
                 where case when root_id in (select root_id from i where pipeline is not null) then false else true end))
-        and state in ('PENDING', 'STARTED', 'RETRY')
+        and state in ('PENDING', 'STARTED', 'RETRY'))
+select id from done order by id collate "C"

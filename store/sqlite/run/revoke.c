@@ -40,6 +40,7 @@ static int lite_run_revoke(struct sqlite_work *work, sqlite3 *db)
         query_number(&q, now_us);
         query_text(&q, r->ours ? c->call.store->owner : "");
         rc = query_run(&q);
+        c->call.result = rc == SQLITE_OK && sqlite3_changes(db) == 0 ? STORE_ALREADY : STORE_DONE;
         return rc == SQLITE_OK ? revoke_job(r, db, now_us) : rc;
 }
 
