@@ -182,7 +182,9 @@ static void canvas_dress_steps(struct followers *f, json_t *steps, json_t *optio
                 json_object_set(canvas_options(last), "task_id", id);
         canvas_attach(f, last, json_string_value(json_object_get(options, "group_id")),
                       json_object_get(options, "chord"), json_is_integer(index) ? json_integer_value(index) : -1);
-        if (links && !json_is_null(links))
+        if (links && !json_is_null(links) && kind == CANVAS_GROUP)
+                canvas_append_links(canvas_options(last), "link", links); /* which it hands to every task */
+        else if (links && !json_is_null(links))
                 canvas_link(last, "link", links);
         for (size_t i = 0; errbacks && !json_is_null(errbacks) && i < json_array_size(steps); i++)
                 canvas_link(json_array_get(steps, i), "link_error", errbacks);

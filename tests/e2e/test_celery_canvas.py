@@ -7,6 +7,7 @@ import contextlib
 import pytest
 
 import celery_scenes_errbacks  # noqa: F401, these add to SCENES
+import celery_scenes_chords  # noqa: F401
 import celery_scenes_more  # noqa: F401
 import celery_scenes_revoked  # noqa: F401
 from celery_scenes import SCENES, Tasks
@@ -27,6 +28,16 @@ BETTER = {
     # The same; an errback that the client linked to both bodies is called once, of the outer one.
     "errback_of_a_chord_whose_header_has_a_chord":
         [{"ChordError": ["Dependency ID raised ValueError('x')"]}, [["A", "body", True]], [["A", "body", True]]],
+    # The same, wherever the inner one stands and whatever its body is; however deep it stands, the errbacks of all are called, each once.
+    "a_chord_in_a_header_whose_header_fails": [{"ChordError": ["Dependency ID raised ValueError('x')"]}, ["A"], ["A"]],
+    "a_chord_at_the_end_of_a_chain_in_a_header_whose_header_fails": [{"ChordError": ["Dependency ID raised ValueError('x')"]}, ["A", "I"], ["A", "I"]],
+    "a_chord_in_a_header_fails_after_all_others": [{"ChordError": ["Dependency ID raised ValueError('x')"]}, ["A", "I"], ["A", "I"]],
+    "a_chord_in_a_header_with_a_group_as_body_fails": [{"ValueError": ["x"]}, ["A", "I"], ["A", "I"]],
+    "two_chords_in_a_header_fail": [["A", "I", "J"], ["A", "I", "J"]],
+    "a_chord_in_a_header_in_a_header_fails":
+        [{"ChordError": ["Dependency ID raised ChordError('Dependency ID raised ValueError(\"x\")')"]}, ["A", "I", "J"], ["A", "I", "J"]],
+    # Celery calls the tasks of such a group without what the header gave.
+    "a_link_of_a_chain_as_a_body_that_is_a_group": [[{"args": [[1, 2]], "kwargs": {}}] * 2, ["L", "L"], ["L", "L"]],
 }
 
 

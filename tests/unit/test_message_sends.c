@@ -97,6 +97,30 @@ static void a_group_hands_its_links_to_its_tasks(void **state)
         }
 }
 
+/* What is linked to a chain stands as the group's own where a group ends it, so that each of its tasks calls it. */
+static void a_chain_hands_its_links_to_the_group_at_its_end(void **state)
+{
+        (void)state;
+        struct canvas_given g;
+        struct following out;
+        struct problem why = { 0 };
+        give(&g, "callbacks",
+             json_pack("[o]",
+                       from_quoted("{'task':'celery.chain','subtask_type':'chain','kwargs':{'tasks':[{'task':'known'},"
+                                   "{'task':'celery.group','subtask_type':'group','kwargs':{'tasks':[{'task':'known'},"
+                                   "{'task':'known'}]}}]},'options':{'link':[{'task':'l'}]}}")));
+        assert_int_equal(task_message_successors(&g.task, bytes_of_string("1"), &canvas_how, &out, &why), 0);
+        json_t *body = json_loadb((const char *)out.messages->body.data, out.messages->body.size, 0, NULL);
+        const json_t *group = json_array_get(json_object_get(json_array_get(body, 2), "chain"), 0);
+        json_t *links = json_object_get(json_object_get(group, "options"), "link"),
+               *expected = from_quoted("[{'task':'l'}]");
+        assert_true(json_equal(links, expected));
+        json_decref(expected);
+        json_decref(body);
+        assert_int_equal(count_and_clear(&out), 1);
+        take_back(&g);
+}
+
 static void assert_id(const struct message *m, char out[ID_TEXT_SIZE])
 {
         struct properties p;
@@ -312,6 +336,7 @@ int main(void)
                 cmocka_unit_test(errbacks_are_told_what_they_ask_for),
                 cmocka_unit_test(errbacks_are_those_of_a_task_and_a_death),
                 cmocka_unit_test(a_group_hands_its_links_to_its_tasks),
+                cmocka_unit_test(a_chain_hands_its_links_to_the_group_at_its_end),
                 cmocka_unit_test(an_heir_keeps_state_where_the_task_does),
                 cmocka_unit_test(what_is_sent_on_and_said_of_it),
                 cmocka_unit_test(a_chain_goes_on_with_what_keeps_state),
