@@ -73,6 +73,7 @@ ENGINE  = $(OUT)/engine.a
 
 # Files that become part of the program: a set's name, and what is in it. See core/embed.h.
 EMBED_SETS   = schema data rules sqlite_store sqlite_broker console
+EMBED_PACKED = data rules console
 EMBED_schema = $(wildcard store/postgres/schema/*.sql)
 # The browser console as scripts/console makes it of console/source/: kept here, so that building chard needs no Node.js.
 EMBED_console = $(wildcard console/built/*)
@@ -259,9 +260,11 @@ drivers: $(DRIVERS)
 fuzzers: $(FUZZ)
 benches: $(BENCH) $(OUT)/tests/e2e/drivers/jobs_driver
 
+# What a worker runs stands together, so that the rest need not be in memory beside it.
+COLD_OBJ = $(CLI_OBJ) $(filter $(SMALL:%=$(OUT)/%/%),$(LIB_OBJ)) $(OUT)/gen/embedded_schema.o $(OUT)/gen/embedded_console.o
 $(PROGRAM): $(CLI_OBJ) $(ENGINE)
 	@echo '  LINK  $@'
-	$(Q)$(LINK) -o $@ $(CLI_OBJ) $(ENGINE) $(LIBS)
+	$(Q)$(LINK) -o $@ $(filter-out $(COLD_OBJ),$(LIB_OBJ)) $(COLD_OBJ) $(LIBS)
 
 $(ENGINE): OBJECTS = $(LIB_OBJ)
 $(ENGINE): $(LIB_OBJ)
@@ -301,7 +304,7 @@ $(OUT)/gen/%.o: $(OUT)/gen/%.c $(OUT)/flags
 .SECONDEXPANSION:
 $(EMBED_SETS:%=$(OUT)/gen/embedded_%.c): $(OUT)/gen/embedded_%.c: scripts/embed $$(EMBED_$$*) $$(sort $$(dir $$(EMBED_$$*)))
 	@mkdir -p $(@D)
-	$(Q)scripts/embed $* $(EMBED_$*) >$@
+	$(Q)scripts/embed $(if $(filter $*,$(EMBED_PACKED)),--pack) $* $(EMBED_$*) >$@
 
 $(SQL_SETS:%=$(OUT)/gen/sql_%.c): $(OUT)/gen/sql_%.c: scripts/statements $$(SQL_$$*) $$(sort $$(dir $$(SQL_$$*)))
 	@mkdir -p $(@D)

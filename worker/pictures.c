@@ -100,7 +100,7 @@ static enum step pictures_wait(struct run *run)
 static enum step pictures_missing(struct run *run)
 {
         problem_set(
-                &run->why, "task", "no_blob",
+                run->why, "task", "no_blob",
                 "the picture %.76s is not kept any more: it was not uploaded here, or nobody had used it for too long (CHARD_BLOB_KEEP_S); "
                 "upload it again and submit a new job",
                 pictures_named(run)->text);

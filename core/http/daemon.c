@@ -332,9 +332,10 @@ static int server_open_tls(struct server *s, struct problem *why)
 {
         renewal_open(s);
         const int code = certificate_read(&s->certificate, s->config.tls_certificate_file, s->config.tls_key_file, why);
-        if (code == 0 && s->certificate.key && MHD_is_feature_supported(MHD_FEATURE_SSL) != MHD_YES)
+        if (code == 0 && s->certificate.key &&
+            (MHD_is_feature_supported(MHD_FEATURE_SSL) != MHD_YES || !server_begin_gnutls()))
                 return problem_set(why, "http", "bad_certificate",
-                                   "the libmicrohttpd of this machine was built without TLS");
+                                   "libmicrohttpd or GnuTLS of this machine can't serve TLS");
         return code;
 }
 

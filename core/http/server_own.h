@@ -60,6 +60,9 @@ struct file_identity {
         struct timespec changed;
 };
 
+/* GnuTLS can be used from now on; asked again, it says so again. False: it can't. */
+bool server_begin_gnutls(void);
+
 /* The certificate is about to be read. / See whether there is another one; blocks for the reading of two small files. / A connection begins. / After the daemon. */
 void renewal_open(struct server *s);
 void renewal_look(struct server *s, uint64_t now_ms);

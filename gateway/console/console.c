@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file is compressed when somebody first asks for it, and kept so: they are few, and never change while the program runs. */
+/* The files are kept by gzip, and sent so; one is unpacked, and kept, when somebody asks for it who does not take that. */
 #include "gateway/console/console.h"
 
 #include "core/embed.h"
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum { CONSOLE_VERSION = 12 }; /* digits of its digest by which a page names a file */
 
@@ -20,7 +19,7 @@ enum { CONSOLE_VERSION = 12 }; /* digits of its digest by which a page names a f
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " \
         "require-trusted-types-for 'script'; trusted-types 'none'"
 
-extern const struct embedded_file embedded_console[];
+extern const struct packed_file embedded_console[];
 extern const size_t embedded_console_count;
 
 const struct route_param console_params[] = {
@@ -29,9 +28,9 @@ const struct route_param console_params[] = {
 };
 
 struct console_file {
-        const struct embedded_file *file;
+        const struct packed_file *file;
         char digest[DIGEST_TEXT_SIZE]; /* "": not made yet */
-        struct buffer packed;          /* by gzip */
+        struct buffer plain;           /* empty: nobody has asked for it */
 };
 
 struct console {
@@ -54,7 +53,7 @@ int console_open(struct console **out)
 void console_close(struct console *c)
 {
         for (size_t i = 0; c && i < c->count; i++)
-                buffer_free(&c->files[i].packed);
+                buffer_free(&c->files[i].plain);
         free(c);
 }
 
@@ -68,33 +67,25 @@ static struct console_file *console_find(struct console *c, const char *name)
 
 /* ---- making it ready ---- */
 
-/* Source: RFC 1952; zlib's manual, "deflateInit2": 16 beyond the window's size makes it gzip. */
-static bool console_pack(const struct embedded_file *file, struct buffer *out)
+static struct bytes console_packed(const struct console_file *f)
 {
-        enum { GZIP_WINDOW = 15 + 16, MEMORY = 9 };
-        z_stream z = { .next_in = (z_const Bytef *)file->data, .avail_in = (uInt)file->size };
-        if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
-                return false;
-        const size_t most = deflateBound(&z, (uLong)file->size);
-        z.next_out = buffer_reserve(out, most);
-        z.avail_out = (uInt)most;
-        const bool done = z.next_out && deflate(&z, Z_FINISH) == Z_STREAM_END;
-        out->size += done ? z.total_out : 0;
-        deflateEnd(&z);
-        return done;
+        return bytes_of(f->file->packed, f->file->packed_size);
 }
 
-static bool console_prepare(struct console_file *f)
+/* Its digest is of what it holds, as the page that names it has it. */
+static bool console_prepare(struct console_file *f, bool packed)
 {
-        const struct bytes content = bytes_of(f->file->data, f->file->size);
-        if (*f->digest)
+        if (*f->digest && (packed || f->plain.size))
                 return true;
-        buffer_free(&f->packed);
-        if (!console_pack(f->file, &f->packed) || !digest_text(&content, 1, f->digest)) {
+        buffer_free(&f->plain);
+        const bool read = packed_read(f->file, &f->plain);
+        const struct bytes content = buffer_view(&f->plain);
+        const bool done = read && digest_text(&content, 1, f->digest);
+        if (!done)
                 *f->digest = '\0';
-                return false;
-        }
-        return true;
+        if (!done || packed)
+                buffer_free(&f->plain);
+        return done;
 }
 
 /* ---- serving ---- */
@@ -131,12 +122,13 @@ static bool console_takes_gzip(const struct exchange *x)
         return takes && strstr(takes, "gzip");
 }
 
-static void console_answer(struct exchange *x, const struct console_file *f)
+static void console_answer(struct exchange *x, const struct console_file *f, bool packed)
 {
         const char *version = target_value(exchange_target(x), "v"), *has = exchange_header(x, "If-None-Match");
         const bool kept =
                 version && strlen(version) == CONSOLE_VERSION && strncmp(version, f->digest, CONSOLE_VERSION) == 0;
-        const bool same = has && strstr(has, f->digest), packed = console_takes_gzip(x);
+        const bool same = has && strstr(has, f->digest);
+        const struct bytes content = packed ? console_packed(f) : buffer_view(&f->plain);
         char tag[DIGEST_TEXT_SIZE + 4];
         struct buffer body = { 0 };
         snprintf(tag, sizeof(tag), "W/\"%s\"", f->digest); /* weak: one for both encodings */
@@ -147,7 +139,7 @@ static void console_answer(struct exchange *x, const struct console_file *f)
         if (!same && packed)
                 exchange_add_header(x, "Content-Encoding", "gzip");
         if (!same)
-                buffer_add(&body, packed ? f->packed.data : f->file->data, packed ? f->packed.size : f->file->size);
+                buffer_add(&body, content.data, content.size);
         exchange_answer(x, same ? 304 : 200, console_type(f->file->name), &body);
 }
 
@@ -157,8 +149,9 @@ void console_serve(void *owner, struct exchange *x)
         const char *name = route_part(exchange_route(x), exchange_target(x), "file");
         struct console_file *f = console_find(g->console, name ? name : "index.html");
         struct problem why;
-        if (f && console_prepare(f)) {
-                console_answer(x, f);
+        const bool packed = console_takes_gzip(x);
+        if (f && console_prepare(f, packed)) {
+                console_answer(x, f, packed);
         } else if (f) {
                 answer_starved(x);
         } else {

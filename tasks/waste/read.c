@@ -56,25 +56,34 @@ static int waste_read_broken(const struct waste_reading *r, const char *file, co
         return problem_set(r->why, "task", "bad_data", "this program was built from broken data: %s: %s", file, what);
 }
 
-/* An embedded JSON file, which lives as long as the taxonomy; NULL, and the problem set, when it is not there. */
-static const json_t *taxonomy_read_file(const struct waste_reading *r, const struct embedded_file files[],
-                                        const char *name)
+static json_t *taxonomy_parse(const struct waste_reading *r, const struct packed_file *file)
 {
+        struct buffer text = { 0 };
         json_t *value = NULL;
-        struct problem parse = { 0 };
-        for (const struct embedded_file *f = files; f->name; f++)
-                if (strcmp(f->name, name) == 0 && json_parse(bytes_of(f->data, f->size), "task", &value, &parse) == 0 &&
-                    json_array_append_new(r->taxonomy->files, value) == 0)
-                        return value;
-        waste_read_broken(r, name, parse.code[0] ? "it is no JSON" : "it is missing");
+        struct problem parse;
+        const bool fine = packed_read(file, &text) && json_parse(buffer_view(&text), "task", &value, &parse) == 0 &&
+                          json_array_append_new(r->taxonomy->files, value) == 0;
+        buffer_free(&text);
+        if (!fine)
+                waste_read_broken(r, file->name, "it is no JSON");
+        return fine ? value : NULL;
+}
+
+/* An embedded JSON file, which lives as long as the taxonomy; NULL, and the problem set, when it is not there. */
+static json_t *taxonomy_read_file(const struct waste_reading *r, const struct packed_file files[], const char *name)
+{
+        for (const struct packed_file *f = files; f->name; f++)
+                if (strcmp(f->name, name) == 0)
+                        return taxonomy_parse(r, f);
+        waste_read_broken(r, name, "it is missing");
         return NULL;
 }
 
-static const json_t *taxonomy_read_rule(const struct waste_reading *r, const char *slug)
+static json_t *taxonomy_read_rule(const struct waste_reading *r, const char *slug)
 {
         char name[64];
         snprintf(name, sizeof(name), "%s.json", slug);
-        for (const struct embedded_file *f = embedded_rules; f->name; f++)
+        for (const struct packed_file *f = embedded_rules; f->name; f++)
                 if (strcmp(f->name, name) == 0)
                         return taxonomy_read_file(r, embedded_rules, name);
         return NULL;

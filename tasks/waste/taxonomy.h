@@ -28,10 +28,10 @@ struct character {
 struct category {
         const char *slug;
         const char *label[LANG_COUNT];
-        const struct category *major;      /* itself for a major */
-        bool is_middle;                    /* an item can belong to it */
-        const json_t *items;               /* array of Korean item names */
-        const json_t *rule;                /* the rule file as it is, or NULL */
+        const struct category *major; /* itself for a major */
+        bool is_middle;               /* an item can belong to it */
+        const json_t *items;          /* array of Korean item names */
+        json_t *rule;                 /* of the rule file what is no brief's ("targets", "not_accepted"), or NULL */
         const struct character *character; /* whom it awards; never NULL */
 };
 

@@ -17,7 +17,7 @@ extern const struct domain waste;
 #define FACT_PROFILE   "profile"
 
 /* The taxonomy and other tables, tasks/waste/data/ *.json; the rules, tasks/waste/rules/ *.json. */
-extern const struct embedded_file embedded_data[], embedded_rules[];
+extern const struct packed_file embedded_data[], embedded_rules[];
 extern const size_t embedded_data_count, embedded_rules_count;
 
 /* "ko" and "en", NULL-terminated: what the prompts are written in; the first is what counts where nothing is said. */

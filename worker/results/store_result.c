@@ -106,14 +106,14 @@ static const char *store_result_status(const struct run *run)
         case RESULT_NONE:
         case RESULT_FAILURE: break;
         }
-        return strcmp(run->why.code, "expired") == 0 ? "REVOKED" : "FAILURE";
+        return strcmp(run->why->code, "expired") == 0 ? "REVOKED" : "FAILURE";
 }
 
 /* As Celery's, NotRegistered says the task's name and nothing else: the client makes a sentence of it. */
 struct result_exception run_exception_of(const struct run *run, const struct problem *why)
 {
         struct result_exception e = results_exception_of(why);
-        if (why == &run->why && !run->def && run->message.name && strcmp(why->code, "unknown_task") == 0)
+        if (why == run->why && !run->def && run->message.name && strcmp(why->code, "unknown_task") == 0)
                 e.text = run->message.name;
         return e;
 }
@@ -209,7 +209,7 @@ static void store_own(struct run *run)
         struct buffer children = { 0 }, exception = { 0 }, traceback = { 0 };
         if (run->result.children)
                 json_write(run->result.children, &children);
-        const bool whole = success || store_result_describe_failure(run, &run->why, &exception, &traceback);
+        const bool whole = success || store_result_describe_failure(run, run->why, &exception, &traceback);
         const struct result_meta meta = {
                 .status = store_result_status(run),
                 .result = success ? run_result(run) : buffer_view(&exception),
@@ -284,7 +284,7 @@ static void add_own_part(struct run *run)
 {
         const struct task_message *m = &run->message;
         struct buffer exception = { 0 };
-        const struct result_exception e = run_exception_of(run, &run->why);
+        const struct result_exception e = run_exception_of(run, run->why);
         json_t *row = json_pack("{s:s, s:s, s:I, s:O}", "id", m->id, "group_id", m->group_id, "group_index",
                                 m->group_index, "chord", m->chord);
         results_exception(&e, &exception);
@@ -313,7 +313,7 @@ enum step run_store_result(struct run *run)
         if (state != RESULT_RETRY && in_chord(run))
                 add_own_part(run);
         if (ends_chain(state))
-                run_abandon(run, signatures_abandoned(run->message.chain), &run->why, (struct bytes){ NULL, 0 });
+                run_abandon(run, signatures_abandoned(run->message.chain), run->why, (struct bytes){ NULL, 0 });
         run->result.starved = run->result.starved || json_memory_lost() != lost;
         return run_results_end(run);
 }
@@ -322,7 +322,7 @@ static int make_errbacks(struct run *run, struct following *following, struct pr
 {
         const struct follow_how how = run_how(run);
         struct buffer exception = { 0 }, traceback = { 0 };
-        const bool whole = store_result_describe_failure(run, &run->why, &exception, &traceback);
+        const bool whole = store_result_describe_failure(run, run->why, &exception, &traceback);
         const struct failure_told told = { .exception = buffer_view(&exception),
                                            .traceback = (const char *)traceback.data,
                                            .worker = store_result_worker(run) };
@@ -365,7 +365,7 @@ json_t *run_result_json(const struct run *run)
 {
         const struct result_part *t = &run->result;
         const struct bytes text = run_result(run);
-        const struct failure failure = { .why = &run->why };
+        const struct failure failure = { .why = run->why };
         json_t *result = text.size ? json_stringn_nocheck((const char *)text.data, text.size) : json_string("");
         return json_pack("{s:s, s:s, s:s, s:o, s:O?, s:O?, s:o, s:I, s:b}", "step", t->unsent ? "publish" : "result",
                          "state", states[t->state], "worker", run->worker->config->name, "why", failure_error(&failure),

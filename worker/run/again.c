@@ -35,8 +35,8 @@ static void again_observed(struct run *run)
         const int64_t left_ms = again->row.due_ms - clock_wall_ms();
         const bool retrying = again->as == RUN_RETRYING;
         run_observed(run, again->as, .wait_ms = left_ms > 0 ? (uint64_t)left_ms : 0,
-                     .reason = again->as == RUN_SCHEDULED ? again->row.reason : NULL,
-                     .why = retrying ? &run->why : NULL, .committed = retrying && run_is_unsent(run));
+                     .reason = again->as == RUN_SCHEDULED ? again->row.reason : NULL, .why = retrying ? run->why : NULL,
+                     .committed = retrying && run_is_unsent(run));
 }
 
 /* Safe in the store: wake the releaser in time, and let the delivery go. */
@@ -47,7 +47,7 @@ static enum step after_scheduled(struct run *run, enum store_result result, cons
         if (result == STORE_STARVED)
                 return run_out_of_memory(run);
         if (result == STORE_REFUSED) {
-                run->why = *why;
+                *run->why = *why;
                 return run_died(run);
         }
         releaser_expect(run->worker->releaser, run->again.row.due_ms);

@@ -61,7 +61,7 @@ enum step run_give_up(struct run *run)
 {
         const struct task_message *m = &run->message;
         if (run_wish(run)->unexplained)
-                problem_set(&run->why, "task", "retries_exhausted", "Can't retry %s[%s] args:%s kwargs:%s", m->name,
+                problem_set(run->why, "task", "retries_exhausted", "Can't retry %s[%s] args:%s kwargs:%s", m->name,
                             m->id, ask_json(run_input(run), m->args), ask_json(run_input(run), m->kwargs));
         return STEP_DEAD;
 }

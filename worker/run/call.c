@@ -42,7 +42,7 @@ bool run_out_of_time(struct run *run)
         if (!limit || limit >= own_deadline_ms(run) || strcmp(run_reply(run)->why.code, "timeout") != 0)
                 return false;
         const bool soft = limit == soft_limit_ms(run);
-        problem_set(&run->why, "task", soft ? "soft_time_limit" : "time_limit", "%g", (double)limit / 1000);
+        problem_set(run->why, "task", soft ? "soft_time_limit" : "time_limit", "%g", (double)limit / 1000);
         return true;
 }
 
@@ -80,13 +80,14 @@ void run_begin(struct run *run)
 int run_make_request(struct run *run)
 {
         run->call.request = (struct ai_request){ .model = run->def->model, .task = run->def->name };
-        return run->def->ask(run_input(run), &run->call.request, &run->why);
+        return run->def->ask(run_input(run), &run->call.request, run->why);
 }
 
 int run_ask(struct run *run, ai_done *done)
 {
         run->call.request.deadline_ms = run_deadline_ms(run);
         run->call.request.trace = run_trace_context(run, RUN_SPAN_CALL);
+        run_drop_why(run);
         return ai_ask(run->worker->ai, &run->call.request, done, run, &run->call.under_way);
 }
 
@@ -110,7 +111,7 @@ bool run_take_reply(struct run *run, const struct ai_reply *reply)
         call->under_way = NULL;
         if (!call->reply && (call->reply = arena_alloc(&run->arena, sizeof(*call->reply))) != NULL)
                 *call->reply = run_no_reply;
-        if (!call->reply)
+        if (!call->reply || !run_take_why(run))
                 return false;
         json_decref(call->reply->content);
         *call->reply = *reply;

@@ -6,7 +6,7 @@
 
 enum step run_died(struct run *run)
 {
-        run_observed(run, RUN_DEAD, .why = &run->why);
+        run_observed(run, RUN_DEAD, .why = run->why);
         return STEP_BURY;
 }
 
@@ -27,7 +27,7 @@ enum step run_dead(struct run *run)
         if (run_reclaims(run))
                 return STEP_CLAIM;
         log_warn("worker", "task=%s name=%s dead source=%s code=%s: %s", run_shown_id(run),
-                 run->def ? run->def->name : "?", run->why.source, run->why.code, problem_told(&run->why));
+                 run->def ? run->def->name : "?", run->why->source, run->why->code, problem_told(run->why));
         if (!run_keeps_state(run) || !run->message.id)
                 return run_died(run);
         run_fail(run, NULL, run_dead_on_failed);

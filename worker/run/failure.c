@@ -5,16 +5,71 @@
 #include "core/clock.h"
 #include "core/json.h"
 
+#include <stdlib.h>
+
+/* ---- room for what is wrong ---- */
+
+enum { SPARE_WHYS = 64 }; /* a burst of messages takes more for a moment */
+
+struct why_room {
+        struct problem problem; /* first */
+        struct why_room *next;  /* of those that nobody needs now */
+};
+
+bool run_take_why(struct run *run)
+{
+        struct worker *w = run->worker;
+        struct why_room *room = w->spare_whys;
+        if (run->why)
+                return true;
+        if (room) {
+                w->spare_whys = room->next;
+                w->spare_why_count--;
+        } else if (!(room = malloc(sizeof(*room)))) {
+                return false;
+        }
+        run->why = &room->problem;
+        *run->why->source = *run->why->code = *run->why->text = '\0';
+        run->why->raised = NULL;
+        return true;
+}
+
+void run_drop_why(struct run *run)
+{
+        struct worker *w = run->worker;
+        struct why_room *room = (struct why_room *)run->why;
+        run->why = NULL;
+        if (!room || w->spare_why_count == SPARE_WHYS) {
+                free(room);
+                return;
+        }
+        room->next = w->spare_whys;
+        w->spare_whys = room;
+        w->spare_why_count++;
+}
+
+void run_free_whys(struct worker *w)
+{
+        for (struct why_room *room = w->spare_whys, *next; room; room = next) {
+                next = room->next;
+                free(room);
+        }
+        w->spare_whys = NULL;
+        w->spare_why_count = 0;
+}
+
+/* ---- what failed before ---- */
+
 void run_recall_failure(struct run *run, const json_t *error)
 {
         const json_t *own = json_object_get(error, "exception");
         if (own)
-                task_raise(run_input(run), &run->why, json_text(own, "type", ""), json_text(own, "module", ""),
+                task_raise(run_input(run), run->why, json_text(own, "type", ""), json_text(own, "module", ""),
                            json_incref(json_object_get(own, "args")));
-        const struct raised *raised = own ? run->why.raised : NULL;
-        problem_set(&run->why, json_text(error, "source", "task"), json_text(error, "code", "failed"), "%s",
+        const struct raised *raised = own ? run->why->raised : NULL;
+        problem_set(run->why, json_text(error, "source", "task"), json_text(error, "code", "failed"), "%s",
                     json_text(error, "text", "failed before"));
-        run->why.raised = raised;
+        run->why->raised = raised;
         run->failure.attempts = (unsigned)json_number(error, "attempts", 0);
         run->failure.transient = json_is_true(json_object_get(error, "transient"));
 }
@@ -60,7 +115,7 @@ void run_fail(struct run *run, const struct scheduled *again, store_done *done)
                 .name = m->name,
                 .pipeline = run_job_pipeline(run),
                 .attempts = m->retries + 1,
-                .why = &run->why,
+                .why = run->why,
                 .transient = run->failure.transient,
                 .excused = run_is_excused(run),
                 .again = again,
@@ -96,9 +151,9 @@ struct dead_record run_describe_death(const struct run *run, char id[ID_TEXT_SIZ
         const unsigned attempts = run->message.retries + 1;
         id_new(id);
         return (struct dead_record){
-                .source = run->why.source,
-                .code = run->why.code,
-                .text = run->why.text,
+                .source = run->why->source,
+                .code = run->why->code,
+                .text = run->why->text,
                 .at_ms = clock_wall_ms(),
                 .attempts = run->failure.attempts > attempts ? run->failure.attempts : attempts,
                 .trace_id = run->message.traceparent,

@@ -16,7 +16,7 @@ int run_make_input(struct run *run)
         const struct delivery *d = run_delivery(run);
         struct input_part *in = &run->input;
         run->pipeline = run->task->pipeline;
-        const int code = run_make_document(run, &run->why);
+        const int code = run_make_document(run, run->why);
         if (code)
                 return code;
         in->place = (struct request_place){ .queue = d->queue,

@@ -78,12 +78,12 @@ void run_observed_as(struct run *run, struct run_event *e)
 
 struct result_exception run_event_exception(const struct run_event *e)
 {
-        return run_exception_of(e->run, &e->run->why);
+        return run_exception_of(e->run, e->run->why);
 }
 
 void run_event_traceback(const struct run_event *e, struct buffer *out)
 {
-        run_add_traceback(e->run, &e->run->why, out);
+        run_add_traceback(e->run, e->run->why, out);
 }
 
 /* ---- its trace ---- */

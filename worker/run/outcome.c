@@ -95,7 +95,7 @@ static int outcome_settle_result(struct run *run)
                 return 0;
         if (!says_result(run_sends(run)))
                 return run_write_result(run) ? 0 : -ENOMEM;
-        const int code = run_make_following(run, &following, &run->why);
+        const int code = run_make_following(run, &following, run->why);
         following_clear(&following);
         return code;
 }

@@ -56,7 +56,7 @@ enum step run_publish(struct run *run)
         run_set_result_state(run, run_is_replaced(run) ? RESULT_NONE : RESULT_SUCCESS);
         if (!run_sends(run) && !run_has_successor(run) && !run->message.callbacks)
                 return run_result_or_ack(run);
-        const int code = run_make_following(run, &following, &run->why);
+        const int code = run_make_following(run, &following, run->why);
         if (code)
                 return run_refused(run, code);
         run_set_children(run, following.children);
@@ -172,13 +172,13 @@ static enum step after_publish(struct run *run)
         if (run->sending.worst == PUBLISH_CLOSED)
                 return STEP_END;
         problem_set(
-                &run->why, "broker", "unroutable",
+                run->why, "broker", "unroutable",
                 "the next task's message was %s; check the queue that its signature, CHARD_TASK_ROUTES or CHARD_DEFAULT_QUEUE names; "
                 "those of this program: chard topology apply",
                 run->sending.worst == PUBLISH_RETURNED ? "returned: no queue takes it" : "refused by the broker");
         if (run_result_state(run) == RESULT_SUCCESS || run_is_replaced(run))
                 return STEP_RETRY;
-        log_error("worker", "task=%s what was to be sent at its failure: %s", run->message.id, run->why.text);
+        log_error("worker", "task=%s what was to be sent at its failure: %s", run->message.id, run->why->text);
         return run->sending.then(run);
 }
 

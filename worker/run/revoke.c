@@ -6,7 +6,7 @@
 
 static enum step run_revoke_revoked(struct run *run)
 {
-        run_observed(run, RUN_REVOKED, .why = &run->why);
+        run_observed(run, RUN_REVOKED, .why = run->why);
         return run_result_or_ack(run);
 }
 
@@ -29,7 +29,7 @@ enum step run_revoke(struct run *run)
         const struct task_message *m = &run->message;
         struct worker *w = run->worker;
         log_info("worker", "task=%s name=%s is revoked", m->id, m->name);
-        problem_set(&run->why, "task", "revoked", run_is_terminated(run) ? "terminated" : "revoked");
+        problem_set(run->why, "task", "revoked", run_is_terminated(run) ? "terminated" : "revoked");
         run_set_result_state(run, RESULT_REVOKED);
         if (!run_keeps_state(run))
                 return run_revoke_revoked(run);

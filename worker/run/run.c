@@ -4,6 +4,15 @@
 
 #include <stdlib.h>
 
+/* Keep the struct for the next one. */
+static void run_spare(struct run *run)
+{
+        struct worker *w = run->worker;
+        const uv_timer_t timer = run->hold.timer; /* stopped; stays initialised */
+        *run = (struct run){ .next = w->spare, .hold.timer = timer };
+        w->spare = run;
+}
+
 struct run *run_new(struct worker *w)
 {
         struct run *run = w->spare;
@@ -17,6 +26,10 @@ struct run *run_new(struct worker *w)
                 run->hold.timer.data = run;
         }
         run->worker = w;
+        if (!run_take_why(run)) {
+                run_spare(run);
+                return NULL;
+        }
         run->catalog = catalog_ref(w->catalog);
         run->input.wish = (struct task_wish){ .delay_ms = -1, .limit = -1 };
         run->previous = w->runs.previous;
@@ -57,10 +70,9 @@ void run_end(struct run *run)
 
         run_end_trace(run);
         run_free_parts(run);
+        run_drop_why(run);
         catalog_unref(run->catalog);
-        const uv_timer_t timer = run->hold.timer; /* stopped; stays initialised */
-        *run = (struct run){ .next = w->spare, .hold.timer = timer };
-        w->spare = run;
+        run_spare(run);
         if (owed)
                 owed_result_ended(owed);
         if (w->phase != WORKER_CLOSED)
@@ -84,6 +96,7 @@ void runs_close(struct worker *w)
                 uv_close((uv_handle_t *)&run->hold.timer, run_on_closed);
         }
         w->spare = NULL;
+        run_free_whys(w);
 }
 
 /* ---- its message ---- */

@@ -26,7 +26,8 @@ struct run {
         const struct pipeline *pipeline; /* or NULL */
         struct arena arena;
         struct task_message message; /* read by run_decode */
-        struct problem why;          /* what is wrong with it, said by whoever finds it */
+        struct problem *
+                why; /* what is wrong with it, said by whoever finds it; NULL only while its call is under way: run_take_why */
         struct hold_part hold;
         struct delivery_part delivery;
         struct entry_part entry;
@@ -63,6 +64,8 @@ struct worker {
         struct map *by_id; /* runs that keep state, by task id: to adopt redeliveries */
         struct run runs;   /* all, in the order they came; the head is a mark */
         struct run *spare; /* finished structs, linked by next */
+        struct why_room *spare_whys;
+        unsigned spare_why_count;
         size_t run_count;
         unsigned long finished;
         bool consuming; /* asked for deliveries */
@@ -317,6 +320,11 @@ uint64_t run_spread_ms(uint64_t wait_ms);
 enum step run_give_up(struct run *run);
 
 /* ---- failure.c ---- */
+
+/* Have room for what is wrong with it, empty, where it has none; false when memory ran out. / Give that back: ten thousand that wait for their answers need none. */
+bool run_take_why(struct run *run);
+void run_drop_why(struct run *run);
+void run_free_whys(struct worker *w);
 
 /* Why it failed before, its own exception included: as the store has it. */
 void run_recall_failure(struct run *run, const json_t *error);

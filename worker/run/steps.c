@@ -75,7 +75,7 @@ void run_go(struct run *run, enum step step)
 
 enum step run_out_of_memory(struct run *run)
 {
-        problem_set(&run->why, "worker", "out_of_memory", "memory ran out while working on this task");
+        problem_set(run->why, "worker", "out_of_memory", "memory ran out while working on this task");
         log_error("worker", "task=%s out of memory, handed back", run_shown_id(run));
         return STEP_HAND_BACK;
 }
@@ -110,7 +110,7 @@ static enum step stopped_by_task(struct run *run, int code, unsigned long lost)
             code != TASK_ELSEWHERE) /* what was paid for is not bought again for nothing */
                 return STEP_DEAD;
         if (code < 0)
-                problem_set(&run->why, "task", "broken", "%s said \"%s\": memory ran out, or it has a bug",
+                problem_set(run->why, "task", "broken", "%s said \"%s\": memory ran out, or it has a bug",
                             run->def->name, strerror(-code));
         return STEP_RETRY;
 }
@@ -126,7 +126,7 @@ static enum step step_committed(struct run *run)
 static enum step worked_out(struct run *run)
 {
         const struct follow_how how = run_how(run);
-        const int code = task_message_check_sends(&run->message, run_sends(run), &how, &run->why);
+        const int code = task_message_check_sends(&run->message, run_sends(run), &how, run->why);
         if (code)
                 return run_refused(run, code);
         if (!run_keeps_state(run))
@@ -149,12 +149,12 @@ static enum step step_decode(struct run *run)
 {
         struct task_message *m = &run->message;
         const unsigned long lost = json_memory_lost();
-        int code = json_whole_since(lost, run_decode(run, &run->why));
+        int code = json_whole_since(lost, run_decode(run, run->why));
         if (code)
                 return step_unfit(run, code);
         if (!run->def)
                 return step_unfit(
-                        run, problem_set(&run->why, "task", "unknown_task",
+                        run, problem_set(run->why, "task", "unknown_task",
                                          "no task is named \"%.100s\"; a worker that knows it must consume this queue",
                                          m->name));
         const enum registered place = run_keeps_state(run) ? intake_register(run) : REGISTERED_FIRST;
@@ -166,7 +166,7 @@ static enum step step_decode(struct run *run)
         if (code)
                 return step_unfit(run, code);
         const struct follow_how how = run_how(run);
-        code = task_message_check(m, &how, &run->why); /* better now than after its work was paid for */
+        code = task_message_check(m, &how, run->why); /* better now than after its work was paid for */
         if (code)
                 return step_unfit(run, code);
         run_observed(run, RUN_RECEIVED);
@@ -190,7 +190,7 @@ static enum step step_granted(struct run *run, const struct claim_reply *reply)
         if (run_was_reclaimed(run))
                 return STEP_DEAD;
         if (reply->starts > run->worker->config->max_starts) {
-                problem_set(&run->why, "worker", "poison", "started %u times without finishing", reply->starts - 1);
+                problem_set(run->why, "worker", "poison", "started %u times without finishing", reply->starts - 1);
                 return STEP_DEAD;
         }
         if (run->worker->phase >= WORKER_HANDING_BACK)
@@ -217,13 +217,13 @@ static enum step after_claim(struct run *run, const struct claim_reply *reply)
                 return run_take_result(run, reply->result) ? STEP_PUBLISH : run_out_of_memory(run);
         case CLAIM_DEAD:
                 run_recall_failure(run, reply->error);
-                run_observed(run, RUN_DEAD, .why = &run->why, .again = true);
+                run_observed(run, RUN_DEAD, .why = run->why, .again = true);
                 return STEP_BURY;
         case CLAIM_SUPERSEDED: return step_superseded(run, reply);
         case CLAIM_REVOKED: return STEP_REVOKE;
         case CLAIM_LEASED:
                 return run_put_away(run, clock_wall_ms() + (int64_t)reply->wait_ms + 1, "leased", RUN_SCHEDULED);
-        case CLAIM_REFUSED: run->why = reply->why; return run_died(run);
+        case CLAIM_REFUSED: *run->why = reply->why; return run_died(run);
         case CLAIM_CLOSED: return STEP_END;
         case CLAIM_STARVED: return run_out_of_memory(run);
         }
@@ -246,7 +246,7 @@ static enum step step_work(struct run *run)
         struct outcome *out = run_new_outcome(run);
         if (!out)
                 return run_out_of_memory(run);
-        const int code = json_whole_since(lost, run->def->run(run_input(run), out, &run->why));
+        const int code = json_whole_since(lost, run->def->run(run_input(run), out, run->why));
         return code ? stopped_by_task(run, code, lost) : worked_out(run);
 }
 
@@ -259,8 +259,8 @@ static enum step step_call(struct run *run)
 {
         /* Not before the claim: a task that was committed in time must still publish what follows. */
         if (run->message.expires_ms && run->message.expires_ms <= clock_wall_ms())
-                return run_refused(
-                        run, problem_set(&run->why, "task", "expired", "it expired before a worker could run it"));
+                return run_refused(run,
+                                   problem_set(run->why, "task", "expired", "it expired before a worker could run it"));
         const enum step first = control_before_call(run->worker->control, run);
         if (first != STEP_CALL)
                 return first;
@@ -282,16 +282,16 @@ static enum step step_overdue(struct run *run)
 {
         const unsigned long lost = json_memory_lost();
         struct outcome *out = run_new_outcome(run);
-        run->why = (struct problem){ 0 };
+        *run->why = (struct problem){ 0 };
         if (!out)
                 return run_out_of_memory(run);
-        const int code = json_whole_since(lost, run->def->overdue(run_input(run), out, &run->why));
+        const int code = json_whole_since(lost, run->def->overdue(run_input(run), out, run->why));
         return code ? stopped_by_task(run, code, lost) : worked_out(run);
 }
 
 static enum step out_of_time(struct run *run)
 {
-        return run->def->overdue && strcmp(run->why.code, "soft_time_limit") == 0 ? step_overdue(run) : STEP_DEAD;
+        return run->def->overdue && strcmp(run->why->code, "soft_time_limit") == 0 ? step_overdue(run) : STEP_DEAD;
 }
 
 static enum step after_call(struct run *run)
@@ -299,9 +299,9 @@ static enum step after_call(struct run *run)
         const struct ai_reply *reply = run_reply(run);
         switch (reply->verdict) {
         case AI_OK: return STEP_JUDGE;
-        case AI_TRANSIENT: run->why = reply->why; return run_out_of_time(run) ? out_of_time(run) : STEP_RETRY;
+        case AI_TRANSIENT: *run->why = reply->why; return run_out_of_time(run) ? out_of_time(run) : STEP_RETRY;
         case AI_WAIT: run_wait(run, reply->wait_ms); return STEP_PAUSE;
-        case AI_PERMANENT: run->why = reply->why; return STEP_DEAD;
+        case AI_PERMANENT: *run->why = reply->why; return STEP_DEAD;
         case AI_CANCELLED: return run_is_terminated(run) ? STEP_REVOKE : STEP_HAND_BACK;
         }
         return STEP_END;
@@ -337,7 +337,7 @@ static enum step step_judge(struct run *run)
         struct outcome *out = run_new_outcome(run);
         if (!out)
                 return run_out_of_memory(run);
-        const int code = json_whole_since(lost, run->def->conclude(run_input(run), run_reply(run), out, &run->why));
+        const int code = json_whole_since(lost, run->def->conclude(run_input(run), run_reply(run), out, run->why));
         return code ? stopped_by_task(run, code, lost) : worked_out(run);
 }
 
@@ -360,7 +360,7 @@ static enum step after_commit(struct run *run, enum store_result result, struct 
         case STORE_STALE: /* the world moved on while it was worked out: once more, with what is true now */
                 run_drop_outcome(run);
                 return STEP_CLAIM;
-        case STORE_REFUSED: run->why = *why; return STEP_DEAD;
+        case STORE_REFUSED: *run->why = *why; return STEP_DEAD;
         case STORE_CLOSED: return STEP_END;
         case STORE_STARVED: return run_out_of_memory(run);
         }
@@ -385,8 +385,8 @@ static enum step step_retry(struct run *run)
         run_set_result_state(run, committed ? RESULT_NONE : RESULT_RETRY);
         const uint64_t wait_ms = run_retry_wait_ms(run);
         log_info("worker", "task=%s name=%s attempt=%u failed code=%s%s, again in %llu ms: %s", run->message.id,
-                 run->message.name, run->message.retries + 1, run->why.code,
+                 run->message.name, run->message.retries + 1, run->why->code,
                  run_is_excused(run) ? ", which does not count: the endpoint has served nobody since" : "",
-                 (unsigned long long)wait_ms, problem_told(&run->why));
+                 (unsigned long long)wait_ms, problem_told(run->why));
         return run_put_away(run, clock_wall_ms() + (int64_t)wait_ms, "retry", RUN_RETRYING);
 }
