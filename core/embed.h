@@ -2,7 +2,7 @@
 #ifndef CHARD_CORE_EMBED_H
 #define CHARD_CORE_EMBED_H
 
-#include "core/bytes.h"
+#include <stddef.h>
 
 /* Files that are part of the program: migrations, the data of its tasks. scripts/embed turns each set of files into one array at build time,
  * so that the binary needs no folder beside it. A set is declared where it is used.
@@ -14,15 +14,5 @@ struct embedded_file {
         const unsigned char *data; /* as in the file, with a NUL after the last byte */
         size_t size;               /* bytes, without that NUL */
 };
-
-/* The same of a set that is kept by gzip: what is read at most once, or sent so. */
-struct packed_file {
-        const char *name;
-        const unsigned char *packed;
-        size_t packed_size, size; /* of `packed`; of the file */
-};
-
-/* Append what the file holds to `out`. False: memory ran out. Any thread. Source: RFC 1952; zlib's manual, "inflateInit2". */
-bool packed_read(const struct packed_file *file, struct buffer *out);
 
 #endif

@@ -2,7 +2,7 @@
 /* The files are kept by gzip, and sent so; one is unpacked, and kept, when somebody asks for it who does not take that. */
 #include "gateway/console/console.h"
 
-#include "core/embed.h"
+#include "core/text/packed.h"
 #include "core/text/digest.h"
 #include "gateway/own.h"
 

@@ -2,7 +2,7 @@
 #ifndef CHARD_WASTE_H
 #define CHARD_WASTE_H
 
-#include "core/embed.h"
+#include "core/text/packed.h"
 #include "tasks/domain.h"
 #include "tasks/input.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/embed.h"
+#include "core/text/packed.h"
 #include "core/json.h"
 #include "tasks/task.h"
 #include "tasks/waste/taxonomy.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/embed.h"
+#include "core/text/packed.h"
 #include "tasks/waste/waste.h"
 
 static void each_is_as_it_says(void **state)
