@@ -7,28 +7,28 @@
 
 #include <stdlib.h>
 
-/* ---- room for what is wrong ---- */
+/* ---- where what is wrong is written ---- */
 
 enum { SPARE_WHYS = 64 }; /* a burst of messages takes more for a moment */
 
-struct why_room {
+struct kept_why {
         struct problem problem; /* first */
-        struct why_room *next;  /* of those that nobody needs now */
+        struct kept_why *next;  /* of those that nobody needs now */
 };
 
 bool run_take_why(struct run *run)
 {
         struct worker *w = run->worker;
-        struct why_room *room = w->spare_whys;
+        struct kept_why *kept = w->spare_whys;
         if (run->why)
                 return true;
-        if (room) {
-                w->spare_whys = room->next;
+        if (kept) {
+                w->spare_whys = kept->next;
                 w->spare_why_count--;
-        } else if (!(room = malloc(sizeof(*room)))) {
+        } else if (!(kept = malloc(sizeof(*kept)))) {
                 return false;
         }
-        run->why = &room->problem;
+        run->why = &kept->problem;
         *run->why->source = *run->why->code = *run->why->text = '\0';
         run->why->raised = NULL;
         return true;
@@ -37,22 +37,22 @@ bool run_take_why(struct run *run)
 void run_drop_why(struct run *run)
 {
         struct worker *w = run->worker;
-        struct why_room *room = (struct why_room *)run->why;
+        struct kept_why *kept = (struct kept_why *)run->why;
         run->why = NULL;
-        if (!room || w->spare_why_count == SPARE_WHYS) {
-                free(room);
+        if (!kept || w->spare_why_count == SPARE_WHYS) {
+                free(kept);
                 return;
         }
-        room->next = w->spare_whys;
-        w->spare_whys = room;
+        kept->next = w->spare_whys;
+        w->spare_whys = kept;
         w->spare_why_count++;
 }
 
 void run_free_whys(struct worker *w)
 {
-        for (struct why_room *room = w->spare_whys, *next; room; room = next) {
-                next = room->next;
-                free(room);
+        for (struct kept_why *kept = w->spare_whys, *next; kept; kept = next) {
+                next = kept->next;
+                free(kept);
         }
         w->spare_whys = NULL;
         w->spare_why_count = 0;

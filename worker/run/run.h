@@ -64,7 +64,7 @@ struct worker {
         struct map *by_id; /* runs that keep state, by task id: to adopt redeliveries */
         struct run runs;   /* all, in the order they came; the head is a mark */
         struct run *spare; /* finished structs, linked by next */
-        struct why_room *spare_whys;
+        struct kept_why *spare_whys;
         unsigned spare_why_count;
         size_t run_count;
         unsigned long finished;
