@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/task_try.h"
 #include "tests/unit/worker_fakes.h"
 #include "worker/observe.h"
 
@@ -51,5 +52,5 @@ static void a_new_observer_is_one_file(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = { cmocka_unit_test(a_new_observer_is_one_file) };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

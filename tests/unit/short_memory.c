@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs every test of a program again and again while the Nth allocation of the engine fails, N = 1, 2, 3 …, when SHORT_MEMORY is set. The test may fail
- * then, but nothing may crash, leak, hang or trip a sanitizer: each run is a child of its own, and is judged by how it ends.
+ * then, but nothing may crash, leak, hang, trip a sanitizer or break what holds_even_short() asks for: each run is a child of its own, and is judged by how it ends.
  *
  * The unit tests are linked with a copy of the engine whose calls of malloc, of its siblings and of libcrypto's digests lead here (see the Makefile), and whose
  * code lies in a section of its own, so that what libraries allocate on behalf of the engine can be told from what a test allocates for itself.
@@ -46,6 +46,7 @@ enum {
         SECONDS = 20, /* that one run may take */
         EXIT_FAILED = 40,
         EXIT_LEAK = 41,
+        EXIT_BROKEN = 42,
 };
 
 /* What a child writes, and its parent reads. */
@@ -116,6 +117,16 @@ static bool fails(bool by_library)
                 shortage.count++;
         }
         return shortage.count == shortage.fail_at;
+}
+
+void short_memory_promise(bool condition, const char *text, const char *file, int line)
+{
+        if (!condition && shortage.fail_at > 0) {
+                fprintf(stderr, "%s:%d: does not hold where memory is short: %s\n", file, line, text);
+                fflush(NULL);
+                _exit(EXIT_BROKEN);
+        }
+        _assert_true(condition, text, file, line);
 }
 
 bool short_memory_holds(bool condition, const char *text, const char *file, int line)
@@ -291,6 +302,8 @@ static const char *judge(int status)
                 return WTERMSIG(status) == SIGALRM ? "hangs" : "crashes";
         if (WEXITSTATUS(status) == EXIT_LEAK)
                 return "leaks";
+        if (WEXITSTATUS(status) == EXIT_BROKEN)
+                return "breaks a promise";
         return WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EXIT_FAILED ? NULL : "crashes";
 }
 

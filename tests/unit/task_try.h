@@ -13,6 +13,9 @@
 /* What the program ships, made ready once. */
 struct catalog *shipped(void);
 
+/* Builds it: the set-up of a group of tests, so that those in which memory is short do not spend themselves on that. */
+int build_shipped(void **state);
+
 /* Parse JSON written with ' for "; fails the test when it is none. New reference. */
 json_t *json_of(const char *text);
 

@@ -252,5 +252,5 @@ int main(void)
                 cmocka_unit_test(filters_say_what_is_left_out),
                 cmocka_unit_test(numbers_stay_within_their_bounds),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

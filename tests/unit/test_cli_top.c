@@ -299,5 +299,5 @@ int main(void)
                 cmocka_unit_test(what_is_not_there_is_no_reason_to_fall),
                 cmocka_unit_test(keys),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

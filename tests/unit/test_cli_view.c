@@ -134,5 +134,5 @@ int main(void)
                 cmocka_unit_test(a_state_says_whether_it_ended_and_how),
                 cmocka_unit_test(a_job_is_shown_with_its_tasks),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

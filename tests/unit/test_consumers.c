@@ -309,5 +309,5 @@ int main(void)
                 cmocka_unit_test(a_step_that_fails_for_good_says_what_is_to_be_undone),
                 cmocka_unit_test(a_constant_that_can_not_be_run_is_refused),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -186,5 +186,5 @@ int main(void)
                 cmocka_unit_test(what_projectors_show),
                 cmocka_unit_test(a_projector_that_is_none),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

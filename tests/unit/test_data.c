@@ -290,5 +290,5 @@ int main(void)
                 cmocka_unit_test(schemas_are_strict),
                 cmocka_unit_test(the_catalogue_names_every_category_and_item),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -359,5 +359,5 @@ int main(void)
                 cmocka_unit_test(dispositions),
                 cmocka_unit_test(what_a_worker_could_read),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

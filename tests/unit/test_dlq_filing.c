@@ -230,5 +230,5 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_letter_without_a_hash_is_handed_back),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -232,5 +232,5 @@ int main(void)
                 cmocka_unit_test(what_a_room_is_told),
                 cmocka_unit_test(what_a_letter_says_is_no_markup),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -369,5 +369,5 @@ int main(void)
                 cmocka_unit_test(texts_behind_a_prefix),
                 cmocka_unit_test(cursors),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

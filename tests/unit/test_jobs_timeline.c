@@ -261,5 +261,5 @@ int main(void)
                 cmocka_unit_test(test_what_a_job_cost), cmocka_unit_test(test_layouts),
                 cmocka_unit_test(test_a_layout),        cmocka_unit_test(test_times_since),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

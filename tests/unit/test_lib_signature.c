@@ -256,5 +256,5 @@ int main(void)
                 cmocka_unit_test(options_are_checked_when_it_is_sent),
                 cmocka_unit_test(a_stored_result_says_how_it_ended),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -10,6 +10,7 @@
 #include "observe/picture.h"
 #include "observe/runs.h"
 #include "observe/show.h"
+#include "tests/unit/task_try.h"
 #include "tests/unit/worker_fakes.h"
 
 #include <stdio.h>
@@ -330,5 +331,5 @@ int main(void)
                 cmocka_unit_test(test_calls_count_for_their_model),
                 cmocka_unit_test(test_names_follow_the_conventions),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -311,5 +311,5 @@ int main(void)
                 cmocka_unit_test(a_job_of_the_same_id_is_the_same_chain),
                 cmocka_unit_test(a_wrong_input_starts_nothing),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

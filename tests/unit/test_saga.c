@@ -222,5 +222,5 @@ int main(void)
                 cmocka_unit_test(what_the_steps_are_told),
                 cmocka_unit_test(tables_that_can_not_be_carried_out),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

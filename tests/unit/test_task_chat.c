@@ -182,5 +182,5 @@ int main(void)
                 cmocka_unit_test(a_turn_of_a_foreign_document_that_is_none_is_left_out),
                 cmocka_unit_test(answer_concludes_an_answer_and_its_event),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -339,5 +339,5 @@ int main(void)
                 cmocka_unit_test(a_mistake_in_a_catalogue_is_named),
                 cmocka_unit_test(one_is_built_beside_another_that_is_in_use),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -166,5 +166,5 @@ int main(void)
                 cmocka_unit_test(the_diagnostic_tasks_do_nothing),
                 cmocka_unit_test(a_sum_that_is_too_large_is_refused),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

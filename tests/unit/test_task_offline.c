@@ -260,5 +260,5 @@ int main(void)
                 cmocka_unit_test(offline_answers_fit_their_schemas_and_the_language),
                 cmocka_unit_test(a_task_without_an_offline_answer_says_so),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

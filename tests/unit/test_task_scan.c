@@ -443,5 +443,5 @@ int main(void)
                 cmocka_unit_test(reward_follows_the_three_conditions),
                 cmocka_unit_test(every_recyclable_has_its_own_character),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

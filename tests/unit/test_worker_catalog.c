@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "catalog/catalog.h"
+#include "tests/unit/task_try.h"
 #include "tests/unit/worker_fakes.h"
 
 #include <stdlib.h>
@@ -173,5 +174,5 @@ int main(void)
                 cmocka_unit_test(what_comes_next_is_the_new_one_s),
                 cmocka_unit_test(counts_of_tasks_that_are_in_both_go_on),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

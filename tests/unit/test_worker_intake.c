@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/task_try.h"
 #include "tests/unit/worker_fakes.h"
 
 #include <stdlib.h>
@@ -92,5 +93,5 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_meets_a_run_in_hand),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }

@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "core/clock.h"
+#include "tests/unit/short_memory.h"
+#include "tests/unit/task_try.h"
 #include "tests/unit/worker_fakes.h"
 
 #include <string.h>
@@ -226,10 +228,12 @@ static void a_pause_is_told_once_wherever_it_is_spent(void **state)
                 bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
                 observing_want(&b.worker.observing, &n.observer, all_kinds);
                 struct run *run = b.worker.runs.next;
-                run->call.wait_ms = pauses[i].wait_ms;
-                run->lease.asked_ms = clock_mono_ms();
-                run_go(run, STEP_PAUSE);
-                assert_string_equal(n.text, pauses[i].told);
+                if (holds_unless_short(b.worker.run_count == 1)) {
+                        run->call.wait_ms = pauses[i].wait_ms;
+                        run->lease.asked_ms = clock_mono_ms();
+                        run_go(run, STEP_PAUSE);
+                        holds_unless_short(strcmp(n.text, pauses[i].told) == 0);
+                }
                 bench_close(&b);
         }
 }
@@ -270,6 +274,10 @@ static void some_is_told_only_of_what_is_recorded(void **state)
         observing_add(&b.worker.observing, &n.observer);
         bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
         struct run *run = b.worker.runs.next;
+        if (!holds_unless_short(b.worker.run_count == 1)) {
+                bench_close(&b);
+                return;
+        }
         run_observed(run, RUN_PAUSED);
         assert_string_equal(n.text, "");
         static struct tracer any;
@@ -301,6 +309,10 @@ static void nothing_is_looked_up_for_nobody(void **state)
         fake.silent = true;
         bench_deliver(&b, "chard.add", "[[1,2],{},{}]", false);
         struct run *run = b.worker.runs.next;
+        if (!holds_unless_short(b.worker.run_count == 1)) {
+                bench_close(&b);
+                return;
+        }
         run_observed(run, RUN_PAUSED, .wait_ms = look_up(&looked));
         assert_int_equal(looked, 0);
         observing_add(&b.worker.observing, &n.observer);
@@ -321,5 +333,5 @@ int main(void)
                 cmocka_unit_test(some_is_told_only_of_what_is_recorded),
                 cmocka_unit_test(nothing_is_looked_up_for_nobody),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, build_shipped, NULL);
 }
