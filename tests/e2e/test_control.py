@@ -445,6 +445,9 @@ def test_a_starting_celery_worker_learns_what_is_revoked(worker, app, ask):
     answer = ask("hello", from_node="celery@other", revoked=["theirs"])
     assert answer["revoked"] == ["mine", "theirs"] and answer["clock"] > 0
     assert ask("revoked") == ["mine", "theirs"]
+    answer = ask("hello", from_node="celery@older", revoked={"an older one's": [12345.6, "an older one's"], "theirs": [12345.7, "theirs"]})  # up to Celery 5.6
+    assert answer["revoked"] == ask("revoked") == ["mine", "theirs", "an older one's"]
+    assert ask("hello", from_node="celery@other", revoked={"": 1, "x" * 300: 2})["revoked"] == answer["revoked"]
 
 
 def test_the_mailbox_survives_a_lost_connection(chard, worker, ask, app, toxic, rabbitmq, broker_url, wait_until):

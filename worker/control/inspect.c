@@ -23,17 +23,30 @@ json_t *inspect_clock(struct control *c, const json_t *arguments)
         return json_pack("{s:I}", "clock", (json_int_t)c->clock);
 }
 
+/* Celery 5.7 sends a list of ids; those before an object of them, with times by their own clock. False when memory ran out. */
+static bool hello_learn(struct control *c, const json_t *revoked)
+{
+        const char *id;
+        json_t *time;
+        for (size_t i = 0; i < json_array_size(revoked); i++) {
+                id = json_string_value(json_array_get(revoked, i));
+                if (command_is_id(id) && revoked_add(&c->revoked, id) < 0)
+                        return false;
+        }
+        json_object_foreach((json_t *)(uintptr_t)revoked, id, time) {
+                if (command_is_id(id) && revoked_add(&c->revoked, id) < 0)
+                        return false;
+        }
+        return true;
+}
+
 /* A worker that starts asks what the others know, and tells what it knows. */
 json_t *inspect_hello(struct control *c, const json_t *arguments)
 {
-        const json_t *revoked = json_object_get(arguments, "revoked");
         if (strcmp(json_text(arguments, "from_node", ""), c->worker->config->name) == 0)
                 return json_null();
-        for (size_t i = 0; i < json_array_size(revoked); i++) {
-                const char *id = json_string_value(json_array_get(revoked, i));
-                if (command_is_id(id) && revoked_add(&c->revoked, id) < 0)
-                        return NULL;
-        }
+        if (!hello_learn(c, json_object_get(arguments, "revoked")))
+                return NULL;
         return json_pack("{s:o, s:I}", "revoked", revoked_list(&c->revoked), "clock", (json_int_t)control_tick(c));
 }
 
