@@ -137,7 +137,7 @@ BENCH_OBJ   = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(BENCH_NAMES:%=bench/%.c),
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-console proof-events proof-matrix proof-metrics proof-traces proof-volume run-events \
+.PHONY: all help program libchard unit drivers fuzzers asan tsan tests tests-asan tests-tsan tests-fuzz deps test check coverage lint format run proof-celery proof-console proof-events proof-matrix proof-metrics proof-traces proof-volume run-events \
         run-servers bench proof proof-deploy deb image install uninstall clean FORCE
 
 # --- what to ask for ---------------------------------------------------------------------------------
@@ -226,6 +226,11 @@ proof-console: ## the browser console where things go wrong, and a screenshot of
 	@scripts/deps test
 	@$(MAKE) --no-print-directory -j$(JOBS) all asan
 	@PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/proof_console
+
+proof-celery: ## Celery's own integration tests, fetched for the purpose, with chard in their worker's place (half an hour; ARGS="t/integration/test_inspect.py": some of them)
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@scripts/celery-suite $(ARGS)
 
 proof-metrics: ## an alert through a real Prometheus and a real Alertmanager to a webhook
 	@scripts/deps metrics
@@ -368,8 +373,8 @@ $(BENCH): %: %.o $(BENCH_OBJ) $(ENGINE)
 # --- the house ---------------------------------------------------------------------------------------
 
 C_FILES  = $(LIB_SRC) $(CLI_SRC) $(LIBCHARD_SRC)
-TEST_C   = $(UNIT_SRC) $(UNIT_SUPPORT) $(DRIVER_SRC) $(FUZZ_SRC) $(sort $(wildcard tests/e2e/support/*.c tests/e2e/drivers/*/*.c bench/*.c examples/*/*.c))
-ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h include/*/*.h lib/*.h examples/*/*.c tests/*.h tests/unit/*.[ch] tests/sketches/*.c tests/fuzz/*.[ch] tests/e2e/support/*.c tests/e2e/drivers/*.[ch] tests/e2e/drivers/*/*.c bench/*.[ch]))
+TEST_C   = $(UNIT_SRC) $(UNIT_SUPPORT) $(DRIVER_SRC) $(FUZZ_SRC) $(sort $(wildcard tests/e2e/support/*.c tests/e2e/drivers/*/*.c tests/proof_celery/*.c bench/*.c examples/*/*.c))
+ALL_C    = $(C_FILES) $(HEADERS) $(sort $(wildcard include/*.h include/*/*.h lib/*.h examples/*/*.c tests/*.h tests/unit/*.[ch] tests/sketches/*.c tests/fuzz/*.[ch] tests/e2e/support/*.c tests/e2e/drivers/*.[ch] tests/e2e/drivers/*/*.c tests/proof_celery/*.c bench/*.[ch]))
 TIDY     = $(C_FILES:%.c=build/lint/%.tidy)
 TIDY_TESTS = $(TEST_C:%.c=build/lint/%.tidy)
 
