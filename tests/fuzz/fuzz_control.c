@@ -71,6 +71,45 @@ static void keep_revoked(struct store *s, const struct revocation *revocation, s
         done(STORE_DONE, bytes_of(NULL, 0), NULL, arg);
 }
 
+/* ---- results, which are told what was revoked ---- */
+
+static bool sink_wants(const struct results_sink *s, const struct results_address *to)
+{
+        (void)s;
+        return to->task_id != NULL;
+}
+
+static void sink_store(struct results_sink *s, const struct results_address *to, struct bytes meta, results_done *done,
+                       void *arg)
+{
+        json_t *value = json_loadb((const char *)meta.data, meta.size, 0, NULL);
+        (void)s, (void)to;
+        must(json_is_object(value));
+        json_decref(value);
+        done(RESULTS_DONE, NULL, arg);
+}
+
+static void sink_close(struct results_sink *s)
+{
+        (void)s;
+}
+
+static const struct results_backend sink_backend = { .wants = sink_wants, .store = sink_store, .close = sink_close };
+
+/* Once for all inputs. */
+static struct results *the_results(void)
+{
+        static struct results_sink sink = { .backend = &sink_backend };
+        static struct results *results;
+        const struct results_config config = { .urls = "disabled://" };
+        struct problem why = { 0 };
+        if (!results) {
+                must(results_open(&results, &config, &why) == 0);
+                results_add(results, &sink);
+        }
+        return results;
+}
+
 static void upcoming(struct store *s, json_done *done, void *arg)
 {
         JSON_OWNED json_t *rows =
@@ -182,6 +221,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                             .broker = &broker,
                             .store = &store,
                             .ai = offline_ai(loop),
+                            .results = the_results(),
                             .catalog = the_catalog(),
                             .phase = WORKER_CLOSING,
                             .consuming = true };
