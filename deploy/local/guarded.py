@@ -35,23 +35,40 @@ def as_unprivileged():
     return {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
 
 
-_given = set()
+PORTS, BLOCK = range(15000, 32000), 500
+_claims = []  # what holds this process's blocks, until it ends
+_ports = []  # of them, those that were not given yet
+
+
+def _claim_block():
+    """Ports that no other process of this machine gives meanwhile: a server opens its ports seconds after they were chosen, and two that look
+    at the same time find the same ones free. The kernel forgets the claim with the process."""
+    for first in random.sample(PORTS[::BLOCK], len(PORTS) // BLOCK):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0chard-ports-{first}")
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return random.sample(range(first, first + BLOCK), BLOCK)
+    raise ServerError(f"no ports are left between {PORTS.start} and {PORTS.stop}: other processes have claimed them all")
 
 
 def free_port():
     """A port of 127.0.0.1 that nobody listens on and that was not given before. It lies below the range
     from which the kernel takes ports for outgoing connections, so it stays free while its server is down."""
     while True:
-        port = random.randrange(15000, 32000)
+        if not _ports:
+            _ports.extend(_claim_block())
+        port = _ports.pop()
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in _given:
-            _given.add(port)
-            return port
+        return port
 
 
 def is_free(port):

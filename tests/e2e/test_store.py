@@ -123,7 +123,7 @@ def test_a_task_is_revoked_before_it_runs_or_by_who_runs_it(opened, database):
     first, second = opened("w1"), opened("w2")
     first.ask(claim("theirs"), claim("mine", pipeline="scan"), claim("retried", pipeline="scan"), claim("done", pipeline="scan"))
     first.ask({"do": "fail", "id": "retried", "pipeline": "scan", "again": {"in_ms": 60000}}, commit("done", has_job=True, last=True))
-    assert second.one("revoke", id="theirs")["result"] == "DONE"
+    assert second.one("revoke", id="theirs")["result"] == "ALREADY"
     first.ask(*[{"do": "revoke", "id": id, "pipeline": "scan", "ours": id == "mine"} for id in ("mine", "retried", "done", "unknown")])
     states = {row["id"]: row["state"] for row in database.rows("select id, state from chard.task")}
     assert states == {"theirs": "STARTED", "mine": "REVOKED", "retried": "REVOKED", "done": "SUCCESS", "unknown": "REVOKED"}
@@ -145,7 +145,7 @@ def test_what_a_revocation_finds(opened, database, wait_until):
                and database.value("select state from chard.task where id = %s", "gone") == "REVOKED")
     calls = [{"do": "revoke", "id": "bare", "root_id": "root", "parent_id": "root", "name": "scan.answer"},
              *[{"do": "revoke", "id": id, "pipeline": "scan"} for id in ("failed", "back", "back")]]
-    assert [answer["result"] for answer in second.ask(*calls)] == ["DONE"] * 4
+    assert [answer["result"] for answer in second.ask(*calls)] == ["DONE", "ALREADY", "DONE", "DONE"]
     tasks = {row["id"]: row for row in database.rows("select id, root_id, parent_id, name, state, finished_at, lease_owner from chard.task")}
     assert {id: row["state"] for id, row in tasks.items()} == {
         "gone": "REVOKED", "failed": "FAILURE", "back": "REVOKED", "root": "SUCCESS", "bare": "REVOKED"}
